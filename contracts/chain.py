@@ -1,0 +1,179 @@
+"""The one way to a chain: connect, load an artifact, sign and send, and say why a call was refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+from web3 import HTTPProvider, Web3
+from web3.contract import Contract
+from web3.contract.contract import ContractConstructor, ContractFunction
+from web3.exceptions import ContractLogicError, Web3RPCError
+from web3.providers.base import JSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt
+
+from contracts.devnet import Devnet
+from contracts.errors import CommonweightError
+
+ARTIFACTS = Path(__file__).parent / "artifacts"
+
+
+class ContractRejected(CommonweightError):
+    """A contract refused a call. `error` is the custom error's name, `args_` its arguments by name."""
+
+    code = "contract-rejected"
+
+    def __init__(self, error: str, args_: dict[str, Any]) -> None:
+        shown = ", ".join(f"{k}={v.hex() if isinstance(v, bytes) else v}" for k, v in args_.items())
+        super().__init__(f"{error}({shown})")
+        self.error, self.args_ = error, args_
+
+
+class DevnetProvider(JSONBaseProvider):
+    """A web3 provider on an embedded chain in this process."""
+
+    def __init__(self, chain: Devnet) -> None:
+        super().__init__()
+        self.chain = chain
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Encode and decode as over HTTP, so that both ways behave alike."""
+        request = json.loads(self.encode_rpc_request(method, params))
+        return cast(RPCResponse, self.chain.handle(request))
+
+    def is_connected(self, show_traceback: bool = False) -> bool:
+        """Always: the chain is in this process."""
+        return True
+
+
+def connect(rpc_url: str, timeout: float = 30.0) -> Web3:
+    """Return a Web3 on `rpc_url` that never repeats a request by itself nor follows off-chain lookups."""
+    provider = HTTPProvider(rpc_url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+    return _web3(provider)
+
+
+def connect_devnet(chain: Devnet) -> Web3:
+    """Return a Web3 on an embedded chain in this process."""
+    return _web3(DevnetProvider(chain))
+
+
+def _web3(provider: JSONBaseProvider) -> Web3:
+    provider.global_ccip_read_enabled = False
+    return Web3(provider)
+
+
+@cache
+def load_artifact(name: str) -> dict[str, Any]:
+    """Return the compiled contract `name`: abi, bytecode, sourceHash, compiler."""
+    return cast(dict[str, Any], json.loads((ARTIFACTS / f"{name}.json").read_text()))
+
+
+def contract_at(w3: Web3, name: str, address: str) -> Contract:
+    """Return contract `name` at `address`."""
+    return w3.eth.contract(address=Web3.to_checksum_address(address), abi=load_artifact(name)["abi"])
+
+
+@cache
+def _errors_by_selector() -> dict[bytes, dict[str, Any]]:
+    entries = [e for path in sorted(ARTIFACTS.glob("*.json")) for e in load_artifact(path.stem)["abi"]]
+    builtin = [
+        {"type": "error", "name": "Error", "inputs": [{"name": "reason", "type": "string"}]},
+        {"type": "error", "name": "Panic", "inputs": [{"name": "panic", "type": "uint256"}]},
+    ]
+    return {_selector(e): e for e in [*entries, *builtin] if e["type"] == "error"}
+
+
+def _selector(entry: dict[str, Any]) -> bytes:
+    return keccak(text=f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})")[:4]
+
+
+def decode_revert(data: bytes) -> ContractRejected:
+    """Return the refusal that revert `data` stands for; unknown data keep their hex."""
+    entry = _errors_by_selector().get(data[:4])
+    if entry is None:
+        return ContractRejected("Unknown", {"data": "0x" + data.hex()})
+    try:
+        values = decode([i["type"] for i in entry["inputs"]], data[4:])
+    except DecodingError:
+        return ContractRejected("Unknown", {"data": "0x" + data.hex()})
+    names = [i["name"] or str(n) for n, i in enumerate(entry["inputs"])]
+    return ContractRejected(entry["name"], dict(zip(names, values, strict=True)))
+
+
+def _revert_data(error: Exception) -> bytes | None:
+    found: Any = getattr(error, "data", None)
+    if isinstance(error, Web3RPCError) and error.rpc_response is not None:
+        found = cast(dict[str, Any], error.rpc_response.get("error") or {}).get("data")
+    if isinstance(found, dict):
+        found = found.get("data")
+    if isinstance(found, str) and found.startswith("0x"):
+        return bytes.fromhex(found[2:])
+    return found if isinstance(found, bytes) else None
+
+
+@contextmanager
+def rejections() -> Iterator[None]:
+    """Turn a revert raised within into ContractRejected; other RPC errors pass through."""
+    try:
+        yield
+    except (ContractLogicError, Web3RPCError) as error:
+        data = _revert_data(error)
+        if data is not None:
+            raise decode_revert(data) from error
+        if isinstance(error, ContractLogicError):
+            raise ContractRejected("Unknown", {"message": str(error)}) from error
+        raise
+
+
+def build(
+    w3: Web3,
+    sender: str,
+    call: ContractFunction | ContractConstructor,
+    *,
+    value: int = 0,
+    nonce: int | None = None,
+) -> TxParams:
+    """Return the EIP-1559 transaction of `call`, gas estimated; raises ContractRejected if it would revert."""
+    tip = w3.eth.max_priority_fee
+    base = w3.eth.get_block("latest")["baseFeePerGas"]
+    params: dict[str, Any] = {
+        "from": sender,
+        "value": value,
+        "chainId": w3.eth.chain_id,
+        "nonce": w3.eth.get_transaction_count(Web3.to_checksum_address(sender), "pending")
+        if nonce is None
+        else nonce,
+        "maxPriorityFeePerGas": tip,
+        "maxFeePerGas": 2 * base + tip,
+    }
+    with rejections():
+        return call.build_transaction(cast(TxParams, params))
+
+
+def send(
+    w3: Web3,
+    account: LocalAccount,
+    call: ContractFunction | ContractConstructor,
+    *,
+    value: int = 0,
+    timeout: float = 60.0,
+) -> TxReceipt:
+    """Sign `call` locally, send it and wait for its receipt; raises ContractRejected if it reverts."""
+    transaction = build(w3, account.address, call, value=value)
+    signed = account.sign_transaction(cast(dict[str, Any], transaction))
+    receipt = w3.eth.wait_for_transaction_receipt(
+        w3.eth.send_raw_transaction(signed.raw_transaction), timeout, 0.05
+    )
+    if receipt["status"] != 1:
+        with rejections():
+            w3.eth.call(transaction, receipt["blockNumber"])
+        raise ContractRejected("Unknown", {"transaction": receipt["transactionHash"].to_0x_hex()})
+    return receipt

@@ -1,0 +1,45 @@
+"""`EpochDistributor`: pays the leaves of final epoch roots. Amounts in 1e-18 tokens."""
+
+from __future__ import annotations
+
+from web3 import Web3
+from web3.contract.contract import ContractFunction
+
+from contracts.chain import contract_at
+
+
+class EpochDistributor:
+    """The distributor at `address`. Writes return a call to send."""
+
+    def __init__(self, w3: Web3, address: str) -> None:
+        self.w3, self.address = w3, address
+        self._call = contract_at(w3, "EpochDistributor", address).functions
+
+    def paid(self, epoch: int) -> int:
+        """What the epoch's leaves have been paid."""
+        return int(self._call.paid(epoch).call())
+
+    def leaf_of(self, epoch: int, index: int, account: str, kind: int, amount: int) -> bytes:
+        """32-byte leaf of one payout, its mint receipt."""
+        return bytes(self._call.leafOf(epoch, index, account, kind, amount).call())
+
+    def claim(
+        self, epoch: int, index: int, account: str, kind: int, amount: int, proof: list[bytes]
+    ) -> ContractFunction:
+        """Pay a leaf to its account."""
+        return self._call.claim(epoch, index, account, kind, amount, proof)
+
+    def claim_to(
+        self,
+        epoch: int,
+        index: int,
+        account: str,
+        kind: int,
+        amount: int,
+        to: str,
+        deadline: int,
+        signature: bytes,
+        proof: list[bytes],
+    ) -> ContractFunction:
+        """Pay a leaf to an address that its account signed; `deadline` in Unix seconds."""
+        return self._call.claimTo(epoch, index, account, kind, amount, to, deadline, signature, proof)

@@ -1,0 +1,212 @@
+"""`ModelGovernor`: proposals and votes of a model's holders. Times in Unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+from web3 import Web3
+from web3.contract.contract import ContractFunction
+
+from contracts.chain import contract_at
+
+_PROPOSAL = [
+    ("proposer", "address"),
+    ("actionsHash", "bytes32"),
+    ("descriptionHash", "bytes32"),
+    ("nonce", "uint256"),
+    ("deadline", "uint256"),
+]
+_BALLOT = [("proposalId", "uint256"), ("support", "uint8"), ("voter", "address"), ("nonce", "uint256")]
+
+
+class ProposalState(IntEnum):
+    """OpenZeppelin's proposal states."""
+
+    PENDING = 0
+    ACTIVE = 1
+    CANCELED = 2
+    DEFEATED = 3
+    SUCCEEDED = 4
+    QUEUED = 5
+    EXPIRED = 6
+    EXECUTED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One call that the timelock would make; `value` in wei."""
+
+    target: str
+    data: bytes
+    value: int = 0
+
+    @classmethod
+    def of(cls, call: ContractFunction) -> Action:
+        """The action that makes `call`."""
+        encoded = call._encode_transaction_data()
+        return cls(str(call.address), bytes.fromhex(encoded[2:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A signed vote: support 0 against, 1 for, 2 abstain."""
+
+    proposal_id: int
+    support: int
+    voter: str
+    signature: bytes
+
+
+class ModelGovernor:
+    """The governor at `address`. Writes return a call to send."""
+
+    def __init__(self, w3: Web3, address: str) -> None:
+        self.w3, self.address = w3, address
+        self._call = contract_at(w3, "ModelGovernor", address).functions
+
+    def state(self, proposal_id: int) -> ProposalState:
+        """Where a proposal stands."""
+        return ProposalState(self._call.state(proposal_id).call())
+
+    def proposal_id(self, actions: Sequence[Action], description: str) -> int:
+        """The id that a proposal has or would have."""
+        return int(self._call.hashProposal(*_columns(actions), keccak(text=description)).call())
+
+    def snapshot(self, proposal_id: int) -> int:
+        """When votes are weighed."""
+        return int(self._call.proposalSnapshot(proposal_id).call())
+
+    def deadline(self, proposal_id: int) -> int:
+        """When voting ends."""
+        return int(self._call.proposalDeadline(proposal_id).call())
+
+    def eta(self, proposal_id: int) -> int:
+        """When a queued proposal can be executed, 0 before it is queued."""
+        return int(self._call.proposalEta(proposal_id).call())
+
+    def votes(self, proposal_id: int) -> tuple[int, int, int]:
+        """Votes against, for, abstaining."""
+        against, in_favour, abstain = self._call.proposalVotes(proposal_id).call()
+        return int(against), int(in_favour), int(abstain)
+
+    def quorum(self, timestamp: int) -> int:
+        """Votes needed at a past second."""
+        return int(self._call.quorum(timestamp).call())
+
+    def has_voted(self, proposal_id: int, voter: str) -> bool:
+        """Whether `voter` voted."""
+        return bool(self._call.hasVoted(proposal_id, voter).call())
+
+    def proposal_nonce(self, proposer: str) -> int:
+        """Nonce of the proposer's next signed proposal."""
+        return int(self._call.proposalNonce(proposer).call())
+
+    def ballot_nonce(self, proposal_id: int, voter: str) -> int:
+        """Nonce of the voter's signed ballot on one proposal."""
+        return int(self._call.nonces(voter, proposal_id & (2**192 - 1)).call())
+
+    def proposal_typed_data(
+        self, proposer: str, actions: Sequence[Action], description: str, deadline: int
+    ) -> dict[str, Any]:
+        """EIP-712 typed data that a proposer signs."""
+        hashed = keccak(encode(["address[]", "uint256[]", "bytes[]"], _columns(actions)))
+        return self._typed_data(
+            "Proposal",
+            _PROPOSAL,
+            {
+                "proposer": proposer,
+                "actionsHash": "0x" + hashed.hex(),
+                "descriptionHash": "0x" + keccak(text=description).hex(),
+                "nonce": self.proposal_nonce(proposer),
+                "deadline": deadline,
+            },
+        )
+
+    def ballot_typed_data(self, proposal_id: int, support: int, voter: str) -> dict[str, Any]:
+        """EIP-712 typed data that a voter signs."""
+        return self._typed_data(
+            "Ballot",
+            _BALLOT,
+            {
+                "proposalId": proposal_id,
+                "support": support,
+                "voter": voter,
+                "nonce": self.ballot_nonce(proposal_id, voter),
+            },
+        )
+
+    def sign_proposal(
+        self, account: LocalAccount, actions: Sequence[Action], description: str, deadline: int
+    ) -> bytes:
+        """65-byte signature of a proposal."""
+        typed = self.proposal_typed_data(account.address, actions, description, deadline)
+        return bytes(account.sign_message(encode_typed_data(full_message=typed)).signature)
+
+    def sign_ballot(self, account: LocalAccount, proposal_id: int, support: int) -> Ballot:
+        """A signed ballot."""
+        typed = self.ballot_typed_data(proposal_id, support, account.address)
+        signature = bytes(account.sign_message(encode_typed_data(full_message=typed)).signature)
+        return Ballot(proposal_id, support, account.address, signature)
+
+    def propose(self, actions: Sequence[Action], description: str) -> ContractFunction:
+        """Propose as the sender."""
+        return self._call.propose(*_columns(actions), description)
+
+    def propose_by_sig(
+        self, proposer: str, actions: Sequence[Action], description: str, deadline: int, signature: bytes
+    ) -> ContractFunction:
+        """Propose for a holder who signed."""
+        return self._call.proposeBySig(proposer, *_columns(actions), description, deadline, signature)
+
+    def cast_vote(self, proposal_id: int, support: int) -> ContractFunction:
+        """Vote as the sender."""
+        return self._call.castVote(proposal_id, support)
+
+    def relay_votes(self, ballots: Sequence[Ballot]) -> ContractFunction:
+        """Cast signed ballots; a refused one does not stop the rest."""
+        return self._call.relayVotes([(b.proposal_id, b.support, b.voter, b.signature) for b in ballots])
+
+    def queue(self, actions: Sequence[Action], description: str) -> ContractFunction:
+        """Hand a successful proposal to the timelock."""
+        return self._call.queue(*_columns(actions), keccak(text=description))
+
+    def execute(self, actions: Sequence[Action], description: str) -> ContractFunction:
+        """Execute a queued proposal after its delay."""
+        return self._call.execute(*_columns(actions), keccak(text=description))
+
+    def _typed_data(
+        self, name: str, fields: list[tuple[str, str]], message: dict[str, Any]
+    ) -> dict[str, Any]:
+        _, domain_name, version, chain_id, contract, _, _ = self._call.eip712Domain().call()
+        domain = [
+            ("name", "string"),
+            ("version", "string"),
+            ("chainId", "uint256"),
+            ("verifyingContract", "address"),
+        ]
+        return {
+            "types": {"EIP712Domain": _named(domain), name: _named(fields)},
+            "primaryType": name,
+            "message": message,
+            "domain": {
+                "name": domain_name,
+                "version": version,
+                "chainId": chain_id,
+                "verifyingContract": contract,
+            },
+        }
+
+
+def _named(fields: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "type": kind} for name, kind in fields]
+
+
+def _columns(actions: Sequence[Action]) -> tuple[list[str], list[int], list[bytes]]:
+    return [a.target for a in actions], [a.value for a in actions], [a.data for a in actions]

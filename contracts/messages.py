@@ -1,0 +1,187 @@
+"""Every signed message of the protocol, defined once (EIP-712 structs).
+
+A message is a frozen dataclass whose fields are annotated with their Solidity type; the EIP-712 type string
+follows from the class, so that name, order and types cannot drift from what is signed.
+Units: tokens and steps are counts, deadlines are Unix seconds, errors are in 1e-18.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+from contracts.errors import BadField
+
+Address = Annotated[str, "address"]
+Bytes32 = Annotated[bytes, "bytes32"]
+Uint8 = Annotated[int, "uint8"]
+Uint16 = Annotated[int, "uint16"]
+Uint32 = Annotated[int, "uint32"]
+Uint64 = Annotated[int, "uint64"]
+Uint256 = Annotated[int, "uint256"]
+
+M = TypeVar("M", bound="Message")
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_BYTES32 = re.compile(r"0x[0-9a-fA-F]{64}")
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
+
+
+@dataclass(frozen=True)
+class Message:
+    """Base of all messages; checks each field against its type. Raises BadField."""
+
+    def __post_init__(self) -> None:
+        for name, solidity in field_types(type(self)).items():
+            _check_field(name, solidity, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class NodeEnrolment(Message):
+    """A node joins a run and names the address that its share is paid to."""
+
+    run: Bytes32
+    node: Address
+    payout: Address
+    nonce: Uint256
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class StepProof(Message):
+    """A node's commitment to all inner steps of one round, made before anyone knows which are checked.
+
+    `commitment` is the positional Merkle root over `boundaries` state digests, one every H/(boundaries-1) steps.
+    """
+
+    run: Bytes32
+    round: Uint64
+    node: Address
+    startState: Bytes32
+    innerState: Bytes32
+    commitment: Bytes32
+    boundaries: Uint32
+    endState: Bytes32
+    pseudoGradient: Bytes32
+    dataSeed: Bytes32
+    config: Bytes32
+    profile: Bytes32
+    steps: Uint32
+    tokens: Uint64
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class Challenge(Message):
+    """A verifier asks for openings; `link` is the hash-chain value that fixes its draw together with the beacon."""
+
+    proof: Bytes32
+    verifier: Address
+    beaconBlock: Uint64
+    beacon: Bytes32
+    link: Bytes32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class Opening(Message):
+    """A node opens one committed boundary; `blob` is the BLAKE3 address of the state's safetensors bytes."""
+
+    proof: Bytes32
+    boundary: Uint32
+    stateDigest: Bytes32
+    blob: Bytes32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class Verdict(Message):
+    """A verifier's outcome on one proof (0 undecided, 1 accept, 2 reject) with measured error and limit in 1e-18."""
+
+    proof: Bytes32
+    verifier: Address
+    stage: Uint8
+    outcome: Uint8
+    reason: Uint16
+    segment: Uint32
+    measured: Uint256
+    limit: Uint256
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class EpochRoot(Message):
+    """The payout root of one epoch, bound to the attempt and to the log's tree head that it was rebuilt from."""
+
+    model: Bytes32
+    epoch: Uint64
+    attempt: Uint32
+    root: Bytes32
+    total: Uint256
+    count: Uint64
+    logSize: Uint64
+    logRoot: Bytes32
+    deadline: Uint64
+
+
+MESSAGES: tuple[type[Message], ...] = (NodeEnrolment, StepProof, Challenge, Opening, Verdict, EpochRoot)
+
+
+def field_types(message: type[Message]) -> dict[str, str]:
+    """Field name → Solidity type, in signing order."""
+    hints = get_type_hints(message, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[0] for field in fields(message)}
+
+
+def type_string(message: type[Message]) -> str:
+    """The EIP-712 encodeType, for instance `Opening(bytes32 proof,uint32 boundary,...)`."""
+    inner = ",".join(f"{solidity} {name}" for name, solidity in field_types(message).items())
+    return f"{message.__name__}({inner})"
+
+
+def to_json(message: Message) -> dict[str, Any]:
+    """Wire form: bytes as 0x-hex, uint256 as decimal strings, smaller integers as numbers."""
+    types = field_types(type(message))
+    return {name: _to_wire(solidity, getattr(message, name)) for name, solidity in types.items()}
+
+
+def from_json(message: type[M], body: Mapping[str, Any]) -> M:
+    """Read the wire form strictly. Raises BadField for a missing, unknown or misfitting field."""
+    types = field_types(message)
+    if set(body) != set(types):
+        raise BadField(f"{message.__name__} takes exactly the fields {', '.join(types)}")
+    return message(**{name: _from_wire(name, solidity, body[name]) for name, solidity in types.items()})
+
+
+def _to_wire(solidity: str, value: Any) -> Any:
+    if solidity == "bytes32":
+        return "0x" + value.hex()
+    return str(value) if solidity == "uint256" else value
+
+
+def _from_wire(name: str, solidity: str, value: Any) -> Any:
+    if solidity == "bytes32":
+        if not isinstance(value, str) or not _BYTES32.fullmatch(value):
+            raise BadField(f"{name} must be 0x followed by 64 hex digits")
+        return bytes.fromhex(value[2:])
+    if solidity == "uint256":
+        if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+            raise BadField(f"{name} must be a whole number as a decimal string")
+        return int(value)
+    return value
+
+
+def _check_field(name: str, solidity: str, value: Any) -> None:
+    if solidity == "bytes32":
+        if not isinstance(value, bytes) or len(value) != 32:
+            raise BadField(f"{name} must be 32 bytes")
+        return
+    if solidity == "address":
+        if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+            raise BadField(f"{name} must be an address: 0x followed by 40 hex digits")
+        return
+    bits = int(solidity.removeprefix("uint"))
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << bits:
+        raise BadField(f"{name} must be a whole number of at most {bits} bits")

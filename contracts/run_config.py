@@ -1,0 +1,170 @@
+"""The run configuration: every public number that determines what an honest node computes.
+
+Rates are decimal *strings*: the canonical JSON holds no float, and its digest is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from decimal import Decimal, InvalidOperation
+
+from contracts.errors import CommonweightError
+
+_INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
+    "layers": (1, 48), "d_model": (8, 8192), "heads": (1, 128), "context": (8, 8192), "vocab": (256, 256),
+    "steps": (1, 10_000), "segment": (1, 1_000), "batch": (1, 4096), "seed": (0, 2**63 - 1),
+}  # fmt: skip
+_RATE_RANGES: Mapping[str, tuple[str, str]] = {
+    "inner_lr": ("0.0000001", "1"), "beta1": ("0", "0.9999"), "beta2": ("0", "0.99999"),
+    "eps": ("0.000000000001", "0.01"), "weight_decay": ("0", "1"), "clip": ("0.0001", "1000"),
+    "outer_lr": ("0.0001", "2"), "outer_momentum": ("0", "0.999"),
+}  # fmt: skip
+_PROFILES = ("exact",)
+_MAX_RATE_LENGTH = 24
+
+VOTABLE_KEYS: tuple[str, ...] = ("inner_lr", "outer_lr", "outer_momentum", "weight_decay", "clip")
+"""The keys that a governance decision may set."""
+
+
+class InvalidRunConfig(CommonweightError):
+    """A run configuration field is unknown, missing, of the wrong type or out of range."""
+
+    code = "invalid-run-config"
+    status = 422
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field = field
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that determines a run, besides the corpus bytes named by `corpus_digest` and the round's data seed.
+
+    `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
+    sequences of `context` bytes. Raises InvalidRunConfig, naming the field.
+    """
+
+    layers: int = 4
+    d_model: int = 128
+    heads: int = 4
+    context: int = 128
+    vocab: int = 256
+    steps: int = 40
+    segment: int = 4
+    batch: int = 8
+    inner_lr: str = "0.002"
+    beta1: str = "0.9"
+    beta2: str = "0.99"
+    eps: str = "0.00000001"
+    weight_decay: str = "0.1"
+    clip: str = "1"
+    outer_lr: str = "0.7"
+    outer_momentum: str = "0.9"
+    seed: int = 1
+    profile: str = "exact"
+    corpus_digest: str = "00" * 32
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _INTEGER_RANGES.items():
+            _check_integer(name, getattr(self, name), low, high)
+        for name, (lowest, highest) in _RATE_RANGES.items():
+            _check_rate(name, getattr(self, name), Decimal(lowest), Decimal(highest))
+        if self.profile not in _PROFILES:
+            raise _invalid("profile", f"must be one of {', '.join(_PROFILES)}")
+        if self.d_model % self.heads:
+            raise _invalid("d_model", "must be a multiple of heads")
+        if self.steps % self.segment:
+            raise _invalid("steps", "must be a multiple of segment")
+        _check_digest("corpus_digest", self.corpus_digest)
+
+    @property
+    def segments(self) -> int:
+        """Segments in a round, N = H / k; there are N + 1 boundary states."""
+        return self.steps // self.segment
+
+    @property
+    def tokens_per_round(self) -> int:
+        """Bytes predicted by one node in one round."""
+        return self.steps * self.batch * self.context
+
+    def rate(self, name: str) -> float:
+        """The rate `name` (for example "inner_lr") as a float64."""
+        if name not in _RATE_RANGES:
+            raise _invalid(name, "is not a rate")
+        return float(getattr(self, name))
+
+    def to_json(self) -> str:
+        """Canonical JSON: keys sorted, no spaces, ASCII, no floats."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> RunConfig:
+        """Parse strictly: exactly the known keys, each once. Raises InvalidRunConfig."""
+        try:
+            value = json.loads(text, object_pairs_hook=_no_duplicates)
+        except ValueError as error:  # covers JSONDecodeError and UnicodeDecodeError
+            raise _invalid("json", f"is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise _invalid("json", "must be an object")
+        known = {field.name for field in fields(cls)}
+        for name in sorted(value.keys() - known):
+            raise _invalid(name, "is not a known key")
+        for name in sorted(known - value.keys()):
+            raise _invalid(name, "is missing")
+        return cls(**value)
+
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical JSON, 32 bytes."""
+        return hashlib.sha256(self.to_json().encode("ascii")).digest()
+
+    def with_decision(self, key: str, value: str) -> RunConfig:
+        """The configuration after governance set `key`. Raises InvalidRunConfig, also if not votable."""
+        if key not in VOTABLE_KEYS:
+            raise _invalid(key, f"cannot be voted on; votable are {', '.join(VOTABLE_KEYS)}")
+        _check_rate(key, value, *(Decimal(bound) for bound in _RATE_RANGES[key]))
+        return replace(self, **{key: value})  # type: ignore[arg-type]
+
+
+def _invalid(field: str, problem: str) -> InvalidRunConfig:
+    return InvalidRunConfig(field, problem)
+
+
+def _check_integer(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _invalid(name, "must be a whole number")
+    if not low <= value <= high:
+        raise _invalid(name, f"must be between {low} and {high}, is {value}")
+
+
+def _check_rate(name: str, value: object, low: Decimal, high: Decimal) -> None:
+    """One number has one spelling (no exponent, no trailing zero), so equal configs digest equally."""
+    if not isinstance(value, str) or len(value) > _MAX_RATE_LENGTH:
+        raise _invalid(name, "must be a short decimal string")
+    try:
+        number = Decimal(value)
+    except InvalidOperation as error:
+        raise _invalid(name, f"must be a decimal string, is {value!r}") from error
+    if not number.is_finite() or not low <= number <= high:
+        raise _invalid(name, f"must be between {low} and {high}, is {value}")
+    canonical = f"{number:f}"
+    canonical = canonical.rstrip("0").rstrip(".") if "." in canonical else canonical
+    if value != canonical:
+        raise _invalid(name, f"must be written as {canonical!r}, is {value!r}")
+
+
+def _check_digest(name: str, value: object) -> None:
+    if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
+        raise _invalid(name, "must be 64 lower-case hexadecimal digits")
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for name, value in pairs:
+        if name in result:
+            raise _invalid(name, "appears twice")
+        result[name] = value
+    return result

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {ModelToken} from "./ModelToken.sol";
+import {VerifierRegistry} from "./VerifierRegistry.sol";
+
+/// @title Pays the leaves of final epoch roots
+/// @notice A leaf's hash is its mint receipt, so that no leaf pays twice.
+contract EpochDistributor is EIP712 {
+    error EpochNotFinal(uint64 epoch);
+    error ProofRefused(uint64 epoch, uint256 index);
+    error TotalExceeded(uint64 epoch, uint256 paid, uint256 total);
+    error ClaimExpired(uint256 deadline);
+    error ClaimNotSigned(address account);
+
+    event Claimed(
+        uint64 indexed epoch, uint256 index, address indexed account, uint8 kind, uint256 amount, address indexed to
+    );
+
+    bytes32 public constant CLAIM_TO_TYPEHASH = keccak256(
+        "ClaimTo(uint64 epoch,uint256 index,address account,uint8 kind,uint256 amount,address to,uint256 deadline)"
+    );
+
+    ModelToken public immutable token;
+    VerifierRegistry public immutable registry;
+    mapping(uint64 epoch => uint256) public paid;
+
+    constructor(ModelToken token_, VerifierRegistry registry_) EIP712("Commonweight", "1") {
+        token = token_;
+        registry = registry_;
+    }
+
+    /// @notice Pays a leaf to its own account; anybody may call.
+    function claim(uint64 epoch, uint256 index, address account, uint8 kind, uint256 amount, bytes32[] calldata proof)
+        external
+    {
+        _payLeaf(epoch, index, account, kind, amount, proof, account);
+    }
+
+    /// @notice Pays a leaf to an address that the account signed; anybody may call.
+    function claimTo(
+        uint64 epoch,
+        uint256 index,
+        address account,
+        uint8 kind,
+        uint256 amount,
+        address to,
+        uint256 deadline,
+        bytes calldata signature,
+        bytes32[] calldata proof
+    ) external {
+        if (block.timestamp > deadline) revert ClaimExpired(deadline);
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(abi.encode(CLAIM_TO_TYPEHASH, epoch, index, account, kind, amount, to, deadline))
+        );
+        if (!SignatureChecker.isValidSignatureNow(account, digest, signature)) revert ClaimNotSigned(account);
+        _payLeaf(epoch, index, account, kind, amount, proof, to);
+    }
+
+    /// @notice The leaf of one payout, which is also its mint receipt.
+    function leafOf(uint64 epoch, uint256 index, address account, uint8 kind, uint256 amount)
+        public
+        view
+        returns (bytes32)
+    {
+        return keccak256(
+            bytes.concat(keccak256(abi.encode(block.chainid, address(this), epoch, index, account, kind, amount)))
+        );
+    }
+
+    function _payLeaf(
+        uint64 epoch,
+        uint256 index,
+        address account,
+        uint8 kind,
+        uint256 amount,
+        bytes32[] calldata proof,
+        address to
+    ) private {
+        VerifierRegistry.Epoch memory state = registry.epochOf(epoch);
+        if (state.status != VerifierRegistry.Status.Final) revert EpochNotFinal(epoch);
+        bytes32 leaf = leafOf(epoch, index, account, kind, amount);
+        if (!MerkleProof.verifyCalldata(proof, state.root, leaf)) revert ProofRefused(epoch, index);
+        paid[epoch] += amount;
+        if (paid[epoch] > state.total) revert TotalExceeded(epoch, paid[epoch], state.total);
+        token.mint(leaf, to, amount);
+        emit Claimed(epoch, index, account, kind, amount, to);
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Governor} from "@openzeppelin/contracts/governance/Governor.sol";
+import {GovernorSettings} from "@openzeppelin/contracts/governance/extensions/GovernorSettings.sol";
+import {GovernorCountingSimple} from "@openzeppelin/contracts/governance/extensions/GovernorCountingSimple.sol";
+import {GovernorVotes} from "@openzeppelin/contracts/governance/extensions/GovernorVotes.sol";
+import {GovernorVotesQuorumFraction} from "@openzeppelin/contracts/governance/extensions/GovernorVotesQuorumFraction.sol";
+import {GovernorTimelockControl} from "@openzeppelin/contracts/governance/extensions/GovernorTimelockControl.sol";
+import {GovernorPreventLateQuorum} from "@openzeppelin/contracts/governance/extensions/GovernorPreventLateQuorum.sol";
+import {GovernorNoncesKeyed} from "@openzeppelin/contracts/governance/extensions/GovernorNoncesKeyed.sol";
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
+import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
+import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+
+/// @title Votes of a model's holders
+/// @notice Proposals and ballots may come by signature, so that holders need no coin for gas.
+contract ModelGovernor is
+    Governor,
+    GovernorSettings,
+    GovernorCountingSimple,
+    GovernorVotes,
+    GovernorVotesQuorumFraction,
+    GovernorTimelockControl,
+    GovernorPreventLateQuorum,
+    GovernorNoncesKeyed
+{
+    struct Ballot {
+        uint256 proposalId;
+        uint8 support;
+        address voter;
+        bytes signature;
+    }
+
+    error ProposalExpired(uint256 deadline);
+    error ProposalNotSigned(address proposer);
+
+    event BallotRefused(uint256 indexed proposalId, address indexed voter, bytes reason);
+
+    bytes32 public constant PROPOSAL_TYPEHASH = keccak256(
+        "Proposal(address proposer,bytes32 actionsHash,bytes32 descriptionHash,uint256 nonce,uint256 deadline)"
+    );
+    uint192 public constant PROPOSAL_NONCE_KEY = uint192(uint256(keccak256("Commonweight.Proposal")));
+
+    constructor(
+        string memory name_,
+        IVotes token_,
+        TimelockController timelock_,
+        uint48 votingDelay_,
+        uint32 votingPeriod_,
+        uint256 proposalThreshold_,
+        uint256 quorumPercent,
+        uint48 lateQuorumExtension_
+    )
+        Governor(name_)
+        GovernorSettings(votingDelay_, votingPeriod_, proposalThreshold_)
+        GovernorVotes(token_)
+        GovernorVotesQuorumFraction(quorumPercent)
+        GovernorTimelockControl(timelock_)
+        GovernorPreventLateQuorum(lateQuorumExtension_)
+    {}
+
+    /// @notice Proposes for a holder who signed; anybody may relay.
+    function proposeBySig(
+        address proposer,
+        address[] memory targets,
+        uint256[] memory values,
+        bytes[] memory calldatas,
+        string memory description,
+        uint256 deadline,
+        bytes memory signature
+    ) external returns (uint256) {
+        if (block.timestamp > deadline) revert ProposalExpired(deadline);
+        bytes32 actionsHash = keccak256(abi.encode(targets, values, calldatas));
+        bytes32 digest = _proposalDigest(proposer, actionsHash, keccak256(bytes(description)), deadline);
+        if (!SignatureChecker.isValidSignatureNow(proposer, digest, signature)) revert ProposalNotSigned(proposer);
+        if (!_isValidDescriptionForProposer(proposer, description)) revert GovernorRestrictedProposer(proposer);
+        uint256 votes = getVotes(proposer, clock() - 1);
+        if (votes < proposalThreshold()) revert GovernorInsufficientProposerVotes(proposer, votes, proposalThreshold());
+        return _propose(targets, values, calldatas, description, proposer);
+    }
+
+    /// @notice Casts many signed ballots; one that is refused does not stop the rest.
+    function relayVotes(Ballot[] calldata ballots) external {
+        for (uint256 i = 0; i < ballots.length; ++i) {
+            Ballot calldata b = ballots[i];
+            try this.castVoteBySig(b.proposalId, b.support, b.voter, b.signature) {}
+            catch (bytes memory reason) {
+                emit BallotRefused(b.proposalId, b.voter, reason);
+            }
+        }
+    }
+
+    /// @notice The nonce that `proposer`'s next signed proposal must carry.
+    function proposalNonce(address proposer) external view returns (uint256) {
+        return nonces(proposer, PROPOSAL_NONCE_KEY);
+    }
+
+    function _proposalDigest(address proposer, bytes32 actionsHash, bytes32 descriptionHash, uint256 deadline)
+        private
+        returns (bytes32)
+    {
+        uint256 nonce = _useNonce(proposer, PROPOSAL_NONCE_KEY);
+        return _hashTypedDataV4(
+            keccak256(abi.encode(PROPOSAL_TYPEHASH, proposer, actionsHash, descriptionHash, nonce, deadline))
+        );
+    }
+
+    function state(uint256 id) public view override(Governor, GovernorTimelockControl) returns (ProposalState) {
+        return super.state(id);
+    }
+
+    function proposalNeedsQueuing(uint256 id) public view override(Governor, GovernorTimelockControl) returns (bool) {
+        return super.proposalNeedsQueuing(id);
+    }
+
+    function proposalThreshold() public view override(Governor, GovernorSettings) returns (uint256) {
+        return super.proposalThreshold();
+    }
+
+    function proposalDeadline(uint256 id) public view override(Governor, GovernorPreventLateQuorum) returns (uint256) {
+        return super.proposalDeadline(id);
+    }
+
+    function _tallyUpdated(uint256 id) internal override(Governor, GovernorPreventLateQuorum) {
+        super._tallyUpdated(id);
+    }
+
+    function _useCheckedNonce(address owner, uint256 nonce) internal override(Nonces, GovernorNoncesKeyed) {
+        super._useCheckedNonce(owner, nonce);
+    }
+
+    function _validateVoteSig(uint256 id, uint8 support, address voter, bytes memory signature)
+        internal
+        override(Governor, GovernorNoncesKeyed)
+        returns (bool)
+    {
+        return super._validateVoteSig(id, support, voter, signature);
+    }
+
+    function _validateExtendedVoteSig(
+        uint256 id,
+        uint8 support,
+        address voter,
+        string memory reason,
+        bytes memory params,
+        bytes memory signature
+    ) internal override(Governor, GovernorNoncesKeyed) returns (bool) {
+        return super._validateExtendedVoteSig(id, support, voter, reason, params, signature);
+    }
+
+    function _queueOperations(
+        uint256 id,
+        address[] memory targets,
+        uint256[] memory values,
+        bytes[] memory calldatas,
+        bytes32 descriptionHash
+    ) internal override(Governor, GovernorTimelockControl) returns (uint48) {
+        return super._queueOperations(id, targets, values, calldatas, descriptionHash);
+    }
+
+    function _executeOperations(
+        uint256 id,
+        address[] memory targets,
+        uint256[] memory values,
+        bytes[] memory calldatas,
+        bytes32 descriptionHash
+    ) internal override(Governor, GovernorTimelockControl) {
+        super._executeOperations(id, targets, values, calldatas, descriptionHash);
+    }
+
+    function _cancel(
+        address[] memory targets,
+        uint256[] memory values,
+        bytes[] memory calldatas,
+        bytes32 descriptionHash
+    ) internal override(Governor, GovernorTimelockControl) returns (uint256) {
+        return super._cancel(targets, values, calldatas, descriptionHash);
+    }
+
+    function _executor() internal view override(Governor, GovernorTimelockControl) returns (address) {
+        return super._executor();
+    }
+}

@@ -1,0 +1,68 @@
+"""Strict safetensors: the only file format read from outside, and the digest of a state.
+
+The library accepts NaN, infinity and any shape, so layout and finiteness are checked here. numpy only, no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
+
+from contracts.errors import InvalidTensorFile
+
+Tensors = Mapping[str, NDArray[np.generic]]
+Layout = Mapping[str, tuple[str, tuple[int, ...]]]
+
+DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "U8": np.dtype("u1")}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+def state_digest(tensors: Tensors) -> bytes:
+    """32-byte BLAKE3 over one BLAKE3 per tensor (name, dtype, shape, little-endian bytes), sorted by name.
+
+    The same on every OS and byte order; no second copy of a contiguous little-endian tensor is made.
+    """
+    whole = blake3()
+    for name in sorted(tensors):
+        whole.update(_tensor_digest(name, tensors[name]))
+    return whole.digest()
+
+
+def pack(tensors: Tensors) -> bytes:
+    """Safetensors bytes; equal tensors give equal bytes."""
+    return save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
+
+
+def unpack(data: bytes, layout: Layout) -> dict[str, NDArray[np.generic]]:
+    """Read exactly the tensors of `layout` (name → safetensors dtype, shape). Raises InvalidTensorFile."""
+    try:
+        found = dict(deserialize(data))
+    except SafetensorError as error:
+        raise InvalidTensorFile(f"not a safetensors file: {error}") from error
+    if set(found) != set(layout):
+        raise InvalidTensorFile(f"tensors differ from the layout: {sorted(set(found) ^ set(layout))[:5]}")
+    return {name: _read(name, found[name], *layout[name]) for name in sorted(layout)}
+
+
+def _read(name: str, entry: Mapping[str, object], dtype: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
+    if entry["dtype"] != dtype or tuple(entry["shape"]) != shape:  # type: ignore[arg-type]
+        raise InvalidTensorFile(f"{name} must be {dtype}{list(shape)}, is {entry['dtype']}{entry['shape']}")
+    array = np.frombuffer(entry["data"], dtype=DTYPES[dtype]).reshape(shape)  # type: ignore[call-overload]
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InvalidTensorFile(f"{name} holds NaN or infinity")
+    return array  # type: ignore[no-any-return]
+
+
+def _tensor_digest(name: str, tensor: NDArray[np.generic]) -> bytes:
+    little = np.ascontiguousarray(tensor).astype(tensor.dtype.newbyteorder("<"), copy=False)
+    if little.dtype not in NAMES:
+        raise InvalidTensorFile(f"{name} has dtype {tensor.dtype}, which no state holds")
+    header = f"{len(name)}:{name}:{NAMES[little.dtype]}:{','.join(map(str, tensor.shape))};".encode()
+    hasher = blake3(header)
+    hasher.update(memoryview(little.reshape(-1)).cast("B") if little.size else b"")
+    return bytes(hasher.digest())

@@ -1,0 +1,33 @@
+"""The committed artifacts are of the committed sources."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from contracts import compile as compiler
+
+pytestmark = pytest.mark.unit
+
+
+def test_artifacts_are_of_these_sources() -> None:
+    compiler.check()
+
+
+def test_changed_source_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source in compiler.SOLIDITY.glob("*.sol"):
+        shutil.copy(source, tmp_path)
+    monkeypatch.setattr(compiler, "SOLIDITY", tmp_path)
+    compiler.check()
+    with (tmp_path / "ModelToken.sol").open("a") as file:
+        file.write("// one more line\n")
+    with pytest.raises(compiler.CompileError, match="stale"):
+        compiler.check()
+
+
+def test_contracts_fit_the_size_limit() -> None:
+    for path in compiler.ARTIFACTS.glob("*.json"):
+        assert len(json.loads(path.read_text())["bytecode"]) // 2 - 1 <= 24_576, path.name

@@ -1,0 +1,236 @@
+"""The contracts on a fresh chain: what they pay, refuse and obey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+
+from contracts.chain import ContractRejected, connect_devnet, contract_at, send
+from contracts.deploy import Deployment, GenesisParams, GenesisRefused, check_genesis, deploy_model
+from contracts.devnet import Devnet
+from contracts.distributor import EpochDistributor
+from contracts.governor import Action, ModelGovernor, ProposalState
+from contracts.messages import EpochRoot
+from contracts.model_registry import ModelRegistry
+from contracts.payout_tree import Payout, PayoutTree
+from contracts.signing import Domain, digest, sign
+from contracts.token import ModelToken
+from contracts.verifier_registry import EpochStatus, VerifierRegistry
+
+pytestmark = pytest.mark.integration
+
+PARAMS = GenesisParams(
+    voting_delay=1,
+    voting_period=30,
+    timelock_delay=5,
+    challenge_window=60,
+    proposal_threshold=1,
+    max_epoch_total=10_000,
+)
+
+
+class World:
+    """One deployed model with three staked verifiers."""
+
+    def __init__(self) -> None:
+        self.deployer: LocalAccount = Account.create()
+        self.holder: LocalAccount = Account.create()
+        self.verifiers = sorted((Account.create() for _ in range(3)), key=lambda a: int(a.address, 16))
+        self.chain = Devnet([a.address for a in [self.deployer, *self.verifiers]])
+        self.w3: Web3 = connect_devnet(self.chain)
+        addresses = [v.address for v in self.verifiers]
+        self.deployment: Deployment = deploy_model(self.w3, self.deployer, "m", "M", addresses, PARAMS)
+        d = self.deployment
+        self.registry = VerifierRegistry(self.w3, d.verifier_registry)
+        self.distributor = EpochDistributor(self.w3, d.distributor)
+        self.token = ModelToken(self.w3, d.token)
+        self.governor = ModelGovernor(self.w3, d.governor)
+        self.models = ModelRegistry(self.w3, d.model_registry)
+        self.model = bytes.fromhex(d.model[2:])
+        for verifier in self.verifiers:
+            send(self.w3, verifier, self.registry.stake(), value=PARAMS.min_stake)
+
+    def wait(self, seconds: int) -> None:
+        self.chain.increase_time(seconds)
+        self.chain.mine()
+
+    def send(self, call: Any, value: int = 0) -> Any:
+        return send(self.w3, self.deployer, call, value=value)
+
+    def payouts(self, epoch: int, amount: int = 900) -> list[Payout]:
+        accounts = [self.holder.address, self.deployer.address]
+        return [
+            Payout(31337, self.deployment.distributor, epoch, i, a, 0, amount) for i, a in enumerate(accounts)
+        ]
+
+    def root(self, payouts: list[Payout], attempt: int = 0) -> EpochRoot:
+        tree = PayoutTree([p.leaf() for p in payouts])
+        return EpochRoot(
+            model=self.model,
+            epoch=payouts[0].epoch,
+            attempt=attempt,
+            root=tree.root,
+            total=sum(p.amount for p in payouts),
+            count=len(payouts),
+            logSize=5,
+            logRoot=b"l" * 32,
+            deadline=2**40,
+        )
+
+    def signatures(self, root: EpochRoot, signers: list[LocalAccount]) -> dict[str, bytes]:
+        domain = Domain(31337, self.registry.address)
+        return {s.address: sign(root, domain, bytes(s.key)) for s in signers}
+
+    def claim(self, payouts: list[Payout], index: int) -> Any:
+        p = payouts[index]
+        proof = PayoutTree([q.leaf() for q in payouts]).proof(p.leaf())
+        return self.distributor.claim(p.epoch, p.index, p.account, p.kind, p.amount, proof)
+
+    def finalized(self, epoch: int) -> list[Payout]:
+        payouts = self.payouts(epoch)
+        root = self.root(payouts)
+        self.send(self.registry.propose(root, self.signatures(root, self.verifiers[:2])))
+        self.wait(61)
+        self.send(self.registry.finalize(epoch))
+        return payouts
+
+    def carry(self, action: Action, description: str) -> None:
+        """Pass one action through signed proposal, signed ballot, timelock."""
+        signature = self.governor.sign_proposal(self.holder, [action], description, 2**40)
+        call = self.governor.propose_by_sig(self.holder.address, [action], description, 2**40, signature)
+        self.send(call)
+        proposal = self.governor.proposal_id([action], description)
+        with refused("ProposalNotSigned"):  # its nonce is spent
+            self.send(call)
+        self.wait(3)
+        self.send(self.governor.relay_votes([self.governor.sign_ballot(self.holder, proposal, 1)]))
+        assert self.governor.has_voted(proposal, self.holder.address)
+        self.wait(40)
+        self.send(self.governor.queue([action], description))
+        with refused("TimelockUnexpectedOperationState"):
+            self.send(self.governor.execute([action], description))
+        self.wait(6)
+        self.send(self.governor.execute([action], description))
+        assert self.governor.state(proposal) is ProposalState.EXECUTED
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@contextmanager
+def refused(error: str) -> Iterator[None]:
+    with pytest.raises(ContractRejected) as caught:
+        yield
+    assert caught.value.error == error
+
+
+def test_both_sides_hash_alike(world: World) -> None:
+    payouts = world.payouts(1)
+    root = world.root(payouts)
+    assert world.registry.hash_epoch_root(root) == digest(root, Domain(31337, world.registry.address))
+    p = payouts[0]
+    assert world.distributor.leaf_of(p.epoch, p.index, p.account, p.kind, p.amount) == p.leaf()
+
+
+def test_no_key_holds_power_after_genesis(world: World) -> None:
+    check_genesis(world.w3, world.deployment)
+    token = contract_at(world.w3, "ModelToken", world.deployment.token)
+    with refused("AccessControlUnauthorizedAccount"):
+        world.send(token.functions.setBudget(world.deployer.address, 1))
+    with refused("BudgetExceeded"):
+        world.send(world.token.mint(b"r" * 32, world.deployer.address, 1))
+    with refused("NotTimelock"):
+        world.send(world.models.decide(world.model, b"d" * 32, "lr", "1"))
+    with pytest.raises(GenesisRefused):
+        check_genesis(world.w3, replace(world.deployment, distributor=world.deployer.address))
+
+
+def test_signatures_must_be_enough_sorted_and_distinct(world: World) -> None:
+    root = world.root(world.payouts(1))
+    a, b = world.signatures(root, world.verifiers[:2]).values()
+    with refused("TooFewSignatures"):
+        world.send(world.registry.propose_raw(root, [a]))
+    with refused("SignersNotSorted"):
+        world.send(world.registry.propose_raw(root, [b, a]))
+    with refused("SignersNotSorted"):
+        world.send(world.registry.propose_raw(root, [a, a]))
+    with refused("NotVerifier"):
+        world.send(world.registry.propose(root, world.signatures(root, [world.holder, world.deployer])))
+    with refused("TotalTooLarge"):
+        big = world.root(world.payouts(1, 9_000))
+        world.send(world.registry.propose(big, world.signatures(big, world.verifiers)))
+    with refused("WrongEpoch"):
+        later = world.root(world.payouts(2))
+        world.send(world.registry.propose(later, world.signatures(later, world.verifiers)))
+
+
+def test_a_leaf_pays_once_and_only_when_final(world: World) -> None:
+    payouts = world.payouts(1)
+    root = world.root(payouts)
+    with refused("EpochNotFinal"):
+        world.send(world.claim(payouts, 0))
+    world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
+    with refused("WindowOpen"):
+        world.send(world.registry.finalize(1))
+    with refused("EpochNotFinal"):
+        world.send(world.claim(payouts, 0))
+    world.wait(61)
+    with refused("WindowClosed"):
+        world.send(world.registry.challenge(1), PARAMS.bond)
+    world.send(world.registry.finalize(1))
+    world.send(world.claim(payouts, 0))
+    assert world.token.balance_of(world.holder.address) == 900
+    assert world.token.votes(world.holder.address) == 900
+    with refused("ReceiptPaid"):
+        world.send(world.claim(payouts, 0))
+    with refused("ProofRefused"):
+        world.send(world.claim([replace(payouts[0], amount=901), payouts[1]], 0))
+    assert world.distributor.paid(1) == 900
+
+
+def test_votes_change_the_registry_through_the_timelock(world: World) -> None:
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    action = Action.of(world.models.decide(world.model, b"d" * 32, "inner_lr", "0.001"))
+    world.carry(action, "lower the rate")
+    assert world.models.value_of(world.model, "inner_lr") == "0.001"
+    (decision,) = world.models.decisions(world.model)
+    assert (decision.sequence, decision.key, decision.value) == (1, "inner_lr", "0.001")
+
+
+def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
+    world.send(world.claim(world.finalized(1), 0))
+    payouts = world.payouts(2)
+    root = world.root(payouts)
+    world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    with refused("WrongBond"):
+        world.send(world.registry.challenge(2), 1)
+    world.send(world.registry.challenge(2), PARAMS.bond)
+    with refused("NotTimelock"):
+        world.send(world.registry.resolve(2, False))
+    world.wait(61)
+    with refused("WrongStatus"):
+        world.send(world.registry.finalize(2))
+    world.carry(Action.of(world.registry.resolve(2, False)), "challenge fails")
+    assert world.w3.eth.get_balance(Web3.to_checksum_address(world.deployment.timelock)) == PARAMS.bond
+    with refused("WindowOpen"):
+        world.send(world.registry.finalize(2))
+    world.send(world.registry.challenge(2), PARAMS.bond)
+    world.carry(Action.of(world.registry.resolve(2, True)), "challenge holds")
+    state = world.registry.epoch_of(2)
+    assert (state.status, state.attempt) == (EpochStatus.NONE, 1)
+    assert [world.registry.stake_of(v.address) for v in world.verifiers] == [0, 0, PARAMS.min_stake]
+    with refused("WrongAttempt"):
+        world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    again = world.root(payouts, attempt=1)
+    with refused("StakeTooSmall"):
+        world.send(world.registry.propose(again, world.signatures(again, world.verifiers[:2])))

@@ -1,0 +1,60 @@
+"""A tiny run that every trainer test can afford, and golden values with a switch to regenerate them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.run_config import RunConfig
+from trainer.batches import BatchSource, batch_source
+from trainer.corpus import Corpus, load_corpus
+from trainer.state import Tensors, initial_theta, start_tensors
+
+NODE = "0x" + "11" * 20
+SEED = b"\x07" * 32
+GOLDEN = Path(__file__).with_name("golden.json")
+
+
+@pytest.fixture
+def config() -> RunConfig:
+    return RunConfig(layers=1, d_model=16, heads=2, context=16, steps=8, segment=2, batch=2)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"line {i}: the quick brown fox, {i * i} times\n" for i in range(500)))
+    return load_corpus([path])
+
+
+@pytest.fixture
+def batches(config: RunConfig, corpus: Corpus) -> BatchSource:
+    return batch_source(corpus.train, config, SEED, 3, NODE)
+
+
+@pytest.fixture
+def start(config: RunConfig) -> Tensors:
+    return start_tensors(initial_theta(config), None)
+
+
+@pytest.fixture
+def golden() -> Callable[[str, object], None]:
+    """Compare with the stored value; `REGENERATE_GOLDEN=1` stores it instead."""
+
+    def check(name: str, value: object) -> None:
+        stored = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+        if os.environ.get("REGENERATE_GOLDEN") == "1":
+            stored[name] = value
+            GOLDEN.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n")
+        assert stored[name] == value
+
+    return check
+
+
+def bits(array: np.ndarray) -> list[int]:
+    return array.view(np.uint32).ravel().tolist()

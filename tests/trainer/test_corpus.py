@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.run_config import RunConfig
+from tests.trainer.conftest import NODE, SEED
+from trainer.baseline import data_parallel, solo
+from trainer.corpus import Corpus, UnusableCorpus, default_corpus, load_corpus
+from trainer.evaluate import HeldOutTooShort, held_out_loss
+from trainer.profile import NumericsProfile, UnknownProfile, configure_determinism
+from trainer.state import Tensors, initial_theta
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_default_corpus_is_deterministic_capped_and_split() -> None:
+    one, two = default_corpus(300_000), default_corpus(300_000)
+    assert one.digest == two.digest
+    assert len(one.train) + len(one.held_out) == 300_000
+    assert len(one.held_out) > 5_000
+    assert one.train.dtype == np.uint8
+
+
+def test_folders_are_read_by_name_and_any_byte_changes_the_digest(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.txt", ".hidden"):
+        (tmp_path / name).write_text(name * 1000)
+    before = load_corpus([tmp_path])
+    assert bytes(before.train).startswith(b"a.txt")
+    assert b"hidden" not in bytes(before.train) + bytes(before.held_out)
+    (tmp_path / "a.txt").write_text("A" + ("a.txt" * 1000)[1:])
+    assert load_corpus([tmp_path]).digest != before.digest
+
+
+def test_missing_and_tiny_data_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnusableCorpus, match="does not exist"):
+        load_corpus([tmp_path / "none"])
+    with pytest.raises(UnusableCorpus, match="bytes"):
+        load_corpus([tmp_path])
+
+
+def test_held_out_loss_of_an_untrained_model_is_near_uniform(config: RunConfig, corpus: Corpus) -> None:
+    loss = held_out_loss(config, initial_theta(config), corpus.held_out)
+    assert abs(loss - np.log(256)) < 0.3
+    assert loss == held_out_loss(config, initial_theta(config), corpus.held_out)
+    with pytest.raises(HeldOutTooShort):
+        held_out_loss(config, initial_theta(config), corpus.held_out[:16])
+
+
+def test_baselines_learn_and_solo_is_data_parallel_of_one(config: RunConfig, corpus: Corpus) -> None:
+    theta: Tensors = initial_theta(config)
+    configs, seeds = [config.with_decision("inner_lr", "0.01")] * 2, [SEED, b"\x09" * 32]
+    alone = list(solo(configs, corpus, theta, seeds, NODE))
+    assert alone[1] < alone[0] < held_out_loss(config, theta, corpus.held_out)
+    assert alone == list(data_parallel(configs, corpus, theta, seeds, [[NODE]] * 2))
+    pair = list(data_parallel(configs, corpus, theta, seeds, [[NODE, "0x" + "22" * 20], []]))
+    assert pair[0] == pair[1] != alone[0]
+
+
+def test_the_profile_names_what_changes_bits() -> None:
+    profile = configure_determinism()
+    assert profile.threads == 1
+    assert profile.deterministic
+    assert profile == NumericsProfile.current()
+    assert len(profile.digest()) == 32
+    with pytest.raises(UnknownProfile):
+        configure_determinism("fast")

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.trainer.conftest import bits
+from trainer.outer import MergeMismatch, merge, zero_momentum
+
+pytestmark = pytest.mark.unit
+
+
+def _weights(seed: int) -> dict[str, np.ndarray]:
+    raw = np.random.Philox(key=seed).random_raw(12) >> np.uint64(40)
+    return {"theta.a": (raw.astype(np.float32) / np.float32(2**24) - np.float32(0.5)).reshape(3, 4)}
+
+
+def test_one_node_by_hand() -> None:
+    theta, gradient = {"w": np.float32([1.0])}, {"w": np.float32([0.5])}
+    new, momentum = merge(theta, zero_momentum(theta), [gradient], 0.5, 0.5)
+    assert momentum["w"] == 0.5
+    assert new["w"] == 1.0 - 0.5 * (0.5 + 0.5 * 0.5)
+
+
+def test_two_rounds_are_golden(golden: Callable[[str, object], None]) -> None:
+    theta = _weights(1)
+    new, momentum = merge(theta, zero_momentum(theta), [_weights(n) for n in (2, 3, 4)], 0.7, 0.9)
+    new, momentum = merge(new, momentum, [_weights(n) for n in (5, 6, 7)], 0.7, 0.9)
+    golden("outer_merge", {"theta": bits(new["theta.a"]), "momentum": bits(momentum["theta.a"])})
+
+
+def test_products_and_sums_round_separately() -> None:
+    """float32 of mu * m is 1 + 2^-11; a fused multiply-add would keep the 2^-24 and not give zero."""
+    mu = float(np.float32(1 + 2**-12) / 2)
+    theta = {"w": np.float32([0.0])}
+    momentum = {"w": np.float32([2 * (1 + 2**-12)])}
+    _, new = merge(theta, momentum, [{"w": np.float32([-(1 + 2**-11)])}], 1.0, mu)
+    assert new["w"][0] == 0.0
+
+
+def test_the_order_of_nodes_matters_so_the_caller_fixes_it() -> None:
+    theta = {"w": np.float32([0.0])}
+    parts = [{"w": np.float32([value])} for value in (1e8, -1e8, 1.0)]
+    one, _ = merge(theta, zero_momentum(theta), parts, 1.0, 0.0)
+    other, _ = merge(theta, zero_momentum(theta), parts[::-1], 1.0, 0.0)
+    assert one["w"] != other["w"]
+
+
+def test_without_accepted_work_nothing_changes_and_inputs_are_never_written() -> None:
+    theta, momentum = _weights(1), _weights(2)
+    before = theta["theta.a"].copy()
+    assert merge(theta, momentum, [], 0.7, 0.9) == (theta, momentum)
+    merge(theta, momentum, [_weights(3)], 0.7, 0.9)
+    assert np.array_equal(theta["theta.a"], before)
+
+
+def test_mismatched_weights_are_refused() -> None:
+    theta = _weights(1)
+    for wrong in ({}, {"theta.a": np.zeros((3, 4))}, {"theta.a": np.zeros((4, 3), np.float32)}):
+        with pytest.raises(MergeMismatch):
+            merge(theta, zero_momentum(theta), [wrong], 0.7, 0.9)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.positional_tree import KECCAK_TREE
+from contracts.run_config import RunConfig
+from contracts.tensorfile import state_digest, unpack
+from trainer.batches import Batch, BatchSource
+from trainer.cheats import CHEATS, UnknownCheat, runner
+from trainer.inner_step import NonFiniteLoss
+from trainer.state import (
+    StateMismatch,
+    Tensors,
+    TrainState,
+    initial_theta,
+    inner_of,
+    layout,
+    start_tensors,
+    step_count,
+)
+from trainer.trajectory import OnStep, UnknownSegment, replay_segment, run_inner
+
+pytestmark = pytest.mark.unit
+
+
+def test_replaying_any_segment_gives_the_committed_state(
+    config: RunConfig, start: Tensors, batches: BatchSource
+) -> None:
+    trajectory = run_inner(config, start, batches)
+    assert len(trajectory.boundary_digests) == config.segments + 1
+    for segment in range(config.segments):
+        opened = unpack(trajectory.packed_state(segment), layout(config))
+        end = replay_segment(config, opened, segment, batches)
+        assert state_digest(end) == trajectory.boundary_digests[segment + 1]
+
+
+@pytest.mark.parametrize("name", sorted(CHEATS))
+def test_every_cheat_commits_consistently_and_fails_a_replay(
+    name: str, config: RunConfig, start: Tensors, batches: BatchSource
+) -> None:
+    claimed = runner(name)(config, start, batches)
+    assert claimed.root == KECCAK_TREE.root(list(claimed.boundary_digests))
+    assert len(claimed.losses) == config.steps
+    assert step_count(claimed.end_state) == config.steps
+    failed = []
+    for segment in range(config.segments):
+        opened = unpack(claimed.packed_state(segment), layout(config))
+        assert state_digest(opened) == claimed.boundary_digests[segment]
+        end = replay_segment(config, opened, segment, batches)
+        failed.append(state_digest(end) != claimed.boundary_digests[segment + 1])
+    assert failed[-1]
+    assert name not in ("skip-middle", "repeated-data") or sum(failed) >= config.segments - 1
+
+
+def test_skip_middle_does_its_first_segment(config: RunConfig, start: Tensors, batches: BatchSource) -> None:
+    honest, claimed = run_inner(config, start, batches), runner("skip-middle")(config, start, batches)
+    same = [a == b for a, b in zip(honest.boundary_digests, claimed.boundary_digests, strict=True)]
+    assert same == [True, True, *[False] * (config.segments - 1)]
+
+
+def test_an_unknown_cheat_is_refused() -> None:
+    assert runner() is run_inner
+    with pytest.raises(UnknownCheat):
+        runner("nap")
+
+
+def test_the_pseudo_gradient_is_start_minus_end(
+    config: RunConfig, start: Tensors, batches: BatchSource
+) -> None:
+    seen: list[int] = []
+    on_step: OnStep = lambda step, _result: seen.append(step)  # noqa: E731
+    trajectory = run_inner(config, start, batches, on_step)
+    assert seen == list(range(config.steps))
+    assert trajectory.pseudo_gradient_digest == state_digest(trajectory.pseudo_gradient)
+    for name, value in trajectory.pseudo_gradient.items():
+        assert value.dtype == np.float32
+        assert np.array_equal(value, start[name] - trajectory.end_state[name])
+
+
+def test_states_kept_in_a_folder_are_the_same_bytes(
+    config: RunConfig, start: Tensors, batches: BatchSource, tmp_path: Path
+) -> None:
+    memory, disk = (
+        run_inner(config, start, batches),
+        run_inner(config, start, batches, folder=tmp_path / "kept"),
+    )
+    assert memory.root == disk.root
+    assert all(memory.packed_state(i) == disk.packed_state(i) for i in range(config.segments + 1))
+    assert disk.opening(2).proof == memory.opening(2).proof
+
+
+@pytest.mark.parametrize("index", [-1, 5])
+def test_a_boundary_outside_the_round_is_refused(
+    index: int, config: RunConfig, start: Tensors, batches: BatchSource
+) -> None:
+    with pytest.raises(UnknownSegment):
+        run_inner(config, start, batches).opening(index)
+    with pytest.raises(UnknownSegment):
+        replay_segment(config, start, index, batches)
+
+
+def test_fresh_processes_agree_bit_for_bit() -> None:
+    code = """
+from contracts.run_config import RunConfig
+from trainer.state import initial_theta, start_tensors
+from trainer.trajectory import run_inner
+from trainer.batches import batch_source
+import numpy as np
+config = RunConfig(layers=2, d_model=32, heads=2, context=32, steps=6, segment=2, batch=4)
+tokens = (np.arange(9999) * 7919 % 251).astype(np.uint8)
+source = batch_source(tokens, config, bytes(32), 0, "0x" + "11" * 20)
+print(run_inner(config, start_tensors(initial_theta(config), None), source).root.hex())
+"""
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(2)]
+    assert runs[0].stdout == runs[1].stdout
+    assert len(runs[0].stdout.strip()) == 64
+
+
+def test_a_non_finite_loss_stops_the_round(config: RunConfig, start: Tensors, batches: BatchSource) -> None:
+    poisoned = start | {"theta.norm.weight": np.full_like(start["theta.norm.weight"], np.nan)}
+    with pytest.raises(NonFiniteLoss):
+        run_inner(config, poisoned, batches)
+
+
+def test_the_run_never_writes_into_its_start(config: RunConfig, start: Tensors, batches: BatchSource) -> None:
+    before = state_digest(start)
+    run_inner(config, start, batches)
+    assert state_digest(start) == before
+
+
+def test_layout_is_exact(config: RunConfig, start: Tensors) -> None:
+    assert start.keys() == layout(config).keys()
+    broken = [
+        {name: value for name, value in start.items() if name != "adam.step"},
+        start | {"theta.extra": np.zeros(1, np.float32)},
+        start | {"adam.step": np.array([0], np.int32)},
+        start | {"m.norm.weight": np.zeros((1, 16), np.float32)},
+    ]
+    for tensors in broken:
+        with pytest.raises(StateMismatch):
+            TrainState.from_tensors(tensors, config)
+
+
+def test_the_inner_state_carries_over_rounds(config: RunConfig, start: Tensors, batches: BatchSource) -> None:
+    end = run_inner(config, start, batches).end_state
+    nxt = start_tensors(initial_theta(config), inner_of(end))
+    assert step_count(nxt) == config.steps
+    assert state_digest(nxt) != state_digest(start)
+
+
+def test_training_lowers_the_loss(config: RunConfig, start: Tensors, batches: BatchSource) -> None:
+    same: Batch = batches(0)
+    losses = run_inner(replace(config, steps=20, inner_lr="0.01"), start, lambda _step: same).losses
+    assert losses[-1] < losses[0] - 0.5

@@ -1,0 +1,93 @@
+"""The text a run trains on: bytes, ordered and split the same way wherever the files are the same."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from contracts.errors import CommonweightError
+
+DEFAULT_CAP_BYTES = 8_000_000
+MINIMUM_BYTES = 4096
+_EXCLUDED = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"}
+_FIRST = "pydoc_data/topics.py"
+_HELD_OUT_OF_256 = 13  # about 5 %
+
+
+class UnusableCorpus(CommonweightError):
+    """The data cannot be read, or is too small to train and evaluate on."""
+
+    code = "unusable-corpus"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Training and held-out bytes (uint8, one dimension) and the digest that names them."""
+
+    train: NDArray[np.uint8]
+    held_out: NDArray[np.uint8]
+
+    @property
+    def digest(self) -> str:
+        """BLAKE3 over the length of the training part and both parts, as 64 hex digits."""
+        hasher = blake3(len(self.train).to_bytes(8, "little"))
+        hasher.update(self.train.tobytes())
+        hasher.update(self.held_out.tobytes())
+        return hasher.hexdigest()
+
+
+def default_corpus(cap_bytes: int = DEFAULT_CAP_BYTES) -> Corpus:
+    """Python's documentation topics and standard library sources: real text that every installation has."""
+    root = Path(sysconfig.get_path("stdlib"))
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+    chosen = [name for name in names if not _EXCLUDED.intersection(name.split("/"))]
+    chosen.sort(key=lambda name: (name != _FIRST, name))
+    return _split(_read(root / name for name in chosen), cap_bytes)
+
+
+def load_corpus(paths: Sequence[Path], cap_bytes: int = DEFAULT_CAP_BYTES) -> Corpus:
+    """Files, and all files in folders, in the order given, by name within a folder. Raises UnusableCorpus."""
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UnusableCorpus(f"{path} does not exist")
+        inside = (p for p in path.rglob("*") if p.is_file() and not _is_hidden(p.relative_to(path)))
+        files += sorted(inside, key=lambda p: p.relative_to(path).as_posix()) if path.is_dir() else [path]
+    return _split(_read(files), cap_bytes)
+
+
+def _is_hidden(relative: Path) -> bool:
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def _read(files: Iterable[Path]) -> Iterable[bytes]:
+    for path in files:
+        try:
+            yield path.read_bytes()
+        except OSError as error:
+            raise UnusableCorpus(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _split(documents: Iterable[bytes], cap_bytes: int) -> Corpus:
+    """Hold out whole documents by their content's hash; where that gives too little, the tail of the rest."""
+    train, held_out, total = bytearray(), bytearray(), 0
+    for document in documents:
+        document = document[: cap_bytes - total]
+        total += len(document)
+        target = held_out if blake3(document).digest()[0] < _HELD_OUT_OF_256 else train
+        target += document
+        if total >= cap_bytes:
+            break
+    if total < MINIMUM_BYTES:
+        raise UnusableCorpus(f"{total} bytes of text, at least {MINIMUM_BYTES} are needed")
+    wanted = total * _HELD_OUT_OF_256 // 256
+    if len(train) < total // 2 or len(held_out) < wanted // 2:
+        everything = train + held_out
+        train, held_out = everything[:-wanted], everything[-wanted:]
+    return Corpus(np.frombuffer(bytes(train), np.uint8), np.frombuffer(bytes(held_out), np.uint8))

@@ -1,0 +1,72 @@
+"""The inner step: the one function that a node runs to train and a verifier runs to check."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from contracts.errors import CommonweightError
+from contracts.run_config import RunConfig
+from trainer.batches import Batch
+from trainer.model import GPT
+from trainer.state import TrainState
+
+
+class NonFiniteLoss(CommonweightError):
+    """The loss or the gradient of a step is NaN or infinite."""
+
+    code = "non-finite-loss"
+
+
+class StepResult(NamedTuple):
+    """Training loss in nats per byte, and the gradient's global norm before clipping."""
+
+    loss: float
+    gradient_norm: float
+
+
+def inner_step(config: RunConfig, model: GPT, state: TrainState, batch: Batch) -> StepResult:
+    """One AdamW step, in place on `state`: forward, backward, clip by global norm, decoupled decay.
+
+    Run `configure_determinism` first. Raises NonFiniteLoss, and then leaves `state` as it was.
+    """
+    loss, gradients = _gradients(model, state.theta, batch)
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    result = StepResult(loss.item(), norm.item())
+    if not (math.isfinite(result.loss) and math.isfinite(result.gradient_norm)):
+        raise NonFiniteLoss(f"loss {result.loss}, gradient norm {result.gradient_norm} at step {state.step}")
+    limit = config.rate("clip")
+    if result.gradient_norm > limit:
+        torch._foreach_mul_(gradients, limit / result.gradient_norm)
+    _adamw(config, state, gradients)
+    return result
+
+
+def _gradients(model: GPT, theta: dict[str, Tensor], batch: Batch) -> tuple[Tensor, list[Tensor]]:
+    x, y = (torch.from_numpy(part) for part in batch)
+    weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
+    logits: Tensor = functional_call(model, weights, (x,))
+    loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
+    return loss.detach(), list(torch.autograd.grad(loss, list(weights.values())))
+
+
+@torch.no_grad()
+def _adamw(config: RunConfig, state: TrainState, gradients: list[Tensor]) -> None:
+    """Loshchilov & Hutter's AdamW, with decay on matrices only, as in GPT-2."""
+    theta, m, v = list(state.theta.values()), list(state.m.values()), list(state.v.values())
+    lr, beta1, beta2 = config.rate("inner_lr"), config.rate("beta1"), config.rate("beta2")
+    state.step += 1
+    decayed = [value for value in theta if value.dim() > 1]
+    torch._foreach_mul_(decayed, 1.0 - lr * config.rate("weight_decay"))
+    torch._foreach_lerp_(m, gradients, 1.0 - beta1)
+    torch._foreach_mul_(v, beta2)
+    torch._foreach_addcmul_(v, gradients, gradients, 1.0 - beta2)
+    denominator = torch._foreach_sqrt(v)
+    torch._foreach_div_(denominator, math.sqrt(1.0 - beta2**state.step))
+    torch._foreach_add_(denominator, config.rate("eps"))
+    torch._foreach_addcdiv_(theta, m, denominator, -lr / (1.0 - beta1**state.step))

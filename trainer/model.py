@@ -1,0 +1,83 @@
+"""A small byte-level GPT: pre-norm blocks, learned positions, tied embeddings, no biases, no dropout."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from contracts.run_config import RunConfig
+
+
+class Attention(nn.Module):
+    """Causal self-attention over x of shape (batch, time, d_model)."""
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.d_model, 3 * config.d_model, bias=False)
+        self.out = nn.Linear(config.d_model, config.d_model, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, time, width = x.shape
+        q, k, v = self.qkv(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        mixed: Tensor = self.out(y.transpose(1, 2).reshape(batch, time, width))
+        return mixed
+
+
+class Block(nn.Module):
+    """Attention, then a 4x GELU MLP, each on a normed residual branch."""
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.d_model, bias=False)
+        self.attention = Attention(config)
+        self.norm2 = nn.LayerNorm(config.d_model, bias=False)
+        self.up = nn.Linear(config.d_model, 4 * config.d_model, bias=False)
+        self.down = nn.Linear(4 * config.d_model, config.d_model, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x))
+        residual: Tensor = x + self.down(F.gelu(self.up(self.norm2(x)), approximate="tanh"))
+        return residual
+
+
+class GPT(nn.Module):
+    """tokens (batch, time) int64 -> logits (batch, time, vocab)."""
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(config.vocab, config.d_model)
+        self.positions = nn.Embedding(config.context, config.d_model)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.d_model, bias=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        places = torch.arange(tokens.shape[1], device=tokens.device)
+        x = self.tokens(tokens) + self.positions(places)
+        for block in self.blocks:
+            x = block(x)
+        return F.linear(self.norm(x), self.tokens.weight)
+
+
+def build_model(config: RunConfig) -> GPT:
+    """The architecture alone, without memory: weights come from a TrainState by functional call."""
+    with torch.device("meta"):
+        return GPT(config)
+
+
+def initial_parameters(config: RunConfig) -> dict[str, Tensor]:
+    """Weights at round 0, float32, GPT-2 scaling, drawn in name order from one generator of `config.seed`."""
+    generator = torch.Generator().manual_seed(config.seed)
+    parameters: dict[str, Tensor] = {}
+    for name, shape in sorted((n, p.shape) for n, p in build_model(config).named_parameters()):
+        if "norm" in name:
+            parameters[name] = torch.ones(shape)
+            continue
+        residual_end = name.endswith(("out.weight", "down.weight"))
+        deviation = 0.02 / math.sqrt(2 * config.layers) if residual_end else 0.02
+        parameters[name] = torch.empty(shape).normal_(0.0, deviation, generator=generator)
+    return parameters

@@ -1,0 +1,64 @@
+"""The numerics profile: what must be equal on two machines for a replay to be equal bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import asdict, dataclass
+
+import torch
+
+from contracts.errors import CommonweightError
+
+
+class UnknownProfile(CommonweightError):
+    """The run names a numerics profile that this trainer does not have."""
+
+    code = "unknown-profile"
+
+
+@dataclass(frozen=True)
+class NumericsProfile:
+    """Everything measured to change low-order bits, as found in this process."""
+
+    device: str
+    machine: str
+    torch_version: str
+    dtype: str
+    threads: int
+    cpu_capability: str
+    onednn: bool
+    deterministic: bool
+
+    @classmethod
+    def current(cls) -> NumericsProfile:
+        """The profile of this process as it stands; call `configure_determinism` before."""
+        return cls(
+            device="cpu",
+            machine=platform.machine(),
+            torch_version=str(torch.__version__),
+            dtype="float32",
+            threads=torch.get_num_threads(),
+            cpu_capability=torch.backends.cpu.get_cpu_capability(),
+            onednn=bool(torch._C._has_mkldnn),
+            deterministic=torch.are_deterministic_algorithms_enabled(),
+        )
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical JSON, 32 bytes."""
+        return hashlib.sha256(self.to_json().encode("utf-8")).digest()
+
+
+def configure_determinism(profile: str = "exact") -> NumericsProfile:
+    """Put this process into the named profile and return it in full. Raises UnknownProfile."""
+    if profile != "exact":
+        raise UnknownProfile(f"{profile!r} is not a numerics profile")
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.set_flush_denormal(False)
+    return NumericsProfile.current()
