@@ -21,3 +21,9 @@ test: lint  ## lint, then the whole test suite
 	$(BIN)/pytest
 
 .PHONY: help install lint test
+
+contracts: install  ## rebuild the contract artifacts (needs Node.js)
+	npm ci --prefix contracts/solidity
+	$(BIN)/python -m contracts.compile
+
+.PHONY: contracts

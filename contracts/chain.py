@@ -49,7 +49,7 @@ class DevnetProvider(JSONBaseProvider):
         request = json.loads(self.encode_rpc_request(method, params))
         return cast(RPCResponse, self.chain.handle(request))
 
-    def is_connected(self, show_traceback: bool = False) -> bool:
+    def is_connected(self, show_traceback: bool = False) -> bool:  # noqa: ARG002 - the provider interface
         """Always: the chain is in this process."""
         return True
 
@@ -148,9 +148,7 @@ def build(
         "from": sender,
         "value": value,
         "chainId": w3.eth.chain_id,
-        "nonce": w3.eth.get_transaction_count(Web3.to_checksum_address(sender), "pending")
-        if nonce is None
-        else nonce,
+        "nonce": w3.eth.get_transaction_count(Web3.to_checksum_address(sender), "pending") if nonce is None else nonce,
         "maxPriorityFeePerGas": tip,
         "maxFeePerGas": 2 * base + tip,
     }
@@ -169,9 +167,7 @@ def send(
     """Sign `call` locally, send it and wait for its receipt; raises ContractRejected if it reverts."""
     transaction = build(w3, account.address, call, value=value)
     signed = account.sign_transaction(cast(dict[str, Any], transaction))
-    receipt = w3.eth.wait_for_transaction_receipt(
-        w3.eth.send_raw_transaction(signed.raw_transaction), timeout, 0.05
-    )
+    receipt = w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(signed.raw_transaction), timeout, 0.05)
     if receipt["status"] != 1:
         with rejections():
             w3.eth.call(transaction, receipt["blockNumber"])

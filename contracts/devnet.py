@@ -35,9 +35,7 @@ class Devnet:
     `funded` are addresses that hold `balance` wei at genesis.
     """
 
-    def __init__(
-        self, funded: Iterable[str] = (), *, chain_id: int = CHAIN_ID, balance: int = 10_000 * ETHER
-    ) -> None:
+    def __init__(self, funded: Iterable[str] = (), *, chain_id: int = CHAIN_ID, balance: int = 10_000 * ETHER) -> None:
         account = {"balance": balance, "nonce": 0, "code": b"", "storage": {}}
         state: dict[Any, Any] = {to_canonical_address(a): account for a in funded} or {
             _NOBODY: {**account, "balance": 0}
@@ -50,9 +48,7 @@ class Devnet:
         self._chain.chain_id = chain_id
         self._lock = threading.RLock()
         self._offset = 0
-        self._blocks: list[dict[str, Any]] = [
-            wire.block_json(self._chain.get_canonical_block_by_number(0), [])
-        ]
+        self._blocks: list[dict[str, Any]] = [wire.block_json(self._chain.get_canonical_block_by_number(0), [])]
         self._numbers: dict[str, int] = {self._blocks[0]["hash"]: 0}
         self._transactions: dict[str, dict[str, Any]] = {}
         self._receipts: dict[str, dict[str, Any]] = {}
@@ -155,11 +151,7 @@ class Devnet:
     def _estimate_gas(self, call: Mapping[str, Any], tag: Any = "latest", *_: Any) -> str:
         computation = self._execute(call, tag, GAS_LIMIT)
         wire.raise_if_reverted(computation)
-        used = (
-            int(computation.get_gas_used())
-            + 21_000
-            + 16 * len(wire.octets(call.get("data") or call.get("input")))
-        )
+        used = int(computation.get_gas_used()) + 21_000 + 16 * len(wire.octets(call.get("data") or call.get("input")))
         # calls pass on 63/64 of their gas and refunds come last: a quarter and a half more covers both
         return hex(min(used * 3 // 2 + (2_000_000 if not call.get("to") else 30_000), GAS_LIMIT))
 
@@ -239,7 +231,9 @@ class Devnet:
             "eth_getBalance": lambda a, tag="latest": hex(state(tag).get_balance(address(a))),
             "eth_getTransactionCount": lambda a, tag="latest": hex(state(tag).get_nonce(address(a))),
             "eth_getCode": lambda a, tag="latest": wire.hexed(state(tag).get_code(address(a))),
-            "eth_getStorageAt": lambda a, slot, tag="latest": f"0x{state(tag).get_storage(address(a), wire.integer(slot)):064x}",
+            "eth_getStorageAt": lambda a, slot, tag="latest": (
+                f"0x{state(tag).get_storage(address(a), wire.integer(slot)):064x}"
+            ),
             "eth_call": self._call,
             "eth_estimateGas": self._estimate_gas,
             "eth_sendRawTransaction": self._send_raw,

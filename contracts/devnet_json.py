@@ -159,7 +159,4 @@ def log_matches(log: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
     if len(topics) > len(log["topics"]):
         return False
     pairs = zip(topics, log["topics"], strict=False)
-    return all(
-        t is None or got in ([t.lower()] if isinstance(t, str) else [o.lower() for o in t])
-        for t, got in pairs
-    )
+    return all(t is None or got in ([t.lower()] if isinstance(t, str) else [o.lower() for o in t]) for t, got in pairs)

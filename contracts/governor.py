@@ -142,9 +142,7 @@ class ModelGovernor:
             },
         )
 
-    def sign_proposal(
-        self, account: LocalAccount, actions: Sequence[Action], description: str, deadline: int
-    ) -> bytes:
+    def sign_proposal(self, account: LocalAccount, actions: Sequence[Action], description: str, deadline: int) -> bytes:
         """65-byte signature of a proposal."""
         typed = self.proposal_typed_data(account.address, actions, description, deadline)
         return bytes(account.sign_message(encode_typed_data(full_message=typed)).signature)
@@ -181,9 +179,7 @@ class ModelGovernor:
         """Execute a queued proposal after its delay."""
         return self._call.execute(*_columns(actions), keccak(text=description))
 
-    def _typed_data(
-        self, name: str, fields: list[tuple[str, str]], message: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _typed_data(self, name: str, fields: list[tuple[str, str]], message: dict[str, Any]) -> dict[str, Any]:
         _, domain_name, version, chain_id, contract, _, _ = self._call.eip712Domain().call()
         domain = [
             ("name", "string"),

@@ -52,9 +52,7 @@ class PositionalTree:
             raise InvalidTree(f"no consistency proof from size {first} to {len(entries)}")
         return self._subproof([self.leaf_hash(entry) for entry in entries], first, complete=True)
 
-    def check_inclusion(
-        self, entry: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
-    ) -> None:
+    def check_inclusion(self, entry: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
         """RFC 9162, 2.1.3.2. Raises InvalidTree unless `entry` is leaf `index` of the tree of `size` with `root`."""
         if not 0 <= index < size:
             raise InvalidTree(f"index {index} is not in a tree of {size} entries")
@@ -88,9 +86,7 @@ class PositionalTree:
         if old != first_root or new != second_root:
             raise InvalidTree("consistency proof does not lead to both roots")
 
-    def _check_trivial(
-        self, first: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]
-    ) -> None:
+    def _check_trivial(self, first: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> None:
         if proof:
             raise InvalidTree("consistency proof must be empty here")
         if first == 0 and first_root != self.hash(b""):

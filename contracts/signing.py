@@ -60,9 +60,7 @@ def require_signer(message: Message, domain: Domain, signature: bytes, signer: s
     """Raises BadSignature unless `signer` made `signature`."""
     found = recover(message, domain, signature)
     if found != to_checksum_address(signer):
-        raise BadSignature(
-            f"signed by {found}, not by {to_checksum_address(signer)}; check key, chain and run"
-        )
+        raise BadSignature(f"signed by {found}, not by {to_checksum_address(signer)}; check key, chain and run")
 
 
 def _check_canonical(signature: bytes) -> None:

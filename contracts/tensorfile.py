@@ -35,13 +35,13 @@ def state_digest(tensors: Tensors) -> bytes:
 
 def pack(tensors: Tensors) -> bytes:
     """Safetensors bytes; equal tensors give equal bytes."""
-    return save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
+    return save({name: np.asarray(tensors[name], order="C") for name in sorted(tensors)})
 
 
 def unpack(data: bytes, layout: Layout) -> dict[str, NDArray[np.generic]]:
     """Read exactly the tensors of `layout` (name → safetensors dtype, shape). Raises InvalidTensorFile."""
     try:
-        found = dict(deserialize(data))
+        found = dict(deserialize(data))  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise InvalidTensorFile(f"not a safetensors file: {error}") from error
     if set(found) != set(layout):
@@ -59,10 +59,10 @@ def _read(name: str, entry: Mapping[str, object], dtype: str, shape: tuple[int, 
 
 
 def _tensor_digest(name: str, tensor: NDArray[np.generic]) -> bytes:
-    little = np.ascontiguousarray(tensor).astype(tensor.dtype.newbyteorder("<"), copy=False)
+    little = np.asarray(tensor, order="C").astype(tensor.dtype.newbyteorder("<"), copy=False)
     if little.dtype not in NAMES:
         raise InvalidTensorFile(f"{name} has dtype {tensor.dtype}, which no state holds")
     header = f"{len(name)}:{name}:{NAMES[little.dtype]}:{','.join(map(str, tensor.shape))};".encode()
     hasher = blake3(header)
-    hasher.update(memoryview(little.reshape(-1)).cast("B") if little.size else b"")
+    hasher.update(little.reshape(-1).view(np.uint8).data)
     return bytes(hasher.digest())

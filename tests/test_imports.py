@@ -26,7 +26,5 @@ def test_contracts_load_neither_torch_nor_a_database() -> None:
         "import contracts.messages, contracts.signing, contracts.tensorfile, contracts.payout_tree, sys;"
         "print([m for m in ('torch', 'sqlalchemy') if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

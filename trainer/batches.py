@@ -24,9 +24,7 @@ class InvalidBatchRequest(CommonweightError):
     code = "invalid-batch-request"
 
 
-def batch_offsets(
-    data_seed: bytes, round_number: int, node: str, step: int, count: int, limit: int
-) -> list[int]:
+def batch_offsets(data_seed: bytes, round_number: int, node: str, step: int, count: int, limit: int) -> list[int]:
     """`count` window starts in [0, limit), from Philox-4x64 keyed by BLAKE3 of the inputs.
 
     The raw 64-bit words are scaled with whole numbers, because numpy keeps the raw stream stable and not its
@@ -35,9 +33,7 @@ def batch_offsets(
     if len(data_seed) != 32:
         raise InvalidBatchRequest(f"the data seed must have 32 bytes, has {len(data_seed)}")
     if round_number < 0 or step < 0 or limit < 1:
-        raise InvalidBatchRequest(
-            f"round {round_number}, step {step} or window count {limit} is out of range"
-        )
+        raise InvalidBatchRequest(f"round {round_number}, step {step} or window count {limit} is out of range")
     message = _CONTEXT + data_seed + round_number.to_bytes(8, "little") + _address_bytes(node)
     key = blake3(message + step.to_bytes(8, "little")).digest(length=16)
     words = np.random.Philox(key=np.frombuffer(key, dtype="<u8").astype(np.uint64)).random_raw(count)

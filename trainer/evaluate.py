@@ -45,9 +45,7 @@ def held_out_loss(
     model = build_model(config)
     prefix = "theta."
     theta = {
-        name.removeprefix(prefix): torch.tensor(value)
-        for name, value in tensors.items()
-        if name.startswith(prefix)
+        name.removeprefix(prefix): torch.tensor(value) for name, value in tensors.items() if name.startswith(prefix)
     }
     with torch.no_grad():
         sums = [_loss_sum(model, theta, part) for part in torch.split(torch.from_numpy(text), _BATCH)]

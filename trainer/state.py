@@ -66,9 +66,7 @@ def initial_theta(config: RunConfig) -> Tensors:
     return {f"theta.{name}": value.numpy() for name, value in initial_parameters(config).items()}
 
 
-def start_tensors(
-    theta: Mapping[str, NDArray[np.generic]], inner: Mapping[str, NDArray[np.generic]] | None
-) -> Tensors:
+def start_tensors(theta: Mapping[str, NDArray[np.generic]], inner: Mapping[str, NDArray[np.generic]] | None) -> Tensors:
     """The round's start: global weights with a node's last accepted inner state, or zeros for a joiner."""
     if inner is None:
         return TrainState.joiner(theta).to_tensors()

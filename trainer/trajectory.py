@@ -165,8 +165,6 @@ def replay_segment(
     return state.to_tensors()
 
 
-def pseudo_gradient(
-    start: Mapping[str, NDArray[np.generic]], end: Mapping[str, NDArray[np.generic]]
-) -> Tensors:
+def pseudo_gradient(start: Mapping[str, NDArray[np.generic]], end: Mapping[str, NDArray[np.generic]]) -> Tensors:
     """theta_start - theta_end, float32, named `theta.*`; the outer step descends along it."""
     return {name: np.subtract(value, end[name]) for name, value in theta_of(start).items()}

@@ -66,9 +66,7 @@ class World:
 
     def payouts(self, epoch: int, amount: int = 900) -> list[Payout]:
         accounts = [self.holder.address, self.deployer.address]
-        return [
-            Payout(31337, self.deployment.distributor, epoch, i, a, 0, amount) for i, a in enumerate(accounts)
-        ]
+        return [Payout(31337, self.deployment.distributor, epoch, i, a, 0, amount) for i, a in enumerate(accounts)]
 
     def root(self, payouts: list[Payout], attempt: int = 0) -> EpochRoot:
         tree = PayoutTree([p.leaf() for p in payouts])

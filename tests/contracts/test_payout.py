@@ -31,9 +31,7 @@ def test_ties_go_by_key() -> None:
     assert split(2, {"c": 1, "a": 1, "b": 1}) == {"a": 1, "b": 1, "c": 0}
 
 
-@pytest.mark.parametrize(
-    ("emission", "weights"), [(-1, {"a": 1}), (5, {"a": -1, "b": 2}), (5, {"a": 0}), (5, {})]
-)
+@pytest.mark.parametrize(("emission", "weights"), [(-1, {"a": 1}), (5, {"a": -1, "b": 2}), (5, {"a": 0}), (5, {})])
 def test_impossible_split_is_refused(emission: int, weights: dict[str, int]) -> None:
     with pytest.raises(InvalidPayout):
         split(emission, weights)

@@ -13,9 +13,7 @@ from trainer.corpus import Corpus
 pytestmark = pytest.mark.unit
 
 
-def test_a_step_does_not_depend_on_the_ones_before(
-    config: RunConfig, corpus: Corpus, batches: BatchSource
-) -> None:
+def test_a_step_does_not_depend_on_the_ones_before(config: RunConfig, corpus: Corpus, batches: BatchSource) -> None:
     in_order = [batches(step) for step in range(6)]
     alone = batch_source(corpus.train, config, SEED, 3, NODE)(5)
     assert np.array_equal(in_order[5][0], alone[0])
@@ -40,9 +38,7 @@ def test_every_input_changes_the_draw() -> None:
 
 
 def test_the_spelling_of_the_address_makes_no_difference() -> None:
-    assert batch_offsets(SEED, 0, "0x" + "AB" * 20, 0, 4, 99) == batch_offsets(
-        SEED, 0, "0x" + "ab" * 20, 0, 4, 99
-    )
+    assert batch_offsets(SEED, 0, "0x" + "AB" * 20, 0, 4, 99) == batch_offsets(SEED, 0, "0x" + "ab" * 20, 0, 4, 99)
 
 
 def test_offsets_are_golden_and_reach_both_ends(golden: Callable[[str, object], None]) -> None:

@@ -47,9 +47,7 @@ def test_a_bad_field_is_named(field: str, value: object) -> None:
         RunConfig.from_json(json.dumps(values))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "null", b"\xff", '{"layers":4,"layers":5}', '{"surprise":1}', "{}"]
-)
+@pytest.mark.parametrize("text", ["", "[]", "null", b"\xff", '{"layers":4,"layers":5}', '{"surprise":1}', "{}"])
 def test_malformed_json_is_refused(text: str | bytes) -> None:
     with pytest.raises(InvalidRunConfig):
         RunConfig.from_json(text)

@@ -70,9 +70,7 @@ def test_an_unknown_cheat_is_refused() -> None:
         runner("nap")
 
 
-def test_the_pseudo_gradient_is_start_minus_end(
-    config: RunConfig, start: Tensors, batches: BatchSource
-) -> None:
+def test_the_pseudo_gradient_is_start_minus_end(config: RunConfig, start: Tensors, batches: BatchSource) -> None:
     seen: list[int] = []
     on_step: OnStep = lambda step, _result: seen.append(step)  # noqa: E731
     trajectory = run_inner(config, start, batches, on_step)
