@@ -50,10 +50,63 @@ class NodeEnrolment(Message):
 
 
 @dataclass(frozen=True)
+class RunManifest(Message):
+    """What a run is: its digest is the run's id. `emission` is in token units per epoch."""
+
+    model: Bytes32
+    creator: Address
+    config: Bytes32
+    genesis: Bytes32
+    emission: Uint256
+    roundsPerEpoch: Uint32
+    minNodes: Uint32
+    samples: Uint32
+    leaseSeconds: Uint32
+    phaseSeconds: Uint32
+    nonce: Uint256
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class DrawAnchor(Message):
+    """A verifier binds itself to a hash chain before any round: `anchor` is hashed `length` times from a secret."""
+
+    run: Bytes32
+    verifier: Address
+    anchor: Bytes32
+    length: Uint32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class Heartbeat(Message):
+    """A node is alive and at inner step `step` of `round`; its lease starts anew."""
+
+    run: Bytes32
+    round: Uint64
+    node: Address
+    step: Uint32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class BlobUpload(Message):
+    """Leave to store `size` bytes under their BLAKE3 digest."""
+
+    run: Bytes32
+    uploader: Address
+    blob: Bytes32
+    size: Uint64
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
 class StepProof(Message):
     """A node's commitment to all inner steps of one round, made before anyone knows which are checked.
 
-    `commitment` is the positional Merkle root over `boundaries` state digests, one every H/(boundaries-1) steps.
+    `commitment` is the positional Merkle root over `boundaries` entries, one every H/(boundaries-1) steps; an entry
+    is the digest of the weights followed by that of the inner optimizer state. `startState` and `endState` are
+    weight digests, `innerState` and `innerEnd` those of the optimizer state beside them.
     """
 
     run: Bytes32
@@ -64,6 +117,7 @@ class StepProof(Message):
     commitment: Bytes32
     boundaries: Uint32
     endState: Bytes32
+    innerEnd: Bytes32
     pseudoGradient: Bytes32
     dataSeed: Bytes32
     config: Bytes32
@@ -112,6 +166,32 @@ class Verdict(Message):
 
 
 @dataclass(frozen=True)
+class MergeAttestation(Message):
+    """A verifier computed the outer step over `accepted` (hash over the proof ids in node order) itself.
+
+    `heldOutLoss` is in 1e-9 nats per byte, a measurement that no quorum depends on.
+    """
+
+    run: Bytes32
+    round: Uint64
+    verifier: Address
+    accepted: Bytes32
+    theta: Bytes32
+    momentum: Bytes32
+    heldOutLoss: Uint64
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class TreeHead(Message):
+    """The operator's word for the transparency log: size, root (RFC 6962) and Unix time."""
+
+    logSize: Uint64
+    logRoot: Bytes32
+    timestamp: Uint64
+
+
+@dataclass(frozen=True)
 class EpochRoot(Message):
     """The payout root of one epoch, bound to the attempt and to the log's tree head that it was rebuilt from."""
 
@@ -126,7 +206,10 @@ class EpochRoot(Message):
     deadline: Uint64
 
 
-MESSAGES: tuple[type[Message], ...] = (NodeEnrolment, StepProof, Challenge, Opening, Verdict, EpochRoot)
+MESSAGES: tuple[type[Message], ...] = (
+    RunManifest, NodeEnrolment, DrawAnchor, Heartbeat, BlobUpload, StepProof, Challenge, Opening, Verdict,
+    MergeAttestation, TreeHead, EpochRoot,
+)  # fmt: skip
 
 
 def field_types(message: type[Message]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from contracts.errors import CommonweightError
 
 _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "layers": (1, 48), "d_model": (8, 8192), "heads": (1, 128), "context": (8, 8192), "vocab": (256, 256),
-    "steps": (1, 10_000), "segment": (1, 1_000), "batch": (1, 4096), "seed": (0, 2**63 - 1),
+    "steps": (1, 10_000), "segment": (1, 1_000), "batch": (1, 4096), "rounds": (1, 1_000_000), "seed": (0, 2**63 - 1),
 }  # fmt: skip
 _RATE_RANGES: Mapping[str, tuple[str, str]] = {
     "inner_lr": ("0.0000001", "1"), "beta1": ("0", "0.9999"), "beta2": ("0", "0.99999"),
@@ -25,7 +25,7 @@ _RATE_RANGES: Mapping[str, tuple[str, str]] = {
 _PROFILES = ("exact",)
 _MAX_RATE_LENGTH = 24
 
-VOTABLE_KEYS: tuple[str, ...] = ("inner_lr", "outer_lr", "outer_momentum", "weight_decay", "clip")
+VOTABLE_KEYS: tuple[str, ...] = ("inner_lr", "outer_lr", "outer_momentum", "weight_decay", "clip", "rounds")
 """The keys that a governance decision may set."""
 
 
@@ -56,6 +56,7 @@ class RunConfig:
     steps: int = 40
     segment: int = 4
     batch: int = 8
+    rounds: int = 4
     inner_lr: str = "0.002"
     beta1: str = "0.9"
     beta2: str = "0.99"
@@ -125,8 +126,16 @@ class RunConfig:
         """The configuration after governance set `key`. Raises InvalidRunConfig, also if not votable."""
         if key not in VOTABLE_KEYS:
             raise _invalid(key, f"cannot be voted on; votable are {', '.join(VOTABLE_KEYS)}")
+        if key in _INTEGER_RANGES:
+            return replace(self, **{key: _whole(key, value)})  # type: ignore[arg-type]
         _check_rate(key, value, *(Decimal(bound) for bound in _RATE_RANGES[key]))
         return replace(self, **{key: value})  # type: ignore[arg-type]
+
+
+def _whole(field: str, value: str) -> int:
+    if not value.isascii() or not value.isdecimal():
+        raise _invalid(field, "must be a whole number")
+    return int(value)
 
 
 def _invalid(field: str, problem: str) -> InvalidRunConfig:

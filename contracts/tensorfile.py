@@ -49,6 +49,15 @@ def unpack(data: bytes, layout: Layout) -> dict[str, NDArray[np.generic]]:
     return {name: _read(name, found[name], *layout[name]) for name in sorted(layout)}
 
 
+def layout_of(data: bytes) -> Layout:
+    """Names, dtypes and shapes that a file holds. Raises InvalidTensorFile."""
+    try:
+        found = dict(deserialize(data))  # type: ignore[no-untyped-call]
+    except SafetensorError as error:
+        raise InvalidTensorFile(f"not a safetensors file: {error}") from error
+    return {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in found.items()}
+
+
 def _read(name: str, entry: Mapping[str, object], dtype: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
     if entry["dtype"] != dtype or tuple(entry["shape"]) != shape:  # type: ignore[arg-type]
         raise InvalidTensorFile(f"{name} must be {dtype}{list(shape)}, is {entry['dtype']}{entry['shape']}")

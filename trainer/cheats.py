@@ -15,11 +15,12 @@ import numpy as np
 
 from contracts.errors import CommonweightError
 from contracts.run_config import RunConfig
+from contracts.state_layout import STEP_NAME
 from trainer.batches import Batch, BatchSource
 from trainer.inner_step import StepResult, inner_step
 from trainer.model import build_model
 from trainer.profile import configure_determinism
-from trainer.state import STEP_NAME, Tensors, TrainState, check_layout, layout, step_count
+from trainer.state import Tensors, TrainState, check_layout, layout, step_count
 from trainer.trajectory import BoundaryRecorder, InnerRunner, OnStep, Trajectory, run_inner
 
 

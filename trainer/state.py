@@ -15,13 +15,11 @@ from torch import Tensor
 
 from contracts.errors import CommonweightError
 from contracts.run_config import RunConfig
-from contracts.tensorfile import state_digest
+from contracts.state_layout import STEP_NAME, full_layout
 from trainer.model import build_model, initial_parameters
 
 Tensors = dict[str, NDArray[np.generic]]
 Layout = dict[str, tuple[str, tuple[int, ...]]]
-
-STEP_NAME = "adam.step"
 
 
 class StateMismatch(CommonweightError):
@@ -75,11 +73,7 @@ def start_tensors(theta: Mapping[str, NDArray[np.generic]], inner: Mapping[str, 
 
 def layout(config: RunConfig) -> Layout:
     """Name to (safetensors dtype, shape) of the full state, exactly."""
-    shapes = theta_layout(config)
-    expected: Layout = {STEP_NAME: ("I64", (1,))}
-    for prefix in ("theta", "m", "v"):
-        expected |= {f"{prefix}.{name.removeprefix('theta.')}": spec for name, spec in shapes.items()}
-    return expected
+    return full_layout(theta_layout(config))
 
 
 def theta_layout(config: RunConfig) -> Layout:
@@ -114,16 +108,6 @@ def inner_of(tensors: Mapping[str, NDArray[np.generic]]) -> Tensors:
 def step_count(tensors: Mapping[str, NDArray[np.generic]]) -> int:
     """AdamW steps taken, from the full or the inner state."""
     return int(tensors[STEP_NAME].item())
-
-
-def theta_digest(tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
-    """Digest of the weights alone, 32 bytes."""
-    return state_digest(theta_of(tensors))
-
-
-def inner_digest(tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
-    """Digest of the inner optimizer state alone, 32 bytes."""
-    return state_digest(inner_of(tensors))
 
 
 def _group(tensors: Mapping[str, NDArray[np.generic]], prefix: str) -> dict[str, Tensor]:

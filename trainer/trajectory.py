@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from contracts.errors import CommonweightError
 from contracts.positional_tree import KECCAK_TREE
 from contracts.run_config import RunConfig
+from contracts.state_layout import boundary_entry
 from contracts.tensorfile import pack, state_digest
 from trainer.batches import BatchSource
 from trainer.inner_step import StepResult, inner_step
@@ -43,12 +44,12 @@ class Opening:
 class Trajectory:
     """What a round's work leaves behind.
 
-    `boundary_digests` and `kept` have N + 1 entries (N = H / k), from the start to the end; a kept state is
+    `boundary_entries` and `kept` have N + 1 entries (N = H / k), from the start to the end; a kept state is
     its packed bytes, or the file that holds them. `pseudo_gradient` is theta_start - theta_end, float32,
     named `theta.*`. `losses` has one training loss per step, in nats per byte.
     """
 
-    boundary_digests: tuple[bytes, ...]
+    boundary_entries: tuple[bytes, ...]
     root: bytes
     kept: tuple[bytes | Path, ...]
     pseudo_gradient: Tensors
@@ -67,7 +68,7 @@ class Trajectory:
     def opening(self, index: int) -> Opening:
         """Boundary `index` with the proof that it was committed to. Raises UnknownSegment."""
         packed = self.packed_state(index)
-        return Opening(index, packed, tuple(KECCAK_TREE.inclusion_proof(list(self.boundary_digests), index)))
+        return Opening(index, packed, tuple(KECCAK_TREE.inclusion_proof(list(self.boundary_entries), index)))
 
 
 class InnerRunner(Protocol):
@@ -88,25 +89,25 @@ class BoundaryRecorder:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._digests: list[bytes] = []
+        self._entries: list[bytes] = []
         self._kept: list[bytes | Path] = []
         self._start: Tensors = {}
         self._end: Tensors = {}
 
     def record(self, tensors: Tensors) -> None:
         """Take the next boundary state; the first one is the start of the round."""
-        if not self._digests:
+        if not self._entries:
             self._start = tensors
         self._end = tensors
         self._kept.append(self._keep(pack(tensors)))
-        self._digests.append(state_digest(tensors))
+        self._entries.append(boundary_entry(tensors))
 
     def finish(self, losses: list[float], tokens: int) -> Trajectory:
         """The trajectory over everything recorded."""
         gradient = pseudo_gradient(self._start, self._end)
         return Trajectory(
-            boundary_digests=tuple(self._digests),
-            root=KECCAK_TREE.root(self._digests),
+            boundary_entries=tuple(self._entries),
+            root=KECCAK_TREE.root(self._entries),
             kept=tuple(self._kept),
             pseudo_gradient=gradient,
             pseudo_gradient_digest=state_digest(gradient),
@@ -119,7 +120,7 @@ class BoundaryRecorder:
         if self._folder is None:
             return packed
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"boundary-{len(self._digests):04d}.safetensors"
+        path = self._folder / f"boundary-{len(self._entries):04d}.safetensors"
         path.write_bytes(packed)
         return path
 

@@ -1,0 +1,65 @@
+"""Which segments are opened: a draw that nobody can steer and everybody can repeat.
+
+It mixes a beacon (hash of a block after the commitment, unknown to the node) with a link of the verifier's hash
+chain (fixed before the round, unknown to everybody else), so neither side chooses. Revealed, both are public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eth_utils import keccak
+
+from contracts.errors import BadField
+
+BEACON_DELAY = 2
+"""Blocks between the head that a proof was recorded at and its beacon."""
+
+
+def chain_link(secret: bytes, length: int, round_number: int) -> bytes:
+    """keccak applied (length - round) times to the 32-byte secret; round 0 gives the anchor. Raises BadField."""
+    if not 0 <= round_number <= length:
+        raise BadField(f"round {round_number} is beyond the hash chain of {length}; anchor a new one")
+    value = secret
+    for _ in range(length - round_number):
+        value = keccak(value)
+    return value
+
+
+def check_link(anchor: bytes, link: bytes, round_number: int) -> None:
+    """Raises BadField unless `link` leads to `anchor` in exactly `round_number` hashes."""
+    value = link
+    for _ in range(round_number):
+        value = keccak(value)
+    if value != anchor:
+        raise BadField(f"link does not belong to the anchored hash chain at round {round_number}")
+
+
+def draw_segments(beacon: bytes, link: bytes, proof: bytes, segments: int, samples: int) -> tuple[int, ...]:
+    """`samples` distinct segments of `segments`, ascending: Fisher-Yates driven by keccak(seed ‖ counter).
+
+    256-bit draws make the modulo bias below 2^-240.
+    """
+    seed = keccak(beacon + link + proof)
+    order = list(range(segments))
+    chosen = min(samples, segments)
+    for place in range(chosen):
+        value = int.from_bytes(keccak(seed + place.to_bytes(32)))
+        other = place + value % (segments - place)
+        order[place], order[other] = order[other], order[place]
+    return tuple(sorted(order[:chosen]))
+
+
+def boundaries_to_open(segments: Sequence[int], last: int) -> tuple[int, ...]:
+    """Start and end of each drawn segment, and always the last boundary."""
+    return tuple(sorted({last} | {s for s in segments} | {s + 1 for s in segments}))
+
+
+def data_seed(run: bytes, round_number: int, theta: bytes) -> bytes:
+    """32-byte seed of a round's batches: known to nobody before the round's weights exist (ADR 2)."""
+    return keccak(b"commonweight data seed" + run + round_number.to_bytes(8) + theta)
+
+
+def accepted_digest(proofs: Sequence[bytes]) -> bytes:
+    """Hash over the accepted proof ids in order of node address: what a merge attestation is about."""
+    return keccak(b"commonweight accepted" + b"".join(proofs))
