@@ -52,7 +52,7 @@ def draw_segments(beacon: bytes, link: bytes, proof: bytes, segments: int, sampl
 
 def boundaries_to_open(segments: Sequence[int], last: int) -> tuple[int, ...]:
     """Start and end of each drawn segment, and always the last boundary."""
-    return tuple(sorted({last} | {s for s in segments} | {s + 1 for s in segments}))
+    return tuple(sorted({last} | set(segments) | {s + 1 for s in segments}))
 
 
 def data_seed(run: bytes, round_number: int, theta: bytes) -> bytes:

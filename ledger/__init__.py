@@ -1,0 +1,1 @@
+"""Runs, rounds, journal, transparency log, epochs, outbox and indexer. Never loads torch."""

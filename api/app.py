@@ -1,0 +1,61 @@
+"""The application: routes over one ledger, with the keeper beside them unless it runs elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from eth_account import Account
+from fastapi import Depends, FastAPI
+
+from api import blobs, ownership, problems, training, views
+from api.access import get_ledger, get_settings
+from api.settings import ServerSettings
+from contracts.chain import connect
+from contracts.deploy import Deployment
+from ledger import keeper
+from ledger.blobs import BlobFolder
+from ledger.chain import ModelChain
+from ledger.service import Ledger
+from ledger.store import Store
+
+
+def open_ledger(settings: ServerSettings) -> Ledger:
+    """The ledger that these settings describe."""
+    deployment = Deployment.from_json(settings.deployment.read_text())
+    chain = ModelChain(connect(settings.rpc_url), deployment)
+    operator = Account.from_key(settings.operator_key)
+    return Ledger(Store(settings.database_url), BlobFolder(settings.blobs), chain, operator)
+
+
+def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = None) -> FastAPI:
+    """The server; uvicorn calls it without arguments, tests hand it a ledger."""
+    chosen = settings or ServerSettings.from_environment()
+    app = FastAPI(title="Commonweight", version="1", lifespan=_lifespan)
+    app.state.settings = chosen
+    app.state.ledger = ledger or open_ledger(chosen)
+    problems.install(app)
+    for part in (training, blobs, ownership):
+        app.include_router(part.router, prefix="/v1")
+    app.get("/v1/network")(_network)
+    return app
+
+
+def _network(
+    ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Depends(get_settings)
+) -> dict[str, object]:
+    """Chain, contracts, verifiers and limits."""
+    return views.network(ledger, settings.max_blob_bytes)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=keeper.run, args=(app.state.ledger, stop), name="keeper", daemon=True)
+    if app.state.settings.keeper:
+        thread.start()
+    yield
+    stop.set()
+    if thread.is_alive():
+        thread.join(timeout=10)

@@ -1,0 +1,48 @@
+"""Errors as RFC 9457 problem documents: a stable `code`, and a `detail` that names the field and the remedy."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from requests.exceptions import ConnectionError as ChainUnreachable
+
+from contracts.errors import CommonweightError
+
+logger = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Make every refusal of this app a problem document."""
+    app.add_exception_handler(CommonweightError, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(ChainUnreachable, _unreachable)
+    app.add_exception_handler(Exception, _broken)
+
+
+def problem(status: int, code: str, detail: str) -> JSONResponse:
+    """The document and its media type."""
+    body = {"type": f"urn:commonweight:{code}", "title": code.replace("-", " "), "status": status, "code": code}
+    return JSONResponse({**body, "detail": detail}, status, media_type="application/problem+json")
+
+
+def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CommonweightError)
+    return problem(error.status, error.code, error.detail)
+
+
+def _malformed(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+    return problem(422, "malformed-request", "; ".join(lines))
+
+
+def _unreachable(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(503, "chain-unreachable", "the chain does not answer; try again shortly")
+
+
+def _broken(request: Request, error: Exception) -> JSONResponse:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(500, "internal-error", "the server failed on this request; nothing was changed")

@@ -1,0 +1,43 @@
+"""All settings of the server process, from the environment (COMMONWEIGHT_...) or from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contracts.errors import CommonweightError
+
+
+class MissingSetting(CommonweightError):
+    """A setting without which the server cannot start."""
+
+    code = "missing-setting"
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Where things are. `operator_key` is 32 bytes hex: it signs tree heads and pays gas, nothing else."""
+
+    rpc_url: str
+    deployment: Path
+    operator_key: str = field(repr=False)
+    database_url: str
+    blobs: Path
+    max_blob_bytes: int = 256 * 2**20
+    keeper: bool = True
+
+    @classmethod
+    def from_environment(cls) -> ServerSettings:
+        """Read COMMONWEIGHT_SERVER, a JSON object of these fields. Raises MissingSetting."""
+        text = os.environ.get("COMMONWEIGHT_SERVER")
+        if text is None:
+            raise MissingSetting("COMMONWEIGHT_SERVER is not set; start the server with `commonweight serve`")
+        raw = json.loads(text)
+        return cls(**{**raw, "deployment": Path(raw["deployment"]), "blobs": Path(raw["blobs"])})
+
+    def to_environment(self) -> dict[str, str]:
+        """The variable that `from_environment` reads."""
+        fields = {name: str(v) if isinstance(v, Path) else v for name, v in vars(self).items()}
+        return {"COMMONWEIGHT_SERVER": json.dumps(fields)}

@@ -1,0 +1,137 @@
+"""What readers see of rows, as plain JSON. Amounts are decimal strings, digests 0x-hex."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlmodel import Session, select
+
+from contracts.reasons import Reason
+from contracts.run_config import RunConfig
+from ledger import merges, proofs
+from ledger.service import Ledger, envelope
+from ledger.tables import (
+    ChallengeRow,
+    Epoch,
+    EpochSignature,
+    Node,
+    OpeningRow,
+    Outgoing,
+    Participant,
+    PayoutRow,
+    Proof,
+    Round,
+    Run,
+    VerdictRow,
+)
+
+
+def network(ledger: Ledger, max_blob_bytes: int) -> dict[str, Any]:
+    """Chain, contracts and verifiers."""
+    registry = ledger.chain.registry
+    return {
+        "chain_id": ledger.chain.deployment.chain_id,
+        "deployment": asdict(ledger.chain.deployment),
+        "operator": ledger.operator.address,
+        "verifiers": registry.verifiers(),
+        "threshold": registry.threshold(),
+        "max_blob_bytes": max_blob_bytes,
+    }
+
+
+def run(session: Session, row: Run) -> dict[str, Any]:
+    """A run and its nodes."""
+    nodes = session.exec(select(Node).where(Node.run == row.id)).all()
+    listed = [{"node": n.node, "payout": n.payout, "from_round": n.from_round, "active": n.active} for n in nodes]
+    return {
+        "run": row.id, "manifest": row.manifest, "config": row.config, "phase": row.phase, "round": row.round,
+        "nodes": listed, "genesis_blob": row.genesis_blob,
+    }  # fmt: skip
+
+
+def round_(session: Session, row: Round) -> dict[str, Any]:
+    """A round: what it starts from, who takes part, their proofs, and what came out."""
+    members = session.exec(select(Participant).where(Participant.run == row.run, Participant.number == row.number))
+    return {
+        "run": row.run, "round": row.number, "phase": row.phase, "config": row.config,
+        "config_digest": row.config_digest, "data_seed": row.data_seed,
+        "theta": {"digest": row.theta, "blob": row.theta_blob},
+        "momentum": {"digest": row.momentum, "blob": row.momentum_blob},
+        "nodes": [_participant(m) for m in sorted(members, key=lambda m: m.node.lower())],
+        "proofs": [proof_line(p) for p in proofs.round_proofs(session, row.run, row.number)],
+        "merge": _merge(session, row),
+    }  # fmt: skip
+
+
+def proof_line(row: Proof) -> dict[str, Any]:
+    """A proof in one line."""
+    return {
+        "proof": row.id, "round": row.number, "node": row.node, "payout": row.payout, "work": row.work,
+        "state": row.state, "stage": row.stage, "reason": None if row.reason is None else Reason(row.reason).slug,
+        "measured": str(row.measured), "limit": str(row.limit),
+    }  # fmt: skip
+
+
+def proof(session: Session, row: Proof) -> dict[str, Any]:
+    """A proof with everything that was said about it."""
+    run_row, current = session.get_one(Run, row.run), session.get_one(Round, (row.run, row.number))
+    openings = session.exec(select(OpeningRow).where(OpeningRow.proof == row.id))
+    draws = session.exec(select(ChallengeRow).where(ChallengeRow.proof == row.id))
+    verdicts = session.exec(select(VerdictRow).where(VerdictRow.proof == row.id))
+    return {
+        **proof_line(row), **envelope(session, row.id), "run": row.run, "beacon_block": row.beacon_block,
+        "segments": RunConfig.from_json(current.config).segments, "samples": run_row.manifest["samples"],
+        "disputed": row.disputed, "gradient_blob": row.gradient_blob, "opening_deadline": row.opening_deadline,
+        "openings": {str(o.boundary): _opening(session, o) for o in openings},
+        "challenges": [{**envelope(session, c.message), "segments": c.segments} for c in draws],
+        "verdicts": [envelope(session, v.message) for v in verdicts],
+    }  # fmt: skip
+
+
+def epoch(session: Session, row: Epoch) -> dict[str, Any]:
+    """An epoch with its lines and signers."""
+    signed = select(EpochSignature.verifier).where(
+        EpochSignature.epoch == row.number, EpochSignature.attempt == row.attempt
+    )
+    lines = session.exec(select(PayoutRow).where(PayoutRow.epoch == row.number)).all()
+    return {
+        "epoch": row.number, "run": row.run, "state": row.state, "attempt": row.attempt,
+        "first_round": row.first_round, "last_round": row.last_round, "root": row.root, "total": str(row.total),
+        "count": row.count, "log_size": row.log_size, "log_root": row.log_root,
+        "signatures": list(session.exec(signed)), "payouts": [payout(line) for line in lines],
+    }  # fmt: skip
+
+
+def payout(line: PayoutRow) -> dict[str, Any]:
+    """A payee's line."""
+    return {
+        "index": line.index, "account": line.account, "kind": line.kind, "amount": str(line.amount), "leaf": line.leaf,
+    }  # fmt: skip
+
+
+def outgoing(row: Outgoing) -> dict[str, Any]:
+    """A transaction of the relayer."""
+    return {
+        "id": row.id, "state": row.state, "nonce": row.nonce, "hash": row.hash, "block": row.block, "error": row.error,
+    }  # fmt: skip
+
+
+def _opening(session: Session, row: OpeningRow) -> dict[str, Any]:
+    return {"blob": row.blob, "path": row.path, **envelope(session, row.message)}
+
+
+def _participant(row: Participant) -> dict[str, Any]:
+    inner = {"digest": row.inner_digest, "proof": row.inner_proof}
+    return {"node": row.node, "payout": row.payout, "lapsed": row.lapsed, "step": row.step, "inner": inner}
+
+
+def _merge(session: Session, row: Round) -> dict[str, Any] | None:
+    given = merges.attestations(session, row.run, row.number)
+    if row.phase != "closed" or not given:
+        return None
+    agreed = merges.agreed(session, row.run, row.number, 1)
+    assert agreed is not None
+    losses = {m.verifier: m.held_out_loss for m in given}
+    return {"theta": agreed.theta, "theta_blob": agreed.theta_blob, "momentum": agreed.momentum,
+            "momentum_blob": agreed.momentum_blob, "accepted": agreed.accepted, "held_out_loss": losses}  # fmt: skip

@@ -1,0 +1,26 @@
+"""Why a proof was not accepted: stable codes, the same in a Verdict, in the log and on a page."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Reason(IntEnum):
+    """uint16 in Verdict.reason."""
+
+    NONE = 0
+    REPLAY_MISMATCH = 1
+    OPENING_WITHHELD = 2
+    OPENING_INVALID = 3
+    START_STATE_MISMATCH = 4
+    PSEUDO_GRADIENT_MISMATCH = 5
+    NOT_FINITE = 6
+    PROFILE_UNSUPPORTED = 7
+    VERIFIER_FAILED = 8
+    END_STATE_MISMATCH = 9
+    QUORUM_MISSING = 10
+
+    @property
+    def slug(self) -> str:
+        """As people and scripts read it, for instance `replay-mismatch`."""
+        return self.name.lower().replace("_", "-")

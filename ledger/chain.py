@@ -1,0 +1,59 @@
+"""The ledger's view of one model's contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from eth_utils import keccak
+from web3 import Web3
+
+from contracts.deploy import Deployment
+from contracts.distributor import EpochDistributor
+from contracts.governor import Action, ModelGovernor
+from contracts.model_registry import ModelRegistry
+from contracts.signing import Domain
+from contracts.token import ModelToken
+from contracts.verifier_registry import VerifierRegistry
+
+
+class ModelChain:
+    """Wrappers of one deployment on one connection."""
+
+    def __init__(self, w3: Web3, deployment: Deployment) -> None:
+        self.w3, self.deployment = w3, deployment
+        self.token = ModelToken(w3, deployment.token)
+        self.governor = ModelGovernor(w3, deployment.governor)
+        self.registry = VerifierRegistry(w3, deployment.verifier_registry)
+        self.distributor = EpochDistributor(w3, deployment.distributor)
+        self.models = ModelRegistry(w3, deployment.model_registry)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """Of the messages that stay off the chain."""
+        return Domain(self.deployment.chain_id, self.deployment.model_registry)
+
+    @cached_property
+    def epoch_domain(self) -> Domain:
+        """Of EpochRoot, which the VerifierRegistry checks."""
+        return Domain(self.deployment.chain_id, self.deployment.verifier_registry)
+
+    @property
+    def model(self) -> bytes:
+        """The model's 32-byte id."""
+        return bytes.fromhex(self.deployment.model[2:])
+
+    def head(self) -> int:
+        """Number of the newest block."""
+        return int(self.w3.eth.block_number)
+
+    def block_hash(self, number: int) -> bytes:
+        """Hash of block `number`, 32 bytes; the block must exist."""
+        return bytes(self.w3.eth.get_block(number)["hash"])
+
+    def decision_actions(self, description: str, decisions: Sequence[Sequence[str]]) -> list[Action]:
+        """The calls that a proposal of (key, value) decisions makes; ids follow from the description."""
+        return [
+            Action.of(self.models.decide(self.model, keccak(text=f"{description}\n{place}"), key, value))
+            for place, (key, value) in enumerate(decisions)
+        ]

@@ -1,0 +1,144 @@
+"""Who takes part: runs are created, nodes enrol, verifiers anchor their hash chains, leases are renewed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from eth_utils import to_checksum_address
+from sqlmodel import Session
+
+from contracts.errors import BadField
+from contracts.messages import DrawAnchor, Heartbeat, NodeEnrolment, RunManifest, to_json
+from contracts.run_config import RunConfig
+from contracts.state_layout import full_layout, inner_digest
+from contracts.tensorfile import DTYPES, Layout, layout_of, pack, state_digest, unpack
+from ledger import log
+from ledger.errors import AlreadyDecided, BindingMismatch, MessageReused, NotEnrolled, NotFound, NotVerifier
+from ledger.service import Ledger
+from ledger.tables import Anchor, Node, Participant, Run
+
+
+def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: str, genesis_blob: str) -> str:
+    """Register a run of the deployed model by the model's deployer; returns the run's id."""
+    run = ledger.check(message, signature, message.creator)
+    parsed = RunConfig.from_json(config)
+    if message.model != ledger.chain.model or to_checksum_address(message.creator) != ledger.chain.deployment.deployer:
+        raise BindingMismatch("a run is created by whoever registered the model")
+    if parsed.digest() != message.config:
+        raise BindingMismatch("config does not have the digest in the manifest")
+    if min(message.roundsPerEpoch, message.minNodes, message.samples, message.leaseSeconds, message.phaseSeconds) < 1:
+        raise BadField("roundsPerEpoch, minNodes, samples, leaseSeconds and phaseSeconds must be at least 1")
+    data = ledger.blobs.get(genesis_blob)
+    layout = layout_of(data)
+    genesis = unpack(data, layout)
+    if state_digest(genesis) != message.genesis or not all(name.startswith("theta.") for name in layout):
+        raise BindingMismatch("the genesis blob does not hold the weights in the manifest")
+    still = _zeros(layout)
+    momentum_blob = ledger.blobs.put(pack(still))
+    with ledger.store.write() as session:
+        if session.get(Run, run) is not None:
+            return run
+        ledger.keep(session, message, signature, message.creator, run)
+        body, wire = to_json(message), {name: [kind, list(shape)] for name, (kind, shape) in layout.items()}
+        session.add(
+            Run(
+                id=run, creator=message.creator, manifest=body, config=parsed.to_json(), layout=wire,
+                genesis_blob=genesis_blob, momentum="0x" + state_digest(still).hex(), momentum_blob=momentum_blob,
+            )
+        )  # fmt: skip
+        log.append(
+            session, "run-created", run=run, message=body, signature="0x" + signature.hex(), config=parsed.to_json()
+        )
+    return run
+
+
+def enrol(ledger: Ledger, message: NodeEnrolment, signature: bytes, from_round: int) -> None:
+    """Take a node in from `from_round` on, or back after its lease lapsed. The payout address is fixed by the first."""
+    key = ledger.check(message, signature, message.node)
+    with ledger.store.write() as session:
+        run, name = require_run(session, message.run), to_checksum_address(message.node)
+        known = session.get(Node, (run.id, name))
+        if known is not None and known.nonce >= message.nonce:
+            raise MessageReused(f"nonce {message.nonce} of {name} was used; the next is {known.nonce + 1}")
+        if known is not None and known.payout != to_checksum_address(message.payout):
+            raise AlreadyDecided(f"{name} is paid at {known.payout}; enrol another node key for another address")
+        ledger.keep(session, message, signature, name, key)
+        if known is None:
+            session.add(_joiner(run, name, message, from_round))
+        else:
+            known.active, known.nonce = True, message.nonce
+            session.add(known)
+        _log_signed(session, "node-enrolled", message.run, to_json(message), signature, from_round=from_round)
+
+
+def anchor(ledger: Ledger, message: DrawAnchor, signature: bytes) -> None:
+    """Bind an admitted verifier to a hash chain, once per run."""
+    key = ledger.check(message, signature, message.verifier)
+    name = to_checksum_address(message.verifier)
+    if name not in ledger.chain.registry.verifiers():
+        raise NotVerifier(f"{name} is not admitted in the VerifierRegistry")
+    with ledger.store.write() as session:
+        run = require_run(session, message.run)
+        known = session.get(Anchor, (run.id, name))
+        if known is not None:
+            if known.anchor != "0x" + message.anchor.hex():
+                raise AlreadyDecided(f"{name} has anchored another hash chain for this run")
+            return
+        ledger.keep(session, message, signature, name, key)
+        session.add(Anchor(run=run.id, verifier=name, anchor="0x" + message.anchor.hex(), length=message.length))
+        _log_signed(session, "draw-anchored", message.run, to_json(message), signature)
+
+
+def heartbeat(ledger: Ledger, message: Heartbeat, signature: bytes) -> None:
+    """Renew a participant's lease."""
+    ledger.check(message, signature, message.node)
+    with ledger.store.write() as session:
+        row = session.get(Participant, ("0x" + message.run.hex(), message.round, to_checksum_address(message.node)))
+        if row is None or row.lapsed:
+            raise NotEnrolled(f"{message.node} takes no part in round {message.round}, or its lease lapsed")
+        row.seen, row.step = ledger.now(), message.step
+        session.add(row)
+
+
+def require_run(session: Session, run: bytes | str) -> Run:
+    """The run of that id. Raises NotFound."""
+    name = run if isinstance(run, str) else "0x" + run.hex()
+    found = session.get(Run, name)
+    if found is None:
+        raise NotFound(f"no run {name}")
+    return found
+
+
+def theta_layout(run: Run) -> Layout:
+    """Layout of the weights, as the genesis blob has it."""
+    return {name: (kind, tuple(shape)) for name, (kind, shape) in run.layout.items()}
+
+
+def joiner_digest(run: Run) -> str:
+    """Inner state digest of a node that has done no steps: zero moments, zero count."""
+    return "0x" + inner_digest(_zeros(full_layout(theta_layout(run)))).hex()
+
+
+def _joiner(run: Run, name: str, message: NodeEnrolment, from_round: int) -> Node:
+    payout = to_checksum_address(message.payout)
+    return Node(
+        run=run.id, node=name, payout=payout, from_round=max(1, from_round), nonce=message.nonce,
+        inner_digest=joiner_digest(run),
+    )  # fmt: skip
+
+
+def _zeros(layout: Layout) -> dict[str, Any]:
+    return {name: np.zeros(shape, DTYPES[kind]) for name, (kind, shape) in layout.items()}
+
+
+def _log_signed(
+    session: Session, kind: str, run: bytes, message: dict[str, Any], signature: bytes, **extra: Any
+) -> None:
+    log.append(session, kind, run="0x" + run.hex(), message=message, signature="0x" + signature.hex(), **extra)
+
+
+def config_digest(config: str) -> str:
+    """0x-hex digest of a canonical configuration."""
+    return "0x" + hashlib.sha256(config.encode("ascii")).hexdigest()

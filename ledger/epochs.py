@@ -1,0 +1,192 @@
+"""Epochs: payouts from the journal of verified work, signed by k verifiers, settled on the chain."""
+
+from __future__ import annotations
+
+from contracts.log_audit import epoch_payouts
+from eth_utils import to_checksum_address
+from sqlmodel import Session, col, select
+
+from contracts.messages import EpochRoot, from_json
+from contracts.payout_tree import PayoutTree
+from contracts.verifier_registry import EpochStatus
+from ledger import journal, log, outbox
+from ledger.errors import AlreadyDecided, NotFound, NotVerifier, RootMismatch, TooEarly
+from ledger.service import Ledger
+from ledger.tables import Epoch, EpochSignature, Outgoing, PayoutRow, Proof, Run, Transfer
+
+STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "final"}
+
+
+def close_if_due(ledger: Ledger, session: Session, run: Run) -> None:
+    """Close an epoch after its last round: payouts, root and what is owed, in the round's own transaction."""
+    length = int(run.manifest["roundsPerEpoch"])
+    if run.round % length:
+        return
+    number = len(session.exec(select(Epoch.number)).all()) + 1
+    work = _work(session, run, run.round - length + 1)
+    if not work:
+        return
+    deployment = ledger.chain.deployment
+    payouts = epoch_payouts(work, int(run.manifest["emission"]), deployment.chain_id, deployment.distributor, number)
+    root, total = PayoutTree([p.leaf() for p in payouts]).root, sum(p.amount for p in payouts)
+    for payout in payouts:
+        session.add(
+            PayoutRow(
+                epoch=number, index=payout.index, account=to_checksum_address(payout.account), kind=payout.kind,
+                amount=payout.amount, leaf="0x" + payout.leaf().hex(),
+            )
+        )  # fmt: skip
+        _owe(ledger, session, number, "0x" + payout.leaf().hex(), payout.account, payout.amount)
+    lines = [
+        {"index": p.index, "account": to_checksum_address(p.account), "kind": p.kind, "amount": str(p.amount)}
+        for p in payouts
+    ]
+    log.append(
+        session, "epoch-closed", run=run.id, epoch=number, first_round=run.round - length + 1, last_round=run.round,
+        root="0x" + root.hex(), total=str(total), count=len(payouts), payouts=lines,
+    )  # fmt: skip
+    size = log.size(session)
+    session.add(
+        Epoch(
+            number=number, run=run.id, first_round=run.round - length + 1, last_round=run.round,
+            root="0x" + root.hex(), total=total, count=len(payouts), log_size=size,
+            log_root="0x" + log.root(session, size).hex(),
+        )
+    )  # fmt: skip
+
+
+def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, signer: str) -> None:
+    """Take a verifier's signature on the epoch's root; k of them go to the chain."""
+    ledger.check(message, signature, signer, ledger.chain.epoch_domain)
+    if to_checksum_address(signer) not in ledger.chain.registry.verifiers():
+        raise NotVerifier(f"{signer} is not admitted in the VerifierRegistry")
+    threshold = ledger.chain.registry.threshold()
+    with ledger.store.write() as session:
+        epoch = require_epoch(session, number)
+        expected = root_message(ledger, epoch, message.deadline)
+        if message != expected:
+            raise RootMismatch(f"epoch {number} attempt {epoch.attempt} has root {epoch.root}")
+        known = session.get(EpochSignature, (number, epoch.attempt, to_checksum_address(signer)))
+        if known is not None and known.deadline != message.deadline:
+            raise AlreadyDecided(f"{signer} has signed epoch {number}")
+        if known is None:
+            session.add(
+                EpochSignature(
+                    epoch=number, attempt=epoch.attempt, verifier=to_checksum_address(signer),
+                    deadline=message.deadline, signature="0x" + signature.hex(),
+                )
+            )  # fmt: skip
+            session.flush()
+        _propose(ledger, session, epoch, threshold)
+
+
+def root_message(ledger: Ledger, epoch: Epoch, deadline: int) -> EpochRoot:
+    """What verifiers sign for this epoch."""
+    return from_json(
+        EpochRoot,
+        {
+            "model": ledger.chain.deployment.model, "epoch": epoch.number, "attempt": epoch.attempt,
+            "root": epoch.root, "total": str(epoch.total), "count": epoch.count, "logSize": epoch.log_size,
+            "logRoot": epoch.log_root, "deadline": deadline,
+        },
+    )  # fmt: skip
+
+
+def settle(ledger: Ledger) -> None:
+    """Follow the chain: note proposed, disputed and final epochs; finalize one whose window has passed."""
+    with ledger.store.read() as session:
+        open_epochs = list(session.exec(select(Epoch).where(Epoch.state != "final")))
+    for epoch in open_epochs:
+        on_chain = ledger.chain.registry.epoch_of(epoch.number)
+        now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
+        with ledger.store.write() as session:
+            row = session.get_one(Epoch, epoch.number)
+            row.state, row.attempt = STATES.get(on_chain.status, "closed"), on_chain.attempt
+            session.add(row)
+            if on_chain.status == EpochStatus.PROPOSED and now > on_chain.closes_at:
+                key = f"finalize:{epoch.number}:{on_chain.attempt}:{on_chain.closes_at}"
+                outbox.enqueue(session, key, ledger.chain.registry.finalize(epoch.number))
+
+
+def claim(ledger: Ledger, number: int, account: str) -> list[str]:
+    """Queue the mints of an account's lines in a final epoch, at the relayer's cost; returns their outbox ids."""
+    with ledger.store.write() as session:
+        epoch = require_epoch(session, number)
+        if epoch.state != "final":
+            raise TooEarly(f"epoch {number} is {epoch.state}; claims open when its challenge window has passed")
+        tree = payout_tree(session, number)
+        queued = []
+        for line in lines_of(session, number, account):
+            proof = tree.proof(bytes.fromhex(line.leaf[2:]))
+            call = ledger.chain.distributor.claim(number, line.index, line.account, line.kind, line.amount, proof)
+            queued.append(f"claim:{line.leaf}")
+            outbox.enqueue(session, queued[-1], call)
+    return queued
+
+
+def lines_of(session: Session, number: int, account: str) -> list[PayoutRow]:
+    """An account's lines of an epoch. Raises NotFound if it has none."""
+    rows = select(PayoutRow).where(PayoutRow.epoch == number, PayoutRow.account == to_checksum_address(account))
+    found = list(session.exec(rows))
+    if not found:
+        raise NotFound(f"{account} is paid nothing in epoch {number}")
+    return found
+
+
+def payout_tree(session: Session, number: int) -> PayoutTree:
+    """The epoch's tree, rebuilt from its lines."""
+    return PayoutTree(
+        [bytes.fromhex(leaf[2:]) for leaf in session.exec(select(PayoutRow.leaf).where(PayoutRow.epoch == number))]
+    )
+
+
+def require_epoch(session: Session, number: int) -> Epoch:
+    """The epoch of that number. Raises NotFound."""
+    found = session.get(Epoch, number)
+    if found is None:
+        raise NotFound(f"epoch {number} is not closed yet")
+    return found
+
+
+def record_mint(ledger: Ledger, session: Session, leaf: str) -> None:
+    """A final block minted this receipt: what was owed is paid."""
+    line = session.exec(select(PayoutRow).where(PayoutRow.leaf == leaf)).one()
+    journal.record(
+        session,
+        Transfer(
+            id=f"minted:{leaf}", book="units", debit=f"owed:{line.account}", credit=f"minted:{line.account}",
+            amount=line.amount, pending=False, made=ledger.now(),
+        ),
+    )  # fmt: skip
+
+
+def _owe(ledger: Ledger, session: Session, number: int, leaf: str, account: str, amount: int) -> None:
+    journal.record(
+        session,
+        Transfer(
+            id=f"owed:{leaf}", book="units", debit=f"emission:{number}",
+            credit=f"owed:{to_checksum_address(account)}", amount=amount, pending=False, made=ledger.now(),
+        ),
+    )  # fmt: skip
+
+
+def _work(session: Session, run: Run, first: int) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    posted = select(Proof).where(
+        Proof.run == run.id, col(Proof.number) >= first, col(Proof.number) <= run.round, Proof.state == "posted"
+    )
+    for proof in session.exec(posted):
+        totals[proof.payout.lower()] = totals.get(proof.payout.lower(), 0) + proof.work
+    return totals
+
+
+def _propose(ledger: Ledger, session: Session, epoch: Epoch, threshold: int) -> None:
+    rows = session.exec(
+        select(EpochSignature).where(EpochSignature.epoch == epoch.number, EpochSignature.attempt == epoch.attempt)
+    ).all()
+    key = f"propose-root:{epoch.number}:{epoch.attempt}"
+    for deadline in {row.deadline for row in rows}:
+        signed = {row.verifier: bytes.fromhex(row.signature[2:]) for row in rows if row.deadline == deadline}
+        if len(signed) >= threshold and session.get(Outgoing, key) is None:
+            call = ledger.chain.registry.propose(root_message(ledger, epoch, deadline), signed)
+            outbox.enqueue(session, key, call)

@@ -1,0 +1,113 @@
+"""What the ledger refuses, each with its code and HTTP status. All derive from LedgerError."""
+
+from __future__ import annotations
+
+from contracts.errors import CommonweightError
+
+
+class LedgerError(CommonweightError):
+    """Root of the ledger's refusals; whoever raises one has changed nothing."""
+
+    code = "ledger-error"
+    status = 409
+
+
+class NotFound(LedgerError):
+    """No run, round, proof, blob, epoch or proposal of that name."""
+
+    code = "not-found"
+    status = 404
+
+
+class MessageExpired(LedgerError):
+    """The deadline has passed, or lies more than a day ahead."""
+
+    code = "message-expired"
+    status = 422
+
+
+class MessageReused(LedgerError):
+    """The nonce was used by another message of the same signer."""
+
+    code = "message-reused"
+
+
+class NotEnrolled(LedgerError):
+    """The node does not take part in this round."""
+
+    code = "not-enrolled"
+    status = 403
+
+
+class NotVerifier(LedgerError):
+    """The signer is not an admitted, anchored verifier."""
+
+    code = "not-verifier"
+    status = 403
+
+
+class RoundClosed(LedgerError):
+    """The round does not take this message any more."""
+
+    code = "round-closed"
+
+
+class AlreadyDecided(LedgerError):
+    """Another message of the same signer stands in this place."""
+
+    code = "already-committed"
+
+
+class BindingMismatch(LedgerError):
+    """A proof is bound to other public inputs than the round's."""
+
+    code = "binding-mismatch"
+    status = 422
+
+
+class OpeningMismatch(LedgerError):
+    """The opened bytes do not hash to the commitment."""
+
+    code = "opening-mismatch"
+    status = 422
+
+
+class BlobMismatch(LedgerError):
+    """The bytes do not have the digest or size that was announced."""
+
+    code = "blob-mismatch"
+    status = 422
+
+
+class BlobTooLarge(LedgerError):
+    """The blob is above the size limit."""
+
+    code = "blob-too-large"
+    status = 413
+
+
+class TooEarly(LedgerError):
+    """The beacon, epoch or vote that this needs does not exist yet."""
+
+    code = "too-early"
+    status = 425
+
+
+class JournalConflict(LedgerError):
+    """A transfer of this id exists with other contents, or is resolved already."""
+
+    code = "journal-conflict"
+
+
+class RootMismatch(LedgerError):
+    """A signed epoch root is not the one that the log gives."""
+
+    code = "root-mismatch"
+    status = 422
+
+
+class FinalityViolated(LedgerError):
+    """The chain replaced a block that it had called final."""
+
+    code = "finality-violated"
+    status = 500

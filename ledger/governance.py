@@ -1,0 +1,129 @@
+"""Proposals and votes by signature: the relayer pays, the Governor counts, the API counts again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eth_utils import to_checksum_address
+from sqlmodel import Session, col, select
+
+from contracts.governor import Ballot, ProposalState
+from contracts.run_config import RunConfig
+from ledger import outbox
+from ledger.errors import AlreadyDecided, NotFound, RoundClosed, TooEarly
+from ledger.service import Ledger
+from ledger.tables import BallotRow, ChainEvent, Proposal, Run
+
+
+def propose(
+    ledger: Ledger, proposer: str, description: str, decisions: Sequence[Sequence[str]], deadline: int, signature: bytes
+) -> str:
+    """Relay a signed proposal of (key, value) decisions; returns its id. Every decision must fit the run's rules."""
+    with ledger.store.read() as session:
+        configs = [RunConfig.from_json(text) for text in session.exec(select(Run.config))]
+    for config in configs:
+        for key, value in decisions:
+            config.with_decision(key, value)
+    actions = ledger.chain.decision_actions(description, decisions)
+    governor = ledger.chain.governor
+    proposal_id = str(governor.proposal_id(actions, description))
+    call = governor.propose_by_sig(to_checksum_address(proposer), actions, description, deadline, signature)
+    with ledger.store.write() as session:
+        if session.get(Proposal, proposal_id) is None:
+            session.add(
+                Proposal(
+                    id=proposal_id, proposer=to_checksum_address(proposer), description=description,
+                    decisions=[list(pair) for pair in decisions],
+                )
+            )  # fmt: skip
+        outbox.enqueue(session, f"proposal:{proposal_id}", call)
+    return proposal_id
+
+
+def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: bytes) -> None:
+    """Relay a signed ballot, while the vote is open."""
+    name = to_checksum_address(voter)
+    with ledger.store.read() as session:
+        require_proposal(session, proposal_id)
+    state = ledger.chain.governor.state(int(proposal_id))
+    if state == ProposalState.PENDING:
+        raise TooEarly("voting has not begun; the snapshot is taken first")
+    if state != ProposalState.ACTIVE:
+        raise RoundClosed(f"proposal {proposal_id} is {state.name.lower()}")
+    ballot = Ballot(int(proposal_id), support, name, signature)
+    with ledger.store.write() as session:
+        known = session.get(BallotRow, (proposal_id, name))
+        if known is not None and known.support != support:
+            raise AlreadyDecided(f"{name} has voted on {proposal_id}")
+        if known is None:
+            text = "0x" + signature.hex()
+            session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
+        outbox.enqueue(session, f"ballot:{proposal_id}:{name}", ledger.chain.governor.relay_votes([ballot]))
+
+
+def tally(ledger: Ledger, proposal_id: str) -> dict[str, dict[str, str]]:
+    """Both counts: `api` weighs each cast ballot by past votes itself, `governor` is the contract's own."""
+    governor, token = ledger.chain.governor, ledger.chain.token
+    with ledger.store.read() as session:
+        require_proposal(session, proposal_id)
+        events = session.exec(select(ChainEvent).where(col(ChainEvent.name) == "VoteCast")).all()
+    counted = [0, 0, 0]
+    snapshot = governor.snapshot(int(proposal_id))
+    for event in events:
+        if event.arguments["proposalId"] == proposal_id:
+            counted[int(event.arguments["support"])] += token.past_votes(event.arguments["voter"], snapshot)
+    names = ("against", "for", "abstain")
+    own = governor.votes(int(proposal_id))
+    return {
+        "api": {name: str(count) for name, count in zip(names, counted, strict=True)},
+        "governor": {name: str(count) for name, count in zip(names, own, strict=True)},
+    }
+
+
+def carry_out(ledger: Ledger) -> None:
+    """Queue what succeeded and execute what has waited out the timelock: anyone may, so the relayer does."""
+    with ledger.store.read() as session:
+        proposals = list(session.exec(select(Proposal).where(col(Proposal.executed).is_(False))))
+    for proposal in proposals:
+        state = _state(ledger, proposal)
+        if state == ProposalState.SUCCEEDED:
+            _relay(ledger, proposal, "queue")
+        elif state == ProposalState.QUEUED and _waited(ledger, proposal):
+            _relay(ledger, proposal, "execute")
+        elif state == ProposalState.EXECUTED:
+            with ledger.store.write() as session:
+                row = session.get_one(Proposal, proposal.id)
+                row.executed = True
+                session.add(row)
+
+
+def require_proposal(session: Session, proposal_id: str) -> Proposal:
+    """The proposal of that id. Raises NotFound."""
+    found = session.get(Proposal, proposal_id)
+    if found is None:
+        raise NotFound(f"no proposal {proposal_id}")
+    return found
+
+
+def state_name(ledger: Ledger, proposal: Proposal) -> str:
+    """The Governor's word, or `relaying` before the proposal is on the chain."""
+    state = _state(ledger, proposal)
+    return "relaying" if state is None else state.name.lower()
+
+
+def _state(ledger: Ledger, proposal: Proposal) -> ProposalState | None:
+    if ledger.chain.governor.snapshot(int(proposal.id)) == 0:
+        return None
+    return ledger.chain.governor.state(int(proposal.id))
+
+
+def _waited(ledger: Ledger, proposal: Proposal) -> bool:
+    return int(ledger.chain.w3.eth.get_block("latest")["timestamp"]) > ledger.chain.governor.eta(int(proposal.id))
+
+
+def _relay(ledger: Ledger, proposal: Proposal, step: str) -> None:
+    actions = ledger.chain.decision_actions(proposal.description, proposal.decisions)
+    governor = ledger.chain.governor
+    call = governor.queue if step == "queue" else governor.execute
+    with ledger.store.write() as session:
+        outbox.enqueue(session, f"{step}:{proposal.id}", call(actions, proposal.description))

@@ -1,0 +1,91 @@
+"""From the chain only through here: final blocks, in order, each read once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hexbytes import HexBytes
+from sqlmodel import Session
+from web3.contract import Contract
+
+from contracts.chain import contract_at
+from ledger import epochs
+from ledger.errors import FinalityViolated
+from ledger.service import Ledger
+from ledger.tables import ChainEvent, Cursor, DecisionRow
+
+FOLLOWED: dict[str, tuple[str, ...]] = {
+    "ModelToken": ("Minted", "Transfer"),
+    "ModelRegistry": ("Decision",),
+    "VerifierRegistry": ("EpochProposed", "EpochChallenged", "EpochFinalized"),
+    "ModelGovernor": ("ProposalCreated", "VoteCast", "ProposalExecuted"),
+}
+BATCH = 500
+
+
+def follow(ledger: Ledger) -> None:
+    """Read final blocks from the cursor on; events and cursor move in one transaction. Raises FinalityViolated."""
+    final = int(ledger.chain.w3.eth.get_block("finalized")["number"])
+    with ledger.store.read() as session:
+        cursor = session.get(Cursor, "final")
+    if cursor is not None and "0x" + ledger.chain.block_hash(cursor.block).hex() != cursor.hash:
+        raise FinalityViolated(f"block {cursor.block} was final as {cursor.hash} and is another now")
+    first = cursor.block + 1 if cursor else ledger.chain.deployment.block
+    last = min(final, first + BATCH - 1)
+    if last < first:
+        return
+    events = [event for name in FOLLOWED for event in _events(ledger, name, first, last)]
+    tip = "0x" + ledger.chain.block_hash(last).hex()
+    with ledger.store.write() as session:
+        moved = session.get(Cursor, "final")
+        if (moved.block + 1 if moved else first) != first:
+            return  # another indexer was faster
+        for event in sorted(events, key=lambda e: (e.block, e.log_index)):
+            session.add(event)
+            _apply(ledger, session, event)
+        session.merge(Cursor(name="final", block=last, hash=tip))
+
+
+def _events(ledger: Ledger, name: str, first: int, last: int) -> list[ChainEvent]:
+    contract = _contract(ledger, name)
+    found: list[ChainEvent] = []
+    for event in FOLLOWED[name]:
+        for entry in contract.events[event].get_logs(from_block=first, to_block=last):
+            found.append(
+                ChainEvent(
+                    block=entry["blockNumber"], log_index=entry["logIndex"], contract=name, name=event,
+                    transaction=entry["transactionHash"].to_0x_hex(), arguments=_plain(dict(entry["args"])),
+                )
+            )  # fmt: skip
+    return found
+
+
+def _contract(ledger: Ledger, name: str) -> Contract:
+    place = ledger.chain.deployment
+    addresses = {
+        "ModelToken": place.token,
+        "ModelRegistry": place.model_registry,
+        "VerifierRegistry": place.verifier_registry,
+        "ModelGovernor": place.governor,
+    }
+    return contract_at(ledger.chain.w3, name, addresses[name])
+
+
+def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
+    if event.name == "Minted":
+        epochs.record_mint(ledger, session, event.arguments["receipt"])
+    if event.name == "Decision" and event.arguments["model"] == ledger.chain.deployment.model:
+        said = event.arguments
+        session.add(
+            DecisionRow(sequence=int(said["sequence"]), key=said["key"], value=said["value"], block=event.block)
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, bytes):
+        return HexBytes(value).to_0x_hex()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

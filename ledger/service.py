@@ -1,0 +1,58 @@
+"""What every ledger operation needs: database, blobs, chain, clock and the operator's key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from eth_account.signers.local import LocalAccount
+from sqlmodel import Session
+
+from contracts.messages import Message, to_json
+from contracts.signing import Domain, digest, require_signer
+from ledger.blobs import BlobFolder
+from ledger.chain import ModelChain
+from ledger.errors import MessageExpired
+from ledger.store import Store
+from ledger.tables import SignedMessage
+
+MAX_AHEAD = 86_400
+
+
+def unix_now() -> int:
+    """Unix seconds."""
+    return int(time.time())
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """One deployment's ledger; `operator` signs tree heads and pays gas, and can do nothing else."""
+
+    store: Store
+    blobs: BlobFolder
+    chain: ModelChain
+    operator: LocalAccount
+    now: Callable[[], int] = field(default=unix_now)
+
+    def check(self, message: Message, signature: bytes, signer: str, domain: Domain | None = None) -> str:
+        """The 0x-hex digest of a timely message by `signer`. Raises BadSignature and MessageExpired."""
+        require_signer(message, domain or self.chain.domain, signature, signer)
+        deadline = int(getattr(message, "deadline", self.now()))
+        if not self.now() <= deadline <= self.now() + MAX_AHEAD:
+            raise MessageExpired(f"deadline {deadline} is past or over a day ahead of {self.now()}; sign anew")
+        return "0x" + digest(message, domain or self.chain.domain).hex()
+
+    def keep(self, session: Session, message: Message, signature: bytes, signer: str, key: str) -> None:
+        """Store an accepted message under its digest `key`, once."""
+        if session.get(SignedMessage, key) is not None:
+            return
+        body = to_json(message)
+        kind, text = type(message).__name__, "0x" + signature.hex()
+        session.add(SignedMessage(digest=key, kind=kind, body=body, signature=text, signer=signer, received=self.now()))
+
+
+def envelope(session: Session, key: str) -> dict[str, object]:
+    """The stored message of that digest in its wire form."""
+    row = session.get_one(SignedMessage, key)
+    return {"message": row.body, "signature": row.signature}

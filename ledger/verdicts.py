@@ -1,0 +1,104 @@
+"""Verdicts and the quorum: k of n decide; one rejection only moves a proof to a stage where all look (ADR 3)."""
+
+from __future__ import annotations
+
+from contracts.reasons import Reason
+from eth_utils import to_checksum_address
+from sqlmodel import Session, select
+
+from contracts.messages import Verdict, to_json
+from ledger import journal, log
+from ledger.enrolment import require_run
+from ledger.errors import AlreadyDecided, NotVerifier, RoundClosed
+from ledger.proofs import require_proof
+from ledger.service import Ledger
+from ledger.tables import Anchor, Node, Proof, SignedMessage, VerdictRow
+
+UNDECIDED, ACCEPT, REJECT = 0, 1, 2
+NO_SEGMENT = 0xFFFFFFFF
+
+
+def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:
+    """Record a verdict at the proof's stage and decide the proof if that makes a quorum."""
+    key = ledger.check(message, signature, message.verifier)
+    name, proof_id = to_checksum_address(message.verifier), "0x" + message.proof.hex()
+    threshold = ledger.chain.registry.threshold()
+    with ledger.store.write() as session:
+        proof = require_proof(session, proof_id)
+        known = session.get(VerdictRow, (proof_id, name, message.stage))
+        if known is not None and known.message == key:
+            return
+        if known is not None:
+            raise AlreadyDecided(f"{name} has given its stage {message.stage} verdict on {proof_id}")
+        if session.get(Anchor, (proof.run, name)) is None:
+            raise NotVerifier(f"{name} is not an anchored verifier of this run")
+        if proof.state != "pending" or message.stage != proof.stage or message.outcome > REJECT:
+            raise RoundClosed(f"proof {proof_id} is {proof.state} at stage {proof.stage}")
+        ledger.keep(session, message, signature, name, key)
+        session.add(_row(message, proof_id, name, key))
+        log.append(session, "verdict", message=to_json(message), signature="0x" + signature.hex())
+        decide(ledger, session, proof, threshold)
+
+
+def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> None:
+    """Post, void or escalate a pending proof where its verdicts, or the time that passed, allow it."""
+    if proof.state != "pending":
+        return
+    given = _verdicts(session, proof)
+    rejects = [v for v in given if v.outcome == REJECT]
+    if proof.stage == 1 and rejects:
+        _escalate(ledger, session, proof, rejects)
+        return
+    panel = session.exec(select(Anchor).where(Anchor.run == proof.run)).all()
+    patience = int(require_run(session, proof.run).manifest["phaseSeconds"])
+    complete = len(given) >= len(panel) or ledger.now() > proof.stage_since + 3 * patience
+    accepts = sum(v.outcome == ACCEPT for v in given)
+    if len(rejects) >= threshold:
+        _void(ledger, session, proof, rejects[0].reason, rejects[0].measured, rejects[0].limit)
+    elif accepts >= threshold and (complete or proof.stage == 2):
+        _post(ledger, session, proof)
+    elif complete:
+        _void(ledger, session, proof, Reason.QUORUM_MISSING, 0, 0)
+
+
+def _verdicts(session: Session, proof: Proof) -> list[VerdictRow]:
+    rows = session.exec(select(VerdictRow).where(VerdictRow.proof == proof.id, VerdictRow.stage == proof.stage))
+    return sorted(rows, key=lambda row: row.verifier.lower())
+
+
+def _escalate(ledger: Ledger, session: Session, proof: Proof, rejects: list[VerdictRow]) -> None:
+    proof.stage, proof.stage_since = 2, ledger.now()
+    proof.disputed = sorted({v.segment for v in rejects if v.segment != NO_SEGMENT})
+    session.add(proof)
+    log.append(session, "proof-disputed", proof=proof.id, disputed=proof.disputed)
+
+
+def _post(ledger: Ledger, session: Session, proof: Proof) -> None:
+    proof.state = "posted"
+    session.add(proof)
+    journal.resolve(session, proof.id, "posted", ledger.now())
+    node = session.get_one(Node, (proof.run, proof.node))
+    committed = log_message(session, proof.id)
+    node.inner_digest, node.inner_proof = str(committed["innerEnd"]), proof.id
+    session.add(node)
+    log.append(session, "proof-posted", proof=proof.id, account=proof.payout, work=proof.work)
+
+
+def _void(ledger: Ledger, session: Session, proof: Proof, reason: int, measured: int, limit: int) -> None:
+    proof.state, proof.reason, proof.measured, proof.limit = "voided", int(reason), measured, limit
+    session.add(proof)
+    journal.resolve(session, proof.id, "voided", ledger.now())
+    slug = Reason(reason).slug
+    log.append(session, "proof-voided", proof=proof.id, reason=slug, measured=str(measured), limit=str(limit))
+
+
+def log_message(session: Session, digest: str) -> dict[str, object]:
+    """The body of the stored message of that digest."""
+    return session.get_one(SignedMessage, digest).body
+
+
+def _row(message: Verdict, proof_id: str, verifier: str, key: str) -> VerdictRow:
+    return VerdictRow(
+        proof=proof_id, verifier=verifier, stage=message.stage, outcome=message.outcome, reason=message.reason,
+        segment=message.segment, measured=message.measured, limit=message.limit, message=key,
+    )  # fmt: skip
