@@ -27,3 +27,8 @@ contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(BIN)/python -m contracts.compile
 
 .PHONY: contracts
+
+demo: install  ## train together, catch a cheat, claim shares, vote (about 3 minutes)
+	$(BIN)/commonweight demo
+
+.PHONY: demo

@@ -98,7 +98,7 @@ def epoch(session: Session, row: Epoch) -> dict[str, Any]:
     return {
         "epoch": row.number, "run": row.run, "state": row.state, "attempt": row.attempt,
         "first_round": row.first_round, "last_round": row.last_round, "root": row.root, "total": str(row.total),
-        "count": row.count, "log_size": row.log_size, "log_root": row.log_root,
+        "count": row.count, "log_size": row.log_size, "log_root": row.log_root, "deadline": row.deadline,
         "signatures": list(session.exec(signed)), "payouts": [payout(line) for line in lines],
     }  # fmt: skip
 

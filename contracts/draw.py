@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from eth_utils import keccak
 
 from contracts.errors import BadField
+from contracts.messages import RunManifest
 
 BEACON_DELAY = 2
 """Blocks between the head that a proof was recorded at and its beacon."""
@@ -55,9 +56,15 @@ def boundaries_to_open(segments: Sequence[int], last: int) -> tuple[int, ...]:
     return tuple(sorted({last} | set(segments) | {s + 1 for s in segments}))
 
 
-def data_seed(run: bytes, round_number: int, theta: bytes) -> bytes:
+def seed_origin(manifest: RunManifest) -> bytes:
+    """32 bytes that tell a run's data from any other's: all of the manifest that a repetition would keep (ADR 2)."""
+    model, creator = manifest.model, bytes.fromhex(manifest.creator[2:])
+    return keccak(b"commonweight run" + model + creator + manifest.nonce.to_bytes(32) + manifest.genesis)
+
+
+def data_seed(origin: bytes, round_number: int, theta: bytes) -> bytes:
     """32-byte seed of a round's batches: known to nobody before the round's weights exist (ADR 2)."""
-    return keccak(b"commonweight data seed" + run + round_number.to_bytes(8) + theta)
+    return keccak(b"commonweight data seed" + origin + round_number.to_bytes(8) + theta)
 
 
 def accepted_digest(proofs: Sequence[bytes]) -> bytes:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from contracts.log_audit import epoch_payouts
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
+from contracts.log_audit import epoch_payouts
 from contracts.messages import EpochRoot, from_json
 from contracts.payout_tree import PayoutTree
 from contracts.verifier_registry import EpochStatus
 from ledger import journal, log, outbox
-from ledger.errors import AlreadyDecided, NotFound, NotVerifier, RootMismatch, TooEarly
+from ledger.errors import NotFound, NotVerifier, RootMismatch, TooEarly
 from ledger.service import Ledger
-from ledger.tables import Epoch, EpochSignature, Outgoing, PayoutRow, Proof, Run, Transfer
+from ledger.tables import Epoch, EpochSignature, PayoutRow, Proof, Run, Transfer
 
+VALID_SECONDS = 80_000
 STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "final"}
 
 
@@ -41,16 +42,17 @@ def close_if_due(ledger: Ledger, session: Session, run: Run) -> None:
         {"index": p.index, "account": to_checksum_address(p.account), "kind": p.kind, "amount": str(p.amount)}
         for p in payouts
     ]
+    deadline = ledger.now() + VALID_SECONDS
     log.append(
         session, "epoch-closed", run=run.id, epoch=number, first_round=run.round - length + 1, last_round=run.round,
-        root="0x" + root.hex(), total=str(total), count=len(payouts), payouts=lines,
+        root="0x" + root.hex(), total=str(total), count=len(payouts), payouts=lines, deadline=deadline,
     )  # fmt: skip
     size = log.size(session)
     session.add(
         Epoch(
             number=number, run=run.id, first_round=run.round - length + 1, last_round=run.round,
             root="0x" + root.hex(), total=total, count=len(payouts), log_size=size,
-            log_root="0x" + log.root(session, size).hex(),
+            log_root="0x" + log.root(session, size).hex(), deadline=deadline,
         )
     )  # fmt: skip
 
@@ -63,31 +65,29 @@ def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, sign
     threshold = ledger.chain.registry.threshold()
     with ledger.store.write() as session:
         epoch = require_epoch(session, number)
-        expected = root_message(ledger, epoch, message.deadline)
+        expected = root_message(ledger, epoch)
         if message != expected:
             raise RootMismatch(f"epoch {number} attempt {epoch.attempt} has root {epoch.root}")
         known = session.get(EpochSignature, (number, epoch.attempt, to_checksum_address(signer)))
-        if known is not None and known.deadline != message.deadline:
-            raise AlreadyDecided(f"{signer} has signed epoch {number}")
         if known is None:
             session.add(
                 EpochSignature(
                     epoch=number, attempt=epoch.attempt, verifier=to_checksum_address(signer),
-                    deadline=message.deadline, signature="0x" + signature.hex(),
+                    signature="0x" + signature.hex(),
                 )
             )  # fmt: skip
             session.flush()
         _propose(ledger, session, epoch, threshold)
 
 
-def root_message(ledger: Ledger, epoch: Epoch, deadline: int) -> EpochRoot:
+def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
     """What verifiers sign for this epoch."""
     return from_json(
         EpochRoot,
         {
             "model": ledger.chain.deployment.model, "epoch": epoch.number, "attempt": epoch.attempt,
             "root": epoch.root, "total": str(epoch.total), "count": epoch.count, "logSize": epoch.log_size,
-            "logRoot": epoch.log_root, "deadline": deadline,
+            "logRoot": epoch.log_root, "deadline": epoch.deadline,
         },
     )  # fmt: skip
 
@@ -184,9 +184,8 @@ def _propose(ledger: Ledger, session: Session, epoch: Epoch, threshold: int) -> 
     rows = session.exec(
         select(EpochSignature).where(EpochSignature.epoch == epoch.number, EpochSignature.attempt == epoch.attempt)
     ).all()
-    key = f"propose-root:{epoch.number}:{epoch.attempt}"
-    for deadline in {row.deadline for row in rows}:
-        signed = {row.verifier: bytes.fromhex(row.signature[2:]) for row in rows if row.deadline == deadline}
-        if len(signed) >= threshold and session.get(Outgoing, key) is None:
-            call = ledger.chain.registry.propose(root_message(ledger, epoch, deadline), signed)
-            outbox.enqueue(session, key, call)
+    if len(rows) < threshold:
+        return
+    signed = {row.verifier: bytes.fromhex(row.signature[2:]) for row in rows[:threshold]}
+    call = ledger.chain.registry.propose(root_message(ledger, epoch), signed)
+    outbox.enqueue(session, f"propose-root:{epoch.number}:{epoch.attempt}", call)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from contracts.draw import data_seed
+from contracts.draw import data_seed, seed_origin
+from contracts.messages import RunManifest, from_json
 from contracts.run_config import InvalidRunConfig, RunConfig
 from ledger import epochs, log, merges, verdicts
 from ledger.enrolment import config_digest
@@ -176,4 +177,4 @@ def _participant(ledger: Ledger, node: Node, number: int) -> Participant:
 
 
 def _seed(run: Run, number: int, theta: str) -> str:
-    return "0x" + data_seed(bytes.fromhex(run.id[2:]), number, bytes.fromhex(theta[2:])).hex()
+    return "0x" + data_seed(seed_origin(from_json(RunManifest, run.manifest)), number, bytes.fromhex(theta[2:])).hex()

@@ -241,6 +241,7 @@ class Epoch(SQLModel, table=True):
     count: int
     log_size: int
     log_root: str
+    deadline: int
 
 
 class PayoutRow(SQLModel, table=True):
@@ -262,7 +263,6 @@ class EpochSignature(SQLModel, table=True):
     epoch: int = Field(primary_key=True)
     attempt: int = Field(primary_key=True)
     verifier: str = Field(primary_key=True)
-    deadline: int
     signature: str
 
 

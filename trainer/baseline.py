@@ -21,7 +21,7 @@ def solo(
 ) -> Iterator[float]:
     """Held-out loss, nats per byte, after each round of `node` training alone, as many steps as one node.
 
-    `configs` and `data_seeds` (32 bytes each) have one entry per round, `theta` is the run's start.
+    `configs` and `data_seeds` (32 bytes each) have one entry per round, from round 1; `theta` is the run's start.
     """
     return data_parallel(configs, corpus, theta, data_seeds, [[node]] * len(configs))
 
@@ -42,8 +42,8 @@ def data_parallel(
         return
     configure_determinism(configs[0].profile)
     model, state = build_model(configs[0]), TrainState.joiner(theta)
-    for index, (config, seed, present) in enumerate(zip(configs, data_seeds, nodes, strict=True)):
-        sources = [batch_source(corpus.train, config, seed, index, node) for node in present]
+    for number, (config, seed, present) in enumerate(zip(configs, data_seeds, nodes, strict=True), start=1):
+        sources = [batch_source(corpus.train, config, seed, number, node) for node in present]
         for step in range(config.steps if sources else 0):
             inner_step(config, model, state, _joined(sources, step))
         yield held_out_loss(config, state.to_tensors(), corpus.held_out)

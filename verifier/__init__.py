@@ -1,0 +1,1 @@
+"""Sampling, replay, comparison and verdicts. Never opens the ledger's database."""

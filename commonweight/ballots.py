@@ -1,0 +1,43 @@
+"""A holder's side of governance: build the same actions as the server, sign them, hand them in."""
+
+from __future__ import annotations
+
+import time
+
+from eth_account.signers.local import LocalAccount
+from eth_utils import keccak
+
+from contracts.chain import connect
+from contracts.governor import Action, ModelGovernor
+from contracts.model_registry import ModelRegistry
+from trainer.client import ApiClient, octets
+
+
+class GovernanceClient:
+    """One model's governor through API and chain; the chain gives nonces and ids, so the API cannot swap them."""
+
+    def __init__(self, api_url: str, rpc_url: str) -> None:
+        self.client = ApiClient(api_url)
+        deployment, w3 = self.client.network["deployment"], connect(rpc_url)
+        self.governor = ModelGovernor(w3, deployment["governor"])
+        self._models, self._model = ModelRegistry(w3, deployment["model_registry"]), octets(deployment["model"])
+
+    def propose(self, account: LocalAccount, description: str, decisions: list[tuple[str, str]]) -> str:
+        """Sign and hand in a proposal; returns its id. Raises ApiProblem."""
+        actions = [
+            Action.of(self._models.decide(self._model, keccak(text=f"{description}\n{place}"), key, value))
+            for place, (key, value) in enumerate(decisions)
+        ]
+        until = int(time.time()) + 3600
+        signature = self.governor.sign_proposal(account, actions, description, until)
+        body = {
+            "proposer": account.address, "description": description, "decisions": decisions, "deadline": until,
+            "signature": "0x" + signature.hex(),
+        }  # fmt: skip
+        return str(self.client.post("/proposals", body)["proposal"])
+
+    def vote(self, account: LocalAccount, proposal: str, support: int) -> None:
+        """Sign and hand in a ballot. Raises ApiProblem."""
+        ballot = self.governor.sign_ballot(account, int(proposal), support)
+        body = {"voter": account.address, "support": support, "signature": "0x" + ballot.signature.hex()}
+        self.client.post(f"/proposals/{proposal}/ballots", body)

@@ -1,0 +1,38 @@
+"""The `commonweight` command. Each subcommand parses, calls one function and returns."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from commonweight.commands import actors, gov, keys, model, wallet
+from commonweight.console import errors
+from contracts.errors import CommonweightError
+
+app = typer.Typer(
+    name="commonweight",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train a model together, own it together.\n\nStart with `commonweight demo`: it runs every part below on this "
+    "machine, each as a process of its own, and shows how they meet.",
+)
+app.command("demo")(actors.demo)
+app.command("chain")(actors.chain)
+app.command("serve")(actors.serve)
+app.command("node")(actors.node)
+app.add_typer(actors.verifier_app, name="verifier")
+app.add_typer(model.app, name="model")
+app.add_typer(wallet.app, name="wallet")
+app.add_typer(gov.app, name="gov")
+app.add_typer(keys.app, name="keys")
+
+
+def main() -> None:
+    """Entry point: a refusal is one line on stderr with its code, and exit status 1."""
+    try:
+        app()
+    except CommonweightError as error:
+        errors.print(f"[red]{error.code}[/red]: {error.detail}", soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,120 @@
+"""Commands that run a part: chain, server, node, verifier, and the demo of them all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Json, Keystore, Rpc, RunId
+from commonweight.console import report_lines
+from commonweight.keystore import open_keystore
+from commonweight.lifetime import die_with_parent, stop_on_signals
+
+verifier_app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
+Folder = Annotated[Path, typer.Option("--folder", help="Where this process keeps its files.")]
+
+
+def demo(
+    seed: Annotated[int, typer.Option(help="Same seed, bit-identical training.")] = 1,
+    data: Data = None,
+    out: Annotated[Path, typer.Option(help="Folder for logs and the report page.")] = Path("commonweight-demo"),
+    rpc_url: Annotated[str, typer.Option("--rpc-url", help="Another EVM node instead of the embedded chain.")] = "",
+    as_json: Json = False,
+) -> None:
+    """The main job on this machine: train together, catch a cheat, claim shares, vote, and obey the vote."""
+    from commonweight.demo.story import DemoSettings, run_demo
+
+    raise typer.Exit(run_demo(DemoSettings(seed, tuple(data or ()), out, rpc_url, as_json)))
+
+
+def chain(
+    host: str = "127.0.0.1",
+    port: int = 8545,
+    block_time: Annotated[float, typer.Option(help="Seconds between empty blocks.")] = 1.0,
+    fund: Annotated[list[str] | None, typer.Option(help="Address that holds 10,000 coins at genesis.")] = None,
+) -> None:
+    """Serve the embedded chain over JSON-RPC. Its state lives in memory: for trying out, not for keeping."""
+    from contracts.devnet import serve
+
+    die_with_parent()
+    serve(host, port, block_time, fund or ())
+
+
+def serve(
+    deployment: Annotated[Path, typer.Option(help="What `commonweight model deploy` wrote.")],
+    keystore: Keystore,
+    host: str = "127.0.0.1",
+    port: int = 8800,
+    rpc_url: Rpc = DEFAULT_RPC,
+    folder: Folder = Path("commonweight-server"),
+    database_url: Annotated[str, typer.Option(help="SQLAlchemy address; default: SQLite in the folder.")] = "",
+    keeper: Annotated[bool, typer.Option(help="Also move rounds, transactions and votes on.")] = True,
+) -> None:
+    """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""
+    import uvicorn
+
+    from api.app import create_app
+    from api.settings import ServerSettings
+
+    die_with_parent()
+    folder.mkdir(parents=True, exist_ok=True)
+    key = open_keystore(keystore).key.hex()
+    url = database_url or f"sqlite:///{folder / 'ledger.db'}"
+    settings = ServerSettings(rpc_url, deployment, key, url, folder / "blobs", keeper=keeper)
+    uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
+
+
+def node(
+    keystore: Keystore,
+    run: RunId,
+    payout: Annotated[str, typer.Option(help="Address that is paid; fixed by the first enrolment.")],
+    api: Api = DEFAULT_API,
+    folder: Folder = Path("commonweight-node"),
+    data: Data = None,
+    from_round: Annotated[int, typer.Option(help="First round to take part in.")] = 1,
+    cheat: Annotated[str | None, typer.Option(help="Misbehave in a named way, to see it caught.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
+    from trainer.node import NodeSettings, run_node
+
+    die_with_parent()
+    key = open_keystore(keystore).key.hex()
+    settings = NodeSettings(api, run, key, payout, folder, tuple(data or ()), from_round, cheat)
+    run_node(settings, report_lines(as_json), stop_on_signals())
+
+
+@verifier_app.command("run")
+def verifier_run(
+    keystore: Keystore,
+    run: RunId,
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+    folder: Folder = Path("commonweight-verifier"),
+    data: Data = None,
+    workers: Annotated[int, typer.Option(help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
+    broker_url: Annotated[str, typer.Option(help="Celery broker; default: a folder, no server needed.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Draw, replay and judge proofs; merge rounds; rebuild and sign payout roots."""
+    from verifier.service import VerifierService
+    from verifier.settings import VerifierSettings
+
+    die_with_parent()
+    stop = stop_on_signals()
+    key = open_keystore(keystore).key.hex()
+    settings = VerifierSettings(api, rpc_url, run, key, folder, tuple(data or ()), broker_url)
+    service = VerifierService(settings, report_lines(as_json))
+    environment = os.environ | settings.to_environment()
+    started = [
+        subprocess.Popen(settings.worker_command(), env=environment, preexec_fn=die_with_parent) for _ in range(workers)
+    ]
+    try:
+        service.run(stop)
+    finally:
+        for worker in started:
+            worker.terminate()

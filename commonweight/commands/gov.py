@@ -1,0 +1,72 @@
+"""`commonweight gov`: propose, vote, tally. Signatures only; the relayer pays the gas."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Json, Keystore, Rpc
+from commonweight.console import emit, say
+from commonweight.keystore import open_keystore
+
+app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
+SUPPORT = {"against": 0, "for": 1, "abstain": 2}
+ProposalId = Annotated[str, typer.Argument(help="Id of the proposal.")]
+
+
+@app.command("propose")
+def propose(
+    keystore: Keystore,
+    description: Annotated[str, typer.Option(help="What and why; make it unique, ids follow from it.")],
+    decide: Annotated[list[str], typer.Option(help="key=value, for instance inner_lr=0.001; repeat for more.")],
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """Propose decisions for the run. Votable: inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds."""
+    from commonweight.ballots import GovernanceClient
+
+    decisions = [_pair(text) for text in decide]
+    proposal = GovernanceClient(api, rpc_url).propose(open_keystore(keystore), description, decisions)
+    emit({"proposal": proposal}) if as_json else say(proposal)
+
+
+@app.command("vote")
+def vote(
+    proposal: ProposalId,
+    support: Annotated[str, typer.Argument(help="for, against or abstain.")],
+    keystore: Keystore,
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Sign a ballot and hand it in; it weighs what you held at the proposal's snapshot."""
+    from commonweight.ballots import GovernanceClient
+
+    if support not in SUPPORT:
+        raise typer.BadParameter("must be for, against or abstain", param_hint="support")
+    GovernanceClient(api, rpc_url).vote(open_keystore(keystore), proposal, SUPPORT[support])
+    say(f"voted {support}")
+
+
+@app.command("tally")
+def tally(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+    """The API's own count beside the Governor's."""
+    from trainer.client import ApiClient
+
+    client = ApiClient(api)
+    counts, state = client.get(f"/proposals/{proposal}/tally"), client.get(f"/proposals/{proposal}")["state"]
+    if as_json:
+        emit({"state": state, **counts})
+        return
+    say(f"state {state}")
+    for name in SUPPORT:
+        ours, theirs = (int(counts[source][name]) / 10**18 for source in ("api", "governor"))
+        say(f"{name:<8} api {ours:>18,.4f}   governor {theirs:>18,.4f}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise typer.BadParameter(f"{text} must be key=value", param_hint="--decide")
+    return key, value

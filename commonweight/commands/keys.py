@@ -1,0 +1,32 @@
+"""`commonweight keys`: keystores."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import Json
+from commonweight.console import emit, say
+from commonweight.keystore import PASSPHRASE_VARIABLE, open_keystore, write_keystore
+
+app = typer.Typer(no_args_is_help=True, help="Make and show keys. A key never leaves its keystore in the clear.")
+
+
+@app.command("new")
+def new(out: Annotated[Path, typer.Option(help="File to write; must not exist.")], as_json: Json = False) -> None:
+    """Make a key and write it to a keystore v3 file, encrypted under a passphrase (scrypt)."""
+    passphrase = os.environ.get(PASSPHRASE_VARIABLE) or typer.prompt(
+        "Passphrase", hide_input=True, confirmation_prompt=True
+    )
+    address = write_keystore(out, secrets.token_bytes(32), passphrase)
+    emit({"address": address, "keystore": str(out)}) if as_json else say(f"{address}  in {out}")
+
+
+@app.command("address")
+def address(keystore: Annotated[Path, typer.Argument(help="Keystore file.")]) -> None:
+    """Print the address of a keystore."""
+    say(open_keystore(keystore).address)

@@ -1,0 +1,76 @@
+"""`commonweight model`: deploy a model's contracts, start a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Json, Keystore, Rpc
+from commonweight.console import emit, say
+from commonweight.keystore import open_keystore
+
+app = typer.Typer(no_args_is_help=True, help="Create a model on the chain and start training it.")
+
+
+@app.command("deploy")
+def deploy(
+    keystore: Keystore,
+    name: Annotated[str, typer.Option(help="Name of the model and its token.")],
+    symbol: Annotated[str, typer.Option(help="Symbol of the token.")],
+    verifier: Annotated[list[str], typer.Option(help="Address of a verifier; give it once for each.")],
+    out: Annotated[Path, typer.Option(help="Where to write the deployment.")],
+    rpc_url: Rpc = DEFAULT_RPC,
+    params: Annotated[str, typer.Option(help='Genesis parameters as JSON, for instance {"threshold": 2}.')] = "{}",
+) -> None:
+    """Deploy all contracts of a model; when it is done, no key holds any power over them."""
+    from contracts.chain import connect
+    from contracts.deploy import GenesisParams, deploy_model
+
+    w3, account = connect(rpc_url), open_keystore(keystore)
+    deployed = deploy_model(w3, account, name, symbol, verifier, GenesisParams(**json.loads(params)))
+    out.write_text(deployed.to_json())
+    say(f"model {deployed.model}\nwritten to {out}")
+
+
+@app.command("stake")
+def stake(
+    keystore: Keystore,
+    deployment: Annotated[Path, typer.Option(help="Deployment file.")],
+    wei: Annotated[int, typer.Option(help="Stake in wei.")] = 10**18,
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Stake as an admitted verifier: without it signatures on payout roots do not count."""
+    from contracts.chain import connect, send
+    from contracts.deploy import Deployment
+    from contracts.verifier_registry import VerifierRegistry
+
+    w3 = connect(rpc_url)
+    registry = VerifierRegistry(w3, Deployment.from_json(deployment.read_text()).verifier_registry)
+    send(w3, open_keystore(keystore), registry.stake(), value=wei)
+
+
+@app.command("train")
+def train(
+    keystore: Keystore,
+    api: Api = DEFAULT_API,
+    config: Annotated[str, typer.Option(help="Run configuration as JSON; what is left out has its default.")] = "{}",
+    emission: Annotated[int, typer.Option(help="Token units (1e-18) paid per epoch.")] = 10**24,
+    rounds_per_epoch: int = 4,
+    min_nodes: Annotated[int, typer.Option(help="Nodes without which the first round does not open.")] = 1,
+    samples: Annotated[int, typer.Option(help="Segments that each verifier draws of each proof.")] = 2,
+    lease_seconds: Annotated[int, typer.Option(help="Silence after which a node is dropped from a round.")] = 20,
+    phase_seconds: Annotated[int, typer.Option(help="Longest time for training, and for openings.")] = 600,
+    nonce: int = 1,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Start a run: initial weights from the seed, the configuration and the rules of payment."""
+    from commonweight.launch import RunRules, launch_run
+
+    rules = RunRules(emission, rounds_per_epoch, min_nodes, samples, lease_seconds, phase_seconds, nonce)
+    account = open_keystore(keystore)
+    run = launch_run(api, account.key.hex(), json.loads(config), rules, tuple(data or ()))
+    emit({"run": run}) if as_json else say(run)

@@ -1,0 +1,73 @@
+"""`commonweight wallet`: what is yours."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Json, Rpc
+from commonweight.console import emit, say
+from contracts.errors import CommonweightError
+
+app = typer.Typer(no_args_is_help=True, help="Claim ownership tokens and see balances. Claiming costs you no gas.")
+Account_ = Annotated[str, typer.Argument(help="Address that is paid.")]
+
+
+class ClaimFailed(CommonweightError):
+    """The relayer's transaction did not go through."""
+
+    code = "claim-failed"
+
+
+@app.command("claim")
+def claim(
+    account: Account_,
+    epoch: Annotated[int, typer.Option(help="Epoch to claim from.")] = 1,
+    api: Api = DEFAULT_API,
+    as_json: Json = False,
+) -> None:
+    """Have an account's share of a final epoch minted to it; the relayer pays, and only the account is paid."""
+    from trainer.client import ApiClient
+
+    client = ApiClient(api)
+    queued = client.post(f"/epochs/{epoch}/claims", {"account": account})["transactions"]
+    done = _await(client, set(queued))
+    if as_json:
+        emit(done)
+        return
+    for line in done:
+        say(f"{line['id']}  {line['state']}  {line['hash']}")
+
+
+@app.command("balance")
+def balance(account: Account_, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
+    """Tokens and votes of an account, read from the chain itself."""
+    from contracts.chain import connect
+    from contracts.token import ModelToken
+    from trainer.client import ApiClient
+
+    token = ModelToken(connect(rpc_url), ApiClient(api).network["deployment"]["token"])
+    units, votes, supply = token.balance_of(account), token.votes(account), token.total_supply()
+    if as_json:
+        emit({"account": account, "units": str(units), "votes": str(votes), "supply": str(supply)})
+        return
+    say(f"{units / 10**18:,.6f} tokens ({100 * units / max(1, supply):.2f} % of supply), {votes / 10**18:,.6f} votes")
+
+
+def _await(client: object, wanted: set[str], seconds: float = 60.0) -> list[dict[str, object]]:
+    from trainer.client import ApiClient
+
+    assert isinstance(client, ApiClient)
+    end = time.monotonic() + seconds
+    while True:
+        lines = [line for line in client.get("/transactions") if line["id"] in wanted]
+        broken = [line for line in lines if line["state"] in ("failed", "refused")]
+        if broken:
+            raise ClaimFailed(f"{broken[0]['id']}: {broken[0]['error'] or 'reverted'}")
+        if len(lines) == len(wanted) and all(line["state"] == "mined" for line in lines):
+            return lines
+        if time.monotonic() > end:
+            raise ClaimFailed("the transactions are not mined yet; ask again, nothing is lost or paid twice")
+        time.sleep(0.3)

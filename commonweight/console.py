@@ -1,0 +1,47 @@
+"""How commands speak: rich at a terminal, plain lines in a pipe, JSON lines for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+
+console = Console(stderr=False, highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """One line, markup on a terminal only."""
+    console.print(text, soft_wrap=True)
+
+
+def emit(value: Any) -> None:
+    """JSON for scripts."""
+    sys.stdout.write(json.dumps(value, sort_keys=True) + "\n")
+    sys.stdout.flush()
+
+
+def report_lines(as_json: bool) -> Any:
+    """A progress callback that prints every event, steps only every tenth."""
+
+    def report(progress: Any) -> None:
+        fields = {name: value for name, value in asdict(progress).items() if value not in ("", None)}
+        if as_json:
+            emit(fields)
+        elif fields["event"] != "step" or fields["step"] % 10 == 0:
+            event = fields.pop("event")
+            said = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
+            sys.stdout.write(f"{event:<12} {said}\n")
+            sys.stdout.flush()
+
+    return report
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    text = str(value)
+    return f"{text[:12]}…" if text.startswith("0x") and len(text) > 14 else text

@@ -1,0 +1,144 @@
+"""What the demo claims, read back from the ledger and the chain, with the equalities that must hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from commonweight.demo.cast import CHEAT, JOINER, KILLED, NODES, VERIFIERS, Cast, wallet
+from contracts.chain import connect
+from contracts.run_config import RunConfig
+from contracts.token import ModelToken
+from contracts.verifier_registry import VerifierRegistry
+from trainer.client import ApiClient
+
+SCALE = 10**18
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the numbers come from."""
+
+    client: ApiClient
+    rpc_url: str
+    run: str
+    cast: Cast
+    proposal: str
+
+
+def collect(source: Source) -> dict[str, Any]:
+    """The summary as plain JSON; amounts are decimal strings of 1e-18 tokens."""
+    client = source.client
+    last = int(client.get(f"/runs/{source.run}")["round"])
+    rounds = [client.get(f"/runs/{source.run}/rounds/{n}") for n in range(1, last + 1)]
+    epoch = client.get("/epochs")[0]
+    chain = _chain(source, epoch)
+    summary = {
+        "run": source.run,
+        "nodes": [_node(source, name, rounds, chain) for name in NODES],
+        "verdicts": [_proof(source, line) for current in rounds for line in current["proofs"]],
+        "rounds": [_round(source, current) for current in rounds],
+        "epoch": {key: epoch[key] for key in ("epoch", "root", "total", "count", "state", "log_size", "log_root")},
+        "chain": chain,
+        "tally": client.get(f"/proposals/{source.proposal}/tally"),
+        "decisions": client.get("/decisions"),
+        "transactions": client.get("/transactions"),
+    }
+    return {**summary, "checks": _checks(source, summary, epoch, rounds)}
+
+
+def _chain(source: Source, epoch: dict[str, Any]) -> dict[str, Any]:
+    w3, deployment = connect(source.rpc_url), source.client.network["deployment"]
+    token = ModelToken(w3, deployment["token"])
+    state = VerifierRegistry(w3, deployment["verifier_registry"]).epoch_of(int(epoch["epoch"]))
+    balances = {name: str(token.balance_of(source.cast.address(wallet(name)))) for name in NODES}
+    return {
+        "supply": str(token.total_supply()), "balances": balances, "epoch_root": "0x" + state.root.hex(),
+        "epoch_total": str(state.total), "epoch_final": state.status.name == "FINAL",
+    }  # fmt: skip
+
+
+def _node(source: Source, name: str, rounds: list[dict[str, Any]], chain: dict[str, Any]) -> dict[str, Any]:
+    own = [p for r in rounds for p in r["proofs"] if p["node"] == source.cast.address(name)]
+    steps = {r["round"]: RunConfig.from_json(r["config"]).steps for r in rounds}
+    counted = {
+        state: sum(steps[p["round"]] for p in own if state in ("all", p["state"]))
+        for state in ("all", "posted", "voided")
+    }
+    units = int(chain["balances"][name])
+    return {
+        "name": name, "address": source.cast.address(name), "claimed_steps": counted["all"],
+        "verified_steps": counted["posted"], "voided_steps": counted["voided"],
+        "reasons": sorted({p["reason"] for p in own if p["reason"]}), "units": str(units),
+        "share_percent": round(100 * units / max(1, int(chain["supply"])), 4),
+    }  # fmt: skip
+
+
+def _proof(source: Source, line: dict[str, Any]) -> dict[str, Any]:
+    view = source.client.get(f"/proofs/{line['proof']}")
+    said = [
+        {
+            "verifier": source.cast.name_of(v["message"]["verifier"]), "stage": v["message"]["stage"],
+            "outcome": ("undecided", "accept", "reject")[v["message"]["outcome"]],
+            "error": int(v["message"]["measured"]) / SCALE, "limit": int(v["message"]["limit"]) / SCALE,
+        }
+        for v in view["verdicts"]
+    ]  # fmt: skip
+    return {
+        "round": line["round"], "node": source.cast.name_of(line["node"]), "state": line["state"],
+        "reason": line["reason"], "error": int(line["measured"]) / SCALE, "limit": int(line["limit"]) / SCALE,
+        "draws": {source.cast.name_of(c["message"]["verifier"]): c["segments"] for c in view["challenges"]},
+        "verdicts": said, "proof": line["proof"],
+    }  # fmt: skip
+
+
+def _round(source: Source, current: dict[str, Any]) -> dict[str, Any]:
+    losses = sorted(current["merge"]["held_out_loss"].values()) if current["merge"] else []
+    return {
+        "round": current["round"], "config_digest": current["config_digest"],
+        "inner_lr": RunConfig.from_json(current["config"]).inner_lr,
+        "nodes": [source.cast.name_of(n["node"]) for n in current["nodes"]],
+        "lapsed": [source.cast.name_of(n["node"]) for n in current["nodes"] if n["lapsed"]],
+        "theta": current["merge"]["theta"] if current["merge"] else None,
+        "held_out_loss": losses[len(losses) // 2] / 10**9 if losses else None,
+    }  # fmt: skip
+
+
+def _checks(
+    source: Source, summary: dict[str, Any], epoch: dict[str, Any], rounds: list[dict[str, Any]]
+) -> dict[str, bool]:
+    chain, cast = summary["chain"], source.cast
+    paid = {p["account"]: int(p["amount"]) for p in epoch["payouts"]}
+    minted = {
+        account.removeprefix("minted:"): int(units)
+        for account, units in source.client.get("/balances/units").items()
+        if account.startswith("minted:")
+    }
+    on_chain = {cast.address(wallet(n)): int(u) for n, u in chain["balances"].items() if int(u)}
+    cheat = next(n for n in summary["nodes"] if n["name"] == CHEAT)
+    by_name = {r["round"]: r for r in summary["rounds"]}
+    changed = [p for p in summary["verdicts"] if p["round"] == len(rounds)]
+    return {
+        "every wallet holds what the ledger paid it": on_chain == paid == minted,
+        "supply is the sum of claims and the epoch's total": int(chain["supply"])
+        == sum(minted.values())
+        == int(epoch["total"])
+        == int(chain["epoch_total"]),
+        "the root on the chain is the one in the log": chain["epoch_final"] and chain["epoch_root"] == epoch["root"],
+        "the cheat was voided every time and holds nothing": cheat["verified_steps"] == 0
+        and cheat["voided_steps"] > 0
+        and cheat["units"] == "0",
+        "the joiner worked from round 2 on": JOINER not in by_name[1]["nodes"] and JOINER in by_name[2]["nodes"],
+        "the killed node cost round 3 nothing but its own work": KILLED in by_name[3]["lapsed"]
+        and by_name[3]["held_out_loss"] is not None,
+        "the API counts the votes as the Governor does": summary["tally"]["api"] == summary["tally"]["governor"],
+        "the next round trained with what was voted": by_name[len(rounds)]["config_digest"]
+        != by_name[len(rounds) - 1]["config_digest"]
+        and any(d["key"] == "inner_lr" and d["value"] == by_name[len(rounds)]["inner_lr"] for d in summary["decisions"])
+        and any(p["state"] == "posted" for p in changed),
+        "at least a quorum spoke on every proof": all(
+            set(VERIFIERS) >= {v["verifier"] for v in p["verdicts"]}
+            and len({v["verifier"] for v in p["verdicts"]}) >= 2
+            for p in summary["verdicts"]
+        ),
+    }

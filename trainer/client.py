@@ -1,0 +1,148 @@
+"""The HTTP side of every worker: typed calls, signed messages, blobs checked against their names.
+
+Retries cover lost connections only: a POST is idempotent by its message digest, a refusal is final.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from blake3 import blake3
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from contracts.errors import CommonweightError
+from contracts.messages import BlobUpload, Message, to_json
+from contracts.signing import Domain, sign
+
+T = TypeVar("T")
+PATIENCE_SECONDS = 30.0
+VALID_SECONDS = 120
+
+
+class ApiProblem(CommonweightError):
+    """The server refused; `code` is the problem document's."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code = status, code
+
+
+class ApiUnreachable(CommonweightError):
+    """Nothing answered at the address for half a minute."""
+
+    code = "api-unreachable"
+
+
+class BlobCorrupt(CommonweightError):
+    """Downloaded bytes do not hash to the name that they were asked by."""
+
+    code = "blob-corrupt"
+
+
+class ApiClient:
+    """A server as one key sees it; without a key only reading works. `cache` keeps blobs on disk."""
+
+    def __init__(self, base_url: str, key: bytes | str | None = None, cache: Path | None = None) -> None:
+        self._http = httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=60.0)
+        self.base_url, self._cache = base_url, cache
+        self._account: LocalAccount | None = None if key is None else Account.from_key(key)
+        self.network: dict[str, Any] = self.get("/network")
+        deployment = self.network["deployment"]
+        self.domain = Domain(int(self.network["chain_id"]), deployment["model_registry"])
+        self.epoch_domain = Domain(int(self.network["chain_id"]), deployment["verifier_registry"])
+        if cache is not None:
+            cache.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def account(self) -> LocalAccount:
+        """The signing key. Raises ApiProblem without one."""
+        if self._account is None:
+            raise ApiProblem(401, "no-key", "this needs a key; give a keystore")
+        return self._account
+
+    @property
+    def address(self) -> str:
+        """Checksum address of the key."""
+        return str(self.account.address)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET and decode. Raises ApiProblem and ApiUnreachable."""
+        return _decoded(self._patiently(lambda: self._http.get(path, params=query)))
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """POST as JSON and decode. Raises ApiProblem and ApiUnreachable."""
+        return _decoded(self._patiently(lambda: self._http.post(path, json=body)))
+
+    def send(self, path: str, message: Message, /, *, domain: Domain | None = None, **beside: Any) -> Any:
+        """Sign a message and post it with its companions."""
+        signature = sign(message, domain or self.domain, bytes(self.account.key))
+        return self.post(path, {"message": to_json(message), "signature": "0x" + signature.hex(), **beside})
+
+    def put_blob(self, run: str, data: bytes) -> str:
+        """Upload bytes; returns their name."""
+        name = blake3(data).hexdigest()
+        if self._cache is not None:
+            _write(self._cache / name, data)
+        message = BlobUpload(octets(run), self.address, bytes.fromhex(name), len(data), deadline())
+        headers = {
+            "X-Commonweight-Message": json.dumps(to_json(message)),
+            "X-Commonweight-Signature": "0x" + sign(message, self.domain, bytes(self.account.key)).hex(),
+        }
+        _decoded(self._patiently(lambda: self._http.put(f"/blobs/{name}", content=data, headers=headers)))
+        return name
+
+    def blob(self, name: str) -> bytes:
+        """Download bytes, from the cache where they lie there. Raises BlobCorrupt."""
+        kept = None if self._cache is None else self._cache / name
+        if kept is not None and kept.exists():
+            return kept.read_bytes()
+        answer = self._patiently(lambda: self._http.get(f"/blobs/{name}"))
+        if answer.status_code >= 400:
+            _decoded(answer)
+        if blake3(answer.content).hexdigest() != name:
+            raise BlobCorrupt(f"{name} came with other bytes")
+        if kept is not None:
+            _write(kept, answer.content)
+        return answer.content
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return call()
+            except httpx.TransportError as error:
+                if time.monotonic() > end:
+                    raise ApiUnreachable(f"{self.base_url} does not answer: {error}") from error
+                time.sleep(0.3)
+
+
+def deadline(seconds: int = VALID_SECONDS) -> int:
+    """Unix time until which a message signed now is good."""
+    return int(time.time()) + seconds
+
+
+def octets(text: str) -> bytes:
+    """0x-hex to bytes."""
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _decoded(answer: httpx.Response) -> Any:
+    if answer.status_code < 400:
+        return answer.json()
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    raise ApiProblem(answer.status_code, body.get("code", "http-error"), body.get("detail", answer.text[:300]))
+
+
+def _write(path: Path, data: bytes) -> None:
+    scratch = path.with_name(f"{path.name}.{time.monotonic_ns()}")
+    scratch.write_bytes(data)
+    scratch.replace(path)

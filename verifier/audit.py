@@ -1,0 +1,233 @@
+"""The public log read from the start, believing nothing: every signature, quorum and payout is checked again.
+
+`LogAudit` takes the entries in order. What an entry says must follow from signed messages in entries before it; the
+verifier set and threshold come from the chain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from eth_utils import to_checksum_address
+
+from contracts import messages
+from contracts.draw import accepted_digest, data_seed, seed_origin
+from contracts.errors import CommonweightError
+from contracts.log_audit import epoch_payouts
+from contracts.messages import Message, from_json
+from contracts.payout_tree import PayoutTree
+from contracts.signing import Domain, digest, require_signer
+from verifier.errors import AuditFailed
+
+M = TypeVar("M", bound=Message)
+ACCEPT, REJECT = 1, 2
+
+
+@dataclass(frozen=True)
+class Authority:
+    """What the chain says: message domain, registrant of the model, distributor, verifiers and k."""
+
+    domain: Domain
+    creator: str
+    distributor: str
+    verifiers: frozenset[str]
+    threshold: int
+
+
+@dataclass
+class _Round:
+    theta: str
+    accepts: bool = True
+    nodes: dict[str, str] = field(default_factory=dict)
+    data_seed: str = ""
+    config_digest: str = ""
+
+
+@dataclass
+class _Proof:
+    message: messages.StepProof
+    verdicts: dict[tuple[int, str], int] = field(default_factory=dict)
+    state: str = "pending"
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """An epoch as the log proves it."""
+
+    number: int
+    root: bytes
+    total: int
+    count: int
+    deadline: int
+
+
+class LogAudit:
+    """State of one deployment's log, as far as it was read. Raises AuditFailed."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.authority = authority
+        self.epochs: dict[int, EpochResult] = {}
+        self._manifests: dict[str, messages.RunManifest] = {}
+        self._payouts: dict[tuple[str, str], str] = {}
+        self._inner: dict[tuple[str, str], bytes] = {}
+        self._rounds: dict[tuple[str, int], _Round] = {}
+        self._proofs: dict[str, _Proof] = {}
+        self._theta: dict[str, str] = {}
+        self._read: dict[str, Callable[[dict[str, Any]], None]] = {
+            "run-created": self._run_created,
+            "node-enrolled": self._node_enrolled,
+            "round-opened": self._round_opened,
+            "proof-submitted": self._proof_submitted,
+            "verdict": self._verdict,
+            "proof-posted": self._proof_posted,
+            "proof-voided": self._proof_voided,
+            "merge": self._merge,
+            "epoch-closed": self._epoch_closed,
+        }
+
+    def take(self, index: int, body: str) -> None:
+        """Read one leaf. Kinds that no payout depends on pass unread."""
+        try:
+            entry = json.loads(body)
+            self._read.get(entry["kind"], _pass)(entry)
+        except AuditFailed:
+            raise
+        except CommonweightError as error:
+            raise AuditFailed(index, error.detail) from error
+        except _Unsupported as error:
+            raise AuditFailed(index, str(error)) from error
+        except (KeyError, ValueError, TypeError) as error:
+            raise AuditFailed(index, f"is malformed: {error!r}") from error
+
+    def _run_created(self, entry: dict[str, Any]) -> None:
+        manifest = self._signed(messages.RunManifest, entry, lambda m: m.creator)
+        _require(to_checksum_address(manifest.creator) == self.authority.creator, "run of another creator")
+        _require("0x" + digest(manifest, self.authority.domain).hex() == entry["run"], "run id is not its manifest's")
+        self._manifests[entry["run"]] = manifest
+        self._theta[entry["run"]] = "0x" + manifest.genesis.hex()
+
+    def _node_enrolled(self, entry: dict[str, Any]) -> None:
+        enrolment = self._signed(messages.NodeEnrolment, entry, lambda m: m.node)
+        place = ("0x" + enrolment.run.hex(), to_checksum_address(enrolment.node))
+        self._payouts.setdefault(place, to_checksum_address(enrolment.payout))
+
+    def _round_opened(self, entry: dict[str, Any]) -> None:
+        run, number = entry["run"], int(entry["round"])
+        _require(entry["theta"] == self._theta[run], "round starts from other weights than were agreed")
+        seed = data_seed(seed_origin(self._manifests[run]), number, bytes.fromhex(entry["theta"][2:]))
+        _require(entry["data_seed"] == "0x" + seed.hex(), "data seed does not follow from the start state")
+        config = hashlib.sha256(entry["config"].encode()).hexdigest()
+        _require(entry["config_digest"] == "0x" + config, "config digest is not the configuration's")
+        nodes = {n["node"]: n["payout"] for n in entry["nodes"]}
+        _require(
+            all(self._payouts.get((run, node)) == payout for node, payout in nodes.items()),
+            "a listed node never enrolled with that payout address",
+        )
+        self._rounds[run, number] = _Round(entry["theta"], True, nodes, entry["data_seed"], entry["config_digest"])
+
+    def _proof_submitted(self, entry: dict[str, Any]) -> None:
+        proof = self._signed(messages.StepProof, entry, lambda m: m.node)
+        _require("0x" + digest(proof, self.authority.domain).hex() == entry["proof"], "proof id is not the message's")
+        run, node = "0x" + proof.run.hex(), to_checksum_address(proof.node)
+        current = self._rounds[run, proof.round]
+        _require(node in current.nodes, "proof of a node that is not on the round's list")
+        bound = ("0x" + proof.startState.hex(), "0x" + proof.dataSeed.hex(), "0x" + proof.config.hex())
+        _require(bound == (current.theta, current.data_seed, current.config_digest), "proof of other public inputs")
+        last = self._inner.get((run, node))
+        _require(last is None or proof.innerState == last, "optimizer state does not continue the last accepted one")
+        twice = any(p.message.round == proof.round and p.message.node == proof.node for p in self._proofs.values())
+        _require(not twice, "a node committed twice to one round")
+        self._proofs[entry["proof"]] = _Proof(proof)
+
+    def _verdict(self, entry: dict[str, Any]) -> None:
+        verdict = self._signed(messages.Verdict, entry, lambda m: m.verifier)
+        name = to_checksum_address(verdict.verifier)
+        _require(name in self.authority.verifiers, f"verdict by {name}, who is no verifier")
+        given = self._proofs["0x" + verdict.proof.hex()].verdicts
+        _require((verdict.stage, name) not in given, "a verifier gave two verdicts at one stage")
+        given[verdict.stage, name] = verdict.outcome
+
+    def _proof_posted(self, entry: dict[str, Any]) -> None:
+        proof = self._decided(entry, "posted")
+        message = proof.message
+        stage = 2 if any(s == 1 and o == REJECT for (s, _), o in proof.verdicts.items()) else 1
+        accepts = sum(s == stage and outcome == ACCEPT for (s, _), outcome in proof.verdicts.items())
+        _require(accepts >= self.authority.threshold, f"posted on {accepts} accepting verdicts")
+        run, node = "0x" + message.run.hex(), to_checksum_address(message.node)
+        _require(entry["account"] == self._payouts[run, node], "credited to another address than the node's")
+        _require(entry["work"] == message.tokens, "credited with other work than was proven")
+        self._inner[run, node] = message.innerEnd
+
+    def _proof_voided(self, entry: dict[str, Any]) -> None:
+        proof = self._decided(entry, "voided")
+        accepts = sum(s == 2 and outcome == ACCEPT for (s, _), outcome in proof.verdicts.items())
+        _require(accepts < self.authority.threshold, "voided against a quorum that accepted it")
+
+    def _decided(self, entry: dict[str, Any], state: str) -> _Proof:
+        proof = self._proofs[entry["proof"]]
+        _require(proof.state == "pending", f"proof is {proof.state} already")
+        proof.state = state
+        return proof
+
+    def _merge(self, entry: dict[str, Any]) -> None:
+        run, number = entry["run"], int(entry["round"])
+        posted = [
+            (p.message.node.lower(), key)
+            for key, p in self._proofs.items()
+            if (p.state, "0x" + p.message.run.hex(), p.message.round) == ("posted", run, number)
+        ]
+        accepted = accepted_digest([bytes.fromhex(key[2:]) for _, key in sorted(posted)])
+        signers = set()
+        for given in entry["attestations"]:
+            said = self._signed(messages.MergeAttestation, given, lambda m: m.verifier)
+            same = ("0x" + said.run.hex(), said.round, "0x" + said.theta.hex(), "0x" + said.momentum.hex())
+            _require(same == (run, number, entry["theta"], entry["momentum"]), "attestation to another outer step")
+            _require(said.accepted == accepted, "outer step over other proofs than those posted")
+            signers.add(to_checksum_address(said.verifier))
+        known = signers & self.authority.verifiers
+        _require(len(known) >= self.authority.threshold, f"outer step under {len(known)} signatures")
+        self._theta[run] = entry["theta"]
+
+    def _epoch_closed(self, entry: dict[str, Any]) -> None:
+        run, number = entry["run"], int(entry["epoch"])
+        _require(number == len(self.epochs) + 1, "epochs are not closed in order")
+        work = self._work(run, int(entry["first_round"]), int(entry["last_round"]))
+        emission, chain_id = self._manifests[run].emission, self.authority.domain.chain_id
+        payouts = epoch_payouts(work, emission, chain_id, self.authority.distributor, number)
+        root = PayoutTree([p.leaf() for p in payouts]).root
+        _require(entry["root"] == "0x" + root.hex(), "payout root does not follow from the posted work")
+        total = sum(p.amount for p in payouts)
+        _require((int(entry["total"]), entry["count"]) == (total, len(payouts)), "total or count is wrong")
+        self.epochs[number] = EpochResult(number, root, total, len(payouts), int(entry["deadline"]))
+
+    def _work(self, run: str, first: int, last: int) -> Mapping[str, int]:
+        work: dict[str, int] = {}
+        for proof in self._proofs.values():
+            said = proof.message
+            if proof.state != "posted" or "0x" + said.run.hex() != run or not first <= said.round <= last:
+                continue
+            account = self._payouts[run, to_checksum_address(said.node)].lower()
+            work[account] = work.get(account, 0) + said.tokens
+        return work
+
+    def _signed(self, kind: type[M], entry: dict[str, Any], signer: Callable[[M], str]) -> M:
+        message = from_json(kind, entry["message"])
+        require_signer(message, self.authority.domain, bytes.fromhex(entry["signature"][2:]), signer(message))
+        return message
+
+
+class _Unsupported(Exception):
+    """Internal: what an entry says does not follow; `take` adds the index."""
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise _Unsupported(otherwise)
+
+
+def _pass(_entry: dict[str, Any]) -> None:
+    return None

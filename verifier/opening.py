@@ -1,0 +1,47 @@
+"""Openings as a verifier reads them: it checks again what the server says that it checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts import messages
+from contracts.errors import CommonweightError
+from contracts.messages import StepProof, from_json
+from contracts.positional_tree import KECCAK_TREE
+from contracts.reasons import Reason
+from contracts.run_config import RunConfig
+from contracts.signing import require_signer
+from contracts.state_layout import boundary_entry
+from contracts.tensorfile import unpack
+from trainer.client import ApiClient, octets
+from trainer.state import layout
+from verifier.errors import CheckFailed
+
+State = dict[str, NDArray[np.generic]]
+
+
+def step_proof(client: ApiClient, view: dict[str, Any]) -> StepProof:
+    """The node's commitment, its signature checked. Raises BadSignature, BadField."""
+    message = from_json(StepProof, view["message"])
+    require_signer(message, client.domain, octets(view["signature"]), message.node)
+    return message
+
+
+def opened_state(client: ApiClient, view: dict[str, Any], config: RunConfig, boundary: int, segment: int) -> State:
+    """The full state at a boundary, proven to be what the node committed to. Raises CheckFailed."""
+    given = view["openings"].get(str(boundary))
+    if given is None:
+        raise CheckFailed(Reason.OPENING_WITHHELD, segment, f"boundary {boundary} was not opened in time")
+    commitment = step_proof(client, view)
+    try:
+        signed = from_json(messages.Opening, given["message"])
+        require_signer(signed, client.domain, octets(given["signature"]), commitment.node)
+        state = unpack(client.blob(given["blob"]), layout(config))
+        path = [octets(node) for node in given["path"]]
+        KECCAK_TREE.check_inclusion(boundary_entry(state), boundary, commitment.boundaries, path, commitment.commitment)
+    except CommonweightError as error:
+        raise CheckFailed(Reason.OPENING_INVALID, segment, f"boundary {boundary}: {error.detail}") from error
+    return state

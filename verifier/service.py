@@ -1,0 +1,179 @@
+"""A verifier's loop: draw, examine, give verdicts, merge rounds, rebuild and sign epochs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from celery.result import AsyncResult
+
+from contracts.chain import connect
+from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
+from contracts.verifier_registry import VerifierRegistry
+from trainer.client import ApiClient, ApiProblem, ApiUnreachable, deadline, octets
+from verifier.audit import Authority, LogAudit
+from verifier.draws import DrawChain
+from verifier.errors import AuditFailed
+from verifier.log_mirror import LogMirror
+from verifier.panel import ACCEPT, REJECT, Examination, Outcome
+from verifier.queue import make_app
+from verifier.settings import VerifierSettings
+
+logger = logging.getLogger(__name__)
+POLL_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a verifier says while it works."""
+
+    event: str
+    round: int = 0
+    node: str = ""
+    proof: str = ""
+    detail: str = ""
+
+
+class VerifierService:
+    """One verifier of one run. `step` may be called again at any time; what is done is not done twice."""
+
+    def __init__(self, settings: VerifierSettings, report: Callable[[Progress], None]) -> None:
+        self.settings, self._report = settings, report
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        self.client = ApiClient(settings.api_url, settings.key, settings.folder / "blobs")
+        self._w3 = connect(settings.rpc_url)
+        self._app = make_app(settings)
+        self._draws = DrawChain(settings.folder / f"draw-{settings.run[2:18]}.secret")
+        self._examinations: dict[tuple[str, int], Examination] = {}
+        self._merges: dict[int, AsyncResult[Any]] = {}
+        self._signed: set[tuple[int, int]] = set()
+        self._mirror, self._audit = self._open_mirror()
+
+    def anchor(self) -> None:
+        """Bind to the hash chain before the first round."""
+        message = DrawAnchor(
+            octets(self.settings.run), self.client.address, self._draws.anchor(), self._draws.length, deadline()
+        )
+        self.client.send(f"/runs/{self.settings.run}/verifiers", message)
+        self._report(Progress("anchored"))
+
+    def run(self, stop: threading.Event) -> None:
+        """Step until told to stop. A refusal or an unreachable server is reported and tried again."""
+        self.anchor()
+        while not stop.wait(POLL_SECONDS):
+            try:
+                self.step()
+            except (ApiProblem, ApiUnreachable, AuditFailed) as error:
+                self._report(Progress("trouble", detail=f"{error.code}: {error.detail}"))
+
+    def step(self) -> None:
+        """Do what is due now."""
+        run = self.client.get(f"/runs/{self.settings.run}")
+        if run["round"] == 0:
+            return
+        current = self.client.get(f"/runs/{self.settings.run}/rounds/{run['round']}")
+        for line in current["proofs"]:
+            if line["state"] == "pending":
+                self._examine(line)
+        if current["phase"] == "merging":
+            self._merge(current)
+        for epoch in self.client.get("/epochs"):
+            if epoch["state"] == "closed":
+                self._sign_epoch(epoch)
+
+    def _examine(self, line: dict[str, Any]) -> None:
+        view = self.client.get(f"/proofs/{line['proof']}")
+        if self._has_voted(view):
+            return
+        examination = self._examinations.get((line["proof"], view["stage"])) or self._begin(view)
+        if examination is None or not examination.ready_to_start(view):
+            return
+        examination.dispatch(self._app)
+        outcome = examination.outcome()
+        if outcome is not None:
+            self._give_verdict(view, outcome)
+
+    def _begin(self, view: dict[str, Any]) -> Examination | None:
+        segments = self._draw(view) if view["stage"] == 1 else tuple(view["disputed"])
+        if segments is None:
+            return None
+        begun = Examination(view["proof"], segments, self.settings.attempts)
+        self._examinations[view["proof"], view["stage"]] = begun
+        return begun
+
+    def _draw(self, view: dict[str, Any]) -> tuple[int, ...] | None:
+        number = int(view["beacon_block"])
+        if self._w3.eth.block_number < number:
+            return None
+        beacon = bytes(self._w3.eth.get_block(number)["hash"])
+        message = Challenge(
+            octets(view["proof"]), self.client.address, number, beacon, self._draws.link(view["round"]), deadline()
+        )
+        segments = tuple(self.client.send("/challenges", message)["segments"])
+        self._report(Progress("drawn", view["round"], view["node"], view["proof"], f"segments {list(segments)}"))
+        return segments
+
+    def _give_verdict(self, view: dict[str, Any], outcome: Outcome) -> None:
+        message = Verdict(
+            octets(view["proof"]), self.client.address, view["stage"], outcome.outcome, int(outcome.reason),
+            outcome.segment, outcome.measured, outcome.limit, deadline(),
+        )  # fmt: skip
+        self.client.send("/verdicts", message)
+        word = {ACCEPT: "accept", REJECT: "reject"}.get(outcome.outcome, "undecided")
+        self._report(
+            Progress("verdict", view["round"], view["node"], view["proof"], f"{word} {outcome.detail}".strip())
+        )
+
+    def _has_voted(self, view: dict[str, Any]) -> bool:
+        own = [v["message"] for v in view["verdicts"] if v["message"]["verifier"] == self.client.address]
+        return any(message["stage"] == view["stage"] for message in own)
+
+    def _merge(self, current: dict[str, Any]) -> None:
+        number = int(current["round"])
+        task = self._merges.get(number)
+        if task is None or task.failed():
+            self._merges[number] = self._app.send_task("verifier.merge", (self.settings.run, number))
+            return
+        if not task.ready() or number in self._attested:
+            return
+        said = task.result
+        message = MergeAttestation(
+            octets(self.settings.run), number, self.client.address, octets(said["accepted"]), octets(said["theta"]),
+            octets(said["momentum"]), said["held_out_loss"], deadline(),
+        )  # fmt: skip
+        self.client.send("/merges", message, theta_blob=said["theta_blob"], momentum_blob=said["momentum_blob"])
+        self._attested.add(number)
+        self._report(Progress("merged", number, detail=f"held-out loss {said['held_out_loss'] / 1e9:.4f}"))
+
+    def _sign_epoch(self, epoch: dict[str, Any]) -> None:
+        place = (int(epoch["epoch"]), int(epoch["attempt"]))
+        if place in self._signed or self.client.address in epoch["signatures"]:
+            return
+        self._mirror.sync()
+        proven = self._audit.epochs.get(place[0])
+        size = int(epoch["log_size"])
+        if proven is None or self._mirror.root(size) != octets(epoch["log_root"]):
+            raise AuditFailed(size, f"epoch {place[0]} is not what the log proves")
+        message = EpochRoot(
+            octets(self.client.network["deployment"]["model"]), place[0], place[1], proven.root, proven.total,
+            proven.count, size, octets(epoch["log_root"]), proven.deadline,
+        )  # fmt: skip
+        self.client.send(
+            f"/epochs/{place[0]}/signatures", message, domain=self.client.epoch_domain, signer=self.client.address
+        )
+        self._signed.add(place)
+        self._report(Progress("epoch signed", detail=f"epoch {place[0]}, {proven.count} payees, root rebuilt"))
+
+    def _open_mirror(self) -> tuple[LogMirror, LogAudit]:
+        deployment = self.client.network["deployment"]
+        registry = VerifierRegistry(self._w3, deployment["verifier_registry"])
+        authority = Authority(
+            self.client.domain, deployment["deployer"], deployment["distributor"],
+            frozenset(registry.verifiers()), registry.threshold(),
+        )  # fmt: skip
+        audit = LogAudit(authority)
+        self._attested: set[int] = set()
+        return LogMirror(self.client, audit, self.settings.folder / "tree-head.json"), audit

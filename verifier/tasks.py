@@ -1,0 +1,74 @@
+"""What the workers do, one thin task each: parse, call one function, return JSON."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from trainer.client import ApiClient
+from trainer.corpus import Corpus, default_corpus, load_corpus
+from verifier import checks, outer_step
+from verifier.errors import CheckFailed
+from verifier.queue import make_app
+from verifier.settings import VerifierSettings
+
+settings = VerifierSettings.from_environment()
+app = make_app(settings)
+
+
+@cache
+def client() -> ApiClient:
+    """One connection per worker process; blobs are shared with its siblings through the folder."""
+    return ApiClient(settings.api_url, settings.key, settings.folder / "blobs")
+
+
+@cache
+def corpus() -> Corpus:
+    """The run's text."""
+    return load_corpus(settings.data) if settings.data else default_corpus()
+
+
+@app.task(  # type: ignore[untyped-decorator]
+    name="verifier.check_segment", autoretry_for=(OSError,), max_retries=settings.attempts, retry_backoff=True
+)
+def check_segment(proof: str, segment: int) -> dict[str, Any]:
+    """Replay one segment."""
+    try:
+        found = checks.check_segment(_case(proof), segment, corpus())
+    except CheckFailed as failure:
+        return _failure(failure)
+    return {"failed": False, "segment": segment, "measured": str(found.error)}
+
+
+@app.task(  # type: ignore[untyped-decorator]
+    name="verifier.check_end", autoretry_for=(OSError,), max_retries=settings.attempts, retry_backoff=True
+)
+def check_end(proof: str) -> dict[str, Any]:
+    """Check binding and end of one proof."""
+    case = _case(proof)
+    try:
+        checks.check_binding(case)
+        checks.check_end(case)
+    except CheckFailed as failure:
+        return _failure(failure)
+    return {"failed": False, "segment": case.last_segment, "measured": "0"}
+
+
+@app.task(  # type: ignore[untyped-decorator]
+    name="verifier.merge", autoretry_for=(OSError,), max_retries=settings.attempts, retry_backoff=True
+)
+def merge(run: str, number: int) -> dict[str, Any]:
+    """Compute the outer step of a round and upload it."""
+    return outer_step.compute(client(), run, number, corpus().held_out)
+
+
+def _case(proof: str) -> checks.Case:
+    view = client().get(f"/proofs/{proof}")
+    return checks.Case(client(), view, client().get(f"/runs/{view['run']}/rounds/{view['round']}"))
+
+
+def _failure(failure: CheckFailed) -> dict[str, Any]:
+    return {
+        "failed": True, "reason": int(failure.reason), "segment": failure.segment, "detail": failure.detail,
+        "measured": str(failure.measured), "limit": str(failure.limit),
+    }  # fmt: skip
