@@ -46,7 +46,7 @@ class Store:
             if self._sqlite:
                 session.connection().execute(text("BEGIN"))
             yield session
-            session.rollback()
+            session.expunge_all()  # what was read stays readable; the rollback would expire it
 
     def _create(self) -> None:
         with self.write() as session:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contracts.reasons import Reason
 from eth_utils import to_checksum_address
 from sqlmodel import Session, select
 
 from contracts.messages import Verdict, to_json
+from contracts.reasons import Reason
 from ledger import journal, log
 from ledger.enrolment import require_run
 from ledger.errors import AlreadyDecided, NotVerifier, RoundClosed
