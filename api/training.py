@@ -71,13 +71,6 @@ def anchor(run: str, body: Envelope, ledger: Ledger = Depends(get_ledger)) -> di
     return {"verifier": message.verifier}
 
 
-@router.get("/runs/{run}/requests")
-def requests(run: str, node: str, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
-    """Boundaries that a node is asked to open."""
-    with ledger.store.read() as session:
-        return [{"proof": p, "boundary": b} for p, b in proofs.requested(session, run, node)]
-
-
 @router.post("/heartbeats")
 def heartbeat(body: Envelope, ledger: Ledger = Depends(get_ledger)) -> dict[str, bool]:
     """Renew a lease."""
@@ -105,6 +98,13 @@ def show_proof(proof: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, An
     """One proof with draws, openings and verdicts."""
     with ledger.store.read() as session:
         return views.proof(session, proofs.require_proof(session, proof))
+
+
+@router.get("/proofs/{proof}/status")
+def show_status(proof: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """Where a proof stands, and which boundaries its node is asked to open."""
+    with ledger.store.read() as session:
+        return views.proof_status(session, proofs.require_proof(session, proof))
 
 
 @router.post("/challenges")

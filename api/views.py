@@ -10,7 +10,7 @@ from sqlmodel import Session, select
 from contracts.reasons import Reason
 from contracts.run_config import RunConfig
 from ledger import merges, proofs
-from ledger.service import Ledger, envelope
+from ledger.service import Ledger, envelopes
 from ledger.tables import (
     ChallengeRow,
     Epoch,
@@ -76,16 +76,29 @@ def proof_line(row: Proof) -> dict[str, Any]:
 def proof(session: Session, row: Proof) -> dict[str, Any]:
     """A proof with everything that was said about it."""
     run_row, current = session.get_one(Run, row.run), session.get_one(Round, (row.run, row.number))
-    openings = session.exec(select(OpeningRow).where(OpeningRow.proof == row.id))
-    draws = session.exec(select(ChallengeRow).where(ChallengeRow.proof == row.id))
-    verdicts = session.exec(select(VerdictRow).where(VerdictRow.proof == row.id))
+    openings = session.exec(select(OpeningRow).where(OpeningRow.proof == row.id)).all()
+    draws = session.exec(select(ChallengeRow).where(ChallengeRow.proof == row.id)).all()
+    verdicts = session.exec(select(VerdictRow).where(VerdictRow.proof == row.id)).all()
+    heard = [*(o.message for o in openings), *(c.message for c in draws), *(v.message for v in verdicts)]
+    said = envelopes(session, [row.id, *heard])
     return {
-        **proof_line(row), **envelope(session, row.id), "run": row.run, "beacon_block": row.beacon_block,
+        **proof_line(row), **said[row.id], "run": row.run, "beacon_block": row.beacon_block,
         "segments": RunConfig.from_json(current.config).segments, "samples": run_row.manifest["samples"],
         "disputed": row.disputed, "gradient_blob": row.gradient_blob, "opening_deadline": row.opening_deadline,
-        "openings": {str(o.boundary): _opening(session, o) for o in openings},
-        "challenges": [{**envelope(session, c.message), "segments": c.segments} for c in draws],
-        "verdicts": [envelope(session, v.message) for v in verdicts],
+        "openings": {str(o.boundary): {"blob": o.blob, "path": o.path, **said[o.message]} for o in openings},
+        "challenges": [{**said[c.message], "segments": c.segments} for c in draws],
+        "verdicts": [said[v.message] for v in verdicts],
+    }  # fmt: skip
+
+
+def proof_status(session: Session, row: Proof) -> dict[str, Any]:
+    """What node and verifiers ask often: where a proof stands, and which boundaries are opened or still wanted."""
+    opened = sorted(session.exec(select(OpeningRow.boundary).where(OpeningRow.proof == row.id)))
+    voted = session.exec(select(VerdictRow.verifier).where(VerdictRow.proof == row.id, VerdictRow.stage == row.stage))
+    wanted = sorted(set(proofs.asked_boundaries(session, row)) - set(opened)) if row.state == "pending" else []
+    return {
+        **proof_line(row), "opened": opened, "wanted": wanted, "opening_deadline": row.opening_deadline,
+        "voted": list(voted),
     }  # fmt: skip
 
 
@@ -115,10 +128,6 @@ def outgoing(row: Outgoing) -> dict[str, Any]:
     return {
         "id": row.id, "state": row.state, "nonce": row.nonce, "hash": row.hash, "block": row.block, "error": row.error,
     }  # fmt: skip
-
-
-def _opening(session: Session, row: OpeningRow) -> dict[str, Any]:
-    return {"blob": row.blob, "path": row.path, **envelope(session, row.message)}
 
 
 def _participant(row: Participant) -> dict[str, Any]:

@@ -56,7 +56,13 @@ class DevnetProvider(JSONBaseProvider):
 
 def connect(rpc_url: str, timeout: float = 30.0) -> Web3:
     """Return a Web3 on `rpc_url` that never repeats a request by itself nor follows off-chain lookups."""
-    provider = HTTPProvider(rpc_url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+    provider = HTTPProvider(
+        rpc_url,
+        request_kwargs={"timeout": timeout},
+        exception_retry_configuration=None,
+        cache_allowed_requests=True,
+        cacheable_requests={RPCEndpoint("eth_chainId")},
+    )
     return _web3(provider)
 
 

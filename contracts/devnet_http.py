@@ -54,6 +54,9 @@ class DevnetServer:
 def _handler(chain: Devnet) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # one write an answer, at once: header and body apart would each wait 40 ms for the other's acknowledgement
+        disable_nagle_algorithm = True
+        wbufsize = -1
 
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)

@@ -48,16 +48,16 @@ class RunConfig:
     sequences of `context` bytes. Raises InvalidRunConfig, naming the field.
     """
 
-    layers: int = 4
-    d_model: int = 128
-    heads: int = 4
-    context: int = 128
+    layers: int = 2
+    d_model: int = 192
+    heads: int = 6
+    context: int = 64
     vocab: int = 256
     steps: int = 40
     segment: int = 4
     batch: int = 8
     rounds: int = 4
-    inner_lr: str = "0.002"
+    inner_lr: str = "0.001"
     beta1: str = "0.9"
     beta2: str = "0.99"
     eps: str = "0.00000001"

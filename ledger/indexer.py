@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from hexbytes import HexBytes
 from sqlmodel import Session
-from web3.contract import Contract
+from web3 import Web3
+from web3.contract.contract import ContractEvent
 
 from contracts.chain import contract_at
 from ledger import epochs
@@ -34,7 +36,7 @@ def follow(ledger: Ledger) -> None:
     last = min(final, first + BATCH - 1)
     if last < first:
         return
-    events = [event for name in FOLLOWED for event in _events(ledger, name, first, last)]
+    events = _events(ledger, first, last)
     tip = "0x" + ledger.chain.block_hash(last).hex()
     with ledger.store.write() as session:
         moved = session.get(Cursor, "final")
@@ -46,21 +48,28 @@ def follow(ledger: Ledger) -> None:
         session.merge(Cursor(name="final", block=last, hash=tip))
 
 
-def _events(ledger: Ledger, name: str, first: int, last: int) -> list[ChainEvent]:
-    contract = _contract(ledger, name)
+def _events(ledger: Ledger, first: int, last: int) -> list[ChainEvent]:
+    """One request for all followed contracts; what they log beside FOLLOWED passes unread."""
+    known = _decoders(ledger)
+    query: Any = {"address": sorted({address for address, _ in known}), "fromBlock": first, "toBlock": last}
     found: list[ChainEvent] = []
-    for event in FOLLOWED[name]:
-        for entry in contract.events[event].get_logs(from_block=first, to_block=last):
-            found.append(
-                ChainEvent(
-                    block=entry["blockNumber"], log_index=entry["logIndex"], contract=name, name=event,
-                    transaction=entry["transactionHash"].to_0x_hex(), arguments=_plain(dict(entry["args"])),
-                )
-            )  # fmt: skip
+    for entry in ledger.chain.w3.eth.get_logs(query):
+        topic = bytes(entry["topics"][0]) if entry["topics"] else b""
+        if (decoder := known.get((entry["address"], topic))) is None:
+            continue
+        contract, event = decoder
+        found.append(
+            ChainEvent(
+                block=entry["blockNumber"], log_index=entry["logIndex"], contract=contract, name=event.event_name,
+                transaction=entry["transactionHash"].to_0x_hex(),
+                arguments=_plain(dict(event.process_log(entry)["args"])),
+            )
+        )  # fmt: skip
     return found
 
 
-def _contract(ledger: Ledger, name: str) -> Contract:
+def _decoders(ledger: Ledger) -> dict[tuple[str, bytes], tuple[str, ContractEvent]]:
+    """(address, first topic) to the contract's name and the event that decodes the log."""
     place = ledger.chain.deployment
     addresses = {
         "ModelToken": place.token,
@@ -68,7 +77,17 @@ def _contract(ledger: Ledger, name: str) -> Contract:
         "VerifierRegistry": place.verifier_registry,
         "ModelGovernor": place.governor,
     }
-    return contract_at(ledger.chain.w3, name, addresses[name])
+    return {
+        (addresses[name], bytes.fromhex(event.topic[2:])): (name, event)
+        for name in FOLLOWED
+        for event in _followed(ledger.chain.w3, name, addresses[name])
+    }
+
+
+@lru_cache(maxsize=64)
+def _followed(w3: Web3, name: str, address: str) -> tuple[ContractEvent, ...]:
+    contract = contract_at(w3, name, address)
+    return tuple(contract.events[event]() for event in FOLLOWED[name])
 
 
 def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:

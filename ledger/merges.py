@@ -14,7 +14,7 @@ from ledger import log
 from ledger.enrolment import require_run, theta_layout
 from ledger.errors import AlreadyDecided, BindingMismatch, NotVerifier, RoundClosed
 from ledger.proofs import round_proofs
-from ledger.service import Ledger, envelope
+from ledger.service import Ledger, envelopes
 from ledger.tables import Anchor, MergeRow, Round
 
 
@@ -66,19 +66,21 @@ def agreed(session: Session, run: str, number: int, threshold: int) -> MergeRow 
     """One of the attestations that at least `threshold` verifiers share, if there are such."""
     groups: dict[tuple[str, str, str], list[MergeRow]] = defaultdict(list)
     for row in attestations(session, run, number):
-        groups[row.accepted, row.theta, row.momentum].append(row)
+        groups[_outcome(row)].append(row)
     largest = max(groups.values(), key=len, default=[])
     return largest[0] if len(largest) >= threshold else None
 
 
 def log_merge(session: Session, chosen: MergeRow) -> None:
     """Put the outer step and the signatures under it in the log."""
-    signed = [
-        envelope(session, row.message)
-        for row in attestations(session, chosen.run, chosen.number)
-        if (row.accepted, row.theta, row.momentum) == (chosen.accepted, chosen.theta, chosen.momentum)
-    ]
+    given = attestations(session, chosen.run, chosen.number)
+    alike = [row.message for row in given if _outcome(row) == _outcome(chosen)]
+    signed = envelopes(session, alike)
     log.append(
         session, "merge", run=chosen.run, round=chosen.number, theta=chosen.theta, momentum=chosen.momentum,
-        accepted=chosen.accepted, attestations=signed,
+        accepted=chosen.accepted, attestations=[signed[key] for key in alike],
     )  # fmt: skip
+
+
+def _outcome(row: MergeRow) -> tuple[str, str, str]:
+    return row.accepted, row.theta, row.momentum

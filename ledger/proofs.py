@@ -118,16 +118,6 @@ def open_boundary(ledger: Ledger, message: Opening, signature: bytes, blob: str,
         _log(session, "opening", message, signature)
 
 
-def requested(session: Session, run: str, node: str) -> list[tuple[str, int]]:
-    """Boundaries that verifiers asked this node for and that it has not opened yet."""
-    wanted: list[tuple[str, int]] = []
-    pending = select(Proof).where(Proof.run == run, Proof.node == to_checksum_address(node), Proof.state == "pending")
-    for proof in session.exec(pending):
-        done = set(session.exec(select(OpeningRow.boundary).where(OpeningRow.proof == proof.id)))
-        wanted += [(proof.id, boundary) for boundary in asked_boundaries(session, proof) if boundary not in done]
-    return wanted
-
-
 def asked_boundaries(session: Session, proof: Proof) -> list[int]:
     """All boundaries that the draws for a proof call for."""
     last = _config(session, proof).segments

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from eth_account.signers.local import LocalAccount
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from contracts.messages import Message, to_json
 from contracts.signing import Domain, digest, require_signer
@@ -52,7 +52,7 @@ class Ledger:
         session.add(SignedMessage(digest=key, kind=kind, body=body, signature=text, signer=signer, received=self.now()))
 
 
-def envelope(session: Session, key: str) -> dict[str, object]:
-    """The stored message of that digest in its wire form."""
-    row = session.get_one(SignedMessage, key)
-    return {"message": row.body, "signature": row.signature}
+def envelopes(session: Session, keys: Iterable[str]) -> dict[str, dict[str, object]]:
+    """The stored messages of these digests in their wire form, in one query."""
+    rows = session.exec(select(SignedMessage).where(col(SignedMessage.digest).in_(list(keys))))
+    return {row.digest: {"message": row.body, "signature": row.signature} for row in rows}

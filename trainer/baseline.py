@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,33 +17,29 @@ from trainer.profile import configure_determinism
 from trainer.state import Tensors, TrainState
 
 
-def solo(
-    configs: Sequence[RunConfig], corpus: Corpus, theta: Tensors, data_seeds: Sequence[bytes], node: str
-) -> Iterator[float]:
-    """Held-out loss, nats per byte, after each round of `node` training alone, as many steps as one node.
+class PublicRound(NamedTuple):
+    """What a baseline needs of one round: configuration, 32-byte data seed, and nodes whose batches it trains on."""
 
-    `configs` and `data_seeds` (32 bytes each) have one entry per round, from round 1; `theta` is the run's start.
-    """
-    return data_parallel(configs, corpus, theta, data_seeds, [[node]] * len(configs))
+    config: RunConfig
+    data_seed: bytes
+    nodes: Sequence[str]
 
 
-def data_parallel(
-    configs: Sequence[RunConfig],
-    corpus: Corpus,
-    theta: Tensors,
-    data_seeds: Sequence[bytes],
-    nodes: Sequence[Sequence[str]],
-) -> Iterator[float]:
+def solo(rounds: Iterable[PublicRound], corpus: Corpus, theta: Tensors, node: str) -> Iterator[float]:
+    """Held-out loss, nats per byte, after each round of `node` training alone, as many steps as one node."""
+    return data_parallel((r._replace(nodes=[node]) for r in rounds), corpus, theta)
+
+
+def data_parallel(rounds: Iterable[PublicRound], corpus: Corpus, theta: Tensors) -> Iterator[float]:
     """Held-out loss after each round of synchronous training on the very bytes that DiLoCo's nodes see.
 
-    A step's batch is the concatenation of the batches of that round's `nodes`: equal tokens, more exchanges.
-    A round without nodes trains nothing.
+    A step's batch is the concatenation of the batches of that round's nodes: equal tokens, more exchanges. A round
+    without nodes trains nothing. `rounds` starts at round 1 and is read one at a time; `theta` is the run's start.
     """
-    if not configs:
-        return
-    configure_determinism(configs[0].profile)
-    model, state = build_model(configs[0]), TrainState.joiner(theta)
-    for number, (config, seed, present) in enumerate(zip(configs, data_seeds, nodes, strict=True), start=1):
+    state = TrainState.joiner(theta)
+    for number, (config, seed, present) in enumerate(rounds, start=1):
+        configure_determinism(config.profile)
+        model = build_model(config)
         sources = [batch_source(corpus.train, config, seed, number, node) for node in present]
         for step in range(config.steps if sources else 0):
             inner_step(config, model, state, _joined(sources, step))

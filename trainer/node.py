@@ -26,7 +26,7 @@ from trainer.profile import configure_determinism
 from trainer.state import Tensors, inner_of, layout, start_tensors, theta_layout
 from trainer.trajectory import Trajectory
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.3
 HEARTBEAT_SECONDS = 1.0
 
 
@@ -140,14 +140,13 @@ class Node:
         return octets(answer["proof"])
 
     def _serve_openings(self, proof: bytes, trajectory: Trajectory, number: int, stop: threading.Event) -> None:
-        while not stop.wait(POLL_SECONDS):
-            wanted = self.client.get(f"/runs/{self.settings.run}/requests", node=self.client.address)
-            for request in wanted:
-                if octets(request["proof"]) == proof:
-                    self._open(proof, trajectory, int(request["boundary"]))
-            if self.client.get(f"/proofs/0x{proof.hex()}")["state"] != "pending":
-                break
-        self._report(Progress("decided", number, detail=self._outcome(proof)))
+        status: dict[str, Any] = {"state": "pending", "reason": None}
+        while status["state"] == "pending" and not stop.wait(POLL_SECONDS):
+            status = self.client.get(f"/proofs/0x{proof.hex()}/status")
+            for boundary in status["wanted"]:
+                self._open(proof, trajectory, int(boundary))
+        why = "" if status["reason"] is None else f": {status['reason']}"
+        self._report(Progress("decided", number, detail=f"{status['state']}{why}"))
 
     def _open(self, proof: bytes, trajectory: Trajectory, boundary: int) -> None:
         opening = trajectory.opening(boundary)
@@ -155,10 +154,6 @@ class Node:
         digest = keccak(trajectory.boundary_entries[boundary])
         message = Opening(proof, boundary, digest, bytes.fromhex(blob), deadline())
         self.client.send("/openings", message, path=_hexed(opening.proof))
-
-    def _outcome(self, proof: bytes) -> str:
-        found = self.client.get(f"/proofs/0x{proof.hex()}")
-        return str(found["state"] if found["reason"] is None else f"{found['state']}: {found['reason']}")
 
     def _current(self) -> dict[str, Any] | None:
         run = self.client.get(f"/runs/{self.settings.run}")

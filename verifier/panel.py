@@ -31,21 +31,24 @@ class Outcome:
 
 @dataclass
 class Examination:
-    """The checks of one proof at one stage. Results may come in any order and survive a lost worker."""
+    """The checks of one proof at one stage; `last` is its last boundary.
+
+    Results may come in any order and survive a lost worker.
+    """
 
     proof: str
     segments: tuple[int, ...]
+    last: int
     attempts: int
     results: list[AsyncResult[Any]] = field(default_factory=list)
     sent: float = 0.0
     tries: int = 0
 
-    def ready_to_start(self, view: dict[str, Any]) -> bool:
+    def ready_to_start(self, status: dict[str, Any]) -> bool:
         """All openings are there, or the node has had its time."""
-        wanted = boundaries_to_open(self.segments, int(view["segments"]))
-        if all(str(boundary) in view["openings"] for boundary in wanted):
+        if set(boundaries_to_open(self.segments, self.last)) <= set(status["opened"]):
             return True
-        return view["opening_deadline"] is not None and time.time() > view["opening_deadline"]
+        return status["opening_deadline"] is not None and time.time() > status["opening_deadline"]
 
     def dispatch(self, app: Celery) -> None:
         """One task per segment and one for the end; a lost queue is filled again after a while."""

@@ -85,22 +85,25 @@ class VerifierService:
                 self._sign_epoch(epoch)
 
     def _examine(self, line: dict[str, Any]) -> None:
-        view = self.client.get(f"/proofs/{line['proof']}")
-        if self._has_voted(view):
+        status = self.client.get(f"/proofs/{line['proof']}/status")
+        if status["state"] != "pending" or self.client.address in status["voted"]:
             return
-        examination = self._examinations.get((line["proof"], view["stage"])) or self._begin(view)
-        if examination is None or not examination.ready_to_start(view):
+        examination = self._examinations.get((status["proof"], status["stage"])) or self._begin(status)
+        if examination is None or not examination.ready_to_start(status):
             return
         examination.dispatch(self._app)
         outcome = examination.outcome()
         if outcome is not None:
-            self._give_verdict(view, outcome)
+            self._give_verdict(status, outcome)
 
-    def _begin(self, view: dict[str, Any]) -> Examination | None:
+    def _begin(self, status: dict[str, Any]) -> Examination | None:
+        view = self.client.get(f"/proofs/{status['proof']}")
+        if view["stage"] != status["stage"]:
+            return None
         segments = self._draw(view) if view["stage"] == 1 else tuple(view["disputed"])
         if segments is None:
             return None
-        begun = Examination(view["proof"], segments, self.settings.attempts)
+        begun = Examination(view["proof"], segments, int(view["segments"]), self.settings.attempts)
         self._examinations[view["proof"], view["stage"]] = begun
         return begun
 
@@ -126,10 +129,6 @@ class VerifierService:
         self._report(
             Progress("verdict", view["round"], view["node"], view["proof"], f"{word} {outcome.detail}".strip())
         )
-
-    def _has_voted(self, view: dict[str, Any]) -> bool:
-        own = [v["message"] for v in view["verdicts"] if v["message"]["verifier"] == self.client.address]
-        return any(message["stage"] == view["stage"] for message in own)
 
     def _merge(self, current: dict[str, Any]) -> None:
         number = int(current["round"])

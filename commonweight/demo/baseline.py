@@ -16,31 +16,31 @@ from commonweight.console import emit
 from commonweight.lifetime import die_with_parent
 from contracts.run_config import RunConfig
 from contracts.tensorfile import unpack
-from trainer.baseline import data_parallel, solo
+from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient, octets
 from trainer.corpus import default_corpus, load_corpus
 from trainer.evaluate import held_out_loss
 from trainer.state import theta_layout
 
 
-class ClosedRounds:
-    """The run's closed rounds, each waited for: sequences that grow while they are read."""
-
-    def __init__(self, client: ApiClient, run: str, count: int) -> None:
-        self._client, self._run, self._count, self._seen = client, run, count, list[dict[str, Any]]()
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for number in range(1, self._count + 1):
-            yield self._round(number)
-
-    def _round(self, number: int) -> dict[str, Any]:
-        while True:
-            run = self._client.get(f"/runs/{self._run}")
-            if run["round"] >= number:
-                found = self._client.get(f"/runs/{self._run}/rounds/{number}")
-                if found["phase"] == "closed":
-                    return dict(found)
+def closed_rounds(client: ApiClient, run: str, count: int) -> Iterator[dict[str, Any]]:
+    """The run's first `count` rounds, each as soon as it is closed."""
+    for number in range(1, count + 1):
+        while not (found := _closed(client, run, number)):
             time.sleep(0.5)
+        yield found
+
+
+def _closed(client: ApiClient, run: str, number: int) -> dict[str, Any] | None:
+    if client.get(f"/runs/{run}")["round"] < number:
+        return None
+    found = dict(client.get(f"/runs/{run}/rounds/{number}"))
+    return found if found["phase"] == "closed" else None
+
+
+def _public(view: dict[str, Any]) -> PublicRound:
+    accepted = [p["node"] for p in view["proofs"] if p["state"] == "posted"]
+    return PublicRound(RunConfig.from_json(view["config"]), octets(view["data_seed"]), accepted)
 
 
 def main(kind: str, api: str, run: str, rounds: int, node: str, data: list[str]) -> None:
@@ -48,17 +48,12 @@ def main(kind: str, api: str, run: str, rounds: int, node: str, data: list[str])
     die_with_parent()
     client = ApiClient(api)
     corpus = load_corpus([Path(p) for p in data]) if data else default_corpus()
-    closed = list(ClosedRounds(client, run, rounds))
-    configs = [RunConfig.from_json(c["config"]) for c in closed]
-    theta = unpack(client.blob(closed[0]["theta"]["blob"]), theta_layout(configs[0]))
-    emit({"kind": kind, "round": 0, "loss": held_out_loss(configs[0], theta, corpus.held_out)})
-    seeds = [octets(c["data_seed"]) for c in closed]
-    accepted = [[p["node"] for p in c["proofs"] if p["state"] == "posted"] for c in closed]
-    losses = (
-        solo(configs, corpus, theta, seeds, node)
-        if kind == "solo"
-        else data_parallel(configs, corpus, theta, seeds, accepted)
-    )
+    first = next(closed_rounds(client, run, 1))
+    config = RunConfig.from_json(first["config"])
+    theta = unpack(client.blob(first["theta"]["blob"]), theta_layout(config))
+    emit({"kind": kind, "round": 0, "loss": held_out_loss(config, theta, corpus.held_out)})
+    public = map(_public, closed_rounds(client, run, rounds))
+    losses = solo(public, corpus, theta, node) if kind == "solo" else data_parallel(public, corpus, theta)
     for number, loss in enumerate(losses, start=1):
         emit({"kind": kind, "round": number, "loss": loss})
 

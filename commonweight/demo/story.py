@@ -27,7 +27,7 @@ GENESIS = {
     "voting_delay": 1, "voting_period": 10, "timelock_delay": 2, "challenge_window": 4, "quorum_fraction": 20,
     "threshold": 2,
 }  # fmt: skip
-ROUNDS, KILL_ROUND, KILL_STEP, NEW_LR = 4, 3, 8, "0.001"
+ROUNDS, KILL_ROUND, KILL_STEP, NEW_LR = 4, 3, 8, "0.0005"
 
 
 @dataclass(frozen=True)

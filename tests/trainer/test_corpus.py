@@ -7,7 +7,7 @@ import pytest
 
 from contracts.run_config import RunConfig
 from tests.trainer.conftest import NODE, SEED
-from trainer.baseline import data_parallel, solo
+from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.corpus import Corpus, UnusableCorpus, default_corpus, load_corpus
 from trainer.evaluate import HeldOutTooShort, held_out_loss
 from trainer.profile import NumericsProfile, UnknownProfile, configure_determinism
@@ -51,11 +51,13 @@ def test_held_out_loss_of_an_untrained_model_is_near_uniform(config: RunConfig, 
 
 def test_baselines_learn_and_solo_is_data_parallel_of_one(config: RunConfig, corpus: Corpus) -> None:
     theta: Tensors = initial_theta(config)
-    configs, seeds = [config.with_decision("inner_lr", "0.01")] * 2, [SEED, b"\x09" * 32]
-    alone = list(solo(configs, corpus, theta, seeds, NODE))
+    faster = config.with_decision("inner_lr", "0.01")
+    rounds = [PublicRound(faster, seed, [NODE]) for seed in (SEED, b"\x09" * 32)]
+    alone = list(solo(rounds, corpus, theta, NODE))
     assert alone[1] < alone[0] < held_out_loss(config, theta, corpus.held_out)
-    assert alone == list(data_parallel(configs, corpus, theta, seeds, [[NODE]] * 2))
-    pair = list(data_parallel(configs, corpus, theta, seeds, [[NODE, "0x" + "22" * 20], []]))
+    assert alone == list(data_parallel(rounds, corpus, theta))
+    both, none = rounds[0]._replace(nodes=[NODE, "0x" + "22" * 20]), rounds[1]._replace(nodes=[])
+    pair = list(data_parallel([both, none], corpus, theta))
     assert pair[0] == pair[1] != alone[0]
 
 
