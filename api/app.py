@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,8 +10,9 @@ from contextlib import asynccontextmanager
 from eth_account import Account
 from fastapi import Depends, FastAPI
 
-from api import blobs, ownership, problems, training, views
+from api import blobs, growth, ownership, problems, training, views
 from api.access import get_ledger, get_settings
+from api.growth import LogGrowth
 from api.settings import ServerSettings
 from contracts.chain import connect
 from contracts.deploy import Deployment
@@ -36,7 +38,7 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     app.state.settings = chosen
     app.state.ledger = ledger or open_ledger(chosen)
     problems.install(app)
-    for part in (training, blobs, ownership):
+    for part in (training, blobs, growth, ownership):
         app.include_router(part.router, prefix="/v1")
     app.get("/v1/network")(_network)
     return app
@@ -53,9 +55,12 @@ def _network(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=keeper.run, args=(app.state.ledger, stop), name="keeper", daemon=True)
+    app.state.growth = LogGrowth(app.state.ledger)
+    watcher = asyncio.create_task(app.state.growth.watch())
     if app.state.settings.keeper:
         thread.start()
     yield
+    watcher.cancel()
     stop.set()
     if thread.is_alive():
         thread.join(timeout=10)

@@ -6,6 +6,7 @@ import json
 
 from eth_utils import to_checksum_address
 from fastapi import APIRouter, Depends, Header, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 
 from api.access import get_ledger, get_settings
@@ -44,13 +45,17 @@ async def put_blob(
             raise BlobTooLarge(f"more arrived than the {message.size} bytes that were announced")
     if len(data) != message.size:
         raise BlobMismatch(f"{len(data)} bytes arrived of {message.size}")
-    return {"blob": ledger.blobs.put(bytes(data), name)}
+    return {"blob": await run_in_threadpool(ledger.blobs.put, bytes(data), name)}
 
 
 @router.get("/blobs/{name}")
 def get_blob(name: str, ledger: Ledger = Depends(get_ledger)) -> FileResponse:
     """The bytes; anybody may read."""
-    return FileResponse(ledger.blobs.path(name), media_type="application/octet-stream")
+    return _BlobResponse(ledger.blobs.path(name), media_type="application/octet-stream")
+
+
+class _BlobResponse(FileResponse):
+    chunk_size = 2**20
 
 
 def _message(text: str) -> BlobUpload:

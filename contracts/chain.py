@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -20,8 +20,10 @@ from web3.exceptions import ContractLogicError, Web3RPCError
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt
 
-from contracts.devnet import Devnet
 from contracts.errors import CommonweightError
+
+if TYPE_CHECKING:  # the embedded chain brings a whole EVM, which a connection to a real one never needs
+    from contracts.devnet import Devnet
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 

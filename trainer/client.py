@@ -111,6 +111,10 @@ class ApiClient:
             _write(kept, answer.content)
         return answer.content
 
+    def news(self, size: int, seconds: float) -> int:
+        """Wait until the log has more than `size` entries, `seconds` at the most; returns its size."""
+        return int(self.get("/log/size", above=size, wait=seconds)["size"])
+
     def _patiently(self, call: Callable[[], T]) -> T:
         end = time.monotonic() + PATIENCE_SECONDS
         while True:

@@ -26,7 +26,7 @@ from trainer.profile import configure_determinism
 from trainer.state import Tensors, inner_of, layout, start_tensors, theta_layout
 from trainer.trajectory import Trajectory
 
-POLL_SECONDS = 0.3
+NEWS_SECONDS = 2.0
 HEARTBEAT_SECONDS = 1.0
 
 
@@ -83,8 +83,9 @@ class Node:
 
     def take_part(self, stop: threading.Event) -> None:
         """Train every round that lists this node, until told to stop."""
-        done = 0
-        while not stop.wait(POLL_SECONDS):
+        done, seen = 0, -1
+        while not stop.is_set():
+            seen = self.client.news(seen, NEWS_SECONDS)
             current = self._current()
             if current is None or current["round"] <= done or current["phase"] != "training":
                 continue
@@ -141,7 +142,9 @@ class Node:
 
     def _serve_openings(self, proof: bytes, trajectory: Trajectory, number: int, stop: threading.Event) -> None:
         status: dict[str, Any] = {"state": "pending", "reason": None}
-        while status["state"] == "pending" and not stop.wait(POLL_SECONDS):
+        seen = -1
+        while status["state"] == "pending" and not stop.is_set():
+            seen = self.client.news(seen, NEWS_SECONDS)
             status = self.client.get(f"/proofs/0x{proof.hex()}/status")
             for boundary in status["wanted"]:
                 self._open(proof, trajectory, int(boundary))

@@ -32,14 +32,18 @@ class Comparison:
 
 
 def compare(start: Arrays, claimed: Arrays, replayed: Arrays) -> Comparison:
-    """Compare two ends of one segment; errors in 1e-18, capped to uint256, infinite errors included."""
+    """Compare two ends of one segment; errors in 1e-18, capped to uint256, infinite errors included.
+
+    Where the entries are equal there is nothing to measure.
+    """
+    if boundary_entry(claimed) == boundary_entry(replayed):
+        return Comparison(True, 0, 0, "")
     names = sorted(name for name in replayed if name != STEP_NAME)
     parts = {name: _parts(start[name], claimed[name], replayed[name]) for name in names}
     theta = [parts[name] for name in names if name.startswith("theta.")]
     overall = _ratio(sum(gap for gap, _ in theta), sum(size for _, size in theta))
     worst = max(names, key=lambda name: _ratio(*parts[name]))
-    equal = boundary_entry(dict(claimed)) == boundary_entry(dict(replayed))
-    return Comparison(equal, overall, _ratio(*parts[worst]), worst)
+    return Comparison(False, overall, _ratio(*parts[worst]), worst)
 
 
 def _parts(

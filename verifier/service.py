@@ -23,7 +23,7 @@ from verifier.queue import make_app
 from verifier.settings import VerifierSettings
 
 logger = logging.getLogger(__name__)
-POLL_SECONDS = 0.3
+POLL_SECONDS, NEWS_SECONDS = 0.3, 1.0
 
 
 @dataclass(frozen=True)
@@ -63,26 +63,30 @@ class VerifierService:
     def run(self, stop: threading.Event) -> None:
         """Step until told to stop. A refusal or an unreachable server is reported and tried again."""
         self.anchor()
-        while not stop.wait(POLL_SECONDS):
+        seen, busy = -1, False
+        while not stop.is_set():
             try:
-                self.step()
+                seen = self.client.news(seen, POLL_SECONDS if busy else NEWS_SECONDS)
+                busy = self.step()
             except (ApiProblem, ApiUnreachable, AuditFailed) as error:
                 self._report(Progress("trouble", detail=f"{error.code}: {error.detail}"))
+                stop.wait(NEWS_SECONDS)
 
-    def step(self) -> None:
-        """Do what is due now."""
+    def step(self) -> bool:
+        """Do what is due now; whether something is awaited that the log will not tell of (workers, a beacon)."""
         run = self.client.get(f"/runs/{self.settings.run}")
         if run["round"] == 0:
-            return
+            return False
         current = self.client.get(f"/runs/{self.settings.run}/rounds/{run['round']}")
-        for line in current["proofs"]:
-            if line["state"] == "pending":
-                self._examine(line)
+        pending = [line for line in current["proofs"] if line["state"] == "pending"]
+        for line in pending:
+            self._examine(line)
         if current["phase"] == "merging":
             self._merge(current)
         for epoch in self.client.get("/epochs"):
             if epoch["state"] == "closed":
                 self._sign_epoch(epoch)
+        return bool(pending) or current["phase"] == "merging"
 
     def _examine(self, line: dict[str, Any]) -> None:
         status = self.client.get(f"/proofs/{line['proof']}/status")

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import httpx
-
 from commonweight.console import console, emit, errors
 from commonweight.demo import cast as people
 from commonweight.demo.cast import CHEAT, CHEAT_NAME, JOINER, KILLED, NODES, VERIFIERS, Cast, wallet
@@ -103,22 +101,22 @@ class Story:
             "--out", str(self.deployment), "--rpc-url", self.rpc, "--params", json.dumps(GENESIS),
         )  # fmt: skip
         self._say("contracts", "deployed; no key holds a power over them")
-        reached = ("--deployment", str(self.deployment), "--rpc-url", self.rpc)
-        self.processes.commands([("model", "stake", "--keystore", self._key(v), *reached) for v in VERIFIERS])
-        self._say("verifiers", "have staked")
 
     def _open_run(self) -> tuple[ApiClient, str]:
         self.processes.start(
             "api", "serve", "--deployment", str(self.deployment), "--keystore", self._key("operator"), "--port",
             self.api.rsplit(":", 1)[1], "--rpc-url", self.rpc, "--folder", str(self.settings.out / "server"),
         )  # fmt: skip
-        self.processes.wait("the API", lambda: _answers(self.api + "/v1/runs"))
-        self._say("api", f"serves at {self.api}")
         config = json.dumps({"rounds": ROUNDS, "seed": self.settings.seed})
-        run = self.processes.command(
+        train = (
             "model", "train", "--keystore", self._key("creator"), "--api", self.api, "--config", config,
             "--min-nodes", "3", "--lease-seconds", "12", "--json", *self._data(),
-        )["run"]  # fmt: skip
+        )  # fmt: skip
+        reached = ("--deployment", str(self.deployment), "--rpc-url", self.rpc)
+        stakes = [("model", "stake", "--keystore", self._key(v), *reached) for v in VERIFIERS]
+        run = self.processes.commands([train, *stakes])[0]["run"]
+        self._say("api", f"serves at {self.api}")
+        self._say("verifiers", "have staked")
         text = "your" if self.settings.data else "CPython's own"
         self._say("run", f"{run} on {text} text")
         self._start_verifiers(run)
@@ -295,12 +293,7 @@ class Story:
 
 
 def _answers(url: str) -> bool:
-    try:
-        if "/v1/" in url:
-            return httpx.get(url, timeout=2).status_code == 200
-        return bool(connect(url, timeout=2).is_connected())
-    except httpx.TransportError:
-        return False
+    return bool(connect(url, timeout=2).is_connected())
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
