@@ -36,15 +36,21 @@ def check_link(anchor: bytes, link: bytes, round_number: int) -> None:
         raise BadField(f"link does not belong to the anchored hash chain at round {round_number}")
 
 
-def draw_segments(beacon: bytes, link: bytes, proof: bytes, segments: int, samples: int) -> tuple[int, ...]:
-    """`samples` distinct segments of `segments`, ascending: Fisher-Yates driven by keccak(seed ‖ counter).
+def common_segment(beacon: bytes, proof: bytes, segments: int) -> int:
+    """The one segment that every verifier of a proof replays, so that their work can be compared."""
+    return int.from_bytes(keccak(b"commonweight common" + beacon + proof)) % segments
 
-    256-bit draws make the modulo bias below 2^-240.
+
+def draw_segments(beacon: bytes, link: bytes, proof: bytes, segments: int, samples: int) -> tuple[int, ...]:
+    """`samples` distinct segments of `segments`, ascending: the common one, and a verifier's own.
+
+    Fisher-Yates driven by keccak(seed ‖ counter); 256-bit draws make the modulo bias below 2^-240.
     """
     seed = keccak(beacon + link + proof)
-    order = list(range(segments))
+    order, common = list(range(segments)), common_segment(beacon, proof, segments)
+    order[0], order[common] = order[common], order[0]
     chosen = min(samples, segments)
-    for place in range(chosen):
+    for place in range(1, chosen):
         value = int.from_bytes(keccak(seed + place.to_bytes(32)))
         other = place + value % (segments - place)
         order[place], order[other] = order[other], order[place]

@@ -16,6 +16,7 @@ from contracts.errors import BadField
 
 Address = Annotated[str, "address"]
 Bytes32 = Annotated[bytes, "bytes32"]
+Bool = Annotated[bool, "bool"]
 Uint8 = Annotated[int, "uint8"]
 Uint16 = Annotated[int, "uint16"]
 Uint32 = Annotated[int, "uint32"]
@@ -166,6 +167,48 @@ class Verdict(Message):
 
 
 @dataclass(frozen=True)
+class WorkReveal(Message):
+    """What a verifier bound itself to in its verdict's `witness`: the trace of the segment that all replayed."""
+
+    proof: Bytes32
+    verifier: Address
+    trace: Bytes32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class VerifierFault(Message):
+    """A verifier did not do its work; `evidence` is a hash over proof and kind of fault (contracts/faults.py)."""
+
+    model: Bytes32
+    verifier: Address
+    evidence: Bytes32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class BisectionMove(Message):
+    """In an appeal, a party's weight-and-optimizer digest after inner step `step` of the disputed segment."""
+
+    proof: Bytes32
+    party: Address
+    step: Uint32
+    state: Bytes32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class AppealRuling(Message):
+    """The panel's word on the one step that node and respondent disagree about."""
+
+    model: Bytes32
+    proof: Bytes32
+    respondent: Address
+    upheld: Bool
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
 class MergeAttestation(Message):
     """A verifier computed the outer step over `accepted` (hash over the proof ids in node order) itself.
 
@@ -208,7 +251,7 @@ class EpochRoot(Message):
 
 MESSAGES: tuple[type[Message], ...] = (
     RunManifest, NodeEnrolment, DrawAnchor, Heartbeat, BlobUpload, StepProof, Challenge, Opening, Verdict,
-    MergeAttestation, TreeHead, EpochRoot,
+    WorkReveal, VerifierFault, BisectionMove, AppealRuling, MergeAttestation, TreeHead, EpochRoot,
 )  # fmt: skip
 
 
@@ -264,6 +307,10 @@ def _check_field(name: str, solidity: str, value: Any) -> None:
     if solidity == "address":
         if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
             raise BadField(f"{name} must be an address: 0x followed by 40 hex digits")
+        return
+    if solidity == "bool":
+        if not isinstance(value, bool):
+            raise BadField(f"{name} must be true or false")
         return
     bits = int(solidity.removeprefix("uint"))
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << bits:

@@ -11,7 +11,7 @@ from web3 import Web3
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import contract_at
-from contracts.messages import EpochRoot
+from contracts.messages import AppealRuling, EpochRoot, VerifierFault
 
 
 class EpochStatus(IntEnum):
@@ -88,8 +88,7 @@ class VerifierRegistry:
 
     def propose(self, root: EpochRoot, signatures: Mapping[str, bytes]) -> ContractFunction:
         """Propose a root; `signatures` by signer address, put in the order that the contract wants."""
-        ordered = [signatures[a] for a in sorted(signatures, key=lambda a: int(a, 16))]
-        return self.propose_raw(root, ordered)
+        return self.propose_raw(root, _ordered(signatures))
 
     def propose_raw(self, root: EpochRoot, signatures: list[bytes]) -> ContractFunction:
         """Propose a root with signatures as they stand."""
@@ -111,6 +110,26 @@ class VerifierRegistry:
         """Make a root final after its window."""
         return self._call.finalize(epoch)
 
+    def hash_fault(self, fault: VerifierFault) -> bytes:
+        """The digest that the contract has verifiers sign."""
+        return bytes(self._call.hashVerifierFault(astuple(fault)).call())
+
+    def hash_ruling(self, ruling: AppealRuling) -> bytes:
+        """The digest that the contract has verifiers sign."""
+        return bytes(self._call.hashAppealRuling(astuple(ruling)).call())
+
+    def punish(self, fault: VerifierFault, signatures: Mapping[str, bytes]) -> ContractFunction:
+        """Take stake from a verifier on the word of k others."""
+        return self._call.punish(astuple(fault), _ordered(signatures))
+
+    def open_appeal(self, proof: bytes) -> ContractFunction:
+        """Appeal against the voiding of a proof (send with the bond as value)."""
+        return self._call.openAppeal(proof)
+
+    def decide_appeal(self, ruling: AppealRuling, signatures: Mapping[str, bytes]) -> ContractFunction:
+        """Decide an appeal on the word of k verifiers other than the respondent."""
+        return self._call.decideAppeal(astuple(ruling), _ordered(signatures))
+
     def admit(self, verifier: str) -> ContractFunction:
         """Admit a verifier (timelock)."""
         return self._call.admit(to_checksum_address(verifier))
@@ -118,3 +137,7 @@ class VerifierRegistry:
     def remove(self, verifier: str) -> ContractFunction:
         """Remove a verifier (timelock)."""
         return self._call.remove(to_checksum_address(verifier))
+
+
+def _ordered(signatures: Mapping[str, bytes]) -> list[bytes]:
+    return [signatures[a] for a in sorted(signatures, key=lambda a: int(a, 16))]

@@ -37,6 +37,27 @@ contract VerifierRegistry is EIP712 {
         bytes32 logRoot;
     }
 
+    struct VerifierFault {
+        bytes32 model;
+        address verifier;
+        bytes32 evidence;
+        uint64 deadline;
+    }
+
+    struct AppealRuling {
+        bytes32 model;
+        bytes32 proof;
+        address respondent;
+        bool upheld;
+        uint64 deadline;
+    }
+
+    struct Appeal {
+        address appellant;
+        bool decided;
+        uint256 bond;
+    }
+
     struct Rules {
         uint256 threshold;
         uint256 minStake;
@@ -64,6 +85,10 @@ contract VerifierRegistry is EIP712 {
     error WindowOpen(uint64 closesAt);
     error WrongBond(uint256 given, uint256 bond);
     error StakeLocked(address verifier);
+    error FaultPunished(bytes32 evidence, address verifier);
+    error OwnCase(address signer);
+    error AppealKnown(bytes32 proof);
+    error AppealNotOpen(bytes32 proof);
     error TransferFailed(address to, uint256 amount);
 
     event VerifierAdmitted(address indexed verifier);
@@ -72,6 +97,9 @@ contract VerifierRegistry is EIP712 {
     event Staked(address indexed verifier, uint256 amount, uint256 stake);
     event Unstaked(address indexed verifier, uint256 amount);
     event Slashed(address indexed verifier, uint64 indexed epoch, uint256 amount);
+    event Punished(address indexed verifier, bytes32 indexed evidence, uint256 amount);
+    event AppealOpened(bytes32 indexed proof, address indexed appellant, uint256 bond);
+    event AppealDecided(bytes32 indexed proof, bool upheld, address indexed respondent, uint256 slashed);
     event EpochProposed(
         uint64 indexed epoch, uint32 attempt, bytes32 root, uint256 total, uint64 logSize, bytes32 logRoot, uint64 closesAt
     );
@@ -82,6 +110,12 @@ contract VerifierRegistry is EIP712 {
 
     bytes32 public constant EPOCH_ROOT_TYPEHASH = keccak256(
         "EpochRoot(bytes32 model,uint64 epoch,uint32 attempt,bytes32 root,uint256 total,uint64 count,uint64 logSize,bytes32 logRoot,uint64 deadline)"
+    );
+
+    bytes32 public constant VERIFIER_FAULT_TYPEHASH =
+        keccak256("VerifierFault(bytes32 model,address verifier,bytes32 evidence,uint64 deadline)");
+    bytes32 public constant APPEAL_RULING_TYPEHASH = keccak256(
+        "AppealRuling(bytes32 model,bytes32 proof,address respondent,bool upheld,uint64 deadline)"
     );
 
     address public immutable timelock;
@@ -97,6 +131,8 @@ contract VerifierRegistry is EIP712 {
     mapping(address verifier => uint256) public stakeOf;
     mapping(address account => uint256) public owed;
     mapping(address verifier => uint64) public removedAt;
+    mapping(bytes32 evidence => mapping(address verifier => bool)) public punished;
+    mapping(bytes32 proof => Appeal) public appealOf;
     mapping(uint64 epoch => Epoch) private _epochs;
     mapping(uint64 epoch => address[]) private _signers;
     EnumerableSet.AddressSet private _verifiers;
@@ -215,6 +251,38 @@ contract VerifierRegistry is EIP712 {
         emit EpochFinalized(epochNumber, epoch.root, epoch.total);
     }
 
+    /// @notice Takes stake, capped, from a verifier that k others found not to have done its work; once per evidence.
+    function punish(VerifierFault calldata message, bytes[] calldata signatures) external {
+        _checkHeader(message.model, message.deadline);
+        if (punished[message.evidence][message.verifier]) revert FaultPunished(message.evidence, message.verifier);
+        punished[message.evidence][message.verifier] = true;
+        _checkOthers(hashVerifierFault(message), signatures, message.verifier);
+        uint256 amount = _slash(message.verifier);
+        emit Punished(message.verifier, message.evidence, amount);
+        _payOrOwe(timelock, amount);
+    }
+
+    /// @notice Appeals once against the voiding of a proof, with the bond at stake; the ledger then bisects.
+    function openAppeal(bytes32 proof) external payable {
+        if (appealOf[proof].appellant != address(0)) revert AppealKnown(proof);
+        if (msg.value != bond) revert WrongBond(msg.value, bond);
+        appealOf[proof] = Appeal(msg.sender, false, msg.value);
+        emit AppealOpened(proof, msg.sender, msg.value);
+    }
+
+    /// @notice Decides an appeal on the word of k verifiers other than the respondent; the loser pays.
+    /// @dev Upheld: the bond goes back with the capped slash of the respondent. Dismissed: the respondent gets the bond.
+    function decideAppeal(AppealRuling calldata message, bytes[] calldata signatures) external {
+        _checkHeader(message.model, message.deadline);
+        Appeal storage appeal = appealOf[message.proof];
+        if (appeal.appellant == address(0) || appeal.decided) revert AppealNotOpen(message.proof);
+        appeal.decided = true;
+        _checkOthers(hashAppealRuling(message), signatures, message.respondent);
+        uint256 slashed = message.upheld ? _slash(message.respondent) : 0;
+        emit AppealDecided(message.proof, message.upheld, message.respondent, slashed);
+        _payOrOwe(message.upheld ? appeal.appellant : message.respondent, appeal.bond + slashed);
+    }
+
     /// @notice Pays what a failed transfer left owed to the caller.
     function withdraw() external {
         uint256 amount = owed[msg.sender];
@@ -245,6 +313,32 @@ contract VerifierRegistry is EIP712 {
     /// @notice The EIP-712 digest that verifiers sign.
     function hashEpochRoot(EpochRoot calldata message) public view returns (bytes32) {
         return _hashTypedDataV4(keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, message)));
+    }
+
+    function hashVerifierFault(VerifierFault calldata message) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(VERIFIER_FAULT_TYPEHASH, message)));
+    }
+
+    function hashAppealRuling(AppealRuling calldata message) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(APPEAL_RULING_TYPEHASH, message)));
+    }
+
+    function _checkHeader(bytes32 model_, uint64 deadline) private view {
+        if (model_ != model) revert WrongModel(model_);
+        if (block.timestamp > deadline) revert DeadlinePassed(deadline);
+    }
+
+    /// @dev Nobody is judge of its own case.
+    function _checkOthers(bytes32 digest, bytes[] calldata signatures, address accused) private view {
+        address[] memory signers = _checkSignatures(digest, signatures);
+        for (uint256 i = 0; i < signers.length; ++i) {
+            if (signers[i] == accused) revert OwnCase(accused);
+        }
+    }
+
+    function _slash(address verifier) private returns (uint256 amount) {
+        amount = Math.min(slashCap, stakeOf[verifier]);
+        stakeOf[verifier] -= amount;
     }
 
     function _checkMessage(EpochRoot calldata message, Epoch storage epoch) private view {
@@ -279,8 +373,7 @@ contract VerifierRegistry is EIP712 {
         delete _signers[epochNumber];
         uint256 sum = 0;
         for (uint256 i = 0; i < signers.length; ++i) {
-            uint256 amount = Math.min(slashCap, stakeOf[signers[i]]);
-            stakeOf[signers[i]] -= amount;
+            uint256 amount = _slash(signers[i]);
             sum += amount;
             emit Slashed(signers[i], epochNumber, amount);
         }

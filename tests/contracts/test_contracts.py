@@ -17,7 +17,7 @@ from contracts.deploy import Deployment, GenesisParams, GenesisRefused, check_ge
 from contracts.devnet import Devnet
 from contracts.distributor import EpochDistributor
 from contracts.governor import Action, ModelGovernor, ProposalState
-from contracts.messages import EpochRoot
+from contracts.messages import AppealRuling, EpochRoot, Message, VerifierFault
 from contracts.model_registry import ModelRegistry
 from contracts.payout_tree import Payout, PayoutTree
 from contracts.signing import Domain, digest, sign
@@ -82,7 +82,7 @@ class World:
             deadline=2**40,
         )
 
-    def signatures(self, root: EpochRoot, signers: list[LocalAccount]) -> dict[str, bytes]:
+    def signatures(self, root: Message, signers: list[LocalAccount]) -> dict[str, bytes]:
         domain = Domain(31337, self.registry.address)
         return {s.address: sign(root, domain, bytes(s.key)) for s in signers}
 
@@ -232,3 +232,50 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
     again = world.root(payouts, attempt=1)
     with refused("StakeTooSmall"):
         world.send(world.registry.propose(again, world.signatures(again, world.verifiers[:2])))
+
+
+def test_a_fault_is_punished_once_on_the_word_of_k_others(world: World) -> None:
+    lazy, *others = world.verifiers
+    fault = VerifierFault(world.model, lazy.address, b"e" * 32, 2**40)
+    assert world.registry.hash_fault(fault) == digest(fault, Domain(31337, world.registry.address))
+    with refused("TooFewSignatures"):
+        world.send(world.registry.punish(fault, world.signatures(fault, others[:1])))
+    with refused("OwnCase"):
+        world.send(world.registry.punish(fault, world.signatures(fault, [lazy, others[0]])))
+    with refused("WrongModel"):
+        foreign = replace(fault, model=b"m" * 32)
+        world.send(world.registry.punish(foreign, world.signatures(foreign, others)))
+    with refused("DeadlinePassed"):
+        late = replace(fault, deadline=1)
+        world.send(world.registry.punish(late, world.signatures(late, others)))
+    world.send(world.registry.punish(fault, world.signatures(fault, others)))
+    assert world.registry.stake_of(lazy.address) == 0
+    assert world.w3.eth.get_balance(Web3.to_checksum_address(world.deployment.timelock)) == PARAMS.slash_cap
+    with refused("FaultPunished"):
+        world.send(world.registry.punish(fault, world.signatures(fault, others)))
+
+
+def test_an_appeal_is_opened_once_and_the_loser_pays(world: World) -> None:
+    respondent, *panel = world.verifiers
+    balance = lambda who: world.w3.eth.get_balance(Web3.to_checksum_address(who))  # noqa: E731
+    for proof, upheld in ((b"1" * 32, False), (b"2" * 32, True)):
+        ruling = AppealRuling(world.model, proof, respondent.address, upheld, 2**40)
+        assert world.registry.hash_ruling(ruling) == digest(ruling, Domain(31337, world.registry.address))
+        with refused("AppealNotOpen"):
+            world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, panel)))
+        with refused("WrongBond"):
+            world.send(world.registry.open_appeal(proof), PARAMS.bond - 1)
+        world.send(world.registry.open_appeal(proof), PARAMS.bond)
+        with refused("AppealKnown"):
+            world.send(world.registry.open_appeal(proof), PARAMS.bond)
+        with refused("OwnCase"):
+            world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, [respondent, panel[0]])))
+        stake, held = world.registry.stake_of(respondent.address), balance(respondent.address)
+        contract = balance(world.deployment.verifier_registry)
+        world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, panel)))
+        slashed = stake - world.registry.stake_of(respondent.address)
+        assert slashed == (min(stake, PARAMS.slash_cap) if upheld else 0)
+        assert balance(respondent.address) - held == (0 if upheld else PARAMS.bond)
+        assert contract - balance(world.deployment.verifier_registry) == PARAMS.bond + slashed
+        with refused("AppealNotOpen"):
+            world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, panel)))

@@ -1,0 +1,72 @@
+"""What a verifier can be found guilty of, from public messages alone, and how it proves that it did its work.
+
+All verifiers of a proof replay one segment in common. Each signs, inside its verdict, a witness: a hash over its own
+address and the trace of states *inside* that segment, which the node never published. Later it reveals the trace. Who
+copies another's witness copies a hash over another's address; who signs unread has no trace to reveal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+
+from eth_utils import keccak, to_canonical_address
+
+NO_WITNESS = bytes(32)
+
+
+class Fault(IntEnum):
+    """Why a verifier loses stake."""
+
+    TRACE_WITHHELD = 1
+    TRACE_WRONG = 2
+    PASSED_A_FAKE = 3
+
+    @property
+    def slug(self) -> str:
+        """As people and scripts read it."""
+        return self.name.lower().replace("_", "-")
+
+
+def trace_of(states: Sequence[bytes]) -> bytes:
+    """32-byte trace over the 64-byte boundary entries inside a segment, after each of its steps but the last."""
+    return keccak(b"commonweight trace" + b"".join(states))
+
+
+def witness_of(verifier: str, proof: bytes, trace: bytes) -> bytes:
+    """What a verdict carries: the trace, keyed by who signs and what about."""
+    return keccak(b"commonweight witness" + to_canonical_address(verifier) + proof + trace)
+
+
+def evidence_of(proof: bytes, fault: Fault) -> bytes:
+    """What the verifiers who found the fault sign, and what the contract punishes once."""
+    return keccak(b"commonweight fault" + proof + int(fault).to_bytes(2))
+
+
+def agreed_trace(revealed: Mapping[str, bytes], threshold: int) -> bytes | None:
+    """The trace that at least `threshold` verifiers revealed, if there is one."""
+    counts: dict[bytes, int] = {}
+    for trace in revealed.values():
+        counts[trace] = counts.get(trace, 0) + 1
+    best = max(counts, key=lambda trace: (counts[trace], trace), default=None)
+    return best if best is not None and counts[best] >= threshold else None
+
+
+def trace_faults(witnesses: Mapping[str, bytes], revealed: Mapping[str, bytes], threshold: int) -> dict[str, Fault]:
+    """Verifiers at fault once the time to reveal is over, among those who signed a witness (by address).
+
+    Where fewer than `threshold` agree on a trace nobody can be called wrong, only silent.
+    """
+    agreed = agreed_trace(revealed, threshold)
+    found: dict[str, Fault] = {}
+    for verifier in witnesses:
+        if verifier not in revealed:
+            found[verifier] = Fault.TRACE_WITHHELD
+        elif agreed is not None and revealed[verifier] != agreed:
+            found[verifier] = Fault.TRACE_WRONG
+    return found
+
+
+def passed_fakes(accepted: Mapping[str, Sequence[int]], proven_fake: int) -> dict[str, Fault]:
+    """Verifiers who accepted though the segment that a quorum found fake was among those they drew (by address)."""
+    return {verifier: Fault.PASSED_A_FAKE for verifier, drawn in accepted.items() if proven_fake in drawn}

@@ -1,0 +1,127 @@
+"""Published limits of a bounded comparison: what was measured on which pair of numerics profiles, and what follows.
+
+A table is canonical JSON; a run names it by digest, so that node, verifier and reader mean the same numbers. Errors are
+decimal strings of relative size (1 = as large as the honest quantity itself).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from contracts.errors import CommonweightError
+
+METRICS = ("update", "update_tensor", "moment1", "moment1_tensor", "moment2", "moment2_tensor", "slope")
+"""What is compared of a segment; see verifier/bounded.py for each one's definition."""
+
+MARGIN = 10
+"""A limit is this many times the largest honest error, and the mildest cheat must exceed it this many times."""
+
+
+class InvalidLimits(CommonweightError):
+    """A table of limits is malformed, or holds none for a pair of profiles."""
+
+    code = "invalid-limits"
+    status = 422
+
+
+class PairRefused(CommonweightError):
+    """The limits of a pair cannot separate a named cheat by ten: this pair needs the exact or portable profile."""
+
+    code = "pair-refused"
+    status = 422
+
+
+@dataclass(frozen=True)
+class PairLimits:
+    """One pair of profiles (hex digests, smaller first); `honest` holds quantiles 0.5, 0.99 and 1 of each metric.
+
+    `cheats` gives, for each cheat measured, the largest of its metrics over their limits.
+    """
+
+    profiles: tuple[str, str]
+    segments: int
+    steps: int
+    honest: Mapping[str, tuple[str, str, str]]
+    limit: Mapping[str, str]
+    cheats: Mapping[str, str]
+
+    def limit_of(self, metric: str) -> Decimal:
+        """The largest error of this metric that passes."""
+        return Decimal(self.limit[metric])
+
+    def check_separation(self) -> None:
+        """Raises PairRefused unless every measured cheat exceeds its limit by MARGIN."""
+        close = sorted(name for name, ratio in self.cheats.items() if Decimal(ratio) < MARGIN)
+        if close:
+            raise PairRefused(f"{', '.join(close)} cannot be told from honest work by {MARGIN} on this pair; use exact")
+
+
+@dataclass(frozen=True)
+class LimitTable:
+    """All pairs that a run accepts in bounded mode."""
+
+    pairs: tuple[PairLimits, ...]
+
+    def of(self, one: bytes, other: bytes) -> PairLimits:
+        """Limits for two profile digests, in either order. Raises InvalidLimits and PairRefused."""
+        wanted = pair_key(one, other)
+        found = next((pair for pair in self.pairs if pair.profiles == wanted), None)
+        if found is None:
+            raise InvalidLimits(f"no limits for profiles {wanted[0][:12]}… and {wanted[1][:12]}…; calibrate them")
+        found.check_separation()
+        return found
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        return json.dumps([asdict(p) for p in self.pairs], sort_keys=True, separators=(",", ":"))
+
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical JSON, 32 bytes."""
+        return hashlib.sha256(self.to_json().encode()).digest()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> LimitTable:
+        """Parse strictly. Raises InvalidLimits."""
+        try:
+            return cls(tuple(_pair(entry) for entry in json.loads(text)))
+        except (ValueError, TypeError, KeyError, InvalidOperation) as error:
+            raise InvalidLimits(f"not a table of limits: {error}") from error
+
+
+def pair_key(one: bytes, other: bytes) -> tuple[str, str]:
+    """Two profile digests as a pair without order."""
+    first, second = sorted((one.hex(), other.hex()))
+    return first, second
+
+
+def decimal_text(value: float) -> str:
+    """Six significant digits, so that a table reads well and digests equally everywhere."""
+    return format(Decimal(f"{value:.6g}"), "f")
+
+
+def _pair(entry: Mapping[str, Any]) -> PairLimits:
+    honest = {name: _three(entry["honest"][name]) for name in METRICS}
+    limit = {name: _positive(entry["limit"][name]) for name in METRICS}
+    cheats = {str(name): _positive(ratio) for name, ratio in entry["cheats"].items()}
+    first, second = entry["profiles"]
+    if set(entry) != {"profiles", "segments", "steps", "honest", "limit", "cheats"} or not first <= second:
+        raise ValueError("fields or order of profiles are wrong")
+    bytes.fromhex(first + second)
+    return PairLimits((first, second), int(entry["segments"]), int(entry["steps"]), honest, limit, cheats)
+
+
+def _three(values: list[str]) -> tuple[str, str, str]:
+    low, high, largest = (_positive(value) for value in values)
+    return low, high, largest
+
+
+def _positive(text: str) -> str:
+    value = Decimal(text)
+    if not value.is_finite() or value < 0:
+        raise ValueError(f"{text} is not an error size")
+    return text

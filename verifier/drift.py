@@ -1,0 +1,84 @@
+"""A node's signed residuals over rounds: what stays within the limit each time can still push one way every time.
+
+Honest residuals of a pair of machines are rounding noise and point anywhere: n of them add up to about sqrt(n) of one.
+Residuals that agree add up to n. The vectors are as large as the model, so a count sketch of them is kept (Charikar,
+Chen, Farach-Colton 2002): a signed hash into a few thousand buckets keeps lengths and angles.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+BUCKETS = 4096
+LEAST_ROUNDS = 8
+ALIGNMENT_LIMIT = 2.0
+"""Of |sum| / sqrt(sum of |each|^2): 1 for noise; n rounds that agree give sqrt(n), so 8 rounds give 2.8."""
+
+Residual = Mapping[str, NDArray[np.float64]]
+
+
+def sketch(residual: Residual) -> NDArray[np.float64]:
+    """BUCKETS sums of the residual's entries, each with a sign; place and sign depend on name and index alone."""
+    buckets = np.zeros(BUCKETS)
+    for name in sorted(residual):
+        flat = residual[name].ravel()
+        key = np.frombuffer(blake3(b"commonweight drift" + name.encode()).digest(length=16), dtype="<u8")
+        words = np.random.Philox(key=key.astype(np.uint64)).random_raw(flat.size)
+        signs = np.where(words & np.uint64(1), 1.0, -1.0)
+        places = (words >> np.uint64(32)) % np.uint64(BUCKETS)
+        buckets += np.bincount(places.astype(np.int64), weights=flat * signs, minlength=BUCKETS)
+    return buckets
+
+
+@dataclass
+class Drift:
+    """What a verifier remembers of one node: the sum of its residuals' sketches and of their squared lengths."""
+
+    rounds: int
+    total: NDArray[np.float64]
+    squares: float
+
+    @classmethod
+    def none(cls) -> Drift:
+        """Before the first round."""
+        return cls(0, np.zeros(BUCKETS), 0.0)
+
+    def add(self, residual: Residual) -> None:
+        """Take in one segment's residual; each counts as one direction, whatever its length."""
+        vector = sketch(residual)
+        length = float(np.linalg.norm(vector))
+        if length == 0:
+            return
+        self.rounds, self.total, self.squares = self.rounds + 1, self.total + vector / length, self.squares + 1.0
+
+    @property
+    def alignment(self) -> float:
+        """About 1 for honest noise, sqrt(rounds) for a push in one direction, 0 before there is anything."""
+        return float(np.linalg.norm(self.total) / np.sqrt(self.squares)) if self.squares else 0.0
+
+    @property
+    def suspicious(self) -> bool:
+        """Enough rounds, and too much agreement between them."""
+        return self.rounds >= LEAST_ROUNDS and self.alignment > ALIGNMENT_LIMIT
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, atomically."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".part")
+        scratch.write_text(json.dumps({"rounds": self.rounds, "total": self.total.tolist(), "squares": self.squares}))
+        scratch.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Drift:
+        """Read what `save` wrote; nothing remembered where there is no file."""
+        if not path.exists():
+            return cls.none()
+        raw = json.loads(path.read_text())
+        return cls(int(raw["rounds"]), np.asarray(raw["total"], dtype=np.float64), float(raw["squares"]))
