@@ -6,12 +6,13 @@ decimal strings of relative size (1 = as large as the honest quantity itself).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from blake3 import blake3
 
 from contracts.errors import CommonweightError
 
@@ -81,8 +82,8 @@ class LimitTable:
         return json.dumps([asdict(p) for p in self.pairs], sort_keys=True, separators=(",", ":"))
 
     def digest(self) -> bytes:
-        """SHA-256 of the canonical JSON, 32 bytes."""
-        return hashlib.sha256(self.to_json().encode()).digest()
+        """BLAKE3 of the canonical JSON, 32 bytes: also the name of its blob."""
+        return bytes(blake3(self.to_json().encode()).digest())
 
     @classmethod
     def from_json(cls, text: str | bytes) -> LimitTable:

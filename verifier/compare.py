@@ -1,18 +1,26 @@
-"""How far a claimed segment end is from the replayed one.
+"""How a claimed segment end is compared with the replayed one: chosen by the pair of numerics profiles.
 
-Exact mode: the boundary entries (digests of weights and of optimizer state) must be equal. The relative error of the
-*update* is measured beside it, per tensor and overall, since on whole weights a skipped step is invisible.
+- exact: both computed under one deterministic profile, or the run is portable: the boundary entries must be equal;
+- bounded: two profiles for which the run's table holds limits (verifier/bounded.py, contracts/limits.py);
+- otherwise nobody can judge: in an exact run the node broke the run's rule, in a bounded one the verifier abstains.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.state_layout import STEP_NAME, boundary_entry
+from contracts.errors import CommonweightError
+from contracts.limits import LimitTable, PairLimits
+from contracts.run_config import RunConfig
+from contracts.state_layout import boundary_entry
+from trainer.profile import NumericsProfile
+from verifier.bounded import distance
+from verifier.errors import CannotJudge, ProfileMismatch
 
 SCALE = 10**18
 CAP = 2**256 - 1
@@ -23,40 +31,48 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Outcome of one segment. `error` is the overall relative error of the update, `worst` the largest of a tensor."""
+    """Outcome of one segment; `error` and `limit` in 1e-18 of what the segment did, `metric` names the worst one."""
 
     equal: bool
     error: int
-    worst: int
-    tensor: str
+    limit: int
+    metric: str
 
 
-def compare(start: Arrays, claimed: Arrays, replayed: Arrays) -> Comparison:
-    """Compare two ends of one segment; errors in 1e-18, capped to uint256, infinite errors included.
+def limits_for(
+    config: RunConfig, node_profile: bytes, own: NumericsProfile, table: LimitTable | None
+) -> PairLimits | None:
+    """None for exact comparison, else the pair's limits. Raises ProfileMismatch and CannotJudge."""
+    alike = node_profile == own.digest()
+    if config.profile == "portable" or (alike and own.deterministic):
+        return None
+    if config.profile == "exact":
+        raise ProfileMismatch("the node computed under another numerics profile than this run's verifiers")
+    if table is None:
+        raise CannotJudge("the run's table of limits is not at hand")
+    try:
+        return table.of(node_profile, own.digest())
+    except CommonweightError as error:
+        raise CannotJudge(error.detail) from error
 
-    Where the entries are equal there is nothing to measure.
+
+def compare(
+    config: RunConfig, start: Arrays, claimed: Arrays, replayed: Arrays, limits: PairLimits | None = None
+) -> Comparison:
+    """Compare two ends of one segment, exactly unless `limits` are given.
+
+    Where an exact comparison fails, the relative error of the update is measured beside it.
     """
     if boundary_entry(claimed) == boundary_entry(replayed):
-        return Comparison(True, 0, 0, "")
-    names = sorted(name for name in replayed if name != STEP_NAME)
-    parts = {name: _parts(start[name], claimed[name], replayed[name]) for name in names}
-    theta = [parts[name] for name in names if name.startswith("theta.")]
-    overall = _ratio(sum(gap for gap, _ in theta), sum(size for _, size in theta))
-    worst = max(names, key=lambda name: _ratio(*parts[name]))
-    return Comparison(False, overall, _ratio(*parts[worst]), worst)
+        return Comparison(True, 0, EXACT_LIMIT, "update")
+    found = distance(config, start, claimed, replayed)
+    if limits is None:
+        largest = max(("update", "moment1", "moment2"), key=lambda name: found.values[name])
+        metric = "update" if found.values["update"] else largest
+        return Comparison(False, _scaled(Decimal(repr(found.values[metric]))), EXACT_LIMIT, metric)
+    metric, value, limit = found.worst(limits)
+    return Comparison(value <= limit, _scaled(value), _scaled(limit), metric)
 
 
-def _parts(
-    start: NDArray[np.generic], claimed: NDArray[np.generic], replayed: NDArray[np.generic]
-) -> tuple[float, float]:
-    s, c, r = (np.asarray(a, dtype=np.float64) for a in (start, claimed, replayed))
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.square(c - r).sum()), float(np.square(r - s).sum())
-
-
-def _ratio(gap: float, size: float) -> int:
-    if gap == 0:
-        return 0
-    if size == 0 or not np.isfinite(gap):
-        return CAP
-    return min(CAP, int(float(np.sqrt(gap / size)) * SCALE))
+def _scaled(value: Decimal) -> int:
+    return min(CAP, int(value * SCALE))

@@ -2,6 +2,8 @@
 
 CommonweightError
 ├── CheckFailed        one numbered check of a proof failed: a reject, with reason, segment, measured error, limit
+├── ProfileMismatch    an exact run's node computed under another numerics profile: a reject
+├── CannotJudge        this verifier cannot tell (no limits for the pair of profiles): undecided, never an accept
 └── AuditFailed        the public log does not support what it says
 """
 
@@ -12,13 +14,27 @@ from contracts.reasons import Reason
 
 
 class CheckFailed(CommonweightError):
-    """A proof does not stand; `measured` and `limit` are in 1e-18."""
+    """A proof does not stand; `measured` and `limit` are in 1e-18, `trace` proves the replay that found it."""
 
     code = "check-failed"
 
-    def __init__(self, reason: Reason, segment: int, detail: str, measured: int = 0, limit: int = 0) -> None:
+    def __init__(
+        self, reason: Reason, segment: int, detail: str, measured: int = 0, limit: int = 0, trace: bytes = b""
+    ) -> None:
         super().__init__(detail)
-        self.reason, self.segment, self.measured, self.limit = reason, segment, measured, limit
+        self.reason, self.segment, self.measured, self.limit, self.trace = reason, segment, measured, limit, trace
+
+
+class ProfileMismatch(CommonweightError):
+    """Node and verifier computed under two profiles in a run that demands one."""
+
+    code = "profile-mismatch"
+
+
+class CannotJudge(CommonweightError):
+    """This verifier has no way to compare with this node's machine."""
+
+    code = "cannot-judge"
 
 
 class AuditFailed(CommonweightError):
