@@ -1,9 +1,11 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3.11
 BIN := .venv/bin
+NODE_FOLDERS := contracts/solidity tests/cross
+NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
 
 help:  ## print the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -12,23 +14,31 @@ help:  ## print the targets
 
 install: .venv/.installed  ## create the virtual environment and install everything into it
 
+# npm writes the lock file inside node_modules last: it stands for the installed folder
+%/node_modules/.package-lock.json: %/package-lock.json
+	@if command -v npm >/dev/null; then echo "$(NPM_CI) $*" && $(NPM_CI) $* || echo "$*: npm failed, tests that need it are skipped"; \
+	else echo "$*: Node.js is absent, tests that need it are skipped"; fi
+
+node-packages: $(NODE_FOLDERS:%=%/node_modules/.package-lock.json)  ## install what the cross-checks need, where Node.js is there
+
 lint: install  ## ruff and mypy (strict)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint  ## lint, then the whole test suite
+test: lint node-packages  ## lint, then the whole test suite
 	$(BIN)/pytest
 
-.PHONY: help install lint test
-
 contracts: install  ## rebuild the contract artifacts (needs Node.js)
-	npm ci --prefix contracts/solidity
+	$(NPM_CI) contracts/solidity
 	$(BIN)/python -m contracts.compile
-
-.PHONY: contracts
 
 demo: install  ## train together, catch a cheat, claim shares, vote (about 3 minutes)
 	$(BIN)/commonweight demo
 
-.PHONY: demo
+clean:  ## remove what is installed, cached or written by the demo
+	rm -rf .venv $(NODE_FOLDERS:%=%/node_modules) commonweight-demo dist
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help install node-packages lint test contracts demo clean

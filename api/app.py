@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from eth_account import Account
 from fastapi import Depends, FastAPI
 
-from api import blobs, growth, ownership, problems, training, views
+from api import blobs, disputes, growth, ownership, problems, training, views
 from api.access import get_ledger, get_settings
+from api.body_size import JsonBodyLimit
 from api.growth import LogGrowth
 from api.settings import ServerSettings
 from contracts.chain import connect
@@ -38,7 +39,8 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     app.state.settings = chosen
     app.state.ledger = ledger or open_ledger(chosen)
     problems.install(app)
-    for part in (training, blobs, growth, ownership):
+    app.add_middleware(JsonBodyLimit)
+    for part in (training, blobs, disputes, growth, ownership):
         app.include_router(part.router, prefix="/v1")
     app.get("/v1/network")(_network)
     return app

@@ -61,7 +61,7 @@ class _BlobResponse(FileResponse):
 def _message(text: str) -> BlobUpload:
     try:
         body = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadField("X-Commonweight-Message must be a BlobUpload as JSON") from error
     if not isinstance(body, dict):
         raise BadField("X-Commonweight-Message must be a JSON object")

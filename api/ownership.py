@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from api import views
 from api.access import get_ledger
-from api.wire import BallotBody, ClaimBody, EpochSignatureBody, ProposalBody, octets
+from api.wire import LARGEST, BallotBody, ClaimBody, EpochSignatureBody, EthAddress, Number, ProposalBody, octets
 from contracts import messages
 from contracts.messages import from_json
 from ledger import epochs, governance, journal, log
@@ -29,7 +29,9 @@ def log_head(ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
 
 @router.get("/log/entries")
 def log_entries(
-    start: int = Query(0, ge=0), limit: int = Query(500, ge=1, le=1000), ledger: Ledger = Depends(get_ledger)
+    start: int = Query(0, ge=0, le=LARGEST),
+    limit: int = Query(500, ge=1, le=1000),
+    ledger: Ledger = Depends(get_ledger),
 ) -> dict[str, Any]:
     """Leaves of the log."""
     with ledger.store.read() as session:
@@ -37,14 +39,18 @@ def log_entries(
 
 
 @router.get("/log/inclusion")
-def log_inclusion(index: int, size: int, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def log_inclusion(
+    index: int = Query(ge=0, le=LARGEST), size: int = Query(ge=0, le=LARGEST), ledger: Ledger = Depends(get_ledger)
+) -> dict[str, Any]:
     """Inclusion proof of a leaf."""
     with ledger.store.read() as session:
         return {"path": ["0x" + node.hex() for node in log.inclusion(session, index, size)]}
 
 
 @router.get("/log/consistency")
-def log_consistency(first: int, second: int, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def log_consistency(
+    first: int = Query(ge=0, le=LARGEST), second: int = Query(ge=0, le=LARGEST), ledger: Ledger = Depends(get_ledger)
+) -> dict[str, Any]:
     """Consistency proof between two sizes."""
     with ledger.store.read() as session:
         return {"path": ["0x" + node.hex() for node in log.consistency(session, first, second)]}
@@ -58,7 +64,7 @@ def list_epochs(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
 
 
 @router.post("/epochs/{number}/signatures")
-def sign_epoch(number: int, body: EpochSignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
+def sign_epoch(number: Number, body: EpochSignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
     """A verifier's signature on the payout root."""
     message = from_json(messages.EpochRoot, body.message)
     epochs.sign(ledger, number, message, body.signature_bytes(), body.signer)
@@ -66,16 +72,16 @@ def sign_epoch(number: int, body: EpochSignatureBody, ledger: Ledger = Depends(g
 
 
 @router.get("/epochs/{number}/claims/{account}")
-def show_claim(number: int, account: str, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
     """An account's lines with the proofs that the contract takes."""
     with ledger.store.read() as session:
-        tree = epochs.payout_tree(session, number)
         lines = epochs.lines_of(session, number, account)
+        tree = epochs.payout_tree(session, number)
         return [{**views.payout(x), "proof": ["0x" + n.hex() for n in tree.proof(octets(x.leaf))]} for x in lines]
 
 
 @router.post("/epochs/{number}/claims")
-def claim(number: int, body: ClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
     """Mint an account's lines at the relayer's cost. Anybody may ask; only the account is paid."""
     return {"transactions": epochs.claim(ledger, number, body.account)}
 

@@ -8,16 +8,19 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from requests.exceptions import ConnectionError as ChainUnreachable
+from starlette.exceptions import HTTPException
 
 from contracts.errors import CommonweightError
 
 logger = logging.getLogger(__name__)
+HTTP_CODES = {400: "malformed-request", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
 
 
 def install(app: FastAPI) -> None:
     """Make every refusal of this app a problem document."""
     app.add_exception_handler(CommonweightError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(ChainUnreachable, _unreachable)
     app.add_exception_handler(Exception, _broken)
 
@@ -37,6 +40,11 @@ def _malformed(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
     return problem(422, "malformed-request", "; ".join(lines))
+
+
+def _unrouted(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, HTTP_CODES.get(error.status_code, "http-error"), error.detail)
 
 
 def _unreachable(_request: Request, _error: Exception) -> JSONResponse:

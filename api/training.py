@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from api import views
 from api.access import get_ledger
-from api.wire import Envelope, MergeBody, NodeBody, OpeningBody, ProofBody, RunBody, octets
+from api.wire import Envelope, MergeBody, NodeBody, Number, OpeningBody, ProofBody, RunBody, octets
 from contracts import messages
 from contracts.draw import boundaries_to_open
 from contracts.errors import BadField
@@ -44,7 +44,7 @@ def show_run(run: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
 
 
 @router.get("/runs/{run}/rounds/{number}")
-def show_round(run: str, number: int, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def show_round(run: str, number: Number, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
     """One round."""
     with ledger.store.read() as session:
         row = session.get(Round, (run, number))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Hex32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{64}$")]
@@ -11,12 +12,18 @@ BlobName = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Signature = Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){0,80}$")]
 EthAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Path = Annotated[list[Hex32], Field(max_length=64)]
+LARGEST = 2**31 - 1
+Number = Annotated[int, InPath(ge=0, le=LARGEST)]
 
 
-class Envelope(BaseModel):
-    """A signed message in its wire form."""
+class Body(BaseModel):
+    """A request body: exactly the fields that are named."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Envelope(Body):
+    """A signed message in its wire form."""
 
     message: dict[str, Any]
     signature: Signature
@@ -36,7 +43,7 @@ class RunBody(Envelope):
 class NodeBody(Envelope):
     """NodeEnrolment with the first round that the node wants to take part in."""
 
-    from_round: int = Field(ge=1, le=2**31 - 1)
+    from_round: int = Field(ge=1, le=LARGEST)
 
 
 class ProofBody(Envelope):
@@ -66,13 +73,13 @@ class EpochSignatureBody(Envelope):
     signer: EthAddress
 
 
-class ClaimBody(BaseModel):
+class ClaimBody(Body):
     """Whose lines of an epoch are to be minted."""
 
     account: EthAddress
 
 
-class ProposalBody(BaseModel):
+class ProposalBody(Body):
     """A proposal signed for the Governor (EIP-712 `Proposal`)."""
 
     proposer: EthAddress
@@ -82,7 +89,7 @@ class ProposalBody(BaseModel):
     signature: Signature
 
 
-class BallotBody(BaseModel):
+class BallotBody(Body):
     """A vote signed for the Governor (OpenZeppelin's EIP-712 `Ballot`)."""
 
     voter: EthAddress

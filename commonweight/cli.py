@@ -6,9 +6,9 @@ import sys
 
 import typer
 
-from commonweight.commands import actors, gov, keys, model, wallet
-from commonweight.console import errors
-from contracts.errors import CommonweightError
+from commonweight.commands import actors, audit_plan, gov, keys, model, wallet
+from commonweight.console import complain
+from commonweight.failures import as_refusal
 
 app = typer.Typer(
     name="commonweight",
@@ -27,12 +27,13 @@ app.add_typer(model.app, name="model")
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(gov.app, name="gov")
 app.add_typer(keys.app, name="keys")
+app.command("audit-plan")(audit_plan.audit_plan)
 
 
 def main() -> None:
     """Entry point: a refusal is one line on stderr with its code, and exit status 1."""
     try:
         app()
-    except CommonweightError as error:
-        errors.print(f"[red]{error.code}[/red]: {error.detail}", soft_wrap=True)
+    except Exception as error:  # what is no refusal is raised again
+        complain(as_refusal(error))
         sys.exit(1)

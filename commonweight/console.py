@@ -8,14 +8,22 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-console = Console(stderr=False, highlight=False)
-errors = Console(stderr=True, highlight=False)
+from contracts.errors import CommonweightError
+
+console = Console(stderr=False, highlight=False, emoji=False)
+errors = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
-    """One line, markup on a terminal only."""
-    console.print(text, soft_wrap=True)
+    """One line, as it is: names and paths may hold brackets."""
+    console.print(text, soft_wrap=True, markup=False)
+
+
+def complain(refusal: CommonweightError) -> None:
+    """A refusal as one line on stderr, its code first."""
+    errors.print(Text.assemble((refusal.code, "red"), f": {refusal.detail}"), soft_wrap=True)
 
 
 def emit(value: Any) -> None:

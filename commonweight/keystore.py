@@ -24,12 +24,13 @@ class KeystoreRefused(CommonweightError):
 
 def write_keystore(path: Path, key: bytes, passphrase: str, iterations: int | None = None) -> str:
     """Encrypt `key` into a new file of mode 0600 and return its address. Raises KeystoreRefused if it exists."""
-    if path.exists():
-        raise KeystoreRefused(f"{path} exists; choose another --out, keys are never overwritten")
     kdf: Literal["scrypt", "pbkdf2"] = "scrypt" if iterations is None else "pbkdf2"
     content = Account.encrypt(key, passphrase, kdf=kdf, iterations=iterations)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise KeystoreRefused(f"{path} exists; keys are never overwritten") from error
     with os.fdopen(descriptor, "w") as file:
         json.dump(content, file)
     return str(Account.from_key(key).address)
@@ -37,7 +38,7 @@ def write_keystore(path: Path, key: bytes, passphrase: str, iterations: int | No
 
 def open_keystore(path: Path) -> LocalAccount:
     """The account in a keystore; the passphrase comes from COMMONWEIGHT_PASSPHRASE or is asked for."""
-    if not path.exists():
+    if not path.is_file():
         raise KeystoreRefused(f"no keystore {path}; make one with `commonweight keys new --out {path}`")
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
     if passphrase is None:
@@ -45,5 +46,5 @@ def open_keystore(path: Path) -> LocalAccount:
     try:
         account: LocalAccount = Account.from_key(Account.decrypt(path.read_text(), passphrase))
         return account
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
         raise KeystoreRefused(f"{path} does not open: {error}") from error

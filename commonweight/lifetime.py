@@ -9,6 +9,7 @@ import threading
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing should be
 
 
 def stop_on_signals() -> threading.Event:
@@ -26,4 +27,4 @@ def stop_on_signals() -> threading.Event:
 def die_with_parent() -> None:
     """On Linux, have the kernel end this process when its parent is gone, even by SIGKILL."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

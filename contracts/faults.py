@@ -1,8 +1,9 @@
 """What a verifier can be found guilty of, from public messages alone, and how it proves that it did its work.
 
-All verifiers of a proof replay one segment in common. Each signs, inside its verdict, a witness: a hash over its own
+All verifiers of a proof replay one segment in common. Each signs, before its verdict, a witness: a hash over its own
 address and the trace of states *inside* that segment, which the node never published. Later it reveals the trace. Who
-copies another's witness copies a hash over another's address; who signs unread has no trace to reveal.
+copies another's witness copies a hash over another's address; who signs unread has no trace to reveal. A segment of
+one step has no inside: such a run proves nothing about its verifiers.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 from eth_utils import keccak, to_canonical_address
-
-NO_WITNESS = bytes(32)
 
 
 class Fault(IntEnum):
@@ -34,7 +33,7 @@ def trace_of(states: Sequence[bytes]) -> bytes:
 
 
 def witness_of(verifier: str, proof: bytes, trace: bytes) -> bytes:
-    """What a verdict carries: the trace, keyed by who signs and what about."""
+    """What a verifier signs before its verdict: the trace, keyed by who signs and what about."""
     return keccak(b"commonweight witness" + to_canonical_address(verifier) + proof + trace)
 
 
@@ -53,9 +52,10 @@ def agreed_trace(revealed: Mapping[str, bytes], threshold: int) -> bytes | None:
 
 
 def trace_faults(witnesses: Mapping[str, bytes], revealed: Mapping[str, bytes], threshold: int) -> dict[str, Fault]:
-    """Verifiers at fault once the time to reveal is over, among those who signed a witness (by address).
+    """Verifiers at fault once the time to reveal is over, among those who spoke as readers (by address).
 
-    Where fewer than `threshold` agree on a trace nobody can be called wrong, only silent.
+    `witnesses` holds an empty value for who accepted without binding itself to anything. Where fewer than `threshold`
+    agree on a trace nobody can be called wrong, only silent.
     """
     agreed = agreed_trace(revealed, threshold)
     found: dict[str, Fault] = {}

@@ -167,8 +167,18 @@ class Verdict(Message):
 
 
 @dataclass(frozen=True)
+class WorkWitness(Message):
+    """Before its verdict a verifier binds itself to what it computed in the common segment (contracts/faults.py)."""
+
+    proof: Bytes32
+    verifier: Address
+    witness: Bytes32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
 class WorkReveal(Message):
-    """What a verifier bound itself to in its verdict's `witness`: the trace of the segment that all replayed."""
+    """What a verifier bound itself to in its witness: the trace of the segment that all verifiers replayed."""
 
     proof: Bytes32
     verifier: Address
@@ -188,12 +198,23 @@ class VerifierFault(Message):
 
 @dataclass(frozen=True)
 class BisectionMove(Message):
-    """In an appeal, a party's weight-and-optimizer digest after inner step `step` of the disputed segment."""
+    """In an appeal, what a party computed: keccak of the boundary entry after inner step `step` of the round."""
 
     proof: Bytes32
     party: Address
     step: Uint32
     state: Bytes32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class StepOpening(Message):
+    """In an appeal, the node opens the last state that both parties agree on; `blob` names its safetensors bytes."""
+
+    proof: Bytes32
+    step: Uint32
+    stateDigest: Bytes32
+    blob: Bytes32
     deadline: Uint64
 
 
@@ -251,7 +272,8 @@ class EpochRoot(Message):
 
 MESSAGES: tuple[type[Message], ...] = (
     RunManifest, NodeEnrolment, DrawAnchor, Heartbeat, BlobUpload, StepProof, Challenge, Opening, Verdict,
-    WorkReveal, VerifierFault, BisectionMove, AppealRuling, MergeAttestation, TreeHead, EpochRoot,
+    WorkWitness, WorkReveal, VerifierFault, BisectionMove, StepOpening, AppealRuling, MergeAttestation, TreeHead,
+    EpochRoot,
 )  # fmt: skip
 
 

@@ -22,7 +22,8 @@ _RATE_RANGES: Mapping[str, tuple[str, str]] = {
     "eps": ("0.000000000001", "0.01"), "weight_decay": ("0", "1"), "clip": ("0.0001", "1000"),
     "outer_lr": ("0.0001", "2"), "outer_momentum": ("0", "0.999"),
 }  # fmt: skip
-_PROFILES = ("exact",)
+_PROFILES = ("exact", "portable", "bounded")
+_LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _MAX_RATE_LENGTH = 24
 
 VOTABLE_KEYS: tuple[str, ...] = ("inner_lr", "outer_lr", "outer_momentum", "weight_decay", "clip", "rounds")
@@ -45,7 +46,8 @@ class RunConfig:
     """All that determines a run, besides the corpus bytes named by `corpus_digest` and the round's data seed.
 
     `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
-    sequences of `context` bytes. Raises InvalidRunConfig, naming the field.
+    sequences of `context` bytes. A bounded run names its table of limits (contracts/limits.py) by digest.
+    Raises InvalidRunConfig, naming the field.
     """
 
     layers: int = 2
@@ -68,6 +70,7 @@ class RunConfig:
     seed: int = 1
     profile: str = "exact"
     corpus_digest: str = "00" * 32
+    limits_digest: str = "00" * 32
 
     def __post_init__(self) -> None:
         for name, (low, high) in _INTEGER_RANGES.items():
@@ -81,6 +84,11 @@ class RunConfig:
         if self.steps % self.segment:
             raise _invalid("steps", "must be a multiple of segment")
         _check_digest("corpus_digest", self.corpus_digest)
+        _check_digest("limits_digest", self.limits_digest)
+        if (self.profile == "bounded") != (self.limits_digest != "00" * 32):
+            raise _invalid("limits_digest", "is given by a bounded run, and by no other")
+        if self.profile == "bounded" and self.segment > _LONGEST_BOUNDED_SEGMENT:
+            raise _invalid("segment", f"must be at most {_LONGEST_BOUNDED_SEGMENT} in a bounded run")
 
     @property
     def segments(self) -> int:

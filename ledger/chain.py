@@ -7,10 +7,12 @@ from functools import cached_property
 
 from eth_utils import keccak
 from web3 import Web3
+from web3.contract.contract import ContractFunction
 
+from contracts.chain import contract_at
 from contracts.deploy import Deployment
 from contracts.distributor import EpochDistributor
-from contracts.governor import Action, ModelGovernor
+from contracts.governor import Action, Ballot, ModelGovernor
 from contracts.model_registry import ModelRegistry
 from contracts.signing import Domain
 from contracts.token import ModelToken
@@ -50,6 +52,11 @@ class ModelChain:
     def block_hash(self, number: int) -> bytes:
         """Hash of block `number`, 32 bytes; the block must exist."""
         return bytes(self.w3.eth.get_block(number)["hash"])
+
+    def ballot_call(self, ballot: Ballot) -> ContractFunction:
+        """The call that casts one ballot and reverts if it does not count (relayVotes swallows that)."""
+        governor = contract_at(self.w3, "ModelGovernor", self.deployment.governor).functions
+        return governor.castVoteBySig(ballot.proposal_id, ballot.support, ballot.voter, ballot.signature)
 
     def decision_actions(self, description: str, decisions: Sequence[Sequence[str]]) -> list[Action]:
         """The calls that a proposal of (key, value) decisions makes; ids follow from the description."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from eth_utils import to_checksum_address
-from sqlmodel import Session
+from sqlmodel import Session, func, select
 
-from contracts.errors import BadField
+from contracts.errors import BadField, InvalidTensorFile
 from contracts.messages import DrawAnchor, Heartbeat, NodeEnrolment, RunManifest, to_json
 from contracts.run_config import RunConfig
 from contracts.state_layout import full_layout, inner_digest
@@ -17,7 +17,7 @@ from contracts.tensorfile import DTYPES, Layout, layout_of, pack, state_digest, 
 from ledger import log
 from ledger.errors import AlreadyDecided, BindingMismatch, MessageReused, NotEnrolled, NotFound, NotVerifier
 from ledger.service import Ledger
-from ledger.tables import Anchor, Node, Participant, Run
+from ledger.tables import Anchor, DecisionRow, Node, Participant, Run, SignedMessage
 
 
 def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: str, genesis_blob: str) -> str:
@@ -32,8 +32,9 @@ def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: s
         raise BadField("roundsPerEpoch, minNodes, samples, leaseSeconds and phaseSeconds must be at least 1")
     data = ledger.blobs.get(genesis_blob)
     layout = layout_of(data)
-    genesis = unpack(data, layout)
-    if state_digest(genesis) != message.genesis or not all(name.startswith("theta.") for name in layout):
+    if not all(name.startswith("theta.") and kind == "F32" for name, (kind, _) in layout.items()):
+        raise InvalidTensorFile("the genesis blob must hold F32 tensors named theta.* and nothing else")
+    if state_digest(unpack(data, layout)) != message.genesis:
         raise BindingMismatch("the genesis blob does not hold the weights in the manifest")
     still = _zeros(layout)
     momentum_blob = ledger.blobs.put(pack(still))
@@ -46,6 +47,7 @@ def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: s
             Run(
                 id=run, creator=message.creator, manifest=body, config=parsed.to_json(), layout=wire,
                 genesis_blob=genesis_blob, momentum="0x" + state_digest(still).hex(), momentum_blob=momentum_blob,
+                decided=int(session.exec(select(func.coalesce(func.max(DecisionRow.sequence), 0))).one()),
             )
         )  # fmt: skip
         log.append(
@@ -55,10 +57,15 @@ def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: s
 
 
 def enrol(ledger: Ledger, message: NodeEnrolment, signature: bytes, from_round: int) -> None:
-    """Take a node in from `from_round` on, or back after its lease lapsed. The payout address is fixed by the first."""
+    """Take a node in from `from_round` on, or back after its lease lapsed. The payout address is fixed by the first.
+
+    The same message again changes nothing: it cannot bring back a node whose lease lapsed since.
+    """
     key = ledger.check(message, signature, message.node)
     with ledger.store.write() as session:
         run, name = require_run(session, message.run), to_checksum_address(message.node)
+        if session.get(SignedMessage, key) is not None:
+            return
         known = session.get(Node, (run.id, name))
         if known is not None and known.nonce >= message.nonce:
             raise MessageReused(f"nonce {message.nonce} of {name} was used; the next is {known.nonce + 1}")
@@ -79,6 +86,7 @@ def anchor(ledger: Ledger, message: DrawAnchor, signature: bytes) -> None:
     name = to_checksum_address(message.verifier)
     if name not in ledger.chain.registry.verifiers():
         raise NotVerifier(f"{name} is not admitted in the VerifierRegistry")
+    head = ledger.chain.head()
     with ledger.store.write() as session:
         run = require_run(session, message.run)
         known = session.get(Anchor, (run.id, name))
@@ -87,7 +95,8 @@ def anchor(ledger: Ledger, message: DrawAnchor, signature: bytes) -> None:
                 raise AlreadyDecided(f"{name} has anchored another hash chain for this run")
             return
         ledger.keep(session, message, signature, name, key)
-        session.add(Anchor(run=run.id, verifier=name, anchor="0x" + message.anchor.hex(), length=message.length))
+        bound = "0x" + message.anchor.hex()
+        session.add(Anchor(run=run.id, verifier=name, anchor=bound, length=message.length, block=head))
         _log_signed(session, "draw-anchored", message.run, to_json(message), signature)
 
 

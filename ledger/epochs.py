@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from eth_utils import to_checksum_address
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from contracts.log_audit import epoch_payouts
 from contracts.messages import EpochRoot, from_json
 from contracts.payout_tree import PayoutTree
+from contracts.run_config import RunConfig
 from contracts.verifier_registry import EpochStatus
-from ledger import journal, log, outbox
+from ledger import appeals, journal, log, outbox
 from ledger.errors import NotFound, NotVerifier, RootMismatch, TooEarly
 from ledger.service import Ledger
 from ledger.tables import Epoch, EpochSignature, PayoutRow, Proof, Run, Transfer
@@ -19,12 +20,12 @@ STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", Ep
 
 
 def close_if_due(ledger: Ledger, session: Session, run: Run) -> None:
-    """Close an epoch after its last round: payouts, root and what is owed, in the round's own transaction."""
-    length = int(run.manifest["roundsPerEpoch"])
-    if run.round % length:
+    """Close an epoch after its last round, or the run's: payouts, root and debts, in the round's own transaction."""
+    if run.round % int(run.manifest["roundsPerEpoch"]) and run.round < RunConfig.from_json(run.config).rounds:
         return
     number = len(session.exec(select(Epoch.number)).all()) + 1
-    work = _work(session, run, run.round - length + 1)
+    first = _first_unpaid(session, run)
+    work = _work(session, run, first)
     if not work:
         return
     deployment = ledger.chain.deployment
@@ -44,13 +45,13 @@ def close_if_due(ledger: Ledger, session: Session, run: Run) -> None:
     ]
     deadline = ledger.now() + VALID_SECONDS
     log.append(
-        session, "epoch-closed", run=run.id, epoch=number, first_round=run.round - length + 1, last_round=run.round,
+        session, "epoch-closed", run=run.id, epoch=number, first_round=first, last_round=run.round,
         root="0x" + root.hex(), total=str(total), count=len(payouts), payouts=lines, deadline=deadline,
     )  # fmt: skip
     size = log.size(session)
     session.add(
         Epoch(
-            number=number, run=run.id, first_round=run.round - length + 1, last_round=run.round,
+            number=number, run=run.id, first_round=first, last_round=run.round,
             root="0x" + root.hex(), total=total, count=len(payouts), log_size=size,
             log_root="0x" + log.root(session, size).hex(), deadline=deadline,
         )
@@ -58,11 +59,10 @@ def close_if_due(ledger: Ledger, session: Session, run: Run) -> None:
 
 
 def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, signer: str) -> None:
-    """Take a verifier's signature on the epoch's root; k of them go to the chain."""
+    """Take a verifier's signature on the epoch's root; `settle` brings k of them to the chain."""
     ledger.check(message, signature, signer, ledger.chain.epoch_domain)
     if to_checksum_address(signer) not in ledger.chain.registry.verifiers():
         raise NotVerifier(f"{signer} is not admitted in the VerifierRegistry")
-    threshold = ledger.chain.registry.threshold()
     with ledger.store.write() as session:
         epoch = require_epoch(session, number)
         expected = root_message(ledger, epoch)
@@ -76,8 +76,6 @@ def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, sign
                     signature="0x" + signature.hex(),
                 )
             )  # fmt: skip
-            session.flush()
-        _propose(ledger, session, epoch, threshold)
 
 
 def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
@@ -93,7 +91,7 @@ def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
 
 
 def settle(ledger: Ledger) -> None:
-    """Follow the chain: note proposed, disputed and final epochs; finalize one whose window has passed."""
+    """Follow the chain: note proposed, disputed and final epochs; propose what is signed, finalize what has waited."""
     with ledger.store.read() as session:
         open_epochs = list(session.exec(select(Epoch).where(Epoch.state != "final")))
     for epoch in open_epochs:
@@ -103,6 +101,8 @@ def settle(ledger: Ledger) -> None:
             row = session.get_one(Epoch, epoch.number)
             row.state, row.attempt = STATES.get(on_chain.status, "closed"), on_chain.attempt
             session.add(row)
+            if on_chain.status == EpochStatus.NONE:
+                _propose(ledger, session, row)
             if on_chain.status == EpochStatus.PROPOSED and now > on_chain.closes_at:
                 key = f"finalize:{epoch.number}:{on_chain.attempt}:{on_chain.closes_at}"
                 outbox.enqueue(session, key, ledger.chain.registry.finalize(epoch.number))
@@ -126,6 +126,7 @@ def claim(ledger: Ledger, number: int, account: str) -> list[str]:
 
 def lines_of(session: Session, number: int, account: str) -> list[PayoutRow]:
     """An account's lines of an epoch. Raises NotFound if it has none."""
+    require_epoch(session, number)
     rows = select(PayoutRow).where(PayoutRow.epoch == number, PayoutRow.account == to_checksum_address(account))
     found = list(session.exec(rows))
     if not found:
@@ -149,8 +150,10 @@ def require_epoch(session: Session, number: int) -> Epoch:
 
 
 def record_mint(ledger: Ledger, session: Session, leaf: str) -> None:
-    """A final block minted this receipt: what was owed is paid."""
-    line = session.exec(select(PayoutRow).where(PayoutRow.leaf == leaf)).one()
+    """A final block minted this receipt: what was owed is paid. Other minters' receipts are no epoch's debt."""
+    line = session.exec(select(PayoutRow).where(PayoutRow.leaf == leaf)).one_or_none()
+    if line is None:
+        return
     journal.record(
         session,
         Transfer(
@@ -175,17 +178,30 @@ def _work(session: Session, run: Run, first: int) -> dict[str, int]:
     posted = select(Proof).where(
         Proof.run == run.id, col(Proof.number) >= first, col(Proof.number) <= run.round, Proof.state == "posted"
     )
-    for proof in session.exec(posted):
+    restored = appeals.upheld_proofs(session, run.id, first, run.round)
+    for proof in (*session.exec(posted), *restored):
         totals[proof.payout.lower()] = totals.get(proof.payout.lower(), 0) + proof.work
     return totals
 
 
-def _propose(ledger: Ledger, session: Session, epoch: Epoch, threshold: int) -> None:
+def _first_unpaid(session: Session, run: Run) -> int:
+    """The round after the run's last epoch: each round is paid in exactly one."""
+    return int(session.exec(select(func.coalesce(func.max(Epoch.last_round), 0)).where(Epoch.run == run.id)).one()) + 1
+
+
+def _propose(ledger: Ledger, session: Session, epoch: Epoch) -> None:
+    """Queue the proposal once k signatures count on the chain, which takes epochs one after the other."""
+    registry = ledger.chain.registry
+    threshold = registry.threshold()
     rows = session.exec(
         select(EpochSignature).where(EpochSignature.epoch == epoch.number, EpochSignature.attempt == epoch.attempt)
     ).all()
-    if len(rows) < threshold:
+    if len(rows) < threshold or registry.finalized_epochs() + 1 != epoch.number:
         return
-    signed = {row.verifier: bytes.fromhex(row.signature[2:]) for row in rows[:threshold]}
+    admitted, least = registry.verifiers(), registry.min_stake()
+    counting = [r for r in rows if r.verifier in admitted and registry.stake_of(r.verifier) >= least]
+    if len(counting) < threshold:
+        return
+    signed = {row.verifier: bytes.fromhex(row.signature[2:]) for row in counting[:threshold]}
     call = ledger.chain.registry.propose(root_message(ledger, epoch), signed)
     outbox.enqueue(session, f"propose-root:{epoch.number}:{epoch.attempt}", call)

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eth_utils import to_checksum_address
+from eth_utils import keccak, to_checksum_address
 from sqlmodel import Session, col, select
+from web3.contract.contract import ContractFunction
 
+from contracts.chain import rejections
 from contracts.governor import Ballot, ProposalState
 from contracts.run_config import RunConfig
 from ledger import outbox
 from ledger.errors import AlreadyDecided, NotFound, RoundClosed, TooEarly
 from ledger.service import Ledger
-from ledger.tables import BallotRow, ChainEvent, Proposal, Run
+from ledger.tables import BallotRow, ChainEvent, Outgoing, Proposal, Run
 
 
 def propose(
     ledger: Ledger, proposer: str, description: str, decisions: Sequence[Sequence[str]], deadline: int, signature: bytes
 ) -> str:
-    """Relay a signed proposal of (key, value) decisions; returns its id. Every decision must fit the run's rules."""
+    """Relay a signed proposal of (key, value) decisions; returns its id. Every decision must fit the run's rules.
+
+    The Governor is asked first, so that nobody's bad signature takes the place of a good one. Raises ContractRejected.
+    """
     with ledger.store.read() as session:
         configs = [RunConfig.from_json(text) for text in session.exec(select(Run.config))]
-    for config in configs:
+    for config in configs or [RunConfig()]:
         for key, value in decisions:
             config.with_decision(key, value)
     actions = ledger.chain.decision_actions(description, decisions)
     governor = ledger.chain.governor
     proposal_id = str(governor.proposal_id(actions, description))
+    key = f"proposal:{proposal_id}:{keccak(signature).hex()[:16]}"
+    with ledger.store.read() as session:
+        if session.get(Outgoing, key) is not None:
+            return proposal_id
     call = governor.propose_by_sig(to_checksum_address(proposer), actions, description, deadline, signature)
+    _try_out(ledger, call)
     with ledger.store.write() as session:
         if session.get(Proposal, proposal_id) is None:
             session.add(
@@ -36,28 +46,26 @@ def propose(
                     decisions=[list(pair) for pair in decisions],
                 )
             )  # fmt: skip
-        outbox.enqueue(session, f"proposal:{proposal_id}", call)
+        outbox.enqueue(session, key, call)
     return proposal_id
 
 
 def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: bytes) -> None:
-    """Relay a signed ballot, while the vote is open."""
-    name = to_checksum_address(voter)
+    """Relay a signed ballot, while the vote is open and the Governor would count it. Raises ContractRejected."""
+    name, text = to_checksum_address(voter), "0x" + signature.hex()
     with ledger.store.read() as session:
-        require_proposal(session, proposal_id)
-    state = ledger.chain.governor.state(int(proposal_id))
-    if state == ProposalState.PENDING:
-        raise TooEarly("voting has not begun; the snapshot is taken first")
-    if state != ProposalState.ACTIVE:
-        raise RoundClosed(f"proposal {proposal_id} is {state.name.lower()}")
+        proposal, known = require_proposal(session, proposal_id), session.get(BallotRow, (proposal_id, name))
+    if known is not None and (known.support, known.signature) == (support, text):
+        return
+    if known is not None:
+        raise AlreadyDecided(f"{name} has voted on {proposal_id}")
+    _require_active(ledger, proposal)
     ballot = Ballot(int(proposal_id), support, name, signature)
+    _try_out(ledger, ledger.chain.ballot_call(ballot))
     with ledger.store.write() as session:
-        known = session.get(BallotRow, (proposal_id, name))
-        if known is not None and known.support != support:
+        if session.get(BallotRow, (proposal_id, name)) is not None:
             raise AlreadyDecided(f"{name} has voted on {proposal_id}")
-        if known is None:
-            text = "0x" + signature.hex()
-            session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
+        session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
         outbox.enqueue(session, f"ballot:{proposal_id}:{name}", ledger.chain.governor.relay_votes([ballot]))
 
 
@@ -109,6 +117,20 @@ def state_name(ledger: Ledger, proposal: Proposal) -> str:
     """The Governor's word, or `relaying` before the proposal is on the chain."""
     state = _state(ledger, proposal)
     return "relaying" if state is None else state.name.lower()
+
+
+def _require_active(ledger: Ledger, proposal: Proposal) -> None:
+    state = _state(ledger, proposal)
+    if state in (None, ProposalState.PENDING):
+        raise TooEarly("voting has not begun; the snapshot is taken first")
+    if state != ProposalState.ACTIVE:
+        raise RoundClosed(f"proposal {proposal.id} is {state_name(ledger, proposal)}")
+
+
+def _try_out(ledger: Ledger, call: ContractFunction) -> None:
+    """Raises ContractRejected if the call would be refused now."""
+    with rejections():
+        call.call({"from": ledger.operator.address})
 
 
 def _state(ledger: Ledger, proposal: Proposal) -> ProposalState | None:

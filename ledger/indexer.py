@@ -11,7 +11,7 @@ from web3 import Web3
 from web3.contract.contract import ContractEvent
 
 from contracts.chain import contract_at
-from ledger import epochs
+from ledger import appeals, epochs
 from ledger.errors import FinalityViolated
 from ledger.service import Ledger
 from ledger.tables import ChainEvent, Cursor, DecisionRow
@@ -19,7 +19,7 @@ from ledger.tables import ChainEvent, Cursor, DecisionRow
 FOLLOWED: dict[str, tuple[str, ...]] = {
     "ModelToken": ("Minted", "Transfer"),
     "ModelRegistry": ("Decision",),
-    "VerifierRegistry": ("EpochProposed", "EpochChallenged", "EpochFinalized"),
+    "VerifierRegistry": ("EpochProposed", "EpochChallenged", "EpochFinalized", "AppealOpened"),
     "ModelGovernor": ("ProposalCreated", "VoteCast", "ProposalExecuted"),
 }
 BATCH = 500
@@ -98,6 +98,8 @@ def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
         session.add(
             DecisionRow(sequence=int(said["sequence"]), key=said["key"], value=said["value"], block=event.block)
         )
+    if event.name == "AppealOpened":
+        appeals.begin(ledger, session, event.arguments["proof"], event.arguments["appellant"])
 
 
 def _plain(value: Any) -> Any:

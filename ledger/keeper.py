@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from requests.exceptions import ConnectionError as ChainUnreachable
 
-from ledger import epochs, governance, indexer, outbox, rounds
+from ledger import appeals, epochs, governance, indexer, outbox, rounds, work_audit
 from ledger.service import Ledger
 
 STEPS: tuple[Callable[[Ledger], None], ...] = (
@@ -17,6 +17,8 @@ STEPS: tuple[Callable[[Ledger], None], ...] = (
     indexer.follow,
     epochs.settle,
     governance.carry_out,
+    work_audit.audit_decided,
+    appeals.lapse,
 )
 logger = logging.getLogger(__name__)
 

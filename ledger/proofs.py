@@ -80,9 +80,7 @@ def challenge(ledger: Ledger, message: Challenge, signature: bytes) -> Challenge
         known = session.get(ChallengeRow, (proof_id, name))
         if known is not None:
             return known
-        bound = session.get(Anchor, (proof.run, name))
-        if bound is None:
-            raise NotVerifier(f"{name} has anchored no hash chain for this run")
+        bound = require_panelist(session, proof, name)
         check_link(bytes.fromhex(bound.anchor[2:]), message.link, proof.number)
         run, config = require_run(session, proof.run), _config(session, proof)
         segments = draw_segments(beacon, message.link, message.proof, config.segments, int(run.manifest["samples"]))
@@ -131,6 +129,19 @@ def require_proof(session: Session, proof_id: str) -> Proof:
     if found is None:
         raise NotFound(f"no proof {proof_id}")
     return found
+
+
+def panel(session: Session, proof: Proof) -> list[Anchor]:
+    """The verifiers of a proof: bound to a hash chain before its beacon existed, so that none chose its draw."""
+    return list(session.exec(select(Anchor).where(Anchor.run == proof.run, col(Anchor.block) < proof.beacon_block)))
+
+
+def require_panelist(session: Session, proof: Proof, verifier: str) -> Anchor:
+    """The anchor of one of the proof's verifiers. Raises NotVerifier."""
+    for bound in panel(session, proof):
+        if bound.verifier == verifier:
+            return bound
+    raise NotVerifier(f"{verifier} anchored no hash chain for this run before the proof's beacon")
 
 
 def round_proofs(session: Session, run: str, number: int) -> list[Proof]:

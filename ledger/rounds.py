@@ -141,15 +141,15 @@ def _start(session: Session, run: Run, threshold: int) -> _Start:
 
 def _decide_config(session: Session, run: Run, config: RunConfig) -> RunConfig:
     pending = session.exec(
-        select(DecisionRow).where(col(DecisionRow.outcome).is_(None)).order_by(col(DecisionRow.sequence))
+        select(DecisionRow).where(col(DecisionRow.sequence) > run.decided).order_by(col(DecisionRow.sequence))
     )
     for row in pending:
         try:
             config = config.with_decision(row.key, row.value)
-            row.outcome = "applied"
+            outcome = "applied"
         except InvalidRunConfig as error:
-            row.outcome = f"refused: {error.detail}"
-        row.round = run.round + 1
+            outcome = f"refused: {error.detail}"
+        row.outcome, row.round, run.decided = outcome, run.round + 1, row.sequence
         session.add(row)
         log.append(
             session, "decision", run=run.id, sequence=row.sequence, key=row.key, value=row.value,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from eth_account.signers.local import LocalAccount
 from sqlmodel import Session, col, select
 
-from contracts.messages import Message, to_json
+from contracts.errors import BadField
+from contracts.messages import Message, field_types, to_json
 from contracts.signing import Domain, digest, require_signer
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
@@ -18,6 +19,8 @@ from ledger.store import Store
 from ledger.tables import SignedMessage
 
 MAX_AHEAD = 86_400
+LARGEST = 2**63 - 1
+"""The largest uint64 that a database column holds; no round, count or time comes near."""
 
 
 def unix_now() -> int:
@@ -36,8 +39,9 @@ class Ledger:
     now: Callable[[], int] = field(default=unix_now)
 
     def check(self, message: Message, signature: bytes, signer: str, domain: Domain | None = None) -> str:
-        """The 0x-hex digest of a timely message by `signer`. Raises BadSignature and MessageExpired."""
+        """The 0x-hex digest of a timely message by `signer`. Raises BadSignature, BadField and MessageExpired."""
         require_signer(message, domain or self.chain.domain, signature, signer)
+        _check_storable(message)
         deadline = int(getattr(message, "deadline", self.now()))
         if not self.now() <= deadline <= self.now() + MAX_AHEAD:
             raise MessageExpired(f"deadline {deadline} is past or over a day ahead of {self.now()}; sign anew")
@@ -50,6 +54,12 @@ class Ledger:
         body = to_json(message)
         kind, text = type(message).__name__, "0x" + signature.hex()
         session.add(SignedMessage(digest=key, kind=kind, body=body, signature=text, signer=signer, received=self.now()))
+
+
+def _check_storable(message: Message) -> None:
+    for name, solidity in field_types(type(message)).items():
+        if solidity == "uint64" and getattr(message, name) > LARGEST:
+            raise BadField(f"{name} must be at most {LARGEST}")
 
 
 def envelopes(session: Session, keys: Iterable[str]) -> dict[str, dict[str, object]]:

@@ -9,9 +9,15 @@ from typing import Any
 from sqlalchemy import Engine, event, text
 from sqlmodel import Session, SQLModel, create_engine
 
-from ledger import tables
+from ledger import audit_tables, tables
+
+APPEND_ONLY = (*tables.APPEND_ONLY, *audit_tables.APPEND_ONLY)
 
 _SQLITE_TRIGGER = """CREATE TRIGGER IF NOT EXISTS {table}_no_{verb} BEFORE {verb} ON "{table}"
+BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"""
+# INSERT OR REPLACE deletes the old row without firing its DELETE trigger
+_SQLITE_REPLACE_TRIGGER = """CREATE TRIGGER IF NOT EXISTS {table}_no_REPLACE BEFORE INSERT ON "{table}"
+WHEN EXISTS (SELECT 1 FROM "{table}" WHERE {taken})
 BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"""
 _POSTGRES_FUNCTION = """CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"""
@@ -56,9 +62,17 @@ class Store:
 
     def _trigger_statements(self) -> list[str]:
         if not self._sqlite:
-            return [_POSTGRES_FUNCTION, *(_POSTGRES_TRIGGER.format(table=t) for t in tables.APPEND_ONLY)]
+            return [_POSTGRES_FUNCTION, *(_POSTGRES_TRIGGER.format(table=t) for t in APPEND_ONLY)]
         verbs = ("UPDATE", "DELETE")
-        return [_SQLITE_TRIGGER.format(table=t, verb=verb) for t in tables.APPEND_ONLY for verb in verbs]
+        plain = [_SQLITE_TRIGGER.format(table=t, verb=verb) for t in APPEND_ONLY for verb in verbs]
+        return plain + [_SQLITE_REPLACE_TRIGGER.format(table=t, taken=_taken(t)) for t in APPEND_ONLY]
+
+
+def _taken(table: str) -> str:
+    """SQL for "a row with one of the new row's keys exists"."""
+    columns = SQLModel.metadata.tables[table].columns
+    keys = [[c.name for c in columns if c.primary_key], *([c.name] for c in columns if c.unique)]
+    return " OR ".join("(" + " AND ".join(f'"{name}" = NEW."{name}"' for name in key) + ")" for key in keys)
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

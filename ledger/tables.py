@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Numeric, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Numeric, String, Text, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -37,6 +37,11 @@ def units() -> Any:
     return Field(sa_column=Column(Units, nullable=False))
 
 
+def large() -> Any:
+    """A whole number that 32 bits need not hold."""
+    return Field(sa_column=Column(BigInteger, nullable=False))
+
+
 def document() -> Any:
     """A JSON column."""
     return Field(sa_column=Column(JSON, nullable=False))
@@ -54,7 +59,7 @@ class SignedMessage(SQLModel, table=True):
 
 
 class Run(SQLModel, table=True):
-    """A run; `config` is what the next round would open with."""
+    """A run; `config` is what the next round would open with, after the decisions up to `decided`."""
 
     id: str = Field(primary_key=True)
     creator: str
@@ -66,6 +71,7 @@ class Run(SQLModel, table=True):
     momentum_blob: str
     phase: str = "enrolling"
     round: int = 0
+    decided: int = 0
 
 
 class Node(SQLModel, table=True):
@@ -82,12 +88,13 @@ class Node(SQLModel, table=True):
 
 
 class Anchor(SQLModel, table=True):
-    """The end of a verifier's hash chain."""
+    """The end of a verifier's hash chain, and the chain's head when it was bound: later beacons alone draw with it."""
 
     run: str = Field(primary_key=True)
     verifier: str = Field(primary_key=True)
     anchor: str
     length: int
+    block: int
 
 
 class Round(SQLModel, table=True):
@@ -131,7 +138,7 @@ class Proof(SQLModel, table=True):
     number: int
     node: str
     payout: str
-    work: int
+    work: int = large()
     gradient_blob: str
     beacon_block: int
     state: str = "pending"
@@ -196,7 +203,7 @@ class MergeRow(SQLModel, table=True):
     momentum: str
     theta_blob: str
     momentum_blob: str
-    held_out_loss: int
+    held_out_loss: int = large()
     message: str
 
 
@@ -302,7 +309,7 @@ class ChainEvent(SQLModel, table=True):
 
 
 class DecisionRow(SQLModel, table=True):
-    """A decision of the holders, in chain order; `outcome` says what the run made of it."""
+    """A decision of the holders, in chain order; `outcome` says what the run that came to it last made of it."""
 
     __tablename__ = "decision"
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from eth_utils import to_checksum_address
 from sqlmodel import Session, select
 
+from contracts.errors import BadField
 from contracts.messages import Verdict, to_json
 from contracts.reasons import Reason
+from contracts.run_config import RunConfig
 from ledger import journal, log
 from ledger.enrolment import require_run
-from ledger.errors import AlreadyDecided, NotVerifier, RoundClosed
-from ledger.proofs import require_proof
+from ledger.errors import AlreadyDecided, RoundClosed, TooEarly
+from ledger.proofs import panel, require_panelist, require_proof
 from ledger.service import Ledger
-from ledger.tables import Anchor, Node, Proof, SignedMessage, VerdictRow
+from ledger.tables import ChallengeRow, Node, Proof, Round, SignedMessage, VerdictRow
 
 UNDECIDED, ACCEPT, REJECT = 0, 1, 2
 NO_SEGMENT = 0xFFFFFFFF
@@ -30,10 +32,11 @@ def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:
             return
         if known is not None:
             raise AlreadyDecided(f"{name} has given its stage {message.stage} verdict on {proof_id}")
-        if session.get(Anchor, (proof.run, name)) is None:
-            raise NotVerifier(f"{name} is not an anchored verifier of this run")
-        if proof.state != "pending" or message.stage != proof.stage or message.outcome > REJECT:
+        require_panelist(session, proof, name)
+        if proof.state != "pending" or message.stage != proof.stage:
             raise RoundClosed(f"proof {proof_id} is {proof.state} at stage {proof.stage}")
+        _check_coherent(session, message, proof)
+        _check_drawn(session, message, proof_id, name)
         ledger.keep(session, message, signature, name, key)
         session.add(_row(message, proof_id, name, key))
         log.append(session, "verdict", message=to_json(message), signature="0x" + signature.hex())
@@ -49,9 +52,8 @@ def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> No
     if proof.stage == 1 and rejects:
         _escalate(ledger, session, proof, rejects)
         return
-    panel = session.exec(select(Anchor).where(Anchor.run == proof.run)).all()
     patience = int(require_run(session, proof.run).manifest["phaseSeconds"])
-    complete = len(given) >= len(panel) or ledger.now() > proof.stage_since + 3 * patience
+    complete = len(given) >= len(panel(session, proof)) or ledger.now() > proof.stage_since + 3 * patience
     accepts = sum(v.outcome == ACCEPT for v in given)
     if len(rejects) >= threshold:
         _void(ledger, session, proof, rejects[0].reason, rejects[0].measured, rejects[0].limit)
@@ -59,6 +61,25 @@ def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> No
         _post(ledger, session, proof)
     elif complete:
         _void(ledger, session, proof, Reason.QUORUM_MISSING, 0, 0)
+
+
+def _check_coherent(session: Session, message: Verdict, proof: Proof) -> None:
+    """Outcome, reason and segment must make sense together: others will act on them."""
+    if message.outcome not in (UNDECIDED, ACCEPT, REJECT):
+        raise BadField("outcome must be 0 undecided, 1 accept or 2 reject")
+    if message.reason not in {int(r) for r in Reason}:
+        raise BadField(f"reason {message.reason} is not one of {', '.join(f'{r.value} {r.slug}' for r in Reason)}")
+    if (message.outcome == ACCEPT) != (message.reason == Reason.NONE):
+        raise BadField("reason must be 0 in an accepting verdict, and another in any other")
+    segments = RunConfig.from_json(session.get_one(Round, (proof.run, proof.number)).config).segments
+    if message.segment >= segments and message.segment != NO_SEGMENT:
+        raise BadField(f"segment must be below {segments}, or {NO_SEGMENT} for none")
+
+
+def _check_drawn(session: Session, message: Verdict, proof_id: str, verifier: str) -> None:
+    """Who did not draw cannot have looked: at stage 1 only an undecided verdict needs no draw."""
+    if message.stage == 1 and message.outcome != UNDECIDED and not session.get(ChallengeRow, (proof_id, verifier)):
+        raise TooEarly(f"{verifier} has not drawn segments of {proof_id}; send the challenge first")
 
 
 def _verdicts(session: Session, proof: Proof) -> list[VerdictRow]:

@@ -14,6 +14,10 @@ from contracts.errors import CommonweightError
 from contracts.run_config import RunConfig
 from trainer.batches import Batch
 from trainer.model import GPT
+from trainer.portable.optimizer import adamw as portable_adamw
+from trainer.portable.optimizer import gradient_norm
+from trainer.portable.step import portable_gradients
+from trainer.profile import PORTABLE
 from trainer.state import TrainState
 
 
@@ -23,6 +27,12 @@ class NonFiniteLoss(CommonweightError):
     code = "non-finite-loss"
 
 
+class MicroBatchesUnsupported(CommonweightError):
+    """Only the portable profile can cut a batch without changing the step."""
+
+    code = "micro-batches-unsupported"
+
+
 class StepResult(NamedTuple):
     """Training loss in nats per byte, and the gradient's global norm before clipping."""
 
@@ -30,29 +40,39 @@ class StepResult(NamedTuple):
     gradient_norm: float
 
 
-def inner_step(config: RunConfig, model: GPT, state: TrainState, batch: Batch) -> StepResult:
+def inner_step(
+    config: RunConfig, model: GPT, state: TrainState, batch: Batch, micro_batches: int = 1
+) -> StepResult:
     """One AdamW step, in place on `state`: forward, backward, clip by global norm, decoupled decay.
 
-    Run `configure_determinism` first. Raises NonFiniteLoss, and then leaves `state` as it was.
+    `config.profile` picks the arithmetic: torch's own float32, or the portable profile's, where `micro_batches` saves
+    memory and changes no bit. Run `configure_determinism` first. Raises MicroBatchesUnsupported and NonFiniteLoss, and
+    then leaves `state` as it was.
     """
-    loss, gradients = _gradients(model, state.theta, batch)
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    result = StepResult(loss.item(), norm.item())
-    if not (math.isfinite(result.loss) and math.isfinite(result.gradient_norm)):
-        raise NonFiniteLoss(f"loss {result.loss}, gradient norm {result.gradient_norm} at step {state.step}")
+    portable = config.profile == PORTABLE
+    if micro_batches != 1 and not portable:
+        raise MicroBatchesUnsupported(f"{micro_batches} micro-batches under the profile {config.profile!r}")
+    if portable:
+        loss, gradients = portable_gradients(config, state.theta, batch, micro_batches)
+        norm = gradient_norm(gradients)
+    else:
+        loss, gradients = _gradients(model, state.theta, batch)
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item()
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise NonFiniteLoss(f"loss {loss}, gradient norm {norm} at step {state.step}")
     limit = config.rate("clip")
-    if result.gradient_norm > limit:
-        torch._foreach_mul_(gradients, limit / result.gradient_norm)
-    _adamw(config, state, gradients)
-    return result
+    if norm > limit:
+        torch._foreach_mul_(gradients, limit / norm)
+    (portable_adamw if portable else _adamw)(config, state, gradients)
+    return StepResult(loss, norm)
 
 
-def _gradients(model: GPT, theta: dict[str, Tensor], batch: Batch) -> tuple[Tensor, list[Tensor]]:
+def _gradients(model: GPT, theta: dict[str, Tensor], batch: Batch) -> tuple[float, list[Tensor]]:
     x, y = (torch.from_numpy(part) for part in batch)
     weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
     logits: Tensor = functional_call(model, weights, (x,))
     loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
-    return loss.detach(), list(torch.autograd.grad(loss, list(weights.values())))
+    return loss.item(), list(torch.autograd.grad(loss, list(weights.values())))
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,17 @@ from typing import Any
 from eth_utils import keccak
 
 from contracts.errors import CommonweightError
-from contracts.messages import Heartbeat, NodeEnrolment, Opening, StepProof
-from contracts.positional_tree import KECCAK_TREE
+from contracts.messages import Heartbeat, NodeEnrolment, Opening
 from contracts.run_config import RunConfig
-from contracts.state_layout import inner_digest, theta_digest
+from contracts.state_layout import inner_digest
 from contracts.tensorfile import pack, unpack
 from trainer import cheats
-from trainer.batches import batch_source
 from trainer.client import ApiClient, ApiProblem, deadline, octets
+from trainer.conduct import Disclosure, Job
 from trainer.corpus import Corpus, default_corpus, load_corpus
 from trainer.inner_step import StepResult
-from trainer.profile import configure_determinism
 from trainer.state import Tensors, inner_of, layout, start_tensors, theta_layout
-from trainer.trajectory import Trajectory
+from trainer.trajectory import OnStep, Trajectory
 
 NEWS_SECONDS = 2.0
 HEARTBEAT_SECONDS = 1.0
@@ -38,7 +36,10 @@ class WrongCorpus(CommonweightError):
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """All settings of a node process. `cheat` names one of trainer.cheats, for tests and the demo."""
+    """All settings of a node process. `cheat` names one of trainer.cheats, for tests and the demo.
+
+    `calm_seconds` lie between two looks at a log that keeps growing: with n nodes, each entry wakes all n.
+    """
 
     api_url: str
     run: str
@@ -48,6 +49,7 @@ class NodeSettings:
     data: tuple[Path, ...] = ()
     from_round: int = 1
     cheat: str | None = None
+    calm_seconds: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,11 @@ Report = Callable[[Progress], None]
 
 
 class Node:
-    """One node of one run."""
+    """One node of one run. Raises UnknownCheat, ApiProblem and ApiUnreachable."""
 
     def __init__(self, settings: NodeSettings, report: Report) -> None:
         self.settings, self._report = settings, report
+        self._conduct = cheats.conduct(settings.cheat)
         self.client = ApiClient(settings.api_url, settings.key)
         self._corpus = load_corpus(settings.data) if settings.data else default_corpus()
         self._step = 0
@@ -82,81 +85,74 @@ class Node:
         self._report(Progress("enrolled", s.from_round))
 
     def take_part(self, stop: threading.Event) -> None:
-        """Train every round that lists this node, until told to stop."""
+        """Train every round that lists this node, until told to stop.
+
+        A node that was restarted after it had committed repeats its work, bit for bit, and opens what is asked for.
+        """
         done, seen = 0, -1
         while not stop.is_set():
-            seen = self.client.news(seen, NEWS_SECONDS)
+            seen = self._await_news(seen, stop)
             current = self._current()
-            if current is None or current["round"] <= done or current["phase"] != "training":
+            if current is None or current["round"] <= done:
                 continue
-            place = self._place(current)
-            if place is None or place["lapsed"]:
+            place, standing = self._place(current), self._standing(current)
+            if place is None or place["lapsed"] or not _is_due(current, standing):
                 continue
-            self._train(current, place, stop)
+            self._train(current, place, standing, stop)
             done = int(current["round"])
 
-    def _train(self, current: dict[str, Any], place: dict[str, Any], stop: threading.Event) -> None:
+    def _train(
+        self, current: dict[str, Any], place: dict[str, Any], standing: dict[str, Any] | None, stop: threading.Event
+    ) -> None:
         config = RunConfig.from_json(current["config"])
         _check_corpus(config, self._corpus)
-        start = self._start(config, current, place)
-        with self._heartbeats(int(current["round"])):
-            trajectory = self._run_inner(config, current, start)
-            proof = self._commit(config, current, start, trajectory)
-        self._serve_openings(proof, trajectory, int(current["round"]), stop)
+        job = Job(self.client, current, config, self._corpus, self._start(config, current, place))
+        with self._heartbeats(job.number):
+            self._report(Progress("training", job.number))
+            folder = self.settings.folder / "boundaries"
+            trajectory = self._conduct.run_inner(job, self._on_step(job.number), folder)
+            proof = self._commit(job, trajectory) if standing is None else str(standing["proof"])
         self._remember(trajectory)
+        self._serve_openings(job, proof, trajectory, stop)
 
-    def _run_inner(self, config: RunConfig, current: dict[str, Any], start: Tensors) -> Trajectory:
-        number = int(current["round"])
-        batches = batch_source(self._corpus.train, config, octets(current["data_seed"]), number, self.client.address)
-        self._report(Progress("training", number))
-        folder = self.settings.folder / "boundaries"
-        return cheats.runner(self.settings.cheat)(config, start, batches, self._on_step(number), folder)
-
-    def _on_step(self, number: int) -> Callable[[int, StepResult], None]:
+    def _on_step(self, number: int) -> OnStep:
         def note(step: int, result: StepResult) -> None:
             self._step = step + 1
             self._report(Progress("step", number, step + 1, result.loss))
 
         return note
 
-    def _commit(self, config: RunConfig, current: dict[str, Any], start: Tensors, trajectory: Trajectory) -> bytes:
-        entries = list(trajectory.boundary_entries)
-        last = len(entries) - 1
-        blob = self.client.put_blob(self.settings.run, pack(trajectory.pseudo_gradient))
-        message = StepProof(
-            run=octets(self.settings.run), round=int(current["round"]), node=self.client.address,
-            startState=theta_digest(start), innerState=inner_digest(start), commitment=trajectory.root,
-            boundaries=len(entries), endState=theta_digest(trajectory.end_state),
-            innerEnd=inner_digest(trajectory.end_state), pseudoGradient=trajectory.pseudo_gradient_digest,
-            dataSeed=octets(current["data_seed"]), config=config.digest(),
-            profile=configure_determinism(config.profile).digest(), steps=config.steps,
-            tokens=config.tokens_per_round, deadline=deadline(),
-        )  # fmt: skip
-        answer = self.client.send(
-            "/proofs", message, gradient_blob=blob,
-            first_path=_hexed(KECCAK_TREE.inclusion_proof(entries, 0)),
-            last_path=_hexed(KECCAK_TREE.inclusion_proof(entries, last)),
-        )  # fmt: skip
-        self._report(Progress("committed", int(current["round"]), config.steps, detail=answer["proof"]))
-        return octets(answer["proof"])
+    def _commit(self, job: Job, trajectory: Trajectory) -> str:
+        proof = ""
+        for made in self._conduct.commitments(job, trajectory):
+            blob = self.client.put_blob(job.run, made.gradient)
+            answer = self.client.send(
+                "/proofs", made.message, domain=made.domain, gradient_blob=blob,
+                first_path=_hexed(made.first_path), last_path=_hexed(made.last_path),
+            )  # fmt: skip
+            proof = str(answer["proof"])
+            self._report(Progress("committed", job.number, job.config.steps, detail=proof))
+        return proof
 
-    def _serve_openings(self, proof: bytes, trajectory: Trajectory, number: int, stop: threading.Event) -> None:
+    def _serve_openings(self, job: Job, proof: str, trajectory: Trajectory, stop: threading.Event) -> None:
         status: dict[str, Any] = {"state": "pending", "reason": None}
         seen = -1
         while status["state"] == "pending" and not stop.is_set():
-            seen = self.client.news(seen, NEWS_SECONDS)
-            status = self.client.get(f"/proofs/0x{proof.hex()}/status")
-            for boundary in status["wanted"]:
-                self._open(proof, trajectory, int(boundary))
+            seen = self._await_news(seen, stop)
+            status = self.client.get(f"/proofs/{proof}/status")
+            for disclosure in self._conduct.openings(job, trajectory, status["wanted"]):
+                self._open(job, proof, disclosure)
         why = "" if status["reason"] is None else f": {status['reason']}"
-        self._report(Progress("decided", number, detail=f"{status['state']}{why}"))
+        self._report(Progress("decided", job.number, detail=f"{status['state']}{why}"))
 
-    def _open(self, proof: bytes, trajectory: Trajectory, boundary: int) -> None:
-        opening = trajectory.opening(boundary)
-        blob = self.client.put_blob(self.settings.run, opening.packed)
-        digest = keccak(trajectory.boundary_entries[boundary])
-        message = Opening(proof, boundary, digest, bytes.fromhex(blob), deadline())
-        self.client.send("/openings", message, path=_hexed(opening.proof))
+    def _open(self, job: Job, proof: str, shown: Disclosure) -> None:
+        blob = self.client.put_blob(job.run, shown.packed)
+        message = Opening(octets(proof), shown.boundary, keccak(shown.entry), bytes.fromhex(blob), deadline())
+        self.client.send("/openings", message, path=_hexed(shown.path))
+
+    def _await_news(self, seen: int, stop: threading.Event) -> int:
+        stop.wait(self.settings.calm_seconds)
+        return self.client.news(seen, NEWS_SECONDS)
 
     def _current(self) -> dict[str, Any] | None:
         run = self.client.get(f"/runs/{self.settings.run}")
@@ -166,6 +162,10 @@ class Node:
 
     def _place(self, current: dict[str, Any]) -> dict[str, Any] | None:
         return next((n for n in current["nodes"] if n["node"] == self.client.address), None)
+
+    def _standing(self, current: dict[str, Any]) -> dict[str, Any] | None:
+        """The proof that this node has in the round already, from before a restart."""
+        return next((p for p in current["proofs"] if p["node"] == self.client.address), None)
 
     def _start(self, config: RunConfig, current: dict[str, Any], place: dict[str, Any]) -> Tensors:
         theta = unpack(self.client.blob(current["theta"]["blob"]), theta_layout(config))
@@ -219,10 +219,15 @@ def run_node(settings: NodeSettings, report: Report, stop: threading.Event) -> N
     node.take_part(stop)
 
 
+def _is_due(current: dict[str, Any], standing: dict[str, Any] | None) -> bool:
+    """Whether the round still takes a proof of this node, or openings for the one that it has."""
+    return bool(current["phase"] == "training" if standing is None else standing["state"] == "pending")
+
+
 def _check_corpus(config: RunConfig, corpus: Corpus) -> None:
     if corpus.digest != config.corpus_digest:
         raise WrongCorpus(f"the run trains on {config.corpus_digest[:16]}…, this data is {corpus.digest[:16]}…")
 
 
-def _hexed(path: list[bytes] | tuple[bytes, ...]) -> list[str]:
+def _hexed(path: Sequence[bytes]) -> list[str]:
     return ["0x" + node.hex() for node in path]

@@ -151,10 +151,15 @@ def run_inner(
 
 
 def replay_segment(
-    config: RunConfig, start: Mapping[str, NDArray[np.generic]], segment: int, batches: BatchSource
+    config: RunConfig,
+    start: Mapping[str, NDArray[np.generic]],
+    segment: int,
+    batches: BatchSource,
+    on_state: Callable[[Tensors], None] | None = None,
 ) -> Tensors:
     """The full state at the end of `segment` (from 0), recomputed from the full state at its start.
 
+    `on_state` is called with the state after each step but the last: what no node publishes.
     Raises UnknownSegment, StateMismatch and NonFiniteLoss.
     """
     if not 0 <= segment < config.segments:
@@ -163,6 +168,8 @@ def replay_segment(
     model, state = build_model(config), TrainState.from_tensors(start, config)
     for step in range(segment * config.segment, (segment + 1) * config.segment):
         inner_step(config, model, state, batches(step))
+        if on_state is not None and step + 1 < (segment + 1) * config.segment:
+            on_state(state.to_tensors())
     return state.to_tensors()
 
 

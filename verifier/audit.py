@@ -29,9 +29,10 @@ ACCEPT, REJECT = 1, 2
 
 @dataclass(frozen=True)
 class Authority:
-    """What the chain says: message domain, registrant of the model, distributor, verifiers and k."""
+    """What the chain says: message domain, registry's domain, registrant of the model, distributor, verifiers, k."""
 
     domain: Domain
+    registry_domain: Domain
     creator: str
     distributor: str
     verifiers: frozenset[str]
@@ -52,6 +53,7 @@ class _Proof:
     message: messages.StepProof
     verdicts: dict[tuple[int, str], int] = field(default_factory=dict)
     state: str = "pending"
+    restored_round: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class LogAudit:
             "verdict": self._verdict,
             "proof-posted": self._proof_posted,
             "proof-voided": self._proof_voided,
+            "appeal-decided": self._appeal_decided,
             "merge": self._merge,
             "epoch-closed": self._epoch_closed,
         }
@@ -167,6 +170,19 @@ class LogAudit:
         accepts = sum(s == 2 and outcome == ACCEPT for (s, _), outcome in proof.verdicts.items())
         _require(accepts < self.authority.threshold, "voided against a quorum that accepted it")
 
+    def _appeal_decided(self, entry: dict[str, Any]) -> None:
+        proof = self._proofs[entry["proof"]]
+        _require(proof.state == "voided" and proof.restored_round is None, "appeal on a proof that was not voided")
+        ruling = from_json(messages.AppealRuling, entry["message"])
+        _require("0x" + ruling.proof.hex() == entry["proof"], "ruling on another proof")
+        panel = self.authority.verifiers - {to_checksum_address(ruling.respondent)}
+        for name, signature in entry["signatures"].items():
+            require_signer(ruling, self.authority.registry_domain, bytes.fromhex(signature[2:]), name)
+        signed = {to_checksum_address(name) for name in entry["signatures"]} & panel
+        _require(len(signed) >= self.authority.threshold, f"ruling under {len(signed)} signatures")
+        if ruling.upheld:
+            proof.restored_round = int(entry["decided_round"])
+
     def _decided(self, entry: dict[str, Any], state: str) -> _Proof:
         proof = self._proofs[entry["proof"]]
         _require(proof.state == "pending", f"proof is {proof.state} already")
@@ -207,8 +223,10 @@ class LogAudit:
     def _work(self, run: str, first: int, last: int) -> Mapping[str, int]:
         work: dict[str, int] = {}
         for proof in self._proofs.values():
-            said = proof.message
-            if proof.state != "posted" or "0x" + said.run.hex() != run or not first <= said.round <= last:
+            said, paid_round = proof.message, proof.restored_round
+            if proof.state == "posted":
+                paid_round = said.round
+            if paid_round is None or "0x" + said.run.hex() != run or not first <= paid_round <= last:
                 continue
             account = self._payouts[run, to_checksum_address(said.node)].lower()
             work[account] = work.get(account, 0) + said.tokens

@@ -2,9 +2,10 @@
 
 1. the commitment is signed by the node, and its first entry is the round's weights with the node's own last
    accepted optimizer state (both digests are in the signed proof; the server's word for the round is compared)
-2. the numerics profile is one that this verifier can replay exactly
+2. the numerics profile is one that this verifier can compare with (verifier/compare.py)
 3. every drawn boundary, and always the last, is opened and proven to be in the commitment
-4. each drawn segment, replayed from its opened start with the trainer's own step, ends where the node said
+4. each drawn segment, replayed from its opened start with the trainer's own step, ends where the node said; of the
+   segment that all verifiers replay, the states inside are hashed into the trace that proves the work
 5. the last boundary holds the end state that the proof names
 6. the pseudo-gradient is the round's weights less the end weights, bit for bit
 """
@@ -12,29 +13,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from contracts.draw import common_segment
+from contracts.faults import trace_of
+from contracts.limits import LimitTable, PairLimits
 from contracts.messages import StepProof
 from contracts.reasons import Reason
 from contracts.run_config import RunConfig
-from contracts.state_layout import inner_digest, theta_digest
+from contracts.state_layout import boundary_entry, inner_digest, theta_digest
 from contracts.tensorfile import state_digest, unpack
 from trainer.batches import batch_source
-from trainer.client import ApiClient, octets
+from trainer.client import octets
 from trainer.corpus import Corpus
 from trainer.profile import configure_determinism
 from trainer.state import theta_layout
 from trainer.trajectory import pseudo_gradient, replay_segment
-from verifier.compare import EXACT_LIMIT, Comparison, compare
-from verifier.errors import CheckFailed
-from verifier.opening import opened_state, step_proof
+from verifier.compare import Comparison, compare, limits_for
+from verifier.errors import CheckFailed, ProfileMismatch
+from verifier.opening import Source, opened_state, step_proof
 
 
 @dataclass(frozen=True)
 class Case:
-    """A proof with the round that it belongs to, as the API shows both."""
+    """A proof with the round that it belongs to, as the API (or a saved bundle) shows both."""
 
-    client: ApiClient
+    client: Source
     view: dict[str, Any]
     round: dict[str, Any]
 
@@ -47,6 +52,28 @@ class Case:
     def last_segment(self) -> int:
         """Index of the last segment; checks of the end count as its."""
         return self.config.segments - 1
+
+    @cached_property
+    def limits(self) -> PairLimits | None:
+        """Limits of the pair of machines, None for exact comparison. Raises CheckFailed and CannotJudge."""
+        own = configure_determinism(self.config.profile)
+        try:
+            return limits_for(self.config, self.commitment().profile, own, self._table())
+        except ProfileMismatch as error:
+            raise CheckFailed(Reason.PROFILE_UNSUPPORTED, 0, error.detail) from error
+
+    def is_common(self, segment: int) -> bool:
+        """Whether all verifiers of this proof replay this segment; by the beacon that the draws name."""
+        draws = self.view["challenges"]
+        if not draws:
+            return False
+        beacon = octets(draws[0]["message"]["beacon"])
+        return segment == common_segment(beacon, octets(self.view["proof"]), self.config.segments)
+
+    def _table(self) -> LimitTable | None:
+        if self.config.profile != "bounded":
+            return None
+        return LimitTable.from_json(self.client.blob(self.config.limits_digest))
 
     def commitment(self) -> StepProof:
         """The signed proof."""
@@ -64,21 +91,31 @@ def check_binding(case: Case) -> None:
     wrong = [name for name, value in expected.items() if getattr(proof, name) != value]
     if wrong:
         raise CheckFailed(Reason.START_STATE_MISMATCH, 0, f"not bound to the round: {', '.join(wrong)}")
-    if proof.profile != configure_determinism(case.config.profile).digest():
-        raise CheckFailed(Reason.PROFILE_UNSUPPORTED, 0, "the node computed under another numerics profile")
+    _ = case.limits
 
 
-def check_segment(case: Case, segment: int, corpus: Corpus) -> Comparison:
-    """Checks 3 and 4 for one segment. Raises CheckFailed with the measured error of the update."""
+@dataclass(frozen=True)
+class Replayed:
+    """A segment that stood; `trace` is 32 bytes where all verifiers replay it, empty elsewhere."""
+
+    comparison: Comparison
+    trace: bytes
+
+
+def check_segment(case: Case, segment: int, corpus: Corpus) -> Replayed:
+    """Checks 3 and 4 for one segment. Raises CheckFailed with the measured error, and CannotJudge."""
     start = opened_state(case.client, case.view, case.config, segment, segment)
     claimed = opened_state(case.client, case.view, case.config, segment + 1, segment)
-    proof = case.commitment()
+    proof, limits = case.commitment(), case.limits
     batches = batch_source(corpus.train, case.config, proof.dataSeed, proof.round, proof.node)
-    found = compare(start, claimed, replay_segment(case.config, start, segment, batches))
+    inside: list[bytes] = []
+    note = (lambda state: inside.append(boundary_entry(state))) if case.is_common(segment) else None
+    end = replay_segment(case.config, start, segment, batches, note)
+    found, trace = compare(case.config, start, claimed, end, limits), trace_of(inside) if note else b""
     if not found.equal:
-        detail = f"segment {segment} replays to another state, worst in {found.tensor}"
-        raise CheckFailed(Reason.REPLAY_MISMATCH, segment, detail, found.error, EXACT_LIMIT)
-    return found
+        detail = f"segment {segment} replays to another state: {found.metric}"
+        raise CheckFailed(Reason.REPLAY_MISMATCH, segment, detail, found.error, found.limit, trace)
+    return Replayed(found, trace)
 
 
 def check_end(case: Case) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,24 +13,33 @@ from contracts.messages import StepProof, from_json
 from contracts.positional_tree import KECCAK_TREE
 from contracts.reasons import Reason
 from contracts.run_config import RunConfig
-from contracts.signing import require_signer
+from contracts.signing import Domain, require_signer
 from contracts.state_layout import boundary_entry
 from contracts.tensorfile import unpack
-from trainer.client import ApiClient, octets
+from trainer.client import octets
 from trainer.state import layout
 from verifier.errors import CheckFailed
 
 State = dict[str, NDArray[np.generic]]
 
 
-def step_proof(client: ApiClient, view: dict[str, Any]) -> StepProof:
+class Source(Protocol):
+    """Where blobs come from, and for which chain and contract messages are signed: a server, or a saved bundle."""
+
+    @property
+    def domain(self) -> Domain: ...
+
+    def blob(self, name: str) -> bytes: ...
+
+
+def step_proof(client: Source, view: dict[str, Any]) -> StepProof:
     """The node's commitment, its signature checked. Raises BadSignature, BadField."""
     message = from_json(StepProof, view["message"])
     require_signer(message, client.domain, octets(view["signature"]), message.node)
     return message
 
 
-def opened_state(client: ApiClient, view: dict[str, Any], config: RunConfig, boundary: int, segment: int) -> State:
+def opened_state(client: Source, view: dict[str, Any], config: RunConfig, boundary: int, segment: int) -> State:
     """The full state at a boundary, proven to be what the node committed to. Raises CheckFailed."""
     given = view["openings"].get(str(boundary))
     if given is None:

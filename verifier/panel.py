@@ -6,15 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from celery import Celery
-from celery.result import AsyncResult
-
 from contracts.draw import boundaries_to_open
 from contracts.reasons import Reason
+from verifier.jobs import Job, Key, Order, State
+from verifier.queue import VerifierApp
 
 NO_SEGMENT = 0xFFFFFFFF
 UNDECIDED, ACCEPT, REJECT = 0, 1, 2
-REDISPATCH_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -33,16 +31,15 @@ class Outcome:
 class Examination:
     """The checks of one proof at one stage; `last` is its last boundary.
 
-    Results may come in any order and survive a lost worker.
+    Its jobs are rows: results may come in any order, and survive a lost worker, a lost queue and a restart.
     """
 
     proof: str
     segments: tuple[int, ...]
     last: int
     attempts: int
-    results: list[AsyncResult[Any]] = field(default_factory=list)
-    sent: float = 0.0
-    tries: int = 0
+    stage: int = 1
+    jobs: list[Job] = field(default_factory=list)
 
     def ready_to_start(self, status: dict[str, Any]) -> bool:
         """All openings are there, or the node has had its time."""
@@ -50,29 +47,59 @@ class Examination:
             return True
         return status["opening_deadline"] is not None and time.time() > status["opening_deadline"]
 
-    def dispatch(self, app: Celery) -> None:
-        """One task per segment and one for the end; a lost queue is filled again after a while."""
-        if self.results and time.monotonic() < self.sent + REDISPATCH_SECONDS:
-            return
-        self.tries, self.sent = self.tries + 1, time.monotonic()
-        self.results = [app.send_task("verifier.check_end", (self.proof,))]
-        self.results += [app.send_task("verifier.check_segment", (self.proof, s)) for s in self.segments]
+    def dispatch(self, app: VerifierApp) -> None:
+        """One job per segment and one for the end. Call again to collect results and to replace what was lost."""
+        if not self.jobs:
+            app.jobs.add(self._orders())
+        asked = {order.key for order in self._orders()}
+        self.jobs = [job for job in app.jobs.advance(self.proof, self.stage) if job.key in asked]
 
     def outcome(self) -> Outcome | None:
-        """None while checks are running. Missing data and exceptions are undecided, never accepted."""
-        if not all(result.ready() for result in self.results):
-            if self.tries > self.attempts:
-                return Outcome(UNDECIDED, Reason.VERIFIER_FAILED, NO_SEGMENT, 0, 0, "the checks never came back")
+        """None while checks are running. Missing data and exceptions are undecided, never accepted.
+
+        A segment that was found wrong rejects the proof even if another one could not be checked.
+        """
+        if not self.jobs or not all(job.settled for job in self.jobs):
             return None
-        broken = [result for result in self.results if result.failed()]
-        if broken:
-            return Outcome(UNDECIDED, Reason.VERIFIER_FAILED, NO_SEGMENT, 0, 0, str(broken[0].traceback))
-        said = [result.result for result in self.results]
-        failures = sorted((s for s in said if s["failed"]), key=lambda s: s["segment"])
-        if failures:
-            worst = failures[0]
-            return Outcome(
-                REJECT, Reason(worst["reason"]), worst["segment"], int(worst["measured"]), int(worst["limit"]),
-                worst["detail"],
-            )  # fmt: skip
-        return Outcome(ACCEPT, Reason.NONE, NO_SEGMENT, max(int(s["measured"]) for s in said), 0)
+        said = [_said(job) for job in self.jobs]
+        rejected = sorted((s for s in said if s.outcome == REJECT), key=lambda s: s.segment)
+        undecided = [s for s in said if s.outcome == UNDECIDED]
+        if rejected or undecided:
+            return (rejected or undecided)[0]
+        return Outcome(ACCEPT, Reason.NONE, NO_SEGMENT, max(s.measured for s in said), 0)
+
+    def _orders(self) -> list[Order]:
+        end = Order(Key(self.proof, self.stage, "end"), "verifier.check_end", (self.proof,), self.attempts)
+        return [end] + [
+            Order(Key(self.proof, self.stage, f"segment {s}"), "verifier.check_segment", (self.proof, s), self.attempts)
+            for s in self.segments
+        ]
+
+
+def _said(job: Job) -> Outcome:
+    """What one job says of the proof; one without a sound result says nothing for it and nothing against it."""
+    if job.state != State.DONE:
+        return Outcome(UNDECIDED, Reason.VERIFIER_FAILED, NO_SEGMENT, 0, 0, job.reason())
+    try:
+        return _decoded(job)
+    except (KeyError, TypeError, ValueError) as error:
+        detail = f"{job.key.name} gave no sound result ({error!r}): {job.result!r:.200}"
+        return Outcome(UNDECIDED, Reason.VERIFIER_FAILED, NO_SEGMENT, 0, 0, detail)
+
+
+def _decoded(job: Job) -> Outcome:
+    """Raises KeyError, TypeError or ValueError for anything but what `verifier.tasks` returns."""
+    result, segment = job.result, int(job.result["segment"])
+    if result["failed"] is True:
+        return Outcome(
+            REJECT, _grounds(result["reason"]), segment, int(result["measured"]), int(result["limit"]), result["detail"]
+        )
+    if result["failed"] is not False or job.key.name not in ("end", f"segment {segment}"):
+        raise ValueError("not the answer to what was asked")
+    return Outcome(ACCEPT, Reason.NONE, segment, int(result["measured"]), 0)
+
+
+def _grounds(code: int) -> Reason:
+    if code == Reason.NONE:
+        raise ValueError("a reject needs a reason")
+    return Reason(code)

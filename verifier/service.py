@@ -174,7 +174,7 @@ class VerifierService:
         deployment = self.client.network["deployment"]
         registry = VerifierRegistry(self._w3, deployment["verifier_registry"])
         authority = Authority(
-            self.client.domain, deployment["deployer"], deployment["distributor"],
+            self.client.domain, self.client.epoch_domain, deployment["deployer"], deployment["distributor"],
             frozenset(registry.verifiers()), registry.threshold(),
         )  # fmt: skip
         audit = LogAudit(authority)

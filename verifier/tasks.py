@@ -1,4 +1,7 @@
-"""What the workers do, one thin task each: parse, call one function, return JSON."""
+"""What the workers do, one thin task each: parse, call one function, return JSON.
+
+A task that raises has used up one try of its row; Celery itself retries nothing (`verifier.dispatch`).
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,7 @@ def corpus() -> Corpus:
     return load_corpus(settings.data) if settings.data else default_corpus()
 
 
-@app.task(  # type: ignore[untyped-decorator]
-    name="verifier.check_segment", autoretry_for=(OSError,), max_retries=settings.attempts, retry_backoff=True
-)
+@app.task(name="verifier.check_segment")  # type: ignore[untyped-decorator]
 def check_segment(proof: str, segment: int) -> dict[str, Any]:
     """Replay one segment."""
     try:
@@ -40,9 +41,7 @@ def check_segment(proof: str, segment: int) -> dict[str, Any]:
     return {"failed": False, "segment": segment, "measured": str(found.error)}
 
 
-@app.task(  # type: ignore[untyped-decorator]
-    name="verifier.check_end", autoretry_for=(OSError,), max_retries=settings.attempts, retry_backoff=True
-)
+@app.task(name="verifier.check_end")  # type: ignore[untyped-decorator]
 def check_end(proof: str) -> dict[str, Any]:
     """Check binding and end of one proof."""
     case = _case(proof)
@@ -54,9 +53,7 @@ def check_end(proof: str) -> dict[str, Any]:
     return {"failed": False, "segment": case.last_segment, "measured": "0"}
 
 
-@app.task(  # type: ignore[untyped-decorator]
-    name="verifier.merge", autoretry_for=(OSError,), max_retries=settings.attempts, retry_backoff=True
-)
+@app.task(name="verifier.merge")  # type: ignore[untyped-decorator]
 def merge(run: str, number: int) -> dict[str, Any]:
     """Compute the outer step of a round and upload it."""
     return outer_step.compute(client(), run, number, corpus().held_out)

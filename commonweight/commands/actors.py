@@ -9,12 +9,14 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Json, Keystore, Rpc, RunId
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Json, Keystore, Rpc, RunId, read_address
 from commonweight.console import report_lines
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import die_with_parent, stop_on_signals
 
 verifier_app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.")]
 Folder = Annotated[Path, typer.Option("--folder", help="Where this process keeps its files.")]
 
 
@@ -26,16 +28,20 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """The main job on this machine: train together, catch a cheat, claim shares, vote, and obey the vote."""
-    from commonweight.demo.story import DemoSettings, run_demo
+    from commonweight.demo.stage import DemoSettings
+    from commonweight.demo.story import run_demo
 
     raise typer.Exit(run_demo(DemoSettings(seed, tuple(data or ()), out, rpc_url, as_json)))
 
 
 def chain(
-    host: str = "127.0.0.1",
-    port: int = 8545,
+    host: Host = "127.0.0.1",
+    port: Port = 8545,
     block_time: Annotated[float, typer.Option(help="Seconds between empty blocks.")] = 1.0,
-    fund: Annotated[list[str] | None, typer.Option(help="Address that holds 10,000 coins at genesis.")] = None,
+    fund: Annotated[
+        list[str] | None,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Address that holds 10,000 coins at genesis."),
+    ] = None,
 ) -> None:
     """Serve the embedded chain over JSON-RPC. Its state lives in memory: for trying out, not for keeping."""
     from contracts.devnet import serve
@@ -45,10 +51,12 @@ def chain(
 
 
 def serve(
-    deployment: Annotated[Path, typer.Option(help="What `commonweight model deploy` wrote.")],
+    deployment: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="What `commonweight model deploy` wrote.")
+    ],
     keystore: Keystore,
-    host: str = "127.0.0.1",
-    port: int = 8800,
+    host: Host = "127.0.0.1",
+    port: Port = 8800,
     rpc_url: Rpc = DEFAULT_RPC,
     folder: Folder = Path("commonweight-server"),
     database_url: Annotated[str, typer.Option(help="SQLAlchemy address; default: SQLite in the folder.")] = "",
@@ -71,7 +79,12 @@ def serve(
 def node(
     keystore: Keystore,
     run: RunId,
-    payout: Annotated[str, typer.Option(help="Address that is paid; fixed by the first enrolment.")],
+    payout: Annotated[
+        str,
+        typer.Option(
+            parser=read_address, metavar="ADDRESS", help="Address that is paid; fixed by the first enrolment."
+        ),
+    ],
     api: Api = DEFAULT_API,
     folder: Folder = Path("commonweight-node"),
     data: Data = None,

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Json, Keystore, Rpc
+from commonweight.amounts import tokens
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Json, Keystore, ProposalId, Rpc
 from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
 SUPPORT = {"against": 0, "for": 1, "abstain": 2}
-ProposalId = Annotated[str, typer.Argument(help="Id of the proposal.")]
 
 
 @app.command("propose")
@@ -61,12 +61,12 @@ def tally(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -
         return
     say(f"state {state}")
     for name in SUPPORT:
-        ours, theirs = (int(counts[source][name]) / 10**18 for source in ("api", "governor"))
-        say(f"{name:<8} api {ours:>18,.4f}   governor {theirs:>18,.4f}")
+        ours, theirs = (tokens(counts[source][name]) for source in ("api", "governor"))
+        say(f"{name:<8} api {ours:>28}   governor {theirs:>28}")
 
 
 def _pair(text: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
-    if not separator:
+    if not separator or not key:
         raise typer.BadParameter(f"{text} must be key=value", param_hint="--decide")
     return key, value

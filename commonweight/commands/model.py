@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Json, Keystore, Rpc
+from commonweight.commands.options import (
+    DEFAULT_API,
+    DEFAULT_RPC,
+    Api,
+    Data,
+    Json,
+    Keystore,
+    Rpc,
+    read_address,
+    read_object,
+)
 from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
 
@@ -20,7 +29,10 @@ def deploy(
     keystore: Keystore,
     name: Annotated[str, typer.Option(help="Name of the model and its token.")],
     symbol: Annotated[str, typer.Option(help="Symbol of the token.")],
-    verifier: Annotated[list[str], typer.Option(help="Address of a verifier; give it once for each.")],
+    verifier: Annotated[
+        list[str],
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Address of a verifier; give it once for each."),
+    ],
     out: Annotated[Path, typer.Option(help="Where to write the deployment.")],
     rpc_url: Rpc = DEFAULT_RPC,
     params: Annotated[str, typer.Option(help='Genesis parameters as JSON, for instance {"threshold": 2}.')] = "{}",
@@ -29,8 +41,12 @@ def deploy(
     from contracts.chain import connect
     from contracts.deploy import GenesisParams, deploy_model
 
+    try:
+        genesis = GenesisParams(**read_object(params, "--params"))
+    except TypeError as error:
+        raise typer.BadParameter(str(error), param_hint="--params") from error
     w3, account = connect(rpc_url), open_keystore(keystore)
-    deployed = deploy_model(w3, account, name, symbol, verifier, GenesisParams(**json.loads(params)))
+    deployed = deploy_model(w3, account, name, symbol, verifier, genesis)
     out.write_text(deployed.to_json())
     say(f"model {deployed.model}\nwritten to {out}")
 
@@ -38,7 +54,7 @@ def deploy(
 @app.command("stake")
 def stake(
     keystore: Keystore,
-    deployment: Annotated[Path, typer.Option(help="Deployment file.")],
+    deployment: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Deployment file.")],
     wei: Annotated[int, typer.Option(help="Stake in wei.")] = 10**18,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
@@ -58,12 +74,12 @@ def train(
     api: Api = DEFAULT_API,
     config: Annotated[str, typer.Option(help="Run configuration as JSON; what is left out has its default.")] = "{}",
     emission: Annotated[int, typer.Option(help="Token units (1e-18) paid per epoch.")] = 10**24,
-    rounds_per_epoch: int = 4,
+    rounds_per_epoch: Annotated[int, typer.Option(help="Rounds that one epoch pays.")] = 4,
     min_nodes: Annotated[int, typer.Option(help="Nodes without which the first round does not open.")] = 1,
     samples: Annotated[int, typer.Option(help="Segments that each verifier draws of each proof.")] = 2,
     lease_seconds: Annotated[int, typer.Option(help="Silence after which a node is dropped from a round.")] = 20,
     phase_seconds: Annotated[int, typer.Option(help="Longest time for training, and for openings.")] = 600,
-    nonce: int = 1,
+    nonce: Annotated[int, typer.Option(help="Another number makes another run of the same configuration.")] = 1,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -71,6 +87,6 @@ def train(
     from commonweight.launch import RunRules, launch_run
 
     rules = RunRules(emission, rounds_per_epoch, min_nodes, samples, lease_seconds, phase_seconds, nonce)
-    account = open_keystore(keystore)
-    run = launch_run(api, account.key.hex(), json.loads(config), rules, tuple(data or ()))
+    overrides, account = read_object(config, "--config"), open_keystore(keystore)
+    run = launch_run(api, account.key.hex(), overrides, rules, tuple(data or ()))
     emit({"run": run}) if as_json else say(run)

@@ -1,11 +1,53 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how their values are read."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from eth_utils.address import is_checksum_formatted_address, is_hex_address, to_checksum_address
+
+DEFAULT_API = "http://127.0.0.1:8800"
+DEFAULT_RPC = "http://127.0.0.1:8545"
+
+
+def read_address(text: str) -> str:
+    """A checksum address. Raises BadParameter, also for a mixed-case address whose checksum is wrong."""
+    if not is_hex_address(text) or not text.startswith("0x"):
+        raise typer.BadParameter(f"{text} is not an address: 0x and 40 hex digits")
+    address = str(to_checksum_address(text))
+    if is_checksum_formatted_address(text) and text != address:
+        raise typer.BadParameter(f"{text} has a wrong checksum; a digit is mistyped")
+    return address
+
+
+def read_run(text: str) -> str:
+    """A run's id. Raises BadParameter."""
+    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
+        raise typer.BadParameter(f"{text} is not a run: 0x and 64 hex digits")
+    return text.lower()
+
+
+def read_proposal(text: str) -> str:
+    """A proposal's id. Raises BadParameter."""
+    if not re.fullmatch(r"[0-9]{1,78}", text):
+        raise typer.BadParameter(f"{text} is not a proposal: a whole number, as `gov propose` prints it")
+    return text
+
+
+def read_object(text: str, option: str) -> dict[str, Any]:
+    """A JSON object. Raises BadParameter."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}", param_hint=option) from error
+    if not isinstance(found, dict):
+        raise typer.BadParameter('a JSON object is wanted, for instance {"seed": 2}', param_hint=option)
+    return found
+
 
 Api = Annotated[str, typer.Option("--api", envvar="COMMONWEIGHT_API", help="Address of the API server.")]
 Rpc = Annotated[str, typer.Option("--rpc-url", envvar="COMMONWEIGHT_RPC", help="JSON-RPC address of the EVM chain.")]
@@ -13,12 +55,13 @@ Keystore = Annotated[
     Path,
     typer.Option("--keystore", help="Keystore v3 file; its passphrase comes from COMMONWEIGHT_PASSPHRASE or a prompt."),
 ]
-RunId = Annotated[str, typer.Option("--run", help="Id of the run, 0x and 64 hex digits.")]
+RunId = Annotated[
+    str, typer.Option("--run", parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts instead of text.")]
 Data = Annotated[
     list[Path] | None,
     typer.Option("--data", help="Text files or folders to train on; default: what every CPython 3.11 carries."),
 ]
-
-DEFAULT_API = "http://127.0.0.1:8800"
-DEFAULT_RPC = "http://127.0.0.1:8545"
+Account = Annotated[str, typer.Argument(parser=read_address, help="Address that is paid.")]
+ProposalId = Annotated[str, typer.Argument(parser=read_proposal, help="Id of the proposal.")]

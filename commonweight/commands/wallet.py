@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Json, Rpc
+from commonweight.amounts import tokens
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Rpc
 from commonweight.console import emit, say
 from contracts.errors import CommonweightError
 
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from trainer.client import ApiClient
+
 app = typer.Typer(no_args_is_help=True, help="Claim ownership tokens and see balances. Claiming costs you no gas.")
-Account_ = Annotated[str, typer.Argument(help="Address that is paid.")]
 
 
 class ClaimFailed(CommonweightError):
@@ -23,7 +26,7 @@ class ClaimFailed(CommonweightError):
 
 @app.command("claim")
 def claim(
-    account: Account_,
+    account: Account,
     epoch: Annotated[int, typer.Option(help="Epoch to claim from.")] = 1,
     api: Api = DEFAULT_API,
     as_json: Json = False,
@@ -42,7 +45,7 @@ def claim(
 
 
 @app.command("balance")
-def balance(account: Account_, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
+def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
     """Tokens and votes of an account, read from the chain itself."""
     from contracts.chain import connect
     from contracts.token import ModelToken
@@ -53,13 +56,11 @@ def balance(account: Account_, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RP
     if as_json:
         emit({"account": account, "units": str(units), "votes": str(votes), "supply": str(supply)})
         return
-    say(f"{units / 10**18:,.6f} tokens ({100 * units / max(1, supply):.2f} % of supply), {votes / 10**18:,.6f} votes")
+    share = 100 * units / max(1, supply)
+    say(f"{tokens(units)} tokens ({share:.2f} % of supply), {tokens(votes)} votes")
 
 
-def _await(client: object, wanted: set[str], seconds: float = 60.0) -> list[dict[str, object]]:
-    from trainer.client import ApiClient
-
-    assert isinstance(client, ApiClient)
+def _await(client: ApiClient, wanted: set[str], seconds: float = 60.0) -> list[dict[str, Any]]:
     end = time.monotonic() + seconds
     while True:
         lines = [line for line in client.get("/transactions") if line["id"] in wanted]

@@ -56,20 +56,14 @@ class Processes:
 
     def commands(self, many: list[tuple[str, ...]]) -> list[Any]:
         """Run several short commands side by side. Raises ActorFailed."""
-        begun = [
-            subprocess.Popen(
-                (sys.executable, "-m", "commonweight", *arguments), env=self._environment, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=die_with_parent,
-            )
-            for arguments in many
-        ]  # fmt: skip
-        results = []
-        for process, arguments in zip(begun, many, strict=True):
-            out, err = process.communicate()
-            if process.returncode != 0:
-                raise ActorFailed(f"`commonweight {' '.join(arguments[:3])}`: {err.decode().strip()[-500:]}")
-            results.append(_decoded(out.decode()))
-        return results
+        begun: list[subprocess.Popen[bytes]] = []
+        try:
+            for arguments in many:
+                command = (sys.executable, "-m", "commonweight", *arguments)
+                begun.append(self._popen(command, self._environment, subprocess.PIPE, subprocess.PIPE))
+            return [_result(process, arguments) for process, arguments in zip(begun, many, strict=True)]
+        finally:
+            _end(begun)
 
     def kill(self, name: str) -> None:
         """SIGKILL, on purpose."""
@@ -104,23 +98,20 @@ class Processes:
 
     def stop(self) -> None:
         """End every process group: SIGTERM, a little patience, SIGKILL."""
-        for process in self._running.values():
-            _signal_group(process, signal.SIGTERM)
-        end = time.monotonic() + GRACE_SECONDS
-        for process in self._running.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.05, end - time.monotonic()))
-            _signal_group(process, signal.SIGKILL)
-            process.wait()
+        _end(list(self._running.values()))
 
     def _spawn(
         self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str] | None
     ) -> subprocess.Popen[bytes]:
         with self.log(name).open("wb") as log:
-            return subprocess.Popen(
-                arguments, env=self._environment | dict(environment or {}), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent,
-            )  # fmt: skip
+            return self._popen(arguments, self._environment | dict(environment or {}), log, subprocess.STDOUT)
+
+    @staticmethod
+    def _popen(command: tuple[str, ...], environment: Mapping[str, str], out: Any, err: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
+            preexec_fn=die_with_parent,
+        )  # fmt: skip
 
 
 def free_port() -> int:
@@ -128,6 +119,25 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _result(process: subprocess.Popen[bytes], arguments: tuple[str, ...]) -> Any:
+    out, err = process.communicate()
+    if process.returncode != 0:
+        raise ActorFailed(f"`commonweight {' '.join(arguments[:3])}`: {err.decode().strip()[-500:]}")
+    return _decoded(out.decode())
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """A process that has ended may leave others in its group: signal them all the same."""
+    for process in processes:
+        _signal_group(process, signal.SIGTERM)
+    end = time.monotonic() + GRACE_SECONDS
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.05, end - time.monotonic()))
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:

@@ -1,0 +1,40 @@
+"""How much of a request is read: JSON bodies are small, and no deeper than the interpreter can walk.
+
+Blobs have their own limit (api/blobs.py). py_ecc, which eth-account imports, raises Python's recursion limit to
+100,000; the C decoder then follows 100 kB of "[" until the stack ends and takes the whole process with it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_JSON_BYTES = 2**18
+RECURSION_LIMIT = 5_000
+
+
+class JsonBodyLimit:
+    """ASGI middleware: a POST body above MAX_JSON_BYTES is refused with 413 while it arrives."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        sys.setrecursionlimit(RECURSION_LIMIT)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what is received."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        arrived = 0
+
+        async def counted() -> Message:
+            nonlocal arrived
+            message = await receive()
+            arrived += len(message.get("body", b""))
+            if arrived > MAX_JSON_BYTES:
+                raise HTTPException(413, f"a body may have {MAX_JSON_BYTES} bytes; upload large data as a blob")
+            return message
+
+        await self._app(scope, counted, send)

@@ -1,0 +1,1 @@
+"""Figures of docs/benchmarks.md, each by one command: `python -m benchmarks.<name>`."""

@@ -1,0 +1,117 @@
+"""How far from the honest replay is each cheat? `python -m benchmarks.cheats` writes benchmarks/results/cheats.json.
+
+From a checkpoint after some honest steps of the default run, every cheat that a replay can see runs a round of two
+segments of 1, 4 and 10 steps. Each segment is replayed from the state that the cheat committed to at its start; of
+the segments that differ, the one with the smallest error of the update counts. verifier/bounded.py defines the errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from contracts.run_config import RunConfig
+from contracts.state_layout import boundary_entry
+from contracts.tensorfile import unpack
+from trainer.batches import BatchSource, batch_source
+from trainer.cheats import CHEATS
+from trainer.cheats.data import fed
+from trainer.cheats.states import from_theta, towards
+from trainer.cheats.work import RUNNERS
+from trainer.corpus import default_corpus
+from trainer.state import Tensors, initial_theta, layout, start_tensors, theta_of
+from trainer.trajectory import InnerRunner, Trajectory, replay_segment, run_inner
+from verifier.bounded import distance
+
+RESULT = Path(__file__).parent / "results" / "cheats.json"
+SEED, NODE, TWIN = bytes(range(32)), "0x" + "11" * 20, "0x" + "22" * 20
+LENGTHS = (1, 4, 10)
+SEGMENTS = 2
+PROFILES = {
+    "default": RunConfig(),
+    "tiny": RunConfig(layers=1, d_model=16, heads=2, context=16, batch=4, clip="0.1"),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The smallest relative errors of one cheat at one length of segment; `segments` of SEGMENTS differed."""
+
+    cheat: str
+    steps: int
+    segments: int
+    update: float
+    moment1: float
+    moment2: float
+    slope: float
+
+
+def measure(config: RunConfig, warmup: int) -> Iterator[Measured]:
+    """Every replayable cheat, at every length."""
+    corpus = default_corpus()
+    batches, twin = (batch_source(corpus.train, config, SEED, 1, node) for node in (NODE, TWIN))
+    before = start_tensors(initial_theta(config), None)
+    start = run_inner(replace(config, steps=warmup, segment=warmup), before, _later(batches, 10_000)).end_state
+    for steps in LENGTHS:
+        short = replace(config, steps=SEGMENTS * steps, segment=steps)
+        for name, runner in _runners(short, start, before, twin).items():
+            yield _smallest(name, short, runner(short, start, batches), batches)
+
+
+def _runners(config: RunConfig, start: Tensors, stale: Tensors, twin: BatchSource) -> Mapping[str, InnerRunner]:
+    """The cheats of the work, and those of the protocol that a replay sees, with a twin instead of a service."""
+    others_end = theta_of(run_inner(config, start, twin).end_state)
+    named = {name: runner for name, runner in RUNNERS.items() if CHEATS[name].seen_by_replay}
+    return named | {
+        "copied-end": towards(others_end),
+        "copied-end-perturbed": towards(others_end, 0.01),
+        "shared-work": fed(lambda _config, _batches, step: twin(step)),
+        "stale-start": from_theta(theta_of(stale)),
+    }
+
+
+def _smallest(name: str, config: RunConfig, claimed: Trajectory, batches: BatchSource) -> Measured:
+    found = []
+    for segment in range(config.segments):
+        opened, end = (unpack(claimed.packed_state(segment + i), layout(config)) for i in (0, 1))
+        replayed = replay_segment(config, opened, segment, batches)
+        if boundary_entry(replayed) != boundary_entry(end):
+            found.append(distance(config, opened, end, replayed).values)
+    if not found:
+        nan = float("nan")
+        return Measured(name, config.segment, 0, nan, nan, nan, nan)
+    least = min(found, key=lambda values: values["update"])
+    errors = {metric: least[metric] for metric in ("update", "moment1", "moment2", "slope")}
+    return Measured(name, config.segment, len(found), **errors)
+
+
+def _later(batches: BatchSource, by: int) -> BatchSource:
+    return lambda step: batches(step + by)
+
+
+def main() -> None:
+    """Measure, print a line each, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--warmup", type=int, default=100, help="honest steps before the checkpoint")
+    warmup = parser.parse_args().warmup
+    began, result = time.time(), {"torch": str(torch.__version__), "warmup_steps": warmup, "segments": SEGMENTS}
+    for profile, config in PROFILES.items():
+        lines = []
+        for line in measure(config, warmup):
+            lines.append(asdict(line))
+            print(f"{profile:8}{line.cheat:24}{line.steps:4}{line.segments:3}  update {line.update:.2e}  "
+                  f"m {line.moment1:.2e}  v {line.moment2:.2e}  slope {line.slope:.2e}", flush=True)  # fmt: skip
+        result[profile] = {"config": json.loads(config.to_json()), "cheats": lines}
+    result["seconds"] = round(time.time() - began)
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""Is the portable profile the same everywhere, what does it cost, and does it train as well as float32?
+
+    python -m benchmarks.portable [--segments N]        time, held-out loss, then the matrix
+    python -m benchmarks.portable --only matrix|time|loss
+
+The matrix runs blocks of 20 segments of 10 steps, each block from weights and data of its own, in a fresh process
+for every setting of threads, vector unit and libraries. In every process the attention kernel, micro-batching and
+the order of samples change from segment to segment. Results are kept in benchmarks/results/portable.json, and a
+later call goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from contracts.run_config import RunConfig
+from contracts.tensorfile import state_digest
+from trainer.batches import Batch, batch_source
+from trainer.corpus import Corpus, default_corpus
+from trainer.evaluate import held_out_loss
+from trainer.inner_step import inner_step
+from trainer.model import build_model
+from trainer.outer import merge, zero_momentum
+from trainer.profile import configure_determinism
+from trainer.state import TrainState, initial_theta, inner_of, start_tensors
+from trainer.trajectory import pseudo_gradient, run_inner
+
+RESULTS = Path(__file__).parent / "results" / "portable.json"
+BLOCK, STEPS = 20, 10
+NODES = tuple(f"0x{index:02x}" + "00" * 19 for index in range(1, 4))
+OLD_LIBRARIES = {
+    "MKL_CBWR": "COMPATIBLE",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4",
+}
+SETTINGS: dict[str, tuple[int, dict[str, str]]] = {
+    f"{threads} threads, {vectors}, {libraries}": (threads, environment | other)
+    for threads in (1, 2)
+    for vectors, environment in {
+        "best vectors": {}, "avx2": {"ATEN_CPU_CAPABILITY": "avx2"}, "no vectors": {"ATEN_CPU_CAPABILITY": "default"},
+    }.items()
+    for libraries, other in {"stock libraries": {}, "old libraries": OLD_LIBRARIES}.items()
+    if (libraries == "old libraries") <= (vectors == "no vectors")
+}  # fmt: skip
+WAYS = tuple(itertools.product((SDPBackend.FLASH_ATTENTION, SDPBackend.MATH), (1, 2), (False, True)))
+
+
+def end_digests(config: RunConfig, corpus: Corpus, block: int, segments: int, first_way: int) -> Iterator[str]:
+    """Hex digest of the state after each segment of `block`, the way of computing changing with each."""
+    config = replace(config, seed=block + 1)
+    source = batch_source(corpus.train, config, block.to_bytes(32, "little"), 1, NODES[0])
+    model, state = build_model(config), TrainState.joiner(initial_theta(config))
+    for segment in range(segments):
+        kernel, micro_batches, reverse = WAYS[(segment + first_way) % len(WAYS)]
+        with sdpa_kernel(kernel):
+            for step in range(segment * STEPS, (segment + 1) * STEPS):
+                batch = _reversed(source(step)) if reverse else source(step)
+                cut = {"micro_batches": micro_batches} if config.profile == "portable" else {}
+                inner_step(config, model, state, batch, **cut)
+        yield state_digest(state.to_tensors()).hex()
+
+
+def matrix_block(config: RunConfig, block: int, segments: int = BLOCK) -> dict[str, list[str]]:
+    """The digests of one block in every setting, each from a process of its own."""
+    found = {}
+    for index, (name, (threads, environment)) in enumerate(SETTINGS.items()):
+        arguments = [config.to_json(), str(threads), str(block), str(segments), str(index)]
+        command = [sys.executable, "-m", "benchmarks.portable", "--worker", *arguments]
+        done = subprocess.run(command, env=os.environ | environment, check=True, capture_output=True, text=True)
+        found[name] = json.loads(done.stdout)
+    return found
+
+
+def differing(found: dict[str, list[str]]) -> int:
+    """Segments that did not end in the same state in all settings."""
+    return sum(len(set(digests)) > 1 for digests in zip(*found.values(), strict=True))
+
+
+def measure_matrix(results: dict[str, object], segments: int) -> None:
+    """Blocks until `segments` are done; saved after each."""
+    blocks: dict[str, int] = results.setdefault("differing segments by block", {})  # type: ignore[assignment]
+    for block in range(-(-segments // BLOCK)):
+        if str(block) not in blocks:
+            blocks[str(block)] = differing(matrix_block(RunConfig(profile="portable"), block))
+            results["matrix"] = (
+                f"{sum(blocks.values())} of {BLOCK * len(blocks)} segments of {STEPS} steps differ "
+                f"in {len(SETTINGS)} processes x {len(WAYS)} ways"
+            )
+            _save(results)
+
+
+def measure_time(results: dict[str, object], steps: int = 60) -> None:
+    """Step time in one thread, the two profiles in turns in one process."""
+    corpus, exact = default_corpus(), RunConfig()
+    configure_determinism("portable")
+    configure_determinism("exact")  # last, because it sets one thread
+    source = batch_source(corpus.train, exact, bytes(32), 1, NODES[0])
+    runs = [(c, build_model(c), TrainState.joiner(initial_theta(c))) for c in (exact, replace(exact, profile="portable"))]
+    seconds = np.array([[_step_seconds(*run, source(step)) for run in runs] for step in range(steps)])[3:]
+    exact_ms, portable_ms = np.median(seconds, axis=0) * 1e3
+    results["time"] = {
+        "exact ms": round(exact_ms, 1), "portable ms": round(portable_ms, 1), "steps": steps - 3,
+        "ratio of medians": round(portable_ms / exact_ms, 3),
+        "ratio of least times": round(float(seconds[:, 1].min() / seconds[:, 0].min()), 3),
+    }  # fmt: skip
+    _save(results)
+
+
+def measure_loss(results: dict[str, object], seeds: tuple[int, ...] = (1, 2)) -> None:
+    """Held-out loss after DiLoCo with 2, 3, 3, 3, 3 nodes x 40 steps, both evaluated in float32."""
+    corpus = default_corpus()
+    losses = {f"{profile}, seed {seed}": _diloco_loss(profile, seed, corpus) for seed in seeds for profile in ("exact", "portable")}
+    ratios = [losses[f"portable, seed {seed}"] / losses[f"exact, seed {seed}"] for seed in seeds]
+    results["held-out loss"] = losses | {"ratios": [round(ratio, 5) for ratio in ratios]}
+    _save(results)
+
+
+def _diloco_loss(profile: str, seed: int, corpus: Corpus) -> float:
+    config = RunConfig(profile=profile, seed=seed)
+    theta = initial_theta(config)
+    momentum, inner = zero_momentum(theta), {}
+    for number, present in enumerate((2, 3, 3, 3, 3), start=1):
+        gradients = []
+        for node in NODES[:present]:
+            source = batch_source(corpus.train, config, bytes([seed]) * 32, number, node)
+            start = start_tensors(theta, inner.get(node))
+            end = run_inner(config, start, source).end_state
+            inner[node] = inner_of(end)
+            gradients.append(pseudo_gradient(start, end))
+        theta, momentum = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
+    return round(held_out_loss(replace(config, profile="exact"), theta, corpus.held_out, 256), 5)
+
+
+def _step_seconds(config: RunConfig, model: torch.nn.Module, state: TrainState, batch: Batch) -> float:
+    before = time.thread_time()
+    inner_step(config, model, state, batch)
+    return time.thread_time() - before
+
+
+def _reversed(batch: Batch) -> Batch:
+    x, y = batch
+    return x[::-1].copy(), y[::-1].copy()
+
+
+def _save(results: dict[str, object]) -> None:
+    results["measured"] = time.strftime("%Y-%m-%d", time.gmtime())
+    results["machine"] = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    print({name: value for name, value in results.items() if name != "differing segments by block"}, flush=True)
+
+
+def _worker(text: str, threads: str, block: str, segments: str, first_way: str) -> None:
+    config = RunConfig.from_json(text)
+    configure_determinism(config.profile)
+    torch.set_num_threads(int(threads))
+    print(json.dumps(list(end_digests(config, default_corpus(), int(block), int(segments), int(first_way)))))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--segments", type=int, default=2000)
+    parser.add_argument("--only", choices=("matrix", "time", "loss"))
+    parser.add_argument("--worker", nargs=5, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.worker:
+        _worker(*chosen.worker)
+        return
+    results: dict[str, object] = {}
+    with contextlib.suppress(FileNotFoundError):
+        results = json.loads(RESULTS.read_text())
+    if chosen.only in (None, "time"):
+        measure_time(results)
+    if chosen.only in (None, "loss"):
+        measure_loss(results)
+    if chosen.only in (None, "matrix"):
+        measure_matrix(results, chosen.segments)
+
+
+if __name__ == "__main__":
+    main()

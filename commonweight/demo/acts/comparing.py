@@ -1,0 +1,29 @@
+"""Beside the acts: what training together is compared with, from the same start and data."""
+
+from __future__ import annotations
+
+import json
+
+from commonweight.demo.stage import ROUNDS, Stage
+
+KINDS = ("solo", "data-parallel")
+
+
+def start_baselines(stage: Stage) -> None:
+    """Start a process for each baseline; they follow the public rounds, the voted one included."""
+    for kind in KINDS:
+        stage.processes.start_module(
+            kind, "commonweight.demo.baseline", kind, stage.api, stage.run, str(ROUNDS + 1),
+            stage.cast.address("ada"), *map(str, stage.settings.data),
+        )  # fmt: skip
+
+
+def finish_baselines(stage: Stage) -> dict[str, list[float]]:
+    """Held-out loss in nats per byte by kind: before the first round and after each."""
+    return {kind: _finish(stage, kind) for kind in KINDS}
+
+
+def _finish(stage: Stage, kind: str) -> list[float]:
+    stage.say("compare", f"waiting for the {kind} run over the same data")
+    stage.wait(f"the {kind} run", lambda: not stage.processes.alive(kind), seconds=300)
+    return [json.loads(line)["loss"] for line in stage.processes.log(kind).read_text().splitlines()]

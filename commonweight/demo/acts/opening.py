@@ -1,0 +1,100 @@
+"""First act: a chain, the contracts, the API, a run, and everyone who takes part."""
+
+from __future__ import annotations
+
+import json
+
+from commonweight.demo.cast import CHEAT, CHEAT_NAME, JOINER, NODES, SERVICES, VERIFIERS, wallet
+from commonweight.demo.funding import COIN, ensure_funded
+from commonweight.demo.stage import ROUNDS, Stage
+from contracts.chain import connect
+from contracts.deploy import GenesisParams
+
+GENESIS = {
+    "voting_delay": 1, "voting_period": 10, "timelock_delay": 2, "challenge_window": 4, "quorum_fraction": 20,
+    "threshold": 2,
+}  # fmt: skip
+GAS_MONEY = COIN // 2
+
+
+def open_chain(stage: Stage) -> None:
+    """Start the embedded chain, or see to it that the given one can carry the demo; deploy the contracts."""
+    if stage.settings.rpc_url:
+        _join_chain(stage)
+    else:
+        _start_chain(stage)
+    stage.say("chain", f"serves JSON-RPC at {stage.rpc}")
+    named = [a for v in VERIFIERS for a in ("--verifier", stage.cast.address(v))]
+    stage.command(
+        "model", "deploy", "--keystore", stage.key("creator"), "--name", "Demo", "--symbol", "DEMO", *named,
+        "--out", str(stage.deployment), "--rpc-url", stage.rpc, "--params", json.dumps(GENESIS),
+    )  # fmt: skip
+    stage.say("contracts", "deployed; no key holds a power over them")
+
+
+def open_run(stage: Stage) -> None:
+    """Start the API, create the run, stake, and start verifiers and nodes."""
+    stage.processes.start(
+        "api", "serve", "--deployment", str(stage.deployment), "--keystore", stage.key("operator"), "--port",
+        stage.api.rsplit(":", 1)[1], "--rpc-url", stage.rpc, "--folder", stage.folder("server"),
+    )  # fmt: skip
+    config = json.dumps({"rounds": ROUNDS, "seed": stage.settings.seed})
+    train = (
+        "model", "train", "--keystore", stage.key("creator"), "--api", stage.api, "--config", config,
+        "--min-nodes", "3", "--lease-seconds", "12", "--json", *stage.data,
+    )  # fmt: skip
+    stage.run = stage.commands([train, *stakes(stage)])[0]["run"]
+    stage.say("api", f"serves at {stage.api}")
+    stage.say("verifiers", "have staked")
+    text = "your" if stage.settings.data else "CPython's own"
+    stage.say("run", f"{stage.run} on {text} text")
+    _start_verifiers(stage)
+    _start_nodes(stage)
+
+
+def stakes(stage: Stage) -> list[tuple[str, ...]]:
+    """The commands with which the verifiers stake."""
+    where = ("--deployment", str(stage.deployment), "--rpc-url", stage.rpc)
+    return [("model", "stake", "--keystore", stage.key(v), *where) for v in VERIFIERS]
+
+
+def _start_chain(stage: Stage) -> None:
+    funded = [stage.cast.address(name) for name in (*VERIFIERS, *SERVICES)]
+    port = stage.rpc.rsplit(":", 1)[1]
+    stage.processes.start("chain", "chain", "--port", port, *(a for f in funded for a in ("--fund", f)))
+    stage.wait("the chain", lambda: _answers(stage.rpc))
+
+
+def _join_chain(stage: Stage) -> None:
+    stage.wait(f"an answer from {stage.rpc}", lambda: _answers(stage.rpc), seconds=10)
+    w3 = connect(stage.rpc)
+    stake = GenesisParams().min_stake
+    needed = {stage.cast.address(name): GAS_MONEY for name in SERVICES}
+    needed |= {stage.cast.address(name): stake + GAS_MONEY for name in VERIFIERS}
+    given = ensure_funded(w3, needed)
+    if given:
+        stage.say("chain", f"is a local one: it gave coins to {len(given)} keys of the demo")
+    first = w3.eth.block_number
+    stage.wait("a new block (anvil needs --block-time 1)", lambda: w3.eth.block_number > first, seconds=60)
+
+
+def _start_verifiers(stage: Stage) -> None:
+    for name in VERIFIERS:
+        stage.processes.start(
+            name, "verifier", "run", "--keystore", stage.key(name), "--run", stage.run, *stage.reached, "--folder",
+            stage.folder(name), *stage.data,
+        )  # fmt: skip
+
+
+def _start_nodes(stage: Stage) -> None:
+    for name in NODES:
+        stage.processes.start(
+            name, "node", "--keystore", stage.key(name), "--run", stage.run, "--payout",
+            stage.cast.address(wallet(name)), "--api", stage.api, "--folder", stage.folder(name),
+            "--from-round", "2" if name == JOINER else "1",
+            *(("--cheat", CHEAT_NAME) if name == CHEAT else ()), *stage.data,
+        )  # fmt: skip
+
+
+def _answers(url: str) -> bool:
+    return bool(connect(url, timeout=2).is_connected())

@@ -1,0 +1,39 @@
+"""Third act: the epoch's payout root becomes final, shares are claimed, and the cheat is refused."""
+
+from __future__ import annotations
+
+from commonweight.demo.cast import CHEAT, NODES, wallet
+from commonweight.demo.processes import ActorFailed
+from commonweight.demo.stage import Stage
+
+
+def settle(stage: Stage) -> None:
+    """Wait for the root, claim for everyone, and see the mints in the ledger."""
+    stage.wait("the challenge window", lambda: _final(stage))
+    payees = [n for n in NODES if n != CHEAT]
+    stage.commands([("wallet", "claim", stage.cast.address(wallet(n)), "--api", stage.api, "--json") for n in payees])
+    stage.say("claims", f"{', '.join(payees)} were minted their shares; the relayer paid the gas")
+    _cheat_claims(stage)
+    stage.wait("the ledger to see the mints", lambda: _minted(stage) == len(payees))
+
+
+def _final(stage: Stage) -> bool:
+    epoch = stage.client.get("/epochs")[0]
+    if epoch["signatures"]:
+        signers = ", ".join(sorted(stage.cast.name_of(s) for s in epoch["signatures"]))
+        stage.once("epoch 1", f"payout root rebuilt from the log and signed by {signers}")
+    stage.once("epoch 1", f"is {epoch['state']}")
+    return bool(epoch["state"] == "final")
+
+
+def _cheat_claims(stage: Stage) -> None:
+    try:
+        stage.command("wallet", "claim", stage.cast.address(wallet(CHEAT)), "--api", stage.api)
+    except ActorFailed as refusal:
+        stage.say("claims", f"{CHEAT} tried too: {refusal.detail.split(': ', 1)[1]}")
+        return
+    raise ActorFailed(f"{CHEAT} could claim")
+
+
+def _minted(stage: Stage) -> int:
+    return sum(account.startswith("minted:") for account in stage.client.get("/balances/units"))

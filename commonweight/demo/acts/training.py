@@ -1,0 +1,70 @@
+"""Second act: rounds of training together, a cheat caught, a joiner, and a node killed in the middle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commonweight.demo.cast import KILLED
+from commonweight.demo.live import bars
+from commonweight.demo.stage import KILL_ROUND, KILL_STEP, ROUNDS, Stage
+
+
+def train_together(stage: Stage) -> None:
+    """Watch until the run is complete for the first time."""
+    stage.wait(f"{ROUNDS} rounds of training", lambda: watch(stage, ROUNDS), seconds=600)
+
+
+def watch(stage: Stage, until: int) -> bool:
+    """Tell what is new in the run; true when round `until` has ended it."""
+    state = stage.client.get(f"/runs/{stage.run}")
+    if state["round"] == 0:
+        return False
+    for number in range(max(1, state["round"] - 1), state["round"] + 1):
+        current = stage.round(number)
+        _tell(stage, current)
+        _kill_when_due(stage, current)
+    stage.board.busy(f"round {current['round']}: {current['phase']}")
+    stage.board.show(bars(current, stage.cast.name_of))
+    return bool(state["round"] >= until and state["phase"] == "complete")
+
+
+def _kill_when_due(stage: Stage, current: dict[str, Any]) -> None:
+    if current["round"] != KILL_ROUND or not stage.processes.alive(KILLED):
+        return
+    step = next((n["step"] for n in current["nodes"] if stage.cast.name_of(n["node"]) == KILLED), 0)
+    if step >= KILL_STEP:
+        stage.processes.kill(KILLED)
+        stage.say(KILLED, f"killed with SIGKILL at step {step} of round {KILL_ROUND}")
+
+
+def _tell(stage: Stage, current: dict[str, Any]) -> None:
+    topic = f"round {current['round']}"
+    names = [stage.cast.name_of(n["node"]) for n in current["nodes"]]
+    stage.once(topic, f"opens with {', '.join(names)}; configuration {current['config_digest'][:12]}…")
+    for node in current["nodes"]:
+        _tell_node(stage, topic, node)
+    for proof in current["proofs"]:
+        _tell_proof(stage, topic, proof)
+    if current["merge"]:
+        losses = sorted(current["merge"]["held_out_loss"].values())
+        stage.once(topic, f"merged; held-out loss {losses[len(losses) // 2] / 1e9:.4f} nats a byte")
+
+
+def _tell_node(stage: Stage, topic: str, node: dict[str, Any]) -> None:
+    name, step = stage.cast.name_of(node["node"]), node["step"] // 10 * 10
+    if node["lapsed"]:
+        stage.once(topic, f"{name} fell silent; the round goes on without it")
+    elif step and not stage.board.moves:  # a bar says it better
+        stage.once(topic, f"{name} at step {step} and beyond")
+
+
+def _tell_proof(stage: Stage, topic: str, proof: dict[str, Any]) -> None:
+    name = stage.cast.name_of(proof["node"])
+    stage.once(topic, f"{name} committed {proof['proof'][:12]}…")
+    if proof["stage"] == 2:
+        stage.once(topic, f"{name} is disputed; every verifier replays the segment")
+    if proof["state"] == "posted":
+        stage.once(topic, f"{name} verified: {proof['work']:,} tokens of work posted")
+    if proof["state"] == "voided":
+        measured, limit = int(proof["measured"]) / 1e18, int(proof["limit"]) / 1e18
+        stage.once(topic, f"{name} VOIDED: {proof['reason']}, error {measured:.3g}, limit {limit:.3g}")

@@ -1,0 +1,54 @@
+"""Coins for the demo's keys on a chain that it did not start itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from requests.exceptions import HTTPError
+from web3 import Web3
+from web3.types import RPCEndpoint
+
+from commonweight.amounts import tokens
+from contracts.errors import CommonweightError
+
+COIN = 10**18
+GIFT = 100 * COIN
+SETTERS = ("anvil_setBalance", "hardhat_setBalance")
+
+
+class KeysUnfunded(CommonweightError):
+    """Keys of the demo lack coins, and the node is none of those that give them away."""
+
+    code = "keys-unfunded"
+
+
+def ensure_funded(w3: Web3, needed: Mapping[str, int]) -> list[str]:
+    """Give coins to whoever holds less wei than `needed`, where the node is a local one that can.
+
+    Returns the addresses that were given some. Raises KeysUnfunded, naming every address and amount, where it cannot.
+    """
+    short = [address for address, wei in needed.items() if _balance(w3, address) < wei]
+    given = [address for address in short if _give(w3, address)]
+    lacking = {address: needed[address] - _balance(w3, address) for address in short}
+    lines = [f"  {address}  {tokens(wei)}" for address, wei in lacking.items() if wei > 0]
+    if lines:
+        raise KeysUnfunded(
+            "the demo's keys need coins on this chain, and its node gives none away. Anyone can derive these keys "
+            "from the seed: send only coins without value.\n" + "\n".join(lines)
+        )
+    return given
+
+
+def _balance(w3: Web3, address: str) -> int:
+    return int(w3.eth.get_balance(Web3.to_checksum_address(address)))
+
+
+def _give(w3: Web3, address: str) -> bool:
+    return any(_answered(w3, method, [address, hex(GIFT)]) for method in SETTERS)
+
+
+def _answered(w3: Web3, method: str, params: list[str]) -> bool:
+    try:
+        return "error" not in w3.provider.make_request(RPCEndpoint(method), params)
+    except HTTPError:  # how some nodes refuse a method
+        return False

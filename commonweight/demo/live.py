@@ -1,0 +1,91 @@
+"""What moves while the demo runs: at a terminal the phase and one bar a node, in a pipe nothing at all.
+
+The plain lines of the narrator scroll by above; the board stays below them and is gone when the demo ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from contracts.run_config import RunConfig
+
+REFRESH_A_SECOND = 4
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A node in a round: inner steps done of all, and what its proof has come to."""
+
+    name: str
+    step: int
+    steps: int
+    note: str
+
+
+class Board:
+    """The moving part of the terminal. Use as a context: leaving it wipes it off."""
+
+    def __init__(self, console: Console, wanted: bool = True) -> None:
+        self.moves = wanted and console.is_terminal
+        self._phase = Progress(SpinnerColumn(), TextColumn("[bold]{task.description}"), TimeElapsedColumn())
+        self._nodes = Progress(
+            TextColumn("  {task.description:<6}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        self._bars: dict[str, TaskID] = {}
+        self._busy = self._phase.add_task("starting", total=None)
+        self._live = Live(
+            Group(self._phase, self._nodes), console=console, transient=True, refresh_per_second=REFRESH_A_SECOND
+        )
+
+    def __enter__(self) -> Board:
+        if self.moves:
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.moves:
+            self._live.stop()
+
+    def busy(self, what: str) -> None:
+        """What the demo waits for now; the clock beside it starts anew with each phase."""
+        if self._phase.tasks[0].description != what:
+            self._phase.reset(self._busy, description=what, total=None)
+
+    def show(self, bars: list[Bar]) -> None:
+        """The current round's nodes; those of another round go."""
+        for name in set(self._bars) - {bar.name for bar in bars}:
+            self._nodes.remove_task(self._bars.pop(name))
+        for bar in bars:
+            if bar.name not in self._bars:
+                self._bars[bar.name] = self._nodes.add_task(bar.name, note="")
+            self._nodes.update(self._bars[bar.name], completed=bar.step, total=bar.steps, note=bar.note)
+
+
+def bars(view: Mapping[str, Any], name_of: Callable[[str], str]) -> list[Bar]:
+    """The bars of a round as the API shows it."""
+    steps = RunConfig.from_json(view["config"]).steps
+    proofs = {proof["node"]: proof for proof in view["proofs"]}
+    return [
+        Bar(name_of(n["node"]), steps if n["node"] in proofs else min(n["step"], steps), steps, _note(n, proofs))
+        for n in view["nodes"]
+    ]
+
+
+def _note(node: Mapping[str, Any], proofs: Mapping[str, Mapping[str, Any]]) -> str:
+    proof = proofs.get(node["node"])
+    if proof is None:
+        return "[yellow]fell silent" if node["lapsed"] else "trains"
+    if proof["state"] == "posted":
+        return "[green]verified"
+    if proof["state"] == "voided":
+        return f"[red]voided: {proof['reason']}"
+    return "disputed" if proof["stage"] == 2 else "committed"

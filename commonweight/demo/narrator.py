@@ -1,0 +1,30 @@
+"""The demo's plain lines: when, about what, and what happened."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.text import Text
+
+
+class Narrator:
+    """Says each thing as a line with the seconds since the start; `silent` for scripts."""
+
+    def __init__(self, console: Console, silent: bool = False) -> None:
+        self._console, self._silent = console, silent
+        self._began, self._told = time.monotonic(), set[tuple[str, str]]()
+
+    def say(self, topic: str, text: str) -> None:
+        """One line."""
+        if self._silent:
+            return
+        seconds = time.monotonic() - self._began
+        line = Text.assemble((f"{seconds:6.1f}s", "dim"), "  ", (f"{topic:<10}", "bold"), f" {text}")
+        self._console.print(line, soft_wrap=True)
+
+    def once(self, topic: str, text: str) -> None:
+        """One line, unless it was said before."""
+        if (topic, text) not in self._told:
+            self._told.add((topic, text))
+            self.say(topic, text)

@@ -1,0 +1,83 @@
+"""What all acts share: settings, keys, processes, addresses, and how to speak and wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from commonweight.demo.cast import Cast
+from commonweight.demo.live import Board
+from commonweight.demo.narrator import Narrator
+from commonweight.demo.processes import Processes, free_port
+from trainer.client import ApiClient
+
+ROUNDS, KILL_ROUND, KILL_STEP, NEW_LR = 4, 3, 8, "0.0005"
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """All settings of the demo."""
+
+    seed: int
+    data: tuple[Path, ...]
+    out: Path
+    rpc_url: str
+    as_json: bool
+
+
+class Stage:
+    """One performance; `run` is set once the run is created."""
+
+    def __init__(self, settings: DemoSettings, processes: Processes, narrator: Narrator, board: Board) -> None:
+        self.settings, self.processes, self.board = settings, processes, board
+        self.say, self.once = narrator.say, narrator.once
+        self.cast = Cast(settings.seed, settings.out / "keys")
+        self.api = f"http://127.0.0.1:{free_port()}"
+        self.rpc = settings.rpc_url or f"http://127.0.0.1:{free_port()}"
+        self.deployment = settings.out / "deployment.json"
+        self.run = ""
+
+    @cached_property
+    def client(self) -> ApiClient:
+        """A reader of the API, which must run."""
+        return ApiClient(self.api)
+
+    def round(self, number: int) -> dict[str, Any]:
+        """One round as the API shows it."""
+        return dict(self.client.get(f"/runs/{self.run}/rounds/{number}"))
+
+    def wait(self, what: str, ready: Callable[[], Any], seconds: float = 120.0) -> Any:
+        """Poll until `ready` gives something true. Raises ActorFailed when time is up or a process ends."""
+        self.board.busy(what)
+        return self.processes.wait(what, ready, seconds)
+
+    def command(self, *arguments: str) -> Any:
+        """Run a short command to its end."""
+        self.board.busy(" ".join(arguments[:2]))
+        return self.processes.command(*arguments)
+
+    def commands(self, many: list[tuple[str, ...]]) -> list[Any]:
+        """Run short commands side by side."""
+        self.board.busy(" ".join(many[0][:2]))
+        return self.processes.commands(many)
+
+    def key(self, name: str) -> str:
+        """Path of a keystore, for a command line."""
+        return str(self.cast.keystore(name))
+
+    def folder(self, name: str) -> str:
+        """Where an actor keeps its files."""
+        return str(self.settings.out / name)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The options that name the text to train on."""
+        return tuple(a for path in self.settings.data for a in ("--data", str(path)))
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """The options that name API and chain."""
+        return "--api", self.api, "--rpc-url", self.rpc

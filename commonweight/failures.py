@@ -1,0 +1,45 @@
+"""What libraries raise where a user is at fault or the world is, as refusals with a stable code.
+
+CommonweightError
+├── RpcUnreachable   no chain node answers
+├── RpcRefused       the chain node answers and will not do it
+└── SystemRefused    the operating system will not: a port in use, a file that is not there
+"""
+
+from __future__ import annotations
+
+from requests.exceptions import RequestException
+from web3.exceptions import Web3RPCError
+
+from contracts.errors import CommonweightError
+
+
+class RpcUnreachable(CommonweightError):
+    """No chain node answers at the address."""
+
+    code = "rpc-unreachable"
+
+
+class RpcRefused(CommonweightError):
+    """The chain node refused a request, for instance for want of coins."""
+
+    code = "rpc-refused"
+
+
+class SystemRefused(CommonweightError):
+    """The operating system refused."""
+
+    code = "system-refused"
+
+
+def as_refusal(error: Exception) -> CommonweightError:
+    """The refusal that `error` stands for. Raises `error` itself if it is a fault of ours."""
+    if isinstance(error, CommonweightError):
+        return error
+    if isinstance(error, RequestException):
+        return RpcUnreachable(f"no chain node answers; check --rpc-url ({error})")
+    if isinstance(error, Web3RPCError):
+        return RpcRefused(error.message or str(error))
+    if isinstance(error, OSError):
+        return SystemRefused(str(error))
+    raise error

@@ -1,0 +1,105 @@
+"""Tables about the verifiers themselves: what they reveal of their work, what they are found guilty of, and appeals."""
+
+from __future__ import annotations
+
+from sqlmodel import Field, SQLModel
+
+
+class WitnessRow(SQLModel, table=True):
+    """What a verifier bound itself to before the proof was decided."""
+
+    __tablename__ = "witness"
+
+    proof: str = Field(primary_key=True)
+    verifier: str = Field(primary_key=True)
+    witness: str
+    message: str
+
+
+class WorkAuditRow(SQLModel, table=True):
+    """The verifiers' work on this proof has been looked at."""
+
+    __tablename__ = "workaudit"
+
+    proof: str = Field(primary_key=True)
+    made: int
+
+
+class RevealRow(SQLModel, table=True):
+    """A verifier's trace of the common segment, opened after the proof was decided."""
+
+    __tablename__ = "reveal"
+
+    proof: str = Field(primary_key=True)
+    verifier: str = Field(primary_key=True)
+    trace: str
+    message: str
+
+
+class FaultRow(SQLModel, table=True):
+    """What a verifier is guilty of by the public messages about one proof; `fault` as in contracts/faults.py."""
+
+    __tablename__ = "fault"
+
+    proof: str = Field(primary_key=True)
+    verifier: str = Field(primary_key=True)
+    fault: int = Field(primary_key=True)
+    run: str
+    evidence: str
+    deadline: int
+
+
+class FaultSignature(SQLModel, table=True):
+    """Another verifier's word that it found the same."""
+
+    evidence: str = Field(primary_key=True)
+    verifier: str = Field(primary_key=True)
+    signer: str = Field(primary_key=True)
+    signature: str
+
+
+class AppealRow(SQLModel, table=True):
+    """An appeal against the voiding of a proof: bisecting, opening, panel, then upheld or dismissed.
+
+    `agreed` and `disputed` are inner steps of the round; `silent` names the party whose time ran out, if one's did.
+    """
+
+    __tablename__ = "appeal"
+
+    proof: str = Field(primary_key=True)
+    run: str
+    appellant: str
+    respondent: str
+    segment: int
+    agreed: int
+    disputed: int
+    state: str = "bisecting"
+    since: int
+    deadline: int
+    silent: str | None = None
+    opening_blob: str | None = None
+    decided_round: int | None = None
+
+
+class MoveRow(SQLModel, table=True):
+    """One move of a bisection."""
+
+    __tablename__ = "move"
+
+    proof: str = Field(primary_key=True)
+    step: int = Field(primary_key=True)
+    party: str = Field(primary_key=True)
+    state: str
+    message: str
+
+
+class RulingSignature(SQLModel, table=True):
+    """A panel member's ruling."""
+
+    proof: str = Field(primary_key=True)
+    signer: str = Field(primary_key=True)
+    upheld: bool
+    signature: str
+
+
+APPEND_ONLY: tuple[str, ...] = ("witness", "workaudit", "reveal", "fault", "faultsignature", "move", "rulingsignature")

@@ -1,0 +1,88 @@
+"""EIP-712 digests of every message are those of viem; the ones that contracts check, those of Solidity too."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import Any
+
+import pytest
+from eth_utils.crypto import keccak
+
+from contracts.compile import SOLIDITY
+from contracts.messages import MESSAGES, Message, field_types, to_json, type_string
+from contracts.signing import Domain, digest
+from tests.cross.node import ask
+
+pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
+
+DOMAINS = (Domain(31337, "0x" + "ab" * 20), Domain(1, "0x" + "00" * 19 + "01"))
+DOMAIN_TYPE = [
+    {"name": "name", "type": "string"},
+    {"name": "version", "type": "string"},
+    {"name": "chainId", "type": "uint256"},
+    {"name": "verifyingContract", "type": "address"},
+]
+TYPEHASH = re.compile(r'(\w+)_TYPEHASH\s*=\s*keccak256\(\s*"(\w+)(\([^"]*\))"\s*\)')
+
+
+def example(kind: type[Message], extreme: bool, chance: random.Random) -> Message:
+    """A message with every field drawn, or with every field at the top of its range."""
+    return kind(**{name: _value(solidity, extreme, chance) for name, solidity in field_types(kind).items()})
+
+
+def _value(solidity: str, extreme: bool, chance: random.Random) -> Any:
+    if solidity == "bytes32":
+        return b"\xff" * 32 if extreme else chance.randbytes(32)
+    if solidity == "address":
+        return f"0x{2**160 - 1 if extreme else chance.getrandbits(160):040x}"
+    if solidity == "bool":
+        return extreme
+    bits = int(solidity.removeprefix("uint"))
+    return 2**bits - 1 if extreme else chance.getrandbits(bits)
+
+
+def question(message: Message, domain: Domain) -> dict[str, Any]:
+    """The message as a wallet is handed it."""
+    kind = type(message)
+    fields = [{"name": name, "type": solidity} for name, solidity in field_types(kind).items()]
+    numbers = {name: str(getattr(message, name)) for name, t in field_types(kind).items() if t.startswith("uint")}
+    return {
+        "domain": domain.fields(),
+        "types": {"EIP712Domain": DOMAIN_TYPE, kind.__name__: fields},
+        "primaryType": kind.__name__,
+        "message": to_json(message) | numbers,
+    }
+
+
+def test_every_digest_is_that_of_viem() -> None:
+    chance = random.Random(712)
+    asked = [
+        (example(kind, extreme, chance), domain) for kind in MESSAGES for extreme in (False, True) for domain in DOMAINS
+    ]
+    theirs = ask("typed_data.js", [question(message, domain) for message, domain in asked])
+    for (message, domain), found in zip(asked, theirs, strict=True):
+        assert found == "0x" + digest(message, domain).hex(), message
+
+
+def _solidity_types() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for source in sorted(SOLIDITY.glob("*.sol")):
+        for constant, name, arguments in TYPEHASH.findall(source.read_text()):
+            assert constant.replace("_", "").lower() == name.lower()
+            found[name] = name + arguments
+    return found
+
+
+def test_every_type_that_solidity_spells_out_is_ours_to_the_letter() -> None:
+    ours = {kind.__name__: type_string(kind) for kind in MESSAGES}
+    shared = set(ours) & set(_solidity_types())
+    assert "EpochRoot" in shared
+    assert {name: _solidity_types()[name] for name in shared} == {name: ours[name] for name in shared}
+
+
+def test_the_compiled_epoch_root_typehash_is_ours() -> None:
+    from contracts.chain import load_artifact
+
+    epoch_root = next(kind for kind in MESSAGES if kind.__name__ == "EpochRoot")
+    assert keccak(text=type_string(epoch_root)).hex() in load_artifact("VerifierRegistry")["bytecode"]

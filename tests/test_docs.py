@@ -1,0 +1,367 @@
+"""Pages that fail when stale: what the code has must be named in them, and what they name must be in the code."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import pkgutil
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import typer
+
+from api.app import create_app
+from api.settings import ServerSettings
+from commonweight.cli import app as cli
+from contracts.deploy import GenesisParams
+from contracts.errors import CommonweightError
+from contracts.faults import Fault
+from contracts.reasons import Reason
+from contracts.run_config import RunConfig
+from ledger.service import Ledger
+from trainer.cheats import CHEATS
+from trainer.node import NodeSettings
+from verifier.settings import VerifierSettings
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PACKAGES = ("contracts", "ledger", "api", "trainer", "verifier", "commonweight")
+PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
+SETTINGS = (ServerSettings, NodeSettings, VerifierSettings, RunConfig, GenesisParams)
+METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
+
+
+@pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def page(request: pytest.FixtureRequest) -> Path:
+    return cast(Path, request.param)
+
+
+# ---- errors
+
+
+def test_every_error_and_reason_has_a_row_with_a_remedy_and_no_other_code_has() -> None:
+    assert _first_column("errors.md", "Reasons of a verdict") == [reason.slug for reason in Reason]
+    listed = _first_column("errors.md", "Codes")
+    assert sorted(listed) == sorted(_codes())
+    for row in _rows("errors.md", "Codes"):
+        assert len(row) == 4, row
+        assert all(row), f"a cell is empty: {row}"
+
+
+def test_every_fault_has_a_row_and_no_other_has() -> None:
+    assert _first_column("disputes.md", "The work of a verifier") == [fault.slug for fault in Fault]
+
+
+def test_every_status_in_the_table_is_the_one_that_is_sent() -> None:
+    said = {row[0].strip("`"): row[1] for row in _rows("errors.md", "Codes")}
+    for kind in _error_classes():
+        if "code" in vars(kind):
+            sent = kind.__module__.split(".")[0] in ("contracts", "ledger", "api")
+            assert said[kind.code] == (str(kind.status) if sent else "-"), kind
+
+
+def test_codes_named_in_pages_exist(page: Path) -> None:
+    known = _codes() | {said.slug for said in (*Reason, *Fault)} | set(CHEATS) | _log_kinds() | _words()
+    for word in re.findall(r"`([a-z]+(?:-[a-z]+)+)`", page.read_text()):
+        assert word in known, f"{page.name} names `{word}`, which is no code, reason, cheat or log entry"
+
+
+# ---- settings
+
+
+@pytest.mark.parametrize("kind", SETTINGS, ids=lambda kind: kind.__name__)
+def test_every_setting_has_a_row_with_its_default_and_no_other_has(kind: type[Any]) -> None:
+    rows = {row[0].strip("`"): row for row in _rows("settings.md", kind.__name__)}
+    assert list(rows) == [field.name for field in fields(kind)]
+    for field in fields(kind):
+        expected = "required" if field.default is MISSING else f"`{_shown(field.default)}`"
+        assert rows[field.name][1] == expected, field.name
+        assert len(rows[field.name][2]) > 10, f"{field.name} is not explained"
+
+
+def test_environment_variables_are_those_that_are_read() -> None:
+    pattern = re.compile(r"COMMONWEIGHT_[A-Z_]*[A-Z]")
+    read = {name for source in _sources() for name in pattern.findall(source.read_text())}
+    assert set(_first_column("settings.md", "Environment variables")) == read
+    assert {name for page in PAGES for name in pattern.findall(page.read_text())} <= read
+
+
+def test_every_cheat_is_described() -> None:
+    named = {name for row in _all_rows() for name in re.findall(r"`([^`]+)`", row[0])}
+    assert set(CHEATS) <= named
+
+
+# ---- HTTP
+
+
+def test_every_route_has_a_row_and_no_other_has() -> None:
+    rows = [row for title in _titles("http.md") for row in _rows("http.md", title)]
+    said = [f"{row[0]} {row[1].strip('`')}" for row in rows if row[0] in METHODS]
+    assert sorted(said) == sorted(f"{method.upper()} {path}" for path, methods in _routes().items() for method in methods)
+
+
+def test_routes_named_in_pages_exist(page: Path) -> None:
+    patterns = [re.compile(re.sub(r"\\{.*?\\}", "[^/]+", re.escape(path))) for path in _routes()]
+    for named in re.findall(r"(?<![\w.])(?:\$\w+|https?://[\w.:-]+)?(/v1/[^\s`'\"?)|;,]+)", page.read_text()):
+        assert any(pattern.fullmatch(named) for pattern in patterns), f"{page.name} names {named}"
+
+
+# ---- commands
+
+
+def test_every_command_and_option_has_a_row_and_no_other_has() -> None:
+    listed = {}
+    for title in _titles("commands.md"):
+        if title.startswith("commonweight "):
+            listed[title.removeprefix("commonweight ")] = sorted(_first_column("commands.md", title))
+    expected = {name: sorted(_parameters(command)) for name, command in _commands().items()}
+    assert listed == expected
+
+
+def test_commands_named_in_pages_exist(page: Path) -> None:
+    for line in _command_lines(page.read_text()):
+        words = shlex.split(line, comments=True)
+        command = _find(words[1:])
+        assert command is not None, f"{page.name}: {line}"
+        for word in words:
+            option = word.split("=")[0]
+            assert not option.startswith("--") or option in {*_options(command), "--help"}, f"{page.name}: {line}"
+
+
+def test_make_targets_named_in_pages_exist(page: Path) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for named in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE):
+        assert named in targets, f"{page.name}: make {named}"
+
+
+# ---- the log, the code, the links
+
+
+def test_every_kind_of_log_entry_has_a_row_and_no_other_has() -> None:
+    assert set(_first_column("audit.md", "What the log holds")) == _log_kinds()
+
+
+def test_files_and_functions_named_in_pages_exist(page: Path) -> None:
+    for named in re.findall(r"`((?:%s|tests)/[^`\s]+)`" % "|".join(PACKAGES), page.read_text()):
+        path, _, name = named.partition(":")
+        assert (ROOT / path).exists(), f"{page.name} names {named}"
+        assert not name or name in _definitions(ROOT / path), f"{page.name} names {named}"
+
+
+def test_architecture_names_a_function_and_a_test_for_every_invariant() -> None:
+    rows = _rows("../ARCHITECTURE.md", "What holds, and what holds it")
+    assert len(rows) > 20
+    for row in rows:
+        assert re.search(r"`\w+/[\w/.]+:[\w.]+`", row[1]), row
+        assert re.search(r"`tests/[\w/.]+:[\w.]+`", row[2]), row
+
+
+def test_links_resolve(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", _without_fences(page.read_text())):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in {_anchor(title) for title in _titles_of(found.read_text())}, f"{page.name}: {target}"
+
+
+def test_every_page_is_reachable_from_the_readme() -> None:
+    texts = (ROOT / "README.md").read_text() + (ROOT / "ARCHITECTURE.md").read_text()
+    reached = {(ROOT / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)\s:]+)\)", texts)}
+    for found in sorted(DOCS.glob("*.md")):
+        assert found.resolve() in reached, f"nothing links to {found.name}"
+
+
+def test_python_in_pages_imports_what_exists(page: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(str(node.module))
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+
+
+def test_decisions_are_numbered_and_say_why() -> None:
+    adrs = sorted((DOCS / "adr").glob("*.md"))
+    for number, adr in enumerate(adrs, start=1):
+        assert re.match(rf"{number:04d}-[a-z0-9-]+\.md", adr.name), f"{adr.name} is not number {number}"
+        assert adr.read_text().startswith(f"# {number}. ")
+
+
+def test_every_figure_has_a_bar_a_command_and_a_date() -> None:
+    for row in _rows("benchmarks.md", "Figures"):
+        assert len(row) == 6 and all(row), row
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", row[4]), row
+
+
+# ---- what the code has
+
+
+@cache
+def _modules() -> tuple[str, ...]:
+    found = [*PACKAGES]
+    for package in PACKAGES:
+        paths = importlib.import_module(package).__path__
+        found += [m.name for m in pkgutil.walk_packages(paths, f"{package}.") if not m.name.endswith("__main__")]
+    return tuple(found)
+
+
+def _sources() -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from (ROOT / package).rglob("*.py")
+
+
+@cache
+def _error_classes() -> tuple[type[CommonweightError], ...]:
+    for name in _modules():
+        importlib.import_module(name)
+    found, open_ = [], [CommonweightError]
+    while open_:
+        kind = open_.pop()
+        open_ += kind.__subclasses__()
+        if kind.__module__.split(".")[0] in PACKAGES:
+            found.append(kind)
+    return tuple(found)
+
+
+def _codes() -> set[str]:
+    """Codes of classes, and those that the two ends of HTTP write as a literal."""
+    ends = (ROOT / "api" / "problems.py", ROOT / "trainer" / "client.py")
+    written = {code for end in ends for code in re.findall(r'"([a-z]+(?:-[a-z]+)+)"', end.read_text())}
+    return {kind.code for kind in _error_classes()} | written
+
+
+@cache
+def _log_kinds() -> frozenset[str]:
+    """The third argument of every call of `append` or `_log...` in the ledger that is a literal."""
+    calls = re.compile(r'(?:log\.append|_log\w*)\(\s*session, "([a-z-]+)"')
+    return frozenset(k for source in (ROOT / "ledger").glob("*.py") for k in calls.findall(source.read_text()))
+
+
+def _words() -> set[str]:
+    """Other literals with a hyphen that pages may name: those of the code."""
+    return {w for s in _sources() for w in re.findall(r'"([a-z]+(?:-[a-z]+)+)"', s.read_text())}
+
+
+@cache
+def _routes() -> dict[str, Any]:
+    settings = ServerSettings("", Path(), "", "", Path())
+    return cast(dict[str, Any], create_app(settings, cast(Ledger, object())).openapi()["paths"])
+
+
+@cache
+def _commands() -> dict[str, Any]:
+    def walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+        if not hasattr(command, "commands"):
+            yield " ".join(path), command
+            return
+        for name, inner in command.commands.items():
+            yield from walk(inner, (*path, name))
+
+    return dict(walk(typer.main.get_command(cli), ()))
+
+
+def _find(words: list[str]) -> Any:
+    """The command, or the group of commands, that a line starts with."""
+    found = typer.main.get_command(cli)
+    for word in words:
+        if not hasattr(found, "commands") or word.startswith("-"):
+            break
+        if word not in found.commands:
+            return None
+        found = found.commands[word]
+    return found
+
+
+def _options(command: Any) -> set[str]:
+    return {o for p in command.params for o in (*p.opts, *p.secondary_opts) if o.startswith("--")}
+
+
+def _parameters(command: Any) -> set[str]:
+    arguments = {p.name.rstrip("_") for p in command.params if not p.opts[0].startswith("-")}
+    return _options(command) | arguments
+
+
+def _definitions(path: Path) -> set[str]:
+    """Functions, and methods as Class.method, of a Python file; functions of a contract."""
+    text = path.read_text()
+    if path.suffix == ".sol":
+        return set(re.findall(r"\bfunction (\w+)", text)) | {"constructor"}
+    found: set[str] = set()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            inside = (n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+            found |= {f"{node.name}.{n.name}" for n in inside}
+    return found
+
+
+# ---- what the pages say
+
+
+def _titles_of(text: str) -> list[str]:
+    return [t.strip().replace("`", "") for t in re.findall(r"^#+ (.+)$", _without_fences(text), re.MULTILINE)]
+
+
+def _titles(page: str) -> list[str]:
+    return _titles_of((DOCS / page).read_text())
+
+
+def _rows(page: str, title: str) -> list[list[str]]:
+    """Cells of the rows of all tables between this heading and the next, without their headers."""
+    sections = re.split(r"^#+ (.+)$", (DOCS / page).read_text(), flags=re.MULTILINE)
+    found = [text for head, text in zip(sections[1::2], sections[2::2], strict=True) if head.replace("`", "") == title]
+    assert found, f"{page} has no heading {title}"
+    lines = [line.strip() for line in found[0].splitlines() if line.startswith("|")]
+    rules = [i for i, line in enumerate(lines) if re.fullmatch(r"[|: -]+", line)]
+    heads = {*rules, *(i - 1 for i in rules)}
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for i, line in enumerate(lines) if i not in heads
+    ]
+
+
+def _all_rows() -> Iterator[list[str]]:
+    for page in DOCS.glob("*.md"):
+        for title in _titles(page.name):
+            yield from _rows(page.name, title)
+
+
+def _first_column(page: str, title: str) -> list[str]:
+    """What stands in backticks in the first column."""
+    return [name for row in _rows(page, title) for name in re.findall(r"`([^`]+)`", row[0])]
+
+
+def _command_lines(text: str) -> Iterator[str]:
+    """`commonweight ...` in shell blocks (continued lines joined) and in backticks."""
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            for found in re.findall(r"(?:^|\$\(|until |while )(commonweight [^#&;>]*)", line):
+                inner = re.sub(r"\$\([^)]*\)", "X", found)
+                yield inner.split(")")[0] if "'" not in inner else inner.rstrip(")")
+    for found in re.findall(r"`(commonweight [a-z][^`]*)`", _without_fences(text)):
+        yield found.removesuffix(" ...").removesuffix(" …")
+
+
+def _without_fences(text: str) -> str:
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, str):
+        return default or '""'
+    return json.dumps(default) if not isinstance(default, tuple) else json.dumps(list(default))

@@ -1,0 +1,189 @@
+"""The fan-out over real Celery workers and real brokers: what is lost, killed or poisoned never becomes an accept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.reasons import Reason
+from tests.verifier.brokers import BROKERS, free_port, redis_command, running
+from tests.verifier.slow_tasks import runs
+from verifier.jobs import Job, State
+from verifier.panel import ACCEPT, UNDECIDED, Examination, Outcome
+from verifier.queue import VerifierApp, make_app
+from verifier.settings import VerifierSettings
+from verifier.workers import WorkerPool
+
+pytestmark = pytest.mark.integration
+PATIENCE_SECONDS = 120.0
+SEGMENTS = tuple(range(12))
+ROOT = Path(__file__).parents[2]
+SETTINGS = VerifierSettings(
+    "", "", "", "0x" + "11" * 32, Path(), attempts=2, lease_seconds=600.0, queue_seconds=3.0, backoff_seconds=0.1
+)
+
+
+@dataclass
+class Bench:
+    """One verifier's queue, with workers behind it."""
+
+    settings: VerifierSettings
+    app: VerifierApp
+
+    def restart_service(self) -> None:
+        """Forget all that the service held in memory."""
+        self.app.jobs.rows.close()
+        self.app.close()
+        self.app = make_app(self.settings)
+
+    def impatient(self) -> Bench:
+        """The same rows and workers under a lease that a test can wait for."""
+        settings = replace(self.settings, lease_seconds=3.0)
+        return Bench(settings, make_app(settings))
+
+    def step(self, examination: Examination) -> Outcome | None:
+        examination.dispatch(self.app)
+        return examination.outcome()
+
+    def settle(self, examination: Examination) -> Outcome:
+        return until(lambda: self.step(examination))
+
+
+@pytest.fixture(scope="module", params=list(BROKERS))
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp(request.param)
+    with BROKERS[request.param](folder) as address:
+        settings = replace(SETTINGS, folder=folder, broker_url=address)
+        app = make_app(settings)
+        with workers(settings, 2):
+            yield Bench(settings, app)
+
+
+def workers(settings: VerifierSettings, count: int) -> WorkerPool:
+    environment = os.environ | settings.to_environment() | {"PYTHONPATH": str(ROOT)}
+    return WorkerPool(settings.worker_command("tests.verifier.slow_tasks"), environment, count)
+
+
+def until(ready: Callable[[], Any]) -> Any:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while (found := ready()) is None or found is False:
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return found
+
+
+def examination(folder: Path, segments: tuple[int, ...] = SEGMENTS, **behaviour: list[int]) -> Examination:
+    return Examination(json.dumps({"folder": str(folder), **behaviour}), segments, 12, attempts=2)
+
+
+def pids_of(name: str, folder: Path) -> list[int]:
+    return [pid for ran, pid in runs(folder) if ran == name]
+
+
+def kill_while_running(bench: Bench, examined: Examination, segment: str, folder: Path) -> int:
+    until(lambda: bench.step(examined) or by_name(examined)[f"segment {segment}"].state == State.RUNNING)
+    (killed,) = pids_of(segment, folder)
+    os.kill(killed, signal.SIGKILL)
+    (folder / "release").touch()
+    return killed
+
+
+def by_name(examined: Examination) -> dict[str, Job]:
+    return {job.key.name: job for job in examined.jobs}
+
+
+def test_twelve_segments_fan_out_over_two_workers(bench: Bench, tmp_path: Path) -> None:
+    examined = examination(tmp_path, held=[0, 1])
+    until(lambda: bench.step(examined) or len({pid for _, pid in runs(tmp_path)}) == 2)
+    (tmp_path / "release").touch()
+    assert bench.settle(examined) == Outcome(ACCEPT, Reason.NONE, 0xFFFFFFFF, 11, 0)
+    assert sorted(name for name, _ in runs(tmp_path)) == sorted(["end", *map(str, SEGMENTS)])
+
+
+def test_a_killed_workers_segment_is_taken_up_and_counted_once(bench: Bench, tmp_path: Path) -> None:
+    hasty, examined = bench.impatient(), examination(tmp_path, (0, 1, 2, 3), held=[2])
+    killed = kill_while_running(hasty, examined, "2", tmp_path)
+    assert hasty.settle(examined).outcome == ACCEPT
+    assert pids_of("2", tmp_path)[0] == killed
+    assert len(pids_of("2", tmp_path)) == 2
+    assert by_name(examined)["segment 2"].attempts == 1
+
+
+@pytest.mark.parametrize("bench", ["rabbitmq"], indirect=True)
+def test_rabbitmq_tells_of_a_killed_worker_long_before_the_lease_ends(bench: Bench, tmp_path: Path) -> None:
+    examined = examination(tmp_path, (0,), held=[0])
+    kill_while_running(bench, examined, "0", tmp_path)
+    assert bench.settle(examined).outcome == ACCEPT
+    assert by_name(examined)["segment 0"].attempts == 1
+
+
+def test_a_segment_longer_than_its_lease_may_run_twice_but_counts_once(bench: Bench, tmp_path: Path) -> None:
+    hasty, examined = bench.impatient(), examination(tmp_path, (0, 1), held=[1])
+    until(lambda: hasty.step(examined) or len(pids_of("1", tmp_path)) == 2)
+    (tmp_path / "release").touch()
+    assert hasty.settle(examined).outcome == ACCEPT
+    assert by_name(examined)["segment 1"].attempts == 1
+
+
+def test_a_segment_that_raises_is_undecided_with_its_traceback(bench: Bench, tmp_path: Path) -> None:
+    examined = examination(tmp_path, (0, 1, 2, 3), raises=[1])
+    outcome = bench.settle(examined)
+    assert (outcome.outcome, outcome.reason) == (UNDECIDED, Reason.VERIFIER_FAILED)
+    assert "segment 1 failed 2 times" in outcome.detail
+    assert "Traceback" in outcome.detail
+    assert "ArithmeticError: poison in segment 1" in outcome.detail
+    assert [name for name, _ in runs(tmp_path)].count("1") == 2
+
+
+def test_a_segment_that_kills_its_workers_is_undecided_and_the_others_finish(bench: Bench, tmp_path: Path) -> None:
+    hasty, examined = bench.impatient(), examination(tmp_path, (0, 1, 2, 3, 4, 5), kills=[3])
+    outcome = hasty.settle(examined)
+    assert (outcome.outcome, outcome.reason) == (UNDECIDED, Reason.VERIFIER_FAILED)
+    assert "segment 3 failed 2 times" in outcome.detail
+    assert [name for name, _ in runs(tmp_path)].count("3") == 2
+    assert {name for name, job in by_name(examined).items() if job.state == State.DEAD} == {"segment 3"}
+    dead = [job for job in bench.app.jobs.rows.listed(State.DEAD) if job.key.subject == examined.proof]
+    assert [job.key.name for job in dead] == ["segment 3"]
+
+
+def test_a_purged_queue_is_filled_again_from_the_rows(bench: Bench, tmp_path: Path) -> None:
+    examined = examination(tmp_path, held=[0, 1])
+    until(lambda: bench.step(examined) or (pids_of("0", tmp_path) and pids_of("1", tmp_path)) or None)
+    lost = bench.app.control.purge()
+    (tmp_path / "release").touch()
+    assert lost >= len(SEGMENTS) - 2
+    assert bench.settle(examined).outcome == ACCEPT
+
+
+def test_a_restarted_service_goes_on_from_the_rows(bench: Bench, tmp_path: Path) -> None:
+    before = examination(tmp_path, (0, 1, 2, 3), held=[3])
+    until(lambda: bench.step(before) or sum(job.state == State.DONE for job in before.jobs) == 4)
+    bench.restart_service()
+    (tmp_path / "release").touch()
+    after = replace(before, jobs=[])
+    assert bench.settle(after).outcome == ACCEPT
+    ran = [name for name, _ in runs(tmp_path)]
+    assert [ran.count(name) for name in ("end", "0", "1", "2")] == [1, 1, 1, 1]
+
+
+def test_a_redis_that_crashed_and_forgot_everything_is_filled_again(tmp_path: Path) -> None:
+    port, server = free_port(), tmp_path / "server"
+    server.mkdir()
+    address = f"redis://127.0.0.1:{port}/0"
+    settings = replace(SETTINGS, folder=tmp_path, broker_url=address)
+    app, examined = make_app(settings), examination(tmp_path, (0, 1, 2))
+    with running(redis_command(port, server), server, address):
+        examined.dispatch(app)
+        assert app.connection_for_read().default_channel._size(settings.queue_name) == 4
+    examined.dispatch(app)
+    assert examined.outcome() is None
+    with running(redis_command(port, server), server, address), workers(settings, 1):
+        assert Bench(settings, app).settle(examined).outcome == ACCEPT

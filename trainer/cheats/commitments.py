@@ -1,0 +1,151 @@
+"""Lies in what is committed to: the pseudo-gradient, the proof's fields, its signature, or how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from eth_utils import keccak
+
+from contracts.messages import StepProof
+from contracts.positional_tree import KECCAK_TREE
+from contracts.signing import Domain
+from contracts.state_layout import boundary_entry, inner_digest, theta_digest
+from contracts.tensorfile import pack, state_digest
+from trainer.client import octets
+from trainer.conduct import Commitment, Conduct, Job, commitment
+from trainer.state import Tensors, step_count
+from trainer.trajectory import InnerRunner, OnStep, Trajectory, run_inner
+
+Reshape = Callable[[Tensors], Tensors]
+Alter = Callable[[Job, Commitment], Commitment]
+
+
+class Worked(Conduct):
+    """Another inner loop than the honest one; all else follows from what it made."""
+
+    def __init__(self, runner: InnerRunner) -> None:
+        self._runner = runner
+
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path) -> Trajectory:
+        """What the runner does."""
+        return self._runner(job.config, job.start, job.batches(), on_step, folder)
+
+
+class OtherGradient(Conduct):
+    """All steps, and then another pseudo-gradient than start less end."""
+
+    def __init__(self, reshape: Reshape) -> None:
+        self._reshape = reshape
+
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path) -> Trajectory:
+        """The honest trajectory with the other pseudo-gradient."""
+        real = super().run_inner(job, on_step, folder)
+        gradient = self._reshape(real.pseudo_gradient)
+        return replace(real, pseudo_gradient=gradient, pseudo_gradient_digest=state_digest(gradient))
+
+
+class Altered(Worked):
+    """Work done by a runner, and a commitment altered before it is signed."""
+
+    def __init__(self, runner: InnerRunner, alter: Alter) -> None:
+        super().__init__(runner)
+        self._alter = alter
+
+    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Commitment]:
+        """The altered one."""
+        return (self._alter(job, commitment(job, trajectory)),)
+
+
+class Doubled(Altered):
+    """Work done by a runner, the commitment to it, and then an altered one in its place."""
+
+    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Commitment]:
+        """Both."""
+        first = commitment(job, trajectory)
+        return first, self._alter(job, first)
+
+
+def scaled(factor: float) -> Reshape:
+    """The pseudo-gradient times `factor`: more say in the merge."""
+    return lambda gradient: {name: np.multiply(value, np.float32(factor)) for name, value in gradient.items()}
+
+
+def reversed_sign(gradient: Tensors) -> Tensors:
+    """Pushes the global weights back where they came from."""
+    return scaled(-1.0)(gradient)
+
+
+def with_entry(value: float) -> Reshape:
+    """One entry replaced by `value`."""
+
+    def reshape(gradient: Tensors) -> Tensors:
+        broken = gradient["theta.norm.weight"].copy()
+        broken[0] = value
+        return gradient | {"theta.norm.weight": broken}
+
+    return reshape
+
+
+def bait(_job: Job, made: Commitment) -> Commitment:
+    """Other gradient bytes than the digest that was signed."""
+    return replace(made, gradient=made.gradient[:-4] + bytes(4))
+
+
+def zero_steps(job: Job, made: Commitment) -> Commitment:
+    """A proof of no steps at all: one boundary, which is start and end."""
+    root = KECCAK_TREE.root([boundary_entry(job.start)])
+    still: Tensors = {n: np.zeros_like(v) for n, v in job.start.items() if n.startswith("theta.")}
+    message = _with(
+        made, commitment=root, boundaries=1, endState=theta_digest(job.start), innerEnd=inner_digest(job.start),
+        pseudoGradient=state_digest(still), steps=step_count(job.start), tokens=0,
+    )  # fmt: skip
+    return replace(message, gradient=pack(still), first_path=(), last_path=())
+
+
+def more_tokens(_job: Job, made: Commitment) -> Commitment:
+    """Ten times the tokens that the round has."""
+    return _with(made, tokens=made.message.tokens * 10)
+
+
+def other_profile(_job: Job, made: Commitment) -> Commitment:
+    """A numerics profile that no verifier has."""
+    return _with(made, profile=keccak(b"a profile in which this is what one gets"))
+
+
+def other_end(_job: Job, made: Commitment) -> Commitment:
+    """An end state that is not the last entry of the commitment."""
+    return _with(made, endState=keccak(b"a better end"))
+
+
+def other_run(job: Job, made: Commitment) -> Commitment:
+    """Bound to the data of another run: the newest round of the first other one, or none that exists."""
+    runs = [entry for entry in job.client.get("/runs") if entry["run"] != job.run and entry["round"] > 0]
+    if not runs:
+        return _with(made, dataSeed=keccak(b"the data of another run"))
+    place = runs[0]
+    return _with(made, dataSeed=octets(job.client.get(f"/runs/{place['run']}/rounds/{place['round']}")["data_seed"]))
+
+
+def other_chain(job: Job, made: Commitment) -> Commitment:
+    """Signed for the same contracts on another chain."""
+    domain = job.client.domain
+    return replace(made, domain=Domain(domain.chain_id + 1, domain.verifying_contract))
+
+
+def impostor(job: Job, made: Commitment) -> Commitment:
+    """In another node's name, to take its place in the round, signed with this key."""
+    other = next((entry["node"] for entry in job.round["nodes"] if entry["node"] != job.node), job.run[:42])
+    return _with(made, node=other)
+
+
+def second_thoughts(job: Job, _made: Commitment) -> Commitment:
+    """A proof of the honest work, made after the first one fixed what would be drawn of that."""
+    return commitment(job, run_inner(job.config, job.start, job.batches()))
+
+
+def _with(made: Commitment, **changes: object) -> Commitment:
+    message: StepProof = replace(made.message, **changes)  # type: ignore[arg-type]
+    return replace(made, message=message)

@@ -1,0 +1,67 @@
+"""The inner loop of a cheat: the honest one, with its step, its model or what it shows of its states exchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from contracts.run_config import RunConfig
+from trainer.batches import BatchSource
+from trainer.inner_step import StepResult, inner_step
+from trainer.model import GPT, build_model
+from trainer.profile import configure_determinism
+from trainer.state import Tensors, TrainState
+from trainer.trajectory import BoundaryRecorder, InnerRunner, OnStep, Trajectory
+
+Step = Callable[[RunConfig, GPT, TrainState, BatchSource, int], StepResult]
+"""Does step `int` of the round, in place on the state."""
+
+Build = Callable[[RunConfig], GPT]
+Shown = Callable[[RunConfig, int, Tensors], Tensors]
+"""What is committed to at boundary `int` instead of the state there; a new mapping, or the same."""
+
+
+def honest_step(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, step: int) -> StepResult:
+    """The step as it must be."""
+    return inner_step(config, model, state, batches(step))
+
+
+def as_it_is(_config: RunConfig, _boundary: int, state: Tensors) -> Tensors:
+    """The state as it must be shown."""
+    return state
+
+
+def at_the_start(start: Tensors) -> Tensors:
+    """The state to begin from as it must be."""
+    return start
+
+
+def stepping(
+    step: Step = honest_step,
+    build: Build = build_model,
+    shown: Shown = as_it_is,
+    begin: Callable[[Tensors], Tensors] = at_the_start,
+) -> InnerRunner:
+    """A runner that commits consistently to whatever these make of the round; boundary 0 is always its true start."""
+
+    def run(
+        config: RunConfig,
+        start: Tensors,
+        batches: BatchSource,
+        on_step: OnStep | None = None,
+        folder: Path | None = None,
+    ) -> Trajectory:
+        configure_determinism(config.profile)
+        model, state = build(config), TrainState.from_tensors(begin(start), config)
+        recorder, losses = BoundaryRecorder(folder), []
+        recorder.record(start)
+        for number in range(config.steps):
+            result = step(config, model, state, batches, number)
+            losses.append(result.loss)
+            if on_step is not None:
+                on_step(number, result)
+            if (number + 1) % config.segment == 0:
+                recorder.record(shown(config, (number + 1) // config.segment, state.to_tensors()))
+        return recorder.finish(losses, config.tokens_per_round)
+
+    return run

@@ -1,0 +1,54 @@
+"""Clipping and AdamW in float32 where every operation is rounded on its own, so that no fusion can change a bit."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from contracts.run_config import RunConfig
+from trainer.portable.exact_gemm import exact_square_sum
+from trainer.state import TrainState
+
+
+def gradient_norm(gradients: list[Tensor]) -> float:
+    """Global Euclidean norm, from exact sums of squares of each tensor on a grid of 12 bits of its peak."""
+    return math.sqrt(sum(exact_square_sum(gradient.flatten(), 0).item() for gradient in gradients))
+
+
+@torch.no_grad()
+def adamw(config: RunConfig, state: TrainState, gradients: list[Tensor]) -> None:
+    """Loshchilov & Hutter's AdamW, in place, decay on matrices only; `gradients` are overwritten.
+
+    The arithmetic is the float32 profile's, less its fused operations: x + a * y is a product and then a sum.
+    """
+    theta, m, v = list(state.theta.values()), list(state.m.values()), list(state.v.values())
+    lr, beta1, beta2 = config.rate("inner_lr"), config.rate("beta1"), config.rate("beta2")
+    state.step += 1
+    torch._foreach_mul_([value for value in theta if value.dim() > 1], 1.0 - lr * config.rate("weight_decay"))
+    _average(m, torch._foreach_mul(gradients, 1.0 - beta1), beta1)
+    torch._foreach_mul_(gradients, gradients)
+    torch._foreach_mul_(gradients, 1.0 - beta2)
+    _average(v, gradients, beta2)
+    denominator = torch._foreach_sqrt(v)
+    torch._foreach_mul_(denominator, 1.0 / math.sqrt(1.0 - whole_power(beta2, state.step)))
+    torch._foreach_add_(denominator, config.rate("eps"))
+    update = torch._foreach_div(m, denominator)
+    torch._foreach_mul_(update, lr / (1.0 - whole_power(beta1, state.step)))
+    torch._foreach_sub_(theta, update)
+
+
+def whole_power(base: float, exponent: int) -> float:
+    """base ** exponent from float64 products alone: a library's pow may be off in the last bit."""
+    result = 1.0
+    while exponent:
+        if exponent & 1:
+            result *= base
+        base, exponent = base * base, exponent >> 1
+    return result
+
+
+def _average(mean: list[Tensor], share: list[Tensor], decay: float) -> None:
+    torch._foreach_mul_(mean, decay)
+    torch._foreach_add_(mean, share)

@@ -1,0 +1,120 @@
+"""From the rows to the workers and back: send what is due, take in what came, count what was lost.
+
+Where the queue or the result store cannot be reached, the rows stay as they are and the next call tries again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery
+
+from contracts.errors import CommonweightError
+from verifier.jobs import FILE_NAME, Job, JobRows, Order, State
+from verifier.settings import VerifierSettings
+
+logger = logging.getLogger(__name__)
+PAUSE_LIMIT_SECONDS = 60.0
+START_BEFORE = "start_before"
+
+
+class WorkerLost(CommonweightError):
+    """A worker had this task and is gone, by the broker's own account."""
+
+    code = "worker-lost"
+
+
+class MessageStale(CommonweightError):
+    """No worker took the message in time: another one is on its way."""
+
+    code = "message-stale"
+
+
+class JobBoard:
+    """The jobs of one verifier on their way through Celery. Use it from one thread: `rpc://` replies go to a thread."""
+
+    def __init__(self, app: Celery, settings: VerifierSettings) -> None:
+        self._app, self._settings = app, settings
+        self.rows = JobRows(settings.folder / FILE_NAME)
+        self.rows.prune()
+        if str(app.conf.result_backend).startswith("rpc"):
+            self.rows.disown()
+
+    def add(self, orders: Sequence[Order]) -> None:
+        """Take on work; what was taken on before is left as it stands."""
+        self.rows.add(orders)
+
+    def advance(self, subject: str, stage: int) -> list[Job]:
+        """Take in results, end leases that have run out, send what is due; how the jobs stand then."""
+        for job in self.rows.of(subject, stage):
+            if job.task_id and not job.settled:
+                self._collect(job)
+        for job in self.rows.of(subject, stage):
+            if job.state == State.QUEUED and job.until <= time.time() and not self._send(job):
+                break
+        return self.rows.of(subject, stage)
+
+    def _collect(self, job: Job) -> None:
+        said = self._said(job.task_id)
+        match said.get("status"):
+            case "SUCCESS":
+                self.rows.finish(job, said["result"])
+            case "FAILURE" if isinstance(said["result"], MessageStale):
+                self.rows.release(job, str(said["result"]), self._settings.backoff_seconds)
+            case "FAILURE":
+                self._fail(job, str(said.get("traceback") or said.get("result")))
+            case "STARTED" if job.state == State.QUEUED:
+                self.rows.begin(job, _worker(said["result"]), self._settings.lease_seconds)
+                return
+            case _ if job.state == State.RUNNING and job.until <= time.time():
+                self._fail(job, f"its worker ({job.worker}) was lost or took longer than the lease")
+            case _:
+                return
+        self._forget(job.task_id)
+
+    def _fail(self, job: Job, error: str) -> None:
+        pause = min(PAUSE_LIMIT_SECONDS, self._settings.backoff_seconds * 2**job.attempts)
+        self.rows.fail(job, error, pause)
+        logger.warning(
+            "%s of %s, try %d of %d: %s", job.key.name, job.key.subject, job.attempts + 1, job.allowed, error
+        )
+
+    def _send(self, job: Job) -> bool:
+        """Whether the queue takes messages. The row first: after a crash between the two the message counts as lost."""
+        task_id, patience = str(uuid4()), self._settings.queue_seconds
+        if not self.rows.send(job, task_id, patience):
+            return True
+        if job.task_id:
+            self._forget(job.task_id)
+        try:
+            # Celery's own `expires` would also have RabbitMQ drop, unsaid, what it gets back from a dead worker
+            stale = {START_BEFORE: time.time() + patience}
+            self._app.send_task(job.task, job.arguments, task_id=task_id, headers=stale)
+        except Exception as error:
+            logger.warning("the queue cannot be reached, %s waits: %r", job.key.name, error)
+            self.rows.release(replace(job, task_id=task_id), f"not sent: {error!r}", self._settings.backoff_seconds)
+            return False
+        return True
+
+    def _said(self, task_id: str) -> dict[str, Any]:
+        """What Celery knows of a task. A result that is half written or out of reach is none yet."""
+        try:
+            return dict(self._app.backend.get_task_meta(task_id))
+        except Exception as error:
+            logger.warning("the result store cannot be read: %r", error)
+            return {}
+
+    def _forget(self, task_id: str) -> None:
+        try:
+            self._app.backend.forget(task_id)
+        except Exception as error:
+            logger.debug("a result is left behind: %r", error)
+
+
+def _worker(started: Any) -> str:
+    return f"process {started['pid']} of {started['hostname']}" if isinstance(started, dict) else "unknown"

@@ -1,0 +1,102 @@
+"""The worker processes beside a verifier: started, started again when they die, and ended with it."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+logger = logging.getLogger(__name__)
+LOOK_SECONDS, GRACE_SECONDS = 0.2, 5.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, STEADY_SECONDS = 0.5, 30.0, 60.0
+
+
+@dataclass
+class _Slot:
+    """One place of the pool; the pause before a restart doubles with each early death in a row."""
+
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause: float = FIRST_PAUSE_SECONDS
+    due: float = 0.0
+
+
+class WorkerPool:
+    """`count` processes of one command, kept alive by a thread. Use as a context: leaving it ends them all.
+
+    `in_child` runs in each new process before the command, as `preexec_fn` of subprocess.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        count: int,
+        in_child: Callable[[], None] | None = None,
+    ) -> None:
+        self._command, self._environment, self._in_child = list(command), dict(environment), in_child
+        self._slots = [_Slot() for _ in range(count)]
+        self._stop = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="worker-pool", daemon=True)
+
+    def __enter__(self) -> WorkerPool:
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def pids(self) -> list[int]:
+        """Processes that run now."""
+        running = [slot.process for slot in self._slots]
+        return [process.pid for process in running if process is not None and process.poll() is None]
+
+    def stop(self) -> None:
+        """SIGTERM (a worker ends its task first), a little patience, SIGKILL: its rows are taken up later."""
+        self._stop.set()
+        self._keeper.join()
+
+    def _keep(self) -> None:
+        """Starts and ends happen in this one thread: Linux signals the death of a parent *thread* to its children."""
+        while not self._stop.is_set():
+            for slot in self._slots:
+                self._tend(slot)
+            self._stop.wait(LOOK_SECONDS)
+        self._end([slot.process for slot in self._slots if slot.process is not None])
+
+    def _tend(self, slot: _Slot) -> None:
+        now = time.monotonic()
+        if slot.process is not None and slot.process.poll() is not None:
+            logger.warning("worker %d ended with %d", slot.process.pid, slot.process.returncode)
+            self._put_off(slot, now)
+        if slot.process is not None or now < slot.due:
+            return
+        try:
+            slot.process, slot.started = self._spawn(), now
+        except OSError as error:
+            logger.warning("no worker could be started: %r", error)
+            self._put_off(slot, now)
+
+    def _put_off(self, slot: _Slot, now: float) -> None:
+        if now - slot.started >= STEADY_SECONDS:
+            slot.pause = FIRST_PAUSE_SECONDS
+        slot.process, slot.due = None, now + slot.pause
+        slot.pause = min(LONGEST_PAUSE_SECONDS, slot.pause * 2)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, env=self._environment, preexec_fn=self._in_child)
+
+    @staticmethod
+    def _end(running: Sequence[subprocess.Popen[bytes]]) -> None:
+        for process in running:
+            process.terminate()
+        end = time.monotonic() + GRACE_SECONDS
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.05, end - time.monotonic()))
+            process.kill()
+            process.wait()
