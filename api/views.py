@@ -10,6 +10,7 @@ from sqlmodel import Session, select
 from contracts.reasons import Reason
 from contracts.run_config import RunConfig
 from ledger import merges, proofs
+from ledger.audit_tables import RevealRow, WitnessRow
 from ledger.service import Ledger, envelopes
 from ledger.tables import (
     ChallengeRow,
@@ -79,7 +80,10 @@ def proof(session: Session, row: Proof) -> dict[str, Any]:
     openings = session.exec(select(OpeningRow).where(OpeningRow.proof == row.id)).all()
     draws = session.exec(select(ChallengeRow).where(ChallengeRow.proof == row.id)).all()
     verdicts = session.exec(select(VerdictRow).where(VerdictRow.proof == row.id)).all()
+    bound = session.exec(select(WitnessRow).where(WitnessRow.proof == row.id)).all()
+    revealed = session.exec(select(RevealRow).where(RevealRow.proof == row.id)).all()
     heard = [*(o.message for o in openings), *(c.message for c in draws), *(v.message for v in verdicts)]
+    heard += [*(w.message for w in bound), *(r.message for r in revealed)]
     said = envelopes(session, [row.id, *heard])
     return {
         **proof_line(row), **said[row.id], "run": row.run, "beacon_block": row.beacon_block,
@@ -88,6 +92,7 @@ def proof(session: Session, row: Proof) -> dict[str, Any]:
         "openings": {str(o.boundary): {"blob": o.blob, "path": o.path, **said[o.message]} for o in openings},
         "challenges": [{**said[c.message], "segments": c.segments} for c in draws],
         "verdicts": [said[v.message] for v in verdicts],
+        "witnesses": [said[w.message] for w in bound], "reveals": [said[r.message] for r in revealed],
     }  # fmt: skip
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from eth_utils.currency import from_wei
 
 
 def tokens(units: int | str) -> str:
     """`units` of 1e-18 (tokens, coins) as a decimal that loses not one of them: 1,234.5."""
-    return f"{from_wei(int(units), 'ether'):,f}"
+    return f"{Decimal(from_wei(int(units), 'ether')):,f}"

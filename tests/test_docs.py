@@ -106,7 +106,8 @@ def test_every_cheat_is_described() -> None:
 def test_every_route_has_a_row_and_no_other_has() -> None:
     rows = [row for title in _titles("http.md") for row in _rows("http.md", title)]
     said = [f"{row[0]} {row[1].strip('`')}" for row in rows if row[0] in METHODS]
-    assert sorted(said) == sorted(f"{method.upper()} {path}" for path, methods in _routes().items() for method in methods)
+    expected = [f"{method.upper()} {path}" for path, methods in _routes().items() for method in methods]
+    assert sorted(said) == sorted(expected)
 
 
 def test_routes_named_in_pages_exist(page: Path) -> None:
@@ -151,7 +152,7 @@ def test_every_kind_of_log_entry_has_a_row_and_no_other_has() -> None:
 
 
 def test_files_and_functions_named_in_pages_exist(page: Path) -> None:
-    for named in re.findall(r"`((?:%s|tests)/[^`\s]+)`" % "|".join(PACKAGES), page.read_text()):
+    for named in re.findall(rf"`((?:{'|'.join(PACKAGES)}|tests)/[^`\s]+)`", page.read_text()):
         path, _, name = named.partition(":")
         assert (ROOT / path).exists(), f"{page.name} names {named}"
         assert not name or name in _definitions(ROOT / path), f"{page.name} names {named}"
@@ -200,7 +201,8 @@ def test_decisions_are_numbered_and_say_why() -> None:
 
 def test_every_figure_has_a_bar_a_command_and_a_date() -> None:
     for row in _rows("benchmarks.md", "Figures"):
-        assert len(row) == 6 and all(row), row
+        assert len(row) == 6, row
+        assert all(row), row
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", row[4]), row
 
 
@@ -326,9 +328,7 @@ def _rows(page: str, title: str) -> list[list[str]]:
     lines = [line.strip() for line in found[0].splitlines() if line.startswith("|")]
     rules = [i for i, line in enumerate(lines) if re.fullmatch(r"[|: -]+", line)]
     heads = {*rules, *(i - 1 for i in rules)}
-    return [
-        [cell.strip() for cell in line.strip("|").split("|")] for i, line in enumerate(lines) if i not in heads
-    ]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for i, line in enumerate(lines) if i not in heads]
 
 
 def _all_rows() -> Iterator[list[str]]:

@@ -72,7 +72,7 @@ CHAIN_LENGTH = 50
 MAX_BLOB = 2**20
 TINY = RunConfig(layers=1, d_model=16, heads=2, context=16, steps=4, segment=2, batch=2)
 PARAMS = GenesisParams(
-    voting_delay=1, voting_period=10, timelock_delay=2, challenge_window=20, proposal_threshold=1
+    voting_delay=10, voting_period=20, timelock_delay=2, challenge_window=20, proposal_threshold=1
 )  # fmt: skip
 
 
@@ -256,7 +256,7 @@ class World:
         base = RunManifest(
             model=self.ledger.chain.model, creator=self.creator.address, config=self.config.digest(),
             genesis=state_digest(initial_theta(self.config)), emission=1000, roundsPerEpoch=1,
-            minNodes=len(self.nodes), samples=1, leaseSeconds=60, phaseSeconds=100, nonce=1, deadline=self.deadline(),
+            minNodes=len(self.nodes), samples=1, leaseSeconds=120, phaseSeconds=200, nonce=1, deadline=self.deadline(),
         )  # fmt: skip
         return replace(base, **changes)
 

@@ -49,6 +49,11 @@ class JobBoard:
         """Take on work; what was taken on before is left as it stands."""
         self.rows.add(orders)
 
+    def one(self, order: Order) -> Job:
+        """Take on one job unless it was taken on before; how it stands now."""
+        self.add([order])
+        return next(job for job in self.advance(order.key.subject, order.key.stage) if job.key == order.key)
+
     def advance(self, subject: str, stage: int) -> list[Job]:
         """Take in results, end leases that have run out, send what is due; how the jobs stand then."""
         for job in self.rows.of(subject, stage):

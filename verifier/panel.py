@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contracts.draw import boundaries_to_open
@@ -17,7 +17,7 @@ UNDECIDED, ACCEPT, REJECT = 0, 1, 2
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a verdict will say; `measured` and `limit` in 1e-18."""
+    """What a verdict will say; `measured` and `limit` in 1e-18. `trace` proves the replay of the common segment."""
 
     outcome: int
     reason: Reason
@@ -25,6 +25,7 @@ class Outcome:
     measured: int
     limit: int
     detail: str = ""
+    trace: bytes = b""
 
 
 @dataclass
@@ -64,9 +65,10 @@ class Examination:
         said = [_said(job) for job in self.jobs]
         rejected = sorted((s for s in said if s.outcome == REJECT), key=lambda s: s.segment)
         undecided = [s for s in said if s.outcome == UNDECIDED]
+        trace = next((s.trace for s in said if s.trace), b"")
         if rejected or undecided:
-            return (rejected or undecided)[0]
-        return Outcome(ACCEPT, Reason.NONE, NO_SEGMENT, max(s.measured for s in said), 0)
+            return replace((rejected or undecided)[0], trace=trace)
+        return Outcome(ACCEPT, Reason.NONE, NO_SEGMENT, max(s.measured for s in said), 0, trace=trace)
 
     def _orders(self) -> list[Order]:
         end = Order(Key(self.proof, self.stage, "end"), "verifier.check_end", (self.proof,), self.attempts)
@@ -89,14 +91,15 @@ def _said(job: Job) -> Outcome:
 
 def _decoded(job: Job) -> Outcome:
     """Raises KeyError, TypeError or ValueError for anything but what `verifier.tasks` returns."""
-    result, segment = job.result, int(job.result["segment"])
+    result, segment, trace = job.result, int(job.result["segment"]), bytes.fromhex(job.result.get("trace", ""))
     if result["failed"] is True:
         return Outcome(
-            REJECT, _grounds(result["reason"]), segment, int(result["measured"]), int(result["limit"]), result["detail"]
-        )
+            REJECT, _grounds(result["reason"]), segment, int(result["measured"]), int(result["limit"]),
+            result["detail"], trace,
+        )  # fmt: skip
     if result["failed"] is not False or job.key.name not in ("end", f"segment {segment}"):
         raise ValueError("not the answer to what was asked")
-    return Outcome(ACCEPT, Reason.NONE, segment, int(result["measured"]), 0)
+    return Outcome(ACCEPT, Reason.NONE, segment, int(result["measured"]), 0, trace=trace)
 
 
 def _grounds(code: int) -> Reason:

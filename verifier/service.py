@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from celery.result import AsyncResult
-
 from contracts.chain import connect
 from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
 from contracts.verifier_registry import VerifierRegistry
 from trainer.client import ApiClient, ApiProblem, ApiUnreachable, deadline, octets
 from verifier.audit import Authority, LogAudit
 from verifier.draws import DrawChain
+from verifier.duties import Duties
 from verifier.errors import AuditFailed
+from verifier.jobs import Key, Order, State
 from verifier.log_mirror import LogMirror
 from verifier.panel import ACCEPT, REJECT, Examination, Outcome
 from verifier.queue import make_app
@@ -24,6 +24,7 @@ from verifier.settings import VerifierSettings
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS, NEWS_SECONDS = 0.3, 1.0
+MERGE_ATTEMPTS = 1_000  # a round waits for its outer step: giving up would stop the run
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class VerifierService:
         self._app = make_app(settings)
         self._draws = DrawChain(settings.folder / f"draw-{settings.run[2:18]}.secret")
         self._examinations: dict[tuple[str, int], Examination] = {}
-        self._merges: dict[int, AsyncResult[Any]] = {}
         self._signed: set[tuple[int, int]] = set()
         self._mirror, self._audit = self._open_mirror()
+        self._duties = Duties(self.client, settings.run, settings.folder, self._app, settings.attempts)
 
     def anchor(self) -> None:
         """Bind to the hash chain before the first round."""
@@ -86,7 +87,10 @@ class VerifierService:
         for epoch in self.client.get("/epochs"):
             if epoch["state"] == "closed":
                 self._sign_epoch(epoch)
-        return bool(pending) or current["phase"] == "merging"
+        self._duties.reveal(self._say)
+        self._duties.sign_faults(self._audit.authority.threshold, self._say)
+        waiting = self._duties.answer_appeals(self._say)
+        return bool(pending) or current["phase"] == "merging" or waiting
 
     def _examine(self, line: dict[str, Any]) -> None:
         status = self.client.get(f"/proofs/{line['proof']}/status")
@@ -107,7 +111,7 @@ class VerifierService:
         segments = self._draw(view) if view["stage"] == 1 else tuple(view["disputed"])
         if segments is None:
             return None
-        begun = Examination(view["proof"], segments, int(view["segments"]), self.settings.attempts)
+        begun = Examination(view["proof"], segments, int(view["segments"]), self.settings.attempts, int(view["stage"]))
         self._examinations[view["proof"], view["stage"]] = begun
         return begun
 
@@ -123,7 +127,12 @@ class VerifierService:
         self._report(Progress("drawn", view["round"], view["node"], view["proof"], f"segments {list(segments)}"))
         return segments
 
+    def _say(self, event: str, proof: str, detail: str) -> None:
+        self._report(Progress(event, proof=proof, detail=detail))
+
     def _give_verdict(self, view: dict[str, Any], outcome: Outcome) -> None:
+        if outcome.trace and view["stage"] == 1:
+            self._duties.bind(view["proof"], outcome.trace)
         message = Verdict(
             octets(view["proof"]), self.client.address, view["stage"], outcome.outcome, int(outcome.reason),
             outcome.segment, outcome.measured, outcome.limit, deadline(),
@@ -135,14 +144,13 @@ class VerifierService:
         )
 
     def _merge(self, current: dict[str, Any]) -> None:
-        number = int(current["round"])
-        task = self._merges.get(number)
-        if task is None or task.failed():
-            self._merges[number] = self._app.send_task("verifier.merge", (self.settings.run, number))
+        run, number = self.settings.run, int(current["round"])
+        if number in self._attested:
             return
-        if not task.ready() or number in self._attested:
+        job = self._app.jobs.one(Order(Key(run, number, "merge"), "verifier.merge", (run, number), MERGE_ATTEMPTS))
+        if job.state != State.DONE:
             return
-        said = task.result
+        said = job.result
         message = MergeAttestation(
             octets(self.settings.run), number, self.client.address, octets(said["accepted"]), octets(said["theta"]),
             octets(said["momentum"]), said["held_out_loss"], deadline(),

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainer.client import ApiClient
 from trainer.corpus import Corpus, default_corpus, load_corpus
-from verifier import checks, outer_step
+from verifier import appeals, checks, outer_step
 from verifier.errors import CheckFailed
 from verifier.queue import make_app
 from verifier.settings import VerifierSettings
@@ -38,7 +38,8 @@ def check_segment(proof: str, segment: int) -> dict[str, Any]:
         found = checks.check_segment(_case(proof), segment, corpus())
     except CheckFailed as failure:
         return _failure(failure)
-    return {"failed": False, "segment": segment, "measured": str(found.error)}
+    measured, trace = str(found.comparison.error), found.trace.hex()
+    return {"failed": False, "segment": segment, "measured": measured, "trace": trace}
 
 
 @app.task(name="verifier.check_end")  # type: ignore[untyped-decorator]
@@ -59,6 +60,18 @@ def merge(run: str, number: int) -> dict[str, Any]:
     return outer_step.compute(client(), run, number, corpus().held_out)
 
 
+@app.task(name="verifier.named_state")  # type: ignore[untyped-decorator]
+def named_state(proof: str, segment: int, step: int) -> dict[str, Any]:
+    """As respondent of an appeal: what this verifier calls the state after a step."""
+    return {"state": appeals.named_state(_case(proof), segment, step, corpus()).hex()}
+
+
+@app.task(name="verifier.judge")  # type: ignore[untyped-decorator]
+def judge(proof: str) -> dict[str, Any]:
+    """As panel member of an appeal: replay the one step that is left."""
+    return {"upheld": appeals.judge(_case(proof), client().get(f"/appeals/{proof}"), corpus())}
+
+
 def _case(proof: str) -> checks.Case:
     view = client().get(f"/proofs/{proof}")
     return checks.Case(client(), view, client().get(f"/runs/{view['run']}/rounds/{view['round']}"))
@@ -67,5 +80,5 @@ def _case(proof: str) -> checks.Case:
 def _failure(failure: CheckFailed) -> dict[str, Any]:
     return {
         "failed": True, "reason": int(failure.reason), "segment": failure.segment, "detail": failure.detail,
-        "measured": str(failure.measured), "limit": str(failure.limit),
+        "measured": str(failure.measured), "limit": str(failure.limit), "trace": failure.trace.hex(),
     }  # fmt: skip

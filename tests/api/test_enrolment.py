@@ -168,7 +168,7 @@ def test_enrolling_with_the_same_message_changes_nothing(world: World) -> None:
     send()
     assert world.dump() == before
     world.step()
-    world.wait(61)
+    world.wait(121)
     world.step()
     assert all(n["lapsed"] for n in world.round_view(1)["nodes"])
     before = world.dump()
@@ -198,7 +198,7 @@ def test_a_run_is_created_once_and_its_canonical_config_is_kept(world: World) ->
 def test_a_heartbeat_moves_the_lease_and_the_step(world: World) -> None:
     world.start()
     node = world.nodes[0]
-    world.wait(59)
+    world.wait(119)
     accepted(world.post("/heartbeats", world.heartbeat_message(node, step=3), node))
     world.wait(2)
     world.step()

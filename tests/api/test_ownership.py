@@ -124,7 +124,7 @@ def test_ballots_count_once_and_only_while_the_vote_is_open(owned: World) -> Non
     owned.step()
     early = owned.ballot_body(holder, proposal)
     check_changes_nothing(owned, lambda: _vote(owned, proposal, early), 425, "too-early")
-    owned.wait(3)
+    owned.wait(11)
     assert owned.get(f"/proposals/{proposal}")["state"] == "active"
     forged = {**owned.ballot_body(other, proposal, 0), "voter": holder.address}
     check_changes_nothing(owned, lambda: _vote(owned, proposal, forged), 400, "contract-rejected")
@@ -140,7 +140,7 @@ def test_ballots_count_once_and_only_while_the_vote_is_open(owned: World) -> Non
     owned.step(2)
     assert owned.get(f"/proposals/{proposal}/tally")["governor"] == {"against": "0", "for": "500", "abstain": "0"}
     late = owned.ballot_body(other, proposal, 0)
-    owned.wait(11)
+    owned.wait(21)
     check_changes_nothing(owned, lambda: _vote(owned, proposal, late), 409, "round-closed")
 
 
@@ -157,7 +157,7 @@ def test_a_bad_signature_does_not_take_the_place_of_the_holders_own(owned: World
     )
     proposal = accepted(owned.client.post("/v1/proposals", json=body))["proposal"]
     owned.step()
-    owned.wait(3)
+    owned.wait(11)
     garbage = {"voter": holder.address, "support": 0, "signature": "0x" + "22" * 65}
     check_refused(_vote(owned, proposal, garbage), 400, "contract-rejected")
     accepted(owned.vote(holder, proposal, 1))

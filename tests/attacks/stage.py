@@ -24,7 +24,7 @@ from api.settings import ServerSettings
 from commonweight.launch import RunRules, launch_run
 from contracts.devnet_http import DevnetServer
 from contracts.errors import CommonweightError
-from ledger import journal
+from ledger import journal, keeper
 from ledger.blobs import BlobFolder
 from ledger.service import Ledger
 from ledger.store import Store
@@ -40,9 +40,9 @@ TINY = {
     "layers": 1, "d_model": 16, "heads": 2, "context": 16, "steps": 8, "segment": 2, "batch": 4, "clip": "0.1",
 }  # fmt: skip
 HONEST = "honest"
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 HASTE_SECONDS = 25
-CALM_SECONDS = 2.0
+CALM_SECONDS, CROWD_CALM_SECONDS, STEP_SECONDS = 1.0, 5.0, 1.0
 
 
 class InlineApp(VerifierApp):
@@ -111,13 +111,13 @@ class Stage:
         key = key_of("creator").key.hex()
         return launch_run(self.api_url, key, {**TINY, "rounds": rounds}, rules, (self.text,))
 
-    def enrol(self, name: str, run: str, cheat: str | None, from_round: int = 1, rounds: int = 1) -> None:
+    def enrol(
+        self, name: str, run: str, cheat: str | None, from_round: int = 1, rounds: int = 1, calm: float = CALM_SECONDS
+    ) -> None:
         """A node of that name, not yet at work."""
         key, payout = key_of(f"actor {name}"), key_of(f"wallet of {name}").address
         folder = self.folder / name
-        settings = NodeSettings(
-            self.api_url, run, key.key.hex(), payout, folder, (self.text,), from_round, cheat, CALM_SECONDS
-        )
+        settings = NodeSettings(self.api_url, run, key.key.hex(), payout, folder, (self.text,), from_round, cheat, calm)
         stay = Stay(rounds)
         actor = Actor(name, run, Node(settings, stay), payout, stay)
         actor.node.enrol()
@@ -134,7 +134,11 @@ class Stage:
         monkeypatch.setattr(tasks, "settings", settings)
         verifier = service.VerifierService(settings, lambda _progress: None)
         verifier.anchor()
-        self._start(lambda: verifier.run(self.stop))
+        self._start(partial(self._step, verifier))
+
+    def keep_time(self) -> None:
+        """Start the keeper, at the pace of a crowded machine."""
+        self._start(lambda: keeper.run(self.ledger, self.stop, STEP_SECONDS))
 
     def play(self, run: str) -> None:
         """Start all who enrolled in the run."""
@@ -146,7 +150,7 @@ class Stage:
         """Until everybody's fate is known, or patience ends."""
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end and not all(actor.settled for actor in self.actors.values()):
-            time.sleep(0.5)
+            time.sleep(2 * STEP_SECONDS)
             for run in {actor.run for actor in self.actors.values()}:
                 self._look(run)
 
@@ -167,6 +171,10 @@ class Stage:
             event.set()
         for thread in self._threads:
             thread.join(timeout=15)
+
+    def _step(self, verifier: service.VerifierService) -> None:
+        while not self.stop.wait(STEP_SECONDS):
+            verifier.step()
 
     def _look(self, run: str) -> None:
         number = self._reader.get(f"/runs/{run}")["round"]
@@ -197,12 +205,13 @@ def served(folder: Path) -> Iterator[Stage]:
     ledger = Ledger(Store(url), BlobFolder(blobs), place.model, place.operator)
     with ExitStack() as stack:
         chain = stack.enter_context(DevnetServer(place.chain, "127.0.0.1", 0, 0.5))
-        settings = ServerSettings(chain.url, deployment, place.operator.key.hex(), url, blobs)
+        settings = ServerSettings(chain.url, deployment, place.operator.key.hex(), url, blobs, keeper=False)
         server = uvicorn.Server(uvicorn.Config(create_app(settings, ledger), port=0, log_level="warning"))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         stack.callback(_halt, server, thread)
         stage = Stage(folder, _address(server), chain.url, ledger)
+        stage.keep_time()
         stack.callback(stage.close)
         yield stage
 
@@ -218,7 +227,7 @@ def perform(stage: Stage, cheats: Iterable[str], hasty: frozenset[str], monkeypa
     stage.play(late)
     stage.wait_for_round(late, 2)
     for name in (*crowd, HONEST):
-        stage.enrol(name, now, None if name == HONEST else name)
+        stage.enrol(name, now, None if name == HONEST else name, calm=CROWD_CALM_SECONDS)
     stage.verify(now, monkeypatch)
     stage.play(now)
     stage.wait()

@@ -21,8 +21,8 @@ from trainer.conduct import Commitment, Conduct, Disclosure, Job
 from trainer.state import Tensors, layout, theta_layout, theta_of
 from trainer.trajectory import OnStep, Trajectory, run_inner
 
-PATIENCE_SECONDS = 60.0
-NEWS_SECONDS = 2.0
+PATIENCE_SECONDS = 180.0
+LOOK_SECONDS = 1.0
 View = dict[str, Any]
 
 
@@ -134,12 +134,12 @@ class ReplayedRound(CopiedTrajectory):
 
 def _wait_for_proof(job: Job, state: str) -> View:
     """A proof of another node in this round that is in `state`, as soon as there is one. Raises NothingToCopy."""
-    end, seen = time.monotonic() + PATIENCE_SECONDS, -1
+    end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         found = _proof_in(job, job.number, state)
         if found is not None:
             return found
-        seen = job.client.news(seen, NEWS_SECONDS)
+        time.sleep(LOOK_SECONDS)
     return _missing()
 
 

@@ -1,0 +1,55 @@
+"""The command as a user calls it, in this process: arguments in; exit status, stdout and stderr out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commonweight.cli import main
+from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
+
+PASSPHRASE = "correct horse"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def commonweight(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
+    for name in ("FORCE_COLOR", "COMMONWEIGHT_API", "COMMONWEIGHT_RPC"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: Any) -> Said:
+        monkeypatch.setattr(sys, "argv", ["commonweight", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+        except SystemExit as done:
+            return Said(int(done.code or 0), *capsys.readouterr())
+        return Said(0, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def keystore(tmp_path: Path) -> Path:
+    """A keystore that opens quickly."""
+    path = tmp_path / "key.json"
+    write_keystore(path, b"\x11" * 32, PASSPHRASE, iterations=1)
+    return path

@@ -1,0 +1,98 @@
+"""The moving part: bars from a round's public view; drawn at a terminal, absent in a pipe."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from commonweight.demo.live import Bar, Board, bars
+from commonweight.demo.narrator import Narrator
+from contracts.run_config import RunConfig
+
+pytestmark = pytest.mark.unit
+
+NAMES = {"0xa": "ada", "0xb": "ben", "0xc": "cal", "0xd": "dee", "0xe": "eve"}
+
+
+def node(address: str, step: int, lapsed: bool = False) -> dict[str, Any]:
+    return {"node": address, "step": step, "lapsed": lapsed}
+
+
+def proof(address: str, state: str, stage: int = 1, reason: str | None = None) -> dict[str, Any]:
+    return {"node": address, "state": state, "stage": stage, "reason": reason}
+
+
+def view() -> dict[str, Any]:
+    return {
+        "config": RunConfig(steps=40).to_json(),
+        "nodes": [node("0xa", 30), node("0xb", 12), node("0xc", 8, lapsed=True), node("0xd", 36), node("0xe", 40)],
+        "proofs": [
+            proof("0xa", "posted"), proof("0xd", "voided", 2, "update-out-of-bounds"), proof("0xe", "pending", 2),
+        ],
+    }  # fmt: skip
+
+
+def test_a_bar_says_how_far_a_node_is_and_what_became_of_its_proof() -> None:
+    found = {bar.name: (bar.step, bar.steps, bar.note) for bar in bars(view(), NAMES.__getitem__)}
+    assert found == {
+        "ada": (40, 40, "[green]verified"),
+        "ben": (12, 40, "trains"),
+        "cal": (8, 40, "[yellow]fell silent"),
+        "dee": (40, 40, "[red]voided: update-out-of-bounds"),
+        "eve": (40, 40, "disputed"),
+    }
+
+
+def screen(terminal: bool) -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    return Console(file=file, force_terminal=terminal, width=100, highlight=False), file
+
+
+def play(console: Console, wanted: bool = True) -> None:
+    narrator = Narrator(console)
+    with Board(console, wanted) as board:
+        board.busy("round 2: training")
+        board.show([Bar("ada", 20, 40, "trains"), Bar("ben", 3, 40, "trains")])
+        narrator.say("round 2", "opens with ada, ben")
+        board.show([Bar("ada", 40, 40, "[green]verified"), Bar("dee", 1, 40, "trains")])
+        narrator.say("round 2", "goes on")
+
+
+def test_at_a_terminal_phase_and_nodes_move_below_the_lines() -> None:
+    console, file = screen(terminal=True)
+    play(console)
+    drawn = file.getvalue()
+    for text in ("round 2: training", "ada", "20/40", "3/40", "40/40", "verified", "dee", "opens with ada, ben"):
+        assert text in drawn
+    last_frame = drawn[drawn.rindex("goes on") :]
+    assert "ben" not in last_frame
+    assert "1/40" in last_frame
+
+
+def test_in_a_pipe_there_are_the_plain_lines_only() -> None:
+    console, file = screen(terminal=False)
+    play(console)
+    assert [line.split("s  ", 1)[1] for line in file.getvalue().splitlines()] == [
+        "round 2    opens with ada, ben",
+        "round 2    goes on",
+    ]
+
+
+def test_for_a_script_at_a_terminal_nothing_moves() -> None:
+    console, file = screen(terminal=True)
+    with Board(console, wanted=False) as board:
+        board.busy("round 1: training")
+        board.show([Bar("ada", 1, 40, "trains")])
+    Narrator(console, silent=True).say("round 1", "opens")
+    assert file.getvalue() == ""
+
+
+def test_a_line_is_said_once_for_each_topic() -> None:
+    console, file = screen(terminal=False)
+    narrator = Narrator(console)
+    for topic in ("round 1", "round 1", "round 2"):
+        narrator.once(topic, "merged [loss 2.1]")
+    assert file.getvalue().count("merged [loss 2.1]") == 2

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from commonweight.console import complain, report_lines, say
+from contracts.errors import BadField
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass
+class Progress:
+    event: str
+    round: int | None = None
+    step: int | None = None
+    loss: float | None = None
+    proof: str = ""
+
+
+def test_lines_for_people_are_plain_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_lines(as_json=False)
+    for step in range(1, 21):
+        report(Progress("step", 2, step, 2.5))
+    report(Progress("committed", 2, proof="0x" + "ab" * 32))
+    assert capsys.readouterr().out == (
+        "step         round=2 step=10 loss=2.5000\n"
+        "step         round=2 step=20 loss=2.5000\n"
+        "committed    round=2 proof=0xababababab…\n"
+    )
+
+
+def test_lines_for_scripts_are_json_and_complete(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_lines(as_json=True)
+    report(Progress("step", 2, 1, 2.5))
+    report(Progress("committed", 2, proof="0x" + "ab" * 32))
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first == {"event": "step", "round": 2, "step": 1, "loss": 2.5}
+    assert second["proof"] == "0x" + "ab" * 32
+
+
+def test_brackets_and_colons_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "0x12  in [red]folder[/] :smile: " + "long " * 40
+    say(text)
+    complain(BadField(text))
+    said = capsys.readouterr()
+    assert said.out == text + "\n"
+    assert said.err == f"bad-field: {text}\n"

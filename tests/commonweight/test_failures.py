@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from web3.exceptions import Web3RPCError
+
+from commonweight.failures import RpcRefused, RpcUnreachable, SystemRefused, as_refusal
+from contracts.errors import BadField, CommonweightError
+
+pytestmark = pytest.mark.unit
+
+CASES = {
+    "no-node": (RequestsConnectionError("refused"), RpcUnreachable, "--rpc-url"),
+    "node-refuses": (Web3RPCError("insufficient funds for gas"), RpcRefused, "insufficient funds"),
+    "port-in-use": (OSError(98, "Address already in use"), SystemRefused, "Address already in use"),
+    "ours-already": (BadField("run must be 32 bytes"), BadField, "32 bytes"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_the_world_does_becomes_a_refusal_with_its_own_code(name: str) -> None:
+    error, kind, text = CASES[name]
+    refusal = as_refusal(error)
+    assert type(refusal) is kind
+    assert refusal.code != CommonweightError.code
+    assert text in refusal.detail
+
+
+def test_a_fault_of_ours_stays_one() -> None:
+    with pytest.raises(KeyError):
+        as_refusal(KeyError("theta"))

@@ -1,0 +1,96 @@
+"""Keystores: the standard format, mode 0600, never overwritten, and a clear refusal when one does not open."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from commonweight.keystore import PASSPHRASE_VARIABLE, KeystoreRefused, open_keystore, write_keystore
+from tests.commonweight.conftest import PASSPHRASE, Command
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_new_key_is_a_keystore_v3_that_the_library_opens(commonweight: Command, tmp_path: Path) -> None:
+    path = tmp_path / "made" / "key.json"
+    said = commonweight("keys", "new", "--out", path, "--json")
+    assert said.status == 0
+    answer = json.loads(said.out)
+    assert answer["keystore"] == str(path)
+    content = json.loads(path.read_text())
+    assert content["version"] == 3
+    assert content["crypto"]["kdf"] == "scrypt"
+    assert content["crypto"]["kdfparams"]["n"] >= 2**17
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert Account.from_key(Account.decrypt(content, PASSPHRASE)).address == answer["address"]
+
+
+def test_address_prints_the_address_and_nothing_else(commonweight: Command, keystore: Path) -> None:
+    said = commonweight("keys", "address", keystore)
+    assert (said.status, said.out) == (0, Account.from_key(b"\x11" * 32).address + "\n")
+
+
+def test_a_key_is_never_overwritten(commonweight: Command, keystore: Path) -> None:
+    before = keystore.read_bytes()
+    said = commonweight("keys", "new", "--out", keystore)
+    assert said.status == 1
+    assert said.err.startswith("keystore-refused: ")
+    assert keystore.read_bytes() == before
+
+
+def test_a_key_is_not_written_through_a_dangling_link(tmp_path: Path) -> None:
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(KeystoreRefused):
+        write_keystore(link, b"\x11" * 32, PASSPHRASE, iterations=1)
+    assert not (tmp_path / "elsewhere.json").exists()
+
+
+def test_a_wrong_passphrase_is_one_line_with_its_code(
+    commonweight: Command, keystore: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "wrong")
+    said = commonweight("keys", "address", keystore)
+    assert said.status == 1
+    assert said.out == ""
+    assert said.err.startswith(f"keystore-refused: {keystore} does not open")
+    assert said.err.count("\n") == 1
+
+
+BROKEN = {
+    "empty": b"",
+    "not-json": b"key",
+    "not-text": b"\xff\xfe\x00",
+    "a-list": b"[]",
+    "a-number": b"3",
+    "no-crypto": b'{"version": 3}',
+    "version-2": b'{"version": 2, "crypto": {}}',
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_no_keystore_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
+    path = tmp_path / "broken.json"
+    path.write_bytes(BROKEN[name])
+    with pytest.raises(KeystoreRefused, match="does not open"):
+        open_keystore(path)
+
+
+def test_a_flipped_bit_is_refused(keystore: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
+    content = json.loads(keystore.read_text())
+    content["crypto"]["ciphertext"] = f"{int(content['crypto']['ciphertext'], 16) ^ 1:064x}"
+    keystore.write_text(json.dumps(content))
+    with pytest.raises(KeystoreRefused):
+        open_keystore(keystore)
+
+
+@pytest.mark.parametrize("place", ["missing.json", "."])
+def test_a_keystore_that_is_not_there_says_how_to_make_one(tmp_path: Path, place: str) -> None:
+    with pytest.raises(KeystoreRefused, match="commonweight keys new"):
+        open_keystore(tmp_path / place)

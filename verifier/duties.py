@@ -1,0 +1,110 @@
+"""What a verifier owes beside verdicts: proof that it read, its word on those who did not, and its part in appeals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from contracts.faults import witness_of
+from contracts.messages import AppealRuling, BisectionMove, VerifierFault, WorkReveal, WorkWitness, from_json
+from trainer.client import ApiClient, ApiProblem, deadline, octets
+from verifier.guilt import find_faults
+from verifier.jobs import Job, Key, Order, State
+from verifier.queue import VerifierApp
+
+APPEAL_STAGE = 3
+Report = Callable[[str, str, str], None]
+"""Event, proof, detail."""
+
+
+class Duties:
+    """Of one verifier in one run. Every method may be called again at any time: what is done is not done twice."""
+
+    def __init__(self, client: ApiClient, run: str, folder: Path, app: VerifierApp, attempts: int) -> None:
+        self._client, self._run, self._app, self._attempts = client, run, app, attempts
+        self._traces = folder / "traces"
+        self._traces.mkdir(parents=True, exist_ok=True)
+        self._signed: set[tuple[str, str]] = set()
+
+    def bind(self, proof: str, trace: bytes) -> None:
+        """Before the verdict: sign a witness of the trace, and keep the trace to reveal it."""
+        path = self._traces / proof
+        path.write_text(json.dumps({"trace": trace.hex(), "revealed": False}))
+        witness = witness_of(self._client.address, octets(proof), trace)
+        self._client.send("/witnesses", WorkWitness(octets(proof), self._client.address, witness, deadline()))
+
+    def reveal(self, report: Report) -> None:
+        """Open the traces of proofs that are decided."""
+        for path in sorted(self._traces.iterdir()):
+            kept = json.loads(path.read_text())
+            if kept["revealed"] or self._client.get(f"/proofs/{path.name}/status")["state"] == "pending":
+                continue
+            message = WorkReveal(octets(path.name), self._client.address, bytes.fromhex(kept["trace"]), deadline())
+            self._client.send("/reveals", message)
+            path.write_text(json.dumps({**kept, "revealed": True}))
+            report("revealed", path.name, "the trace of the common segment")
+
+    def sign_faults(self, threshold: int, report: Report) -> None:
+        """Put this verifier's name under the faults that it finds in the public messages itself."""
+        for listed in self._client.get(f"/runs/{self._run}/faults"):
+            place = (listed["evidence"], listed["verifier"])
+            if self._client.address in (listed["verifier"], *listed["signatures"]) or place in self._signed:
+                continue
+            self._signed.add(place)
+            view = self._client.get(f"/proofs/{listed['proof']}")
+            if (listed["verifier"], listed["fault"]) not in find_faults(self._client, view, threshold):
+                report("disagrees", listed["proof"], f"finds no {listed['fault']} of {listed['verifier']}")
+                continue
+            message = from_json(VerifierFault, listed["message"])
+            self._client.send(
+                "/faults/signatures", message, domain=self._client.epoch_domain, signer=self._client.address
+            )
+            report("fault signed", listed["proof"], f"{listed['fault']} of {listed['verifier']}")
+
+    def answer_appeals(self, report: Report) -> bool:
+        """Make the moves and rulings that are due; whether a worker is still computing one."""
+        waiting = False
+        for appeal in self._client.get(f"/runs/{self._run}/appeals"):
+            try:
+                waiting |= self._answer(appeal, report)
+            except ApiProblem as refusal:
+                report("trouble", appeal["proof"], f"{refusal.code}: {refusal.detail}")
+        return waiting
+
+    def _answer(self, appeal: dict[str, Any], report: Report) -> bool:
+        own = self._client.address
+        if appeal["state"] == "bisecting" and appeal["respondent"] == own:
+            return self._move(appeal, report)
+        if appeal["state"] == "panel" and appeal["respondent"] != own and own not in appeal["rulings"]:
+            return self._rule(appeal, report)
+        return False
+
+    def _move(self, appeal: dict[str, Any], report: Report) -> bool:
+        proof, step, own = appeal["proof"], appeal["middle"], self._client.address
+        if any(m["step"] == step and m["party"] == own for m in appeal["moves"]):
+            return False
+        job = self._job(proof, f"state {step}", "verifier.named_state", (proof, appeal["segment"], step))
+        if job.state != State.DONE:
+            return not job.settled
+        state = bytes.fromhex(job.result["state"])
+        self._client.send("/appeals/moves", BisectionMove(octets(proof), own, step, state, deadline()))
+        report("bisected", proof, f"named the state after step {step}")
+        return False
+
+    def _rule(self, appeal: dict[str, Any], report: Report) -> bool:
+        proof = appeal["proof"]
+        job = self._job(proof, "ruling", "verifier.judge", (proof,))
+        if job.state != State.DONE:
+            return not job.settled
+        message = AppealRuling(
+            octets(self._client.network["deployment"]["model"]), octets(proof), appeal["respondent"],
+            bool(job.result["upheld"]), int(appeal["deadline"]),
+        )  # fmt: skip
+        self._client.send("/appeals/rulings", message, domain=self._client.epoch_domain, signer=self._client.address)
+        report("ruled", proof, "upheld" if message.upheld else "dismissed")
+        return False
+
+    def _job(self, proof: str, name: str, task: str, arguments: tuple[Any, ...]) -> Job:
+        return self._app.jobs.one(Order(Key(proof, APPEAL_STAGE, name), task, arguments, self._attempts))

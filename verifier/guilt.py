@@ -1,0 +1,49 @@
+"""Which verifiers of a proof are at fault, recomputed from signed messages: nobody has to believe the ledger's list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from eth_utils import to_checksum_address
+
+from contracts.draw import draw_segments
+from contracts.faults import passed_fakes, trace_faults, witness_of
+from contracts.messages import Challenge, Verdict, WorkReveal, WorkWitness, from_json
+from contracts.signing import require_signer
+from trainer.client import ApiClient, octets
+from verifier.panel import ACCEPT, REJECT
+
+M = TypeVar("M", Challenge, Verdict, WorkReveal, WorkWitness)
+
+
+def find_faults(client: ApiClient, view: dict[str, Any], threshold: int) -> set[tuple[str, str]]:
+    """(verifier, fault's slug) for a decided proof, as the API shows it. Raises BadSignature and BadField."""
+    verdicts = list(_signed(client, Verdict, view["verdicts"]))
+    accepted: set[str] = {to_checksum_address(v.verifier) for v in verdicts if (v.stage, v.outcome) == (1, ACCEPT)}
+    witnesses: dict[str, bytes] = dict.fromkeys(accepted, b"")
+    witnesses |= {to_checksum_address(w.verifier): w.witness for w in _signed(client, WorkWitness, view["witnesses"])}
+    revealed: dict[str, bytes] = {
+        to_checksum_address(r.verifier): r.trace
+        for r in _signed(client, WorkReveal, view["reveals"])
+        if witness_of(r.verifier, r.proof, r.trace) == witnesses.get(to_checksum_address(r.verifier))
+    }
+    found = {(who, fault.slug) for who, fault in trace_faults(witnesses, revealed, threshold).items()}
+    fakes = [v.segment for v in verdicts if (v.stage, v.outcome) == (2, REJECT)]
+    if len(fakes) < threshold:
+        return found
+    draws = {who: drawn for who, drawn in _draws(client, view) if who in accepted}
+    return found | {(who, fault.slug) for who, fault in passed_fakes(draws, fakes[0]).items()}
+
+
+def _draws(client: ApiClient, view: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for said in _signed(client, Challenge, view["challenges"]):
+        drawn = draw_segments(said.beacon, said.link, said.proof, int(view["segments"]), int(view["samples"]))
+        yield to_checksum_address(said.verifier), drawn
+
+
+def _signed(client: ApiClient, kind: type[M], given: list[dict[str, Any]]) -> Iterator[M]:
+    for envelope in given:
+        message = from_json(kind, envelope["message"])
+        require_signer(message, client.domain, octets(envelope["signature"]), message.verifier)
+        yield message
