@@ -19,6 +19,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,7 +30,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from contracts.run_config import RunConfig
-from contracts.tensorfile import state_digest
+from contracts.tensorfile import pack, state_digest, unpack
 from trainer.batches import Batch, batch_source
 from trainer.corpus import Corpus, default_corpus
 from trainer.evaluate import held_out_loss
@@ -37,7 +38,7 @@ from trainer.inner_step import inner_step
 from trainer.model import build_model
 from trainer.outer import merge, zero_momentum
 from trainer.profile import configure_determinism
-from trainer.state import TrainState, initial_theta, inner_of, start_tensors
+from trainer.state import Tensors, TrainState, initial_theta, inner_of, start_tensors, theta_layout
 from trainer.trajectory import pseudo_gradient, run_inner
 
 RESULTS = Path(__file__).parent / "results" / "portable.json"
@@ -61,11 +62,12 @@ SETTINGS: dict[str, tuple[int, dict[str, str]]] = {
 WAYS = tuple(itertools.product((SDPBackend.FLASH_ATTENTION, SDPBackend.MATH), (1, 2), (False, True)))
 
 
-def end_digests(config: RunConfig, corpus: Corpus, block: int, segments: int, first_way: int) -> Iterator[str]:
-    """Hex digest of the state after each segment of `block`, the way of computing changing with each."""
-    config = replace(config, seed=block + 1)
-    source = batch_source(corpus.train, config, block.to_bytes(32, "little"), 1, NODES[0])
-    model, state = build_model(config), TrainState.joiner(initial_theta(config))
+def end_digests(
+    config: RunConfig, theta: Tensors, corpus: Corpus, segments: int, first_way: int
+) -> Iterator[str]:
+    """Hex digest of the state after each segment from `theta`, the way of computing changing with each."""
+    source = batch_source(corpus.train, config, config.seed.to_bytes(32, "little"), 1, NODES[0])
+    model, state = build_model(config), TrainState.joiner(theta)
     for segment in range(segments):
         kernel, micro_batches, reverse = WAYS[(segment + first_way) % len(WAYS)]
         with sdpa_kernel(kernel):
@@ -77,13 +79,16 @@ def end_digests(config: RunConfig, corpus: Corpus, block: int, segments: int, fi
 
 
 def matrix_block(config: RunConfig, block: int, segments: int = BLOCK) -> dict[str, list[str]]:
-    """The digests of one block in every setting, each from a process of its own."""
-    found = {}
-    for index, (name, (threads, environment)) in enumerate(SETTINGS.items()):
-        arguments = [config.to_json(), str(threads), str(block), str(segments), str(index)]
-        command = [sys.executable, "-m", "benchmarks.portable", "--worker", *arguments]
-        done = subprocess.run(command, env=os.environ | environment, check=True, capture_output=True, text=True)
-        found[name] = json.loads(done.stdout)
+    """The digests of one block in every setting, each from a process of its own, all from the same weights."""
+    config, found = replace(config, seed=block + 1), {}
+    with tempfile.NamedTemporaryFile() as start:
+        start.write(pack(initial_theta(config)))
+        start.flush()
+        for index, (name, (threads, environment)) in enumerate(SETTINGS.items()):
+            arguments = [config.to_json(), start.name, str(threads), str(segments), str(index)]
+            command = [sys.executable, "-m", "benchmarks.portable", "--worker", *arguments]
+            done = subprocess.run(command, env=os.environ | environment, check=True, capture_output=True, text=True)
+            found[name] = json.loads(done.stdout)
     return found
 
 
@@ -115,8 +120,8 @@ def measure_time(results: dict[str, object], steps: int = 60) -> None:
     seconds = np.array([[_step_seconds(*run, source(step)) for run in runs] for step in range(steps)])[3:]
     exact_ms, portable_ms = np.median(seconds, axis=0) * 1e3
     results["time"] = {
-        "exact ms": round(exact_ms, 1), "portable ms": round(portable_ms, 1), "steps": steps - 3,
-        "ratio of medians": round(portable_ms / exact_ms, 3),
+        "exact ms": round(float(exact_ms), 1), "portable ms": round(float(portable_ms), 1), "steps": steps - 3,
+        "ratio of medians": round(float(portable_ms / exact_ms), 3),
         "ratio of least times": round(float(seconds[:, 1].min() / seconds[:, 0].min()), 3),
     }  # fmt: skip
     _save(results)
@@ -166,11 +171,12 @@ def _save(results: dict[str, object]) -> None:
     print({name: value for name, value in results.items() if name != "differing segments by block"}, flush=True)
 
 
-def _worker(text: str, threads: str, block: str, segments: str, first_way: str) -> None:
+def _worker(text: str, start: str, threads: str, segments: str, first_way: str) -> None:
     config = RunConfig.from_json(text)
     configure_determinism(config.profile)
     torch.set_num_threads(int(threads))
-    print(json.dumps(list(end_digests(config, default_corpus(), int(block), int(segments), int(first_way)))))
+    theta = unpack(Path(start).read_bytes(), theta_layout(config))
+    print(json.dumps(list(end_digests(config, theta, default_corpus(), int(segments), int(first_way)))))
 
 
 def main() -> None:

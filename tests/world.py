@@ -156,7 +156,7 @@ class World:
         self.clock = Clock(int(time.time()) + self.place.chain.increase_time(0))
         self.run = ""
         self._ends: dict[str, Tensors] = {}
-        self._work: dict[tuple[str, int], Work] = {}
+        self._work: dict[tuple[str, str, int], Work] = {}
         self.open_database()
 
     def __enter__(self) -> World:
@@ -322,7 +322,7 @@ class World:
     def train(self, node: LocalAccount, runner: InnerRunner = run_inner) -> Work:
         """A node's work in the newest round, really trained; an honest one is trained only once."""
         view = self.round_view()
-        number, place = int(view["round"]), (node.address, int(view["round"]))
+        number, place = int(view["round"]), (self.run, node.address, int(view["round"]))
         if place in self._work and runner is run_inner:
             return self._work[place]
         config = RunConfig.from_json(view["config"])

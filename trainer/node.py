@@ -142,6 +142,8 @@ class Node:
             status = self.client.get(f"/proofs/{proof}/status")
             for disclosure in self._conduct.openings(job, trajectory, status["wanted"]):
                 self._open(job, proof, disclosure)
+        if status["state"] == "pending":
+            return
         why = "" if status["reason"] is None else f": {status['reason']}"
         self._report(Progress("decided", job.number, detail=f"{status['state']}{why}"))
 

@@ -6,7 +6,6 @@ verifier set and threshold come from the chain.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +14,12 @@ from typing import Any, TypeVar
 from eth_utils import to_checksum_address
 
 from contracts import messages
-from contracts.draw import accepted_digest, data_seed, seed_origin
+from contracts.draw import accepted_digest, check_link, data_seed, draw_segments, seed_origin
 from contracts.errors import CommonweightError
 from contracts.log_audit import epoch_payouts
 from contracts.messages import Message, from_json
 from contracts.payout_tree import PayoutTree
+from contracts.run_config import InvalidRunConfig, RunConfig
 from contracts.signing import Domain, digest, require_signer
 from verifier.errors import AuditFailed
 
@@ -37,20 +37,33 @@ class Authority:
     distributor: str
     verifiers: frozenset[str]
     threshold: int
+    decision: Callable[[int], tuple[str, str]]
+    """Key and value of the holders' decision of a sequence number, read from the chain."""
 
 
 @dataclass
+class _Run:
+    manifest: messages.RunManifest
+    config: RunConfig
+    theta: str
+    momentum: str = ""
+    round: int = 0
+    merged: int = 0
+    paid: int = 0
+
+
+@dataclass(frozen=True)
 class _Round:
     theta: str
-    accepts: bool = True
-    nodes: dict[str, str] = field(default_factory=dict)
-    data_seed: str = ""
-    config_digest: str = ""
+    nodes: dict[str, str]
+    data_seed: str
+    config: RunConfig
 
 
 @dataclass
 class _Proof:
     message: messages.StepProof
+    beacon_block: int
     verdicts: dict[tuple[int, str], int] = field(default_factory=dict)
     state: str = "pending"
     restored_round: int | None = None
@@ -73,17 +86,20 @@ class LogAudit:
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
         self.epochs: dict[int, EpochResult] = {}
-        self._manifests: dict[str, messages.RunManifest] = {}
+        self._runs: dict[str, _Run] = {}
+        self._anchors: dict[tuple[str, str], messages.DrawAnchor] = {}
         self._payouts: dict[tuple[str, str], str] = {}
         self._inner: dict[tuple[str, str], bytes] = {}
         self._rounds: dict[tuple[str, int], _Round] = {}
         self._proofs: dict[str, _Proof] = {}
-        self._theta: dict[str, str] = {}
         self._read: dict[str, Callable[[dict[str, Any]], None]] = {
             "run-created": self._run_created,
             "node-enrolled": self._node_enrolled,
+            "draw-anchored": self._draw_anchored,
+            "decision": self._decision,
             "round-opened": self._round_opened,
             "proof-submitted": self._proof_submitted,
+            "challenge": self._challenge,
             "verdict": self._verdict,
             "proof-posted": self._proof_posted,
             "proof-voided": self._proof_voided,
@@ -110,8 +126,26 @@ class LogAudit:
         manifest = self._signed(messages.RunManifest, entry, lambda m: m.creator)
         _require(to_checksum_address(manifest.creator) == self.authority.creator, "run of another creator")
         _require("0x" + digest(manifest, self.authority.domain).hex() == entry["run"], "run id is not its manifest's")
-        self._manifests[entry["run"]] = manifest
-        self._theta[entry["run"]] = "0x" + manifest.genesis.hex()
+        config = RunConfig.from_json(entry["config"])
+        _require(config.digest() == manifest.config, "configuration is not the manifest's")
+        self._runs[entry["run"]] = _Run(manifest, config, "0x" + manifest.genesis.hex())
+
+    def _draw_anchored(self, entry: dict[str, Any]) -> None:
+        anchor = self._signed(messages.DrawAnchor, entry, lambda m: m.verifier)
+        place = ("0x" + anchor.run.hex(), to_checksum_address(anchor.verifier))
+        _require(place not in self._anchors, "a verifier anchored two hash chains")
+        self._anchors[place] = anchor
+
+    def _decision(self, entry: dict[str, Any]) -> None:
+        run, key, value = self._runs[entry["run"]], entry["key"], entry["value"]
+        _require(self.authority.decision(int(entry["sequence"])) == (key, value), "decision is not the chain's")
+        try:
+            decided = run.config.with_decision(key, value)
+        except InvalidRunConfig:
+            _require(entry["outcome"] != "applied", "a decision that does not fit was applied")
+            return
+        _require(entry["outcome"] == "applied", "a decision that fits was refused")
+        run.config = decided
 
     def _node_enrolled(self, entry: dict[str, Any]) -> None:
         enrolment = self._signed(messages.NodeEnrolment, entry, lambda m: m.node)
@@ -119,18 +153,23 @@ class LogAudit:
         self._payouts.setdefault(place, to_checksum_address(enrolment.payout))
 
     def _round_opened(self, entry: dict[str, Any]) -> None:
-        run, number = entry["run"], int(entry["round"])
-        _require(entry["theta"] == self._theta[run], "round starts from other weights than were agreed")
-        seed = data_seed(seed_origin(self._manifests[run]), number, bytes.fromhex(entry["theta"][2:]))
+        name, number = entry["run"], int(entry["round"])
+        run = self._runs[name]
+        _require(number == run.round + 1 == run.merged + 1, "round opened out of order")
+        _require(entry["theta"] == run.theta, "round starts from other weights than were agreed")
+        _require(run.momentum in ("", entry["momentum"]), "round starts from another momentum than was agreed")
+        seed = data_seed(seed_origin(run.manifest), number, bytes.fromhex(entry["theta"][2:]))
         _require(entry["data_seed"] == "0x" + seed.hex(), "data seed does not follow from the start state")
-        config = hashlib.sha256(entry["config"].encode()).hexdigest()
-        _require(entry["config_digest"] == "0x" + config, "config digest is not the configuration's")
+        _require(entry["config"] == run.config.to_json(), "configuration is not what was decided")
+        digest_of = "0x" + run.config.digest().hex()
+        _require(entry["config_digest"] == digest_of, "config digest is not the configuration's")
         nodes = {n["node"]: n["payout"] for n in entry["nodes"]}
         _require(
-            all(self._payouts.get((run, node)) == payout for node, payout in nodes.items()),
+            all(self._payouts.get((name, node)) == payout for node, payout in nodes.items()),
             "a listed node never enrolled with that payout address",
         )
-        self._rounds[run, number] = _Round(entry["theta"], True, nodes, entry["data_seed"], entry["config_digest"])
+        run.round = number
+        self._rounds[name, number] = _Round(entry["theta"], nodes, entry["data_seed"], run.config)
 
     def _proof_submitted(self, entry: dict[str, Any]) -> None:
         proof = self._signed(messages.StepProof, entry, lambda m: m.node)
@@ -138,13 +177,27 @@ class LogAudit:
         run, node = "0x" + proof.run.hex(), to_checksum_address(proof.node)
         current = self._rounds[run, proof.round]
         _require(node in current.nodes, "proof of a node that is not on the round's list")
-        bound = ("0x" + proof.startState.hex(), "0x" + proof.dataSeed.hex(), "0x" + proof.config.hex())
-        _require(bound == (current.theta, current.data_seed, current.config_digest), "proof of other public inputs")
+        bound = ("0x" + proof.startState.hex(), "0x" + proof.dataSeed.hex(), proof.config)
+        _require(bound == (current.theta, current.data_seed, current.config.digest()), "proof of other public inputs")
+        asked = (current.config.steps, current.config.tokens_per_round, current.config.segments + 1)
+        _require((proof.steps, proof.tokens, proof.boundaries) == asked, "proof of other work than the round's")
         last = self._inner.get((run, node))
         _require(last is None or proof.innerState == last, "optimizer state does not continue the last accepted one")
         twice = any(p.message.round == proof.round and p.message.node == proof.node for p in self._proofs.values())
         _require(not twice, "a node committed twice to one round")
-        self._proofs[entry["proof"]] = _Proof(proof)
+        self._proofs[entry["proof"]] = _Proof(proof, int(entry["beacon_block"]))
+
+    def _challenge(self, entry: dict[str, Any]) -> None:
+        said = self._signed(messages.Challenge, entry, lambda m: m.verifier)
+        proof = self._proofs["0x" + said.proof.hex()]
+        run = "0x" + proof.message.run.hex()
+        anchor = self._anchors[run, to_checksum_address(said.verifier)]
+        check_link(anchor.anchor, said.link, proof.message.round)
+        _require(said.beaconBlock == proof.beacon_block, "drawn from another block than the proof's beacon")
+        segments = self._rounds[run, proof.message.round].config.segments
+        samples = self._runs[run].manifest.samples
+        drawn = draw_segments(said.beacon, said.link, said.proof, segments, samples)
+        _require(list(drawn) == entry["segments"], "draw does not follow from beacon and hash chain")
 
     def _verdict(self, entry: dict[str, Any]) -> None:
         verdict = self._signed(messages.Verdict, entry, lambda m: m.verifier)
@@ -157,8 +210,7 @@ class LogAudit:
     def _proof_posted(self, entry: dict[str, Any]) -> None:
         proof = self._decided(entry, "posted")
         message = proof.message
-        stage = 2 if any(s == 1 and o == REJECT for (s, _), o in proof.verdicts.items()) else 1
-        accepts = sum(s == stage and outcome == ACCEPT for (s, _), outcome in proof.verdicts.items())
+        accepts = _accepts(proof)
         _require(accepts >= self.authority.threshold, f"posted on {accepts} accepting verdicts")
         run, node = "0x" + message.run.hex(), to_checksum_address(message.node)
         _require(entry["account"] == self._payouts[run, node], "credited to another address than the node's")
@@ -167,7 +219,7 @@ class LogAudit:
 
     def _proof_voided(self, entry: dict[str, Any]) -> None:
         proof = self._decided(entry, "voided")
-        accepts = sum(s == 2 and outcome == ACCEPT for (s, _), outcome in proof.verdicts.items())
+        accepts = _accepts(proof)
         _require(accepts < self.authority.threshold, "voided against a quorum that accepted it")
 
     def _appeal_decided(self, entry: dict[str, Any]) -> None:
@@ -206,13 +258,20 @@ class LogAudit:
             signers.add(to_checksum_address(said.verifier))
         known = signers & self.authority.verifiers
         _require(len(known) >= self.authority.threshold, f"outer step under {len(known)} signatures")
-        self._theta[run] = entry["theta"]
+        _require(number == self._runs[run].round == self._runs[run].merged + 1, "outer step out of order")
+        self._runs[run].theta, self._runs[run].momentum = entry["theta"], entry["momentum"]
+        self._runs[run].merged = number
 
     def _epoch_closed(self, entry: dict[str, Any]) -> None:
-        run, number = entry["run"], int(entry["epoch"])
+        name, number = entry["run"], int(entry["epoch"])
+        run, first, last = self._runs[name], int(entry["first_round"]), int(entry["last_round"])
         _require(number == len(self.epochs) + 1, "epochs are not closed in order")
-        work = self._work(run, int(entry["first_round"]), int(entry["last_round"]))
-        emission, chain_id = self._manifests[run].emission, self.authority.domain.chain_id
+        _require(first == run.paid + 1 and last == run.merged >= first, "a round is paid twice, or not at all")
+        due = last % run.manifest.roundsPerEpoch == 0 or last >= run.config.rounds
+        _require(due, "epoch closed before its last round")
+        run.paid = last
+        work = self._work(name, first, last)
+        emission, chain_id = run.manifest.emission, self.authority.domain.chain_id
         payouts = epoch_payouts(work, emission, chain_id, self.authority.distributor, number)
         root = PayoutTree([p.leaf() for p in payouts]).root
         _require(entry["root"] == "0x" + root.hex(), "payout root does not follow from the posted work")
@@ -240,6 +299,13 @@ class LogAudit:
 
 class _Unsupported(Exception):
     """Internal: what an entry says does not follow; `take` adds the index."""
+
+
+def _accepts(proof: _Proof) -> int:
+    """Accepting verdicts of the stage that decides: the second, if anybody rejected at the first."""
+    disputed = any(s == 1 and outcome == REJECT for (s, _), outcome in proof.verdicts.items())
+    stage = 2 if disputed else 1
+    return sum(s == stage and outcome == ACCEPT for (s, _), outcome in proof.verdicts.items())
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.chain import connect
 from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
+from contracts.model_registry import ModelRegistry
 from contracts.verifier_registry import VerifierRegistry
 from trainer.client import ApiClient, ApiProblem, ApiUnreachable, deadline, octets
 from verifier.audit import Authority, LogAudit
@@ -36,6 +37,7 @@ class Progress:
     node: str = ""
     proof: str = ""
     detail: str = ""
+    segments: int = 0
 
 
 class VerifierService:
@@ -138,9 +140,18 @@ class VerifierService:
             outcome.segment, outcome.measured, outcome.limit, deadline(),
         )  # fmt: skip
         self.client.send("/verdicts", message)
+        read = len(self._examinations[view["proof"], view["stage"]].segments)
+        measured = f" | {outcome.measured / 1e18:.3g} of {outcome.limit / 1e18:.3g}"
         word = {ACCEPT: "accept", REJECT: "reject"}.get(outcome.outcome, "undecided")
         self._report(
-            Progress("verdict", view["round"], view["node"], view["proof"], f"{word} {outcome.detail}".strip())
+            Progress(
+                "verdict",
+                view["round"],
+                view["node"],
+                view["proof"],
+                f"{word} {outcome.detail}".strip() + measured,
+                read,
+            )
         )
 
     def _merge(self, current: dict[str, Any]) -> None:
@@ -178,12 +189,19 @@ class VerifierService:
         self._signed.add(place)
         self._report(Progress("epoch signed", detail=f"epoch {place[0]}, {proven.count} payees, root rebuilt"))
 
+    def _decision(self, sequence: int) -> tuple[str, str]:
+        deployment = self.client.network["deployment"]
+        model = octets(deployment["model"])
+        made = ModelRegistry(self._w3, deployment["model_registry"]).decisions(model, int(deployment["block"]))
+        found = next((d for d in made if d.sequence == sequence), None)
+        return ("", "") if found is None else (found.key, found.value)
+
     def _open_mirror(self) -> tuple[LogMirror, LogAudit]:
         deployment = self.client.network["deployment"]
         registry = VerifierRegistry(self._w3, deployment["verifier_registry"])
         authority = Authority(
             self.client.domain, self.client.epoch_domain, deployment["deployer"], deployment["distributor"],
-            frozenset(registry.verifiers()), registry.threshold(),
+            frozenset(registry.verifiers()), registry.threshold(), self._decision,
         )  # fmt: skip
         audit = LogAudit(authority)
         self._attested: set[int] = set()

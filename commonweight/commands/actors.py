@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Json, Keystore, Rpc, RunId, read_address
-from commonweight.console import report_lines
+from commonweight.console import console, emit, report_lines, say
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import die_with_parent, stop_on_signals
 
@@ -114,20 +113,30 @@ def verifier_run(
     as_json: Json = False,
 ) -> None:
     """Draw, replay and judge proofs; merge rounds; rebuild and sign payout roots."""
+    from commonweight.verifier_board import LiveBoard, showing
     from verifier.service import VerifierService
     from verifier.settings import VerifierSettings
+    from verifier.workers import WorkerPool
 
     die_with_parent()
     stop = stop_on_signals()
     key = open_keystore(keystore).key.hex()
     settings = VerifierSettings(api, rpc_url, run, key, folder, tuple(data or ()), broker_url)
-    service = VerifierService(settings, report_lines(as_json))
+    report = report_lines(as_json) if as_json or not console.is_terminal else LiveBoard(console)
+    service = VerifierService(settings, report)
     environment = os.environ | settings.to_environment()
-    started = [
-        subprocess.Popen(settings.worker_command(), env=environment, preexec_fn=die_with_parent) for _ in range(workers)
-    ]
-    try:
+    with WorkerPool(settings.worker_command(), environment, workers, die_with_parent), showing(report):
         service.run(stop)
-    finally:
-        for worker in started:
-            worker.terminate()
+
+
+@verifier_app.command("jobs")
+def verifier_jobs(folder: Folder = Path("commonweight-verifier"), as_json: Json = False) -> None:
+    """Checks that were given up, with what was seen of them last: a proof with such a check is left undecided."""
+    from verifier.jobs import FILE_NAME, JobRows, State
+
+    rows = JobRows(folder / FILE_NAME).listed(State.DEAD)
+    for job in rows:
+        line = {"proof": job.key.subject, "check": job.key.name, "why": job.reason()}
+        emit(line) if as_json else say(f"{line['proof'][:18]}…  {line['check']}\n{line['why']}\n")
+    if not rows and not as_json:
+        say("no check was given up")

@@ -40,6 +40,7 @@ TINY = {
     "layers": 1, "d_model": 16, "heads": 2, "context": 16, "steps": 8, "segment": 2, "batch": 4, "clip": "0.1",
 }  # fmt: skip
 HONEST = "honest"
+RESTARTED = "honest, restarted once it had committed"
 PATIENCE_SECONDS = 240.0
 HASTE_SECONDS = 25
 CALM_SECONDS, CROWD_CALM_SECONDS, STEP_SECONDS = 1.0, 5.0, 1.0
@@ -63,14 +64,14 @@ class InlineApp(VerifierApp):
 
 
 class Stay:
-    """A node's report: after so many decided rounds it leaves, so that it asks nothing more."""
+    """A node's report: after so many events it leaves, so that it asks nothing more."""
 
-    def __init__(self, rounds: int) -> None:
-        self._left, self.over = rounds, threading.Event()
+    def __init__(self, times: int, event: str = "decided") -> None:
+        self._left, self._event, self.over = times, event, threading.Event()
 
     def __call__(self, progress: Progress) -> None:
-        """Count a decision."""
-        self._left -= progress.event == "decided"
+        """Count the event."""
+        self._left -= progress.event == self._event
         if self._left <= 0:
             self.over.set()
 
@@ -185,6 +186,9 @@ class Stage:
 
     def _take_part(self, actor: Actor) -> None:
         try:
+            if actor.name == RESTARTED:
+                committed = Stay(1, "committed")
+                Node(actor.node.settings, committed).take_part(committed.over)
             actor.node.take_part(actor.stay.over)
         except CommonweightError as error:
             actor.refusal = error.code
@@ -206,7 +210,9 @@ def served(folder: Path) -> Iterator[Stage]:
     with ExitStack() as stack:
         chain = stack.enter_context(DevnetServer(place.chain, "127.0.0.1", 0, 0.5))
         settings = ServerSettings(chain.url, deployment, place.operator.key.hex(), url, blobs, keeper=False)
-        server = uvicorn.Server(uvicorn.Config(create_app(settings, ledger), port=0, log_level="warning"))
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(settings, ledger), port=0, log_level="error", timeout_graceful_shutdown=3)
+        )
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         stack.callback(_halt, server, thread)
@@ -219,15 +225,16 @@ def served(folder: Path) -> Iterator[Stage]:
 def perform(stage: Stage, cheats: Iterable[str], hasty: frozenset[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """All cheats against one honest node in each run, until everybody's fate is known."""
     crowd = [name for name in cheats if name not in hasty]
-    late, now = stage.create_run(1, 2, 1, HASTE_SECONDS), stage.create_run(2, 1, len(crowd) + 1, 600)
+    honest = (HONEST, RESTARTED)
+    late, now = stage.create_run(1, 2, 1, HASTE_SECONDS), stage.create_run(2, 1, len(crowd) + len(honest), 600)
     for name in sorted(hasty):
         stage.enrol(name, late, name, from_round=2)
     stage.enrol(f"{HONEST} in haste", late, None, rounds=2)
     stage.verify(late, monkeypatch)
     stage.play(late)
     stage.wait_for_round(late, 2)
-    for name in (*crowd, HONEST):
-        stage.enrol(name, now, None if name == HONEST else name, calm=CROWD_CALM_SECONDS)
+    for name in (*crowd, *honest):
+        stage.enrol(name, now, None if name in honest else name, calm=CROWD_CALM_SECONDS)
     stage.verify(now, monkeypatch)
     stage.play(now)
     stage.wait()
@@ -243,5 +250,4 @@ def _address(server: uvicorn.Server) -> str:
 
 def _halt(server: uvicorn.Server, thread: threading.Thread) -> None:
     server.should_exit = True
-    server.force_exit = True
     thread.join(timeout=10)

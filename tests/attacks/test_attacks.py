@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.attacks.stage import HONEST, Stage, perform, served
+from tests.attacks.stage import HONEST, RESTARTED, Stage, perform, served
 from trainer.cheats import CHEATS
 
 pytestmark = pytest.mark.integration
@@ -30,7 +30,7 @@ def test_a_cheat_ends_as_the_catalogue_says_and_earns_nothing(name: str, stage: 
     assert stage.credit(actor) == 0
 
 
-@pytest.mark.parametrize("name", [HONEST, f"{HONEST} in haste"])
+@pytest.mark.parametrize("name", [HONEST, RESTARTED, f"{HONEST} in haste"])
 def test_the_honest_node_beside_them_is_posted_and_credited(name: str, stage: Stage) -> None:
     actor = stage.actors[name]
     assert (actor.refusal, actor.line["state"]) == (None, "posted")

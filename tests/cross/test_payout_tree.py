@@ -19,12 +19,16 @@ def payouts(count: int) -> list[Payout]:
     chance = random.Random(count)
     return [
         Payout(
-            chain_id=chance.choice((1, 31337, 2**64)), distributor=_address(chance),
-            epoch=chance.choice((1, 2**64 - 1)), index=index, account=_address(chance), kind=chance.choice((0, 1, 2, 3, 255)),
+            chain_id=chance.choice((1, 31337, 2**64)),
+            distributor=_address(chance),
+            epoch=chance.choice((1, 2**64 - 1)),
+            index=index,
+            account=_address(chance),
+            kind=chance.choice((0, 1, 2, 3, 255)),
             amount=chance.choice((0, 1, 10**24, 2**256 - 1)),
         )
         for index in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def _address(chance: random.Random) -> str:

@@ -37,6 +37,11 @@ class Cheat:
         """Whether the server refuses a message of it, rather than verifiers rejecting its proof."""
         return not isinstance(self.expected, Reason)
 
+    def row(self) -> str:
+        """Its line in a table of docs/attacks.md."""
+        seen = "yes" if self.seen_by_replay else "no"
+        return f"| `{self.name}` | {self.how} | {self.gain} | {self.stopped_by} | {seen} | `{self.outcome}` |"
+
 
 def _replayed(name: str, how: str, gain: str) -> Cheat:
     return Cheat(name, how, gain, "check 4", REPLAY, True)

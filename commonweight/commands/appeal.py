@@ -1,0 +1,71 @@
+"""`commonweight appeal`: contest the voiding of a proof, with a bond at stake."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Json, Keystore, Rpc
+from commonweight.console import emit, say
+from commonweight.keystore import open_keystore
+from commonweight.lifetime import stop_on_signals
+from contracts.errors import CommonweightError
+
+SEEN_SECONDS = 120.0
+
+
+class AppealNotSeen(CommonweightError):
+    """The appeal is on the chain, but the ledger has not taken it up."""
+
+    code = "appeal-not-seen"
+
+
+def appeal(
+    proof: Annotated[str, typer.Argument(help="Id of the voided proof.")],
+    keystore: Keystore,
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Appeal once against a voided proof, as its node: pay the bond, bisect with the respondent, wait for the panel.
+
+    Upheld, the bond comes back with the respondent's slash and the work is paid; dismissed, the bond is lost.
+    """
+    from contracts.chain import connect, send
+    from contracts.verifier_registry import VerifierRegistry
+    from trainer.client import ApiClient, octets
+    from trainer.corpus import default_corpus, load_corpus
+    from trainer.defence import Defence
+
+    stop, account = stop_on_signals(), open_keystore(keystore)
+    client = ApiClient(api, account.key.hex())
+    w3 = connect(rpc_url)
+    registry = VerifierRegistry(w3, client.network["deployment"]["verifier_registry"])
+    corpus = load_corpus(data) if data else default_corpus()
+    bond = registry.bond()
+    send(w3, account, registry.open_appeal(octets(proof)), value=bond)
+    if not as_json:
+        say(f"bond of {bond} wei paid; waiting for the ledger to see it")
+    _await_seen(client, proof)
+    outcome = Defence(client, proof, corpus).play(stop, (lambda _line: None) if as_json else say)
+    emit({"proof": proof, "outcome": outcome}) if as_json else say(outcome)
+
+
+def _await_seen(client: object, proof: str) -> None:
+    import time
+
+    from trainer.client import ApiClient, ApiProblem
+
+    assert isinstance(client, ApiClient)
+    end = time.monotonic() + SEEN_SECONDS
+    while True:
+        try:
+            client.get(f"/appeals/{proof}")
+        except ApiProblem as problem:
+            if problem.status != 404 or time.monotonic() > end:
+                raise AppealNotSeen(f"{problem.detail}; was the proof voided by a replay?") from problem
+            time.sleep(0.5)
+        else:
+            return

@@ -1,0 +1,200 @@
+"""Commands against a real chain and a real API over HTTP: what they print, and how they are refused."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from eth_account import Account
+
+from api.app import create_app
+from api.settings import ServerSettings
+from commonweight.demo.processes import free_port
+from commonweight.keystore import write_keystore
+from contracts.chain import connect
+from contracts.deploy import Deployment, GenesisParams, check_genesis, deploy_model
+from contracts.devnet import Devnet
+from contracts.devnet_http import DevnetServer
+from contracts.verifier_registry import VerifierRegistry
+from tests.commonweight.conftest import PASSPHRASE, Command
+
+pytestmark = pytest.mark.integration
+
+CREATOR, OPERATOR, VERIFIER, STRANGER = (Account.from_key(bytes([n]) * 32) for n in (1, 2, 3, 4))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A chain with a model, its API, and the keystores of those who hold coins."""
+
+    rpc: str
+    api: str
+    folder: Path
+
+    def key(self, account: object) -> Path:
+        return self.folder / f"{account.address}.json"  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    folder = tmp_path_factory.mktemp("network")
+    for account in (CREATOR, OPERATOR, VERIFIER, STRANGER):
+        write_keystore(folder / f"{account.address}.json", bytes(account.key), PASSPHRASE, iterations=1)
+    funded = [account.address for account in (CREATOR, OPERATOR, VERIFIER)]
+    with DevnetServer(Devnet(funded), "127.0.0.1", 0, 0.5) as chain:
+        params = GenesisParams(voting_delay=1, voting_period=600, threshold=1)
+        deployment = deploy_model(connect(chain.url), CREATOR, "Shared", "SH", [VERIFIER.address], params)
+        (folder / "deployment.json").write_text(deployment.to_json())
+        database = f"sqlite:///{folder / 'ledger.db'}"
+        key = bytes(OPERATOR.key).hex()
+        settings = ServerSettings(chain.url, folder / "deployment.json", key, database, folder / "blobs")
+        with _served(settings) as url:
+            yield Network(chain.url, url, folder)
+
+
+class _served:
+    """The API on a free port while the context lasts."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._port = free_port()
+        self._server = uvicorn.Server(uvicorn.Config(create_app(settings), port=self._port, log_level="error"))
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        end = time.monotonic() + 30
+        while not self._server.started:
+            assert time.monotonic() < end, "the API did not start"
+            time.sleep(0.05)
+        return f"http://127.0.0.1:{self._port}"
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+def test_deploy_and_stake_leave_a_model_without_an_owner(
+    commonweight: Command, network: Network, tmp_path: Path
+) -> None:
+    out = tmp_path / "deployment.json"
+    named = ("--name", "Other", "--symbol", "O", "--verifier", VERIFIER.address.lower(), "--out", out)
+    reached = ("--rpc-url", network.rpc)
+    said = commonweight(
+        "model", "deploy", "--keystore", network.key(CREATOR), *named, *reached, "--params", '{"threshold": 1}'
+    )
+    assert said.status == 0, said.err
+    deployment, w3 = Deployment.from_json(out.read_text()), connect(network.rpc)
+    assert said.out == f"model {deployment.model}\nwritten to {out}\n"
+    check_genesis(w3, deployment)
+    staked = commonweight(
+        "model", "stake", "--keystore", network.key(VERIFIER), "--deployment", out, "--wei", 10**18 + 7, *reached
+    )
+    assert staked.status == 0, staked.err
+    assert VerifierRegistry(w3, deployment.verifier_registry).stake_of(VERIFIER.address) == 10**18 + 7
+
+
+def test_a_balance_is_read_from_the_chain(commonweight: Command, network: Network) -> None:
+    reached = ("--api", network.api, "--rpc-url", network.rpc)
+    plain = commonweight("wallet", "balance", STRANGER.address, *reached)
+    assert (plain.status, plain.out) == (0, "0 tokens (0.00 % of supply), 0 votes\n")
+    scripted = json.loads(commonweight("wallet", "balance", STRANGER.address.lower(), *reached, "--json").out)
+    assert scripted == {"account": STRANGER.address, "units": "0", "votes": "0", "supply": "0"}
+
+
+def test_a_proposal_is_handed_in_and_tallied(commonweight: Command, network: Network) -> None:
+    reached = ("--api", network.api, "--rpc-url", network.rpc)
+    said = commonweight(
+        "gov", "propose", "--keystore", network.key(STRANGER), "--description", "Slower.", "--decide",
+        "inner_lr=0.0005", *reached, "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    proposal = json.loads(said.out)["proposal"]
+    tally = ("gov", "tally", proposal, "--api", network.api)
+    end = time.monotonic() + 60
+    while (counted := commonweight(*tally, "--json")).status != 0:
+        assert time.monotonic() < end, counted.err
+        time.sleep(0.3)
+    counts = json.loads(counted.out)
+    assert counts["api"] == counts["governor"] == {"for": "0", "against": "0", "abstain": "0"}
+    lines = commonweight(*tally).out.splitlines()
+    assert lines[0] == f"state {counts['state']}"
+    assert [line.split() for line in lines[1:]] == [
+        [side, "api", "0", "governor", "0"] for side in ("against", "for", "abstain")
+    ]
+
+
+def refused(said: object, code: str) -> str:
+    """One refusal on stderr with its code, status 1, nothing on stdout; returns its text."""
+    assert (said.status, said.out) == (1, "")  # type: ignore[attr-defined]
+    assert said.err.startswith(f"{code}: "), said.err  # type: ignore[attr-defined]
+    assert "Traceback" not in said.err  # type: ignore[attr-defined]
+    return str(said.err)  # type: ignore[attr-defined]
+
+
+def test_a_claim_from_an_epoch_that_is_not_there(commonweight: Command, network: Network) -> None:
+    refused(commonweight("wallet", "claim", STRANGER.address, "--epoch", 9, "--api", network.api), "not-found")
+
+
+def test_a_decision_that_nobody_may_make(commonweight: Command, network: Network) -> None:
+    said = commonweight(
+        "gov", "propose", "--keystore", network.key(STRANGER), "--description", "d", "--decide", "steps=9",
+        "--api", network.api, "--rpc-url", network.rpc,
+    )  # fmt: skip
+    assert said.status == 1
+    assert "steps" in said.err
+
+
+def test_a_configuration_that_no_run_can_have(commonweight: Command, network: Network, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("some text to train on\n" * 5000)
+    train = ("model", "train", "--keystore", network.key(CREATOR), "--api", network.api, "--data", text)
+    assert "stepz" in refused(commonweight(*train, "--config", '{"stepz": 3}'), "invalid-run-config")
+
+
+def test_a_contract_that_refuses_says_which_rule(commonweight: Command, network: Network, tmp_path: Path) -> None:
+    said = commonweight(
+        "model", "deploy", "--keystore", network.key(CREATOR), "--name", "N", "--symbol", "N", "--verifier",
+        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--params", '{"threshold": 2}',
+    )  # fmt: skip
+    assert "ThresholdOutOfRange" in refused(said, "contract-rejected")
+    assert not (tmp_path / "d.json").exists()
+
+
+def test_a_key_without_coins_cannot_deploy(commonweight: Command, network: Network, tmp_path: Path) -> None:
+    said = commonweight(
+        "model", "deploy", "--keystore", network.key(STRANGER), "--name", "N", "--symbol", "N", "--verifier",
+        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--params", '{"threshold": 1}',
+    )  # fmt: skip
+    refused(said, "rpc-refused")
+
+
+def test_no_api_at_the_address(
+    commonweight: Command, network: Network, monkeypatch: pytest.MonkeyPatch, keystore: Path
+) -> None:
+    monkeypatch.setattr("trainer.client.PATIENCE_SECONDS", 0.0)
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    for arguments in (
+        ("wallet", "balance", STRANGER.address, "--rpc-url", network.rpc),
+        ("gov", "tally", "7"),
+        ("gov", "vote", "7", "for", "--keystore", keystore),
+    ):
+        assert nowhere in refused(commonweight(*arguments, "--api", nowhere), "api-unreachable")
+
+
+def test_no_chain_at_the_address(commonweight: Command, network: Network) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    said = commonweight("wallet", "balance", STRANGER.address, "--api", network.api, "--rpc-url", nowhere)
+    assert "--rpc-url" in refused(said, "rpc-unreachable")
+
+
+def test_a_port_that_is_taken(commonweight: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = commonweight("chain", "--port", taken.getsockname()[1])
+    assert "in use" in refused(said, "system-refused")

@@ -1,0 +1,176 @@
+"""What holders decide reaches the run: proposed, voted, counted twice, executed and obeyed by the next round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.chain import send
+from contracts.run_config import RunConfig
+from ledger.tables import DecisionRow
+from tests.world import PARAMS, World, accepted
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def owned(tmp_path: Path) -> Iterator[World]:
+    """Epoch 1 paid 1000 units: half to the creator (who can pay gas), half to the second node's wallet."""
+    with World(tmp_path / "owned") as world:
+        world.create_run()
+        world.enrol(world.nodes[0], payout=world.creator.address)
+        world.enrol(world.nodes[1])
+        for verifier in world.verifiers:
+            world.anchor(verifier)
+        world.step()
+        world.play_round()
+        world.settle_epoch()
+        for account in (world.creator, world.wallets[1]):
+            world.claim(account.address)
+        yield world
+
+
+def beat(world: World) -> None:
+    for node in world.nodes:
+        accepted(world.post("/heartbeats", world.heartbeat_message(node), node))
+
+
+def carry(world: World, proposal: str, *votes: tuple[object, int]) -> None:
+    """Vote, wait, queue and execute; the nodes of the open round stay alive."""
+    world.wait(PARAMS.voting_delay + 1)
+    for holder, support in votes:
+        accepted(world.vote(holder, proposal, support))  # type: ignore[arg-type]
+    world.step(2)
+    world.wait(PARAMS.voting_period + 1)
+    beat(world)
+    world.step(2)
+    world.wait(PARAMS.timelock_delay + 2)
+    world.step(4)
+
+
+def config(world: World, number: int) -> RunConfig:
+    return RunConfig.from_json(world.round_view(number)["config"])
+
+
+def test_a_decision_is_obeyed_by_the_next_round(owned: World) -> None:
+    assert owned.run_view()["round"] == 2
+    proposal = owned.propose(owned.creator, "faster", [("inner_lr", "0.002"), ("outer_lr", "0.5")])
+    carry(owned, proposal, (owned.creator, 1), (owned.wallets[1], 1))
+    assert owned.get(f"/proposals/{proposal}")["state"] == "executed"
+    assert config(owned, 2).inner_lr == owned.config.inner_lr  # the round that was open keeps what it opened with
+    owned.play_round()
+    assert (config(owned, 3).inner_lr, config(owned, 3).outer_lr) == ("0.002", "0.5")
+    rows = [(d["key"], d["value"], d["round"], d["outcome"]) for d in owned.get("/decisions")]
+    assert rows == [("inner_lr", "0.002", 3, "applied"), ("outer_lr", "0.5", 3, "applied")]
+    logged = [(e["key"], e["from_round"], e["outcome"]) for e in owned.log("decision")]
+    assert logged == [("inner_lr", 3, "applied"), ("outer_lr", 3, "applied")]
+    assert RunConfig.from_json(owned.round_view(3)["config"]).digest().hex() == owned.round_view(3)["config_digest"][2:]
+
+
+def test_both_counts_agree_with_the_ballots(owned: World) -> None:
+    proposal = owned.propose(owned.creator, "split", [("clip", "2")])
+    owned.wait(PARAMS.voting_delay + 1)
+    accepted(owned.vote(owned.creator, proposal, 1))
+    owned.step(2)
+    tally = owned.get(f"/proposals/{proposal}/tally")
+    assert tally["api"] == tally["governor"] == {"against": "0", "for": "500", "abstain": "0"}
+    accepted(owned.vote(owned.wallets[1], proposal, 0))
+    owned.step(2)
+    tally = owned.get(f"/proposals/{proposal}/tally")
+    assert tally["api"] == tally["governor"] == {"against": "500", "for": "500", "abstain": "0"}
+
+
+def test_votes_cast_on_the_chain_itself_are_counted_too(owned: World) -> None:
+    """Nobody needs the API to vote."""
+    proposal = owned.propose(owned.creator, "direct", [("clip", "2")])
+    owned.wait(PARAMS.voting_delay + 1)
+    send(owned.place.w3, owned.creator, owned.ledger.chain.governor.cast_vote(int(proposal), 2))
+    owned.step(2)
+    tally = owned.get(f"/proposals/{proposal}/tally")
+    assert tally["api"] == tally["governor"] == {"against": "0", "for": "0", "abstain": "500"}
+
+
+def test_tokens_received_after_the_snapshot_do_not_vote(owned: World) -> None:
+    proposal = owned.propose(owned.creator, "late money", [("clip", "2")])
+    owned.wait(PARAMS.voting_delay + 1)
+    token, late = owned.ledger.chain.token, owned.wallets[0]
+    send(owned.place.w3, owned.creator, token.transfer(late.address, 400))
+    accepted(owned.vote(late, proposal, 1))
+    accepted(owned.vote(owned.creator, proposal, 0))
+    owned.step(2)
+    tally = owned.get(f"/proposals/{proposal}/tally")
+    assert tally["api"] == tally["governor"] == {"against": "500", "for": "0", "abstain": "0"}
+
+
+def test_a_defeated_proposal_changes_nothing(owned: World) -> None:
+    proposal = owned.propose(owned.creator, "unloved", [("inner_lr", "0.002")])
+    carry(owned, proposal, (owned.creator, 0), (owned.wallets[1], 0))
+    assert owned.get(f"/proposals/{proposal}")["state"] == "defeated"
+    owned.play_round()
+    assert config(owned, 3) == config(owned, 2)
+    assert owned.get("/decisions") == []
+
+
+def test_a_decision_that_no_run_can_obey_is_noted_as_refused(owned: World) -> None:
+    """Made on the chain past the API: a key that is not votable, a value out of range, and a good one after them."""
+    decisions = [("batch", "64"), ("inner_lr", "7"), ("weight_decay", "0.2")]
+    chain, description = owned.ledger.chain, "past the API"
+    actions = chain.decision_actions(description, decisions)
+    w3, governor = owned.place.w3, chain.governor
+    send(w3, owned.creator, governor.propose(actions, description))
+    proposal = governor.proposal_id(actions, description)
+    owned.wait(PARAMS.voting_delay + 1)
+    send(w3, owned.creator, governor.cast_vote(proposal, 1))
+    owned.wait(PARAMS.voting_period + 1)
+    send(w3, owned.creator, governor.queue(actions, description))
+    owned.wait(PARAMS.timelock_delay + 2)
+    send(w3, owned.creator, governor.execute(actions, description))
+    beat(owned)
+    owned.step(2)
+    owned.play_round()
+    rows = [(d["key"], d["outcome"].split(":")[0], d["round"]) for d in owned.get("/decisions")]
+    assert rows == [("batch", "refused", 3), ("inner_lr", "refused", 3), ("weight_decay", "applied", 3)]
+    assert "votable" in owned.get("/decisions")[0]["outcome"]
+    assert (config(owned, 3).batch, config(owned, 3).inner_lr) == (owned.config.batch, owned.config.inner_lr)
+    assert config(owned, 3).weight_decay == "0.2"
+
+
+def decide(world: World, sequence: int, key: str, value: str) -> None:
+    with world.ledger.store.write() as session:
+        session.add(DecisionRow(sequence=sequence, key=key, value=value, block=1))
+
+
+def test_every_run_obeys_a_decision_and_a_later_run_starts_from_its_own_config(world: World) -> None:
+    """One run's reading of a decision does not use it up; what was decided before a run is its creator's to include."""
+    first = world.start().run
+    second = world.start(nonce=2).run
+    decide(world, 1, "clip", "2")
+    third = world.create_run(nonce=3)
+    for run in (first, second):
+        world.run = run
+        world.play_round()
+        assert config(world, 2).clip == "2"
+    world.run = third
+    for node in world.nodes:
+        world.enrol(node)
+    for verifier in world.verifiers:
+        world.anchor(verifier)
+    world.step()
+    assert config(world, 1).clip == "1"
+    decide(world, 2, "clip", "3")
+    world.play_round()
+    assert config(world, 2).clip == "3"
+
+
+def test_holders_may_prolong_a_run_that_has_ended(world: World) -> None:
+    world.config = world.config.with_decision("rounds", "1")
+    world.start().play_round()
+    world.step()
+    assert (world.run_view()["phase"], world.run_view()["round"]) == ("complete", 1)
+    decide(world, 1, "rounds", "2")
+    world.step()
+    assert (world.run_view()["phase"], world.run_view()["round"]) == ("training", 2)
+    world.play_round()
+    assert [(e["first_round"], e["last_round"]) for e in world.get("/epochs")] == [(1, 1), (2, 2)]

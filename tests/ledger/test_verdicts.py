@@ -1,0 +1,149 @@
+"""The quorum: 2 of 3 decide, one rejection only makes all look, and silence is never a pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.reasons import Reason
+from ledger import verdicts
+from ledger.proofs import require_proof
+from ledger.tables import Resolution, Transfer
+from tests.world import ACCEPT, NO_SEGMENT, REJECT, UNDECIDED, World
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def proof(world: World) -> str:
+    """A pending proof in the verifying phase."""
+    world.start()
+    made = [world.commit(node) for node in world.nodes]
+    world.step()
+    return made[0]
+
+
+def status(world: World, proof: str) -> tuple[str, int]:
+    view = world.get(f"/proofs/{proof}/status")
+    return view["state"], view["stage"]
+
+
+def outcome(world: World, proof: str) -> str | None:
+    """How the pending work transfer ended."""
+    with world.ledger.store.read() as session:
+        assert session.get_one(Transfer, proof).pending
+        end = session.get(Resolution, proof)
+        return end and end.outcome
+
+
+def work(world: World) -> int:
+    return sum(int(v) for v in world.get("/balances/work").values() if int(v) > 0)
+
+
+def test_one_accept_of_three_is_not_enough(world: World, proof: str) -> None:
+    world.judge(world.verifiers[0], proof)
+    assert (status(world, proof), outcome(world, proof), work(world)) == (("pending", 1), None, 0)
+
+
+def test_two_accepts_wait_for_the_third_who_may_have_seen_more(world: World, proof: str) -> None:
+    world.judge(world.verifiers[0], proof)
+    world.judge(world.verifiers[1], proof)
+    assert status(world, proof) == ("pending", 1)
+    world.judge(world.verifiers[2], proof, UNDECIDED)
+    assert (status(world, proof), outcome(world, proof)) == (("posted", 1), "posted")
+    assert work(world) == world.config.tokens_per_round
+    credited = world.get("/balances/work")
+    assert credited[world.wallets[0].address] == str(world.config.tokens_per_round)
+
+
+def test_two_accepts_suffice_when_the_third_stays_silent_for_long(world: World, proof: str) -> None:
+    world.judge(world.verifiers[0], proof)
+    world.judge(world.verifiers[1], proof)
+    world.wait(3 * 200)
+    world.step()
+    assert status(world, proof) == ("pending", 1)
+    world.wait(1)
+    world.step()
+    assert status(world, proof) == ("posted", 1)
+
+
+@pytest.mark.parametrize("accepts", [0, 1])
+def test_without_a_quorum_in_time_nothing_is_paid(world: World, proof: str, accepts: int) -> None:
+    for verifier in world.verifiers[:accepts]:
+        world.judge(verifier, proof)
+    world.wait(3 * 200 + 1)
+    world.step()
+    assert (status(world, proof), outcome(world, proof), work(world)) == (("voided", 1), "voided", 0)
+    assert world.get(f"/proofs/{proof}/status")["reason"] == "quorum-missing"
+
+
+def test_undecided_never_accepts(world: World, proof: str) -> None:
+    """All three had a crash: the work is not paid, and the reason says that nobody judged it."""
+    for verifier in world.verifiers:
+        world.judge(verifier, proof, UNDECIDED)
+    assert (status(world, proof), outcome(world, proof)) == (("voided", 1), "voided")
+    assert world.get(f"/proofs/{proof}/status")["reason"] == "quorum-missing"
+
+
+def test_one_accept_and_two_undecided_do_not_accept(world: World, proof: str) -> None:
+    world.judge(world.verifiers[0], proof)
+    for verifier in world.verifiers[1:]:
+        world.judge(verifier, proof, UNDECIDED)
+    assert (status(world, proof), work(world)) == (("voided", 1), 0)
+
+
+def test_one_rejection_makes_all_look_at_its_segment(world: World, proof: str) -> None:
+    world.judge(world.verifiers[0], proof, REJECT, segment=1)
+    assert (status(world, proof), outcome(world, proof)) == (("pending", 2), None)
+    (entry,) = world.log("proof-disputed")
+    assert (entry["proof"], entry["disputed"]) == (proof, [1])
+    for verifier in world.verifiers[1:]:
+        world.judge(verifier, proof, ACCEPT)
+    assert (status(world, proof), outcome(world, proof)) == (("posted", 2), "posted")
+
+
+def test_two_rejections_void_with_reason_and_measure(world: World, proof: str) -> None:
+    reason = int(Reason.PSEUDO_GRADIENT_MISMATCH)
+    world.judge(world.verifiers[0], proof, REJECT)
+    for verifier in world.verifiers[:2]:
+        world.judge(verifier, proof, REJECT, reason=reason, measured=10**17, limit=25)
+    assert (status(world, proof), outcome(world, proof), work(world)) == (("voided", 2), "voided", 0)
+    view = world.get(f"/proofs/{proof}/status")
+    assert (view["reason"], view["measured"], view["limit"]) == ("pseudo-gradient-mismatch", str(10**17), "25")
+    (entry,) = world.log("proof-voided")
+    assert (entry["reason"], entry["measured"], entry["limit"]) == ("pseudo-gradient-mismatch", str(10**17), "25")
+
+
+def test_a_second_stage_without_a_quorum_is_not_paid(world: World, proof: str) -> None:
+    world.judge(world.verifiers[0], proof, REJECT)
+    world.judge(world.verifiers[0], proof, REJECT)
+    world.judge(world.verifiers[1], proof, ACCEPT)
+    world.judge(world.verifiers[2], proof, UNDECIDED)
+    assert (status(world, proof), work(world)) == (("voided", 2), 0)
+    assert world.get(f"/proofs/{proof}/status")["reason"] == "quorum-missing"
+
+
+def test_stage_one_accepts_do_not_count_at_stage_two(world: World, proof: str) -> None:
+    world.judge(world.verifiers[0], proof)
+    world.judge(world.verifiers[1], proof)
+    world.judge(world.verifiers[2], proof, REJECT)
+    assert status(world, proof) == ("pending", 2)
+    world.judge(world.verifiers[0], proof)
+    assert status(world, proof) == ("pending", 2)
+    world.judge(world.verifiers[1], proof)
+    assert status(world, proof) == ("posted", 2)
+
+
+def test_an_end_rejected_without_a_segment_escalates_too(world: World, proof: str) -> None:
+    world.judge(world.verifiers[0], proof, REJECT, segment=NO_SEGMENT, reason=int(Reason.END_STATE_MISMATCH))
+    assert status(world, proof) == ("pending", 2)
+    assert world.log("proof-disputed")[0]["disputed"] == []
+
+
+def test_a_decided_proof_stays_decided(world: World, proof: str) -> None:
+    world.decide(proof)
+    before = world.dump()
+    late = world.verdict_message(world.verifiers[0], proof, REJECT, stage=2)
+    assert world.post("/verdicts", late, world.verifiers[0]).json()["code"] == "round-closed"
+    with world.ledger.store.write() as session:
+        verdicts.decide(world.ledger, session, require_proof(session, proof), threshold=1)
+    assert world.dump() == before
