@@ -21,12 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from contracts.run_config import RunConfig
@@ -63,32 +65,37 @@ WAYS = tuple(itertools.product((SDPBackend.FLASH_ATTENTION, SDPBackend.MATH), (1
 
 
 def end_digests(
-    config: RunConfig, theta: Tensors, corpus: Corpus, segments: int, first_way: int
+    config: RunConfig, theta: Tensors, tokens: NDArray[np.uint8], segments: int, first_way: int
 ) -> Iterator[str]:
     """Hex digest of the state after each segment from `theta`, the way of computing changing with each."""
-    source = batch_source(corpus.train, config, config.seed.to_bytes(32, "little"), 1, NODES[0])
+    source = batch_source(tokens, config, config.seed.to_bytes(32, "little"), 1, NODES[0])
     model, state = build_model(config), TrainState.joiner(theta)
     for segment in range(segments):
         kernel, micro_batches, reverse = WAYS[(segment + first_way) % len(WAYS)]
         with sdpa_kernel(kernel):
             for step in range(segment * STEPS, (segment + 1) * STEPS):
                 batch = _reversed(source(step)) if reverse else source(step)
-                cut = {"micro_batches": micro_batches} if config.profile == "portable" else {}
-                inner_step(config, model, state, batch, **cut)
+                inner_step(config, model, state, batch, micro_batches if config.profile == "portable" else 1)
         yield state_digest(state.to_tensors()).hex()
 
 
-def matrix_block(config: RunConfig, block: int, segments: int = BLOCK) -> dict[str, list[str]]:
-    """The digests of one block in every setting, each from a process of its own, all from the same weights."""
-    config, found = replace(config, seed=block + 1), {}
-    with tempfile.NamedTemporaryFile() as start:
-        start.write(pack(initial_theta(config)))
-        start.flush()
-        for index, (name, (threads, environment)) in enumerate(SETTINGS.items()):
-            arguments = [config.to_json(), start.name, str(threads), str(segments), str(index)]
-            command = [sys.executable, "-m", "benchmarks.portable", "--worker", *arguments]
-            done = subprocess.run(command, env=os.environ | environment, check=True, capture_output=True, text=True)
-            found[name] = json.loads(done.stdout)
+def matrix_block(
+    config: RunConfig, tokens: NDArray[np.uint8], segments: int, settings: Iterable[str] = tuple(SETTINGS)
+) -> dict[str, list[str]]:
+    """The digests of `segments` segments in each setting, two processes at a time, all from the same weights."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+        (Path(folder) / "start").write_bytes(pack(initial_theta(config)))
+        np.save(Path(folder) / "tokens.npy", tokens)
+        digests = [pool.submit(_in_process, config, folder, name, segments) for name in settings]
+        return {name: found.result() for name, found in zip(settings, digests, strict=True)}
+
+
+def _in_process(config: RunConfig, folder: str, setting: str, segments: int) -> list[str]:
+    threads, environment = SETTINGS[setting]
+    arguments = [config.to_json(), folder, str(threads), str(segments), str(list(SETTINGS).index(setting))]
+    command = [sys.executable, "-m", "benchmarks.portable", "--worker", *arguments]
+    done = subprocess.run(command, env=os.environ | environment, check=True, stdout=subprocess.PIPE, text=True)
+    found: list[str] = json.loads(done.stdout)
     return found
 
 
@@ -99,10 +106,11 @@ def differing(found: dict[str, list[str]]) -> int:
 
 def measure_matrix(results: dict[str, object], segments: int) -> None:
     """Blocks until `segments` are done; saved after each."""
+    tokens = default_corpus().train
     blocks: dict[str, int] = results.setdefault("differing segments by block", {})  # type: ignore[assignment]
     for block in range(-(-segments // BLOCK)):
         if str(block) not in blocks:
-            blocks[str(block)] = differing(matrix_block(RunConfig(profile="portable"), block))
+            blocks[str(block)] = differing(matrix_block(RunConfig(profile="portable", seed=block + 1), tokens, BLOCK))
             results["matrix"] = (
                 f"{sum(blocks.values())} of {BLOCK * len(blocks)} segments of {STEPS} steps differ "
                 f"in {len(SETTINGS)} processes x {len(WAYS)} ways"
@@ -116,7 +124,9 @@ def measure_time(results: dict[str, object], steps: int = 60) -> None:
     configure_determinism("portable")
     configure_determinism("exact")  # last, because it sets one thread
     source = batch_source(corpus.train, exact, bytes(32), 1, NODES[0])
-    runs = [(c, build_model(c), TrainState.joiner(initial_theta(c))) for c in (exact, replace(exact, profile="portable"))]
+    runs = [
+        (c, build_model(c), TrainState.joiner(initial_theta(c))) for c in (exact, replace(exact, profile="portable"))
+    ]
     seconds = np.array([[_step_seconds(*run, source(step)) for run in runs] for step in range(steps)])[3:]
     exact_ms, portable_ms = np.median(seconds, axis=0) * 1e3
     results["time"] = {
@@ -130,7 +140,11 @@ def measure_time(results: dict[str, object], steps: int = 60) -> None:
 def measure_loss(results: dict[str, object], seeds: tuple[int, ...] = (1, 2)) -> None:
     """Held-out loss after DiLoCo with 2, 3, 3, 3, 3 nodes x 40 steps, both evaluated in float32."""
     corpus = default_corpus()
-    losses = {f"{profile}, seed {seed}": _diloco_loss(profile, seed, corpus) for seed in seeds for profile in ("exact", "portable")}
+    losses = {
+        f"{profile}, seed {seed}": _diloco_loss(profile, seed, corpus)
+        for seed in seeds
+        for profile in ("exact", "portable")
+    }
     ratios = [losses[f"portable, seed {seed}"] / losses[f"exact, seed {seed}"] for seed in seeds]
     results["held-out loss"] = losses | {"ratios": [round(ratio, 5) for ratio in ratios]}
     _save(results)
@@ -171,12 +185,13 @@ def _save(results: dict[str, object]) -> None:
     print({name: value for name, value in results.items() if name != "differing segments by block"}, flush=True)
 
 
-def _worker(text: str, start: str, threads: str, segments: str, first_way: str) -> None:
+def _worker(text: str, folder: str, threads: str, segments: str, first_way: str) -> None:
     config = RunConfig.from_json(text)
     configure_determinism(config.profile)
     torch.set_num_threads(int(threads))
-    theta = unpack(Path(start).read_bytes(), theta_layout(config))
-    print(json.dumps(list(end_digests(config, theta, default_corpus(), int(segments), int(first_way)))))
+    theta = unpack((Path(folder) / "start").read_bytes(), theta_layout(config))
+    tokens = np.load(Path(folder) / "tokens.npy")
+    print(json.dumps(list(end_digests(config, theta, tokens, int(segments), int(first_way)))))
 
 
 def main() -> None:

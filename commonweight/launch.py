@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.limits import LimitTable
 from contracts.messages import RunManifest
 from contracts.run_config import RunConfig
 from contracts.tensorfile import pack, state_digest
@@ -29,10 +30,18 @@ class RunRules:
     nonce: int
 
 
-def launch_run(api_url: str, key: str, overrides: Mapping[str, Any], rules: RunRules, data: tuple[Path, ...]) -> str:
-    """Create the run and return its id. Raises InvalidRunConfig and ApiProblem."""
+def launch_run(
+    api_url: str,
+    key: str,
+    overrides: Mapping[str, Any],
+    rules: RunRules,
+    data: tuple[Path, ...],
+    limits: LimitTable | None = None,
+) -> str:
+    """Create the run and return its id; with limits it is a bounded one. Raises InvalidRunConfig and ApiProblem."""
     corpus = load_corpus(data) if data else default_corpus()
-    fields = asdict(RunConfig()) | {"corpus_digest": corpus.digest} | dict(overrides)
+    bounded = {} if limits is None else {"profile": "bounded", "limits_digest": limits.digest().hex()}
+    fields = asdict(RunConfig()) | {"corpus_digest": corpus.digest} | bounded | dict(overrides)
     config = RunConfig.from_json(json.dumps(fields))
     client = ApiClient(api_url, key)
     theta = initial_theta(config)
@@ -43,4 +52,6 @@ def launch_run(api_url: str, key: str, overrides: Mapping[str, Any], rules: RunR
         phaseSeconds=rules.phase_seconds, nonce=rules.nonce, deadline=deadline(),
     )  # fmt: skip
     blob = client.put_blob("0x" + "00" * 32, pack(theta))
+    if limits is not None:
+        client.put_blob("0x" + "00" * 32, limits.to_json().encode())
     return str(client.send("/runs", manifest, config=config.to_json(), genesis_blob=blob)["run"])

@@ -19,6 +19,7 @@ class Reason(IntEnum):
     VERIFIER_FAILED = 8
     END_STATE_MISMATCH = 9
     QUORUM_MISSING = 10
+    DRIFT = 11
 
     @property
     def slug(self) -> str:

@@ -157,7 +157,7 @@ class World:
         self.run = ""
         self._ends: dict[str, Tensors] = {}
         self._work: dict[tuple[str, str, int], Work] = {}
-        self.open_database()
+        self._open()
 
     def __enter__(self) -> World:
         self.client.__enter__()
@@ -167,8 +167,13 @@ class World:
         self.client.__exit__(*error)
         self.ledger.store.engine.dispose()
 
-    def open_database(self) -> None:
-        """Open ledger and application on the files in the folder, as a restarted server would."""
+    def restart(self) -> None:
+        """Close the server and start it again on what lies on the disk."""
+        self.__exit__(None, None, None)
+        self._open()
+        self.__enter__()
+
+    def _open(self) -> None:
         url = f"sqlite:///{self.folder / 'ledger.db'}"
         blobs = self.folder / "blobs"
         settings = ServerSettings(

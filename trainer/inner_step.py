@@ -17,8 +17,9 @@ from trainer.model import GPT
 from trainer.portable.optimizer import adamw as portable_adamw
 from trainer.portable.optimizer import gradient_norm
 from trainer.portable.step import portable_gradients
-from trainer.profile import PORTABLE
+from trainer.profile import BOUNDED, PORTABLE
 from trainer.state import TrainState
+from trainer.variants import chosen, computing, step_as
 
 
 class NonFiniteLoss(CommonweightError):
@@ -40,15 +41,15 @@ class StepResult(NamedTuple):
     gradient_norm: float
 
 
-def inner_step(
-    config: RunConfig, model: GPT, state: TrainState, batch: Batch, micro_batches: int = 1
-) -> StepResult:
+def inner_step(config: RunConfig, model: GPT, state: TrainState, batch: Batch, micro_batches: int = 1) -> StepResult:
     """One AdamW step, in place on `state`: forward, backward, clip by global norm, decoupled decay.
 
     `config.profile` picks the arithmetic: torch's own float32, or the portable profile's, where `micro_batches` saves
     memory and changes no bit. Run `configure_determinism` first. Raises MicroBatchesUnsupported and NonFiniteLoss, and
     then leaves `state` as it was.
     """
+    if config.profile == BOUNDED:
+        return _bounded_step(config, model, state, batch)
     portable = config.profile == PORTABLE
     if micro_batches != 1 and not portable:
         raise MicroBatchesUnsupported(f"{micro_batches} micro-batches under the profile {config.profile!r}")
@@ -58,13 +59,25 @@ def inner_step(
     else:
         loss, gradients = _gradients(model, state.theta, batch)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item()
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise NonFiniteLoss(f"loss {loss}, gradient norm {norm} at step {state.step}")
+    _check_finite(loss, norm, state)
     limit = config.rate("clip")
     if norm > limit:
         torch._foreach_mul_(gradients, limit / norm)
     (portable_adamw if portable else _adamw)(config, state, gradients)
     return StepResult(loss, norm)
+
+
+def _bounded_step(config: RunConfig, model: GPT, state: TrainState, batch: Batch) -> StepResult:
+    variant = chosen()
+    with computing(variant):
+        result = StepResult(*step_as(variant, config, model, state, batch))
+    _check_finite(*result, state)
+    return result
+
+
+def _check_finite(loss: float, norm: float, state: TrainState) -> None:
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise NonFiniteLoss(f"loss {loss}, gradient norm {norm} at step {state.step}")
 
 
 def _gradients(model: GPT, theta: dict[str, Tensor], batch: Batch) -> tuple[float, list[Tensor]]:

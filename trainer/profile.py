@@ -16,8 +16,7 @@ import torch
 from contracts.errors import CommonweightError
 from trainer.portable.tables import check_tables
 
-
-PORTABLE = "portable"
+PORTABLE, BOUNDED = "portable", "bounded"
 
 
 class UnknownProfile(CommonweightError):
@@ -71,10 +70,11 @@ _ANYWHERE = NumericsProfile(
 def configure_determinism(profile: str = "exact") -> NumericsProfile:
     """Put this process into the named profile and return it in full. Raises UnknownProfile and TableMismatch.
 
-    The portable profile takes any thread count, so it leaves that as it is. Neither reads uninitialised memory, so
+    The portable profile takes any thread count, so it leaves that as it is; a bounded run takes the machine as it is.
+    None of them reads uninitialised memory, so
     torch need not fill it (a debugging aid that costs a tenth of a step).
     """
-    if profile not in ("exact", PORTABLE):
+    if profile not in ("exact", PORTABLE, BOUNDED):
         raise UnknownProfile(f"{profile!r} is not a numerics profile")
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False
@@ -83,5 +83,15 @@ def configure_determinism(profile: str = "exact") -> NumericsProfile:
     if profile == PORTABLE:
         check_tables()
         return _ANYWHERE
+    if profile == BOUNDED:
+        return _as_this_machine_does()
     torch.set_num_threads(1)
     return NumericsProfile.current()
+
+
+def _as_this_machine_does() -> NumericsProfile:
+    """A bounded run takes every machine as it is: the profile says how this process computes."""
+    from trainer.variants import chosen, computing  # which needs NumericsProfile
+
+    with computing(chosen()):
+        return chosen().profile()

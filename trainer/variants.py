@@ -7,6 +7,7 @@ run, so that limits can be calibrated, and false rejections counted, on one mach
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from collections.abc import Iterator
@@ -79,33 +80,56 @@ def computing(variant: Variant) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+_chosen = Variant()
+
+
+def choose(variant: Variant) -> None:
+    """How this process computes in bounded runs, from now on."""
+    global _chosen
+    _chosen = variant
+
+
+def chosen() -> Variant:
+    """How this process computes in bounded runs; the default variant until `choose`."""
+    return _chosen
+
+
 def segment_end(config: RunConfig, start: Tensors, segment: int, batches: BatchSource, variant: Variant) -> Tensors:
     """The full state at the end of a segment as the variant computes it."""
     model, state = build_model(config), TrainState.from_tensors(start, config)
     with computing(variant):
         for step in range(segment * config.segment, (segment + 1) * config.segment):
-            _step(config, model, state, batches(step), variant)
+            step_as(variant, config, model, state, batches(step))
     return state.to_tensors()
 
 
-def _step(config: RunConfig, model: GPT, state: TrainState, batch: Batch, variant: Variant) -> None:
-    gradients = _gradients(model, state.theta, batch, variant.micro_batches)
+def step_as(variant: Variant, config: RunConfig, model: GPT, state: TrainState, batch: Batch) -> tuple[float, float]:
+    """One inner step in the variant's way, within `computing`; loss and gradient norm before clipping.
+
+    Where one of them is not finite, `state` is left as it was.
+    """
+    loss, gradients = _gradients(model, state.theta, batch, variant.micro_batches)
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients])).item()
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        return loss, norm
     if norm > config.rate("clip"):
         gradients = [g * (config.rate("clip") / norm) for g in gradients]
     _optimizer_step(config, state, gradients, variant.adamw)
+    return loss, norm
 
 
-def _gradients(model: GPT, theta: dict[str, Tensor], batch: Batch, parts: int) -> list[Tensor]:
+def _gradients(model: GPT, theta: dict[str, Tensor], batch: Batch, parts: int) -> tuple[float, list[Tensor]]:
     weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
     total: list[Tensor] = []
+    mean = 0.0
     pairs = zip(*(np.array_split(part, parts) for part in batch), strict=True)
     for x, y in pairs:
         logits: Tensor = functional_call(model, weights, (torch.from_numpy(x),))
         loss = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(y).flatten(), reduction="sum") / batch[1].size
         found = torch.autograd.grad(loss, list(weights.values()))
         total = [a + b for a, b in zip(total, found, strict=True)] if total else list(found)
-    return total
+        mean += loss.item()
+    return mean, total
 
 
 def _optimizer_step(config: RunConfig, state: TrainState, gradients: list[Tensor], kernel: str) -> None:

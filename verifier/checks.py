@@ -5,7 +5,8 @@
 2. the numerics profile is one that this verifier can compare with (verifier/compare.py)
 3. every drawn boundary, and always the last, is opened and proven to be in the commitment
 4. each drawn segment, replayed from its opened start with the trainer's own step, ends where the node said; of the
-   segment that all verifiers replay, the states inside are hashed into the trace that proves the work
+   segment that all verifiers replay, the states inside are hashed into the trace that proves the work; where bits
+   differ for good reasons, what differs must not push one way round after round (verifier/drift.py)
 5. the last boundary holds the end state that the proof names
 6. the pseudo-gradient is the round's weights less the end weights, bit for bit
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from contracts.draw import common_segment
@@ -30,7 +32,9 @@ from trainer.corpus import Corpus
 from trainer.profile import configure_determinism
 from trainer.state import theta_layout
 from trainer.trajectory import pseudo_gradient, replay_segment
-from verifier.compare import Comparison, compare, limits_for
+from verifier.bounded import residual
+from verifier.compare import SCALE, Comparison, compare, limits_for
+from verifier.drift import ALIGNMENT_LIMIT, Drift, Residual
 from verifier.errors import CheckFailed, ProfileMismatch
 from verifier.opening import Source, opened_state, step_proof
 
@@ -102,8 +106,11 @@ class Replayed:
     trace: bytes
 
 
-def check_segment(case: Case, segment: int, corpus: Corpus) -> Replayed:
-    """Checks 3 and 4 for one segment. Raises CheckFailed with the measured error, and CannotJudge."""
+def check_segment(case: Case, segment: int, corpus: Corpus, memory: Path | None = None) -> Replayed:
+    """Checks 3 and 4 for one segment. Raises CheckFailed with the measured error, and CannotJudge.
+
+    `memory` is the folder where this verifier follows each node's residuals in bounded runs.
+    """
     start = opened_state(case.client, case.view, case.config, segment, segment)
     claimed = opened_state(case.client, case.view, case.config, segment + 1, segment)
     proof, limits = case.commitment(), case.limits
@@ -115,7 +122,19 @@ def check_segment(case: Case, segment: int, corpus: Corpus) -> Replayed:
     if not found.equal:
         detail = f"segment {segment} replays to another state: {found.metric}"
         raise CheckFailed(Reason.REPLAY_MISMATCH, segment, detail, found.error, found.limit, trace)
+    if limits is not None and memory is not None:
+        _follow(memory / f"{proof.node}.json", segment, residual(start, claimed, end), trace)
     return Replayed(found, trace)
+
+
+def _follow(file: Path, segment: int, gap: Residual, trace: bytes) -> None:
+    drift = Drift.load(file)
+    drift.add(gap)
+    drift.save(file)
+    if drift.suspicious:
+        measured, limit = (int(value * SCALE) for value in (drift.alignment, ALIGNMENT_LIMIT))
+        detail = f"residuals of {drift.rounds} segments push one way"
+        raise CheckFailed(Reason.DRIFT, segment, detail, measured, limit, trace)
 
 
 def check_end(case: Case) -> None:

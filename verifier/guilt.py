@@ -10,6 +10,7 @@ from eth_utils import to_checksum_address
 from contracts.draw import draw_segments
 from contracts.faults import passed_fakes, trace_faults, witness_of
 from contracts.messages import Challenge, Verdict, WorkReveal, WorkWitness, from_json
+from contracts.reasons import Reason
 from contracts.signing import require_signer
 from trainer.client import ApiClient, octets
 from verifier.panel import ACCEPT, REJECT
@@ -29,7 +30,8 @@ def find_faults(client: ApiClient, view: dict[str, Any], threshold: int) -> set[
         if witness_of(r.verifier, r.proof, r.trace) == witnesses.get(to_checksum_address(r.verifier))
     }
     found = {(who, fault.slug) for who, fault in trace_faults(witnesses, revealed, threshold).items()}
-    fakes = [v.segment for v in verdicts if (v.stage, v.outcome) == (2, REJECT)]
+    wrong = (2, REJECT, Reason.REPLAY_MISMATCH)
+    fakes = [v.segment for v in verdicts if (v.stage, v.outcome, v.reason) == wrong]
     if len(fakes) < threshold:
         return found
     draws = {who: drawn for who, drawn in _draws(client, view) if who in accepted}

@@ -35,7 +35,7 @@ def corpus() -> Corpus:
 def check_segment(proof: str, segment: int) -> dict[str, Any]:
     """Replay one segment."""
     try:
-        found = checks.check_segment(_case(proof), segment, corpus())
+        found = checks.check_segment(_case(proof), segment, corpus(), settings.folder / "residuals")
     except CheckFailed as failure:
         return _failure(failure)
     measured, trace = str(found.comparison.error), found.trace.hex()

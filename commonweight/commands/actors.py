@@ -12,6 +12,7 @@ from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, J
 from commonweight.console import console, emit, report_lines, say
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import die_with_parent, stop_on_signals
+from trainer.cheats import CHEATS
 
 verifier_app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
@@ -88,13 +89,21 @@ def node(
     folder: Folder = Path("commonweight-node"),
     data: Data = None,
     from_round: Annotated[int, typer.Option(help="First round to take part in.")] = 1,
-    cheat: Annotated[str | None, typer.Option(help="Misbehave in a named way, to see it caught.")] = None,
+    cheat: Annotated[
+        str | None, typer.Option(help=f"Misbehave in a named way, to see it caught: {', '.join(CHEATS)}.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads, in a bounded run.")] = 1,
+    attention: Annotated[str, typer.Option(help="Attention kernel in a bounded run: flash or math.")] = "flash",
+    adamw: Annotated[str, typer.Option(help="AdamW kernel in a bounded run: foreach, loop or fused.")] = "foreach",
+    micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a batch, in a bounded run.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
     from trainer.node import NodeSettings, run_node
+    from trainer.variants import Variant, choose
 
     die_with_parent()
+    choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
     key = open_keystore(keystore).key.hex()
     settings = NodeSettings(api, run, key, payout, folder, tuple(data or ()), from_round, cheat)
     run_node(settings, report_lines(as_json), stop_on_signals())

@@ -80,13 +80,19 @@ def train(
     lease_seconds: Annotated[int, typer.Option(help="Silence after which a node is dropped from a round.")] = 20,
     phase_seconds: Annotated[int, typer.Option(help="Longest time for training, and for openings.")] = 600,
     nonce: Annotated[int, typer.Option(help="Another number makes another run of the same configuration.")] = 1,
+    limits: Annotated[
+        Path | None,
+        typer.Option(help="Table of `commonweight calibrate`: makes this a bounded run, for mixed machines."),
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Start a run: initial weights from the seed, the configuration and the rules of payment."""
     from commonweight.launch import RunRules, launch_run
+    from contracts.limits import LimitTable
 
     rules = RunRules(emission, rounds_per_epoch, min_nodes, samples, lease_seconds, phase_seconds, nonce)
     overrides, account = read_object(config, "--config"), open_keystore(keystore)
-    run = launch_run(api, account.key.hex(), overrides, rules, tuple(data or ()))
+    table = None if limits is None else LimitTable.from_json(limits.read_text())
+    run = launch_run(api, account.key.hex(), overrides, rules, tuple(data or ()), table)
     emit({"run": run}) if as_json else say(run)

@@ -30,6 +30,7 @@ def owned(tmp_path: Path) -> Iterator[World]:
         world.settle_epoch()
         for wallet in world.wallets:
             world.claim(wallet.address)
+        world.wait(2)  # votes count from the second after they were received
         yield world
 
 

@@ -29,6 +29,7 @@ def owned(tmp_path: Path) -> Iterator[World]:
         world.settle_epoch()
         for account in (world.creator, world.wallets[1]):
             world.claim(account.address)
+        world.wait(2)  # votes count from the second after they were received
         yield world
 
 

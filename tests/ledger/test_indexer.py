@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import pytest
 from sqlmodel import col, select
 
 from contracts.chain import send
+from contracts.deploy import deploy_model
 from ledger import indexer
 from ledger.errors import FinalityViolated
 from ledger.tables import ChainEvent, Cursor
@@ -64,7 +66,7 @@ def test_many_blocks_are_read_in_batches(alone: World, monkeypatch: pytest.Monke
     for _ in range(20):
         indexer.follow(alone.ledger)
         seen.append(cursor(alone).block)
-    steps = {second - first for first, second in zip(seen, seen[1:], strict=False)}
+    steps = {second - first for first, second in itertools.pairwise(seen)}
     assert max(steps) <= 4
     assert seen[-1] == alone.ledger.chain.head()
     assert len(events(alone, "EpochProposed")) == 1
@@ -114,8 +116,6 @@ def test_a_replaced_final_block_stops_the_indexer(alone: World) -> None:
 
 def test_other_models_on_the_same_registry_are_not_ours(alone: World) -> None:
     """Decisions and epochs of a second model that shares the ModelRegistry leave no trace."""
-    from contracts.deploy import deploy_model
-
     place = alone.place
     deploy_model(
         place.w3, alone.creator, "other", "O", [v.address for v in alone.verifiers], place.params,

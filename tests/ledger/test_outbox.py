@@ -117,8 +117,7 @@ def claims_of(world: World) -> str:
 
 def resume(world: World) -> None:
     """Start again on what lies on the disk."""
-    world.ledger.store.engine.dispose()
-    world.open_database()
+    world.restart()
     world.step(3)
 
 

@@ -1,0 +1,141 @@
+"""One small change for each check that the network rests on, and the tests that must notice that it is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PROOF = "tests/removed_checks/test_proof_checks.py::"
+LOG = "tests/removed_checks/test_log_reading.py::"
+TREE = "tests/contracts/test_positional_tree.py::"
+VERDICTS = "tests/ledger/test_verdicts.py::"
+DISPUTES = "tests/verifier/test_disputes.py::"
+CONTRACTS = "tests/contracts/test_contracts.py::"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` stands once in `path`; with `new` in its place the check is gone, and one of `tests` fails."""
+
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+PYTHON: dict[str, Mutant] = {
+    "replay: the verifier does not look at the result": Mutant(
+        "verifier/checks.py", "if not found.equal:", "if False:",
+        (f"{PROOF}test_a_segment_that_replays_to_another_state_is_rejected",),
+    ),
+    "replay: two states always compare equal": Mutant(
+        "verifier/compare.py", "if boundary_entry(claimed) == boundary_entry(replayed):", "if True:",
+        ("tests/verifier/test_bounded.py::test_exact_mode_measures_what_it_rejects",),
+    ),
+    "Merkle path: any path leads to any root": Mutant(
+        "contracts/positional_tree.py", "if last != 0 or node != root:", "if False:",
+        (f"{TREE}test_every_inclusion_proof_holds_only_in_its_place",),
+    ),
+    "Merkle path: the verifier believes the server": Mutant(
+        "verifier/opening.py",
+        "KECCAK_TREE.check_inclusion(boundary_entry(state), boundary, commitment.boundaries, path, "
+        "commitment.commitment)",
+        "pass", (f"{PROOF}test_a_state_that_was_not_committed_to_is_no_opening",),
+    ),
+    "Merkle path: the ledger takes any opening": Mutant(
+        "ledger/proofs.py", "KECCAK_TREE.check_inclusion(entry, message.boundary, count, path, root)", "pass",
+        ("tests/api/test_training_refusals.py::test_an_opening_is_refused[path of another boundary]",),
+    ),
+    "pseudo-gradient": Mutant(
+        "verifier/checks.py", "if not follows == state_digest(gradient) == proof.pseudoGradient:", "if False:",
+        (f"{PROOF}test_a_pseudo_gradient_that_does_not_follow_is_rejected",),
+    ),
+    "end state": Mutant(
+        "verifier/checks.py", "if (theta_digest(end), inner_digest(end)) != (proof.endState, proof.innerEnd):",
+        "if False:", (f"{PROOF}test_an_end_that_is_not_the_last_boundary_is_rejected",),
+    ),
+    "binding to the round": Mutant(
+        "verifier/checks.py", "    if wrong:\n", "    if False:\n",
+        (f"{PROOF}test_a_proof_of_another_round_is_rejected",),
+    ),
+    "quorum: one accept is enough": Mutant(
+        "ledger/verdicts.py", "elif accepts >= threshold and (complete or proof.stage == 2):", "elif accepts >= 1:",
+        (f"{VERDICTS}test_one_accept_of_three_is_not_enough",),
+    ),
+    "quorum: one reject of the second stage voids": Mutant(
+        "ledger/verdicts.py", "if len(rejects) >= threshold:", "if rejects:",
+        (f"{VERDICTS}test_a_second_stage_without_a_quorum_is_not_paid",),
+    ),
+    "quorum: a reject makes nobody look": Mutant(
+        "ledger/verdicts.py", "if proof.stage == 1 and rejects:", "if False:",
+        (f"{VERDICTS}test_one_rejection_makes_all_look_at_its_segment",),
+    ),
+    "quorum: one signature closes a round": Mutant(
+        "ledger/merges.py", "if len(largest) >= threshold else None", "if largest else None",
+        ("tests/ledger/test_rounds.py::test_no_merge_without_k_that_agree",),
+    ),
+    "signature": Mutant(
+        "contracts/signing.py", "if found != to_checksum_address(signer):", "if False:",
+        ("tests/contracts/test_signing.py::test_foreign_chain_or_contract_is_refused",),
+    ),
+    "draw: who looked at nothing may judge": Mutant(
+        "ledger/verdicts.py", "_check_drawn(session, message, proof_id, name)\n", "pass\n",
+        ("tests/api/test_training_refusals.py::test_a_verdict_is_refused[without a draw]",),
+    ),
+    "log: any two heads are consistent": Mutant(
+        "contracts/positional_tree.py", "if old != first_root or new != second_root:", "if False:",
+        (f"{TREE}test_every_consistency_proof_holds_and_a_rewritten_past_does_not",),
+    ),
+    "log: a reader forgets what it saw": Mutant(
+        "verifier/log_mirror.py", "SHA256_TREE.check_consistency(first, size, root, self.root(size), path)", "pass",
+        (f"{LOG}test_a_rewritten_history_is_noticed",),
+    ),
+    "log: entries need not be under the head": Mutant(
+        "verifier/log_mirror.py", "if self.root(head.logSize) != head.logRoot:", "if False:",
+        (f"{LOG}test_entries_that_are_not_under_the_signed_head_are_noticed",),
+    ),
+    "audit: any payout root": Mutant(
+        "verifier/audit.py",
+        '_require(entry["root"] == "0x" + root.hex(), "payout root does not follow from the posted work")', "pass",
+        (f"{LOG}test_a_payout_root_that_does_not_follow_is_noticed",),
+    ),
+    "audit: any proof is posted": Mutant(
+        "verifier/audit.py",
+        '_require(accepts >= self.authority.threshold, f"posted on {accepts} accepting verdicts")', "pass",
+        (f"{LOG}test_a_proof_posted_without_a_quorum_is_noticed",),
+    ),
+    "witness: any trace is the one that was bound": Mutant(
+        "ledger/work_audit.py",
+        "if witness_of(name, message.proof, message.trace) != bytes.fromhex(bound.witness[2:]):", "if False:",
+        (f"{DISPUTES}test_who_reads_is_cleared_and_who_copies_or_signs_unread_loses_stake",),
+    ),
+}  # fmt: skip
+
+SOLIDITY: dict[str, Mutant] = {
+    "challenge window": Mutant(
+        "VerifierRegistry.sol", "if (block.timestamp < epoch.closesAt) revert WindowOpen(epoch.closesAt);", "",
+        (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
+    ),
+    "k signatures": Mutant(
+        "VerifierRegistry.sol",
+        "if (signatures.length < threshold) revert TooFewSignatures(signatures.length, threshold);", "",
+        (f"{CONTRACTS}test_signatures_must_be_enough_sorted_and_distinct",),
+    ),
+    "attempt": Mutant(
+        "VerifierRegistry.sol",
+        "if (message.attempt != epoch.attempt) revert WrongAttempt(message.attempt, epoch.attempt);", "",
+        (f"{CONTRACTS}test_challenges_restart_the_window_or_reject_the_root",),
+    ),
+    "receipt": Mutant(
+        "ModelToken.sol", "if (receiptPaid[receipt]) revert ReceiptPaid(receipt);", "",
+        (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
+    ),
+    "final epoch": Mutant(
+        "EpochDistributor.sol", "if (state.status != VerifierRegistry.Status.Final) revert EpochNotFinal(epoch);", "",
+        (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
+    ),
+    "payout proof": Mutant(
+        "EpochDistributor.sol",
+        "if (!MerkleProof.verifyCalldata(proof, state.root, leaf)) revert ProofRefused(epoch, index);", "",
+        (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
+    ),
+}  # fmt: skip

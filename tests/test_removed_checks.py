@@ -1,0 +1,138 @@
+"""A test of the tests: with any one check taken out, the suite fails.
+
+A copy of the repository is changed in one place at a time (tests/removed_checks/mutants.py), and the few tests that
+must notice run on it. Contracts are compiled once, every mutant under a name of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.removed_checks.mutants import PYTHON, SOLIDITY, Mutant
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("contracts", "ledger", "api", "trainer", "verifier", "commonweight", "tests")
+LEFT_OUT = shutil.ignore_patterns("node_modules", "__pycache__", ".*")
+
+
+class Copy:
+    """The repository in a folder of its own, with a process that runs its tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._output = folder / "copy", folder / "output"
+        for package in PACKAGES:
+            shutil.copytree(ROOT / package, self.folder / package, ignore=LEFT_OUT)
+        shutil.copy(ROOT / "pyproject.toml", self.folder)
+        # Without cached bytecode: a source changed twice in a second may keep its time and size.
+        self._environment = {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.removed_checks.forked"], cwd=self.folder, env=self._environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate(timeout=30)
+
+    def run(self, *tests: str) -> tuple[int, str]:
+        """Exit code of pytest on these tests, and what it said."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        options = ["-x", "-q", "-p", "no:cacheprovider", "--basetemp", str(self._output.with_name("basetemp"))]
+        self._process.stdin.write(json.dumps([str(self._output), *options, *tests]) + "\n")
+        self._process.stdin.flush()
+        code = self._process.stdout.readline()
+        said = self._output.read_text(errors="replace")
+        assert code, f"the process ended; the last run said:\n{said}"
+        return int(code), said
+
+    @contextmanager
+    def changed(self, path: str, body: str) -> Iterator[None]:
+        """Other text in one file, for a while."""
+        file = self.folder / path
+        before = file.read_text()
+        file.write_text(body)
+        try:
+            yield
+        finally:
+            file.write_text(before)
+
+    def compile(self) -> None:
+        """Compile the contracts of the copy, with every mutant beside them."""
+        solidity = self.folder / "contracts" / "solidity"
+        (solidity / "node_modules").symlink_to(ROOT / "contracts" / "solidity" / "node_modules")
+        for place, mutant in enumerate(SOLIDITY.values()):
+            body, contract = without(mutant, (solidity / mutant.path).read_text()), Path(mutant.path).stem
+            own = body.replace(f"contract {contract} ", f"contract {contract}{place} ")
+            assert own != body
+            (solidity / f"{contract}{place}.sol").write_text(own)
+        done = subprocess.run(
+            [sys.executable, "-m", "contracts.compile"], cwd=self.folder, env=self._environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+def without(mutant: Mutant, source: str) -> str:
+    """The source with the check removed."""
+    assert source.count(mutant.old) == 1, f"{mutant.path} has not exactly one {mutant.old!r}: update the mutant"
+    return source.replace(mutant.old, mutant.new)
+
+
+def check_noticed(copy: Copy, mutant: Mutant) -> None:
+    """A test fails; that nothing could be collected, found or set up does not count."""
+    code, said = copy.run(*mutant.tests)
+    assert code == pytest.ExitCode.TESTS_FAILED, f"pytest ended with {int(code)}:\n{said}"
+    assert re.search(r"\b\d+ failed\b", said), said
+    assert not re.search(r"\b\d+ errors?\b", said.splitlines()[-1]), said
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    made = Copy(tmp_path_factory.mktemp("removed"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def compiled(copy: Copy) -> Copy:
+    copy.compile()
+    return copy
+
+
+def artifact(folder: Path, contract: str) -> str:
+    return (folder / "contracts" / "artifacts" / f"{contract}.json").read_text()
+
+
+def test_with_every_check_in_place_these_tests_pass(copy: Copy) -> None:
+    code, said = copy.run(*sorted({test for mutant in (*PYTHON.values(), *SOLIDITY.values()) for test in mutant.tests}))
+    assert code == pytest.ExitCode.OK, said
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_a_removed_check_is_noticed(copy: Copy, name: str) -> None:
+    mutant = PYTHON[name]
+    with copy.changed(mutant.path, without(mutant, (copy.folder / mutant.path).read_text())):
+        check_noticed(copy, mutant)
+
+
+@pytest.mark.needs_node("contracts/solidity")
+@pytest.mark.parametrize("name", SOLIDITY)
+def test_a_check_removed_from_a_contract_is_noticed(compiled: Copy, name: str) -> None:
+    mutant, contract = SOLIDITY[name], Path(SOLIDITY[name].path).stem
+    whole, own = artifact(ROOT, contract), artifact(compiled.folder, f"{contract}{list(SOLIDITY).index(name)}")
+    assert json.loads(artifact(compiled.folder, contract))["bytecode"] == json.loads(whole)["bytecode"]
+    assert json.loads(own)["bytecode"] != json.loads(whole)["bytecode"]
+    with compiled.changed(f"contracts/artifacts/{contract}.json", own):
+        check_noticed(compiled, mutant)
