@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,14 +102,25 @@ class Clock:
         return self.now
 
 
+class StillChain(Devnet):
+    """A chain whose clock stands still between calls of `increase_time`, however slow the machine is."""
+
+    def __init__(self, funded: Iterable[str]) -> None:
+        self._began = int(time.time())
+        super().__init__(funded)
+
+    def _now(self) -> int:
+        return max(self._began + self._offset, int(self._blocks[-1]["timestamp"], 16))
+
+
 class Place:
     """A chain with one deployed model and three staked verifiers; worlds that leave the chain alone may share it."""
 
-    def __init__(self, params: GenesisParams = PARAMS) -> None:
+    def __init__(self, params: GenesisParams = PARAMS, chain: type[Devnet] = Devnet) -> None:
         self.params = params
         self.creator, self.operator = key_of("creator"), key_of("operator")
         self.verifiers = sorted((key_of(f"verifier {i}") for i in range(3)), key=lambda a: a.address.lower())
-        self.chain = Devnet([a.address for a in (self.creator, self.operator, *self.verifiers)])
+        self.chain = chain([a.address for a in (self.creator, self.operator, *self.verifiers)])
         self.w3: Web3 = connect_devnet(self.chain)
         addresses = [v.address for v in self.verifiers]
         self.deployment: Deployment = deploy_model(self.w3, self.creator, "m", "M", addresses, params)
@@ -145,7 +157,7 @@ class World:
     def __init__(
         self, folder: Path, place: Place | None = None, nodes: int = 2, config: RunConfig | None = None
     ) -> None:
-        self.folder, self.place = folder, place or Place()
+        self.folder, self.place = folder, place or Place(chain=StillChain)
         folder.mkdir(parents=True, exist_ok=True)
         self.creator, self.operator, self.verifiers = self.place.creator, self.place.operator, self.place.verifiers
         self.nodes = sorted((key_of(f"node {i}") for i in range(nodes)), key=lambda a: a.address.lower())
@@ -153,7 +165,7 @@ class World:
         self.stranger = key_of("stranger")
         self.corpus = _corpus(folder)
         self.config = replace(config or TINY, corpus_digest=self.corpus.digest)
-        self.clock = Clock(int(time.time()) + self.place.chain.increase_time(0))
+        self.clock = Clock(int(self.place.w3.eth.get_block("latest")["timestamp"]))
         self.run = ""
         self._ends: dict[str, Tensors] = {}
         self._work: dict[tuple[str, str, int], Work] = {}
@@ -398,7 +410,8 @@ class World:
 
     def draw(self, verifier: LocalAccount, proof: str) -> list[int]:
         """Draw a verifier's segments, after the beacon."""
-        self.mine()
+        if self.ledger.chain.head() < int(self.get(f"/proofs/{proof}")["beacon_block"]):
+            self.mine()
         return list(accepted(self.post("/challenges", self.challenge_message(verifier, proof), verifier))["segments"])
 
     def verdict_message(self, verifier: LocalAccount, proof: str, outcome: int = ACCEPT, **changes: Any) -> Verdict:
@@ -439,9 +452,11 @@ class World:
         new = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
         return *new, accepted_digest([octets(p["proof"]) for p in posted])
 
-    def merge_message(self, verifier: LocalAccount, **changes: Any) -> MergeAttestation:
-        """A verifier's true outer step of the newest round."""
-        theta, momentum, digest = self.outer_step()
+    def merge_message(
+        self, verifier: LocalAccount, step: tuple[Tensors, Tensors, bytes] | None = None, **changes: Any
+    ) -> MergeAttestation:
+        """A verifier's true outer step of the newest round; `step` saves computing it again."""
+        theta, momentum, digest = step or self.outer_step()
         base = MergeAttestation(
             octets(self.run), int(self.run_view()["round"]), verifier.address, digest, state_digest(theta),
             state_digest(momentum), 5 * 10**9, self.deadline(),
@@ -450,9 +465,9 @@ class World:
 
     def post_merge(self, verifier: LocalAccount, message: MergeAttestation | None = None, **beside: Any) -> Response:
         """Attest to the outer step of the newest round."""
-        theta, momentum, _ = self.outer_step()
+        step = theta, momentum, _ = self.outer_step()
         blobs = {"theta_blob": self.blob(pack(theta), verifier), "momentum_blob": self.blob(pack(momentum), verifier)}
-        return self.post("/merges", message or self.merge_message(verifier), verifier, **{**blobs, **beside})
+        return self.post("/merges", message or self.merge_message(verifier, step), verifier, **{**blobs, **beside})
 
     def close_round(self) -> None:
         """Merge the newest round with k verifiers; the next one opens where the run has one."""

@@ -25,6 +25,7 @@ from trainer.state import Tensors, inner_of, layout, start_tensors, theta_layout
 from trainer.trajectory import OnStep, Trajectory
 
 NEWS_SECONDS = 2.0
+TOO_SLOW = ("not-enrolled", "round-closed")
 HEARTBEAT_SECONDS = 1.0
 
 
@@ -215,10 +216,21 @@ class _Pulse:
 
 
 def run_node(settings: NodeSettings, report: Report, stop: threading.Event) -> None:
-    """Enrol and take part until `stop`. Raises ApiProblem, ApiUnreachable, WrongCorpus."""
+    """Enrol and take part until `stop`; who was too slow for a round enrols again for the next.
+
+    Raises ApiProblem, ApiUnreachable, WrongCorpus.
+    """
     node = Node(settings, report)
     node.enrol()
-    node.take_part(stop)
+    while not stop.is_set():
+        try:
+            node.take_part(stop)
+        except ApiProblem as refusal:
+            if refusal.code not in TOO_SLOW:
+                raise
+            report(Progress("missed", settings.from_round, detail=f"{refusal.code}: {refusal.detail}"))
+            stop.wait(NEWS_SECONDS)
+            node.enrol()
 
 
 def _is_due(current: dict[str, Any], standing: dict[str, Any] | None) -> bool:

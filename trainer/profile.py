@@ -77,7 +77,7 @@ def configure_determinism(profile: str = "exact") -> NumericsProfile:
     if profile not in ("exact", PORTABLE, BOUNDED):
         raise UnknownProfile(f"{profile!r} is not a numerics profile")
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_flush_denormal(False)
     torch.set_float32_matmul_precision("highest")
     if profile == PORTABLE:

@@ -82,7 +82,7 @@ def train(
     nonce: Annotated[int, typer.Option(help="Another number makes another run of the same configuration.")] = 1,
     limits: Annotated[
         Path | None,
-        typer.Option(help="Table of `commonweight calibrate`: makes this a bounded run, for mixed machines."),
+        typer.Option(help="Table of `commonweight calibrate`: makes this a bounded run."),
     ] = None,
     data: Data = None,
     as_json: Json = False,

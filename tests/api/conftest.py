@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.api.stage import Stage
-from tests.world import Place, World
+from tests.world import Place, StillChain, World
 
 
 @pytest.fixture(scope="session")
 def shared_place() -> Place:
-    return Place()
+    return Place(chain=StillChain)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +21,10 @@ pytestmark = pytest.mark.integration
 OTHER = b"\x07" * 32
 
 
-@pytest.fixture
-def owned(tmp_path: Path) -> Iterator[World]:
-    """Epoch 1 is final and both wallets hold half of the tokens; round 2 is open."""
-    with World(tmp_path / "owned") as world:
+@pytest.fixture(scope="module")
+def owned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Epoch 1 is final and both wallets hold half of the tokens; each test makes proposals of its own."""
+    with World(tmp_path_factory.mktemp("owned")) as world:
         world.start().play_round()
         world.settle_epoch()
         for wallet in world.wallets:

@@ -124,7 +124,8 @@ def test_a_proposal_is_handed_in_and_tallied(commonweight: Command, network: Net
     counts = json.loads(counted.out)
     assert counts["api"] == counts["governor"] == {"for": "0", "against": "0", "abstain": "0"}
     lines = commonweight(*tally).out.splitlines()
-    assert lines[0] == f"state {counts['state']}"
+    assert counts["state"] in ("pending", "active")
+    assert lines[0] in ("state pending", "state active")
     assert [line.split() for line in lines[1:]] == [
         [side, "api", "0", "governor", "0"] for side in ("against", "for", "abstain")
     ]

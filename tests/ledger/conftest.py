@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ledger.store import Store
-from tests.world import Place, World
+from tests.world import Place, StillChain, World
 
 
 @pytest.fixture(scope="session")
 def shared_place() -> Place:
-    return Place()
+    return Place(chain=StillChain)
 
 
 @pytest.fixture

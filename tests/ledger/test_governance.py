@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,22 +14,33 @@ from tests.world import PARAMS, World, accepted
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def owned(tmp_path: Path) -> Iterator[World]:
+def holders_of(world: World) -> World:
     """Epoch 1 paid 1000 units: half to the creator (who can pay gas), half to the second node's wallet."""
-    with World(tmp_path / "owned") as world:
-        world.create_run()
-        world.enrol(world.nodes[0], payout=world.creator.address)
-        world.enrol(world.nodes[1])
-        for verifier in world.verifiers:
-            world.anchor(verifier)
-        world.step()
-        world.play_round()
-        world.settle_epoch()
-        for account in (world.creator, world.wallets[1]):
-            world.claim(account.address)
-        world.wait(2)  # votes count from the second after they were received
-        yield world
+    world.create_run()
+    world.enrol(world.nodes[0], payout=world.creator.address)
+    world.enrol(world.nodes[1])
+    for verifier in world.verifiers:
+        world.anchor(verifier)
+    world.step()
+    world.play_round()
+    world.settle_epoch()
+    for account in (world.creator, world.wallets[1]):
+        world.claim(account.address)
+    world.wait(2)  # votes count from the second after they were received
+    return world
+
+
+@pytest.fixture
+def owned(alone: World) -> World:
+    """For those who look at what the run does next."""
+    return holders_of(alone)
+
+
+@pytest.fixture(scope="module")
+def electorate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For those who only vote, each on a proposal of its own."""
+    with World(tmp_path_factory.mktemp("electorate")) as world:
+        yield holders_of(world)
 
 
 def beat(world: World) -> None:
@@ -70,48 +80,56 @@ def test_a_decision_is_obeyed_by_the_next_round(owned: World) -> None:
     assert RunConfig.from_json(owned.round_view(3)["config"]).digest().hex() == owned.round_view(3)["config_digest"][2:]
 
 
-def test_both_counts_agree_with_the_ballots(owned: World) -> None:
-    proposal = owned.propose(owned.creator, "split", [("clip", "2")])
-    owned.wait(PARAMS.voting_delay + 1)
-    accepted(owned.vote(owned.creator, proposal, 1))
-    owned.step(2)
-    tally = owned.get(f"/proposals/{proposal}/tally")
-    assert tally["api"] == tally["governor"] == {"against": "0", "for": "500", "abstain": "0"}
-    accepted(owned.vote(owned.wallets[1], proposal, 0))
-    owned.step(2)
-    tally = owned.get(f"/proposals/{proposal}/tally")
-    assert tally["api"] == tally["governor"] == {"against": "500", "for": "500", "abstain": "0"}
+def counts(world: World, proposal: str) -> tuple[str, str, str]:
+    """Against, for and abstaining votes, on which API and Governor must agree."""
+    world.step(2)
+    tally = world.get(f"/proposals/{proposal}/tally")
+    assert tally["api"] == tally["governor"]
+    return tally["api"]["against"], tally["api"]["for"], tally["api"]["abstain"]
 
 
-def test_votes_cast_on_the_chain_itself_are_counted_too(owned: World) -> None:
+def test_both_counts_agree_with_the_ballots(electorate: World) -> None:
+    creator, wallet = electorate.creator, electorate.wallets[1]
+    mine, theirs = (str(electorate.ledger.chain.token.votes(a.address)) for a in (creator, wallet))
+    proposal = electorate.propose(creator, "split", [("clip", "2")])
+    electorate.wait(PARAMS.voting_delay + 1)
+    accepted(electorate.vote(creator, proposal, 1))
+    assert counts(electorate, proposal) == ("0", mine, "0")
+    accepted(electorate.vote(wallet, proposal, 0))
+    assert counts(electorate, proposal) == (theirs, mine, "0")
+
+
+def test_votes_cast_on_the_chain_itself_are_counted_too(electorate: World) -> None:
     """Nobody needs the API to vote."""
-    proposal = owned.propose(owned.creator, "direct", [("clip", "2")])
-    owned.wait(PARAMS.voting_delay + 1)
-    send(owned.place.w3, owned.creator, owned.ledger.chain.governor.cast_vote(int(proposal), 2))
-    owned.step(2)
-    tally = owned.get(f"/proposals/{proposal}/tally")
-    assert tally["api"] == tally["governor"] == {"against": "0", "for": "0", "abstain": "500"}
+    creator, chain = electorate.creator, electorate.ledger.chain
+    proposal = electorate.propose(creator, "direct", [("clip", "2")])
+    electorate.wait(PARAMS.voting_delay + 1)
+    send(electorate.place.w3, creator, chain.governor.cast_vote(int(proposal), 2))
+    assert counts(electorate, proposal) == ("0", "0", str(chain.token.votes(creator.address)))
 
 
-def test_tokens_received_after_the_snapshot_do_not_vote(owned: World) -> None:
-    proposal = owned.propose(owned.creator, "late money", [("clip", "2")])
-    owned.wait(PARAMS.voting_delay + 1)
-    token, late = owned.ledger.chain.token, owned.wallets[0]
-    send(owned.place.w3, owned.creator, token.transfer(late.address, 400))
-    accepted(owned.vote(late, proposal, 1))
-    accepted(owned.vote(owned.creator, proposal, 0))
-    owned.step(2)
-    tally = owned.get(f"/proposals/{proposal}/tally")
-    assert tally["api"] == tally["governor"] == {"against": "500", "for": "0", "abstain": "0"}
+def test_tokens_received_after_the_snapshot_do_not_vote(electorate: World) -> None:
+    creator, late, token = electorate.creator, electorate.wallets[0], electorate.ledger.chain.token
+    before = str(token.votes(creator.address))
+    proposal = electorate.propose(creator, "late money", [("clip", "2")])
+    electorate.wait(PARAMS.voting_delay + 1)
+    send(electorate.place.w3, creator, token.transfer(late.address, 100))
+    accepted(electorate.vote(late, proposal, 1))
+    accepted(electorate.vote(creator, proposal, 0))
+    assert counts(electorate, proposal) == (before, "0", "0")
 
 
-def test_a_defeated_proposal_changes_nothing(owned: World) -> None:
-    proposal = owned.propose(owned.creator, "unloved", [("inner_lr", "0.002")])
-    carry(owned, proposal, (owned.creator, 0), (owned.wallets[1], 0))
-    assert owned.get(f"/proposals/{proposal}")["state"] == "defeated"
-    owned.play_round()
-    assert config(owned, 3) == config(owned, 2)
-    assert owned.get("/decisions") == []
+def test_a_defeated_proposal_is_not_carried_out(electorate: World) -> None:
+    proposal = electorate.propose(electorate.creator, "unloved", [("inner_lr", "0.002")])
+    electorate.wait(PARAMS.voting_delay + 1)
+    for holder in (electorate.creator, electorate.wallets[1]):
+        accepted(electorate.vote(holder, proposal, 0))
+    electorate.step(2)
+    electorate.wait(PARAMS.voting_period + PARAMS.timelock_delay + 2)
+    electorate.step(3)
+    assert electorate.get(f"/proposals/{proposal}")["state"] == "defeated"
+    assert electorate.get("/decisions") == []
+    assert not [t for t in electorate.get("/transactions") if t["id"] in (f"queue:{proposal}", f"execute:{proposal}")]
 
 
 def test_a_decision_that_no_run_can_obey_is_noted_as_refused(owned: World) -> None:

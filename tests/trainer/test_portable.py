@@ -12,7 +12,6 @@ import trainer.portable.tables as tables
 from benchmarks.portable import differing, matrix_block
 from contracts.run_config import RunConfig
 from contracts.tensorfile import state_digest
-from tests.trainer.conftest import bits
 from trainer.batches import Batch, BatchSource
 from trainer.corpus import Corpus
 from trainer.inner_step import MicroBatchesUnsupported, NonFiniteLoss, _gradients, inner_step
@@ -35,9 +34,12 @@ pytestmark = pytest.mark.unit
 FAR_APART = (
     "1 threads, best vectors, stock libraries",
     "2 threads, avx2, stock libraries",
-    "2 threads, no vectors, stock libraries",
     "1 threads, no vectors, old libraries",
 )
+
+
+GOLDEN = "34372639f6262d9dde25f962103f6289e3c24f46803b0765518fbfdf256b42ad"
+"""The state after one step of the tiny run; a change of it is a change of the portable profile."""
 
 
 @pytest.fixture
@@ -85,10 +87,10 @@ def test_a_contraction_beyond_the_chunk_is_added_in_order() -> None:
 def test_a_second_slice_keeps_what_cancels() -> None:
     left = torch.randn(8, 256)
     left -= left.mean(1, keepdim=True)
-    right = torch.randn(256, 16) + 50.0  # the common part cancels
+    right = (3 * torch.randn(256, 16)).round() + 50.0  # on its grid already; the common part cancels
     truth = left.double() @ right.double()
     errors = [float((exact_matmul(left, right, n).double() - truth).norm() / truth.norm()) for n in (1, 2)]
-    assert errors[1] < 0.02 < errors[0]
+    assert errors[1] < 0.002 < 0.02 < errors[0]
 
 
 @pytest.mark.parametrize("length", [5, 700, 3000])
@@ -166,7 +168,7 @@ def test_no_process_setting_changes_the_portable_state_and_each_changes_the_floa
 ) -> None:
     found = matrix_block(replace(config, profile="portable"), corpus.train, 4, FAR_APART)
     assert differing(found) == 0
-    floats = matrix_block(config, corpus.train, 1, FAR_APART)
+    floats = matrix_block(config, corpus.train, 1, FAR_APART[1:])
     assert differing(floats) == 1, "the settings are far enough apart to tell"
 
 
@@ -181,9 +183,15 @@ def test_the_portable_profile_is_one_for_every_machine() -> None:
     torch.set_num_threads(threads)
 
 
-def test_a_step_that_is_not_finite_leaves_the_state(portable: RunConfig, start: Tensors, batches: BatchSource) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "name", ["tokens", "positions", "norm", "blocks.0.attention.qkv", "blocks.0.up", "blocks.0.down", "blocks.0.norm1"]
+)
+def test_a_step_that_is_not_finite_leaves_the_state(
+    name: str, value: float, portable: RunConfig, start: Tensors, batches: BatchSource
+) -> None:
     state = TrainState.from_tensors(start, portable)
-    state.theta["blocks.0.up.weight"][0, 0] = float("nan")
+    state.theta[f"{name}.weight"].flatten()[0] = value
     before = state_digest(state.to_tensors())
     with pytest.raises(NonFiniteLoss):
         inner_step(portable, build_model(portable), state, batches(0))
@@ -196,9 +204,7 @@ def test_float32_does_not_cut_its_batch(config: RunConfig, start: Tensors, batch
         inner_step(config, build_model(config), state, batches(0), micro_batches=2)
 
 
-def test_the_portable_step_is_the_golden_one(
-    portable: RunConfig, start: Tensors, batches: BatchSource, golden: Callable[[str, object], None]
-) -> None:
+def test_the_portable_step_is_the_golden_one(portable: RunConfig, start: Tensors, batches: BatchSource) -> None:
     """On weights that do not come from a library's random numbers."""
     rng = np.random.Philox(key=5)
     even = {
@@ -206,8 +212,7 @@ def test_the_portable_step_is_the_golden_one(
     }
     state = TrainState.joiner(even)
     inner_step(portable, build_model(portable), state, batches(0))
-    assert len(bits(state.to_tensors()["theta.norm.weight"])) == portable.d_model
-    golden("portable step", state_digest(state.to_tensors()).hex())
+    assert state_digest(state.to_tensors()).hex() == GOLDEN
 
 
 def _even(rng: np.random.Philox, shape: tuple[int, ...]) -> np.ndarray:

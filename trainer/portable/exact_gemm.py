@@ -35,7 +35,7 @@ def exact_matmul(left: Tensor, right: Tensor, slices: int = 1) -> Tensor:
     what rounding left of `left` is multiplied too: for products whose large parts cancel.
     """
     total: Tensor | None = None
-    for left_piece, right_piece in zip(left.split(CHUNK, -1), right.split(CHUNK, -2), strict=True):
+    for left_piece, right_piece in zip(torch.split(left, CHUNK, -1), torch.split(right, CHUNK, -2), strict=True):
         columns, column_unit = quantise(right_piece, -2)
         for last in range(slices - 1, -1, -1):
             rows, row_unit = quantise(left_piece, -1)

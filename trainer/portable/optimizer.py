@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -49,6 +50,6 @@ def whole_power(base: float, exponent: int) -> float:
     return result
 
 
-def _average(mean: list[Tensor], share: list[Tensor], decay: float) -> None:
+def _average(mean: list[Tensor], share: Sequence[Tensor], decay: float) -> None:
     torch._foreach_mul_(mean, decay)
-    torch._foreach_add_(mean, share)
+    torch._foreach_add_(mean, list(share))

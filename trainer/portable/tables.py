@@ -61,7 +61,8 @@ def check_tables() -> None:
 
 
 def _places(x: Tensor, low: int, high: int) -> Tensor:
-    return x.clamp(low, high).mul_(STEPS).round_().sub_(low * STEPS).int()
+    """Table indices; what is not a number gets one too, and shows up in the loss or the gradient."""
+    return x.clamp(low, high).nan_to_num_(low).mul_(STEPS).round_().sub_(low * STEPS).int()
 
 
 def _entries(name: str, places: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ def check_cheat(summary: dict[str, Any]) -> None:
     for verdict in verdicts:
         assert verdict["state"] == "voided"
         assert verdict["reason"]
-        assert verdict["error"] > verdict["limit"] > 0
+        assert verdict["error"] > verdict["limit"] >= 0
     cheat = next(node for node in summary["nodes"] if node["name"] == "cal")
     assert (cheat["verified_steps"], cheat["units"]) == (0, "0")
     honest = [verdict for verdict in summary["verdicts"] if verdict["node"] != "cal"]
@@ -89,14 +89,14 @@ def check_cheat(summary: dict[str, Any]) -> None:
 
 
 def check_training(summary: dict[str, Any]) -> None:
-    """The loss fell in every round; training together beats training alone for as many steps."""
+    """The loss fell in every round; together ended below alone for as many steps; joiner and dead node left no dent."""
     losses = [current["held_out_loss"] for current in summary["rounds"]]
     solo, parallel = summary["baselines"]["solo"], summary["baselines"]["data-parallel"]
     assert len(losses) == len(solo) - 1 == len(parallel) - 1 == 5
     together = [solo[0], *losses]
     assert all(later < earlier for earlier, later in pairwise(together)), together
     assert solo[0] == parallel[0]
-    assert losses[-1] < solo[0] - 0.5
+    assert losses[-1] < solo[-1]
     first, second, third = summary["rounds"][:3]
     assert "dee" not in first["nodes"]
     assert "dee" in second["nodes"]
