@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -64,7 +65,7 @@ from trainer.client import ApiClient
 from trainer.corpus import Corpus, load_corpus
 from trainer.outer import merge
 from trainer.profile import configure_determinism
-from trainer.state import Tensors, initial_theta, inner_of, start_tensors, theta_layout
+from trainer.state import Layout, Tensors, initial_theta, inner_of, start_tensors, theta_layout
 from trainer.trajectory import InnerRunner, Trajectory, run_inner
 
 UNDECIDED, ACCEPT, REJECT = 0, 1, 2
@@ -80,6 +81,18 @@ PARAMS = GenesisParams(
 def key_of(name: str) -> LocalAccount:
     """The account of that name; the same in every test."""
     return Account.from_key(keccak(text=f"commonweight test {name}"))
+
+
+@cache
+def genesis(config: RunConfig) -> Tensors:
+    """The weights that a run of this configuration begins with."""
+    return initial_theta(config)
+
+
+@cache
+def weights_layout(config: RunConfig) -> Layout:
+    """Layout of the weights."""
+    return theta_layout(config)
 
 
 def octets(text: str) -> bytes:
@@ -272,16 +285,16 @@ class World:
         """A manifest of this world's config."""
         base = RunManifest(
             model=self.ledger.chain.model, creator=self.creator.address, config=self.config.digest(),
-            genesis=state_digest(initial_theta(self.config)), emission=1000, roundsPerEpoch=1,
+            genesis=state_digest(genesis(self.config)), emission=1000, roundsPerEpoch=1,
             minNodes=len(self.nodes), samples=1, leaseSeconds=120, phaseSeconds=200, nonce=1, deadline=self.deadline(),
         )  # fmt: skip
         return replace(base, **changes)
 
     def create_run(self, **changes: Any) -> str:
         """Create a run (`changes` are manifest fields) and make it the current one."""
-        genesis = self.blob(pack(initial_theta(self.config)), self.creator)
+        blob = self.blob(pack(genesis(self.config)), self.creator)
         answer = self.post(
-            "/runs", self.manifest_message(**changes), self.creator, config=self.config.to_json(), genesis_blob=genesis
+            "/runs", self.manifest_message(**changes), self.creator, config=self.config.to_json(), genesis_blob=blob
         )
         self.run = str(accepted(answer)["run"])
         return self.run
@@ -343,7 +356,7 @@ class World:
         if place in self._work and runner is run_inner:
             return self._work[place]
         config = RunConfig.from_json(view["config"])
-        theta = unpack(self.ledger.blobs.get(view["theta"]["blob"]), theta_layout(config))
+        theta = unpack(self.ledger.blobs.get(view["theta"]["blob"]), weights_layout(config))
         inner = next(n["inner"]["digest"] for n in view["nodes"] if n["node"] == node.address)
         start = start_tensors(theta, self._ends.get(inner))
         batches = batch_source(self.corpus.train, config, octets(view["data_seed"]), number, node.address)
@@ -445,7 +458,7 @@ class World:
         """Weights, momentum and digest of the posted proofs that the newest round merges to."""
         view = self.round_view()
         config = RunConfig.from_json(view["config"])
-        shape = theta_layout(config)
+        shape = weights_layout(config)
         theta, momentum = (unpack(self.ledger.blobs.get(view[k]["blob"]), shape) for k in ("theta", "momentum"))
         posted = [self.get(f"/proofs/{p['proof']}") for p in view["proofs"] if p["state"] == "posted"]
         gradients = [unpack(self.ledger.blobs.get(p["gradient_blob"]), shape) for p in posted]

@@ -11,7 +11,7 @@ import pytest
 
 from contracts.messages import TreeHead, from_json
 from contracts.signing import sign
-from tests.world import World, hexed, octets
+from tests.world import Place, World, hexed, octets
 from trainer.client import ApiClient
 from verifier.audit import Authority, LogAudit
 from verifier.errors import AuditFailed
@@ -22,9 +22,9 @@ Entry = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(shared_place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One honest round is over and its epoch is closed."""
-    with World(tmp_path_factory.mktemp("log") / "world", nodes=1) as made:
+    with World(tmp_path_factory.mktemp("log") / "world", shared_place, nodes=1) as made:
         made.start().play_round()
         yield made
 

@@ -17,7 +17,7 @@ from contracts.messages import Message, to_json
 from contracts.reasons import Reason
 from contracts.signing import sign
 from contracts.tensorfile import pack, state_digest
-from tests.world import Work, World, accepted, hexed
+from tests.world import Place, Work, World, accepted, hexed
 from trainer import cheats
 from verifier.checks import Case, check_binding, check_end, check_segment
 from verifier.errors import CheckFailed
@@ -56,8 +56,8 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with World(tmp_path_factory.mktemp("desk") / "world", nodes=3) as world:
+def desk(shared_place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with World(tmp_path_factory.mktemp("desk") / "world", shared_place, nodes=3) as world:
         yield Desk(world)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -126,6 +127,18 @@ def test_tables_are_the_functions(portable: RunConfig) -> None:
     assert not tables.exp_negative(torch.tensor([16.0, float("inf")])).any()
 
 
+def test_tables_hold_the_true_values_rounded(portable: RunConfig) -> None:
+    """In decimal arithmetic of 30 digits, which no library's exp or tanh takes part in."""
+    with localcontext() as context:
+        context.prec = 30
+        slope = (2 / Decimal("3.14159265358979323846264338328")).sqrt()
+        for index in range(0, 2 * 8 * 1024 - 1, 37):
+            x = Decimal(index - 8 * 1024) / 1024
+            odds = (2 * slope * (x + Decimal("0.044715") * x**3)).exp()
+            assert tables._table("gelu")[index].item() * 2**23 == round(odds / (odds + 1) * 2**23)
+            assert tables._table("exp")[index].item() * 2**23 == round((-Decimal(index) / 1024).exp() * 2**23)
+
+
 def test_a_library_that_rounds_a_table_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     values = tables._values
     monkeypatch.setattr(tables, "_values", lambda name: values(name) + 2.0**-23 * (values(name) == 0.5))
@@ -161,6 +174,15 @@ def test_micro_batches_and_the_order_of_samples_change_no_bit(
     assert whole == ends(lambda batch: batch, 2)
     assert whole == ends(lambda batch: (batch[0][::-1].copy(), batch[1][::-1].copy()), 1)
     assert whole != ends(lambda batch: (batch[0], batch[1] ^ 1), 1)
+
+
+def test_the_order_of_samples_changes_no_bit_beyond_one_exact_contraction(portable: RunConfig, start: Tensors) -> None:
+    text = np.random.default_rng(1).integers(0, 256, (CHUNK // portable.context + 9, portable.context + 1))
+    theta = TrainState.from_tensors(start, portable).theta
+    x, y = text[:, :-1], text[:, 1:]
+    _, gradients = portable_gradients(portable, theta, (x, y))
+    _, others = portable_gradients(portable, theta, (x[::-1].copy(), y[::-1].copy()), micro_batches=3)
+    assert all(torch.equal(a, b) for a, b in zip(gradients, others, strict=True))
 
 
 def test_no_process_setting_changes_the_portable_state_and_each_changes_the_float32_one(
