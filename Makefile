@@ -42,3 +42,31 @@ clean:  ## remove what is installed, cached or written by the demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help install node-packages lint test contracts demo clean
+
+# bench: each figure of docs/benchmarks.md, results in benchmarks/results/
+bench-false-rejections: install  ## honest work rejected, cheats against the limits (2,000 segments, long)
+	$(BIN)/python -m benchmarks.false_rejections
+
+bench-proof-of-learning: install  ## forged work under Proof-of-Learning's limits and under ours
+	$(BIN)/python -m benchmarks.proof_of_learning
+
+bench-node-cost: install  ## what committing costs a node, in percent of its steps
+	$(BIN)/python -m benchmarks.node_cost
+
+bench-throughput: install  ## segments verified per core against bare steps
+	$(BIN)/python -m benchmarks.throughput
+
+bench-verifier-cost: install  ## what verifiers compute in percent of training, and what it detects
+	$(BIN)/python -m benchmarks.verifier_cost
+
+bench-portable: install  ## the portable profile: same bits everywhere, time, loss (long)
+	$(BIN)/python -m benchmarks.portable
+
+bench-cheats: install  ## distance of every cheat from honest work
+	$(BIN)/python -m benchmarks.cheats
+
+bench-economics: install  ## does cheating pay
+	$(BIN)/python -m benchmarks.economics
+
+.PHONY: bench-false-rejections bench-proof-of-learning bench-node-cost bench-throughput bench-verifier-cost
+.PHONY: bench-portable bench-cheats bench-economics

@@ -1,0 +1,36 @@
+"""Every part is measured, and the percentage is that of a whole round."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import node_cost
+from benchmarks.node_cost import measure, percent, write_result
+from contracts.run_config import RunConfig
+
+pytestmark = pytest.mark.unit
+
+TINY = RunConfig(layers=1, d_model=16, heads=2, context=16, batch=4, segment=10, steps=40)
+
+
+def test_every_part_of_recording_is_measured() -> None:
+    found = measure(TINY, 2)
+    assert found["parameters"] == 256 * 16 + 16 * 16 + 12 * 16 * 16 + 3 * 16
+    parts = ("step", "copy of the state", "BLAKE3", "pack", "record in memory", "record in a folder", "finish")
+    assert all(found["milliseconds"][part] > 0 for part in parts)
+
+
+def test_a_round_records_its_start_and_every_segments_end_and_finishes_once() -> None:
+    times = {"step": 1.0, "copy of the state": 0.1, "record in memory": 0.3, "finish": 2.0}
+    assert percent(TINY, times, "record in memory") == pytest.approx(100 * (5 * 0.4 + 2.0) / 40)
+
+
+def test_a_result_says_how_to_repeat_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_cost, "RESULTS", tmp_path / "results")
+    write_result("node_cost", {"figure": 1})
+    written = json.loads((tmp_path / "results" / "node_cost.json").read_text())
+    assert (written["figure"], written["command"]) == (1, "python -m benchmarks.node_cost")
+    assert set(written) == {"figure", "command", "date", "machine"}
