@@ -86,7 +86,7 @@ class Disclosure:
 class Conduct:
     """The honest way; a subclass is a cheat."""
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path) -> Trajectory:
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work. Raises StateMismatch and NonFiniteLoss."""
         return run_inner(job.config, job.start, job.batches(), on_step, folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from trainer.state import Tensors, inner_of, layout, start_tensors, theta_layout
 from trainer.trajectory import OnStep, Trajectory
 
 NEWS_SECONDS = 2.0
+IN_MEMORY_BYTES = 2**30
 TOO_SLOW = ("not-enrolled", "round-closed")
 HEARTBEAT_SECONDS = 1.0
 
@@ -110,11 +112,17 @@ class Node:
         job = Job(self.client, current, config, self._corpus, self._start(config, current, place))
         with self._heartbeats(job.number):
             self._report(Progress("training", job.number))
-            folder = self.settings.folder / "boundaries"
+            folder = self._boundary_folder(job.config)
             trajectory = self._conduct.run_inner(job, self._on_step(job.number), folder)
             proof = self._commit(job, trajectory) if standing is None else str(standing["proof"])
         self._remember(trajectory)
         self._serve_openings(job, proof, trajectory, stop)
+
+    def _boundary_folder(self, config: RunConfig) -> Path | None:
+        """Where a round's boundary states are kept; None, memory, while they are small."""
+        state = sum(4 * math.prod(shape) for _, shape in layout(config).values())
+        small = state * (config.segments + 1) <= IN_MEMORY_BYTES
+        return None if small else self.settings.folder / "boundaries"
 
     def _on_step(self, number: int) -> OnStep:
         def note(step: int, result: StepResult) -> None:

@@ -45,13 +45,13 @@ class Trajectory:
     """What a round's work leaves behind.
 
     `boundary_entries` and `kept` have N + 1 entries (N = H / k), from the start to the end; a kept state is
-    its packed bytes, or the file that holds them. `pseudo_gradient` is theta_start - theta_end, float32,
+    in memory, or the file that holds its packed bytes. `pseudo_gradient` is theta_start - theta_end, float32,
     named `theta.*`. `losses` has one training loss per step, in nats per byte.
     """
 
     boundary_entries: tuple[bytes, ...]
     root: bytes
-    kept: tuple[bytes | Path, ...]
+    kept: tuple[Tensors | Path, ...]
     pseudo_gradient: Tensors
     pseudo_gradient_digest: bytes
     end_state: Tensors
@@ -63,7 +63,7 @@ class Trajectory:
         if not 0 <= index < len(self.kept):
             raise UnknownSegment(f"boundary {index} is outside 0..{len(self.kept) - 1}")
         kept = self.kept[index]
-        return kept.read_bytes() if isinstance(kept, Path) else kept
+        return kept.read_bytes() if isinstance(kept, Path) else pack(kept)
 
     def opening(self, index: int) -> Opening:
         """Boundary `index` with the proof that it was committed to. Raises UnknownSegment."""
@@ -85,12 +85,15 @@ class InnerRunner(Protocol):
 
 
 class BoundaryRecorder:
-    """Digests and keeps boundary states as they are reached, in memory or as files in `folder`."""
+    """Digests and keeps boundary states as they are reached, in memory or as files in `folder`.
+
+    In memory a state is packed only when it is opened: packing costs more than copying and hashing together.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._entries: list[bytes] = []
-        self._kept: list[bytes | Path] = []
+        self._kept: list[Tensors | Path] = []
         self._start: Tensors = {}
         self._end: Tensors = {}
 
@@ -99,7 +102,7 @@ class BoundaryRecorder:
         if not self._entries:
             self._start = tensors
         self._end = tensors
-        self._kept.append(self._keep(pack(tensors)))
+        self._kept.append(tensors if self._folder is None else self._write(self._folder, tensors))
         self._entries.append(boundary_entry(tensors))
 
     def finish(self, losses: list[float], tokens: int) -> Trajectory:
@@ -116,12 +119,10 @@ class BoundaryRecorder:
             tokens=tokens,
         )
 
-    def _keep(self, packed: bytes) -> bytes | Path:
-        if self._folder is None:
-            return packed
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"boundary-{len(self._entries):04d}.safetensors"
-        path.write_bytes(packed)
+    def _write(self, folder: Path, tensors: Tensors) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"boundary-{len(self._entries):04d}.safetensors"
+        path.write_bytes(pack(tensors))
         return path
 
 

@@ -1,4 +1,4 @@
-"""The measured cost agrees with the plan where replaying costs exactly the steps, and grows with what it really costs."""
+"""The measured cost is the plan's where replaying costs exactly the steps, and more where it costs more."""
 
 from __future__ import annotations
 

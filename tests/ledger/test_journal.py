@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from ledger import journal
@@ -25,6 +28,12 @@ def transfer(name: str = "t", amount: int = 5, pending: bool = True, **other: st
     return Transfer(id=name, amount=amount, pending=pending, made=1, **fields)
 
 
+@cache
+def shared_store() -> Store:
+    """One database in memory for all examples."""
+    return Store("sqlite://")
+
+
 class Journal(RuleBasedStateMachine):
     """Amounts conserve, ids are used once, ends are final; whatever is refused leaves no trace."""
 
@@ -32,8 +41,8 @@ class Journal(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.store = Store("sqlite://")
-        self.session = Session(self.store.engine)
+        self.session = Session(shared_store().engine)
+        self.session.connection().execute(text("BEGIN"))  # rolled back at the end: every example starts empty
         self.made: dict[str, tuple[object, ...]] = {}
         self.ends: dict[str, str] = {}
 
@@ -91,8 +100,8 @@ class Journal(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "session"):
+            self.session.rollback()
             self.session.close()
-            self.store.engine.dispose()
 
 
 TestJournal = Journal.TestCase

@@ -27,16 +27,28 @@ def _fill(session: Session, table: str) -> None:
     session.connection().execute(SQLModel.metadata.tables[table].insert().values(row))
 
 
-@pytest.mark.parametrize("verb", ["UPDATE", "DELETE"])
-@pytest.mark.parametrize("table", APPEND_ONLY)
-def test_an_append_only_table_refuses(store: Store, table: str, verb: str) -> None:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """One row in every append-only table."""
+    store = Store(f"sqlite:///{tmp_path_factory.mktemp('filled') / 'ledger.db'}")
     with store.write() as session:
-        _fill(session, table)
+        for table in APPEND_ONLY:
+            _fill(session, table)
+    return store
+
+
+@pytest.mark.parametrize("verb", ["UPDATE", "DELETE", "INSERT OR REPLACE"])
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_an_append_only_table_refuses(filled: Store, table: str, verb: str) -> None:
     column = next(iter(SQLModel.metadata.tables[table].columns)).name
-    statement = f'DELETE FROM "{table}"' if verb == "DELETE" else f'UPDATE "{table}" SET "{column}" = "{column}"'
-    with pytest.raises(IntegrityError, match=f"{table} is append-only"), store.write() as session:
+    statement = {
+        "UPDATE": f'UPDATE "{table}" SET "{column}" = "{column}"',
+        "DELETE": f'DELETE FROM "{table}"',
+        "INSERT OR REPLACE": f'INSERT OR REPLACE INTO "{table}" SELECT * FROM "{table}"',
+    }[verb]
+    with pytest.raises(IntegrityError, match=f"{table} is append-only"), filled.write() as session:
         session.connection().execute(text(statement))
-    with store.read() as session:
+    with filled.read() as session:
         assert session.connection().execute(text(f'SELECT count(*) FROM "{table}"')).scalar_one() == 1
 
 

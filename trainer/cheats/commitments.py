@@ -29,7 +29,7 @@ class Worked(Conduct):
     def __init__(self, runner: InnerRunner) -> None:
         self._runner = runner
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path) -> Trajectory:
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """What the runner does."""
         return self._runner(job.config, job.start, job.batches(), on_step, folder)
 
@@ -40,7 +40,7 @@ class OtherGradient(Conduct):
     def __init__(self, reshape: Reshape) -> None:
         self._reshape = reshape
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path) -> Trajectory:
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The honest trajectory with the other pseudo-gradient."""
         real = super().run_inner(job, on_step, folder)
         gradient = self._reshape(real.pseudo_gradient)

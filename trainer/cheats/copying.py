@@ -41,7 +41,7 @@ class CopiedEnd(Conduct):
     def __init__(self, noise: float = 0.0) -> None:
         self._noise = noise
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path) -> Trajectory:
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The line to the victim's end."""
         victim = _wait_for_proof(job, "posted")
         gradient = unpack(job.client.blob(victim["gradient_blob"]), theta_layout(job.config))
@@ -52,7 +52,7 @@ class CopiedEnd(Conduct):
 class SharedWork(Conduct):
     """A second identity: the batches, and so the states, of another node of the round under this key."""
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path) -> Trajectory:
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The twin's work."""
         twin = next((entry["node"] for entry in job.round["nodes"] if entry["node"] != job.node), None)
         if twin is None:
@@ -64,7 +64,7 @@ class SharedWork(Conduct):
 class StaleStart(Conduct):
     """Trains from the previous round's weights, and says that they were this round's."""
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path) -> Trajectory:
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """All steps from the stale weights."""
         blob = _round(job, job.number - 1)["theta"]["blob"]
         stale = unpack(job.client.blob(blob), theta_layout(job.config))
@@ -79,7 +79,7 @@ class CopiedTrajectory(Conduct):
     def __init__(self) -> None:
         self._victim: View = {}
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path) -> Trajectory:  # noqa: ARG002
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:  # noqa: ARG002
         """The victim's trajectory, as far as it is public."""
         self._victim = self._find(job)
         message = _message(self._victim)
