@@ -26,8 +26,13 @@ lint: install  ## ruff and mypy (strict)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint node-packages  ## lint, then the whole test suite
-	$(BIN)/pytest
+test: lint node-packages  ## lint, then the whole test suite: two files at a time, and the demo alone
+	$(BIN)/pytest -m "not demo" -n 2 --dist loadfile
+	$(BIN)/pytest -m demo
+
+test-again: node-packages  ## once more what failed last time, one at a time, and the demo
+	$(BIN)/pytest -m "not demo" --last-failed --last-failed-no-failures none || test $$? -eq 5
+	$(BIN)/pytest -m demo
 
 contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(NPM_CI) contracts/solidity
@@ -41,7 +46,7 @@ clean:  ## remove what is installed, cached or written by the demo
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install node-packages lint test contracts demo clean
+.PHONY: help install node-packages lint test test-again contracts demo clean
 
 # bench: each figure of docs/benchmarks.md, results in benchmarks/results/
 bench-false-rejections: install  ## honest work rejected, cheats against the limits (2,000 segments, long)

@@ -26,9 +26,10 @@ ROUNDS = 200
 
 def cost_percent(plan: AuditPlan, measured: dict[str, Any], rate: float) -> float:
     """All verifiers at a mean audit rate: own and common segments at what they cost, and the end check."""
-    common = plan.segment * 100 / measured["common segment"]["percent of bare"]
-    own = plan.segment * 100 / measured["own segment"]["percent of bare"]
-    steps = plan.common * common + (plan.samples - plan.common) * own + measured["end check in steps"]
+    common, own = (
+        plan.segment * 100 / float(measured[kind]["percent of bare"]) for kind in ("common segment", "own segment")
+    )
+    steps = plan.common * common + (plan.samples - plan.common) * own + float(measured["end check in steps"])
     return 100 * rate * plan.verifiers * steps / plan.steps
 
 
