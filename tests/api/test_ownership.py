@@ -184,7 +184,7 @@ def test_the_head_is_signed_and_every_entry_proven_in_it(stage: Stage) -> None:
 def test_waiting_for_news_ends_when_the_log_grows(world: World) -> None:
     world.start()
     size = len(world.log())
-    assert world.get("/log/size", above=-1, wait=5)["size"] == size
+    assert world.get("/log/size", above=size - 1, wait=5)["size"] == size
     assert world.get("/log/size", above=size, wait=0)["size"] == size
     world.commit(world.nodes[0])
     assert world.get("/log/size", above=size, wait=5)["size"] == size + 1
