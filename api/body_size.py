@@ -1,18 +1,16 @@
 """How much of a request is read: JSON bodies are small, and no deeper than the interpreter can walk.
 
-Blobs have their own limit (api/blobs.py). py_ecc, which eth-account imports, raises Python's recursion limit to
-100,000; the C decoder then follows 100 kB of "[" until the stack ends and takes the whole process with it.
+Blobs have their own limit (api/blobs.py).
 """
 
 from __future__ import annotations
 
-import sys
-
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from contracts.recursion import bound_recursion
+
 MAX_JSON_BYTES = 2**18
-RECURSION_LIMIT = 5_000
 
 
 class JsonBodyLimit:
@@ -20,7 +18,7 @@ class JsonBodyLimit:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        sys.setrecursionlimit(RECURSION_LIMIT)
+        bound_recursion()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what is received."""

@@ -13,6 +13,8 @@ from rich.text import Text
 from contracts.errors import CommonweightError
 
 console = Console(stderr=False, highlight=False, emoji=False)
+if not console.is_terminal:
+    console.width = 160  # a pipe has no width; tables must not be cut to a terminal's
 errors = Console(stderr=True, highlight=False, emoji=False)
 
 

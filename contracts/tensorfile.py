@@ -59,6 +59,8 @@ def layout_of(data: bytes) -> Layout:
 
 
 def _read(name: str, entry: Mapping[str, object], dtype: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
+    if dtype not in DTYPES:
+        raise InvalidTensorFile(f"{name} has dtype {dtype}, which no state holds")
     if entry["dtype"] != dtype or tuple(entry["shape"]) != shape:  # type: ignore[arg-type]
         raise InvalidTensorFile(f"{name} must be {dtype}{list(shape)}, is {entry['dtype']}{entry['shape']}")
     array = np.frombuffer(entry["data"], dtype=DTYPES[dtype]).reshape(shape)  # type: ignore[call-overload]

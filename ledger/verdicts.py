@@ -1,4 +1,4 @@
-"""Verdicts and the quorum: k of n decide; one rejection only moves a proof to a stage where all look (ADR 3)."""
+"""Verdicts and the quorum: k of n decide; one rejection moves a proof to a stage where all look at the same (ADR 3)."""
 
 from __future__ import annotations
 
@@ -44,16 +44,21 @@ def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:
 
 
 def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> None:
-    """Post, void or escalate a pending proof where its verdicts, or the time that passed, allow it."""
+    """Post, void or escalate a pending proof where its verdicts, or the time that passed, allow it.
+
+    The first stage hears everybody: ended by its first rejection, a liar could point at honest work before the one
+    verifier that drew the fake had spoken.
+    """
     if proof.state != "pending":
         return
     given = _verdicts(session, proof)
     rejects = [v for v in given if v.outcome == REJECT]
-    if proof.stage == 1 and rejects:
-        _escalate(ledger, session, proof, rejects)
-        return
     patience = int(require_run(session, proof.run).manifest["phaseSeconds"])
     complete = len(given) >= len(panel(session, proof)) or ledger.now() > proof.stage_since + 3 * patience
+    if proof.stage == 1 and rejects:
+        if complete:
+            _escalate(ledger, session, proof, rejects)
+        return
     accepts = sum(v.outcome == ACCEPT for v in given)
     if len(rejects) >= threshold:
         _void(ledger, session, proof, rejects[0].reason, rejects[0].measured, rejects[0].limit)

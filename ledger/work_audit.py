@@ -16,9 +16,9 @@ from ledger import log, outbox
 from ledger.audit_tables import FaultRow, FaultSignature, RevealRow, WitnessRow, WorkAuditRow
 from ledger.enrolment import require_run
 from ledger.errors import AlreadyDecided, BindingMismatch, NotFound, NotVerifier, RoundClosed, TooEarly
-from ledger.proofs import require_proof
+from ledger.proofs import require_panelist, require_proof
 from ledger.service import Ledger
-from ledger.tables import Anchor, ChallengeRow, Proof, Resolution, VerdictRow
+from ledger.tables import ChallengeRow, Proof, Resolution, VerdictRow
 
 ACCEPT, REJECT = 1, 2
 VALID_SECONDS = 80_000
@@ -35,8 +35,7 @@ def bind(ledger: Ledger, message: WorkWitness, signature: bytes) -> None:
             return
         if known is not None:
             raise AlreadyDecided(f"{name} is bound to another witness on {proof_id}")
-        if session.get(Anchor, (proof.run, name)) is None:
-            raise NotVerifier(f"{name} is not an anchored verifier of this run")
+        require_panelist(session, proof, name)
         if proof.state != "pending":
             raise RoundClosed(f"proof {proof_id} is {proof.state}; witnesses come before the decision")
         ledger.keep(session, message, signature, name, key)

@@ -445,6 +445,12 @@ class World:
             self.draw(verifier, proof)
         accepted(self.post("/verdicts", self.verdict_message(verifier, proof, outcome, **changes), verifier))
 
+    def dispute(self, proof: str, **changes: Any) -> None:
+        """The first verifier rejects, the others accept: the proof goes to stage 2."""
+        self.judge(self.verifiers[0], proof, REJECT, **changes)
+        for verifier in self.verifiers[1:]:
+            self.judge(verifier, proof)
+
     def decide(self, proof: str, outcome: int = ACCEPT) -> Any:
         """All verifiers give the same outcome, at both stages where it takes two; returns the proof's status."""
         for _ in range(2):

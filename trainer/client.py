@@ -18,6 +18,7 @@ from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
 from contracts.messages import BlobUpload, Message, to_json
+from contracts.recursion import bound_recursion
 from contracts.signing import Domain, sign
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ class ApiClient:
     """A server as one key sees it; without a key only reading works. `cache` keeps blobs on disk."""
 
     def __init__(self, base_url: str, key: bytes | str | None = None, cache: Path | None = None) -> None:
+        bound_recursion()
         self._http = httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=60.0)
         self.base_url, self._cache = base_url, cache
         self._account: LocalAccount | None = None if key is None else Account.from_key(key)
@@ -137,12 +139,15 @@ def octets(text: str) -> bytes:
 
 
 def _decoded(answer: httpx.Response) -> Any:
-    if answer.status_code < 400:
-        return answer.json()
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError) as error:
+        if answer.status_code < 400:
+            raise ApiProblem(answer.status_code, "http-error", "the answer is not JSON; ask another server") from error
         body = {}
+    if answer.status_code < 400:
+        return body
+    body = body if isinstance(body, dict) else {}
     raise ApiProblem(answer.status_code, body.get("code", "http-error"), body.get("detail", answer.text[:300]))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +46,15 @@ class Corpus:
 def default_corpus(cap_bytes: int = DEFAULT_CAP_BYTES) -> Corpus:
     """Python's documentation topics and standard library sources: real text that every installation has."""
     root = Path(sysconfig.get_path("stdlib"))
-    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
-    chosen = [name for name in names if not _EXCLUDED.intersection(name.split("/"))]
-    chosen.sort(key=lambda name: (name != _FIRST, name))
+    chosen = sorted(_sources(root), key=lambda name: (name != _FIRST, name))
     return _split(_read(root / name for name in chosen), cap_bytes)
+
+
+def _sources(root: Path) -> Iterator[str]:
+    """Names of the sources below `root`; excluded folders, far larger than the rest, are not even listed."""
+    for folder, inside, files in os.walk(root):
+        inside[:] = [name for name in inside if name not in _EXCLUDED]
+        yield from (Path(folder, name).relative_to(root).as_posix() for name in files if name.endswith(".py"))
 
 
 def load_corpus(paths: Sequence[Path], cap_bytes: int = DEFAULT_CAP_BYTES) -> Corpus:

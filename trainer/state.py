@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -78,6 +79,12 @@ def layout(config: RunConfig) -> Layout:
 
 def theta_layout(config: RunConfig) -> Layout:
     """The `theta.*` part of `layout`; also that of a pseudo-gradient and of the outer momentum."""
+    return dict(_theta_layout(config))
+
+
+@lru_cache(maxsize=32)
+def _theta_layout(config: RunConfig) -> Layout:
+    """Every file that is read asks for it, and building the architecture costs more than the reading."""
     named = build_model(config).named_parameters()
     return {f"theta.{name}": ("F32", tuple(value.shape)) for name, value in sorted(named)}
 

@@ -14,12 +14,11 @@ from trainer.corpus import Corpus
 from trainer.state import layout
 from verifier.checks import Case
 from verifier.errors import CannotJudge
-from verifier.opening import opened_state
 
 
 def named_state(case: Case, segment: int, step: int, corpus: Corpus) -> bytes:
     """What the respondent calls the state after `step`, recomputed from the segment's opened start. 32 bytes."""
-    start = opened_state(case.client, case.view, case.config, segment, segment)
+    start = case.opened(segment, segment)
     return state_name(state_after(case.config, start, segment * case.config.segment, step, _batches(case, corpus)))
 
 
@@ -56,17 +55,17 @@ def _node_state(case: Case, appeal: dict[str, Any], step: int) -> bytes:
     if step % case.config.segment:
         raise CannotJudge(f"the node named no state after step {step}")
     boundary = step // case.config.segment
-    return state_name(opened_state(case.client, case.view, case.config, boundary, appeal["segment"]))
+    return state_name(case.opened(boundary, appeal["segment"]))
 
 
 def _signed_move(case: Case, appeal: dict[str, Any], given: dict[str, Any]) -> BisectionMove:
     move = from_json(BisectionMove, given["message"])
-    require_signer(move, case.client.domain, octets(given["signature"]), case.commitment().node)
+    require_signer(move, case.client.domain, octets(given["signature"]), case.commitment.node)
     if (move.proof, move.step) != (octets(appeal["proof"]), given["step"]):
         raise CannotJudge("a move is about another proof or step than the server says")
     return move
 
 
 def _batches(case: Case, corpus: Corpus) -> BatchSource:
-    proof = case.commitment()
+    proof = case.commitment
     return batch_source(corpus.train, case.config, proof.dataSeed, proof.round, proof.node)

@@ -119,7 +119,7 @@ class LogAudit:
             raise AuditFailed(index, error.detail) from error
         except _Unsupported as error:
             raise AuditFailed(index, str(error)) from error
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise AuditFailed(index, f"is malformed: {error!r}") from error
 
     def _run_created(self, entry: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ from verifier.bounded import residual
 from verifier.compare import SCALE, Comparison, compare, limits_for
 from verifier.drift import ALIGNMENT_LIMIT, Drift, Residual
 from verifier.errors import CheckFailed, ProfileMismatch
-from verifier.opening import Source, opened_state, step_proof
+from verifier.opening import Source, State, opened_state, step_proof
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Case:
         """Limits of the pair of machines, None for exact comparison. Raises CheckFailed and CannotJudge."""
         own = configure_determinism(self.config.profile)
         try:
-            return limits_for(self.config, self.commitment().profile, own, self._table())
+            return limits_for(self.config, self.commitment.profile, own, self._table())
         except ProfileMismatch as error:
             raise CheckFailed(Reason.PROFILE_UNSUPPORTED, 0, error.detail) from error
 
@@ -79,14 +79,19 @@ class Case:
             return None
         return LimitTable.from_json(self.client.blob(self.config.limits_digest))
 
+    @cached_property
     def commitment(self) -> StepProof:
-        """The signed proof."""
+        """The proof, its signature checked. Raises BadSignature and BadField."""
         return step_proof(self.client, self.view)
+
+    def opened(self, boundary: int, segment: int) -> State:
+        """The full state at a boundary; what is wrong with it counts as `segment`'s. Raises CheckFailed."""
+        return opened_state(self.client, self.view["openings"], self.commitment, self.config, boundary, segment)
 
 
 def check_binding(case: Case) -> None:
     """Checks 1 and 2. Raises CheckFailed."""
-    proof, place = case.commitment(), _place(case)
+    proof, place = case.commitment, _place(case)
     expected = {
         "startState": octets(case.round["theta"]["digest"]), "innerState": octets(place["inner"]["digest"]),
         "dataSeed": octets(case.round["data_seed"]), "config": case.config.digest(),
@@ -111,9 +116,8 @@ def check_segment(case: Case, segment: int, corpus: Corpus, memory: Path | None 
 
     `memory` is the folder where this verifier follows each node's residuals in bounded runs.
     """
-    start = opened_state(case.client, case.view, case.config, segment, segment)
-    claimed = opened_state(case.client, case.view, case.config, segment + 1, segment)
-    proof, limits = case.commitment(), case.limits
+    start, claimed = case.opened(segment, segment), case.opened(segment + 1, segment)
+    proof, limits = case.commitment, case.limits
     batches = batch_source(corpus.train, case.config, proof.dataSeed, proof.round, proof.node)
     inside: list[bytes] = []
     note = (lambda state: inside.append(boundary_entry(state))) if case.is_common(segment) else None
@@ -139,8 +143,8 @@ def _follow(file: Path, segment: int, gap: Residual, trace: bytes) -> None:
 
 def check_end(case: Case) -> None:
     """Checks 3, 5 and 6 for the last boundary. Raises CheckFailed."""
-    proof, last = case.commitment(), case.config.segments
-    end = opened_state(case.client, case.view, case.config, last, case.last_segment)
+    proof = case.commitment
+    end = case.opened(case.config.segments, case.last_segment)
     if (theta_digest(end), inner_digest(end)) != (proof.endState, proof.innerEnd):
         raise CheckFailed(Reason.END_STATE_MISMATCH, case.last_segment, "the last boundary is not the proof's end")
     expected_layout = theta_layout(case.config)

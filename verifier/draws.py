@@ -22,6 +22,7 @@ class DrawChain:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(secrets.token_bytes(32))
         self._secret = path.read_bytes()
+        self._links: dict[int, bytes] = {}
 
     def anchor(self) -> bytes:
         """What the verifier binds itself to before the first round, 32 bytes."""
@@ -29,4 +30,6 @@ class DrawChain:
 
     def link(self, round_number: int) -> bytes:
         """What it reveals for a round, 32 bytes. Raises BadField past the chain's end."""
-        return chain_link(self._secret, self.length, round_number)
+        if round_number not in self._links:  # thousands of hashes, and every proof of a round asks for the same one
+            self._links[round_number] = chain_link(self._secret, self.length, round_number)
+        return self._links[round_number]

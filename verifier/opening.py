@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,12 +40,13 @@ def step_proof(client: Source, view: dict[str, Any]) -> StepProof:
     return message
 
 
-def opened_state(client: Source, view: dict[str, Any], config: RunConfig, boundary: int, segment: int) -> State:
+def opened_state(
+    client: Source, openings: Mapping[str, Any], commitment: StepProof, config: RunConfig, boundary: int, segment: int
+) -> State:
     """The full state at a boundary, proven to be what the node committed to. Raises CheckFailed."""
-    given = view["openings"].get(str(boundary))
+    given = openings.get(str(boundary))
     if given is None:
         raise CheckFailed(Reason.OPENING_WITHHELD, segment, f"boundary {boundary} was not opened in time")
-    commitment = step_proof(client, view)
     try:
         signed = from_json(messages.Opening, given["message"])
         require_signer(signed, client.domain, octets(given["signature"]), commitment.node)

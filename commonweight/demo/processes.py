@@ -19,6 +19,7 @@ from commonweight.lifetime import die_with_parent
 from contracts.errors import CommonweightError
 
 GRACE_SECONDS = 5.0
+KILL_SECONDS = 1.0
 
 
 class ActorFailed(CommonweightError):
@@ -138,6 +139,16 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
             process.wait(max(0.05, end - time.monotonic()))
         _signal_group(process, signal.SIGKILL)
         process.wait()
+        _await_group(process.pid)
+
+
+def _await_group(group: int) -> None:
+    """The kernel ends the leader's children in its own time after SIGKILL; exit statuses may be left for init."""
+    end = time.monotonic() + KILL_SECONDS
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < end:
+            os.killpg(group, 0)
+            time.sleep(0.01)
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:

@@ -92,7 +92,7 @@ def test_one_accept_and_two_undecided_do_not_accept(world: World, proof: str) ->
 
 
 def test_one_rejection_makes_all_look_at_its_segment(world: World, proof: str) -> None:
-    world.judge(world.verifiers[0], proof, REJECT, segment=1)
+    world.dispute(proof, segment=1)
     assert (status(world, proof), outcome(world, proof)) == (("pending", 2), None)
     (entry,) = world.log("proof-disputed")
     assert (entry["proof"], entry["disputed"]) == (proof, [1])
@@ -101,9 +101,29 @@ def test_one_rejection_makes_all_look_at_its_segment(world: World, proof: str) -
     assert (status(world, proof), outcome(world, proof)) == (("posted", 2), "posted")
 
 
+def test_the_first_stage_hears_everybody_so_that_a_liar_cannot_hide_a_fake(world: World, proof: str) -> None:
+    """A friend of the node points at honest work first; the one verifier that drew the fake must still be heard."""
+    friend, finder, third = world.verifiers
+    world.judge(friend, proof, REJECT, segment=0)
+    assert status(world, proof) == ("pending", 1)
+    world.judge(finder, proof, REJECT, segment=1)
+    assert status(world, proof) == ("pending", 1)
+    world.judge(third, proof)
+    assert status(world, proof) == ("pending", 2)
+    assert world.log("proof-disputed")[0]["disputed"] == [0, 1]
+
+
+def test_a_rejection_is_followed_up_though_another_verifier_stays_silent(world: World, proof: str) -> None:
+    world.judge(world.verifiers[0], proof, REJECT, segment=1)
+    world.clock.now += 3 * int(world.run_view()["manifest"]["phaseSeconds"]) + 1
+    world.step()
+    assert status(world, proof) == ("pending", 2)
+    assert world.log("proof-disputed")[0]["disputed"] == [1]
+
+
 def test_two_rejections_void_with_reason_and_measure(world: World, proof: str) -> None:
     reason = int(Reason.PSEUDO_GRADIENT_MISMATCH)
-    world.judge(world.verifiers[0], proof, REJECT)
+    world.dispute(proof)
     for verifier in world.verifiers[:2]:
         world.judge(verifier, proof, REJECT, reason=reason, measured=10**17, limit=25)
     assert (status(world, proof), outcome(world, proof), work(world)) == (("voided", 2), "voided", 0)
@@ -114,7 +134,7 @@ def test_two_rejections_void_with_reason_and_measure(world: World, proof: str) -
 
 
 def test_a_second_stage_without_a_quorum_is_not_paid(world: World, proof: str) -> None:
-    world.judge(world.verifiers[0], proof, REJECT)
+    world.dispute(proof)
     world.judge(world.verifiers[0], proof, REJECT)
     world.judge(world.verifiers[1], proof, ACCEPT)
     world.judge(world.verifiers[2], proof, UNDECIDED)
@@ -134,7 +154,7 @@ def test_stage_one_accepts_do_not_count_at_stage_two(world: World, proof: str) -
 
 
 def test_an_end_rejected_without_a_segment_escalates_too(world: World, proof: str) -> None:
-    world.judge(world.verifiers[0], proof, REJECT, segment=NO_SEGMENT, reason=int(Reason.END_STATE_MISMATCH))
+    world.dispute(proof, segment=NO_SEGMENT, reason=int(Reason.END_STATE_MISMATCH))
     assert status(world, proof) == ("pending", 2)
     assert world.log("proof-disputed")[0]["disputed"] == []
 

@@ -69,6 +69,10 @@ PYTHON: dict[str, Mutant] = {
         "ledger/verdicts.py", "if proof.stage == 1 and rejects:", "if False:",
         (f"{VERDICTS}test_one_rejection_makes_all_look_at_its_segment",),
     ),
+    "quorum: the first reject ends the first stage": Mutant(
+        "ledger/verdicts.py", "        if complete:\n", "        if True:\n",
+        (f"{VERDICTS}test_the_first_stage_hears_everybody_so_that_a_liar_cannot_hide_a_fake",),
+    ),
     "quorum: one signature closes a round": Mutant(
         "ledger/merges.py", "if len(largest) >= threshold else None", "if largest else None",
         ("tests/ledger/test_rounds.py::test_no_merge_without_k_that_agree",),

@@ -191,8 +191,7 @@ def test_who_accepts_a_drawn_fake_that_the_quorum_rejects_is_named(court: Court)
     proof, world = court.commit(cheats.runner("learning-rate-99")), court.world
     lazy, *honest = world.verifiers
     world.judge(lazy, proof, ACCEPT)
-    world.judge(honest[0], proof, REJECT)
-    for verifier in honest:
+    for verifier in (*honest, *honest):
         world.judge(verifier, proof, REJECT)
     assert world.get(f"/proofs/{proof}/status")["state"] == "voided"
     world.clock.now += 10**5 // 2
