@@ -5,7 +5,7 @@ NODE_FOLDERS := contracts/solidity tests/cross
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
 
 help:  ## print the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 26
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -30,15 +30,11 @@ test: lint node-packages  ## lint, then the whole test suite: two files at a tim
 	$(BIN)/pytest -m "not demo" -n 2 --dist loadfile
 	$(BIN)/pytest -m demo
 
-test-again: node-packages  ## once more what failed last time, one at a time, and the demo
-	$(BIN)/pytest -m "not demo" --last-failed --last-failed-no-failures none || test $$? -eq 5
-	$(BIN)/pytest -m demo
-
 contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(NPM_CI) contracts/solidity
 	$(BIN)/python -m contracts.compile
 
-demo: install  ## train together, catch a cheat, claim shares, vote (about 3 minutes)
+demo: install  ## train together, catch a cheat, claim shares, vote (about 4 minutes)
 	$(BIN)/commonweight demo
 
 clean:  ## remove what is installed, cached or written by the demo
@@ -46,7 +42,7 @@ clean:  ## remove what is installed, cached or written by the demo
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install node-packages lint test test-again contracts demo clean
+.PHONY: help install node-packages lint test contracts demo clean
 
 # bench: each figure of docs/benchmarks.md, results in benchmarks/results/
 bench-false-rejections: install  ## honest work rejected, cheats against the limits (2,000 segments, long)

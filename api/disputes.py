@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends
 from sqlmodel import Session, select
 
 from api.access import get_ledger
-from api.wire import Envelope, EpochSignatureBody
+from api.wire import CosignatureBody, Envelope
 from contracts import messages
 from contracts.bisection import Bisection
 from contracts.faults import Fault
 from contracts.messages import from_json
-from ledger import appeals, work_audit
+from ledger import appeals, cosign, work_audit
 from ledger.audit_tables import AppealRow, FaultRow
 from ledger.proofs import require_proof
 from ledger.service import Ledger, envelopes
@@ -45,7 +45,7 @@ def list_faults(run: str, ledger: Ledger = Depends(get_ledger)) -> list[dict[str
 
 
 @router.post("/faults/signatures")
-def sign_fault(body: EpochSignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+def sign_fault(body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """Another verifier found the same fault; k of them take the stake."""
     message = from_json(messages.VerifierFault, body.message)
     work_audit.sign_fault(ledger, message, body.signature_bytes(), body.signer)
@@ -56,14 +56,14 @@ def sign_fault(body: EpochSignatureBody, ledger: Ledger = Depends(get_ledger)) -
 def list_appeals(run: str, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
     """All appeals of a run."""
     with ledger.store.read() as session:
-        return [_appeal(session, row) for row in session.exec(select(AppealRow).where(AppealRow.run == run))]
+        return [_appeal(ledger, session, row) for row in session.exec(select(AppealRow).where(AppealRow.run == run))]
 
 
 @router.get("/appeals/{proof}")
 def show_appeal(proof: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
     """One appeal: who owes which move."""
     with ledger.store.read() as session:
-        return _appeal(session, appeals.require_appeal(session, proof))
+        return _appeal(ledger, session, appeals.require_appeal(session, proof))
 
 
 @router.post("/appeals/moves")
@@ -83,7 +83,7 @@ def open_step(body: Envelope, ledger: Ledger = Depends(get_ledger)) -> dict[str,
 
 
 @router.post("/appeals/rulings")
-def rule(body: EpochSignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, bool]:
+def rule(body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, bool]:
     """A panel member's word."""
     message = from_json(messages.AppealRuling, body.message)
     appeals.rule(ledger, message, body.signature_bytes(), body.signer)
@@ -91,14 +91,14 @@ def rule(body: EpochSignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict
 
 
 def _fault(ledger: Ledger, session: Session, row: FaultRow) -> dict[str, Any]:
+    message = work_audit.fault_message(ledger, row)
     return {
         "proof": row.proof, "verifier": row.verifier, "fault": Fault(row.fault).slug, "evidence": row.evidence,
-        "message": messages.to_json(work_audit.fault_message(ledger, row)),
-        "signatures": [s.signer for s in work_audit.signers(session, row)],
+        "message": messages.to_json(message), "signatures": cosign.signers(ledger, session, message),
     }  # fmt: skip
 
 
-def _appeal(session: Session, row: AppealRow) -> dict[str, Any]:
+def _appeal(ledger: Ledger, session: Session, row: AppealRow) -> dict[str, Any]:
     span, proof = Bisection(row.agreed, row.disputed), require_proof(session, row.proof)
     moves = appeals.moves(session, row.proof)
     said = envelopes(session, (m.message for m in moves))
@@ -108,5 +108,5 @@ def _appeal(session: Session, row: AppealRow) -> dict[str, Any]:
         "middle": None if span.over else span.middle, "silent": row.silent, "opening_blob": row.opening_blob,
         "deadline": row.deadline,
         "moves": [{"step": m.step, "party": m.party, "state": m.state, **said[m.message]} for m in moves],
-        "rulings": [r.signer for r in appeals.rulings(session, row.proof)],
+        "rulings": appeals.rulings(ledger, session, row),
     }  # fmt: skip

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from api import views
 from api.access import get_ledger
-from api.wire import LARGEST, BallotBody, ClaimBody, EpochSignatureBody, EthAddress, Number, ProposalBody, octets
+from api.wire import LARGEST, BallotBody, ClaimBody, CosignatureBody, EthAddress, Number, ProposalBody, octets
 from contracts import messages
 from contracts.messages import from_json
 from ledger import epochs, governance, journal, log
@@ -60,11 +60,11 @@ def log_consistency(
 def list_epochs(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
     """All closed epochs."""
     with ledger.store.read() as session:
-        return [views.epoch(session, row) for row in session.exec(select(Epoch).order_by(col(Epoch.number)))]
+        return [views.epoch(ledger, session, row) for row in session.exec(select(Epoch).order_by(col(Epoch.number)))]
 
 
 @router.post("/epochs/{number}/signatures")
-def sign_epoch(number: Number, body: EpochSignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
+def sign_epoch(number: Number, body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
     """A verifier's signature on the payout root."""
     message = from_json(messages.EpochRoot, body.message)
     epochs.sign(ledger, number, message, body.signature_bytes(), body.signer)

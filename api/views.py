@@ -9,13 +9,12 @@ from sqlmodel import Session, select
 
 from contracts.reasons import Reason
 from contracts.run_config import RunConfig
-from ledger import merges, proofs
+from ledger import cosign, epochs, merges, proofs
 from ledger.audit_tables import RevealRow, WitnessRow
 from ledger.service import Ledger, envelopes
 from ledger.tables import (
     ChallengeRow,
     Epoch,
-    EpochSignature,
     Node,
     OpeningRow,
     Outgoing,
@@ -107,17 +106,15 @@ def proof_status(session: Session, row: Proof) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def epoch(session: Session, row: Epoch) -> dict[str, Any]:
+def epoch(ledger: Ledger, session: Session, row: Epoch) -> dict[str, Any]:
     """An epoch with its lines and signers."""
-    signed = select(EpochSignature.verifier).where(
-        EpochSignature.epoch == row.number, EpochSignature.attempt == row.attempt
-    )
+    signed = cosign.signers(ledger, session, epochs.root_message(ledger, row))
     lines = session.exec(select(PayoutRow).where(PayoutRow.epoch == row.number)).all()
     return {
         "epoch": row.number, "run": row.run, "state": row.state, "attempt": row.attempt,
         "first_round": row.first_round, "last_round": row.last_round, "root": row.root, "total": str(row.total),
         "count": row.count, "log_size": row.log_size, "log_root": row.log_root, "deadline": row.deadline,
-        "signatures": list(session.exec(signed)), "payouts": [payout(line) for line in lines],
+        "signatures": signed, "payouts": [payout(line) for line in lines],
     }  # fmt: skip
 
 

@@ -67,8 +67,8 @@ class MergeBody(Envelope):
     momentum_blob: BlobName
 
 
-class EpochSignatureBody(Envelope):
-    """EpochRoot; the signer is named, since the message does not."""
+class CosignatureBody(Envelope):
+    """What k verifiers sign for the chain; the signer is named, since the message does not."""
 
     signer: EthAddress
 

@@ -60,11 +60,11 @@ def measure(config: RunConfig, warmup: int) -> Iterator[Measured]:
     start = run_inner(replace(config, steps=warmup, segment=warmup), before, _later(batches, 10_000)).end_state
     for steps in LENGTHS:
         short = replace(config, steps=SEGMENTS * steps, segment=steps)
-        for name, runner in _runners(short, start, before, twin).items():
+        for name, runner in runners(short, start, before, twin).items():
             yield _smallest(name, short, runner(short, start, batches), batches)
 
 
-def _runners(config: RunConfig, start: Tensors, stale: Tensors, twin: BatchSource) -> Mapping[str, InnerRunner]:
+def runners(config: RunConfig, start: Tensors, stale: Tensors, twin: BatchSource) -> Mapping[str, InnerRunner]:
     """The cheats of the work, and those of the protocol that a replay sees, with a twin instead of a service."""
     others_end = theta_of(run_inner(config, start, twin).end_state)
     named = {name: runner for name, runner in RUNNERS.items() if CHEATS[name].seen_by_replay}

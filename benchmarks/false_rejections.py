@@ -25,7 +25,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.node_cost import NODE, RESULTS, progress, write_result
+from benchmarks.node_cost import NODE
+from benchmarks.record import RESULTS, progress, write_result
 from contracts.limits import METRICS, LimitTable, PairLimits
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry

@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from benchmarks.record import cpu_seconds, progress, write_result
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry
 from contracts.tensorfile import pack
@@ -33,7 +29,6 @@ from trainer.profile import configure_determinism
 from trainer.state import Tensors, TrainState, initial_theta
 from trainer.trajectory import BoundaryRecorder
 
-RESULTS = Path(__file__).parent / "results"
 BAR_PERCENT = 2.0
 SIZES = {
     "0.9 M": RunConfig(segment=10),
@@ -42,26 +37,6 @@ SIZES = {
 }
 NODE = "0x" + "11" * 20
 RECORDERS = ("record in memory", "record in a folder")
-
-
-def write_result(name: str, result: dict[str, Any]) -> None:
-    """results/<name>.json with the date and the machine, and what it says on standard output."""
-    where = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
-    stamped = result | {"command": f"python -m benchmarks.{name}", "date": time.strftime("%Y-%m-%d", time.gmtime())}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(stamped | {"machine": where}, indent=1) + "\n")
-
-
-def progress(text: str) -> None:
-    """A line on standard error."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of this thread while `work` runs."""
-    before = time.thread_time()
-    work()
-    return time.thread_time() - before
 
 
 def measure(config: RunConfig, rounds: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load
 
-from benchmarks.cheats import NODE, PROFILES, SEED, SEGMENTS, TWIN, _runners
-from benchmarks.node_cost import progress, write_result
+from benchmarks.cheats import NODE, PROFILES, SEED, SEGMENTS, TWIN, runners
+from benchmarks.record import progress, write_result
 from contracts.errors import InvalidTensorFile
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry
@@ -96,7 +96,7 @@ def measure(config: RunConfig, warmup: int, lengths: tuple[int, ...] = LENGTHS) 
     for length in lengths:
         short = replace(config, steps=SEGMENTS * length, segment=length)
         rows: list[Judged] = []
-        for name, runner in _runners(short, start, before, twin).items():
+        for name, runner in runners(short, start, before, twin).items():
             rows += judged(short, name, runner(short, start, batches), NODE)
         yield f"k = {length}", counted(rows)
 

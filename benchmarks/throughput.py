@@ -21,7 +21,7 @@ from typing import Any
 from blake3 import blake3
 from eth_account import Account
 
-from benchmarks.node_cost import cpu_seconds, progress, write_result
+from benchmarks.record import cpu_seconds, progress, write_result
 from contracts import messages
 from contracts.draw import common_segment
 from contracts.messages import Message, StepProof, to_json

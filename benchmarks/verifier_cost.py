@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from benchmarks.economics import plan_of
-from benchmarks.node_cost import RESULTS, progress, write_result
+from benchmarks.record import RESULTS, progress, write_result
 from benchmarks.throughput import SEGMENTS_OF_ROUND, measure
 from contracts.run_config import RunConfig
 from verifier.audit_plan import AuditPlan

@@ -33,6 +33,7 @@ class LiveBoard:
             row |= {"round": str(progress.round), "node": progress.node, "segments": progress.detail}
         elif progress.event == "verdict":
             row |= {"round": str(progress.round), "node": progress.node, "verdict": progress.detail}
+            row |= {"error": f"{progress.error:.3g}", "limit": f"{progress.limit:.3g}"}
             self._segments += progress.segments
         else:
             row["more"] = f"{progress.event}: {progress.detail}"
@@ -45,11 +46,9 @@ class LiveBoard:
         for column in ("round", "node", "proof", "drawn", "verdict", "error", "limit", "more"):
             table.add_column(column, overflow="fold")
         for proof, row in list(self._proofs.items())[-ROWS:]:
-            verdict, _, measured = row.get("verdict", "").partition(" | ")
-            error, _, limit = measured.partition(" of ")
             table.add_row(
-                row.get("round", ""), row.get("node", "")[:10], f"{proof[:12]}…", row.get("segments", ""), verdict,
-                error, limit, row.get("more", ""),
+                row.get("round", ""), row.get("node", "")[:10], f"{proof[:12]}…", row.get("segments", ""),
+                row.get("verdict", ""), row.get("error", ""), row.get("limit", ""), row.get("more", ""),
             )  # fmt: skip
         return table
 

@@ -8,23 +8,20 @@ one step has no inside: such a run proves nothing about its verifiers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from enum import IntEnum
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from eth_utils import keccak, to_canonical_address
 
+from contracts.reasons import REJECT, Coded, Reason
 
-class Fault(IntEnum):
+
+class Fault(Coded):
     """Why a verifier loses stake."""
 
     TRACE_WITHHELD = 1
     TRACE_WRONG = 2
     PASSED_A_FAKE = 3
-
-    @property
-    def slug(self) -> str:
-        """As people and scripts read it."""
-        return self.name.lower().replace("_", "-")
 
 
 def trace_of(states: Sequence[bytes]) -> bytes:
@@ -67,6 +64,16 @@ def trace_faults(witnesses: Mapping[str, bytes], revealed: Mapping[str, bytes], 
     return found
 
 
-def passed_fakes(accepted: Mapping[str, Sequence[int]], proven_fake: int) -> dict[str, Fault]:
-    """Verifiers who accepted though the segment that a quorum found fake was among those they drew (by address)."""
-    return {verifier: Fault.PASSED_A_FAKE for verifier, drawn in accepted.items() if proven_fake in drawn}
+def proven_fakes(verdicts: Iterable[tuple[int, int, int, int]], threshold: int) -> frozenset[int]:
+    """Segments that at least `threshold` verdicts of the second stage found false by replay.
+
+    A verdict is given as (stage, outcome, reason, segment).
+    """
+    wrong = (2, REJECT, Reason.REPLAY_MISMATCH)
+    found = Counter(segment for stage, outcome, reason, segment in verdicts if (stage, outcome, reason) == wrong)
+    return frozenset(segment for segment, count in found.items() if count >= threshold)
+
+
+def passed_fakes(accepted: Mapping[str, Sequence[int]], fakes: frozenset[int]) -> dict[str, Fault]:
+    """Verifiers who accepted though a segment that a quorum found fake was among those they drew (by address)."""
+    return {verifier: Fault.PASSED_A_FAKE for verifier, drawn in accepted.items() if fakes & set(drawn)}

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+UNDECIDED, ACCEPT, REJECT = 0, 1, 2
+"""uint8 in Verdict.outcome."""
 
-class Reason(IntEnum):
+NO_SEGMENT = 0xFFFFFFFF
+"""uint32 in Verdict.segment, where the outcome is about none."""
+
+
+class Coded(IntEnum):
+    """Numbers in signed messages that people and scripts read as words."""
+
+    @property
+    def slug(self) -> str:
+        """For instance `replay-mismatch`."""
+        return self.name.lower().replace("_", "-")
+
+
+class Reason(Coded):
     """uint16 in Verdict.reason."""
 
     NONE = 0
@@ -20,8 +35,3 @@ class Reason(IntEnum):
     END_STATE_MISMATCH = 9
     QUORUM_MISSING = 10
     DRIFT = 11
-
-    @property
-    def slug(self) -> str:
-        """As people and scripts read it, for instance `replay-mismatch`."""
-        return self.name.lower().replace("_", "-")

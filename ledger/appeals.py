@@ -6,25 +6,25 @@ the bond), and reaches this module through the indexer. Whoever lets its time ru
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from eth_utils import keccak, to_checksum_address
 from sqlmodel import Session, col, select
 
 from contracts.bisection import Bisection, segment_bisection
 from contracts.messages import AppealRuling, BisectionMove, StepOpening, to_json
-from contracts.reasons import Reason
+from contracts.reasons import REJECT, Reason
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry, full_layout
 from contracts.tensorfile import unpack
-from ledger import journal, log, outbox
-from ledger.audit_tables import AppealRow, MoveRow, RulingSignature
+from ledger import cosign, journal, log, outbox
+from ledger.audit_tables import AppealRow, MoveRow
 from ledger.enrolment import require_run, theta_layout
 from ledger.errors import AlreadyDecided, NotFound, NotVerifier, OpeningMismatch, RoundClosed
 from ledger.proofs import require_proof
 from ledger.service import Ledger
 from ledger.tables import OpeningRow, Proof, Round, Run, SignedMessage, Transfer, VerdictRow
 
-REJECT = 2
-VALID_SECONDS = 80_000
 MOVING = ("bisecting", "opening")
 
 
@@ -42,7 +42,7 @@ def begin(ledger: Ledger, session: Session, proof_id: str, appellant: str) -> No
     row = AppealRow(
         proof=proof_id, run=proof.run, appellant=to_checksum_address(appellant), respondent=first.verifier,
         segment=first.segment, agreed=start.agreed, disputed=start.disputed, since=ledger.now(),
-        deadline=ledger.now() + VALID_SECONDS,
+        deadline=ledger.now() + cosign.ON_CHAIN_SECONDS,
     )  # fmt: skip
     _settle_moves(session, row)
     session.add(row)
@@ -98,23 +98,20 @@ def open_step(ledger: Ledger, message: StepOpening, signature: bytes) -> None:
 
 def rule(ledger: Ledger, message: AppealRuling, signature: bytes, signer: str) -> None:
     """Take a panel member's ruling; k that agree go to the chain and end the appeal."""
-    ledger.check(message, signature, signer, ledger.chain.epoch_domain)
-    name, proof_id = to_checksum_address(signer), "0x" + message.proof.hex()
-    verifiers, threshold = ledger.chain.registry.verifiers(), ledger.chain.registry.threshold()
+    proof_id = "0x" + message.proof.hex()
+    name = cosign.check(ledger, message, signature, signer, message.respondent)
     with ledger.store.write() as session:
         row = require_appeal(session, proof_id)
-        if name not in verifiers or name == row.respondent:
-            raise NotVerifier(f"{name} is not an admitted verifier other than the respondent")
         if row.state != "panel":
             raise RoundClosed(f"the appeal is {row.state}")
         if message != ruling_message(ledger, row, message.upheld):
             raise RoundClosed("model, respondent or deadline is not the appeal's")
-        if session.get(RulingSignature, (proof_id, name)) is not None:
+        if name in rulings(ledger, session, row):
             return
-        text = "0x" + signature.hex()
-        session.add(RulingSignature(proof=proof_id, signer=name, upheld=message.upheld, signature=text))
-        session.flush()
-        _decide(ledger, session, row, threshold)
+        cosign.add(ledger, session, message, signature, name)
+        signed = cosign.quorum(ledger, session, message)
+        if signed:
+            _decide(ledger, session, row, message, signed)
 
 
 def lapse(ledger: Ledger) -> None:
@@ -151,9 +148,10 @@ def moves(session: Session, proof_id: str) -> list[MoveRow]:
     return list(session.exec(select(MoveRow).where(MoveRow.proof == proof_id)))
 
 
-def rulings(session: Session, proof_id: str) -> list[RulingSignature]:
-    """What panel members have said."""
-    return list(session.exec(select(RulingSignature).where(RulingSignature.proof == proof_id)))
+def rulings(ledger: Ledger, session: Session, row: AppealRow) -> list[str]:
+    """Which panel members have ruled, either way."""
+    either = (ruling_message(ledger, row, upheld) for upheld in (True, False))
+    return [name for message in either for name in cosign.signers(ledger, session, message)]
 
 
 def upheld_proofs(session: Session, run: str, first: int, last: int) -> list[Proof]:
@@ -205,25 +203,20 @@ def _silent(session: Session, row: AppealRow, proof: Proof) -> str:
     return row.respondent
 
 
-def _decide(ledger: Ledger, session: Session, row: AppealRow, threshold: int) -> None:
-    given = rulings(session, row.proof)
-    for upheld in (True, False):
-        signed = {r.signer: bytes.fromhex(r.signature[2:]) for r in given if r.upheld == upheld}
-        if len(signed) < threshold:
-            continue
-        message = ruling_message(ledger, row, upheld)
-        outbox.enqueue(session, f"appeal:{row.proof}", ledger.chain.registry.decide_appeal(message, signed))
-        run = session.get_one(Run, row.run)
-        row.decided_round = run.round + (run.phase == "complete")  # an epoch that is closed pays nothing more
-        _enter(ledger, session, row, "upheld" if upheld else "dismissed")
-        signatures = {name: "0x" + text.hex() for name, text in sorted(signed.items())}
-        log.append(
-            session, "appeal-decided", proof=row.proof, message=to_json(message), signatures=signatures,
-            decided_round=row.decided_round,
-        )  # fmt: skip
-        if upheld:
-            _restore(ledger, session, row)
-        return
+def _decide(
+    ledger: Ledger, session: Session, row: AppealRow, message: AppealRuling, signed: Mapping[str, bytes]
+) -> None:
+    outbox.enqueue(session, f"appeal:{row.proof}", ledger.chain.registry.decide_appeal(message, signed))
+    run = session.get_one(Run, row.run)
+    row.decided_round = run.round + (run.phase == "complete")  # an epoch that is closed pays nothing more
+    _enter(ledger, session, row, "upheld" if message.upheld else "dismissed")
+    signatures = {name: "0x" + text.hex() for name, text in sorted(signed.items())}
+    log.append(
+        session, "appeal-decided", proof=row.proof, message=to_json(message), signatures=signatures,
+        decided_round=row.decided_round,
+    )  # fmt: skip
+    if message.upheld:
+        _restore(ledger, session, row)
 
 
 def _restore(ledger: Ledger, session: Session, row: AppealRow) -> None:

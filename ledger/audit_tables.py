@@ -49,15 +49,6 @@ class FaultRow(SQLModel, table=True):
     deadline: int
 
 
-class FaultSignature(SQLModel, table=True):
-    """Another verifier's word that it found the same."""
-
-    evidence: str = Field(primary_key=True)
-    verifier: str = Field(primary_key=True)
-    signer: str = Field(primary_key=True)
-    signature: str
-
-
 class AppealRow(SQLModel, table=True):
     """An appeal against the voiding of a proof: bisecting, opening, panel, then upheld or dismissed.
 
@@ -93,13 +84,4 @@ class MoveRow(SQLModel, table=True):
     message: str
 
 
-class RulingSignature(SQLModel, table=True):
-    """A panel member's ruling."""
-
-    proof: str = Field(primary_key=True)
-    signer: str = Field(primary_key=True)
-    upheld: bool
-    signature: str
-
-
-APPEND_ONLY: tuple[str, ...] = ("witness", "workaudit", "reveal", "fault", "faultsignature", "move", "rulingsignature")
+APPEND_ONLY: tuple[str, ...] = ("witness", "workaudit", "reveal", "fault", "move")

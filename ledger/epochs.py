@@ -10,12 +10,11 @@ from contracts.messages import EpochRoot, from_json
 from contracts.payout_tree import PayoutTree
 from contracts.run_config import RunConfig
 from contracts.verifier_registry import EpochStatus
-from ledger import appeals, journal, log, outbox
-from ledger.errors import NotFound, NotVerifier, RootMismatch, TooEarly
+from ledger import appeals, cosign, journal, log, outbox
+from ledger.errors import NotFound, RootMismatch, TooEarly
 from ledger.service import Ledger
-from ledger.tables import Epoch, EpochSignature, PayoutRow, Proof, Run, Transfer
+from ledger.tables import Epoch, PayoutRow, Proof, Run, Transfer
 
-VALID_SECONDS = 80_000
 STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "final"}
 
 
@@ -43,7 +42,7 @@ def close_if_due(ledger: Ledger, session: Session, run: Run) -> None:
         {"index": p.index, "account": to_checksum_address(p.account), "kind": p.kind, "amount": str(p.amount)}
         for p in payouts
     ]
-    deadline = ledger.now() + VALID_SECONDS
+    deadline = ledger.now() + cosign.ON_CHAIN_SECONDS
     log.append(
         session, "epoch-closed", run=run.id, epoch=number, first_round=first, last_round=run.round,
         root="0x" + root.hex(), total=str(total), count=len(payouts), payouts=lines, deadline=deadline,
@@ -60,22 +59,12 @@ def close_if_due(ledger: Ledger, session: Session, run: Run) -> None:
 
 def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, signer: str) -> None:
     """Take a verifier's signature on the epoch's root; `settle` brings k of them to the chain."""
-    ledger.check(message, signature, signer, ledger.chain.epoch_domain)
-    if to_checksum_address(signer) not in ledger.chain.registry.verifiers():
-        raise NotVerifier(f"{signer} is not admitted in the VerifierRegistry")
+    name = cosign.check(ledger, message, signature, signer)
     with ledger.store.write() as session:
         epoch = require_epoch(session, number)
-        expected = root_message(ledger, epoch)
-        if message != expected:
+        if message != root_message(ledger, epoch):
             raise RootMismatch(f"epoch {number} attempt {epoch.attempt} has root {epoch.root}")
-        known = session.get(EpochSignature, (number, epoch.attempt, to_checksum_address(signer)))
-        if known is None:
-            session.add(
-                EpochSignature(
-                    epoch=number, attempt=epoch.attempt, verifier=to_checksum_address(signer),
-                    signature="0x" + signature.hex(),
-                )
-            )  # fmt: skip
+        cosign.add(ledger, session, message, signature, name)
 
 
 def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
@@ -191,17 +180,12 @@ def _first_unpaid(session: Session, run: Run) -> int:
 
 def _propose(ledger: Ledger, session: Session, epoch: Epoch) -> None:
     """Queue the proposal once k signatures count on the chain, which takes epochs one after the other."""
+    message = root_message(ledger, epoch)
+    if not cosign.signers(ledger, session, message):
+        return
     registry = ledger.chain.registry
-    threshold = registry.threshold()
-    rows = session.exec(
-        select(EpochSignature).where(EpochSignature.epoch == epoch.number, EpochSignature.attempt == epoch.attempt)
-    ).all()
-    if len(rows) < threshold or registry.finalized_epochs() + 1 != epoch.number:
+    if registry.finalized_epochs() + 1 != epoch.number:
         return
-    admitted, least = registry.verifiers(), registry.min_stake()
-    counting = [r for r in rows if r.verifier in admitted and registry.stake_of(r.verifier) >= least]
-    if len(counting) < threshold:
-        return
-    signed = {row.verifier: bytes.fromhex(row.signature[2:]) for row in counting[:threshold]}
-    call = ledger.chain.registry.propose(root_message(ledger, epoch), signed)
-    outbox.enqueue(session, f"propose-root:{epoch.number}:{epoch.attempt}", call)
+    signed = cosign.quorum(ledger, session, message)
+    if signed:
+        outbox.enqueue(session, f"propose-root:{epoch.number}:{epoch.attempt}", registry.propose(message, signed))

@@ -264,12 +264,11 @@ class PayoutRow(SQLModel, table=True):
     leaf: str = Field(unique=True)
 
 
-class EpochSignature(SQLModel, table=True):
-    """A verifier's signature on an epoch's root, for one attempt."""
+class Cosignature(SQLModel, table=True):
+    """A verifier's signature under a message that k of them bring to the chain, by the message's EIP-712 digest."""
 
-    epoch: int = Field(primary_key=True)
-    attempt: int = Field(primary_key=True)
-    verifier: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    signer: str = Field(primary_key=True)
     signature: str
 
 
@@ -352,7 +351,7 @@ APPEND_ONLY: tuple[str, ...] = (
     "resolution",
     "logentry",
     "payout",
-    "epochsignature",
+    "cosignature",
     "chainevent",
     "ballot",
 )

@@ -7,7 +7,7 @@ from sqlmodel import Session, select
 
 from contracts.errors import BadField
 from contracts.messages import Verdict, to_json
-from contracts.reasons import Reason
+from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT, UNDECIDED, Reason
 from contracts.run_config import RunConfig
 from ledger import journal, log
 from ledger.enrolment import require_run
@@ -15,9 +15,6 @@ from ledger.errors import AlreadyDecided, RoundClosed, TooEarly
 from ledger.proofs import panel, require_panelist, require_proof
 from ledger.service import Ledger
 from ledger.tables import ChallengeRow, Node, Proof, Round, SignedMessage, VerdictRow
-
-UNDECIDED, ACCEPT, REJECT = 0, 1, 2
-NO_SEGMENT = 0xFFFFFFFF
 
 
 def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:

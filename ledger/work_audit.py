@@ -9,19 +9,16 @@ from __future__ import annotations
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
-from contracts.faults import Fault, evidence_of, passed_fakes, trace_faults, witness_of
+from contracts.faults import Fault, evidence_of, passed_fakes, proven_fakes, trace_faults, witness_of
 from contracts.messages import VerifierFault, WorkReveal, WorkWitness, to_json
-from contracts.reasons import Reason
-from ledger import log, outbox
-from ledger.audit_tables import FaultRow, FaultSignature, RevealRow, WitnessRow, WorkAuditRow
+from contracts.reasons import ACCEPT
+from ledger import cosign, log, outbox
+from ledger.audit_tables import FaultRow, RevealRow, WitnessRow, WorkAuditRow
 from ledger.enrolment import require_run
 from ledger.errors import AlreadyDecided, BindingMismatch, NotFound, NotVerifier, RoundClosed, TooEarly
 from ledger.proofs import require_panelist, require_proof
 from ledger.service import Ledger
 from ledger.tables import ChallengeRow, Proof, Resolution, VerdictRow
-
-ACCEPT, REJECT = 1, 2
-VALID_SECONDS = 80_000
 
 
 def bind(ledger: Ledger, message: WorkWitness, signature: bytes) -> None:
@@ -67,11 +64,13 @@ def reveal(ledger: Ledger, message: WorkReveal, signature: bytes) -> None:
 
 def audit_decided(ledger: Ledger) -> None:
     """List the faults of every decided proof whose verifiers have all revealed, or have had their time."""
-    threshold = ledger.chain.registry.threshold()
     with ledger.store.read() as session:
         audited = select(WorkAuditRow.proof)
         waiting = select(Proof).where(Proof.state != "pending", col(Proof.id).not_in(audited))
         due = [p.id for p in session.exec(waiting) if _is_due(ledger, session, p)]
+    if not due:
+        return
+    threshold = ledger.chain.registry.threshold()
     for proof_id in due:
         with ledger.store.write() as session:
             proof = require_proof(session, proof_id)
@@ -81,21 +80,16 @@ def audit_decided(ledger: Ledger) -> None:
 
 def sign_fault(ledger: Ledger, message: VerifierFault, signature: bytes, signer: str) -> None:
     """Take another verifier's word for a listed fault; k of them go to the chain."""
-    ledger.check(message, signature, signer, ledger.chain.epoch_domain)
-    name, accused = to_checksum_address(signer), to_checksum_address(message.verifier)
-    if name not in ledger.chain.registry.verifiers() or name == accused:
-        raise NotVerifier(f"{name} is not an admitted verifier other than the accused")
-    threshold = ledger.chain.registry.threshold()
+    name = cosign.check(ledger, message, signature, signer, message.verifier)
     with ledger.store.write() as session:
-        row = _listed(session, message, accused)
+        row = _listed(session, message, to_checksum_address(message.verifier))
         if message != fault_message(ledger, row):
             raise BindingMismatch("model or deadline is not the listed fault's")
-        place = (row.evidence, accused, name)
-        if session.get(FaultSignature, place) is None:
-            text = "0x" + signature.hex()
-            session.add(FaultSignature(evidence=row.evidence, verifier=accused, signer=name, signature=text))
-            session.flush()
-        _punish(ledger, session, row, threshold)
+        cosign.add(ledger, session, message, signature, name)
+        signed = cosign.quorum(ledger, session, message)
+        if signed:
+            call = ledger.chain.registry.punish(message, signed)
+            outbox.enqueue(session, f"punish:{row.evidence}:{row.verifier}", call)
 
 
 def fault_message(ledger: Ledger, row: FaultRow) -> VerifierFault:
@@ -108,12 +102,6 @@ def faults(session: Session, run: str) -> list[FaultRow]:
     return list(session.exec(select(FaultRow).where(FaultRow.run == run)))
 
 
-def signers(session: Session, row: FaultRow) -> list[FaultSignature]:
-    """Who signed a fault."""
-    place = (FaultSignature.evidence == row.evidence, FaultSignature.verifier == row.verifier)
-    return list(session.exec(select(FaultSignature).where(*place)))
-
-
 def _is_due(ledger: Ledger, session: Session, proof: Proof) -> bool:
     if not _witnesses(session, proof).keys() - _revealed(session, proof).keys():
         return True
@@ -124,26 +112,24 @@ def _is_due(ledger: Ledger, session: Session, proof: Proof) -> bool:
 def _audit(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> None:
     found = trace_faults(_witnesses(session, proof), _revealed(session, proof), threshold)
     listed = {(verifier, fault) for verifier, fault in found.items()}
-    listed |= set(_passed(session, proof).items())
+    listed |= set(_passed(session, proof, threshold).items())
     for verifier, fault in sorted(listed):
         _list_fault(ledger, session, proof, verifier, fault)
     session.add(WorkAuditRow(proof=proof.id, made=ledger.now()))
 
 
-def _passed(session: Session, proof: Proof) -> dict[str, Fault]:
-    if proof.state != "voided" or proof.reason != Reason.REPLAY_MISMATCH:
-        return {}
+def _passed(session: Session, proof: Proof, threshold: int) -> dict[str, Fault]:
     rows = session.exec(select(VerdictRow).where(VerdictRow.proof == proof.id)).all()
-    fake = next((r.segment for r in rows if r.stage == 2 and r.outcome == REJECT), None)
+    fakes = proven_fakes(((r.stage, r.outcome, r.reason, r.segment) for r in rows), threshold)
     accepted = {r.verifier for r in rows if r.stage == 1 and r.outcome == ACCEPT}
     draws = session.exec(select(ChallengeRow).where(ChallengeRow.proof == proof.id))
     drawn = {row.verifier: row.segments for row in draws if row.verifier in accepted}
-    return {} if fake is None else passed_fakes(drawn, fake)
+    return passed_fakes(drawn, fakes)
 
 
 def _list_fault(ledger: Ledger, session: Session, proof: Proof, verifier: str, fault: Fault) -> None:
     evidence = "0x" + evidence_of(bytes.fromhex(proof.id[2:]), fault).hex()
-    deadline = ledger.now() + VALID_SECONDS
+    deadline = ledger.now() + cosign.ON_CHAIN_SECONDS
     session.add(
         FaultRow(
             proof=proof.id, verifier=verifier, fault=int(fault), run=proof.run, evidence=evidence, deadline=deadline
@@ -176,11 +162,3 @@ def _listed(session: Session, message: VerifierFault, accused: str) -> FaultRow:
     if found is None:
         raise NotFound(f"no fault of {accused} with evidence {evidence}")
     return found
-
-
-def _punish(ledger: Ledger, session: Session, row: FaultRow, threshold: int) -> None:
-    signed = {s.signer: bytes.fromhex(s.signature[2:]) for s in signers(session, row)}
-    if len(signed) < threshold:
-        return
-    call = ledger.chain.registry.punish(fault_message(ledger, row), signed)
-    outbox.enqueue(session, f"punish:{row.evidence}:{row.verifier}", call)

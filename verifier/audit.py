@@ -19,12 +19,12 @@ from contracts.errors import CommonweightError
 from contracts.log_audit import epoch_payouts
 from contracts.messages import Message, from_json
 from contracts.payout_tree import PayoutTree
+from contracts.reasons import ACCEPT, REJECT
 from contracts.run_config import InvalidRunConfig, RunConfig
 from contracts.signing import Domain, digest, require_signer
 from verifier.errors import AuditFailed
 
 M = TypeVar("M", bound=Message)
-ACCEPT, REJECT = 1, 2
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,13 @@ def explain(bundle: Bundle, corpus: Corpus) -> Iterator[Finding]:
     """Run every check that the opened boundaries allow; a failing one does not stop the others."""
     case = Case(bundle, bundle.view, bundle.round)
     yield _finding("1-2 binding and profile", lambda: check_binding(case))
-    for segment in opened_segments(bundle):
+    for segment in opened_segments({int(boundary) for boundary in bundle.view["openings"]}):
         yield _finding(f"3-4 segment {segment} replayed", lambda s=segment: check_segment(case, s, corpus))  # type: ignore[misc]
     yield _finding("5-6 end state and pseudo-gradient", lambda: check_end(case))
 
 
-def opened_segments(bundle: Bundle) -> list[int]:
-    """Segments of which both ends were opened."""
-    opened = {int(boundary) for boundary in bundle.view["openings"]}
+def opened_segments(opened: set[int]) -> list[int]:
+    """Segments of which both ends are among the opened boundaries."""
     return sorted(b for b in opened if b + 1 in opened)
 
 

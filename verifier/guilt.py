@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 from eth_utils import to_checksum_address
 
 from contracts.draw import draw_segments
-from contracts.faults import passed_fakes, trace_faults, witness_of
+from contracts.faults import passed_fakes, proven_fakes, trace_faults, witness_of
 from contracts.messages import Challenge, Verdict, WorkReveal, WorkWitness, from_json
-from contracts.reasons import Reason
+from contracts.reasons import ACCEPT
 from contracts.signing import require_signer
 from trainer.client import ApiClient, octets
-from verifier.panel import ACCEPT, REJECT
 
 M = TypeVar("M", Challenge, Verdict, WorkReveal, WorkWitness)
 
@@ -30,12 +29,11 @@ def find_faults(client: ApiClient, view: dict[str, Any], threshold: int) -> set[
         if witness_of(r.verifier, r.proof, r.trace) == witnesses.get(to_checksum_address(r.verifier))
     }
     found = {(who, fault.slug) for who, fault in trace_faults(witnesses, revealed, threshold).items()}
-    wrong = (2, REJECT, Reason.REPLAY_MISMATCH)
-    fakes = [v.segment for v in verdicts if (v.stage, v.outcome, v.reason) == wrong]
-    if len(fakes) < threshold:
+    fakes = proven_fakes(((v.stage, v.outcome, v.reason, v.segment) for v in verdicts), threshold)
+    if not fakes:
         return found
     draws = {who: drawn for who, drawn in _draws(client, view) if who in accepted}
-    return found | {(who, fault.slug) for who, fault in passed_fakes(draws, fakes[0]).items()}
+    return found | {(who, fault.slug) for who, fault in passed_fakes(draws, fakes).items()}
 
 
 def _draws(client: ApiClient, view: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -7,12 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contracts.draw import boundaries_to_open
-from contracts.reasons import Reason
+from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT, UNDECIDED, Reason
 from verifier.jobs import Job, Key, Order, State
 from verifier.queue import VerifierApp
-
-NO_SEGMENT = 0xFFFFFFFF
-UNDECIDED, ACCEPT, REJECT = 0, 1, 2
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.chain import connect
@@ -19,25 +20,28 @@ from verifier.duties import Duties
 from verifier.errors import AuditFailed
 from verifier.jobs import Key, Order, State
 from verifier.log_mirror import LogMirror
-from verifier.panel import ACCEPT, REJECT, Examination, Outcome
+from verifier.panel import Examination, Outcome
 from verifier.queue import make_app
 from verifier.settings import VerifierSettings
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS, NEWS_SECONDS = 0.3, 1.0
+LOOK_SECONDS = 3.0  # what only the chain changes (an epoch's attempt) is not in the log
 MERGE_ATTEMPTS = 1_000  # a round waits for its outer step: giving up would stop the run
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a verifier says while it works."""
+    """What a verifier says while it works; `segments` were read for a verdict, errors are relative."""
 
     event: str
     round: int = 0
     node: str = ""
     proof: str = ""
     detail: str = ""
-    segments: int = 0
+    segments: int | None = None
+    error: float | None = None
+    limit: float | None = None
 
 
 class VerifierService:
@@ -52,6 +56,8 @@ class VerifierService:
         self._draws = DrawChain(settings.folder / f"draw-{settings.run[2:18]}.secret")
         self._examinations: dict[tuple[str, int], Examination] = {}
         self._signed: set[tuple[int, int]] = set()
+        self._attested: set[int] = set()
+        self._looked, self._look_again = -1, 0.0
         self._mirror, self._audit = self._open_mirror()
         self._duties = Duties(self.client, settings.run, settings.folder, self._app, settings.attempts)
 
@@ -70,13 +76,16 @@ class VerifierService:
         while not stop.is_set():
             try:
                 seen = self.client.news(seen, POLL_SECONDS if busy else NEWS_SECONDS)
-                busy = self.step()
+                busy = self.step(seen)
             except (ApiProblem, ApiUnreachable, AuditFailed) as error:
                 self._report(Progress("trouble", detail=f"{error.code}: {error.detail}"))
                 stop.wait(NEWS_SECONDS)
 
-    def step(self) -> bool:
-        """Do what is due now; whether something is awaited that the log will not tell of (workers, a beacon)."""
+    def step(self, log_size: int | None = None) -> bool:
+        """Do what is due now; whether something is awaited that the log will not tell of (workers, a beacon).
+
+        With the size of the log, what only the log brings (epochs, faults, appeals) is asked for when it has grown.
+        """
         run = self.client.get(f"/runs/{self.settings.run}")
         if run["round"] == 0:
             return False
@@ -86,13 +95,21 @@ class VerifierService:
             self._examine(line)
         if current["phase"] == "merging":
             self._merge(current)
+        waiting = False
+        if log_size is None or log_size != self._looked or time.monotonic() > self._look_again:
+            waiting = self._look()
+            # a worker's answer comes without a log entry: look again at once
+            self._looked = -1 if waiting or log_size is None else log_size
+            self._look_again = time.monotonic() + LOOK_SECONDS
+        return bool(pending) or current["phase"] == "merging" or waiting
+
+    def _look(self) -> bool:
         for epoch in self.client.get("/epochs"):
             if epoch["state"] == "closed":
                 self._sign_epoch(epoch)
         self._duties.reveal(self._say)
         self._duties.sign_faults(self._audit.authority.threshold, self._say)
-        waiting = self._duties.answer_appeals(self._say)
-        return bool(pending) or current["phase"] == "merging" or waiting
+        return self._duties.answer_appeals(self._say)
 
     def _examine(self, line: dict[str, Any]) -> None:
         status = self.client.get(f"/proofs/{line['proof']}/status")
@@ -141,18 +158,9 @@ class VerifierService:
         )  # fmt: skip
         self.client.send("/verdicts", message)
         read = len(self._examinations[view["proof"], view["stage"]].segments)
-        measured = f" | {outcome.measured / 1e18:.3g} of {outcome.limit / 1e18:.3g}"
-        word = {ACCEPT: "accept", REJECT: "reject"}.get(outcome.outcome, "undecided")
-        self._report(
-            Progress(
-                "verdict",
-                view["round"],
-                view["node"],
-                view["proof"],
-                f"{word} {outcome.detail}".strip() + measured,
-                read,
-            )
-        )
+        word = f"{('undecided', 'accept', 'reject')[outcome.outcome]} {outcome.detail}".strip()
+        said = Progress("verdict", view["round"], view["node"], view["proof"], word, read)
+        self._report(replace(said, error=outcome.measured / 1e18, limit=outcome.limit / 1e18))
 
     def _merge(self, current: dict[str, Any]) -> None:
         run, number = self.settings.run, int(current["round"])
@@ -204,5 +212,4 @@ class VerifierService:
             frozenset(registry.verifiers()), registry.threshold(), self._decision,
         )  # fmt: skip
         audit = LogAudit(authority)
-        self._attested: set[int] = set()
         return LogMirror(self.client, audit, self.settings.folder / "tree-head.json"), audit

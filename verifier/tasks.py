@@ -31,7 +31,7 @@ def corpus() -> Corpus:
     return load_corpus(settings.data) if settings.data else default_corpus()
 
 
-@app.task(name="verifier.check_segment")  # type: ignore[untyped-decorator]
+@app.task(name="verifier.check_segment", shared=False)  # type: ignore[untyped-decorator]
 def check_segment(proof: str, segment: int) -> dict[str, Any]:
     """Replay one segment."""
     try:
@@ -42,7 +42,7 @@ def check_segment(proof: str, segment: int) -> dict[str, Any]:
     return {"failed": False, "segment": segment, "measured": measured, "trace": trace}
 
 
-@app.task(name="verifier.check_end")  # type: ignore[untyped-decorator]
+@app.task(name="verifier.check_end", shared=False)  # type: ignore[untyped-decorator]
 def check_end(proof: str) -> dict[str, Any]:
     """Check binding and end of one proof."""
     case = _case(proof)
@@ -54,19 +54,19 @@ def check_end(proof: str) -> dict[str, Any]:
     return {"failed": False, "segment": case.last_segment, "measured": "0"}
 
 
-@app.task(name="verifier.merge")  # type: ignore[untyped-decorator]
+@app.task(name="verifier.merge", shared=False)  # type: ignore[untyped-decorator]
 def merge(run: str, number: int) -> dict[str, Any]:
     """Compute the outer step of a round and upload it."""
     return outer_step.compute(client(), run, number, corpus().held_out)
 
 
-@app.task(name="verifier.named_state")  # type: ignore[untyped-decorator]
+@app.task(name="verifier.named_state", shared=False)  # type: ignore[untyped-decorator]
 def named_state(proof: str, segment: int, step: int) -> dict[str, Any]:
     """As respondent of an appeal: what this verifier calls the state after a step."""
     return {"state": appeals.named_state(_case(proof), segment, step, corpus()).hex()}
 
 
-@app.task(name="verifier.judge")  # type: ignore[untyped-decorator]
+@app.task(name="verifier.judge", shared=False)  # type: ignore[untyped-decorator]
 def judge(proof: str) -> dict[str, Any]:
     """As panel member of an appeal: replay the one step that is left."""
     return {"upheld": appeals.judge(_case(proof), client().get(f"/appeals/{proof}"), corpus())}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import stop_on_signals
 from contracts.errors import CommonweightError
+
+if TYPE_CHECKING:
+    from trainer.client import ApiClient
 
 SEEN_SECONDS = 120.0
 
@@ -53,12 +57,9 @@ def appeal(
     emit({"proof": proof, "outcome": outcome}) if as_json else say(outcome)
 
 
-def _await_seen(client: object, proof: str) -> None:
-    import time
+def _await_seen(client: ApiClient, proof: str) -> None:
+    from trainer.client import ApiProblem
 
-    from trainer.client import ApiClient, ApiProblem
-
-    assert isinstance(client, ApiClient)
     end = time.monotonic() + SEEN_SECONDS
     while True:
         try:

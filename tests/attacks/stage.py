@@ -41,7 +41,7 @@ TINY = {
 }  # fmt: skip
 HONEST = "honest"
 RESTARTED = "honest, restarted once it had committed"
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 600.0
 HASTE_SECONDS = 25
 CALM_SECONDS, CROWD_CALM_SECONDS, STEP_SECONDS = 1.0, 5.0, 1.0
 
@@ -102,6 +102,7 @@ class Stage:
         self.text = folder / "text.txt"
         self.text.write_text("".join(f"line {i}: the quick brown fox, {i * i} times\n" for i in range(500)))
         self.actors: dict[str, Actor] = {}
+        self.said: list[service.Progress] = []
         self.stop = threading.Event()
         self._reader = ApiClient(api_url)
         self._threads: list[threading.Thread] = []
@@ -133,7 +134,7 @@ class Stage:
         monkeypatch.setattr(service, "make_app", InlineApp.of)
         monkeypatch.setattr(service, "DrawChain", partial(DrawChain, length=8))
         monkeypatch.setattr(tasks, "settings", settings)
-        verifier = service.VerifierService(settings, lambda _progress: None)
+        verifier = service.VerifierService(settings, self.said.append)
         verifier.anchor()
         self._start(partial(self._step, verifier))
 
@@ -165,6 +166,11 @@ class Stage:
         """Verified work of its payout address."""
         with self.ledger.store.read() as session:
             return journal.balances(session, "work").get(actor.payout, 0)
+
+    def told(self, actor: Actor) -> list[str]:
+        """What the verifier said of its newest proof."""
+        proof = actor.line.get("proof")
+        return [f"{said.event}: {said.detail}" for said in self.said if said.proof and said.proof == proof]
 
     def close(self) -> None:
         """Send everybody home."""

@@ -9,7 +9,7 @@ import pytest
 from tests.attacks.stage import HONEST, RESTARTED, Stage, perform, served
 from trainer.cheats import CHEATS
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 HASTY = frozenset({"withheld", "stale-start", "replayed-round"})
 
 
@@ -24,7 +24,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_a_cheat_ends_as_the_catalogue_says_and_earns_nothing(name: str, stage: Stage) -> None:
     cheat, actor = CHEATS[name], stage.actors[name]
     end = actor.refusal if cheat.refused else actor.line.get("reason")
-    assert end == cheat.outcome, f"refusal {actor.refusal}, proof {actor.line}"
+    assert end == cheat.outcome, f"refusal {actor.refusal}, proof {actor.line}, {stage.told(actor)}"
     assert cheat.refused or actor.line["state"] == "voided"
     assert actor.line.get("state") != "posted"
     assert stage.credit(actor) == 0
@@ -33,5 +33,5 @@ def test_a_cheat_ends_as_the_catalogue_says_and_earns_nothing(name: str, stage: 
 @pytest.mark.parametrize("name", [HONEST, RESTARTED, f"{HONEST} in haste"])
 def test_the_honest_node_beside_them_is_posted_and_credited(name: str, stage: Stage) -> None:
     actor = stage.actors[name]
-    assert (actor.refusal, actor.line["state"]) == (None, "posted")
+    assert (actor.refusal, actor.line.get("state")) == (None, "posted"), stage.told(actor)
     assert stage.credit(actor) >= actor.line["work"] > 0

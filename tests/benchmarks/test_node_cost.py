@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import node_cost
-from benchmarks.node_cost import measure, percent, write_result
+from benchmarks import record
+from benchmarks.node_cost import measure, percent
 from contracts.run_config import RunConfig
 
 pytestmark = pytest.mark.unit
@@ -29,8 +29,8 @@ def test_a_round_records_its_start_and_every_segments_end_and_finishes_once() ->
 
 
 def test_a_result_says_how_to_repeat_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_cost, "RESULTS", tmp_path / "results")
-    write_result("node_cost", {"figure": 1})
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    record.write_result("node_cost", {"figure": 1})
     written = json.loads((tmp_path / "results" / "node_cost.json").read_text())
     assert (written["figure"], written["command"]) == (1, "python -m benchmarks.node_cost")
     assert set(written) == {"figure", "command", "date", "machine"}

@@ -32,7 +32,7 @@ def test_without_agreement_nobody_is_called_wrong() -> None:
 
 
 def test_who_accepted_a_drawn_fake_is_at_fault_and_who_did_not_draw_it_is_not() -> None:
-    assert passed_fakes({A: (0, 3), B: (1, 2)}, 3) == {A: Fault.PASSED_A_FAKE}
+    assert passed_fakes({A: (0, 3), B: (1, 2)}, frozenset({3})) == {A: Fault.PASSED_A_FAKE}
 
 
 def test_evidence_tells_kinds_and_proofs_apart() -> None:

@@ -25,7 +25,7 @@ def runs(folder: Path) -> list[tuple[str, int]]:
     return [(name, int(pid)) for name, pid in (line.split() for line in lines)]
 
 
-@app.task(name="verifier.check_segment")
+@app.task(name="verifier.check_segment", shared=False)
 def check_segment(proof: str, segment: int) -> dict[str, Any]:
     """Does to a segment what the proof orders."""
     order = json.loads(proof)
@@ -40,7 +40,7 @@ def check_segment(proof: str, segment: int) -> dict[str, Any]:
     return {"failed": False, "segment": segment, "measured": str(segment)}
 
 
-@app.task(name="verifier.check_end")
+@app.task(name="verifier.check_end", shared=False)
 def check_end(proof: str) -> dict[str, Any]:
     """Always in order."""
     _note(Path(json.loads(proof)["folder"]), "end")

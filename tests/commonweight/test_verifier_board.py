@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from commonweight.verifier_board import LiveBoard, showing
+from verifier.service import Progress
+
+pytestmark = pytest.mark.unit
+PROOF = "0x" + "ab" * 32
+
+
+def drawn(board: LiveBoard) -> str:
+    out = io.StringIO()
+    Console(file=out, width=200).print(board.render())
+    return out.getvalue()
+
+
+def test_a_proof_is_one_row_from_draw_to_verdict_with_error_and_limit() -> None:
+    board = LiveBoard(Console(file=io.StringIO()))
+    board(Progress("drawn", 2, "0x" + "11" * 20, PROOF, "segments [1, 4]"))
+    board(Progress("verdict", 2, "0x" + "11" * 20, PROOF, "reject segment 4", 2, 0.5, 0.001))
+    shown = drawn(board)
+    assert shown.count(PROOF[:12]) == 1
+    for text in ("segments [1, 4]", "reject segment 4", "0.5", "0.001", "2 segments checked"):
+        assert text in shown
+
+
+def test_what_is_about_no_proof_stands_below_and_only_a_board_is_kept_on_the_screen() -> None:
+    board = LiveBoard(Console(file=io.StringIO()))
+    board(Progress("trouble", detail="api-unreachable"))
+    assert "trouble api-unreachable" in drawn(board)
+    with showing(board):
+        assert board.live.is_started
+    assert not board.live.is_started
+    with showing(print):
+        pass
