@@ -14,7 +14,7 @@ from contracts import messages
 from contracts.draw import boundaries_to_open
 from contracts.errors import BadField
 from contracts.messages import from_json
-from ledger import enrolment, log, merges, proofs, verdicts
+from ledger import enrolment, log, merges, pledges, proofs, verdicts
 from ledger.errors import NotFound
 from ledger.service import Ledger
 from ledger.tables import Round, Run
@@ -123,6 +123,14 @@ def open_boundary(body: OpeningBody, ledger: Ledger = Depends(get_ledger)) -> di
     path = [octets(node) for node in body.path]
     proofs.open_boundary(ledger, message, body.signature_bytes(), message.blob.hex(), path)
     return {"boundary": message.boundary}
+
+
+@router.post("/pledges")
+def open_pledge(body: Envelope, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """Open what the proof's node pledged: honest work, or a canary."""
+    message = from_json(messages.PledgeOpening, body.message)
+    pledges.open_pledge(ledger, message, body.signature_bytes())
+    return {"proof": "0x" + message.proof.hex()}
 
 
 @router.post("/verdicts")

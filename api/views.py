@@ -9,7 +9,7 @@ from sqlmodel import Session, select
 
 from contracts.reasons import Reason
 from contracts.run_config import RunConfig
-from ledger import cosign, epochs, merges, proofs
+from ledger import cosign, epochs, merges, panels, proofs
 from ledger.audit_tables import RevealRow, WitnessRow
 from ledger.service import Ledger, envelopes
 from ledger.tables import (
@@ -20,6 +20,7 @@ from ledger.tables import (
     Outgoing,
     Participant,
     PayoutRow,
+    PledgeRow,
     Proof,
     Round,
     Run,
@@ -81,14 +82,17 @@ def proof(session: Session, row: Proof) -> dict[str, Any]:
     verdicts = session.exec(select(VerdictRow).where(VerdictRow.proof == row.id)).all()
     bound = session.exec(select(WitnessRow).where(WitnessRow.proof == row.id)).all()
     revealed = session.exec(select(RevealRow).where(RevealRow.proof == row.id)).all()
+    pledge = session.get(PledgeRow, row.id)
     heard = [*(o.message for o in openings), *(c.message for c in draws), *(v.message for v in verdicts)]
-    heard += [*(w.message for w in bound), *(r.message for r in revealed)]
+    heard += [*(w.message for w in bound), *(r.message for r in revealed), *([pledge.message] if pledge else [])]
     said = envelopes(session, [row.id, *heard])
     return {
         **proof_line(row), **said[row.id], "run": row.run, "beacon_block": row.beacon_block,
         "segments": RunConfig.from_json(current.config).segments, "samples": run_row.manifest["samples"],
         "disputed": row.disputed, "gradient_blob": row.gradient_blob, "opening_deadline": row.opening_deadline,
         "openings": {str(o.boundary): {"blob": o.blob, "path": o.path, **said[o.message]} for o in openings},
+        "panel": [seat.verifier for seat in panels.seats(session, row)],
+        "pledge": said[pledge.message] if pledge else None,
         "challenges": [{**said[c.message], "segments": c.segments} for c in draws],
         "verdicts": [said[v.message] for v in verdicts],
         "witnesses": [said[w.message] for w in bound], "reveals": [said[r.message] for r in revealed],
@@ -100,9 +104,12 @@ def proof_status(session: Session, row: Proof) -> dict[str, Any]:
     opened = sorted(session.exec(select(OpeningRow.boundary).where(OpeningRow.proof == row.id)))
     voted = session.exec(select(VerdictRow.verifier).where(VerdictRow.proof == row.id, VerdictRow.stage == row.stage))
     wanted = sorted(set(proofs.asked_boundaries(session, row)) - set(opened)) if row.state == "pending" else []
+    awaited = row.state == "pending" and row.accepted_since is not None
+    pledge_wanted = awaited and session.get(PledgeRow, row.id) is None
     return {
         **proof_line(row), "opened": opened, "wanted": wanted, "opening_deadline": row.opening_deadline,
-        "voted": list(voted),
+        "panel": [seat.verifier for seat in panels.seats(session, row)], "voted": list(voted),
+        "pledge_wanted": pledge_wanted,
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from benchmarks.record import cpu_seconds, progress, write_result
 from contracts import messages
 from contracts.draw import common_segment
 from contracts.messages import Message, StepProof, to_json
+from contracts.pledge import Pledge
 from contracts.run_config import RunConfig
 from contracts.signing import Domain, digest, sign
 from contracts.state_layout import inner_digest, theta_digest
@@ -75,7 +76,8 @@ def _commitment(config: RunConfig, start: Tensors, done: Trajectory) -> StepProo
         run=RUN, round=1, node=NODE, startState=theta_digest(start), innerState=inner_digest(start),
         commitment=done.root, boundaries=config.segments + 1, endState=theta_digest(done.end_state),
         innerEnd=inner_digest(done.end_state), pseudoGradient=done.pseudo_gradient_digest, dataSeed=DATA_SEED,
-        config=config.digest(), profile=configure_determinism(config.profile).digest(), steps=config.steps,
+        config=config.digest(), profile=configure_determinism(config.profile).digest(),
+        pledge=Pledge(bytes(32)).seal(NODE), steps=config.steps,
         tokens=config.tokens_per_round, deadline=NEVER,
     )  # fmt: skip
 

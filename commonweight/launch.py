@@ -25,6 +25,7 @@ class RunRules:
     rounds_per_epoch: int
     min_nodes: int
     samples: int
+    panel: int
     lease_seconds: int
     phase_seconds: int
     nonce: int
@@ -48,7 +49,7 @@ def launch_run(
     manifest = RunManifest(
         model=octets(client.network["deployment"]["model"]), creator=client.address, config=config.digest(),
         genesis=state_digest(theta), emission=rules.emission, roundsPerEpoch=rules.rounds_per_epoch,
-        minNodes=rules.min_nodes, samples=rules.samples, leaseSeconds=rules.lease_seconds,
+        minNodes=rules.min_nodes, samples=rules.samples, panel=rules.panel, leaseSeconds=rules.lease_seconds,
         phaseSeconds=rules.phase_seconds, nonce=rules.nonce, deadline=deadline(),
     )  # fmt: skip
     blob = client.put_blob("0x" + "00" * 32, pack(theta))

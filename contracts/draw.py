@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eth_utils import keccak
+from eth_utils import keccak, to_canonical_address
 
 from contracts.errors import BadField
 from contracts.messages import RunManifest
@@ -55,6 +55,12 @@ def draw_segments(beacon: bytes, link: bytes, proof: bytes, segments: int, sampl
         other = place + value % (segments - place)
         order[place], order[other] = order[other], order[place]
     return tuple(sorted(order[:chosen]))
+
+
+def panel_order(beacon: bytes, proof: bytes, verifiers: Sequence[str]) -> tuple[str, ...]:
+    """The order in which verifiers (addresses) take seats on a proof's panel: the first are drawn, the next replace."""
+    seed = keccak(b"commonweight panel" + beacon + proof)
+    return tuple(sorted(verifiers, key=lambda verifier: keccak(seed + to_canonical_address(verifier))))
 
 
 def boundaries_to_open(segments: Sequence[int], last: int) -> tuple[int, ...]:

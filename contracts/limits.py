@@ -20,7 +20,7 @@ METRICS = ("update", "update_tensor", "moment1", "moment1_tensor", "moment2", "m
 """What is compared of a segment; see verifier/bounded.py for each one's definition."""
 
 MARGIN = 10
-"""A limit is this many times the largest honest error, and the mildest cheat must exceed it this many times."""
+"""A limit is at least this many times the largest honest error; the mildest cheat must exceed it this many times."""
 
 
 class InvalidLimits(CommonweightError):

@@ -52,7 +52,8 @@ class NodeEnrolment(Message):
 
 @dataclass(frozen=True)
 class RunManifest(Message):
-    """What a run is: its digest is the run's id. `emission` is in token units per epoch."""
+    """What a run is: its digest is the run's id. `emission` is in token units per epoch; `panel` verifiers read each
+    proof (0: all), `samples` segments each."""
 
     model: Bytes32
     creator: Address
@@ -62,6 +63,7 @@ class RunManifest(Message):
     roundsPerEpoch: Uint32
     minNodes: Uint32
     samples: Uint32
+    panel: Uint32
     leaseSeconds: Uint32
     phaseSeconds: Uint32
     nonce: Uint256
@@ -107,7 +109,8 @@ class StepProof(Message):
 
     `commitment` is the positional Merkle root over `boundaries` entries, one every H/(boundaries-1) steps; an entry
     is the digest of the weights followed by that of the inner optimizer state. `startState` and `endState` are
-    weight digests, `innerState` and `innerEnd` those of the optimizer state beside them.
+    weight digests, `innerState` and `innerEnd` those of the optimizer state beside them. `pledge` seals whether the
+    work is a canary (contracts/pledge.py).
     """
 
     run: Bytes32
@@ -123,6 +126,7 @@ class StepProof(Message):
     dataSeed: Bytes32
     config: Bytes32
     profile: Bytes32
+    pledge: Bytes32
     steps: Uint32
     tokens: Uint64
     deadline: Uint64
@@ -148,6 +152,16 @@ class Opening(Message):
     boundary: Uint32
     stateDigest: Bytes32
     blob: Bytes32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class PledgeOpening(Message):
+    """A node opens its pledge: `fake` is the segment it knows to be bad, or 2**32 - 1 for honest work."""
+
+    proof: Bytes32
+    salt: Bytes32
+    fake: Uint32
     deadline: Uint64
 
 
@@ -271,9 +285,9 @@ class EpochRoot(Message):
 
 
 MESSAGES: tuple[type[Message], ...] = (
-    RunManifest, NodeEnrolment, DrawAnchor, Heartbeat, BlobUpload, StepProof, Challenge, Opening, Verdict,
-    WorkWitness, WorkReveal, VerifierFault, BisectionMove, StepOpening, AppealRuling, MergeAttestation, TreeHead,
-    EpochRoot,
+    RunManifest, NodeEnrolment, DrawAnchor, Heartbeat, BlobUpload, StepProof, Challenge, Opening, PledgeOpening,
+    Verdict, WorkWitness, WorkReveal, VerifierFault, BisectionMove, StepOpening, AppealRuling, MergeAttestation,
+    TreeHead, EpochRoot,
 )  # fmt: skip
 
 

@@ -35,3 +35,5 @@ class Reason(Coded):
     END_STATE_MISMATCH = 9
     QUORUM_MISSING = 10
     DRIFT = 11
+    CANARY = 12
+    PLEDGE_WITHHELD = 13

@@ -30,6 +30,9 @@ def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: s
         raise BindingMismatch("config does not have the digest in the manifest")
     if min(message.roundsPerEpoch, message.minNodes, message.samples, message.leaseSeconds, message.phaseSeconds) < 1:
         raise BadField("roundsPerEpoch, minNodes, samples, leaseSeconds and phaseSeconds must be at least 1")
+    threshold = ledger.chain.registry.threshold()
+    if 0 < message.panel < threshold:
+        raise BadField(f"panel must be 0 for all verifiers, or at least {threshold}, the accepts that a proof takes")
     data = ledger.blobs.get(genesis_blob)
     layout = layout_of(data)
     if not all(name.startswith("theta.") and kind == "F32" for name, (kind, _) in layout.items()):
@@ -97,7 +100,7 @@ def anchor(ledger: Ledger, message: DrawAnchor, signature: bytes) -> None:
         ledger.keep(session, message, signature, name, key)
         bound = "0x" + message.anchor.hex()
         session.add(Anchor(run=run.id, verifier=name, anchor=bound, length=message.length, block=head))
-        _log_signed(session, "draw-anchored", message.run, to_json(message), signature)
+        _log_signed(session, "draw-anchored", message.run, to_json(message), signature, block=head)
 
 
 def heartbeat(ledger: Ledger, message: Heartbeat, signature: bytes) -> None:

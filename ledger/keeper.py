@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from requests.exceptions import ConnectionError as ChainUnreachable
 
-from ledger import appeals, epochs, governance, indexer, outbox, rounds, work_audit
+from ledger import appeals, epochs, governance, indexer, outbox, panels, rounds, work_audit
 from ledger.service import Ledger
 
 STEPS: tuple[Callable[[Ledger], None], ...] = (
+    panels.seat_all,
     rounds.advance_all,
     outbox.flush,
     indexer.follow,

@@ -13,20 +13,19 @@ from contracts.positional_tree import KECCAK_TREE
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry, full_layout
 from contracts.tensorfile import state_digest, unpack
-from ledger import journal, log
+from ledger import journal, log, panels
 from ledger.enrolment import require_run, theta_layout
 from ledger.errors import (
     AlreadyDecided,
     BindingMismatch,
     NotEnrolled,
     NotFound,
-    NotVerifier,
     OpeningMismatch,
     RoundClosed,
     TooEarly,
 )
 from ledger.service import Ledger
-from ledger.tables import Anchor, ChallengeRow, OpeningRow, Participant, Proof, Round, SignedMessage, Transfer
+from ledger.tables import ChallengeRow, OpeningRow, Participant, Proof, Round, Seat, SignedMessage, Transfer
 
 
 @dataclass(frozen=True)
@@ -80,14 +79,15 @@ def challenge(ledger: Ledger, message: Challenge, signature: bytes) -> Challenge
         known = session.get(ChallengeRow, (proof_id, name))
         if known is not None:
             return known
-        bound = require_panelist(session, proof, name)
+        panels.seat(ledger, session, proof, beacon)
+        bound = panels.require_seat(session, proof, name)
         check_link(bytes.fromhex(bound.anchor[2:]), message.link, proof.number)
         run, config = require_run(session, proof.run), _config(session, proof)
         segments = draw_segments(beacon, message.link, message.proof, config.segments, int(run.manifest["samples"]))
         ledger.keep(session, message, signature, name, key)
         row = ChallengeRow(proof=proof_id, verifier=name, segments=list(segments), message=key)
         session.add(row)
-        _start_openings(ledger, session, proof_id, int(run.manifest["phaseSeconds"]))
+        _start_openings(ledger, session, row, int(run.manifest["phaseSeconds"]))
         _log(session, "challenge", message, signature, segments=list(segments))
     return row
 
@@ -129,19 +129,6 @@ def require_proof(session: Session, proof_id: str) -> Proof:
     if found is None:
         raise NotFound(f"no proof {proof_id}")
     return found
-
-
-def panel(session: Session, proof: Proof) -> list[Anchor]:
-    """The verifiers of a proof: bound to a hash chain before its beacon existed, so that none chose its draw."""
-    return list(session.exec(select(Anchor).where(Anchor.run == proof.run, col(Anchor.block) < proof.beacon_block)))
-
-
-def require_panelist(session: Session, proof: Proof, verifier: str) -> Anchor:
-    """The anchor of one of the proof's verifiers. Raises NotVerifier."""
-    for bound in panel(session, proof):
-        if bound.verifier == verifier:
-            return bound
-    raise NotVerifier(f"{verifier} anchored no hash chain for this run before the proof's beacon")
 
 
 def round_proofs(session: Session, run: str, number: int) -> list[Proof]:
@@ -215,9 +202,10 @@ def _record(
     _log(session, "proof-submitted", message, commitment.signature, proof=proof, beacon_block=beacon_block)
 
 
-def _start_openings(ledger: Ledger, session: Session, proof_id: str, seconds: int) -> None:
-    proof = require_proof(session, proof_id)
-    if proof.opening_deadline is None:
+def _start_openings(ledger: Ledger, session: Session, row: ChallengeRow, seconds: int) -> None:
+    """The first draw starts the node's time; a substitute's, who asks later, starts it anew."""
+    proof, seat = require_proof(session, row.proof), session.get_one(Seat, (row.proof, row.verifier))
+    if proof.opening_deadline is None or seat.substitute:
         proof.opening_deadline = ledger.now() + seconds
         session.add(proof)
 

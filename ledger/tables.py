@@ -145,10 +145,31 @@ class Proof(SQLModel, table=True):
     stage: int = 1
     stage_since: int
     opening_deadline: int | None = None
+    accepted_since: int | None = None
     disputed: list[int] = document()
     reason: int | None = None
     measured: int = units()
     limit: int = units()
+
+
+class PanelRow(SQLModel, table=True):
+    """The order in which verifiers take seats to read a proof, as its beacon drew it."""
+
+    __tablename__ = "panel"
+
+    proof: str = Field(primary_key=True)
+    order: list[str] = document()
+
+
+class Seat(SQLModel, table=True):
+    """A verifier that reads a proof; a substitute sat down when an earlier seat was vacated."""
+
+    proof: str = Field(primary_key=True)
+    verifier: str = Field(primary_key=True)
+    number: int
+    since: int
+    vacated: bool = False
+    substitute: bool = False
 
 
 class ChallengeRow(SQLModel, table=True):
@@ -171,6 +192,16 @@ class OpeningRow(SQLModel, table=True):
     boundary: int = Field(primary_key=True)
     blob: str
     path: list[str] = document()
+    message: str
+
+
+class PledgeRow(SQLModel, table=True):
+    """What a node owned up to when all had spoken: `fake` as in contracts/pledge.py."""
+
+    __tablename__ = "pledge"
+
+    proof: str = Field(primary_key=True)
+    fake: int = large()
     message: str
 
 
@@ -343,8 +374,10 @@ class BallotRow(SQLModel, table=True):
 
 APPEND_ONLY: tuple[str, ...] = (
     "signedmessage",
+    "panel",
     "challenge",
     "opening",
+    "pledge",
     "verdict",
     "merge",
     "transfer",

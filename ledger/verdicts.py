@@ -9,12 +9,12 @@ from contracts.errors import BadField
 from contracts.messages import Verdict, to_json
 from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT, UNDECIDED, Reason
 from contracts.run_config import RunConfig
-from ledger import journal, log
+from ledger import journal, log, panels
 from ledger.enrolment import require_run
 from ledger.errors import AlreadyDecided, RoundClosed, TooEarly
-from ledger.proofs import panel, require_panelist, require_proof
+from ledger.proofs import require_proof
 from ledger.service import Ledger
-from ledger.tables import ChallengeRow, Node, Proof, Round, SignedMessage, VerdictRow
+from ledger.tables import ChallengeRow, Node, PledgeRow, Proof, Round, SignedMessage, VerdictRow
 
 
 def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:
@@ -29,7 +29,7 @@ def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:
             return
         if known is not None:
             raise AlreadyDecided(f"{name} has given its stage {message.stage} verdict on {proof_id}")
-        require_panelist(session, proof, name)
+        panels.require_seat(session, proof, name)
         if proof.state != "pending" or message.stage != proof.stage:
             raise RoundClosed(f"proof {proof_id} is {proof.state} at stage {proof.stage}")
         _check_coherent(session, message, proof)
@@ -44,25 +44,31 @@ def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> No
     """Post, void or escalate a pending proof where its verdicts, or the time that passed, allow it.
 
     The first stage hears everybody: ended by its first rejection, a liar could point at honest work before the one
-    verifier that drew the fake had spoken.
+    verifier that drew the fake had spoken. What k accepted is posted once its node has opened its pledge.
     """
     if proof.state != "pending":
         return
     given = _verdicts(session, proof)
     rejects = [v for v in given if v.outcome == REJECT]
-    patience = int(require_run(session, proof.run).manifest["phaseSeconds"])
-    complete = len(given) >= len(panel(session, proof)) or ledger.now() > proof.stage_since + 3 * patience
+    complete = panels.fill(ledger, session, proof, {v.verifier: v.outcome for v in given})
     if proof.stage == 1 and rejects:
         if complete:
-            _escalate(ledger, session, proof, rejects)
+            _escalate(ledger, session, proof, {v.segment for v in rejects if v.segment != NO_SEGMENT})
         return
     accepts = sum(v.outcome == ACCEPT for v in given)
     if len(rejects) >= threshold:
         _void(ledger, session, proof, rejects[0].reason, rejects[0].measured, rejects[0].limit)
     elif accepts >= threshold and (complete or proof.stage == 2):
-        _post(ledger, session, proof)
+        _accept(ledger, session, proof)
     elif complete:
         _void(ledger, session, proof, Reason.QUORUM_MISSING, 0, 0)
+
+
+def all_have_spoken(ledger: Ledger, session: Session, proof: Proof) -> bool:
+    """Whether no verdict of the first stage is awaited any more."""
+    if proof.state != "pending" or proof.stage == 2:
+        return True
+    return panels.fill(ledger, session, proof, {v.verifier: v.outcome for v in _verdicts(session, proof)})
 
 
 def _check_coherent(session: Session, message: Verdict, proof: Proof) -> None:
@@ -89,9 +95,39 @@ def _verdicts(session: Session, proof: Proof) -> list[VerdictRow]:
     return sorted(rows, key=lambda row: row.verifier.lower())
 
 
-def _escalate(ledger: Ledger, session: Session, proof: Proof, rejects: list[VerdictRow]) -> None:
-    proof.stage, proof.stage_since = 2, ledger.now()
-    proof.disputed = sorted({v.segment for v in rejects if v.segment != NO_SEGMENT})
+def _patience(session: Session, proof: Proof) -> int:
+    return int(require_run(session, proof.run).manifest["phaseSeconds"])
+
+
+def _accept(ledger: Ledger, session: Session, proof: Proof) -> None:
+    """What k accepted is posted if its node pledged honest work; a canary that somebody let through is replayed."""
+    pledge = session.get(PledgeRow, proof.id)
+    if pledge is None:
+        _await_pledge(ledger, session, proof)
+    elif pledge.fake == NO_SEGMENT:
+        _post(ledger, session, proof)
+    elif proof.stage == 1 and pledge.fake in _drawn(session, proof):
+        _escalate(ledger, session, proof, {pledge.fake})
+    else:
+        _void(ledger, session, proof, Reason.CANARY, 0, 0)
+
+
+def _await_pledge(ledger: Ledger, session: Session, proof: Proof) -> None:
+    if proof.accepted_since is None:
+        proof.accepted_since = ledger.now()
+        session.add(proof)
+        log.append(session, "pledge-awaited", proof=proof.id)
+    elif ledger.now() > proof.accepted_since + _patience(session, proof):
+        _void(ledger, session, proof, Reason.PLEDGE_WITHHELD, 0, 0)
+
+
+def _drawn(session: Session, proof: Proof) -> set[int]:
+    draws = session.exec(select(ChallengeRow.segments).where(ChallengeRow.proof == proof.id))
+    return {segment for segments in draws for segment in segments}
+
+
+def _escalate(ledger: Ledger, session: Session, proof: Proof, disputed: set[int]) -> None:
+    proof.stage, proof.stage_since, proof.disputed = 2, ledger.now(), sorted(disputed)
     session.add(proof)
     log.append(session, "proof-disputed", proof=proof.id, disputed=proof.disputed)
 

@@ -12,11 +12,11 @@ from sqlmodel import Session, col, select
 from contracts.faults import Fault, evidence_of, passed_fakes, proven_fakes, trace_faults, witness_of
 from contracts.messages import VerifierFault, WorkReveal, WorkWitness, to_json
 from contracts.reasons import ACCEPT
-from ledger import cosign, log, outbox
+from ledger import cosign, log, outbox, panels
 from ledger.audit_tables import FaultRow, RevealRow, WitnessRow, WorkAuditRow
 from ledger.enrolment import require_run
 from ledger.errors import AlreadyDecided, BindingMismatch, NotFound, NotVerifier, RoundClosed, TooEarly
-from ledger.proofs import require_panelist, require_proof
+from ledger.proofs import require_proof
 from ledger.service import Ledger
 from ledger.tables import ChallengeRow, Proof, Resolution, VerdictRow
 
@@ -32,7 +32,7 @@ def bind(ledger: Ledger, message: WorkWitness, signature: bytes) -> None:
             return
         if known is not None:
             raise AlreadyDecided(f"{name} is bound to another witness on {proof_id}")
-        require_panelist(session, proof, name)
+        panels.require_seat(session, proof, name)
         if proof.state != "pending":
             raise RoundClosed(f"proof {proof_id} is {proof.state}; witnesses come before the decision")
         ledger.keep(session, message, signature, name, key)

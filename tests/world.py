@@ -43,11 +43,13 @@ from contracts.messages import (
     Message,
     NodeEnrolment,
     Opening,
+    PledgeOpening,
     RunManifest,
     StepProof,
     Verdict,
     to_json,
 )
+from contracts.pledge import Pledge
 from contracts.positional_tree import KECCAK_TREE
 from contracts.reasons import Reason
 from contracts.run_config import RunConfig
@@ -81,6 +83,11 @@ PARAMS = GenesisParams(
 def key_of(name: str) -> LocalAccount:
     """The account of that name; the same in every test."""
     return Account.from_key(keccak(text=f"commonweight test {name}"))
+
+
+def key_by_address(keys: Iterable[LocalAccount], address: str) -> LocalAccount:
+    """The one of `keys` with that address."""
+    return next(key for key in keys if key.address == address)
 
 
 @cache
@@ -180,6 +187,7 @@ class World:
         self.config = replace(config or TINY, corpus_digest=self.corpus.digest)
         self.clock = Clock(int(self.place.w3.eth.get_block("latest")["timestamp"]))
         self.run = ""
+        self.pledges: dict[str, Pledge] = {}
         self._ends: dict[str, Tensors] = {}
         self._work: dict[tuple[str, str, int], Work] = {}
         self._open()
@@ -286,7 +294,8 @@ class World:
         base = RunManifest(
             model=self.ledger.chain.model, creator=self.creator.address, config=self.config.digest(),
             genesis=state_digest(genesis(self.config)), emission=1000, roundsPerEpoch=1,
-            minNodes=len(self.nodes), samples=1, leaseSeconds=120, phaseSeconds=200, nonce=1, deadline=self.deadline(),
+            minNodes=len(self.nodes), samples=1, panel=0, leaseSeconds=120, phaseSeconds=200, nonce=1,
+            deadline=self.deadline(),
         )  # fmt: skip
         return replace(base, **changes)
 
@@ -374,8 +383,8 @@ class World:
             innerState=inner_digest(start), commitment=trajectory.root, boundaries=len(trajectory.boundary_entries),
             endState=theta_digest(end), innerEnd=inner_digest(end), pseudoGradient=trajectory.pseudo_gradient_digest,
             dataSeed=octets(view["data_seed"]), config=config.digest(),
-            profile=configure_determinism(config.profile).digest(), steps=config.steps,
-            tokens=config.tokens_per_round, deadline=self.deadline(),
+            profile=configure_determinism(config.profile).digest(), pledge=self.pledge(node).seal(node.address),
+            steps=config.steps, tokens=config.tokens_per_round, deadline=self.deadline(),
         )  # fmt: skip
 
     def proof_message(self, work: Work, **changes: Any) -> StepProof:
@@ -444,6 +453,23 @@ class World:
         if verifier.address not in drawn:
             self.draw(verifier, proof)
         accepted(self.post("/verdicts", self.verdict_message(verifier, proof, outcome, **changes), verifier))
+        self.own_up(proof)
+
+    def pledge(self, node: LocalAccount) -> Pledge:
+        """What a node pledges: honest work, unless `pledges` has another by its address."""
+        return self.pledges.get(node.address, Pledge(keccak(b"pledge" + bytes(node.key))))
+
+    def pledge_message(self, proof: str, **changes: Any) -> PledgeOpening:
+        """The opening of its node's pledge."""
+        pledge = self.pledge(key_by_address(self.nodes, self.get(f"/proofs/{proof}/status")["node"]))
+        return replace(PledgeOpening(octets(proof), pledge.salt, pledge.fake, self.deadline()), **changes)
+
+    def own_up(self, proof: str) -> None:
+        """Open the pledge of one of `nodes` if it is awaited."""
+        status = self.get(f"/proofs/{proof}/status")
+        if status["pledge_wanted"]:
+            node = key_by_address(self.nodes, status["node"])
+            accepted(self.post("/pledges", self.pledge_message(proof), node))
 
     def dispute(self, proof: str, **changes: Any) -> None:
         """The first verifier rejects, the others accept: the proof goes to stage 2."""

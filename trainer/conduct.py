@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.messages import StepProof
+from contracts.pledge import Pledge, draw_pledge
 from contracts.positional_tree import KECCAK_TREE
 from contracts.run_config import RunConfig
 from contracts.signing import Domain
@@ -84,7 +85,11 @@ class Disclosure:
 
 
 class Conduct:
-    """The honest way; a subclass is a cheat."""
+    """The honest way; a subclass is a cheat, or a canary."""
+
+    def pledge(self, job: Job) -> Pledge:
+        """What the commitment seals of this round's work."""
+        return draw_pledge(bytes(job.client.account.key), octets(job.run), job.number, job.config.segments, 0)
 
     def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work. Raises StateMismatch and NonFiniteLoss."""
@@ -92,14 +97,14 @@ class Conduct:
 
     def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Commitment]:
         """What to commit to, in the order in which it is sent; openings are for the last."""
-        return (commitment(job, trajectory),)
+        return (commitment(job, trajectory, self.pledge(job)),)
 
     def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
         """What to open now, where `wanted` are the boundaries asked for and not opened yet."""
         return [disclose(trajectory, boundary) for boundary in wanted]
 
 
-def commitment(job: Job, trajectory: Trajectory) -> Commitment:
+def commitment(job: Job, trajectory: Trajectory, pledge: Pledge) -> Commitment:
     """The commitment that follows from a trajectory."""
     entries = list(trajectory.boundary_entries)
     end = trajectory.end_state
@@ -108,8 +113,8 @@ def commitment(job: Job, trajectory: Trajectory) -> Commitment:
         innerState=inner_digest(job.start), commitment=trajectory.root, boundaries=len(entries),
         endState=theta_digest(end), innerEnd=inner_digest(end), pseudoGradient=trajectory.pseudo_gradient_digest,
         dataSeed=job.data_seed, config=job.config.digest(),
-        profile=configure_determinism(job.config.profile).digest(), steps=job.config.steps,
-        tokens=job.config.tokens_per_round, deadline=deadline(),
+        profile=configure_determinism(job.config.profile).digest(), pledge=pledge.seal(job.node),
+        steps=job.config.steps, tokens=job.config.tokens_per_round, deadline=deadline(),
     )  # fmt: skip
     first, last = (tuple(KECCAK_TREE.inclusion_proof(entries, place)) for place in (0, len(entries) - 1))
     return Commitment(message, pack(trajectory.pseudo_gradient), first, last)

@@ -13,11 +13,12 @@ from typing import Any
 from eth_utils import keccak
 
 from contracts.errors import CommonweightError
-from contracts.messages import Heartbeat, NodeEnrolment, Opening
+from contracts.messages import Heartbeat, NodeEnrolment, Opening, PledgeOpening
 from contracts.run_config import RunConfig
 from contracts.state_layout import inner_digest
 from contracts.tensorfile import pack, unpack
 from trainer import cheats
+from trainer.canary import Canary
 from trainer.client import ApiClient, ApiProblem, deadline, octets
 from trainer.conduct import Disclosure, Job
 from trainer.corpus import Corpus, default_corpus, load_corpus
@@ -39,7 +40,8 @@ class WrongCorpus(CommonweightError):
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """All settings of a node process. `cheat` names one of trainer.cheats, for tests and the demo.
+    """All settings of a node process. `cheat` names one of trainer.cheats, for tests and the demo; `canary_ppm` is the
+    share of rounds, in parts per million, in which it keeps verifiers honest instead of being paid (trainer/canary.py).
 
     `calm_seconds` lie between two looks at a log that keeps growing: with n nodes, each entry wakes all n.
     """
@@ -53,6 +55,7 @@ class NodeSettings:
     from_round: int = 1
     cheat: str | None = None
     calm_seconds: float = 0.1
+    canary_ppm: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Node:
 
     def __init__(self, settings: NodeSettings, report: Report) -> None:
         self.settings, self._report = settings, report
-        self._conduct = cheats.conduct(settings.cheat)
+        self._conduct = Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat)
         self.client = ApiClient(settings.api_url, settings.key)
         self._corpus = load_corpus(settings.data) if settings.data else default_corpus()
         self._step = 0
@@ -151,8 +154,12 @@ class Node:
             status = self.client.get(f"/proofs/{proof}/status")
             for disclosure in self._conduct.openings(job, trajectory, status["wanted"]):
                 self._open(job, proof, disclosure)
+            if status["pledge_wanted"]:
+                self._open_pledge(job, proof)
         if status["state"] == "pending":
             return
+        if self._conduct.pledge(job).canary:
+            self._open_pledge(job, proof)
         why = "" if status["reason"] is None else f": {status['reason']}"
         self._report(Progress("decided", job.number, detail=f"{status['state']}{why}"))
 
@@ -160,6 +167,12 @@ class Node:
         blob = self.client.put_blob(job.run, shown.packed)
         message = Opening(octets(proof), shown.boundary, keccak(shown.entry), bytes.fromhex(blob), deadline())
         self.client.send("/openings", message, path=_hexed(shown.path))
+
+    def _open_pledge(self, job: Job, proof: str) -> None:
+        pledge = self._conduct.pledge(job)
+        self.client.send("/pledges", PledgeOpening(octets(proof), pledge.salt, pledge.fake, deadline()))
+        if pledge.canary:
+            self._report(Progress("canary", job.number, detail=f"segment {pledge.fake} was bad on purpose"))
 
     def _await_news(self, seen: int, stop: threading.Event) -> int:
         stop.wait(self.settings.calm_seconds)

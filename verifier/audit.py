@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 from eth_utils import to_checksum_address
 
 from contracts import messages
-from contracts.draw import accepted_digest, check_link, data_seed, draw_segments, seed_origin
+from contracts.draw import accepted_digest, check_link, data_seed, draw_segments, panel_order, seed_origin
 from contracts.errors import CommonweightError
 from contracts.log_audit import epoch_payouts
 from contracts.messages import Message, from_json
 from contracts.payout_tree import PayoutTree
-from contracts.reasons import ACCEPT, REJECT
+from contracts.pledge import Pledge
+from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT
 from contracts.run_config import InvalidRunConfig, RunConfig
 from contracts.signing import Domain, digest, require_signer
 from verifier.errors import AuditFailed
@@ -64,8 +65,12 @@ class _Round:
 class _Proof:
     message: messages.StepProof
     beacon_block: int
+    order: tuple[str, ...] = ()
+    seated: list[str] = field(default_factory=list)
+    beacon: bytes = b""
     verdicts: dict[tuple[int, str], int] = field(default_factory=dict)
     state: str = "pending"
+    fake: int | None = None
     restored_round: int | None = None
 
 
@@ -88,6 +93,7 @@ class LogAudit:
         self.epochs: dict[int, EpochResult] = {}
         self._runs: dict[str, _Run] = {}
         self._anchors: dict[tuple[str, str], messages.DrawAnchor] = {}
+        self._bound: dict[tuple[str, str], int] = {}
         self._payouts: dict[tuple[str, str], str] = {}
         self._inner: dict[tuple[str, str], bytes] = {}
         self._rounds: dict[tuple[str, int], _Round] = {}
@@ -99,8 +105,11 @@ class LogAudit:
             "decision": self._decision,
             "round-opened": self._round_opened,
             "proof-submitted": self._proof_submitted,
+            "panel-drawn": self._panel_drawn,
+            "seat-vacated": self._seat_vacated,
             "challenge": self._challenge,
             "verdict": self._verdict,
+            "pledge-opened": self._pledge_opened,
             "proof-posted": self._proof_posted,
             "proof-voided": self._proof_voided,
             "appeal-decided": self._appeal_decided,
@@ -135,6 +144,7 @@ class LogAudit:
         place = ("0x" + anchor.run.hex(), to_checksum_address(anchor.verifier))
         _require(place not in self._anchors, "a verifier anchored two hash chains")
         self._anchors[place] = anchor
+        self._bound[place] = int(entry["block"])
 
     def _decision(self, entry: dict[str, Any]) -> None:
         run, key, value = self._runs[entry["run"]], entry["key"], entry["value"]
@@ -187,13 +197,30 @@ class LogAudit:
         _require(not twice, "a node committed twice to one round")
         self._proofs[entry["proof"]] = _Proof(proof, int(entry["beacon_block"]))
 
+    def _panel_drawn(self, entry: dict[str, Any]) -> None:
+        proof = self._proofs[entry["proof"]]
+        run, beacon = "0x" + proof.message.run.hex(), bytes.fromhex(entry["beacon"][2:])
+        bound = [name for (of, name), block in self._bound.items() if of == run and block < proof.beacon_block]
+        order = panel_order(beacon, bytes.fromhex(entry["proof"][2:]), bound)
+        seated = list(order[: self._runs[run].manifest.panel or len(order)])
+        _require(not proof.order and entry["verifiers"] == seated, "panel does not follow from the beacon")
+        proof.order, proof.seated, proof.beacon = order, seated, beacon
+
+    def _seat_vacated(self, entry: dict[str, Any]) -> None:
+        proof = self._proofs[entry["proof"]]
+        place = len(proof.seated)
+        due = proof.order[place] if place < len(proof.order) else None
+        _require(entry["substitute"] == due, "seat taken by another than the next in the drawn order")
+        proof.seated += [due] if due else []
+
     def _challenge(self, entry: dict[str, Any]) -> None:
         said = self._signed(messages.Challenge, entry, lambda m: m.verifier)
         proof = self._proofs["0x" + said.proof.hex()]
         run = "0x" + proof.message.run.hex()
         anchor = self._anchors[run, to_checksum_address(said.verifier)]
         check_link(anchor.anchor, said.link, proof.message.round)
-        _require(said.beaconBlock == proof.beacon_block, "drawn from another block than the proof's beacon")
+        block = (said.beaconBlock, said.beacon)
+        _require(block == (proof.beacon_block, proof.beacon), "drawn from another block than the proof's beacon")
         segments = self._rounds[run, proof.message.round].config.segments
         samples = self._runs[run].manifest.samples
         drawn = draw_segments(said.beacon, said.link, said.proof, segments, samples)
@@ -203,15 +230,26 @@ class LogAudit:
         verdict = self._signed(messages.Verdict, entry, lambda m: m.verifier)
         name = to_checksum_address(verdict.verifier)
         _require(name in self.authority.verifiers, f"verdict by {name}, who is no verifier")
-        given = self._proofs["0x" + verdict.proof.hex()].verdicts
+        proof = self._proofs["0x" + verdict.proof.hex()]
+        _require(name in proof.seated, f"verdict by {name}, who is not on the panel")
+        given = proof.verdicts
         _require((verdict.stage, name) not in given, "a verifier gave two verdicts at one stage")
         given[verdict.stage, name] = verdict.outcome
+
+    def _pledge_opened(self, entry: dict[str, Any]) -> None:
+        opened = from_json(messages.PledgeOpening, entry["message"])
+        proof = self._proofs["0x" + opened.proof.hex()]
+        node = to_checksum_address(proof.message.node)
+        require_signer(opened, self.authority.domain, bytes.fromhex(entry["signature"][2:]), node)
+        _require(Pledge(opened.salt, opened.fake).seal(node) == proof.message.pledge, "another pledge than was sealed")
+        proof.fake = opened.fake
 
     def _proof_posted(self, entry: dict[str, Any]) -> None:
         proof = self._decided(entry, "posted")
         message = proof.message
         accepts = _accepts(proof)
         _require(accepts >= self.authority.threshold, f"posted on {accepts} accepting verdicts")
+        _require(proof.fake == NO_SEGMENT, "posted though its node did not open a pledge of honest work")
         run, node = "0x" + message.run.hex(), to_checksum_address(message.node)
         _require(entry["account"] == self._payouts[run, node], "credited to another address than the node's")
         _require(entry["work"] == message.tokens, "credited with other work than was proven")
@@ -219,8 +257,8 @@ class LogAudit:
 
     def _proof_voided(self, entry: dict[str, Any]) -> None:
         proof = self._decided(entry, "voided")
-        accepts = _accepts(proof)
-        _require(accepts < self.authority.threshold, "voided against a quorum that accepted it")
+        accepted = _accepts(proof) >= self.authority.threshold
+        _require(not accepted or proof.fake != NO_SEGMENT, "voided against a quorum that accepted it")
 
     def _appeal_decided(self, entry: dict[str, Any]) -> None:
         proof = self._proofs[entry["proof"]]

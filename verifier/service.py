@@ -113,7 +113,8 @@ class VerifierService:
 
     def _examine(self, line: dict[str, Any]) -> None:
         status = self.client.get(f"/proofs/{line['proof']}/status")
-        if status["state"] != "pending" or self.client.address in status["voted"]:
+        due = status["state"] == "pending" and self.client.address in status["panel"]
+        if not due or self.client.address in status["voted"]:
             return
         examination = self._examinations.get((status["proof"], status["stage"])) or self._begin(status)
         if examination is None or not examination.ready_to_start(status):

@@ -92,6 +92,10 @@ def node(
     cheat: Annotated[
         str | None, typer.Option(help=f"Misbehave in a named way, to see it caught: {', '.join(CHEATS)}.")
     ] = None,
+    canary_rate: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of rounds with one bad segment on purpose, unpaid, to test verifiers."),
+    ] = 0.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads, in a bounded run.")] = 1,
     attention: Annotated[str, typer.Option(help="Attention kernel in a bounded run: flash or math.")] = "flash",
     adamw: Annotated[str, typer.Option(help="AdamW kernel in a bounded run: foreach, loop or fused.")] = "foreach",
@@ -105,7 +109,9 @@ def node(
     die_with_parent()
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
     key = open_keystore(keystore).key.hex()
-    settings = NodeSettings(api, run, key, payout, folder, tuple(data or ()), from_round, cheat)
+    settings = NodeSettings(
+        api, run, key, payout, folder, tuple(data or ()), from_round, cheat, canary_ppm=round(canary_rate * 1_000_000)
+    )
     run_node(settings, report_lines(as_json), stop_on_signals())
 
 

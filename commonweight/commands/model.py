@@ -77,6 +77,7 @@ def train(
     rounds_per_epoch: Annotated[int, typer.Option(help="Rounds that one epoch pays.")] = 4,
     min_nodes: Annotated[int, typer.Option(help="Nodes without which the first round does not open.")] = 1,
     samples: Annotated[int, typer.Option(help="Segments that each verifier draws of each proof.")] = 2,
+    panel: Annotated[int, typer.Option(min=0, help="Verifiers that read each proof, drawn by lot; 0 for all.")] = 0,
     lease_seconds: Annotated[int, typer.Option(help="Silence after which a node is dropped from a round.")] = 20,
     phase_seconds: Annotated[int, typer.Option(help="Longest time for training, and for openings.")] = 600,
     nonce: Annotated[int, typer.Option(help="Another number makes another run of the same configuration.")] = 1,
@@ -91,7 +92,7 @@ def train(
     from commonweight.launch import RunRules, launch_run
     from contracts.limits import LimitTable
 
-    rules = RunRules(emission, rounds_per_epoch, min_nodes, samples, lease_seconds, phase_seconds, nonce)
+    rules = RunRules(emission, rounds_per_epoch, min_nodes, samples, panel, lease_seconds, phase_seconds, nonce)
     overrides, account = read_object(config, "--config"), open_keystore(keystore)
     table = None if limits is None else LimitTable.from_json(limits.read_text())
     run = launch_run(api, account.key.hex(), overrides, rules, tuple(data or ()), table)

@@ -226,6 +226,7 @@ def test_who_anchored_after_the_beacon_neither_draws_nor_judges(world: World) ->
     world.step()
     proof, late = world.commit(world.nodes[0]), world.verifiers[2]
     world.mine()
+    world.step()
     world.anchor(late)
     draw, verdict = world.challenge_message(late, proof), world.verdict_message(late, proof, UNDECIDED)
     check_changes_nothing(world, lambda: world.post("/challenges", draw, late), 403, "not-verifier")

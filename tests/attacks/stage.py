@@ -41,6 +41,7 @@ TINY = {
 }  # fmt: skip
 HONEST = "honest"
 RESTARTED = "honest, restarted once it had committed"
+CANARY = "canary"
 PATIENCE_SECONDS = 600.0
 HASTE_SECONDS = 25
 CALM_SECONDS, CROWD_CALM_SECONDS, STEP_SECONDS = 1.0, 5.0, 1.0
@@ -109,17 +110,26 @@ class Stage:
 
     def create_run(self, nonce: int, rounds: int, least: int, phase_seconds: int) -> str:
         """A run of which every segment is sampled."""
-        rules = RunRules(1000, 1000, least, TINY["steps"] // TINY["segment"], 300, phase_seconds, nonce)
+        rules = RunRules(1000, 1000, least, TINY["steps"] // TINY["segment"], 0, 300, phase_seconds, nonce)
         key = key_of("creator").key.hex()
         return launch_run(self.api_url, key, {**TINY, "rounds": rounds}, rules, (self.text,))
 
     def enrol(
-        self, name: str, run: str, cheat: str | None, from_round: int = 1, rounds: int = 1, calm: float = CALM_SECONDS
+        self,
+        name: str,
+        run: str,
+        cheat: str | None,
+        from_round: int = 1,
+        rounds: int = 1,
+        calm: float = CALM_SECONDS,
+        canary_ppm: int = 0,
     ) -> None:
         """A node of that name, not yet at work."""
         key, payout = key_of(f"actor {name}"), key_of(f"wallet of {name}").address
         folder = self.folder / name
-        settings = NodeSettings(self.api_url, run, key.key.hex(), payout, folder, (self.text,), from_round, cheat, calm)
+        settings = NodeSettings(
+            self.api_url, run, key.key.hex(), payout, folder, (self.text,), from_round, cheat, calm, canary_ppm
+        )
         stay = Stay(rounds)
         actor = Actor(name, run, Node(settings, stay), payout, stay)
         actor.node.enrol()
@@ -161,6 +171,10 @@ class Stage:
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end and self._reader.get(f"/runs/{run}")["round"] < number:
             time.sleep(0.3)
+
+    def pledge(self, actor: Actor) -> Any:
+        """The pledge that it opened, or None."""
+        return self._reader.get(f"/proofs/{actor.line['proof']}")["pledge"]
 
     def credit(self, actor: Actor) -> int:
         """Verified work of its payout address."""
@@ -232,7 +246,7 @@ def perform(stage: Stage, cheats: Iterable[str], hasty: frozenset[str], monkeypa
     """All cheats against one honest node in each run, until everybody's fate is known."""
     crowd = [name for name in cheats if name not in hasty]
     honest = (HONEST, RESTARTED)
-    late, now = stage.create_run(1, 2, 1, HASTE_SECONDS), stage.create_run(2, 1, len(crowd) + len(honest), 600)
+    late, now = stage.create_run(1, 2, 1, HASTE_SECONDS), stage.create_run(2, 1, len(crowd) + len(honest) + 1, 600)
     for name in sorted(hasty):
         stage.enrol(name, late, name, from_round=2)
     stage.enrol(f"{HONEST} in haste", late, None, rounds=2)
@@ -241,6 +255,7 @@ def perform(stage: Stage, cheats: Iterable[str], hasty: frozenset[str], monkeypa
     stage.wait_for_round(late, 2)
     for name in (*crowd, *honest):
         stage.enrol(name, now, None if name in honest else name, calm=CROWD_CALM_SECONDS)
+    stage.enrol(CANARY, now, None, calm=CROWD_CALM_SECONDS, canary_ppm=1_000_000)
     stage.verify(now, monkeypatch)
     stage.play(now)
     stage.wait()

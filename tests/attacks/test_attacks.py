@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.attacks.stage import HONEST, RESTARTED, Stage, perform, served
+from tests.attacks.stage import CANARY, HONEST, RESTARTED, TINY, Stage, perform, served
 from trainer.cheats import CHEATS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -27,6 +27,13 @@ def test_a_cheat_ends_as_the_catalogue_says_and_earns_nothing(name: str, stage: 
     assert end == cheat.outcome, f"refusal {actor.refusal}, proof {actor.line}, {stage.told(actor)}"
     assert cheat.refused or actor.line["state"] == "voided"
     assert actor.line.get("state") != "posted"
+    assert stage.credit(actor) == 0
+
+
+def test_a_canary_is_found_is_not_paid_and_says_so_itself(stage: Stage) -> None:
+    actor = stage.actors[CANARY]
+    assert (actor.line.get("state"), actor.line.get("reason")) == ("voided", "replay-mismatch"), stage.told(actor)
+    assert stage.pledge(actor)["message"]["fake"] < TINY["steps"] // TINY["segment"]
     assert stage.credit(actor) == 0
 
 

@@ -58,11 +58,12 @@ def test_two_accepts_wait_for_the_third_who_may_have_seen_more(world: World, pro
 def test_two_accepts_suffice_when_the_third_stays_silent_for_long(world: World, proof: str) -> None:
     world.judge(world.verifiers[0], proof)
     world.judge(world.verifiers[1], proof)
-    world.wait(3 * 200)
+    world.wait(2 * 200)
     world.step()
-    assert status(world, proof) == ("pending", 1)
+    assert not world.get(f"/proofs/{proof}/status")["pledge_wanted"]
     world.wait(1)
     world.step()
+    world.own_up(proof)
     assert status(world, proof) == ("posted", 1)
 
 
@@ -70,7 +71,9 @@ def test_two_accepts_suffice_when_the_third_stays_silent_for_long(world: World, 
 def test_without_a_quorum_in_time_nothing_is_paid(world: World, proof: str, accepts: int) -> None:
     for verifier in world.verifiers[:accepts]:
         world.judge(verifier, proof)
-    world.wait(3 * 200 + 1)
+    world.mine()
+    world.step()
+    world.wait(2 * 200 + 1)
     world.step()
     assert (status(world, proof), outcome(world, proof), work(world)) == (("voided", 1), "voided", 0)
     assert world.get(f"/proofs/{proof}/status")["reason"] == "quorum-missing"

@@ -8,6 +8,8 @@ PROOF = "tests/removed_checks/test_proof_checks.py::"
 LOG = "tests/removed_checks/test_log_reading.py::"
 TREE = "tests/contracts/test_positional_tree.py::"
 VERDICTS = "tests/ledger/test_verdicts.py::"
+PANELS = "tests/ledger/test_panels.py::"
+PLEDGES = "tests/ledger/test_pledges.py::"
 DISPUTES = "tests/verifier/test_disputes.py::"
 CONTRACTS = "tests/contracts/test_contracts.py::"
 
@@ -72,6 +74,26 @@ PYTHON: dict[str, Mutant] = {
     "quorum: the first reject ends the first stage": Mutant(
         "ledger/verdicts.py", "        if complete:\n", "        if True:\n",
         (f"{VERDICTS}test_the_first_stage_hears_everybody_so_that_a_liar_cannot_hide_a_fake",),
+    ),
+    "panel: nobody is ever late": Mutant(
+        "ledger/panels.py", "late = row.verifier not in said and ledger.now() > able + patience", "late = False",
+        (f"{PANELS}test_a_late_verifier_is_replaced_and_the_node_gets_new_time_to_open",),
+    ),
+    "panel: whoever anchored may read": Mutant(
+        "ledger/panels.py", "if session.get(Seat, (proof.id, verifier)) is None:", "if False:",
+        (f"{PANELS}test_the_first_of_the_drawn_order_read_and_nobody_else",),
+    ),
+    "pledge: any opening is taken": Mutant(
+        "ledger/pledges.py", 'if "0x" + Pledge(message.salt, message.fake).seal(node).hex() != sealed:', "if False:",
+        (f"{PLEDGES}test_no_other_pledge_than_the_sealed_one_is_taken",),
+    ),
+    "pledge: it may be opened early": Mutant(
+        "ledger/pledges.py", "if not verdicts.all_have_spoken(ledger, session, proof):", "if False:",
+        (f"{PLEDGES}test_a_pledge_stays_sealed_until_all_have_spoken",),
+    ),
+    "pledge: a canary is paid": Mutant(
+        "ledger/verdicts.py", "    elif pledge.fake == NO_SEGMENT:\n", "    elif True:\n",
+        (f"{PLEDGES}test_a_canary_that_nobody_could_have_seen_is_not_paid",),
     ),
     "quorum: one signature closes a round": Mutant(
         "ledger/merges.py", "if len(largest) >= threshold else None", "if largest else None",

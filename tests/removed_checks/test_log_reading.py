@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils import keccak
 
-from contracts.messages import TreeHead, from_json
+from contracts.draw import panel_order
+from contracts.messages import PledgeOpening, TreeHead, from_json, to_json
 from contracts.signing import sign
 from tests.world import Place, World, hexed, octets
 from trainer.client import ApiClient
@@ -72,6 +74,45 @@ def test_a_proof_posted_without_a_quorum_is_noticed(world: World) -> None:
     kept = world.verifiers[0].address
     with pytest.raises(AuditFailed, match="posted on 1 accepting verdicts"):
         read(world, lambda e: None if e["kind"] == "verdict" and e["message"]["verifier"] != kept else e)
+
+
+def test_a_proof_posted_without_an_honest_pledge_is_noticed(world: World) -> None:
+    with pytest.raises(AuditFailed, match="did not open a pledge of honest work"):
+        read(world, lambda e: None if e["kind"] == "pledge-opened" else e)
+
+
+def test_a_pledge_opened_as_another_is_noticed(world: World) -> None:
+    node, (entry,) = world.nodes[0], world.log("pledge-opened")
+    other = PledgeOpening(octets(entry["message"]["proof"]), world.pledge(node).salt, 0, world.deadline())
+    forged = {"message": to_json(other), "signature": hexed(sign(other, world.domain, bytes(node.key)))}
+    with pytest.raises(AuditFailed, match="another pledge than was sealed"):
+        read(world, lambda e: {**e, **forged} if e["kind"] == "pledge-opened" else e)
+
+
+def test_a_panel_that_was_not_drawn_is_noticed(world: World) -> None:
+    seated = world.log("panel-drawn")[0]["verifiers"]
+    for verifiers in (seated[:2], seated[::-1]):
+        with pytest.raises(AuditFailed, match="panel does not follow from the beacon"):
+            read(world, lambda e, v=verifiers: {**e, "verifiers": v} if e["kind"] == "panel-drawn" else e)
+
+
+def test_another_beacon_for_the_panel_than_for_the_draws_is_noticed(world: World) -> None:
+    (panel,) = world.log("panel-drawn")
+    names = [v.address for v in world.verifiers]
+    beacon = next(
+        b for b in map(keccak, (bytes([i]) for i in range(99)))
+        if list(panel_order(b, octets(panel["proof"]), names)) == panel["verifiers"]
+    )  # fmt: skip
+    with pytest.raises(AuditFailed, match="another block than the proof's beacon"):
+        read(world, lambda e: {**e, "beacon": hexed(beacon)} if e["kind"] == "panel-drawn" else e)
+
+
+def test_a_verdict_from_outside_the_panel_is_noticed(world: World) -> None:
+    def without(entry: Entry) -> Entry:
+        return {**entry, "block": 10**9} if entry["kind"] == "draw-anchored" else entry
+
+    with pytest.raises(AuditFailed, match="who is not on the panel"):
+        read(world, lambda e: {**e, "verifiers": []} if e["kind"] == "panel-drawn" else without(e))
 
 
 def test_a_verdict_signed_by_another_is_noticed(world: World) -> None:

@@ -56,7 +56,7 @@ class Altered(Worked):
 
     def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Commitment]:
         """The altered one."""
-        return (self._alter(job, commitment(job, trajectory)),)
+        return (self._alter(job, commitment(job, trajectory, self.pledge(job))),)
 
 
 class Doubled(Altered):
@@ -64,7 +64,7 @@ class Doubled(Altered):
 
     def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Commitment]:
         """Both."""
-        first = commitment(job, trajectory)
+        first = commitment(job, trajectory, self.pledge(job))
         return first, self._alter(job, first)
 
 
@@ -143,7 +143,7 @@ def impostor(job: Job, made: Commitment) -> Commitment:
 
 def second_thoughts(job: Job, _made: Commitment) -> Commitment:
     """A proof of the honest work, made after the first one fixed what would be drawn of that."""
-    return commitment(job, run_inner(job.config, job.start, job.batches()))
+    return commitment(job, run_inner(job.config, job.start, job.batches()), Conduct().pledge(job))
 
 
 def _with(made: Commitment, **changes: object) -> Commitment:

@@ -1,0 +1,90 @@
+"""Who reads a proof: seats drawn by its beacon among the verifiers, and a substitute for whoever is late or cannot say.
+
+The manifest's `panel` is the number of seats (0: everybody). A seat is vacated when its verifier has said *undecided*,
+or nothing for `phaseSeconds` after it could have; then the next in the drawn order sits down. Who left may still speak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlmodel import Session, col, select
+
+from contracts.draw import panel_order
+from contracts.reasons import UNDECIDED
+from ledger import log
+from ledger.enrolment import require_run
+from ledger.errors import NotVerifier, TooEarly
+from ledger.service import Ledger
+from ledger.tables import Anchor, PanelRow, Proof, Seat
+
+
+def seat_all(ledger: Ledger) -> None:
+    """Draw the panels of all pending proofs whose beacon exists."""
+    with ledger.store.read() as session:
+        drawn = select(PanelRow.proof)
+        waiting = list(session.exec(select(Proof).where(Proof.state == "pending", col(Proof.id).not_in(drawn))))
+    if not waiting:
+        return
+    head = ledger.chain.head()
+    for proof in waiting:
+        if proof.beacon_block <= head:
+            beacon = ledger.chain.block_hash(proof.beacon_block)
+            with ledger.store.write() as session:
+                seat(ledger, session, proof, beacon)
+
+
+def seat(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> None:
+    """Draw a proof's panel once, among those bound to a hash chain before its beacon existed: none chose its draw."""
+    if session.get(PanelRow, proof.id) is not None:
+        return
+    bound = session.exec(select(Anchor.verifier).where(Anchor.run == proof.run, col(Anchor.block) < proof.beacon_block))
+    order = panel_order(beacon, bytes.fromhex(proof.id[2:]), list(bound))
+    size = int(require_run(session, proof.run).manifest["panel"]) or len(order)
+    session.add(PanelRow(proof=proof.id, order=list(order)))
+    for number, verifier in enumerate(order[:size]):
+        session.add(Seat(proof=proof.id, verifier=verifier, number=number, since=ledger.now()))
+    session.flush()
+    log.append(session, "panel-drawn", proof=proof.id, beacon="0x" + beacon.hex(), verifiers=list(order[:size]))
+
+
+def seats(session: Session, proof: Proof) -> list[Seat]:
+    """All that were ever seated, in order; none before the beacon exists."""
+    return list(session.exec(select(Seat).where(Seat.proof == proof.id).order_by(col(Seat.number))))
+
+
+def require_seat(session: Session, proof: Proof, verifier: str) -> Anchor:
+    """The anchor of one of the panel. Raises TooEarly before the panel is drawn, and NotVerifier."""
+    if session.get(PanelRow, proof.id) is None:
+        raise TooEarly(f"the panel is drawn by block {proof.beacon_block}, which does not exist yet")
+    if session.get(Seat, (proof.id, verifier)) is None:
+        raise NotVerifier(f"{verifier} is not on the panel of {proof.id}")
+    return session.get_one(Anchor, (proof.run, verifier))
+
+
+def fill(ledger: Ledger, session: Session, proof: Proof, said: Mapping[str, int]) -> bool:
+    """Replace whoever is late or undecided; whether nobody is awaited any more. `said` are outcomes by verifier."""
+    patience = int(require_run(session, proof.run).manifest["phaseSeconds"])
+    sitting = [seat for seat in seats(session, proof) if not seat.vacated]
+    awaited = 0
+    for row in sitting:
+        able = max(row.since, proof.stage_since, proof.opening_deadline or 0)
+        late = row.verifier not in said and ledger.now() > able + patience
+        if late or said.get(row.verifier) == UNDECIDED:
+            awaited += _vacate(ledger, session, proof, row, "late" if late else "undecided")
+        else:
+            awaited += row.verifier not in said
+    return awaited == 0 and session.get(PanelRow, proof.id) is not None
+
+
+def _vacate(ledger: Ledger, session: Session, proof: Proof, row: Seat, why: str) -> bool:
+    """Whether somebody took the seat."""
+    row.vacated = True
+    session.add(row)
+    order, taken = session.get_one(PanelRow, proof.id).order, len(seats(session, proof))
+    substitute = order[taken] if taken < len(order) else None
+    if substitute is not None:
+        session.add(Seat(proof=proof.id, verifier=substitute, number=taken, since=ledger.now(), substitute=True))
+        session.flush()
+    log.append(session, "seat-vacated", proof=proof.id, verifier=row.verifier, why=why, substitute=substitute)
+    return substitute is not None

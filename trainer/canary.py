@@ -1,0 +1,37 @@
+"""A node that keeps verifiers honest: now and then a segment of its work is wrong, and it says so when all have spoken.
+
+That segment is trained for real, on other batches of the same text: only a replay tells it from honest work. It costs
+the node its full compute and the round's pay.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from contracts.pledge import Pledge, draw_pledge
+from trainer.batches import BatchSource
+from trainer.client import octets
+from trainer.conduct import Conduct, Job
+from trainer.trajectory import OnStep, Trajectory, run_inner
+
+
+class Canary(Conduct):
+    """Honest, but for a share of rounds of `rate_ppm` parts per million that nobody but this node knows."""
+
+    def __init__(self, rate_ppm: int) -> None:
+        self._rate = rate_ppm
+
+    def pledge(self, job: Job) -> Pledge:
+        """A canary at the rate; the same for the same round. Raises BadField."""
+        key = bytes(job.client.account.key)
+        return draw_pledge(key, octets(job.run), job.number, job.config.segments, self._rate)
+
+    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
+        """The round's work, with other batches in the pledged segment."""
+        batches = elsewhere(job.batches(), job.config.steps, job.config.segment, self.pledge(job).fake)
+        return run_inner(job.config, job.start, batches, on_step, folder)
+
+
+def elsewhere(batches: BatchSource, steps: int, segment: int, fake: int) -> BatchSource:
+    """The same batches, but in segment `fake` those of steps beyond the round, which no honest round reaches."""
+    return lambda step: batches(step + steps if step // segment == fake else step)
