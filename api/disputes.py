@@ -13,8 +13,8 @@ from contracts import messages
 from contracts.bisection import Bisection
 from contracts.faults import Fault
 from contracts.messages import from_json
-from ledger import appeals, cosign, work_audit
-from ledger.audit_tables import AppealRow, FaultRow
+from ledger import appeals, cosign, node_faults, work_audit
+from ledger.audit_tables import AppealRow, FaultRow, NodeFaultRow
 from ledger.proofs import require_proof
 from ledger.service import Ledger, envelopes
 
@@ -50,6 +50,21 @@ def sign_fault(body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> d
     message = from_json(messages.VerifierFault, body.message)
     work_audit.sign_fault(ledger, message, body.signature_bytes(), body.signer)
     return {"verifier": message.verifier}
+
+
+@router.get("/runs/{run}/node-faults")
+def list_node_faults(run: str, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+    """Nodes of this run that lose stake, and for which proof."""
+    with ledger.store.read() as session:
+        return [_node_fault(ledger, session, row) for row in node_faults.faults(session, run)]
+
+
+@router.post("/node-faults/signatures")
+def sign_node_fault(body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """A verifier found the same in the signed verdicts; k of them take the stake."""
+    message = from_json(messages.NodeFault, body.message)
+    node_faults.sign(ledger, message, body.signature_bytes(), body.signer)
+    return {"node": message.node}
 
 
 @router.get("/runs/{run}/appeals")
@@ -96,6 +111,12 @@ def _fault(ledger: Ledger, session: Session, row: FaultRow) -> dict[str, Any]:
         "proof": row.proof, "verifier": row.verifier, "fault": Fault(row.fault).slug, "evidence": row.evidence,
         "message": messages.to_json(message), "signatures": cosign.signers(ledger, session, message),
     }  # fmt: skip
+
+
+def _node_fault(ledger: Ledger, session: Session, row: NodeFaultRow) -> dict[str, Any]:
+    message = node_faults.fault_message(ledger, row)
+    signed = cosign.signers(ledger, session, message)
+    return {"proof": row.proof, "node": row.node, "message": messages.to_json(message), "signatures": signed}
 
 
 def _appeal(ledger: Ledger, session: Session, row: AppealRow) -> dict[str, Any]:

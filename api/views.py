@@ -69,7 +69,8 @@ def proof_line(row: Proof) -> dict[str, Any]:
     """A proof in one line."""
     return {
         "proof": row.id, "round": row.number, "node": row.node, "payout": row.payout, "work": row.work,
-        "state": row.state, "stage": row.stage, "reason": None if row.reason is None else Reason(row.reason).slug,
+        "state": row.state, "stage": row.stage, "audited": row.audited,
+        "reason": None if row.reason is None else Reason(row.reason).slug,
         "measured": str(row.measured), "limit": str(row.limit),
     }  # fmt: skip
 
@@ -141,7 +142,14 @@ def outgoing(row: Outgoing) -> dict[str, Any]:
 
 def _participant(row: Participant) -> dict[str, Any]:
     inner = {"digest": row.inner_digest, "proof": row.inner_proof}
-    return {"node": row.node, "payout": row.payout, "lapsed": row.lapsed, "step": row.step, "inner": inner}
+    return {
+        "node": row.node,
+        "payout": row.payout,
+        "lapsed": row.lapsed,
+        "step": row.step,
+        "rate": row.rate,
+        "inner": inner,
+    }
 
 
 def _merge(session: Session, row: Round) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from commonweight.commands import actors, appeal, audit_plan, calibrate, gov, keys, model, verify, wallet
+from commonweight.commands import actors, appeal, audit, audit_plan, calibrate, gov, keys, model, verify, wallet
 from commonweight.console import complain
 from commonweight.failures import as_refusal
 
@@ -29,6 +29,7 @@ app.add_typer(gov.app, name="gov")
 app.add_typer(keys.app, name="keys")
 app.command("verify")(verify.verify)
 app.command("appeal")(appeal.appeal)
+app.command("audit")(audit.audit)
 app.command("audit-plan")(audit_plan.audit_plan)
 app.command("calibrate")(calibrate.calibrate)
 

@@ -19,7 +19,7 @@ from trainer.state import initial_theta
 
 @dataclass(frozen=True)
 class RunRules:
-    """The manifest's numbers; `emission` in token units per epoch, times in seconds."""
+    """The manifest's numbers; `emission` in token units per epoch, times in seconds, `node_stake` in wei."""
 
     emission: int
     rounds_per_epoch: int
@@ -29,6 +29,8 @@ class RunRules:
     lease_seconds: int
     phase_seconds: int
     nonce: int
+    audit_floor_ppm: int = 1_000_000
+    node_stake: int = 0
 
 
 def launch_run(
@@ -49,7 +51,8 @@ def launch_run(
     manifest = RunManifest(
         model=octets(client.network["deployment"]["model"]), creator=client.address, config=config.digest(),
         genesis=state_digest(theta), emission=rules.emission, roundsPerEpoch=rules.rounds_per_epoch,
-        minNodes=rules.min_nodes, samples=rules.samples, panel=rules.panel, leaseSeconds=rules.lease_seconds,
+        minNodes=rules.min_nodes, samples=rules.samples, panel=rules.panel,
+        auditFloor=rules.audit_floor_ppm, nodeStake=rules.node_stake, leaseSeconds=rules.lease_seconds,
         phaseSeconds=rules.phase_seconds, nonce=rules.nonce, deadline=deadline(),
     )  # fmt: skip
     blob = client.put_blob("0x" + "00" * 32, pack(theta))

@@ -40,6 +40,8 @@ class GenesisParams:
     min_stake: int = 10**18
     bond: int = 10**17
     slash_cap: int = 10**18
+    node_slash_cap: int = 10**18
+    node_withdrawal_delay: int = 604_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,7 @@ def deploy_model(
         p.quorum_fraction,
         p.late_quorum_extension,
     )
-    rules = (p.threshold, p.min_stake, p.challenge_window, p.bond, p.slash_cap, p.max_epoch_total)
-    checks = create("VerifierRegistry", timelock.address, model, verifiers, rules)
+    checks = create("VerifierRegistry", timelock.address, model, verifiers, _registry_rules(p))
     distributor = create("EpochDistributor", token.address, checks.address)
     send(w3, deployer, token.functions.setBudget(distributor.address, p.budget))
     _hand_over(w3, deployer, timelock, token, governor.address)
@@ -131,6 +132,12 @@ def deploy_model(
     )
     check_genesis(w3, deployment)
     return deployment
+
+
+def _registry_rules(p: GenesisParams) -> tuple[int, ...]:
+    """The registry's `Rules` struct."""
+    verifiers = (p.threshold, p.min_stake, p.challenge_window, p.bond, p.slash_cap, p.max_epoch_total)
+    return (*verifiers, p.node_slash_cap, p.node_withdrawal_delay)
 
 
 def _hand_over(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract, governor: str) -> None:

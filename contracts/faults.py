@@ -24,6 +24,14 @@ class Fault(Coded):
     PASSED_A_FAKE = 3
 
 
+COSTS_STAKE: frozenset[Reason] = frozenset({
+    Reason.REPLAY_MISMATCH, Reason.OPENING_WITHHELD, Reason.OPENING_INVALID, Reason.START_STATE_MISMATCH,
+    Reason.END_STATE_MISMATCH, Reason.PSEUDO_GRADIENT_MISMATCH, Reason.NOT_FINITE,
+})  # fmt: skip
+"""Why a node loses stake. A withheld opening is among them, or a node that sees that it is audited would fall silent.
+Drift is not, since it is a matter of statistics, and neither is a machine of another kind."""
+
+
 def trace_of(states: Sequence[bytes]) -> bytes:
     """32-byte trace over the 64-byte boundary entries inside a segment, after each of its steps but the last."""
     return keccak(b"commonweight trace" + b"".join(states))

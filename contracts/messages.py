@@ -53,7 +53,8 @@ class NodeEnrolment(Message):
 @dataclass(frozen=True)
 class RunManifest(Message):
     """What a run is: its digest is the run's id. `emission` is in token units per epoch; `panel` verifiers read each
-    proof (0: all), `samples` segments each."""
+    proof (0: all), `samples` segments each. `auditFloor` is the least audit rate in parts per million, for nodes that
+    hold `nodeStake` wei (contracts/audit_rate.py)."""
 
     model: Bytes32
     creator: Address
@@ -64,6 +65,8 @@ class RunManifest(Message):
     minNodes: Uint32
     samples: Uint32
     panel: Uint32
+    auditFloor: Uint32
+    nodeStake: Uint256
     leaseSeconds: Uint32
     phaseSeconds: Uint32
     nonce: Uint256
@@ -211,6 +214,16 @@ class VerifierFault(Message):
 
 
 @dataclass(frozen=True)
+class NodeFault(Message):
+    """A node's proof was rejected by k verifiers for a reason that costs stake; once per proof."""
+
+    model: Bytes32
+    node: Address
+    proof: Bytes32
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
 class BisectionMove(Message):
     """In an appeal, what a party computed: keccak of the boundary entry after inner step `step` of the round."""
 
@@ -286,8 +299,8 @@ class EpochRoot(Message):
 
 MESSAGES: tuple[type[Message], ...] = (
     RunManifest, NodeEnrolment, DrawAnchor, Heartbeat, BlobUpload, StepProof, Challenge, Opening, PledgeOpening,
-    Verdict, WorkWitness, WorkReveal, VerifierFault, BisectionMove, StepOpening, AppealRuling, MergeAttestation,
-    TreeHead, EpochRoot,
+    Verdict, WorkWitness, WorkReveal, VerifierFault, NodeFault, BisectionMove, StepOpening, AppealRuling,
+    MergeAttestation, TreeHead, EpochRoot,
 )  # fmt: skip
 
 

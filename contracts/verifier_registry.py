@@ -88,7 +88,7 @@ class VerifierRegistry:
 
     def propose(self, root: EpochRoot, signatures: Mapping[str, bytes]) -> ContractFunction:
         """Propose a root; `signatures` by signer address, put in the order that the contract wants."""
-        return self.propose_raw(root, _ordered(signatures))
+        return self.propose_raw(root, in_signer_order(signatures))
 
     def propose_raw(self, root: EpochRoot, signatures: list[bytes]) -> ContractFunction:
         """Propose a root with signatures as they stand."""
@@ -120,7 +120,7 @@ class VerifierRegistry:
 
     def punish(self, fault: VerifierFault, signatures: Mapping[str, bytes]) -> ContractFunction:
         """Take stake from a verifier on the word of k others."""
-        return self._call.punish(astuple(fault), _ordered(signatures))
+        return self._call.punish(astuple(fault), in_signer_order(signatures))
 
     def open_appeal(self, proof: bytes) -> ContractFunction:
         """Appeal against the voiding of a proof (send with the bond as value)."""
@@ -128,7 +128,7 @@ class VerifierRegistry:
 
     def decide_appeal(self, ruling: AppealRuling, signatures: Mapping[str, bytes]) -> ContractFunction:
         """Decide an appeal on the word of k verifiers other than the respondent."""
-        return self._call.decideAppeal(astuple(ruling), _ordered(signatures))
+        return self._call.decideAppeal(astuple(ruling), in_signer_order(signatures))
 
     def admit(self, verifier: str) -> ContractFunction:
         """Admit a verifier (timelock)."""
@@ -139,5 +139,6 @@ class VerifierRegistry:
         return self._call.remove(to_checksum_address(verifier))
 
 
-def _ordered(signatures: Mapping[str, bytes]) -> list[bytes]:
+def in_signer_order(signatures: Mapping[str, bytes]) -> list[bytes]:
+    """Signatures by signer address, in the order that the contract wants."""
     return [signatures[a] for a in sorted(signatures, key=lambda a: int(a, 16))]

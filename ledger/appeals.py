@@ -108,8 +108,7 @@ def rule(ledger: Ledger, message: AppealRuling, signature: bytes, signer: str) -
             raise RoundClosed("model, respondent or deadline is not the appeal's")
         if name in rulings(ledger, session, row):
             return
-        cosign.add(ledger, session, message, signature, name)
-        signed = cosign.quorum(ledger, session, message)
+        signed = cosign.collect(ledger, session, message, signature, name)
         if signed:
             _decide(ledger, session, row, message, signed)
 

@@ -49,6 +49,17 @@ class FaultRow(SQLModel, table=True):
     deadline: int
 
 
+class NodeFaultRow(SQLModel, table=True):
+    """A node that loses stake for a voided proof."""
+
+    __tablename__ = "nodefault"
+
+    proof: str = Field(primary_key=True)
+    node: str
+    run: str
+    deadline: int
+
+
 class AppealRow(SQLModel, table=True):
     """An appeal against the voiding of a proof: bisecting, opening, panel, then upheld or dismissed.
 

@@ -14,6 +14,7 @@ from contracts.deploy import Deployment
 from contracts.distributor import EpochDistributor
 from contracts.governor import Action, Ballot, ModelGovernor
 from contracts.model_registry import ModelRegistry
+from contracts.node_stakes import NodeStakes
 from contracts.signing import Domain
 from contracts.token import ModelToken
 from contracts.verifier_registry import VerifierRegistry
@@ -27,6 +28,7 @@ class ModelChain:
         self.token = ModelToken(w3, deployment.token)
         self.governor = ModelGovernor(w3, deployment.governor)
         self.registry = VerifierRegistry(w3, deployment.verifier_registry)
+        self.nodes = NodeStakes(w3, deployment.verifier_registry)
         self.distributor = EpochDistributor(w3, deployment.distributor)
         self.models = ModelRegistry(w3, deployment.model_registry)
 
@@ -48,6 +50,10 @@ class ModelChain:
     def head(self) -> int:
         """Number of the newest block."""
         return int(self.w3.eth.block_number)
+
+    def final(self) -> int:
+        """Number of the newest block that no reorg can take back."""
+        return int(self.w3.eth.get_block("finalized")["number"])
 
     def block_hash(self, number: int) -> bytes:
         """Hash of block `number`, 32 bytes; the block must exist."""

@@ -34,6 +34,12 @@ def add(ledger: Ledger, session: Session, message: Message, signature: bytes, si
         session.flush()
 
 
+def collect(ledger: Ledger, session: Session, message: Message, signature: bytes, signer: str) -> dict[str, bytes]:
+    """Keep a checked signature; the quorum if there is one now."""
+    add(ledger, session, message, signature, signer)
+    return quorum(ledger, session, message)
+
+
 def signers(ledger: Ledger, session: Session, message: Message) -> list[str]:
     """Who signed, by address."""
     return sorted(_signatures(ledger, session, message))

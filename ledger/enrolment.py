@@ -9,6 +9,7 @@ import numpy as np
 from eth_utils import to_checksum_address
 from sqlmodel import Session, func, select
 
+from contracts.audit_rate import MILLION
 from contracts.errors import BadField, InvalidTensorFile
 from contracts.messages import DrawAnchor, Heartbeat, NodeEnrolment, RunManifest, to_json
 from contracts.run_config import RunConfig
@@ -30,9 +31,7 @@ def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: s
         raise BindingMismatch("config does not have the digest in the manifest")
     if min(message.roundsPerEpoch, message.minNodes, message.samples, message.leaseSeconds, message.phaseSeconds) < 1:
         raise BadField("roundsPerEpoch, minNodes, samples, leaseSeconds and phaseSeconds must be at least 1")
-    threshold = ledger.chain.registry.threshold()
-    if 0 < message.panel < threshold:
-        raise BadField(f"panel must be 0 for all verifiers, or at least {threshold}, the accepts that a proof takes")
+    _check_audits(ledger, message)
     data = ledger.blobs.get(genesis_blob)
     layout = layout_of(data)
     if not all(name.startswith("theta.") and kind == "F32" for name, (kind, _) in layout.items()):
@@ -57,6 +56,18 @@ def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: s
             session, "run-created", run=run, message=body, signature="0x" + signature.hex(), config=parsed.to_json()
         )
     return run
+
+
+def _check_audits(ledger: Ledger, message: RunManifest) -> None:
+    """Who reads, how often, and against which stake: rules under which nothing is read or lost are refused."""
+    if not 1 <= message.auditFloor <= MILLION:
+        raise BadField(f"auditFloor must be between 1 and {MILLION} parts per million")
+    cap = ledger.chain.nodes.slash_cap()
+    if message.auditFloor < MILLION and not 1 <= message.nodeStake <= cap:
+        raise BadField(f"nodeStake must be between 1 wei and the {cap} that a proof can cost, to audit less than all")
+    threshold = ledger.chain.registry.threshold()
+    if 0 < message.panel < threshold:
+        raise BadField(f"panel must be 0 for all verifiers, or at least {threshold}, the accepts that a proof takes")
 
 
 def enrol(ledger: Ledger, message: NodeEnrolment, signature: bytes, from_round: int) -> None:

@@ -27,7 +27,7 @@ BATCH = 500
 
 def follow(ledger: Ledger) -> None:
     """Read final blocks from the cursor on; events and cursor move in one transaction. Raises FinalityViolated."""
-    final = int(ledger.chain.w3.eth.get_block("finalized")["number"])
+    final = ledger.chain.final()
     with ledger.store.read() as session:
         cursor = session.get(Cursor, "final")
     if cursor is not None and "0x" + ledger.chain.block_hash(cursor.block).hex() != cursor.hash:

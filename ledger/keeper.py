@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from requests.exceptions import ConnectionError as ChainUnreachable
 
-from ledger import appeals, epochs, governance, indexer, outbox, panels, rounds, work_audit
+from ledger import appeals, epochs, governance, indexer, node_faults, outbox, panels, rounds, work_audit
 from ledger.service import Ledger
 
 STEPS: tuple[Callable[[Ledger], None], ...] = (
@@ -19,6 +19,7 @@ STEPS: tuple[Callable[[Ledger], None], ...] = (
     epochs.settle,
     governance.carry_out,
     work_audit.audit_decided,
+    node_faults.list_due,
     appeals.lapse,
 )
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from contracts.draw import panel_order
 from contracts.reasons import UNDECIDED
-from ledger import log
+from ledger import audits, log
 from ledger.enrolment import require_run
 from ledger.errors import NotVerifier, TooEarly
 from ledger.service import Ledger
@@ -35,8 +35,10 @@ def seat_all(ledger: Ledger) -> None:
 
 
 def seat(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> None:
-    """Draw a proof's panel once, among those bound to a hash chain before its beacon existed: none chose its draw."""
-    if session.get(PanelRow, proof.id) is not None:
+    """Draw a proof's panel once, unless the beacon spares it: among those bound to a hash chain before it existed."""
+    if session.get(PanelRow, proof.id) is not None or not audits.is_settled(ledger, session, proof):
+        return
+    if audits.spare(ledger, session, proof, beacon):
         return
     bound = session.exec(select(Anchor.verifier).where(Anchor.run == proof.run, col(Anchor.block) < proof.beacon_block))
     order = panel_order(beacon, bytes.fromhex(proof.id[2:]), list(bound))

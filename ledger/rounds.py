@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from contracts.draw import data_seed, seed_origin
 from contracts.messages import RunManifest, from_json
 from contracts.run_config import InvalidRunConfig, RunConfig
-from ledger import epochs, log, merges, verdicts
+from ledger import audits, epochs, log, merges, verdicts
 from ledger.enrolment import config_digest
 from ledger.proofs import round_proofs
 from ledger.service import Ledger
@@ -60,14 +60,17 @@ def _open_next(ledger: Ledger, session: Session, run: Run, threshold: int) -> No
         momentum=start.momentum, momentum_blob=start.momentum_blob, opened=ledger.now(), phase_since=ledger.now(),
     )  # fmt: skip
     session.add(opened)
+    block = ledger.chain.final()
+    rates = {node.node: audits.rate_ppm(ledger, session, run, node.node, block) for node in nodes}
     for node in nodes:
-        session.add(_participant(ledger, node, number))
+        session.add(_participant(ledger, node, number, rates[node.node]))
     run.round, run.phase = number, "training"
     session.add(run)
-    listed = [{"node": n.node, "payout": n.payout} for n in nodes]
+    listed = [{"node": n.node, "payout": n.payout, "rate": rates[n.node]} for n in nodes]
     log.append(
         session, "round-opened", run=run.id, round=number, theta=opened.theta, momentum=opened.momentum,
         config=opened.config, config_digest=opened.config_digest, data_seed=opened.data_seed, nodes=listed,
+        block=block,
     )  # fmt: skip
 
 
@@ -169,10 +172,10 @@ def _participants(session: Session, run: str, number: int) -> list[Participant]:
     return list(session.exec(select(Participant).where(Participant.run == run, Participant.number == number)))
 
 
-def _participant(ledger: Ledger, node: Node, number: int) -> Participant:
+def _participant(ledger: Ledger, node: Node, number: int, rate: int) -> Participant:
     return Participant(
         run=node.run, number=number, node=node.node, payout=node.payout, inner_digest=node.inner_digest,
-        inner_proof=node.inner_proof, seen=ledger.now(),
+        inner_proof=node.inner_proof, seen=ledger.now(), rate=rate,
     )  # fmt: skip
 
 

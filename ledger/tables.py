@@ -115,7 +115,7 @@ class Round(SQLModel, table=True):
 
 
 class Participant(SQLModel, table=True):
-    """A node on a round's frozen list, with its lease."""
+    """A node on a round's frozen list, with its lease and the audit rate (parts per million) of its proof."""
 
     run: str = Field(primary_key=True)
     number: int = Field(primary_key=True)
@@ -125,6 +125,7 @@ class Participant(SQLModel, table=True):
     inner_proof: str | None = None
     step: int = 0
     seen: int
+    rate: int = 1_000_000
     lapsed: bool = False
 
 
@@ -146,6 +147,7 @@ class Proof(SQLModel, table=True):
     stage_since: int
     opening_deadline: int | None = None
     accepted_since: int | None = None
+    audited: bool = True
     disputed: list[int] = document()
     reason: int | None = None
     measured: int = units()

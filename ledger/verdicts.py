@@ -48,6 +48,9 @@ def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> No
     """
     if proof.state != "pending":
         return
+    if not proof.audited:
+        _accept(ledger, session, proof)
+        return
     given = _verdicts(session, proof)
     rejects = [v for v in given if v.outcome == REJECT]
     complete = panels.fill(ledger, session, proof, {v.verifier: v.outcome for v in given})
@@ -66,7 +69,7 @@ def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> No
 
 def all_have_spoken(ledger: Ledger, session: Session, proof: Proof) -> bool:
     """Whether no verdict of the first stage is awaited any more."""
-    if proof.state != "pending" or proof.stage == 2:
+    if proof.state != "pending" or proof.stage == 2 or not proof.audited:
         return True
     return panels.fill(ledger, session, proof, {v.verifier: v.outcome for v in _verdicts(session, proof)})
 

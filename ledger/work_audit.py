@@ -85,8 +85,7 @@ def sign_fault(ledger: Ledger, message: VerifierFault, signature: bytes, signer:
         row = _listed(session, message, to_checksum_address(message.verifier))
         if message != fault_message(ledger, row):
             raise BindingMismatch("model or deadline is not the listed fault's")
-        cosign.add(ledger, session, message, signature, name)
-        signed = cosign.quorum(ledger, session, message)
+        signed = cosign.collect(ledger, session, message, signature, name)
         if signed:
             call = ledger.chain.registry.punish(message, signed)
             outbox.enqueue(session, f"punish:{row.evidence}:{row.verifier}", call)

@@ -294,8 +294,8 @@ class World:
         base = RunManifest(
             model=self.ledger.chain.model, creator=self.creator.address, config=self.config.digest(),
             genesis=state_digest(genesis(self.config)), emission=1000, roundsPerEpoch=1,
-            minNodes=len(self.nodes), samples=1, panel=0, leaseSeconds=120, phaseSeconds=200, nonce=1,
-            deadline=self.deadline(),
+            minNodes=len(self.nodes), samples=1, panel=0, auditFloor=1_000_000, nodeStake=0,
+            leaseSeconds=120, phaseSeconds=200, nonce=1, deadline=self.deadline(),
         )  # fmt: skip
         return replace(base, **changes)
 
@@ -342,6 +342,17 @@ class World:
         self.step()
         assert self.run_view()["phase"] == "training"
         return self
+
+    def stake_node(self, node: LocalAccount, wei: int) -> None:
+        """Give a node coins, and have it stake some."""
+        w3 = self.place.w3
+        gift = {
+            "to": node.address, "value": 10**18, "gas": 21_000, "gasPrice": w3.eth.gas_price,
+            "chainId": w3.eth.chain_id, "nonce": w3.eth.get_transaction_count(self.creator.address),
+        }  # fmt: skip
+        signed = self.creator.sign_transaction(gift)
+        w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(signed.raw_transaction))
+        send(w3, node, self.ledger.chain.nodes.stake(), value=wei)
 
     def run_view(self) -> Any:
         """The current run."""

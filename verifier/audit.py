@@ -7,71 +7,28 @@ verifier set and threshold come from the chain.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from eth_utils import to_checksum_address
 
 from contracts import messages
+from contracts.audit_rate import MILLION, AuditPolicy, audit_rate, is_audited
 from contracts.draw import accepted_digest, check_link, data_seed, draw_segments, panel_order, seed_origin
 from contracts.errors import CommonweightError
 from contracts.log_audit import epoch_payouts
 from contracts.messages import Message, from_json
 from contracts.payout_tree import PayoutTree
 from contracts.pledge import Pledge
-from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT
+from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT, Reason
 from contracts.run_config import InvalidRunConfig, RunConfig
-from contracts.signing import Domain, digest, require_signer
+from contracts.signing import digest, require_signer
+from verifier.audit_state import Authority, ProofState, RoundState, RunState
 from verifier.errors import AuditFailed
 
 M = TypeVar("M", bound=Message)
-
-
-@dataclass(frozen=True)
-class Authority:
-    """What the chain says: message domain, registry's domain, registrant of the model, distributor, verifiers, k."""
-
-    domain: Domain
-    registry_domain: Domain
-    creator: str
-    distributor: str
-    verifiers: frozenset[str]
-    threshold: int
-    decision: Callable[[int], tuple[str, str]]
-    """Key and value of the holders' decision of a sequence number, read from the chain."""
-
-
-@dataclass
-class _Run:
-    manifest: messages.RunManifest
-    config: RunConfig
-    theta: str
-    momentum: str = ""
-    round: int = 0
-    merged: int = 0
-    paid: int = 0
-
-
-@dataclass(frozen=True)
-class _Round:
-    theta: str
-    nodes: dict[str, str]
-    data_seed: str
-    config: RunConfig
-
-
-@dataclass
-class _Proof:
-    message: messages.StepProof
-    beacon_block: int
-    order: tuple[str, ...] = ()
-    seated: list[str] = field(default_factory=list)
-    beacon: bytes = b""
-    verdicts: dict[tuple[int, str], int] = field(default_factory=dict)
-    state: str = "pending"
-    fake: int | None = None
-    restored_round: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +48,16 @@ class LogAudit:
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
         self.epochs: dict[int, EpochResult] = {}
-        self._runs: dict[str, _Run] = {}
+        self.beacons: dict[int, bytes] = {}
+        self.draws = 0
+        self._runs: dict[str, RunState] = {}
         self._anchors: dict[tuple[str, str], messages.DrawAnchor] = {}
         self._bound: dict[tuple[str, str], int] = {}
         self._payouts: dict[tuple[str, str], str] = {}
         self._inner: dict[tuple[str, str], bytes] = {}
-        self._rounds: dict[tuple[str, int], _Round] = {}
-        self._proofs: dict[str, _Proof] = {}
+        self._rounds: dict[tuple[str, int], RoundState] = {}
+        self._proofs: dict[str, ProofState] = {}
+        self._by_node: dict[tuple[str, str], list[ProofState]] = defaultdict(list)
         self._read: dict[str, Callable[[dict[str, Any]], None]] = {
             "run-created": self._run_created,
             "node-enrolled": self._node_enrolled,
@@ -106,6 +66,7 @@ class LogAudit:
             "round-opened": self._round_opened,
             "proof-submitted": self._proof_submitted,
             "panel-drawn": self._panel_drawn,
+            "proof-spared": self._proof_spared,
             "seat-vacated": self._seat_vacated,
             "challenge": self._challenge,
             "verdict": self._verdict,
@@ -137,7 +98,7 @@ class LogAudit:
         _require("0x" + digest(manifest, self.authority.domain).hex() == entry["run"], "run id is not its manifest's")
         config = RunConfig.from_json(entry["config"])
         _require(config.digest() == manifest.config, "configuration is not the manifest's")
-        self._runs[entry["run"]] = _Run(manifest, config, "0x" + manifest.genesis.hex())
+        self._runs[entry["run"]] = RunState(manifest, config, "0x" + manifest.genesis.hex())
 
     def _draw_anchored(self, entry: dict[str, Any]) -> None:
         anchor = self._signed(messages.DrawAnchor, entry, lambda m: m.verifier)
@@ -178,8 +139,21 @@ class LogAudit:
             all(self._payouts.get((name, node)) == payout for node, payout in nodes.items()),
             "a listed node never enrolled with that payout address",
         )
+        rates = {n["node"]: int(n["rate"]) for n in entry["nodes"]}
+        for node, rate in rates.items():
+            self._check_rate(name, node, rate, int(entry["block"]))
         run.round = number
-        self._rounds[name, number] = _Round(entry["theta"], nodes, entry["data_seed"], run.config)
+        self._rounds[name, number] = RoundState(entry["theta"], nodes, rates, entry["data_seed"], run.config)
+
+    def _check_rate(self, name: str, node: str, rate: int, block: int) -> None:
+        if rate == MILLION:
+            return
+        manifest = self._runs[name].manifest
+        record = [proof.outcome for proof in self._by_node[name, node]]
+        due = audit_rate((outcome for outcome in record if outcome is not None), AuditPolicy(manifest.auditFloor))
+        _require(rate == due, f"audit rate of {node} is {rate} where its record gives {due}")
+        staked = self.authority.node_stake(node, block) >= manifest.nodeStake
+        _require(staked, f"{node} is audited less without a stake")
 
     def _proof_submitted(self, entry: dict[str, Any]) -> None:
         proof = self._signed(messages.StepProof, entry, lambda m: m.node)
@@ -193,9 +167,10 @@ class LogAudit:
         _require((proof.steps, proof.tokens, proof.boundaries) == asked, "proof of other work than the round's")
         last = self._inner.get((run, node))
         _require(last is None or proof.innerState == last, "optimizer state does not continue the last accepted one")
-        twice = any(p.message.round == proof.round and p.message.node == proof.node for p in self._proofs.values())
-        _require(not twice, "a node committed twice to one round")
-        self._proofs[entry["proof"]] = _Proof(proof, int(entry["beacon_block"]))
+        before = self._by_node[run, node]
+        _require(all(p.message.round != proof.round for p in before), "a node committed twice to one round")
+        self._proofs[entry["proof"]] = made = ProofState(proof, int(entry["beacon_block"]))
+        before.append(made)
 
     def _panel_drawn(self, entry: dict[str, Any]) -> None:
         proof = self._proofs[entry["proof"]]
@@ -205,6 +180,16 @@ class LogAudit:
         seated = list(order[: self._runs[run].manifest.panel or len(order)])
         _require(not proof.order and entry["verifiers"] == seated, "panel does not follow from the beacon")
         proof.order, proof.seated, proof.beacon = order, seated, beacon
+        self.beacons[proof.beacon_block] = beacon
+
+    def _proof_spared(self, entry: dict[str, Any]) -> None:
+        proof, beacon = self._proofs[entry["proof"]], bytes.fromhex(entry["beacon"][2:])
+        _require(self.authority.beacon(proof.beacon_block) == beacon, "beacon is not the chain's block")
+        run, node = "0x" + proof.message.run.hex(), to_checksum_address(proof.message.node)
+        rate = self._rounds[run, proof.message.round].rates[node]
+        spared = not is_audited(beacon, bytes.fromhex(entry["proof"][2:]), rate)
+        _require(spared and not proof.order, "a proof was spared that the coin says to read")
+        proof.spared = True
 
     def _seat_vacated(self, entry: dict[str, Any]) -> None:
         proof = self._proofs[entry["proof"]]
@@ -225,6 +210,7 @@ class LogAudit:
         samples = self._runs[run].manifest.samples
         drawn = draw_segments(said.beacon, said.link, said.proof, segments, samples)
         _require(list(drawn) == entry["segments"], "draw does not follow from beacon and hash chain")
+        self.draws += 1
 
     def _verdict(self, entry: dict[str, Any]) -> None:
         verdict = self._signed(messages.Verdict, entry, lambda m: m.verifier)
@@ -248,7 +234,7 @@ class LogAudit:
         proof = self._decided(entry, "posted")
         message = proof.message
         accepts = _accepts(proof)
-        _require(accepts >= self.authority.threshold, f"posted on {accepts} accepting verdicts")
+        _require(proof.spared or accepts >= self.authority.threshold, f"posted on {accepts} accepting verdicts")
         _require(proof.fake == NO_SEGMENT, "posted though its node did not open a pledge of honest work")
         run, node = "0x" + message.run.hex(), to_checksum_address(message.node)
         _require(entry["account"] == self._payouts[run, node], "credited to another address than the node's")
@@ -257,7 +243,8 @@ class LogAudit:
 
     def _proof_voided(self, entry: dict[str, Any]) -> None:
         proof = self._decided(entry, "voided")
-        accepted = _accepts(proof) >= self.authority.threshold
+        proof.reason = Reason[entry["reason"].upper().replace("-", "_")]
+        accepted = proof.spared or _accepts(proof) >= self.authority.threshold
         _require(not accepted or proof.fake != NO_SEGMENT, "voided against a quorum that accepted it")
 
     def _appeal_decided(self, entry: dict[str, Any]) -> None:
@@ -273,7 +260,7 @@ class LogAudit:
         if ruling.upheld:
             proof.restored_round = int(entry["decided_round"])
 
-    def _decided(self, entry: dict[str, Any], state: str) -> _Proof:
+    def _decided(self, entry: dict[str, Any], state: str) -> ProofState:
         proof = self._proofs[entry["proof"]]
         _require(proof.state == "pending", f"proof is {proof.state} already")
         proof.state = state
@@ -339,7 +326,7 @@ class _Unsupported(Exception):
     """Internal: what an entry says does not follow; `take` adds the index."""
 
 
-def _accepts(proof: _Proof) -> int:
+def _accepts(proof: ProofState) -> int:
     """Accepting verdicts of the stage that decides: the second, if anybody rejected at the first."""
     disputed = any(s == 1 and outcome == REJECT for (s, _), outcome in proof.verdicts.items())
     stage = 2 if disputed else 1

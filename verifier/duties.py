@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from contracts.faults import witness_of
-from contracts.messages import AppealRuling, BisectionMove, VerifierFault, WorkReveal, WorkWitness, from_json
+from contracts.messages import AppealRuling, BisectionMove, NodeFault, VerifierFault, WorkReveal, WorkWitness, from_json
 from trainer.client import ApiClient, ApiProblem, deadline, octets
-from verifier.guilt import find_faults
+from verifier.guilt import find_faults, is_node_at_fault
 from verifier.jobs import Job, Key, Order, State
 from verifier.queue import VerifierApp
 
@@ -62,6 +62,23 @@ class Duties:
                 "/faults/signatures", message, domain=self._client.epoch_domain, signer=self._client.address
             )
             report("fault signed", listed["proof"], f"{listed['fault']} of {listed['verifier']}")
+
+    def sign_node_faults(self, threshold: int, report: Report) -> None:
+        """The same for nodes whose proofs k verifiers rejected for a reason that costs stake."""
+        for listed in self._client.get(f"/runs/{self._run}/node-faults"):
+            place = (listed["proof"], listed["node"])
+            if self._client.address in listed["signatures"] or place in self._signed:
+                continue
+            self._signed.add(place)
+            view = self._client.get(f"/proofs/{listed['proof']}")
+            if view["node"] != listed["node"] or not is_node_at_fault(self._client, view, threshold):
+                report("disagrees", listed["proof"], f"finds {listed['node']} not to lose stake")
+                continue
+            message = from_json(NodeFault, listed["message"])
+            self._client.send(
+                "/node-faults/signatures", message, domain=self._client.epoch_domain, signer=self._client.address
+            )
+            report("fault signed", listed["proof"], f"of the node {listed['node']}")
 
     def answer_appeals(self, report: Report) -> bool:
         """Make the moves and rulings that are due; whether a worker is still computing one."""

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from eth_utils import to_checksum_address
 
 from contracts.draw import draw_segments
-from contracts.faults import passed_fakes, proven_fakes, trace_faults, witness_of
+from contracts.faults import COSTS_STAKE, passed_fakes, proven_fakes, trace_faults, witness_of
 from contracts.messages import Challenge, Verdict, WorkReveal, WorkWitness, from_json
-from contracts.reasons import ACCEPT
+from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT
 from contracts.signing import require_signer
 from trainer.client import ApiClient, octets
 
@@ -34,6 +34,21 @@ def find_faults(client: ApiClient, view: dict[str, Any], threshold: int) -> set[
         return found
     draws = {who: drawn for who, drawn in _draws(client, view) if who in accepted}
     return found | {(who, fault.slug) for who, fault in passed_fakes(draws, fakes).items()}
+
+
+def is_node_at_fault(client: ApiClient, view: dict[str, Any], threshold: int) -> bool:
+    """Whether k signed verdicts of the second stage cost the node of a voided proof its stake; a canary never does.
+
+    Raises BadSignature and BadField.
+    """
+    wrong = {
+        to_checksum_address(v.verifier)
+        for v in _signed(client, Verdict, view["verdicts"])
+        if (v.stage, v.outcome) == (2, REJECT) and v.reason in COSTS_STAKE
+    }
+    pledge = view["pledge"]
+    canary = pledge is not None and int(pledge["message"]["fake"]) != NO_SEGMENT
+    return view["state"] == "voided" and len(wrong) >= threshold and not canary
 
 
 def _draws(client: ApiClient, view: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:

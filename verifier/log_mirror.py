@@ -33,6 +33,11 @@ class LogMirror:
             raise AuditFailed(head.logSize, "the signed tree head is not over these entries")
         self._check_history(head.logSize)
 
+    @property
+    def size(self) -> int:
+        """Entries of this copy."""
+        return len(self._leaves)
+
     def root(self, size: int) -> bytes:
         """Root over the first `size` leaves of this copy."""
         return SHA256_TREE.root(self._leaves[:size])

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.chain import connect
+from contracts.deploy import Deployment
 from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
-from contracts.model_registry import ModelRegistry
-from contracts.verifier_registry import VerifierRegistry
 from trainer.client import ApiClient, ApiProblem, ApiUnreachable, deadline, octets
-from verifier.audit import Authority, LogAudit
+from verifier.audit import LogAudit
+from verifier.chain_authority import authority_of
 from verifier.draws import DrawChain
 from verifier.duties import Duties
 from verifier.errors import AuditFailed
@@ -109,6 +109,7 @@ class VerifierService:
                 self._sign_epoch(epoch)
         self._duties.reveal(self._say)
         self._duties.sign_faults(self._audit.authority.threshold, self._say)
+        self._duties.sign_node_faults(self._audit.authority.threshold, self._say)
         return self._duties.answer_appeals(self._say)
 
     def _examine(self, line: dict[str, Any]) -> None:
@@ -198,19 +199,6 @@ class VerifierService:
         self._signed.add(place)
         self._report(Progress("epoch signed", detail=f"epoch {place[0]}, {proven.count} payees, root rebuilt"))
 
-    def _decision(self, sequence: int) -> tuple[str, str]:
-        deployment = self.client.network["deployment"]
-        model = octets(deployment["model"])
-        made = ModelRegistry(self._w3, deployment["model_registry"]).decisions(model, int(deployment["block"]))
-        found = next((d for d in made if d.sequence == sequence), None)
-        return ("", "") if found is None else (found.key, found.value)
-
     def _open_mirror(self) -> tuple[LogMirror, LogAudit]:
-        deployment = self.client.network["deployment"]
-        registry = VerifierRegistry(self._w3, deployment["verifier_registry"])
-        authority = Authority(
-            self.client.domain, self.client.epoch_domain, deployment["deployer"], deployment["distributor"],
-            frozenset(registry.verifiers()), registry.threshold(), self._decision,
-        )  # fmt: skip
-        audit = LogAudit(authority)
+        audit = LogAudit(authority_of(self._w3, Deployment(**self.client.network["deployment"])))
         return LogMirror(self.client, audit, self.settings.folder / "tree-head.json"), audit

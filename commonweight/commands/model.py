@@ -1,4 +1,4 @@
-"""`commonweight model`: deploy a model's contracts, start a run."""
+"""`commonweight model`: deploy a model's contracts, stake, start a run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from commonweight.commands import stake
 from commonweight.commands.options import (
     DEFAULT_API,
     DEFAULT_RPC,
@@ -51,21 +52,8 @@ def deploy(
     say(f"model {deployed.model}\nwritten to {out}")
 
 
-@app.command("stake")
-def stake(
-    keystore: Keystore,
-    deployment: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Deployment file.")],
-    wei: Annotated[int, typer.Option(help="Stake in wei.")] = 10**18,
-    rpc_url: Rpc = DEFAULT_RPC,
-) -> None:
-    """Stake as an admitted verifier: without it signatures on payout roots do not count."""
-    from contracts.chain import connect, send
-    from contracts.deploy import Deployment
-    from contracts.verifier_registry import VerifierRegistry
-
-    w3 = connect(rpc_url)
-    registry = VerifierRegistry(w3, Deployment.from_json(deployment.read_text()).verifier_registry)
-    send(w3, open_keystore(keystore), registry.stake(), value=wei)
+app.command("stake")(stake.stake)
+app.command("unstake")(stake.unstake)
 
 
 @app.command("train")
@@ -78,6 +66,10 @@ def train(
     min_nodes: Annotated[int, typer.Option(help="Nodes without which the first round does not open.")] = 1,
     samples: Annotated[int, typer.Option(help="Segments that each verifier draws of each proof.")] = 2,
     panel: Annotated[int, typer.Option(min=0, help="Verifiers that read each proof, drawn by lot; 0 for all.")] = 0,
+    audit_floor: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of a staked node's proofs that is audited; 1 audits all.")
+    ] = 1.0,
+    node_stake: Annotated[int, typer.Option(min=0, help="Stake in wei below which a node is always audited.")] = 0,
     lease_seconds: Annotated[int, typer.Option(help="Silence after which a node is dropped from a round.")] = 20,
     phase_seconds: Annotated[int, typer.Option(help="Longest time for training, and for openings.")] = 600,
     nonce: Annotated[int, typer.Option(help="Another number makes another run of the same configuration.")] = 1,
@@ -92,7 +84,10 @@ def train(
     from commonweight.launch import RunRules, launch_run
     from contracts.limits import LimitTable
 
-    rules = RunRules(emission, rounds_per_epoch, min_nodes, samples, panel, lease_seconds, phase_seconds, nonce)
+    rules = RunRules(
+        emission, rounds_per_epoch, min_nodes, samples, panel, lease_seconds, phase_seconds, nonce,
+        audit_floor_ppm=round(audit_floor * 1_000_000), node_stake=node_stake,
+    )  # fmt: skip
     overrides, account = read_object(config, "--config"), open_keystore(keystore)
     table = None if limits is None else LimitTable.from_json(limits.read_text())
     run = launch_run(api, account.key.hex(), overrides, rules, tuple(data or ()), table)

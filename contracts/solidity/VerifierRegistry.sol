@@ -5,10 +5,11 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
+import {NodeStakes} from "./NodeStakes.sol";
 
 /// @title Verifiers of one model and the epoch roots that k of n of them signed
 /// @notice A root becomes final after its challenge window. Only the timelock admits, removes and arbitrates.
-contract VerifierRegistry is EIP712 {
+contract VerifierRegistry is NodeStakes {
     using EnumerableSet for EnumerableSet.AddressSet;
 
     enum Status { None, Proposed, Disputed, Final }
@@ -65,6 +66,8 @@ contract VerifierRegistry is EIP712 {
         uint256 bond;
         uint256 slashCap;
         uint256 maxEpochTotal;
+        uint256 nodeSlashCap;
+        uint64 nodeWithdrawalDelay;
     }
 
     error NotTimelock(address caller);
@@ -144,6 +147,7 @@ contract VerifierRegistry is EIP712 {
 
     constructor(address timelock_, bytes32 model_, address[] memory verifiers_, Rules memory rules)
         EIP712("Commonweight", "1")
+        NodeStakes(rules.nodeSlashCap, rules.nodeWithdrawalDelay)
     {
         timelock = timelock_;
         model = model_;
@@ -398,7 +402,20 @@ contract VerifierRegistry is EIP712 {
         emit ThresholdSet(threshold_);
     }
 
-    function _pay(address to, uint256 amount) private {
+    function _checkNodeFault(bytes32 model_, uint64 deadline, bytes32 digest, bytes[] calldata signatures)
+        internal
+        view
+        override
+    {
+        _checkHeader(model_, deadline);
+        _checkSignatures(digest, signatures);
+    }
+
+    function _forfeit(uint256 amount) internal override {
+        _payOrOwe(timelock, amount);
+    }
+
+    function _pay(address to, uint256 amount) internal override {
         (bool sent,) = to.call{value: amount}("");
         if (!sent) revert TransferFailed(to, amount);
     }

@@ -28,6 +28,12 @@ def test_changed_source_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         compiler.check()
 
 
+def test_only_a_base_contract_has_no_code_of_its_own() -> None:
+    for path in compiler.ARTIFACTS.glob("*.json"):
+        base = "\nabstract contract " in (compiler.SOLIDITY / f"{path.stem}.sol").read_text()
+        assert (json.loads(path.read_text())["bytecode"] == "0x") is base, path.name
+
+
 def test_contracts_fit_the_size_limit() -> None:
     for path in compiler.ARTIFACTS.glob("*.json"):
         assert len(json.loads(path.read_text())["bytecode"]) // 2 - 1 <= 24_576, path.name

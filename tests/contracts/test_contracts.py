@@ -33,6 +33,8 @@ PARAMS = GenesisParams(
     challenge_window=60,
     proposal_threshold=1,
     max_epoch_total=10_000,
+    node_slash_cap=1_000,
+    node_withdrawal_delay=600,
 )
 
 

@@ -10,6 +10,7 @@ TREE = "tests/contracts/test_positional_tree.py::"
 VERDICTS = "tests/ledger/test_verdicts.py::"
 PANELS = "tests/ledger/test_panels.py::"
 PLEDGES = "tests/ledger/test_pledges.py::"
+AUDITS = "tests/ledger/test_audits.py::"
 DISPUTES = "tests/verifier/test_disputes.py::"
 CONTRACTS = "tests/contracts/test_contracts.py::"
 
@@ -75,6 +76,19 @@ PYTHON: dict[str, Mutant] = {
         "ledger/verdicts.py", "        if complete:\n", "        if True:\n",
         (f"{VERDICTS}test_the_first_stage_hears_everybody_so_that_a_liar_cannot_hide_a_fake",),
     ),
+    "audit: a stake is not asked for": Mutant(
+        "ledger/audits.py", "if floor >= MILLION or ledger.chain.nodes.stake_at(node, block, first) < stake:",
+        "if floor >= MILLION:", (f"{AUDITS}test_a_node_that_took_its_stake_back_is_read_again",),
+    ),
+    "audit: the log's reader believes a spared proof": Mutant(
+        "verifier/audit.py", '_require(spared and not proof.order, "a proof was spared that the coin says to read")',
+        "pass", (f"{AUDITS}test_sparing_a_proof_that_the_coin_says_to_read_is_noticed",),
+    ),
+    "node fault: no time to appeal": Mutant(
+        "ledger/node_faults.py", "return ledger.now() > session.get_one(Resolution, proof.id).made + patience",
+        "return patience > 0",
+        ("tests/verifier/test_node_faults.py::test_a_rejected_node_loses_its_stake_once_it_had_time_to_appeal",),
+    ),
     "panel: nobody is ever late": Mutant(
         "ledger/panels.py", "late = row.verifier not in said and ledger.now() > able + patience", "late = False",
         (f"{PANELS}test_a_late_verifier_is_replaced_and_the_node_gets_new_time_to_open",),
@@ -129,6 +143,11 @@ PYTHON: dict[str, Mutant] = {
 }  # fmt: skip
 
 SOLIDITY: dict[str, Mutant] = {
+    "node fault: k signatures": Mutant(
+        "VerifierRegistry.sol", "_checkHeader(model_, deadline);\n        _checkSignatures(digest, signatures);",
+        "_checkHeader(model_, deadline);",
+        ("tests/contracts/test_node_stakes.py::test_only_k_sorted_signatures_of_staked_verifiers_slash",),
+    ),
     "challenge window": Mutant(
         "VerifierRegistry.sol", "if (block.timestamp < epoch.closesAt) revert WindowOpen(epoch.closesAt);", "",
         (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),

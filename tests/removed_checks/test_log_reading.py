@@ -15,7 +15,8 @@ from contracts.messages import PledgeOpening, TreeHead, from_json, to_json
 from contracts.signing import sign
 from tests.world import Place, World, hexed, octets
 from trainer.client import ApiClient
-from verifier.audit import Authority, LogAudit
+from verifier.audit import LogAudit
+from verifier.chain_authority import authority_of
 from verifier.errors import AuditFailed
 from verifier.log_mirror import LogMirror
 
@@ -32,13 +33,7 @@ def world(shared_place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def audit_of(world: World) -> LogAudit:
-    d, params = world.place.deployment, world.place.params
-    verifiers = frozenset(v.address for v in world.verifiers)
-    return LogAudit(
-        Authority(
-            world.domain, world.epoch_domain, d.deployer, d.distributor, verifiers, params.threshold, lambda _: ("", "")
-        )
-    )
+    return LogAudit(authority_of(world.place.w3, world.place.deployment))
 
 
 def read(world: World, change: Callable[[Entry], Entry | None] = lambda entry: entry) -> LogAudit:

@@ -23,7 +23,9 @@ from trainer import cheats
 from trainer.defence import Defence
 from trainer.trajectory import InnerRunner, run_inner
 from verifier import appeals
-from verifier.audit import Authority, LogAudit
+from verifier.audit import LogAudit
+from verifier.audit_state import Authority
+from verifier.chain_authority import authority_of
 from verifier.checks import Case, check_segment
 from verifier.duties import Duties
 from verifier.errors import AuditFailed, CannotJudge
@@ -321,10 +323,7 @@ def test_the_log_proves_an_upheld_appeal_and_a_forged_one_is_refused(court: Cour
         court.duties(verifier, DirectJobs(court, verifier)).answer_appeals(quiet)
     court.settle()
     entries = world.get("/log/entries")["entries"]
-    authority = Authority(
-        world.domain, world.epoch_domain, world.place.deployment.deployer, world.place.deployment.distributor,
-        frozenset(v.address for v in world.verifiers), 2, lambda _sequence: ("", ""),
-    )  # fmt: skip
+    authority = authority_of(world.place.w3, world.place.deployment)
     read(authority, entries)
     with pytest.raises(AuditFailed, match="ruling under 2 signatures"):
         read(replace(authority, threshold=3), [e for e in entries if '"proof-posted"' not in e["body"]])

@@ -1,0 +1,103 @@
+"""`commonweight model stake` and `unstake`: coins that a verifier or a node can lose."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_RPC, Keystore, Rpc, read_address
+from commonweight.console import say
+from commonweight.keystore import open_keystore
+from contracts.errors import CommonweightError
+
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from eth_account.signers.local import LocalAccount
+
+    from contracts.node_stakes import NodeStakes
+
+DeploymentFile = Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")]
+
+
+class StakeLocked(CommonweightError):
+    """The delay of a node's withdrawal has not passed."""
+
+    code = "stake-locked"
+
+
+def stake(
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    wei: Annotated[int, typer.Option(help="Stake in wei.")] = 10**18,
+    node: Annotated[
+        bool,
+        typer.Option(
+            "--node",
+            help="Stake as a node instead of as a verifier: nodes with a stake are audited less, see audit-plan.",
+        ),
+    ] = False,
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Stake as an admitted verifier: without it signatures on payout roots do not count. Or, with --node, as a node."""
+    from contracts.chain import connect, send
+    from contracts.deploy import Deployment
+    from contracts.node_stakes import NodeStakes
+    from contracts.verifier_registry import VerifierRegistry
+
+    w3, address = connect(rpc_url), Deployment.from_json(deployment.read_text()).verifier_registry
+    stakes = NodeStakes(w3, address) if node else VerifierRegistry(w3, address)
+    send(w3, open_keystore(keystore), stakes.stake(), value=wei)
+
+
+def unstake(
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    wei: Annotated[
+        int | None, typer.Option(min=1, help="Wei to withdraw, when nothing is being withdrawn; default: all.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Address that is paid; default: the key's own."),
+    ] = None,
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Take a node's stake back, in two calls: the first asks for it, and the second, after the delay, pays it out."""
+    from contracts.chain import connect
+    from contracts.deploy import Deployment
+    from contracts.node_stakes import NodeStakes
+
+    account = open_keystore(keystore)
+    stakes = NodeStakes(connect(rpc_url), Deployment.from_json(deployment.read_text()).verifier_registry)
+    pending, _ = stakes.pending_of(account.address)
+    if pending:
+        _pay_out(stakes, account, to or account.address, pending)
+    else:
+        _request(stakes, account, stakes.stake_of(account.address) if wei is None else wei)
+
+
+def _request(stakes: NodeStakes, account: LocalAccount, amount: int) -> None:
+    from contracts.chain import send
+
+    send(stakes.w3, account, stakes.request_withdrawal(amount))
+    pending, available_at = stakes.pending_of(account.address)
+    say(f"{pending} wei are locked until {_clock(available_at)} and can be taken until paid; then run this again")
+
+
+def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, amount: int) -> None:
+    from contracts.chain import ContractRejected, send
+
+    try:
+        send(stakes.w3, account, stakes.withdraw(to))
+    except ContractRejected as error:
+        if error.error != "NodeWithdrawalLocked":
+            raise
+        until = error.args_["availableAt"]
+        left = max(1, until - stakes.w3.eth.get_block("latest")["timestamp"])
+        raise StakeLocked(f"{amount} wei are locked until {_clock(until)}: {left} seconds from now") from error
+    say(f"paid {amount} wei to {to}")
+
+
+def _clock(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+/// @title Stakes of nodes, which k verifiers can take when a proof was rejected
+/// @notice Anybody may stake as a node. What is being withdrawn no longer counts as stake, and can be taken until it is paid.
+abstract contract NodeStakes is EIP712 {
+    struct NodeFault {
+        bytes32 model;
+        address node;
+        bytes32 proof;
+        uint64 deadline;
+    }
+
+    struct NodeWithdrawal {
+        uint256 amount;
+        uint64 availableAt;
+    }
+
+    error NodeStakeTooSmall(address node, uint256 requested, uint256 stake);
+    error NoNodeWithdrawal(address node);
+    error NodeWithdrawalLocked(address node, uint64 availableAt);
+    error NodeFaultKnown(bytes32 proof, address node);
+
+    /// @notice The stake that counts, after every change of it.
+    event NodeStakeChanged(address indexed node, uint256 stake);
+    /// @notice All that the node is withdrawing, and when it can be paid.
+    event NodeWithdrawalRequested(address indexed node, uint256 amount, uint64 availableAt);
+    event NodeWithdrawn(address indexed node, address indexed to, uint256 amount);
+    event NodeSlashed(address indexed node, bytes32 indexed proof, uint256 amount);
+
+    bytes32 public constant NODE_FAULT_TYPEHASH =
+        keccak256("NodeFault(bytes32 model,address node,bytes32 proof,uint64 deadline)");
+
+    /// @notice Most wei that one fault costs.
+    uint256 public immutable nodeSlashCap;
+    /// @notice Seconds from the last request to the payment.
+    uint64 public immutable nodeWithdrawalDelay;
+
+    mapping(address node => uint256) public nodeStakeOf;
+    mapping(address node => NodeWithdrawal) public pendingWithdrawalOf;
+    mapping(bytes32 proof => mapping(address node => bool)) public nodeFaultPunished;
+
+    constructor(uint256 nodeSlashCap_, uint64 nodeWithdrawalDelay_) {
+        nodeSlashCap = nodeSlashCap_;
+        nodeWithdrawalDelay = nodeWithdrawalDelay_;
+    }
+
+    /// @notice Adds to the caller's stake as a node.
+    function stakeNode() external payable {
+        _setNodeStake(msg.sender, nodeStakeOf[msg.sender] + msg.value);
+    }
+
+    /// @notice Takes an amount out of the caller's stake at once, to be paid after the delay.
+    /// @dev A second request adds to the first, and the delay starts anew for both.
+    function requestNodeWithdrawal(uint256 amount) external {
+        uint256 stake_ = nodeStakeOf[msg.sender];
+        if (amount == 0 || amount > stake_) revert NodeStakeTooSmall(msg.sender, amount, stake_);
+        _setNodeStake(msg.sender, stake_ - amount);
+        NodeWithdrawal storage pending = pendingWithdrawalOf[msg.sender];
+        pending.amount += amount;
+        pending.availableAt = uint64(block.timestamp) + nodeWithdrawalDelay;
+        emit NodeWithdrawalRequested(msg.sender, pending.amount, pending.availableAt);
+    }
+
+    /// @notice Pays the caller's pending withdrawal to an address, once its delay has passed.
+    function withdrawNodeStake(address to) external {
+        NodeWithdrawal memory pending = pendingWithdrawalOf[msg.sender];
+        if (pending.amount == 0) revert NoNodeWithdrawal(msg.sender);
+        if (block.timestamp < pending.availableAt) revert NodeWithdrawalLocked(msg.sender, pending.availableAt);
+        delete pendingWithdrawalOf[msg.sender];
+        emit NodeWithdrawn(msg.sender, to, pending.amount);
+        _pay(to, pending.amount);
+    }
+
+    /// @notice Takes stake, capped, from a node whose proof k verifiers rejected; once per proof. It goes to the timelock.
+    /// @dev The stake goes first, then what is being withdrawn. Signatures are sorted by signer address.
+    function slashNode(NodeFault calldata message, bytes[] calldata signatures) external {
+        if (nodeFaultPunished[message.proof][message.node]) revert NodeFaultKnown(message.proof, message.node);
+        nodeFaultPunished[message.proof][message.node] = true;
+        _checkNodeFault(message.model, message.deadline, hashNodeFault(message), signatures);
+        uint256 amount = _takeFromNode(message.node);
+        emit NodeSlashed(message.node, message.proof, amount);
+        _forfeit(amount);
+    }
+
+    /// @notice The EIP-712 digest that verifiers sign.
+    function hashNodeFault(NodeFault calldata message) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(NODE_FAULT_TYPEHASH, message)));
+    }
+
+    function _takeFromNode(address node) private returns (uint256 amount) {
+        uint256 stake_ = nodeStakeOf[node];
+        NodeWithdrawal storage pending = pendingWithdrawalOf[node];
+        amount = Math.min(nodeSlashCap, stake_ + pending.amount);
+        uint256 fromStake = Math.min(amount, stake_);
+        if (fromStake > 0) _setNodeStake(node, stake_ - fromStake);
+        pending.amount -= amount - fromStake;
+    }
+
+    function _setNodeStake(address node, uint256 stake_) private {
+        nodeStakeOf[node] = stake_;
+        emit NodeStakeChanged(node, stake_);
+    }
+
+    /// @dev Reverts unless model and deadline hold and k staked verifiers signed the digest.
+    function _checkNodeFault(bytes32 model_, uint64 deadline, bytes32 digest, bytes[] calldata signatures)
+        internal
+        view
+        virtual;
+
+    /// @dev Pays what was taken to the timelock; must not revert when the timelock does.
+    function _forfeit(uint256 amount) internal virtual;
+
+    /// @dev Pays, or reverts.
+    function _pay(address to, uint256 amount) internal virtual;
+}

@@ -1,0 +1,60 @@
+"""How often a node's proofs are read: every one of them, or fewer as its record grows, if it holds a stake.
+
+The rule is in contracts/audit_rate.py. A round fixes the rate of each of its nodes when it opens; the beacon of a proof
+then throws the coin. What the coin spares is posted unread, once its node has opened its pledge.
+"""
+
+from __future__ import annotations
+
+from sqlmodel import Session, col, select
+
+from contracts.audit_rate import MILLION, AuditPolicy, Outcome, audit_rate, is_audited, outcome_of
+from contracts.reasons import NO_SEGMENT
+from ledger import log
+from ledger.audit_tables import AppealRow
+from ledger.service import Ledger
+from ledger.tables import PanelRow, Participant, PledgeRow, Proof, Run
+
+
+def rate_ppm(ledger: Ledger, session: Session, run: Run, node: str, block: int) -> int:
+    """The rate, in parts per million, of a node's proof in the round that opens now, by its stake at a final block.
+
+    A lower rate and what follows from it must not be taken back by a reorg, or nobody could audit the log any more.
+    """
+    floor, stake, first = int(run.manifest["auditFloor"]), int(run.manifest["nodeStake"]), ledger.chain.deployment.block
+    if floor >= MILLION or ledger.chain.nodes.stake_at(node, block, first) < stake:
+        return MILLION
+    return audit_rate(_outcomes(session, run.id, node), AuditPolicy(floor))
+
+
+def is_settled(ledger: Ledger, session: Session, proof: Proof) -> bool:
+    """Whether the beacon may throw the coin: where something can be spared, only a final block does."""
+    floor = int(session.get_one(Run, proof.run).manifest["auditFloor"])
+    return floor >= MILLION or proof.beacon_block <= ledger.chain.final()
+
+
+def spare(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> bool:
+    """Throw the coin of a proof; whether nobody has to read it."""
+    rate = session.get_one(Participant, (proof.run, proof.number, proof.node)).rate
+    if is_audited(beacon, bytes.fromhex(proof.id[2:]), rate):
+        return False
+    row = session.get_one(Proof, proof.id)
+    row.audited, row.accepted_since = False, ledger.now()
+    session.add(row)
+    session.add(PanelRow(proof=proof.id, order=[]))
+    session.flush()
+    log.append(session, "proof-spared", proof=proof.id, beacon="0x" + beacon.hex(), rate=rate)
+    return True
+
+
+def _outcomes(session: Session, run: str, node: str) -> list[Outcome]:
+    proofs = session.exec(select(Proof).where(Proof.run == run, Proof.node == node).order_by(col(Proof.number)))
+    found = (_outcome(session, proof) for proof in proofs)
+    return [outcome for outcome in found if outcome is not None]
+
+
+def _outcome(session: Session, proof: Proof) -> Outcome | None:
+    pledge, appeal = session.get(PledgeRow, proof.id), session.get(AppealRow, proof.id)
+    canary = pledge is not None and pledge.fake != NO_SEGMENT
+    excused = canary or (appeal is not None and appeal.state == "upheld")
+    return None if excused else outcome_of(proof.state, proof.audited, proof.reason)

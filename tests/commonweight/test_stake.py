@@ -1,0 +1,92 @@
+"""Staking and unstaking as a node, from the command line, against a chain over HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from commonweight.keystore import write_keystore
+from contracts.chain import connect
+from contracts.deploy import GenesisParams, deploy_model
+from contracts.devnet import Devnet
+from contracts.devnet_http import DevnetServer
+from contracts.node_stakes import NodeStakes
+from tests.commonweight.conftest import PASSPHRASE, Command, Said
+
+pytestmark = pytest.mark.integration
+
+NODE, VERIFIER, WALLET = (Account.from_key(bytes([n]) * 32) for n in (1, 2, 3))
+DELAY = 600
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A chain with a model, and the command as the node calls it."""
+
+    chain: Devnet
+    stakes: NodeStakes
+    command: Command
+    reached: tuple[object, ...]
+
+    def __call__(self, verb: str, *options: object) -> Said:
+        return self.command("model", verb, *self.reached, *options)
+
+    def held(self) -> tuple[int, int]:
+        """Stake and pending withdrawal."""
+        return self.stakes.stake_of(NODE.address), self.stakes.pending_of(NODE.address)[0]
+
+
+@pytest.fixture
+def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
+    chain = Devnet([NODE.address])
+    with DevnetServer(chain, "127.0.0.1", 0, 60.0) as served:
+        w3 = connect(served.url)
+        params = GenesisParams(threshold=1, node_withdrawal_delay=DELAY)
+        deployment = deploy_model(w3, NODE, "Shared", "SH", [VERIFIER.address], params)
+        key, path = tmp_path / "node.json", tmp_path / "deployment.json"
+        write_keystore(key, bytes(NODE.key), PASSPHRASE, iterations=1)
+        path.write_text(deployment.to_json())
+        reached = ("--keystore", key, "--deployment", path, "--rpc-url", served.url)
+        yield Setting(chain, NodeStakes(w3, deployment.verifier_registry), commonweight, reached)
+
+
+def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None:
+    assert model("stake", "--node", "--wei", 900).status == 0
+    assert model.held() == (900, 0)
+    asked = model("unstake", "--wei", 300)
+    assert asked.status == 0, asked.err
+    assert re.match(r"300 wei are locked until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", asked.out)
+    assert model.held() == (600, 300)
+    early = model("unstake", "--to", WALLET.address)
+    assert (early.status, early.out) == (1, "")
+    said = re.match(r"stake-locked: 300 wei are locked until .* UTC: (\d+) seconds from now\n", early.err)
+    assert said is not None, early.err
+    assert 0 < int(said[1]) <= DELAY
+    model.chain.increase_time(DELAY + 1)
+    paid = model("unstake", "--to", WALLET.address)
+    assert (paid.status, paid.out) == (0, f"paid 300 wei to {WALLET.address}\n")
+    assert model.stakes.w3.eth.get_balance(WALLET.address) == 300
+    assert model.held() == (600, 0)
+
+
+def test_without_an_amount_all_is_asked_for_and_paid_to_the_own_key(model: Setting) -> None:
+    assert model("stake", "--node", "--wei", 900).status == 0
+    assert model("unstake").status == 0
+    assert model.held() == (0, 900)
+    model.chain.increase_time(DELAY + 1)
+    assert model("unstake").out == f"paid 900 wei to {NODE.address}\n"
+    nothing = model("unstake")
+    assert (nothing.status, nothing.out) == (1, "")
+    assert nothing.err.startswith("contract-rejected: NodeStakeTooSmall(")
+
+
+def test_who_is_no_verifier_stakes_only_as_a_node(model: Setting) -> None:
+    said = model("stake", "--wei", 900)
+    assert said.status == 1
+    assert said.err.startswith("contract-rejected: NotVerifier(")
+    assert model.held() == (0, 0)

@@ -1,0 +1,32 @@
+"""What an audit takes from the chain: who may sign, how many it takes, decisions, beacons and the stakes of nodes."""
+
+from __future__ import annotations
+
+from web3 import Web3
+
+from contracts.deploy import Deployment
+from contracts.model_registry import ModelRegistry
+from contracts.node_stakes import NodeStakes
+from contracts.signing import Domain
+from contracts.verifier_registry import VerifierRegistry
+from verifier.audit_state import Authority
+
+
+def authority_of(w3: Web3, deployment: Deployment) -> Authority:
+    """The authority of one model, read through a connection that the auditor trusts."""
+    registry = VerifierRegistry(w3, deployment.verifier_registry)
+    models, stakes = ModelRegistry(w3, deployment.model_registry), NodeStakes(w3, deployment.verifier_registry)
+    model = bytes.fromhex(deployment.model[2:])
+
+    def decision(sequence: int) -> tuple[str, str]:
+        made = models.decisions(model, deployment.block)
+        found = next((d for d in made if d.sequence == sequence), None)
+        return ("", "") if found is None else (found.key, found.value)
+
+    return Authority(
+        Domain(deployment.chain_id, deployment.model_registry),
+        Domain(deployment.chain_id, deployment.verifier_registry),
+        deployment.deployer, deployment.distributor, frozenset(registry.verifiers()), registry.threshold(), decision,
+        lambda block: bytes(w3.eth.get_block(block)["hash"]),
+        lambda node, block: stakes.stake_at(node, block, deployment.block),
+    )  # fmt: skip
