@@ -81,8 +81,8 @@ def _parts(state: TrainState) -> dict[str, float]:
 
 
 def percent(config: RunConfig, seconds: dict[str, float], recorder: str) -> float:
-    """Start and every segment's end are recorded, and the round finished once, per 100 of its steps."""
-    boundaries = (config.segments + 1) * (seconds["copy of the state"] + seconds[recorder])
+    """Start and every segment's end are recorded, each end copied before, and the round finished once."""
+    boundaries = (config.segments + 1) * seconds[recorder] + config.segments * seconds["copy of the state"]
     return 100 * (boundaries + seconds["finish"]) / (config.steps * seconds["step"])
 
 

@@ -1,7 +1,7 @@
 """What a verifier can be found guilty of, from public messages alone, and how it proves that it did its work.
 
 All verifiers of a proof replay one segment in common. Each signs, before its verdict, a witness: a hash over its own
-address and the trace of states *inside* that segment, which the node never published. Later it reveals the trace. Who
+address and the trace of a state *inside* that segment, which the node never published. Later it reveals the trace. Who
 copies another's witness copies a hash over another's address; who signs unread has no trace to reveal. A segment of
 one step has no inside: such a run proves nothing about its verifiers.
 """
@@ -33,7 +33,10 @@ Drift is not, since it is a matter of statistics, and neither is a machine of an
 
 
 def trace_of(states: Sequence[bytes]) -> bytes:
-    """32-byte trace over the 64-byte boundary entries inside a segment, after each of its steps but the last."""
+    """32-byte trace over 64-byte boundary entries inside a segment: that before its last step, or none if it has one.
+
+    Whoever knows that state has done every step before it; hashing the others too cost a tenth of the replay.
+    """
     return keccak(b"commonweight trace" + b"".join(states))
 
 

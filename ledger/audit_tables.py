@@ -95,4 +95,4 @@ class MoveRow(SQLModel, table=True):
     message: str
 
 
-APPEND_ONLY: tuple[str, ...] = ("witness", "workaudit", "reveal", "fault", "move")
+APPEND_ONLY: tuple[str, ...] = ("witness", "workaudit", "reveal", "fault", "nodefault", "move")

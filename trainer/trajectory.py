@@ -14,7 +14,7 @@ from contracts.errors import CommonweightError
 from contracts.positional_tree import KECCAK_TREE
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry
-from contracts.tensorfile import pack, state_digest
+from contracts.tensorfile import pack, state_digest, write
 from trainer.batches import BatchSource
 from trainer.inner_step import StepResult, inner_step
 from trainer.model import build_model
@@ -122,7 +122,7 @@ class BoundaryRecorder:
     def _write(self, folder: Path, tensors: Tensors) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"boundary-{len(self._entries):04d}.safetensors"
-        path.write_bytes(pack(tensors))
+        write(tensors, path)
         return path
 
 
@@ -140,7 +140,7 @@ def run_inner(
     configure_determinism(config.profile)
     model, state = build_model(config), TrainState.from_tensors(start, config)
     recorder, losses = BoundaryRecorder(folder), []
-    recorder.record(state.to_tensors())
+    recorder.record(dict(start))
     for step in range(config.steps):
         result = inner_step(config, model, state, batches(step))
         losses.append(result.loss)
@@ -156,11 +156,11 @@ def replay_segment(
     start: Mapping[str, NDArray[np.generic]],
     segment: int,
     batches: BatchSource,
-    on_state: Callable[[Tensors], None] | None = None,
+    on_last_inside: Callable[[Tensors], None] | None = None,
 ) -> Tensors:
     """The full state at the end of `segment` (from 0), recomputed from the full state at its start.
 
-    `on_state` is called with the state after each step but the last: what no node publishes.
+    `on_last_inside` is called with the state before the last step, if there is one inside: what no node publishes.
     Raises UnknownSegment, StateMismatch and NonFiniteLoss.
     """
     if not 0 <= segment < config.segments:
@@ -169,8 +169,8 @@ def replay_segment(
     model, state = build_model(config), TrainState.from_tensors(start, config)
     for step in range(segment * config.segment, (segment + 1) * config.segment):
         inner_step(config, model, state, batches(step))
-        if on_state is not None and step + 1 < (segment + 1) * config.segment:
-            on_state(state.to_tensors())
+        if on_last_inside is not None and step == (segment + 1) * config.segment - 2:
+            on_last_inside(state.to_tensors())
     return state.to_tensors()
 
 

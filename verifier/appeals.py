@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.messages import BisectionMove, from_json
+from contracts.reasons import Reason
 from contracts.signing import require_signer
 from contracts.tensorfile import unpack
 from trainer.batches import BatchSource, batch_source
@@ -12,8 +13,8 @@ from trainer.bisect import state_after, state_name
 from trainer.client import octets
 from trainer.corpus import Corpus
 from trainer.state import layout
-from verifier.checks import Case
-from verifier.errors import CannotJudge
+from verifier.checks import Case, check_segment
+from verifier.errors import CannotJudge, CheckFailed
 
 
 def named_state(case: Case, segment: int, step: int, corpus: Corpus) -> bytes:
@@ -25,18 +26,28 @@ def named_state(case: Case, segment: int, step: int, corpus: Corpus) -> bytes:
 def judge(case: Case, appeal: dict[str, Any], corpus: Corpus) -> bool:
     """Whether the node's next state is what the one disputed step gives. Raises CannotJudge and CheckFailed.
 
-    A party that let its time run out has lost without a replay. In a bounded run two machines differ at every step,
-    so that a bisection by digests finds nothing: such an appeal cannot be judged here.
+    A party that let its time run out has lost without a replay. In a bounded run two machines differ at every step and
+    a bisection by digests finds nothing: the whole segment is replayed and held against the published limits.
     """
     if appeal["silent"] is not None:
         return bool(appeal["silent"] != appeal["node"])
-    if case.limits is not None:
-        raise CannotJudge("an appeal needs states that are equal bit for bit: exact or portable profiles")
+    if case.config.profile == "bounded":
+        return _stands(case, int(appeal["segment"]), corpus)
     start = unpack(case.client.blob(appeal["opening_blob"]), layout(case.config))
     if state_name(start) != _agreed(case, appeal):
         raise CannotJudge("the opened state is not the one that both parties named")
     end = state_after(case.config, start, appeal["agreed"], appeal["disputed"], _batches(case, corpus))
     return state_name(end) == _claimed(case, appeal)
+
+
+def _stands(case: Case, segment: int, corpus: Corpus) -> bool:
+    try:
+        check_segment(case, segment, corpus)
+    except CheckFailed as failure:
+        if failure.reason is not Reason.REPLAY_MISMATCH:
+            raise
+        return False
+    return True
 
 
 def _agreed(case: Case, appeal: dict[str, Any]) -> bytes:

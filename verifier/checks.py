@@ -5,7 +5,7 @@
 2. the numerics profile is one that this verifier can compare with (verifier/compare.py)
 3. every drawn boundary, and always the last, is opened and proven to be in the commitment
 4. each drawn segment, replayed from its opened start with the trainer's own step, ends where the node said; of the
-   segment that all verifiers replay, the states inside are hashed into the trace that proves the work; where bits
+   segment that all verifiers replay, the last state inside is hashed into the trace that proves the work; where bits
    differ for good reasons, what differs must not push one way round after round (verifier/drift.py)
 5. the last boundary holds the end state that the proof names
 6. the pseudo-gradient is the round's weights less the end weights, bit for bit

@@ -26,9 +26,9 @@ def audit_plan(
     samples: Annotated[int, typer.Option(help="Segments that each verifier replays, the common one included.")] = 2,
     verifiers: Annotated[int, typer.Option(help="Verifiers that look at an audited proof.")] = 3,
     quorum: Annotated[int, typer.Option(help="Accepting verdicts that post a proof; the stake relies on no more.")] = 2,
-    floor: Annotated[float, typer.Option(help="Audit rate of a node with a long clean record.")] = 0.2,
+    floor: Annotated[float, typer.Option(help="Audit rate of a node with a long clean record.")] = 0.05,
     streak: Annotated[int, typer.Option(help="Audited and accepted proofs that halve a node's audit rate.")] = 8,
-    rounds: Annotated[int, typer.Option(help="Rounds to look ahead.", min=1, max=10_000)] = 20,
+    rounds: Annotated[int, typer.Option(help="Rounds to look ahead.", min=1, max=10_000)] = 1_000,
     as_json: Json = False,
 ) -> None:
     """Plan the audit of a run: chance of catching a cheat, least stake of a node, cost of verification.
@@ -36,7 +36,7 @@ def audit_plan(
     A node's first proofs are all audited; a clean record lowers its rate to the floor, and one voided proof takes it
     back to all. The stake makes every cheat lose on average: however much is faked, however often, after any record.
 
-    Example: commonweight audit-plan --reward 2 --step-cost 0.03 --floor 0.05 --samples 3
+    Example: commonweight audit-plan --reward 2 --step-cost 0.03 --floor 0.2 --samples 3
     """
     pay, price, least = _exact("reward", reward), _exact("step-cost", step_cost), _exact("floor", floor)
     policy = AuditPolicy(round(least * MILLION), streak)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from contracts.limits import METRICS, LimitTable, PairLimits, pair_key
+from contracts.limits import LimitTable
 from contracts.reasons import Reason
-from contracts.run_config import RunConfig
-from tests.world import TINY, World, accepted
+from tests.verifier.bounded_world import OTHER_WAY, bounded_world
+from tests.world import World, accepted
 from trainer import cheats
-from trainer.profile import configure_determinism
 from trainer.trajectory import InnerRunner, run_inner
 from trainer.variants import Variant, choose
 from verifier.bundle import BundleIncomplete, open_bundle, save_bundle
@@ -85,26 +83,11 @@ def test_a_folder_that_is_no_saved_proof_is_refused(tmp_path: Path, text: str | 
 
 # ---- bounded runs
 
-OTHER_WAY = Variant(micro_batches=2)
-
-
-def limits_between(one: bytes, other: bytes) -> LimitTable:
-    """Ten times what micro-batching was measured to differ by, and then some."""
-    honest = dict.fromkeys(METRICS, ("0.0000001", "0.000001", "0.00001"))
-    return LimitTable((PairLimits(pair_key(one, other), 1, 2, honest, dict.fromkeys(METRICS, "0.0001"), {}),))
-
 
 @pytest.fixture
 def bounded(tmp_path: Path) -> Iterator[tuple[World, LimitTable]]:
-    """A bounded run; its table holds the pair of the default way and two micro-batches."""
-    default = configure_determinism("bounded").digest()
-    choose(OTHER_WAY)
-    table = limits_between(default, configure_determinism("bounded").digest())
-    choose(Variant())
-    config: RunConfig = replace(TINY, profile="bounded", limits_digest=table.digest().hex())
-    with World(tmp_path / "bounded", config=config) as made:
-        made.blob(table.to_json().encode(), made.creator)
-        yield made, table
+    with bounded_world(tmp_path / "bounded") as made:
+        yield made
 
 
 def case_of(world: World, proof: str) -> Case:
