@@ -38,6 +38,9 @@ class Comparison:
     metric: str
 
 
+REPLAYS_EXACTLY = Comparison(True, 0, EXACT_LIMIT, "update")
+
+
 def limits_for(
     config: RunConfig, node_profile: bytes, own: NumericsProfile, table: LimitTable | None
 ) -> PairLimits | None:
@@ -63,7 +66,7 @@ def compare(
     Where an exact comparison fails, the relative error of the update is measured beside it.
     """
     if _same_bits(claimed, replayed):
-        return Comparison(True, 0, EXACT_LIMIT, "update")
+        return REPLAYS_EXACTLY
     found = distance(config, start, claimed, replayed)
     if limits is None:
         largest = max(("update", "moment1", "moment2"), key=lambda name: found.values[name])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts import messages
-from contracts.errors import CommonweightError
+from contracts.errors import CommonweightError, InvalidTree
 from contracts.messages import StepProof, from_json
 from contracts.positional_tree import KECCAK_TREE
 from contracts.reasons import Reason
@@ -56,3 +56,13 @@ def opened_state(
     except CommonweightError as error:
         raise CheckFailed(Reason.OPENING_INVALID, segment, f"boundary {boundary}: {error.detail}") from error
     return state
+
+
+def is_committed(openings: Mapping[str, Any], commitment: StepProof, boundary: int, entry: bytes) -> bool:
+    """Whether an entry computed here stands at a boundary of the commitment; the opening only lends its path."""
+    path = [octets(node) for node in openings.get(str(boundary), {}).get("path", ())]
+    try:
+        KECCAK_TREE.check_inclusion(entry, boundary, commitment.boundaries, path, commitment.commitment)
+    except InvalidTree:
+        return False
+    return True

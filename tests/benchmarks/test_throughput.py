@@ -31,9 +31,9 @@ def test_a_proof_whose_opening_holds_another_state_is_rejected(tmp_path: Path) -
     case = published_proof(TINY, default_corpus(), tmp_path)
     case.view["openings"]["1"]["blob"] = case.view["openings"]["2"]["blob"]
     with pytest.raises(CheckFailed) as caught:
-        check_segment(case, 0, default_corpus())
+        check_segment(case, 1, default_corpus())
     assert isinstance(caught.value, CommonweightError)
-    assert caught.value.segment == 0
+    assert caught.value.segment == 1
 
 
 def test_both_kinds_of_segment_and_the_end_check_are_timed() -> None:
