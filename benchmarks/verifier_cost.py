@@ -21,7 +21,7 @@ from contracts.run_config import RunConfig
 from verifier.audit_plan import AuditPlan
 
 FAKED_SHARES = (0.1, 0.2, 0.5, 1.0)
-ROUNDS = 200
+ROUNDS, FLOOR_PPM = 1_000, 50_000
 
 
 def cost_percent(plan: AuditPlan, measured: dict[str, Any], rate: float) -> float:
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--segments", type=int, default=10, help="segments timed, if benchmarks.throughput was not run")
     measured = segment_cost(parser.parse_args().segments, RunConfig())
-    plans = {f"{samples} samples": bought(plan_of(200_000, samples), measured) for samples in (2, 3, 5)}
+    plans = {f"{samples} samples": bought(plan_of(FLOOR_PPM, samples), measured) for samples in (2, 3, 5)}
     for name, plan in plans.items():
         progress(f"{name}: {plan['cost percent']}")
     write_result("verifier_cost", {"measured": measured, "plans": plans})
