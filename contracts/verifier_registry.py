@@ -49,6 +49,16 @@ class VerifierRegistry:
         """Admitted verifiers."""
         return [str(v) for v in self._call.verifiers().call()]
 
+    def ever_admitted(self) -> frozenset[str]:
+        """Everybody who is or was a verifier: what was signed then still holds."""
+        events = contract_at(self.w3, "VerifierRegistry", self.address).events.VerifierAdmitted
+        return frozenset(str(event["args"]["verifier"]) for event in events.get_logs(from_block=0))
+
+    def least_threshold(self) -> int:
+        """The smallest k that was ever in force: older decisions were made under it."""
+        events = contract_at(self.w3, "VerifierRegistry", self.address).events.ThresholdSet
+        return min(int(event["args"]["threshold"]) for event in events.get_logs(from_block=0))
+
     def stake_of(self, verifier: str) -> int:
         """Stake in wei."""
         return int(self._call.stakeOf(verifier).call())

@@ -33,7 +33,7 @@ def begin(ledger: Ledger, session: Session, proof_id: str, appellant: str) -> No
     proof = session.get(Proof, proof_id)
     if proof is None or session.get(AppealRow, proof_id) is not None:
         return
-    rejects = _rejects(session, proof)
+    rejects = _replays(session, proof)
     if proof.state != "voided" or proof.reason != Reason.REPLAY_MISMATCH or not rejects:
         log.append(session, "appeal-void", proof=proof_id, appellant=appellant, why="the proof lost no replay")
         return
@@ -247,11 +247,16 @@ def _span(row: AppealRow) -> Bisection:
     return Bisection(row.agreed, row.disputed)
 
 
-def _rejects(session: Session, proof: Proof) -> list[VerdictRow]:
+def _replays(session: Session, proof: Proof) -> list[VerdictRow]:
+    """Rejections by a replay of a segment whose start was opened: what two parties can bisect."""
     rows = session.exec(
-        select(VerdictRow).where(VerdictRow.proof == proof.id, VerdictRow.stage == 2, VerdictRow.outcome == REJECT)
-    )
-    return sorted(rows, key=lambda r: r.verifier.lower())
+        select(VerdictRow).where(
+            VerdictRow.proof == proof.id, VerdictRow.stage == 2, VerdictRow.outcome == REJECT,
+            VerdictRow.reason == int(Reason.REPLAY_MISMATCH),
+        )
+    )  # fmt: skip
+    opened = [row for row in rows if session.get(OpeningRow, (proof.id, row.segment)) is not None]
+    return sorted(opened, key=lambda r: r.verifier.lower())
 
 
 def _config(session: Session, proof: Proof) -> RunConfig:

@@ -79,14 +79,36 @@ def fill(ledger: Ledger, session: Session, proof: Proof, said: Mapping[str, int]
     return awaited == 0 and session.get(PanelRow, proof.id) is not None
 
 
+def widen(ledger: Ledger, session: Session, proof: Proof) -> bool:
+    """Seat one more, where those who sit cannot agree; whether anybody was left to ask.
+
+    With as many seats as a quorum takes, one liar could otherwise keep honest work from being paid.
+    """
+    substitute = _next(session, proof)
+    if substitute is None:
+        return False
+    _sit_down(ledger, session, proof, substitute)
+    log.append(session, "panel-widened", proof=proof.id, verifier=substitute)
+    return True
+
+
+def _next(session: Session, proof: Proof) -> str | None:
+    panel, taken = session.get(PanelRow, proof.id), len(seats(session, proof))
+    return panel.order[taken] if panel is not None and taken < len(panel.order) else None
+
+
+def _sit_down(ledger: Ledger, session: Session, proof: Proof, verifier: str) -> None:
+    number = len(seats(session, proof))
+    session.add(Seat(proof=proof.id, verifier=verifier, number=number, since=ledger.now()))
+    session.flush()
+
+
 def _vacate(ledger: Ledger, session: Session, proof: Proof, row: Seat, why: str) -> bool:
     """Whether somebody took the seat."""
     row.vacated = True
     session.add(row)
-    order, taken = session.get_one(PanelRow, proof.id).order, len(seats(session, proof))
-    substitute = order[taken] if taken < len(order) else None
+    substitute = _next(session, proof)
     if substitute is not None:
-        session.add(Seat(proof=proof.id, verifier=substitute, number=taken, since=ledger.now(), substitute=True))
-        session.flush()
+        _sit_down(ledger, session, proof, substitute)
     log.append(session, "seat-vacated", proof=proof.id, verifier=row.verifier, why=why, substitute=substitute)
     return substitute is not None

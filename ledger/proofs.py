@@ -25,7 +25,7 @@ from ledger.errors import (
     TooEarly,
 )
 from ledger.service import Ledger
-from ledger.tables import ChallengeRow, OpeningRow, Participant, Proof, Round, Seat, SignedMessage, Transfer
+from ledger.tables import ChallengeRow, OpeningRow, Participant, Proof, Round, SignedMessage, Transfer
 
 
 @dataclass(frozen=True)
@@ -203,11 +203,10 @@ def _record(
 
 
 def _start_openings(ledger: Ledger, session: Session, row: ChallengeRow, seconds: int) -> None:
-    """The first draw starts the node's time; a substitute's, who asks later, starts it anew."""
-    proof, seat = require_proof(session, row.proof), session.get_one(Seat, (row.proof, row.verifier))
-    if proof.opening_deadline is None or seat.substitute:
-        proof.opening_deadline = ledger.now() + seconds
-        session.add(proof)
+    """Every draw starts the node's time anew: nobody can open in time what is asked for after the time is up."""
+    proof = require_proof(session, row.proof)
+    proof.opening_deadline = ledger.now() + seconds
+    session.add(proof)
 
 
 def _config(session: Session, proof: Proof) -> RunConfig:

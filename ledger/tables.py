@@ -164,14 +164,13 @@ class PanelRow(SQLModel, table=True):
 
 
 class Seat(SQLModel, table=True):
-    """A verifier that reads a proof; a substitute sat down when an earlier seat was vacated."""
+    """A verifier that reads a proof; later ones sat down when an earlier seat was vacated, or k could not agree."""
 
     proof: str = Field(primary_key=True)
     verifier: str = Field(primary_key=True)
     number: int
     since: int
     vacated: bool = False
-    substitute: bool = False
 
 
 class ChallengeRow(SQLModel, table=True):

@@ -33,7 +33,7 @@ def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:
         if proof.state != "pending" or message.stage != proof.stage:
             raise RoundClosed(f"proof {proof_id} is {proof.state} at stage {proof.stage}")
         _check_coherent(session, message, proof)
-        _check_drawn(session, message, proof_id, name)
+        _check_drawn(session, message, proof, name)
         ledger.keep(session, message, signature, name, key)
         session.add(_row(message, proof_id, name, key))
         log.append(session, "verdict", message=to_json(message), signature="0x" + signature.hex())
@@ -56,14 +56,15 @@ def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> No
     complete = panels.fill(ledger, session, proof, {v.verifier: v.outcome for v in given})
     if proof.stage == 1 and rejects:
         if complete:
-            _escalate(ledger, session, proof, {v.segment for v in rejects if v.segment != NO_SEGMENT})
+            # only what was drawn was opened: a liar that names another segment would make honest work unreadable
+            _escalate(ledger, session, proof, {v.segment for v in rejects} & _drawn(session, proof))
         return
     accepts = sum(v.outcome == ACCEPT for v in given)
     if len(rejects) >= threshold:
         _void(ledger, session, proof, rejects[0].reason, rejects[0].measured, rejects[0].limit)
     elif accepts >= threshold and (complete or proof.stage == 2):
         _accept(ledger, session, proof)
-    elif complete:
+    elif complete and not panels.widen(ledger, session, proof):
         _void(ledger, session, proof, Reason.QUORUM_MISSING, 0, 0)
 
 
@@ -87,10 +88,14 @@ def _check_coherent(session: Session, message: Verdict, proof: Proof) -> None:
         raise BadField(f"segment must be below {segments}, or {NO_SEGMENT} for none")
 
 
-def _check_drawn(session: Session, message: Verdict, proof_id: str, verifier: str) -> None:
-    """Who did not draw cannot have looked: at stage 1 only an undecided verdict needs no draw."""
-    if message.stage == 1 and message.outcome != UNDECIDED and not session.get(ChallengeRow, (proof_id, verifier)):
-        raise TooEarly(f"{verifier} has not drawn segments of {proof_id}; send the challenge first")
+def _check_drawn(session: Session, message: Verdict, proof: Proof, verifier: str) -> None:
+    """Who did not draw cannot have looked, and who looked names what it drew, or at stage 2 what is in dispute."""
+    drawn = session.get(ChallengeRow, (proof.id, verifier))
+    if message.stage == 1 and message.outcome != UNDECIDED and drawn is None:
+        raise TooEarly(f"{verifier} has not drawn segments of {proof.id}; send the challenge first")
+    read = proof.disputed if message.stage == 2 else drawn.segments if drawn is not None else []
+    if message.reason in (Reason.REPLAY_MISMATCH, Reason.DRIFT) and message.segment not in read:
+        raise BadField(f"segment must be one that this verifier had to replay: {', '.join(map(str, read)) or 'none'}")
 
 
 def _verdicts(session: Session, proof: Proof) -> list[VerdictRow]:

@@ -69,6 +69,7 @@ from trainer.outer import merge
 from trainer.profile import configure_determinism
 from trainer.state import Layout, Tensors, initial_theta, inner_of, start_tensors, theta_layout
 from trainer.trajectory import InnerRunner, Trajectory, run_inner
+from verifier.guilt import Bench
 
 UNDECIDED, ACCEPT, REJECT = 0, 1, 2
 NO_SEGMENT = 0xFFFFFFFF
@@ -448,15 +449,21 @@ class World:
         return list(accepted(self.post("/challenges", self.challenge_message(verifier, proof), verifier))["segments"])
 
     def verdict_message(self, verifier: LocalAccount, proof: str, outcome: int = ACCEPT, **changes: Any) -> Verdict:
-        """A verdict at the proof's stage; a rejection names segment 0 as not replayed."""
-        stage = int(self.get(f"/proofs/{proof}/status")["stage"])
-        reject = outcome == REJECT
+        """A verdict at the proof's stage; a rejection names the first segment that the verifier had to replay."""
+        view = self.get(f"/proofs/{proof}")
+        stage, reject = int(view["stage"]), outcome == REJECT
         reason = Reason.REPLAY_MISMATCH if reject else Reason.NONE if outcome == ACCEPT else Reason.VERIFIER_FAILED
+        drawn = {c["message"]["verifier"]: c["segments"] for c in view["challenges"]}
+        read = view["disputed"] if stage == 2 else drawn.get(verifier.address, [])
         base = Verdict(
-            octets(proof), verifier.address, stage, outcome, int(reason), 0 if reject else NO_SEGMENT,
+            octets(proof), verifier.address, stage, outcome, int(reason), [*read, 0][0] if reject else NO_SEGMENT,
             7 if reject else 0, 0, self.deadline(),
         )  # fmt: skip
         return replace(base, **changes)
+
+    def bench(self, threshold: int = 2) -> Bench:
+        """Whose word counts when a verifier looks for faults."""
+        return Bench(self.ledger.chain.registry.ever_admitted, threshold)
 
     def judge(self, verifier: LocalAccount, proof: str, outcome: int = ACCEPT, **changes: Any) -> None:
         """Draw where that was not done, and give a verdict."""

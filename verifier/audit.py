@@ -50,6 +50,7 @@ class LogAudit:
         self.epochs: dict[int, EpochResult] = {}
         self.beacons: dict[int, bytes] = {}
         self.draws = 0
+        self._admitted: frozenset[str] = frozenset()
         self._runs: dict[str, RunState] = {}
         self._anchors: dict[tuple[str, str], messages.DrawAnchor] = {}
         self._bound: dict[tuple[str, str], int] = {}
@@ -67,7 +68,8 @@ class LogAudit:
             "proof-submitted": self._proof_submitted,
             "panel-drawn": self._panel_drawn,
             "proof-spared": self._proof_spared,
-            "seat-vacated": self._seat_vacated,
+            "seat-vacated": lambda entry: self._seated(entry["proof"], entry["substitute"]),
+            "panel-widened": lambda entry: self._seated(entry["proof"], entry["verifier"]),
             "challenge": self._challenge,
             "verdict": self._verdict,
             "pledge-opened": self._pledge_opened,
@@ -143,7 +145,9 @@ class LogAudit:
         for node, rate in rates.items():
             self._check_rate(name, node, rate, int(entry["block"]))
         run.round = number
-        self._rounds[name, number] = RoundState(entry["theta"], nodes, rates, entry["data_seed"], run.config)
+        self._rounds[name, number] = RoundState(
+            entry["theta"], nodes, rates, entry["data_seed"], run.config, int(entry["block"])
+        )
 
     def _check_rate(self, name: str, node: str, rate: int, block: int) -> None:
         if rate == MILLION:
@@ -165,6 +169,7 @@ class LogAudit:
         _require(bound == (current.theta, current.data_seed, current.config.digest()), "proof of other public inputs")
         asked = (current.config.steps, current.config.tokens_per_round, current.config.segments + 1)
         _require((proof.steps, proof.tokens, proof.boundaries) == asked, "proof of other work than the round's")
+        _require(int(entry["beacon_block"]) > current.block, "beacon is older than the round")
         last = self._inner.get((run, node))
         _require(last is None or proof.innerState == last, "optimizer state does not continue the last accepted one")
         before = self._by_node[run, node]
@@ -191,11 +196,11 @@ class LogAudit:
         _require(spared and not proof.order, "a proof was spared that the coin says to read")
         proof.spared = True
 
-    def _seat_vacated(self, entry: dict[str, Any]) -> None:
-        proof = self._proofs[entry["proof"]]
+    def _seated(self, key: str, verifier: str | None) -> None:
+        proof = self._proofs[key]
         place = len(proof.seated)
         due = proof.order[place] if place < len(proof.order) else None
-        _require(entry["substitute"] == due, "seat taken by another than the next in the drawn order")
+        _require(verifier == due, "seat taken by another than the next in the drawn order")
         proof.seated += [due] if due else []
 
     def _challenge(self, entry: dict[str, Any]) -> None:
@@ -215,7 +220,7 @@ class LogAudit:
     def _verdict(self, entry: dict[str, Any]) -> None:
         verdict = self._signed(messages.Verdict, entry, lambda m: m.verifier)
         name = to_checksum_address(verdict.verifier)
-        _require(name in self.authority.verifiers, f"verdict by {name}, who is no verifier")
+        _require(self._is_verifier(name), f"verdict by {name}, who is no verifier")
         proof = self._proofs["0x" + verdict.proof.hex()]
         _require(name in proof.seated, f"verdict by {name}, who is not on the panel")
         given = proof.verdicts
@@ -252,10 +257,11 @@ class LogAudit:
         _require(proof.state == "voided" and proof.restored_round is None, "appeal on a proof that was not voided")
         ruling = from_json(messages.AppealRuling, entry["message"])
         _require("0x" + ruling.proof.hex() == entry["proof"], "ruling on another proof")
-        panel = self.authority.verifiers - {to_checksum_address(ruling.respondent)}
+        respondent = to_checksum_address(ruling.respondent)
         for name, signature in entry["signatures"].items():
             require_signer(ruling, self.authority.registry_domain, bytes.fromhex(signature[2:]), name)
-        signed = {to_checksum_address(name) for name in entry["signatures"]} & panel
+        named = {to_checksum_address(name) for name in entry["signatures"]} - {respondent}
+        signed = {name for name in named if self._is_verifier(name)}
         _require(len(signed) >= self.authority.threshold, f"ruling under {len(signed)} signatures")
         if ruling.upheld:
             proof.restored_round = int(entry["decided_round"])
@@ -281,7 +287,7 @@ class LogAudit:
             _require(same == (run, number, entry["theta"], entry["momentum"]), "attestation to another outer step")
             _require(said.accepted == accepted, "outer step over other proofs than those posted")
             signers.add(to_checksum_address(said.verifier))
-        known = signers & self.authority.verifiers
+        known = {name for name in signers if self._is_verifier(name)}
         _require(len(known) >= self.authority.threshold, f"outer step under {len(known)} signatures")
         _require(number == self._runs[run].round == self._runs[run].merged + 1, "outer step out of order")
         self._runs[run].theta, self._runs[run].momentum = entry["theta"], entry["momentum"]
@@ -315,6 +321,12 @@ class LogAudit:
             account = self._payouts[run, to_checksum_address(said.node)].lower()
             work[account] = work.get(account, 0) + said.tokens
         return work
+
+    def _is_verifier(self, name: str) -> bool:
+        """Asks the chain again for a name that it did not know before: verifiers are admitted while a run goes on."""
+        if name not in self._admitted:
+            self._admitted = self.authority.verifiers()
+        return name in self._admitted
 
     def _signed(self, kind: type[M], entry: dict[str, Any], signer: Callable[[M], str]) -> M:
         message = from_json(kind, entry["message"])

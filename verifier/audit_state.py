@@ -14,13 +14,16 @@ from contracts.signing import Domain
 
 @dataclass(frozen=True)
 class Authority:
-    """What the chain says: message domain, registry's domain, registrant of the model, distributor, verifiers, k."""
+    """What the chain says: message domain, registry's domain, registrant of the model, distributor, verifiers, k.
+
+    The log tells no block of a verdict: `verifiers` are all that ever were, `threshold` is the least that there was.
+    """
 
     domain: Domain
     registry_domain: Domain
     creator: str
     distributor: str
-    verifiers: frozenset[str]
+    verifiers: Callable[[], frozenset[str]]
     threshold: int
     decision: Callable[[int], tuple[str, str]]
     """Key and value of the holders' decision of a sequence number, read from the chain."""
@@ -52,6 +55,7 @@ class RoundState:
     rates: dict[str, int]
     data_seed: str
     config: RunConfig
+    block: int
 
 
 @dataclass

@@ -26,7 +26,7 @@ def authority_of(w3: Web3, deployment: Deployment) -> Authority:
     return Authority(
         Domain(deployment.chain_id, deployment.model_registry),
         Domain(deployment.chain_id, deployment.verifier_registry),
-        deployment.deployer, deployment.distributor, frozenset(registry.verifiers()), registry.threshold(), decision,
+        deployment.deployer, deployment.distributor, registry.ever_admitted, registry.least_threshold(), decision,
         lambda block: bytes(w3.eth.get_block(block)["hash"]),
         lambda node, block: stakes.stake_at(node, block, deployment.block),
     )  # fmt: skip

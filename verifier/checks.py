@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,17 +28,23 @@ from contracts.reasons import Reason
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry, inner_digest, theta_digest
 from contracts.tensorfile import state_digest, unpack
-from trainer.batches import batch_source
+from trainer.batches import BatchSource, batch_source
 from trainer.client import octets
 from trainer.corpus import Corpus
+from trainer.inner_step import NonFiniteLoss
 from trainer.profile import configure_determinism
-from trainer.state import theta_layout
+from trainer.state import Tensors, step_count, theta_layout
 from trainer.trajectory import pseudo_gradient, replay_segment
 from verifier.bounded import residual
 from verifier.compare import REPLAYS_EXACTLY, SCALE, Comparison, compare, limits_for
 from verifier.drift import ALIGNMENT_LIMIT, Drift, Residual
 from verifier.errors import CheckFailed, ProfileMismatch
 from verifier.opening import Source, State, is_committed, opened_state, step_proof
+
+MOST_STEPS = 10_000 * 1_000_000
+"""No run has more inner steps: both factors are the largest that a configuration takes."""
+
+OnInside = Callable[[Tensors], None] | None
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,7 @@ def check_segment(case: Case, segment: int, corpus: Corpus, memory: Path | None 
     batches = batch_source(corpus.train, case.config, proof.dataSeed, proof.round, proof.node)
     inside: list[bytes] = []
     note = (lambda state: inside.append(boundary_entry(state))) if case.is_common(segment) else None
-    end = replay_segment(case.config, start, segment, batches, note)
+    end = _replay(case, start, segment, batches, note)
     trace = trace_of(inside) if note else b""
     if limits is None and is_committed(case.view["openings"], proof, segment + 1, boundary_entry(end)):
         return Replayed(REPLAYS_EXACTLY, trace)
@@ -133,6 +140,16 @@ def check_segment(case: Case, segment: int, corpus: Corpus, memory: Path | None 
     if limits is not None and memory is not None:
         _follow(memory / f"{proof.node}.json", segment, residual(start, claimed, end), trace)
     return Replayed(found, trace)
+
+
+def _replay(case: Case, start: State, segment: int, batches: BatchSource, note: OnInside) -> Tensors:
+    """States that no honest step can start from are the node's doing: it committed to them. Raises CheckFailed."""
+    if not 0 <= step_count(start) <= MOST_STEPS:
+        raise CheckFailed(Reason.NOT_FINITE, segment, f"boundary {segment} counts {step_count(start)} steps")
+    try:
+        return replay_segment(case.config, start, segment, batches, note)
+    except (NonFiniteLoss, ArithmeticError) as error:
+        raise CheckFailed(Reason.NOT_FINITE, segment, f"from boundary {segment} on: {error}") from error
 
 
 def _follow(file: Path, segment: int, gap: Residual, trace: bytes) -> None:

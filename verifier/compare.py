@@ -89,4 +89,4 @@ def _bytes(array: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def _scaled(value: Decimal) -> int:
-    return min(CAP, int(value * SCALE))
+    return min(CAP, int(value * SCALE)) if value.is_finite() else CAP

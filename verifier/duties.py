@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from contracts.faults import witness_of
-from contracts.messages import AppealRuling, BisectionMove, NodeFault, VerifierFault, WorkReveal, WorkWitness, from_json
+from contracts.faults import Fault, evidence_of, witness_of
+from contracts.messages import AppealRuling, BisectionMove, NodeFault, VerifierFault, WorkReveal, WorkWitness
 from trainer.client import ApiClient, ApiProblem, deadline, octets
-from verifier.guilt import find_faults, is_node_at_fault
+from verifier.guilt import Bench, find_faults, is_node_at_fault
 from verifier.jobs import Job, Key, Order, State
 from verifier.queue import VerifierApp
 
@@ -27,6 +27,7 @@ class Duties:
         self._traces = folder / "traces"
         self._traces.mkdir(parents=True, exist_ok=True)
         self._signed: set[tuple[str, str]] = set()
+        self._model = octets(client.network["deployment"]["model"])
 
     def bind(self, proof: str, trace: bytes) -> None:
         """Before the verdict: sign a witness of the trace, and keep the trace to reveal it."""
@@ -42,11 +43,15 @@ class Duties:
             if kept["revealed"] or self._client.get(f"/proofs/{path.name}/status")["state"] == "pending":
                 continue
             message = WorkReveal(octets(path.name), self._client.address, bytes.fromhex(kept["trace"]), deadline())
-            self._client.send("/reveals", message)
+            try:
+                self._client.send("/reveals", message)
+            except ApiProblem as refusal:  # too late for this one must not keep the next from being revealed
+                report("trouble", path.name, f"{refusal.code}: {refusal.detail}")
+            else:
+                report("revealed", path.name, "the trace of the common segment")
             path.write_text(json.dumps({**kept, "revealed": True}))
-            report("revealed", path.name, "the trace of the common segment")
 
-    def sign_faults(self, threshold: int, report: Report) -> None:
+    def sign_faults(self, bench: Bench, report: Report) -> None:
         """Put this verifier's name under the faults that it finds in the public messages itself."""
         for listed in self._client.get(f"/runs/{self._run}/faults"):
             place = (listed["evidence"], listed["verifier"])
@@ -54,16 +59,17 @@ class Duties:
                 continue
             self._signed.add(place)
             view = self._client.get(f"/proofs/{listed['proof']}")
-            if (listed["verifier"], listed["fault"]) not in find_faults(self._client, view, threshold):
+            if (listed["verifier"], listed["fault"]) not in find_faults(self._client, view, bench):
                 report("disagrees", listed["proof"], f"finds no {listed['fault']} of {listed['verifier']}")
                 continue
-            message = from_json(VerifierFault, listed["message"])
+            evidence = evidence_of(octets(listed["proof"]), Fault[listed["fault"].upper().replace("-", "_")])
+            message = VerifierFault(self._model, listed["verifier"], evidence, int(listed["message"]["deadline"]))
             self._client.send(
                 "/faults/signatures", message, domain=self._client.epoch_domain, signer=self._client.address
             )
             report("fault signed", listed["proof"], f"{listed['fault']} of {listed['verifier']}")
 
-    def sign_node_faults(self, threshold: int, report: Report) -> None:
+    def sign_node_faults(self, bench: Bench, report: Report) -> None:
         """The same for nodes whose proofs k verifiers rejected for a reason that costs stake."""
         for listed in self._client.get(f"/runs/{self._run}/node-faults"):
             place = (listed["proof"], listed["node"])
@@ -71,10 +77,12 @@ class Duties:
                 continue
             self._signed.add(place)
             view = self._client.get(f"/proofs/{listed['proof']}")
-            if view["node"] != listed["node"] or not is_node_at_fault(self._client, view, threshold):
+            same = (view["proof"], view["node"]) == (listed["proof"], listed["node"])
+            if not same or not is_node_at_fault(self._client, view, bench):
                 report("disagrees", listed["proof"], f"finds {listed['node']} not to lose stake")
                 continue
-            message = from_json(NodeFault, listed["message"])
+            until = int(listed["message"]["deadline"])
+            message = NodeFault(self._model, listed["node"], octets(listed["proof"]), until)
             self._client.send(
                 "/node-faults/signatures", message, domain=self._client.epoch_domain, signer=self._client.address
             )
@@ -116,7 +124,7 @@ class Duties:
         if job.state != State.DONE:
             return not job.settled
         message = AppealRuling(
-            octets(self._client.network["deployment"]["model"]), octets(proof), appeal["respondent"],
+            self._model, octets(proof), appeal["respondent"],
             bool(job.result["upheld"]), int(appeal["deadline"]),
         )  # fmt: skip
         self._client.send("/appeals/rulings", message, domain=self._client.epoch_domain, signer=self._client.address)

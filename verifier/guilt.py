@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from eth_utils import to_checksum_address
@@ -11,54 +12,74 @@ from contracts.draw import draw_segments
 from contracts.faults import COSTS_STAKE, passed_fakes, proven_fakes, trace_faults, witness_of
 from contracts.messages import Challenge, Verdict, WorkReveal, WorkWitness, from_json
 from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT
-from contracts.signing import require_signer
+from contracts.signing import digest, require_signer
 from trainer.client import ApiClient, octets
+from verifier.opening import step_proof
 
 M = TypeVar("M", Challenge, Verdict, WorkReveal, WorkWitness)
 
 
-def find_faults(client: ApiClient, view: dict[str, Any], threshold: int) -> set[tuple[str, str]]:
-    """(verifier, fault's slug) for a decided proof, as the API shows it. Raises BadSignature and BadField."""
-    verdicts = list(_signed(client, Verdict, view["verdicts"]))
+@dataclass(frozen=True)
+class Bench:
+    """Whose word counts, by the chain: all that were ever admitted, and how many of them it takes."""
+
+    verifiers: Callable[[], frozenset[str]]
+    threshold: int
+
+
+def find_faults(client: ApiClient, view: dict[str, Any], bench: Bench) -> set[tuple[str, str]]:
+    """(verifier, fault's slug) for a decided proof, as the API shows it. Raises BadSignature and BadField.
+
+    The server is not believed: only messages of admitted verifiers about this very proof count.
+    """
+    threshold = bench.threshold
+    verdicts = list(_signed(client, Verdict, view, "verdicts", bench))
     accepted: set[str] = {to_checksum_address(v.verifier) for v in verdicts if (v.stage, v.outcome) == (1, ACCEPT)}
     witnesses: dict[str, bytes] = dict.fromkeys(accepted, b"")
-    witnesses |= {to_checksum_address(w.verifier): w.witness for w in _signed(client, WorkWitness, view["witnesses"])}
+    witnesses |= {
+        to_checksum_address(w.verifier): w.witness for w in _signed(client, WorkWitness, view, "witnesses", bench)
+    }
     revealed: dict[str, bytes] = {
         to_checksum_address(r.verifier): r.trace
-        for r in _signed(client, WorkReveal, view["reveals"])
+        for r in _signed(client, WorkReveal, view, "reveals", bench)
         if witness_of(r.verifier, r.proof, r.trace) == witnesses.get(to_checksum_address(r.verifier))
     }
     found = {(who, fault.slug) for who, fault in trace_faults(witnesses, revealed, threshold).items()}
     fakes = proven_fakes(((v.stage, v.outcome, v.reason, v.segment) for v in verdicts), threshold)
     if not fakes:
         return found
-    draws = {who: drawn for who, drawn in _draws(client, view) if who in accepted}
+    draws = {who: drawn for who, drawn in _draws(client, view, bench) if who in accepted}
     return found | {(who, fault.slug) for who, fault in passed_fakes(draws, fakes).items()}
 
 
-def is_node_at_fault(client: ApiClient, view: dict[str, Any], threshold: int) -> bool:
+def is_node_at_fault(client: ApiClient, view: dict[str, Any], bench: Bench) -> bool:
     """Whether k signed verdicts of the second stage cost the node of a voided proof its stake; a canary never does.
 
-    Raises BadSignature and BadField.
+    The node is the signer of the proof, not who the server says. Raises BadSignature and BadField.
     """
+    committed = step_proof(client, view)
+    if (digest(committed, client.domain), to_checksum_address(committed.node)) != (octets(view["proof"]), view["node"]):
+        return False
     wrong = {
         to_checksum_address(v.verifier)
-        for v in _signed(client, Verdict, view["verdicts"])
+        for v in _signed(client, Verdict, view, "verdicts", bench)
         if (v.stage, v.outcome) == (2, REJECT) and v.reason in COSTS_STAKE
     }
     pledge = view["pledge"]
     canary = pledge is not None and int(pledge["message"]["fake"]) != NO_SEGMENT
-    return view["state"] == "voided" and len(wrong) >= threshold and not canary
+    return view["state"] == "voided" and len(wrong) >= bench.threshold and not canary
 
 
-def _draws(client: ApiClient, view: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for said in _signed(client, Challenge, view["challenges"]):
+def _draws(client: ApiClient, view: dict[str, Any], bench: Bench) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for said in _signed(client, Challenge, view, "challenges", bench):
         drawn = draw_segments(said.beacon, said.link, said.proof, int(view["segments"]), int(view["samples"]))
         yield to_checksum_address(said.verifier), drawn
 
 
-def _signed(client: ApiClient, kind: type[M], given: list[dict[str, Any]]) -> Iterator[M]:
-    for envelope in given:
+def _signed(client: ApiClient, kind: type[M], view: dict[str, Any], where: str, bench: Bench) -> Iterator[M]:
+    admitted = bench.verifiers()
+    for envelope in view[where]:
         message = from_json(kind, envelope["message"])
         require_signer(message, client.domain, octets(envelope["signature"]), message.verifier)
-        yield message
+        if message.proof == octets(view["proof"]) and to_checksum_address(message.verifier) in admitted:
+            yield message

@@ -12,12 +12,14 @@ from typing import Any
 from contracts.chain import connect
 from contracts.deploy import Deployment
 from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
+from contracts.verifier_registry import VerifierRegistry
 from trainer.client import ApiClient, ApiProblem, ApiUnreachable, deadline, octets
 from verifier.audit import LogAudit
 from verifier.chain_authority import authority_of
 from verifier.draws import DrawChain
 from verifier.duties import Duties
 from verifier.errors import AuditFailed
+from verifier.guilt import Bench
 from verifier.jobs import Key, Order, State
 from verifier.log_mirror import LogMirror
 from verifier.panel import Examination, Outcome
@@ -59,6 +61,8 @@ class VerifierService:
         self._attested: set[int] = set()
         self._looked, self._look_again = -1, 0.0
         self._mirror, self._audit = self._open_mirror()
+        registry = VerifierRegistry(self._w3, self.client.network["deployment"]["verifier_registry"])
+        self._bench = Bench(registry.ever_admitted, registry.threshold())
         self._duties = Duties(self.client, settings.run, settings.folder, self._app, settings.attempts)
 
     def anchor(self) -> None:
@@ -108,8 +112,8 @@ class VerifierService:
             if epoch["state"] == "closed":
                 self._sign_epoch(epoch)
         self._duties.reveal(self._say)
-        self._duties.sign_faults(self._audit.authority.threshold, self._say)
-        self._duties.sign_node_faults(self._audit.authority.threshold, self._say)
+        self._duties.sign_faults(self._bench, self._say)
+        self._duties.sign_node_faults(self._bench, self._say)
         return self._duties.answer_appeals(self._say)
 
     def _examine(self, line: dict[str, Any]) -> None:

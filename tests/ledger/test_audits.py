@@ -12,6 +12,7 @@ import pytest
 from contracts.audit_rate import MILLION, AuditPolicy
 from contracts.chain import send
 from contracts.pledge import Pledge
+from ledger import proofs
 from tests.world import REJECT, World, accepted, check_refused
 from verifier.audit import LogAudit
 from verifier.chain_authority import authority_of
@@ -160,6 +161,20 @@ def test_sparing_a_proof_that_the_coin_says_to_read_is_noticed(trusted: World) -
     lie = {"kind": "proof-spared", "proof": drawn["proof"], "beacon": drawn["beacon"], "rate": 1}
     with pytest.raises(AuditFailed, match="that the coin says to read"):
         audit(trusted, lambda entry: {**entry, **lie} if entry == drawn else entry)
+
+
+def test_a_beacon_from_before_the_round_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator that helps a node lets it know the beacon while it still makes up its commitment."""
+    monkeypatch.setattr(proofs, "BEACON_DELAY", -10)
+    world.create_run()
+    world.enrol(world.nodes[0])
+    for verifier in world.verifiers:
+        world.anchor(verifier)
+    world.mine(20)
+    world.step()
+    world.play_round()
+    with pytest.raises(AuditFailed, match="beacon is older than the round"):
+        audit(world)
 
 
 @pytest.mark.parametrize(

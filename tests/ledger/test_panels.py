@@ -111,6 +111,25 @@ def test_who_is_silent_at_the_second_stage_is_replaced_too(world: World, proof: 
     assert status(world, proof)["state"] == "posted"
 
 
+def test_one_liar_on_the_smallest_panel_cannot_keep_honest_work_unpaid(world: World, proof: str) -> None:
+    honest, liar, third = ordered(world, proof)
+    for _ in range(2):
+        world.judge(honest, proof)
+        world.judge(liar, proof, 2)
+    assert status(world, proof)["panel"] == [honest.address, liar.address, third.address]
+    assert [e["verifier"] for e in world.log("panel-widened")] == [third.address]
+    world.judge(third, proof)
+    assert status(world, proof)["state"] == "posted"
+
+
+def test_a_slow_verifiers_draw_leaves_the_node_time_to_open(world: World, proof: str) -> None:
+    first, slow, _ = ordered(world, proof)
+    world.draw(first, proof)
+    world.wait(PHASE + 50)
+    world.draw(slow, proof)
+    assert status(world, proof)["opening_deadline"] == world.clock.now + PHASE
+
+
 def test_a_panel_that_could_never_accept_is_refused(world: World) -> None:
     blob = world.start().run_view()["genesis_blob"]
     message = world.manifest_message(panel=1, nonce=9)

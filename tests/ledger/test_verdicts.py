@@ -8,15 +8,15 @@ from contracts.reasons import Reason
 from ledger import verdicts
 from ledger.proofs import require_proof
 from ledger.tables import Resolution, Transfer
-from tests.world import ACCEPT, NO_SEGMENT, REJECT, UNDECIDED, World
+from tests.world import ACCEPT, NO_SEGMENT, REJECT, UNDECIDED, World, check_refused
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def proof(world: World) -> str:
-    """A pending proof in the verifying phase."""
-    world.start()
+    """A pending proof in the verifying phase, of which every verifier draws every segment."""
+    world.start(samples=world.config.segments)
     made = [world.commit(node) for node in world.nodes]
     world.step()
     return made[0]
@@ -122,6 +122,28 @@ def test_a_rejection_is_followed_up_though_another_verifier_stays_silent(world: 
     world.step()
     assert status(world, proof) == ("pending", 2)
     assert world.log("proof-disputed")[0]["disputed"] == [1]
+
+
+def test_a_liar_cannot_dispute_a_segment_that_was_not_opened(world: World) -> None:
+    """What nobody drew nobody opened: at stage 2 honest work would look as if its node had withheld it."""
+    world.start()  # one sample: the common segment
+    proof, _ = (world.commit(node) for node in world.nodes)
+    world.step()
+    liar, *honest = world.verifiers
+    (drawn,) = world.draw(liar, proof)
+    undrawn = 1 - drawn
+    for reason in (Reason.REPLAY_MISMATCH, Reason.DRIFT):
+        lie = world.verdict_message(liar, proof, REJECT, segment=undrawn, reason=int(reason))
+        check_refused(world.post("/verdicts", lie, liar), 422, "bad-field")
+    world.judge(liar, proof, REJECT, segment=undrawn, reason=int(Reason.START_STATE_MISMATCH))
+    for verifier in honest:
+        world.judge(verifier, proof)
+    assert world.log("proof-disputed")[0]["disputed"] == []
+    none = world.verdict_message(liar, proof, REJECT, segment=drawn)
+    check_refused(world.post("/verdicts", none, liar), 422, "bad-field")
+    for verifier in honest:
+        world.judge(verifier, proof)
+    assert status(world, proof) == ("posted", 2)
 
 
 def test_two_rejections_void_with_reason_and_measure(world: World, proof: str) -> None:

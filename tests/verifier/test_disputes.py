@@ -43,9 +43,9 @@ class Court:
         self.world = World(folder, config=CONFIG)
         self.folder = folder
 
-    def commit(self, runner: InnerRunner = run_inner) -> str:
+    def commit(self, runner: InnerRunner = run_inner, **rules: int) -> str:
         """The first node's proof, drawn by all and fully opened; the second node's is accepted."""
-        world = self.world.start(samples=1)
+        world = self.world.start(**{"samples": 1, **rules})
         node, other = world.nodes
         self.work = world.train(node, runner)
         proof = str(accepted(world.post_proof(self.work))["proof"])
@@ -139,13 +139,32 @@ def test_who_reads_is_cleared_and_who_copies_or_signs_unread_loses_stake(court: 
     assert {f["verifier"]: f["fault"] for f in mine} == {
         copier.address: "trace-withheld", lazy.address: "trace-withheld",
     }  # fmt: skip
-    court.duties(reader).sign_faults(2, quiet)
-    court.duties(lazy).sign_faults(2, quiet)
+    court.duties(reader).sign_faults(world.bench(), quiet)
+    court.duties(lazy).sign_faults(world.bench(), quiet)
     court.settle()
     registry = world.ledger.chain.registry
     assert registry.stake_of(copier.address) == 0
     assert registry.stake_of(lazy.address) > 0
     check_refused(court.reveal(copier, proof, trace), 409, "round-closed")
+
+
+def test_a_reveal_that_comes_too_late_does_not_hold_up_the_next(court: Court) -> None:
+    first, world = court.commit(phaseSeconds=20), court.world
+    verifier = world.verifiers[0]
+    duties, said = court.duties(verifier), list[str]()
+    duties.bind(first, b"1" * 32)
+    world.decide(first)
+    world.clock.now += int(world.run_view()["manifest"]["phaseSeconds"]) + 1
+    world.step()
+    world.close_round()
+    second = world.commit(world.nodes[0])
+    world.draw(verifier, second)
+    duties.bind(second, b"2" * 32)
+    world.decide(second)
+    for _ in range(2):
+        duties.reveal(lambda event, _proof, _detail: said.append(event))
+    assert sorted(said) == ["revealed", "trouble"]
+    assert len(world.get(f"/proofs/{second}")["reveals"]) == 1
 
 
 def test_a_verifier_signs_only_faults_that_it_finds_itself(court: Court) -> None:
@@ -158,9 +177,9 @@ def test_a_verifier_signs_only_faults_that_it_finds_itself(court: Court) -> None
     for verifier in others:
         accepted(court.reveal(verifier, proof, trace))
     view = world.get(f"/proofs/{proof}")
-    assert find_faults(world.api_client(first), view, 2) == {(first.address, "trace-withheld")}
+    assert find_faults(world.api_client(first), view, world.bench()) == {(first.address, "trace-withheld")}
     accepted(court.reveal(first, proof, trace))
-    assert find_faults(world.api_client(first), world.get(f"/proofs/{proof}"), 2) == set()
+    assert find_faults(world.api_client(first), world.get(f"/proofs/{proof}"), world.bench()) == set()
 
 
 def test_a_made_up_trace_is_wrong_if_k_others_agree(court: Court) -> None:
@@ -201,7 +220,7 @@ def test_who_accepts_a_drawn_fake_that_the_quorum_rejects_is_named(court: Court)
     found = {(f["verifier"], f["fault"]) for f in world.get(f"/runs/{world.run}/faults") if f["proof"] == proof}
     assert (lazy.address, "passed-a-fake") in found
     assert not any(who == honest[0].address for who, _ in found)
-    assert found == find_faults(world.api_client(lazy), world.get(f"/proofs/{proof}"), 2)
+    assert found == find_faults(world.api_client(lazy), world.get(f"/proofs/{proof}"), world.bench())
 
 
 def bisect(court: Court, proof: str, respondent_honest_until: int) -> Any:

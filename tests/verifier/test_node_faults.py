@@ -11,10 +11,11 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from contracts.chain import send
-from contracts.messages import NodeFault
+from contracts.messages import NodeFault, Verdict, to_json
 from contracts.pledge import Pledge
 from contracts.reasons import Reason
-from tests.world import REJECT, UNDECIDED, World, accepted, check_refused, octets
+from contracts.signing import sign
+from tests.world import REJECT, UNDECIDED, World, accepted, check_refused, hexed, key_of, octets
 from verifier.duties import Duties
 from verifier.guilt import is_node_at_fault
 
@@ -71,7 +72,7 @@ def test_a_rejected_node_loses_its_stake_once_it_had_time_to_appeal(world: World
     assert (fault["proof"], fault["node"], fault["signatures"]) == (proof, world.nodes[0].address, [])
     said: list[str] = []
     for verifier in world.verifiers[:2]:
-        duties(world, verifier).sign_node_faults(2, lambda event, _proof, _detail: said.append(event))
+        duties(world, verifier).sign_node_faults(world.bench(), lambda event, _proof, _detail: said.append(event))
     settle(world)
     assert said == ["fault signed"] * 2
     assert nodes.stake_of(world.nodes[0].address) == 0
@@ -86,7 +87,7 @@ def test_silence_and_other_lies_cost_the_stake_too(world: World, reason: Reason)
     proof = staked(world)
     reject(world, proof, reason)
     assert [fault["proof"] for fault in later(world)] == [proof]
-    assert is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), 2)
+    assert is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), world.bench())
 
 
 def test_what_is_nobodys_fault_costs_nothing(world: World) -> None:
@@ -95,14 +96,14 @@ def test_what_is_nobodys_fault_costs_nothing(world: World) -> None:
         world.judge(verifier, proof, UNDECIDED)
     assert world.get(f"/proofs/{proof}/status")["reason"] == "quorum-missing"
     assert later(world) == []
-    assert not is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), 1)
+    assert not is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), world.bench(1))
 
 
 def test_drift_and_a_machine_of_another_kind_cost_nothing(world: World) -> None:
     proof = staked(world)
     reject(world, proof, Reason.DRIFT)
     assert later(world) == []
-    assert not is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), 2)
+    assert not is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), world.bench())
 
 
 def test_a_canary_that_was_caught_costs_nothing(world: World) -> None:
@@ -111,11 +112,14 @@ def test_a_canary_that_was_caught_costs_nothing(world: World) -> None:
     reject(world, proof)
     accepted(world.post("/pledges", world.pledge_message(proof), world.nodes[0]))
     assert later(world) == []
-    assert not is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), 2)
+    assert not is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), world.bench())
 
 
 def test_an_appeal_holds_the_fault_up_until_it_is_lost(world: World) -> None:
     proof, registry = staked(world), world.ledger.chain.registry
+    for verifier in world.verifiers:
+        world.draw(verifier, proof)
+    world.open_wanted(proof, world.train(world.nodes[0]))
     reject(world, proof)
     send(world.place.w3, world.creator, registry.open_appeal(octets(proof)), value=world.place.params.bond)
     settle(world)
@@ -146,6 +150,29 @@ def test_a_verifier_does_not_sign_what_it_does_not_find(world: World) -> None:
     reject(world, proof)
     later(world)
     said: list[str] = []
-    duties(world, world.verifiers[2]).sign_node_faults(3, lambda event, _proof, _detail: said.append(event))
+    duties(world, world.verifiers[2]).sign_node_faults(
+        world.bench(3), lambda event, _proof, _detail: said.append(event)
+    )
     assert said == ["disagrees"]
     assert world.get(f"/runs/{world.run}/node-faults")[0]["signatures"] == []
+
+
+def test_the_word_of_strangers_or_about_another_proof_counts_nothing(world: World) -> None:
+    """A lying server shows verdicts that nobody on the bench gave on this proof."""
+    proof, client = staked(world), world.api_client()
+    view = world.get(f"/proofs/{proof}")
+    forged = [
+        *(verdict(world, key_of(f"stranger {i}"), proof) for i in range(2)),
+        *(verdict(world, v, "0x" + "07" * 32) for v in world.verifiers),
+    ]
+    assert not is_node_at_fault(client, view | {"state": "voided", "verdicts": forged}, world.bench(1))
+    honest = [verdict(world, v, proof) for v in world.verifiers[:2]]
+    assert is_node_at_fault(client, view | {"state": "voided", "verdicts": honest}, world.bench())
+    other = {"state": "voided", "verdicts": honest, "node": world.nodes[1].address}
+    assert not is_node_at_fault(client, view | other, world.bench())
+
+
+def verdict(world: World, key: LocalAccount, proof: str) -> dict[str, Any]:
+    """A signed rejection at stage 2, as the API shows it."""
+    said = Verdict(octets(proof), key.address, 2, REJECT, int(Reason.REPLAY_MISMATCH), 0, 1, 0, world.deadline())
+    return {"message": to_json(said), "signature": hexed(sign(said, world.domain, bytes(key.key)))}
