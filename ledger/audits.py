@@ -13,24 +13,23 @@ from contracts.reasons import NO_SEGMENT
 from ledger import log
 from ledger.audit_tables import AppealRow
 from ledger.service import Ledger
-from ledger.tables import PanelRow, Participant, PledgeRow, Proof, Run
+from ledger.tables import ChainEvent, PanelRow, Participant, PledgeRow, Proof, Run
 
 
-def rate_ppm(ledger: Ledger, session: Session, run: Run, node: str, block: int) -> int:
+def rate_ppm(session: Session, run: Run, node: str, block: int) -> int:
     """The rate, in parts per million, of a node's proof in the round that opens now, by its stake at a final block.
 
     A lower rate and what follows from it must not be taken back by a reorg, or nobody could audit the log any more.
     """
-    floor, stake, first = int(run.manifest["auditFloor"]), int(run.manifest["nodeStake"]), ledger.chain.deployment.block
-    if floor >= MILLION or ledger.chain.nodes.stake_at(node, block, first) < stake:
+    floor, stake = int(run.manifest["auditFloor"]), int(run.manifest["nodeStake"])
+    if floor >= MILLION or _stake_at(session, node, block) < stake:
         return MILLION
     return audit_rate(_outcomes(session, run.id, node), AuditPolicy(floor))
 
 
-def is_settled(ledger: Ledger, session: Session, proof: Proof) -> bool:
-    """Whether the beacon may throw the coin: where something can be spared, only a final block does."""
-    floor = int(session.get_one(Run, proof.run).manifest["auditFloor"])
-    return floor >= MILLION or proof.beacon_block <= ledger.chain.final()
+def is_settled(ledger: Ledger, proof: Proof) -> bool:
+    """Whether the beacon may draw: only a final block does, since panel and coin stand in a log that is not undone."""
+    return proof.beacon_block <= ledger.chain.final()
 
 
 def spare(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> bool:
@@ -45,6 +44,16 @@ def spare(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> bool
     session.flush()
     log.append(session, "proof-spared", proof=proof.id, beacon="0x" + beacon.hex(), rate=rate)
     return True
+
+
+def _stake_at(session: Session, node: str, block: int) -> int:
+    """In wei, as the indexer has read it from final blocks."""
+    changes = session.exec(
+        select(ChainEvent)
+        .where(ChainEvent.name == "NodeStakeChanged", col(ChainEvent.block) <= block)
+        .order_by(col(ChainEvent.block).desc(), col(ChainEvent.log_index).desc())
+    )
+    return next((int(change.arguments["stake"]) for change in changes if change.arguments["node"] == node), 0)
 
 
 def _outcomes(session: Session, run: str, node: str) -> list[Outcome]:

@@ -19,7 +19,7 @@ from ledger.tables import ChainEvent, Cursor, DecisionRow
 FOLLOWED: dict[str, tuple[str, ...]] = {
     "ModelToken": ("Minted", "Transfer"),
     "ModelRegistry": ("Decision",),
-    "VerifierRegistry": ("EpochProposed", "EpochChallenged", "EpochFinalized", "AppealOpened"),
+    "VerifierRegistry": ("EpochProposed", "EpochChallenged", "EpochFinalized", "AppealOpened", "NodeStakeChanged"),
     "ModelGovernor": ("ProposalCreated", "VoteCast", "ProposalExecuted"),
 }
 BATCH = 500

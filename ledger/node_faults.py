@@ -16,7 +16,7 @@ from contracts.reasons import NO_SEGMENT
 from ledger import cosign, log, outbox
 from ledger.audit_tables import AppealRow, NodeFaultRow
 from ledger.enrolment import require_run
-from ledger.errors import BindingMismatch, NotFound
+from ledger.errors import BindingMismatch, NotFound, RoundClosed
 from ledger.service import Ledger
 from ledger.tables import PledgeRow, Proof, Resolution, Run
 
@@ -43,6 +43,8 @@ def sign(ledger: Ledger, message: NodeFault, signature: bytes, signer: str) -> N
             raise NotFound(f"no fault of a node is listed for proof 0x{message.proof.hex()}")
         if message != fault_message(ledger, row):
             raise BindingMismatch("model, node or deadline is not the listed fault's")
+        if not _is_certain(ledger, session, session.get_one(Proof, row.proof)):
+            raise RoundClosed("an appeal, or the pledge of a canary, has come since the fault was listed")
         signed = cosign.collect(ledger, session, message, signature, name)
         if signed:
             outbox.enqueue(session, f"slash-node:{row.proof}", ledger.chain.nodes.slash(message, signed))

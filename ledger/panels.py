@@ -36,7 +36,7 @@ def seat_all(ledger: Ledger) -> None:
 
 def seat(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> None:
     """Draw a proof's panel once, unless the beacon spares it: among those bound to a hash chain before it existed."""
-    if session.get(PanelRow, proof.id) is not None or not audits.is_settled(ledger, session, proof):
+    if session.get(PanelRow, proof.id) is not None or not audits.is_settled(ledger, proof):
         return
     if audits.spare(ledger, session, proof, beacon):
         return

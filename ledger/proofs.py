@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from eth_utils import keccak, to_checksum_address
 from sqlmodel import Session, col, select
 
+from contracts.audit_rate import MILLION
 from contracts.draw import BEACON_DELAY, boundaries_to_open, check_link, draw_segments
 from contracts.messages import Challenge, Opening, StepProof, to_json
 from contracts.positional_tree import KECCAK_TREE
@@ -59,7 +60,7 @@ def submit(ledger: Ledger, commitment: Commitment) -> str:
         if session.get(Proof, proof) is not None:
             return proof
         current, participant = _open_round(session, message)  # 2, 3
-        _check_binding(message, current, participant)  # 4
+        _check_binding(session, message, current, participant)  # 4
         _record(ledger, session, commitment, proof, participant, beacon_block)
     return proof
 
@@ -154,7 +155,8 @@ def _open_round(session: Session, message: StepProof) -> tuple[Round, Participan
     return current, participant
 
 
-def _check_binding(message: StepProof, current: Round, participant: Participant) -> None:
+def _check_binding(session: Session, message: StepProof, current: Round, participant: Participant) -> None:
+    """A record was earned on one kind of machine: who is read less may not name another, which nobody could judge."""
     config = RunConfig.from_json(current.config)
     expected = {
         "startState": current.theta,
@@ -165,6 +167,8 @@ def _check_binding(message: StepProof, current: Round, participant: Participant)
         "tokens": config.tokens_per_round,
         "boundaries": config.segments + 1,
     }
+    if participant.rate < MILLION and participant.inner_proof is not None:
+        expected["profile"] = session.get_one(SignedMessage, participant.inner_proof).body["profile"]
     claimed = to_json(message)
     wrong = [
         f"{name} must be {value}, is {claimed[name]}" for name, value in expected.items() if claimed[name] != value

@@ -16,7 +16,7 @@ from ledger import audits, epochs, log, merges, verdicts
 from ledger.enrolment import config_digest
 from ledger.proofs import round_proofs
 from ledger.service import Ledger
-from ledger.tables import Anchor, DecisionRow, Node, Participant, Round, Run
+from ledger.tables import Anchor, Cursor, DecisionRow, Node, Participant, Round, Run
 
 
 def advance_all(ledger: Ledger) -> None:
@@ -60,8 +60,9 @@ def _open_next(ledger: Ledger, session: Session, run: Run, threshold: int) -> No
         momentum=start.momentum, momentum_blob=start.momentum_blob, opened=ledger.now(), phase_since=ledger.now(),
     )  # fmt: skip
     session.add(opened)
-    block = ledger.chain.final()
-    rates = {node.node: audits.rate_ppm(ledger, session, run, node.node, block) for node in nodes}
+    read = session.get(Cursor, "final")
+    block = 0 if read is None else read.block
+    rates = {node.node: audits.rate_ppm(session, run, node.node, block) for node in nodes}
     for node in nodes:
         session.add(_participant(ledger, node, number, rates[node.node]))
     run.round, run.phase = number, "training"

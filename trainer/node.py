@@ -81,6 +81,7 @@ class Node:
         self.client = ApiClient(settings.api_url, settings.key)
         self._corpus = load_corpus(settings.data) if settings.data else default_corpus()
         self._step = 0
+        self._owned_up: set[str] = set()
         settings.folder.mkdir(parents=True, exist_ok=True)
 
     def enrol(self) -> None:
@@ -102,6 +103,8 @@ class Node:
             if current is None or current["round"] <= done:
                 continue
             place, standing = self._place(current), self._standing(current)
+            if standing is not None:
+                self._own_up(current, standing)
             if place is None or place["lapsed"] or not _is_due(current, standing):
                 continue
             self._train(current, place, standing, stop)
@@ -167,6 +170,19 @@ class Node:
         blob = self.client.put_blob(job.run, shown.packed)
         message = Opening(octets(proof), shown.boundary, keccak(shown.entry), bytes.fromhex(blob), deadline())
         self.client.send("/openings", message, path=_hexed(shown.path))
+
+    def _own_up(self, current: dict[str, Any], standing: dict[str, Any]) -> None:
+        """What a restart must not make it forget: a pledge needs the key alone, and a silent canary loses its stake."""
+        proof = str(standing["proof"])
+        if proof in self._owned_up:
+            return
+        job = Job(self.client, current, RunConfig.from_json(current["config"]), self._corpus, {})
+        status = self.client.get(f"/proofs/{proof}/status")
+        decided = status["state"] != "pending"
+        if status["pledge_wanted"] or (decided and self._conduct.pledge(job).canary):
+            self._open_pledge(job, proof)
+        if decided:
+            self._owned_up.add(proof)
 
     def _open_pledge(self, job: Job, proof: str) -> None:
         pledge = self._conduct.pledge(job)

@@ -56,6 +56,7 @@ class LogAudit:
         self._bound: dict[tuple[str, str], int] = {}
         self._payouts: dict[tuple[str, str], str] = {}
         self._inner: dict[tuple[str, str], bytes] = {}
+        self._profiles: dict[tuple[str, str], bytes] = {}
         self._rounds: dict[tuple[str, int], RoundState] = {}
         self._proofs: dict[str, ProofState] = {}
         self._by_node: dict[tuple[str, str], list[ProofState]] = defaultdict(list)
@@ -141,13 +142,13 @@ class LogAudit:
             all(self._payouts.get((name, node)) == payout for node, payout in nodes.items()),
             "a listed node never enrolled with that payout address",
         )
+        block = int(entry["block"])
+        _require(block >= run.block, "round opened on an older block than the one before")
         rates = {n["node"]: int(n["rate"]) for n in entry["nodes"]}
         for node, rate in rates.items():
-            self._check_rate(name, node, rate, int(entry["block"]))
-        run.round = number
-        self._rounds[name, number] = RoundState(
-            entry["theta"], nodes, rates, entry["data_seed"], run.config, int(entry["block"])
-        )
+            self._check_rate(name, node, rate, block)
+        run.round, run.block = number, block
+        self._rounds[name, number] = RoundState(entry["theta"], nodes, rates, entry["data_seed"], run.config, block)
 
     def _check_rate(self, name: str, node: str, rate: int, block: int) -> None:
         if rate == MILLION:
@@ -170,6 +171,9 @@ class LogAudit:
         asked = (current.config.steps, current.config.tokens_per_round, current.config.segments + 1)
         _require((proof.steps, proof.tokens, proof.boundaries) == asked, "proof of other work than the round's")
         _require(int(entry["beacon_block"]) > current.block, "beacon is older than the round")
+        earned = self._profiles.get((run, node))
+        full = current.rates[node] == MILLION
+        _require(full or earned in (None, proof.profile), "a lower rate than under the profile that earned it")
         last = self._inner.get((run, node))
         _require(last is None or proof.innerState == last, "optimizer state does not continue the last accepted one")
         before = self._by_node[run, node]
@@ -244,7 +248,7 @@ class LogAudit:
         run, node = "0x" + message.run.hex(), to_checksum_address(message.node)
         _require(entry["account"] == self._payouts[run, node], "credited to another address than the node's")
         _require(entry["work"] == message.tokens, "credited with other work than was proven")
-        self._inner[run, node] = message.innerEnd
+        self._inner[run, node], self._profiles[run, node] = message.innerEnd, message.profile
 
     def _proof_voided(self, entry: dict[str, Any]) -> None:
         proof = self._decided(entry, "voided")

@@ -42,6 +42,7 @@ class RunState:
     theta: str
     momentum: str = ""
     round: int = 0
+    block: int = 0
     merged: int = 0
     paid: int = 0
 

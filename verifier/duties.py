@@ -31,8 +31,7 @@ class Duties:
 
     def bind(self, proof: str, trace: bytes) -> None:
         """Before the verdict: sign a witness of the trace, and keep the trace to reveal it."""
-        path = self._traces / proof
-        path.write_text(json.dumps({"trace": trace.hex(), "revealed": False}))
+        self._keep(proof, {"trace": trace.hex(), "revealed": False})
         witness = witness_of(self._client.address, octets(proof), trace)
         self._client.send("/witnesses", WorkWitness(octets(proof), self._client.address, witness, deadline()))
 
@@ -49,7 +48,13 @@ class Duties:
                 report("trouble", path.name, f"{refusal.code}: {refusal.detail}")
             else:
                 report("revealed", path.name, "the trace of the common segment")
-            path.write_text(json.dumps({**kept, "revealed": True}))
+            self._keep(path.name, {**kept, "revealed": True})
+
+    def _keep(self, proof: str, trace: dict[str, Any]) -> None:
+        """Whole or not at all: a torn file would be no proof of work."""
+        scratch = self._traces.parent / f"{proof}.trace"
+        scratch.write_text(json.dumps(trace))
+        scratch.replace(self._traces / proof)
 
     def sign_faults(self, bench: Bench, report: Report) -> None:
         """Put this verifier's name under the faults that it finds in the public messages itself."""
@@ -57,9 +62,9 @@ class Duties:
             place = (listed["evidence"], listed["verifier"])
             if self._client.address in (listed["verifier"], *listed["signatures"]) or place in self._signed:
                 continue
-            self._signed.add(place)
             view = self._client.get(f"/proofs/{listed['proof']}")
             if (listed["verifier"], listed["fault"]) not in find_faults(self._client, view, bench):
+                self._signed.add(place)
                 report("disagrees", listed["proof"], f"finds no {listed['fault']} of {listed['verifier']}")
                 continue
             evidence = evidence_of(octets(listed["proof"]), Fault[listed["fault"].upper().replace("-", "_")])
@@ -67,6 +72,7 @@ class Duties:
             self._client.send(
                 "/faults/signatures", message, domain=self._client.epoch_domain, signer=self._client.address
             )
+            self._signed.add(place)
             report("fault signed", listed["proof"], f"{listed['fault']} of {listed['verifier']}")
 
     def sign_node_faults(self, bench: Bench, report: Report) -> None:
@@ -75,10 +81,10 @@ class Duties:
             place = (listed["proof"], listed["node"])
             if self._client.address in listed["signatures"] or place in self._signed:
                 continue
-            self._signed.add(place)
             view = self._client.get(f"/proofs/{listed['proof']}")
             same = (view["proof"], view["node"]) == (listed["proof"], listed["node"])
             if not same or not is_node_at_fault(self._client, view, bench):
+                self._signed.add(place)
                 report("disagrees", listed["proof"], f"finds {listed['node']} not to lose stake")
                 continue
             until = int(listed["message"]["deadline"])
@@ -86,6 +92,7 @@ class Duties:
             self._client.send(
                 "/node-faults/signatures", message, domain=self._client.epoch_domain, signer=self._client.address
             )
+            self._signed.add(place)
             report("fault signed", listed["proof"], f"of the node {listed['node']}")
 
     def answer_appeals(self, report: Report) -> bool:

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from contracts.chain import connect
 from contracts.deploy import Deployment
+from contracts.errors import CommonweightError
 from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
 from contracts.verifier_registry import VerifierRegistry
-from trainer.client import ApiClient, ApiProblem, ApiUnreachable, deadline, octets
+from trainer.client import ApiClient, deadline, octets
 from verifier.audit import LogAudit
 from verifier.chain_authority import authority_of
 from verifier.draws import DrawChain
@@ -26,6 +27,7 @@ from verifier.panel import Examination, Outcome
 from verifier.queue import make_app
 from verifier.settings import VerifierSettings
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 POLL_SECONDS, NEWS_SECONDS = 0.3, 1.0
 LOOK_SECONDS = 3.0  # what only the chain changes (an epoch's attempt) is not in the log
@@ -59,7 +61,7 @@ class VerifierService:
         self._examinations: dict[tuple[str, int], Examination] = {}
         self._signed: set[tuple[int, int]] = set()
         self._attested: set[int] = set()
-        self._looked, self._look_again = -1, 0.0
+        self._looked, self._look_again, self._troubled = -1, 0.0, False
         self._mirror, self._audit = self._open_mirror()
         registry = VerifierRegistry(self._w3, self.client.network["deployment"]["verifier_registry"])
         self._bench = Bench(registry.ever_admitted, registry.threshold())
@@ -74,16 +76,30 @@ class VerifierService:
         self._report(Progress("anchored"))
 
     def run(self, stop: threading.Event) -> None:
-        """Step until told to stop. A refusal or an unreachable server is reported and tried again."""
+        """Step until told to stop. Whatever server or chain answer is reported and tried again."""
         self.anchor()
         seen, busy = -1, False
         while not stop.is_set():
-            try:
-                seen = self.client.news(seen, POLL_SECONDS if busy else NEWS_SECONDS)
-                busy = self.step(seen)
-            except (ApiProblem, ApiUnreachable, AuditFailed) as error:
-                self._report(Progress("trouble", detail=f"{error.code}: {error.detail}"))
+            self._troubled = False
+            seen = self._guarded(lambda at=seen, wait=busy: self._news(at, wait), seen)  # type: ignore[misc]
+            busy = self._guarded(lambda at=seen: self.step(at), False)  # type: ignore[misc]
+            if self._troubled:
                 stop.wait(NEWS_SECONDS)
+
+    def _news(self, seen: int, busy: bool) -> int:
+        return self.client.news(seen, POLL_SECONDS if busy else NEWS_SECONDS)
+
+    def _guarded(self, duty: Callable[[], T], otherwise: T) -> T:
+        """No answer of server or chain may end a verifier, or keep it from its other duties: silence costs stake."""
+        try:
+            return duty()
+        except CommonweightError as error:
+            self._report(Progress("trouble", detail=f"{error.code}: {error.detail}"))
+        except Exception as error:
+            logger.exception("an answer that makes no sense")
+            self._report(Progress("trouble", detail=repr(error)))
+        self._troubled = True
+        return otherwise
 
     def step(self, log_size: int | None = None) -> bool:
         """Do what is due now; whether something is awaited that the log will not tell of (workers, a beacon).
@@ -96,9 +112,9 @@ class VerifierService:
         current = self.client.get(f"/runs/{self.settings.run}/rounds/{run['round']}")
         pending = [line for line in current["proofs"] if line["state"] == "pending"]
         for line in pending:
-            self._examine(line)
+            self._guarded(lambda line=line: self._examine(line), None)  # type: ignore[misc]
         if current["phase"] == "merging":
-            self._merge(current)
+            self._guarded(lambda: self._merge(current), None)
         waiting = False
         if log_size is None or log_size != self._looked or time.monotonic() > self._look_again:
             waiting = self._look()
@@ -108,13 +124,16 @@ class VerifierService:
         return bool(pending) or current["phase"] == "merging" or waiting
 
     def _look(self) -> bool:
+        self._guarded(self._sign_epochs, None)
+        self._guarded(lambda: self._duties.reveal(self._say), None)
+        self._guarded(lambda: self._duties.sign_faults(self._bench, self._say), None)
+        self._guarded(lambda: self._duties.sign_node_faults(self._bench, self._say), None)
+        return self._guarded(lambda: self._duties.answer_appeals(self._say), False)
+
+    def _sign_epochs(self) -> None:
         for epoch in self.client.get("/epochs"):
             if epoch["state"] == "closed":
                 self._sign_epoch(epoch)
-        self._duties.reveal(self._say)
-        self._duties.sign_faults(self._bench, self._say)
-        self._duties.sign_node_faults(self._bench, self._say)
-        return self._duties.answer_appeals(self._say)
 
     def _examine(self, line: dict[str, Any]) -> None:
         status = self.client.get(f"/proofs/{line['proof']}/status")

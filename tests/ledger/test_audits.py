@@ -130,6 +130,17 @@ def test_nobody_is_asked_to_judge_what_was_spared_and_a_canary_is_not_paid(world
     audit(world)
 
 
+def test_who_is_read_less_may_not_name_another_machine(world: World) -> None:
+    """Nobody could judge it, so that a fake would cost nothing."""
+    begin(world)
+    for _ in range(STREAK):
+        play(world)
+    work = world.train(world.nodes[0])
+    answer = world.post_proof(work, world.proof_message(work, profile=b"\x09" * 32))
+    check_refused(answer, 422, "binding-mismatch")
+    assert "profile must be" in answer.json()["detail"]
+
+
 def test_a_node_that_took_its_stake_back_is_read_again(world: World) -> None:
     begin(world)
     for _ in range(STREAK):
@@ -167,10 +178,11 @@ def test_a_beacon_from_before_the_round_is_noticed(world: World, monkeypatch: py
     """An operator that helps a node lets it know the beacon while it still makes up its commitment."""
     monkeypatch.setattr(proofs, "BEACON_DELAY", -10)
     world.create_run()
-    world.enrol(world.nodes[0])
     for verifier in world.verifiers:
         world.anchor(verifier)
     world.mine(20)
+    world.step()  # the chain is read up to here
+    world.enrol(world.nodes[0])
     world.step()
     world.play_round()
     with pytest.raises(AuditFailed, match="beacon is older than the round"):

@@ -77,7 +77,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{VERDICTS}test_the_first_stage_hears_everybody_so_that_a_liar_cannot_hide_a_fake",),
     ),
     "audit: a stake is not asked for": Mutant(
-        "ledger/audits.py", "if floor >= MILLION or ledger.chain.nodes.stake_at(node, block, first) < stake:",
+        "ledger/audits.py", "if floor >= MILLION or _stake_at(session, node, block) < stake:",
         "if floor >= MILLION:", (f"{AUDITS}test_a_node_that_took_its_stake_back_is_read_again",),
     ),
     "audit: the log's reader believes a spared proof": Mutant(
