@@ -43,7 +43,8 @@ class VerifierRegistry:
 
     def __init__(self, w3: Web3, address: str) -> None:
         self.w3, self.address = w3, address
-        self._call = contract_at(w3, "VerifierRegistry", address).functions
+        contract = contract_at(w3, "VerifierRegistry", address)
+        self._call, self._events = contract.functions, contract.events
 
     def verifiers(self) -> list[str]:
         """Admitted verifiers."""
@@ -51,13 +52,12 @@ class VerifierRegistry:
 
     def ever_admitted(self) -> frozenset[str]:
         """Everybody who is or was a verifier: what was signed then still holds."""
-        events = contract_at(self.w3, "VerifierRegistry", self.address).events.VerifierAdmitted
-        return frozenset(str(event["args"]["verifier"]) for event in events.get_logs(from_block=0))
+        found = self._events.VerifierAdmitted.get_logs(from_block=0)
+        return frozenset(str(event["args"]["verifier"]) for event in found)
 
     def least_threshold(self) -> int:
         """The smallest k that was ever in force: older decisions were made under it."""
-        events = contract_at(self.w3, "VerifierRegistry", self.address).events.ThresholdSet
-        return min(int(event["args"]["threshold"]) for event in events.get_logs(from_block=0))
+        return min(int(event["args"]["threshold"]) for event in self._events.ThresholdSet.get_logs(from_block=0))
 
     def stake_of(self, verifier: str) -> int:
         """Stake in wei."""

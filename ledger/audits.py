@@ -6,30 +6,28 @@ then throws the coin. What the coin spares is posted unread, once its node has o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlmodel import Session, col, select
 
 from contracts.audit_rate import MILLION, AuditPolicy, Outcome, audit_rate, is_audited, outcome_of
-from contracts.reasons import NO_SEGMENT
 from ledger import log
 from ledger.audit_tables import AppealRow
 from ledger.service import Ledger
 from ledger.tables import ChainEvent, PanelRow, Participant, PledgeRow, Proof, Run
 
 
-def rate_ppm(session: Session, run: Run, node: str, block: int) -> int:
-    """The rate, in parts per million, of a node's proof in the round that opens now, by its stake at a final block.
+def rates_ppm(session: Session, run: Run, nodes: Sequence[str], block: int) -> dict[str, int]:
+    """The rates, in parts per million, of the nodes' proofs in the round that opens now, by their stakes at `block`.
 
-    A lower rate and what follows from it must not be taken back by a reorg, or nobody could audit the log any more.
+    The block is final: what follows from a lower rate must not be taken back by a reorg, or nobody could audit the log.
     """
-    floor, stake = int(run.manifest["auditFloor"]), int(run.manifest["nodeStake"])
-    if floor >= MILLION or _stake_at(session, node, block) < stake:
-        return MILLION
-    return audit_rate(_outcomes(session, run.id, node), AuditPolicy(floor))
-
-
-def is_settled(ledger: Ledger, proof: Proof) -> bool:
-    """Whether the beacon may draw: only a final block does, since panel and coin stand in a log that is not undone."""
-    return proof.beacon_block <= ledger.chain.final()
+    floor, least = int(run.manifest["auditFloor"]), int(run.manifest["nodeStake"])
+    if floor >= MILLION:
+        return dict.fromkeys(nodes, MILLION)
+    stakes, policy = _stakes_at(session, block), AuditPolicy(floor)
+    trusted = [node for node in nodes if stakes.get(node, 0) >= least]
+    return dict.fromkeys(nodes, MILLION) | {n: audit_rate(_outcomes(session, run.id, n), policy) for n in trusted}
 
 
 def spare(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> bool:
@@ -46,14 +44,14 @@ def spare(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> bool
     return True
 
 
-def _stake_at(session: Session, node: str, block: int) -> int:
-    """In wei, as the indexer has read it from final blocks."""
+def _stakes_at(session: Session, block: int) -> dict[str, int]:
+    """In wei by node, as the indexer has read them from final blocks."""
     changes = session.exec(
         select(ChainEvent)
         .where(ChainEvent.name == "NodeStakeChanged", col(ChainEvent.block) <= block)
-        .order_by(col(ChainEvent.block).desc(), col(ChainEvent.log_index).desc())
+        .order_by(col(ChainEvent.block), col(ChainEvent.log_index))
     )
-    return next((int(change.arguments["stake"]) for change in changes if change.arguments["node"] == node), 0)
+    return {str(change.arguments["node"]): int(change.arguments["stake"]) for change in changes}
 
 
 def _outcomes(session: Session, run: str, node: str) -> list[Outcome]:
@@ -64,6 +62,5 @@ def _outcomes(session: Session, run: str, node: str) -> list[Outcome]:
 
 def _outcome(session: Session, proof: Proof) -> Outcome | None:
     pledge, appeal = session.get(PledgeRow, proof.id), session.get(AppealRow, proof.id)
-    canary = pledge is not None and pledge.fake != NO_SEGMENT
-    excused = canary or (appeal is not None and appeal.state == "upheld")
+    excused = (pledge is not None and pledge.canary) or (appeal is not None and appeal.state == "upheld")
     return None if excused else outcome_of(proof.state, proof.audited, proof.reason)

@@ -12,7 +12,6 @@ from sqlmodel import Session, col, select
 from contracts.audit_rate import MILLION
 from contracts.faults import COSTS_STAKE
 from contracts.messages import NodeFault
-from contracts.reasons import NO_SEGMENT
 from ledger import cosign, log, outbox
 from ledger.audit_tables import AppealRow, NodeFaultRow
 from ledger.enrolment import require_run
@@ -77,7 +76,7 @@ def _candidates(session: Session) -> Iterator[Proof]:
 
 def _is_certain(ledger: Ledger, session: Session, proof: Proof) -> bool:
     pledge, appeal = session.get(PledgeRow, proof.id), session.get(AppealRow, proof.id)
-    if pledge is not None and pledge.fake != NO_SEGMENT:
+    if pledge is not None and pledge.canary:
         return False
     if appeal is not None:
         return appeal.state == "dismissed"

@@ -20,23 +20,23 @@ from ledger.tables import Anchor, PanelRow, Proof, Seat
 
 
 def seat_all(ledger: Ledger) -> None:
-    """Draw the panels of all pending proofs whose beacon exists."""
+    """Draw the panels of all pending proofs whose beacon is final: panel and coin stand in a log that is not undone."""
     with ledger.store.read() as session:
         drawn = select(PanelRow.proof)
         waiting = list(session.exec(select(Proof).where(Proof.state == "pending", col(Proof.id).not_in(drawn))))
     if not waiting:
         return
-    head = ledger.chain.head()
+    final = ledger.chain.final()
     for proof in waiting:
-        if proof.beacon_block <= head:
+        if proof.beacon_block <= final:
             beacon = ledger.chain.block_hash(proof.beacon_block)
             with ledger.store.write() as session:
                 seat(ledger, session, proof, beacon)
 
 
 def seat(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> None:
-    """Draw a proof's panel once, unless the beacon spares it: among those bound to a hash chain before it existed."""
-    if session.get(PanelRow, proof.id) is not None or not audits.is_settled(ledger, proof):
+    """Draw a proof's panel once, unless its final beacon spares it: among those bound to a chain before it existed."""
+    if session.get(PanelRow, proof.id) is not None:
         return
     if audits.spare(ledger, session, proof, beacon):
         return
@@ -58,7 +58,7 @@ def seats(session: Session, proof: Proof) -> list[Seat]:
 def require_seat(session: Session, proof: Proof, verifier: str) -> Anchor:
     """The anchor of one of the panel. Raises TooEarly before the panel is drawn, and NotVerifier."""
     if session.get(PanelRow, proof.id) is None:
-        raise TooEarly(f"the panel is drawn by block {proof.beacon_block}, which does not exist yet")
+        raise TooEarly(f"the panel is drawn by block {proof.beacon_block}, which is not final yet")
     if session.get(Seat, (proof.id, verifier)) is None:
         raise NotVerifier(f"{verifier} is not on the panel of {proof.id}")
     return session.get_one(Anchor, (proof.run, verifier))

@@ -71,8 +71,8 @@ def challenge(ledger: Ledger, message: Challenge, signature: bytes) -> Challenge
     name, proof_id = to_checksum_address(message.verifier), "0x" + message.proof.hex()
     with ledger.store.read() as session:
         proof = require_proof(session, proof_id)
-    if ledger.chain.head() < proof.beacon_block:
-        raise TooEarly(f"the beacon is block {proof.beacon_block}, which does not exist yet")
+    if ledger.chain.final() < proof.beacon_block:
+        raise TooEarly(f"the beacon is block {proof.beacon_block}, which is not final yet")
     beacon = ledger.chain.block_hash(proof.beacon_block)
     if (message.beaconBlock, message.beacon) != (proof.beacon_block, beacon):
         raise BindingMismatch(f"the beacon of this proof is block {proof.beacon_block}, 0x{beacon.hex()}")

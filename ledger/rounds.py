@@ -62,7 +62,7 @@ def _open_next(ledger: Ledger, session: Session, run: Run, threshold: int) -> No
     session.add(opened)
     read = session.get(Cursor, "final")
     block = 0 if read is None else read.block
-    rates = {node.node: audits.rate_ppm(session, run, node.node, block) for node in nodes}
+    rates = audits.rates_ppm(session, run, [node.node for node in nodes], block)
     for node in nodes:
         session.add(_participant(ledger, node, number, rates[node.node]))
     run.round, run.phase = number, "training"

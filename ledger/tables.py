@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, Numeric, String, Text, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from contracts.reasons import NO_SEGMENT
+
 
 class Units(TypeDecorator[int]):
     """uint256: NUMERIC(78,0) on PostgreSQL, a decimal string of 78 digits on SQLite (sorts as a number)."""
@@ -204,6 +206,11 @@ class PledgeRow(SQLModel, table=True):
     proof: str = Field(primary_key=True)
     fake: int = large()
     message: str
+
+    @property
+    def canary(self) -> bool:
+        """Whether a segment was bad on purpose."""
+        return bool(self.fake != NO_SEGMENT)
 
 
 class VerdictRow(SQLModel, table=True):

@@ -112,7 +112,7 @@ def _accept(ledger: Ledger, session: Session, proof: Proof) -> None:
     pledge = session.get(PledgeRow, proof.id)
     if pledge is None:
         _await_pledge(ledger, session, proof)
-    elif pledge.fake == NO_SEGMENT:
+    elif not pledge.canary:
         _post(ledger, session, proof)
     elif proof.stage == 1 and pledge.fake in _drawn(session, proof):
         _escalate(ledger, session, proof, {pledge.fake})

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contracts.pledge import Pledge, draw_pledge
 from trainer.batches import BatchSource
-from trainer.client import octets
 from trainer.conduct import Conduct, Job
 from trainer.trajectory import OnStep, Trajectory, run_inner
 
@@ -19,12 +17,7 @@ class Canary(Conduct):
     """Honest, but for a share of rounds of `rate_ppm` parts per million that nobody but this node knows."""
 
     def __init__(self, rate_ppm: int) -> None:
-        self._rate = rate_ppm
-
-    def pledge(self, job: Job) -> Pledge:
-        """A canary at the rate; the same for the same round. Raises BadField."""
-        key = bytes(job.client.account.key)
-        return draw_pledge(key, octets(job.run), job.number, job.config.segments, self._rate)
+        self.canary_ppm = rate_ppm
 
     def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work, with other batches in the pledged segment."""

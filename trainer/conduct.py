@@ -87,9 +87,13 @@ class Disclosure:
 class Conduct:
     """The honest way; a subclass is a cheat, or a canary."""
 
+    canary_ppm = 0
+    """Share of rounds with a segment that is bad on purpose, parts per million."""
+
     def pledge(self, job: Job) -> Pledge:
-        """What the commitment seals of this round's work."""
-        return draw_pledge(bytes(job.client.account.key), octets(job.run), job.number, job.config.segments, 0)
+        """What the commitment seals of this round's work; the same for the same round. Raises BadField."""
+        key = bytes(job.client.account.key)
+        return draw_pledge(key, octets(job.run), job.number, job.config.segments, self.canary_ppm)
 
     def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work. Raises StateMismatch and NonFiniteLoss."""

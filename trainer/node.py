@@ -104,7 +104,7 @@ class Node:
                 continue
             place, standing = self._place(current), self._standing(current)
             if standing is not None:
-                self._own_up(current, standing)
+                self._own_up_again(current, str(standing["proof"]))
             if place is None or place["lapsed"] or not _is_due(current, standing):
                 continue
             self._train(current, place, standing, stop)
@@ -157,12 +157,9 @@ class Node:
             status = self.client.get(f"/proofs/{proof}/status")
             for disclosure in self._conduct.openings(job, trajectory, status["wanted"]):
                 self._open(job, proof, disclosure)
-            if status["pledge_wanted"]:
-                self._open_pledge(job, proof)
+            self._own_up(job, proof, status)
         if status["state"] == "pending":
             return
-        if self._conduct.pledge(job).canary:
-            self._open_pledge(job, proof)
         why = "" if status["reason"] is None else f": {status['reason']}"
         self._report(Progress("decided", job.number, detail=f"{status['state']}{why}"))
 
@@ -171,21 +168,19 @@ class Node:
         message = Opening(octets(proof), shown.boundary, keccak(shown.entry), bytes.fromhex(blob), deadline())
         self.client.send("/openings", message, path=_hexed(shown.path))
 
-    def _own_up(self, current: dict[str, Any], standing: dict[str, Any]) -> None:
+    def _own_up_again(self, current: dict[str, Any], proof: str) -> None:
         """What a restart must not make it forget: a pledge needs the key alone, and a silent canary loses its stake."""
-        proof = str(standing["proof"])
-        if proof in self._owned_up:
-            return
-        job = Job(self.client, current, RunConfig.from_json(current["config"]), self._corpus, {})
-        status = self.client.get(f"/proofs/{proof}/status")
-        decided = status["state"] != "pending"
-        if status["pledge_wanted"] or (decided and self._conduct.pledge(job).canary):
-            self._open_pledge(job, proof)
+        if proof not in self._owned_up:
+            job = Job(self.client, current, RunConfig.from_json(current["config"]), self._corpus, {})
+            self._own_up(job, proof, self.client.get(f"/proofs/{proof}/status"))
+
+    def _own_up(self, job: Job, proof: str, status: dict[str, Any]) -> None:
+        """Open the pledge where it is asked for, and that of a canary in any case once the proof is decided."""
+        pledge, decided = self._conduct.pledge(job), status["state"] != "pending"
         if decided:
             self._owned_up.add(proof)
-
-    def _open_pledge(self, job: Job, proof: str) -> None:
-        pledge = self._conduct.pledge(job)
+        if not status["pledge_wanted"] and not (decided and pledge.canary):
+            return
         self.client.send("/pledges", PledgeOpening(octets(proof), pledge.salt, pledge.fake, deadline()))
         if pledge.canary:
             self._report(Progress("canary", job.number, detail=f"segment {pledge.fake} was bad on purpose"))

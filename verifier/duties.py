@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from contracts.faults import Fault, evidence_of, witness_of
-from contracts.messages import AppealRuling, BisectionMove, NodeFault, VerifierFault, WorkReveal, WorkWitness
+from contracts.messages import AppealRuling, BisectionMove, Message, NodeFault, VerifierFault, WorkReveal, WorkWitness
 from trainer.client import ApiClient, ApiProblem, deadline, octets
 from verifier.guilt import Bench, find_faults, is_node_at_fault
 from verifier.jobs import Job, Key, Order, State
@@ -18,6 +18,9 @@ APPEAL_STAGE = 3
 Report = Callable[[str, str, str], None]
 """Event, proof, detail."""
 
+Found = Callable[[dict[str, Any], dict[str, Any]], Message | None]
+"""From a listed fault and its proof as the API shows both: what to sign, None for one that does not hold."""
+
 
 class Duties:
     """Of one verifier in one run. Every method may be called again at any time: what is done is not done twice."""
@@ -26,7 +29,7 @@ class Duties:
         self._client, self._run, self._app, self._attempts = client, run, app, attempts
         self._traces = folder / "traces"
         self._traces.mkdir(parents=True, exist_ok=True)
-        self._signed: set[tuple[str, str]] = set()
+        self._signed: set[tuple[str, str, str]] = set()
         self._model = octets(client.network["deployment"]["model"])
 
     def bind(self, proof: str, trace: bytes) -> None:
@@ -46,6 +49,8 @@ class Duties:
                 self._client.send("/reveals", message)
             except ApiProblem as refusal:  # too late for this one must not keep the next from being revealed
                 report("trouble", path.name, f"{refusal.code}: {refusal.detail}")
+                if refusal.status >= 500:  # the server's own trouble: try again
+                    continue
             else:
                 report("revealed", path.name, "the trace of the common segment")
             self._keep(path.name, {**kept, "revealed": True})
@@ -57,43 +62,42 @@ class Duties:
         scratch.replace(self._traces / proof)
 
     def sign_faults(self, bench: Bench, report: Report) -> None:
-        """Put this verifier's name under the faults that it finds in the public messages itself."""
-        for listed in self._client.get(f"/runs/{self._run}/faults"):
-            place = (listed["evidence"], listed["verifier"])
-            if self._client.address in (listed["verifier"], *listed["signatures"]) or place in self._signed:
-                continue
-            view = self._client.get(f"/proofs/{listed['proof']}")
+        """Put this verifier's name under the faults of others that it finds in the public messages itself."""
+
+        def found(listed: dict[str, Any], view: dict[str, Any]) -> VerifierFault | None:
             if (listed["verifier"], listed["fault"]) not in find_faults(self._client, view, bench):
-                self._signed.add(place)
-                report("disagrees", listed["proof"], f"finds no {listed['fault']} of {listed['verifier']}")
-                continue
+                return None
             evidence = evidence_of(octets(listed["proof"]), Fault[listed["fault"].upper().replace("-", "_")])
-            message = VerifierFault(self._model, listed["verifier"], evidence, int(listed["message"]["deadline"]))
-            self._client.send(
-                "/faults/signatures", message, domain=self._client.epoch_domain, signer=self._client.address
-            )
-            self._signed.add(place)
-            report("fault signed", listed["proof"], f"{listed['fault']} of {listed['verifier']}")
+            return VerifierFault(self._model, listed["verifier"], evidence, int(listed["message"]["deadline"]))
+
+        listed = self._client.get(f"/runs/{self._run}/faults")
+        others = (fault for fault in listed if fault["verifier"] != self._client.address)
+        self._cosign("/faults", others, found, report)
 
     def sign_node_faults(self, bench: Bench, report: Report) -> None:
         """The same for nodes whose proofs k verifiers rejected for a reason that costs stake."""
-        for listed in self._client.get(f"/runs/{self._run}/node-faults"):
-            place = (listed["proof"], listed["node"])
+
+        def found(listed: dict[str, Any], view: dict[str, Any]) -> NodeFault | None:
+            if view["node"] != listed["node"] or not is_node_at_fault(self._client, view, bench):
+                return None
+            return NodeFault(self._model, listed["node"], octets(listed["proof"]), int(listed["message"]["deadline"]))
+
+        self._cosign("/node-faults", self._client.get(f"/runs/{self._run}/node-faults"), found, report)
+
+    def _cosign(self, path: str, faults: Iterable[dict[str, Any]], found: Found, report: Report) -> None:
+        """Sign what this verifier finds too, in words of its own: what the server lists is only a hint."""
+        for listed in faults:
+            accused, proof = str(listed.get("verifier") or listed["node"]), str(listed["proof"])
+            place = (proof, accused, str(listed.get("fault", "rejected")))
             if self._client.address in listed["signatures"] or place in self._signed:
                 continue
-            view = self._client.get(f"/proofs/{listed['proof']}")
-            same = (view["proof"], view["node"]) == (listed["proof"], listed["node"])
-            if not same or not is_node_at_fault(self._client, view, bench):
-                self._signed.add(place)
-                report("disagrees", listed["proof"], f"finds {listed['node']} not to lose stake")
-                continue
-            until = int(listed["message"]["deadline"])
-            message = NodeFault(self._model, listed["node"], octets(listed["proof"]), until)
-            self._client.send(
-                "/node-faults/signatures", message, domain=self._client.epoch_domain, signer=self._client.address
-            )
+            view = self._client.get(f"/proofs/{proof}")
+            message = found(listed, view) if view["proof"] == proof else None
+            if message is not None:
+                domain, signer = self._client.epoch_domain, self._client.address
+                self._client.send(f"{path}/signatures", message, domain=domain, signer=signer)
             self._signed.add(place)
-            report("fault signed", listed["proof"], f"of the node {listed['node']}")
+            report("disagrees" if message is None else "fault signed", proof, f"{place[2]}: {accused}")
 
     def answer_appeals(self, report: Report) -> bool:
         """Make the moves and rulings that are due; whether a worker is still computing one."""

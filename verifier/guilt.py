@@ -32,23 +32,23 @@ def find_faults(client: ApiClient, view: dict[str, Any], bench: Bench) -> set[tu
 
     The server is not believed: only messages of admitted verifiers about this very proof count.
     """
-    threshold = bench.threshold
-    verdicts = list(_signed(client, Verdict, view, "verdicts", bench))
+    threshold, admitted = bench.threshold, bench.verifiers()
+    verdicts = list(_signed(client, Verdict, view, "verdicts", admitted))
     accepted: set[str] = {to_checksum_address(v.verifier) for v in verdicts if (v.stage, v.outcome) == (1, ACCEPT)}
     witnesses: dict[str, bytes] = dict.fromkeys(accepted, b"")
     witnesses |= {
-        to_checksum_address(w.verifier): w.witness for w in _signed(client, WorkWitness, view, "witnesses", bench)
+        to_checksum_address(w.verifier): w.witness for w in _signed(client, WorkWitness, view, "witnesses", admitted)
     }
     revealed: dict[str, bytes] = {
         to_checksum_address(r.verifier): r.trace
-        for r in _signed(client, WorkReveal, view, "reveals", bench)
+        for r in _signed(client, WorkReveal, view, "reveals", admitted)
         if witness_of(r.verifier, r.proof, r.trace) == witnesses.get(to_checksum_address(r.verifier))
     }
     found = {(who, fault.slug) for who, fault in trace_faults(witnesses, revealed, threshold).items()}
     fakes = proven_fakes(((v.stage, v.outcome, v.reason, v.segment) for v in verdicts), threshold)
     if not fakes:
         return found
-    draws = {who: drawn for who, drawn in _draws(client, view, bench) if who in accepted}
+    draws = {who: drawn for who, drawn in _draws(client, view, admitted) if who in accepted}
     return found | {(who, fault.slug) for who, fault in passed_fakes(draws, fakes).items()}
 
 
@@ -62,7 +62,7 @@ def is_node_at_fault(client: ApiClient, view: dict[str, Any], bench: Bench) -> b
         return False
     wrong = {
         to_checksum_address(v.verifier)
-        for v in _signed(client, Verdict, view, "verdicts", bench)
+        for v in _signed(client, Verdict, view, "verdicts", bench.verifiers())
         if (v.stage, v.outcome) == (2, REJECT) and v.reason in COSTS_STAKE
     }
     pledge = view["pledge"]
@@ -70,14 +70,15 @@ def is_node_at_fault(client: ApiClient, view: dict[str, Any], bench: Bench) -> b
     return view["state"] == "voided" and len(wrong) >= bench.threshold and not canary
 
 
-def _draws(client: ApiClient, view: dict[str, Any], bench: Bench) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for said in _signed(client, Challenge, view, "challenges", bench):
+def _draws(client: ApiClient, view: dict[str, Any], admitted: frozenset[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for said in _signed(client, Challenge, view, "challenges", admitted):
         drawn = draw_segments(said.beacon, said.link, said.proof, int(view["segments"]), int(view["samples"]))
         yield to_checksum_address(said.verifier), drawn
 
 
-def _signed(client: ApiClient, kind: type[M], view: dict[str, Any], where: str, bench: Bench) -> Iterator[M]:
-    admitted = bench.verifiers()
+def _signed(
+    client: ApiClient, kind: type[M], view: dict[str, Any], where: str, admitted: frozenset[str]
+) -> Iterator[M]:
     for envelope in view[where]:
         message = from_json(kind, envelope["message"])
         require_signer(message, client.domain, octets(envelope["signature"]), message.verifier)

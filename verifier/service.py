@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from contracts.chain import connect
@@ -81,13 +82,10 @@ class VerifierService:
         seen, busy = -1, False
         while not stop.is_set():
             self._troubled = False
-            seen = self._guarded(lambda at=seen, wait=busy: self._news(at, wait), seen)  # type: ignore[misc]
-            busy = self._guarded(lambda at=seen: self.step(at), False)  # type: ignore[misc]
+            seen = self._guarded(partial(self.client.news, seen, POLL_SECONDS if busy else NEWS_SECONDS), seen)
+            busy = self._guarded(partial(self.step, seen), False)
             if self._troubled:
                 stop.wait(NEWS_SECONDS)
-
-    def _news(self, seen: int, busy: bool) -> int:
-        return self.client.news(seen, POLL_SECONDS if busy else NEWS_SECONDS)
 
     def _guarded(self, duty: Callable[[], T], otherwise: T) -> T:
         """No answer of server or chain may end a verifier, or keep it from its other duties: silence costs stake."""
@@ -112,9 +110,9 @@ class VerifierService:
         current = self.client.get(f"/runs/{self.settings.run}/rounds/{run['round']}")
         pending = [line for line in current["proofs"] if line["state"] == "pending"]
         for line in pending:
-            self._guarded(lambda line=line: self._examine(line), None)  # type: ignore[misc]
+            self._guarded(partial(self._examine, line), None)
         if current["phase"] == "merging":
-            self._guarded(lambda: self._merge(current), None)
+            self._guarded(partial(self._merge, current), None)
         waiting = False
         if log_size is None or log_size != self._looked or time.monotonic() > self._look_again:
             waiting = self._look()
@@ -125,10 +123,10 @@ class VerifierService:
 
     def _look(self) -> bool:
         self._guarded(self._sign_epochs, None)
-        self._guarded(lambda: self._duties.reveal(self._say), None)
-        self._guarded(lambda: self._duties.sign_faults(self._bench, self._say), None)
-        self._guarded(lambda: self._duties.sign_node_faults(self._bench, self._say), None)
-        return self._guarded(lambda: self._duties.answer_appeals(self._say), False)
+        self._guarded(partial(self._duties.reveal, self._say), None)
+        self._guarded(partial(self._duties.sign_faults, self._bench, self._say), None)
+        self._guarded(partial(self._duties.sign_node_faults, self._bench, self._say), None)
+        return self._guarded(partial(self._duties.answer_appeals, self._say), False)
 
     def _sign_epochs(self) -> None:
         for epoch in self.client.get("/epochs"):

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Rpc
-from commonweight.console import say
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Json, Rpc
+from commonweight.console import emit, say
 
 
 def audit(
@@ -18,6 +18,7 @@ def audit(
     ],
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
     head: Annotated[Path, typer.Option(help="Where the last tree head is kept: the log must continue it.")] = Path(
         "tree-head.json"
     ),
@@ -32,4 +33,4 @@ def audit(
     from verifier.audit_report import audit_model
 
     for line in audit_model(ApiClient(api), connect(rpc_url), Deployment.from_json(deployment.read_text()), head):
-        say(line)
+        emit({"holds": line}) if as_json else say(line)

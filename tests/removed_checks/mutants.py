@@ -31,7 +31,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{PROOF}test_a_segment_that_replays_to_another_state_is_rejected",),
     ),
     "replay: two states always compare equal": Mutant(
-        "verifier/compare.py", "if _same_bits(claimed, replayed):", "if True:",
+        "verifier/compare.py", "if boundary_entry(claimed) == boundary_entry(replayed):", "if True:",
         ("tests/verifier/test_bounded.py::test_exact_mode_measures_what_it_rejects",),
     ),
     "Merkle path: any path leads to any root": Mutant(
@@ -77,8 +77,29 @@ PYTHON: dict[str, Mutant] = {
         (f"{VERDICTS}test_the_first_stage_hears_everybody_so_that_a_liar_cannot_hide_a_fake",),
     ),
     "audit: a stake is not asked for": Mutant(
-        "ledger/audits.py", "if floor >= MILLION or _stake_at(session, node, block) < stake:",
-        "if floor >= MILLION:", (f"{AUDITS}test_a_node_that_took_its_stake_back_is_read_again",),
+        "ledger/audits.py", "if stakes.get(node, 0) >= least]", "]",
+        (f"{AUDITS}test_a_node_that_took_its_stake_back_is_read_again",),
+    ),
+    "verdict: any segment may be named": Mutant(
+        "ledger/verdicts.py", "and message.segment not in read:", "and False:",
+        (f"{VERDICTS}test_a_liar_cannot_dispute_a_segment_that_was_not_opened",),
+    ),
+    "verdict: what nobody drew may be disputed": Mutant(
+        "ledger/verdicts.py", "{v.segment for v in rejects} & _drawn(session, proof)", "{v.segment for v in rejects}",
+        (f"{VERDICTS}test_a_liar_cannot_dispute_a_segment_that_was_not_opened",),
+    ),
+    "guilt: anybody's word counts": Mutant(
+        "verifier/guilt.py",
+        'if message.proof == octets(view["proof"]) and to_checksum_address(message.verifier) in admitted:', "if True:",
+        ("tests/verifier/test_node_faults.py::test_the_word_of_strangers_or_about_another_proof_counts_nothing",),
+    ),
+    "replay: garbage is nobody's fault": Mutant(
+        "verifier/checks.py", "except (NonFiniteLoss, ArithmeticError) as error:", "except KeyError as error:",
+        ("tests/verifier/test_garbage_states.py",),
+    ),
+    "panel: one liar on the smallest panel": Mutant(
+        "ledger/verdicts.py", "elif complete and not panels.widen(ledger, session, proof):", "elif complete:",
+        (f"{PANELS}test_one_liar_on_the_smallest_panel_cannot_keep_honest_work_unpaid",),
     ),
     "audit: the log's reader believes a spared proof": Mutant(
         "verifier/audit.py", '_require(spared and not proof.order, "a proof was spared that the coin says to read")',
@@ -106,7 +127,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{PLEDGES}test_a_pledge_stays_sealed_until_all_have_spoken",),
     ),
     "pledge: a canary is paid": Mutant(
-        "ledger/verdicts.py", "    elif pledge.fake == NO_SEGMENT:\n", "    elif True:\n",
+        "ledger/verdicts.py", "    elif not pledge.canary:\n", "    elif True:\n",
         (f"{PLEDGES}test_a_canary_that_nobody_could_have_seen_is_not_paid",),
     ),
     "quorum: one signature closes a round": Mutant(

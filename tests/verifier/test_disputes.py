@@ -20,6 +20,7 @@ from contracts.run_config import RunConfig
 from ledger import journal
 from tests.world import ACCEPT, REJECT, World, accepted, check_refused, hexed, octets
 from trainer import cheats
+from trainer.client import ApiProblem
 from trainer.defence import Defence
 from trainer.trajectory import InnerRunner, run_inner
 from verifier import appeals
@@ -165,6 +166,23 @@ def test_a_reveal_that_comes_too_late_does_not_hold_up_the_next(court: Court) ->
         duties.reveal(lambda event, _proof, _detail: said.append(event))
     assert sorted(said) == ["revealed", "trouble"]
     assert len(world.get(f"/proofs/{second}")["reveals"]) == 1
+
+
+def test_a_servers_own_trouble_is_no_reason_to_give_a_reveal_up(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verifier would lose its stake for somebody else's failure."""
+    proof, world = court.commit(), court.world
+    duties = court.duties(world.verifiers[0])
+    duties.bind(proof, b"1" * 32)
+    world.decide(proof)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ApiProblem(503, "chain-unreachable", "try again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(duties._client, "send", broken)
+        duties.reveal(quiet)
+    duties.reveal(quiet)
+    assert len(world.get(f"/proofs/{proof}")["reveals"]) == 1
 
 
 def test_a_verifier_signs_only_faults_that_it_finds_itself(court: Court) -> None:

@@ -75,7 +75,11 @@ def _join_chain(stage: Stage) -> None:
     if given:
         stage.say("chain", f"is a local one: it gave coins to {len(given)} keys of the demo")
     first = w3.eth.block_number
-    stage.wait("a new block (anvil needs --block-time 1)", lambda: w3.eth.block_number > first, seconds=60)
+    stage.wait(
+        "a new block (anvil needs --block-time 1, and --slots-in-an-epoch 1 to be quick)",
+        lambda: w3.eth.block_number > first,
+        seconds=60,
+    )
 
 
 def _start_verifiers(stage: Stage) -> None:
