@@ -28,9 +28,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from eth_utils import keccak
-
 from contracts.errors import BadField, CommonweightError
+from contracts.keccak import keccak256
 from contracts.reasons import Reason
 
 MILLION = 1_000_000
@@ -132,4 +131,4 @@ def is_audited(beacon: bytes, proof: bytes, rate_ppm: int) -> bool:
         raise BadField("beacon and proof must be 32 bytes each")
     if not 0 <= rate_ppm <= MILLION:
         raise BadField(f"an audit rate is between 0 and {MILLION} parts per million, not {rate_ppm}")
-    return int.from_bytes(keccak(_DOMAIN + beacon + proof)) % MILLION < rate_ppm
+    return int.from_bytes(keccak256(_DOMAIN + beacon + proof)) % MILLION < rate_ppm

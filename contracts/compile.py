@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,19 @@ def check() -> None:
 
 def build() -> None:
     """Compile every source with node's solc (needs `npm ci` in contracts/solidity) and write the artifacts."""
-    sources = {path.name: {"content": path.read_text()} for path in sorted(SOLIDITY.glob("*.sol"))}
-    selection = {name: {Path(name).stem: ["abi", "evm.bytecode.object"]} for name in sources}
+    sources = {path.name: path.read_text() for path in sorted(SOLIDITY.glob("*.sol"))}
+    _write(compile_sources(sources, {name: [Path(name).stem] for name in sources}))
+
+
+def compile_sources(sources: Mapping[str, str], wanted: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Compile sources by file name, which may import from node's modules; returns solc's output for `wanted` contracts.
+
+    Raises CompileError.
+    """
+    selection = {name: {one: ["abi", "evm.bytecode.object"] for one in names} for name, names in wanted.items()}
     request = {
         "language": "Solidity",
-        "sources": sources,
+        "sources": {name: {"content": body} for name, body in sources.items()},
         "settings": {**SETTINGS, "outputSelection": selection},
     }
     done = subprocess.run(
@@ -63,11 +72,11 @@ def build() -> None:
     )
     if done.returncode != 0:
         raise CompileError(done.stderr)
-    output = json.loads(done.stdout)
+    output: dict[str, Any] = json.loads(done.stdout)
     errors = [e["formattedMessage"] for e in output.get("errors", []) if e["severity"] == "error"]
     if errors:
         raise CompileError("\n".join(errors))
-    _write(output)
+    return output
 
 
 def _write(output: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -11,20 +11,15 @@ from web3 import Web3
 from web3.contract import Contract
 
 from contracts.chain import contract_at, load_artifact, send
-from contracts.errors import CommonweightError
-
-ZERO = "0x" + "00" * 20
-
-
-class GenesisRefused(CommonweightError):
-    """Right after genesis a key outside the contracts holds a power, or a contract lacks one."""
-
-    code = "genesis-refused"
+from contracts.genesis import ADMIN, ZERO, GenesisRefused, check_genesis, role
 
 
 @dataclass(frozen=True, slots=True)
 class GenesisParams:
-    """What a model starts with. Times in seconds, token amounts in 1e-18 tokens, stakes in wei."""
+    """What a model starts with. Times in seconds, token amounts in 1e-18 tokens, stakes in wei.
+
+    With a `funding_currency` (address of an ERC-20) there is a funding round, its caps in units of that currency.
+    """
 
     voting_delay: int = 1
     voting_period: int = 86_400
@@ -42,11 +37,27 @@ class GenesisParams:
     slash_cap: int = 10**18
     node_slash_cap: int = 10**18
     node_withdrawal_delay: int = 604_800
+    revenue_snapshot_age: int = 60
+    funding_currency: str = ""
+    funding_soft_cap: int = 0
+    funding_hard_cap: int = 0
+    funding_seconds: int = 2_592_000
+    funding_token_units: int = 1
+    funding_paid_units: int = 1
+
+    def tokens_sold(self) -> int:
+        """What the funding round mints at its hard cap; 0 without one."""
+        return (
+            self.funding_hard_cap * self.funding_token_units // self.funding_paid_units if self.funding_currency else 0
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where one model lives: chain id, block of its registration, model id (0x hex) and addresses."""
+    """Where one model lives: chain id, block of its registration, model id (0x hex) and addresses.
+
+    `pool` is empty where there is no funding round.
+    """
 
     chain_id: int
     block: int
@@ -58,7 +69,19 @@ class Deployment:
     governor: str
     verifier_registry: str
     distributor: str
+    splitter: str
     model_registry: str
+    pool: str = ""
+
+    def contracts(self) -> tuple[str, ...]:
+        """Addresses of all contracts there are."""
+        own = (self.token, self.timelock, self.governor, self.verifier_registry, self.distributor, self.splitter)
+        return (*own, self.model_registry, *([self.pool] if self.pool else []))
+
+    def entry(self) -> tuple[str, ...]:
+        """The `Model` struct in the model registry."""
+        own = (self.token, self.timelock, self.governor, self.verifier_registry, self.distributor, self.splitter)
+        return (self.name, *own, self.pool or ZERO)
 
     def to_json(self) -> str:
         """Return the deployment as a JSON object."""
@@ -84,6 +107,8 @@ def deploy_model(
     Raises ContractRejected, GenesisRefused.
     """
     p = params or GenesisParams()
+    if p.tokens_sold() > p.cap:
+        raise GenesisRefused(f"the funding round sells {p.tokens_sold()}, more than the cap {p.cap}")
 
     def create(contract: str, *args: Any) -> Contract:
         artifact = load_artifact(contract)
@@ -95,31 +120,21 @@ def deploy_model(
     model = bytes(registry.functions.modelId(deployer.address, name).call())
     timelock = create("ModelTimelock", p.timelock_delay, [], [ZERO], deployer.address)
     token = create("ModelToken", name, symbol, p.cap, deployer.address, timelock.address)
-    governor = create(
-        "ModelGovernor",
-        name,
-        token.address,
-        timelock.address,
-        p.voting_delay,
-        p.voting_period,
-        p.proposal_threshold,
-        p.quorum_fraction,
-        p.late_quorum_extension,
-    )
+    votes = (p.voting_delay, p.voting_period, p.proposal_threshold, p.quorum_fraction, p.late_quorum_extension)
+    governor = create("ModelGovernor", name, token.address, timelock.address, *votes)
     checks = create("VerifierRegistry", timelock.address, model, verifiers, _registry_rules(p))
     distributor = create("EpochDistributor", token.address, checks.address)
-    send(w3, deployer, token.functions.setBudget(distributor.address, p.budget))
+    splitter = create("RevenueSplitter", token.address, p.revenue_snapshot_age)
+    pool = create("CapitalPool", token.address, timelock.address, _terms(w3, p)) if p.funding_currency else None
+    budgets = {distributor.address: min(p.budget, p.cap - p.tokens_sold())}
+    if pool:
+        budgets[pool.address] = p.tokens_sold()
+    for minter, budget in budgets.items():
+        send(w3, deployer, token.functions.setBudget(minter, budget))
     _hand_over(w3, deployer, timelock, token, governor.address)
-    receipt = send(
-        w3,
-        deployer,
-        registry.functions.register(
-            name, token.address, timelock.address, governor.address, checks.address, distributor.address
-        ),
-    )
     deployment = Deployment(
         chain_id=w3.eth.chain_id,
-        block=receipt["blockNumber"],
+        block=0,
         name=name,
         model="0x" + model.hex(),
         deployer=deployer.address,
@@ -128,8 +143,12 @@ def deploy_model(
         governor=governor.address,
         verifier_registry=checks.address,
         distributor=distributor.address,
+        splitter=splitter.address,
         model_registry=registry.address,
+        pool=pool.address if pool else "",
     )
+    receipt = send(w3, deployer, registry.functions.register(deployment.entry()))
+    deployment = replace(deployment, block=receipt["blockNumber"])
     check_genesis(w3, deployment)
     return deployment
 
@@ -140,69 +159,16 @@ def _registry_rules(p: GenesisParams) -> tuple[int, ...]:
     return (*verifiers, p.node_slash_cap, p.node_withdrawal_delay)
 
 
+def _terms(w3: Web3, p: GenesisParams) -> tuple[str | int, ...]:
+    """The pool's `Terms` struct; the round's time starts now."""
+    deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
+    currency, caps = Web3.to_checksum_address(p.funding_currency), (p.funding_soft_cap, p.funding_hard_cap)
+    return (currency, *caps, deadline, p.funding_token_units, p.funding_paid_units)
+
+
 def _hand_over(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract, governor: str) -> None:
-    for role in ("PROPOSER_ROLE", "CANCELLER_ROLE"):
-        send(w3, deployer, timelock.functions.grantRole(_role(timelock, role), governor))
-    admin = bytes(32)
-    send(w3, deployer, token.functions.grantRole(admin, timelock.address))
+    for name in ("PROPOSER_ROLE", "CANCELLER_ROLE"):
+        send(w3, deployer, timelock.functions.grantRole(role(timelock, name), governor))
+    send(w3, deployer, token.functions.grantRole(ADMIN, timelock.address))
     for contract in (token, timelock):
-        send(w3, deployer, contract.functions.renounceRole(admin, deployer.address))
-
-
-def _role(contract: Contract, name: str) -> bytes:
-    return bytes(contract.get_function_by_name(name)().call())
-
-
-def check_genesis(w3: Web3, deployment: Deployment) -> None:
-    """Raise GenesisRefused unless exactly the contracts hold the powers.
-
-    1. Every role ever granted on token and timelock is held by the timelock or governor, executor by anybody.
-    2. Timelock administers itself and the token; governor proposes.
-    3. Only the distributor has a mint budget.
-    4. Registry, distributor and governor point at this model's contracts.
-    """
-    token = contract_at(w3, "ModelToken", deployment.token)
-    timelock = contract_at(w3, "ModelTimelock", deployment.timelock)
-    # 1.
-    allowed = {deployment.timelock, deployment.governor}
-    for contract in (token, timelock):
-        for event in contract.events.RoleGranted.get_logs(from_block=0):
-            role, account = event["args"]["role"], event["args"]["account"]
-            open_executor = account == ZERO and bytes(role) == _role(timelock, "EXECUTOR_ROLE")
-            held = contract.functions.hasRole(role, account).call()
-            if held and account not in allowed and not open_executor:
-                raise GenesisRefused(f"{account} holds role 0x{bytes(role).hex()} on {contract.address}")
-    # 2.
-    for contract, role, holder in (
-        (token, bytes(32), deployment.timelock),
-        (timelock, bytes(32), deployment.timelock),
-        (timelock, _role(timelock, "PROPOSER_ROLE"), deployment.governor),
-    ):
-        if not contract.functions.hasRole(role, holder).call():
-            raise GenesisRefused(f"{holder} lacks role 0x{role.hex()} on {contract.address}")
-    # 3.
-    minters = {e["args"]["minter"] for e in token.events.BudgetSet.get_logs(from_block=0)}
-    if minters != {deployment.distributor}:
-        raise GenesisRefused(f"minters are {sorted(minters)}")
-    # 4.
-    _check_wiring(w3, deployment)
-
-
-def _check_wiring(w3: Web3, d: Deployment) -> None:
-    checks = contract_at(w3, "VerifierRegistry", d.verifier_registry).functions
-    distributor = contract_at(w3, "EpochDistributor", d.distributor).functions
-    governor = contract_at(w3, "ModelGovernor", d.governor).functions
-    model = bytes.fromhex(d.model[2:])
-    entry = tuple(contract_at(w3, "ModelRegistry", d.model_registry).functions.modelOf(model).call())
-    wiring = (
-        (entry, (d.name, d.token, d.timelock, d.governor, d.verifier_registry, d.distributor)),
-        (checks.timelock().call(), d.timelock),
-        (bytes(checks.model().call()), model),
-        (distributor.token().call(), d.token),
-        (distributor.registry().call(), d.verifier_registry),
-        (governor.token().call(), d.token),
-        (governor.timelock().call(), d.timelock),
-    )
-    for found, wanted in wiring:
-        if found != wanted:
-            raise GenesisRefused(f"found {found!r} where {wanted!r} belongs")
+        send(w3, deployer, contract.functions.renounceRole(ADMIN, deployer.address))

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from eth_utils import keccak, to_canonical_address
+from eth_utils import to_canonical_address
 
+from contracts.keccak import keccak256
 from contracts.reasons import REJECT, Coded, Reason
 
 
@@ -37,17 +38,17 @@ def trace_of(states: Sequence[bytes]) -> bytes:
 
     Whoever knows that state has done every step before it; hashing the others too cost a tenth of the replay.
     """
-    return keccak(b"commonweight trace" + b"".join(states))
+    return keccak256(b"commonweight trace" + b"".join(states))
 
 
 def witness_of(verifier: str, proof: bytes, trace: bytes) -> bytes:
     """What a verifier signs before its verdict: the trace, keyed by who signs and what about."""
-    return keccak(b"commonweight witness" + to_canonical_address(verifier) + proof + trace)
+    return keccak256(b"commonweight witness" + to_canonical_address(verifier) + proof + trace)
 
 
 def evidence_of(proof: bytes, fault: Fault) -> bytes:
     """What the verifiers who found the fault sign, and what the contract punishes once."""
-    return keccak(b"commonweight fault" + proof + int(fault).to_bytes(2))
+    return keccak256(b"commonweight fault" + proof + int(fault).to_bytes(2))
 
 
 def agreed_trace(revealed: Mapping[str, bytes], threshold: int) -> bytes | None:

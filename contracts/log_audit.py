@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
 
 from contracts.payout import split
 from contracts.payout_tree import Payout
+from contracts.run_config import RunConfig
 
-COMPUTE = 0
+
+class Kind(IntEnum):
+    """Kinds of contribution, as payout leaves carry them."""
+
+    COMPUTE = 0
+    CODE = 1
+    CAPITAL = 2
+    DATA = 3
 
 
-def epoch_payouts(work: Mapping[str, int], emission: int, chain_id: int, distributor: str, epoch: int) -> list[Payout]:
-    """The lines of an epoch: `emission` units split by verified tokens per payout account (lower-case address).
+Contributions = Mapping[Kind, Mapping[str, int]]
+"""Weight by lower-case payout account, for each kind: verified tokens, or what maintainers said."""
 
-    Lines are in order of account; who gets nothing has none. Raises InvalidPayout.
+
+def kind_weights(config: RunConfig) -> dict[Kind, int]:
+    """How the holders have an emission split. Capital is paid by its pool, at a price, and not by epochs."""
+    return {Kind.COMPUTE: config.compute_weight, Kind.CODE: config.code_weight, Kind.DATA: config.data_weight}
+
+
+def epoch_payouts(
+    contributed: Contributions, weights: Mapping[Kind, int], emission: int, chain_id: int, distributor: str, epoch: int
+) -> list[Payout]:
+    """The lines of an epoch: `emission` units split over the kinds that were contributed, then within each by weight.
+
+    A kind of which there was nothing leaves its share to the others: the sum is exactly the emission. Lines are in
+    order of account, then kind; who gets nothing has none. Raises InvalidPayout.
     """
-    shares = sorted(split(emission, work).items())
-    paid = [(account, amount) for account, amount in shares if amount]
+    shares = split(emission, {str(int(kind)): weights.get(kind, 0) for kind, given in contributed.items() if given})
+    lines = sorted(
+        (account, int(kind), amount)
+        for kind, given in contributed.items()
+        if given
+        for account, amount in split(shares[str(int(kind))], given).items()
+        if amount
+    )
     return [
-        Payout(chain_id, distributor, epoch, index, account, COMPUTE, amount)
-        for index, (account, amount) in enumerate(paid)
+        Payout(chain_id, distributor, epoch, index, account, kind, amount)
+        for index, (account, kind, amount) in enumerate(lines)
     ]

@@ -22,11 +22,13 @@ Uint16 = Annotated[int, "uint16"]
 Uint32 = Annotated[int, "uint32"]
 Uint64 = Annotated[int, "uint64"]
 Uint256 = Annotated[int, "uint256"]
+Text = Annotated[str, "string"]
 
 M = TypeVar("M", bound="Message")
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _BYTES32 = re.compile(r"0x[0-9a-fA-F]{64}")
+_TEXT = re.compile(r"[\x20-\x7e]{1,200}")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
 
 
@@ -297,10 +299,34 @@ class EpochRoot(Message):
     deadline: Uint64
 
 
+@dataclass(frozen=True)
+class CodeContribution(Message):
+    """Maintainers say that a commit of the model's code is worth `weight`; `author` is who is paid."""
+
+    model: Bytes32
+    repo: Text
+    commit: Text
+    author: Address
+    weight: Uint256
+    deadline: Uint64
+
+
+@dataclass(frozen=True)
+class DataContribution(Message):
+    """Maintainers say that the data of a manifest, under `licence`, are worth `weight`; `author` is who is paid."""
+
+    model: Bytes32
+    manifest: Bytes32
+    licence: Text
+    author: Address
+    weight: Uint256
+    deadline: Uint64
+
+
 MESSAGES: tuple[type[Message], ...] = (
     RunManifest, NodeEnrolment, DrawAnchor, Heartbeat, BlobUpload, StepProof, Challenge, Opening, PledgeOpening,
     Verdict, WorkWitness, WorkReveal, VerifierFault, NodeFault, BisectionMove, StepOpening, AppealRuling,
-    MergeAttestation, TreeHead, EpochRoot,
+    MergeAttestation, TreeHead, EpochRoot, CodeContribution, DataContribution,
 )  # fmt: skip
 
 
@@ -356,6 +382,10 @@ def _check_field(name: str, solidity: str, value: Any) -> None:
     if solidity == "address":
         if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
             raise BadField(f"{name} must be an address: 0x followed by 40 hex digits")
+        return
+    if solidity == "string":
+        if not isinstance(value, str) or not _TEXT.fullmatch(value):
+            raise BadField(f"{name} must be 1 to 200 printable ASCII characters")
         return
     if solidity == "bool":
         if not isinstance(value, bool):

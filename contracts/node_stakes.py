@@ -9,18 +9,19 @@ from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import contract_at
+from contracts.chain import EventHistory, contract_at
 from contracts.messages import NodeFault
 from contracts.verifier_registry import in_signer_order
 
 
 class NodeStakes:
-    """The node stakes in the registry at `address`. Writes return a call to send."""
+    """The node stakes in the registry at `address`, read from `first_block` on. Writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str) -> None:
+    def __init__(self, w3: Web3, address: str, first_block: int = 0) -> None:
         self.w3, self.address = w3, address
-        self._contract = contract_at(w3, "VerifierRegistry", address)
-        self._call = self._contract.functions
+        contract = contract_at(w3, "VerifierRegistry", address)
+        self._call = contract.functions
+        self._history = EventHistory(contract, ["NodeStakeChanged"], first_block)
 
     def stake_of(self, node: str) -> int:
         """Stake that counts; what is being withdrawn does not."""
@@ -31,13 +32,10 @@ class NodeStakes:
         amount, available_at = self._call.pendingWithdrawalOf(to_checksum_address(node)).call()
         return int(amount), int(available_at)
 
-    def stake_at(self, node: str, block: int, from_block: int) -> int:
-        """Stake that counted at the end of `block`; `from_block`, where reading starts, is that of the deployment."""
-        changes = self._contract.events.NodeStakeChanged.get_logs(
-            from_block=from_block, to_block=block, argument_filters={"node": to_checksum_address(node)}
-        )
-        last = max(changes, key=lambda change: (change["blockNumber"], change["logIndex"]), default=None)
-        return 0 if last is None else int(last["args"]["stake"])
+    def stake_at(self, node: str, block: int) -> int:
+        """Stake that counted at the end of `block`. Raises BadField for a block that does not exist."""
+        stakes = {str(change["args"]["node"]): int(change["args"]["stake"]) for change in self._history.until(block)}
+        return stakes.get(to_checksum_address(node), 0)
 
     def slash_cap(self) -> int:
         """The most that one proof can cost."""

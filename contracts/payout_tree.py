@@ -5,18 +5,20 @@ Any wallet's StandardMerkleTree builds the same root; OpenZeppelin's MerkleProof
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-from eth_abi import encode
-from eth_utils import keccak
+from itertools import pairwise
+from mmap import mmap
 
 from contracts.errors import InvalidTree
+from contracts.keccak import keccak256
 
 LEAF_TYPES = ("uint256", "address", "uint64", "uint256", "address", "uint8", "uint256")
+_WIDTHS = (32, 20, 8, 32, 20, 1, 32)
+NODE = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Payout:
     """One line of an epoch's payout; `amount` in token units, `kind` 0 compute, 1 code, 2 capital, 3 data."""
 
@@ -29,49 +31,80 @@ class Payout:
     amount: int
 
     def leaf(self) -> bytes:
-        """keccak(keccak(abi.encode(...))): also the receipt under which the token is minted."""
+        """keccak(keccak(abi.encode(...))): also the receipt under which the token is minted.
+
+        All of LEAF_TYPES are static, so that abi.encode is each value in a word of 32 bytes (Solidity ABI, section
+        "Formal specification of the encoding"). Raises OverflowError for a value that its type does not hold.
+        """
         values = (
             self.chain_id,
-            self.distributor,
+            int(self.distributor, 16),
             self.epoch,
             self.index,
-            self.account,
+            int(self.account, 16),
             self.kind,
             self.amount,
         )
-        return keccak(keccak(encode(LEAF_TYPES, values)))
+        words = (v.to_bytes(width, "big").rjust(32, b"\0") for v, width in zip(values, _WIDTHS, strict=True))
+        return keccak256(keccak256(b"".join(words)))
 
 
 class PayoutTree:
-    """Complete binary tree in an array: children of i are 2i+1 and 2i+2, leaves sorted and placed from the end."""
+    """Complete binary tree in an array: children of i are 2i+1 and 2i+2, leaves sorted and placed from the end.
 
-    def __init__(self, leaves: Sequence[bytes]) -> None:
-        if not leaves:
+    `nodes` is that array, 32 bytes a node; it may be a file of a tree that was built before, mapped into memory.
+    """
+
+    def __init__(self, nodes: bytes | bytearray | mmap) -> None:
+        if not nodes or len(nodes) % (2 * NODE) != NODE:
+            raise InvalidTree(f"{len(nodes)} bytes are no payout tree")
+        self.nodes = nodes
+        self.count = (len(nodes) // NODE + 1) // 2
+
+    @classmethod
+    def of(cls, leaves: Iterable[bytes]) -> PayoutTree:
+        """The tree of these leaves, in any order. Raises InvalidTree if there is none or one comes twice."""
+        ranked = sorted(leaves, reverse=True)
+        if not ranked:
             raise InvalidTree("a payout tree needs at least one payee")
-        size = 2 * len(leaves) - 1
-        self._nodes = [b""] * size
-        self._position = {leaf: size - 1 - rank for rank, leaf in enumerate(sorted(leaves))}
-        if len(self._position) != len(leaves):
+        if any(one == next_ for one, next_ in pairwise(ranked)):
             raise InvalidTree("two payees share one leaf")
-        for leaf, position in self._position.items():
-            self._nodes[position] = leaf
-        for position in reversed(range(size - len(leaves))):
-            self._nodes[position] = _pair(self._nodes[2 * position + 1], self._nodes[2 * position + 2])
+        nodes = bytearray((len(ranked) - 1) * NODE) + b"".join(ranked)
+        for place in range((len(ranked) - 2) * NODE, -1, -NODE):
+            child = 2 * place + NODE
+            nodes[place : place + NODE] = _pair(
+                bytes(nodes[child : child + NODE]), bytes(nodes[child + NODE : child + 2 * NODE])
+            )
+        return cls(nodes)
 
     @property
     def root(self) -> bytes:
         """32 bytes."""
-        return self._nodes[0]
+        return self._node(0)
 
     def proof(self, leaf: bytes) -> list[bytes]:
         """Siblings from leaf to root. Raises InvalidTree for a leaf that is not in the tree."""
-        if leaf not in self._position:
-            raise InvalidTree("no such payee in this epoch")
-        position, siblings = self._position[leaf], []
+        position, siblings = self._position(leaf), []
         while position:
-            siblings.append(self._nodes[position + 1 if position & 1 else position - 1])
+            siblings.append(self._node(position + 1 if position & 1 else position - 1))
             position = (position - 1) // 2
         return siblings
+
+    def _position(self, leaf: bytes) -> int:
+        """Leaves fall from the first of them to the last: a binary search finds one."""
+        low, high = self.count - 1, 2 * self.count - 2
+        while low < high:
+            middle = (low + high) // 2
+            if self._node(middle) > leaf:
+                low = middle + 1
+            else:
+                high = middle
+        if self._node(low) != leaf:
+            raise InvalidTree("no such payee in this epoch")
+        return low
+
+    def _node(self, position: int) -> bytes:
+        return bytes(self.nodes[position * NODE : (position + 1) * NODE])
 
 
 def check_proof(leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
@@ -84,4 +117,4 @@ def check_proof(leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
 
 
 def _pair(left: bytes, right: bytes) -> bytes:
-    return keccak(min(left, right) + max(left, right))
+    return keccak256(left + right if left < right else right + left)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eth_utils import keccak, to_canonical_address
+from eth_utils import to_canonical_address
 
 from contracts.errors import BadField
+from contracts.keccak import keccak256
 from contracts.reasons import NO_SEGMENT
 
 _MILLION = 1_000_000
@@ -33,7 +34,7 @@ class Pledge:
         """The 32 bytes in the StepProof, keyed by the node's address. Raises BadField."""
         if len(self.salt) != 32 or not 0 <= self.fake <= NO_SEGMENT:
             raise BadField("a pledge has a salt of 32 bytes and a segment of at most 32 bits")
-        return keccak(b"commonweight pledge" + to_canonical_address(node) + self.salt + self.fake.to_bytes(4))
+        return keccak256(b"commonweight pledge" + to_canonical_address(node) + self.salt + self.fake.to_bytes(4))
 
 
 def draw_pledge(key: bytes, run: bytes, round_number: int, segments: int, rate_ppm: int) -> Pledge:
@@ -44,6 +45,6 @@ def draw_pledge(key: bytes, run: bytes, round_number: int, segments: int, rate_p
     """
     if not 0 <= rate_ppm <= _MILLION:
         raise BadField(f"a canary rate is between 0 and {_MILLION} parts per million, not {rate_ppm}")
-    salt = keccak(b"commonweight pledge salt" + keccak(key) + run + round_number.to_bytes(8))
-    coin, place = (int.from_bytes(keccak(word + salt)) for word in (b"canary", b"segment"))
+    salt = keccak256(b"commonweight pledge salt" + keccak256(key) + run + round_number.to_bytes(8))
+    coin, place = (int.from_bytes(keccak256(word + salt)) for word in (b"canary", b"segment"))
     return Pledge(salt, place % segments if coin % _MILLION < rate_ppm else NO_SEGMENT)

@@ -10,16 +10,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from eth_utils import keccak
-
 from contracts.errors import InvalidTree
+from contracts.keccak import keccak256
+from contracts.tree_spans import Span, consistency_spans, inclusion_spans, split
 
 Hash = Callable[[bytes], bytes]
-
-
-def _split(size: int) -> int:
-    """Largest power of two smaller than `size` (size > 1)."""
-    return 1 << (size - 1).bit_length() - 1
 
 
 @dataclass(frozen=True)
@@ -42,20 +37,17 @@ class PositionalTree:
 
     def inclusion_proof(self, entries: Sequence[bytes], index: int) -> list[bytes]:
         """Siblings from leaf to root (RFC 6962, 2.1.1). Raises InvalidTree."""
-        if not 0 <= index < len(entries):
-            raise InvalidTree(f"index {index} is not in a tree of {len(entries)} entries")
-        return self._path([self.leaf_hash(entry) for entry in entries], index)
+        return self._roots(entries, inclusion_spans(index, len(entries)))
 
     def consistency_proof(self, entries: Sequence[bytes], first: int) -> list[bytes]:
         """Proof that the tree of the first `first` entries is a prefix (RFC 6962, 2.1.2). Raises InvalidTree."""
-        if not 0 < first <= len(entries):
-            raise InvalidTree(f"no consistency proof from size {first} to {len(entries)}")
-        return self._subproof([self.leaf_hash(entry) for entry in entries], first, complete=True)
+        return self._roots(entries, consistency_spans(first, len(entries)))
 
     def check_inclusion(self, entry: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
         """RFC 9162, 2.1.3.2. Raises InvalidTree unless `entry` is leaf `index` of the tree of `size` with `root`."""
         if not 0 <= index < size:
             raise InvalidTree(f"index {index} is not in a tree of {size} entries")
+        _check_nodes(proof)
         position, last, node = index, size - 1, self.leaf_hash(entry)
         for sibling in proof:
             if last == 0:
@@ -76,6 +68,7 @@ class PositionalTree:
         """RFC 9162, 2.1.4.2, with the empty and the equal tree decided first. Raises InvalidTree."""
         if not 0 <= first <= second:
             raise InvalidTree(f"a tree cannot shrink from {first} to {second}")
+        _check_nodes(proof)
         if first == 0 or first == second:
             self._check_trivial(first, first_root, second_root, proof)
             return
@@ -112,33 +105,23 @@ class PositionalTree:
             raise InvalidTree("consistency proof is too short")
         return old, new
 
+    def _roots(self, entries: Sequence[bytes], spans: Sequence[Span]) -> list[bytes]:
+        hashes = [self.leaf_hash(entry) for entry in entries]
+        return [self._subroot(hashes[start:end]) for start, end in spans]
+
     def _subroot(self, hashes: Sequence[bytes]) -> bytes:
         if not hashes:
             return self.hash(b"")
         if len(hashes) == 1:
             return hashes[0]
-        middle = _split(len(hashes))
+        middle = split(len(hashes))
         return self.node_hash(self._subroot(hashes[:middle]), self._subroot(hashes[middle:]))
 
-    def _path(self, hashes: Sequence[bytes], index: int) -> list[bytes]:
-        if len(hashes) == 1:
-            return []
-        middle = _split(len(hashes))
-        if index < middle:
-            return [*self._path(hashes[:middle], index), self._subroot(hashes[middle:])]
-        return [*self._path(hashes[middle:], index - middle), self._subroot(hashes[:middle])]
 
-    def _subproof(self, hashes: Sequence[bytes], first: int, *, complete: bool) -> list[bytes]:
-        if first == len(hashes):
-            return [] if complete else [self._subroot(hashes)]
-        middle = _split(len(hashes))
-        if first <= middle:
-            return [
-                *self._subproof(hashes[:middle], first, complete=complete),
-                self._subroot(hashes[middle:]),
-            ]
-        right = self._subproof(hashes[middle:], first - middle, complete=False)
-        return [*right, self._subroot(hashes[:middle])]
+def _check_nodes(proof: Sequence[bytes]) -> None:
+    """A byte moved from one node to the next would leave the hash over both as it was."""
+    if any(len(node) != 32 for node in proof):
+        raise InvalidTree("a proof's node must have 32 bytes")
 
 
 def _sha256(data: bytes) -> bytes:
@@ -146,4 +129,4 @@ def _sha256(data: bytes) -> bytes:
 
 
 SHA256_TREE = PositionalTree(_sha256)
-KECCAK_TREE = PositionalTree(keccak)
+KECCAK_TREE = PositionalTree(keccak256)

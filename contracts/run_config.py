@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
 
 from contracts.errors import CommonweightError
+from contracts.maintainers import InvalidMaintainers, Maintainers
 
 _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "layers": (1, 48), "d_model": (8, 8192), "heads": (1, 128), "context": (8, 8192), "vocab": (256, 256),
     "steps": (1, 10_000), "segment": (1, 1_000), "batch": (1, 4096), "rounds": (1, 1_000_000), "seed": (0, 2**63 - 1),
+    "compute_weight": (1, 1_000_000), "code_weight": (0, 1_000_000), "data_weight": (0, 1_000_000),
 }  # fmt: skip
 _RATE_RANGES: Mapping[str, tuple[str, str]] = {
     "inner_lr": ("0.0000001", "1"), "beta1": ("0", "0.9999"), "beta2": ("0", "0.99999"),
@@ -26,7 +28,10 @@ _PROFILES = ("exact", "portable", "bounded")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _MAX_RATE_LENGTH = 24
 
-VOTABLE_KEYS: tuple[str, ...] = ("inner_lr", "outer_lr", "outer_momentum", "weight_decay", "clip", "rounds")
+VOTABLE_KEYS: tuple[str, ...] = (
+    "inner_lr", "outer_lr", "outer_momentum", "weight_decay", "clip", "rounds",
+    "compute_weight", "code_weight", "data_weight", "maintainers",
+)  # fmt: skip
 """The keys that a governance decision may set."""
 
 
@@ -47,6 +52,8 @@ class RunConfig:
 
     `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
     sequences of `context` bytes. A bounded run names its table of limits (contracts/limits.py) by digest.
+    An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code
+    and data: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing.
     Raises InvalidRunConfig, naming the field.
     """
 
@@ -71,6 +78,10 @@ class RunConfig:
     profile: str = "exact"
     corpus_digest: str = "00" * 32
     limits_digest: str = "00" * 32
+    compute_weight: int = 70
+    code_weight: int = 15
+    data_weight: int = 15
+    maintainers: str = ""
 
     def __post_init__(self) -> None:
         for name, (low, high) in _INTEGER_RANGES.items():
@@ -83,6 +94,7 @@ class RunConfig:
             raise _invalid("d_model", "must be a multiple of heads")
         if self.steps % self.segment:
             raise _invalid("steps", "must be a multiple of segment")
+        _check_maintainers(self.maintainers)
         _check_digest("corpus_digest", self.corpus_digest)
         _check_digest("limits_digest", self.limits_digest)
         if (self.profile == "bounded") != (self.limits_digest != "00" * 32):
@@ -136,6 +148,8 @@ class RunConfig:
             raise _invalid(key, f"cannot be voted on; votable are {', '.join(VOTABLE_KEYS)}")
         if key in _INTEGER_RANGES:
             return replace(self, **{key: _whole(key, value)})  # type: ignore[arg-type]
+        if key == "maintainers":
+            return replace(self, maintainers=value)
         _check_rate(key, value, *(Decimal(bound) for bound in _RATE_RANGES[key]))
         return replace(self, **{key: value})  # type: ignore[arg-type]
 
@@ -176,6 +190,13 @@ def _check_rate(name: str, value: object, low: Decimal, high: Decimal) -> None:
 def _check_digest(name: str, value: object) -> None:
     if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
         raise _invalid(name, "must be 64 lower-case hexadecimal digits")
+
+
+def _check_maintainers(value: object) -> None:
+    try:
+        Maintainers.parse(value)
+    except InvalidMaintainers as error:
+        raise _invalid("maintainers", error.detail) from error
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -36,6 +36,16 @@ class ModelToken:
         with rejections():
             return int(self._call.getPastVotes(account, timestamp).call())
 
+    def past_balance(self, account: str, timestamp: int) -> int:
+        """Tokens of `account` at a past Unix second, whomever its votes were lent to."""
+        with rejections():
+            return int(self._call.getPastBalance(account, timestamp).call())
+
+    def past_total_supply(self, timestamp: int) -> int:
+        """Tokens in existence at a past Unix second."""
+        with rejections():
+            return int(self._call.getPastTotalSupply(timestamp).call())
+
     def delegate_of(self, account: str) -> str:
         """Whom `account` lends its votes."""
         return str(self._call.delegates(account).call())

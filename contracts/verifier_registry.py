@@ -1,17 +1,26 @@
-"""`VerifierRegistry`: staked verifiers and the epoch roots that k of them signed. Stakes in wei."""
+"""`VerifierRegistry`: staked verifiers and the epoch roots that k of them signed. Stakes in wei.
+
+Who was admitted at a block, and the k of then, follow from events: rounds long past can still be judged.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from enum import IntEnum
+from typing import Any
 
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import ContractFunction
+from web3.types import EventData
 
-from contracts.chain import contract_at
+from contracts.chain import PAGE, EventHistory, contract_at
+from contracts.errors import BadField
 from contracts.messages import AppealRuling, EpochRoot, VerifierFault
+
+SET_EVENTS = ("VerifierAdmitted", "VerifierRemoved", "ThresholdSet")
+"""All that changes a VerifierSet; the constructor emits the first ones."""
 
 
 class EpochStatus(IntEnum):
@@ -38,26 +47,64 @@ class EpochState:
     log_root: bytes
 
 
-class VerifierRegistry:
-    """The registry at `address`. Writes return a call to send."""
+@dataclass(frozen=True, slots=True)
+class VerifierSet:
+    """Who is admitted, staked or not, and k: how many of them it takes."""
 
-    def __init__(self, w3: Web3, address: str) -> None:
+    members: frozenset[str]
+    threshold: int
+
+    @classmethod
+    def after(cls, events: Iterable[tuple[str, Mapping[str, Any]]]) -> VerifierSet:
+        """What (name, arguments) of SET_EVENTS since the registry's creation lead to. Raises BadField if none set k."""
+        members, threshold = set[str](), 0
+        for name, said in events:
+            if name == "ThresholdSet":
+                threshold = int(said["threshold"])
+            elif name == "VerifierAdmitted":
+                members.add(str(said["verifier"]))
+            else:
+                members.discard(str(said["verifier"]))
+        if threshold == 0:
+            raise BadField("block must not lie before the creation of the VerifierRegistry")
+        return cls(frozenset(members), threshold)
+
+
+class VerifierRegistry:
+    """The registry at `address`, its events read from `first_block` on. Writes return a call to send."""
+
+    def __init__(self, w3: Web3, address: str, first_block: int = 0) -> None:
         self.w3, self.address = w3, address
-        contract = contract_at(w3, "VerifierRegistry", address)
-        self._call, self._events = contract.functions, contract.events
+        self._contract = contract_at(w3, "VerifierRegistry", address)
+        self._call = self._contract.functions
+        self._history = EventHistory(self._contract, SET_EVENTS, first_block)
 
     def verifiers(self) -> list[str]:
         """Admitted verifiers."""
         return [str(v) for v in self._call.verifiers().call()]
 
-    def ever_admitted(self) -> frozenset[str]:
-        """Everybody who is or was a verifier: what was signed then still holds."""
-        found = self._events.VerifierAdmitted.get_logs(from_block=0)
-        return frozenset(str(event["args"]["verifier"]) for event in found)
+    def created(self, before: int) -> int:
+        """Block of the registry's creation, which set the first k; `before`, its model's registration, came after it.
 
-    def least_threshold(self) -> int:
-        """The smallest k that was ever in force: older decisions were made under it."""
-        return min(int(event["args"]["threshold"]) for event in self._events.ThresholdSet.get_logs(from_block=0))
+        Raises BadField if there is no registry by then.
+        """
+        for last in range(before, -1, -PAGE):
+            first = max(0, last - PAGE + 1)
+            set_here = self._contract.events.ThresholdSet.get_logs(from_block=first, to_block=last)
+            if set_here:
+                return min(int(event["blockNumber"]) for event in set_here)
+        raise BadField(f"block must not lie before the creation of the VerifierRegistry, {before} does")
+
+    def set_at(self, block: int) -> VerifierSet:
+        """Verifiers and k at the end of `block`. Raises BadField if block or registry did not exist."""
+        return VerifierSet.after(_said(event) for event in self._history.until(block))
+
+    def widest_since(self, block: int) -> VerifierSet:
+        """Everybody who was admitted at the end of `block` or later, and the least k from then on. Raises BadField."""
+        events = self._history.until()
+        before = sum(event["blockNumber"] <= block for event in events)
+        sets = [VerifierSet.after(map(_said, events[:count])) for count in range(before, len(events) + 1)]
+        return VerifierSet(frozenset().union(*(s.members for s in sets)), min(s.threshold for s in sets))
 
     def stake_of(self, verifier: str) -> int:
         """Stake in wei."""
@@ -140,6 +187,26 @@ class VerifierRegistry:
         """Decide an appeal on the word of k verifiers other than the respondent."""
         return self._call.decideAppeal(astuple(ruling), in_signer_order(signatures))
 
+    def max_epoch_total(self) -> int:
+        """The most that a proposed epoch may pay, in 1e-18 tokens."""
+        return int(self._call.maxEpochTotal().call())
+
+    def owed(self, account: str) -> int:
+        """Wei of payments that `account` did not take."""
+        return int(self._call.owed(to_checksum_address(account)).call())
+
+    def withdraw(self) -> ContractFunction:
+        """Pay the sender what it is owed."""
+        return self._call.withdraw()
+
+    def set_max_epoch_total(self, total: int) -> ContractFunction:
+        """Set the most that an epoch may pay (timelock)."""
+        return self._call.setMaxEpochTotal(total)
+
+    def set_threshold(self, threshold: int) -> ContractFunction:
+        """Set k (timelock)."""
+        return self._call.setThreshold(threshold)
+
     def admit(self, verifier: str) -> ContractFunction:
         """Admit a verifier (timelock)."""
         return self._call.admit(to_checksum_address(verifier))
@@ -147,6 +214,10 @@ class VerifierRegistry:
     def remove(self, verifier: str) -> ContractFunction:
         """Remove a verifier (timelock)."""
         return self._call.remove(to_checksum_address(verifier))
+
+
+def _said(event: EventData) -> tuple[str, Mapping[str, Any]]:
+    return event["event"], event["args"]
 
 
 def in_signer_order(signatures: Mapping[str, bytes]) -> list[bytes]:

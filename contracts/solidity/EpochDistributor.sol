@@ -20,12 +20,16 @@ contract EpochDistributor is EIP712 {
         uint64 indexed epoch, uint256 index, address indexed account, uint8 kind, uint256 amount, address indexed to
     );
 
+    /// @notice EIP-712 type of a claim to another address.
     bytes32 public constant CLAIM_TO_TYPEHASH = keccak256(
         "ClaimTo(uint64 epoch,uint256 index,address account,uint8 kind,uint256 amount,address to,uint256 deadline)"
     );
 
+    /// @notice What is minted.
     ModelToken public immutable token;
+    /// @notice Whose final roots are paid.
     VerifierRegistry public immutable registry;
+    /// @notice What leaves of an epoch were paid, never more than its total.
     mapping(uint64 epoch => uint256) public paid;
 
     constructor(ModelToken token_, VerifierRegistry registry_) EIP712("Commonweight", "1") {
@@ -34,6 +38,12 @@ contract EpochDistributor is EIP712 {
     }
 
     /// @notice Pays a leaf to its own account; anybody may call.
+    /// @param epoch A final epoch.
+    /// @param index Place of the leaf.
+    /// @param account Whose leaf.
+    /// @param kind Kind of contribution that it pays.
+    /// @param amount In 1e-18 tokens.
+    /// @param proof Sibling hashes from the leaf to the root.
     function claim(uint64 epoch, uint256 index, address account, uint8 kind, uint256 amount, bytes32[] calldata proof)
         external
     {
@@ -41,6 +51,15 @@ contract EpochDistributor is EIP712 {
     }
 
     /// @notice Pays a leaf to an address that the account signed; anybody may call.
+    /// @param epoch A final epoch.
+    /// @param index Place of the leaf.
+    /// @param account Whose leaf, and who signed.
+    /// @param kind Kind of contribution that it pays.
+    /// @param amount In 1e-18 tokens.
+    /// @param to Who is paid.
+    /// @param deadline Last Unix second at which the signature counts.
+    /// @param signature Over `ClaimTo`, by a key or by a contract (ERC-1271).
+    /// @param proof Sibling hashes from the leaf to the root.
     function claimTo(
         uint64 epoch,
         uint256 index,
@@ -61,6 +80,7 @@ contract EpochDistributor is EIP712 {
     }
 
     /// @notice The leaf of one payout, which is also its mint receipt.
+    /// @dev As in `@openzeppelin/merkle-tree`: double keccak, so that no inner node is a leaf.
     function leafOf(uint64 epoch, uint256 index, address account, uint8 kind, uint256 amount)
         public
         view

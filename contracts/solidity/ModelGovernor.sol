@@ -38,11 +38,18 @@ contract ModelGovernor is
 
     event BallotRefused(uint256 indexed proposalId, address indexed voter, bytes reason);
 
+    /// @notice EIP-712 type of a signed proposal.
     bytes32 public constant PROPOSAL_TYPEHASH = keccak256(
         "Proposal(address proposer,bytes32 actionsHash,bytes32 descriptionHash,uint256 nonce,uint256 deadline)"
     );
+    /// @notice Key of the nonces of signed proposals.
     uint192 public constant PROPOSAL_NONCE_KEY = uint192(uint256(keccak256("Commonweight.Proposal")));
 
+    /// @param votingDelay_ Seconds between a proposal and its snapshot.
+    /// @param votingPeriod_ Seconds for votes.
+    /// @param proposalThreshold_ Votes that a proposer needs.
+    /// @param quorumPercent Per cent of the supply that must vote for or abstain.
+    /// @param lateQuorumExtension_ Seconds that a vote goes on after a late quorum.
     constructor(
         string memory name_,
         IVotes token_,
@@ -62,6 +69,15 @@ contract ModelGovernor is
     {}
 
     /// @notice Proposes for a holder who signed; anybody may relay.
+    /// @dev A proposal's id carries neither chain nor governor: the description has to hold a unique decision id.
+    /// @param proposer Who signed, and whose votes count for the threshold.
+    /// @param targets Contracts that the timelock would call.
+    /// @param values Wei with each call.
+    /// @param calldatas Data of each call.
+    /// @param description What the proposal says.
+    /// @param deadline Last Unix second at which the signature counts.
+    /// @param signature Over `Proposal`, by a key or by a contract (ERC-1271).
+    /// @return The proposal's id.
     function proposeBySig(
         address proposer,
         address[] memory targets,
@@ -81,7 +97,9 @@ contract ModelGovernor is
         return _propose(targets, values, calldatas, description, proposer);
     }
 
-    /// @notice Casts many signed ballots; one that is refused does not stop the rest.
+    /// @notice Casts many signed ballots; one that is refused does not stop the rest. Anybody may relay.
+    /// @dev Each ballot's nonce is of its proposal (keyed), so that ballots relayed out of order do not break each other.
+    /// @param ballots One refused is told of in `BallotRefused`.
     function relayVotes(Ballot[] calldata ballots) external {
         for (uint256 i = 0; i < ballots.length; ++i) {
             Ballot calldata b = ballots[i];
@@ -107,18 +125,22 @@ contract ModelGovernor is
         );
     }
 
+    /// @inheritdoc Governor
     function state(uint256 id) public view override(Governor, GovernorTimelockControl) returns (ProposalState) {
         return super.state(id);
     }
 
+    /// @inheritdoc Governor
     function proposalNeedsQueuing(uint256 id) public view override(Governor, GovernorTimelockControl) returns (bool) {
         return super.proposalNeedsQueuing(id);
     }
 
+    /// @inheritdoc Governor
     function proposalThreshold() public view override(Governor, GovernorSettings) returns (uint256) {
         return super.proposalThreshold();
     }
 
+    /// @inheritdoc Governor
     function proposalDeadline(uint256 id) public view override(Governor, GovernorPreventLateQuorum) returns (uint256) {
         return super.proposalDeadline(id);
     }

@@ -31,6 +31,7 @@ abstract contract NodeStakes is EIP712 {
     event NodeWithdrawn(address indexed node, address indexed to, uint256 amount);
     event NodeSlashed(address indexed node, bytes32 indexed proof, uint256 amount);
 
+    /// @notice EIP-712 type of what verifiers sign against a node.
     bytes32 public constant NODE_FAULT_TYPEHASH =
         keccak256("NodeFault(bytes32 model,address node,bytes32 proof,uint64 deadline)");
 
@@ -39,8 +40,11 @@ abstract contract NodeStakes is EIP712 {
     /// @notice Seconds from the last request to the payment.
     uint64 public immutable nodeWithdrawalDelay;
 
+    /// @notice Stake of a node that counts, in wei.
     mapping(address node => uint256) public nodeStakeOf;
+    /// @notice What a node is withdrawing.
     mapping(address node => NodeWithdrawal) public pendingWithdrawalOf;
+    /// @notice Whether a node was slashed for a proof.
     mapping(bytes32 proof => mapping(address node => bool)) public nodeFaultPunished;
 
     constructor(uint256 nodeSlashCap_, uint64 nodeWithdrawalDelay_) {
@@ -48,13 +52,14 @@ abstract contract NodeStakes is EIP712 {
         nodeWithdrawalDelay = nodeWithdrawalDelay_;
     }
 
-    /// @notice Adds to the caller's stake as a node.
+    /// @notice Adds the value to the caller's stake as a node.
     function stakeNode() external payable {
         _setNodeStake(msg.sender, nodeStakeOf[msg.sender] + msg.value);
     }
 
     /// @notice Takes an amount out of the caller's stake at once, to be paid after the delay.
     /// @dev A second request adds to the first, and the delay starts anew for both.
+    /// @param amount In wei, at most the stake that counts.
     function requestNodeWithdrawal(uint256 amount) external {
         uint256 stake_ = nodeStakeOf[msg.sender];
         if (amount == 0 || amount > stake_) revert NodeStakeTooSmall(msg.sender, amount, stake_);
@@ -66,6 +71,7 @@ abstract contract NodeStakes is EIP712 {
     }
 
     /// @notice Pays the caller's pending withdrawal to an address, once its delay has passed.
+    /// @param to Who is paid.
     function withdrawNodeStake(address to) external {
         NodeWithdrawal memory pending = pendingWithdrawalOf[msg.sender];
         if (pending.amount == 0) revert NoNodeWithdrawal(msg.sender);
@@ -76,7 +82,9 @@ abstract contract NodeStakes is EIP712 {
     }
 
     /// @notice Takes stake, capped, from a node whose proof k verifiers rejected; once per proof. It goes to the timelock.
-    /// @dev The stake goes first, then what is being withdrawn. Signatures are sorted by signer address.
+    /// @dev The stake goes first, then what is being withdrawn.
+    /// @param message What was signed.
+    /// @param signatures Of k verifiers or more, sorted by signer address.
     function slashNode(NodeFault calldata message, bytes[] calldata signatures) external {
         if (nodeFaultPunished[message.proof][message.node]) revert NodeFaultKnown(message.proof, message.node);
         nodeFaultPunished[message.proof][message.node] = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
@@ -8,12 +9,16 @@ import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet
 import {NodeStakes} from "./NodeStakes.sol";
 
 /// @title Verifiers of one model and the epoch roots that k of n of them signed
-/// @notice A root becomes final after its challenge window. Only the timelock admits, removes and arbitrates.
-contract VerifierRegistry is NodeStakes {
+/// @notice A root becomes final after its challenge window. The timelock alone admits, removes, arbitrates and sets
+/// threshold and epoch limit: it holds both roles from the constructor on, and nobody else holds any.
+/// @dev Its balance is the stakes of verifiers and nodes, withdrawals of nodes, open bonds, and what is `owed`.
+contract VerifierRegistry is NodeStakes, AccessControl {
     using EnumerableSet for EnumerableSet.AddressSet;
 
     enum Status { None, Proposed, Disputed, Final }
 
+    /// @dev What verifiers sign. `attempt` keeps signatures on a rejected root from serving again; `logRoot`, the root of
+    /// the log of `logSize` entries, is the evidence.
     struct EpochRoot {
         bytes32 model;
         uint64 epoch;
@@ -70,7 +75,6 @@ contract VerifierRegistry is NodeStakes {
         uint64 nodeWithdrawalDelay;
     }
 
-    error NotTimelock(address caller);
     error NotVerifier(address account);
     error VerifierKnown(address account);
     error ThresholdOutOfRange(uint256 threshold, uint256 verifiers);
@@ -93,10 +97,12 @@ contract VerifierRegistry is NodeStakes {
     error AppealKnown(bytes32 proof);
     error AppealNotOpen(bytes32 proof);
     error TransferFailed(address to, uint256 amount);
+    error NothingOwed(address account);
 
     event VerifierAdmitted(address indexed verifier);
     event VerifierRemoved(address indexed verifier);
     event ThresholdSet(uint256 threshold);
+    event MaxEpochTotalSet(uint256 maxEpochTotal);
     event Staked(address indexed verifier, uint256 amount, uint256 stake);
     event Unstaked(address indexed verifier, uint256 amount);
     event Slashed(address indexed verifier, uint64 indexed epoch, uint256 amount);
@@ -106,11 +112,20 @@ contract VerifierRegistry is NodeStakes {
     event EpochProposed(
         uint64 indexed epoch, uint32 attempt, bytes32 root, uint256 total, uint64 logSize, bytes32 logRoot, uint64 closesAt
     );
+    /// @notice Beside `EpochProposed`: how many payouts the root has, and who answers for it with stake.
+    event EpochSigned(uint64 indexed epoch, uint32 attempt, uint64 count, address[] signers);
     event EpochChallenged(uint64 indexed epoch, uint32 attempt, address indexed challenger);
     event EpochRejected(uint64 indexed epoch, uint32 attempt);
     event ChallengeFailed(uint64 indexed epoch, uint32 attempt, uint64 closesAt);
     event EpochFinalized(uint64 indexed epoch, bytes32 root, uint256 total);
+    /// @notice A payment was not taken; `amount` waits for `withdraw`.
+    event PaymentOwed(address indexed account, uint256 amount);
+    event PaymentWithdrawn(address indexed account, uint256 amount);
 
+    /// @notice May decide a disputed epoch.
+    bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
+
+    /// @notice EIP-712 types of what verifiers sign.
     bytes32 public constant EPOCH_ROOT_TYPEHASH = keccak256(
         "EpochRoot(bytes32 model,uint64 epoch,uint32 attempt,bytes32 root,uint256 total,uint64 count,uint64 logSize,bytes32 logRoot,uint64 deadline)"
     );
@@ -121,30 +136,43 @@ contract VerifierRegistry is NodeStakes {
         "AppealRuling(bytes32 model,bytes32 proof,address respondent,bool upheld,uint64 deadline)"
     );
 
+    /// @notice Gets what is slashed, and holds the roles.
     address public immutable timelock;
+    /// @notice The model whose messages count here.
     bytes32 public immutable model;
+    /// @notice Stake in wei below which a verifier's signature does not count.
     uint256 public immutable minStake;
+    /// @notice Seconds in which a proposed root can be challenged.
     uint64 public immutable challengeWindow;
+    /// @notice Wei that a challenge or an appeal puts at stake.
     uint256 public immutable bond;
+    /// @notice Most wei that a verifier loses at once.
     uint256 public immutable slashCap;
-    uint256 public immutable maxEpochTotal;
 
+    /// @notice Most that a proposed epoch may pay, in 1e-18 tokens.
+    uint256 public maxEpochTotal;
+    /// @notice k of k-of-n.
     uint256 public threshold;
+    /// @notice The last final epoch; the next one alone can be proposed.
     uint64 public finalizedEpochs;
+    /// @notice Stake of a verifier in wei.
     mapping(address verifier => uint256) public stakeOf;
+    /// @notice Wei of payments that an account did not take.
     mapping(address account => uint256) public owed;
+    /// @notice When a verifier was last removed, in Unix seconds.
     mapping(address verifier => uint64) public removedAt;
+    /// @notice Whether a verifier was punished on this evidence.
     mapping(bytes32 evidence => mapping(address verifier => bool)) public punished;
+    /// @notice The one appeal that a proof may have.
     mapping(bytes32 proof => Appeal) public appealOf;
     mapping(uint64 epoch => Epoch) private _epochs;
     mapping(uint64 epoch => address[]) private _signers;
     EnumerableSet.AddressSet private _verifiers;
 
-    modifier onlyTimelock() {
-        if (msg.sender != timelock) revert NotTimelock(msg.sender);
-        _;
-    }
-
+    /// @param timelock_ The model's timelock.
+    /// @param model_ The model's id.
+    /// @param verifiers_ Admitted from the start; each counts once it has staked.
+    /// @param rules All of them fixed for ever, but for threshold and epoch limit.
     constructor(address timelock_, bytes32 model_, address[] memory verifiers_, Rules memory rules)
         EIP712("Commonweight", "1")
         NodeStakes(rules.nodeSlashCap, rules.nodeWithdrawalDelay)
@@ -155,27 +183,38 @@ contract VerifierRegistry is NodeStakes {
         challengeWindow = rules.challengeWindow;
         bond = rules.bond;
         slashCap = rules.slashCap;
-        maxEpochTotal = rules.maxEpochTotal;
+        _grantRole(DEFAULT_ADMIN_ROLE, timelock_);
+        _grantRole(ARBITER_ROLE, timelock_);
+        _setMaxEpochTotal(rules.maxEpochTotal);
         for (uint256 i = 0; i < verifiers_.length; ++i) _admit(verifiers_[i]);
         _setThreshold(rules.threshold);
     }
 
-    /// @notice Admits a verifier, who counts once it has staked.
-    function admit(address verifier) external onlyTimelock {
+    /// @notice Admits a verifier, who counts once it has staked. Only the timelock.
+    /// @param verifier Its address.
+    function admit(address verifier) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _admit(verifier);
     }
 
-    /// @notice Removes a verifier; its stake is free after two windows.
-    function remove(address verifier) external onlyTimelock {
+    /// @notice Removes a verifier; its stake is free after two windows. Only the timelock.
+    /// @param verifier Its address.
+    function remove(address verifier) external onlyRole(DEFAULT_ADMIN_ROLE) {
         if (!_verifiers.remove(verifier)) revert NotVerifier(verifier);
         if (_verifiers.length() < threshold) revert ThresholdOutOfRange(threshold, _verifiers.length());
         removedAt[verifier] = uint64(block.timestamp);
         emit VerifierRemoved(verifier);
     }
 
-    /// @notice Sets k of k-of-n.
-    function setThreshold(uint256 threshold_) external onlyTimelock {
+    /// @notice Sets k of k-of-n. Only the timelock.
+    /// @param threshold_ At least 1, at most the number of verifiers.
+    function setThreshold(uint256 threshold_) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setThreshold(threshold_);
+    }
+
+    /// @notice Sets the most that an epoch may pay, for roots proposed from now on. Only the timelock.
+    /// @param maxEpochTotal_ In 1e-18 tokens.
+    function setMaxEpochTotal(uint256 maxEpochTotal_) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _setMaxEpochTotal(maxEpochTotal_);
     }
 
     /// @notice Adds to the caller's stake.
@@ -196,7 +235,9 @@ contract VerifierRegistry is NodeStakes {
         _pay(msg.sender, amount);
     }
 
-    /// @notice Proposes the next epoch's root, under k signatures sorted by signer address.
+    /// @notice Proposes the next epoch's root; anybody may call.
+    /// @param message What was signed.
+    /// @param signatures Of k staked verifiers or more, sorted by signer address.
     function propose(EpochRoot calldata message, bytes[] calldata signatures) external {
         Epoch storage epoch = _epochs[message.epoch];
         _checkMessage(message, epoch);
@@ -210,12 +251,14 @@ contract VerifierRegistry is NodeStakes {
         epoch.count = message.count;
         epoch.logSize = message.logSize;
         epoch.logRoot = message.logRoot;
+        emit EpochSigned(message.epoch, message.attempt, message.count, signers);
         emit EpochProposed(
             message.epoch, message.attempt, message.root, message.total, message.logSize, message.logRoot, epoch.closesAt
         );
     }
 
-    /// @notice Disputes a proposed root within its window, against a bond.
+    /// @notice Disputes a proposed root within its window, with the bond as value.
+    /// @param epochNumber The epoch that is open.
     function challenge(uint64 epochNumber) external payable {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Proposed);
         if (block.timestamp >= epoch.closesAt) revert WindowClosed(epoch.closesAt);
@@ -225,8 +268,11 @@ contract VerifierRegistry is NodeStakes {
         emit EpochChallenged(epochNumber, epoch.attempt, msg.sender);
     }
 
-    /// @notice Decides a dispute. Upheld: the root falls and its signers are slashed. Failed: a new window starts.
-    function resolve(uint64 epochNumber, bool upheld) external onlyTimelock {
+    /// @notice Decides a dispute. Upheld: the root falls, its signers are slashed, the challenger has its bond back.
+    /// Failed: a new window starts, and the bond goes to the signers in equal parts. Only the arbiter.
+    /// @param epochNumber The disputed epoch.
+    /// @param upheld Whether the challenger was right.
+    function resolve(uint64 epochNumber, bool upheld) external onlyRole(ARBITER_ROLE) {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
         address challenger = epoch.challenger;
         epoch.challenger = address(0);
@@ -242,11 +288,12 @@ contract VerifierRegistry is NodeStakes {
             epoch.status = Status.Proposed;
             epoch.closesAt = uint64(block.timestamp) + challengeWindow;
             emit ChallengeFailed(epochNumber, epoch.attempt, epoch.closesAt);
-            _payOrOwe(timelock, bond);
+            _payBondToSigners(epochNumber);
         }
     }
 
-    /// @notice Makes an unchallenged root final after its window.
+    /// @notice Makes an unchallenged root final after its window; anybody may call.
+    /// @param epochNumber The epoch that is open.
     function finalize(uint64 epochNumber) external {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Proposed);
         if (block.timestamp < epoch.closesAt) revert WindowOpen(epoch.closesAt);
@@ -256,6 +303,8 @@ contract VerifierRegistry is NodeStakes {
     }
 
     /// @notice Takes stake, capped, from a verifier that k others found not to have done its work; once per evidence.
+    /// @param message What was signed.
+    /// @param signatures Of k others or more, sorted by signer address.
     function punish(VerifierFault calldata message, bytes[] calldata signatures) external {
         _checkHeader(message.model, message.deadline);
         if (punished[message.evidence][message.verifier]) revert FaultPunished(message.evidence, message.verifier);
@@ -266,7 +315,8 @@ contract VerifierRegistry is NodeStakes {
         _payOrOwe(timelock, amount);
     }
 
-    /// @notice Appeals once against the voiding of a proof, with the bond at stake; the ledger then bisects.
+    /// @notice Appeals once against the voiding of a proof, with the bond as value; the ledger then bisects.
+    /// @param proof Digest of the voided proof.
     function openAppeal(bytes32 proof) external payable {
         if (appealOf[proof].appellant != address(0)) revert AppealKnown(proof);
         if (msg.value != bond) revert WrongBond(msg.value, bond);
@@ -276,6 +326,8 @@ contract VerifierRegistry is NodeStakes {
 
     /// @notice Decides an appeal on the word of k verifiers other than the respondent; the loser pays.
     /// @dev Upheld: the bond goes back with the capped slash of the respondent. Dismissed: the respondent gets the bond.
+    /// @param message What was signed.
+    /// @param signatures Of k others or more, sorted by signer address.
     function decideAppeal(AppealRuling calldata message, bytes[] calldata signatures) external {
         _checkHeader(message.model, message.deadline);
         Appeal storage appeal = appealOf[message.proof];
@@ -290,26 +342,33 @@ contract VerifierRegistry is NodeStakes {
     /// @notice Pays what a failed transfer left owed to the caller.
     function withdraw() external {
         uint256 amount = owed[msg.sender];
+        if (amount == 0) revert NothingOwed(msg.sender);
         owed[msg.sender] = 0;
+        emit PaymentWithdrawn(msg.sender, amount);
         _pay(msg.sender, amount);
     }
 
+    /// @notice Where an epoch stands.
     function epochOf(uint64 epochNumber) external view returns (Epoch memory) {
         return _epochs[epochNumber];
     }
 
+    /// @notice Who signed the root that stands; empty after it fell.
     function signersOf(uint64 epochNumber) external view returns (address[] memory) {
         return _signers[epochNumber];
     }
 
+    /// @notice Whether the epoch can be claimed from.
     function isFinal(uint64 epochNumber) external view returns (bool) {
         return _epochs[epochNumber].status == Status.Final;
     }
 
+    /// @notice All admitted verifiers, staked or not.
     function verifiers() external view returns (address[] memory) {
         return _verifiers.values();
     }
 
+    /// @notice Whether an account is an admitted verifier, staked or not.
     function isVerifier(address account) external view returns (bool) {
         return _verifiers.contains(account);
     }
@@ -319,10 +378,12 @@ contract VerifierRegistry is NodeStakes {
         return _hashTypedDataV4(keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, message)));
     }
 
+    /// @notice The EIP-712 digest that verifiers sign.
     function hashVerifierFault(VerifierFault calldata message) public view returns (bytes32) {
         return _hashTypedDataV4(keccak256(abi.encode(VERIFIER_FAULT_TYPEHASH, message)));
     }
 
+    /// @notice The EIP-712 digest that verifiers sign.
     function hashAppealRuling(AppealRuling calldata message) public view returns (bytes32) {
         return _hashTypedDataV4(keccak256(abi.encode(APPEAL_RULING_TYPEHASH, message)));
     }
@@ -384,6 +445,14 @@ contract VerifierRegistry is NodeStakes {
         _payOrOwe(timelock, sum);
     }
 
+    /// @dev What does not divide goes to the timelock.
+    function _payBondToSigners(uint64 epochNumber) private {
+        address[] memory signers = _signers[epochNumber];
+        uint256 share = bond / signers.length;
+        for (uint256 i = 0; i < signers.length; ++i) _payOrOwe(signers[i], share);
+        _payOrOwe(timelock, bond - share * signers.length);
+    }
+
     function _requireStatus(uint64 epochNumber, Status status) private view returns (Epoch storage epoch) {
         epoch = _epochs[epochNumber];
         if (epoch.status != status) revert WrongStatus(epochNumber, epoch.status);
@@ -400,6 +469,11 @@ contract VerifierRegistry is NodeStakes {
         }
         threshold = threshold_;
         emit ThresholdSet(threshold_);
+    }
+
+    function _setMaxEpochTotal(uint256 maxEpochTotal_) private {
+        maxEpochTotal = maxEpochTotal_;
+        emit MaxEpochTotalSet(maxEpochTotal_);
     }
 
     function _checkNodeFault(bytes32 model_, uint64 deadline, bytes32 digest, bytes[] calldata signatures)
@@ -422,7 +496,10 @@ contract VerifierRegistry is NodeStakes {
 
     /// @dev A receiver that reverts must not be able to hold up a dispute.
     function _payOrOwe(address to, uint256 amount) private {
+        if (amount == 0) return;
         (bool sent,) = to.call{value: amount, gas: 50_000}("");
-        if (!sent) owed[to] += amount;
+        if (sent) return;
+        owed[to] += amount;
+        emit PaymentOwed(to, amount);
     }
 }

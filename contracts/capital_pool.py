@@ -1,0 +1,105 @@
+"""`CapitalPool`: one funding round. Money in units of its currency, tokens in 1e-18 tokens, times in Unix seconds."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+from web3 import Web3
+from web3.contract.contract import ContractFunction
+
+from contracts.chain import contract_at
+from contracts.currency import Currency
+
+
+class PoolStatus(IntEnum):
+    """Where a funding round stands."""
+
+    OPEN = 0
+    SUCCEEDED = 1
+    FAILED = 2
+
+
+class CapitalPool:
+    """The pool at `address`. Writes return a call to send."""
+
+    def __init__(self, w3: Web3, address: str) -> None:
+        self.w3, self.address = w3, address
+        self._call = contract_at(w3, "CapitalPool", address).functions
+
+    def currency(self) -> Currency:
+        """What is paid in."""
+        return Currency(self.w3, str(self._call.currency().call()))
+
+    def status(self) -> PoolStatus:
+        """Where the round stands; it may be over only from the next block on."""
+        return PoolStatus(self._call.status().call())
+
+    def caps(self) -> tuple[int, int]:
+        """Soft cap, below which all are refunded, and hard cap."""
+        return int(self._call.softCap().call()), int(self._call.hardCap().call())
+
+    def deadline(self) -> int:
+        """When the round ends at the latest."""
+        return int(self._call.deadline().call())
+
+    def deposited(self) -> int:
+        """All that was ever taken."""
+        return int(self._call.deposited().call())
+
+    def refunded(self) -> int:
+        """All that was paid back."""
+        return int(self._call.refunded().call())
+
+    def swept(self) -> int:
+        """What went to the treasury."""
+        return int(self._call.swept().call())
+
+    def held(self) -> int:
+        """Deposits - refunds - sweeps."""
+        return int(self._call.held().call())
+
+    def deposit_of(self, account: str) -> int:
+        """What `account` has neither claimed nor been refunded."""
+        return int(self._call.depositOf(to_checksum_address(account)).call())
+
+    def tokens_for(self, paid: int) -> int:
+        """Tokens for a whole deposit, rounded down."""
+        return int(self._call.tokensFor(paid).call())
+
+    def receipt_of(self, account: str) -> bytes:
+        """32-byte mint receipt of the account's claim."""
+        return bytes(self._call.receiptOf(to_checksum_address(account)).call())
+
+    def deposit(self, amount: int) -> ContractFunction:
+        """Pay in what the sender has approved, at most `amount` and up to the hard cap."""
+        return self._call.deposit(amount)
+
+    def deposit_with_permit(self, amount: int, deadline: int, signature: tuple[int, bytes, bytes]) -> ContractFunction:
+        """Pay in under the sender's permit (v, r, s) for exactly `amount`, valid up to `deadline`."""
+        return self._call.depositWithPermit(amount, deadline, *signature)
+
+    def sign_permit(self, account: LocalAccount, amount: int, deadline: int) -> tuple[int, bytes, bytes]:
+        """The permit (v, r, s) that `deposit_with_permit` takes from `account`."""
+        return self.currency().sign_permit(account, self.address, amount, deadline)
+
+    def refund(self, account: str) -> ContractFunction:
+        """Pay `account` back after the round failed."""
+        return self._call.refund(to_checksum_address(account))
+
+    def claim(self, account: str) -> ContractFunction:
+        """Mint `account` its tokens after the round succeeded."""
+        return self._call.claim(to_checksum_address(account))
+
+    def sweep(self) -> ContractFunction:
+        """Send the deposits of a round that succeeded to the treasury."""
+        return self._call.sweep()
+
+    def cancel(self) -> ContractFunction:
+        """End an open round, so that all are refunded (timelock)."""
+        return self._call.cancel()
+
+    def recover_surplus(self, asset: str) -> ContractFunction:
+        """Send what came here without a deposit to the treasury."""
+        return self._call.recoverSurplus(to_checksum_address(asset))

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {EpochDistributor} from "commonweight/EpochDistributor.sol";
+import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {ModelToken} from "commonweight/ModelToken.sol";
+import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {Genesis} from "./Genesis.sol";
+import {PayoutTree} from "./PayoutTree.sol";
+
+/// @title What a leaf pays, to whom, when and how often
+contract ClaimsTest is Genesis {
+    uint256 private constant LEAVES = 7;
+    uint256 private constant HOLDER_KEY = 0xA11CE;
+    uint64 private constant EPOCH = 1;
+    uint256 private constant DEADLINE = 1 days;
+
+    bytes32[] private _tree;
+
+    function setUp() external {
+        _deploy(new ModelRegistry(), "Claims", 3);
+        _stakeAll();
+        bytes32[] memory leaves = new bytes32[](LEAVES);
+        for (uint256 i = 0; i < LEAVES; ++i) leaves[i] = _leaf(i);
+        _tree = PayoutTree.build(leaves);
+    }
+
+    function testFuzz_a_leaf_pays_its_account_once_whoever_asks(uint256 place, address relayer) external {
+        place %= LEAVES;
+        _finalize(_sum());
+        vm.prank(relayer);
+        this.claim(place);
+        vm.assertEq(token.balanceOf(_holder(place)), _amount(place), "the account has its amount");
+        bytes memory again = abi.encodeCall(this.claim, (place));
+        _refuse(relayer, address(this), 0, again, ModelToken.ReceiptPaid.selector);
+    }
+
+    function testFuzz_nothing_is_claimable_before_the_root_is_final(uint256 place, uint256 wait) external {
+        bytes memory call = abi.encodeCall(this.claim, (place % LEAVES));
+        bytes4 notFinal = EpochDistributor.EpochNotFinal.selector;
+        _refuse(address(this), address(this), 0, call, notFinal);
+        _propose(_sum());
+        _refuse(address(this), address(this), 0, call, notFinal);
+        vm.deal(address(this), BOND);
+        registry.challenge{value: BOND}(EPOCH);
+        _wait(_between(wait, 0, 3 * WINDOW));
+        _refuse(address(this), address(this), 0, call, notFinal);
+        vm.prank(address(timelock));
+        registry.resolve(EPOCH, false);
+        _refuse(address(this), address(this), 0, call, notFinal);
+        _wait(WINDOW);
+        _refuse(address(this), address(this), 0, call, notFinal);
+        registry.finalize(EPOCH);
+        this.claim(place % LEAVES);
+    }
+
+    /// @notice k verifiers sign a total below what the leaves add up to: the total holds.
+    function testFuzz_an_epoch_pays_no_more_than_its_total(uint256 total) external {
+        total = _between(total, 0, _sum() - 1);
+        _finalize(total);
+        uint256 paid = 0;
+        for (uint256 i = 0; i < LEAVES; ++i) {
+            bytes memory call = abi.encodeCall(this.claim, (i));
+            if (paid + _amount(i) > total) {
+                _refuse(address(this), address(this), 0, call, EpochDistributor.TotalExceeded.selector);
+            } else {
+                this.claim(i);
+                paid += _amount(i);
+            }
+        }
+        vm.assertEq(token.totalSupply(), paid, "minted is what was paid");
+        vm.assertEq(distributor.paid(EPOCH), paid, "paid is counted");
+    }
+
+    function testFuzz_only_the_exact_leaf_is_in_the_tree(uint256 place, uint256 field, uint256 other) external {
+        place %= LEAVES;
+        _finalize(_sum());
+        (uint256 index, address account, uint8 kind, uint256 amount) =
+            (place, _holder(place), _kind(place), _amount(place));
+        other = _between(other, 1, 200);
+        if (field % 4 == 0) index += other;
+        if (field % 4 == 1) account = address(uint160(account) ^ uint160(other));
+        if (field % 4 == 2) kind = uint8(kind + other);
+        if (field % 4 == 3) amount += other;
+        bytes memory call = abi.encodeCall(distributor.claim, (EPOCH, index, account, kind, amount, _proof(place)));
+        _refuse(address(this), address(distributor), 0, call, EpochDistributor.ProofRefused.selector);
+    }
+
+    function testFuzz_a_share_goes_elsewhere_only_under_its_accounts_signature(uint256 place, uint256 key, address to)
+        external
+    {
+        place %= LEAVES;
+        vm.assume(to != address(0));
+        key = _between(key, 1, type(uint128).max);
+        vm.assume(vm.addr(key) != _holder(place));
+        _finalize(_sum());
+        bytes memory stolen = _claimTo(place, to, key, to);
+        _refuse(to, address(distributor), 0, stolen, EpochDistributor.ClaimNotSigned.selector);
+        bytes memory redirected = _claimTo(place, address(0xE15E), HOLDER_KEY + place, to);
+        _refuse(to, address(distributor), 0, redirected, EpochDistributor.ClaimNotSigned.selector);
+        (bool paid,) = address(distributor).call(_claimTo(place, to, HOLDER_KEY + place, to));
+        vm.assertTrue(paid, "under the signature it is paid");
+        vm.assertEq(token.balanceOf(to), _amount(place), "to whom the account said");
+    }
+
+    function testFuzz_nobody_mints_without_a_budget_nor_beyond_it(address minter, uint256 amount, uint256 budget)
+        external
+    {
+        vm.assume(minter != address(distributor) && minter != address(pool));
+        amount = _between(amount, 0, CAP);
+        budget = _between(budget, 1, CAP);
+        bytes memory call = abi.encodeCall(token.mint, (keccak256("receipt"), minter, amount));
+        _refuse(minter, address(token), 0, call, ModelToken.BudgetExceeded.selector);
+        vm.assume(minter != address(0));
+        vm.prank(address(timelock));
+        token.setBudget(minter, budget);
+        if (amount > budget) {
+            _refuse(minter, address(token), 0, call, ModelToken.BudgetExceeded.selector);
+            return;
+        }
+        vm.prank(minter);
+        token.mint(keccak256("receipt"), minter, amount);
+        vm.assertEq(token.budgetOf(minter), budget - amount, "a mint costs budget");
+    }
+
+    function testFuzz_the_cap_holds_for_all_minters_together(uint256 first, uint256 second) external {
+        first = _between(first, 1, CAP);
+        second = _between(second, 1, CAP);
+        vm.prank(address(timelock));
+        token.setBudget(address(this), 2 * CAP);
+        token.mint(keccak256("first"), address(this), first);
+        bytes memory call = abi.encodeCall(token.mint, (keccak256("second"), address(this), second));
+        if (first + second > CAP) _refuse(address(this), address(token), 0, call, ModelToken.CapExceeded.selector);
+        else token.mint(keccak256("second"), address(this), second);
+        vm.assertLe(token.totalSupply(), CAP, "supply is not above the cap");
+    }
+
+    /// @dev A claim of a leaf of this tree, for calls from outside.
+    function claim(uint256 place) external {
+        distributor.claim(EPOCH, place, _holder(place), _kind(place), _amount(place), _proof(place));
+    }
+
+    /// @dev A claim to `to` under a signature of `key` over a claim to `signedTo`.
+    function _claimTo(uint256 place, address to, uint256 key, address signedTo) private view returns (bytes memory) {
+        return _claimCall(place, to, _sign(key, _typedDigest(address(distributor), _claimHash(place, signedTo))));
+    }
+
+    function _claimCall(uint256 place, address to, bytes memory signature) private view returns (bytes memory) {
+        bytes32[] memory proof = _proof(place);
+        return abi.encodeCall(
+            distributor.claimTo,
+            (EPOCH, place, _holder(place), _kind(place), _amount(place), to, DEADLINE, signature, proof)
+        );
+    }
+
+    function _claimHash(uint256 place, address to) private view returns (bytes32) {
+        bytes32 kind = distributor.CLAIM_TO_TYPEHASH();
+        return keccak256(abi.encode(kind, EPOCH, place, _holder(place), _kind(place), _amount(place), to, DEADLINE));
+    }
+
+    function _propose(uint256 total) private {
+        VerifierRegistry.EpochRoot memory message = _message(_tree[0], total, uint64(LEAVES));
+        registry.propose(message, _quorum(registry.hashEpochRoot(message)));
+    }
+
+    function _finalize(uint256 total) private {
+        _propose(total);
+        _wait(WINDOW);
+        registry.finalize(EPOCH);
+    }
+
+    function _holder(uint256 place) private pure returns (address) {
+        return vm.addr(HOLDER_KEY + place);
+    }
+
+    function _kind(uint256 place) private pure returns (uint8) {
+        return uint8(place % 4);
+    }
+
+    function _amount(uint256 place) private pure returns (uint256) {
+        return 100 + 37 * place;
+    }
+
+    function _sum() private pure returns (uint256 sum) {
+        for (uint256 i = 0; i < LEAVES; ++i) sum += _amount(i);
+    }
+
+    function _leaf(uint256 place) private view returns (bytes32) {
+        return distributor.leafOf(EPOCH, place, _holder(place), _kind(place), _amount(place));
+    }
+
+    function _proof(uint256 place) private view returns (bytes32[] memory) {
+        return PayoutTree.proofOf(_tree, _leaf(place));
+    }
+}

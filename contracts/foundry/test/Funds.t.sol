@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {CapitalPool} from "commonweight/CapitalPool.sol";
+import {RevenueSplitter} from "commonweight/RevenueSplitter.sol";
+import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {Cheats} from "./Cheats.sol";
+import {FundsHandler} from "./FundsHandler.sol";
+import {Genesis} from "./Genesis.sol";
+
+/// @title What holds of a funding round's and a splitter's coins after every step of every history
+contract FundsInvariants is Cheats {
+    FundsHandler private _handler;
+
+    function setUp() external {
+        _handler = new FundsHandler();
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(_handler);
+    }
+
+    /// @dev One campaign for all properties: forge would play the same histories again for each.
+    function invariant_funds() external view {
+        the_pool_has_deposits_less_refunds_less_sweeps();
+        no_more_tokens_are_sold_than_the_hard_cap_buys();
+        the_splitter_has_what_came_less_what_was_released();
+        nobody_earned_more_than_its_past_shares();
+    }
+
+    function the_pool_has_deposits_less_refunds_less_sweeps() private view {
+        CapitalPool pool = _handler.pool();
+        uint256 due = _handler.deposited() - _handler.refunded() - _handler.swept();
+        vm.assertEq(_handler.coin().balanceOf(address(pool)), due, "balance");
+        vm.assertEq(pool.held(), due, "what the pool says that it holds");
+        vm.assertLe(_handler.deposited(), pool.hardCap(), "never beyond the hard cap");
+        address[] memory people = _handler.people();
+        for (uint256 i = 0; i < people.length; ++i) {
+            vm.assertEq(pool.depositOf(people[i]), _handler.depositOf(people[i]), "each has its deposit");
+        }
+    }
+
+    function no_more_tokens_are_sold_than_the_hard_cap_buys() private view {
+        CapitalPool pool = _handler.pool();
+        uint256 left = _handler.token().budgetOf(address(pool));
+        vm.assertEq(left + _handler.bought(), pool.tokensFor(pool.hardCap()), "the budget pays for each sold token");
+    }
+
+    function the_splitter_has_what_came_less_what_was_released() private view {
+        uint256 left = _handler.received() - _handler.paidOut();
+        vm.assertEq(_handler.coin().balanceOf(address(_handler.splitter())), left, "balance");
+        vm.assertEq(_handler.splitter().heldOf(_handler.coin()), left, "what the splitter says that it holds");
+    }
+
+    /// @dev Over all distributions whose share was released, to a unit of rounding each.
+    function nobody_earned_more_than_its_past_shares() private view {
+        RevenueSplitter splitter = _handler.splitter();
+        address[] memory people = _handler.people();
+        for (uint256 i = 0; i < people.length; ++i) {
+            uint256 exact = 0;
+            for (uint256 id = 1; id <= splitter.distributions(); ++id) {
+                if (!splitter.released(id, people[i])) continue;
+                RevenueSplitter.Distribution memory d = splitter.distributionOf(id);
+                uint256 held = _handler.token().getPastBalance(people[i], d.snapshot);
+                exact += d.amount * held * 1e9 / _handler.token().getPastTotalSupply(d.snapshot);
+            }
+            // what did not divide the last time belongs to the holders too: below one unit in all
+            vm.assertLe(_handler.earned(people[i]) * 1e9, exact + 1e9, "not more than its past shares");
+        }
+    }
+}
+
+/// @title Single promises of pool and splitter, over their whole range
+contract FundsTest is Genesis {
+    address private constant ALICE = address(0xA11CE);
+    address private constant BOB = address(0xB0B);
+
+    function setUp() external {
+        _deploy(new ModelRegistry(), "Funds", 2);
+        vm.prank(address(timelock));
+        token.setBudget(address(this), CAP);
+    }
+
+    function testFuzz_below_the_soft_cap_all_comes_back_and_no_token_is_made(uint256 one, uint256 two) external {
+        one = _between(one, 1, SOFT_CAP - 2);
+        two = _between(two, 1, SOFT_CAP - 1 - one);
+        _deposit(ALICE, one);
+        _deposit(BOB, two);
+        vm.warp(pool.deadline());
+        pool.refund(ALICE);
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.refund, (ALICE)), CapitalPool.NothingDeposited.selector);
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.sweep, ()), CapitalPool.WrongPoolStatus.selector);
+        pool.refund(BOB);
+        vm.assertEq(coin.balanceOf(ALICE), one, "Alice has her coins");
+        vm.assertEq(coin.balanceOf(BOB), two, "Bob has his");
+        vm.assertEq(token.totalSupply(), 0, "no token was made");
+    }
+
+    function testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_swept_once(uint256 amount) external {
+        amount = _between(amount, SOFT_CAP, 3 * HARD_CAP);
+        _deposit(ALICE, amount);
+        uint256 taken = amount < HARD_CAP ? amount : HARD_CAP;
+        vm.assertEq(coin.balanceOf(ALICE), amount - taken, "what is beyond the hard cap stays");
+        vm.warp(pool.deadline());
+        pool.sweep();
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.sweep, ()), CapitalPool.AlreadySwept.selector);
+        pool.claim(ALICE);
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.claim, (ALICE)), CapitalPool.NothingDeposited.selector);
+        vm.assertEq(token.balanceOf(ALICE), taken * 3 / 2, "tokens at the price");
+        vm.assertEq(coin.balanceOf(address(timelock)), taken, "the treasury has the deposits");
+    }
+
+    function testFuzz_a_permit_is_as_good_as_an_approval_and_survives_a_front_runner(uint256 key, bool usedBefore)
+        external
+    {
+        key = _between(key, 1, type(uint128).max);
+        address owner = vm.addr(key);
+        coin.print(owner, SOFT_CAP);
+        bytes32 content = keccak256(
+            abi.encode(
+                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
+                owner, address(pool), SOFT_CAP, 0, _now()
+            )
+        );
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", coin.DOMAIN_SEPARATOR(), content));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        if (usedBefore) coin.permit(owner, address(pool), SOFT_CAP, _now(), v, r, s);
+        vm.prank(owner);
+        pool.depositWithPermit(SOFT_CAP, _now(), v, r, s);
+        vm.assertEq(pool.depositOf(owner), SOFT_CAP, "deposited");
+    }
+
+    /// @notice Who sells after the snapshot keeps the share, who buys gets none, and together they lose nothing.
+    function testFuzz_a_transfer_after_the_snapshot_changes_no_share(uint256 one, uint256 two, uint256 sold, uint256 paid)
+        external
+    {
+        (one, two) = (_between(one, 1, CAP / 2), _between(two, 1, CAP / 2));
+        paid = _between(paid, 1, type(uint96).max);
+        token.mint("one", ALICE, one);
+        token.mint("two", BOB, two);
+        _wait(SNAPSHOT_AGE);
+        uint256 id = _distribute(paid);
+        vm.prank(ALICE);
+        token.transfer(BOB, _between(sold, 0, one));
+        splitter.release(id, BOB);
+        splitter.release(id, ALICE);
+        _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.AlreadyReleased.selector);
+        vm.assertEq(coin.balanceOf(ALICE), paid * one / (one + two), "Alice has the share of the snapshot");
+        vm.assertEq(coin.balanceOf(BOB), paid * two / (one + two), "Bob has his");
+    }
+
+    /// @notice Votes lent to somebody else carry no revenue with them.
+    function testFuzz_revenue_follows_balances_not_votes(uint256 one, uint256 paid) external {
+        one = _between(one, 1, CAP);
+        paid = _between(paid, 1, type(uint96).max);
+        token.mint("one", ALICE, one);
+        vm.prank(ALICE);
+        token.delegate(BOB);
+        _wait(SNAPSHOT_AGE);
+        uint256 id = _distribute(paid);
+        _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.NoShare.selector);
+        splitter.release(id, ALICE);
+        vm.assertLe(paid - coin.balanceOf(ALICE), 1, "Alice has it, to a unit");
+    }
+
+    function _deposit(address who, uint256 amount) private {
+        coin.print(who, amount);
+        vm.prank(who);
+        coin.approve(address(pool), amount);
+        vm.prank(who);
+        pool.deposit(amount);
+    }
+
+    function _distribute(uint256 amount) private returns (uint256) {
+        coin.print(address(this), amount);
+        coin.approve(address(splitter), amount);
+        return splitter.distribute(coin, amount);
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {CapitalPool} from "commonweight/CapitalPool.sol";
+import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {RevenueSplitter} from "commonweight/RevenueSplitter.sol";
+import {Genesis} from "./Genesis.sol";
+
+/// @title Random histories of a funding round and of revenue, beside a second account of every coin
+contract FundsHandler is Genesis {
+    uint256 private constant PEOPLE = 5;
+
+    // the pool
+    mapping(address account => uint256) public depositOf;
+    uint256 public deposited;
+    uint256 public refunded;
+    uint256 public swept;
+    uint256 public bought;
+    bool private _swept;
+
+    // the splitter
+    mapping(uint256 id => mapping(address account => bool)) public released;
+    mapping(address account => uint256) public earned;
+    uint256 public received;
+    uint256 public paidOut;
+
+    uint256 private constant MINTED = 3_000;
+
+    constructor() {
+        _deploy(new ModelRegistry(), "Funded", 2);
+        vm.prank(address(timelock));
+        token.setBudget(address(this), MINTED);
+        for (uint256 i = 0; i < PEOPLE; ++i) token.mint(bytes32(i + 1), _person(i), 100 * i + 13);
+        _wait(2 * SNAPSHOT_AGE);
+    }
+
+    // ---- the pool
+
+    /// @notice With approval or with a permit; what is beyond the hard cap is not taken.
+    function deposit(uint256 seed) external {
+        uint256 amount = _between(seed >> 8, 1, HARD_CAP);
+        (address person, bytes memory call) = (_person(seed), abi.encodeCall(CapitalPool.deposit, (amount)));
+        coin.print(person, amount);
+        vm.prank(person);
+        coin.approve(address(pool), amount);
+        if (_status() != CapitalPool.Status.Open) {
+            _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            return;
+        }
+        uint256 taken = amount < HARD_CAP - deposited ? amount : HARD_CAP - deposited;
+        if (pool.tokensFor(depositOf[person] + taken) == 0) return;
+        vm.prank(person);
+        vm.assertEq(pool.deposit(amount), taken, "what is taken is what fits");
+        depositOf[person] += taken;
+        deposited += taken;
+    }
+
+    /// @notice A round that failed pays each deposit back, once.
+    function refund(uint256 seed) external {
+        address person = _person(seed);
+        bytes memory call = abi.encodeCall(CapitalPool.refund, (person));
+        if (_status() != CapitalPool.Status.Failed) {
+            _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            return;
+        }
+        uint256 amount = depositOf[person];
+        if (amount > 0) {
+            uint256 before = coin.balanceOf(person);
+            pool.refund(person);
+            vm.assertEq(coin.balanceOf(person) - before, amount, "the deposit comes back whole");
+            (depositOf[person], refunded) = (0, refunded + amount);
+        }
+        _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
+    }
+
+    /// @notice A round that succeeded pays each deposit in tokens, once.
+    function claim(uint256 seed) external {
+        address person = _person(seed);
+        bytes memory call = abi.encodeCall(CapitalPool.claim, (person));
+        if (_status() != CapitalPool.Status.Succeeded) {
+            _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            return;
+        }
+        if (depositOf[person] > 0) {
+            uint256 before = token.balanceOf(person);
+            uint256 due = depositOf[person] * 3 / 2;
+            pool.claim(person);
+            vm.assertEq(token.balanceOf(person) - before, due, "tokens at the price");
+            (depositOf[person], bought) = (0, bought + due);
+        }
+        _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
+    }
+
+    function sweep() external {
+        bytes memory call = abi.encodeCall(CapitalPool.sweep, ());
+        if (_status() != CapitalPool.Status.Succeeded) {
+            _refuse(address(this), address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            return;
+        }
+        if (!_swept) {
+            uint256 before = coin.balanceOf(address(timelock));
+            pool.sweep();
+            (_swept, swept) = (true, deposited);
+            vm.assertEq(coin.balanceOf(address(timelock)) - before, swept, "the treasury has the deposits");
+        }
+        _refuse(address(this), address(pool), 0, call, CapitalPool.AlreadySwept.selector);
+    }
+
+    /// @notice One history in about forty is one of a round that the timelock ended.
+    function cancel(uint256 seed) external {
+        if (_status() != CapitalPool.Status.Open || seed % 8 > 0) return;
+        vm.prank(address(timelock));
+        pool.cancel();
+    }
+
+    /// @notice Past the deadline the round is decided.
+    function closePool(uint256 seed) external {
+        if (_status() == CapitalPool.Status.Open && seed % 4 == 0) vm.warp(pool.deadline());
+    }
+
+    // ---- the splitter
+
+    function distribute(uint256 seed) external {
+        uint256 amount = _between(seed, 1, 1_000_000);
+        coin.print(address(this), amount);
+        coin.approve(address(splitter), amount);
+        splitter.distribute(coin, amount);
+        received += amount;
+    }
+
+    /// @notice Revenue that came by a plain transfer.
+    function distributeSurplus(uint256 seed) external {
+        uint256 amount = _between(seed, 1, 1_000_000);
+        coin.print(address(splitter), amount);
+        splitter.distributeSurplus(coin);
+        received += amount;
+    }
+
+    /// @notice A share is what was held at the snapshot, whatever was transferred since, and is paid once.
+    function release(uint256 seed) external {
+        if (splitter.distributions() == 0) return;
+        (address person, uint256 id) = (_person(seed), _between(seed >> 8, 1, splitter.distributions()));
+        RevenueSplitter.Distribution memory d = splitter.distributionOf(id);
+        bytes memory call = abi.encodeCall(RevenueSplitter.release, (id, person));
+        uint256 held = token.getPastBalance(person, d.snapshot);
+        if (released[id][person] || held == 0) {
+            bytes4 why = released[id][person] ? RevenueSplitter.AlreadyReleased.selector : RevenueSplitter.NoShare.selector;
+            _refuse(person, address(splitter), 0, call, why);
+            return;
+        }
+        uint256 before = coin.balanceOf(person);
+        splitter.release(id, person);
+        uint256 paid = coin.balanceOf(person) - before;
+        // a release adds at most one unit out of the fractions that earlier ones left
+        uint256 share = d.amount * held / token.getPastTotalSupply(d.snapshot);
+        vm.assertLe(paid, share + 2, "nobody gets more than its share");
+        vm.assertGe(paid + 1, share, "nobody gets less than its share");
+        released[id][person] = true;
+        earned[person] += paid;
+        paidOut += paid;
+    }
+
+    // ---- holders
+
+    /// @notice Nothing that is transferred after a snapshot changes a share: seen as soon as it is done.
+    function transfer(uint256 seed) external {
+        (address from, address to) = (_person(seed), _person(seed >> 8));
+        uint256 count = splitter.distributions();
+        (uint256 one, uint256 two) = count == 0 ? (0, 0) : _shares(count, from, to);
+        uint256 amount = _between(seed >> 16, 0, token.balanceOf(from));
+        vm.prank(from);
+        token.transfer(to, amount);
+        if (count == 0) return;
+        (uint256 afterOne, uint256 afterTwo) = _shares(count, from, to);
+        vm.assertTrue(one == afterOne && two == afterTwo, "a transfer after the snapshot changes nothing");
+    }
+
+    function wait(uint256 seed) external {
+        _wait(_between(seed, 1, 2 * SNAPSHOT_AGE));
+    }
+
+    // ---- what invariants ask
+
+    function people() external pure returns (address[] memory found) {
+        found = new address[](PEOPLE);
+        for (uint256 i = 0; i < PEOPLE; ++i) found[i] = _person(i);
+    }
+
+    // ---- parts
+
+    function _shares(uint256 id, address one, address two) private view returns (uint256, uint256) {
+        return (splitter.releasable(id, one), splitter.releasable(id, two));
+    }
+
+    /// @dev By the rules alone: the hard cap, else the deadline and the soft cap.
+    function _status() private view returns (CapitalPool.Status) {
+        if (pool.cancelled()) return CapitalPool.Status.Failed;
+        if (deposited == HARD_CAP) return CapitalPool.Status.Succeeded;
+        if (_now() < pool.deadline()) return CapitalPool.Status.Open;
+        return deposited >= SOFT_CAP ? CapitalPool.Status.Succeeded : CapitalPool.Status.Failed;
+    }
+
+    function _person(uint256 seed) private pure returns (address) {
+        return address(uint160(0xB0B0000 + seed % PEOPLE));
+    }
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
+import {CapitalPool} from "commonweight/CapitalPool.sol";
+import {EpochDistributor} from "commonweight/EpochDistributor.sol";
+import {ModelGovernor} from "commonweight/ModelGovernor.sol";
+import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {ModelTimelock} from "commonweight/ModelTimelock.sol";
+import {ModelToken} from "commonweight/ModelToken.sol";
+import {RevenueSplitter} from "commonweight/RevenueSplitter.sol";
+import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {Coin} from "../src/Coin.sol";
+import {Cheats} from "./Cheats.sol";
+
+/// @title Deploys a model as contracts/deploy.py does, and signs for its verifiers
+abstract contract Genesis is Cheats {
+    uint256 internal constant CAP = 10_000;
+    uint256 internal constant MAX_EPOCH_TOTAL = 3_000;
+    uint256 internal constant MIN_STAKE = 10 ether;
+    uint256 internal constant BOND = 1 ether;
+    uint256 internal constant SLASH_CAP = 4 ether;
+    uint256 internal constant NODE_SLASH_CAP = 3 ether;
+    uint64 internal constant WINDOW = 1 hours;
+    uint64 internal constant NODE_DELAY = 1 days;
+    uint256 internal constant THRESHOLD = 2;
+    uint48 internal constant VOTING_DELAY = 1;
+    uint32 internal constant VOTING_PERIOD = 1 days;
+    uint256 internal constant TIMELOCK_DELAY = 1 hours;
+    uint256 internal constant PROPOSAL_THRESHOLD = 100;
+    uint48 internal constant SNAPSHOT_AGE = 1 hours;
+    uint256 internal constant SOFT_CAP = 1_000;
+    uint256 internal constant HARD_CAP = 2_000;
+    uint64 internal constant POOL_TIME = 10 days;
+
+    /// @dev Has every power at deployment and none afterwards.
+    address internal constant DEPLOYER = address(0xD);
+
+    ModelRegistry public models;
+    ModelTimelock public timelock;
+    ModelToken public token;
+    ModelGovernor public governor;
+    VerifierRegistry public registry;
+    EpochDistributor public distributor;
+    RevenueSplitter public splitter;
+    CapitalPool public pool;
+    Coin public coin;
+    bytes32 public model;
+
+    /// @dev Keys of the verifiers in the order of their addresses: signatures must be sorted so.
+    uint256[] internal keys;
+    /// @dev Their addresses, since making them from keys is what takes most time.
+    address[] internal seats;
+
+    function _deploy(ModelRegistry models_, string memory name, uint256 verifierCount) internal {
+        models = models_;
+        model = models.modelId(DEPLOYER, name);
+        _makeKeys(verifierCount);
+        address[] memory executors = new address[](1);
+        timelock = new ModelTimelock(TIMELOCK_DELAY, new address[](0), executors, DEPLOYER);
+        token = new ModelToken(name, "SHARE", CAP, DEPLOYER, address(timelock));
+        governor = new ModelGovernor(
+            name, IVotes(address(token)), timelock, VOTING_DELAY, VOTING_PERIOD, PROPOSAL_THRESHOLD, 4, 0
+        );
+        registry = new VerifierRegistry(address(timelock), model, seats, _rules());
+        distributor = new EpochDistributor(token, registry);
+        splitter = new RevenueSplitter(token, SNAPSHOT_AGE);
+        coin = new Coin();
+        pool = new CapitalPool(token, address(timelock), _terms());
+        _handOver(name);
+    }
+
+    function _terms() private view returns (CapitalPool.Terms memory) {
+        return CapitalPool.Terms({
+            currency: coin,
+            softCap: SOFT_CAP,
+            hardCap: HARD_CAP,
+            deadline: uint64(_now() + POOL_TIME),
+            tokenUnits: 3,
+            paidUnits: 2
+        });
+    }
+
+    function _rules() private pure returns (VerifierRegistry.Rules memory) {
+        return VerifierRegistry.Rules({
+            threshold: THRESHOLD,
+            minStake: MIN_STAKE,
+            challengeWindow: WINDOW,
+            bond: BOND,
+            slashCap: SLASH_CAP,
+            maxEpochTotal: MAX_EPOCH_TOTAL,
+            nodeSlashCap: NODE_SLASH_CAP,
+            nodeWithdrawalDelay: NODE_DELAY
+        });
+    }
+
+    function _handOver(string memory name) private {
+        vm.startPrank(DEPLOYER);
+        token.setBudget(address(distributor), CAP);
+        token.setBudget(address(pool), pool.tokensFor(HARD_CAP));
+        timelock.grantRole(timelock.PROPOSER_ROLE(), address(governor));
+        timelock.grantRole(timelock.CANCELLER_ROLE(), address(governor));
+        token.grantRole(bytes32(0), address(timelock));
+        token.renounceRole(bytes32(0), DEPLOYER);
+        timelock.renounceRole(bytes32(0), DEPLOYER);
+        models.register(
+            ModelRegistry.Model({
+                name: name,
+                token: address(token),
+                timelock: address(timelock),
+                governor: address(governor),
+                verifierRegistry: address(registry),
+                distributor: address(distributor),
+                splitter: address(splitter),
+                pool: address(pool)
+            })
+        );
+        vm.stopPrank();
+    }
+
+    /// @dev The verifiers stake the least that counts.
+    function _stakeAll() internal {
+        for (uint256 i = 0; i < seats.length; ++i) _stake(seats[i], MIN_STAKE);
+    }
+
+    function _stake(address verifier, uint256 amount) internal {
+        vm.deal(verifier, verifier.balance + amount);
+        vm.prank(verifier);
+        registry.stake{value: amount}();
+    }
+
+    function _makeKeys(uint256 count) private {
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 key = _derive(uint256(keccak256("verifier")), i) >> 8;
+            address seat = vm.addr(key);
+            uint256 j = keys.length;
+            keys.push(key);
+            seats.push(seat);
+            for (; j > 0 && seats[j - 1] > seat; --j) (keys[j], seats[j]) = (keys[j - 1], seats[j - 1]);
+            (keys[j], seats[j]) = (key, seat);
+        }
+    }
+
+    /// @dev Signatures of these verifiers (places in `keys`, ascending) under a digest.
+    function _signatures(bytes32 digest, uint256[] memory places) internal view returns (bytes[] memory made) {
+        made = new bytes[](places.length);
+        for (uint256 i = 0; i < places.length; ++i) made[i] = _sign(keys[places[i]], digest);
+    }
+
+    /// @dev The first verifiers' signatures, as many as are needed.
+    function _quorum(bytes32 digest) internal view returns (bytes[] memory) {
+        uint256[] memory places = new uint256[](THRESHOLD);
+        for (uint256 i = 0; i < places.length; ++i) places[i] = i;
+        return _signatures(digest, places);
+    }
+
+    /// @dev EIP-712 digest under the domain of one of the model's contracts, computed here once more.
+    function _typedDigest(address verifyingContract, bytes32 content) internal view returns (bytes32) {
+        return _typedDigest(verifyingContract, "Commonweight", content);
+    }
+
+    function _typedDigest(address verifyingContract, string memory name, bytes32 content)
+        internal
+        view
+        returns (bytes32)
+    {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256(bytes(name)),
+                keccak256("1"),
+                block.chainid,
+                verifyingContract
+            )
+        );
+        return keccak256(abi.encodePacked(hex"1901", domain, content));
+    }
+
+    /// @dev The next root that the registry would take.
+    function _message(bytes32 root, uint256 total, uint64 count)
+        internal
+        view
+        returns (VerifierRegistry.EpochRoot memory)
+    {
+        uint64 epoch = registry.finalizedEpochs() + 1;
+        return VerifierRegistry.EpochRoot({
+            model: model,
+            epoch: epoch,
+            attempt: registry.epochOf(epoch).attempt,
+            root: root,
+            total: total,
+            count: count,
+            logSize: epoch * 10,
+            logRoot: keccak256(abi.encode("log", epoch)),
+            deadline: uint64(_now() + 1 hours)
+        });
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {Genesis} from "./Genesis.sol";
+
+/// @title What k signatures under a root are good for, and for how long a root can be disputed
+contract RootsTest is Genesis {
+    address private constant CHALLENGER = address(0xC4A1);
+
+    function setUp() external {
+        _deploy(new ModelRegistry(), "Roots", 4);
+        _stakeAll();
+        vm.deal(CHALLENGER, 10 * BOND);
+    }
+
+    function testFuzz_signatures_bind_every_field(uint256 field, uint64 other) external {
+        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
+        bytes[] memory signatures = _quorum(registry.hashEpochRoot(message));
+        _alter(message, field % 9, other);
+        (bool taken,) = address(registry).call(abi.encodeCall(registry.propose, (message, signatures)));
+        vm.assertFalse(taken, "signatures over another message count nothing");
+    }
+
+    /// @dev Changes one field, always to a value that it had not.
+    function _alter(VerifierRegistry.EpochRoot memory message, uint256 field, uint64 other) private pure {
+        if (field == 0) message.model = keccak256(abi.encode(other));
+        if (field == 1) message.epoch += other == 0 ? 1 : other % 1_000 + 1;
+        if (field == 2) message.attempt += uint32(other % 1_000) + 1;
+        if (field == 3) message.root = keccak256(abi.encode(other));
+        if (field == 4) message.total = other % 1_000;
+        if (field == 5) message.count += other % 1_000 + 1;
+        if (field == 6) message.logSize += other % 1_000 + 1;
+        if (field == 7) message.logRoot = keccak256(abi.encode(other));
+        if (field == 8) message.deadline += other % 1_000 + 1;
+    }
+
+    function testFuzz_fewer_than_k_or_the_same_signature_again_are_no_quorum(uint256 seed) external {
+        VerifierRegistry.EpochRoot memory message = _message(bytes32(seed), 1_000, 3);
+        bytes32 digest = registry.hashEpochRoot(message);
+        uint256[] memory places = new uint256[](1);
+        places[0] = seed % keys.length;
+        bytes memory call = abi.encodeCall(registry.propose, (message, _signatures(digest, places)));
+        _refuse(address(this), address(registry), 0, call, VerifierRegistry.TooFewSignatures.selector);
+        uint256[] memory twice = new uint256[](2);
+        (twice[0], twice[1]) = (places[0], places[0]);
+        call = abi.encodeCall(registry.propose, (message, _signatures(digest, twice)));
+        _refuse(address(this), address(registry), 0, call, VerifierRegistry.SignersNotSorted.selector);
+    }
+
+    function testFuzz_strangers_and_verifiers_without_stake_do_not_count(uint256 key) external {
+        key = _between(key, 1, type(uint128).max);
+        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
+        bytes32 digest = registry.hashEpochRoot(message);
+        bytes[] memory signatures = _sorted(digest, key, keys[0]);
+        bytes memory call = abi.encodeCall(registry.propose, (message, signatures));
+        _refuse(address(this), address(registry), 0, call, VerifierRegistry.NotVerifier.selector);
+        vm.prank(address(timelock));
+        registry.admit(vm.addr(key));
+        _refuse(address(this), address(registry), 0, call, VerifierRegistry.StakeTooSmall.selector);
+    }
+
+    function _sorted(bytes32 digest, uint256 one, uint256 two) private pure returns (bytes[] memory made) {
+        if (vm.addr(one) > vm.addr(two)) (one, two) = (two, one);
+        made = new bytes[](2);
+        (made[0], made[1]) = (_sign(one, digest), _sign(two, digest));
+    }
+
+    /// @notice A root that fell stays fallen: its signatures name the attempt.
+    function testFuzz_signatures_under_a_rejected_root_do_not_serve_again(bytes32 root) external {
+        (VerifierRegistry.EpochRoot memory message, bytes[] memory signatures) = _propose(root);
+        _challenge(message.epoch);
+        vm.prank(address(timelock));
+        registry.resolve(message.epoch, true);
+        _restake();
+        bytes memory same = abi.encodeCall(registry.propose, (message, signatures));
+        _refuse(address(this), address(registry), 0, same, VerifierRegistry.WrongAttempt.selector);
+        message.attempt = 1;
+        (bool taken,) = address(registry).call(abi.encodeCall(registry.propose, (message, signatures)));
+        vm.assertFalse(taken, "the next attempt needs signatures of its own");
+        registry.propose(message, _quorum(registry.hashEpochRoot(message)));
+    }
+
+    function testFuzz_a_failed_challenge_restarts_the_window(uint256 before, uint256 later) external {
+        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        _wait(_between(before, 0, WINDOW - 1));
+        _challenge(message.epoch);
+        _wait(_between(later, 0, 3 * WINDOW));
+        vm.prank(address(timelock));
+        registry.resolve(message.epoch, false);
+        _wait(WINDOW - 1);
+        bytes memory early = abi.encodeCall(registry.finalize, (message.epoch));
+        _refuse(address(this), address(registry), 0, early, VerifierRegistry.WindowOpen.selector);
+        _wait(1);
+        registry.finalize(message.epoch);
+        vm.assertTrue(registry.isFinal(message.epoch), "after a whole window it is final");
+    }
+
+    function testFuzz_a_root_is_disputed_in_its_window_only_and_for_the_bond_only(uint256 wait, uint256 value) external {
+        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        bytes memory call = abi.encodeCall(registry.challenge, (message.epoch));
+        value = _between(value, 0, 5 * BOND);
+        if (value != BOND) _refuse(CHALLENGER, address(registry), value, call, VerifierRegistry.WrongBond.selector);
+        _wait(WINDOW + _between(wait, 0, 10 * WINDOW));
+        _refuse(CHALLENGER, address(registry), BOND, call, VerifierRegistry.WindowClosed.selector);
+    }
+
+    function testFuzz_a_slash_takes_the_cap_or_all_that_is_left(uint256 faults) external {
+        faults = _between(faults, 1, 5);
+        address accused = seats[3];
+        for (uint256 i = 0; i < faults; ++i) {
+            VerifierRegistry.VerifierFault memory fault =
+                VerifierRegistry.VerifierFault(model, accused, bytes32(i + 1), uint64(_now()));
+            registry.punish(fault, _quorum(registry.hashVerifierFault(fault)));
+        }
+        uint256 taken = faults * SLASH_CAP < MIN_STAKE ? faults * SLASH_CAP : MIN_STAKE;
+        vm.assertEq(registry.stakeOf(accused), MIN_STAKE - taken, "the accused has the rest");
+        vm.assertEq(address(timelock).balance, taken, "the timelock has the slash");
+    }
+
+    function testFuzz_the_limit_of_an_epoch_is_what_governance_set(uint256 limit, uint256 total) external {
+        limit = _between(limit, 1, CAP);
+        vm.prank(address(timelock));
+        registry.setMaxEpochTotal(limit);
+        total = _between(total, 1, CAP);
+        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), total, 1);
+        bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
+        if (total > limit) _refuse(address(this), address(registry), 0, call, VerifierRegistry.TotalTooLarge.selector);
+        else registry.propose(message, _quorum(registry.hashEpochRoot(message)));
+    }
+
+    function _propose(bytes32 root) private returns (VerifierRegistry.EpochRoot memory message, bytes[] memory signed) {
+        message = _message(root, 1_000, 3);
+        message.deadline += 1 days;
+        signed = _quorum(registry.hashEpochRoot(message));
+        registry.propose(message, signed);
+    }
+
+    function _challenge(uint64 epoch) private {
+        vm.prank(CHALLENGER);
+        registry.challenge{value: BOND}(epoch);
+    }
+
+    function _restake() private {
+        for (uint256 i = 0; i < seats.length; ++i) _stake(seats[i], SLASH_CAP);
+    }
+}

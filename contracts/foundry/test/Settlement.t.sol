@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {Cheats} from "./Cheats.sol";
+import {SettlementHandler} from "./SettlementHandler.sol";
+
+/// @title What holds after every step of every history from roots to tokens
+contract SettlementInvariants is Cheats {
+    SettlementHandler private _handler;
+
+    function setUp() external {
+        _handler = new SettlementHandler();
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(_handler);
+    }
+
+    /// @dev One campaign for all properties: forge would play the same histories again for each.
+    function invariant_settlement() external view {
+        supply_is_what_was_minted_and_never_above_the_cap();
+        for (uint64 epoch = 1; epoch <= _handler.open(); ++epoch) {
+            an_epoch_pays_what_was_claimed_and_at_most_its_final_total(epoch);
+            _handler.checkReceipts(epoch);
+        }
+        for (uint64 epoch = 1; epoch < _handler.open(); ++epoch) a_final_epoch_is_the_proposed_one(epoch);
+    }
+
+    function supply_is_what_was_minted_and_never_above_the_cap() private view {
+        uint256 supply = _handler.token().totalSupply();
+        vm.assertEq(supply, _handler.minted(), "supply is the sum of the mints");
+        vm.assertEq(supply, _handler.balances(), "supply is the sum of the balances");
+        vm.assertLe(supply, _handler.token().cap(), "supply is not above the cap");
+    }
+
+    function an_epoch_pays_what_was_claimed_and_at_most_its_final_total(uint64 epoch) private view {
+        uint256 paid = _handler.distributor().paid(epoch);
+        vm.assertEq(paid, _handler.paidIn(epoch), "paid is the sum of the claims");
+        VerifierRegistry.Epoch memory state = _handler.registry().epochOf(epoch);
+        bool done = state.status == VerifierRegistry.Status.Final;
+        vm.assertLe(paid, done ? state.total : 0, "paid is within the final total, and nothing before");
+    }
+
+    function a_final_epoch_is_the_proposed_one(uint64 epoch) private view {
+        VerifierRegistry.Epoch memory state = _handler.registry().epochOf(epoch);
+        vm.assertTrue(state.status == VerifierRegistry.Status.Final, "epochs are final in order");
+        vm.assertEq(state.total, _handler.totalOf(epoch), "the final total is the proposed one");
+        vm.assertLe(state.total, _handler.registry().maxEpochTotal(), "the total is within the limit");
+    }
+
+    /// @notice The handler gets where the properties are about something.
+    function test_histories_reach_claims_disputes_and_the_cap() external {
+        bytes4[6] memory actions = [
+            _handler.settle.selector,
+            _handler.propose.selector,
+            _handler.challenge.selector,
+            _handler.resolve.selector,
+            _handler.finalize.selector,
+            _handler.claim.selector
+        ];
+        for (uint256 i = 0; i < 200; ++i) {
+            uint256 drawn = _derive(7, i);
+            bytes4 action = actions[drawn % actions.length];
+            uint256 argument = action == _handler.resolve.selector ? (drawn >> 8) % 2 : drawn;
+            (bool done,) = address(_handler).call(abi.encodePacked(action, argument));
+            vm.assertTrue(done, "no action reverts");
+        }
+        vm.assertGe(_handler.claims(), 20, "claims");
+        vm.assertGe(_handler.rejected(), 1, "roots that fell");
+        vm.assertGe(_handler.minted() * 10, _handler.token().cap() * 9, "nearly all of the cap");
+    }
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {EpochDistributor} from "commonweight/EpochDistributor.sol";
+import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {ModelToken} from "commonweight/ModelToken.sol";
+import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {Genesis} from "./Genesis.sol";
+import {PayoutTree} from "./PayoutTree.sol";
+
+/// @title Random histories from roots to tokens, honest steps and attacks, beside a second account of what must hold
+/// @notice An action never reverts: what must be refused is tried, and has to fail with the right error.
+contract SettlementHandler is Genesis {
+    struct Leaf {
+        uint256 index;
+        address account;
+        uint8 kind;
+        uint256 amount;
+        bool claimed;
+    }
+
+    uint256 private constant HOLDER_KEY = 0xA11CE;
+    uint256 private constant HOLDERS = 5;
+
+    address[] private _holders;
+    Leaf private _none;
+    mapping(uint64 epoch => Leaf[]) private _leaves;
+    mapping(uint64 epoch => bytes32[]) private _trees;
+    mapping(uint64 epoch => uint256) public totalOf;
+    mapping(uint64 epoch => uint256) public paidIn;
+    mapping(uint64 epoch => uint256) public closesAt;
+    uint256 public minted;
+    uint256 public claims;
+    uint64 public rejected;
+
+    constructor() {
+        _deploy(new ModelRegistry(), "Settled", 4);
+        _stakeAll();
+        for (uint256 i = 0; i < HOLDERS; ++i) _holders.push(vm.addr(HOLDER_KEY + i));
+    }
+
+    // ---- honest steps
+
+    /// @notice A root over 2 to 9 leaves, sometimes with a total below their sum: k verifiers may lie.
+    function propose(uint256 seed) external {
+        uint64 epoch = _open();
+        if (_status(epoch) != VerifierRegistry.Status.None) return;
+        uint256 total = _drawLeaves(epoch, seed);
+        bytes32 root = _trees[epoch][0];
+        VerifierRegistry.EpochRoot memory message = _message(root, total, uint64(_leaves[epoch].length));
+        registry.propose(message, _quorum(registry.hashEpochRoot(message)));
+        totalOf[epoch] = total;
+        closesAt[epoch] = _now() + WINDOW;
+    }
+
+    function challenge(uint256 seed) external {
+        uint64 epoch = _open();
+        if (_status(epoch) != VerifierRegistry.Status.Proposed || _now() >= closesAt[epoch]) return;
+        address challenger = _holder(seed);
+        vm.deal(challenger, BOND);
+        vm.prank(challenger);
+        registry.challenge{value: BOND}(epoch);
+    }
+
+    function resolve(bool upheld) external {
+        uint64 epoch = _open();
+        if (_status(epoch) != VerifierRegistry.Status.Disputed) return;
+        vm.prank(address(timelock));
+        registry.resolve(epoch, upheld);
+        if (!upheld) closesAt[epoch] = _now() + WINDOW;
+        if (!upheld) return;
+        ++rejected;
+        for (uint256 i = 0; i < keys.length; ++i) _topUp(seats[i]);
+    }
+
+    function wait(uint256 seed) external {
+        _wait(_between(seed, 1, WINDOW));
+    }
+
+    /// @notice Too early it is refused, in time it is done.
+    function finalize() external {
+        uint64 epoch = _open();
+        if (_status(epoch) != VerifierRegistry.Status.Proposed) return;
+        if (_now() < closesAt[epoch]) {
+            bytes memory early = abi.encodeCall(registry.finalize, (epoch));
+            _refuse(address(this), address(registry), 0, early, VerifierRegistry.WindowOpen.selector);
+            vm.warp(closesAt[epoch]);
+        }
+        registry.finalize(epoch);
+    }
+
+    /// @notice Any leaf of any epoch, for anybody: the one right answer is known beforehand.
+    function claim(uint256 seed) external {
+        (uint64 epoch, Leaf storage leaf) = _pick(seed);
+        if (epoch == 0) return;
+        bytes4 refusal = _refusal(epoch, leaf);
+        bytes memory call = _claimCall(epoch, leaf, leaf.amount);
+        if (refusal != bytes4(0)) {
+            _refuse(_holder(seed), address(distributor), 0, call, refusal);
+            return;
+        }
+        _claim(_holder(seed), epoch, leaf);
+    }
+
+    /// @notice The account sends its share elsewhere, under its signature.
+    function claimTo(uint256 seed) external {
+        (uint64 epoch, Leaf storage leaf) = _pick(seed);
+        if (epoch == 0 || _refusal(epoch, leaf) != bytes4(0)) return;
+        address to = _holder(seed >> 8);
+        uint256 deadline = _now();
+        bytes memory signature = _signClaim(epoch, leaf, to, deadline);
+        bytes32[] memory proof = _proof(epoch, leaf);
+        distributor.claimTo(
+            epoch, leaf.index, leaf.account, leaf.kind, leaf.amount, to, deadline, signature, proof
+        );
+        _book(epoch, leaf);
+    }
+
+    /// @notice A root from proposal to its last claim, where nobody disputes it: brings histories near the cap.
+    function settle(uint256 seed) external {
+        this.propose(seed);
+        this.finalize();
+        uint64 epoch = registry.finalizedEpochs();
+        for (uint256 i = 0; i < _leaves[epoch].length; ++i) {
+            if (_refusal(epoch, _leaves[epoch][i]) == bytes4(0)) _claim(_holder(seed), epoch, _leaves[epoch][i]);
+        }
+    }
+
+    function transfer(uint256 seed) external {
+        address from = _holder(seed);
+        uint256 amount = _between(seed >> 16, 0, token.balanceOf(from));
+        vm.prank(from);
+        token.transfer(_holder(seed >> 8), amount);
+    }
+
+    // ---- attacks
+
+    /// @notice A leaf with another amount, or under another epoch's root.
+    function claimAltered(uint256 seed) external {
+        (uint64 epoch, Leaf storage leaf) = _pick(seed);
+        if (epoch == 0 || !registry.isFinal(epoch)) return;
+        bytes memory call = _claimCall(epoch, leaf, leaf.amount + 1);
+        _refuse(_holder(seed), address(distributor), 0, call, EpochDistributor.ProofRefused.selector);
+    }
+
+    /// @notice Somebody takes another's share to his own address.
+    function stealClaim(uint256 seed) external {
+        (uint64 epoch, Leaf storage leaf) = _pick(seed);
+        if (epoch == 0) return;
+        address thief = address(0x7111EF);
+        bytes memory call = abi.encodeCall(
+            distributor.claimTo,
+            (
+                epoch, leaf.index, leaf.account, leaf.kind, leaf.amount, thief, _now(),
+                _sign(0xBAD, keccak256("claim")), _proof(epoch, leaf)
+            )
+        );
+        _refuse(thief, address(distributor), 0, call, EpochDistributor.ClaimNotSigned.selector);
+    }
+
+    function mintDirectly(uint256 seed) external {
+        bytes32 receipt = keccak256(abi.encode("made up", seed));
+        bytes memory call = abi.encodeCall(token.mint, (receipt, _holder(seed), _between(seed, 1, CAP)));
+        _refuse(_holder(seed), address(token), 0, call, ModelToken.BudgetExceeded.selector);
+    }
+
+    /// @notice One verifier's signature given twice, or two in the wrong order.
+    function proposeUnsorted(uint256 seed) external {
+        if (_status(_open()) != VerifierRegistry.Status.None) return;
+        VerifierRegistry.EpochRoot memory message = _message(bytes32(seed), 1, 1);
+        uint256[] memory places = new uint256[](2);
+        places[0] = 1;
+        places[1] = seed % 2;
+        bytes[] memory signatures = _signatures(registry.hashEpochRoot(message), places);
+        bytes memory call = abi.encodeCall(registry.propose, (message, signatures));
+        _refuse(_holder(seed), address(registry), 0, call, VerifierRegistry.SignersNotSorted.selector);
+    }
+
+    function proposeTooMuch(uint256 seed) external {
+        if (_status(_open()) != VerifierRegistry.Status.None) return;
+        VerifierRegistry.EpochRoot memory message = _message(bytes32(seed), _between(seed, MAX_EPOCH_TOTAL + 1, CAP), 1);
+        bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
+        _refuse(_holder(seed), address(registry), 0, call, VerifierRegistry.TotalTooLarge.selector);
+    }
+
+    // ---- what invariants ask
+
+    function open() external view returns (uint64) {
+        return _open();
+    }
+
+    /// @notice Whether each leaf's receipt is paid exactly where this handler saw it claimed.
+    function checkReceipts(uint64 epoch) external view {
+        for (uint256 i = 0; i < _leaves[epoch].length; ++i) {
+            Leaf storage leaf = _leaves[epoch][i];
+            bool paid = token.receiptPaid(distributor.leafOf(epoch, leaf.index, leaf.account, leaf.kind, leaf.amount));
+            vm.assertTrue(paid == leaf.claimed, "a receipt is paid if and only if it was claimed");
+        }
+    }
+
+    function balances() external view returns (uint256 sum) {
+        for (uint256 i = 0; i < HOLDERS; ++i) sum += token.balanceOf(_holder(i));
+    }
+
+    // ---- parts
+
+    function _open() private view returns (uint64) {
+        return registry.finalizedEpochs() + 1;
+    }
+
+    function _status(uint64 epoch) private view returns (VerifierRegistry.Status) {
+        return registry.epochOf(epoch).status;
+    }
+
+    function _holder(uint256 seed) private view returns (address) {
+        return _holders[seed % HOLDERS];
+    }
+
+    /// @dev Stakes what a slash took.
+    function _topUp(address verifier) private {
+        uint256 left = registry.stakeOf(verifier);
+        if (left < MIN_STAKE) _stake(verifier, MIN_STAKE - left);
+    }
+
+    function _drawLeaves(uint64 epoch, uint256 seed) private returns (uint256 total) {
+        delete _leaves[epoch];
+        uint256 count = _between(seed, 2, 9);
+        bytes32[] memory hashes = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 drawn = _derive(seed, i);
+            uint256 amount = _between(drawn >> 32, 1, MAX_EPOCH_TOTAL / count);
+            Leaf memory leaf = Leaf(i, _holder(drawn), uint8((drawn >> 16) % 4), amount, false);
+            _leaves[epoch].push(leaf);
+            hashes[i] = distributor.leafOf(epoch, i, leaf.account, leaf.kind, leaf.amount);
+            total += leaf.amount;
+        }
+        _trees[epoch] = PayoutTree.build(hashes);
+        if (seed % 3 == 0) total -= _between(seed >> 64, 0, total / 2);
+    }
+
+    /// @dev A leaf of the last root or of one before it; epoch 0 where there is none.
+    function _pick(uint256 seed) private view returns (uint64 epoch, Leaf storage leaf) {
+        epoch = uint64(_between(seed >> 128, 1, _open()));
+        uint256 count = _leaves[epoch].length;
+        if (count == 0) return (0, _none);
+        leaf = _leaves[epoch][(seed >> 192) % count];
+    }
+
+    /// @dev The error with which a claim of this leaf must fail now, or nothing.
+    function _refusal(uint64 epoch, Leaf storage leaf) private view returns (bytes4) {
+        if (!registry.isFinal(epoch)) return EpochDistributor.EpochNotFinal.selector;
+        if (paidIn[epoch] + leaf.amount > totalOf[epoch]) return EpochDistributor.TotalExceeded.selector;
+        if (leaf.claimed) return ModelToken.ReceiptPaid.selector;
+        if (minted + leaf.amount > CAP) return ModelToken.BudgetExceeded.selector;
+        return bytes4(0);
+    }
+
+    function _proof(uint64 epoch, Leaf storage leaf) private view returns (bytes32[] memory) {
+        bytes32 hash = distributor.leafOf(epoch, leaf.index, leaf.account, leaf.kind, leaf.amount);
+        return PayoutTree.proofOf(_trees[epoch], hash);
+    }
+
+    function _claimCall(uint64 epoch, Leaf storage leaf, uint256 amount) private view returns (bytes memory) {
+        return abi.encodeCall(
+            distributor.claim, (epoch, leaf.index, leaf.account, leaf.kind, amount, _proof(epoch, leaf))
+        );
+    }
+
+    function _claim(address relayer, uint64 epoch, Leaf storage leaf) private {
+        bytes32[] memory proof = _proof(epoch, leaf);
+        vm.prank(relayer);
+        distributor.claim(epoch, leaf.index, leaf.account, leaf.kind, leaf.amount, proof);
+        _book(epoch, leaf);
+    }
+
+    function _book(uint64 epoch, Leaf storage leaf) private {
+        leaf.claimed = true;
+        paidIn[epoch] += leaf.amount;
+        minted += leaf.amount;
+        ++claims;
+    }
+
+    function _signClaim(uint64 epoch, Leaf storage leaf, address to, uint256 deadline)
+        private
+        view
+        returns (bytes memory)
+    {
+        bytes32 content = keccak256(
+            abi.encode(
+                distributor.CLAIM_TO_TYPEHASH(), epoch, leaf.index, leaf.account, leaf.kind, leaf.amount, to, deadline
+            )
+        );
+        uint256 place = 0;
+        while (_holders[place] != leaf.account) ++place;
+        return _sign(HOLDER_KEY + place, _typedDigest(address(distributor), content));
+    }
+}

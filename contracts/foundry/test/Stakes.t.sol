@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {Cheats} from "./Cheats.sol";
+import {StakesHandler} from "./StakesHandler.sol";
+
+/// @title What holds of the coins in a registry after every step of every history
+contract StakesInvariants is Cheats {
+    StakesHandler private _handler;
+
+    function setUp() external {
+        _handler = new StakesHandler();
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(_handler);
+    }
+
+    /// @dev One campaign for all properties: forge would play the same histories again for each.
+    function invariant_stakes() external view {
+        the_balance_is_stakes_and_open_bonds_and_node_stakes_and_what_is_owed();
+        every_account_has_what_the_rules_give_it();
+        what_was_taken_is_with_the_timelock();
+    }
+
+    function the_balance_is_stakes_and_open_bonds_and_node_stakes_and_what_is_owed() private view {
+        VerifierRegistry registry = _handler.registry();
+        address[] memory accounts = _handler.accounts();
+        uint256 sum = _handler.openBonds() + registry.owed(address(_handler.timelock()));
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            (uint256 withdrawing,) = registry.pendingWithdrawalOf(accounts[i]);
+            sum += registry.stakeOf(accounts[i]) + registry.nodeStakeOf(accounts[i]) + withdrawing;
+            sum += registry.owed(accounts[i]);
+        }
+        vm.assertEq(address(registry).balance, sum, "the balance is what the registry owes somebody");
+    }
+
+    function every_account_has_what_the_rules_give_it() private view {
+        VerifierRegistry registry = _handler.registry();
+        address[] memory accounts = _handler.accounts();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            address one = accounts[i];
+            (uint256 withdrawing,) = registry.pendingWithdrawalOf(one);
+            vm.assertEq(registry.stakeOf(one), _handler.stakeOf(one), "stake");
+            vm.assertEq(registry.nodeStakeOf(one), _handler.nodeStakeOf(one), "node stake");
+            vm.assertEq(withdrawing, _handler.withdrawingOf(one), "being withdrawn");
+            vm.assertEq(registry.owed(one), _handler.owedTo(one), "owed");
+        }
+    }
+
+    function what_was_taken_is_with_the_timelock() private view {
+        vm.assertEq(address(_handler.timelock()).balance, _handler.forfeited(), "the timelock has what was taken");
+    }
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {NodeStakes} from "commonweight/NodeStakes.sol";
+import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {Genesis} from "./Genesis.sol";
+
+/// @title Takes coins only while it is willing to
+contract Stubborn {
+    bool public willing;
+
+    error Unwilling();
+
+    receive() external payable {
+        if (!willing) revert Unwilling();
+    }
+
+    function setWilling(bool willing_) external {
+        willing = willing_;
+    }
+}
+
+/// @title Random histories of stakes, bonds, slashes and withdrawals, beside a second account of every wei
+contract StakesHandler is Genesis {
+    uint256 private constant PEOPLE = 5;
+
+    Stubborn public immutable stubborn = new Stubborn();
+
+    /// @dev What each account should have in the registry, by the rules alone.
+    mapping(address account => uint256) public stakeOf;
+    mapping(address account => uint256) public nodeStakeOf;
+    mapping(address account => uint256) public withdrawingOf;
+    mapping(address account => uint256) public owedTo;
+    uint256 public openBonds;
+    /// @dev What the timelock should have received.
+    uint256 public forfeited;
+    uint256 public slashes;
+
+    bytes32[] private _appeals;
+    uint256 private _cases;
+    address private _challenger;
+
+    constructor() {
+        _deploy(new ModelRegistry(), "Staked", 5);
+        _stakeAll();
+        for (uint256 i = 0; i < keys.length; ++i) stakeOf[seats[i]] = MIN_STAKE;
+    }
+
+    // ---- verifiers
+
+    function stake(uint256 seed) external {
+        address verifier = _verifier(seed);
+        if (!registry.isVerifier(verifier)) return;
+        uint256 amount = _between(seed >> 8, 0, 2 * MIN_STAKE);
+        _stake(verifier, amount);
+        stakeOf[verifier] += amount;
+    }
+
+    function remove(uint256 seed) external {
+        address verifier = _verifier(seed);
+        if (!registry.isVerifier(verifier) || registry.verifiers().length <= THRESHOLD + 1) return;
+        vm.prank(address(timelock));
+        registry.remove(verifier);
+    }
+
+    function admit(uint256 seed) external {
+        address verifier = _verifier(seed);
+        if (registry.isVerifier(verifier)) return;
+        vm.prank(address(timelock));
+        registry.admit(verifier);
+    }
+
+    /// @notice Who was removed long enough ago gets its stake, once; anybody else nothing.
+    function unstake(uint256 seed) external {
+        address verifier = _verifier(seed);
+        uint64 removedAt = registry.removedAt(verifier);
+        bool open = registry.epochOf(registry.finalizedEpochs() + 1).status != VerifierRegistry.Status.None;
+        if (registry.isVerifier(verifier) || _now() < removedAt + 2 * WINDOW || open) {
+            bytes memory call = abi.encodeCall(registry.unstake, ());
+            _refuse(verifier, address(registry), 0, call, VerifierRegistry.StakeLocked.selector);
+            return;
+        }
+        _receives(verifier, stakeOf[verifier], abi.encodeCall(registry.unstake, ()));
+        stakeOf[verifier] = 0;
+    }
+
+    // ---- roots
+
+    function propose(uint256 seed) external {
+        uint64 epoch = registry.finalizedEpochs() + 1;
+        (bytes32 none, uint256[] memory places) = (bytes32(seed), _eligible(address(0)));
+        if (registry.epochOf(epoch).status != VerifierRegistry.Status.None || places.length < THRESHOLD) return;
+        VerifierRegistry.EpochRoot memory message = _message(none, 1, 1);
+        registry.propose(message, _signatures(registry.hashEpochRoot(message), places));
+    }
+
+    function challenge(uint256 seed) external {
+        uint64 epoch = registry.finalizedEpochs() + 1;
+        VerifierRegistry.Epoch memory state = registry.epochOf(epoch);
+        if (state.status != VerifierRegistry.Status.Proposed || _now() >= state.closesAt) return;
+        _challenger = _person(seed);
+        vm.deal(_challenger, BOND);
+        vm.prank(_challenger);
+        registry.challenge{value: BOND}(epoch);
+        openBonds += BOND;
+    }
+
+    function resolve(bool upheld) external {
+        uint64 epoch = registry.finalizedEpochs() + 1;
+        if (registry.epochOf(epoch).status != VerifierRegistry.Status.Disputed) return;
+        address[] memory signers = registry.signersOf(epoch);
+        vm.prank(address(timelock));
+        registry.resolve(epoch, upheld);
+        openBonds -= BOND;
+        if (upheld) {
+            for (uint256 i = 0; i < signers.length; ++i) forfeited += _slash(signers[i]);
+            _paid(_challenger, BOND);
+        } else {
+            // the bond is shared by those who signed the root
+            forfeited += BOND % signers.length;
+        }
+    }
+
+    function finalize(uint256 seed) external {
+        uint64 epoch = registry.finalizedEpochs() + 1;
+        VerifierRegistry.Epoch memory state = registry.epochOf(epoch);
+        if (state.status != VerifierRegistry.Status.Proposed) return;
+        if (_now() < state.closesAt) vm.warp(_between(seed, state.closesAt, state.closesAt + 1 hours));
+        registry.finalize(epoch);
+    }
+
+    // ---- faults and appeals
+
+    /// @notice Once per evidence, and never on the word of the accused.
+    function punish(uint256 seed) external {
+        address accused = _verifier(seed);
+        uint256[] memory places = _eligible(accused);
+        if (places.length < THRESHOLD) return;
+        VerifierRegistry.VerifierFault memory fault =
+            VerifierRegistry.VerifierFault(model, accused, bytes32(++_cases), uint64(_now()));
+        bytes[] memory signatures = _signatures(registry.hashVerifierFault(fault), places);
+        registry.punish(fault, signatures);
+        forfeited += _slash(accused);
+        bytes memory again = abi.encodeCall(registry.punish, (fault, signatures));
+        _refuse(accused, address(registry), 0, again, VerifierRegistry.FaultPunished.selector);
+    }
+
+    function punishByItself(uint256 seed) external {
+        uint256[] memory places = _eligible(address(0));
+        if (places.length < THRESHOLD) return;
+        address accused = seats[places[seed % places.length]];
+        VerifierRegistry.VerifierFault memory fault =
+            VerifierRegistry.VerifierFault(model, accused, bytes32(++_cases), uint64(_now()));
+        bytes memory call =
+            abi.encodeCall(registry.punish, (fault, _signatures(registry.hashVerifierFault(fault), places)));
+        _refuse(accused, address(registry), 0, call, VerifierRegistry.OwnCase.selector);
+    }
+
+    function openAppeal(uint256 seed) external {
+        bytes32 proof = bytes32(++_cases);
+        address appellant = _person(seed);
+        vm.deal(appellant, BOND);
+        vm.prank(appellant);
+        registry.openAppeal{value: BOND}(proof);
+        _appeals.push(proof);
+        openBonds += BOND;
+    }
+
+    /// @notice Upheld, the appellant gets its bond and the slash; dismissed, the respondent the bond; then it is over.
+    function decideAppeal(uint256 seed, bool upheld) external {
+        address respondent = _verifier(seed);
+        uint256[] memory places = _eligible(respondent);
+        if (_appeals.length == 0 || places.length < THRESHOLD) return;
+        bytes32 proof = _appeals[_appeals.length - 1];
+        _appeals.pop();
+        (address appellant,,) = registry.appealOf(proof);
+        VerifierRegistry.AppealRuling memory ruling =
+            VerifierRegistry.AppealRuling(model, proof, respondent, upheld, uint64(_now()));
+        bytes[] memory signatures = _signatures(registry.hashAppealRuling(ruling), places);
+        registry.decideAppeal(ruling, signatures);
+        openBonds -= BOND;
+        _paid(upheld ? appellant : respondent, BOND + (upheld ? _slash(respondent) : 0));
+        bytes memory again = abi.encodeCall(registry.decideAppeal, (ruling, signatures));
+        _refuse(appellant, address(registry), 0, again, VerifierRegistry.AppealNotOpen.selector);
+    }
+
+    // ---- nodes
+
+    function stakeNode(uint256 seed) external {
+        address node = _person(seed);
+        uint256 amount = _between(seed >> 8, 0, 3 * NODE_SLASH_CAP);
+        vm.deal(node, amount);
+        vm.prank(node);
+        registry.stakeNode{value: amount}();
+        nodeStakeOf[node] += amount;
+    }
+
+    function requestNodeWithdrawal(uint256 seed) external {
+        address node = _person(seed);
+        if (nodeStakeOf[node] == 0) return;
+        uint256 amount = _between(seed >> 8, 1, nodeStakeOf[node]);
+        vm.prank(node);
+        registry.requestNodeWithdrawal(amount);
+        nodeStakeOf[node] -= amount;
+        withdrawingOf[node] += amount;
+    }
+
+    /// @notice Paid once, and only after its delay.
+    function withdrawNodeStake(uint256 seed) external {
+        address node = _person(seed);
+        if (withdrawingOf[node] == 0) return;
+        (, uint64 availableAt) = registry.pendingWithdrawalOf(node);
+        bytes memory call = abi.encodeCall(registry.withdrawNodeStake, (node));
+        if (node == address(stubborn)) stubborn.setWilling(true);
+        if (_now() < availableAt) {
+            _refuse(node, address(registry), 0, call, NodeStakes.NodeWithdrawalLocked.selector);
+            vm.warp(availableAt);
+        }
+        _receives(node, withdrawingOf[node], call);
+        withdrawingOf[node] = 0;
+        _refuse(node, address(registry), 0, call, NodeStakes.NoNodeWithdrawal.selector);
+    }
+
+    function slashNode(uint256 seed) external {
+        address node = _person(seed);
+        uint256[] memory places = _eligible(address(0));
+        if (places.length < THRESHOLD) return;
+        NodeStakes.NodeFault memory fault = NodeStakes.NodeFault(model, node, bytes32(++_cases), uint64(_now()));
+        bytes[] memory signatures = _signatures(registry.hashNodeFault(fault), places);
+        registry.slashNode(fault, signatures);
+        uint256 has = nodeStakeOf[node] + withdrawingOf[node];
+        uint256 amount = has < NODE_SLASH_CAP ? has : NODE_SLASH_CAP;
+        uint256 first = amount < nodeStakeOf[node] ? amount : nodeStakeOf[node];
+        nodeStakeOf[node] -= first;
+        withdrawingOf[node] -= amount - first;
+        forfeited += amount;
+        ++slashes;
+        bytes memory again = abi.encodeCall(registry.slashNode, (fault, signatures));
+        _refuse(node, address(registry), 0, again, NodeStakes.NodeFaultKnown.selector);
+    }
+
+    // ---- time and debts
+
+    function wait(uint256 seed) external {
+        _wait(_between(seed, 1, 3 * WINDOW));
+    }
+
+    /// @notice Whom a transfer failed for, fetches it when it can take it.
+    function withdraw(uint256 seed) external {
+        address person = _person(seed);
+        bytes memory call = abi.encodeCall(registry.withdraw, ());
+        if (owedTo[person] == 0) {
+            _refuse(person, address(registry), 0, call, VerifierRegistry.NothingOwed.selector);
+            return;
+        }
+        if (person == address(stubborn)) stubborn.setWilling(true);
+        _receives(person, owedTo[person], call);
+        owedTo[person] = 0;
+    }
+
+    function refuseCoins() external {
+        stubborn.setWilling(false);
+    }
+
+    // ---- what invariants ask
+
+    function accounts() external view returns (address[] memory found) {
+        found = new address[](keys.length + PEOPLE);
+        for (uint256 i = 0; i < keys.length; ++i) found[i] = seats[i];
+        for (uint256 i = 0; i < PEOPLE; ++i) found[keys.length + i] = _person(i);
+    }
+
+    // ---- parts
+
+    function _verifier(uint256 seed) private view returns (address) {
+        return seats[seed % keys.length];
+    }
+
+    /// @dev A node, challenger or appellant; one of them takes no coins.
+    function _person(uint256 seed) private view returns (address) {
+        uint256 place = seed % PEOPLE;
+        return place == 0 ? address(stubborn) : address(uint160(0xB0B0000 + place));
+    }
+
+    /// @dev Places of the verifiers whose signature counts, but for one of them.
+    function _eligible(address but) private view returns (uint256[] memory places) {
+        uint256 count = 0;
+        places = new uint256[](keys.length);
+        for (uint256 i = 0; i < keys.length; ++i) {
+            address one = seats[i];
+            if (one != but && registry.isVerifier(one) && stakeOf[one] >= MIN_STAKE) places[count++] = i;
+        }
+        assembly {
+            mstore(places, count)
+        }
+    }
+
+    function _slash(address verifier) private returns (uint256 amount) {
+        amount = stakeOf[verifier] < SLASH_CAP ? stakeOf[verifier] : SLASH_CAP;
+        stakeOf[verifier] -= amount;
+        ++slashes;
+    }
+
+    function _paid(address to, uint256 amount) private {
+        if (to == address(stubborn) && !stubborn.willing()) owedTo[to] += amount;
+    }
+
+    /// @dev The call gives its sender exactly this many wei.
+    function _receives(address sender, uint256 amount, bytes memory data) private {
+        uint256 before = sender.balance;
+        vm.prank(sender);
+        (bool done,) = address(registry).call(data);
+        vm.assertTrue(done, "the registry pays");
+        vm.assertEq(sender.balance - before, amount, "what is paid is what is due");
+    }
+}

@@ -1,0 +1,73 @@
+"""`RevenueSplitter`: what a model earns, paid to its holders. Amounts in units of a currency, times in Unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eth_utils.address import to_checksum_address
+from web3 import Web3
+from web3.contract.contract import ContractFunction
+
+from contracts.chain import contract_at
+
+FRACTION_BITS = 112
+"""Shares are kept in fractions of 2^-112 units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """One distribution; `supply` is what its holders held together at second `snapshot`, in 1e-18 tokens."""
+
+    currency: str
+    snapshot: int
+    amount: int
+    supply: int
+
+
+class RevenueSplitter:
+    """The splitter at `address`. Writes return a call to send."""
+
+    def __init__(self, w3: Web3, address: str) -> None:
+        self.w3, self.address = w3, address
+        self._call = contract_at(w3, "RevenueSplitter", address).functions
+
+    def distributions(self) -> int:
+        """How many there are; ids count from 1."""
+        return int(self._call.distributions().call())
+
+    def distribution_of(self, id_: int) -> Distribution:
+        """One distribution, all zero where there is none of this id."""
+        return Distribution(*self._call.distributionOf(id_).call())
+
+    def held_of(self, currency: str) -> int:
+        """Units that were distributed and not yet released."""
+        return int(self._call.heldOf(to_checksum_address(currency)).call())
+
+    def fraction_of(self, currency: str, account: str) -> int:
+        """What `account` earned below one unit, in 2^-112 units; its next release adds it."""
+        return int(self._call.fractionOf(to_checksum_address(currency), to_checksum_address(account)).call())
+
+    def releasable(self, id_: int, account: str) -> int:
+        """What `release` would pay now."""
+        return int(self._call.releasable(id_, to_checksum_address(account)).call())
+
+    def unreleased(self, account: str) -> list[int]:
+        """Ids of the distributions of which `account` can be paid a unit or more."""
+        return [id_ for id_ in range(1, self.distributions() + 1) if self.releasable(id_, account)]
+
+    def distribute(self, currency: str, amount: int) -> ContractFunction:
+        """Share what the sender has approved."""
+        return self._call.distribute(to_checksum_address(currency), amount)
+
+    def distribute_surplus(self, currency: str) -> ContractFunction:
+        """Share what was sent to the splitter by a plain transfer."""
+        return self._call.distributeSurplus(to_checksum_address(currency))
+
+    def release(self, id_: int, account: str) -> ContractFunction:
+        """Pay `account` its share of one distribution."""
+        return self._call.release(id_, to_checksum_address(account))
+
+    def release_many(self, ids: Sequence[int], account: str) -> ContractFunction:
+        """Pay `account` its shares of several distributions."""
+        return self._call.releaseMany(list(ids), to_checksum_address(account))

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ModelToken} from "./ModelToken.sol";
+
+/// @title One funding round of a model: an ERC-20 against ownership tokens
+/// @notice Below the soft cap at the deadline everybody is refunded. Otherwise every depositor is minted tokens at
+/// one price, and the deposits go to the treasury, once. What the pool holds is deposits - refunds - sweeps.
+/// @dev Tokens are computed on an account's whole deposit and rounded down; the fraction of a 1e-18 token that is cut
+/// off is never minted, and what was paid for it goes to the treasury with the rest. A currency that takes a fee
+/// is refused; a rebasing one must not be chosen, since its balance changes with no deposit.
+contract CapitalPool is AccessControl, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    enum Status { Open, Succeeded, Failed }
+
+    /// @dev A deposit of `paidUnits` buys `tokenUnits`; `deadline` in Unix seconds.
+    struct Terms {
+        IERC20 currency;
+        uint256 softCap;
+        uint256 hardCap;
+        uint64 deadline;
+        uint256 tokenUnits;
+        uint256 paidUnits;
+    }
+
+    error TermsRefused();
+    error WrongPoolStatus(Status status, Status needed);
+    error DepositTooSmall(uint256 deposit);
+    error AmountChanged(uint256 received, uint256 sent);
+    error BalanceMissing(uint256 balance, uint256 held);
+    error NothingDeposited(address account);
+    error AlreadySwept(uint256 amount);
+    error ClaimsNotCovered(uint256 tokensDue, uint256 mintable);
+    error NoSurplus(address asset);
+
+    event Deposited(address indexed account, uint256 amount, uint256 total);
+    event Refunded(address indexed account, uint256 amount);
+    event Claimed(address indexed account, uint256 paid, uint256 tokens);
+    event Swept(address indexed treasury, uint256 amount);
+    event SurplusRecovered(address indexed asset, address indexed treasury, uint256 amount);
+    event Cancelled();
+
+    /// @notice What is minted.
+    ModelToken public immutable token;
+    /// @notice What is paid in.
+    IERC20 public immutable currency;
+    /// @notice The timelock: gets the deposits of a round that succeeded, and alone may cancel an open one.
+    address public immutable treasury;
+    /// @notice Below it at the deadline the round has failed.
+    uint256 public immutable softCap;
+    /// @notice Most that is ever taken; reached, it ends the round.
+    uint256 public immutable hardCap;
+    /// @notice Unix second from which nothing more is taken.
+    uint64 public immutable deadline;
+    /// @notice A deposit of `paidUnits` of the currency buys `tokenUnits` of 1e-18 tokens.
+    uint256 public immutable tokenUnits;
+    uint256 public immutable paidUnits;
+
+    /// @notice All that was ever taken, paid back, swept, and turned into tokens; in units of the currency.
+    uint256 public deposited;
+    uint256 public refunded;
+    uint256 public swept;
+    uint256 public claimedDeposits;
+    bool public cancelled;
+    /// @notice What an account has in the round and has neither claimed nor been refunded.
+    mapping(address account => uint256) public depositOf;
+
+    modifier onlyIn(Status needed) {
+        Status found = status();
+        if (found != needed) revert WrongPoolStatus(found, needed);
+        _;
+    }
+
+    /// @param token_ What is minted; its timelock gives this pool a budget of `tokensFor(hardCap)`.
+    /// @param treasury_ The model's timelock, the only holder of a role here.
+    /// @param terms Currency, caps, deadline and price, for ever.
+    constructor(ModelToken token_, address treasury_, Terms memory terms) {
+        bool caps = terms.softCap > 0 && terms.softCap <= terms.hardCap;
+        bool price = terms.tokenUnits > 0 && terms.paidUnits > 0;
+        bool currency_ = address(terms.currency).code.length > 0 && address(terms.currency) != address(token_);
+        if (!caps || !price || !currency_ || treasury_ == address(0) || terms.deadline <= block.timestamp) {
+            revert TermsRefused();
+        }
+        token = token_;
+        treasury = treasury_;
+        currency = terms.currency;
+        softCap = terms.softCap;
+        hardCap = terms.hardCap;
+        deadline = terms.deadline;
+        tokenUnits = terms.tokenUnits;
+        paidUnits = terms.paidUnits;
+        if (Math.mulDiv(terms.softCap, terms.tokenUnits, terms.paidUnits) == 0) revert TermsRefused();
+        Math.mulDiv(terms.hardCap, terms.tokenUnits, terms.paidUnits); // reverts where a claim would overflow
+        _grantRole(DEFAULT_ADMIN_ROLE, treasury_);
+    }
+
+    /// @notice Takes a deposit that the caller has approved. What would go beyond the hard cap is not taken.
+    /// @param amount Most units of the currency to take.
+    /// @return accepted What was taken.
+    function deposit(uint256 amount) external nonReentrant returns (uint256 accepted) {
+        return _deposit(amount);
+    }
+
+    /// @notice Takes a deposit under the caller's EIP-2612 permit for exactly `amount`.
+    /// @dev Anybody can use a permit seen in the pool of transactions, which spends its nonce but leaves the allowance.
+    /// A permit that fails is therefore passed over: the transfer needs the allowance in any case.
+    /// @param amount Most units of the currency to take, and what the permit allows.
+    /// @param permitDeadline Unix second after which the permit does not count.
+    /// @return accepted What was taken.
+    function depositWithPermit(uint256 amount, uint256 permitDeadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        nonReentrant
+        returns (uint256 accepted)
+    {
+        try IERC20Permit(address(currency)).permit(msg.sender, address(this), amount, permitDeadline, v, r, s) {} catch {}
+        return _deposit(amount);
+    }
+
+    /// @notice Pays an account its deposit back after the round failed; anybody may call.
+    /// @param account Who is paid.
+    function refund(address account) external nonReentrant onlyIn(Status.Failed) {
+        uint256 amount = _settle(account);
+        refunded += amount;
+        emit Refunded(account, amount);
+        currency.safeTransfer(account, amount);
+    }
+
+    /// @notice Mints an account its tokens after the round succeeded; anybody may call.
+    /// @dev Mints under a receipt of this account in this pool, so that the token too would refuse a second time.
+    /// @param account Who gets the tokens.
+    function claim(address account) external nonReentrant onlyIn(Status.Succeeded) {
+        uint256 paid = _settle(account);
+        uint256 tokens = tokensFor(paid);
+        claimedDeposits += paid;
+        emit Claimed(account, paid, tokens);
+        token.mint(receiptOf(account), account, tokens);
+    }
+
+    /// @notice Sends the deposits of a round that succeeded to the treasury, once; anybody may call.
+    /// @dev Not before the token can mint for every claim that is left: no money without tokens.
+    function sweep() external nonReentrant onlyIn(Status.Succeeded) {
+        if (swept != 0) revert AlreadySwept(swept);
+        uint256 due = tokensFor(deposited - claimedDeposits);
+        uint256 mintable = Math.min(token.budgetOf(address(this)), token.cap() - token.totalSupply());
+        if (mintable < due) revert ClaimsNotCovered(due, mintable);
+        swept = deposited;
+        emit Swept(treasury, swept);
+        currency.safeTransfer(treasury, swept);
+    }
+
+    /// @notice Ends an open round, so that everybody is refunded. Only the timelock.
+    function cancel() external onlyRole(DEFAULT_ADMIN_ROLE) onlyIn(Status.Open) {
+        cancelled = true;
+        emit Cancelled();
+    }
+
+    /// @notice Sends what came here without a deposit to the treasury, whose holders decide whose it is; anybody may call.
+    /// @param asset Any ERC-20; of the currency only what is beyond `held` moves.
+    function recoverSurplus(IERC20 asset) external nonReentrant {
+        uint256 kept = address(asset) == address(currency) ? held() : 0;
+        uint256 balance = asset.balanceOf(address(this));
+        if (balance <= kept) revert NoSurplus(address(asset));
+        emit SurplusRecovered(address(asset), treasury, balance - kept);
+        asset.safeTransfer(treasury, balance - kept);
+    }
+
+    /// @notice Where the round stands. The hard cap ends it before its deadline.
+    function status() public view returns (Status) {
+        if (cancelled) return Status.Failed;
+        if (deposited >= hardCap) return Status.Succeeded;
+        if (block.timestamp < deadline) return Status.Open;
+        return deposited >= softCap ? Status.Succeeded : Status.Failed;
+    }
+
+    /// @notice What the pool holds of the currency: deposits - refunds - sweeps.
+    function held() public view returns (uint256) {
+        return deposited - refunded - swept;
+    }
+
+    /// @notice Tokens for a whole deposit, rounded down.
+    /// @param paid Units of the currency.
+    function tokensFor(uint256 paid) public view returns (uint256) {
+        return Math.mulDiv(paid, tokenUnits, paidUnits);
+    }
+
+    /// @notice The mint receipt of an account's claim.
+    function receiptOf(address account) public view returns (bytes32) {
+        return keccak256(bytes.concat(keccak256(abi.encode(block.chainid, address(this), account))));
+    }
+
+    /// @dev Counts first and measures afterwards: another amount than was counted takes all back.
+    function _deposit(uint256 amount) private onlyIn(Status.Open) returns (uint256 accepted) {
+        accepted = Math.min(amount, hardCap - deposited);
+        uint256 whole = depositOf[msg.sender] + accepted;
+        if (accepted == 0 || tokensFor(whole) == 0) revert DepositTooSmall(accepted);
+        uint256 before = currency.balanceOf(address(this));
+        if (before < held()) revert BalanceMissing(before, held());
+        depositOf[msg.sender] = whole;
+        deposited += accepted;
+        emit Deposited(msg.sender, accepted, deposited);
+        currency.safeTransferFrom(msg.sender, address(this), accepted);
+        uint256 received = currency.balanceOf(address(this)) - before;
+        if (received != accepted) revert AmountChanged(received, accepted);
+    }
+
+    function _settle(address account) private returns (uint256 amount) {
+        amount = depositOf[account];
+        if (amount == 0) revert NothingDeposited(account);
+        depositOf[account] = 0;
+    }
+}

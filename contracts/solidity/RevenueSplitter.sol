@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {ModelToken} from "./ModelToken.sol";
+
+/// @title Pays what a model earns to its holders, pro rata by the balances of a past second
+/// @notice Anybody who brings an ERC-20 starts a distribution (ETH comes as a wrapped one), and anybody may release a
+/// share to its holder. Delegated votes play no part. Nobody holds a power here, and a share never expires.
+/// @dev A share is computed in fractions of 2^-112 units, and what is below one unit is carried into the account's next
+/// release. So a release loses less than a fraction, and all of them together no unit before there were 2^112.
+/// A currency that takes a fee is refused; of a rebasing one only what it adds can be shared.
+contract RevenueSplitter is ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    /// @dev `snapshot` in Unix seconds; `supply` is what shares were given to, in 1e-18 tokens.
+    struct Distribution {
+        IERC20 currency;
+        uint48 snapshot;
+        uint256 amount;
+        uint256 supply;
+    }
+
+    error NothingToDistribute(address currency);
+    error NobodyHolds(uint48 snapshot);
+    error AmountChanged(uint256 received, uint256 sent);
+    error SnapshotNotPast();
+    error DistributionUnknown(uint256 id);
+    error AlreadyReleased(uint256 id, address account);
+    error NoShare(uint256 id, address account);
+
+    /// @notice Who held tokens at the end of second `snapshot` shares `amount`; `supply` is what they held together.
+    event Distributed(
+        uint256 indexed id,
+        address indexed currency,
+        address indexed payer,
+        uint48 snapshot,
+        uint256 amount,
+        uint256 supply
+    );
+    /// @notice `fraction` is what is left below one unit, in 2^-112 units; the account's next release adds it.
+    event Released(uint256 indexed id, address indexed account, address indexed currency, uint256 amount, uint256 fraction);
+
+    /// @notice Shares are kept in fractions of 2^-FRACTION_BITS units.
+    uint8 public constant FRACTION_BITS = 112;
+
+    /// @notice Whose holders are paid.
+    ModelToken public immutable token;
+    /// @notice Seconds from the snapshot to the distribution: who sees it coming cannot buy into it.
+    uint48 public immutable snapshotAge;
+
+    /// @notice How many distributions there are; ids count from 1.
+    uint256 public distributions;
+    /// @notice Units of a currency that were distributed and not yet released.
+    mapping(IERC20 currency => uint256) public heldOf;
+    /// @notice What an account has earned below one unit, in 2^-112 units.
+    mapping(IERC20 currency => mapping(address account => uint256)) public fractionOf;
+    /// @notice Whether an account was paid its share of a distribution.
+    mapping(uint256 id => mapping(address account => bool)) public released;
+    mapping(uint256 id => Distribution) private _distributions;
+
+    /// @param token_ Whose holders are paid.
+    /// @param snapshotAge_ Seconds from a snapshot to its distribution, at least 1.
+    constructor(ModelToken token_, uint48 snapshotAge_) {
+        if (snapshotAge_ == 0) revert SnapshotNotPast();
+        token = token_;
+        snapshotAge = snapshotAge_;
+    }
+
+    /// @notice Takes an amount that the caller has approved and shares it among the holders.
+    /// @param currency What is paid in.
+    /// @param amount Units of it, at most 2^128 - 1.
+    /// @return id Of the distribution.
+    function distribute(IERC20 currency, uint256 amount) external nonReentrant returns (uint256 id) {
+        uint256 before = currency.balanceOf(address(this));
+        id = _share(currency, amount);
+        currency.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 received = currency.balanceOf(address(this)) - before;
+        if (received != amount) revert AmountChanged(received, amount);
+    }
+
+    /// @notice Shares what was sent here by a plain transfer; anybody may call.
+    /// @param currency What was sent.
+    /// @return id Of the distribution.
+    function distributeSurplus(IERC20 currency) external nonReentrant returns (uint256 id) {
+        uint256 balance = currency.balanceOf(address(this));
+        uint256 held = heldOf[currency];
+        return _share(currency, balance > held ? balance - held : 0);
+    }
+
+    /// @notice Pays an account its share of one distribution; anybody may call.
+    /// @param id Of the distribution.
+    /// @param account Who held tokens at its snapshot.
+    function release(uint256 id, address account) external nonReentrant {
+        _release(id, account);
+    }
+
+    /// @notice Pays an account its shares of several distributions; anybody may call.
+    /// @param ids Of the distributions; none that was released.
+    /// @param account Who held tokens at their snapshots.
+    function releaseMany(uint256[] calldata ids, address account) external nonReentrant {
+        for (uint256 i = 0; i < ids.length; ++i) _release(ids[i], account);
+    }
+
+    /// @notice What `release` would pay now; 0 where it would be refused.
+    function releasable(uint256 id, address account) external view returns (uint256) {
+        Distribution memory d = _distributions[id];
+        if (d.snapshot == 0 || released[id][account] || account == address(this)) return 0;
+        uint256 balance = token.getPastBalance(account, d.snapshot);
+        return balance == 0 ? 0 : _shareOf(d, account, balance) >> FRACTION_BITS;
+    }
+
+    /// @notice One distribution; all zero where there is none of this id.
+    function distributionOf(uint256 id) external view returns (Distribution memory) {
+        return _distributions[id];
+    }
+
+    /// @dev What this contract itself holds of the token shares in nothing. Below 2^128 units no share overflows.
+    function _share(IERC20 currency, uint256 amount) private returns (uint256 id) {
+        if (amount == 0) revert NothingToDistribute(address(currency));
+        uint48 snapshot = token.clock() - snapshotAge;
+        uint256 supply = token.getPastTotalSupply(snapshot) - token.getPastBalance(address(this), snapshot);
+        if (supply == 0) revert NobodyHolds(snapshot);
+        heldOf[currency] += amount;
+        id = ++distributions;
+        _distributions[id] = Distribution(currency, snapshot, SafeCast.toUint128(amount), supply);
+        emit Distributed(id, address(currency), msg.sender, snapshot, amount, supply);
+    }
+
+    function _release(uint256 id, address account) private {
+        Distribution memory d = _distributions[id];
+        if (d.snapshot == 0) revert DistributionUnknown(id);
+        if (released[id][account]) revert AlreadyReleased(id, account);
+        uint256 balance = account == address(this) ? 0 : token.getPastBalance(account, d.snapshot);
+        if (balance == 0) revert NoShare(id, account);
+        released[id][account] = true;
+        uint256 share = _shareOf(d, account, balance);
+        uint256 amount = share >> FRACTION_BITS;
+        uint256 fraction = share & ((1 << FRACTION_BITS) - 1);
+        fractionOf[d.currency][account] = fraction;
+        heldOf[d.currency] -= amount;
+        emit Released(id, account, address(d.currency), amount, fraction);
+        if (amount > 0) d.currency.safeTransfer(account, amount);
+    }
+
+    /// @dev In fractions, with what was left of earlier shares.
+    function _shareOf(Distribution memory d, address account, uint256 balance) private view returns (uint256) {
+        return Math.mulDiv(balance, d.amount << FRACTION_BITS, d.supply) + fractionOf[d.currency][account];
+    }
+}
