@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from eth_account import Account
 from fastapi import Depends, FastAPI
 
-from api import blobs, disputes, growth, ownership, problems, training, views
+from api import blobs, contributions, disputes, growth, ownership, problems, receipts, training, views
 from api.access import get_ledger, get_settings
 from api.body_size import JsonBodyLimit
 from api.growth import LogGrowth
@@ -20,6 +20,7 @@ from contracts.deploy import Deployment
 from ledger import keeper
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
+from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.store import Store
 
@@ -29,7 +30,11 @@ def open_ledger(settings: ServerSettings) -> Ledger:
     deployment = Deployment.from_json(settings.deployment.read_text())
     chain = ModelChain(connect(settings.rpc_url), deployment)
     operator = Account.from_key(settings.operator_key)
-    return Ledger(Store(settings.database_url), BlobFolder(settings.blobs), chain, operator)
+    rules = RelayRules(
+        replace_seconds=settings.replace_seconds, max_fee=settings.max_fee_per_gas, attempts=settings.attempts,
+        lease_seconds=settings.lease_seconds,
+    )  # fmt: skip
+    return Ledger(Store(settings.database_url), BlobFolder(settings.blobs), chain, operator, relay=rules)
 
 
 def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = None) -> FastAPI:
@@ -40,7 +45,7 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     app.state.ledger = ledger or open_ledger(chosen)
     problems.install(app)
     app.add_middleware(JsonBodyLimit)
-    for part in (training, blobs, disputes, growth, ownership):
+    for part in (training, blobs, contributions, disputes, growth, ownership, receipts):
         app.include_router(part.router, prefix="/v1")
     app.get("/v1/network")(_network)
     return app

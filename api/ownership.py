@@ -13,9 +13,9 @@ from api.access import get_ledger
 from api.wire import LARGEST, BallotBody, ClaimBody, CosignatureBody, EthAddress, Number, ProposalBody, octets
 from contracts import messages
 from contracts.messages import from_json
-from ledger import epochs, governance, journal, log
+from ledger import epochs, governance, journal, log, outbox, payouts, tip
 from ledger.service import Ledger
-from ledger.tables import DecisionRow, Epoch, Outgoing, Proposal
+from ledger.tables import DecisionRow, Epoch, Proposal
 
 router = APIRouter()
 
@@ -63,6 +63,19 @@ def list_epochs(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
         return [views.epoch(ledger, session, row) for row in session.exec(select(Epoch).order_by(col(Epoch.number)))]
 
 
+@router.get("/epochs/{number}/payouts")
+def epoch_payouts(
+    number: Number,
+    start: int = Query(0, ge=0, le=LARGEST),
+    limit: int = Query(500, ge=1, le=1000),
+    ledger: Ledger = Depends(get_ledger),
+) -> dict[str, Any]:
+    """Lines of an epoch."""
+    with ledger.store.read() as session:
+        epochs.require_epoch(session, number)
+        return {"payouts": [views.payout(line) for line in payouts.lines(session, number, start, limit)]}
+
+
 @router.post("/epochs/{number}/signatures")
 def sign_epoch(number: Number, body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
     """A verifier's signature on the payout root."""
@@ -73,11 +86,14 @@ def sign_epoch(number: Number, body: CosignatureBody, ledger: Ledger = Depends(g
 
 @router.get("/epochs/{number}/claims/{account}")
 def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
-    """An account's lines with the proofs that the contract takes."""
+    """An account's lines with the proofs that the contract takes, and whether they are minted."""
     with ledger.store.read() as session:
-        lines = epochs.lines_of(session, number, account)
-        tree = epochs.payout_tree(session, number)
-        return [{**views.payout(x), "proof": ["0x" + n.hex() for n in tree.proof(octets(x.leaf))]} for x in lines]
+        lines = payouts.lines_of(session, number, account)
+        paths = payouts.proofs(ledger, session, epochs.require_epoch(session, number), [x.leaf for x in lines])
+        return [
+            {**views.payout(x), "proof": ["0x" + n.hex() for n in path], "minted": tip.mint_state(session, x.leaf)}
+            for x, path in zip(lines, paths, strict=True)
+        ]
 
 
 @router.post("/epochs/{number}/claims")
@@ -90,7 +106,8 @@ def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger))
 def transactions(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
     """All transactions of the relayer."""
     with ledger.store.read() as session:
-        return [views.outgoing(row) for row in session.exec(select(Outgoing).order_by(col(Outgoing.order)))]
+        hashes = outbox.hashes(session)
+        return [views.outgoing(row, hashes.get(row.id, [])) for row in outbox.listed(session)]
 
 
 @router.get("/balances/{book}")

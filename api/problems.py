@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problem documents: a stable `code`, and a `detail` that names the field and the remedy."""
+"""Errors as RFC 9457 problem documents: a stable `code`, and a `detail` that names the field and the remedy.
+
+A status of 503 says that the same request may succeed after `Retry-After` seconds.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from starlette.exceptions import HTTPException
 from contracts.errors import CommonweightError
 
 logger = logging.getLogger(__name__)
+RETRY_SECONDS = 1
 HTTP_CODES = {400: "malformed-request", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
 
 
@@ -28,7 +32,8 @@ def install(app: FastAPI) -> None:
 def problem(status: int, code: str, detail: str) -> JSONResponse:
     """The document and its media type."""
     body = {"type": f"urn:commonweight:{code}", "title": code.replace("-", " "), "status": status, "code": code}
-    return JSONResponse({**body, "detail": detail}, status, media_type="application/problem+json")
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None
+    return JSONResponse({**body, "detail": detail}, status, headers, "application/problem+json")
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:

@@ -27,6 +27,10 @@ class ServerSettings:
     blobs: Path
     max_blob_bytes: int = 256 * 2**20
     keeper: bool = True
+    max_fee_per_gas: int = 500_000_000_000
+    replace_seconds: int = 60
+    attempts: int = 8
+    lease_seconds: int = 10
 
     @classmethod
     def from_environment(cls) -> ServerSettings:

@@ -115,14 +115,13 @@ def proof_status(session: Session, row: Proof) -> dict[str, Any]:
 
 
 def epoch(ledger: Ledger, session: Session, row: Epoch) -> dict[str, Any]:
-    """An epoch with its lines and signers."""
+    """An epoch with its signers."""
     signed = cosign.signers(ledger, session, epochs.root_message(ledger, row))
-    lines = session.exec(select(PayoutRow).where(PayoutRow.epoch == row.number)).all()
     return {
         "epoch": row.number, "run": row.run, "state": row.state, "attempt": row.attempt,
         "first_round": row.first_round, "last_round": row.last_round, "root": row.root, "total": str(row.total),
         "count": row.count, "log_size": row.log_size, "log_root": row.log_root, "deadline": row.deadline,
-        "signatures": signed, "payouts": [payout(line) for line in lines],
+        "signatures": signed,
     }  # fmt: skip
 
 
@@ -133,10 +132,11 @@ def payout(line: PayoutRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def outgoing(row: Outgoing) -> dict[str, Any]:
-    """A transaction of the relayer."""
+def outgoing(row: Outgoing, hashes: list[str]) -> dict[str, Any]:
+    """A call of the relayer; any of its hashes may be the one that is mined, `hash` is or is the newest."""
     return {
         "id": row.id, "state": row.state, "nonce": row.nonce, "hash": row.hash, "block": row.block, "error": row.error,
+        "tries": row.tries, "hashes": hashes,
     }  # fmt: skip
 
 

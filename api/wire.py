@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -71,6 +71,14 @@ class CosignatureBody(Envelope):
     """What k verifiers sign for the chain; the signer is named, since the message does not."""
 
     signer: EthAddress
+
+
+class ContributionBody(Body):
+    """A code or data contribution, with the maintainers' signatures by address."""
+
+    contribution: Literal["CodeContribution", "DataContribution"]
+    message: dict[str, Any]
+    signatures: Annotated[dict[EthAddress, Signature], Field(min_length=1, max_length=32)]
 
 
 class ClaimBody(Body):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from ledger.seals import SealedRow
+from ledger.tables import large
 
 
-class WitnessRow(SQLModel, table=True):
+class WitnessRow(SealedRow, table=True):
     """What a verifier bound itself to before the proof was decided."""
 
     __tablename__ = "witness"
@@ -16,16 +19,16 @@ class WitnessRow(SQLModel, table=True):
     message: str
 
 
-class WorkAuditRow(SQLModel, table=True):
+class WorkAuditRow(SealedRow, table=True):
     """The verifiers' work on this proof has been looked at."""
 
     __tablename__ = "workaudit"
 
     proof: str = Field(primary_key=True)
-    made: int
+    made: int = large()
 
 
-class RevealRow(SQLModel, table=True):
+class RevealRow(SealedRow, table=True):
     """A verifier's trace of the common segment, opened after the proof was decided."""
 
     __tablename__ = "reveal"
@@ -36,20 +39,20 @@ class RevealRow(SQLModel, table=True):
     message: str
 
 
-class FaultRow(SQLModel, table=True):
+class FaultRow(SealedRow, table=True):
     """What a verifier is guilty of by the public messages about one proof; `fault` as in contracts/faults.py."""
 
     __tablename__ = "fault"
 
     proof: str = Field(primary_key=True)
     verifier: str = Field(primary_key=True)
-    fault: int = Field(primary_key=True)
+    fault: int = large(primary_key=True)
     run: str
     evidence: str
-    deadline: int
+    deadline: int = large()
 
 
-class NodeFaultRow(SQLModel, table=True):
+class NodeFaultRow(SealedRow, table=True):
     """A node that loses stake for a voided proof."""
 
     __tablename__ = "nodefault"
@@ -57,10 +60,10 @@ class NodeFaultRow(SQLModel, table=True):
     proof: str = Field(primary_key=True)
     node: str
     run: str
-    deadline: int
+    deadline: int = large()
 
 
-class AppealRow(SQLModel, table=True):
+class AppealRow(SealedRow, table=True):
     """An appeal against the voiding of a proof: bisecting, opening, panel, then upheld or dismissed.
 
     `agreed` and `disputed` are inner steps of the round; `silent` names the party whose time ran out, if one's did.
@@ -72,24 +75,24 @@ class AppealRow(SQLModel, table=True):
     run: str
     appellant: str
     respondent: str
-    segment: int
-    agreed: int
-    disputed: int
+    segment: int = large()
+    agreed: int = large()
+    disputed: int = large()
     state: str = "bisecting"
-    since: int
-    deadline: int
+    since: int = large()
+    deadline: int = large()
     silent: str | None = None
     opening_blob: str | None = None
-    decided_round: int | None = None
+    decided_round: int | None = large(None)
 
 
-class MoveRow(SQLModel, table=True):
+class MoveRow(SealedRow, table=True):
     """One move of a bisection."""
 
     __tablename__ = "move"
 
     proof: str = Field(primary_key=True)
-    step: int = Field(primary_key=True)
+    step: int = large(primary_key=True)
     party: str = Field(primary_key=True)
     state: str
     message: str

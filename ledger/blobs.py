@@ -36,6 +36,12 @@ class BlobFolder:
         Path(scratch.name).replace(target)
         return name
 
+    def beside(self, name: str) -> Path:
+        """A folder next to the blobs, for what can be made again from the database."""
+        folder = self._folder.parent / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def path(self, name: str) -> Path:
         """Where a stored blob lies. Raises NotFound."""
         if not _NAME.fullmatch(name) or not self._path(name).exists():

@@ -42,13 +42,13 @@ def collect(ledger: Ledger, session: Session, message: Message, signature: bytes
 
 def signers(ledger: Ledger, session: Session, message: Message) -> list[str]:
     """Who signed, by address."""
-    return sorted(_signatures(ledger, session, message))
+    return sorted(signatures(ledger, session, message))
 
 
 def quorum(ledger: Ledger, session: Session, message: Message) -> dict[str, bytes]:
     """k signatures that the chain would count (admitted, with enough stake) by signer; empty while there are fewer."""
     registry = ledger.chain.registry
-    given, threshold = _signatures(ledger, session, message), registry.threshold()
+    given, threshold = signatures(ledger, session, message), registry.threshold()
     if len(given) < threshold:
         return {}
     admitted, least = registry.verifiers(), registry.min_stake()
@@ -56,7 +56,8 @@ def quorum(ledger: Ledger, session: Session, message: Message) -> dict[str, byte
     return {name: given[name] for name in counting[:threshold]} if len(counting) >= threshold else {}
 
 
-def _signatures(ledger: Ledger, session: Session, message: Message) -> dict[str, bytes]:
+def signatures(ledger: Ledger, session: Session, message: Message) -> dict[str, bytes]:
+    """Every signature that was kept, by signer."""
     rows = session.exec(select(Cosignature).where(Cosignature.digest == _key(ledger, message)))
     return {row.signer: bytes.fromhex(row.signature[2:]) for row in rows}
 

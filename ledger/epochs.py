@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from eth_utils import to_checksum_address
 from sqlmodel import Session, col, func, select
 
-from contracts.log_audit import epoch_payouts
+from contracts.log_audit import Kind, epoch_payouts, kind_weights
 from contracts.messages import EpochRoot, from_json
-from contracts.payout_tree import PayoutTree
 from contracts.run_config import RunConfig
 from contracts.verifier_registry import EpochStatus
-from ledger import appeals, cosign, journal, log, outbox
+from ledger import appeals, contributions, cosign, journal, log, outbox, payouts
+from ledger.crash_points import reach
 from ledger.errors import NotFound, RootMismatch, TooEarly
 from ledger.service import Ledger
 from ledger.tables import Epoch, PayoutRow, Proof, Run, Transfer
@@ -28,30 +27,22 @@ def close_if_due(ledger: Ledger, session: Session, run: Run) -> None:
     if not work:
         return
     deployment = ledger.chain.deployment
-    payouts = epoch_payouts(work, int(run.manifest["emission"]), deployment.chain_id, deployment.distributor, number)
-    root, total = PayoutTree([p.leaf() for p in payouts]).root, sum(p.amount for p in payouts)
-    for payout in payouts:
-        session.add(
-            PayoutRow(
-                epoch=number, index=payout.index, account=to_checksum_address(payout.account), kind=payout.kind,
-                amount=payout.amount, leaf="0x" + payout.leaf().hex(),
-            )
-        )  # fmt: skip
-        _owe(ledger, session, number, "0x" + payout.leaf().hex(), payout.account, payout.amount)
-    lines = [
-        {"index": p.index, "account": to_checksum_address(p.account), "kind": p.kind, "amount": str(p.amount)}
-        for p in payouts
-    ]
+    contributed = {Kind.COMPUTE: work} | contributions.since_last_epoch(session, run)
+    due = epoch_payouts(
+        contributed, kind_weights(RunConfig.from_json(run.config)), int(run.manifest["emission"]), deployment.chain_id,
+        deployment.distributor, number,
+    )  # fmt: skip
+    root, total = payouts.record(ledger, session, number, due), sum(p.amount for p in due)
     deadline = ledger.now() + cosign.ON_CHAIN_SECONDS
     log.append(
         session, "epoch-closed", run=run.id, epoch=number, first_round=first, last_round=run.round,
-        root="0x" + root.hex(), total=str(total), count=len(payouts), payouts=lines, deadline=deadline,
+        root="0x" + root.hex(), total=str(total), count=len(due), deadline=deadline,
     )  # fmt: skip
     size = log.size(session)
     session.add(
         Epoch(
             number=number, run=run.id, first_round=first, last_round=run.round,
-            root="0x" + root.hex(), total=total, count=len(payouts), log_size=size,
+            root="0x" + root.hex(), total=total, count=len(due), log_size=size,
             log_root="0x" + log.root(session, size).hex(), deadline=deadline,
         )
     )  # fmt: skip
@@ -103,31 +94,14 @@ def claim(ledger: Ledger, number: int, account: str) -> list[str]:
         epoch = require_epoch(session, number)
         if epoch.state != "final":
             raise TooEarly(f"epoch {number} is {epoch.state}; claims open when its challenge window has passed")
-        tree = payout_tree(session, number)
+        lines = payouts.lines_of(session, number, account)
         queued = []
-        for line in lines_of(session, number, account):
-            proof = tree.proof(bytes.fromhex(line.leaf[2:]))
+        for line, proof in zip(lines, payouts.proofs(ledger, session, epoch, [x.leaf for x in lines]), strict=True):
             call = ledger.chain.distributor.claim(number, line.index, line.account, line.kind, line.amount, proof)
             queued.append(f"claim:{line.leaf}")
             outbox.enqueue(session, queued[-1], call)
+        reach("claims.queued")
     return queued
-
-
-def lines_of(session: Session, number: int, account: str) -> list[PayoutRow]:
-    """An account's lines of an epoch. Raises NotFound if it has none."""
-    require_epoch(session, number)
-    rows = select(PayoutRow).where(PayoutRow.epoch == number, PayoutRow.account == to_checksum_address(account))
-    found = list(session.exec(rows))
-    if not found:
-        raise NotFound(f"{account} is paid nothing in epoch {number}")
-    return found
-
-
-def payout_tree(session: Session, number: int) -> PayoutTree:
-    """The epoch's tree, rebuilt from its lines."""
-    return PayoutTree(
-        [bytes.fromhex(leaf[2:]) for leaf in session.exec(select(PayoutRow.leaf).where(PayoutRow.epoch == number))]
-    )
 
 
 def require_epoch(session: Session, number: int) -> Epoch:
@@ -148,16 +122,6 @@ def record_mint(ledger: Ledger, session: Session, leaf: str) -> None:
         Transfer(
             id=f"minted:{leaf}", book="units", debit=f"owed:{line.account}", credit=f"minted:{line.account}",
             amount=line.amount, pending=False, made=ledger.now(),
-        ),
-    )  # fmt: skip
-
-
-def _owe(ledger: Ledger, session: Session, number: int, leaf: str, account: str, amount: int) -> None:
-    journal.record(
-        session,
-        Transfer(
-            id=f"owed:{leaf}", book="units", debit=f"emission:{number}",
-            credit=f"owed:{to_checksum_address(account)}", amount=amount, pending=False, made=ledger.now(),
         ),
     )  # fmt: skip
 

@@ -93,6 +93,13 @@ class TooEarly(LedgerError):
     status = 425
 
 
+class LedgerBusy(LedgerError):
+    """The wait for the writers' turn was too long: of anyone, or of a proof whose beacon might have become known."""
+
+    code = "ledger-busy"
+    status = 503
+
+
 class JournalConflict(LedgerError):
     """A transfer of this id exists with other contents, or is resolved already."""
 
@@ -110,4 +117,44 @@ class FinalityViolated(LedgerError):
     """The chain replaced a block that it had called final."""
 
     code = "finality-violated"
+    status = 500
+
+
+class LeaseLost(LedgerError):
+    """A worker slept through the end of its lease, and another has its job now."""
+
+    code = "lease-lost"
+
+
+class NotDead(LedgerError):
+    """A transaction that is to be tried again has not been given up."""
+
+    code = "not-dead"
+
+
+class DatabaseUnreachable(LedgerError):
+    """The database did not answer, or hung up in the middle; the same message sent again finds out what was kept."""
+
+    code = "database-unreachable"
+    status = 503
+
+
+class DatabaseUnusable(LedgerError):
+    """No address of SQLite or PostgreSQL, or its driver is not installed."""
+
+    code = "database-unusable"
+    status = 500
+
+
+class SchemaNewer(LedgerError):
+    """The database was brought to a revision that this release does not know."""
+
+    code = "schema-newer"
+    status = 500
+
+
+class SchemaUnknown(LedgerError):
+    """Tables that no revision of ours made."""
+
+    code = "schema-unknown"
     status = 500

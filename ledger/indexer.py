@@ -1,57 +1,72 @@
-"""From the chain only through here: final blocks, in order, each read once."""
+"""From the chain only through here: what is final has effects, in order, each event once.
+
+Blocks that are not final yet are followed by hash and parent in ledger/tip.py. When the final block is one of them, its
+chain of parents leads to the cursor, and what was read there is credited. An indexer that is further behind reads final
+blocks by range.
+"""
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from hexbytes import HexBytes
-from sqlmodel import Session
+from sqlmodel import Session, col, delete, select
 from web3 import Web3
 from web3.contract.contract import ContractEvent
+from web3.exceptions import BlockNotFound
 
 from contracts.chain import contract_at
+from contracts.verifier_registry import SET_EVENTS
 from ledger import appeals, epochs
+from ledger.crash_points import reach
 from ledger.errors import FinalityViolated
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, Cursor, DecisionRow
+from ledger.tables import ChainEvent, Cursor, DecisionRow, Header, PendingEvent
 
 FOLLOWED: dict[str, tuple[str, ...]] = {
     "ModelToken": ("Minted", "Transfer"),
     "ModelRegistry": ("Decision",),
-    "VerifierRegistry": ("EpochProposed", "EpochChallenged", "EpochFinalized", "AppealOpened", "NodeStakeChanged"),
+    "VerifierRegistry": (
+        *SET_EVENTS, "EpochProposed", "EpochChallenged", "EpochFinalized", "AppealOpened", "NodeStakeChanged",
+    ),
     "ModelGovernor": ("ProposalCreated", "VoteCast", "ProposalExecuted"),
-}
+}  # fmt: skip
 BATCH = 500
+NAME = "final"
+logger = logging.getLogger(__name__)
 
 
 def follow(ledger: Ledger) -> None:
-    """Read final blocks from the cursor on; events and cursor move in one transaction. Raises FinalityViolated."""
-    final = ledger.chain.final()
+    """Credit what has become final since the cursor; events and cursor move in one transaction, once.
+
+    Raises FinalityViolated, and credits nothing, if the chain that is final now does not continue the one of before.
+    """
+    final = cast(dict[str, Any], ledger.chain.w3.eth.get_block("finalized"))
     with ledger.store.read() as session:
-        cursor = session.get(Cursor, "final")
-    if cursor is not None and "0x" + ledger.chain.block_hash(cursor.block).hex() != cursor.hash:
-        raise FinalityViolated(f"block {cursor.block} was final as {cursor.hash} and is another now")
-    first = cursor.block + 1 if cursor else ledger.chain.deployment.block
-    last = min(final, first + BATCH - 1)
-    if last < first:
+        cursor = session.get(Cursor, NAME)
+        tracked = session.get(Header, int(final["number"]))
+    if cursor is not None and not _is_kept(ledger, cursor):
         return
-    events = _events(ledger, first, last)
-    tip = "0x" + ledger.chain.block_hash(last).hex()
-    with ledger.store.write() as session:
-        moved = session.get(Cursor, "final")
-        if (moved.block + 1 if moved else first) != first:
-            return  # another indexer was faster
-        for event in sorted(events, key=lambda e: (e.block, e.log_index)):
-            session.add(event)
-            _apply(ledger, session, event)
-        session.merge(Cursor(name="final", block=last, hash=tip))
+    if cursor is not None and int(final["number"]) <= cursor.block:
+        return
+    if cursor is not None and tracked is not None and tracked.hash == _hex(final["hash"]):
+        _credit(ledger, cursor, tracked.number, tracked.hash, None)
+        return
+    first = cursor.block + 1 if cursor else ledger.chain.registry.created(ledger.chain.deployment.block)
+    last = min(int(final["number"]), first + BATCH - 1)
+    if last >= first:
+        _credit(ledger, cursor, last, *_range(ledger, cursor, first, last))
 
 
-def _events(ledger: Ledger, first: int, last: int) -> list[ChainEvent]:
-    """One request for all followed contracts; what they log beside FOLLOWED passes unread."""
+def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
+    """Events of all followed contracts (`where`: a blockHash, or fromBlock and toBlock), in their order.
+
+    What they log beside FOLLOWED passes unread.
+    """
     known = _decoders(ledger)
-    query: Any = {"address": sorted({address for address, _ in known}), "fromBlock": first, "toBlock": last}
+    query: Any = {"address": sorted({address for address, _ in known}), **where}
     found: list[ChainEvent] = []
     for entry in ledger.chain.w3.eth.get_logs(query):
         topic = bytes(entry["topics"][0]) if entry["topics"] else b""
@@ -65,7 +80,67 @@ def _events(ledger: Ledger, first: int, last: int) -> list[ChainEvent]:
                 arguments=_plain(dict(event.process_log(entry)["args"])),
             )
         )  # fmt: skip
-    return found
+    return sorted(found, key=lambda e: (e.block, e.log_index))
+
+
+def _is_kept(ledger: Ledger, cursor: Cursor) -> bool:
+    """Whether the node has the cursor's block; one that lags behind is waited for. Raises FinalityViolated."""
+    try:
+        now = _hex(ledger.chain.block_hash(cursor.block))
+    except BlockNotFound:
+        logger.warning("the chain's node has no block %d, which was final: waiting for it", cursor.block)
+        return False
+    if now != cursor.hash:
+        raise FinalityViolated(f"block {cursor.block} was final as {cursor.hash} and is {now} now")
+    return True
+
+
+def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[str, list[ChainEvent]]:
+    """Hash of block `last` and the events from `first` on, if they continue the cursor. Raises FinalityViolated."""
+    ends = _hex(ledger.chain.block_hash(last))
+    parent = _hex(cast(dict[str, Any], ledger.chain.w3.eth.get_block(first))["parentHash"])
+    found = read(ledger, {"fromBlock": first, "toBlock": last})
+    if cursor is not None and parent != cursor.hash:
+        raise FinalityViolated(f"block {first} does not continue block {cursor.block}, which was final")
+    if _hex(ledger.chain.block_hash(last)) != ends:
+        raise FinalityViolated(f"block {last} was final as {ends} and was replaced while it was read")
+    reach("indexer.read")
+    return ends, found
+
+
+def _credit(ledger: Ledger, cursor: Cursor | None, last: int, ends: str, found: list[ChainEvent] | None) -> None:
+    """Move the cursor from where it was read, or do nothing: another indexer was faster. Without `found` the events
+    are those that were read block by block at the tip (ledger/tip.py)."""
+    with ledger.store.write() as session:
+        if not _move(session, cursor, last, ends):
+            return
+        for event in _tracked(session, last) if found is None else found:
+            session.add(event)
+            _apply(ledger, session, event)
+        for kept, number in ((Header, Header.number), (PendingEvent, PendingEvent.block)):
+            session.exec(delete(kept).where(col(number) <= last))
+        reach("indexer.applied")
+    reach("indexer.followed")
+
+
+def _move(session: Session, cursor: Cursor | None, last: int, ends: str) -> bool:
+    row = session.get(Cursor, NAME, with_for_update=True)
+    if row != cursor:
+        return False
+    row = row or Cursor(name=NAME, block=last, hash=ends)
+    row.block, row.hash = last, ends
+    session.add(row)
+    session.flush()
+    return True
+
+
+def _tracked(session: Session, last: int) -> list[ChainEvent]:
+    rows = session.exec(
+        select(PendingEvent)
+        .where(PendingEvent.block <= last)
+        .order_by(col(PendingEvent.block), col(PendingEvent.log_index))
+    )
+    return [ChainEvent(**row.model_dump()) for row in rows]
 
 
 def _decoders(ledger: Ledger) -> dict[tuple[str, bytes], tuple[str, ContractEvent]]:
@@ -110,3 +185,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return HexBytes(value).to_0x_hex()
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _hex(value: Any) -> str:
+    return "0x" + bytes(value).hex()

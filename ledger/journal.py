@@ -5,9 +5,14 @@ Two books: `work` counts verified tokens, `units` counts ownership in 1e-18 toke
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
 from ledger.errors import JournalConflict, NotFound
+from ledger.seals import sealed
 from ledger.tables import Resolution, Transfer
 
 
@@ -22,6 +27,13 @@ def record(session: Session, transfer: Transfer) -> None:
         return
     if _contents(known) != _contents(transfer):
         raise JournalConflict(f"transfer {transfer.id} exists with other contents")
+
+
+def record_new(session: Session, transfers: Sequence[Mapping[str, Any]]) -> None:
+    """Add many transfers, given as their columns, whose ids are new; the database refuses an id that is not."""
+    if any(transfer["amount"] < 0 for transfer in transfers):
+        raise JournalConflict("a transfer has a negative amount")
+    session.execute(insert(Transfer), [sealed(Transfer, transfer) for transfer in transfers])
 
 
 def resolve(session: Session, transfer_id: str, outcome: str, now: int) -> None:

@@ -1,43 +1,71 @@
-"""The process that moves time on: rounds, outbox, indexer, epochs and proposals, each step safe to repeat."""
+"""What moves time on: rounds, outbox, indexer, epochs and proposals, each step safe to repeat.
+
+The steps are in three parts, which may run in one process or in three, and in as many spare ones beside as one likes:
+a part is done by whoever has its lease (ledger/leases.py), the others stand by.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from requests.exceptions import ConnectionError as ChainUnreachable
+from requests.exceptions import Timeout
 
-from ledger import appeals, epochs, governance, indexer, node_faults, outbox, panels, rounds, work_audit
+from ledger import appeals, epochs, governance, indexer, leases, node_faults, outbox, panels, rounds, tip, work_audit
+from ledger.errors import LeaseLost
 from ledger.service import Ledger
 
-STEPS: tuple[Callable[[Ledger], None], ...] = (
-    panels.seat_all,
-    rounds.advance_all,
-    outbox.flush,
-    indexer.follow,
-    epochs.settle,
-    governance.carry_out,
-    work_audit.audit_decided,
-    node_faults.list_due,
-    appeals.lapse,
+Step = Callable[[Ledger], None]
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("rounds", panels.seat_all),
+    ("rounds", rounds.advance_all),
+    ("settlement", outbox.flush),
+    ("indexer", indexer.follow),
+    ("indexer", tip.track),
+    ("settlement", epochs.settle),
+    ("settlement", governance.carry_out),
+    ("rounds", work_audit.audit_decided),
+    ("rounds", node_faults.list_due),
+    ("rounds", appeals.lapse),
 )
+PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
 logger = logging.getLogger(__name__)
 
 
 def step(ledger: Ledger) -> None:
     """Everything that is due now, once."""
-    for part in STEPS:
-        part(ledger)
+    for _, do in STEPS:
+        do(ledger)
 
 
-def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3) -> None:
+def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iterable[str] = PARTS) -> None:
     """Step until told to stop; an unreachable chain or a broken part is reported and tried again."""
+    parts = tuple(only)
     while not stop.wait(interval):
-        for part in STEPS:
-            try:
-                part(ledger)
-            except ChainUnreachable:
-                logger.warning("the chain does not answer; trying again")
-            except Exception:
-                logger.exception("%s failed; trying again", part.__module__)
+        mine = {part for part in parts if _guarded(partial(leases.take, ledger, _job(part)), part)}
+        for part, do in STEPS:
+            if part in mine:
+                _guarded(partial(do, ledger), do.__module__)
+    for part in parts:
+        leases.give_up(ledger, _job(part))
+    leases.give_up(ledger, outbox.job(ledger))
+
+
+def _job(part: str) -> str:
+    return f"keeper:{part}"
+
+
+def _guarded(do: Callable[[], object], name: str) -> object:
+    """What `do` gives; None if it fails, which is reported."""
+    try:
+        return do()
+    except (ChainUnreachable, Timeout):
+        logger.warning("the chain does not answer; trying again")
+    except LeaseLost as error:
+        logger.warning("%s", error)
+    except Exception:
+        logger.exception("%s failed; trying again", name)
+    return None

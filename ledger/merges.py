@@ -1,4 +1,4 @@
-"""Outer steps as verifiers computed them; the round closes on the one that k of n signed (ADR 1)."""
+"""Outer steps as verifiers computed them; the round closes on the one that k of its verifiers signed (ADR 1)."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ def submit(ledger: Ledger, message: MergeAttestation, signature: bytes, theta_bl
         current = session.get(Round, place)
         if current is None or current.phase != "merging":
             raise RoundClosed(f"round {message.round} is not merging")
+        if name not in current.verifiers:
+            raise NotVerifier(f"{name} was not admitted at block {current.block}, where round {message.round} opened")
         if message.accepted != accepted(session, *place):
             raise BindingMismatch("accepted is not the digest of the round's posted proofs in node order")
         ledger.keep(session, message, signature, name, key)

@@ -1,92 +1,150 @@
-"""To the chain only through here: the row with nonce and signed bytes is committed before it is broadcast.
+"""To the chain only through here: a row with nonce and signed bytes is committed before anything is sent.
 
-A retry sends the same bytes. One writer: whoever runs `flush` holds the relayer's nonce. The chain itself refuses
-a second mint of a receipt, so no crash between two lines can pay twice.
+    queued ─▶ signed ─▶ mined ─▶ final            what is in a block comes back to `signed` if a reorg takes the block
+      ▲         │  └──▶ reverted ─▶ failed ─┐
+      ├─────────┘ its nonce was taken       │     refused: the contract would refuse it now
+      └── refused ◀─────────────────────────┘     dead: given up, and shown as such with the last error
+
+A retry sends the same bytes. Who holds the lease of the key signs, nobody else (ledger/leases.py); sending committed
+bytes once more harms nothing. A call that is not mined is signed again at the same nonce for more (ledger/attempts.py),
+all its hashes are remembered, and what became of it the chain says (ledger/settling.py). The contracts refuse a second
+mint of a receipt, so no crash between two lines can pay twice.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from sqlmodel import Session, col, func, select
 from web3.contract.contract import ContractFunction
-from web3.exceptions import TransactionNotFound, Web3RPCError
-from web3.types import TxParams
 
-from contracts.chain import ContractRejected, rejections
+from ledger import attempts, broadcast, leases, settling
+from ledger.broadcast import Said
+from ledger.crash_points import reach
+from ledger.errors import NotDead, NotFound
+from ledger.leases import Held
 from ledger.service import Ledger
-from ledger.tables import Outgoing
+from ledger.settling import Sight
+from ledger.tables import Attempt, Outgoing
+
+GIVEN_UP = ("refused", "dead")
 
 
 def enqueue(session: Session, key: str, call: ContractFunction) -> None:
-    """Queue a call under an id of its own; the same id again changes nothing."""
-    if session.get(Outgoing, key) is not None:
+    """Queue a call under an id of its own. The same id again changes nothing, unless the call was given up and is
+    another one now (other signatures under the same root): then that one is tried."""
+    data = str(call._encode_transaction_data())
+    row = session.get(Outgoing, key, with_for_update=True)
+    if row is not None:
+        if row.state in GIVEN_UP and row.data != data:
+            row.to, row.data = str(call.address), data
+            _begin_again(row)
+            session.add(row)
         return
     order = int(session.exec(select(func.coalesce(func.max(Outgoing.order), 0))).one()) + 1
-    session.add(Outgoing(id=key, order=order, to=str(call.address), data=str(call._encode_transaction_data()), value=0))
+    session.add(Outgoing(id=key, order=order, to=str(call.address), data=data, value=0))
     session.flush()
 
 
 def flush(ledger: Ledger) -> None:
-    """Sign what is queued, broadcast what is signed, note what is mined."""
-    for row in _in_state(ledger, "queued"):
-        _sign(ledger, row.id)
-    for row in _in_state(ledger, "signed"):
-        if not _settle(ledger, row):
-            _broadcast(ledger, row)
+    """Sign what is queued, broadcast what is signed, note what is mined, and final.
 
-
-def _in_state(ledger: Ledger, state: str) -> list[Outgoing]:
-    with ledger.store.read() as session:
-        return list(session.exec(select(Outgoing).where(Outgoing.state == state).order_by(col(Outgoing.order))))
-
-
-def _sign(ledger: Ledger, key: str) -> None:
-    with ledger.store.write() as session:
-        row = session.get_one(Outgoing, key)
-        if row.state != "queued":
-            return
-        try:
-            signed = ledger.operator.sign_transaction(_transaction(ledger, session, row))
-        except ContractRejected as refusal:
-            row.state, row.error = "refused", refusal.detail
-        else:
-            row.state, row.raw, row.hash = "signed", signed.raw_transaction.to_0x_hex(), signed.hash.to_0x_hex()
-        session.add(row)
-
-
-def _transaction(ledger: Ledger, session: Session, row: Outgoing) -> dict[str, Any]:
-    eth = ledger.chain.w3.eth
-    call: dict[str, Any] = {"from": ledger.operator.address, "to": row.to, "data": row.data, "value": row.value}
-    with rejections():
-        gas = eth.estimate_gas(cast(TxParams, call))
-    used = session.exec(select(func.max(Outgoing.nonce))).one()
-    row.nonce = max(eth.get_transaction_count(ledger.operator.address), -1 if used is None else int(used) + 1)
-    tip, base = eth.max_priority_fee, eth.get_block("latest")["baseFeePerGas"]
-    call.pop("from")
-    return call | {
-        "nonce": row.nonce, "gas": gas, "chainId": ledger.chain.deployment.chain_id,
-        "maxPriorityFeePerGas": tip, "maxFeePerGas": 2 * base + tip, "type": 2,
-    }  # fmt: skip
-
-
-def _settle(ledger: Ledger, row: Outgoing) -> bool:
-    try:
-        receipt = ledger.chain.w3.eth.get_transaction_receipt(cast(Any, row.hash))
-    except TransactionNotFound:
-        return False
-    with ledger.store.write() as session:
-        kept = session.get_one(Outgoing, row.id)
-        kept.state, kept.block = "mined" if receipt["status"] == 1 else "failed", int(receipt["blockNumber"])
-        session.add(kept)
-    return True
-
-
-def _broadcast(ledger: Ledger, row: Outgoing) -> None:
-    try:
-        ledger.chain.w3.eth.send_raw_transaction(cast(Any, row.raw))
-    except (Web3RPCError, ValueError):
-        # "already known" and "nonce too low" both mean that these bytes may be in: the hash decides next time
-        _settle(ledger, row)
+    Returns at once while another process holds the key's lease. Raises LeaseLost when it is lost on the way.
+    """
+    held = leases.take(ledger, job(ledger))
+    if held is None:
         return
-    _settle(ledger, row)
+    reach("leases.taken")
+    settling.settle(ledger, held)
+    attempts.sign_due(ledger, held)
+    if _send_all(ledger, held):
+        settling.settle(ledger, held)
+
+
+def job(ledger: Ledger) -> str:
+    """The lease of who signs with the relayer's key."""
+    return f"signer:{ledger.operator.address}"
+
+
+def retry(session: Session, key: str) -> None:
+    """Give a call that was given up all its tries again. Raises NotFound and NotDead."""
+    row = session.get(Outgoing, key, with_for_update=True)
+    if row is None:
+        raise NotFound(f"no transaction {key}")
+    if row.state not in (*GIVEN_UP, "failed"):
+        raise NotDead(f"{key} is {row.state}: only what is dead, refused or failed can be tried again")
+    _begin_again(row)
+    session.add(row)
+
+
+def listed(session: Session) -> list[Outgoing]:
+    """All calls, oldest first."""
+    return list(session.exec(select(Outgoing).order_by(col(Outgoing.order))))
+
+
+def hashes(session: Session) -> dict[str, list[str]]:
+    """Every transaction hash that was ever signed for a call, oldest first."""
+    found: dict[str, list[str]] = {}
+    for call, name in session.exec(
+        select(Attempt.call, Attempt.hash).order_by(col(Attempt.nonce), col(Attempt.max_fee))
+    ):
+        found.setdefault(call, []).append(name)
+    return found
+
+
+def _begin_again(row: Outgoing) -> None:
+    row.state, row.tries, row.due, row.nonce, row.hash = "queued", 0, 0, None, None
+    row.block, row.block_hash = None, None
+
+
+def _send_all(ledger: Ledger, held: Held) -> bool:
+    """Hand what is not in a block to the node, by nonce, each key's until one is not taken; whether any was handed."""
+    waiting = sorted(settling.watched(ledger, ("signed",)), key=lambda c: (c.signer, c.nonce))
+    sight, stuck, sent = Sight(ledger.chain) if waiting else None, set[str | None](), False
+    for call in waiting:
+        assert sight is not None
+        used = sight.used(cast(str, call.signer))
+        if call.signer in stuck or cast(int, call.nonce) < used:
+            continue
+        if call.nonce == used and _is_late(ledger, call):
+            call = attempts.replace(ledger, held, call)
+        if ledger.now() - call.sent < ledger.relay.resend_seconds:
+            continue
+        sent = True
+        if _send(ledger, held, call) not in (Said.TAKEN, Said.KNOWN, Said.OUTBID):
+            stuck.add(call.signer)
+    return sent
+
+
+def _is_late(ledger: Ledger, call: Outgoing) -> bool:
+    """At the head of the line for too long, and ours to sign again (not a former key's)."""
+    newest = attempts.newest_of(ledger, call)
+    waited = ledger.now() - newest.made
+    return call.signer == ledger.operator.address and waited >= ledger.relay.replace_seconds
+
+
+def _send(ledger: Ledger, held: Held, call: Outgoing) -> Said:
+    newest = attempts.newest_of(ledger, call)
+    leases.check(ledger, held)
+    reach("outbox.sending")
+    said, words = broadcast.send(ledger.chain.w3, newest.raw)
+    reach("outbox.sent")
+    if _note(ledger, held, newest, said, words):
+        attempts.replace(ledger, held, call, cancel=True)
+    return said
+
+
+def _note(ledger: Ledger, held: Held, sent: Attempt, said: Said, words: str) -> bool:
+    """Keep the node's words. Whether these bytes have been refused so often that only their nonce is to be used up."""
+    with ledger.store.write() as session:
+        leases.require(ledger, session, held)
+        row = session.get_one(Outgoing, sent.call, with_for_update=True)
+        if (row.state, row.hash) != ("signed", sent.hash):
+            return False
+        refused = said is Said.REFUSED
+        row.tries += refused
+        row.sent = ledger.now()
+        if not sent.cancels:  # what made it so stays in sight
+            row.error = None if said is Said.TAKEN else row.error if said is Said.KNOWN else words
+        session.add(row)
+        return refused and row.tries >= ledger.relay.attempts and not sent.cancels

@@ -2,6 +2,9 @@
 
 The manifest's `panel` is the number of seats (0: everybody). A seat is vacated when its verifier has said *undecided*,
 or nothing for `phaseSeconds` after it could have; then the next in the drawn order sits down. Who left may still speak.
+
+Whose word counts on a round, and k, are the chain's at the block that the round opened on: who is admitted or removed
+while it goes on counts, or counts no more, from the next. Admission alone is asked for: a stake matters on the chain.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ from sqlmodel import Session, col, select
 
 from contracts.draw import panel_order
 from contracts.reasons import UNDECIDED
+from contracts.verifier_registry import SET_EVENTS, VerifierSet
 from ledger import audits, log
 from ledger.enrolment import require_run
 from ledger.errors import NotVerifier, TooEarly
 from ledger.service import Ledger
-from ledger.tables import Anchor, PanelRow, Proof, Seat
+from ledger.tables import Anchor, ChainEvent, PanelRow, Proof, Round, Seat
 
 
 def seat_all(ledger: Ledger) -> None:
@@ -35,19 +39,30 @@ def seat_all(ledger: Ledger) -> None:
 
 
 def seat(ledger: Ledger, session: Session, proof: Proof, beacon: bytes) -> None:
-    """Draw a proof's panel once, unless its final beacon spares it: among those bound to a chain before it existed."""
+    """Draw a proof's panel once, unless its final beacon spares it: among the round's verifiers bound before it."""
     if session.get(PanelRow, proof.id) is not None:
         return
     if audits.spare(ledger, session, proof, beacon):
         return
     bound = session.exec(select(Anchor.verifier).where(Anchor.run == proof.run, col(Anchor.block) < proof.beacon_block))
-    order = panel_order(beacon, bytes.fromhex(proof.id[2:]), list(bound))
+    admitted = set(session.get_one(Round, (proof.run, proof.number)).verifiers)
+    order = panel_order(beacon, bytes.fromhex(proof.id[2:]), [name for name in bound if name in admitted])
     size = int(require_run(session, proof.run).manifest["panel"]) or len(order)
     session.add(PanelRow(proof=proof.id, order=list(order)))
     for number, verifier in enumerate(order[:size]):
         session.add(Seat(proof=proof.id, verifier=verifier, number=number, since=ledger.now()))
     session.flush()
     log.append(session, "panel-drawn", proof=proof.id, beacon="0x" + beacon.hex(), verifiers=list(order[:size]))
+
+
+def verifiers_at(session: Session, block: int) -> VerifierSet:
+    """Verifiers and k at the end of a final block, as the indexer has read them. Raises BadField if it has not."""
+    changes = session.exec(
+        select(ChainEvent)
+        .where(col(ChainEvent.name).in_(SET_EVENTS), col(ChainEvent.block) <= block)
+        .order_by(col(ChainEvent.block), col(ChainEvent.log_index))
+    )
+    return VerifierSet.after((change.name, change.arguments) for change in changes)
 
 
 def seats(session: Session, proof: Proof) -> list[Seat]:

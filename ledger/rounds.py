@@ -7,61 +7,65 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from contracts.draw import data_seed, seed_origin
 from contracts.messages import RunManifest, from_json
 from contracts.run_config import InvalidRunConfig, RunConfig
-from ledger import audits, epochs, log, merges, verdicts
+from ledger import audits, epochs, log, merges, panels, verdicts
 from ledger.enrolment import config_digest
+from ledger.indexer import BATCH
 from ledger.proofs import round_proofs
 from ledger.service import Ledger
-from ledger.tables import Anchor, Cursor, DecisionRow, Node, Participant, Round, Run
+from ledger.tables import Anchor, Cursor, DecisionRow, Node, PanelRow, Participant, Proof, Round, Run
 
 
 def advance_all(ledger: Ledger) -> None:
     """Move every run as far as it can go."""
-    threshold = ledger.chain.registry.threshold()
+    final = ledger.chain.final()
     with ledger.store.read() as session:
         runs = list(session.exec(select(Run.id)))
     for run_id in runs:
         with ledger.store.write() as session:
-            _advance(ledger, session, session.get_one(Run, run_id), threshold)
+            _advance(ledger, session, session.get_one(Run, run_id), final)
 
 
-def _advance(ledger: Ledger, session: Session, run: Run, threshold: int) -> None:
+def _advance(ledger: Ledger, session: Session, run: Run, final: int) -> None:
     if run.phase in ("enrolling", "complete"):
-        _open_next(ledger, session, run, threshold)
+        _open_next(ledger, session, run, final)
         return
     current = session.get_one(Round, (run.id, run.round))
     if current.phase == "training":
         _lapse(ledger, session, run, current)
         _end_training(ledger, session, run, current)
     elif current.phase == "verifying":
-        _end_verifying(ledger, session, run, current, threshold)
+        _end_verifying(ledger, session, run, current)
     elif current.phase == "merging":
-        _end_merging(ledger, session, run, current, threshold)
+        _end_merging(ledger, session, run, current, final)
 
 
-def _open_next(ledger: Ledger, session: Session, run: Run, threshold: int) -> None:
+def _open_next(ledger: Ledger, session: Session, run: Run, final: int) -> None:
+    block = _block(session, run, final)
+    if block is None:
+        return
     config = _decide_config(session, run, RunConfig.from_json(run.config))
     number = run.round + 1
     if number > config.rounds:
         return
     nodes = [n for n in _members(session, run) if n.from_round <= number]
-    anchored = len(session.exec(select(Anchor).where(Anchor.run == run.id)).all())
+    bench = panels.verifiers_at(session, block)
+    anchored: list[str] = list(session.exec(select(Anchor.verifier).where(Anchor.run == run.id)))
     wanted = int(run.manifest["minNodes"]) if number == 1 else 1
-    if len(nodes) < wanted or anchored < threshold:
+    if len(nodes) < wanted or len(bench.members & set(anchored)) < bench.threshold:
         return
-    start = _start(session, run, threshold)
+    start = _start(session, run)
     opened = Round(
         run=run.id, number=number, config=config.to_json(), config_digest=config_digest(config.to_json()),
         data_seed=_seed(run, number, start.theta), theta=start.theta, theta_blob=start.theta_blob,
-        momentum=start.momentum, momentum_blob=start.momentum_blob, opened=ledger.now(), phase_since=ledger.now(),
+        momentum=start.momentum, momentum_blob=start.momentum_blob, block=block, verifiers=sorted(bench.members),
+        threshold=bench.threshold, opened=ledger.now(), phase_since=ledger.now(),
     )  # fmt: skip
     session.add(opened)
-    read = session.get(Cursor, "final")
-    block = 0 if read is None else read.block
     rates = audits.rates_ppm(session, run, [node.node for node in nodes], block)
     for node in nodes:
         session.add(_participant(ledger, node, number, rates[node.node]))
@@ -73,6 +77,18 @@ def _open_next(ledger: Ledger, session: Session, run: Run, threshold: int) -> No
         config=opened.config, config_digest=opened.config_digest, data_seed=opened.data_seed, nodes=listed,
         block=block,
     )  # fmt: skip
+
+
+def _block(session: Session, run: Run, final: int) -> int | None:
+    """The final block that the next round opens on: verifiers, k and stakes are those of then; None to wait.
+
+    It is never older than a beacon that was drawn with, so that no operator can keep a round to verifiers of long ago;
+    and while the indexer is still far behind the chain, what it has read is not what holds.
+    """
+    read = session.get(Cursor, "final")
+    drawn = select(func.max(Proof.beacon_block)).where(Proof.run == run.id, col(Proof.id).in_(select(PanelRow.proof)))
+    least = max(session.exec(drawn).one() or 0, final - BATCH)
+    return read.block if read is not None and read.block >= least else None
 
 
 def _lapse(ledger: Ledger, session: Session, run: Run, current: Round) -> None:
@@ -98,16 +114,16 @@ def _end_training(ledger: Ledger, session: Session, run: Run, current: Round) ->
     _enter(ledger, session, run, current, "verifying")
 
 
-def _end_verifying(ledger: Ledger, session: Session, run: Run, current: Round, threshold: int) -> None:
+def _end_verifying(ledger: Ledger, session: Session, run: Run, current: Round) -> None:
     proofs = round_proofs(session, run.id, current.number)
     for proof in proofs:
-        verdicts.decide(ledger, session, proof, threshold)
+        verdicts.decide(ledger, session, proof)
     if all(proof.state != "pending" for proof in proofs):
         _enter(ledger, session, run, current, "merging")
 
 
-def _end_merging(ledger: Ledger, session: Session, run: Run, current: Round, threshold: int) -> None:
-    chosen = merges.agreed(session, run.id, current.number, threshold)
+def _end_merging(ledger: Ledger, session: Session, run: Run, current: Round, final: int) -> None:
+    chosen = merges.agreed(session, run.id, current.number, current.threshold)
     if chosen is None:
         return
     merges.log_merge(session, chosen)
@@ -115,7 +131,7 @@ def _end_merging(ledger: Ledger, session: Session, run: Run, current: Round, thr
     run.phase = "complete"
     session.add(run)
     epochs.close_if_due(ledger, session, run)
-    _open_next(ledger, session, run, threshold)
+    _open_next(ledger, session, run, final)
 
 
 def _enter(ledger: Ledger, session: Session, run: Run, current: Round, phase: str) -> None:
@@ -135,10 +151,10 @@ class _Start:
     momentum_blob: str
 
 
-def _start(session: Session, run: Run, threshold: int) -> _Start:
+def _start(session: Session, run: Run) -> _Start:
     if run.round == 0:
         return _Start(str(run.manifest["genesis"]), run.genesis_blob, run.momentum, run.momentum_blob)
-    chosen = merges.agreed(session, run.id, run.round, threshold)
+    chosen = merges.agreed(session, run.id, run.round, session.get_one(Round, (run.id, run.round)).threshold)
     assert chosen is not None, "a round closes only on an agreed merge"
     return _Start(chosen.theta, chosen.theta_blob, chosen.momentum, chosen.momentum_blob)
 

@@ -15,6 +15,8 @@ from contracts.signing import Domain, digest, require_signer
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
 from ledger.errors import MessageExpired
+from ledger.leases import new_holder
+from ledger.relay_rules import RelayRules
 from ledger.store import Store
 from ledger.tables import SignedMessage
 
@@ -30,13 +32,18 @@ def unix_now() -> int:
 
 @dataclass(frozen=True)
 class Ledger:
-    """One deployment's ledger; `operator` signs tree heads and pays gas, and can do nothing else."""
+    """One deployment's ledger; `operator` signs tree heads and pays gas, and can do nothing else.
+
+    `holder` is this process's name in leases.
+    """
 
     store: Store
     blobs: BlobFolder
     chain: ModelChain
     operator: LocalAccount
     now: Callable[[], int] = field(default=unix_now)
+    relay: RelayRules = field(default_factory=RelayRules)
+    holder: str = field(default_factory=new_holder)
 
     def check(self, message: Message, signature: bytes, signer: str, domain: Domain | None = None) -> str:
         """The 0x-hex digest of a timely message by `signer`. Raises BadSignature, BadField and MessageExpired."""

@@ -1,82 +1,99 @@
-"""The database: sessions that write alone, and triggers that hold append-only tables to their word."""
+"""The database: one writer at a time, readers on a snapshot, and failures with a code.
+
+A writer on SQLite begins with BEGIN IMMEDIATE, on PostgreSQL with an advisory lock (docs/adr/0026-one-writer.md). Since
+nobody takes a row's lock outside that turn, no two transactions can wait for each other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, event, text
-from sqlmodel import Session, SQLModel, create_engine
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from ledger import audit_tables, tables
-
-APPEND_ONLY = (*tables.APPEND_ONLY, *audit_tables.APPEND_ONLY)
-
-_SQLITE_TRIGGER = """CREATE TRIGGER IF NOT EXISTS {table}_no_{verb} BEFORE {verb} ON "{table}"
-BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"""
-# INSERT OR REPLACE deletes the old row without firing its DELETE trigger
-_SQLITE_REPLACE_TRIGGER = """CREATE TRIGGER IF NOT EXISTS {table}_no_REPLACE BEFORE INSERT ON "{table}"
-WHEN EXISTS (SELECT 1 FROM "{table}" WHERE {taken})
-BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"""
-_POSTGRES_FUNCTION = """CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"""
-_POSTGRES_TRIGGER = """CREATE OR REPLACE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON "{table}"
-FOR EACH ROW EXECUTE FUNCTION refuse_change()"""
+from ledger import schema
+from ledger.append_only import APPEND_ONLY as APPEND_ONLY
+from ledger.database import WAIT_SECONDS, coded, connect, is_gone
+from ledger.errors import LedgerBusy
 
 
 class Store:
-    """One database. Writers are serial (BEGIN IMMEDIATE on SQLite, an advisory lock on PostgreSQL)."""
+    """One database, brought to the newest revision when it is opened. Raises SchemaNewer and SchemaUnknown."""
 
-    def __init__(self, url: str) -> None:
-        self.engine: Engine = create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
+    def __init__(self, url: str, wait: float = WAIT_SECONDS) -> None:
+        self.engine: Engine = connect(url, wait)
         self._sqlite = self.engine.dialect.name == "sqlite"
-        if self._sqlite:
-            event.listen(self.engine, "connect", _sqlite_pragmas)
-        self._create()
+        self._readers = self.engine
+        if not self._sqlite:
+            self._readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._wait, self._turn = wait, threading.Lock()
+        with coded():
+            self._patiently(lambda: schema.upgrade(self.engine))
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that no other writer runs beside; commits on leaving, rolls back on an exception."""
-        with Session(self.engine, expire_on_commit=False) as session:
-            session.connection().execute(
-                text("BEGIN IMMEDIATE" if self._sqlite else "SELECT pg_advisory_xact_lock(7417)")
-            )
+        """A transaction that no other writer runs beside; commits on leaving, rolls back on an exception.
+
+        Raises LedgerBusy where the turn does not come in time, and DatabaseUnreachable.
+        """
+        with self._in_turn(), coded(), Session(self.engine, expire_on_commit=False) as session:
+            self._begin(session, lambda: schema.lock(session.connection()))
             yield session
             session.commit()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A snapshot; nothing that is changed in it is kept."""
-        with Session(self.engine, expire_on_commit=False) as session:
-            if self._sqlite:
-                session.connection().execute(text("BEGIN"))
-            yield session
+        """A snapshot, in which nothing can be written. Raises DatabaseUnreachable."""
+        with coded(), Session(self._readers, expire_on_commit=False) as session:
+            self._begin(session, session.connection)
+            with self._snapshot(session):
+                yield session
             session.expunge_all()  # what was read stays readable; the rollback would expire it
 
-    def _create(self) -> None:
-        with self.write() as session:
-            SQLModel.metadata.create_all(session.connection())
-            for statement in self._trigger_statements():
-                session.connection().execute(text(statement))
+    def _begin(self, session: Session, first: Callable[[], Any]) -> None:
+        """The start of a transaction, in which nothing is done yet: where the connection is lost, with another one."""
 
-    def _trigger_statements(self) -> list[str]:
+        def begin() -> None:
+            try:
+                first()
+            except DBAPIError:
+                session.rollback()
+                raise
+
+        self._patiently(begin)
+
+    def _patiently(self, start: Callable[[], None]) -> None:
+        """Again while the database does not answer, since it may be starting."""
+        tries = Retrying(
+            retry=retry_if_exception(is_gone), stop=stop_after_delay(self._wait),
+            wait=wait_random_exponential(0.1, max=1), reraise=True,
+        )  # fmt: skip
+        tries(start)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """This process's writers queue here: one of them at a time holds a connection and waits for other processes."""
+        if not self._turn.acquire(timeout=self._wait):
+            raise LedgerBusy("too many writers at once; send it again")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _snapshot(self, session: Session) -> Iterator[None]:
         if not self._sqlite:
-            return [_POSTGRES_FUNCTION, *(_POSTGRES_TRIGGER.format(table=t) for t in APPEND_ONLY)]
-        verbs = ("UPDATE", "DELETE")
-        plain = [_SQLITE_TRIGGER.format(table=t, verb=verb) for t in APPEND_ONLY for verb in verbs]
-        return plain + [_SQLITE_REPLACE_TRIGGER.format(table=t, taken=_taken(t)) for t in APPEND_ONLY]
-
-
-def _taken(table: str) -> str:
-    """SQL for "a row with one of the new row's keys exists"."""
-    columns = SQLModel.metadata.tables[table].columns
-    keys = [[c.name for c in columns if c.primary_key], *([c.name] for c in columns if c.unique)]
-    return " OR ".join("(" + " AND ".join(f'"{name}" = NEW."{name}"' for name in key) + ")" for key in keys)
-
-
-def _sqlite_pragmas(connection: Any, _record: Any) -> None:
-    # the driver would otherwise begin its transactions late, and two readers could both turn into writers
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+            yield
+            return
+        connection = session.connection()
+        connection.execute(text("BEGIN"))
+        connection.execute(text("PRAGMA query_only = 1"))
+        try:
+            yield
+        finally:
+            connection.execute(text("PRAGMA query_only = 0"))

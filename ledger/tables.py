@@ -7,10 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Numeric, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 from contracts.reasons import NO_SEGMENT
+from ledger.seals import SealedRow
 
 
 class Units(TypeDecorator[int]):
@@ -39,9 +52,11 @@ def units() -> Any:
     return Field(sa_column=Column(Units, nullable=False))
 
 
-def large() -> Any:
-    """A whole number that 32 bits need not hold."""
-    return Field(sa_column=Column(BigInteger, nullable=False))
+def large(*default: int | None, **options: Any) -> Any:
+    """A whole number of 64 bits: PostgreSQL's INTEGER ends at 2^31, SQLite's does not. `options` as of `Field`."""
+    kind = BigInteger().with_variant(Integer, "sqlite")  # BIGINT is no row id there
+    named = {"autoincrement": False} if options.get("primary_key") else {}
+    return Field(*default, sa_type=kind, sa_column_kwargs=named, **options)
 
 
 def document() -> Any:
@@ -49,7 +64,7 @@ def document() -> Any:
     return Field(sa_column=Column(JSON, nullable=False))
 
 
-class SignedMessage(SQLModel, table=True):
+class SignedMessage(SealedRow, table=True):
     """Every message that was accepted, under its EIP-712 digest."""
 
     digest: str = Field(primary_key=True)
@@ -57,10 +72,10 @@ class SignedMessage(SQLModel, table=True):
     body: dict[str, Any] = document()
     signature: str
     signer: str
-    received: int
+    received: int = large()
 
 
-class Run(SQLModel, table=True):
+class Run(SealedRow, table=True):
     """A run; `config` is what the next round would open with, after the decisions up to `decided`."""
 
     id: str = Field(primary_key=True)
@@ -72,38 +87,38 @@ class Run(SQLModel, table=True):
     momentum: str
     momentum_blob: str
     phase: str = "enrolling"
-    round: int = 0
-    decided: int = 0
+    round: int = large(0)
+    decided: int = large(0)
 
 
-class Node(SQLModel, table=True):
+class Node(SealedRow, table=True):
     """An enrolled node. `inner_proof` is its last accepted proof, which its optimizer state continues."""
 
     run: str = Field(primary_key=True)
     node: str = Field(primary_key=True)
     payout: str
-    from_round: int
+    from_round: int = large()
     nonce: int = units()
     active: bool = True
     inner_digest: str
     inner_proof: str | None = None
 
 
-class Anchor(SQLModel, table=True):
+class Anchor(SealedRow, table=True):
     """The end of a verifier's hash chain, and the chain's head when it was bound: later beacons alone draw with it."""
 
     run: str = Field(primary_key=True)
     verifier: str = Field(primary_key=True)
     anchor: str
-    length: int
-    block: int
+    length: int = large()
+    block: int = large()
 
 
-class Round(SQLModel, table=True):
-    """One outer step: what it starts from, and its phase (training, verifying, merging, closed)."""
+class Round(SealedRow, table=True):
+    """One outer step: where it starts, its phase (training, verifying, merging, closed), verifiers and k at `block`."""
 
     run: str = Field(primary_key=True)
-    number: int = Field(primary_key=True)
+    number: int = large(primary_key=True)
     phase: str = "training"
     config: str = Field(sa_column=Column(Text, nullable=False))
     config_digest: str
@@ -112,51 +127,54 @@ class Round(SQLModel, table=True):
     theta_blob: str
     momentum: str
     momentum_blob: str
-    opened: int
-    phase_since: int
+    block: int = large()
+    verifiers: list[str] = document()
+    threshold: int = large()
+    opened: int = large()
+    phase_since: int = large()
 
 
-class Participant(SQLModel, table=True):
+class Participant(SealedRow, table=True):
     """A node on a round's frozen list, with its lease and the audit rate (parts per million) of its proof."""
 
     run: str = Field(primary_key=True)
-    number: int = Field(primary_key=True)
+    number: int = large(primary_key=True)
     node: str = Field(primary_key=True)
     payout: str
     inner_digest: str
     inner_proof: str | None = None
-    step: int = 0
-    seen: int
-    rate: int = 1_000_000
+    step: int = large(0)
+    seen: int = large()
+    rate: int = large(1_000_000)
     lapsed: bool = False
 
 
-class Proof(SQLModel, table=True):
+class Proof(SealedRow, table=True):
     """A StepProof and where it stands: pending, posted or voided."""
 
     __table_args__ = (UniqueConstraint("run", "number", "node"),)
 
     id: str = Field(primary_key=True)
     run: str
-    number: int
+    number: int = large()
     node: str
     payout: str
     work: int = large()
     gradient_blob: str
-    beacon_block: int
+    beacon_block: int = large()
     state: str = "pending"
-    stage: int = 1
-    stage_since: int
-    opening_deadline: int | None = None
-    accepted_since: int | None = None
+    stage: int = large(1)
+    stage_since: int = large()
+    opening_deadline: int | None = large(None)
+    accepted_since: int | None = large(None)
     audited: bool = True
     disputed: list[int] = document()
-    reason: int | None = None
+    reason: int | None = large(None)
     measured: int = units()
     limit: int = units()
 
 
-class PanelRow(SQLModel, table=True):
+class PanelRow(SealedRow, table=True):
     """The order in which verifiers take seats to read a proof, as its beacon drew it."""
 
     __tablename__ = "panel"
@@ -165,17 +183,17 @@ class PanelRow(SQLModel, table=True):
     order: list[str] = document()
 
 
-class Seat(SQLModel, table=True):
+class Seat(SealedRow, table=True):
     """A verifier that reads a proof; later ones sat down when an earlier seat was vacated, or k could not agree."""
 
     proof: str = Field(primary_key=True)
     verifier: str = Field(primary_key=True)
-    number: int
-    since: int
+    number: int = large()
+    since: int = large()
     vacated: bool = False
 
 
-class ChallengeRow(SQLModel, table=True):
+class ChallengeRow(SealedRow, table=True):
     """A verifier's draw for one proof."""
 
     __tablename__ = "challenge"
@@ -186,19 +204,19 @@ class ChallengeRow(SQLModel, table=True):
     message: str
 
 
-class OpeningRow(SQLModel, table=True):
+class OpeningRow(SealedRow, table=True):
     """A boundary that the node opened."""
 
     __tablename__ = "opening"
 
     proof: str = Field(primary_key=True)
-    boundary: int = Field(primary_key=True)
+    boundary: int = large(primary_key=True)
     blob: str
     path: list[str] = document()
     message: str
 
 
-class PledgeRow(SQLModel, table=True):
+class PledgeRow(SealedRow, table=True):
     """What a node owned up to when all had spoken: `fake` as in contracts/pledge.py."""
 
     __tablename__ = "pledge"
@@ -213,29 +231,29 @@ class PledgeRow(SQLModel, table=True):
         return bool(self.fake != NO_SEGMENT)
 
 
-class VerdictRow(SQLModel, table=True):
+class VerdictRow(SealedRow, table=True):
     """A verifier's outcome at one stage of a proof."""
 
     __tablename__ = "verdict"
 
     proof: str = Field(primary_key=True)
     verifier: str = Field(primary_key=True)
-    stage: int = Field(primary_key=True)
-    outcome: int
-    reason: int
-    segment: int
+    stage: int = large(primary_key=True)
+    outcome: int = large()
+    reason: int = large()
+    segment: int = large()
     measured: int = units()
     limit: int = units()
     message: str
 
 
-class MergeRow(SQLModel, table=True):
+class MergeRow(SealedRow, table=True):
     """A verifier's outer step for one round."""
 
     __tablename__ = "merge"
 
     run: str = Field(primary_key=True)
-    number: int = Field(primary_key=True)
+    number: int = large(primary_key=True)
     verifier: str = Field(primary_key=True)
     accepted: str
     theta: str
@@ -246,7 +264,7 @@ class MergeRow(SQLModel, table=True):
     message: str
 
 
-class Transfer(SQLModel, table=True):
+class Transfer(SealedRow, table=True):
     """One double entry; a pending one is finished by at most one Resolution."""
 
     id: str = Field(primary_key=True)
@@ -255,55 +273,77 @@ class Transfer(SQLModel, table=True):
     credit: str
     amount: int = units()
     pending: bool
-    made: int
+    made: int = large()
 
 
-class Resolution(SQLModel, table=True):
+class Resolution(SealedRow, table=True):
     """The end of a pending transfer: posted or voided."""
 
     transfer: str = Field(primary_key=True)
     outcome: str
-    made: int
+    made: int = large()
+
+
+class ContributionRow(SealedRow, table=True):
+    """Code or data that maintainers vouched for; the first epoch of its run that closes after `log_index` pays it."""
+
+    __tablename__ = "contribution"
+
+    run: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    kind: int
+    author: str
+    weight: int = units()
+    message: str
+    log_index: int = large()
 
 
 class LogEntry(SQLModel, table=True):
-    """A leaf of the transparency log: canonical JSON."""
+    """A leaf of the transparency log: canonical JSON. `subject` is the proof that it decides about (ledger/log.py)."""
 
-    index: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    index: int = large(primary_key=True)
     body: str = Field(sa_column=Column(Text, nullable=False))
+    subject: str | None = Field(default=None, index=True)
 
 
-class Epoch(SQLModel, table=True):
+class LogNode(SQLModel, table=True):
+    """The hash (32 bytes) of a complete subtree of the log, under its number (contracts/stored_tree.py)."""
+
+    number: int = large(primary_key=True)
+    hash: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+
+
+class Epoch(SealedRow, table=True):
     """An epoch's payout root; `state` follows the chain: closed, proposed, disputed, final."""
 
-    number: int = Field(primary_key=True)
+    number: int = large(primary_key=True)
     run: str
     state: str = "closed"
-    attempt: int = 0
-    first_round: int
-    last_round: int
+    attempt: int = large(0)
+    first_round: int = large()
+    last_round: int = large()
     root: str
     total: int = units()
-    count: int
-    log_size: int
+    count: int = large()
+    log_size: int = large()
     log_root: str
-    deadline: int
+    deadline: int = large()
 
 
-class PayoutRow(SQLModel, table=True):
+class PayoutRow(SealedRow, table=True):
     """One payee of an epoch."""
 
     __tablename__ = "payout"
 
-    epoch: int = Field(primary_key=True)
-    index: int = Field(primary_key=True)
+    epoch: int = large(primary_key=True)
+    index: int = large(primary_key=True)
     account: str
-    kind: int
+    kind: int = large()
     amount: int = units()
     leaf: str = Field(unique=True)
 
 
-class Cosignature(SQLModel, table=True):
+class Cosignature(SealedRow, table=True):
     """A verifier's signature under a message that k of them bring to the chain, by the message's EIP-712 digest."""
 
     digest: str = Field(primary_key=True)
@@ -311,55 +351,117 @@ class Cosignature(SQLModel, table=True):
     signature: str
 
 
-class Outgoing(SQLModel, table=True):
-    """A transaction of the relayer: queued, signed, mined, failed or refused. Nonce and bytes never change."""
+class LeaseRow(SealedRow, table=True):
+    """Who does a job alone until `expires`; `token` grows with each new holder (ledger/leases.py)."""
+
+    __tablename__ = "lease"
+
+    name: str = Field(primary_key=True)
+    holder: str
+    token: int = large()
+    expires: int = large()
+
+
+class Outgoing(SealedRow, table=True):
+    """A call that the relayer owes the chain, and where it stands (states: ledger/outbox.py).
+
+    `hash` is the attempt that is in block `block`, or else the newest; before `due` nothing is tried again, and at
+    `sent` the bytes were last handed to a node (both Unix seconds). `tries` counts what failed.
+    """
+
+    __table_args__ = (UniqueConstraint("signer", "nonce"),)
 
     id: str = Field(primary_key=True)
-    order: int = Field(unique=True)
+    order: int = large(unique=True)
     to: str
     data: str = Field(sa_column=Column(Text, nullable=False))
     value: int = units()
-    state: str = "queued"
-    nonce: int | None = Field(default=None, unique=True)
-    raw: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    state: str = Field(default="queued", index=True)
+    tries: int = large(0)
+    due: int = large(0)
+    sent: int = large(0)
+    signer: str | None = None
+    nonce: int | None = large(None)
     hash: str | None = None
-    block: int | None = None
-    error: str | None = None
+    block: int | None = large(None)
+    block_hash: str | None = None
+    error: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
-class Cursor(SQLModel, table=True):
+class Attempt(SealedRow, table=True):
+    """A transaction that was signed for an Outgoing: any of those with its nonce may be the one that is mined.
+
+    `max_fee` and `tip` in wei per gas; `cancels` if it does nothing but use the nonce up; `final` was the newest final
+    block when it was made, and `token` the fencing token of who signed.
+    """
+
+    __table_args__ = (Index("ix_attempt_signer_nonce", "signer", "nonce"),)
+
+    hash: str = Field(primary_key=True)
+    call: str = Field(index=True)
+    signer: str
+    nonce: int = large()
+    raw: str = Field(sa_column=Column(Text, nullable=False))
+    max_fee: int = units()
+    tip: int = units()
+    cancels: bool
+    made: int = large()
+    final: int = large()
+    token: int = large()
+
+
+class Cursor(SealedRow, table=True):
     """How far the indexer has read the final chain."""
 
     name: str = Field(primary_key=True)
-    block: int
+    block: int = large()
     hash: str
 
 
-class ChainEvent(SQLModel, table=True):
+class Header(SealedRow, table=True):
+    """A block after the cursor, by the newest reading: a reorg may take it back, and then the row goes."""
+
+    number: int = large(primary_key=True)
+    hash: str
+    parent: str
+
+
+class PendingEvent(SealedRow, table=True):
+    """A decoded event of a Header's block. Nothing follows from it until the block is final."""
+
+    block: int = large(primary_key=True)
+    log_index: int = large(primary_key=True)
+    transaction: str
+    contract: str
+    name: str = Field(index=True)
+    arguments: dict[str, Any] = document()
+
+
+class ChainEvent(SealedRow, table=True):
     """A decoded event of a final block."""
 
-    block: int = Field(primary_key=True)
-    log_index: int = Field(primary_key=True)
+    block: int = large(primary_key=True)
+    log_index: int = large(primary_key=True)
     transaction: str
     contract: str
     name: str
     arguments: dict[str, Any] = document()
 
 
-class DecisionRow(SQLModel, table=True):
+class DecisionRow(SealedRow, table=True):
     """A decision of the holders, in chain order; `outcome` says what the run that came to it last made of it."""
 
     __tablename__ = "decision"
 
-    sequence: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    sequence: int = large(primary_key=True)
     key: str
     value: str
-    block: int
-    round: int | None = None
+    block: int = large()
+    round: int | None = large(None)
     outcome: str | None = None
 
 
-class Proposal(SQLModel, table=True):
+class Proposal(SealedRow, table=True):
     """A proposal that came through the API."""
 
     id: str = Field(primary_key=True)
@@ -369,14 +471,14 @@ class Proposal(SQLModel, table=True):
     executed: bool = False
 
 
-class BallotRow(SQLModel, table=True):
+class BallotRow(SealedRow, table=True):
     """A signed ballot that came through the API; support 0 against, 1 for, 2 abstain."""
 
     __tablename__ = "ballot"
 
     proposal: str = Field(primary_key=True)
     voter: str = Field(primary_key=True)
-    support: int
+    support: int = large()
     signature: str
 
 
@@ -390,9 +492,12 @@ APPEND_ONLY: tuple[str, ...] = (
     "merge",
     "transfer",
     "resolution",
+    "contribution",
     "logentry",
+    "lognode",
     "payout",
     "cosignature",
+    "attempt",
     "chainevent",
     "ballot",
 )

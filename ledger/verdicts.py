@@ -21,7 +21,6 @@ def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:
     """Record a verdict at the proof's stage and decide the proof if that makes a quorum."""
     key = ledger.check(message, signature, message.verifier)
     name, proof_id = to_checksum_address(message.verifier), "0x" + message.proof.hex()
-    threshold = ledger.chain.registry.threshold()
     with ledger.store.write() as session:
         proof = require_proof(session, proof_id)
         known = session.get(VerdictRow, (proof_id, name, message.stage))
@@ -37,10 +36,10 @@ def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:
         ledger.keep(session, message, signature, name, key)
         session.add(_row(message, proof_id, name, key))
         log.append(session, "verdict", message=to_json(message), signature="0x" + signature.hex())
-        decide(ledger, session, proof, threshold)
+        decide(ledger, session, proof)
 
 
-def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> None:
+def decide(ledger: Ledger, session: Session, proof: Proof, _live: int | None = None) -> None:  # pledges.py gives it
     """Post, void or escalate a pending proof where its verdicts, or the time that passed, allow it.
 
     The first stage hears everybody: ended by its first rejection, a liar could point at honest work before the one
@@ -59,7 +58,7 @@ def decide(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> No
             # only what was drawn was opened: a liar that names another segment would make honest work unreadable
             _escalate(ledger, session, proof, {v.segment for v in rejects} & _drawn(session, proof))
         return
-    accepts = sum(v.outcome == ACCEPT for v in given)
+    accepts, threshold = sum(v.outcome == ACCEPT for v in given), _round(session, proof).threshold
     if len(rejects) >= threshold:
         _void(ledger, session, proof, rejects[0].reason, rejects[0].measured, rejects[0].limit)
     elif accepts >= threshold and (complete or proof.stage == 2):
@@ -83,7 +82,7 @@ def _check_coherent(session: Session, message: Verdict, proof: Proof) -> None:
         raise BadField(f"reason {message.reason} is not one of {', '.join(f'{r.value} {r.slug}' for r in Reason)}")
     if (message.outcome == ACCEPT) != (message.reason == Reason.NONE):
         raise BadField("reason must be 0 in an accepting verdict, and another in any other")
-    segments = RunConfig.from_json(session.get_one(Round, (proof.run, proof.number)).config).segments
+    segments = RunConfig.from_json(_round(session, proof).config).segments
     if message.segment >= segments and message.segment != NO_SEGMENT:
         raise BadField(f"segment must be below {segments}, or {NO_SEGMENT} for none")
 
@@ -101,6 +100,10 @@ def _check_drawn(session: Session, message: Verdict, proof: Proof, verifier: str
 def _verdicts(session: Session, proof: Proof) -> list[VerdictRow]:
     rows = session.exec(select(VerdictRow).where(VerdictRow.proof == proof.id, VerdictRow.stage == proof.stage))
     return sorted(rows, key=lambda row: row.verifier.lower())
+
+
+def _round(session: Session, proof: Proof) -> Round:
+    return session.get_one(Round, (proof.run, proof.number))
 
 
 def _patience(session: Session, proof: Proof) -> int:

@@ -1,0 +1,164 @@
+"""Signing: a nonce and bytes for a call, committed before anybody sees them. One writer a key, fenced by its lease.
+
+Chain calls happen before the transaction. What is read there can only be stale in one way that matters, a nonce that
+somebody else's program used meanwhile, and ledger/settling.py finds that out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from eth_utils import to_checksum_address
+from sqlmodel import Session, col, func, select
+from web3.exceptions import Web3RPCError
+from web3.types import TxParams
+
+from contracts.chain import ContractRejected, rejections
+from ledger import fees, leases
+from ledger.broadcast import message_of
+from ledger.crash_points import reach
+from ledger.fees import Fees
+from ledger.leases import Held
+from ledger.service import Ledger
+from ledger.tables import Attempt, Outgoing
+
+OPEN = ("queued", "refused", "failed")
+"""States from which a call is signed, once it is due."""
+
+
+def sign_due(ledger: Ledger, held: Held) -> None:
+    """Give every call that is due a nonce and bytes, or note why it has none. Raises LeaseLost."""
+    with ledger.store.read() as session:
+        due = select(Outgoing).where(col(Outgoing.state).in_(OPEN), Outgoing.due <= ledger.now())
+        calls = list(session.exec(due.order_by(col(Outgoing.order))))
+    if not calls:
+        return
+    offer, final = fees.market(ledger.chain.w3, ledger.relay.max_fee), ledger.chain.final()
+    for call in calls:
+        if offer is None:
+            _note(ledger, held, call.id, "the base fee is above the cap (max_fee_per_gas)")
+        else:
+            _sign(ledger, held, call, offer, final)
+
+
+def replace(ledger: Ledger, held: Held, call: Outgoing, *, cancel: bool = False) -> Outgoing:
+    """Sign a call again at its nonce for more; with `cancel`, sign what only uses its nonce up. Raises LeaseLost."""
+    newest, cap, why = newest_of(ledger, call), ledger.relay.max_fee, None
+    offer, final = fees.market(ledger.chain.w3, cap), ledger.chain.final()
+    raised = None if offer is None else Fees(newest.max_fee, newest.tip).raised(offer, cap)
+    if raised is None:
+        return _note(ledger, held, call.id, "not mined, and the cap (max_fee_per_gas) forbids to offer more")
+    cancel = cancel or newest.cancels
+    try:
+        gas = _gas(ledger, _what(ledger, call, cancel))
+    except ContractRejected as refusal:  # it would revert now: use the nonce up for less, and let the call wait
+        cancel, why, gas = True, refusal.detail, _gas(ledger, _what(ledger, call, True))
+    with ledger.store.write() as session:
+        leases.require(ledger, session, held)
+        row = session.get_one(Outgoing, call.id, with_for_update=True)
+        if (row.state, row.nonce, row.hash) == ("signed", call.nonce, newest.hash):
+            row.error = why or row.error
+            _add(ledger, session, held, row, raised, gas, final, cancels=cancel)
+            reach("outbox.replacing")
+        return row
+
+
+def of(session: Session, call: Outgoing) -> list[Attempt]:
+    """What was signed for a call at its present nonce, newest first: any of it may be mined."""
+    mine = select(Attempt).where(Attempt.call == call.id, Attempt.signer == call.signer, Attempt.nonce == call.nonce)
+    return list(session.exec(mine.order_by(col(Attempt.max_fee).desc())))
+
+
+def newest_of(ledger: Ledger, call: Outgoing) -> Attempt:
+    """The dearest attempt at a signed call's nonce."""
+    with ledger.store.read() as session:
+        return of(session, call)[0]
+
+
+def _sign(ledger: Ledger, held: Held, call: Outgoing, offer: Fees, final: int) -> None:
+    try:
+        gas = _gas(ledger, _what(ledger, call, False))
+    except ContractRejected as refusal:
+        _refuse(ledger, held, call.id, refusal.detail)
+        return
+    except Web3RPCError as error:
+        _note(ledger, held, call.id, message_of(error))
+        return
+    free = int(ledger.chain.w3.eth.get_transaction_count(_address(ledger)))
+    with ledger.store.write() as session:
+        leases.require(ledger, session, held)
+        row = session.get_one(Outgoing, call.id, with_for_update=True)
+        if row.state in OPEN:
+            row.nonce = max(free, _next_nonce(session, _address(ledger)))
+            row.signer, row.state, row.block, row.block_hash = _address(ledger), "signed", None, None
+            row.error = None
+            _add(ledger, session, held, row, offer, gas, final)
+            reach("outbox.signing")
+    reach("outbox.signed")
+
+
+def _add(
+    ledger: Ledger, session: Session, held: Held, row: Outgoing, offer: Fees, gas: int, final: int, *,
+    cancels: bool = False,
+) -> None:  # fmt: skip
+    fields: Any = _what(ledger, row, cancels) | {
+        "nonce": row.nonce, "gas": gas, "chainId": ledger.chain.deployment.chain_id, "type": 2,
+        "maxPriorityFeePerGas": offer.tip, "maxFeePerGas": offer.max_fee,
+    }  # fmt: skip
+    signed = ledger.operator.sign_transaction(fields)
+    row.hash, row.sent = signed.hash.to_0x_hex(), 0
+    session.add(row)
+    session.add(
+        Attempt(
+            hash=row.hash, call=row.id, signer=_address(ledger), nonce=cast(int, row.nonce),
+            raw=signed.raw_transaction.to_0x_hex(), max_fee=offer.max_fee, tip=offer.tip, cancels=cancels,
+            made=ledger.now(), final=final, token=held.token,
+        )
+    )  # fmt: skip
+
+
+def _next_nonce(session: Session, signer: str) -> int:
+    """One more than any that was ever signed for: a nonce that was lost to somebody else is not given out again."""
+    used = session.exec(select(func.max(Attempt.nonce)).where(Attempt.signer == signer)).one()
+    return 0 if used is None else int(used) + 1
+
+
+def _refuse(ledger: Ledger, held: Held, key: str, why: str) -> None:
+    """A refusal may pass (a pause, a race): tried again a few times, then dead."""
+    with ledger.store.write() as session:
+        leases.require(ledger, session, held)
+        row = session.get_one(Outgoing, key, with_for_update=True)
+        if row.state not in OPEN:
+            return
+        row.tries += 1
+        row.state = "dead" if row.tries >= ledger.relay.attempts else "refused"
+        row.nonce, row.hash, row.error = None, None, why
+        row.due = ledger.now() + ledger.relay.pause(row.tries)
+        session.add(row)
+
+
+def _note(ledger: Ledger, held: Held, key: str, why: str) -> Outgoing:
+    """What holds a call up is no fault of its own: no try is counted."""
+    with ledger.store.write() as session:
+        leases.require(ledger, session, held)
+        row = session.get_one(Outgoing, key, with_for_update=True)
+        row.error, row.due = why, ledger.now() + ledger.relay.backoff_seconds
+        session.add(row)
+        return row
+
+
+def _what(ledger: Ledger, call: Outgoing, cancels: bool) -> dict[str, Any]:
+    """A call's own fields, or those of a transaction that does nothing."""
+    if cancels:
+        return {"to": _address(ledger), "data": "0x", "value": 0}
+    return {"to": call.to, "data": call.data, "value": call.value}
+
+
+def _gas(ledger: Ledger, what: dict[str, Any]) -> int:
+    with rejections():
+        call = cast(TxParams, what | {"from": _address(ledger)})
+        return fees.with_spare(int(ledger.chain.w3.eth.estimate_gas(call)))
+
+
+def _address(ledger: Ledger) -> Any:
+    return to_checksum_address(ledger.operator.address)

@@ -1,0 +1,103 @@
+"""Connections to SQLite and PostgreSQL: how their sessions are set, and their failures as refusals with a code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+from contracts.errors import BadField
+from ledger.errors import DatabaseUnreachable, DatabaseUnusable, LedgerBusy
+
+WAIT_SECONDS = 30.0
+"""The longest wait for the writers' turn, for a free connection, and for a database that does not answer."""
+STATEMENT_SECONDS, IDLE_SECONDS = 600, 300
+"""PostgreSQL ends a statement, and a transaction that its client has left hanging with the lock in its hand."""
+POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 35}  # the server's threads are 40 at the most
+_SQLITE_TAKEN = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
+_TAKEN = ("55P03", "57014", "40001", "40P01")  # lock not available, statement timeout, serialization, deadlock
+_GONE = ("08", "53300", "57P", "25P03")  # connection, too many connections, shutdown, idle in a transaction
+
+
+def connect(url: str, wait: float = WAIT_SECONDS) -> Engine:
+    """An engine that waits so many seconds for what others hold. Raises DatabaseUnusable."""
+    try:
+        place = make_url(url)
+        name, pool = place.get_backend_name(), {**POOL, "pool_timeout": wait}
+        if name == "sqlite":
+            in_memory = place.database in (None, "", ":memory:")
+            made = create_engine(url, connect_args={"timeout": wait}, **({} if in_memory else pool))
+        elif name == "postgresql":
+            made = create_engine(url, pool_pre_ping=True, **pool)
+        else:
+            raise DatabaseUnusable(f"{name} is neither SQLite nor PostgreSQL")
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise DatabaseUnusable(f"{error}; PostgreSQL needs the extra `postgres`") from error
+    event.listen(made, "connect", _sqlite_session if name == "sqlite" else _postgres_session(wait))
+    return made
+
+
+def _sqlite_session(connection: Any, _record: Any) -> None:
+    # the driver would otherwise begin its transactions late, and two readers could both turn into writers
+    connection.isolation_level = None
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode=WAL")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _postgres_session(wait: float) -> Callable[[Any, Any], None]:
+    seconds = {
+        "lock_timeout": wait, "statement_timeout": STATEMENT_SECONDS,
+        "idle_in_transaction_session_timeout": IDLE_SECONDS,
+    }  # fmt: skip
+
+    def prepare(connection: Any, _record: Any) -> None:
+        for name, value in seconds.items():
+            connection.execute(f"SET {name} = {round(value * 1000)}")
+        connection.commit()
+
+    return prepare
+
+
+@contextmanager
+def coded() -> Iterator[None]:
+    """What the database cannot do now, as a refusal that may be tried again, and what it cannot hold as a bad field.
+
+    Other refusals of it pass as they are: they are faults of ours.
+    """
+    try:
+        yield
+    except NoConnectionFree as error:
+        raise LedgerBusy("all connections to the database are in use; send it again") from error
+    except DataError as error:
+        raise BadField(f"a text or number that the database cannot hold ({_first_line(error)})") from error
+    except DBAPIError as error:
+        if _is_taken(error):
+            raise LedgerBusy(f"the database is busy; send it again ({_first_line(error)})") from error
+        if is_gone(error):
+            raise DatabaseUnreachable(f"the database does not answer ({_first_line(error)})") from error
+        raise
+
+
+def _is_taken(error: DBAPIError) -> bool:
+    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_TAKEN:
+        return True
+    return getattr(error.orig, "sqlstate", None) in _TAKEN
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether the connection was lost or never made, so that another one may do."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", "")
+    unanswered = state is None and type(error.orig).__name__ == "OperationalError"  # it came from the driver
+    return error.connection_invalidated or unanswered or str(state).startswith(_GONE)
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).partition("\n")[0]

@@ -1,0 +1,69 @@
+"""All parts of fsck on one snapshot of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from ledger.errors import LedgerError
+from ledger.fsck.finding import Finding
+from ledger.fsck.journal_check import check_journal
+from ledger.fsck.onchain import check_chain
+from ledger.fsck.rows import check_rows
+from ledger.fsck.tree import check_tree
+from ledger.service import Ledger
+
+MOST_SHOWN = 20
+
+
+class FsckFailed(LedgerError):
+    """The database is not what the log and the chain make of it."""
+
+    code = "fsck-failed"
+
+    def __init__(self, findings: list[Finding]) -> None:
+        shown = "; ".join(str(finding) for finding in findings[:MOST_SHOWN])
+        more = len(findings) - MOST_SHOWN
+        super().__init__(f"{shown}; and {more} more" if more > 0 else shown)
+        self.findings = findings
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: its name and what it finds."""
+
+    name: str
+    findings: list[Finding]
+
+
+PARTS = ("rows", "tree", "journal", "chain")
+
+
+def examine(ledger: Ledger, names: Sequence[str] = PARTS) -> Iterator[Part]:
+    """Each part as it is done. What one part cannot read, another still may."""
+    parts: dict[str, Callable[[Session], Iterator[Finding]]] = {
+        "rows": check_rows,
+        "tree": check_tree,
+        "journal": lambda session: check_journal(ledger, session),
+        "chain": lambda session: check_chain(ledger, session),
+    }
+    for name, check in ((name, parts[name]) for name in names):
+        with ledger.store.read() as session:
+            yield Part(name, list(_guarded(check, session)))
+
+
+def require_sound(ledger: Ledger) -> None:
+    """Raises FsckFailed."""
+    findings = [finding for part in examine(ledger) for finding in part.findings]
+    if findings:
+        raise FsckFailed(findings)
+
+
+def _guarded(check: Callable[[Session], Iterator[Finding]], session: Session) -> Iterator[Finding]:
+    """A row that does not read as its type is named by `rows`; the parts that stumble over it say that they did."""
+    try:
+        yield from check(session)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        yield Finding("ledger", "-", f"cannot be derived: {error!r}")

@@ -1,0 +1,30 @@
+"""What fsck reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Something that does not hold: the table, the row's key, and what is wrong with it."""
+
+    table: str
+    key: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.key}: {self.what}"
+
+
+def differences(table: str, expected: Mapping[Any, Any], found: Mapping[Any, Any], source: str) -> Iterator[Finding]:
+    """A finding for every key under which two views of one table differ."""
+    for key in sorted(expected.keys() - found.keys(), key=str):
+        yield Finding(table, str(key), f"is missing: {source} gives {expected[key]}")
+    for key in sorted(found.keys() - expected.keys(), key=str):
+        yield Finding(table, str(key), f"does not follow from {source}")
+    for key in sorted(expected.keys() & found.keys(), key=str):
+        if expected[key] != found[key]:
+            yield Finding(table, str(key), f"is {found[key]} where {source} gives {expected[key]}")

@@ -1,0 +1,64 @@
+"""The journal's tables against what the log gives, and the balances that follow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from sqlmodel import Session, col, select
+
+from contracts.errors import CommonweightError
+from ledger import journal
+from ledger.fsck.derived import Derived
+from ledger.fsck.finding import Finding, differences
+from ledger.service import Ledger
+from ledger.tables import ChainEvent, Epoch, LogEntry, PayoutRow, Resolution, Transfer
+
+BATCH = 2_000
+BOOKS = ("work", "code", "data", "units")
+
+
+def check_journal(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """A finding for every transfer, end, payout or epoch that differs from the log, and every book out of balance."""
+    place = ledger.chain.deployment
+    derived = Derived(place.chain_id, place.distributor)
+    for entry in session.exec(select(LogEntry).order_by(col(LogEntry.index)).execution_options(yield_per=BATCH)):
+        try:
+            derived.take(entry.index, json.loads(entry.body))
+        except (ValueError, KeyError, TypeError, CommonweightError) as error:
+            yield Finding("logentry", str(entry.index), f"cannot follow from the entries before it: {error!r}")
+    minted = select(ChainEvent).where(ChainEvent.name == "Minted", ChainEvent.contract == "ModelToken")
+    for event in session.exec(minted):
+        derived.mint(str(event.arguments["receipt"]))
+    yield from _compare(session, derived)
+    yield from _balance(session)
+
+
+def _compare(session: Session, derived: Derived) -> Iterator[Finding]:
+    transfers = {
+        row.id: (row.book, row.debit, row.credit, row.amount, row.pending) for row in session.exec(select(Transfer))
+    }
+    yield from differences("transfer", derived.transfers, transfers, "the log")
+    ends = {row.transfer: row.outcome for row in session.exec(select(Resolution))}
+    yield from differences("resolution", derived.ends, ends, "the log")
+    payouts = {
+        (row.epoch, row.index): (row.account, row.kind, row.amount, row.leaf) for row in session.exec(select(PayoutRow))
+    }
+    yield from differences("payout", derived.payouts, payouts, "the log")
+    epochs = {
+        row.number: (
+            row.run, row.first_round, row.last_round, row.root, row.total, row.count, row.log_size, row.deadline,
+        )
+        for row in session.exec(select(Epoch))
+    }  # fmt: skip
+    yield from differences("epoch", derived.epochs, epochs, "the log")
+
+
+def _balance(session: Session) -> Iterator[Finding]:
+    for book in BOOKS:
+        found = journal.balances(session, book)
+        if sum(found.values()):
+            yield Finding("transfer", book, f"the book is out of balance by {sum(found.values())}")
+        for account, amount in found.items():
+            if amount < 0 and not account.startswith(("run:", "emission:")):
+                yield Finding("transfer", account, f"has {amount}: more left it than came")

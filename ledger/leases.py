@@ -1,0 +1,122 @@
+"""One worker at a time for a job, told by the database alone: a lease that ends by itself, and a token that fences.
+
+    take     the row names nobody, or somebody whose lease ended or whose process is gone ──▶ token + 1, mine
+    require  in the transaction of each write: is the token still the one that I was given? If not, LeaseLost
+
+The end of a lease is a matter of clocks and only decides who waits. Whoever slept through it finds another token in the
+row, in the very transaction in which it wanted to write, and has changed nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlmodel import Session
+
+from ledger.errors import LeaseLost
+from ledger.tables import LeaseRow
+
+if TYPE_CHECKING:
+    from ledger.service import Ledger
+
+
+@dataclass(frozen=True)
+class Held:
+    """A job that is ours as long as the row has this token."""
+
+    name: str
+    token: int
+
+
+def new_holder() -> str:
+    """A name for this process that no other has or had, from which its neighbours can tell whether it still runs."""
+    return f"{_machine()}/{os.getpid()}/{secrets.token_hex(8)}"
+
+
+def take(ledger: Ledger, name: str) -> Held | None:
+    """Take or keep a job. None while another has it."""
+    with ledger.store.read() as session:
+        row = session.get(LeaseRow, name)
+    now = ledger.now()
+    if row is not None and row.holder != ledger.holder and row.expires > now and not _gone(row.holder):
+        return None
+    if row is not None and row.holder == ledger.holder and _is_fresh(ledger, row):
+        return Held(name, row.token)
+    return _write(ledger, name, row)
+
+
+def require(ledger: Ledger, session: Session, held: Held) -> None:
+    """Hold the job's row to the end of the transaction, and the job for longer. Raises LeaseLost."""
+    row = _ours(session.get(LeaseRow, held.name, with_for_update=True, populate_existing=True), held)
+    if not _is_fresh(ledger, row):
+        row.expires = ledger.now() + ledger.relay.lease_seconds
+        session.add(row)
+
+
+def check(ledger: Ledger, held: Held) -> None:
+    """Whether the job is still ours, before doing what no transaction can hold back. Raises LeaseLost."""
+    with ledger.store.read() as session:
+        _ours(session.get(LeaseRow, held.name), held)
+
+
+def give_up(ledger: Ledger, name: str) -> None:
+    """Let the next one begin at once; nothing if the job is another's."""
+    with ledger.store.write() as session:
+        row = session.get(LeaseRow, name, with_for_update=True)
+        if row is not None and row.holder == ledger.holder:
+            row.expires = 0
+            session.add(row)
+
+
+def _write(ledger: Ledger, name: str, seen: LeaseRow | None) -> Held | None:
+    with ledger.store.write() as session:
+        row = session.get(LeaseRow, name, with_for_update=True)
+        if row != seen:
+            return None  # another was faster, or its holder has just prolonged it
+        if row is None:
+            row = LeaseRow(name=name, holder=ledger.holder, token=0, expires=0)
+        row.token += row.holder != ledger.holder or row.token == 0
+        row.holder, row.expires = ledger.holder, ledger.now() + ledger.relay.lease_seconds
+        session.add(row)
+        return Held(name, row.token)
+
+
+def _ours(row: LeaseRow | None, held: Held) -> LeaseRow:
+    if row is None or row.token != held.token:
+        raise LeaseLost(f"{held.name} went to another while this one slept; nothing more was written or sent")
+    return row
+
+
+def _is_fresh(ledger: Ledger, row: LeaseRow) -> bool:
+    """More than half of the lease is left: no need to write."""
+    return row.expires - ledger.now() > ledger.relay.lease_seconds // 2
+
+
+def _gone(holder: str) -> bool:
+    """Whether a process of this machine has ended. A wrong guess costs a change of holders, never a double write."""
+    machine, _, rest = holder.rpartition("/")[0].rpartition("/")
+    if machine != _machine() or not rest.isdigit():
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+@cache
+def _machine() -> str:
+    """Host and process namespace: process ids mean something only within both."""
+    space = ""
+    with suppress(OSError):
+        space = str(Path("/proc/self/ns/pid").readlink())
+    return f"{socket.gethostname()}{space}"

@@ -1,0 +1,102 @@
+"""Who is owed what in an epoch: its lines, the tree over them, and proofs on demand.
+
+The lines are the truth. The tree's nodes lie in a file beside the blobs, which is made anew from the lines where it is
+missing or not the tree of the epoch's root: an epoch may have a million payees.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+from eth_utils import to_checksum_address
+from sqlalchemy import insert
+from sqlmodel import Session, col, select
+
+from contracts.errors import InvalidTree
+from contracts.payout_tree import Payout, PayoutTree, check_proof
+from ledger import journal
+from ledger.errors import NotFound
+from ledger.seals import sealed
+from ledger.service import Ledger
+from ledger.tables import Epoch, PayoutRow
+
+BATCH = 5_000
+
+
+def record(ledger: Ledger, session: Session, epoch: int, payouts: Sequence[Payout]) -> bytes:
+    """Write an epoch's lines and what is owed for each; returns the root of their tree (32 bytes)."""
+    leaves: list[bytes] = []
+    for start in range(0, len(payouts), BATCH):
+        batch = payouts[start : start + BATCH]
+        made = [payout.leaf() for payout in batch]
+        rows = [_row(epoch, payout, leaf) for payout, leaf in zip(batch, made, strict=True)]
+        session.execute(insert(PayoutRow), rows)
+        journal.record_new(session, [_debt(ledger, row) for row in rows])
+        leaves += made
+    return PayoutTree.of(leaves).root
+
+
+def lines(session: Session, epoch: int, start: int, limit: int) -> list[PayoutRow]:
+    """Lines of an epoch from index `start` on, in order."""
+    rows = select(PayoutRow).where(PayoutRow.epoch == epoch, col(PayoutRow.index) >= start)
+    return list(session.exec(rows.order_by(col(PayoutRow.index)).limit(limit)))
+
+
+def lines_of(session: Session, epoch: int, account: str) -> list[PayoutRow]:
+    """An account's lines of an epoch. Raises NotFound if it has none."""
+    rows = select(PayoutRow).where(PayoutRow.epoch == epoch, PayoutRow.account == to_checksum_address(account))
+    found = list(session.exec(rows))
+    if not found:
+        raise NotFound(f"{account} is paid nothing in epoch {epoch}")
+    return found
+
+
+def proofs(ledger: Ledger, session: Session, epoch: Epoch, leaves: Sequence[str]) -> list[list[bytes]]:
+    """The proofs of lines by their leaf (0x-hex), each checked against the epoch's root before it leaves here."""
+    file, root = ledger.blobs.beside("payout-trees") / f"{epoch.number}-{epoch.root[2:]}", bytes.fromhex(epoch.root[2:])
+    wanted = [bytes.fromhex(leaf[2:]) for leaf in leaves]
+    try:
+        return _read(file, wanted, root)
+    except (FileNotFoundError, ValueError, InvalidTree):  # mmap refuses an empty file with a ValueError
+        _build(session, epoch.number, file)
+        return _read(file, wanted, root)
+
+
+def _read(file: Path, leaves: Sequence[bytes], root: bytes) -> list[list[bytes]]:
+    with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as nodes:
+        tree = PayoutTree(nodes)
+        found = [tree.proof(leaf) for leaf in leaves]
+    for leaf, proof in zip(leaves, found, strict=True):
+        check_proof(leaf, proof, root)
+    return found
+
+
+def _build(session: Session, epoch: int, file: Path) -> None:
+    rows = session.exec(select(PayoutRow.leaf).where(PayoutRow.epoch == epoch).execution_options(yield_per=BATCH))
+    tree = PayoutTree.of(bytes.fromhex(leaf[2:]) for leaf in rows)
+    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as scratch:
+        scratch.write(tree.nodes)
+        scratch.flush()
+        os.fsync(scratch.fileno())
+    Path(scratch.name).replace(file)
+
+
+def _row(epoch: int, payout: Payout, leaf: bytes) -> dict[str, Any]:
+    """A PayoutRow as a mapping: building the model costs ten times as much."""
+    columns = {
+        "epoch": epoch, "index": payout.index, "account": to_checksum_address(payout.account), "kind": payout.kind,
+        "amount": payout.amount, "leaf": "0x" + leaf.hex(),
+    }  # fmt: skip
+    return sealed(PayoutRow, columns)
+
+
+def _debt(ledger: Ledger, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": f"owed:{row['leaf']}", "book": "units", "debit": f"emission:{row['epoch']}",
+        "credit": f"owed:{row['account']}", "amount": row["amount"], "pending": False, "made": ledger.now(),
+    }  # fmt: skip

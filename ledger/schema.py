@@ -1,0 +1,107 @@
+"""The shape of a database: its revision, and how it comes to the newest one. Two processes may open it at once."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlmodel import SQLModel
+
+from ledger import append_only
+from ledger.database import coded, connect
+from ledger.errors import SchemaNewer, SchemaUnknown
+from ledger.migrations import guard_operation
+
+WRITERS_LOCK = 7417
+"""Of PostgreSQL's advisory locks, the one that a writer holds until its transaction ends."""
+MIGRATIONS = Path(__file__).parent / "migrations"
+_ALEMBIC = threading.Lock()  # its environment is one for the whole process
+
+
+def config(connection: Connection | None = None) -> Config:
+    """What Alembic's own commands take."""
+    made = Config()
+    made.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    made.attributes["connection"] = connection
+    return made
+
+
+def head() -> str:
+    """The newest revision that this release knows."""
+    found = ScriptDirectory.from_config(config()).get_current_head()
+    assert found is not None
+    return found
+
+
+def revision_of(url: str) -> str | None:
+    """The revision of the database at an address; nothing is made there. Raises DatabaseUnreachable."""
+    engine = connect(url)
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").is_file():
+        return None
+    try:
+        with coded():
+            return current(engine)
+    finally:
+        engine.dispose()
+
+
+def current(engine: Engine) -> str | None:
+    """The revision of a database; None where there is none, or no tables."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring a database to the newest revision; one that is there is not locked. Raises SchemaNewer, SchemaUnknown."""
+    if current(engine) == head():
+        return
+    with engine.connect() as connection:
+        lock(connection)
+        with _ALEMBIC:
+            _upgrade(connection)
+        connection.commit()
+
+
+def lock(connection: Connection) -> None:
+    """Begin a transaction beside which nobody else writes."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("BEGIN IMMEDIATE"))
+    else:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"))
+
+
+def differences(connection: Connection) -> list[str]:
+    """What a database has otherwise than the code, triggers included."""
+    context = MigrationContext.configure(connection, opts={"render_item": guard_operation.render_type})
+    return [repr(difference) for difference in compare_metadata(context, SQLModel.metadata)]
+
+
+def _upgrade(connection: Connection) -> None:
+    """Under the lock: another process may have been first."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaNewer(f"the database has revision {revision}, which this release does not know; use the newer one")
+    if revision is None and set(inspect(connection).get_table_names()) & set(SQLModel.metadata.tables):
+        _adopt(connection)
+        return
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+    command.upgrade(config(connection), "head")
+
+
+def _adopt(connection: Connection) -> None:
+    """Take over a database that was made before there were revisions, if its tables are those of today."""
+    for table, keys in append_only.wanted_guards().items():
+        if inspect(connection).has_table(table):
+            append_only.guard(connection, table, keys)
+    found = differences(connection)
+    if found:
+        raise SchemaUnknown(f"the database has no revision and its tables are not this release's: {found[0]}")
+    command.stamp(config(connection), "head")
