@@ -1,6 +1,7 @@
 """The HTTP side of every worker: typed calls, signed messages, blobs checked against their names.
 
-Retries cover lost connections only: a POST is idempotent by its message digest, a refusal is final.
+Retries cover lost connections and a server that is busy (503): a POST is idempotent by its message digest, any other
+refusal is final.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from blake3 import blake3
@@ -21,8 +22,8 @@ from contracts.messages import BlobUpload, Message, to_json
 from contracts.recursion import bound_recursion
 from contracts.signing import Domain, sign
 
-T = TypeVar("T")
 PATIENCE_SECONDS = 30.0
+BUSY = 503
 VALID_SECONDS = 120
 
 
@@ -117,15 +118,18 @@ class ApiClient:
         """Wait until the log has more than `size` entries, `seconds` at the most; returns its size."""
         return int(self.get("/log/size", above=size, wait=seconds)["size"])
 
-    def _patiently(self, call: Callable[[], T]) -> T:
+    def _patiently(self, call: Callable[[], httpx.Response]) -> httpx.Response:
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                return call()
+                answer = call()
             except httpx.TransportError as error:
                 if time.monotonic() > end:
                     raise ApiUnreachable(f"{self.base_url} does not answer: {error}") from error
-                time.sleep(0.3)
+            else:
+                if answer.status_code != BUSY or time.monotonic() > end:
+                    return answer
+            time.sleep(0.3)
 
 
 def deadline(seconds: int = VALID_SECONDS) -> int:

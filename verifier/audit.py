@@ -1,7 +1,7 @@
 """The public log read from the start, believing nothing: every signature, quorum and payout is checked again.
 
-`LogAudit` takes the entries in order. What an entry says must follow from signed messages in entries before it; the
-verifier set and threshold come from the chain.
+`LogAudit` takes the entries in order. What an entry says must follow from signed messages in entries before it; whose
+word counts on a round, and k, are the chain's at the block that the round opened on.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from eth_utils import to_checksum_address
 from contracts import messages
 from contracts.audit_rate import MILLION, AuditPolicy, audit_rate, is_audited
 from contracts.draw import accepted_digest, check_link, data_seed, draw_segments, panel_order, seed_origin
-from contracts.errors import CommonweightError
-from contracts.log_audit import epoch_payouts
+from contracts.errors import BadField, CommonweightError
+from contracts.log_audit import Kind, epoch_payouts, kind_weights
 from contracts.messages import Message, from_json
 from contracts.payout_tree import PayoutTree
 from contracts.pledge import Pledge
 from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT, Reason
 from contracts.run_config import InvalidRunConfig, RunConfig
 from contracts.signing import digest, require_signer
+from contracts.verifier_registry import VerifierSet
 from verifier.audit_state import Authority, ProofState, RoundState, RunState
+from verifier.contribution_audit import ContributionAudit, ContributionRefused
 from verifier.errors import AuditFailed
 
 M = TypeVar("M", bound=Message)
@@ -50,7 +52,6 @@ class LogAudit:
         self.epochs: dict[int, EpochResult] = {}
         self.beacons: dict[int, bytes] = {}
         self.draws = 0
-        self._admitted: frozenset[str] = frozenset()
         self._runs: dict[str, RunState] = {}
         self._anchors: dict[tuple[str, str], messages.DrawAnchor] = {}
         self._bound: dict[tuple[str, str], int] = {}
@@ -60,6 +61,8 @@ class LogAudit:
         self._rounds: dict[tuple[str, int], RoundState] = {}
         self._proofs: dict[str, ProofState] = {}
         self._by_node: dict[tuple[str, str], list[ProofState]] = defaultdict(list)
+        self._contributions = ContributionAudit(authority.domain)
+        self._unseen_at = 0
         self._read: dict[str, Callable[[dict[str, Any]], None]] = {
             "run-created": self._run_created,
             "node-enrolled": self._node_enrolled,
@@ -78,11 +81,16 @@ class LogAudit:
             "proof-voided": self._proof_voided,
             "appeal-decided": self._appeal_decided,
             "merge": self._merge,
+            "contribution-credited": self._contribution_credited,
             "epoch-closed": self._epoch_closed,
         }
 
-    def take(self, index: int, body: str) -> None:
-        """Read one leaf. Kinds that no payout depends on pass unread."""
+    def take(self, index: int, body: str, unseen_at: int = 0) -> None:
+        """Read one leaf. Kinds that no payout depends on pass unread.
+
+        `unseen_at` is the greatest height of the chain at which the reader saw the log without it; 0: never looked.
+        """
+        self._unseen_at = unseen_at
         try:
             entry = json.loads(body)
             self._read.get(entry["kind"], _pass)(entry)
@@ -94,6 +102,12 @@ class LogAudit:
             raise AuditFailed(index, str(error)) from error
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise AuditFailed(index, f"is malformed: {error!r}") from error
+
+    def bench_of(self, proof: str) -> VerifierSet:
+        """Whose word counts on a proof, by the block of its round, and how many it takes. Raises BadField."""
+        if proof not in self._proofs:
+            raise BadField(f"proof must be in the log: {proof} is not")
+        return self._round_of(self._proofs[proof]).bench
 
     def _run_created(self, entry: dict[str, Any]) -> None:
         manifest = self._signed(messages.RunManifest, entry, lambda m: m.creator)
@@ -143,12 +157,15 @@ class LogAudit:
             "a listed node never enrolled with that payout address",
         )
         block = int(entry["block"])
-        _require(block >= run.block, "round opened on an older block than the one before")
+        _require(block >= run.block, "round opened on an older block than the chain had reached")
+        bench = VerifierSet(self.authority.verifiers_at(block), self.authority.threshold_at(block))
         rates = {n["node"]: int(n["rate"]) for n in entry["nodes"]}
         for node, rate in rates.items():
             self._check_rate(name, node, rate, block)
         run.round, run.block = number, block
-        self._rounds[name, number] = RoundState(entry["theta"], nodes, rates, entry["data_seed"], run.config, block)
+        self._rounds[name, number] = RoundState(
+            entry["theta"], nodes, rates, entry["data_seed"], run.config, block, bench
+        )
 
     def _check_rate(self, name: str, node: str, rate: int, block: int) -> None:
         if rate == MILLION:
@@ -170,7 +187,9 @@ class LogAudit:
         _require(bound == (current.theta, current.data_seed, current.config.digest()), "proof of other public inputs")
         asked = (current.config.steps, current.config.tokens_per_round, current.config.segments + 1)
         _require((proof.steps, proof.tokens, proof.boundaries) == asked, "proof of other work than the round's")
-        _require(int(entry["beacon_block"]) > current.block, "beacon is older than the round")
+        beacon_block = int(entry["beacon_block"])
+        _require(beacon_block > current.block, "beacon is older than the round")
+        _require(beacon_block > self._unseen_at, "beacon was known before the proof stood in the log")
         earned = self._profiles.get((run, node))
         full = current.rates[node] == MILLION
         _require(full or earned in (None, proof.profile), "a lower rate than under the profile that earned it")
@@ -178,27 +197,30 @@ class LogAudit:
         _require(last is None or proof.innerState == last, "optimizer state does not continue the last accepted one")
         before = self._by_node[run, node]
         _require(all(p.message.round != proof.round for p in before), "a node committed twice to one round")
-        self._proofs[entry["proof"]] = made = ProofState(proof, int(entry["beacon_block"]))
+        self._proofs[entry["proof"]] = made = ProofState(proof, beacon_block)
         before.append(made)
 
     def _panel_drawn(self, entry: dict[str, Any]) -> None:
         proof = self._proofs[entry["proof"]]
         run, beacon = "0x" + proof.message.run.hex(), bytes.fromhex(entry["beacon"][2:])
-        bound = [name for (of, name), block in self._bound.items() if of == run and block < proof.beacon_block]
-        order = panel_order(beacon, bytes.fromhex(entry["proof"][2:]), bound)
+        admitted = self._round_of(proof).bench.members
+        bound = {name for (of, name), block in self._bound.items() if of == run and block < proof.beacon_block}
+        order = panel_order(beacon, bytes.fromhex(entry["proof"][2:]), sorted(bound & admitted))
         seated = list(order[: self._runs[run].manifest.panel or len(order)])
         _require(not proof.order and entry["verifiers"] == seated, "panel does not follow from the beacon")
         proof.order, proof.seated, proof.beacon = order, seated, beacon
+        self._reached(proof)
         self.beacons[proof.beacon_block] = beacon
 
     def _proof_spared(self, entry: dict[str, Any]) -> None:
         proof, beacon = self._proofs[entry["proof"]], bytes.fromhex(entry["beacon"][2:])
         _require(self.authority.beacon(proof.beacon_block) == beacon, "beacon is not the chain's block")
-        run, node = "0x" + proof.message.run.hex(), to_checksum_address(proof.message.node)
-        rate = self._rounds[run, proof.message.round].rates[node]
+        node = to_checksum_address(proof.message.node)
+        rate = self._round_of(proof).rates[node]
         spared = not is_audited(beacon, bytes.fromhex(entry["proof"][2:]), rate)
         _require(spared and not proof.order, "a proof was spared that the coin says to read")
         proof.spared = True
+        self._reached(proof)
 
     def _seated(self, key: str, verifier: str | None) -> None:
         proof = self._proofs[key]
@@ -224,7 +246,6 @@ class LogAudit:
     def _verdict(self, entry: dict[str, Any]) -> None:
         verdict = self._signed(messages.Verdict, entry, lambda m: m.verifier)
         name = to_checksum_address(verdict.verifier)
-        _require(self._is_verifier(name), f"verdict by {name}, who is no verifier")
         proof = self._proofs["0x" + verdict.proof.hex()]
         _require(name in proof.seated, f"verdict by {name}, who is not on the panel")
         given = proof.verdicts
@@ -243,7 +264,8 @@ class LogAudit:
         proof = self._decided(entry, "posted")
         message = proof.message
         accepts = _accepts(proof)
-        _require(proof.spared or accepts >= self.authority.threshold, f"posted on {accepts} accepting verdicts")
+        least = self._round_of(proof).bench.threshold
+        _require(proof.spared or accepts >= least, f"posted on {accepts} accepting verdicts")
         _require(proof.fake == NO_SEGMENT, "posted though its node did not open a pledge of honest work")
         run, node = "0x" + message.run.hex(), to_checksum_address(message.node)
         _require(entry["account"] == self._payouts[run, node], "credited to another address than the node's")
@@ -253,7 +275,7 @@ class LogAudit:
     def _proof_voided(self, entry: dict[str, Any]) -> None:
         proof = self._decided(entry, "voided")
         proof.reason = Reason[entry["reason"].upper().replace("-", "_")]
-        accepted = proof.spared or _accepts(proof) >= self.authority.threshold
+        accepted = proof.spared or _accepts(proof) >= self._round_of(proof).bench.threshold
         _require(not accepted or proof.fake != NO_SEGMENT, "voided against a quorum that accepted it")
 
     def _appeal_decided(self, entry: dict[str, Any]) -> None:
@@ -264,9 +286,11 @@ class LogAudit:
         respondent = to_checksum_address(ruling.respondent)
         for name, signature in entry["signatures"].items():
             require_signer(ruling, self.authority.registry_domain, bytes.fromhex(signature[2:]), name)
-        named = {to_checksum_address(name) for name in entry["signatures"]} - {respondent}
-        signed = {name for name in named if self._is_verifier(name)}
-        _require(len(signed) >= self.authority.threshold, f"ruling under {len(signed)} signatures")
+        # the ledger took them by the chain's newest block, of which the log tells nothing (and an operator would choose
+        # it); whoever was removed before the run's newest round, or its beacons, is out of it
+        bench = self.authority.widest_since(self._runs["0x" + proof.message.run.hex()].block)
+        signed = {to_checksum_address(name) for name in entry["signatures"]} & bench.members - {respondent}
+        _require(len(signed) >= bench.threshold, f"ruling under {len(signed)} signatures")
         if ruling.upheld:
             proof.restored_round = int(entry["decided_round"])
 
@@ -291,11 +315,19 @@ class LogAudit:
             _require(same == (run, number, entry["theta"], entry["momentum"]), "attestation to another outer step")
             _require(said.accepted == accepted, "outer step over other proofs than those posted")
             signers.add(to_checksum_address(said.verifier))
-        known = {name for name in signers if self._is_verifier(name)}
-        _require(len(known) >= self.authority.threshold, f"outer step under {len(known)} signatures")
+        bench = self._rounds[run, number].bench
+        counting = len(signers & bench.members)
+        _require(counting >= bench.threshold, f"outer step under {counting} signatures")
         _require(number == self._runs[run].round == self._runs[run].merged + 1, "outer step out of order")
         self._runs[run].theta, self._runs[run].momentum = entry["theta"], entry["momentum"]
         self._runs[run].merged = number
+
+    def _contribution_credited(self, entry: dict[str, Any]) -> None:
+        run = self._runs[entry["run"]]
+        try:
+            self._contributions.take(entry, run.config, run.manifest.model)
+        except ContributionRefused as refusal:
+            raise _Unsupported(str(refusal)) from refusal
 
     def _epoch_closed(self, entry: dict[str, Any]) -> None:
         name, number = entry["run"], int(entry["epoch"])
@@ -305,10 +337,11 @@ class LogAudit:
         due = last % run.manifest.roundsPerEpoch == 0 or last >= run.config.rounds
         _require(due, "epoch closed before its last round")
         run.paid = last
-        work = self._work(name, first, last)
+        contributed = {Kind.COMPUTE: self._work(name, first, last)} | self._contributions.pay(name)
         emission, chain_id = run.manifest.emission, self.authority.domain.chain_id
-        payouts = epoch_payouts(work, emission, chain_id, self.authority.distributor, number)
-        root = PayoutTree([p.leaf() for p in payouts]).root
+        weights, distributor = kind_weights(run.config), self.authority.distributor
+        payouts = epoch_payouts(contributed, weights, emission, chain_id, distributor, number)
+        root = PayoutTree.of([p.leaf() for p in payouts]).root
         _require(entry["root"] == "0x" + root.hex(), "payout root does not follow from the posted work")
         total = sum(p.amount for p in payouts)
         _require((int(entry["total"]), entry["count"]) == (total, len(payouts)), "total or count is wrong")
@@ -326,11 +359,13 @@ class LogAudit:
             work[account] = work.get(account, 0) + said.tokens
         return work
 
-    def _is_verifier(self, name: str) -> bool:
-        """Asks the chain again for a name that it did not know before: verifiers are admitted while a run goes on."""
-        if name not in self._admitted:
-            self._admitted = self.authority.verifiers()
-        return name in self._admitted
+    def _round_of(self, proof: ProofState) -> RoundState:
+        return self._rounds["0x" + proof.message.run.hex(), proof.message.round]
+
+    def _reached(self, proof: ProofState) -> None:
+        """The chain had reached the proof's beacon: no later round may go back to verifiers and stakes before it."""
+        run = self._runs["0x" + proof.message.run.hex()]
+        run.block = max(run.block, proof.beacon_block)
 
     def _signed(self, kind: type[M], entry: dict[str, Any], signer: Callable[[M], str]) -> M:
         message = from_json(kind, entry["message"])

@@ -10,21 +10,26 @@ from contracts.audit_rate import Outcome, outcome_of
 from contracts.reasons import NO_SEGMENT, Reason
 from contracts.run_config import RunConfig
 from contracts.signing import Domain
+from contracts.verifier_registry import VerifierSet
 
 
 @dataclass(frozen=True)
 class Authority:
-    """What the chain says: message domain, registry's domain, registrant of the model, distributor, verifiers, k.
+    """What the chain says: message domain, registry's domain, registrant of the model, distributor, and by block.
 
-    The log tells no block of a verdict: `verifiers` are all that ever were, `threshold` is the least that there was.
+    What is asked for a block that does not exist raises a CommonweightError.
     """
 
     domain: Domain
     registry_domain: Domain
     creator: str
     distributor: str
-    verifiers: Callable[[], frozenset[str]]
-    threshold: int
+    verifiers_at: Callable[[int], frozenset[str]]
+    """Who was admitted at the end of a block."""
+    threshold_at: Callable[[int], int]
+    """k of k-of-n at the end of a block."""
+    widest_since: Callable[[int], VerifierSet]
+    """Everybody who was admitted at the end of a block or later, and the least k from then on."""
     decision: Callable[[int], tuple[str, str]]
     """Key and value of the holders' decision of a sequence number, read from the chain."""
     beacon: Callable[[int], bytes]
@@ -35,7 +40,7 @@ class Authority:
 
 @dataclass
 class RunState:
-    """A run as far as the log was read."""
+    """A run as far as the log was read; `block` is the newest one that the chain had reached by then."""
 
     manifest: messages.RunManifest
     config: RunConfig
@@ -49,7 +54,10 @@ class RunState:
 
 @dataclass(frozen=True)
 class RoundState:
-    """What a round opened with; `nodes` are payout addresses, `rates` audit rates in parts per million, by node."""
+    """What a round opened with; `nodes` are payout addresses, `rates` audit rates in parts per million, by node.
+
+    `bench` are the verifiers and k at the end of `block`: nobody else's word counts on the round, and fewer do not do.
+    """
 
     theta: str
     nodes: dict[str, str]
@@ -57,6 +65,7 @@ class RoundState:
     data_seed: str
     config: RunConfig
     block: int
+    bench: VerifierSet
 
 
 @dataclass

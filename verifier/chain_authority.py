@@ -14,19 +14,19 @@ from verifier.audit_state import Authority
 
 def authority_of(w3: Web3, deployment: Deployment) -> Authority:
     """The authority of one model, read through a connection that the auditor trusts."""
-    registry = VerifierRegistry(w3, deployment.verifier_registry)
-    models, stakes = ModelRegistry(w3, deployment.model_registry), NodeStakes(w3, deployment.verifier_registry)
-    model = bytes.fromhex(deployment.model[2:])
+    place, model = deployment.verifier_registry, bytes.fromhex(deployment.model[2:])
+    created = VerifierRegistry(w3, place).created(deployment.block)
+    registry, stakes = VerifierRegistry(w3, place, created), NodeStakes(w3, place, created)
+    models = ModelRegistry(w3, deployment.model_registry, deployment.block)
 
     def decision(sequence: int) -> tuple[str, str]:
-        made = models.decisions(model, deployment.block)
-        found = next((d for d in made if d.sequence == sequence), None)
+        found = next((d for d in models.decisions(model) if d.sequence == sequence), None)
         return ("", "") if found is None else (found.key, found.value)
 
     return Authority(
         Domain(deployment.chain_id, deployment.model_registry),
         Domain(deployment.chain_id, deployment.verifier_registry),
-        deployment.deployer, deployment.distributor, registry.ever_admitted, registry.least_threshold(), decision,
-        lambda block: bytes(w3.eth.get_block(block)["hash"]),
-        lambda node, block: stakes.stake_at(node, block, deployment.block),
+        deployment.deployer, deployment.distributor, lambda block: registry.set_at(block).members,
+        lambda block: registry.set_at(block).threshold, registry.widest_since, decision,
+        lambda block: bytes(w3.eth.get_block(block)["hash"]), stakes.stake_at,
     )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from eth_utils import to_checksum_address
@@ -13,18 +12,15 @@ from contracts.faults import COSTS_STAKE, passed_fakes, proven_fakes, trace_faul
 from contracts.messages import Challenge, Verdict, WorkReveal, WorkWitness, from_json
 from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT
 from contracts.signing import digest, require_signer
+from contracts.verifier_registry import VerifierSet
 from trainer.client import ApiClient, octets
 from verifier.opening import step_proof
 
 M = TypeVar("M", Challenge, Verdict, WorkReveal, WorkWitness)
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Whose word counts, by the chain: all that were ever admitted, and how many of them it takes."""
-
-    verifiers: Callable[[], frozenset[str]]
-    threshold: int
+Bench = Callable[[str], VerifierSet]
+"""From a proof's id to whose word counts on it, by the chain at the block of its round, and how many it takes."""
 
 
 def find_faults(client: ApiClient, view: dict[str, Any], bench: Bench) -> set[tuple[str, str]]:
@@ -32,7 +28,8 @@ def find_faults(client: ApiClient, view: dict[str, Any], bench: Bench) -> set[tu
 
     The server is not believed: only messages of admitted verifiers about this very proof count.
     """
-    threshold, admitted = bench.threshold, bench.verifiers()
+    judges = bench(view["proof"])
+    threshold, admitted = judges.threshold, judges.members
     verdicts = list(_signed(client, Verdict, view, "verdicts", admitted))
     accepted: set[str] = {to_checksum_address(v.verifier) for v in verdicts if (v.stage, v.outcome) == (1, ACCEPT)}
     witnesses: dict[str, bytes] = dict.fromkeys(accepted, b"")
@@ -60,14 +57,15 @@ def is_node_at_fault(client: ApiClient, view: dict[str, Any], bench: Bench) -> b
     committed = step_proof(client, view)
     if (digest(committed, client.domain), to_checksum_address(committed.node)) != (octets(view["proof"]), view["node"]):
         return False
+    judges = bench(view["proof"])
     wrong = {
         to_checksum_address(v.verifier)
-        for v in _signed(client, Verdict, view, "verdicts", bench.verifiers())
+        for v in _signed(client, Verdict, view, "verdicts", judges.members)
         if (v.stage, v.outcome) == (2, REJECT) and v.reason in COSTS_STAKE
     }
     pledge = view["pledge"]
     canary = pledge is not None and int(pledge["message"]["fake"]) != NO_SEGMENT
-    return view["state"] == "voided" and len(wrong) >= bench.threshold and not canary
+    return view["state"] == "voided" and len(wrong) >= judges.threshold and not canary
 
 
 def _draws(client: ApiClient, view: dict[str, Any], admitted: frozenset[str]) -> Iterator[tuple[str, tuple[int, ...]]]:

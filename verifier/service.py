@@ -14,14 +14,13 @@ from contracts.chain import connect
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
 from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
-from contracts.verifier_registry import VerifierRegistry
+from contracts.verifier_registry import VerifierSet
 from trainer.client import ApiClient, deadline, octets
 from verifier.audit import LogAudit
 from verifier.chain_authority import authority_of
 from verifier.draws import DrawChain
 from verifier.duties import Duties
 from verifier.errors import AuditFailed
-from verifier.guilt import Bench
 from verifier.jobs import Key, Order, State
 from verifier.log_mirror import LogMirror
 from verifier.panel import Examination, Outcome
@@ -64,8 +63,6 @@ class VerifierService:
         self._attested: set[int] = set()
         self._looked, self._look_again, self._troubled = -1, 0.0, False
         self._mirror, self._audit = self._open_mirror()
-        registry = VerifierRegistry(self._w3, self.client.network["deployment"]["verifier_registry"])
-        self._bench = Bench(registry.ever_admitted, registry.threshold())
         self._duties = Duties(self.client, settings.run, settings.folder, self._app, settings.attempts)
 
     def anchor(self) -> None:
@@ -122,11 +119,17 @@ class VerifierService:
         return bool(pending) or current["phase"] == "merging" or waiting
 
     def _look(self) -> bool:
+        self._guarded(self._mirror.watch, None)
         self._guarded(self._sign_epochs, None)
         self._guarded(partial(self._duties.reveal, self._say), None)
-        self._guarded(partial(self._duties.sign_faults, self._bench, self._say), None)
-        self._guarded(partial(self._duties.sign_node_faults, self._bench, self._say), None)
+        self._guarded(partial(self._duties.sign_faults, self._bench_of, self._say), None)
+        self._guarded(partial(self._duties.sign_node_faults, self._bench_of, self._say), None)
         return self._guarded(partial(self._duties.answer_appeals, self._say), False)
+
+    def _bench_of(self, proof: str) -> VerifierSet:
+        """By the log as this verifier has audited it, down to the proof."""
+        self._mirror.sync()
+        return self._audit.bench_of(proof)
 
     def _sign_epochs(self) -> None:
         for epoch in self.client.get("/epochs"):
@@ -222,4 +225,5 @@ class VerifierService:
 
     def _open_mirror(self) -> tuple[LogMirror, LogAudit]:
         audit = LogAudit(authority_of(self._w3, Deployment(**self.client.network["deployment"])))
-        return LogMirror(self.client, audit, self.settings.folder / "tree-head.json"), audit
+        file = self.settings.folder / "tree-head.json"
+        return LogMirror(self.client, audit, file, lambda: int(self._w3.eth.block_number)), audit
