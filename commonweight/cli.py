@@ -6,7 +6,25 @@ import sys
 
 import typer
 
-from commonweight.commands import actors, appeal, audit, audit_plan, calibrate, gov, keys, model, verify, wallet
+from commonweight.commands import (
+    actors,
+    appeal,
+    audit,
+    audit_plan,
+    calibrate,
+    contribution,
+    db,
+    fsck,
+    fund,
+    gov,
+    keys,
+    model,
+    receipt,
+    relay,
+    revenue,
+    verify,
+    wallet,
+)
 from commonweight.console import complain
 from commonweight.failures import as_refusal
 
@@ -21,15 +39,23 @@ app = typer.Typer(
 app.command("demo")(actors.demo)
 app.command("chain")(actors.chain)
 app.command("serve")(actors.serve)
+app.command("keeper")(relay.keeper)
+app.add_typer(relay.outbox_app, name="outbox")
 app.command("node")(actors.node)
 app.add_typer(actors.verifier_app, name="verifier")
 app.add_typer(model.app, name="model")
 app.add_typer(wallet.app, name="wallet")
+app.add_typer(receipt.app, name="receipt")
+app.add_typer(fund.app, name="fund")
+app.add_typer(revenue.app, name="revenue")
 app.add_typer(gov.app, name="gov")
+app.add_typer(contribution.app, name="contribution")
 app.add_typer(keys.app, name="keys")
+app.add_typer(db.app, name="db")
 app.command("verify")(verify.verify)
 app.command("appeal")(appeal.appeal)
 app.command("audit")(audit.audit)
+app.command("fsck")(fsck.fsck)
 app.command("audit-plan")(audit_plan.audit_plan)
 app.command("calibrate")(calibrate.calibrate)
 

@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Json, Keystore, Rpc, RunId, read_address
+from commonweight.commands.options import (
+    DEFAULT_API,
+    DEFAULT_RPC,
+    Api,
+    Data,
+    DatabaseUrl,
+    DeploymentFile,
+    Json,
+    Keystore,
+    MaxFee,
+    ReplaceSeconds,
+    Rpc,
+    RunId,
+    database_address,
+    read_address,
+)
 from commonweight.console import console, emit, report_lines, say
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import die_with_parent, stop_on_signals
@@ -51,16 +66,16 @@ def chain(
 
 
 def serve(
-    deployment: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="What `commonweight model deploy` wrote.")
-    ],
+    deployment: DeploymentFile,
     keystore: Keystore,
     host: Host = "127.0.0.1",
     port: Port = 8800,
     rpc_url: Rpc = DEFAULT_RPC,
     folder: Folder = Path("commonweight-server"),
-    database_url: Annotated[str, typer.Option(help="SQLAlchemy address; default: SQLite in the folder.")] = "",
+    database_url: DatabaseUrl = "",
     keeper: Annotated[bool, typer.Option(help="Also move rounds, transactions and votes on.")] = True,
+    max_fee_per_gas: MaxFee = 500 * 10**9,
+    replace_seconds: ReplaceSeconds = 60,
 ) -> None:
     """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""
     import uvicorn
@@ -71,8 +86,11 @@ def serve(
     die_with_parent()
     folder.mkdir(parents=True, exist_ok=True)
     key = open_keystore(keystore).key.hex()
-    url = database_url or f"sqlite:///{folder / 'ledger.db'}"
-    settings = ServerSettings(rpc_url, deployment, key, url, folder / "blobs", keeper=keeper)
+    url = database_address(folder, database_url)
+    settings = ServerSettings(
+        rpc_url, deployment, key, url, folder / "blobs", keeper=keeper, max_fee_per_gas=max_fee_per_gas,
+        replace_seconds=replace_seconds,
+    )  # fmt: skip
     uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
 
 

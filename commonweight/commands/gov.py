@@ -24,7 +24,11 @@ def propose(
     rpc_url: Rpc = DEFAULT_RPC,
     as_json: Json = False,
 ) -> None:
-    """Propose decisions for the run. Votable: inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds."""
+    """Propose decisions for the run.
+
+    Votable: inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds, maintainers, and the weights by which an
+    emission is split: compute_weight, code_weight, data_weight.
+    """
     from commonweight.ballots import GovernanceClient
 
     decisions = [_pair(text) for text in decide]

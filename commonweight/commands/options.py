@@ -49,11 +49,27 @@ def read_object(text: str, option: str) -> dict[str, Any]:
     return found
 
 
+def database_address(folder: Path, database_url: str) -> str:
+    """What was given, or SQLite in the server's folder."""
+    return database_url or f"sqlite:///{folder / 'ledger.db'}"
+
+
 Api = Annotated[str, typer.Option("--api", envvar="COMMONWEIGHT_API", help="Address of the API server.")]
 Rpc = Annotated[str, typer.Option("--rpc-url", envvar="COMMONWEIGHT_RPC", help="JSON-RPC address of the EVM chain.")]
 Keystore = Annotated[
     Path,
     typer.Option("--keystore", help="Keystore v3 file; its passphrase comes from COMMONWEIGHT_PASSPHRASE or a prompt."),
+]
+ServerFolder = Annotated[Path, typer.Option("--folder", help="Where the server keeps its files.")]
+DatabaseUrl = Annotated[str, typer.Option("--database-url", help="SQLAlchemy address; default: SQLite in the folder.")]
+DeploymentFile = Annotated[
+    Path, typer.Option("--deployment", exists=True, dir_okay=False, help="What `commonweight model deploy` wrote.")
+]
+MaxFee = Annotated[
+    int, typer.Option("--max-fee-per-gas", min=1, help="Most that a transaction may offer, in wei per gas.")
+]
+ReplaceSeconds = Annotated[
+    int, typer.Option("--replace-seconds", min=1, help="Wait before an unmined transaction is signed again for more.")
 ]
 RunId = Annotated[
     str, typer.Option("--run", parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")

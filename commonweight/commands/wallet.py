@@ -64,10 +64,10 @@ def _await(client: ApiClient, wanted: set[str], seconds: float = 60.0) -> list[d
     end = time.monotonic() + seconds
     while True:
         lines = [line for line in client.get("/transactions") if line["id"] in wanted]
-        broken = [line for line in lines if line["state"] in ("failed", "refused")]
+        broken = [line for line in lines if line["state"] in ("reverted", "failed", "refused", "dead")]
         if broken:
             raise ClaimFailed(f"{broken[0]['id']}: {broken[0]['error'] or 'reverted'}")
-        if len(lines) == len(wanted) and all(line["state"] == "mined" for line in lines):
+        if len(lines) == len(wanted) and all(line["state"] in ("mined", "final") for line in lines):
             return lines
         if time.monotonic() > end:
             raise ClaimFailed("the transactions are not mined yet; ask again, nothing is lost or paid twice")

@@ -108,7 +108,7 @@ def _checks(
     source: Source, summary: dict[str, Any], epoch: dict[str, Any], rounds: list[dict[str, Any]]
 ) -> dict[str, bool]:
     chain, cast = summary["chain"], source.cast
-    paid = {p["account"]: int(p["amount"]) for p in epoch["payouts"]}
+    paid = {p["account"]: int(p["amount"]) for p in source.client.get(f"/epochs/{epoch['epoch']}/payouts")["payouts"]}
     minted = {
         account.removeprefix("minted:"): int(units)
         for account, units in source.client.get("/balances/units").items()

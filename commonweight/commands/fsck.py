@@ -1,0 +1,46 @@
+"""`commonweight fsck`: the server's database against the log in it and the chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from commonweight.commands.options import (
+    DEFAULT_RPC,
+    DatabaseUrl,
+    DeploymentFile,
+    Json,
+    Rpc,
+    ServerFolder,
+    database_address,
+)
+from commonweight.console import emit, say
+
+
+def fsck(
+    deployment: DeploymentFile,
+    folder: ServerFolder = Path("commonweight-server"),
+    database_url: DatabaseUrl = "",
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """Derive every balance, root and payout again from the log, and compare with the database and the chain.
+
+    Needs no key. Exit status: 0 if everything holds; 1, and the rows that do not.
+    """
+    from eth_account import Account
+
+    from api.app import open_ledger
+    from api.settings import ServerSettings
+    from ledger.fsck.examine import FsckFailed, examine
+
+    nobody = Account.create().key.hex()  # a ledger has a key to sign with; nothing here is signed
+    url = database_address(folder, database_url)
+    findings = []
+    for part in examine(open_ledger(ServerSettings(rpc_url, deployment, nobody, url, folder / "blobs", keeper=False))):
+        if not as_json:
+            say(f"{part.name:<8} {'holds' if not part.findings else f'{len(part.findings)} findings'}")
+        findings += part.findings
+    if as_json:
+        emit({"findings": [{"table": f.table, "key": f.key, "what": f.what} for f in findings]})
+    if findings:
+        raise FsckFailed(findings)

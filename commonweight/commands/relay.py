@@ -1,0 +1,98 @@
+"""`commonweight keeper` and `commonweight outbox`: what moves time on beside the API, and the calls that it owes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import (
+    DEFAULT_RPC,
+    DatabaseUrl,
+    DeploymentFile,
+    Json,
+    Keystore,
+    MaxFee,
+    ReplaceSeconds,
+    Rpc,
+    ServerFolder,
+    database_address,
+)
+from commonweight.console import emit, say
+from commonweight.keystore import open_keystore
+from commonweight.lifetime import die_with_parent, stop_on_signals
+
+outbox_app = typer.Typer(no_args_is_help=True, help="Calls that the relayer owes the chain.")
+PARTS = ("rounds", "settlement", "indexer")
+
+
+def read_part(text: str) -> str:
+    """A part of the keeper. Raises BadParameter."""
+    if text not in PARTS:
+        raise typer.BadParameter(f"{text} is no part; there are {', '.join(PARTS)}")
+    return text
+
+
+def keeper(
+    deployment: DeploymentFile,
+    keystore: Keystore,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(parser=read_part, metavar="PART", help="rounds, settlement or indexer; default: all three."),
+    ] = None,
+    rpc_url: Rpc = DEFAULT_RPC,
+    folder: ServerFolder = Path("commonweight-server"),
+    database_url: DatabaseUrl = "",
+    max_fee_per_gas: MaxFee = 500 * 10**9,
+    replace_seconds: ReplaceSeconds = 60,
+) -> None:
+    """Move rounds, transactions and votes on without serving. As many as you like: one at a time does each part."""
+    from api.app import open_ledger
+    from api.settings import ServerSettings
+    from ledger.keeper import run
+
+    die_with_parent()
+    stop = stop_on_signals()
+    key, url = open_keystore(keystore).key.hex(), database_address(folder, database_url)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = ServerSettings(
+        rpc_url, deployment, key, url, folder / "blobs", max_fee_per_gas=max_fee_per_gas,
+        replace_seconds=replace_seconds,
+    )  # fmt: skip
+    run(open_ledger(settings), stop, only=only or PARTS)
+
+
+@outbox_app.command("list")
+def outbox_list(
+    folder: ServerFolder = Path("commonweight-server"),
+    database_url: DatabaseUrl = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also what is final.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Calls that are not final, with what is known of each; dead ones want a look."""
+    from ledger import outbox
+    from ledger.store import Store
+
+    with Store(database_address(folder, database_url)).read() as session:
+        rows = [row for row in outbox.listed(session) if everything or row.state != "final"]
+    for row in rows:
+        line = {name: getattr(row, name) for name in ("id", "state", "tries", "nonce", "hash", "error")}
+        emit(line) if as_json else say(f"{row.state:9} {row.id}  {row.hash or ''}  {row.error or ''}".rstrip())
+    if not rows and not as_json:
+        say("no call is open")
+
+
+@outbox_app.command("retry")
+def outbox_retry(
+    call: Annotated[str, typer.Argument(help="Id of the call, as `outbox list` prints it.")],
+    folder: ServerFolder = Path("commonweight-server"),
+    database_url: DatabaseUrl = "",
+) -> None:
+    """Give a call that is dead, refused or failed all its tries again; the keeper does the rest."""
+    from ledger import outbox
+    from ledger.store import Store
+
+    with Store(database_address(folder, database_url)).write() as session:
+        outbox.retry(session, call)
+    say(f"{call} is queued again")
