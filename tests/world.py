@@ -1,9 +1,9 @@
 """A whole network in one process: chain, contracts, ledger, API, and people who can sign.
 
-`World` runs the real parts (py-evm, SQLite, the FastAPI application, the trainer); only the socket is missing and the
-clock is a number. A test starts from `world.start()` (a run whose first round is open) and moves on with `commit`,
-`draw`, `open`, `decide`, `merge`, `close_round`, `settle_epoch`. What a test wants to corrupt it takes from the
-matching `*_message`, changes with keyword arguments, and sends with `post`.
+`World` runs the real parts (py-evm, SQLite or the database it is given, the FastAPI application, the trainer); only
+the socket is missing and the clock is a number. A test starts from `world.start()` (a run whose first round is open)
+and moves on with `commit`, `draw`, `open`, `decide`, `merge`, `close_round`, `settle_epoch`. What a test wants to
+corrupt it takes from the matching `*_message`, changes with keyword arguments, and sends with `post`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from sqlmodel import SQLModel, select
 from web3 import Web3
+from web3.contract.contract import ContractFunction
 
 from api.app import create_app
 from api.settings import ServerSettings
@@ -33,6 +34,7 @@ from contracts.chain import connect_devnet, send
 from contracts.deploy import Deployment, GenesisParams, deploy_model
 from contracts.devnet import Devnet
 from contracts.draw import accepted_digest, chain_link
+from contracts.governor import Action
 from contracts.messages import (
     BlobUpload,
     Challenge,
@@ -56,12 +58,14 @@ from contracts.run_config import RunConfig
 from contracts.signing import Domain, sign
 from contracts.state_layout import inner_digest, theta_digest
 from contracts.tensorfile import pack, state_digest, unpack
-from ledger import epochs, keeper
+from contracts.verifier_registry import VerifierSet
+from ledger import epochs, indexer, keeper
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
 from ledger.service import Ledger
 from ledger.store import Store
 from ledger.tables import Epoch
+from tests.databases import fresh_file
 from trainer.batches import batch_source
 from trainer.client import ApiClient
 from trainer.corpus import Corpus, load_corpus
@@ -173,13 +177,18 @@ class Work:
 
 
 class World:
-    """One ledger and its API on a place; `nodes[i]` is paid at `wallets[i]`. Use as a context manager."""
+    """One ledger and its API on a place; `nodes[i]` is paid at `wallets[i]`. Use as a context manager.
+
+    `database` is the URL of one with the tables of a ledger; without it, SQLite in `folder`.
+    """
 
     def __init__(
-        self, folder: Path, place: Place | None = None, nodes: int = 2, config: RunConfig | None = None
-    ) -> None:
+        self, folder: Path, place: Place | None = None, nodes: int = 2, config: RunConfig | None = None,
+        database: str | None = None,
+    ) -> None:  # fmt: skip
         self.folder, self.place = folder, place or Place(chain=StillChain)
         folder.mkdir(parents=True, exist_ok=True)
+        self.database = database or fresh_file(folder)
         self.creator, self.operator, self.verifiers = self.place.creator, self.place.operator, self.place.verifiers
         self.nodes = sorted((key_of(f"node {i}") for i in range(nodes)), key=lambda a: a.address.lower())
         self.wallets = [key_of(f"wallet of {node.address}") for node in self.nodes]
@@ -208,13 +217,14 @@ class World:
         self.__enter__()
 
     def _open(self) -> None:
-        url = f"sqlite:///{self.folder / 'ledger.db'}"
-        blobs = self.folder / "blobs"
+        url, blobs = self.database, self.folder / "blobs"
         settings = ServerSettings(
             rpc_url="http://unused", deployment=self.folder / "deployment.json", operator_key=self.operator.key.hex(),
             database_url=url, blobs=blobs, max_blob_bytes=MAX_BLOB, keeper=False,
         )  # fmt: skip
-        self.ledger = Ledger(Store(url), BlobFolder(blobs), self.place.model, self.operator, self.clock)
+        self.ledger = Ledger(Store(url), BlobFolder(blobs), self.place.model, self.operator, self.clock, holder="world")
+        for _ in range(0, self.ledger.chain.head() + 1, indexer.BATCH):  # as a keeper does that has run for a while
+            indexer.follow(self.ledger)
         self.app = create_app(settings, self.ledger)
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
@@ -463,7 +473,7 @@ class World:
 
     def bench(self, threshold: int = 2) -> Bench:
         """Whose word counts when a verifier looks for faults."""
-        return Bench(self.ledger.chain.registry.ever_admitted, threshold)
+        return lambda _proof: VerifierSet(frozenset(self.ledger.chain.registry.verifiers()), threshold)
 
     def judge(self, verifier: LocalAccount, proof: str, outcome: int = ACCEPT, **changes: Any) -> None:
         """Draw where that was not done, and give a verdict."""
@@ -602,6 +612,22 @@ class World:
         """Hand in a signed ballot."""
         return self.client.post(f"/v1/proposals/{proposal}/ballots", json=self.ballot_body(holder, proposal, support))
 
+    def enact(self, holder: LocalAccount, *calls: ContractFunction) -> None:
+        """Have a holder of most votes pass calls through governor and timelock, past the API; leases stay alive."""
+        w3, governor, params = self.place.w3, self.ledger.chain.governor, self.place.params
+        actions = [Action.of(call) for call in calls]
+        description = f"enacted at block {w3.eth.block_number}"
+        send(w3, holder, governor.propose(actions, description))
+        self.wait(params.voting_delay + 1)
+        send(w3, holder, governor.cast_vote(governor.proposal_id(actions, description), 1))
+        self.wait(params.voting_period + 1)
+        send(w3, holder, governor.queue(actions, description))
+        self.wait(params.timelock_delay + 2)
+        send(w3, holder, governor.execute(actions, description))
+        for node in self.nodes:
+            accepted(self.post("/heartbeats", self.heartbeat_message(node), node))
+        self.step()
+
     # -- what must not change -----------------------------------------------------------------------------------------
 
     def dump(self) -> dict[str, Any]:
@@ -610,6 +636,10 @@ class World:
         with self.ledger.store.read() as session:
             rows = {t.name: sorted(map(repr, session.connection().execute(select(t)))) for t in tables}
         return {**rows, "blobs": sorted(p.name for p in (self.folder / "blobs").iterdir())}
+
+    def payouts(self, epoch: int) -> list[dict[str, Any]]:
+        """An epoch's lines, as the API gives them."""
+        return list(self.get(f"/epochs/{epoch}/payouts")["payouts"])
 
     def log(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Log entries, of one kind or all."""

@@ -1,12 +1,16 @@
-"""One chain for the whole folder: no test here moves it further than a few blocks, but for its own `place`."""
+"""One chain for the whole folder, SQLite and PostgreSQL: no test moves the chain far, but for its own `place`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.api.stage import Stage
+from tests.databases import database as database
+from tests.databases import database_kind as database_kind
+from tests.databases import fresh_database
 from tests.world import Place, StillChain, World
 
 
@@ -16,15 +20,17 @@ def shared_place() -> Place:
 
 
 @pytest.fixture(scope="session")
-def stage(shared_place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(shared_place: Place, database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Shared by all tests that end in a refusal, since a refusal changes nothing."""
-    made = Stage(tmp_path_factory.mktemp("stage"), shared_place)
-    yield made
-    made.world.__exit__(None, None, None)
+    folder = tmp_path_factory.mktemp("stage")
+    with fresh_database(database_kind, folder) as url:
+        made = Stage(folder, shared_place, url)
+        yield made
+        made.world.__exit__(None, None, None)
 
 
 @pytest.fixture
-def world(shared_place: Place, tmp_path: object) -> Iterator[World]:
+def world(shared_place: Place, tmp_path: Path, database: str) -> Iterator[World]:
     """A network of one's own on the shared chain; epochs must not be settled on it."""
-    with World(tmp_path / "world", shared_place) as made:  # type: ignore[operator]
+    with World(tmp_path / "world", shared_place, database=database) as made:
         yield made

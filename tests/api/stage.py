@@ -25,8 +25,8 @@ Case = Callable[["Stage"], Request]
 class Stage:
     """The world and who stands where in it."""
 
-    def __init__(self, folder: Path, place: Place) -> None:
-        self.world = World(folder, place, nodes=3)
+    def __init__(self, folder: Path, place: Place, database: str | None = None) -> None:
+        self.world = World(folder, place, nodes=3, database=database)
         self.world.__enter__()
         w = self.world.start()
         self.fresh, self.committed, self.silent = w.nodes

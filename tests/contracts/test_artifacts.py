@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts import compile as compiler
+from tests.contracts import currencies
 
 pytestmark = pytest.mark.unit
 
@@ -26,6 +27,18 @@ def test_changed_source_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         file.write("// one more line\n")
     with pytest.raises(compiler.CompileError, match="stale"):
         compiler.check()
+
+
+def test_the_currencies_of_the_tests_are_of_their_source() -> None:
+    assert json.loads(currencies.COMPILED.read_text())["sourceHash"] == currencies.source_hash(), (
+        "run `python -m tests.contracts.currencies`"
+    )
+
+
+@pytest.mark.needs_node("contracts/solidity")
+def test_the_currencies_of_the_tests_compile_to_what_is_committed() -> None:
+    committed = json.loads(currencies.COMPILED.read_text())
+    assert {**currencies.compiled(), "sourceHash": currencies.source_hash()} == committed
 
 
 def test_only_a_base_contract_has_no_code_of_its_own() -> None:

@@ -12,10 +12,12 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from contracts.chain import ContractRejected, connect_devnet, contract_at, send
-from contracts.deploy import Deployment, GenesisParams, GenesisRefused, check_genesis, deploy_model
+from contracts.capital_pool import CapitalPool, PoolStatus
+from contracts.chain import ContractRejected, connect_devnet, contract_at, load_artifact, rejections, send
+from contracts.deploy import Deployment, GenesisParams, deploy_model
 from contracts.devnet import Devnet
 from contracts.distributor import EpochDistributor
+from contracts.genesis import ZERO, GenesisRefused, check_genesis
 from contracts.governor import Action, ModelGovernor, ProposalState
 from contracts.messages import AppealRuling, EpochRoot, Message, VerifierFault
 from contracts.model_registry import ModelRegistry
@@ -23,6 +25,7 @@ from contracts.payout_tree import Payout, PayoutTree
 from contracts.signing import Domain, digest, sign
 from contracts.token import ModelToken
 from contracts.verifier_registry import EpochStatus, VerifierRegistry
+from tests.contracts.currencies import deploy_currency
 
 pytestmark = pytest.mark.integration
 
@@ -39,16 +42,20 @@ PARAMS = GenesisParams(
 
 
 class World:
-    """One deployed model with three staked verifiers."""
+    """One deployed model with three staked verifiers; `beside` another one, of another owner, on the same registry."""
 
-    def __init__(self) -> None:
-        self.deployer: LocalAccount = Account.create()
-        self.holder: LocalAccount = Account.create()
-        self.verifiers = sorted((Account.create() for _ in range(3)), key=lambda a: int(a.address, 16))
-        self.chain = Devnet([a.address for a in [self.deployer, *self.verifiers]])
+    def __init__(self, beside: World | None = None, params: GenesisParams = PARAMS) -> None:
+        self.deployer: LocalAccount = beside.rival if beside else Account.create()
+        self.rival: LocalAccount = Account.create()
+        self.holder: LocalAccount = beside.holder if beside else Account.create()
+        created = (Account.create() for _ in range(3))
+        self.verifiers = beside.verifiers if beside else sorted(created, key=lambda a: int(a.address, 16))
+        funded = [a.address for a in [self.deployer, self.rival, *self.verifiers]]
+        self.chain = beside.chain if beside else Devnet(funded)
         self.w3: Web3 = connect_devnet(self.chain)
         addresses = [v.address for v in self.verifiers]
-        self.deployment: Deployment = deploy_model(self.w3, self.deployer, "m", "M", addresses, PARAMS)
+        registry = beside.deployment.model_registry if beside else None
+        self.deployment: Deployment = deploy_model(self.w3, self.deployer, "m", "M", addresses, params, registry)
         d = self.deployment
         self.registry = VerifierRegistry(self.w3, d.verifier_registry)
         self.distributor = EpochDistributor(self.w3, d.distributor)
@@ -71,7 +78,7 @@ class World:
         return [Payout(31337, self.deployment.distributor, epoch, i, a, 0, amount) for i, a in enumerate(accounts)]
 
     def root(self, payouts: list[Payout], attempt: int = 0) -> EpochRoot:
-        tree = PayoutTree([p.leaf() for p in payouts])
+        tree = PayoutTree.of([p.leaf() for p in payouts])
         return EpochRoot(
             model=self.model,
             epoch=payouts[0].epoch,
@@ -90,7 +97,7 @@ class World:
 
     def claim(self, payouts: list[Payout], index: int) -> Any:
         p = payouts[index]
-        proof = PayoutTree([q.leaf() for q in payouts]).proof(p.leaf())
+        proof = PayoutTree.of([q.leaf() for q in payouts]).proof(p.leaf())
         return self.distributor.claim(p.epoch, p.index, p.account, p.kind, p.amount, proof)
 
     def finalized(self, epoch: int) -> list[Payout]:
@@ -150,8 +157,52 @@ def test_no_key_holds_power_after_genesis(world: World) -> None:
         world.send(world.token.mint(b"r" * 32, world.deployer.address, 1))
     with refused("NotTimelock"):
         world.send(world.models.decide(world.model, b"d" * 32, "lr", "1"))
-    with pytest.raises(GenesisRefused):
-        check_genesis(world.w3, replace(world.deployment, distributor=world.deployer.address))
+    for call in (
+        world.registry.admit(world.deployer.address),
+        world.registry.remove(world.verifiers[0].address),
+        world.registry.set_threshold(1),
+        world.registry.set_max_epoch_total(1),
+        world.registry.resolve(1, True),
+        world.token.set_minting_paused(True),
+    ):
+        with refused("AccessControlUnauthorizedAccount"):
+            world.send(call)
+
+
+def test_a_genesis_that_leaves_a_power_to_others_is_refused(world: World) -> None:
+    def refuses(said: str, **changes: str) -> None:
+        with pytest.raises(GenesisRefused, match=said):
+            check_genesis(world.w3, replace(world.deployment, **changes))
+
+    artifact = load_artifact("VerifierRegistry")
+    factory = world.w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+    rules = (1, 1, 1, 1, 1, 1, 1, 1)
+    own = send(world.w3, world.deployer, factory.constructor(world.deployer.address, world.model, [ZERO], rules))
+    refuses(f"{world.deployer.address} holds role", verifier_registry=str(own["contractAddress"]))
+    refuses("holds role", governor=world.deployer.address)  # a key in the governor's place
+    refuses("minters are", distributor=world.deployer.address)
+    refuses("found", splitter=world.deployment.token, model="0x" + "00" * 32)
+
+
+def test_a_funding_round_is_deployed_with_a_budget_for_its_hard_cap() -> None:
+    owner = Account.create()
+    w3 = connect_devnet(Devnet([owner.address]))
+    coin = deploy_currency(w3, owner, "PermitCurrency", 10).address
+    terms = replace(
+        PARAMS, threshold=1, cap=1_000, budget=1_000, funding_currency=coin, funding_soft_cap=50, funding_hard_cap=101,
+        funding_token_units=3, funding_paid_units=2,
+    )  # fmt: skip
+    d = deploy_model(w3, owner, "m", "M", [owner.address], terms)
+    token, pool = ModelToken(w3, d.token), CapitalPool(w3, d.pool)
+    assert (token.budget_of(d.pool), token.budget_of(d.distributor)) == (151, 1_000 - 151)
+    assert (pool.caps(), pool.currency().address, pool.status()) == ((50, 101), coin, PoolStatus.OPEN)
+    assert Deployment.from_json(d.to_json()) == d
+    with refused("AccessControlUnauthorizedAccount"):
+        send(w3, owner, pool.cancel())
+    with pytest.raises(GenesisRefused, match="minters are"):
+        check_genesis(w3, replace(d, pool=""))
+    with pytest.raises(GenesisRefused, match="more than the cap"):
+        deploy_model(w3, owner, "n", "N", [owner.address], replace(terms, cap=150))
 
 
 def test_signatures_must_be_enough_sorted_and_distinct(world: World) -> None:
@@ -197,6 +248,42 @@ def test_a_leaf_pays_once_and_only_when_final(world: World) -> None:
     assert world.distributor.paid(1) == 900
 
 
+def test_holders_lower_what_an_epoch_may_pay(world: World) -> None:
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    world.carry(Action.of(world.registry.set_max_epoch_total(1_799)), "less for an epoch")
+    assert world.registry.max_epoch_total() == 1_799
+    root = world.root(world.payouts(2))
+    with refused("TotalTooLarge"):
+        world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
+
+
+def test_holders_name_a_release_once(world: World) -> None:
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    release = world.models.record_release(world.model, "1.0.0", b"w" * 32, "Apache-2.0")
+    with refused("NotTimelock"):
+        world.send(release)
+    world.carry(Action.of(release), "first release")
+    assert world.models.release_of(world.model, "1.0.0") == b"w" * 32
+    other = world.models.record_release(world.model, "1.0.0", b"x" * 32, "Apache-2.0")
+    with refused("ReleaseKnown"), rejections():
+        other.call({"from": Web3.to_checksum_address(world.deployment.timelock)})
+
+
+def test_a_payment_that_is_not_taken_waits_for_its_owner(world: World) -> None:
+    deaf = world.deployment.token  # a contract that takes no coins
+    ruling = AppealRuling(world.model, b"1" * 32, deaf, False, 2**40)
+    world.send(world.registry.open_appeal(b"1" * 32), PARAMS.bond)
+    receipt = world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, world.verifiers[:2])))
+    assert world.registry.owed(deaf) == PARAMS.bond
+    events = contract_at(world.w3, "VerifierRegistry", world.registry.address).events
+    (owed,) = events.PaymentOwed.get_logs(from_block=receipt["blockNumber"])
+    assert dict(owed["args"]) == {"account": deaf, "amount": PARAMS.bond}
+    with refused("NothingOwed"):
+        world.send(world.registry.withdraw())
+
+
 def test_votes_change_the_registry_through_the_timelock(world: World) -> None:
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
@@ -215,13 +302,15 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
     with refused("WrongBond"):
         world.send(world.registry.challenge(2), 1)
     world.send(world.registry.challenge(2), PARAMS.bond)
-    with refused("NotTimelock"):
+    with refused("AccessControlUnauthorizedAccount"):
         world.send(world.registry.resolve(2, False))
     world.wait(61)
     with refused("WrongStatus"):
         world.send(world.registry.finalize(2))
+    signers = [world.w3.eth.get_balance(v.address) for v in world.verifiers]
     world.carry(Action.of(world.registry.resolve(2, False)), "challenge fails")
-    assert world.w3.eth.get_balance(Web3.to_checksum_address(world.deployment.timelock)) == PARAMS.bond
+    got = [world.w3.eth.get_balance(v.address) - before for v, before in zip(world.verifiers, signers, strict=True)]
+    assert got == [PARAMS.bond // 2, PARAMS.bond // 2, 0]
     with refused("WindowOpen"):
         world.send(world.registry.finalize(2))
     world.send(world.registry.challenge(2), PARAMS.bond)

@@ -198,11 +198,11 @@ def test_the_events_tell_the_stake_at_every_block(world: Staking) -> None:
     last = 0
     for block in range(start, world.w3.eth.block_number + 1):
         last = expected.get(block, last)
-        assert world.stakes.stake_at(world.node, block, start) == last, block
+        assert world.stakes.stake_at(world.node, block) == last, block
         at_the_time = contract_at(world.w3, "VerifierRegistry", world.registry.address).functions
         assert at_the_time.nodeStakeOf(world.node).call(block_identifier=block) == last, block
-    assert world.stakes.stake_at(other.address, world.w3.eth.block_number, start) == 9 * len(calls)
-    assert world.stakes.stake_at(world.holder.address, world.w3.eth.block_number, start) == 0
+    assert world.stakes.stake_at(other.address, world.w3.eth.block_number) == 9 * len(calls)
+    assert world.stakes.stake_at(world.holder.address, world.w3.eth.block_number) == 0
 
 
 def slashing(world: Staking, proof: bytes) -> Any:

@@ -44,7 +44,7 @@ def payouts(count: int) -> list[Payout]:
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 16, 33])
 def test_every_payee_can_prove_its_line_and_no_other_amount(count: int) -> None:
     lines = payouts(count)
-    tree = PayoutTree([line.leaf() for line in lines])
+    tree = PayoutTree.of([line.leaf() for line in lines])
     for line in lines:
         proof = tree.proof(line.leaf())
         check_proof(line.leaf(), proof, tree.root)
@@ -56,14 +56,14 @@ def test_three_leaves_follow_the_array_layout() -> None:
     low, middle, high = sorted(line.leaf() for line in payouts(3))
     # five nodes: leaves at 4, 3, 2; node 1 joins 3 and 4, the root joins 1 and 2
     inner = keccak(min(low, middle) + max(low, middle))
-    assert PayoutTree([middle, high, low]).root == keccak(min(inner, high) + max(inner, high))
+    assert PayoutTree.of([middle, high, low]).root == keccak(min(inner, high) + max(inner, high))
 
 
 def test_one_payee_twice_is_refused() -> None:
     with pytest.raises(InvalidTree, match="share"):
-        PayoutTree([payouts(1)[0].leaf()] * 2)
+        PayoutTree.of([payouts(1)[0].leaf()] * 2)
 
 
 def test_no_payee_is_refused() -> None:
     with pytest.raises(InvalidTree, match="at least one"):
-        PayoutTree([])
+        PayoutTree.of([])

@@ -1,4 +1,4 @@
-"""A network of one's own for each test; those that settle epochs take a chain of their own too."""
+"""A network of one's own for each test, on SQLite and on PostgreSQL; those that settle epochs take a chain too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from ledger.store import Store
+from tests.anvil import Anvil
+from tests.databases import database as database
+from tests.databases import database_kind as database_kind
+from tests.ledger.relay import Relay
+from tests.paid_epoch import PaidEpoch
 from tests.world import Place, StillChain, World
 
 
@@ -17,19 +22,39 @@ def shared_place() -> Place:
 
 
 @pytest.fixture
-def world(shared_place: Place, tmp_path: Path) -> Iterator[World]:
+def world(shared_place: Place, tmp_path: Path, database: str) -> Iterator[World]:
     """On the shared chain: epochs must not be settled on it."""
-    with World(tmp_path / "world", shared_place) as made:
+    with World(tmp_path / "world", shared_place, database=database) as made:
         yield made
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> Iterator[World]:
+def alone(tmp_path: Path, database: str) -> Iterator[World]:
     """On a chain of its own."""
-    with World(tmp_path / "alone") as made:
+    with World(tmp_path / "alone", database=database) as made:
         yield made
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(f"sqlite:///{tmp_path / 'ledger.db'}")
+def store(database: str) -> Iterator[Store]:
+    made = Store(database)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def paid_epoch() -> Iterator[PaidEpoch]:
+    """On an anvil that all tests of this session share; `relay` leaves it as it was."""
+    with Anvil(slots=4) as anvil:
+        made = PaidEpoch(anvil, payees=10)
+        anvil.mine(2 * anvil.slots)
+        yield made
+
+
+@pytest.fixture
+def relay(paid_epoch: PaidEpoch, tmp_path: Path) -> Iterator[Relay]:
+    """Claims on their way to an anvil with finality 8 blocks behind its head."""
+    before = paid_epoch.anvil.rpc("evm_snapshot")
+    yield Relay(paid_epoch, tmp_path / "relay")
+    paid_epoch.anvil.rpc("anvil_dropAllTransactions")
+    paid_epoch.anvil.rpc("evm_revert", before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from contracts.audit_rate import MILLION, AuditPolicy
 from contracts.chain import send
 from contracts.pledge import Pledge
-from ledger import proofs
+from ledger.chain import ModelChain
 from tests.world import REJECT, World, accepted, check_refused
 from verifier.audit import LogAudit
+from verifier.audit_state import Authority
 from verifier.chain_authority import authority_of
 from verifier.errors import AuditFailed
 
@@ -25,8 +27,8 @@ Entry = dict[str, Any]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with World(tmp_path / "world", nodes=1) as made:
+def world(tmp_path: Path, database: str) -> Iterator[World]:
+    with World(tmp_path / "world", nodes=1, database=database) as made:
         yield made
 
 
@@ -64,9 +66,11 @@ def play(world: World) -> Any:
     return world.get(f"/proofs/{proof}/status")
 
 
-def audit(world: World, change: Callable[[Entry], Entry] = lambda entry: entry) -> None:
-    """Read the whole log as a verifier does, with entries changed."""
-    audit = LogAudit(authority_of(world.place.w3, world.place.deployment))
+def audit(
+    world: World, change: Callable[[Entry], Entry] = lambda entry: entry, authority: Authority | None = None
+) -> None:
+    """Read the whole log as a verifier does, with entries or the chain's word changed."""
+    audit = LogAudit(authority or authority_of(world.place.w3, world.place.deployment))
     for index, entry in enumerate(world.log()):
         audit.take(index, json.dumps(change(entry)))
 
@@ -157,7 +161,8 @@ def test_a_node_that_took_its_stake_back_is_read_again(world: World) -> None:
     [
         ("round-opened", "nodes", lambda nodes: [{**n, "rate": 7} for n in nodes], "where its record gives"),
         ("proof-spared", "beacon", lambda _beacon: "0x" + "07" * 32, "beacon is not the chain's block"),
-        ("round-opened", "block", lambda _block: 0, "audited less without a stake"),
+        ("round-opened", "block", lambda _block: 1, "before the creation of the VerifierRegistry"),
+        ("round-opened", "block", lambda _block: 10**9, "past .*, the chain's newest"),
     ],
 )
 def test_a_lower_rate_or_a_spared_proof_that_does_not_follow_is_noticed(
@@ -165,6 +170,12 @@ def test_a_lower_rate_or_a_spared_proof_that_does_not_follow_is_noticed(
 ) -> None:
     with pytest.raises(AuditFailed, match=said):
         audit(trusted, lambda entry: {**entry, field: value(entry[field])} if entry["kind"] == kind else entry)
+
+
+def test_a_lower_rate_without_a_stake_is_noticed(trusted: World) -> None:
+    authority = replace(authority_of(trusted.place.w3, trusted.place.deployment), node_stake=lambda _node, _block: 0)
+    with pytest.raises(AuditFailed, match="audited less without a stake"):
+        audit(trusted, authority=authority)
 
 
 def test_sparing_a_proof_that_the_coin_says_to_read_is_noticed(trusted: World) -> None:
@@ -176,7 +187,6 @@ def test_sparing_a_proof_that_the_coin_says_to_read_is_noticed(trusted: World) -
 
 def test_a_beacon_from_before_the_round_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An operator that helps a node lets it know the beacon while it still makes up its commitment."""
-    monkeypatch.setattr(proofs, "BEACON_DELAY", -10)
     world.create_run()
     for verifier in world.verifiers:
         world.anchor(verifier)
@@ -184,6 +194,7 @@ def test_a_beacon_from_before_the_round_is_noticed(world: World, monkeypatch: py
     world.step()  # the chain is read up to here
     world.enrol(world.nodes[0])
     world.step()
+    monkeypatch.setattr(ModelChain, "head", lambda chain: chain.final() - 13)
     world.play_round()
     with pytest.raises(AuditFailed, match="beacon is older than the round"):
         audit(world)

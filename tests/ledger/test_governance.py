@@ -9,6 +9,7 @@ import pytest
 from contracts.chain import send
 from contracts.run_config import RunConfig
 from ledger.tables import DecisionRow
+from tests.databases import fresh_database
 from tests.world import PARAMS, World, accepted
 
 pytestmark = pytest.mark.integration
@@ -37,9 +38,10 @@ def owned(alone: World) -> World:
 
 
 @pytest.fixture(scope="module")
-def electorate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def electorate(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """For those who only vote, each on a proposal of its own."""
-    with World(tmp_path_factory.mktemp("electorate")) as world:
+    folder = tmp_path_factory.mktemp("electorate")
+    with fresh_database(database_kind, folder) as url, World(folder, database=url) as world:
         yield holders_of(world)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlmodel import col, select
@@ -11,7 +12,9 @@ from sqlmodel import col, select
 from contracts.chain import send
 from contracts.deploy import deploy_model
 from ledger import indexer
+from ledger.crash_points import armed
 from ledger.errors import FinalityViolated
+from ledger.store import Store
 from ledger.tables import ChainEvent, Cursor
 from tests.world import World, accepted
 
@@ -99,6 +102,19 @@ def test_two_indexers_at_once_read_as_one(alone: World) -> None:
     assert failed == []
     assert [(e.block, e.name) for e in events(fresh)] == [(e.block, e.name) for e in events(alone)]
     assert len(events(fresh, "Minted")) == 2
+
+
+def test_the_cursor_moves_only_from_where_it_was_read(alone: World) -> None:
+    """Another indexer is faster between the reading of the events and their writing."""
+    fresh = World(alone.folder / "second", alone.place)
+    twin = replace(fresh.ledger, store=Store(fresh.database), holder="twin")
+    propose_epoch(alone)
+    with armed("indexer.read", lambda: indexer.follow(twin)):
+        indexer.follow(fresh.ledger)
+    assert len(events(fresh, "EpochProposed")) == 1
+    alone.mine(2)
+    indexer.follow(fresh.ledger)
+    assert cursor(fresh).block == alone.ledger.chain.head()
 
 
 def test_a_replaced_final_block_stops_the_indexer(alone: World) -> None:

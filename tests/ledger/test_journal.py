@@ -1,7 +1,8 @@
-"""The journal under every order of records, retries and resolutions, against a model in plain dictionaries."""
+"""The journal under every order of records, retries, resolutions and crashes, against a model in plain dictionaries."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 
 import pytest
@@ -79,6 +80,17 @@ class Journal(RuleBasedStateMachine):
         if name not in self.made:
             with pytest.raises(NotFound):
                 journal.resolve(self.session, name, "posted", 2)
+
+    @rule(names=st.lists(IDS, min_size=1, max_size=4), amount=AMOUNTS, outcome=st.sampled_from(["posted", "voided"]))
+    def crash(self, names: list[str], amount: int, outcome: str) -> None:
+        """A transaction dies after several records and ends: the model does not move."""
+        with self.session.begin_nested() as doomed:
+            for name in names:
+                with suppress(JournalConflict, NotFound):
+                    journal.record(self.session, transfer(f"{name}-lost", amount))
+                    journal.resolve(self.session, f"{name}-lost", outcome, 3)
+                    journal.resolve(self.session, name, outcome, 3)
+            doomed.rollback()
 
     @invariant()
     def balances_are_those_of_what_is_posted(self) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from pymerkle import InmemoryTree
+from sqlalchemy import event
+from sqlmodel import Session, select
 
 from contracts.errors import InvalidTree
 from contracts.positional_tree import SHA256_TREE
+from contracts.stored_tree import node_count
 from ledger import log
 from ledger.errors import NotFound
 from ledger.store import Store
+from ledger.tables import LogNode
 
 pytestmark = pytest.mark.unit
 SIZE = 13
@@ -58,10 +66,115 @@ def test_a_proof_of_one_leaf_does_not_hold_for_another(filled: Store) -> None:
         SHA256_TREE.check_inclusion(other, 4, SIZE, path, root)
 
 
+def nodes(session: Session) -> list[tuple[int, bytes]]:
+    return list(session.exec(select(LogNode.number, LogNode.hash).order_by(LogNode.number)))  # type: ignore[arg-type]
+
+
+def test_roots_and_paths_are_those_of_pymerkle(filled: Store) -> None:
+    theirs = InmemoryTree(algorithm="sha256")
+    with filled.read() as session:
+        for entry in log.bodies(session, 0, 100):
+            theirs.append_entry(entry.body.encode())
+        for size in range(1, SIZE + 1):
+            assert log.root(session, size) == theirs.get_state(size)
+            for index in range(size):
+                assert log.inclusion(session, index, size) == theirs.prove_inclusion(index + 1, size).path[1:]
+
+
+def test_nodes_are_written_with_their_leaf_and_vanish_with_it(filled: Store) -> None:
+    with filled.read() as session:
+        before = nodes(session)
+    assert [number for number, _ in before] == list(range(node_count(SIZE)))
+    with pytest.raises(TypeError, match="not JSON serializable"), filled.write() as session:
+        log.append(session, "event", value=log.append(session, "event"), text={1, 2})
+    with filled.read() as session:
+        assert (nodes(session), log.size(session)) == (before, SIZE)
+
+
+def test_many_at_once_are_one_by_one(filled: Store, tmp_path: Path) -> None:
+    with filled.read() as session:
+        bodies, single = [(e.body, None) for e in log.bodies(session, 0, 100)], nodes(session)
+    other = Store(f"sqlite:///{tmp_path / 'other.db'}")
+    with other.write() as session:
+        assert log.extend(session, bodies[:5]) == 0
+        assert log.extend(session, bodies[5:]) == 5
+    with other.read() as session:
+        assert (nodes(session), log.root(session, SIZE)) == (single, SHA256_TREE.root([b.encode() for b, _ in bodies]))
+
+
+@contextmanager
+def statements(store: Store) -> Iterator[list[int]]:
+    """How many values each SELECT asked for."""
+    asked: list[int] = []
+
+    def note(_c: object, _cursor: object, statement: str, values: tuple[object, ...], *_rest: object) -> None:
+        if statement.startswith("SELECT"):
+            asked.append(len(values))
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(store.engine, "before_cursor_execute", note)
+
+
+def test_a_proof_from_a_long_log_asks_for_a_few_nodes_at_once(store: Store) -> None:
+    """One look at the size, one at all nodes: at most two for each of the 12 levels of 3,000 leaves."""
+    with store.write() as session:
+        log.extend(session, [(f'{{"value":{i}}}', None) for i in range(3_000)])
+    with store.read() as session:
+        for call in (
+            lambda: log.root(session, 2_999), lambda: log.inclusion(session, 1_234, 2_999),
+            lambda: log.consistency(session, 1_717, 2_999),
+        ):  # fmt: skip
+            with statements(store) as asked:
+                call()
+            assert len(asked) == 2
+            assert max(asked) <= 24
+
+
+def test_an_append_reads_no_more_than_the_nodes_that_it_completes(store: Store) -> None:
+    with store.write() as session:
+        log.extend(session, [("{}", None)] * 1_023)
+        with statements(store) as asked:
+            log.append(session, "event")
+            log.append(session, "event")
+    assert asked == [0, 10, 0]  # the size; ten siblings of leaf 1,023; the size again, and nothing for leaf 1,024
+
+
+def test_what_was_decided_about_a_proof_is_found_by_its_id(store: Store) -> None:
+    with store.write() as session:
+        for kind in ("proof-submitted", "panel-drawn", "proof-posted"):
+            for proof in ("0xaa", "0xbb"):
+                log.append(session, kind, proof=proof)
+        log.append(session, "round-opened", run="0xaa")
+    with store.read() as session:
+        assert [e.index for e in log.about(session, ["0xaa"])] == [0, 4]
+        assert [e.index for e in log.about(session, ["0xbb", "0xaa"])] == [0, 1, 4, 5]
+        assert log.about(session, ["0xcc"]) == log.about(session, []) == []
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_the_smallest_logs(store: Store, size: int) -> None:
+    with store.write() as session:
+        for _ in range(size):
+            log.append(session, "event")
+    with store.read() as session:
+        leaves = [entry.body.encode() for entry in log.bodies(session, 0, 9)]
+        assert (log.size(session), log.root(session, size)) == (size, SHA256_TREE.root(leaves))
+        for call in (lambda: log.inclusion(session, size, size), lambda: log.consistency(session, 0, size)):
+            with pytest.raises(InvalidTree):
+                call()
+        if size:
+            assert log.inclusion(session, 0, 1) == log.consistency(session, 1, 1) == []
+
+
 def test_what_is_not_there_cannot_be_proven(filled: Store) -> None:
     with filled.read() as session:
         with pytest.raises(NotFound):
             log.root(session, SIZE + 1)
+        with pytest.raises(NotFound):
+            log.inclusion(session, SIZE - 1, SIZE + 1)
+        with pytest.raises(NotFound):
+            log.consistency(session, SIZE + 1, SIZE + 1)
         with pytest.raises(InvalidTree):
             log.inclusion(session, SIZE, SIZE)
         with pytest.raises(InvalidTree):

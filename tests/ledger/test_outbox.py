@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from requests.exceptions import ConnectionError as ChainUnreachable
 from sqlmodel import col, select
+from web3.exceptions import TransactionNotFound
 
 from ledger import epochs, outbox
-from ledger.tables import Outgoing
+from ledger.tables import Attempt, Outgoing
 from tests.world import World, key_of
 
 pytestmark = pytest.mark.integration
@@ -23,6 +24,12 @@ class PowerCut(BaseException):
 def rows(world: World) -> list[Outgoing]:
     with world.ledger.store.read() as session:
         return list(session.exec(select(Outgoing).order_by(col(Outgoing.order))))
+
+
+def raw(world: World) -> list[str]:
+    """All that was signed, in the order of nonces."""
+    with world.ledger.store.read() as session:
+        return list(session.exec(select(Attempt.raw).order_by(col(Attempt.nonce))))
 
 
 def enqueue(world: World, key: str, to: str | None = None) -> None:
@@ -50,7 +57,7 @@ def test_a_call_is_signed_sent_and_noted(world: World) -> None:
     outbox.flush(world.ledger)
     (row,) = rows(world)
     receipt = world.place.w3.eth.get_transaction_receipt(row.hash)  # type: ignore[arg-type]
-    assert (row.state, row.block, receipt["from"]) == ("mined", receipt["blockNumber"], world.operator.address)
+    assert (row.state, row.block, receipt["from"]) == ("final", receipt["blockNumber"], world.operator.address)
 
 
 def test_the_same_id_is_one_transaction(world: World) -> None:
@@ -68,14 +75,14 @@ def test_calls_leave_in_order_with_nonces_in_a_row(world: World) -> None:
         enqueue(world, name)
     outbox.flush(world.ledger)
     assert [(r.id, r.nonce, r.state) for r in rows(world)] == [
-        (name, first + place, "mined") for place, name in enumerate("cab")
+        (name, first + place, "final") for place, name in enumerate("cab")
     ]
 
 
 def test_a_refused_call_is_noted_with_its_reason_and_takes_no_nonce(world: World) -> None:
     """A claim of an epoch that is not final; what stands behind it still leaves."""
     world.start().play_round()
-    line = world.get("/epochs")[0]["payouts"][0]
+    line = world.payouts(1)[0]
     distributor = world.ledger.chain.distributor
     call = distributor.claim(1, line["index"], line["account"], line["kind"], int(line["amount"]), [])
     with world.ledger.store.write() as session:
@@ -83,8 +90,9 @@ def test_a_refused_call_is_noted_with_its_reason_and_takes_no_nonce(world: World
     enqueue(world, "after")
     outbox.flush(world.ledger)
     early, after = rows(world)
-    assert (early.state, early.error, early.nonce, early.raw) == ("refused", "EpochNotFinal(epoch=1)", None, None)
-    assert after.state == "mined"
+    assert (early.state, early.error, early.nonce) == ("refused", "EpochNotFinal(epoch=1)", None)
+    assert len(raw(world)) == 1
+    assert after.state == "final"
 
 
 def test_a_retry_sends_the_same_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +111,7 @@ def test_a_retry_sends_the_same_bytes(world: World, monkeypatch: pytest.MonkeyPa
         assert rows(world)[0].state == "signed"
     outbox.flush(world.ledger)
     (row,) = rows(world)
-    assert (row.state, sent) == ("mined", [row.raw] * 3)
+    assert (row.state, sent) == ("final", raw(world) * 3)
 
 
 def claims_of(world: World) -> str:
@@ -135,8 +143,8 @@ def test_a_crash_between_signing_and_sending_pays_once(alone: World, monkeypatch
     signed = rows(alone)[-1]
     assert (signed.state, alone.ledger.chain.token.total_supply()) == ("signed", 0)
     resume(alone)
-    assert (rows(alone)[-1].state, rows(alone)[-1].raw, rows(alone)[-1].nonce) == ("mined", signed.raw, signed.nonce)
-    assert sent == [signed.raw] * 2
+    assert (rows(alone)[-1].state, rows(alone)[-1].hash, rows(alone)[-1].nonce) == ("final", signed.hash, signed.nonce)
+    assert sent == raw(alone)[-1:] * 2
     assert alone.ledger.chain.token.balance_of(wallet) == alone.ledger.chain.token.total_supply() == 500
 
 
@@ -152,7 +160,7 @@ def test_a_crash_after_sending_and_before_noting_pays_once(alone: World, monkeyp
         outbox.flush(alone.ledger)
     assert (rows(alone)[-1].state, alone.ledger.chain.token.balance_of(wallet)) == ("signed", 500)
     resume(alone)
-    assert (rows(alone)[-1].state, len(sent)) == ("mined", 1)
+    assert (rows(alone)[-1].state, len(sent)) == ("final", 1)
     assert alone.ledger.chain.token.balance_of(wallet) == alone.ledger.chain.token.total_supply() == 500
     books = alone.get("/balances/units")
     assert (books[f"owed:{wallet}"], books[f"minted:{wallet}"]) == ("0", "500")
@@ -165,9 +173,9 @@ def test_a_crash_while_signing_leaves_the_call_queued(world: World, monkeypatch:
         cut.setattr(type(world.operator), "sign_transaction", _cut)
         with pytest.raises(PowerCut):
             outbox.flush(world.ledger)
-    assert [(r.state, r.nonce, r.raw) for r in rows(world)] == [("queued", None, None)]
+    assert [(r.state, r.nonce, raw(world)) for r in rows(world)] == [("queued", None, [])]
     resume(world)
-    assert rows(world)[0].state == "mined"
+    assert rows(world)[0].state == "final"
 
 
 def _cut(*_: Any, **__: Any) -> Any:
@@ -184,7 +192,7 @@ def test_bytes_that_are_in_already_are_not_an_error(world: World, monkeypatch: p
     sends(world, monkeypatch, fate)
     enqueue(world, "a")
     outbox.flush(world.ledger)
-    assert rows(world)[0].state == "mined"
+    assert rows(world)[0].state == "final"
 
 
 def test_a_transaction_that_reverts_when_mined_is_noted_as_failed(
@@ -220,3 +228,76 @@ def _mint_directly(world: World, wallet: str) -> None:
     )
     signed = creator.sign_transaction(transaction)  # type: ignore[arg-type]
     world.place.chain.rpc("eth_sendRawTransaction", [signed.raw_transaction.to_0x_hex()])
+
+
+def test_a_call_that_was_refused_is_taken_again_when_it_is_another(world: World) -> None:
+    """Other signatures under the same root: the id stands for what is to happen, the bytes for how."""
+    distributor, wallet = world.ledger.chain.distributor, world.operator.address
+    with world.ledger.store.write() as session:
+        outbox.enqueue(session, "a", distributor.claim(1, 0, wallet, 0, 1, []))
+    outbox.flush(world.ledger)
+    assert rows(world)[0].state == "refused"
+    with world.ledger.store.write() as session:
+        outbox.enqueue(session, "a", distributor.claim(1, 0, wallet, 0, 1, []))
+    assert rows(world)[0].state == "refused"
+    enqueue(world, "a")
+    assert (rows(world)[0].state, rows(world)[0].tries) == ("queued", 0)
+    outbox.flush(world.ledger)
+    assert (rows(world)[0].state, rows(world)[0].error) == ("final", None)
+
+
+def test_a_call_that_stays_refused_is_dead_after_its_tries(world: World) -> None:
+    """Each try waits twice as long, and then it is shown to the operator and left alone."""
+    call = world.ledger.chain.distributor.claim(1, 0, world.operator.address, 0, 1, [])
+    with world.ledger.store.write() as session:
+        outbox.enqueue(session, "never", call)
+    waits = []
+    while rows(world)[0].state != "dead":
+        outbox.flush(world.ledger)
+        waits.append(rows(world)[0].due - world.clock.now)
+        world.clock.now = rows(world)[0].due - 1
+        outbox.flush(world.ledger)
+        assert rows(world)[0].tries == len(waits)
+        world.clock.now += 1
+    assert waits == [15 * 2**n for n in range(8)]
+    world.clock.now += 10**6
+    outbox.flush(world.ledger)
+    assert (rows(world)[0].state, rows(world)[0].tries) == ("dead", 8)
+
+
+def test_the_api_lists_every_hash_of_a_call(world: World) -> None:
+    enqueue(world, "a")
+    outbox.flush(world.ledger)
+    (line,) = (t for t in world.get("/transactions") if t["id"] == "a")
+    assert (line["state"], line["hashes"], line["tries"]) == ("final", [line["hash"]], 0)
+
+
+def test_without_the_foreign_transaction_in_sight_nothing_is_signed_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that counts our nonce as used, for good, but has lost our receipt: lack of a receipt is no proof."""
+
+    def lost(name: object) -> None:
+        raise TransactionNotFound(f"{name} is not found")
+
+    enqueue(world, "a")
+    with monkeypatch.context() as broken:
+        broken.setattr(world.ledger.chain.w3.eth, "get_transaction_receipt", lost)
+        for _ in range(3):
+            outbox.flush(world.ledger)
+    assert (rows(world)[0].state, len(raw(world))) == ("signed", 1)
+    outbox.flush(world.ledger)
+    assert (rows(world)[0].state, len(raw(world))) == ("final", 1)
+
+
+def test_a_block_is_known_by_its_hash_and_not_by_its_number(world: World) -> None:
+    """The row says mined in a block whose place another one has taken: it is looked up again before it is final."""
+    enqueue(world, "a")
+    outbox.flush(world.ledger)
+    true = rows(world)[0].block_hash
+    with world.ledger.store.write() as session:
+        row = session.get_one(Outgoing, "a")
+        row.state, row.block_hash = "mined", "0x" + "07" * 32
+        session.add(row)
+    outbox.flush(world.ledger)
+    assert (rows(world)[0].state, rows(world)[0].block_hash) == ("final", true)

@@ -190,5 +190,5 @@ def test_a_decided_proof_stays_decided(world: World, proof: str) -> None:
     late = world.verdict_message(world.verifiers[0], proof, REJECT, stage=2)
     assert world.post("/verdicts", late, world.verifiers[0]).json()["code"] == "round-closed"
     with world.ledger.store.write() as session:
-        verdicts.decide(world.ledger, session, require_proof(session, proof), threshold=1)
+        verdicts.decide(world.ledger, session, require_proof(session, proof))
     assert world.dump() == before

@@ -11,8 +11,13 @@ VERDICTS = "tests/ledger/test_verdicts.py::"
 PANELS = "tests/ledger/test_panels.py::"
 PLEDGES = "tests/ledger/test_pledges.py::"
 AUDITS = "tests/ledger/test_audits.py::"
+CHANGES = "tests/ledger/test_verifier_changes.py::"
+AUDIT = "tests/verifier/test_audit.py::"
 DISPUTES = "tests/verifier/test_disputes.py::"
+MIRROR = "tests/verifier/test_log_mirror.py::"
 CONTRACTS = "tests/contracts/test_contracts.py::"
+POOL = "tests/contracts/test_capital_pool.py::"
+SPLITTER = "tests/contracts/test_revenue_splitter.py::"
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,30 @@ PYTHON: dict[str, Mutant] = {
         "ledger/panels.py", "late = row.verifier not in said and ledger.now() > able + patience", "late = False",
         (f"{PANELS}test_a_late_verifier_is_replaced_and_the_node_gets_new_time_to_open",),
     ),
+    "panel: a removed verifier still sits": Mutant(
+        "ledger/panels.py", "[name for name in bound if name in admitted]", "list(bound)",
+        (f"{CHANGES}test_who_was_removed_counts_to_the_end_of_the_round_and_not_in_the_next",),
+    ),
+    "merge: a removed verifier still counts": Mutant(
+        "ledger/merges.py", "if name not in current.verifiers:", "if False:",
+        (f"{CHANGES}test_who_was_removed_counts_to_the_end_of_the_round_and_not_in_the_next",),
+    ),
+    "round: an old block will do": Mutant(
+        "ledger/rounds.py", "read is not None and read.block >= least else None", "read is not None else None",
+        (f"{CHANGES}test_a_round_opens_on_no_block_older_than_a_beacon_that_was_drawn_with",),
+    ),
+    "audit: whoever anchored sits on a panel": Mutant(
+        "verifier/audit.py", "sorted(bound & admitted)", "sorted(bound)",
+        (f"{AUDIT}test_each_round_is_judged_by_the_verifiers_it_opened_under",),
+    ),
+    "audit: whoever signed counts in an outer step": Mutant(
+        "verifier/audit.py", "counting = len(signers & bench.members)", "counting = len(signers)",
+        (f"{AUDIT}test_an_outer_step_that_counts_a_removed_verifier_is_noticed",),
+    ),
+    "audit: a round goes back to an old block": Mutant(
+        "verifier/audit.py", "run.block = max(run.block, proof.beacon_block)", "pass",
+        (f"{AUDIT}test_a_round_that_goes_back_to_the_verifiers_before_a_beacon_is_noticed",),
+    ),
     "panel: whoever anchored may read": Mutant(
         "ledger/panels.py", "if session.get(Seat, (proof.id, verifier)) is None:", "if False:",
         (f"{PANELS}test_the_first_of_the_drawn_order_read_and_nobody_else",),
@@ -143,17 +172,47 @@ PYTHON: dict[str, Mutant] = {
         (f"{TREE}test_every_consistency_proof_holds_and_a_rewritten_past_does_not",),
     ),
     "log: a reader forgets what it saw": Mutant(
-        "verifier/log_mirror.py", "SHA256_TREE.check_consistency(first, size, root, self.root(size), path)", "pass",
+        "verifier/log_mirror.py", "SHA256_TREE.check_consistency(first, size, before, root, path)", "pass",
         (f"{LOG}test_a_rewritten_history_is_noticed",),
+    ),
+    "lease: who slept may write": Mutant(
+        "ledger/leases.py", "if row is None or row.token != held.token:", "if row is None:",
+        ("tests/ledger/test_leases.py::test_who_slept_through_its_end_can_neither_write_nor_send",),
+    ),
+    "outbox: a block is believed without its hash": Mutant(
+        "ledger/settling.py", 'call.state != "signed" and sight.hash_of(cast(int, call.block)) == call.block_hash',
+        'call.state != "signed"',
+        ("tests/ledger/test_outbox.py::test_a_block_is_known_by_its_hash_and_not_by_its_number",),
+    ),
+    "outbox: lack of a receipt frees a nonce": Mutant(
+        "ledger/settling.py", "if foreign is None or foreign in {attempt.hash for attempt in made}:", "if False:",
+        ("tests/ledger/test_outbox.py::test_without_the_foreign_transaction_in_sight_nothing_is_signed_again",),
+    ),
+    "indexer: the cursor moves from anywhere": Mutant(
+        "ledger/indexer.py", "    if row != cursor:\n        return False\n", "",
+        ("tests/ledger/test_indexer.py::test_the_cursor_moves_only_from_where_it_was_read",),
+    ),
+    "indexer: a replaced final block is read over": Mutant(
+        "ledger/indexer.py", "    if now != cursor.hash:\n", "    if False:\n",
+        ("tests/ledger/test_indexer.py::test_a_replaced_final_block_stops_the_indexer",),
     ),
     "audit: any payout root": Mutant(
         "verifier/audit.py",
         '_require(entry["root"] == "0x" + root.hex(), "payout root does not follow from the posted work")', "pass",
         (f"{LOG}test_a_payout_root_that_does_not_follow_is_noticed",),
     ),
+    "audit: a proof may come when its beacon is known": Mutant(
+        "verifier/audit.py",
+        '_require(beacon_block > self._unseen_at, "beacon was known before the proof stood in the log")', "pass",
+        (f"{MIRROR}test_a_proof_that_came_when_its_beacon_was_known_is_refused_by_who_watched",),
+    ),
+    "proof: the head may be old when it is recorded": Mutant(
+        "ledger/proofs.py", "        if time.monotonic() > self.good_until:\n", "        if False:\n",
+        ("tests/ledger/test_proofs.py::test_who_waited_for_its_turn_counts_from_a_newer_head",),
+    ),
     "audit: any proof is posted": Mutant(
         "verifier/audit.py",
-        '_require(proof.spared or accepts >= self.authority.threshold, f"posted on {accepts} accepting verdicts")',
+        '_require(proof.spared or accepts >= least, f"posted on {accepts} accepting verdicts")',
         "pass",
         (f"{LOG}test_a_proof_posted_without_a_quorum_is_noticed",),
     ),
@@ -191,6 +250,48 @@ SOLIDITY: dict[str, Mutant] = {
     "final epoch": Mutant(
         "EpochDistributor.sol", "if (state.status != VerifierRegistry.Status.Final) revert EpochNotFinal(epoch);", "",
         (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
+    ),
+    "receipt without a budget": Mutant(
+        "ModelToken.sol", "if (budget == 0 || amount > budget) revert", "if (amount > budget) revert",
+        (f"{SPLITTER}test_nobody_spends_a_receipt_without_a_budget",),
+    ),
+    "refunds only of a failed round": Mutant(
+        "CapitalPool.sol", "function refund(address account) external nonReentrant onlyIn(Status.Failed)",
+        "function refund(address account) external nonReentrant",
+        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once",),
+    ),
+    "deposit settled once": Mutant(
+        "CapitalPool.sol", "depositOf[account] = 0;", "",
+        (f"{POOL}test_a_round_below_its_soft_cap_pays_everybody_back_once",),
+    ),
+    "swept once": Mutant(
+        "CapitalPool.sol", "if (swept != 0) revert AlreadySwept(swept);", "",
+        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once",),
+    ),
+    "claims covered before the sweep": Mutant(
+        "CapitalPool.sol", "if (mintable < due) revert ClaimsNotCovered(due, mintable);", "",
+        (f"{POOL}test_no_money_leaves_before_the_token_can_mint_for_all_of_it",),
+    ),
+    "deposit measured": Mutant(
+        "CapitalPool.sol", "if (received != accepted) revert AmountChanged(received, accepted);", "",
+        (f"{POOL}test_a_currency_that_takes_a_fee_is_refused",),
+    ),
+    "share released once": Mutant(
+        "RevenueSplitter.sol", "if (released[id][account]) revert AlreadyReleased(id, account);", "",
+        (f"{SPLITTER}test_a_transfer_after_the_snapshot_or_a_delegation_moves_no_share",),
+    ),
+    "shares by balance, not by votes": Mutant(
+        "RevenueSplitter.sol", "account == address(this) ? 0 : token.getPastBalance(account, d.snapshot);",
+        "account == address(this) ? 0 : token.getPastVotes(account, d.snapshot);",
+        (f"{SPLITTER}test_a_transfer_after_the_snapshot_or_a_delegation_moves_no_share",),
+    ),
+    "arbiter": Mutant(
+        "VerifierRegistry.sol", "bool upheld) external onlyRole(ARBITER_ROLE)", "bool upheld) external",
+        (f"{CONTRACTS}test_no_key_holds_power_after_genesis",),
+    ),
+    "the timelock of its own model": Mutant(
+        "ModelRegistry.sol", "if (msg.sender != timelock) revert NotTimelock(model, msg.sender);", "",
+        ("tests/contracts/test_two_models.py::test_a_timelock_commands_its_own_model_only",),
     ),
     "payout proof": Mutant(
         "EpochDistributor.sol",

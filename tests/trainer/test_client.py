@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 from trainer.client import ApiClient, ApiProblem, BlobCorrupt
@@ -53,8 +54,18 @@ def test_an_answer_that_is_no_json_is_a_refusal_and_not_the_end(hostile: Serve, 
 
 def test_a_refusal_that_is_no_problem_document_is_a_refusal(hostile: Serve) -> None:
     with pytest.raises(ApiProblem) as caught:
-        hostile(b"[1]", 503).get("/runs")
-    assert (caught.value.status, caught.value.code) == (503, "http-error")
+        hostile(b"[1]", 502).get("/runs")
+    assert (caught.value.status, caught.value.code) == (502, "http-error")
+
+
+def test_a_busy_server_is_asked_again_and_a_refusal_is_not(hostile: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [httpx.Response(503), httpx.Response(503), httpx.Response(200, json=7), httpx.Response(409)]
+    client = hostile(b"", 200)
+    monkeypatch.setattr(client._http, "post", lambda *_, **__: answers.pop(0))
+    assert client.post("/proofs", {}) == 7
+    with pytest.raises(ApiProblem):
+        client.post("/proofs", {})
+    assert answers == []
 
 
 def test_bytes_that_are_not_of_their_name_are_refused(hostile: Serve) -> None:

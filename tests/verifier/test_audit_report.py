@@ -11,6 +11,7 @@ from eth_utils import keccak
 from contracts.chain import send
 from contracts.signing import sign
 from contracts.verifier_registry import VerifierRegistry
+from ledger import keeper
 from tests.world import World
 from verifier.audit_report import audit_model
 from verifier.errors import AuditFailed
@@ -43,6 +44,7 @@ def test_honest_history_holds_down_to_the_root_on_the_chain(world: World) -> Non
 def test_a_beacon_that_operator_and_verifiers_made_up_together_is_noticed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(keeper, "STEPS", [step for step in keeper.STEPS if step[0] == "rounds"])  # it reads no chain
     monkeypatch.setattr(type(world.ledger.chain), "block_hash", lambda _chain, number: keccak(number.to_bytes(8)))
     world.start().play_round()
     with pytest.raises(AuditFailed, match="a draw was steered"):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import BadField
+from verifier.errors import AuditFailed
 from verifier.service import Progress, VerifierService
 
 pytestmark = pytest.mark.unit
@@ -18,6 +19,10 @@ class Duties:
 
     def __init__(self) -> None:
         self.done: list[str] = []
+
+    def watch(self) -> None:
+        self.done.append("watch")
+        raise AuditFailed(7, "beacon was known before the proof stood in the log")
 
     def reveal(self, _say: Any) -> None:
         self.done.append("reveal")
@@ -58,6 +63,7 @@ def service(client: Any) -> tuple[VerifierService, list[Progress]]:
     """A verifier without a chain; only its loop is tried."""
     made, said = object.__new__(VerifierService), list[Progress]()
     made.client, made._report, made._duties = client, said.append, Duties()  # type: ignore[assignment]
+    made._mirror = made._duties  # type: ignore[assignment]
     made._bench, made._troubled = None, False  # type: ignore[assignment]
     return made, said
 
@@ -65,10 +71,11 @@ def service(client: Any) -> tuple[VerifierService, list[Progress]]:
 def test_a_duty_that_fails_keeps_no_other_from_being_done() -> None:
     made, said = service(Server(threading.Event()))
     assert made._look() is True
-    assert made._duties.done == ["reveal", "faults", "node faults", "appeals"]  # type: ignore[attr-defined]
-    assert len(said) == 4
+    assert made._duties.done == ["watch", "reveal", "faults", "node faults", "appeals"]  # type: ignore[attr-defined]
+    assert len(said) == 5
     assert {line.event for line in said} == {"trouble"}
     assert any("bad-field: a message that is none" in line.detail for line in said)
+    assert any("audit-failed: log entry 7: beacon was known" in line.detail for line in said)
 
 
 def test_nonsense_from_a_server_does_not_end_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def check_money(summary: dict[str, Any]) -> None:
     assert summary["epoch"]["count"] == sum(units > 0 for units in balances.values()) == 3
     # the root of the voted round's epoch may be on its way when the summary is written
     awaited = [t for t in summary["transactions"] if not t["id"].startswith(("propose-root:2:", "finalize:2:"))]
-    assert {line["state"] for line in awaited} == {"mined"}
+    assert {line["state"] for line in awaited} == {"final"}
     assert sum(line["id"].startswith("claim:") for line in awaited) == 3
     check_shares(summary, balances)
 

@@ -1,0 +1,159 @@
+"""An epoch with a million payees: payouts, root, rows in the ledger, one proof on demand; OpenZeppelin's tree beside.
+
+Each part runs in a process of its own, so that its peak of memory is its own. `--payees` scales it down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from sqlmodel import select
+
+from benchmarks.record import progress, write_result
+from contracts.log_audit import Kind, epoch_payouts
+from contracts.payout_tree import LEAF_TYPES, Payout, PayoutTree, check_proof
+from ledger import payouts
+from ledger.blobs import BlobFolder
+from ledger.service import Ledger
+from ledger.store import Store
+from ledger.tables import Epoch, PayoutRow
+
+ROOT = Path(__file__).parent.parent
+EMISSION, CHAIN, DISTRIBUTOR = 10**24, 31337, "0x" + "d1" * 20
+PROOFS = 200
+
+
+def work_of(payees: int) -> dict[str, int]:
+    """Verified tokens by account; the same at each run."""
+    digests = (hashlib.sha256(b"payee %d" % place).digest() for place in range(payees))
+    return {"0x" + d[:20].hex(): 1 + int.from_bytes(d[20:24], "big") for d in digests}
+
+
+def lines_of(payees: int) -> list[Payout]:
+    """The epoch's lines."""
+    return epoch_payouts({Kind.COMPUTE: work_of(payees)}, {Kind.COMPUTE: 1}, EMISSION, CHAIN, DISTRIBUTOR, 1)
+
+
+def compute(payees: int, _folder: Path) -> dict[str, Any]:
+    """Work to root, nothing kept: what a verifier rebuilds before it signs."""
+    work, started = work_of(payees), time.perf_counter()
+    due = epoch_payouts({Kind.COMPUTE: work}, {Kind.COMPUTE: 1}, EMISSION, CHAIN, DISTRIBUTOR, 1)
+    root = PayoutTree.of([line.leaf() for line in due]).root
+    return {"seconds": time.perf_counter() - started, "root": "0x" + root.hex()}
+
+
+def tree(payees: int, _folder: Path) -> dict[str, Any]:
+    """Lines to root: what OpenZeppelin's library is timed on."""
+    due, started = lines_of(payees), time.perf_counter()
+    root = PayoutTree.of([line.leaf() for line in due]).root
+    return {"seconds": time.perf_counter() - started, "root": "0x" + root.hex()}
+
+
+def rows(payees: int, folder: Path) -> dict[str, Any]:
+    """Lines to rows and debts in the ledger, in one transaction, and the first proof (which builds the tree's file)."""
+    ledger, due = _ledger(folder), lines_of(payees)
+    started = time.perf_counter()
+    with ledger.store.write() as session:
+        root = payouts.record(ledger, session, 1, due)
+        session.add(_epoch(root, due))
+    written = time.perf_counter()
+    with ledger.store.read() as session:
+        row = session.get_one(PayoutRow, (1, 0))
+        payouts.proofs(ledger, session, session.get_one(Epoch, 1), [row.leaf])
+    return {"seconds": written - started, "first_proof": time.perf_counter() - written, "root": "0x" + root.hex()}
+
+
+def proofs(payees: int, folder: Path) -> dict[str, Any]:
+    """Median and worst of single proofs, each from a cold session, checked."""
+    ledger, times = _ledger(folder), []
+    for place in range(0, payees, max(1, payees // PROOFS)):
+        started = time.perf_counter()
+        with ledger.store.read() as session:
+            epoch, row = (
+                session.get_one(Epoch, 1),
+                session.exec(select(PayoutRow).where(PayoutRow.index == place)).one(),
+            )
+            (path,) = payouts.proofs(ledger, session, epoch, [row.leaf])
+        times.append(time.perf_counter() - started)
+        check_proof(bytes.fromhex(row.leaf[2:]), path, bytes.fromhex(epoch.root[2:]))
+    return {"median_ms": 1e3 * statistics.median(times), "worst_ms": 1e3 * max(times), "count": len(times)}
+
+
+def openzeppelin(payees: int, folder: Path) -> dict[str, Any]:
+    """The same lines through @openzeppelin/merkle-tree."""
+    file = folder / "lines.json"
+    values = [[v if isinstance(v, str) else str(v) for v in _values(line)] for line in lines_of(payees)]
+    file.write_text(json.dumps({"types": LEAF_TYPES, "values": values}))
+    command = ["node", "--max-old-space-size=12000", "million.js", str(file)]
+    done = subprocess.run(command, cwd=ROOT / "tests" / "cross", capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+PARTS = {part.__name__: part for part in (compute, tree, openzeppelin, rows, proofs)}
+
+
+def measure(payees: int, folder: Path, parts: list[str]) -> dict[str, Any]:
+    """Each part in a fresh process, with the peak of its memory."""
+    found: dict[str, Any] = {"payees": payees}
+    for part in parts:
+        command = [sys.executable, "-m", "benchmarks.million_payees", "--payees", str(payees), "--part", part]
+        done = subprocess.run([*command, "--folder", str(folder)], cwd=ROOT, capture_output=True, text=True, check=True)
+        found[part] = json.loads(done.stdout)
+        progress(f"{part}: {found[part]}")
+    return found
+
+
+def _values(line: Payout) -> tuple[Any, ...]:
+    return astuple(line)
+
+
+def _ledger(folder: Path) -> Ledger:
+    """Database and blobs alone: nothing here asks a chain."""
+    chain: Any = None
+    return Ledger(Store(f"sqlite:///{folder / 'ledger.db'}"), BlobFolder(folder / "blobs"), chain, Account.create())
+
+
+def _epoch(root: bytes, due: list[Payout]) -> Epoch:
+    return Epoch(
+        number=1, run="0x", first_round=1, last_round=1, root="0x" + root.hex(), total=sum(p.amount for p in due),
+        count=len(due), log_size=0, log_root="0x", deadline=0,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--payees", type=int, default=1_000_000)
+    parser.add_argument("--part", choices=PARTS)
+    parser.add_argument("--folder", type=Path)
+    args = parser.parse_args()
+    if args.part:
+        found = PARTS[args.part](args.payees, args.folder)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(json.dumps(found | {"peak_gib": round(peak, 3)}))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        found = measure(args.payees, Path(scratch), list(PARTS))
+        database = os.path.getsize(Path(scratch) / "ledger.db") / 2**20
+    roots = {found[part]["root"] for part in ("compute", "tree", "openzeppelin", "rows")}
+    assert len(roots) == 1, f"the roots differ: {roots}"
+    speedup = found["openzeppelin"]["seconds"] / found["tree"]["seconds"]
+    write_result("million_payees", found | {"times_faster": round(speedup, 2), "database_mib": round(database)})
+    progress(f"same root four times; {speedup:.1f} times faster than @openzeppelin/merkle-tree")
+
+
+if __name__ == "__main__":
+    main()

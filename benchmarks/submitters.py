@@ -1,0 +1,197 @@
+"""Many processes submit the same proofs at once to one ledger, on PostgreSQL and on SQLite: each is stored once.
+
+Every proof is sent by several writers, at about the same time, through the ledger's own `proofs.submit`, and its
+transfer is then posted by each of them. Afterwards, from the database alone: each proof stands once, the log has no
+gap, its root follows from its entries, and the accounts sum to 0. A caller that was refused fails the run.
+
+`--isolation` compares the ledger's one writer at a time with PostgreSQL's SERIALIZABLE on a journal entry and a log
+entry, both with the whole transaction tried again where it was aborted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import repeat
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, col, func, select
+
+from benchmarks.record import progress, write_result
+from benchmarks.submitted_round import NOW, commitment_of, ledger_at, open_round
+from contracts.positional_tree import SHA256_TREE
+from contracts.run_config import RunConfig
+from ledger import journal, log, proofs
+from ledger.store import Store
+from ledger.tables import LogEntry, Proof, Resolution, Round, SignedMessage, Transfer
+from tests import databases, postgres
+
+COPIES = 3
+AGAIN = ("40001", "40P01", "23505")  # serialization, deadlock, and two that took the same index
+_barrier: Any = None
+
+
+class NotHeld(AssertionError):
+    """The ledger broke its word."""
+
+
+def require(held: bool, said: str) -> None:
+    """Raises NotHeld."""
+    if not held:
+        raise NotHeld(said)
+
+
+def _sent_by(writer: int, writers: int, events: int) -> list[int]:
+    """Each event's copies go to COPIES neighbours, which come to it at about the same time."""
+    return [event for event in range(events) if (writer - event) % writers < min(COPIES, writers)]
+
+
+def _meet(barrier: Any) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _submit(writer: int, writers: int, events: int, url: str, blobs: str) -> Counter[str]:
+    """One writer: what it was refused, by the name of the error."""
+    ledger = ledger_at(url, Path(blobs))
+    mine = [commitment_of(event) for event in _sent_by(writer, writers, events)]
+    refused: Counter[str] = Counter()
+    _barrier.wait()
+    for commitment in mine:
+        try:
+            proof = proofs.submit(ledger, commitment)
+            with ledger.store.write() as session:
+                journal.resolve(session, proof, "posted", NOW)
+        except Exception as error:
+            refused[f"{type(error).__name__}: {error}"[:200]] += 1
+    return refused
+
+
+def together(writers: int, work: Callable[..., Any], *arguments: Any) -> tuple[list[Any], float]:
+    """`work(writer, writers, ...)` in so many processes that begin together; their answers, and the seconds it took."""
+    context: ForkServerContext = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.submitted_round"])
+    barrier = context.Barrier(writers + 1)
+    with context.Pool(writers, _meet, (barrier,)) as pool:
+        done = pool.starmap_async(work, [(writer, writers, *arguments) for writer in range(writers)], chunksize=1)
+        barrier.wait(600)
+        begun = time.perf_counter()
+        return done.get(), time.perf_counter() - begun
+
+
+def check(session: Session, events: int) -> None:
+    """Raises NotHeld unless every event is there once and everything adds up."""
+    for table in (Proof, SignedMessage, Transfer, Resolution, LogEntry):
+        stored = session.exec(select(func.count()).select_from(table)).one()
+        require(stored == events, f"{stored} rows of {table.__name__}, not {events}")
+    entries = list(session.exec(select(LogEntry).order_by(col(LogEntry.index))))
+    require([entry.index for entry in entries] == list(range(events)), "the log has a gap")
+    root = SHA256_TREE.root([entry.body.encode() for entry in entries])
+    require(root == log.root(session, events), "the log's root does not follow from its entries")
+    balances = journal.balances(session, "work")
+    tokens = RunConfig.from_json(session.exec(select(Round)).one().config).tokens_per_round
+    require(sum(balances.values()) == 0, "the accounts do not sum to 0")
+    require(sorted(balances.values()) == [-tokens * events, *repeat(tokens, events)], "an account has another sum")
+
+
+def submitters(url: str, folder: Path, writers: int, events: int) -> dict[str, Any]:
+    """Run them and check what they left. Raises NotHeld, also where a caller was refused."""
+    ledger = ledger_at(url, folder / "blobs")
+    open_round(ledger, events)
+    refusals, seconds = together(writers, _submit, events, url, str(folder / "blobs"))
+    refused = sum(refusals, Counter())
+    require(not refused, f"callers were refused: {dict(refused)}")
+    with ledger.store.read() as session:
+        check(session, events)
+    ledger.store.engine.dispose()
+    sent = events * min(COPIES, writers)
+    return {
+        "writers": writers, "events": events, "sent": sent, "seconds": round(seconds, 1),
+        "events_per_second": round(events / seconds, 1), "transactions_per_second": round(2 * sent / seconds, 1),
+    }  # fmt: skip
+
+
+# ---- one writer at a time, or SERIALIZABLE
+
+
+def _enter(session: Session, writer: int, number: int) -> None:
+    name = f"{writer}-{number}"
+    journal.record(
+        session, Transfer(id=name, book="work", debit="run", credit="node", amount=1, pending=False, made=NOW)
+    )
+    log.append(session, "event", value=name)
+
+
+def _one_at_a_time(writer: int, _writers: int, entries: int, url: str) -> int:
+    store = Store(url)
+    _barrier.wait()
+    for number in range(entries):
+        with store.write() as session:
+            _enter(session, writer, number)
+    return 0
+
+
+def _serializable(writer: int, _writers: int, entries: int, url: str) -> int:
+    """Returns how often a transaction was aborted."""
+    store, aborted = Store(url), 0
+    engine = store.engine.execution_options(isolation_level="SERIALIZABLE")
+    _barrier.wait()
+    for number in range(entries):
+        while True:
+            try:
+                with Session(engine) as session:
+                    _enter(session, writer, number)
+                    session.commit()
+                break
+            except DBAPIError as error:
+                require(getattr(error.orig, "sqlstate", None) in AGAIN, str(error))
+                aborted += 1
+                time.sleep(random.uniform(0, 0.01))  # noqa: S311 - a wait
+    return aborted
+
+
+def isolation(fresh: Callable[[], Any], entries: int) -> list[dict[str, Any]]:
+    """Commits a second and the share of aborted transactions, side by side."""
+    found = []
+    for writers in (1, 8, 32):
+        for name, work in (("one writer at a time", _one_at_a_time), ("SERIALIZABLE", _serializable)):
+            with fresh() as url:
+                aborted, seconds = together(writers, work, entries // writers, url)
+            commits = writers * (entries // writers)
+            found.append({
+                "writers": writers, "isolation": name, "commits_per_second": round(commits / seconds, 1),
+                "aborted": round(sum(aborted) / (sum(aborted) + commits), 3),
+            })  # fmt: skip
+            progress(str(found[-1]))
+    return found
+
+
+def main() -> None:
+    """Both databases, or with --isolation PostgreSQL alone."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--writers", type=int, default=32)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--isolation", action="store_true", help="compare with SERIALIZABLE instead")
+    options = parser.parse_args()
+    postgres.keep_what_is_committed()
+    if options.isolation:
+        write_result("submitters_isolation", {"points": isolation(postgres.fresh_database, options.events // 10)})
+        return
+    points = {}
+    for kind in reversed(databases.KINDS):
+        with tempfile.TemporaryDirectory() as folder, databases.fresh_database(kind, Path(folder)) as url:
+            points[kind] = submitters(url, Path(folder), options.writers, options.events)
+        progress(f"{kind}: {points[kind]}")
+    write_result("submitters", points)
+
+
+if __name__ == "__main__":
+    main()

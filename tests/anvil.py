@@ -1,0 +1,91 @@
+"""An anvil of one's own: no automatic blocks, finality two epochs behind the head, reorgs on demand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from requests.exceptions import ConnectionError as ChainUnreachable
+from web3 import Web3
+
+from commonweight.demo.processes import free_port
+from commonweight.lifetime import die_with_parent
+from contracts.chain import connect
+
+BINARY = Path(__file__).parent / "cross" / "node_modules" / ".bin" / "anvil"
+START_SECONDS = 30.0
+
+
+class Anvil:
+    """A running anvil; `slots` are blocks of an epoch, so that `finalized` is 2 * slots behind. Use as a context.
+
+    With `state` it goes on from that file, and keeps it there when it is told to end, or every `write_every` seconds.
+    """
+
+    def __init__(self, slots: int = 4, state: Path | None = None, write_every: int | None = None) -> None:
+        self.slots, self._state, self._port = slots, state, free_port()
+        self._write_every = write_every
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.w3: Web3 = connect(self.url)
+
+    def __enter__(self) -> Anvil:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        command = [
+            str(BINARY), "--port", str(self._port), "--slots-in-an-epoch", str(self.slots), "--no-mining", "--silent",
+            "--preserve-historical-states", *(() if self._state is None else ("--state", str(self._state))),
+            *(() if self._write_every is None else ("--state-interval", str(self._write_every))),
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            command, start_new_session=True, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
+        )
+        end = time.monotonic() + START_SECONDS
+        while True:
+            with suppress(ChainUnreachable):
+                self.rpc("eth_blockNumber")
+                return
+            if time.monotonic() > end:
+                raise TimeoutError("anvil does not answer")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """SIGKILL, with its wrapper."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        """One call; an error of anvil is a RuntimeError."""
+        answer: Any = self.w3.provider.make_request(method, list(params))  # type: ignore[arg-type]
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def automine(self, on: bool) -> None:
+        """Whether each transaction has a block at once."""
+        self.rpc("evm_setAutomine", on)
+
+    def mine(self, blocks: int = 1) -> None:
+        """Blocks with what is in the pool."""
+        for _ in range(blocks):
+            self.rpc("evm_mine")
+
+    def wait(self, seconds: int) -> None:
+        """Move the chain's clock on."""
+        self.rpc("evm_increaseTime", seconds)
+        self.mine()
+
+    def reorg(self, depth: int, transactions: list[tuple[str, int]] | None = None) -> None:
+        """Replace the newest `depth` blocks by as many; `transactions` (raw, which of the new blocks) are in them."""
+        self.rpc("anvil_reorg", depth, [list(pair) for pair in transactions or []])

@@ -1,0 +1,18 @@
+"""A slice of the benchmark: reorgs under load, and the bar holds. The whole one: `make bench-reorgs`."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.reorgs import CLAIMS_PER_REORG, trial
+
+pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
+
+
+def test_after_five_reorgs_the_state_is_that_of_who_saw_only_the_end() -> None:
+    """`trial` compares events, decisions, transfers and balances, and that every claim was paid once."""
+    found = trial(reorgs=5, seed=3)
+    assert (found["reorgs"], found["claims"], found["equal"]) == (5, 5 * CLAIMS_PER_REORG, True)
+    assert found["states"] == {"final": found["claims"]}
+    assert found["rewound"] >= 3
+    assert found["events"] > 2 * found["claims"]

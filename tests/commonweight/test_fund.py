@@ -1,0 +1,112 @@
+"""A funding round and a distribution from the command line, against a chain over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from commonweight.keystore import write_keystore
+from contracts.chain import connect
+from contracts.currency import Currency
+from contracts.deploy import Deployment, GenesisParams, deploy_model
+from contracts.devnet import Devnet
+from contracts.devnet_http import DevnetServer
+from contracts.token import ModelToken
+from tests.commonweight.conftest import PASSPHRASE, Command, Said
+from tests.contracts.currencies import deploy_currency
+
+pytestmark = pytest.mark.integration
+
+PAYER = Account.from_key(bytes([1]) * 32)
+TIME, AGE = 1_000, 5
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A model with a funding round, and the command as the payer, who has a million units, calls it."""
+
+    chain: Devnet
+    deployment: Deployment
+    money: Currency
+    token: ModelToken
+    folder: Path
+    command: Command
+    url: str
+
+    def __call__(self, group: str, verb: str, *options: object) -> Said:
+        reached = ("--deployment", self.folder / "deployment.json", "--rpc-url", self.url)
+        key = () if verb == "show" else ("--keystore", self.folder / "payer.json")
+        return self.command(group, verb, *options, *reached, *key)
+
+    def money_of(self, account: str) -> int:
+        return self.money.balance_of(account)
+
+    def wait(self, seconds: int) -> None:
+        self.chain.increase_time(seconds)
+        self.chain.mine()
+
+
+@pytest.fixture
+def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
+    chain = Devnet([PAYER.address])
+    with DevnetServer(chain, "127.0.0.1", 0, 60.0) as served:
+        w3 = connect(served.url)
+        coin = deploy_currency(w3, PAYER, "PermitCurrency", 10**6)
+        params = GenesisParams(
+            threshold=1, revenue_snapshot_age=AGE, funding_currency=coin.address, funding_soft_cap=500,
+            funding_hard_cap=2_000, funding_seconds=TIME, funding_token_units=10**18,
+        )  # fmt: skip
+        deployment = deploy_model(w3, PAYER, "Shared", "SH", [PAYER.address], params)
+        write_keystore(tmp_path / "payer.json", bytes(PAYER.key), PASSPHRASE, iterations=1)
+        (tmp_path / "deployment.json").write_text(deployment.to_json())
+        money, token = Currency(w3, coin.address), ModelToken(w3, deployment.token)
+        yield Setting(chain, deployment, money, token, tmp_path, commonweight, served.url)
+
+
+def test_deposits_become_tokens_that_earn(model: Setting) -> None:
+    assert model("fund", "deposit", "--amount", 300).out == (
+        "took 300 units; 300 in all are 300 tokens if the round succeeds\n"
+    )
+    assert model("fund", "deposit", "--amount", 5_000, "--approve").out == (
+        "took 1700 units; 2000 in all are 2,000 tokens if the round succeeds\n"
+    )
+    shown = json.loads(model("fund", "show", "--json").out)
+    assert (shown["status"], shown["deposited"], shown["held"]) == ("succeeded", "2000", "2000")
+    assert model("fund", "claim", PAYER.address).out == f"minted 2,000 tokens to {PAYER.address}\n"
+    assert model.token.balance_of(PAYER.address) == 2_000 * 10**18
+    again = model("fund", "claim", PAYER.address)
+    assert (again.status, again.out) == (1, "")
+    assert again.err.startswith("contract-rejected: NothingDeposited(")
+    assert model("fund", "sweep").out == "sent 2000 units to the treasury\n"
+    assert model.money_of(model.deployment.timelock) == 2_000
+    model.wait(AGE + 1)
+    assert model("revenue", "release", PAYER.address).out == f"nothing to pay to {PAYER.address}\n"
+    for _ in range(2):
+        assert model("revenue", "distribute", "--currency", model.money.address, "--amount", 70).status == 0
+    before = model.money_of(PAYER.address)
+    released = model("revenue", "release", PAYER.address)
+    assert released.out == f"paid {PAYER.address} its share of distributions 1, 2\n"
+    assert model.money_of(PAYER.address) == before + 140
+
+
+def test_a_failed_round_pays_back(model: Setting) -> None:
+    assert model("fund", "deposit", "--amount", 499).status == 0
+    assert model("fund", "show").out == f"open: 499 of 500 to 2000 units of {model.money.address}\n"
+    early = model("fund", "refund", PAYER.address)
+    assert (early.status, early.out) == (1, "")
+    assert early.err.startswith("contract-rejected: WrongPoolStatus(")
+    model.wait(TIME)
+    assert model("fund", "refund", PAYER.address).out == f"paid 499 units back to {PAYER.address}\n"
+    assert model.money_of(PAYER.address) == 10**6
+
+
+def test_a_model_without_a_round_says_so(model: Setting) -> None:
+    plain = json.loads(model.deployment.to_json()) | {"pool": ""}
+    (model.folder / "deployment.json").write_text(json.dumps(plain))
+    said = model("fund", "show")
+    assert (said.status, said.err) == (1, "no-funding-round: the model Shared was deployed without a funding round\n")

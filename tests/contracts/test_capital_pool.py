@@ -1,0 +1,300 @@
+"""A funding round on a fresh chain: who pays, who is paid back, who gets tokens, and what nobody can take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+from web3 import Web3
+from web3.contract import Contract
+
+from contracts.capital_pool import CapitalPool, PoolStatus
+from contracts.chain import connect_devnet, load_artifact, send
+from contracts.currency import Currency
+from contracts.devnet import Devnet
+from contracts.token import ModelToken
+from tests.contracts.currencies import deploy_currency
+from tests.contracts.test_contracts import refused
+
+pytestmark = pytest.mark.integration
+
+SOFT, HARD, TIME = 1_000, 2_000, 100
+PRICE = (3, 2)
+"""Three token units for two units of the currency."""
+LATE = 2**40
+REENTERED = keccak(text="ReentrancyGuardReentrantCall()")[:4]
+
+
+class Round:
+    """A token, a currency and a pool; `treasury` stands for the timelock, `stranger` holds no currency."""
+
+    def __init__(self, kind: str = "PermitCurrency", price: tuple[int, int] = PRICE) -> None:
+        self.owner, self.ann, self.bob, self.treasury, self.stranger = (Account.create() for _ in range(5))
+        everybody = [self.owner, self.ann, self.bob, self.treasury, self.stranger]
+        self.chain = Devnet([a.address for a in everybody])
+        self.w3: Web3 = connect_devnet(self.chain)
+        self.token = ModelToken(self.w3, self.create("ModelToken", "m", "M", 10_000, *[self.owner.address] * 2))
+        self.raw: Contract = deploy_currency(self.w3, self.owner, kind, 100_000)
+        self.money = Currency(self.w3, self.raw.address)
+        terms = (self.money.address, SOFT, HARD, self.now() + TIME, *price)
+        self.pool = CapitalPool(self.w3, self.create("CapitalPool", self.token.address, self.treasury.address, terms))
+        self.act(self.owner, self.token.set_budget(self.pool.address, self.pool.tokens_for(HARD)))
+        for payer in (self.ann, self.bob):
+            self.act(self.owner, self.money.transfer(payer.address, 10_000))
+
+    def create(self, contract: str, *arguments: Any) -> str:
+        artifact = load_artifact(contract)
+        factory = self.w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+        return str(send(self.w3, self.owner, factory.constructor(*arguments))["contractAddress"])
+
+    def act(self, account: LocalAccount, call: Any) -> Any:
+        return send(self.w3, account, call)
+
+    def now(self) -> int:
+        return int(self.w3.eth.get_block("latest")["timestamp"])
+
+    def end(self) -> None:
+        self.chain.increase_time(TIME + 1)
+        self.chain.mine()
+
+    def deposit(self, account: LocalAccount, amount: int) -> None:
+        self.act(account, self.money.approve(self.pool.address, amount))
+        self.act(account, self.pool.deposit(amount))
+        self.balanced()
+
+    def balanced(self) -> None:
+        """What the pool has is deposits - refunds - sweeps."""
+        pool = self.pool
+        assert self.money.balance_of(pool.address) == pool.deposited() - pool.refunded() - pool.swept() == pool.held()
+
+
+@pytest.fixture
+def funding() -> Round:
+    return Round()
+
+
+def test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once(funding: Round) -> None:
+    pool, ann, bob = funding.pool, funding.ann, funding.bob
+    funding.deposit(ann, 333)
+    funding.deposit(ann, 1)  # 334 are priced together: one by one they would be a token unit less
+    funding.act(bob, pool.deposit_with_permit(701, LATE, pool.sign_permit(bob, 701, LATE)))
+    funding.balanced()
+    for call in (pool.claim(ann.address), pool.refund(ann.address), pool.sweep()):
+        with refused("WrongPoolStatus"):
+            funding.act(funding.stranger, call)
+    funding.end()
+    assert pool.status() is PoolStatus.SUCCEEDED
+    funding.act(funding.stranger, pool.claim(ann.address))
+    funding.act(funding.stranger, pool.sweep())
+    funding.balanced()
+    assert (funding.money.balance_of(funding.treasury.address), pool.held()) == (1_035, 0)
+    funding.act(funding.stranger, pool.claim(bob.address))
+    assert (funding.token.balance_of(ann.address), funding.token.balance_of(bob.address)) == (501, 1_051)
+    assert funding.token.votes(bob.address) == 1_051
+    assert funding.token.receipt_paid(pool.receipt_of(bob.address))
+    assert funding.token.budget_of(pool.address) == 3_000 - 501 - 1_051
+    for call, error in (
+        (pool.claim(ann.address), "NothingDeposited"),
+        (pool.claim(funding.stranger.address), "NothingDeposited"),
+        (pool.sweep(), "AlreadySwept"),
+        (pool.refund(ann.address), "WrongPoolStatus"),
+        (pool.deposit(1), "WrongPoolStatus"),
+    ):
+        with refused(error):
+            funding.act(ann, call)
+    assert funding.token.total_supply() == 501 + 1_051
+
+
+def test_a_round_below_its_soft_cap_pays_everybody_back_once(funding: Round) -> None:
+    pool, ann, bob = funding.pool, funding.ann, funding.bob
+    funding.deposit(ann, SOFT - 10)
+    funding.deposit(bob, 9)
+    funding.end()
+    assert pool.status() is PoolStatus.FAILED
+    for call in (pool.claim(ann.address), pool.sweep(), pool.deposit(1)):
+        with refused("WrongPoolStatus"):
+            funding.act(bob, call)
+    for payer in (ann, bob):
+        funding.act(funding.stranger, pool.refund(payer.address))
+        funding.balanced()
+        with refused("NothingDeposited"):
+            funding.act(funding.stranger, pool.refund(payer.address))
+        assert funding.money.balance_of(payer.address) == 10_000
+    assert (pool.held(), pool.refunded(), funding.token.total_supply()) == (0, SOFT - 1, 0)
+
+
+def test_a_deposit_beyond_the_hard_cap_is_cut_and_ends_the_round(funding: Round) -> None:
+    pool, ann, bob = funding.pool, funding.ann, funding.bob
+    funding.deposit(ann, HARD - 5)
+    funding.deposit(bob, 900)
+    assert (pool.deposited(), pool.deposit_of(bob.address)) == (HARD, 5)
+    assert funding.money.balance_of(bob.address) == 10_000 - 5
+    assert pool.status() is PoolStatus.SUCCEEDED  # before the deadline
+    with refused("WrongPoolStatus"):
+        funding.act(bob, pool.deposit(1))
+    with refused("WrongPoolStatus"):
+        funding.act(funding.treasury, pool.cancel())
+    for payer in (ann, bob):
+        funding.act(bob, pool.claim(payer.address))
+    assert funding.token.total_supply() == pool.tokens_for(HARD - 5) + pool.tokens_for(5) == 2_992 + 7
+
+
+def test_a_deposit_that_buys_nothing_is_not_taken() -> None:
+    funding = Round(price=(1, 2))
+    for amount in (0, 1):
+        with refused("DepositTooSmall"):
+            funding.deposit(funding.ann, amount)
+    funding.deposit(funding.ann, 2)
+    funding.deposit(funding.ann, 1)  # together with the first it buys something
+    assert funding.pool.tokens_for(funding.pool.deposit_of(funding.ann.address)) == 1
+
+
+def test_a_permit_that_somebody_used_first_does_not_hold_up_the_deposit(funding: Round) -> None:
+    pool, ann, bob = funding.pool, funding.ann, funding.bob
+    permit = pool.sign_permit(ann, 300, LATE)
+    funding.act(funding.stranger, funding.money.permit(ann.address, pool.address, 300, LATE, permit))
+    funding.act(ann, pool.deposit_with_permit(300, LATE, permit))
+    assert pool.deposit_of(ann.address) == 300
+    for payer, amount, signature in (
+        (ann, 300, permit),  # spent
+        (bob, 300, permit),  # another's
+        (bob, 301, pool.sign_permit(bob, 300, LATE)),  # for another amount
+    ):
+        with refused("ERC20InsufficientAllowance"):
+            funding.act(payer, pool.deposit_with_permit(amount, LATE, signature))
+    with refused("ERC20InsufficientAllowance"):
+        funding.act(bob, pool.deposit_with_permit(300, 1, pool.sign_permit(bob, 300, 1)))  # too late
+    funding.balanced()
+    assert pool.deposited() == 300
+
+
+def test_a_currency_without_permit_is_taken_on_its_allowance() -> None:
+    funding = Round("HostileCurrency")
+    funding.act(funding.ann, funding.money.approve(funding.pool.address, 7))
+    funding.act(funding.ann, funding.pool.deposit_with_permit(7, LATE, (27, b"r" * 32, b"s" * 32)))
+    assert funding.pool.deposit_of(funding.ann.address) == 7
+
+
+def test_a_currency_that_takes_a_fee_is_refused() -> None:
+    funding = Round("FeeCurrency")
+    with refused("AmountChanged"):
+        funding.deposit(funding.ann, 500)
+    assert (funding.pool.deposited(), funding.pool.deposit_of(funding.ann.address)) == (0, 0)
+
+
+def test_a_balance_that_shrank_takes_no_more_deposits() -> None:
+    funding = Round("HostileCurrency")
+    funding.deposit(funding.ann, 500)
+    funding.act(funding.stranger, funding.raw.functions.shrink(funding.pool.address, 1))
+    with refused("BalanceMissing"):
+        funding.deposit(funding.bob, 500)
+
+
+@pytest.mark.parametrize("outcome", ["refund", "sweep"])
+def test_a_currency_that_calls_back_takes_nothing_twice(outcome: str) -> None:
+    funding = Round("HostileCurrency")
+    pool, ann, bob = funding.pool, funding.ann, funding.bob
+    funding.act(funding.owner, funding.money.transfer(funding.raw.address, 5_000))
+    funding.act(funding.owner, funding.raw.functions.approveFor(pool.address, 5_000))
+
+    def provoke(account: LocalAccount, call: Any, inner: Any) -> None:
+        data = inner._encode_transaction_data()
+        funding.act(funding.owner, funding.raw.functions.arm(pool.address, data))
+        funding.act(account, call)
+        answer = funding.raw.functions.answer().call()
+        assert (funding.raw.functions.wentThrough().call(), bytes(answer)) == (False, REENTERED)
+        funding.balanced()
+
+    funding.act(ann, funding.money.approve(pool.address, 400))
+    provoke(ann, pool.deposit(400), pool.deposit(300))
+    assert pool.deposited() == 400
+    funding.deposit(bob, 500 if outcome == "refund" else 600)
+    funding.end()
+    if outcome == "refund":
+        provoke(bob, pool.refund(ann.address), pool.refund(bob.address))
+        assert (pool.held(), funding.money.balance_of(ann.address)) == (500, 10_000)
+    else:
+        provoke(bob, pool.sweep(), pool.sweep())
+        assert (pool.held(), funding.money.balance_of(funding.treasury.address)) == (0, 1_000)
+
+
+def test_only_the_treasury_cancels_and_then_all_are_paid_back(funding: Round) -> None:
+    funding.deposit(funding.ann, SOFT)
+    for account in (funding.owner, funding.ann):
+        with refused("AccessControlUnauthorizedAccount"):
+            funding.act(account, funding.pool.cancel())
+    funding.act(funding.treasury, funding.pool.cancel())
+    assert funding.pool.status() is PoolStatus.FAILED
+    with refused("WrongPoolStatus"):
+        funding.deposit(funding.bob, 10)
+    funding.act(funding.stranger, funding.pool.refund(funding.ann.address))
+    assert funding.money.balance_of(funding.ann.address) == 10_000
+    with refused("WrongPoolStatus"):
+        funding.act(funding.treasury, funding.pool.cancel())
+
+
+def test_no_money_leaves_before_the_token_can_mint_for_all_of_it(funding: Round) -> None:
+    pool, token, owner = funding.pool, funding.token, funding.owner
+    funding.deposit(funding.ann, 600)
+    funding.deposit(funding.bob, 401)
+    funding.end()
+    funding.act(owner, pool.claim(funding.ann.address))
+    funding.act(owner, token.set_budget(pool.address, 600))
+    with refused("ClaimsNotCovered"):
+        funding.act(owner, pool.sweep())
+    with refused("BudgetExceeded"):
+        funding.act(owner, pool.claim(funding.bob.address))
+    funding.act(owner, token.set_budget(owner.address, 10_000))
+    funding.act(owner, token.mint(b"r" * 32, owner.address, 10_000 - 900 - 600))
+    funding.act(owner, token.set_budget(pool.address, 601))
+    with refused("ClaimsNotCovered"):  # the budget is there, the cap is not
+        funding.act(owner, pool.sweep())
+    assert pool.held() == 1_001
+
+
+def test_claims_that_are_just_covered_let_the_money_go(funding: Round) -> None:
+    funding.deposit(funding.ann, 600)
+    funding.deposit(funding.bob, 401)
+    funding.end()
+    funding.act(funding.owner, funding.pool.claim(funding.ann.address))
+    funding.act(funding.owner, funding.token.set_budget(funding.pool.address, 601))
+    funding.act(funding.owner, funding.pool.sweep())
+    funding.act(funding.owner, funding.pool.claim(funding.bob.address))
+    assert funding.token.balance_of(funding.bob.address) == 601
+
+
+def test_what_came_without_a_deposit_goes_to_the_treasury_and_nothing_else_does(funding: Round) -> None:
+    pool, money = funding.pool, funding.money
+    funding.deposit(funding.ann, 600)
+    with refused("NoSurplus"):
+        funding.act(funding.bob, pool.recover_surplus(money.address))
+    funding.act(funding.bob, money.transfer(pool.address, 30))
+    assert pool.deposited() == 600
+    funding.act(funding.bob, pool.recover_surplus(money.address))
+    assert money.balance_of(funding.treasury.address) == 30
+    funding.balanced()
+    other = Currency(funding.w3, deploy_currency(funding.w3, funding.owner, "PermitCurrency", 50).address)
+    funding.act(funding.owner, other.transfer(pool.address, 50))
+    funding.act(funding.bob, pool.recover_surplus(other.address))
+    assert other.balance_of(funding.treasury.address) == 50
+
+
+def test_terms_that_cannot_work_are_refused(funding: Round) -> None:
+    good = [funding.money.address, SOFT, HARD, funding.now() + 1_000, 3, 2]
+    for place, value in (
+        (0, funding.stranger.address),  # no contract
+        (0, funding.token.address),  # the token itself
+        (1, 0),
+        (1, HARD + 1),
+        (3, 1),  # over already
+        (4, 0),
+        (5, 0),
+        (5, 3 * SOFT + 1),  # the soft cap would buy nothing
+    ):
+        terms = tuple(value if n == place else one for n, one in enumerate(good))
+        with refused("TermsRefused"):
+            funding.create("CapitalPool", funding.token.address, funding.treasury.address, terms)
+    funding.create("CapitalPool", funding.token.address, funding.treasury.address, tuple(good))

@@ -1,0 +1,119 @@
+"""Who was a verifier, and what k was, at any block, read from events in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from contracts import chain
+from contracts.chain import EventHistory, connect_devnet, contract_at
+from contracts.devnet import Devnet
+from contracts.errors import BadField
+from contracts.governor import Action
+from contracts.verifier_registry import SET_EVENTS, VerifierRegistry, VerifierSet
+from tests.contracts.test_contracts import World
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def changed() -> World:
+    """One admitted, k raised and lowered, another removed, each by a vote."""
+    world = World()
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    joined = Account.create().address
+    calls = (
+        world.registry.admit(joined), world.registry.set_threshold(4), world.registry.set_threshold(1),
+        world.registry.remove(world.verifiers[0].address),
+    )  # fmt: skip
+    for number, call in enumerate(calls):
+        world.carry(Action.of(call), f"change {number}")
+    return world
+
+
+def read(world: World) -> VerifierRegistry:
+    """From the creation on."""
+    first = world.registry.created(world.deployment.block)
+    return VerifierRegistry(world.w3, world.registry.address, first)
+
+
+@pytest.mark.parametrize("page", [7, 10_000])
+def test_events_tell_the_set_at_every_block(changed: World, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "PAGE", page)
+    registry, head = read(changed), changed.w3.eth.block_number
+    functions = contract_at(changed.w3, "VerifierRegistry", registry.address).functions
+    seen = set()
+    for block in range(changed.registry.created(changed.deployment.block), head + 1):
+        members = frozenset(functions.verifiers().call(block_identifier=block))
+        k = functions.threshold().call(block_identifier=block)
+        assert registry.set_at(block) == VerifierSet(members, k), block
+        seen.add((len(members), k))
+    assert seen == {(3, 2), (4, 2), (4, 4), (4, 1), (3, 1)}
+
+
+def test_the_widest_since_a_block_leaves_out_who_was_removed_before(changed: World) -> None:
+    registry, head = read(changed), changed.w3.eth.block_number
+    start = registry.set_at(changed.deployment.block)
+    everybody = start.members | registry.set_at(head).members
+    assert registry.widest_since(changed.deployment.block) == VerifierSet(everybody, 1)
+    assert len(everybody) == 4
+    assert registry.widest_since(head) == registry.set_at(head)
+
+
+def test_the_registry_is_older_than_its_models_registration(changed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, address = changed.deployment.block, changed.registry.address
+    created = changed.registry.created(block)
+    assert created < block
+    assert changed.w3.eth.get_code(address, created)
+    assert not changed.w3.eth.get_code(address, created - 1)
+    monkeypatch.setattr("contracts.verifier_registry.PAGE", 2)
+    assert changed.registry.created(block) == created
+    with pytest.raises(BadField, match="before the creation"):
+        changed.registry.created(created - 1)
+
+
+def test_a_block_before_the_registry_or_after_the_head_has_no_set(changed: World) -> None:
+    registry, head = read(changed), changed.w3.eth.block_number
+    with pytest.raises(BadField, match="before the creation"):
+        registry.set_at(1)
+    for _ in range(2):
+        with pytest.raises(BadField, match=f"{head + 1} is past {head}"):
+            registry.set_at(head + 1)
+        registry.set_at(head)
+
+
+class Late(Devnet):
+    """Its blocks are final four blocks later; it keeps the ranges of blocks whose logs it was asked for."""
+
+    def __init__(self, funded: list[str]) -> None:
+        super().__init__(funded)
+        self.asked: list[tuple[int, int]] = []
+
+    def handle(self, request: Mapping[str, Any]) -> Any:
+        """Answer, and remember."""
+        if request["method"] == "eth_getLogs":
+            self.asked.append(tuple(int(request["params"][0][k], 16) for k in ("fromBlock", "toBlock")))
+        return super().handle(request)
+
+    def _number(self, tag: Any) -> int:
+        return max(0, super()._number(tag) - 4) if tag == "finalized" else super()._number(tag)
+
+
+def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "PAGE", 5)
+    net = Late([])
+    w3 = connect_devnet(net)
+    history = EventHistory(contract_at(w3, "VerifierRegistry", "0x" + "11" * 20), SET_EVENTS, 0)
+    net.mine(16)
+    assert history.until(16) == []
+    assert net.asked == [(0, 4), (5, 9), (10, 12), (13, 16)]
+    history.until(16)
+    assert net.asked[4:] == [(13, 16)]
+    net.mine(2)
+    history.until(16)
+    history.until(12)
+    assert net.asked[5:] == [(13, 14), (15, 16)]

@@ -1,0 +1,107 @@
+"""Bugs seeded into the contracts, each with the forge test that must notice it."""
+
+from __future__ import annotations
+
+from tests.removed_checks.mutants import Mutant
+
+SOLIDITY = "contracts/solidity/"
+TESTS = "contracts/foundry/test/"
+ROOTS = f"{TESTS}Roots.t.sol::testFuzz_"
+CLAIMS = f"{TESTS}Claims.t.sol::testFuzz_"
+FUNDS = f"{TESTS}Funds.t.sol::"
+STAKES = f"{TESTS}Stakes.t.sol::invariant_stakes"
+STRANGER = f"{TESTS}Governance.t.sol::testFuzz_a_stranger_can_use_no_power"
+REFUND = f"{FUNDS}testFuzz_below_the_soft_cap_all_comes_back_and_no_token_is_made"
+SALE = f"{FUNDS}testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_swept_once"
+SHARE = f"{FUNDS}testFuzz_a_transfer_after_the_snapshot_changes_no_share"
+
+TOKEN, DISTRIBUTOR = f"{SOLIDITY}ModelToken.sol", f"{SOLIDITY}EpochDistributor.sol"
+VERIFIERS, NODES = f"{SOLIDITY}VerifierRegistry.sol", f"{SOLIDITY}NodeStakes.sol"
+POOL, SPLITTER = f"{SOLIDITY}CapitalPool.sol", f"{SOLIDITY}RevenueSplitter.sol"
+
+MUTANTS: dict[str, Mutant] = {
+    "receipt check dropped": Mutant(
+        TOKEN, "if (receiptPaid[receipt]) revert ReceiptPaid(receipt);", "",
+        (f"{CLAIMS}a_leaf_pays_its_account_once_whoever_asks",),
+    ),
+    "total cap dropped": Mutant(
+        TOKEN, "if (totalSupply() + amount > cap) revert", "if (false) revert",
+        (f"{CLAIMS}the_cap_holds_for_all_minters_together",),
+    ),
+    "mint without debit of the budget": Mutant(
+        TOKEN, "budgetOf[msg.sender] = budget - amount;", "",
+        (f"{CLAIMS}nobody_mints_without_a_budget_nor_beyond_it",),
+    ),
+    "claim before final": Mutant(
+        DISTRIBUTOR, "if (state.status != VerifierRegistry.Status.Final) revert", "if (false) revert",
+        (f"{CLAIMS}nothing_is_claimable_before_the_root_is_final",),
+    ),
+    "claims beyond the epoch's total": Mutant(
+        DISTRIBUTOR, "if (paid[epoch] > state.total) revert", "if (false) revert",
+        (f"{CLAIMS}an_epoch_pays_no_more_than_its_total",),
+    ),
+    "a share sent elsewhere without a signature": Mutant(
+        DISTRIBUTOR, "if (!SignatureChecker.isValidSignatureNow(account, digest, signature)) revert",
+        "if (false) revert", (f"{CLAIMS}a_share_goes_elsewhere_only_under_its_accounts_signature",),
+    ),
+    "signature sort skipped": Mutant(
+        VERIFIERS, "if (signer <= previous) revert", "if (false) revert",
+        (f"{ROOTS}fewer_than_k_or_the_same_signature_again_are_no_quorum",),
+    ),
+    "no attempt in the digest": Mutant(
+        VERIFIERS, "return _hashTypedDataV4(keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, message)));",
+        "EpochRoot memory bare = message; bare.attempt = 0;"
+        " return _hashTypedDataV4(keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, bare)));",
+        (f"{ROOTS}signatures_under_a_rejected_root_do_not_serve_again",),
+    ),
+    "attempt not compared": Mutant(
+        VERIFIERS, "if (message.attempt != epoch.attempt) revert", "if (false) revert",
+        (f"{ROOTS}signatures_under_a_rejected_root_do_not_serve_again",),
+    ),
+    "epoch total without a limit": Mutant(
+        VERIFIERS, "if (message.total > maxEpochTotal) revert", "if (false) revert",
+        (f"{ROOTS}the_limit_of_an_epoch_is_what_governance_set",),
+    ),
+    "signers without stake": Mutant(
+        VERIFIERS, "if (stakeOf[signer] < minStake) revert", "if (false) revert",
+        (f"{ROOTS}strangers_and_verifiers_without_stake_do_not_count",),
+    ),
+    "window not restarted": Mutant(
+        VERIFIERS,
+        "            epoch.status = Status.Proposed;\n"
+        "            epoch.closesAt = uint64(block.timestamp) + challengeWindow;",
+        "            epoch.status = Status.Proposed;",
+        (f"{ROOTS}a_failed_challenge_restarts_the_window",),
+    ),
+    "challenge after the window": Mutant(
+        VERIFIERS, "if (block.timestamp >= epoch.closesAt) revert", "if (false) revert",
+        (f"{ROOTS}a_root_is_disputed_in_its_window_only_and_for_the_bond_only",),
+    ),
+    "slash without debit": Mutant(VERIFIERS, "stakeOf[verifier] -= amount;", "", (STAKES,)),
+    "stake paid out twice": Mutant(VERIFIERS, "stakeOf[msg.sender] = 0;", "", (STAKES,)),
+    "fault punished twice": Mutant(
+        VERIFIERS, "punished[message.evidence][message.verifier] = true;", "", (STAKES,)
+    ),
+    "judge of its own case": Mutant(VERIFIERS, "if (signers[i] == accused) revert", "if (false) revert", (STAKES,)),
+    "appeal decided twice": Mutant(VERIFIERS, "appeal.decided = true;", "", (STAKES,)),
+    "debt paid twice": Mutant(VERIFIERS, "owed[msg.sender] = 0;", "", (STAKES,)),
+    "anybody arbitrates": Mutant(
+        VERIFIERS, "resolve(uint64 epochNumber, bool upheld) external onlyRole(ARBITER_ROLE) {",
+        "resolve(uint64 epochNumber, bool upheld) external {", (STRANGER,),
+    ),
+    "node stake withdrawn twice": Mutant(NODES, "delete pendingWithdrawalOf[msg.sender];", "", (STAKES,)),
+    "anybody decides": Mutant(
+        f"{SOLIDITY}ModelRegistry.sol", "if (msg.sender != timelock) revert", "if (false) revert", (STRANGER,)
+    ),
+    "pool refunds twice": Mutant(POOL, "depositOf[account] = 0;", "", (REFUND,)),
+    "pool without a hard cap": Mutant(POOL, "Math.min(amount, hardCap - deposited);", "amount;", (SALE,)),
+    "pool swept twice": Mutant(POOL, "if (swept != 0) revert AlreadySwept(swept);", "", (SALE,)),
+    "splitter by present balance": Mutant(
+        SPLITTER, "account == address(this) ? 0 : token.getPastBalance(account, d.snapshot);",
+        "account == address(this) ? 0 : token.balanceOf(account);", (SHARE,),
+    ),
+    "share released twice": Mutant(SPLITTER, "released[id][account] = true;", "", (SHARE,)),
+}  # fmt: skip
+
+SLICE = ("receipt check dropped", "slash without debit")
+"""What the suite tries; `make mutants` tries all."""

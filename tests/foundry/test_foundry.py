@@ -1,0 +1,62 @@
+"""Forge's fuzz tests, invariants and gas, and a few of the seeded bugs; `make fuzz` and `make mutants` do all of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.foundry import gas
+from tests.foundry.forge import CONTRACTS, FOLDERS, Sources, forge
+from tests.foundry.mutants import MUTANTS, SLICE
+
+pytestmark = [pytest.mark.integration, pytest.mark.needs_node(*FOLDERS), pytest.mark.timeout(1200)]
+
+INVARIANTS = ("invariant_settlement", "invariant_stakes", "invariant_governance", "invariant_funds")
+
+
+@pytest.fixture(scope="module")
+def said() -> str:
+    """What forge says of the whole suite."""
+    shutil.rmtree(gas.MEASURED, ignore_errors=True)
+    done: subprocess.CompletedProcess[str] = forge("test")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_every_forge_test_was_run_and_passed(said: str) -> None:
+    passed = set(re.findall(r"^\[PASS\] (\w+)\(", said, re.MULTILINE))
+    written = set()
+    for file in (CONTRACTS / "foundry" / "test").glob("*.t.sol"):
+        written |= set(re.findall(r"function ((?:test|invariant)\w+)\(", file.read_text()))
+    assert passed == written
+
+
+@pytest.mark.parametrize("name", INVARIANTS)
+def test_invariants_were_tried_on_whole_histories_without_a_revert(said: str, name: str) -> None:
+    limits = tomllib.loads((CONTRACTS / "foundry.toml").read_text())["profile"]["default"]["invariant"]
+    assert limits["fail_on_revert"] is True
+    calls = limits["runs"] * limits["depth"]
+    assert f"[PASS] {name}() (runs: {limits['runs']}, calls: {calls}, reverts: 0)" in said
+
+
+def test_gas_is_what_the_page_says(said: str) -> None:
+    assert gas.measured() == gas.published(), "run `python -m tests.foundry.gas`"
+
+
+@pytest.fixture(scope="module")
+def sources(said: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sources]:
+    """A copy that was compiled already."""
+    folder: Path = tmp_path_factory.mktemp("seeded")
+    yield Sources(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", SLICE)
+def test_a_seeded_bug_is_caught(sources: Sources, name: str) -> None:
+    sources.check_caught(MUTANTS[name])

@@ -1,0 +1,144 @@
+"""fsck is silent on a sound ledger, and names the row for whatever is done to it.
+
+Accidents leave the seals behind; an operator who edits rows seals them anew, and log and chain still tell on them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlmodel import Session, select
+
+from contracts.positional_tree import SHA256_TREE
+from ledger.fsck.examine import FsckFailed, examine, require_sound
+from ledger.fsck.finding import Finding
+from ledger.seals import SealedRow
+from ledger.tables import ChainEvent, DecisionRow, Epoch, LogEntry, LogNode, PayoutRow, Resolution, Transfer
+from tests.ledger.fsck.vandal import flip_every_column, unguarded
+from tests.world import World
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def settled(alone: World) -> World:
+    """An epoch that is final and claimed on the chain, every event read."""
+    alone.start().play_round()
+    alone.settle_epoch()
+    for wallet in alone.wallets[:2]:
+        alone.claim(wallet.address)
+    alone.step(3)
+    return alone
+
+
+def found(world: World) -> list[Finding]:
+    return [finding for part in examine(world.ledger) for finding in part.findings]
+
+
+def test_a_sound_ledger_has_no_findings(settled: World) -> None:
+    require_sound(settled.ledger)
+    with settled.ledger.store.read() as session:
+        minted = [t for t in session.exec(select(Transfer)) if t.id.startswith("minted:")]
+    assert len(minted) == 2  # the check has had something to check
+
+
+def edit(row: SealedRow, **changes: Any) -> Callable[[Session], None]:
+    """An operator's edit: the row with other contents, under a seal that fits."""
+
+    def apply(session: Session) -> None:
+        kept = session.merge(row)
+        for name, value in changes.items():
+            setattr(kept, name, value)
+        session.add(kept)
+
+    return apply
+
+
+def first(session: Session, table: type[SealedRow], **where: Any) -> Any:
+    rows = session.exec(select(table))
+    return next(row for row in rows if all(getattr(row, name) == value for name, value in where.items()))
+
+
+OTHER = "0x" + "11" * 20
+EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
+    "amount-of-work-raised": (lambda s: edit(first(s, Transfer, book="work"), amount=10**9)(s), "transfer"),
+    "work-credited-to-another": (lambda s: edit(first(s, Transfer, book="work"), credit=OTHER)(s), "transfer"),
+    "void-turned-into-post": (lambda s: edit(first(s, Resolution), outcome="voided")(s), "resolution"),
+    "debt-raised": (lambda s: edit(first(s, Transfer, book="units"), amount=10**9)(s), "transfer"),
+    "transfer-lost": (lambda s: s.delete(first(s, Transfer, book="units")), "transfer"),
+    "end-lost": (lambda s: s.delete(first(s, Resolution)), "resolution"),
+    "payout-redirected": (lambda s: edit(first(s, PayoutRow), account=OTHER)(s), "payout"),
+    "payout-lost": (lambda s: s.delete(first(s, PayoutRow)), "payout"),
+    "epoch-of-another-root": (lambda s: edit(first(s, Epoch), root="0x" + "22" * 32)(s), "epoch"),
+    "epoch-over-another-log": (lambda s: edit(first(s, Epoch), log_root="0x" + "22" * 32)(s), "epoch"),
+    "mint-made-up": (
+        lambda s: s.add(
+            ChainEvent(
+                block=1, log_index=0, transaction="0x", contract="ModelToken", name="Minted",
+                arguments={"receipt": "0x00", "to": OTHER, "amount": "5"},
+            )
+        ),
+        "chainevent",
+    ),
+    "mint-forgotten": (lambda s: s.delete(first(s, ChainEvent, name="Minted")), "chainevent"),
+    "decision-made-up": (lambda s: s.add(DecisionRow(sequence=9, key="rounds", value="1", block=1)), "decision"),
+    "transfer-made-up": (
+        lambda s: s.add(
+            Transfer(id="free", book="units", debit="emission:1", credit="owed:me", amount=5, pending=False, made=1)
+        ),
+        "transfer",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_under_a_fitting_seal_is_found_and_named(settled: World, name: str) -> None:
+    vandalise, table = EDITS[name]
+    with unguarded(settled.ledger.store) as session:
+        vandalise(session)
+    findings = found(settled)
+    assert table in {finding.table for finding in findings}, findings
+    with pytest.raises(FsckFailed, match=table):
+        require_sound(settled.ledger)
+
+
+def test_a_history_rewritten_with_its_whole_tree_differs_from_the_chain(settled: World) -> None:
+    """The worst that an operator can do to the log: another leaf, and every node over it."""
+    with unguarded(settled.ledger.store) as session:
+        leaves = list(session.exec(select(LogEntry).order_by(LogEntry.index)))  # type: ignore[arg-type]
+        forged = json.loads(leaves[0].body) | {"note": "rewritten"}
+        leaves[0].body = json.dumps(forged, sort_keys=True, separators=(",", ":"))
+        rewrite_tree(session, [leaf.body for leaf in leaves])
+    findings = found(settled)
+    assert any(f.table == "epoch" and "log root" in f.what for f in findings), findings
+
+
+def rewrite_tree(session: Session, bodies: list[str]) -> None:
+    waiting: list[bytes] = []
+    nodes = iter(session.exec(select(LogNode).order_by(LogNode.number)).all())  # type: ignore[arg-type]
+    for index, body in enumerate(bodies):
+        node = SHA256_TREE.leaf_hash(body.encode())
+        next(nodes).hash = node
+        for _ in range(((index + 1) & -(index + 1)).bit_length() - 1):
+            node = SHA256_TREE.node_hash(waiting.pop(), node)
+            next(nodes).hash = node
+        waiting.append(node)
+    session.flush()
+
+
+def test_every_flipped_bit_is_found_and_its_row_named(settled: World) -> None:
+    """One row of every table, every column of it, one bit each."""
+    flipped = list(flip_every_column(settled.ledger.store, lambda: found_without_chain(settled)))
+    missed = [(table, column, findings) for table, column, findings in flipped if not findings]
+    assert missed == []
+    unnamed = [(t, c, f) for t, c, f in flipped if t not in {finding.table for finding in f}]
+    assert unnamed == []
+    assert {table for table, _, _ in flipped} >= {"transfer", "payout", "logentry", "lognode", "proof", "run", "epoch"}
+
+
+def found_without_chain(world: World) -> list[Finding]:
+    """What database and log alone tell: a flipped bit never needs the chain to be seen."""
+    return [finding for part in examine(world.ledger, ("rows", "tree")) for finding in part.findings]

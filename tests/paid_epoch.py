@@ -1,0 +1,87 @@
+"""A model on an anvil with one final epoch, and ledgers that know its lines: what claims can be made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils import keccak
+
+from contracts.chain import send
+from contracts.deploy import Deployment, GenesisParams, deploy_model
+from contracts.log_audit import Kind, epoch_payouts
+from contracts.messages import EpochRoot
+from contracts.payout_tree import PayoutTree
+from contracts.signing import sign
+from ledger import payouts
+from ledger.blobs import BlobFolder
+from ledger.chain import ModelChain
+from ledger.service import Ledger
+from ledger.store import Store
+from ledger.tables import Epoch
+from tests.anvil import Anvil
+
+PARAMS = GenesisParams(challenge_window=20, voting_delay=10, voting_period=20, timelock_delay=2)
+FAR = 2**40
+
+
+def key_of(name: str) -> LocalAccount:
+    """The account of that name."""
+    return Account.from_key(keccak(text=f"commonweight paid epoch {name}"))
+
+
+class PaidEpoch:
+    """Epoch 1 of a fresh model is final and pays `payees` accounts 10 units and their place each."""
+
+    def __init__(self, anvil: Anvil, payees: int) -> None:
+        self.anvil, self.w3 = anvil, anvil.w3
+        self.creator, self.operator = key_of("creator"), key_of("operator")
+        self.verifiers = [key_of(f"verifier {n}") for n in range(2)]
+        self.payees = [key_of(f"payee {n}") for n in range(payees)]
+        for rich in (self.creator, self.operator, *self.verifiers, *self.payees):
+            anvil.rpc("anvil_setBalance", rich.address, hex(10**22))
+        anvil.automine(True)
+        names = [verifier.address for verifier in self.verifiers]
+        self.deployment: Deployment = deploy_model(self.w3, self.creator, "m", "M", names, PARAMS)
+        self.model = ModelChain(self.w3, self.deployment)
+        self._lines()
+        self._finalize()
+        anvil.automine(False)
+
+    def ledger(self, folder: Path, url: str = "", **options: Any) -> Ledger:
+        """A ledger of this model that has closed the epoch; `options` as of Ledger."""
+        folder.mkdir(parents=True, exist_ok=True)
+        store = Store(url or f"sqlite:///{folder / 'ledger.db'}")
+        ledger = Ledger(store, BlobFolder(folder / "blobs"), self.model, self.operator, **options)
+        with store.write() as session:
+            if session.get(Epoch, 1) is None:
+                payouts.record(ledger, session, 1, self.lines)
+                session.add(self._epoch())
+        return ledger
+
+    def _lines(self) -> None:
+        work = {payee.address.lower(): 10 + place for place, payee in enumerate(self.payees)}
+        place = self.deployment
+        self.lines = epoch_payouts(
+            {Kind.COMPUTE: work}, {Kind.COMPUTE: 1}, sum(work.values()), place.chain_id, place.distributor, 1
+        )
+        self.root = PayoutTree.of([line.leaf() for line in self.lines]).root
+        self.total = sum(line.amount for line in self.lines)
+
+    def _finalize(self) -> None:
+        registry = self.model.registry
+        message = EpochRoot(self.model.model, 1, 0, self.root, self.total, len(self.lines), 0, b"\1" * 32, FAR)
+        for verifier in self.verifiers:
+            send(self.w3, verifier, registry.stake(), value=PARAMS.min_stake)
+        signed = {v.address: sign(message, self.model.epoch_domain, bytes(v.key)) for v in self.verifiers}
+        send(self.w3, self.creator, registry.propose(message, signed))
+        self.anvil.wait(PARAMS.challenge_window + 1)
+        send(self.w3, self.creator, registry.finalize(1))
+
+    def _epoch(self) -> Epoch:
+        return Epoch(
+            number=1, run="0x", state="final", first_round=1, last_round=1, root="0x" + self.root.hex(),
+            total=self.total, count=len(self.lines), log_size=0, log_root="0x" + "01" * 32, deadline=FAR,
+        )  # fmt: skip
