@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3.11
 BIN := .venv/bin
-NODE_FOLDERS := contracts/solidity tests/cross
+NODE_FOLDERS := contracts/solidity contracts/foundry tests/cross
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
 
 help:  ## print the targets
@@ -34,15 +34,50 @@ contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(NPM_CI) contracts/solidity
 	$(BIN)/python -m contracts.compile
 
+migration: install  ## write the revision that brings the database to ledger/tables.py: make migration m="what it does"
+	$(BIN)/python -m ledger.migrations.revise "$(m)"
+	$(BIN)/ruff check --quiet --fix ledger/migrations/versions && $(BIN)/ruff format --quiet ledger/migrations/versions
+
+initial-migration: install  ## write the first revision anew: right only while nothing was released
+	$(BIN)/python -m ledger.migrations.revise --initial "Initial"
+	$(BIN)/ruff check --quiet --fix ledger/migrations/versions && $(BIN)/ruff format --quiet ledger/migrations/versions
+
+# the binary itself: the script that npm puts before it (1.7.1) ends with 0 whatever the binary ends with
+FORGE := foundry/node_modules/@foundry-rs/forge-*/bin/forge
+
+forge: node-packages  ## fuzz tests and invariants of the contracts, as `make test` runs them
+	cd contracts && $(FORGE) test
+
+fuzz: node-packages  ## the same for long: 10,000 fuzz runs, 1,000 histories of 200 steps
+	cd contracts && FOUNDRY_PROFILE=long $(FORGE) test
+
+mutants: install node-packages  ## seed each known bug into the contracts: forge must notice every one (long)
+	$(BIN)/python -m tests.foundry.mutate
+
+gas: install node-packages  ## measure gas and write it into docs/gas.md
+	$(BIN)/python -m tests.foundry.gas
+
+SLITHER := contracts/foundry/.slither
+$(SLITHER)/.installed:
+	$(PYTHON) -m venv $(SLITHER)
+	$(SLITHER)/bin/pip install --quiet --disable-pip-version-check slither-analyzer==0.11.6
+	touch $@
+
+slither: install node-packages $(SLITHER)/.installed  ## static analysis: fails on a finding that contracts/slither.md does not answer
+	$(BIN)/python -m tests.foundry.slither
+
+.PHONY: forge fuzz mutants gas slither
+
 demo: install  ## train together, catch a cheat, claim shares, vote (about 4 minutes)
 	$(BIN)/commonweight demo
 
 clean:  ## remove what is installed, cached or written by the demo
 	rm -rf .venv $(NODE_FOLDERS:%=%/node_modules) commonweight-demo dist
+	rm -rf contracts/foundry/.out contracts/foundry/.cache $(SLITHER)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install node-packages lint test contracts demo clean
+.PHONY: help install node-packages lint test contracts migration initial-migration demo clean
 
 # bench: each figure of docs/benchmarks.md, results in benchmarks/results/
 bench-false-rejections: install  ## honest work rejected, cheats against the limits (2,000 segments, long)
@@ -69,5 +104,22 @@ bench-cheats: install  ## distance of every cheat from honest work
 bench-economics: install  ## does cheating pay
 	$(BIN)/python -m benchmarks.economics
 
+bench-detection: install  ## fakes caught by a running network, against share and sample size (long)
+	$(BIN)/python -m benchmarks.detection
+
+bench-log-growth: install  ## appends and proofs as the log grows to 10,000,000 entries, on SQLite and PostgreSQL (hours, 20 GB)
+	$(BIN)/python -m benchmarks.log_growth --top 10000000
+
+.PHONY: bench-log-growth
+
+bench-reorgs: install node-packages  ## 50 reorgs of depth 1 to 8 under load, against an indexer that saw only the end
+	$(BIN)/python -m benchmarks.reorgs
+
+bench-submitters: install  ## 32 processes send 20,000 proofs, each several times, to PostgreSQL and SQLite; SERIALIZABLE beside
+	$(BIN)/python -m benchmarks.submitters
+	$(BIN)/python -m benchmarks.submitters --isolation
+
+.PHONY: bench-submitters
+.PHONY: bench-reorgs
 .PHONY: bench-false-rejections bench-proof-of-learning bench-node-cost bench-throughput bench-verifier-cost
-.PHONY: bench-portable bench-cheats bench-economics
+.PHONY: bench-portable bench-cheats bench-economics bench-detection
