@@ -33,6 +33,7 @@ test: lint node-packages  ## lint, then the whole test suite: two files at a tim
 contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(NPM_CI) contracts/solidity
 	$(BIN)/python -m contracts.compile
+	$(BIN)/python -m tests.contracts.currencies
 
 migration: install  ## write the revision that brings the database to ledger/tables.py: make migration m="what it does"
 	$(BIN)/python -m ledger.migrations.revise "$(m)"
@@ -123,3 +124,13 @@ bench-submitters: install  ## 32 processes send 20,000 proofs, each several time
 .PHONY: bench-reorgs
 .PHONY: bench-false-rejections bench-proof-of-learning bench-node-cost bench-throughput bench-verifier-cost
 .PHONY: bench-portable bench-cheats bench-economics bench-detection
+
+bench-million-payees: install node-packages  ## an epoch of a million payees: root, rows, proofs, beside OpenZeppelin's tree
+	$(BIN)/python -m benchmarks.million_payees
+
+bench-kills: install node-packages  ## kill -9 at random and at every crash point, and a naive relayer beside (long)
+	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m benchmarks.kills --points
+	$(BIN)/python -m benchmarks.kills --naive
+
+.PHONY: bench-million-payees bench-kills

@@ -23,7 +23,6 @@ def open_pledge(ledger: Ledger, message: PledgeOpening, signature: bytes) -> Non
     key = ledger.check(message, signature, node)
     if "0x" + Pledge(message.salt, message.fake).seal(node).hex() != sealed:
         raise OpeningMismatch("salt and fake are not what the proof's pledge was sealed over")
-    threshold = ledger.chain.registry.threshold()
     with ledger.store.write() as session:
         proof = require_proof(session, proof_id)
         if session.get(PledgeRow, proof_id) is not None:
@@ -33,4 +32,4 @@ def open_pledge(ledger: Ledger, message: PledgeOpening, signature: bytes) -> Non
         ledger.keep(session, message, signature, node, key)
         session.add(PledgeRow(proof=proof_id, fake=message.fake, message=key))
         log.append(session, "pledge-opened", message=to_json(message), signature="0x" + signature.hex())
-        verdicts.decide(ledger, session, proof, threshold)
+        verdicts.decide(ledger, session, proof)

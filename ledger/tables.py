@@ -291,7 +291,7 @@ class ContributionRow(SealedRow, table=True):
 
     run: str = Field(primary_key=True)
     subject: str = Field(primary_key=True)
-    kind: int
+    kind: int = large()
     author: str
     weight: int = units()
     message: str

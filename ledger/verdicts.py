@@ -39,7 +39,7 @@ def submit(ledger: Ledger, message: Verdict, signature: bytes) -> None:
         decide(ledger, session, proof)
 
 
-def decide(ledger: Ledger, session: Session, proof: Proof, _live: int | None = None) -> None:  # pledges.py gives it
+def decide(ledger: Ledger, session: Session, proof: Proof) -> None:
     """Post, void or escalate a pending proof where its verdicts, or the time that passed, allow it.
 
     The first stage hears everybody: ended by its first rejection, a liar could point at honest work before the one

@@ -18,7 +18,7 @@ from ledger.enrolment import require_run
 from ledger.errors import AlreadyDecided, BindingMismatch, NotFound, NotVerifier, RoundClosed, TooEarly
 from ledger.proofs import require_proof
 from ledger.service import Ledger
-from ledger.tables import ChallengeRow, Proof, Resolution, VerdictRow
+from ledger.tables import ChallengeRow, Proof, Resolution, Round, VerdictRow
 
 
 def bind(ledger: Ledger, message: WorkWitness, signature: bytes) -> None:
@@ -68,13 +68,11 @@ def audit_decided(ledger: Ledger) -> None:
         audited = select(WorkAuditRow.proof)
         waiting = select(Proof).where(Proof.state != "pending", col(Proof.id).not_in(audited))
         due = [p.id for p in session.exec(waiting) if _is_due(ledger, session, p)]
-    if not due:
-        return
-    threshold = ledger.chain.registry.threshold()
     for proof_id in due:
         with ledger.store.write() as session:
             proof = require_proof(session, proof_id)
             if session.get(WorkAuditRow, proof_id) is None:
+                threshold = session.get_one(Round, (proof.run, proof.number)).threshold
                 _audit(ledger, session, proof, threshold)
 
 

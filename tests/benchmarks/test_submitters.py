@@ -1,4 +1,4 @@
-"""A slice of the benchmark: eight processes, four hundred proofs, each sent by three of them, on both databases."""
+"""A slice of the benchmark: eight processes, two hundred proofs, each sent by three of them, on both databases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ledger.tables import Transfer
 from tests.databases import KINDS, fresh_database
 
 pytestmark = pytest.mark.integration
-WRITERS, EVENTS = 8, 400
+WRITERS, EVENTS = 8, 200
 
 
 def test_every_event_is_sent_by_several_neighbours() -> None:

@@ -21,7 +21,7 @@ from ledger.errors import SchemaNewer, SchemaUnknown
 from ledger.store import Store
 from tests import postgres
 from tests.databases import empty_database
-from tests.ledger.test_store import only_postgresql
+from tests.ledger.test_store import only_postgresql, sample
 
 pytestmark = pytest.mark.integration
 OPEN = "import sys; from ledger.store import Store; Store(sys.argv[1])"
@@ -104,10 +104,11 @@ def test_a_newer_database_is_refused_and_left_alone(database: str) -> None:
 
 def test_a_database_from_before_there_were_revisions_is_taken_over(empty: str) -> None:
     """Its rows stay, its triggers are made."""
-    engine = connect(empty)
+    cursor, engine = SQLModel.metadata.tables["cursor"], connect(empty)
     SQLModel.metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(cursor.insert().values({c.name: sample(c) for c in cursor.columns} | {"block": 7}))
     engine.dispose()
-    run(empty, "INSERT INTO cursor (name, block, hash) VALUES ('final', 7, '0x')")
     store = Store(empty)
     with store.engine.connect() as connection:
         assert unguarded(connection, wanted_guards()) == []

@@ -362,9 +362,10 @@ def test_the_log_proves_an_upheld_appeal_and_a_forged_one_is_refused(court: Cour
     entries = world.get("/log/entries")["entries"]
     authority = authority_of(world.place.w3, world.place.deployment)
     read(authority, entries)
+    wider = replace(authority, widest_since=lambda block: replace(authority.widest_since(block), threshold=3))
+    without_posting = [e for e in entries if '"proof-posted"' not in e["body"]]
     with pytest.raises(AuditFailed, match="ruling under 2 signatures"):
-        wider = replace(authority, widest_since=lambda block: replace(authority.widest_since(block), threshold=3))
-        read(wider, [e for e in entries if '"proof-posted"' not in e["body"]])
+        read(wider, without_posting)
 
 
 def read(authority: Authority, entries: list[dict[str, Any]]) -> None:

@@ -98,7 +98,7 @@ def upgrade() -> None:
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("run", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
-        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("weight", sa.String(78).with_variant(sa.Numeric(78, 0), "postgresql"), nullable=False),
         sa.Column("message", sa.String(), nullable=False),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Integer, Table, text
 from sqlmodel import Session, SQLModel
 
 from ledger.fsck.finding import Finding
 from ledger.store import Store
+from ledger.tables import Units
 
 
 @contextmanager
@@ -48,8 +51,8 @@ def _flip(store: Store, table: Table, column: str) -> Callable[[], None] | None:
         row = connection.execute(text(f'SELECT {names}, {quoted} FROM "{table.name}" LIMIT 1')).first()
         if row is None:
             return None
-        old, where = row[-1], dict(zip(keys, row[:-1], strict=True))
-        new = flipped(old)
+        old, where = _plain(row[-1]), dict(zip(keys, row[:-1], strict=True))
+        new = flipped(old, numbers=isinstance(table.columns[column].type, Integer | Units))
         _set(connection, table, quoted, new, where)
     moved = where | ({column: new} if column in where else {})
 
@@ -66,15 +69,24 @@ def _set(connection: Connection, table: Table, quoted: str, value: Any, where: d
     connection.execute(text(f'UPDATE "{table.name}" SET {quoted} = :value WHERE {condition}'), keys | {"value": value})
 
 
-def flipped(value: Any) -> Any:
-    """The stored value with one bit changed; nothing turns into a 1."""
+def flipped(value: Any, numbers: bool) -> Any:
+    """The stored value with one bit changed; nothing turns into a 1, of the kind that the column holds."""
     if value is None:
-        return 1
-    if isinstance(value, int):
-        return value ^ (1 << 20)  # a low bit may give a key that another row has
+        return 1 if numbers else "1"
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | Decimal):
+        return int(value) ^ (1 << 20)  # a low bit may give a key that another row has
     if isinstance(value, bytes):
         return bytes([value[0] ^ 1]) + value[1:]
+    if value.endswith(("]", "}")):  # PostgreSQL takes no document that is none
+        return f"[{value}]"
     return value[:-1] + chr(ord(value[-1]) ^ 1) if value else "\x01"
+
+
+def _plain(value: Any) -> Any:
+    """PostgreSQL's driver decodes documents."""
+    return json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def _without_triggers(connection: Connection) -> list[str]:
