@@ -15,6 +15,7 @@ from eth_account import Account
 
 from api.app import create_app, open_ledger
 from api.settings import ServerSettings
+from commonweight.lifetime import die_with_parent
 from contracts.chain import connect
 from ledger import crash_points, keeper
 from ledger.relay_rules import RelayRules
@@ -26,12 +27,14 @@ INTERVAL = 0.05
 def serve(settings: ServerSettings, port: int, _crash: str = "") -> None:
     """The API, with no keeper in it."""
     logging.disable()
+    die_with_parent()
     uvicorn.run(create_app(settings), host="127.0.0.1", port=port, log_level="critical")
 
 
 def keep(settings: ServerSettings, part: str, crash: str = "") -> None:
     """One part of the keeper; `crash` is a setting of ledger/crash_points.py."""
     logging.disable()
+    die_with_parent()
     os.environ[crash_points.VARIABLE] = crash
     crash_points._armed = crash_points._from_environment(crash)
     keeper.run(replace(open_ledger(settings), relay=RULES), threading.Event(), INTERVAL, (part,))

@@ -44,6 +44,7 @@ from tests.paid_epoch import PaidEpoch
 
 CLAIMS_PER_KILL = 8
 BLOCK_SECONDS = 0.25
+WRITE_EVERY = 4  # seconds between the chain node's dumps
 SLOTS = 16  # finality is 32 blocks behind: more than a killed node forgets
 VICTIMS = {"api": 6, "settlement": 8, "indexer": 5, "chain": 1}
 PATIENCE = 300.0
@@ -77,10 +78,12 @@ class Bench:
 
     def __init__(self, folder: Path, claims: int, seed: int) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - not a secret
-        self.anvil = Anvil(SLOTS, folder / "chain.json", write_every=2)
+        self._state = folder / "chain.json"
+        self.anvil = Anvil(SLOTS, self._state, write_every=WRITE_EVERY)
         self.anvil.start()
         self.place = PaidEpoch(self.anvil, claims)
         self.anvil.mine(2 * SLOTS + 2)
+        self._dumped = time.time()
         self.ledger = self.place.ledger(folder)
         deployment = folder / "deployment.json"
         deployment.write_text(self.place.deployment.to_json())
@@ -115,9 +118,15 @@ class Bench:
             self.workers[victim].kill()
             self.workers[victim].start()
             return
+        self._until(lambda: self._written() > self._dumped, "the chain node has written its blocks down")
+        self._dumped = self._written()
+        time.sleep(self.rng.uniform(0, WRITE_EVERY / 2))  # what comes from now on is forgotten
         with self._chain:
             self.anvil.kill()
             self.anvil.start()
+
+    def _written(self) -> float:
+        return self._state.stat().st_mtime if self._state.exists() else 0.0
 
     def check(self) -> None:
         """Events, journal and supply at one moment. Raises AssertionError."""

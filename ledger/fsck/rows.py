@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import inspect
+from sqlalchemy import Boolean, Integer, inspect, type_coerce
 from sqlmodel import Session, select
 
 from ledger.fsck.finding import Finding
@@ -22,11 +22,25 @@ def sealed_tables() -> list[type[SealedRow]]:
 def check_rows(session: Session) -> Iterator[Finding]:
     """A finding for every row that is not what was written."""
     for table in sealed_tables():
+        yield from _odd_booleans(session, table)
         try:
             for row in session.exec(select(table).execution_options(yield_per=BATCH)):
                 yield from _check(table, row)
         except (ValueError, TypeError, LookupError) as error:  # a column that does not read as its type any more
             yield from _unreadable(session, table, error)
+
+
+def _odd_booleans(session: Session, table: type[SealedRow]) -> Iterator[Finding]:
+    """SQLite keeps any number in a boolean's place, and every number but 0 reads as true."""
+    if session.connection().dialect.name != "sqlite":
+        return
+    mapper = inspect(table)
+    for column in (c for c in mapper.columns if isinstance(c.type, Boolean)):
+        odd = select(*mapper.primary_key).where(type_coerce(column, Integer).not_in([0, 1]))
+        for key in session.execute(odd).all():
+            yield Finding(
+                str(table.__tablename__), ", ".join(map(str, key)), f"has neither true nor false as {column.name}"
+            )
 
 
 def _check(table: type[SealedRow], row: SealedRow) -> Iterator[Finding]:

@@ -38,6 +38,8 @@ def _value(solidity: str, extreme: bool, chance: random.Random) -> Any:
         return f"0x{2**160 - 1 if extreme else chance.getrandbits(160):040x}"
     if solidity == "bool":
         return extreme
+    if solidity == "string":
+        return "~" * 200 if extreme else "".join(chr(chance.randint(0x20, 0x7E)) for _ in range(chance.randint(1, 80)))
     bits = int(solidity.removeprefix("uint"))
     return 2**bits - 1 if extreme else chance.getrandbits(bits)
 

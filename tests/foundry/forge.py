@@ -28,11 +28,15 @@ def forge(*arguments: str, folder: Path = CONTRACTS, **settings: str) -> subproc
     """Run forge in a folder with a foundry.toml; settings are FOUNDRY_ variables."""
     chosen = {f"FOUNDRY_{name.upper()}": value for name, value in settings.items()}
     environment = {**os.environ, **chosen, "NO_COLOR": "1"}
-    # The binary itself: the script that npm puts before it (1.7.1) ends with 0 whatever the binary ends with.
-    (binary,) = PACKAGES.glob("forge-*/bin/forge")
     return subprocess.run(
-        [str(binary), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [str(binary()), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
+
+
+def binary() -> Path:
+    """Forge itself: the script that npm puts before it (1.7.1) ends with 0 whatever the binary ends with."""
+    (found,) = PACKAGES.glob("forge-*/bin/forge")
+    return found
 
 
 class Sources:

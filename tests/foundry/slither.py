@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.foundry.forge import CONTRACTS, ForgeRefused, forge
+from tests.foundry.forge import CONTRACTS, ForgeRefused, binary, forge
 
 ANSWERS = CONTRACTS / "slither.md"
 SLITHER = CONTRACTS / "foundry" / ".slither" / "bin" / "slither"
@@ -36,8 +36,10 @@ def found() -> dict[Finding, str]:
         info, report = Path(folder) / "info", Path(folder) / "report.json"
         _build(Path(folder), info)
         arguments = ["--foundry-build-info-directory", str(info), "--json", str(report)]
+        # It asks forge for the configuration.
+        environment = {**os.environ, "PATH": f"{binary().parent}{os.pathsep}{os.environ['PATH']}"}
         done = subprocess.run(
-            [str(SLITHER), ".", *arguments], cwd=CONTRACTS, env=os.environ, capture_output=True, text=True, check=False
+            [str(SLITHER), ".", *arguments], cwd=CONTRACTS, env=environment, capture_output=True, text=True, check=False
         )
         if not report.exists():
             raise ForgeRefused(done.stdout + done.stderr)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,8 +18,9 @@ from ledger import journal
 from ledger.errors import JournalConflict, NotFound
 from ledger.store import Store
 from ledger.tables import Resolution, Transfer
+from tests.databases import fresh_database
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 ACCOUNTS = st.sampled_from(["ada", "ben", "cal"])
 BOOKS = st.sampled_from(["work", "units"])
 IDS = st.sampled_from([f"t{i}" for i in range(6)])
@@ -29,21 +32,35 @@ def transfer(name: str = "t", amount: int = 5, pending: bool = True, **other: st
     return Transfer(id=name, amount=amount, pending=pending, made=1, **fields)
 
 
+_databases = ExitStack()
+
+
 @cache
-def shared_store() -> Store:
-    """One database in memory for all examples."""
-    return Store("sqlite://")
+def shared_store(kind: str) -> Store:
+    """One database for all examples: in memory, or on PostgreSQL."""
+    if kind == "sqlite":
+        return Store("sqlite://")
+    return Store(_databases.enter_context(fresh_database(kind, Path())))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drop_databases() -> Iterator[None]:
+    yield
+    shared_store.cache_clear()
+    _databases.close()
 
 
 class Journal(RuleBasedStateMachine):
     """Amounts conserve, ids are used once, ends are final; whatever is refused leaves no trace."""
 
+    kind = "sqlite"
     transfers = Bundle("transfers")
 
     @initialize()
     def open(self) -> None:
-        self.session = Session(shared_store().engine)
-        self.session.connection().execute(text("BEGIN"))  # rolled back at the end: every example starts empty
+        self.session = Session(shared_store(self.kind).engine)
+        if self.kind == "sqlite":
+            self.session.connection().execute(text("BEGIN"))  # rolled back at the end: every example starts empty
         self.made: dict[str, tuple[object, ...]] = {}
         self.ends: dict[str, str] = {}
 
@@ -116,8 +133,14 @@ class Journal(RuleBasedStateMachine):
             self.session.close()
 
 
-TestJournal = Journal.TestCase
-TestJournal.settings = settings(
+class JournalOnPostgresql(Journal):
+    """The same on the other database; its transaction has begun by itself."""
+
+    kind = "postgresql"
+
+
+TestJournal, TestJournalOnPostgresql = Journal.TestCase, JournalOnPostgresql.TestCase
+TestJournal.settings = TestJournalOnPostgresql.settings = settings(
     max_examples=30, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 

@@ -20,7 +20,7 @@ from ledger.errors import NotFound
 from ledger.store import Store
 from ledger.tables import LogNode
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 SIZE = 13
 
 
