@@ -23,7 +23,7 @@ from tests.removed_checks.mutants import PYTHON, SOLIDITY, Mutant
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("contracts", "ledger", "api", "trainer", "verifier", "commonweight", "tests")
-OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore")
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore", "-k", "not postgresql")
 LEFT_OUT = shutil.ignore_patterns("node_modules", "__pycache__", ".*")
 
 

@@ -51,7 +51,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "Merkle path: the ledger takes any opening": Mutant(
         "ledger/proofs.py", "KECCAK_TREE.check_inclusion(entry, message.boundary, count, path, root)", "pass",
-        ("tests/api/test_training_refusals.py::test_an_opening_is_refused[path of another boundary]",),
+        ("tests/api/test_training_refusals.py::test_an_opening_is_refused[sqlite-path of another boundary]",),
     ),
     "pseudo-gradient": Mutant(
         "verifier/checks.py", "if not follows == state_digest(gradient) == proof.pseudoGradient:", "if False:",
