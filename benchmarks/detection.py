@@ -137,9 +137,7 @@ class InlineApp(VerifierApp):
 
     def send_task(self, name: str, args: Sequence[Any], task_id: str | None = None, **_: Any) -> AsyncResult:
         """Be this verifier's worker for one task."""
-        if tasks.settings is not self.settings:
-            tasks.settings = self.settings
-            tasks.client.cache_clear()
+        tasks.settings = self.settings
         done = tasks.app.tasks[name].apply(args=tuple(args), task_id=task_id)
         self.backend.store_result(done.id, done.result, done.state, traceback=done.traceback)
         return AsyncResult(done.id, app=self)

@@ -41,7 +41,7 @@ def keep(settings: ServerSettings, part: str, crash: str = "") -> None:
 
 
 def pay_naively(url: str, key: str, database: Path) -> None:
-    """Send a wei to each who waits, then note that it is done: what an outbox is there to avoid."""
+    """Send a wei to each who waits, see it mined, then note that it is done: what an outbox is there to avoid."""
     w3, account = connect(url), Account.from_key(key)
     with closing(sqlite3.connect(database, timeout=30)) as rows:
         for (name,) in rows.execute("SELECT name FROM payment WHERE done = 0").fetchall():
@@ -49,6 +49,7 @@ def pay_naively(url: str, key: str, database: Path) -> None:
                 "to": name, "value": 1, "gas": 21_000, "gasPrice": w3.eth.gas_price, "chainId": w3.eth.chain_id,
                 "nonce": w3.eth.get_transaction_count(account.address, "pending"),
             }  # fmt: skip
-            w3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
+            sent = w3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
+            w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.01)
             rows.execute("UPDATE payment SET done = 1 WHERE name = ?", (name,))
             rows.commit()

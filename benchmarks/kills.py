@@ -11,6 +11,7 @@ loses what it had not written down when it is killed, so its blocks are taken ba
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import random
@@ -50,7 +51,7 @@ VICTIMS = {"api": 6, "settlement": 8, "indexer": 5, "chain": 1}
 PATIENCE = 300.0
 ACTIONS = ("kill", "raise", "hang")
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["benchmarks.kill_workers"])
+CONTEXT.set_forkserver_preload(["__main__", "benchmarks.kill_workers"])
 
 
 class Worker:
@@ -78,7 +79,7 @@ class Bench:
 
     def __init__(self, folder: Path, claims: int, seed: int) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - not a secret
-        self._state = folder / "chain.json"
+        self._state, self._kept = folder / "chain.json", folder / "chain.kept.json"
         self.anvil = Anvil(SLOTS, self._state, write_every=WRITE_EVERY)
         self.anvil.start()
         self.place = PaidEpoch(self.anvil, claims)
@@ -119,11 +120,21 @@ class Bench:
             self.workers[victim].start()
             return
         self._until(lambda: self._written() > self._dumped, "the chain node has written its blocks down")
-        self._dumped = self._written()
+        self._until(self._keep_dump, "a dump is whole")
         time.sleep(self.rng.uniform(0, WRITE_EVERY / 2))  # what comes from now on is forgotten
         with self._chain:
             self.anvil.kill()
+            shutil.copy(self._kept, self._state)
             self.anvil.start()
+            self._dumped = self._written()
+
+    def _keep_dump(self) -> bool:
+        """A copy of the newest dump, if it is whole: anvil writes in place, and a kill may come halfway."""
+        shutil.copy(self._state, self._kept)
+        with suppress(ValueError):
+            json.loads(self._kept.read_bytes())
+            return True
+        return False
 
     def _written(self) -> float:
         return self._state.stat().st_mtime if self._state.exists() else 0.0
@@ -258,8 +269,11 @@ def naive(count: int, payments: int, seed: int, folder: Path) -> dict[str, Any]:
         anvil.rpc("anvil_setBalance", Account.from_key(key).address, hex(10**22))
         for _ in range(count):
             process = CONTEXT.Process(target=kill_workers.pay_naively, args=(anvil.url, key, database), daemon=True)
+            before = _done(database)
             process.start()
-            process.join(rng.uniform(0.2, 0.6))
+            while process.is_alive() and _done(database) == before:
+                time.sleep(0.005)
+            process.join(rng.uniform(0, 0.1))
             process.kill()
             process.join()
         process = CONTEXT.Process(target=kill_workers.pay_naively, args=(anvil.url, key, database), daemon=True)
@@ -268,6 +282,11 @@ def naive(count: int, payments: int, seed: int, folder: Path) -> dict[str, Any]:
         balances = Counter(int(anvil.w3.eth.get_balance(name)) for name in names)
     twice = sum(times for wei, times in balances.items() if wei > 1)
     return {"kills": count, "payments": payments, "paid twice": twice, "not paid": balances[0]}
+
+
+def _done(database: Path) -> int:
+    with closing(sqlite3.connect(database, timeout=30)) as rows:
+        return int(rows.execute("SELECT sum(done) FROM payment").fetchone()[0])
 
 
 def _accepted(http: httpx.Client, account: str) -> bool:

@@ -56,15 +56,22 @@ class Load:
     def decide(self) -> None:
         """The timelock writes a decision, as after a vote."""
         self._decided += 1
+        self._write(self._decided)
+
+    def _write(self, number: int) -> None:
         models, place = self._place.model.models, self._place
-        call = models.decide(place.model.model, self._decided.to_bytes(32, "big"), "inner_lr", f"0.{self._decided:04d}")
+        call = models.decide(place.model.model, number.to_bytes(32, "big"), "inner_lr", f"0.{number:04d}")
         place.anvil.rpc(
             "eth_sendTransaction",
             {"from": place.deployment.timelock, "to": call.address, "data": call._encode_transaction_data()},
         )
 
     def send_again(self) -> None:
-        """Holders' wallets send what a reorg dropped."""
+        """Holders' wallets and the timelock send what a reorg dropped."""
+        made = {decision.value for decision in self._place.model.models.decisions(self._place.model.model)}
+        for number in range(1, self._decided + 1):
+            if f"0.{number:04d}" not in made:
+                self._write(number)
         for raw in self.raw.values():
             self._place.w3.provider.make_request(cast(Any, "eth_sendRawTransaction"), [raw])
 

@@ -51,6 +51,7 @@ NODE = str(Account.from_key(KEY).address)
 
 def published_proof(config: RunConfig, corpus: Corpus, folder: Path) -> Case:
     """An honest round of `config`, committed to, signed, and with every boundary opened into `folder`."""
+    config = replace(config, corpus_digest=corpus.digest)
     batches = batch_source(corpus.train, config, DATA_SEED, 1, NODE)
     start = start_tensors(initial_theta(config), None)
     done = run_inner(config, start, batches)

@@ -13,7 +13,7 @@ from contracts.messages import RunManifest
 from contracts.run_config import RunConfig
 from contracts.tensorfile import pack, state_digest
 from trainer.client import ApiClient, deadline, octets
-from trainer.corpus import default_corpus, load_corpus
+from trainer.corpus import corpus_of
 from trainer.state import initial_theta
 
 
@@ -42,7 +42,7 @@ def launch_run(
     limits: LimitTable | None = None,
 ) -> str:
     """Create the run and return its id; with limits it is a bounded one. Raises InvalidRunConfig and ApiProblem."""
-    corpus = load_corpus(data) if data else default_corpus()
+    corpus = corpus_of(data)
     bounded = {} if limits is None else {"profile": "bounded", "limits_digest": limits.digest().hex()}
     fields = asdict(RunConfig()) | {"corpus_digest": corpus.digest} | bounded | dict(overrides)
     config = RunConfig.from_json(json.dumps(fields))

@@ -6,6 +6,7 @@ import os
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,12 @@ _FIRST = "pydoc_data/topics.py"
 _HELD_OUT_OF_256 = 13  # about 5 %
 
 
+class WrongCorpus(CommonweightError):
+    """The data on this machine is not the run's."""
+
+    code = "wrong-corpus"
+
+
 class UnusableCorpus(CommonweightError):
     """The data cannot be read, or is too small to train and evaluate on."""
 
@@ -34,13 +41,23 @@ class Corpus:
     train: NDArray[np.uint8]
     held_out: NDArray[np.uint8]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """BLAKE3 over the length of the training part and both parts, as 64 hex digits."""
         hasher = blake3(len(self.train).to_bytes(8, "little"))
         hasher.update(self.train.tobytes())
         hasher.update(self.held_out.tobytes())
         return hasher.hexdigest()
+
+    def require(self, digest: str) -> None:
+        """That this is the text of a run with this `corpus_digest`. Raises WrongCorpus."""
+        if self.digest != digest:
+            raise WrongCorpus(f"the run trains on {digest[:16]}…, this data is {self.digest[:16]}…")
+
+
+def corpus_of(paths: Sequence[Path]) -> Corpus:
+    """The text of these files and folders; without any, the default one. Raises UnusableCorpus."""
+    return load_corpus(paths) if paths else default_corpus()
 
 
 def default_corpus(cap_bytes: int = DEFAULT_CAP_BYTES) -> Corpus:

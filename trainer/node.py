@@ -12,7 +12,6 @@ from typing import Any
 
 from eth_utils import keccak
 
-from contracts.errors import CommonweightError
 from contracts.messages import Heartbeat, NodeEnrolment, Opening, PledgeOpening
 from contracts.run_config import RunConfig
 from contracts.state_layout import inner_digest
@@ -21,7 +20,7 @@ from trainer import cheats
 from trainer.canary import Canary
 from trainer.client import ApiClient, ApiProblem, deadline, octets
 from trainer.conduct import Disclosure, Job
-from trainer.corpus import Corpus, default_corpus, load_corpus
+from trainer.corpus import corpus_of
 from trainer.inner_step import StepResult
 from trainer.state import Tensors, inner_of, layout, start_tensors, theta_layout
 from trainer.trajectory import OnStep, Trajectory
@@ -30,12 +29,6 @@ NEWS_SECONDS = 2.0
 IN_MEMORY_BYTES = 2**30
 TOO_SLOW = ("not-enrolled", "round-closed")
 HEARTBEAT_SECONDS = 1.0
-
-
-class WrongCorpus(CommonweightError):
-    """The data on this machine is not the run's."""
-
-    code = "wrong-corpus"
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,7 @@ class Node:
         self.settings, self._report = settings, report
         self._conduct = Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat)
         self.client = ApiClient(settings.api_url, settings.key)
-        self._corpus = load_corpus(settings.data) if settings.data else default_corpus()
+        self._corpus = corpus_of(settings.data)
         self._step = 0
         self._owned_up: set[str] = set()
         settings.folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +107,7 @@ class Node:
         self, current: dict[str, Any], place: dict[str, Any], standing: dict[str, Any] | None, stop: threading.Event
     ) -> None:
         config = RunConfig.from_json(current["config"])
-        _check_corpus(config, self._corpus)
+        self._corpus.require(config.corpus_digest)
         job = Job(self.client, current, config, self._corpus, self._start(config, current, place))
         with self._heartbeats(job.number):
             self._report(Progress("training", job.number))
@@ -268,11 +261,6 @@ def run_node(settings: NodeSettings, report: Report, stop: threading.Event) -> N
 def _is_due(current: dict[str, Any], standing: dict[str, Any] | None) -> bool:
     """Whether the round still takes a proof of this node, or openings for the one that it has."""
     return bool(current["phase"] == "training" if standing is None else standing["state"] == "pending")
-
-
-def _check_corpus(config: RunConfig, corpus: Corpus) -> None:
-    if corpus.digest != config.corpus_digest:
-        raise WrongCorpus(f"the run trains on {config.corpus_digest[:16]}…, this data is {corpus.digest[:16]}…")
 
 
 def _hexed(path: Sequence[bytes]) -> list[str]:

@@ -8,7 +8,6 @@ from contracts.messages import BisectionMove, from_json
 from contracts.reasons import Reason
 from contracts.signing import require_signer
 from contracts.tensorfile import unpack
-from trainer.batches import BatchSource, batch_source
 from trainer.bisect import state_after, state_name
 from trainer.client import octets
 from trainer.corpus import Corpus
@@ -20,7 +19,7 @@ from verifier.errors import CannotJudge, CheckFailed
 def named_state(case: Case, segment: int, step: int, corpus: Corpus) -> bytes:
     """What the respondent calls the state after `step`, recomputed from the segment's opened start. 32 bytes."""
     start = case.opened(segment, segment)
-    return state_name(state_after(case.config, start, segment * case.config.segment, step, _batches(case, corpus)))
+    return state_name(state_after(case.config, start, segment * case.config.segment, step, case.batches(corpus)))
 
 
 def judge(case: Case, appeal: dict[str, Any], corpus: Corpus) -> bool:
@@ -36,7 +35,7 @@ def judge(case: Case, appeal: dict[str, Any], corpus: Corpus) -> bool:
     start = unpack(case.client.blob(appeal["opening_blob"]), layout(case.config))
     if state_name(start) != _agreed(case, appeal):
         raise CannotJudge("the opened state is not the one that both parties named")
-    end = state_after(case.config, start, appeal["agreed"], appeal["disputed"], _batches(case, corpus))
+    end = state_after(case.config, start, appeal["agreed"], appeal["disputed"], case.batches(corpus))
     return state_name(end) == _claimed(case, appeal)
 
 
@@ -75,8 +74,3 @@ def _signed_move(case: Case, appeal: dict[str, Any], given: dict[str, Any]) -> B
     if (move.proof, move.step) != (octets(appeal["proof"]), given["step"]):
         raise CannotJudge("a move is about another proof or step than the server says")
     return move
-
-
-def _batches(case: Case, corpus: Corpus) -> BatchSource:
-    proof = case.commitment
-    return batch_source(corpus.train, case.config, proof.dataSeed, proof.round, proof.node)

@@ -15,7 +15,7 @@ from typing import Any
 from contracts.run_config import RunConfig
 from contracts.tensorfile import unpack
 from trainer.batches import batch_source
-from trainer.corpus import default_corpus, load_corpus
+from trainer.corpus import corpus_of
 from trainer.state import layout
 from trainer.variants import Variant, computing, segment_end
 from verifier.bounded import distance, residual
@@ -48,7 +48,7 @@ def main() -> None:
     """Read the request, answer a line per segment, then the profile and how far the residuals agree."""
     request = Request(**json.loads(sys.stdin.read()))
     config, variant = RunConfig.from_json(request.config), Variant(**request.variant)
-    corpus = load_corpus([Path(p) for p in request.data]) if request.data else default_corpus()
+    corpus = corpus_of([Path(p) for p in request.data])
     batches = batch_source(corpus.train, config, bytes.fromhex(request.data_seed), 1, request.node)
     folder, drift = Path(request.folder), Drift.none()
     with computing(variant):

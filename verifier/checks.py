@@ -92,6 +92,12 @@ class Case:
         """The proof, its signature checked. Raises BadSignature and BadField."""
         return step_proof(self.client, self.view)
 
+    def batches(self, corpus: Corpus) -> BatchSource:
+        """The node's batches, from its seed. Raises WrongCorpus: on other text every honest node would look a cheat."""
+        corpus.require(self.config.corpus_digest)
+        proof = self.commitment
+        return batch_source(corpus.train, self.config, proof.dataSeed, proof.round, proof.node)
+
     def opened(self, boundary: int, segment: int) -> State:
         """The full state at a boundary; what is wrong with it counts as `segment`'s. Raises CheckFailed."""
         return opened_state(self.client, self.view["openings"], self.commitment, self.config, boundary, segment)
@@ -120,12 +126,12 @@ class Replayed:
 
 
 def check_segment(case: Case, segment: int, corpus: Corpus, memory: Path | None = None) -> Replayed:
-    """Checks 3 and 4 for one segment. Raises CheckFailed with the measured error, and CannotJudge.
+    """Checks 3 and 4 for one segment. Raises CheckFailed with the measured error, CannotJudge and WrongCorpus.
 
     `memory` is the folder where this verifier follows each node's residuals in bounded runs.
     """
-    start, proof, limits = case.opened(segment, segment), case.commitment, case.limits
-    batches = batch_source(corpus.train, case.config, proof.dataSeed, proof.round, proof.node)
+    batches, start = case.batches(corpus), case.opened(segment, segment)
+    proof, limits = case.commitment, case.limits
     inside: list[bytes] = []
     note = (lambda state: inside.append(boundary_entry(state))) if case.is_common(segment) else None
     end = _replay(case, start, segment, batches, note)

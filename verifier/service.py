@@ -14,8 +14,10 @@ from contracts.chain import connect
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
 from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
+from contracts.run_config import RunConfig
 from contracts.verifier_registry import VerifierSet
 from trainer.client import ApiClient, deadline, octets
+from trainer.corpus import corpus_of
 from verifier.audit import LogAudit
 from verifier.chain_authority import authority_of
 from verifier.draws import DrawChain
@@ -66,7 +68,9 @@ class VerifierService:
         self._duties = Duties(self.client, settings.run, settings.folder, self._app, settings.attempts)
 
     def anchor(self) -> None:
-        """Bind to the hash chain before the first round."""
+        """Bind to the hash chain before the first round. Raises WrongCorpus: on other text no replay could stand."""
+        run = self.client.get(f"/runs/{self.settings.run}")
+        corpus_of(self.settings.data).require(RunConfig.from_json(run["config"]).corpus_digest)
         message = DrawAnchor(
             octets(self.settings.run), self.client.address, self._draws.anchor(), self._draws.length, deadline()
         )

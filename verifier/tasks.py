@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from trainer.client import ApiClient
-from trainer.corpus import Corpus, default_corpus, load_corpus
+from trainer.corpus import Corpus, corpus_of
 from verifier import appeals, checks, outer_step
 from verifier.errors import CheckFailed
 from verifier.queue import make_app
@@ -19,16 +19,22 @@ settings = VerifierSettings.from_environment()
 app = make_app(settings)
 
 
-@cache
 def client() -> ApiClient:
     """One connection per worker process; blobs are shared with its siblings through the folder."""
+    return _client(settings)
+
+
+def corpus() -> Corpus:
+    """The run's text."""
+    return _corpus(settings.data)
+
+
+@cache
+def _client(settings: VerifierSettings) -> ApiClient:
     return ApiClient(settings.api_url, settings.key, settings.folder / "blobs")
 
 
-@cache
-def corpus() -> Corpus:
-    """The run's text."""
-    return load_corpus(settings.data) if settings.data else default_corpus()
+_corpus = cache(corpus_of)
 
 
 @app.task(name="verifier.check_segment", shared=False)  # type: ignore[untyped-decorator]
@@ -57,7 +63,7 @@ def check_end(proof: str) -> dict[str, Any]:
 @app.task(name="verifier.merge", shared=False)  # type: ignore[untyped-decorator]
 def merge(run: str, number: int) -> dict[str, Any]:
     """Compute the outer step of a round and upload it."""
-    return outer_step.compute(client(), run, number, corpus().held_out)
+    return outer_step.compute(client(), run, number, corpus())
 
 
 @app.task(name="verifier.named_state", shared=False)  # type: ignore[untyped-decorator]

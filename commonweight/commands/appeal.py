@@ -40,14 +40,14 @@ def appeal(
     from contracts.chain import connect, send
     from contracts.verifier_registry import VerifierRegistry
     from trainer.client import ApiClient, octets
-    from trainer.corpus import default_corpus, load_corpus
+    from trainer.corpus import corpus_of
     from trainer.defence import Defence
 
     stop, account = stop_on_signals(), open_keystore(keystore)
     client = ApiClient(api, account.key.hex())
     w3 = connect(rpc_url)
     registry = VerifierRegistry(w3, client.network["deployment"]["verifier_registry"])
-    corpus = load_corpus(data) if data else default_corpus()
+    corpus = corpus_of(data or ())
     bond = registry.bond()
     send(w3, account, registry.open_appeal(octets(proof)), value=bond)
     if not as_json:

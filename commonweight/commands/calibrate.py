@@ -44,7 +44,7 @@ def calibrate(
     A limit is ten times the largest honest error; a pair is refused if a cheat exceeds its limit by less than ten.
     """
     from contracts.run_config import RunConfig
-    from trainer.corpus import default_corpus, load_corpus
+    from trainer.corpus import corpus_of
     from trainer.variants import Variant
     from verifier.calibration import Plan
     from verifier.calibration import calibrate as measure
@@ -52,7 +52,7 @@ def calibrate(
     others = [Variant(attention="math"), Variant(adamw="fused"), Variant(micro_batches=2)]
     others += [Variant(capability=name) for name in (capability if capability is not None else ["default"])]
     others += [Variant(threads=threads)] if threads > 1 else []
-    corpus = load_corpus(data) if data else default_corpus()
+    corpus = corpus_of(data or ())
     chosen = RunConfig.from_json(json.dumps(asdict(RunConfig()) | json.loads(config)))
     plan = Plan(chosen, tuple(others), segments, 10, cheat_segments, MILD, tuple(data or ()))
     with Progress(console=errors, transient=True) as progress:

@@ -30,11 +30,11 @@ def verify(
 
     Exit status: 0 if every check stands, 1 if one fails, 2 if it cannot be told here.
     """
-    from trainer.corpus import default_corpus, load_corpus
+    from trainer.corpus import corpus_of
     from verifier.explain import explain, outcome_of
 
     bundle = _bundle(proof, api, save)
-    corpus = load_corpus(data) if data else default_corpus()
+    corpus = corpus_of(data or ())
     findings = list(explain(bundle, corpus))
     outcome = outcome_of(findings)
     if as_json:

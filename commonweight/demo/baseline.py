@@ -18,7 +18,7 @@ from contracts.run_config import RunConfig
 from contracts.tensorfile import unpack
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient, octets
-from trainer.corpus import default_corpus, load_corpus
+from trainer.corpus import corpus_of
 from trainer.evaluate import held_out_loss
 from trainer.state import theta_layout
 
@@ -47,7 +47,7 @@ def main(kind: str, api: str, run: str, rounds: int, node: str, data: list[str])
     """Train the baseline and print held-out loss after each round, nats per byte; round 0 is the start."""
     die_with_parent()
     client = ApiClient(api)
-    corpus = load_corpus([Path(p) for p in data]) if data else default_corpus()
+    corpus = corpus_of([Path(p) for p in data])
     first = next(closed_rounds(client, run, 1))
     config = RunConfig.from_json(first["config"])
     theta = unpack(client.blob(first["theta"]["blob"]), theta_layout(config))

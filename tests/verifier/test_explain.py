@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from contracts.reasons import Reason
 from tests.verifier.bounded_world import OTHER_WAY, bounded_world
 from tests.world import World, accepted
 from trainer import cheats
+from trainer.corpus import WrongCorpus
 from trainer.trajectory import InnerRunner, run_inner
 from trainer.variants import Variant, choose
+from verifier import outer_step
 from verifier.bundle import BundleIncomplete, open_bundle, save_bundle
 from verifier.checks import Case, check_end, check_segment
 from verifier.errors import CannotJudge, CheckFailed
@@ -61,6 +64,23 @@ def test_a_cheat_is_explained_with_measure_and_reason(world: World, tmp_path: Pa
     assert outcome_of(findings) == "reject"
     wrong = [f for f in findings if f.outcome == "fails"]
     assert all("replay-mismatch" in f.detail and f.error > f.limit for f in wrong)
+
+
+def test_a_verifier_with_other_text_than_the_run_cannot_judge_and_never_rejects(world: World, tmp_path: Path) -> None:
+    proof = opened_proof(world.start())
+    other = replace(world.corpus, train=world.corpus.train[::-1].copy())
+    findings = list(explain(save_bundle(world.api_client(), proof, tmp_path / "saved"), other))
+    assert outcome_of(findings) == "undecided"
+    replays = [f for f in findings if "replayed" in f.check]
+    assert replays
+    assert all(f.outcome == "undecided" and f.detail.startswith("wrong-corpus: ") for f in replays)
+
+
+def test_a_verifier_with_other_text_merges_no_round(world: World) -> None:
+    world.start()
+    other = replace(world.corpus, held_out=world.corpus.held_out[::-1].copy())
+    with pytest.raises(WrongCorpus):
+        outer_step.compute(world.api_client(), world.run, 1, other)
 
 
 def test_a_changed_blob_is_undecided_and_never_an_accept(world: World, tmp_path: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from contracts.errors import BadField
+from contracts.run_config import RunConfig
+from trainer.corpus import WrongCorpus
 from verifier.errors import AuditFailed
 from verifier.service import Progress, VerifierService
 
@@ -76,6 +80,16 @@ def test_a_duty_that_fails_keeps_no_other_from_being_done() -> None:
     assert {line.event for line in said} == {"trouble"}
     assert any("bad-field: a message that is none" in line.detail for line in said)
     assert any("audit-failed: log entry 7: beacon was known" in line.detail for line in said)
+
+
+def test_a_verifier_with_other_text_than_the_run_binds_itself_to_nothing(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("another line of text\n" * 1000)
+    made, said = service(SimpleNamespace(get=lambda _path: {"config": RunConfig(corpus_digest="ab" * 32).to_json()}))
+    made.settings = SimpleNamespace(run="0x00", data=(text,))  # type: ignore[assignment]
+    with pytest.raises(WrongCorpus):
+        made.anchor()  # its client can send nothing
+    assert not said
 
 
 def test_nonsense_from_a_server_does_not_end_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
