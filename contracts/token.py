@@ -62,8 +62,12 @@ class ModelToken:
         """Pay a receipt once."""
         return self._call.mint(receipt, to, amount)
 
+    def allotted(self) -> int:
+        """Supply and all budgets together, at most the cap, in 1e-18 tokens."""
+        return int(self._call.allotted().call())
+
     def set_budget(self, minter: str, budget: int) -> ContractFunction:
-        """Set a minter's budget (timelock)."""
+        """Set a minter's budget (timelock); with all others and the supply not beyond the cap."""
         return self._call.setBudget(minter, budget)
 
     def set_minting_paused(self, paused: bool) -> ContractFunction:

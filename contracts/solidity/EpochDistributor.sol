@@ -100,12 +100,12 @@ contract EpochDistributor is EIP712 {
         bytes32[] calldata proof,
         address to
     ) private {
-        VerifierRegistry.Epoch memory state = registry.epochOf(epoch);
-        if (state.status != VerifierRegistry.Status.Final) revert EpochNotFinal(epoch);
+        (VerifierRegistry.Status status, bytes32 root, uint256 total) = registry.payoutOf(epoch);
+        if (status != VerifierRegistry.Status.Final) revert EpochNotFinal(epoch);
         bytes32 leaf = leafOf(epoch, index, account, kind, amount);
-        if (!MerkleProof.verifyCalldata(proof, state.root, leaf)) revert ProofRefused(epoch, index);
+        if (!MerkleProof.verifyCalldata(proof, root, leaf)) revert ProofRefused(epoch, index);
         paid[epoch] += amount;
-        if (paid[epoch] > state.total) revert TotalExceeded(epoch, paid[epoch], state.total);
+        if (paid[epoch] > total) revert TotalExceeded(epoch, paid[epoch], total);
         token.mint(leaf, to, amount);
         emit Claimed(epoch, index, account, kind, amount, to);
     }

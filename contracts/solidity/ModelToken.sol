@@ -9,7 +9,8 @@ import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 
 /// @title Ownership of one model
-/// @notice Minted against receipts, each of which pays once, under a hard cap and a budget for each minter.
+/// @notice Minted against receipts, each of which pays once, out of a budget for each minter. Budgets are reservations:
+/// together with what exists they never pass the hard cap, so that what one minter owes no other can mint away.
 /// Votes follow delegation, revenue follows balances: both are remembered for every past second.
 contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     using Checkpoints for Checkpoints.Trace208;
@@ -18,7 +19,7 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
     error ReceiptPaid(bytes32 receipt);
-    error CapExceeded(uint256 supply, uint256 cap);
+    error CapExceeded(uint256 allotted, uint256 cap);
     error BudgetExceeded(address minter, uint256 amount, uint256 budget);
     error MintingPaused();
 
@@ -30,6 +31,8 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     /// @notice Most tokens that can ever exist, in 1e-18 tokens.
     uint256 public immutable cap;
     bool public mintingPaused;
+    /// @notice Supply and all budgets together. A mint moves from one to the other, so only `setBudget` changes it.
+    uint256 public allotted;
     /// @notice What a minter may still mint.
     mapping(address minter => uint256) public budgetOf;
     /// @notice Whether a receipt has been minted; never again false once it is true.
@@ -53,6 +56,9 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     /// @param minter A contract that pays receipts.
     /// @param budget In 1e-18 tokens; replaces what was left.
     function setBudget(address minter, uint256 budget) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        uint256 sum = allotted - budgetOf[minter] + budget;
+        if (sum > cap) revert CapExceeded(sum, cap);
+        allotted = sum;
         budgetOf[minter] = budget;
         emit BudgetSet(minter, budget);
     }
@@ -74,7 +80,6 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
         if (receiptPaid[receipt]) revert ReceiptPaid(receipt);
         uint256 budget = budgetOf[msg.sender];
         if (budget == 0 || amount > budget) revert BudgetExceeded(msg.sender, amount, budget);
-        if (totalSupply() + amount > cap) revert CapExceeded(totalSupply() + amount, cap);
         receiptPaid[receipt] = true;
         budgetOf[msg.sender] = budget - amount;
         if (!_received[to]) {

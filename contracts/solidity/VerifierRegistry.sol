@@ -353,6 +353,12 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         return _epochs[epochNumber];
     }
 
+    /// @notice What a claim is checked against: half of an epoch's slots, and each costs a claim 2,100 gas to read.
+    function payoutOf(uint64 epochNumber) external view returns (Status status, bytes32 root, uint256 total) {
+        Epoch storage epoch = _epochs[epochNumber];
+        return (epoch.status, epoch.root, epoch.total);
+    }
+
     /// @notice Who signed the root that stands; empty after it fell.
     function signersOf(uint64 epochNumber) external view returns (address[] memory) {
         return _signers[epochNumber];

@@ -247,12 +247,22 @@ def test_no_money_leaves_before_the_token_can_mint_for_all_of_it(funding: Round)
         funding.act(owner, pool.sweep())
     with refused("BudgetExceeded"):
         funding.act(owner, pool.claim(funding.bob.address))
-    funding.act(owner, token.set_budget(owner.address, 10_000))
-    funding.act(owner, token.mint(b"r" * 32, owner.address, 10_000 - 900 - 600))
-    funding.act(owner, token.set_budget(pool.address, 601))
-    with refused("ClaimsNotCovered"):  # the budget is there, the cap is not
-        funding.act(owner, pool.sweep())
     assert pool.held() == 1_001
+
+
+def test_no_other_minter_can_take_what_depositors_bought(funding: Round) -> None:
+    pool, token, owner = funding.pool, funding.token, funding.owner
+    funding.deposit(funding.ann, 1_200)
+    funding.end()
+    funding.act(owner, pool.sweep())
+    left = 10_000 - pool.tokens_for(HARD)
+    with refused("CapExceeded"):
+        funding.act(owner, token.set_budget(owner.address, left + 1))
+    funding.act(owner, token.set_budget(owner.address, left))
+    funding.act(owner, token.mint(b"r" * 32, owner.address, left))
+    assert token.allotted() == 10_000
+    funding.act(funding.stranger, pool.claim(funding.ann.address))
+    assert token.balance_of(funding.ann.address) == 1_800
 
 
 def test_claims_that_are_just_covered_let_the_money_go(funding: Round) -> None:

@@ -68,7 +68,7 @@ def test_a_timelock_commands_its_own_model_only(pair: Pair) -> None:
     for call in (
         b.registry.admit(a.holder.address),
         b.registry.set_max_epoch_total(10**30),
-        b.token.set_budget(a.deployment.distributor, 10**20),
+        b.token.set_budget(b.deployment.distributor, 10**20),
         b.token.set_minting_paused(True),
         pool.cancel(),
     ):

@@ -108,7 +108,7 @@ contract ClaimsTest is Genesis {
     {
         vm.assume(minter != address(distributor) && minter != address(pool));
         amount = _between(amount, 0, CAP);
-        budget = _between(budget, 1, CAP);
+        budget = _between(budget, 1, SPARE);
         bytes memory call = abi.encodeCall(token.mint, (keccak256("receipt"), minter, amount));
         _refuse(minter, address(token), 0, call, ModelToken.BudgetExceeded.selector);
         vm.assume(minter != address(0));
@@ -123,16 +123,41 @@ contract ClaimsTest is Genesis {
         vm.assertEq(token.budgetOf(minter), budget - amount, "a mint costs budget");
     }
 
-    function testFuzz_the_cap_holds_for_all_minters_together(uint256 first, uint256 second) external {
+    function testFuzz_the_cap_holds_for_all_minters_together(uint256 first, uint256 second, uint256 minted)
+        external
+    {
         first = _between(first, 1, CAP);
         second = _between(second, 1, CAP);
+        bytes memory call = abi.encodeCall(token.setBudget, (address(this), first));
+        if (first > SPARE) {
+            _refuse(address(timelock), address(token), 0, call, ModelToken.CapExceeded.selector);
+            return;
+        }
         vm.prank(address(timelock));
-        token.setBudget(address(this), 2 * CAP);
-        token.mint(keccak256("first"), address(this), first);
-        bytes memory call = abi.encodeCall(token.mint, (keccak256("second"), address(this), second));
-        if (first + second > CAP) _refuse(address(this), address(token), 0, call, ModelToken.CapExceeded.selector);
-        else token.mint(keccak256("second"), address(this), second);
-        vm.assertLe(token.totalSupply(), CAP, "supply is not above the cap");
+        token.setBudget(address(this), first);
+        token.mint(keccak256("minted"), address(this), _between(minted, 0, first));
+        call = abi.encodeCall(token.setBudget, (DEPLOYER, second));
+        if (first + second > SPARE) {
+            _refuse(address(timelock), address(token), 0, call, ModelToken.CapExceeded.selector);
+            return;
+        }
+        vm.prank(address(timelock));
+        token.setBudget(DEPLOYER, second);
+        vm.assertEq(token.allotted(), CAP - SPARE + first + second, "supply and budgets are what is allotted");
+    }
+
+    function testFuzz_a_budget_taken_back_is_free_for_another(uint256 budget, uint256 minted) external {
+        budget = _between(budget, 1, SPARE);
+        minted = _between(minted, 0, budget);
+        vm.prank(address(timelock));
+        token.setBudget(address(this), budget);
+        token.mint(keccak256("minted"), address(this), minted);
+        vm.startPrank(address(timelock));
+        token.setBudget(address(this), 0);
+        token.setBudget(DEPLOYER, SPARE - minted);
+        vm.stopPrank();
+        bytes memory call = abi.encodeCall(token.setBudget, (DEPLOYER, SPARE - minted + 1));
+        _refuse(address(timelock), address(token), 0, call, ModelToken.CapExceeded.selector);
     }
 
     /// @dev A claim of a leaf of this tree, for calls from outside.

@@ -79,7 +79,7 @@ contract FundsTest is Genesis {
     function setUp() external {
         _deploy(new ModelRegistry(), "Funds", 2);
         vm.prank(address(timelock));
-        token.setBudget(address(this), CAP);
+        token.setBudget(address(this), SPARE);
     }
 
     function testFuzz_below_the_soft_cap_all_comes_back_and_no_token_is_made(uint256 one, uint256 two) external {
@@ -135,7 +135,7 @@ contract FundsTest is Genesis {
     function testFuzz_a_transfer_after_the_snapshot_changes_no_share(uint256 one, uint256 two, uint256 sold, uint256 paid)
         external
     {
-        (one, two) = (_between(one, 1, CAP / 2), _between(two, 1, CAP / 2));
+        (one, two) = (_between(one, 1, BUDGET / 2), _between(two, 1, BUDGET / 2));
         paid = _between(paid, 1, type(uint96).max);
         token.mint("one", ALICE, one);
         token.mint("two", BOB, two);
@@ -152,7 +152,7 @@ contract FundsTest is Genesis {
 
     /// @notice Votes lent to somebody else carry no revenue with them.
     function testFuzz_revenue_follows_balances_not_votes(uint256 one, uint256 paid) external {
-        one = _between(one, 1, CAP);
+        one = _between(one, 1, BUDGET);
         paid = _between(paid, 1, type(uint96).max);
         token.mint("one", ALICE, one);
         vm.prank(ALICE);

@@ -27,7 +27,7 @@ contract GasTest is Genesis {
         _deploy(new ModelRegistry(), "Gas", 7);
         _stakeAll();
         vm.prank(address(timelock));
-        token.setBudget(address(this), CAP);
+        token.setBudget(address(this), SPARE);
         token.mint("before", address(this), 1_000);
         for (uint256 i = 0; i < DEPTH; ++i) _proof.push(keccak256(abi.encode("sibling", i)));
     }

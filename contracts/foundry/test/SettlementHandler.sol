@@ -198,6 +198,11 @@ contract SettlementHandler is Genesis {
         }
     }
 
+    /// @notice What the distributor may mint in all.
+    function budget() external pure returns (uint256) {
+        return BUDGET;
+    }
+
     function balances() external view returns (uint256 sum) {
         for (uint256 i = 0; i < HOLDERS; ++i) sum += token.balanceOf(_holder(i));
     }
@@ -251,7 +256,7 @@ contract SettlementHandler is Genesis {
         if (!registry.isFinal(epoch)) return EpochDistributor.EpochNotFinal.selector;
         if (paidIn[epoch] + leaf.amount > totalOf[epoch]) return EpochDistributor.TotalExceeded.selector;
         if (leaf.claimed) return ModelToken.ReceiptPaid.selector;
-        if (minted + leaf.amount > CAP) return ModelToken.BudgetExceeded.selector;
+        if (minted + leaf.amount > BUDGET) return ModelToken.BudgetExceeded.selector;
         return bytes4(0);
     }
 
