@@ -21,6 +21,7 @@ from web3.exceptions import ContractLogicError, Web3RPCError
 from web3.providers.base import JSONBaseProvider
 from web3.types import EventData, FilterParams, RPCEndpoint, RPCResponse, TxParams, TxReceipt
 
+from contracts.chain_text import tolerant_codec
 from contracts.errors import BadField, CommonweightError
 
 if TYPE_CHECKING:  # the embedded chain brings a whole EVM, which a connection to a real one never needs
@@ -78,7 +79,9 @@ def connect_devnet(chain: Devnet) -> Web3:
 
 def _web3(provider: JSONBaseProvider) -> Web3:
     provider.global_ccip_read_enabled = False
-    return Web3(provider)
+    w3 = Web3(provider)
+    w3.codec = tolerant_codec()
+    return w3
 
 
 @cache

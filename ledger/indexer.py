@@ -63,9 +63,9 @@ def follow(ledger: Ledger) -> None:
 def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
     """Events of all followed contracts (`where`: a blockHash, or fromBlock and toBlock), in their order.
 
-    What they log beside FOLLOWED passes unread.
+    What they log beside FOLLOWED passes unread, and what the registry, which many share, logs of other models.
     """
-    known = _decoders(ledger)
+    known, own = _decoders(ledger), bytes.fromhex(ledger.chain.deployment.model[2:])
     query: Any = {"address": sorted({address for address, _ in known}), **where}
     found: list[ChainEvent] = []
     for entry in ledger.chain.w3.eth.get_logs(query):
@@ -73,6 +73,8 @@ def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
         if (decoder := known.get((entry["address"], topic))) is None:
             continue
         contract, event = decoder
+        if contract == "ModelRegistry" and bytes(entry["topics"][1]) != own:
+            continue
         found.append(
             ChainEvent(
                 block=entry["blockNumber"], log_index=entry["logIndex"], contract=contract, name=event.event_name,
@@ -168,7 +170,7 @@ def _followed(w3: Web3, name: str, address: str) -> tuple[ContractEvent, ...]:
 def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
     if event.name == "Minted":
         epochs.record_mint(ledger, session, event.arguments["receipt"])
-    if event.name == "Decision" and event.arguments["model"] == ledger.chain.deployment.model:
+    if event.name == "Decision":
         said = event.arguments
         session.add(
             DecisionRow(sequence=int(said["sequence"]), key=said["key"], value=said["value"], block=event.block)

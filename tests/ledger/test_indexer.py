@@ -7,16 +7,20 @@ import threading
 from dataclasses import replace
 
 import pytest
+from eth_account.signers.local import LocalAccount
 from sqlmodel import col, select
+from web3.contract.contract import ContractFunction
 
-from contracts.chain import send
+from contracts.chain import contract_at, send
 from contracts.deploy import deploy_model
+from contracts.governor import Action
 from ledger import indexer
 from ledger.crash_points import armed
 from ledger.errors import FinalityViolated
 from ledger.store import Store
 from ledger.tables import ChainEvent, Cursor
-from tests.world import World, accepted
+from tests.ledger.test_governance import holders_of
+from tests.world import PARAMS, World, accepted, octets
 
 pytestmark = pytest.mark.integration
 
@@ -115,6 +119,57 @@ def test_the_cursor_moves_only_from_where_it_was_read(alone: World) -> None:
     alone.mine(2)
     indexer.follow(fresh.ledger)
     assert cursor(fresh).block == alone.ledger.chain.head()
+
+
+HOLE, NO_TEXT = "?" * 32, b"\xff\x00\xc3(" * 8
+
+
+def send_bytes(world: World, account: LocalAccount, call: ContractFunction) -> None:
+    """The call, with bytes that are no text where its text is HOLE."""
+    data = bytes.fromhex(call._encode_transaction_data()[2:]).replace(HOLE.encode(), NO_TEXT)
+    w3, fee = world.place.w3, world.place.w3.eth.gas_price * 2
+    transaction = {
+        "to": call.address, "data": data, "gas": 3_000_000, "gasPrice": fee, "chainId": w3.eth.chain_id,
+        "nonce": w3.eth.get_transaction_count(account.address),
+    }  # fmt: skip
+    sent = w3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
+    assert w3.eth.wait_for_transaction_receipt(sent)["status"] == 1
+
+
+def test_bytes_that_are_no_text_stop_no_reader(alone: World) -> None:
+    """Anybody may vote with a reason; holders may propose and decide whatever they like."""
+    holders_of(alone)
+    holder, stranger = alone.creator, alone.verifiers[0]
+    deployment = alone.place.deployment
+    decide = alone.ledger.chain.models.decide(octets(deployment.model), b"d" * 32, "\0key", "\0")
+    governor_at = contract_at(alone.place.w3, "ModelGovernor", deployment.governor).functions
+    action = Action.of(decide)
+    send_bytes(alone, holder, governor_at.propose([action.target], [0], [action.data], HOLE))
+    indexer.follow(alone.ledger)
+    (proposed,) = events(alone, "ProposalCreated")
+    assert proposed.arguments["description"] == r"\xff\x00\xc3(" * 8
+    alone.wait(PARAMS.voting_delay + 1)
+    number = int(proposed.arguments["proposalId"])
+    send_bytes(alone, stranger, governor_at.castVoteWithReason(number, 0, HOLE))
+    alone.enact(holder, decide)
+    indexer.follow(alone.ledger)
+    assert r"\xff\x00\xc3(" * 8 in [e.arguments["reason"] for e in events(alone, "VoteCast")]
+    (decision,) = events(alone, "Decision")
+    assert (decision.arguments["key"], decision.arguments["value"]) == (r"\x00key", r"\x00")
+    alone.step(2)
+    assert [(d["key"], d["value"]) for d in alone.get("/decisions")] == [(r"\x00key", r"\x00")]
+
+
+def test_what_other_models_decide_is_not_read(alone: World) -> None:
+    owner, deployment = alone.creator, alone.place.deployment
+    registry = contract_at(alone.place.w3, "ModelRegistry", deployment.model_registry).functions
+    entry = ("another", deployment.token, owner.address, *deployment.entry()[3:])
+    send(alone.place.w3, owner, registry.register(entry))
+    model = registry.modelId(owner.address, "another").call()
+    send_bytes(alone, owner, registry.decide(model, b"d" * 32, HOLE, "1"))
+    indexer.follow(alone.ledger)
+    assert cursor(alone).block == alone.ledger.chain.head()
+    assert events(alone, "Decision") == []
 
 
 def test_a_replaced_final_block_stops_the_indexer(alone: World) -> None:

@@ -1,0 +1,29 @@
+"""Strings from the chain: a contract may log any bytes as one, and reading them must stop no reader.
+
+eth-abi raises at bytes that are not UTF-8, and PostgreSQL stores no zero byte. Whoever may propose could end every
+indexer and verifier of the model with one such string; so both are written out, alike for all who read the chain.
+"""
+
+from __future__ import annotations
+
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import StringDecoder
+from eth_abi.registry import BaseEquals
+from web3._utils.abi import build_strict_registry
+
+
+class AnyText(StringDecoder):
+    r"""UTF-8, with other bytes and zero bytes as `\xNN`."""
+
+    @staticmethod
+    def decoder_fn(data: bytes, handle_string_errors: str = "") -> str:  # noqa: ARG004 - the decoder's interface
+        """One string's bytes."""
+        return data.decode("utf-8", errors="backslashreplace").replace("\0", r"\x00")
+
+
+def tolerant_codec() -> ABICodec:
+    """web3's own codec but for strings."""
+    registry = build_strict_registry()
+    registry.unregister_decoder("string")
+    registry.register_decoder(BaseEquals("string"), AnyText, label="string")  # type: ignore[no-untyped-call]
+    return ABICodec(registry)
