@@ -18,14 +18,22 @@ if not console.is_terminal:
 errors = Console(stderr=True, highlight=False, emoji=False)
 
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def visible(text: str) -> str:
+    """Text from a server, a chain or a file, for a terminal: it must not move the cursor or repaint what stands."""
+    return text.translate(_CONTROLS)
+
+
 def say(text: str) -> None:
     """One line, as it is: names and paths may hold brackets."""
-    console.print(text, soft_wrap=True, markup=False)
+    console.print(visible(text), soft_wrap=True, markup=False)
 
 
 def complain(refusal: CommonweightError) -> None:
     """A refusal as one line on stderr, its code first."""
-    errors.print(Text.assemble((refusal.code, "red"), f": {refusal.detail}"), soft_wrap=True)
+    errors.print(Text.assemble((refusal.code, "red"), f": {visible(refusal.detail)}"), soft_wrap=True)
 
 
 def emit(value: Any) -> None:
@@ -53,5 +61,5 @@ def report_lines(as_json: bool) -> Any:
 def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
-    text = str(value)
+    text = visible(str(value))
     return f"{text[:12]}…" if text.startswith("0x") and len(text) > 14 else text

@@ -10,6 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
+
+from commonweight.console import visible
 
 ROWS = 16
 
@@ -42,14 +45,15 @@ class LiveBoard:
         """The table as it stands."""
         rate = self._segments / max(1.0, (time.monotonic() - self._began) / 60)
         caption = f"{self._segments} segments checked, {rate:.1f} a minute   {' · '.join(self._notes)}"
-        table = Table(title="Proofs", title_justify="left", caption=caption, caption_justify="left")
+        table = Table(title="Proofs", title_justify="left", caption=Text(visible(caption)), caption_justify="left")
         for column in ("round", "node", "proof", "drawn", "verdict", "error", "limit", "more"):
             table.add_column(column, overflow="fold")
         for proof, row in list(self._proofs.items())[-ROWS:]:
-            table.add_row(
+            cells = (
                 row.get("round", ""), row.get("node", "")[:10], f"{proof[:12]}…", row.get("segments", ""),
                 row.get("verdict", ""), row.get("error", ""), row.get("limit", ""), row.get("more", ""),
             )  # fmt: skip
+            table.add_row(*(Text(visible(cell)) for cell in cells))
         return table
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from commonweight.commands.options import DEFAULT_API, Api, Data, Json
-from commonweight.console import console, emit, say
+from commonweight.console import console, emit, say, visible
 
 if TYPE_CHECKING:
     from verifier.bundle import Bundle
@@ -54,13 +55,13 @@ def _bundle(proof: str, api: str, save: Path | None) -> Bundle:
 
 
 def _print(view: dict[str, Any], findings: Sequence[Finding], outcome: str) -> None:
-    title = f"proof {view['proof'][:18]}… of node {view['node']}, round {view['round']}"
-    table = Table(title=title, title_justify="left")
+    title = visible(f"proof {view['proof'][:18]}… of node {view['node']}, round {view['round']}")
+    table = Table(title=Text(title), title_justify="left")
     for column in ("check", "outcome", "error", "limit", "why"):
         table.add_column(column, overflow="fold")
     for f in findings:
         shown = (f"{f.error:.3g}", f"{f.limit:.3g}") if f.outcome == "fails" else ("", "")
-        table.add_row(f.check, f.outcome, *shown, f.detail)
+        table.add_row(f.check, f.outcome, *shown, Text(visible(f.detail)))
     console.print(table)
     recorded = view["state"] if view["reason"] is None else f"{view['state']} ({view['reason']})"
     say(f"here: {outcome}; in the ledger: {recorded}")

@@ -32,6 +32,16 @@ def test_lines_for_people_are_plain_in_a_pipe(capsys: pytest.CaptureFixture[str]
     )
 
 
+def test_what_others_wrote_cannot_repaint_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[2J\x9b1mstate executed\x7f\r"
+    say(hostile)
+    complain(BadField(hostile))
+    report_lines(as_json=False)(Progress("committed", proof=hostile))
+    shown = capsys.readouterr()
+    assert (shown.out + shown.err).count(r"\x1b[2J\x9b1mstate executed\x7f\x0d") == 3
+    assert not set(shown.out + shown.err) & set("\x1b\x9b\x7f\r")
+
+
 def test_lines_for_scripts_are_json_and_complete(capsys: pytest.CaptureFixture[str]) -> None:
     report = report_lines(as_json=True)
     report(Progress("step", 2, 1, 2.5))
