@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
+import shutil
 import socket
 import sys
 import tempfile
@@ -80,7 +81,7 @@ from verifier.draws import DrawChain
 from verifier.queue import VerifierApp
 from verifier.settings import VerifierSettings
 
-TEXT = tuple(sorted((Path(__file__).parent.parent / "docs").glob("*.md")))
+DOCS = Path(__file__).parent.parent / "docs"
 MODEL = {"layers": 1, "d_model": 16, "heads": 2, "context": 16, "batch": 2, "segment": 2}
 PATIENCE_SECONDS, MOST_TURNS, BLOCK_SECONDS = 3600, 60, 3600.0
 CHOICE = secrets.SystemRandom()
@@ -200,6 +201,8 @@ class Network:
 
     def __init__(self, setting: Setting, rounds: int, folder: Path) -> None:
         self._setting, self._rounds, self._folder = setting, rounds, folder
+        self._text = (folder / "text",)  # a copy: an edit of the docs must not change what a verifier's worker reads
+        shutil.copytree(DOCS, folder / "text", ignore=lambda _, names: {n for n in names if not n.endswith(".md")})
         self._creator, self._operator, *self._voters = (Account.create() for _ in range(2 + setting.verifiers))
 
     @contextmanager
@@ -281,21 +284,21 @@ class Network:
         model = {**MODEL, "steps": setting.segments * MODEL["segment"], "rounds": self._rounds + 1}
         rules = RunRules(1000, self._rounds + 1, nodes, setting.samples, 0, PATIENCE_SECONDS, PATIENCE_SECONDS, 1)
         self._client = ApiClient(url)
-        self._run = launch_run(url, self._creator.key.hex(), model, rules, TEXT)
+        self._run = launch_run(url, self._creator.key.hex(), model, rules, self._text)
         self._nodes = [self._node(url, faked) for faked, count in setting.nodes.items() for _ in range(count)]
         self._verifiers = [self._verifier(url, rpc_url, voter.key.hex()) for voter in self._voters]
 
     def _node(self, url: str, faked: int) -> Faker:
         account = Account.create()
         folder = self._folder / account.address
-        settings = NodeSettings(url, self._run, account.key.hex(), account.address, folder, TEXT)
+        settings = NodeSettings(url, self._run, account.key.hex(), account.address, folder, self._text)
         node = Faker(settings, faked)
         node.enrol()
         return node
 
     def _verifier(self, url: str, rpc_url: str, key: str) -> service.VerifierService:
         folder = self._folder / f"verifier-{secrets.token_hex(4)}"
-        settings = VerifierSettings(url, rpc_url, self._run, key, folder, TEXT, "memory://", "cache+memory://")
+        settings = VerifierSettings(url, rpc_url, self._run, key, folder, self._text, "memory://", "cache+memory://")
         chain = partial(DrawChain, length=self._rounds + 1)  # 10,000 hashes a round would cost more than all replays
         with patch.object(service, "make_app", InlineApp.of), patch.object(service, "DrawChain", chain):
             verifier = service.VerifierService(settings, _without_trouble)
