@@ -35,7 +35,7 @@ contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(BIN)/python -m contracts.compile
 	$(BIN)/python -m tests.contracts.currencies
 
-migration: install  ## write the revision that brings the database to ledger/tables.py: make migration m="what it does"
+migration: install  ## write the revision that brings the database to ledger/tables: make migration m="what it does"
 	$(BIN)/python -m ledger.migrations.revise "$(m)"
 	$(BIN)/ruff check --quiet --fix ledger/migrations/versions && $(BIN)/ruff format --quiet ledger/migrations/versions
 

@@ -14,9 +14,9 @@ from contracts.bisection import Bisection
 from contracts.faults import Fault
 from contracts.messages import from_json
 from ledger import appeals, cosign, node_faults, work_audit
-from ledger.audit_tables import AppealRow, FaultRow, NodeFaultRow
 from ledger.proofs import require_proof
 from ledger.service import Ledger, envelopes
+from ledger.tables import AppealRow, FaultRow, NodeFaultRow
 
 router = APIRouter()
 

@@ -10,7 +10,6 @@ from sqlmodel import Session, select
 from contracts.reasons import Reason
 from contracts.run_config import RunConfig
 from ledger import cosign, epochs, merges, panels, proofs
-from ledger.audit_tables import RevealRow, WitnessRow
 from ledger.service import Ledger, envelopes
 from ledger.tables import (
     ChallengeRow,
@@ -22,9 +21,11 @@ from ledger.tables import (
     PayoutRow,
     PledgeRow,
     Proof,
+    RevealRow,
     Round,
     Run,
     VerdictRow,
+    WitnessRow,
 )
 
 

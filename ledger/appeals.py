@@ -18,12 +18,11 @@ from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry, full_layout
 from contracts.tensorfile import unpack
 from ledger import cosign, journal, log, outbox
-from ledger.audit_tables import AppealRow, MoveRow
 from ledger.enrolment import require_run, theta_layout
 from ledger.errors import AlreadyDecided, NotFound, NotVerifier, OpeningMismatch, RoundClosed
 from ledger.proofs import require_proof
 from ledger.service import Ledger
-from ledger.tables import OpeningRow, Proof, Round, Run, SignedMessage, Transfer, VerdictRow
+from ledger.tables import AppealRow, MoveRow, OpeningRow, Proof, Round, Run, SignedMessage, Transfer, VerdictRow
 
 MOVING = ("bisecting", "opening")
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, Table, UniqueConstraint, text
 from sqlmodel import SQLModel
 
-from ledger import audit_tables, tables
+from ledger.tables import APPEND_ONLY
 
-APPEND_ONLY = (*tables.APPEND_ONLY, *audit_tables.APPEND_ONLY)
 Keys = Sequence[Sequence[str]]
 
 _SQLITE = """CREATE TRIGGER "{table}_no_{verb}" BEFORE {verb} ON "{table}"{when}

@@ -12,9 +12,8 @@ from sqlmodel import Session, col, select
 
 from contracts.audit_rate import MILLION, AuditPolicy, Outcome, audit_rate, is_audited, outcome_of
 from ledger import log
-from ledger.audit_tables import AppealRow
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, PanelRow, Participant, PledgeRow, Proof, Run
+from ledger.tables import AppealRow, ChainEvent, PanelRow, Participant, PledgeRow, Proof, Run
 
 
 def rates_ppm(session: Session, run: Run, nodes: Sequence[str], block: int) -> dict[str, int]:

@@ -13,11 +13,10 @@ from contracts.audit_rate import MILLION
 from contracts.faults import COSTS_STAKE
 from contracts.messages import NodeFault
 from ledger import cosign, log, outbox
-from ledger.audit_tables import AppealRow, NodeFaultRow
 from ledger.enrolment import require_run
 from ledger.errors import BindingMismatch, NotFound, RoundClosed
 from ledger.service import Ledger
-from ledger.tables import PledgeRow, Proof, Resolution, Run
+from ledger.tables import AppealRow, NodeFaultRow, PledgeRow, Proof, Resolution, Run
 
 
 def list_due(ledger: Ledger) -> None:

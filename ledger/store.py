@@ -17,7 +17,6 @@ from sqlmodel import Session
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from ledger import schema
-from ledger.append_only import APPEND_ONLY as APPEND_ONLY
 from ledger.database import WAIT_SECONDS, coded, connect, is_gone
 from ledger.errors import LedgerBusy
 

@@ -13,12 +13,21 @@ from contracts.faults import Fault, evidence_of, passed_fakes, proven_fakes, tra
 from contracts.messages import VerifierFault, WorkReveal, WorkWitness, to_json
 from contracts.reasons import ACCEPT
 from ledger import cosign, log, outbox, panels
-from ledger.audit_tables import FaultRow, RevealRow, WitnessRow, WorkAuditRow
 from ledger.enrolment import require_run
 from ledger.errors import AlreadyDecided, BindingMismatch, NotFound, NotVerifier, RoundClosed, TooEarly
 from ledger.proofs import require_proof
 from ledger.service import Ledger
-from ledger.tables import ChallengeRow, Proof, Resolution, Round, VerdictRow
+from ledger.tables import (
+    ChallengeRow,
+    FaultRow,
+    Proof,
+    Resolution,
+    RevealRow,
+    Round,
+    VerdictRow,
+    WitnessRow,
+    WorkAuditRow,
+)
 
 
 def bind(ledger: Ledger, message: WorkWitness, signature: bytes) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from commonweight.cli import app
 from ledger import schema
-from ledger.store import APPEND_ONLY
+from ledger.tables import APPEND_ONLY
 
 pytestmark = pytest.mark.unit
 

@@ -22,8 +22,8 @@ from contracts.errors import BadField
 from ledger import log
 from ledger.append_only import keys_of
 from ledger.errors import DatabaseUnreachable, DatabaseUnusable, LedgerBusy
-from ledger.store import APPEND_ONLY, Store
-from ledger.tables import Cursor, LogEntry, Transfer, Units
+from ledger.store import Store
+from ledger.tables import APPEND_ONLY, Cursor, LogEntry, Transfer, Units
 from tests.databases import fresh_database
 
 pytestmark = pytest.mark.integration

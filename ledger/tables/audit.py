@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlmodel import Field
 
 from ledger.seals import SealedRow
-from ledger.tables import large
+from ledger.tables.columns import large
 
 
 class WitnessRow(SealedRow, table=True):
@@ -96,6 +96,3 @@ class MoveRow(SealedRow, table=True):
     party: str = Field(primary_key=True)
     state: str
     message: str
-
-
-APPEND_ONLY: tuple[str, ...] = ("witness", "workaudit", "reveal", "fault", "nodefault", "move")

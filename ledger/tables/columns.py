@@ -1,0 +1,46 @@
+"""Kinds of columns that a ledger's tables are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Integer, Numeric, String, TypeDecorator
+from sqlmodel import Field
+
+
+class Units(TypeDecorator[int]):
+    """uint256: NUMERIC(78,0) on PostgreSQL, a decimal string of 78 digits on SQLite (sorts as a number)."""
+
+    impl = String(78)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        """The column's type on this database."""
+        return dialect.type_descriptor(Numeric(78, 0) if dialect.name == "postgresql" else String(78))
+
+    def process_bind_param(self, value: int | None, dialect: Any) -> Any:
+        """To the database."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        return f"{value:078d}"
+
+    def process_result_value(self, value: Any, dialect: Any) -> int | None:  # noqa: ARG002 - SQLAlchemy's interface
+        """From the database."""
+        return None if value is None else int(value)
+
+
+def units() -> Any:
+    """A column of whole units."""
+    return Field(sa_column=Column(Units, nullable=False))
+
+
+def large(*default: int | None, **options: Any) -> Any:
+    """A whole number of 64 bits: PostgreSQL's INTEGER ends at 2^31, SQLite's does not. `options` as of `Field`."""
+    kind = BigInteger().with_variant(Integer, "sqlite")  # BIGINT is no row id there
+    named = {"autoincrement": False} if options.get("primary_key") else {}
+    return Field(*default, sa_type=kind, sa_column_kwargs=named, **options)
+
+
+def document() -> Any:
+    """A JSON column."""
+    return Field(sa_column=Column(JSON, nullable=False))

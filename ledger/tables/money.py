@@ -1,0 +1,96 @@
+"""The journal, the log, and the epochs that pay what stands in them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+from ledger.seals import SealedRow
+from ledger.tables.columns import large, units
+
+
+class Transfer(SealedRow, table=True):
+    """One double entry; a pending one is finished by at most one Resolution."""
+
+    id: str = Field(primary_key=True)
+    book: str
+    debit: str
+    credit: str
+    amount: int = units()
+    pending: bool
+    made: int = large()
+
+
+class Resolution(SealedRow, table=True):
+    """The end of a pending transfer: posted or voided."""
+
+    transfer: str = Field(primary_key=True)
+    outcome: str
+    made: int = large()
+
+
+class ContributionRow(SealedRow, table=True):
+    """Code or data that maintainers vouched for; the first epoch of its run that closes after `log_index` pays it."""
+
+    __tablename__ = "contribution"
+
+    run: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    kind: int = large()
+    author: str
+    weight: int = units()
+    message: str
+    log_index: int = large()
+
+
+class LogEntry(SQLModel, table=True):
+    """A leaf of the transparency log: canonical JSON. `subject` is the proof that it decides about (ledger/log.py)."""
+
+    index: int = large(primary_key=True)
+    body: str = Field(sa_column=Column(Text, nullable=False))
+    subject: str | None = Field(default=None, index=True)
+
+
+class LogNode(SQLModel, table=True):
+    """The hash (32 bytes) of a complete subtree of the log, under its number (contracts/stored_tree.py)."""
+
+    number: int = large(primary_key=True)
+    hash: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+
+
+class Epoch(SealedRow, table=True):
+    """An epoch's payout root; `state` follows the chain: closed, proposed, disputed, final."""
+
+    number: int = large(primary_key=True)
+    run: str
+    state: str = "closed"
+    attempt: int = large(0)
+    first_round: int = large()
+    last_round: int = large()
+    root: str
+    total: int = units()
+    count: int = large()
+    log_size: int = large()
+    log_root: str
+    deadline: int = large()
+
+
+class PayoutRow(SealedRow, table=True):
+    """One payee of an epoch."""
+
+    __tablename__ = "payout"
+
+    epoch: int = large(primary_key=True)
+    index: int = large(primary_key=True)
+    account: str
+    kind: int = large()
+    amount: int = units()
+    leaf: str = Field(unique=True)
+
+
+class Cosignature(SealedRow, table=True):
+    """A verifier's signature under a message that k of them bring to the chain, by the message's EIP-712 digest."""
+
+    digest: str = Field(primary_key=True)
+    signer: str = Field(primary_key=True)
+    signature: str
