@@ -103,11 +103,17 @@ def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger))
 
 
 @router.get("/transactions")
-def transactions(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
-    """All transactions of the relayer."""
+def transactions(
+    call: list[str] = Query([], max_length=200),
+    start: int = Query(0, ge=0, le=LARGEST),
+    limit: int = Query(500, ge=1, le=1000),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Transactions of the relayer, oldest first; `call` names the ones to show."""
     with ledger.store.read() as session:
-        hashes = outbox.hashes(session)
-        return [views.outgoing(row, hashes.get(row.id, [])) for row in outbox.listed(session)]
+        rows = outbox.listed(session, call, start, limit)
+        hashes = outbox.hashes(session, [row.id for row in rows])
+        return [views.outgoing(row, hashes[row.id]) for row in rows]
 
 
 @router.get("/balances/{book}")

@@ -13,6 +13,7 @@ mint of a receipt, so no crash between two lines can pay twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from sqlmodel import Session, col, func, select
@@ -77,18 +78,20 @@ def retry(session: Session, key: str) -> None:
     session.add(row)
 
 
-def listed(session: Session) -> list[Outgoing]:
-    """All calls, oldest first."""
-    return list(session.exec(select(Outgoing).order_by(col(Outgoing.order))))
+def listed(
+    session: Session, calls: Sequence[str] = (), start: int = 0, limit: int | None = None
+) -> list[Outgoing]:
+    """Calls, oldest first: all, or those with the ids in `calls`; `limit` of them from the `start`-th on."""
+    asked = select(Outgoing).order_by(col(Outgoing.order)).offset(start).limit(limit)
+    return list(session.exec(asked.where(col(Outgoing.id).in_(calls)) if calls else asked))
 
 
-def hashes(session: Session) -> dict[str, list[str]]:
-    """Every transaction hash that was ever signed for a call, oldest first."""
-    found: dict[str, list[str]] = {}
-    for call, name in session.exec(
-        select(Attempt.call, Attempt.hash).order_by(col(Attempt.nonce), col(Attempt.max_fee))
-    ):
-        found.setdefault(call, []).append(name)
+def hashes(session: Session, calls: Sequence[str]) -> dict[str, list[str]]:
+    """Every transaction hash that was ever signed for these calls, oldest first."""
+    found: dict[str, list[str]] = {call: [] for call in calls}
+    asked = select(Attempt.call, Attempt.hash).where(col(Attempt.call).in_(calls))
+    for call, name in session.exec(asked.order_by(col(Attempt.nonce), col(Attempt.max_fee))):
+        found[call].append(name)
     return found
 
 

@@ -63,7 +63,7 @@ def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC
 def _await(client: ApiClient, wanted: set[str], seconds: float = 60.0) -> list[dict[str, Any]]:
     end = time.monotonic() + seconds
     while True:
-        lines = [line for line in client.get("/transactions") if line["id"] in wanted]
+        lines = client.get("/transactions", call=sorted(wanted)) if wanted else []
         broken = [line for line in lines if line["state"] in ("reverted", "failed", "refused", "dead")]
         if broken:
             raise ClaimFailed(f"{broken[0]['id']}: {broken[0]['error'] or 'reverted'}")

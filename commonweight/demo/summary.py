@@ -42,7 +42,7 @@ def collect(source: Source) -> dict[str, Any]:
         "chain": chain,
         "tally": client.get(f"/proposals/{source.proposal}/tally"),
         "decisions": client.get("/decisions"),
-        "transactions": client.get("/transactions"),
+        "transactions": client.get("/transactions", limit=1000),
     }
     return {**summary, "checks": _checks(source, summary, epoch, rounds)}
 

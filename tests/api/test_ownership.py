@@ -68,6 +68,18 @@ def test_an_epoch_is_refused(stage: Stage, name: str) -> None:
     check_changes_nothing(stage.world, case(stage), status, code)
 
 
+def test_transactions_come_in_pages_and_by_name(owned: World) -> None:
+    every = owned.get("/transactions")
+    assert len(every) == len({line["id"] for line in every}) >= 3
+    paged = [owned.get("/transactions", start=n, limit=1) for n in range(len(every) + 1)]
+    assert paged == [[line] for line in every] + [[]]
+    wanted = [every[2]["id"], every[0]["id"]]
+    assert owned.get("/transactions", call=wanted) == [every[0], every[2]]
+    assert owned.get("/transactions", call=["no such call"]) == []
+    for refused in ({"limit": 1001}, {"start": -1}, {"call": ["x"] * 201}):
+        check_refused(owned.client.get("/v1/transactions", params=refused), 422, "malformed-request")
+
+
 def test_a_final_epoch_pays_each_line_once_and_nobody_else(owned: World) -> None:
     """Emission 1000 in two halves: claimed twice, minted once; a stranger has no line."""
     token, wallets = owned.ledger.chain.token, [w.address for w in owned.wallets]
