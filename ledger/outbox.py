@@ -78,9 +78,7 @@ def retry(session: Session, key: str) -> None:
     session.add(row)
 
 
-def listed(
-    session: Session, calls: Sequence[str] = (), start: int = 0, limit: int | None = None
-) -> list[Outgoing]:
+def listed(session: Session, calls: Sequence[str] = (), start: int = 0, limit: int | None = None) -> list[Outgoing]:
     """Calls, oldest first: all, or those with the ids in `calls`; `limit` of them from the `start`-th on."""
     asked = select(Outgoing).order_by(col(Outgoing.order)).offset(start).limit(limit)
     return list(session.exec(asked.where(col(Outgoing.id).in_(calls)) if calls else asked))

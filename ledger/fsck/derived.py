@@ -33,7 +33,8 @@ class Derived:
     """Rows by key, as the log gives them.
 
     `transfers`: (book, debit, credit, amount, pending) by id; `ends`: outcome by transfer; `payouts`: (account, kind,
-    amount, leaf) by (epoch, index); `epochs`: what an Epoch row holds of them, by number.
+    amount, leaf) by (epoch, index); `epochs`: what an Epoch row holds of them, by number; `rounds`: what a Round row
+    opened with, by (run, number).
     """
 
     def __init__(self, chain_id: int, distributor: str) -> None:
@@ -41,6 +42,7 @@ class Derived:
         self.ends: dict[str, str] = {}
         self.payouts: dict[tuple[int, int], tuple[str, int, int, str]] = {}
         self.epochs: dict[int, tuple[Any, ...]] = {}
+        self.rounds: dict[tuple[str, int], tuple[Any, ...]] = {}
         self._chain_id, self._distributor = chain_id, distributor
         self._lines: dict[str, tuple[str, int]] = {}
         self._runs: dict[str, RunConfig] = {}
@@ -50,6 +52,7 @@ class Derived:
         self._given: dict[str, dict[Kind, dict[str, int]]] = defaultdict(dict)
         self._read: dict[str, Callable[[int, Entry], None]] = {
             "run-created": self._run, "node-enrolled": self._node, "decision": self._decision,
+            "round-opened": self._round,
             "proof-submitted": self._submitted, "proof-posted": self._posted, "proof-voided": self._voided,
             "appeal-decided": self._appeal, "contribution-credited": self._contribution, "epoch-closed": self._epoch,
         }  # fmt: skip
@@ -79,6 +82,10 @@ class Derived:
     def _decision(self, _index: int, entry: Entry) -> None:
         if entry["outcome"] == "applied":
             self._runs[entry["run"]] = self._runs[entry["run"]].with_decision(entry["key"], entry["value"])
+
+    def _round(self, _index: int, entry: Entry) -> None:
+        given = (entry[name] for name in ("config", "config_digest", "data_seed", "theta", "momentum"))
+        self.rounds[entry["run"], int(entry["round"])] = (*given, int(entry["block"]))
 
     def _submitted(self, _index: int, entry: Entry) -> None:
         said = entry["message"]

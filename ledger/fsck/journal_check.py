@@ -1,4 +1,4 @@
-"""The journal's tables against what the log gives, and the balances that follow."""
+"""Journal, payouts, epochs and rounds against what the log gives, and the balances that follow."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from sqlmodel import Session, col, select
 
 from contracts.errors import CommonweightError
-from ledger import journal
+from ledger import journal, panels
 from ledger.fsck.derived import Derived
 from ledger.fsck.finding import Finding, differences
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, Epoch, LogEntry, PayoutRow, Resolution, Transfer
+from ledger.tables import ChainEvent, Epoch, LogEntry, PayoutRow, Resolution, Round, Transfer
 
 BATCH = 2_000
 BOOKS = ("work", "code", "data", "units")
 
 
 def check_journal(ledger: Ledger, session: Session) -> Iterator[Finding]:
-    """A finding for every transfer, end, payout or epoch that differs from the log, and every book out of balance."""
+    """A finding for whatever differs from the log (transfer, end, payout, epoch, round), and every unbalanced book."""
     place = ledger.chain.deployment
     derived = Derived(place.chain_id, place.distributor)
     for entry in session.exec(select(LogEntry).order_by(col(LogEntry.index)).execution_options(yield_per=BATCH)):
@@ -31,6 +31,7 @@ def check_journal(ledger: Ledger, session: Session) -> Iterator[Finding]:
     for event in session.exec(minted):
         derived.mint(str(event.arguments["receipt"]))
     yield from _compare(session, derived)
+    yield from _check_rounds(session, derived)
     yield from _balance(session)
 
 
@@ -52,6 +53,24 @@ def _compare(session: Session, derived: Derived) -> Iterator[Finding]:
         for row in session.exec(select(Epoch))
     }  # fmt: skip
     yield from differences("epoch", derived.epochs, epochs, "the log")
+
+
+def _check_rounds(session: Session, derived: Derived) -> Iterator[Finding]:
+    """What each opened with, by the log; who verifies it, by the chain's events up to the block that the log names."""
+    rows = {(row.run, row.number): row for row in session.exec(select(Round))}
+    opened = {
+        key: (row.config, row.config_digest, row.data_seed, row.theta, row.momentum, row.block)
+        for key, row in rows.items()
+    }
+    yield from differences("round", derived.rounds, opened, "the log")
+    for key in sorted(rows.keys() & derived.rounds.keys()):
+        block, said = derived.rounds[key][-1], (rows[key].verifiers, rows[key].threshold)
+        try:
+            bench = panels.verifiers_at(session, block)
+        except CommonweightError as error:
+            yield Finding("chainevent", str(block), f"no verifiers for round {key[1]} follow from the events: {error}")
+            continue
+        yield from differences("round", {key: (sorted(bench.members), bench.threshold)}, {key: said}, "the chain")
 
 
 def _balance(session: Session) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from contracts.positional_tree import SHA256_TREE
 from ledger.fsck.examine import FsckFailed, examine, require_sound
 from ledger.fsck.finding import Finding
 from ledger.seals import SealedRow
-from ledger.tables import ChainEvent, DecisionRow, Epoch, LogEntry, LogNode, PayoutRow, Resolution, Transfer
+from ledger.tables import ChainEvent, DecisionRow, Epoch, LogEntry, LogNode, PayoutRow, Resolution, Round, Transfer
 from tests.ledger.fsck.vandal import flip_every_column, unguarded
 from tests.world import World
 
@@ -74,6 +74,11 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
     "payout-lost": (lambda s: s.delete(first(s, PayoutRow)), "payout"),
     "epoch-of-another-root": (lambda s: edit(first(s, Epoch), root="0x" + "22" * 32)(s), "epoch"),
     "epoch-over-another-log": (lambda s: edit(first(s, Epoch), log_root="0x" + "22" * 32)(s), "epoch"),
+    "round-from-other-weights": (lambda s: edit(first(s, Round), theta="0x" + "22" * 32)(s), "round"),
+    "round-of-an-earlier-block": (lambda s: edit(first(s, Round), block=1)(s), "round"),
+    "round-with-an-accomplice": (lambda s: edit(first(s, Round), verifiers=[OTHER])(s), "round"),
+    "round-with-a-lower-quorum": (lambda s: edit(first(s, Round), threshold=1)(s), "round"),
+    "round-lost": (lambda s: s.delete(first(s, Round)), "round"),
     "mint-made-up": (
         lambda s: s.add(
             ChainEvent(
