@@ -6,6 +6,7 @@ must notice run on it. Contracts are compiled once, every mutant under a name of
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import pytest
 
@@ -35,8 +37,9 @@ class Copy:
         for package in PACKAGES:
             shutil.copytree(ROOT / package, self.folder / package, ignore=LEFT_OUT)
         shutil.copy(ROOT / "pyproject.toml", self.folder)
-        # Without cached bytecode: a source changed twice in a second may keep its time and size.
-        self._environment = {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        # bytecode that names its source by hash: one changed twice in a second may keep its time and size
+        compileall.compile_dir(self.folder, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+        self._environment = {**os.environ, "PYTHONPATH": str(self.folder)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.removed_checks.forked"], cwd=self.folder, env=self._environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -50,8 +50,8 @@ class GPT(nn.Module):
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
-        self.tokens = nn.Embedding(config.vocab, config.d_model)
-        self.positions = nn.Embedding(config.context, config.d_model)
+        self.tokens = _embedding(config.vocab, config.d_model)
+        self.positions = _embedding(config.context, config.d_model)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.d_model, bias=False)
 
@@ -61,6 +61,11 @@ class GPT(nn.Module):
         for block in self.blocks:
             x = block(x)
         return F.linear(self.norm(x), self.tokens.weight)
+
+
+def _embedding(rows: int, width: int) -> nn.Embedding:
+    """Not initialised: no weight here ever is, and drawing one without memory loads torch's compiler, for seconds."""
+    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
 
 
 def build_model(config: RunConfig) -> GPT:

@@ -76,7 +76,7 @@ def configure_determinism(profile: str = "exact") -> NumericsProfile:
     """
     if profile not in ("exact", PORTABLE, BOUNDED):
         raise UnknownProfile(f"{profile!r} is not a numerics profile")
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # the other name of this switch also loads torch's compiler, for 2 s
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_flush_denormal(False)
     torch.set_float32_matmul_precision("highest")
