@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +19,9 @@ RESULTS = Path(__file__).parent / "results"
 def write_result(name: str, result: dict[str, Any]) -> None:
     """results/<name>.json, stamped with the command that makes it, the date and the machine."""
     where = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
-    stamped = result | {"command": f"python -m benchmarks.{name}", "date": time.strftime("%Y-%m-%d", time.gmtime())}
+    program = sys.modules["__main__"].__spec__
+    command = shlex.join(["python", "-m", program.name if program else f"benchmarks.{name}", *sys.argv[1:]])
+    stamped = result | {"command": command, "date": time.strftime("%Y-%m-%d", time.gmtime())}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(stamped | {"machine": where}, indent=1) + "\n")
 

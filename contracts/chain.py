@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -92,7 +92,13 @@ def load_artifact(name: str) -> dict[str, Any]:
 
 def contract_at(w3: Web3, name: str, address: str) -> Contract:
     """Return contract `name` at `address`."""
-    return w3.eth.contract(address=Web3.to_checksum_address(address), abi=load_artifact(name)["abi"])
+    return _kind(w3, name)(Web3.to_checksum_address(address))
+
+
+@lru_cache(maxsize=64)
+def _kind(w3: Web3, name: str) -> type[Contract]:
+    """web3 makes a class of an ABI, with a method for each function, which takes longer than most calls."""
+    return w3.eth.contract(abi=load_artifact(name)["abi"])
 
 
 class EventHistory:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,7 +32,9 @@ def test_a_round_records_its_start_and_every_segments_end_and_finishes_once() ->
 
 def test_a_result_says_how_to_repeat_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
-    record.write_result("node_cost", {"figure": 1})
-    written = json.loads((tmp_path / "results" / "node_cost.json").read_text())
-    assert (written["figure"], written["command"]) == (1, "python -m benchmarks.node_cost")
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name="benchmarks.kills"))
+    monkeypatch.setattr(sys, "argv", ["kills.py", "--seed", "7"])
+    record.write_result("kills_naive", {"figure": 1})
+    written = json.loads((tmp_path / "results" / "kills_naive.json").read_text())
+    assert (written["figure"], written["command"]) == (1, "python -m benchmarks.kills --seed 7")
     assert set(written) == {"figure", "command", "date", "machine"}

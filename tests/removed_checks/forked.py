@@ -6,6 +6,7 @@ a JSON list, the output file and the arguments of pytest; each answer is a line 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -27,6 +28,7 @@ def main() -> None:
     """Answer until standard input ends."""
     for name in LARGE:
         importlib.import_module(name)
+    gc.freeze()  # what is loaded by now is no garbage, and forks need not look at it again
     for line in sys.stdin:
         output, *arguments = json.loads(line)
         print(_forked(Path(output), arguments), flush=True)
