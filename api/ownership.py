@@ -117,10 +117,14 @@ def transactions(
 
 
 @router.get("/balances/{book}")
-def balances(book: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
-    """Balances of one book of the journal: `work` or `units`."""
+def balances(
+    book: str, account: list[str] = Query([], max_length=50), ledger: Ledger = Depends(get_ledger)
+) -> dict[str, str]:
+    """Balances of one book of the journal (`work`, `code`, `data`, `units`): of these accounts, or of all."""
     with ledger.store.read() as session:
-        return {account: str(amount) for account, amount in sorted(journal.balances(session, book).items())}
+        if account:
+            return {name: str(journal.balance(session, book, name)) for name in sorted(set(account))}
+        return {name: str(amount) for name, amount in sorted(journal.balances(session, book).items())}
 
 
 @router.post("/proposals")

@@ -11,7 +11,6 @@ loses what it had not written down when it is killed, so its blocks are taken ba
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import random
@@ -45,8 +44,7 @@ from tests.paid_epoch import PaidEpoch
 
 CLAIMS_PER_KILL = 8
 BLOCK_SECONDS = 0.25
-WRITE_EVERY = 4  # seconds between the chain node's dumps
-SLOTS = 16  # finality is 32 blocks behind: more than a killed node forgets
+SLOTS = 8  # finality is 16 blocks behind: more than a killed node forgets
 VICTIMS = {"api": 6, "settlement": 8, "indexer": 5, "chain": 1}
 PATIENCE = 300.0
 ACTIONS = ("kill", "raise", "hang")
@@ -79,12 +77,10 @@ class Bench:
 
     def __init__(self, folder: Path, claims: int, seed: int) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - not a secret
-        self._state, self._kept = folder / "chain.json", folder / "chain.kept.json"
-        self.anvil = Anvil(SLOTS, self._state, write_every=WRITE_EVERY)
+        self.anvil = Anvil(SLOTS, folder / "chain.json", history=4 * SLOTS)
         self.anvil.start()
         self.place = PaidEpoch(self.anvil, claims)
         self.anvil.mine(2 * SLOTS + 2)
-        self._dumped = time.time()
         self.ledger = self.place.ledger(folder)
         deployment = folder / "deployment.json"
         deployment.write_text(self.place.deployment.to_json())
@@ -119,25 +115,14 @@ class Bench:
             self.workers[victim].kill()
             self.workers[victim].start()
             return
-        self._until(lambda: self._written() > self._dumped, "the chain node has written its blocks down")
-        self._until(self._keep_dump, "a dump is whole")
-        time.sleep(self.rng.uniform(0, WRITE_EVERY / 2))  # what comes from now on is forgotten
+        with self._chain:
+            self.anvil.write()
+            written = self.anvil.w3.eth.block_number
+        forgets = self.rng.randint(0, SLOTS)  # blocks that come from now on, fewer than finality is behind
+        self._until(lambda: self.anvil.w3.eth.block_number >= written + forgets, "the chain goes on")
         with self._chain:
             self.anvil.kill()
-            shutil.copy(self._kept, self._state)
             self.anvil.start()
-            self._dumped = self._written()
-
-    def _keep_dump(self) -> bool:
-        """A copy of the newest dump, if it is whole: anvil writes in place, and a kill may come halfway."""
-        shutil.copy(self._state, self._kept)
-        with suppress(ValueError):
-            json.loads(self._kept.read_bytes())
-            return True
-        return False
-
-    def _written(self) -> float:
-        return self._state.stat().st_mtime if self._state.exists() else 0.0
 
     def check(self) -> None:
         """Events, journal and supply at one moment. Raises AssertionError."""

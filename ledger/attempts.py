@@ -85,11 +85,14 @@ def _sign(ledger: Ledger, held: Held, call: Outgoing, offer: Fees, final: int) -
         _note(ledger, held, call.id, message_of(error))
         return
     free = int(ledger.chain.w3.eth.get_transaction_count(_address(ledger)))
+    if _is_doubtful(ledger, free, final):
+        _note(ledger, held, call.id, f"the node counts {free} nonces as used, more than are signed or final")
+        return
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
         if row.state in OPEN:
-            row.nonce = max(free, _next_nonce(session, _address(ledger)))
+            row.nonce = _next_nonce(session, _address(ledger), free)
             row.signer, row.state, row.block, row.block_hash = _address(ledger), "signed", None, None
             row.error = None
             _add(ledger, session, held, row, offer, gas, final)
@@ -117,10 +120,28 @@ def _add(
     )  # fmt: skip
 
 
-def _next_nonce(session: Session, signer: str) -> int:
-    """One more than any that was ever signed for: a nonce that was lost to somebody else is not given out again."""
-    used = session.exec(select(func.max(Attempt.nonce)).where(Attempt.signer == signer)).one()
-    return 0 if used is None else int(used) + 1
+def _is_doubtful(ledger: Ledger, free: int, final: int) -> bool:
+    """Whether a foreign hand used nonces beyond ours, by the word of one answer: believed once it is final.
+
+    A nonce too high leaves a gap, before which no later transaction is mined.
+    """
+    with ledger.store.read() as session:
+        newest = session.exec(select(func.max(Attempt.nonce)).where(Attempt.signer == _address(ledger))).one()
+    if newest is None or free <= int(newest) + 1:
+        return False
+    return int(ledger.chain.w3.eth.get_transaction_count(_address(ledger), cast(Any, hex(final)))) < free
+
+
+def _next_nonce(session: Session, signer: str, free: int) -> int:
+    """The lowest from `free` on that was never signed for: one that was lost to somebody else is not given out again,
+    and a gap is filled."""
+    oldest = session.exec(select(func.min(Attempt.nonce)).where(Attempt.signer == signer)).one()
+    nonce = free if oldest is None else max(free, int(oldest))
+    signed = select(Attempt.nonce).where(Attempt.signer == signer, col(Attempt.nonce) >= nonce)
+    taken = set(session.exec(signed))
+    while nonce in taken:
+        nonce += 1
+    return nonce
 
 
 def _refuse(ledger: Ledger, held: Held, key: str, why: str) -> None:

@@ -12,7 +12,7 @@ from ledger import appeals, contributions, cosign, journal, log, outbox, payouts
 from ledger.crash_points import reach
 from ledger.errors import NotFound, RootMismatch, TooEarly
 from ledger.service import Ledger
-from ledger.tables import Epoch, PayoutRow, Proof, Run, Transfer
+from ledger.tables import ChainEvent, Epoch, PayoutRow, Proof, Run, Transfer
 
 STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "final"}
 
@@ -77,12 +77,15 @@ def settle(ledger: Ledger) -> None:
     for epoch in open_epochs:
         on_chain = ledger.chain.registry.epoch_of(epoch.number)
         now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
+        epoch.attempt = on_chain.attempt
+        signed = _quorum(ledger, epoch) if on_chain.status == EpochStatus.NONE else {}
         with ledger.store.write() as session:
             row = session.get_one(Epoch, epoch.number)
-            row.state, row.attempt = STATES.get(on_chain.status, "closed"), on_chain.attempt
+            row.state, row.attempt = _state(session, row.number, on_chain.status), on_chain.attempt
             session.add(row)
-            if on_chain.status == EpochStatus.NONE:
-                _propose(ledger, session, row)
+            if signed:
+                key = f"propose-root:{row.number}:{row.attempt}"
+                outbox.enqueue(session, key, ledger.chain.registry.propose(root_message(ledger, row), signed))
             if on_chain.status == EpochStatus.PROPOSED and now > on_chain.closes_at:
                 key = f"finalize:{epoch.number}:{on_chain.attempt}:{on_chain.closes_at}"
                 outbox.enqueue(session, key, ledger.chain.registry.finalize(epoch.number))
@@ -142,14 +145,21 @@ def _first_unpaid(session: Session, run: Run) -> int:
     return int(session.exec(select(func.coalesce(func.max(Epoch.last_round), 0)).where(Epoch.run == run.id)).one()) + 1
 
 
-def _propose(ledger: Ledger, session: Session, epoch: Epoch) -> None:
-    """Queue the proposal once k signatures count on the chain, which takes epochs one after the other."""
-    message = root_message(ledger, epoch)
-    if not cosign.signers(ledger, session, message):
-        return
-    registry = ledger.chain.registry
-    if registry.finalized_epochs() + 1 != epoch.number:
-        return
-    signed = cosign.quorum(ledger, session, message)
-    if signed:
-        outbox.enqueue(session, f"propose-root:{epoch.number}:{epoch.attempt}", registry.propose(message, signed))
+def _state(session: Session, number: int, status: EpochStatus) -> str:
+    """By the chain as it stands, but final only once a final block says so: claims must not open on what a reorg, or
+    a node on another fork, takes back."""
+    if status != EpochStatus.FINAL:
+        return STATES.get(status, "closed")
+    finalized = select(ChainEvent.arguments).where(ChainEvent.name == "EpochFinalized")
+    return "final" if str(number) in {said["epoch"] for said in session.exec(finalized)} else "proposed"
+
+
+def _quorum(ledger: Ledger, epoch: Epoch) -> dict[str, bytes]:
+    """k signatures that count on the chain, if it is this epoch's turn there: it takes one after the other."""
+    with ledger.store.read() as session:
+        message = root_message(ledger, epoch)
+        if not cosign.signers(ledger, session, message):
+            return {}
+        if ledger.chain.registry.finalized_epochs() + 1 != epoch.number:
+            return {}
+        return cosign.quorum(ledger, session, message)

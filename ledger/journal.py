@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, or_
 from sqlmodel import Session, col, select
 
 from ledger.errors import JournalConflict, NotFound
@@ -53,18 +53,25 @@ def resolve(session: Session, transfer_id: str, outcome: str, now: int) -> None:
 
 def balances(session: Session, book: str) -> dict[str, int]:
     """Credits less debits per account, over what is posted; they sum to 0."""
-    rows = session.exec(
-        select(Transfer, Resolution)
-        .join(Resolution, col(Resolution.transfer) == col(Transfer.id), isouter=True)
-        .where(Transfer.book == book)
-    )
+    moved = select(Transfer.debit, Transfer.credit, Transfer.amount).where(*_posted(book))
     totals: dict[str, int] = {}
-    for transfer, end in rows:
-        if transfer.pending and (end is None or end.outcome != "posted"):
-            continue
-        totals[transfer.debit] = totals.get(transfer.debit, 0) - transfer.amount
-        totals[transfer.credit] = totals.get(transfer.credit, 0) + transfer.amount
+    for debit, credit, amount in session.exec(moved.execution_options(yield_per=10_000)):
+        totals[debit] = totals.get(debit, 0) - amount
+        totals[credit] = totals.get(credit, 0) + amount
     return totals
+
+
+def balance(session: Session, book: str, account: str) -> int:
+    """Credits less debits of one account, over what is posted."""
+    moved = select(Transfer.debit, Transfer.credit, Transfer.amount).where(*_posted(book))
+    mine = moved.where(or_(col(Transfer.debit) == account, col(Transfer.credit) == account))
+    return sum(amount * ((credit == account) - (debit == account)) for debit, credit, amount in session.exec(mine))
+
+
+def _posted(book: str) -> tuple[Any, ...]:
+    """Of a book, what was never pending or was posted in the end."""
+    posted = select(Resolution.transfer).where(Resolution.outcome == "posted")
+    return col(Transfer.book) == book, or_(col(Transfer.pending).is_(False), col(Transfer.id).in_(posted))
 
 
 def _contents(transfer: Transfer) -> tuple[object, ...]:

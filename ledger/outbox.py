@@ -118,7 +118,12 @@ def _send_all(ledger: Ledger, held: Held) -> bool:
 
 
 def _is_late(ledger: Ledger, call: Outgoing) -> bool:
-    """At the head of the line for too long, and ours to sign again (not a former key's)."""
+    """At the head of the line for too long, and ours to sign again (not a former key's).
+
+    Not if no node has it: where the money is short, or the pool full, to offer more would only make it dearer.
+    """
+    if call.error is not None and broadcast.meaning(call.error) in (Said.POOR, Said.BUSY):
+        return False
     newest = attempts.newest_of(ledger, call)
     waited = ledger.now() - newest.made
     return call.signer == ledger.operator.address and waited >= ledger.relay.replace_seconds

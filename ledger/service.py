@@ -45,13 +45,18 @@ class Ledger:
     relay: RelayRules = field(default_factory=RelayRules)
     holder: str = field(default_factory=new_holder)
 
-    def check(self, message: Message, signature: bytes, signer: str, domain: Domain | None = None) -> str:
-        """The 0x-hex digest of a timely message by `signer`. Raises BadSignature, BadField and MessageExpired."""
+    def check(
+        self, message: Message, signature: bytes, signer: str, domain: Domain | None = None, ahead: int = MAX_AHEAD
+    ) -> str:
+        """The 0x-hex digest of a message by `signer` whose deadline is at most `ahead` seconds away.
+
+        Raises BadSignature, BadField and MessageExpired.
+        """
         require_signer(message, domain or self.chain.domain, signature, signer)
         _check_storable(message)
         deadline = int(getattr(message, "deadline", self.now()))
-        if not self.now() <= deadline <= self.now() + MAX_AHEAD:
-            raise MessageExpired(f"deadline {deadline} is past or over a day ahead of {self.now()}; sign anew")
+        if not self.now() <= deadline <= self.now() + ahead:
+            raise MessageExpired(f"deadline {deadline} is past or over {ahead} s ahead of {self.now()}; sign anew")
         return "0x" + digest(message, domain or self.chain.domain).hex()
 
     def keep(self, session: Session, message: Message, signature: bytes, signer: str, key: str) -> None:

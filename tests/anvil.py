@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -24,12 +25,13 @@ START_SECONDS = 30.0
 class Anvil:
     """A running anvil; `slots` are blocks of an epoch, so that `finalized` is 2 * slots behind. Use as a context.
 
-    With `state` it goes on from that file, and keeps it there when it is told to end, or every `write_every` seconds.
+    With `state` it goes on from that file, and keeps it there when it is told to end, or by `write`. It can be asked
+    about its newest `history` blocks, or about all.
     """
 
-    def __init__(self, slots: int = 4, state: Path | None = None, write_every: int | None = None) -> None:
+    def __init__(self, slots: int = 4, state: Path | None = None, history: int | None = None) -> None:
         self.slots, self._state, self._port = slots, state, free_port()
-        self._write_every = write_every
+        self._history = history
         self.url = f"http://127.0.0.1:{self._port}"
         self.w3: Web3 = connect(self.url)
 
@@ -45,7 +47,7 @@ class Anvil:
         command = [
             str(BINARY), "--port", str(self._port), "--slots-in-an-epoch", str(self.slots), "--no-mining", "--silent",
             "--preserve-historical-states", *(() if self._state is None else ("--state", str(self._state))),
-            *(() if self._write_every is None else ("--state-interval", str(self._write_every))),
+            *(() if self._history is None else ("--prune-history", str(self._history))),
         ]  # fmt: skip
         self._process = subprocess.Popen(
             command, start_new_session=True, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
@@ -58,6 +60,13 @@ class Anvil:
             if time.monotonic() > end:
                 raise TimeoutError("anvil does not answer")
             time.sleep(0.05)
+
+    def write(self) -> None:
+        """Write the chain as it stands into the file of `state`, whole or not at all; anvil's own dumps can tear."""
+        assert self._state is not None
+        made = self._state.with_suffix(".new")
+        made.write_bytes(gzip.decompress(bytes.fromhex(self.rpc("anvil_dumpState", True)[2:])))
+        made.replace(self._state)
 
     def kill(self) -> None:
         """SIGKILL, with its wrapper."""

@@ -1,4 +1,8 @@
-"""One chain for the whole folder, SQLite and PostgreSQL: no test moves the chain far, but for its own `place`."""
+"""One chain for the whole folder: no test moves it far, but for its own `place`.
+
+On SQLite alone: tests/ledger calls the same routes on both databases, and what is refused here is refused before the
+database is asked, or by its answer.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,14 @@ import pytest
 
 from tests.api.stage import Stage
 from tests.databases import database as database
-from tests.databases import database_kind as database_kind
 from tests.databases import fresh_database
 from tests.world import Place, StillChain, World
+
+
+@pytest.fixture(scope="session", params=["sqlite"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """In the place of the one that runs twice."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
