@@ -40,6 +40,23 @@ def empty_database(kind: str, folder: Path) -> Iterator[str]:
             yield url
 
 
+@contextmanager
+def copied_store(store: Store, folder: Path) -> Iterator[Store]:
+    """A store on a copy of another's database, gone on leaving; nobody else may be connected to that one."""
+    store.engine.dispose()
+    url = store.engine.url
+    if url.get_backend_name() == "sqlite":
+        shutil.copy(str(url.database), folder / "copy.db")
+        made = Store(f"sqlite:///{folder / 'copy.db'}")
+        yield made
+        made.engine.dispose()
+        return
+    with postgres.copy_of(url.render_as_string(hide_password=False)) as copied:
+        made = Store(copied)
+        yield made
+        made.engine.dispose()
+
+
 @pytest.fixture(scope="session", params=KINDS)
 def database_kind(request: pytest.FixtureRequest) -> str:
     """Whoever takes this runs on each."""

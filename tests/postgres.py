@@ -54,19 +54,28 @@ class NoPostgres(Exception):
 @contextmanager
 def fresh_database() -> Iterator[str]:
     """The URL of a database with the tables of a ledger and no rows; dropped on leaving."""
-    name = f"commonweight_{uuid.uuid4().hex}"
-    administer(f'CREATE DATABASE "{name}" TEMPLATE "{_template()}" STRATEGY FILE_COPY')  # the quick one of the two
-    try:
-        yield _text(server().set(database=name))
-    finally:
-        administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with _clone(_template()) as url:
+        yield url
 
 
 @contextmanager
 def empty_database() -> Iterator[str]:
     """The URL of a database without a table; dropped on leaving."""
+    with _clone("template0") as url:
+        yield url
+
+
+@contextmanager
+def copy_of(url: str) -> Iterator[str]:
+    """The URL of a copy of a database that nobody is connected to; dropped on leaving."""
+    with _clone(str(make_url(url).database)) as copied:
+        yield copied
+
+
+@contextmanager
+def _clone(template: str) -> Iterator[str]:
     name = f"commonweight_{uuid.uuid4().hex}"
-    administer(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')  # the quick one of the two
     try:
         yield _text(server().set(database=name))
     finally:

@@ -47,6 +47,7 @@ class Derived:
         self._lines: dict[str, tuple[str, int]] = {}
         self._runs: dict[str, RunConfig] = {}
         self._emissions: dict[str, int] = {}
+        self._paid: dict[str, int] = {}
         self._accounts: dict[tuple[str, str], str] = {}
         self._work: dict[str, _Work] = {}
         self._given: dict[str, dict[Kind, dict[str, int]]] = defaultdict(dict)
@@ -102,6 +103,8 @@ class Derived:
 
     def _appeal(self, _index: int, entry: Entry) -> None:
         if entry["message"]["upheld"]:
+            if self.ends[entry["proof"]] != "voided":
+                raise ValueError(f"an appeal restores {entry['proof']}, which was not voided")
             work = self._work[entry["proof"]]
             work.paid_in = int(entry["decided_round"])
             self._transfer(f"appeal:{entry['proof']}", "work", f"run:{work.run}", work.payout, work.tokens)
@@ -117,6 +120,9 @@ class Derived:
     def _epoch(self, index: int, entry: Entry) -> None:
         run, number = entry["run"], int(entry["epoch"])
         first, last = int(entry["first_round"]), int(entry["last_round"])
+        if number != len(self.epochs) + 1 or not first == self._paid.get(run, 0) + 1 <= last:
+            raise ValueError(f"epoch {number} over rounds {first} to {last} does not follow the one before it")
+        self._paid[run] = last
         contributed = {Kind.COMPUTE: self._compute(run, first, last)} | self._given.pop(run, {})
         weights, emission = kind_weights(self._runs[run]), self._emissions[run]
         due = epoch_payouts(contributed, weights, emission, self._chain_id, self._distributor, number)
@@ -128,6 +134,13 @@ class Derived:
             self._transfer(f"owed:{key}", "units", f"emission:{number}", f"owed:{account}", line.amount)
         root, total = "0x" + PayoutTree.of(leaves).root.hex(), sum(line.amount for line in due)
         self.epochs[number] = (run, first, last, root, total, len(due), index + 1, int(entry["deadline"]))
+
+    def proofs(self) -> dict[str, tuple[Any, ...]]:
+        """(run, round, payout, tokens, state) by proof, as the next epoch would pay it."""
+        return {
+            proof: (work.run, work.round, work.payout, work.tokens, self.ends.get(proof, "pending"))
+            for proof, work in self._work.items()
+        }
 
     def _compute(self, run: str, first: int, last: int) -> dict[str, int]:
         totals: dict[str, int] = {}

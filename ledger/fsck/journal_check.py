@@ -12,7 +12,7 @@ from ledger import journal, panels
 from ledger.fsck.derived import Derived
 from ledger.fsck.finding import Finding, differences
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, Epoch, LogEntry, PayoutRow, Resolution, Round, Transfer
+from ledger.tables import ChainEvent, Epoch, LogEntry, PayoutRow, Proof, Resolution, Round, Transfer
 
 BATCH = 2_000
 BOOKS = ("work", "code", "data", "units")
@@ -46,6 +46,8 @@ def _compare(session: Session, derived: Derived) -> Iterator[Finding]:
         (row.epoch, row.index): (row.account, row.kind, row.amount, row.leaf) for row in session.exec(select(PayoutRow))
     }
     yield from differences("payout", derived.payouts, payouts, "the log")
+    proofs = {row.id: (row.run, row.number, row.payout, row.work, row.state) for row in session.exec(select(Proof))}
+    yield from differences("proof", derived.proofs(), proofs, "the log")
     epochs = {
         row.number: (
             row.run, row.first_round, row.last_round, row.root, row.total, row.count, row.log_size, row.deadline,

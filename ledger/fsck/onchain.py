@@ -20,6 +20,9 @@ def check_chain(ledger: Ledger, session: Session) -> Iterator[Finding]:
     """A finding for every event, epoch, decision or unit on which ledger and chain differ."""
     cursor = session.get(Cursor, indexer.NAME)
     if cursor is None:
+        for table in (ChainEvent, DecisionRow):
+            if session.exec(select(table)).first() is not None:
+                yield Finding("cursor", indexer.NAME, f"is missing, and {table.__tablename__} has rows of the chain")
         return
     if "0x" + ledger.chain.block_hash(cursor.block).hex() != cursor.hash:
         yield Finding("cursor", cursor.name, f"stands on block {cursor.block}, which is another on the chain")

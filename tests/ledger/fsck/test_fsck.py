@@ -6,41 +6,67 @@ Accidents leave the seals behind; an operator who edits rows seals them anew, an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import Session, select
 
 from contracts.positional_tree import SHA256_TREE
+from ledger.fsck.derived import Derived
 from ledger.fsck.examine import FsckFailed, examine, require_sound
 from ledger.fsck.finding import Finding
 from ledger.seals import SealedRow
-from ledger.tables import ChainEvent, DecisionRow, Epoch, LogEntry, LogNode, PayoutRow, Resolution, Round, Transfer
+from ledger.service import Ledger
+from ledger.tables import (
+    ChainEvent,
+    Cursor,
+    DecisionRow,
+    Epoch,
+    LogEntry,
+    LogNode,
+    PayoutRow,
+    Proof,
+    Resolution,
+    Round,
+    Transfer,
+)
+from tests.databases import copied_store, fresh_database
 from tests.ledger.fsck.vandal import flip_every_column, unguarded
 from tests.world import World
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def settled(alone: World) -> World:
+@pytest.fixture(scope="module")
+def whole(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """An epoch that is final and claimed on the chain, every event read."""
-    alone.start().play_round()
-    alone.settle_epoch()
-    for wallet in alone.wallets[:2]:
-        alone.claim(wallet.address)
-    alone.step(3)
-    return alone
+    folder = tmp_path_factory.mktemp("settled")
+    with fresh_database(database_kind, folder) as url, World(folder, database=url) as world:
+        world.start().play_round()
+        world.settle_epoch()
+        for wallet in world.wallets[:2]:
+            world.claim(wallet.address)
+        world.step(3)
+        yield world.ledger
 
 
-def found(world: World) -> list[Finding]:
-    return [finding for part in examine(world.ledger) for finding in part.findings]
+@pytest.fixture
+def settled(whole: Ledger, tmp_path: Path) -> Iterator[Ledger]:
+    """The same on a copy of its database, to be spoiled."""
+    with copied_store(whole.store, tmp_path) as store:
+        yield replace(whole, store=store)
 
 
-def test_a_sound_ledger_has_no_findings(settled: World) -> None:
-    require_sound(settled.ledger)
-    with settled.ledger.store.read() as session:
+def found(ledger: Ledger) -> list[Finding]:
+    return [finding for part in examine(ledger) for finding in part.findings]
+
+
+def test_a_sound_ledger_has_no_findings(settled: Ledger) -> None:
+    require_sound(settled)
+    with settled.store.read() as session:
         minted = [t for t in session.exec(select(Transfer)) if t.id.startswith("minted:")]
     assert len(minted) == 2  # the check has had something to check
 
@@ -74,6 +100,9 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
     "payout-lost": (lambda s: s.delete(first(s, PayoutRow)), "payout"),
     "epoch-of-another-root": (lambda s: edit(first(s, Epoch), root="0x" + "22" * 32)(s), "epoch"),
     "epoch-over-another-log": (lambda s: edit(first(s, Epoch), log_root="0x" + "22" * 32)(s), "epoch"),
+    "proof-paid-to-another": (lambda s: edit(first(s, Proof), payout=OTHER)(s), "proof"),
+    "proof-of-more-work": (lambda s: edit(first(s, Proof), work=10**6)(s), "proof"),
+    "cursor-lost": (lambda s: s.delete(first(s, Cursor)), "cursor"),
     "round-from-other-weights": (lambda s: edit(first(s, Round), theta="0x" + "22" * 32)(s), "round"),
     "round-of-an-earlier-block": (lambda s: edit(first(s, Round), block=1)(s), "round"),
     "round-with-an-accomplice": (lambda s: edit(first(s, Round), verifiers=[OTHER])(s), "round"),
@@ -100,19 +129,33 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_an_edit_under_a_fitting_seal_is_found_and_named(settled: World, name: str) -> None:
+def test_an_edit_under_a_fitting_seal_is_found_and_named(settled: Ledger, name: str) -> None:
     vandalise, table = EDITS[name]
-    with unguarded(settled.ledger.store) as session:
+    with unguarded(settled.store) as session:
         vandalise(session)
     findings = found(settled)
     assert table in {finding.table for finding in findings}, findings
     with pytest.raises(FsckFailed, match=table):
-        require_sound(settled.ledger)
+        require_sound(settled)
 
 
-def test_a_history_rewritten_with_its_whole_tree_differs_from_the_chain(settled: World) -> None:
+@pytest.mark.parametrize("changes", [{"epoch": 1}, {"epoch": 2}, {"epoch": 3, "first_round": 2, "last_round": 2}])
+def test_an_epoch_that_pays_a_round_again_or_leaves_one_out_does_not_follow(
+    settled: Ledger, changes: dict[str, int]
+) -> None:
+    with settled.store.read() as session:
+        entries = [json.loads(row.body) for row in session.exec(select(LogEntry).order_by(LogEntry.index))]  # type: ignore[arg-type]
+    derived = Derived(settled.chain.deployment.chain_id, settled.chain.deployment.distributor)
+    for index, entry in enumerate(entries):
+        derived.take(index, entry)
+    (closed,) = (entry for entry in entries if entry["kind"] == "epoch-closed")
+    with pytest.raises(ValueError, match="does not follow"):
+        derived.take(len(entries), closed | changes)
+
+
+def test_a_history_rewritten_with_its_whole_tree_differs_from_the_chain(settled: Ledger) -> None:
     """The worst that an operator can do to the log: another leaf, and every node over it."""
-    with unguarded(settled.ledger.store) as session:
+    with unguarded(settled.store) as session:
         leaves = list(session.exec(select(LogEntry).order_by(LogEntry.index)))  # type: ignore[arg-type]
         forged = json.loads(leaves[0].body) | {"note": "rewritten"}
         leaves[0].body = json.dumps(forged, sort_keys=True, separators=(",", ":"))
@@ -134,9 +177,9 @@ def rewrite_tree(session: Session, bodies: list[str]) -> None:
     session.flush()
 
 
-def test_every_flipped_bit_is_found_and_its_row_named(settled: World) -> None:
+def test_every_flipped_bit_is_found_and_its_row_named(settled: Ledger) -> None:
     """One row of every table, every column of it, one bit each."""
-    flipped = list(flip_every_column(settled.ledger.store, lambda: found_without_chain(settled)))
+    flipped = list(flip_every_column(settled.store, lambda: found_without_chain(settled)))
     missed = [(table, column, findings) for table, column, findings in flipped if not findings]
     assert missed == []
     unnamed = [(t, c, f) for t, c, f in flipped if t not in {finding.table for finding in f}]
@@ -144,6 +187,6 @@ def test_every_flipped_bit_is_found_and_its_row_named(settled: World) -> None:
     assert {table for table, _, _ in flipped} >= {"transfer", "payout", "logentry", "lognode", "proof", "run", "epoch"}
 
 
-def found_without_chain(world: World) -> list[Finding]:
+def found_without_chain(ledger: Ledger) -> list[Finding]:
     """What database and log alone tell: a flipped bit never needs the chain to be seen."""
-    return [finding for part in examine(world.ledger, ("rows", "tree")) for finding in part.findings]
+    return [finding for part in examine(ledger, ("rows", "tree")) for finding in part.findings]
