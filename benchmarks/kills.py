@@ -124,6 +124,10 @@ class Bench:
             self.anvil.kill()
             self.anvil.start()
 
+    def keep_up(self) -> None:
+        """Wait until the client is not far behind: kills must come among claims, not before them."""
+        self._until(lambda: self.claimed >= self.allowed - 4 * CLAIMS_PER_KILL, "the client keeps up")
+
     def check(self) -> None:
         """Events, journal and supply at one moment. Raises AssertionError."""
         with self.ledger.store.read() as session:
@@ -187,7 +191,7 @@ class Bench:
         while not holds():
             if time.monotonic() > end:
                 raise TimeoutError(f"not within {PATIENCE:.0f} s: {what}; {self._states()}")
-            time.sleep(0.2)
+            time.sleep(0.02)
 
 
 def kills(count: int, seed: int, folder: Path) -> dict[str, Any]:
@@ -196,6 +200,7 @@ def kills(count: int, seed: int, folder: Path) -> dict[str, Any]:
     try:
         for number in range(count):
             bench.allowed += CLAIMS_PER_KILL
+            bench.keep_up()
             time.sleep(bench.rng.uniform(0.01, 0.25))
             victim = bench.rng.choices(list(VICTIMS), weights=list(VICTIMS.values()))[0]
             bench.kill(victim)
