@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 RESULTS = Path(__file__).parent / "results"
 
 
 def write_result(name: str, result: dict[str, Any]) -> None:
     """results/<name>.json, stamped with the command that makes it, the date and the machine."""
+    import torch  # which the programs that measure the server do not need, nor its memory
+
     where = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
     program = sys.modules["__main__"].__spec__
     command = shlex.join(["python", "-m", program.name if program else f"benchmarks.{name}", *sys.argv[1:]])

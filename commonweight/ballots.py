@@ -8,7 +8,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
 from contracts.chain import connect
-from contracts.governor import Action, ModelGovernor
+from contracts.governor import Action, ModelGovernor, description_of
 from contracts.model_registry import ModelRegistry
 from trainer.client import ApiClient, octets
 
@@ -23,7 +23,8 @@ class GovernanceClient:
         self._models, self._model = ModelRegistry(w3, deployment["model_registry"]), octets(deployment["model"])
 
     def propose(self, account: LocalAccount, description: str, decisions: list[tuple[str, str]]) -> str:
-        """Sign and hand in a proposal; returns its id. Raises ApiProblem."""
+        """Sign and hand in a proposal under its proposer's mark; returns its id. Raises ApiProblem."""
+        description = description_of(description, account.address)
         actions = [
             Action.of(self._models.decide(self._model, keccak(text=f"{description}\n{place}"), key, value))
             for place, (key, value) in enumerate(decisions)

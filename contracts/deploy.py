@@ -11,7 +11,16 @@ from web3 import Web3
 from web3.contract import Contract
 
 from contracts.chain import contract_at, load_artifact, send
-from contracts.genesis import ADMIN, ZERO, GenesisRefused, check_genesis, role
+from contracts.genesis import (
+    ADMIN,
+    GOVERNOR_ROLES,
+    ZERO,
+    GenesisRefused,
+    check_dispute_limit,
+    check_floor,
+    check_genesis,
+    role,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +30,14 @@ class GenesisParams:
     With a `funding_currency` (address of an ERC-20) there is a funding round, its caps in units of that currency.
     """
 
-    voting_delay: int = 1
+    voting_delay: int = 86_400
     voting_period: int = 86_400
     timelock_delay: int = 3_600
-    late_quorum_extension: int = 0
+    late_quorum_extension: int = 3_600
     challenge_window: int = 3_600
+    dispute_limit: int = 2_592_000
     quorum_fraction: int = 4
+    quorum_floor: int = 10**25
     proposal_threshold: int = 0
     cap: int = 10**27
     budget: int = 10**27
@@ -107,8 +118,7 @@ def deploy_model(
     Raises ContractRejected, GenesisRefused.
     """
     p = params or GenesisParams()
-    if p.tokens_sold() > p.cap:
-        raise GenesisRefused(f"the funding round sells {p.tokens_sold()}, more than the cap {p.cap}")
+    _check_params(p)
 
     def create(contract: str, *args: Any) -> Contract:
         artifact = load_artifact(contract)
@@ -120,8 +130,7 @@ def deploy_model(
     model = bytes(registry.functions.modelId(deployer.address, name).call())
     timelock = create("ModelTimelock", p.timelock_delay, [], [ZERO], deployer.address)
     token = create("ModelToken", name, symbol, p.cap, deployer.address, timelock.address)
-    votes = (p.voting_delay, p.voting_period, p.proposal_threshold, p.quorum_fraction, p.late_quorum_extension)
-    governor = create("ModelGovernor", name, token.address, timelock.address, *votes)
+    governor = create("ModelGovernor", name, token.address, timelock.address, *_voting(p))
     checks = create("VerifierRegistry", timelock.address, model, verifiers, _registry_rules(p))
     distributor = create("EpochDistributor", token.address, checks.address)
     splitter = create("RevenueSplitter", token.address, p.revenue_snapshot_age)
@@ -153,9 +162,23 @@ def deploy_model(
     return deployment
 
 
+def _check_params(p: GenesisParams) -> None:
+    if p.tokens_sold() > p.cap:
+        raise GenesisRefused(f"the funding round sells {p.tokens_sold()}, more than the cap {p.cap}")
+    check_floor(p.quorum_floor, p.cap)
+    check_dispute_limit(p.dispute_limit, p.voting_delay + p.voting_period + p.late_quorum_extension + p.timelock_delay)
+
+
+def _voting(p: GenesisParams) -> tuple[int, ...]:
+    """The governor's last parameters."""
+    quorum = (p.quorum_fraction, p.quorum_floor)
+    return (p.voting_delay, p.voting_period, p.proposal_threshold, *quorum, p.late_quorum_extension)
+
+
 def _registry_rules(p: GenesisParams) -> tuple[int, ...]:
     """The registry's `Rules` struct."""
-    verifiers = (p.threshold, p.min_stake, p.challenge_window, p.bond, p.slash_cap, p.max_epoch_total)
+    disputes = (p.challenge_window, p.dispute_limit, p.bond)
+    verifiers = (p.threshold, p.min_stake, *disputes, p.slash_cap, p.max_epoch_total)
     return (*verifiers, p.node_slash_cap, p.node_withdrawal_delay)
 
 
@@ -167,7 +190,7 @@ def _terms(w3: Web3, p: GenesisParams) -> tuple[str | int, ...]:
 
 
 def _hand_over(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract, governor: str) -> None:
-    for name in ("PROPOSER_ROLE", "CANCELLER_ROLE"):
+    for name in GOVERNOR_ROLES:
         send(w3, deployer, timelock.functions.grantRole(role(timelock, name), governor))
     send(w3, deployer, token.functions.grantRole(ADMIN, timelock.address))
     for contract in (token, timelock):

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 ZERO = "0x" + "00" * 20
 ADMIN = bytes(32)
 """OpenZeppelin's DEFAULT_ADMIN_ROLE."""
+GOVERNOR_ROLES = ("PROPOSER_ROLE", "CANCELLER_ROLE")
+"""What the governor holds, on the timelock and nowhere else."""
+Grant = tuple[str, bytes, str]
+"""Contract, role, holder."""
 
 
 class GenesisRefused(CommonweightError):
@@ -27,14 +31,31 @@ class GenesisRefused(CommonweightError):
 def check_genesis(w3: Web3, deployment: Deployment) -> None:
     """Raise GenesisRefused unless exactly the contracts hold the powers.
 
-    1. Every role ever granted on any of the contracts is held by the timelock or governor, executor by anybody.
-    2. The timelock administers itself, token, verifiers and pool, arbitrates and guards; the governor proposes.
-    3. Only distributor and pool have mint budgets; the pool's pays its hard cap.
-    4. All contracts point at each other, and the model registry at them.
+    1. Nobody else had a role left on any of the contracts at the end of the deployment's block (block 0: now).
+    2. The timelock administers itself, token, verifiers and pool, arbitrates and guards; the governor proposes and
+       cancels; anybody executes.
+    3. No call had been scheduled in the timelock: by it a role that was handed over would act once more.
+    4. Only distributor and pool have mint budgets; the pool's pays its hard cap.
+    5. All contracts point at each other, and the model registry at them.
+    6. A dispute lasts long enough for a vote to decide it, and the votes that a decision needs can exist.
     """
     _check_roles(w3, deployment)
+    _check_nothing_scheduled(w3, deployment)
     _check_budgets(w3, deployment)
     _check_wiring(w3, deployment)
+    _check_terms(w3, deployment)
+
+
+def check_floor(quorum_floor: int, cap: int) -> None:
+    """Raise GenesisRefused if the votes of all tokens that can exist are too few."""
+    if quorum_floor > cap:
+        raise GenesisRefused(f"a quorum of {quorum_floor} can never be reached under the cap {cap}")
+
+
+def check_dispute_limit(dispute_limit: int, vote: int) -> None:
+    """Raise GenesisRefused if a dispute lapses before a vote on it, of `vote` seconds in all, can be executed."""
+    if dispute_limit < vote:
+        raise GenesisRefused(f"a dispute lapses after {dispute_limit} seconds, and a vote on it takes {vote}")
 
 
 def role(contract: Contract, name: str) -> bytes:
@@ -43,33 +64,58 @@ def role(contract: Contract, name: str) -> bytes:
 
 
 def _check_roles(w3: Web3, d: Deployment) -> None:
-    token, timelock, checks = _token(w3, d), contract_at(w3, "ModelTimelock", d.timelock), _verifiers(w3, d)
-    # 1. Contracts without roles are asked too: they must not have had any.
-    allowed = {d.timelock, d.governor}
-    granted = token.events.RoleGranted()
-    addresses = [Web3.to_checksum_address(address) for address in d.contracts()]
-    for log in w3.eth.get_logs({"fromBlock": 0, "address": addresses, "topics": [granted.topic]}):
-        said, contract = granted.process_log(log)["args"], contract_at(w3, "ModelToken", log["address"])
-        open_executor = said["account"] == ZERO and bytes(said["role"]) == role(timelock, "EXECUTOR_ROLE")
-        held = contract.functions.hasRole(said["role"], said["account"]).call()
-        if held and said["account"] not in allowed and not open_executor:
-            raise GenesisRefused(f"{said['account']} holds role 0x{bytes(said['role']).hex()} on {contract.address}")
+    held, needed = _held(w3, d), _needed(w3, d)
+    # 1.
+    for where, what, holder in sorted(held - needed):
+        raise GenesisRefused(f"{holder} holds role 0x{what.hex()} on {where}")
     # 2.
-    needed = [
-        *((contract, ADMIN, d.timelock) for contract in (token, timelock, checks)),
-        (token, role(token, "GUARDIAN_ROLE"), d.timelock),
-        (checks, role(checks, "ARBITER_ROLE"), d.timelock),
-        (timelock, role(timelock, "PROPOSER_ROLE"), d.governor),
-    ]
-    if d.pool:
-        needed.append((contract_at(w3, "CapitalPool", d.pool), ADMIN, d.timelock))
-    for contract, wanted, holder in needed:
-        if not contract.functions.hasRole(wanted, holder).call():
-            raise GenesisRefused(f"{holder} lacks role 0x{wanted.hex()} on {contract.address}")
+    for where, what, holder in sorted(needed - held):
+        raise GenesisRefused(f"{holder} lacks role 0x{what.hex()} on {where}")
+
+
+def _held(w3: Web3, d: Deployment) -> set[Grant]:
+    """Every role that is held. Contracts without roles are asked too: they must not have had any."""
+    events = _token(w3, d).events
+    granted, revoked = events.RoleGranted(), events.RoleRevoked()
+    addresses = [Web3.to_checksum_address(address) for address in d.contracts()]
+    held = set[Grant]()
+    for log in w3.eth.get_logs(
+        {"fromBlock": 0, "toBlock": _last(w3, d), "address": addresses, "topics": [[granted.topic, revoked.topic]]}
+    ):
+        grants = bytes(log["topics"][0]) == bytes.fromhex(granted.topic[2:])
+        said = (granted if grants else revoked).process_log(log)["args"]
+        change = held.add if grants else held.discard
+        change((str(log["address"]), bytes(said["role"]), str(said["account"])))
+    return held
+
+
+def _needed(w3: Web3, d: Deployment) -> set[Grant]:
+    """Every role that must be held, and no other."""
+    token, timelock, checks = _token(w3, d), _timelock(w3, d), _verifiers(w3, d)
+    administered = [d.token, d.timelock, d.verifier_registry, *([d.pool] if d.pool else [])]
+    return {
+        *((where, ADMIN, d.timelock) for where in administered),
+        (d.token, role(token, "GUARDIAN_ROLE"), d.timelock),
+        (d.verifier_registry, role(checks, "ARBITER_ROLE"), d.timelock),
+        *((d.timelock, role(timelock, name), d.governor) for name in GOVERNOR_ROLES),
+        (d.timelock, role(timelock, "EXECUTOR_ROLE"), ZERO),
+    }
+
+
+def _last(w3: Web3, d: Deployment) -> int:
+    """Until when what happened is of genesis; what came later, votes decided."""
+    return d.block or int(w3.eth.block_number)
+
+
+def _check_nothing_scheduled(w3: Web3, d: Deployment) -> None:
+    # 3.
+    scheduled = _timelock(w3, d).events.CallScheduled.get_logs(from_block=0, to_block=_last(w3, d))
+    if scheduled:
+        raise GenesisRefused(f"a call was scheduled in the timelock in block {scheduled[0]['blockNumber']}")
 
 
 def _check_budgets(w3: Web3, d: Deployment) -> None:
-    # 3. As they were set: what was minted since has lowered them.
+    # 4. As they were set: what was minted since has lowered them.
     token = _token(w3, d)
     budgets = {e["args"]["minter"]: e["args"]["budget"] for e in token.events.BudgetSet.get_logs(from_block=0)}
     if set(budgets) != {d.distributor, d.pool} - {""}:
@@ -82,7 +128,7 @@ def _check_budgets(w3: Web3, d: Deployment) -> None:
 
 
 def _check_wiring(w3: Web3, d: Deployment) -> None:
-    # 4. The entry first: it tells whether these are the model's contracts at all.
+    # 5. The entry first: it tells whether these are the model's contracts at all.
     model = bytes.fromhex(d.model[2:])
     entry = tuple(contract_at(w3, "ModelRegistry", d.model_registry).functions.modelOf(model).call())
     _require(entry, d.entry())
@@ -105,6 +151,15 @@ def _check_wiring(w3: Web3, d: Deployment) -> None:
         _require(found, wanted)
 
 
+def _check_terms(w3: Web3, d: Deployment) -> None:
+    # 6. As they are now: votes may have changed the times since.
+    governor = contract_at(w3, "ModelGovernor", d.governor).functions
+    check_floor(governor.quorumFloor().call(), _token(w3, d).functions.cap().call())
+    times = (governor.votingDelay(), governor.votingPeriod(), governor.lateQuorumVoteExtension())
+    vote = sum(int(time.call()) for time in (*times, _timelock(w3, d).functions.getMinDelay()))
+    check_dispute_limit(_verifiers(w3, d).functions.disputeLimit().call(), vote)
+
+
 def _require(found: object, wanted: object) -> None:
     if found != wanted:
         raise GenesisRefused(f"found {found!r} where {wanted!r} belongs")
@@ -112,6 +167,10 @@ def _require(found: object, wanted: object) -> None:
 
 def _token(w3: Web3, d: Deployment) -> Contract:
     return contract_at(w3, "ModelToken", d.token)
+
+
+def _timelock(w3: Web3, d: Deployment) -> Contract:
+    return contract_at(w3, "ModelTimelock", d.timelock)
 
 
 def _verifiers(w3: Web3, d: Deployment) -> Contract:

@@ -23,6 +23,7 @@ _PROPOSAL = [
     ("nonce", "uint256"),
     ("deadline", "uint256"),
 ]
+PROPOSER_MARK = "#proposer="
 _BALLOT = [("proposalId", "uint256"), ("support", "uint8"), ("voter", "address"), ("nonce", "uint256")]
 
 
@@ -64,6 +65,15 @@ class Ballot:
     signature: bytes
 
 
+def description_of(text: str, proposer: str) -> str:
+    """The text with its proposer's mark, which the Governor (OpenZeppelin 5) honours: nobody else can propose it.
+
+    A proposal's id does not name who proposed. Without the mark, whoever sees one on its way proposes it first, cancels
+    it as its proposer may, and the id is spent.
+    """
+    return f"{text}{PROPOSER_MARK}{Web3.to_checksum_address(proposer)}"
+
+
 class ModelGovernor:
     """The governor at `address`. Writes return a call to send."""
 
@@ -97,8 +107,12 @@ class ModelGovernor:
         return int(against), int(in_favour), int(abstain)
 
     def quorum(self, timestamp: int) -> int:
-        """Votes needed at a past second."""
+        """Votes needed at a past second: the share of the supply, at least the floor."""
         return int(self._call.quorum(timestamp).call())
+
+    def quorum_floor(self) -> int:
+        """Votes that any decision needs at least."""
+        return int(self._call.quorumFloor().call())
 
     def has_voted(self, proposal_id: int, voter: str) -> bool:
         """Whether `voter` voted."""

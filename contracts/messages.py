@@ -249,10 +249,11 @@ class StepOpening(Message):
 
 @dataclass(frozen=True)
 class AppealRuling(Message):
-    """The panel's word on the one step that node and respondent disagree about."""
+    """The panel's word on the one step that node and respondent disagree about; the node alone is an appellant."""
 
     model: Bytes32
     proof: Bytes32
+    appellant: Address
     respondent: Address
     upheld: Bool
     deadline: Uint64

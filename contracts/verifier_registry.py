@@ -34,12 +34,18 @@ class EpochStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class EpochState:
-    """An epoch as the chain has it; `closes_at` in Unix seconds, `total` in 1e-18 tokens."""
+    """An epoch as the chain has it; times in Unix seconds, `total` in 1e-18 tokens.
+
+    `disputes` counts its challenges and numbers the open one; `fruitless` counts those that failed or lapsed.
+    """
 
     status: EpochStatus
     attempt: int
     closes_at: int
+    fruitless: int
     challenger: str
+    challenged_at: int
+    disputes: int
     root: bytes
     total: int
     count: int
@@ -119,8 +125,16 @@ class VerifierRegistry:
         return int(self._call.minStake().call())
 
     def bond(self) -> int:
-        """Wei that a challenge must carry."""
+        """Wei that an appeal, and the first challenge of an epoch, must carry."""
         return int(self._call.bond().call())
+
+    def bond_of(self, epoch: int) -> int:
+        """Wei that a challenge of the epoch must carry now."""
+        return int(self._call.bondOf(epoch).call())
+
+    def dispute_limit(self) -> int:
+        """Seconds after which a dispute that nobody decided lapses."""
+        return int(self._call.disputeLimit().call())
 
     def challenge_window(self) -> int:
         """Seconds."""
@@ -143,6 +157,10 @@ class VerifierRegistry:
         """Add to the sender's stake (send with value)."""
         return self._call.stake()
 
+    def unstake(self) -> ContractFunction:
+        """Pay the sender its stake, two windows after its removal and while no root is open."""
+        return self._call.unstake()
+
     def propose(self, root: EpochRoot, signatures: Mapping[str, bytes]) -> ContractFunction:
         """Propose a root; `signatures` by signer address, put in the order that the contract wants."""
         return self.propose_raw(root, in_signer_order(signatures))
@@ -156,12 +174,16 @@ class VerifierRegistry:
         return bytes(self._call.hashEpochRoot(astuple(root)).call())
 
     def challenge(self, epoch: int) -> ContractFunction:
-        """Dispute a root (send with the bond as value)."""
+        """Dispute a root (send with `bond_of` as value)."""
         return self._call.challenge(epoch)
 
-    def resolve(self, epoch: int, upheld: bool) -> ContractFunction:
-        """Decide a dispute (timelock)."""
-        return self._call.resolve(epoch, upheld)
+    def resolve(self, epoch: int, dispute: int, upheld: bool) -> ContractFunction:
+        """Decide an epoch's dispute of that number (timelock)."""
+        return self._call.resolve(epoch, dispute, upheld)
+
+    def lapse(self, epoch: int) -> ContractFunction:
+        """End a dispute that nobody decided in time: the root falls, and the bond goes to the timelock."""
+        return self._call.lapse(epoch)
 
     def finalize(self, epoch: int) -> ContractFunction:
         """Make a root final after its window."""
@@ -180,7 +202,7 @@ class VerifierRegistry:
         return self._call.punish(astuple(fault), in_signer_order(signatures))
 
     def open_appeal(self, proof: bytes) -> ContractFunction:
-        """Appeal against the voiding of a proof (send with the bond as value)."""
+        """Appeal against the voiding of a proof (send as its node, with the bond as value)."""
         return self._call.openAppeal(proof)
 
     def decide_appeal(self, ruling: AppealRuling, signatures: Mapping[str, bytes]) -> ContractFunction:

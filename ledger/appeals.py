@@ -1,7 +1,8 @@
 """A voided node appeals: both sides bisect to the first step they differ on, a panel replays that step, the loser pays.
 
-The chain holds the bond and the ruling; the ledger holds the moves. An appeal is opened on the chain (anybody may pay
-the bond), and reaches this module through the indexer. Whoever lets its time run out loses; the panel says so too.
+The chain holds the bond and the ruling; the ledger holds the moves. An appeal is opened on the chain by the proof's
+node (anybody else's is void), and reaches this module through the indexer. Whoever lets its time run out loses; the
+panel says so too.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ def begin(ledger: Ledger, session: Session, proof_id: str, appellant: str) -> No
     if proof is None or session.get(AppealRow, proof_id) is not None:
         return
     rejects = _replays(session, proof)
-    if proof.state != "voided" or proof.reason != Reason.REPLAY_MISMATCH or not rejects:
-        log.append(session, "appeal-void", proof=proof_id, appellant=appellant, why="the proof lost no replay")
+    void = _why_void(proof, rejects, to_checksum_address(appellant))
+    if void:
+        log.append(session, "appeal-void", proof=proof_id, appellant=appellant, why=void)
         return
     first = rejects[0]
     start = segment_bisection(first.segment, _config(session, proof).segment)
@@ -52,6 +54,14 @@ def begin(ledger: Ledger, session: Session, proof_id: str, appellant: str) -> No
         session, "appeal-opened", proof=proof_id, appellant=row.appellant, respondent=row.respondent,
         agreed=row.agreed, disputed=row.disputed, deadline=row.deadline,
     )  # fmt: skip
+
+
+def _why_void(proof: Proof, rejects: list[VerdictRow], appellant: str) -> str:
+    """What is wrong with an appeal. If anybody could appeal, a respondent would, against itself, before the node."""
+    if appellant != proof.node:
+        return "the appellant is not the proof's node"
+    lost = proof.state == "voided" and proof.reason == Reason.REPLAY_MISMATCH and bool(rejects)
+    return "" if lost else "the proof lost no replay"
 
 
 def move(ledger: Ledger, message: BisectionMove, signature: bytes) -> None:
@@ -141,7 +151,8 @@ def require_appeal(session: Session, proof_id: str) -> AppealRow:
 
 def ruling_message(ledger: Ledger, row: AppealRow, upheld: bool) -> AppealRuling:
     """What panel members sign."""
-    return AppealRuling(ledger.chain.model, bytes.fromhex(row.proof[2:]), row.respondent, upheld, row.deadline)
+    proof = bytes.fromhex(row.proof[2:])
+    return AppealRuling(ledger.chain.model, proof, row.appellant, row.respondent, upheld, row.deadline)
 
 
 def moves(session: Session, proof_id: str) -> list[MoveRow]:

@@ -121,15 +121,16 @@ def _add(
 
 
 def _is_doubtful(ledger: Ledger, free: int, final: int) -> bool:
-    """Whether a foreign hand used nonces beyond ours, by the word of one answer: believed once it is final.
+    """Whether a foreign hand used nonces beyond ours, by the word of one answer: believed once it is final, as are
+    those that were used before our first.
 
     A nonce too high leaves a gap, before which no later transaction is mined.
     """
     with ledger.store.read() as session:
         newest = session.exec(select(func.max(Attempt.nonce)).where(Attempt.signer == _address(ledger))).one()
-    if newest is None or free <= int(newest) + 1:
+    if newest is not None and free <= int(newest) + 1:
         return False
-    return int(ledger.chain.w3.eth.get_transaction_count(_address(ledger), cast(Any, hex(final)))) < free
+    return int(ledger.chain.w3.eth.get_transaction_count(_address(ledger), cast(Any, hex(final)))) != free
 
 
 def _next_nonce(session: Session, signer: str, free: int) -> int:

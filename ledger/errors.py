@@ -86,6 +86,13 @@ class BlobTooLarge(LedgerError):
     status = 413
 
 
+class NoVotes(LedgerError):
+    """Who proposes or votes holds nothing, or held nothing when it counted."""
+
+    code = "no-votes"
+    status = 403
+
+
 class TooEarly(LedgerError):
     """The beacon, epoch or vote that this needs does not exist yet."""
 

@@ -9,12 +9,15 @@ from sqlmodel import Session, col, select
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import rejections
-from contracts.governor import Ballot, ProposalState
+from contracts.errors import BadField
+from contracts.governor import Ballot, ProposalState, description_of
 from contracts.run_config import RunConfig
 from ledger import outbox
-from ledger.errors import AlreadyDecided, NotFound, RoundClosed, TooEarly
+from ledger.errors import AlreadyDecided, NotFound, NoVotes, RoundClosed, TooEarly
 from ledger.service import Ledger
 from ledger.tables import BallotRow, ChainEvent, Outgoing, Proposal, Run
+
+OVER = (ProposalState.EXECUTED, ProposalState.DEFEATED, ProposalState.CANCELED, ProposalState.EXPIRED)
 
 
 def propose(
@@ -22,8 +25,14 @@ def propose(
 ) -> str:
     """Relay a signed proposal of (key, value) decisions; returns its id. Every decision must fit the run's rules.
 
-    The Governor is asked first, so that nobody's bad signature takes the place of a good one. Raises ContractRejected.
+    The Governor is asked first, so that nobody's bad signature takes the place of a good one. Raises BadField for a
+    description without its proposer's mark, NoVotes and ContractRejected.
     """
+    name = to_checksum_address(proposer)
+    if not description.lower().endswith(description_of("", name).lower()):
+        raise BadField(f"description must end with {description_of('', name)}: else anybody can take its place")
+    if ledger.chain.token.votes(name) == 0:
+        raise NoVotes(f"{name} has no votes: the relayer pays for holders alone")
     with ledger.store.read() as session:
         configs = [RunConfig.from_json(text) for text in session.exec(select(Run.config))]
     for config in configs or [RunConfig()]:
@@ -36,13 +45,13 @@ def propose(
     with ledger.store.read() as session:
         if session.get(Outgoing, key) is not None:
             return proposal_id
-    call = governor.propose_by_sig(to_checksum_address(proposer), actions, description, deadline, signature)
+    call = governor.propose_by_sig(name, actions, description, deadline, signature)
     _try_out(ledger, call)
     with ledger.store.write() as session:
         if session.get(Proposal, proposal_id) is None:
             session.add(
                 Proposal(
-                    id=proposal_id, proposer=to_checksum_address(proposer), description=description,
+                    id=proposal_id, proposer=name, description=description,
                     decisions=[list(pair) for pair in decisions],
                 )
             )  # fmt: skip
@@ -51,7 +60,7 @@ def propose(
 
 
 def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: bytes) -> None:
-    """Relay a signed ballot, while the vote is open and the Governor would count it. Raises ContractRejected."""
+    """Relay a signed ballot, if the vote is open and the Governor would count it. Raises NoVotes, ContractRejected."""
     name, text = to_checksum_address(voter), "0x" + signature.hex()
     with ledger.store.read() as session:
         proposal, known = require_proposal(session, proposal_id), session.get(BallotRow, (proposal_id, name))
@@ -60,6 +69,8 @@ def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: 
     if known is not None:
         raise AlreadyDecided(f"{name} has voted on {proposal_id}")
     _require_active(ledger, proposal)
+    if ledger.chain.token.past_votes(name, ledger.chain.governor.snapshot(int(proposal_id))) == 0:
+        raise NoVotes(f"{name} had no votes at the proposal's snapshot")
     ballot = Ballot(int(proposal_id), support, name, signature)
     _try_out(ledger, ledger.chain.ballot_call(ballot))
     with ledger.store.write() as session:
@@ -91,17 +102,17 @@ def tally(ledger: Ledger, proposal_id: str) -> dict[str, dict[str, str]]:
 def carry_out(ledger: Ledger) -> None:
     """Queue what succeeded and execute what has waited out the timelock: anyone may, so the relayer does."""
     with ledger.store.read() as session:
-        proposals = list(session.exec(select(Proposal).where(col(Proposal.executed).is_(False))))
+        proposals = list(session.exec(select(Proposal).where(col(Proposal.over).is_(False))))
     for proposal in proposals:
         state = _state(ledger, proposal)
         if state == ProposalState.SUCCEEDED:
             _relay(ledger, proposal, "queue")
         elif state == ProposalState.QUEUED and _waited(ledger, proposal):
             _relay(ledger, proposal, "execute")
-        elif state == ProposalState.EXECUTED:
+        elif state in OVER:
             with ledger.store.write() as session:
                 row = session.get_one(Proposal, proposal.id)
-                row.executed = True
+                row.executed, row.over = state == ProposalState.EXECUTED, True
                 session.add(row)
 
 

@@ -23,7 +23,9 @@ from ledger.store import Store
 from ledger.tables import Epoch
 from tests.anvil import Anvil
 
-PARAMS = GenesisParams(challenge_window=20, voting_delay=10, voting_period=20, timelock_delay=2)
+PARAMS = GenesisParams(
+    challenge_window=20, voting_delay=10, voting_period=20, timelock_delay=2, late_quorum_extension=0, quorum_floor=1
+)  # fmt: skip
 FAR = 2**40
 
 

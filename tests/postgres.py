@@ -69,7 +69,7 @@ def empty_database() -> Iterator[str]:
 def copy_of(url: str) -> Iterator[str]:
     """The URL of a copy of a database, whose connections end; dropped on leaving."""
     name = str(make_url(url).database)
-    administer(f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608
+    administer(f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'")
     with _clone(name) as copied:
         yield copied
 

@@ -34,7 +34,7 @@ from contracts.chain import connect_devnet, send
 from contracts.deploy import Deployment, GenesisParams, deploy_model
 from contracts.devnet import Devnet
 from contracts.draw import accepted_digest, chain_link
-from contracts.governor import Action
+from contracts.governor import Action, description_of
 from contracts.messages import (
     BlobUpload,
     Challenge,
@@ -81,7 +81,8 @@ CHAIN_LENGTH = 50
 MAX_BLOB = 2**20
 TINY = RunConfig(layers=1, d_model=16, heads=2, context=16, steps=4, segment=2, batch=2)
 PARAMS = GenesisParams(
-    voting_delay=10, voting_period=20, timelock_delay=2, challenge_window=20, proposal_threshold=1
+    voting_delay=10, voting_period=20, timelock_delay=2, late_quorum_extension=0, quorum_floor=1, challenge_window=20,
+    proposal_threshold=1,
 )  # fmt: skip
 
 
@@ -145,7 +146,8 @@ class Place:
         self.params = params
         self.creator, self.operator = key_of("creator"), key_of("operator")
         self.verifiers = sorted((key_of(f"verifier {i}") for i in range(3)), key=lambda a: a.address.lower())
-        self.chain = chain([a.address for a in (self.creator, self.operator, *self.verifiers)])
+        nodes = (key_of(f"node {i}") for i in range(3))  # who appeals pays a bond
+        self.chain = chain([a.address for a in (self.creator, self.operator, *self.verifiers, *nodes)])
         self.w3: Web3 = connect_devnet(self.chain)
         addresses = [v.address for v in self.verifiers]
         self.deployment: Deployment = deploy_model(self.w3, self.creator, "m", "M", addresses, params)
@@ -590,6 +592,7 @@ class World:
 
     def proposal_body(self, holder: LocalAccount, description: str, decisions: list[tuple[str, str]]) -> dict[str, Any]:
         """A signed proposal as the API takes it; the decisions need not be valid."""
+        description = description_of(description, holder.address)
         actions = self.ledger.chain.decision_actions(description, decisions)
         until = self.deadline(3600)
         signature = self.ledger.chain.governor.sign_proposal(holder, actions, description, until)
@@ -628,6 +631,12 @@ class World:
         for node in self.nodes:
             accepted(self.post("/heartbeats", self.heartbeat_message(node), node))
         self.step()
+
+    def appeal(self, proof: str, appellant: LocalAccount | None = None) -> None:
+        """Open an appeal on the chain: the proof's node, or somebody else."""
+        node = key_by_address(self.nodes, str(self.get(f"/proofs/{proof}")["node"]))
+        call = self.ledger.chain.registry.open_appeal(octets(proof))
+        send(self.place.w3, appellant or node, call, value=self.place.params.bond)
 
     # -- what must not change -----------------------------------------------------------------------------------------
 

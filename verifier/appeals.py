@@ -22,6 +22,11 @@ def named_state(case: Case, segment: int, step: int, corpus: Corpus) -> bytes:
     return state_name(state_after(case.config, start, segment * case.config.segment, step, case.batches(corpus)))
 
 
+def judgement(case: Case, appeal: dict[str, Any], corpus: Corpus) -> dict[str, Any]:
+    """What a panel member rules, and for whom: the node that signed the proof, whoever the server says appealed."""
+    return {"upheld": judge(case, appeal, corpus), "node": case.commitment.node}
+
+
 def judge(case: Case, appeal: dict[str, Any], corpus: Corpus) -> bool:
     """Whether the node's next state is what the one disputed step gives. Raises CannotJudge and CheckFailed.
 

@@ -283,6 +283,8 @@ class LogAudit:
         _require(proof.state == "voided" and proof.restored_round is None, "appeal on a proof that was not voided")
         ruling = from_json(messages.AppealRuling, entry["message"])
         _require("0x" + ruling.proof.hex() == entry["proof"], "ruling on another proof")
+        appellant = to_checksum_address(ruling.appellant)
+        _require(appellant == to_checksum_address(proof.message.node), "ruling for another appellant than the node")
         respondent = to_checksum_address(ruling.respondent)
         for name, signature in entry["signatures"].items():
             require_signer(ruling, self.authority.registry_domain, bytes.fromhex(signature[2:]), name)

@@ -135,7 +135,7 @@ class Duties:
         if job.state != State.DONE:
             return not job.settled
         message = AppealRuling(
-            self._model, octets(proof), appeal["respondent"],
+            self._model, octets(proof), job.result["node"], appeal["respondent"],
             bool(job.result["upheld"]), int(appeal["deadline"]),
         )  # fmt: skip
         self._client.send("/appeals/rulings", message, domain=self._client.epoch_domain, signer=self._client.address)

@@ -75,7 +75,7 @@ def named_state(proof: str, segment: int, step: int) -> dict[str, Any]:
 @app.task(name="verifier.judge", shared=False)  # type: ignore[untyped-decorator]
 def judge(proof: str) -> dict[str, Any]:
     """As panel member of an appeal: replay the one step that is left."""
-    return {"upheld": appeals.judge(_case(proof), client().get(f"/appeals/{proof}"), corpus())}
+    return appeals.judgement(_case(proof), client().get(f"/appeals/{proof}"), corpus())
 
 
 def _case(proof: str) -> checks.Case:

@@ -144,9 +144,10 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     }
 
     /// @notice Sends the deposits of a round that succeeded to the treasury, once; anybody may call.
-    /// @dev Not before the pool's budget pays every claim that is left: no money without tokens.
+    /// @dev Not before the pool's budget pays every claim that is left, nor while nothing is minted: no money without tokens.
     function sweep() external nonReentrant onlyIn(Status.Succeeded) {
         if (swept != 0) revert AlreadySwept(swept);
+        if (token.mintingPaused()) revert ModelToken.MintingPaused();
         uint256 due = tokensFor(deposited - claimedDeposits);
         uint256 mintable = token.budgetOf(address(this));
         if (mintable < due) revert ClaimsNotCovered(due, mintable);

@@ -12,6 +12,7 @@ import {GovernorNoncesKeyed} from "@openzeppelin/contracts/governance/extensions
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 /// @title Votes of a model's holders
@@ -45,10 +46,14 @@ contract ModelGovernor is
     /// @notice Key of the nonces of signed proposals.
     uint192 public constant PROPOSAL_NONCE_KEY = uint192(uint256(keccak256("Commonweight.Proposal")));
 
+    /// @notice Votes below which nothing is decided, however few exist: the first claimer is not the quorum.
+    uint256 public immutable quorumFloor;
+
     /// @param votingDelay_ Seconds between a proposal and its snapshot.
     /// @param votingPeriod_ Seconds for votes.
     /// @param proposalThreshold_ Votes that a proposer needs.
     /// @param quorumPercent Per cent of the supply that must vote for or abstain.
+    /// @param quorumFloor_ Votes that it takes at least, in 1e-18 tokens, for ever.
     /// @param lateQuorumExtension_ Seconds that a vote goes on after a late quorum.
     constructor(
         string memory name_,
@@ -58,6 +63,7 @@ contract ModelGovernor is
         uint32 votingPeriod_,
         uint256 proposalThreshold_,
         uint256 quorumPercent,
+        uint256 quorumFloor_,
         uint48 lateQuorumExtension_
     )
         Governor(name_)
@@ -66,7 +72,9 @@ contract ModelGovernor is
         GovernorVotesQuorumFraction(quorumPercent)
         GovernorTimelockControl(timelock_)
         GovernorPreventLateQuorum(lateQuorumExtension_)
-    {}
+    {
+        quorumFloor = quorumFloor_;
+    }
 
     /// @notice Proposes for a holder who signed; anybody may relay.
     /// @dev A proposal's id carries neither chain nor governor: the description has to hold a unique decision id.
@@ -123,6 +131,16 @@ contract ModelGovernor is
         return _hashTypedDataV4(
             keccak256(abi.encode(PROPOSAL_TYPEHASH, proposer, actionsHash, descriptionHash, nonce, deadline))
         );
+    }
+
+    /// @notice Votes for and abstentions that a proposal of this snapshot needs: the share of the supply, or the floor.
+    function quorum(uint256 timepoint)
+        public
+        view
+        override(Governor, GovernorVotesQuorumFraction)
+        returns (uint256)
+    {
+        return Math.max(super.quorum(timepoint), quorumFloor);
     }
 
     /// @inheritdoc Governor

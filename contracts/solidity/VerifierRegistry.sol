@@ -31,11 +31,16 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         uint64 deadline;
     }
 
+    /// @dev `disputes` counts the challenges of the epoch, over all attempts, and so numbers the one that is open;
+    /// `fruitless` counts those that failed or lapsed.
     struct Epoch {
         Status status;
         uint32 attempt;
         uint64 closesAt;
+        uint32 fruitless;
         address challenger;
+        uint64 challengedAt;
+        uint32 disputes;
         bytes32 root;
         uint256 total;
         uint64 count;
@@ -53,13 +58,14 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     struct AppealRuling {
         bytes32 model;
         bytes32 proof;
+        address appellant;
         address respondent;
         bool upheld;
         uint64 deadline;
     }
 
     struct Appeal {
-        address appellant;
+        bool opened;
         bool decided;
         uint256 bond;
     }
@@ -68,6 +74,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         uint256 threshold;
         uint256 minStake;
         uint64 challengeWindow;
+        uint64 disputeLimit;
         uint256 bond;
         uint256 slashCap;
         uint256 maxEpochTotal;
@@ -91,11 +98,13 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     error WindowClosed(uint64 closesAt);
     error WindowOpen(uint64 closesAt);
     error WrongBond(uint256 given, uint256 bond);
+    error WrongDispute(uint32 dispute, uint32 expected);
+    error DisputeOpen(uint256 lapsesAt);
     error StakeLocked(address verifier);
     error FaultPunished(bytes32 evidence, address verifier);
     error OwnCase(address signer);
-    error AppealKnown(bytes32 proof);
-    error AppealNotOpen(bytes32 proof);
+    error AppealKnown(bytes32 proof, address appellant);
+    error AppealNotOpen(bytes32 proof, address appellant);
     error TransferFailed(address to, uint256 amount);
     error NothingOwed(address account);
 
@@ -108,20 +117,26 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     event Slashed(address indexed verifier, uint64 indexed epoch, uint256 amount);
     event Punished(address indexed verifier, bytes32 indexed evidence, uint256 amount);
     event AppealOpened(bytes32 indexed proof, address indexed appellant, uint256 bond);
-    event AppealDecided(bytes32 indexed proof, bool upheld, address indexed respondent, uint256 slashed);
+    event AppealDecided(
+        bytes32 indexed proof, address indexed appellant, bool upheld, address indexed respondent, uint256 slashed
+    );
     event EpochProposed(
         uint64 indexed epoch, uint32 attempt, bytes32 root, uint256 total, uint64 logSize, bytes32 logRoot, uint64 closesAt
     );
     /// @notice Beside `EpochProposed`: how many payouts the root has, and who answers for it with stake.
     event EpochSigned(uint64 indexed epoch, uint32 attempt, uint64 count, address[] signers);
-    event EpochChallenged(uint64 indexed epoch, uint32 attempt, address indexed challenger);
+    event EpochChallenged(uint64 indexed epoch, uint32 attempt, uint32 dispute, address indexed challenger);
     event EpochRejected(uint64 indexed epoch, uint32 attempt);
     event ChallengeFailed(uint64 indexed epoch, uint32 attempt, uint64 closesAt);
+    /// @notice Nobody decided in time; `EpochRejected` follows.
+    event DisputeLapsed(uint64 indexed epoch, uint32 attempt, uint32 dispute);
     event EpochFinalized(uint64 indexed epoch, bytes32 root, uint256 total);
     /// @notice A payment was not taken; `amount` waits for `withdraw`.
     event PaymentOwed(address indexed account, uint256 amount);
     event PaymentWithdrawn(address indexed account, uint256 amount);
 
+    /// @notice How often the bond of an epoch's challenges doubles at most.
+    uint32 public constant MAX_DOUBLINGS = 8;
     /// @notice May decide a disputed epoch.
     bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
 
@@ -133,7 +148,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     bytes32 public constant VERIFIER_FAULT_TYPEHASH =
         keccak256("VerifierFault(bytes32 model,address verifier,bytes32 evidence,uint64 deadline)");
     bytes32 public constant APPEAL_RULING_TYPEHASH = keccak256(
-        "AppealRuling(bytes32 model,bytes32 proof,address respondent,bool upheld,uint64 deadline)"
+        "AppealRuling(bytes32 model,bytes32 proof,address appellant,address respondent,bool upheld,uint64 deadline)"
     );
 
     /// @notice Gets what is slashed, and holds the roles.
@@ -144,7 +159,9 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     uint256 public immutable minStake;
     /// @notice Seconds in which a proposed root can be challenged.
     uint64 public immutable challengeWindow;
-    /// @notice Wei that a challenge or an appeal puts at stake.
+    /// @notice Seconds after which a dispute that nobody decided lapses.
+    uint64 public immutable disputeLimit;
+    /// @notice Wei that an appeal and the first challenge of an epoch put at stake; later ones: `bondOf`.
     uint256 public immutable bond;
     /// @notice Most wei that a verifier loses at once.
     uint256 public immutable slashCap;
@@ -163,8 +180,8 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     mapping(address verifier => uint64) public removedAt;
     /// @notice Whether a verifier was punished on this evidence.
     mapping(bytes32 evidence => mapping(address verifier => bool)) public punished;
-    /// @notice The one appeal that a proof may have.
-    mapping(bytes32 proof => Appeal) public appealOf;
+    /// @notice The one appeal that an account may have against the voiding of a proof.
+    mapping(bytes32 proof => mapping(address appellant => Appeal)) public appealOf;
     mapping(uint64 epoch => Epoch) private _epochs;
     mapping(uint64 epoch => address[]) private _signers;
     EnumerableSet.AddressSet private _verifiers;
@@ -181,6 +198,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         model = model_;
         minStake = rules.minStake;
         challengeWindow = rules.challengeWindow;
+        disputeLimit = rules.disputeLimit;
         bond = rules.bond;
         slashCap = rules.slashCap;
         _grantRole(DEFAULT_ADMIN_ROLE, timelock_);
@@ -257,39 +275,58 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         );
     }
 
-    /// @notice Disputes a proposed root within its window, with the bond as value.
+    /// @notice Disputes a proposed root within its window, with `bondOf` as value.
     /// @param epochNumber The epoch that is open.
     function challenge(uint64 epochNumber) external payable {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Proposed);
         if (block.timestamp >= epoch.closesAt) revert WindowClosed(epoch.closesAt);
-        if (msg.value != bond) revert WrongBond(msg.value, bond);
+        uint256 needed = bondOf(epochNumber);
+        if (msg.value != needed) revert WrongBond(msg.value, needed);
         epoch.status = Status.Disputed;
         epoch.challenger = msg.sender;
-        emit EpochChallenged(epochNumber, epoch.attempt, msg.sender);
+        epoch.challengedAt = uint64(block.timestamp);
+        epoch.disputes += 1;
+        emit EpochChallenged(epochNumber, epoch.attempt, epoch.disputes, msg.sender);
     }
 
     /// @notice Decides a dispute. Upheld: the root falls, its signers are slashed, the challenger has its bond back.
     /// Failed: a new window starts, and the bond goes to the signers in equal parts. Only the arbiter.
     /// @param epochNumber The disputed epoch.
+    /// @param dispute Its number: a decision that comes late must not fall on the next one.
     /// @param upheld Whether the challenger was right.
-    function resolve(uint64 epochNumber, bool upheld) external onlyRole(ARBITER_ROLE) {
+    function resolve(uint64 epochNumber, uint32 dispute, bool upheld) external onlyRole(ARBITER_ROLE) {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
+        if (dispute != epoch.disputes) revert WrongDispute(dispute, epoch.disputes);
+        uint256 held = bondOf(epochNumber);
         address challenger = epoch.challenger;
         epoch.challenger = address(0);
         if (upheld) {
-            emit EpochRejected(epochNumber, epoch.attempt);
-            epoch.status = Status.None;
-            epoch.attempt += 1;
-            epoch.root = bytes32(0);
-            epoch.total = 0;
-            _slashSigners(epochNumber);
-            _payOrOwe(challenger, bond);
+            address[] memory signers = _reject(epochNumber, epoch);
+            _slashSigners(epochNumber, signers);
+            _payOrOwe(challenger, held);
         } else {
             epoch.status = Status.Proposed;
+            epoch.fruitless += 1;
             epoch.closesAt = uint64(block.timestamp) + challengeWindow;
             emit ChallengeFailed(epochNumber, epoch.attempt, epoch.closesAt);
-            _payBondToSigners(epochNumber);
+            _payBondToSigners(epochNumber, held);
         }
+    }
+
+    /// @notice Ends a dispute that nobody decided within `disputeLimit`; anybody may call.
+    /// @dev The root falls, since what is disputed must not pay; nobody was found guilty, so nobody is slashed. The bond
+    /// goes to the timelock, and the next one is twice as high: to hold up an epoch costs more each time.
+    /// @param epochNumber The disputed epoch.
+    function lapse(uint64 epochNumber) external {
+        Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
+        uint256 lapsesAt = uint256(epoch.challengedAt) + disputeLimit;
+        if (block.timestamp < lapsesAt) revert DisputeOpen(lapsesAt);
+        uint256 held = bondOf(epochNumber);
+        epoch.challenger = address(0);
+        epoch.fruitless += 1;
+        emit DisputeLapsed(epochNumber, epoch.attempt, epoch.disputes);
+        _reject(epochNumber, epoch);
+        _payOrOwe(timelock, held);
     }
 
     /// @notice Makes an unchallenged root final after its window; anybody may call.
@@ -316,11 +353,13 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     }
 
     /// @notice Appeals once against the voiding of a proof, with the bond as value; the ledger then bisects.
+    /// @dev This contract does not know whose proof it is, the verifiers do: they rule on the appeal of its node alone. Who
+    /// is faster with an appeal of his own takes nothing from the node, and has paid a bond for nothing.
     /// @param proof Digest of the voided proof.
     function openAppeal(bytes32 proof) external payable {
-        if (appealOf[proof].appellant != address(0)) revert AppealKnown(proof);
+        if (appealOf[proof][msg.sender].opened) revert AppealKnown(proof, msg.sender);
         if (msg.value != bond) revert WrongBond(msg.value, bond);
-        appealOf[proof] = Appeal(msg.sender, false, msg.value);
+        appealOf[proof][msg.sender] = Appeal(true, false, msg.value);
         emit AppealOpened(proof, msg.sender, msg.value);
     }
 
@@ -330,13 +369,13 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     /// @param signatures Of k others or more, sorted by signer address.
     function decideAppeal(AppealRuling calldata message, bytes[] calldata signatures) external {
         _checkHeader(message.model, message.deadline);
-        Appeal storage appeal = appealOf[message.proof];
-        if (appeal.appellant == address(0) || appeal.decided) revert AppealNotOpen(message.proof);
+        Appeal storage appeal = appealOf[message.proof][message.appellant];
+        if (!appeal.opened || appeal.decided) revert AppealNotOpen(message.proof, message.appellant);
         appeal.decided = true;
         _checkOthers(hashAppealRuling(message), signatures, message.respondent);
         uint256 slashed = message.upheld ? _slash(message.respondent) : 0;
-        emit AppealDecided(message.proof, message.upheld, message.respondent, slashed);
-        _payOrOwe(message.upheld ? appeal.appellant : message.respondent, appeal.bond + slashed);
+        emit AppealDecided(message.proof, message.appellant, message.upheld, message.respondent, slashed);
+        _payOrOwe(message.upheld ? message.appellant : message.respondent, appeal.bond + slashed);
     }
 
     /// @notice Pays what a failed transfer left owed to the caller.
@@ -377,6 +416,11 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     /// @notice Whether an account is an admitted verifier, staked or not.
     function isVerifier(address account) external view returns (bool) {
         return _verifiers.contains(account);
+    }
+
+    /// @notice Wei that a challenge of the epoch costs now: twice as much after each that failed or lapsed.
+    function bondOf(uint64 epochNumber) public view returns (uint256) {
+        return bond * 2 ** Math.min(_epochs[epochNumber].fruitless, MAX_DOUBLINGS);
     }
 
     /// @notice The EIP-712 digest that verifiers sign.
@@ -439,9 +483,18 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         }
     }
 
-    function _slashSigners(uint64 epochNumber) private {
-        address[] memory signers = _signers[epochNumber];
+    /// @dev The root falls, and the next attempt can be proposed.
+    function _reject(uint64 epochNumber, Epoch storage epoch) private returns (address[] memory signers) {
+        emit EpochRejected(epochNumber, epoch.attempt);
+        signers = _signers[epochNumber];
         delete _signers[epochNumber];
+        epoch.status = Status.None;
+        epoch.attempt += 1;
+        epoch.root = bytes32(0);
+        epoch.total = 0;
+    }
+
+    function _slashSigners(uint64 epochNumber, address[] memory signers) private {
         uint256 sum = 0;
         for (uint256 i = 0; i < signers.length; ++i) {
             uint256 amount = _slash(signers[i]);
@@ -452,11 +505,11 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     }
 
     /// @dev What does not divide goes to the timelock.
-    function _payBondToSigners(uint64 epochNumber) private {
+    function _payBondToSigners(uint64 epochNumber, uint256 held) private {
         address[] memory signers = _signers[epochNumber];
-        uint256 share = bond / signers.length;
+        uint256 share = held / signers.length;
         for (uint256 i = 0; i < signers.length; ++i) _payOrOwe(signers[i], share);
-        _payOrOwe(timelock, bond - share * signers.length);
+        _payOrOwe(timelock, held - share * signers.length);
     }
 
     function _requireStatus(uint64 epochNumber, Status status) private view returns (Epoch storage epoch) {

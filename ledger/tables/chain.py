@@ -122,13 +122,14 @@ class DecisionRow(SealedRow, table=True):
 
 
 class Proposal(SealedRow, table=True):
-    """A proposal that came through the API."""
+    """A proposal that came through the API; one that is `over` is asked about no more."""
 
     id: str = Field(primary_key=True)
     proposer: str
     description: str
     decisions: list[list[str]] = document()
     executed: bool = False
+    over: bool = False
 
 
 class BallotRow(SealedRow, table=True):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from httpx import Response
 
+from contracts.governor import description_of
 from contracts.messages import TreeHead, from_json
 from contracts.payout_tree import check_proof
 from contracts.positional_tree import SHA256_TREE
@@ -119,12 +120,14 @@ def test_proposals_that_no_run_could_obey_are_refused(owned: World) -> None:
     for change in ({"decisions": []}, {"description": ""}, {"deadline": -1}, {"surprise": 1}, {"proposer": "nobody"}):
         check_changes_nothing(owned, _proposal(owned, good, **change), 422, "malformed-request")
     check_changes_nothing(owned, _proposal(owned, good, signature="0x" + "11" * 65), 400, "contract-rejected")
-    check_changes_nothing(owned, _proposal(owned, good, description="another"), 400, "contract-rejected")
+    check_changes_nothing(owned, _proposal(owned, good, description="another"), 422, "bad-field")
+    another = description_of("another", owned.wallets[0].address)
+    check_changes_nothing(owned, _proposal(owned, good, description=another), 400, "contract-rejected")
     check_changes_nothing(owned, _proposal(owned, good, deadline=1), 400, "contract-rejected")
     lone = json.dumps({**owned.proposal_body(owned.wallets[0], "x", good), "description": "\ud800"}).encode()
     check_changes_nothing(owned, lambda: owned.client.post("/v1/proposals", content=lone), 422, "malformed-request")
     poor = owned.proposal_body(owned.stranger, "no tokens", good)
-    check_changes_nothing(owned, lambda: owned.client.post("/v1/proposals", json=poor), 400, "contract-rejected")
+    check_changes_nothing(owned, lambda: owned.client.post("/v1/proposals", json=poor), 403, "no-votes")
 
 
 def test_ballots_count_once_and_only_while_the_vote_is_open(owned: World) -> None:

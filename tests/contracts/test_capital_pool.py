@@ -250,6 +250,21 @@ def test_no_money_leaves_before_the_token_can_mint_for_all_of_it(funding: Round)
     assert pool.held() == 1_001
 
 
+def test_no_money_leaves_while_nothing_is_minted(funding: Round) -> None:
+    pool, token, owner = funding.pool, funding.token, funding.owner
+    funding.deposit(funding.ann, 1_001)
+    funding.end()
+    funding.act(owner, token.set_minting_paused(True))
+    for call in (pool.sweep(), pool.claim(funding.ann.address)):
+        with refused("MintingPaused"):
+            funding.act(owner, call)
+    assert pool.held() == 1_001
+    funding.act(owner, token.set_minting_paused(False))
+    funding.act(owner, pool.sweep())
+    funding.act(owner, pool.claim(funding.ann.address))
+    assert funding.token.balance_of(funding.ann.address) == pool.tokens_for(1_001)
+
+
 def test_no_other_minter_can_take_what_depositors_bought(funding: Round) -> None:
     pool, token, owner = funding.pool, funding.token, funding.owner
     funding.deposit(funding.ann, 1_200)

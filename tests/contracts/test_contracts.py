@@ -11,6 +11,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
+from web3.contract.contract import ContractFunction
 
 from contracts.capital_pool import CapitalPool, PoolStatus
 from contracts.chain import ContractRejected, connect_devnet, contract_at, load_artifact, rejections, send
@@ -33,7 +34,10 @@ PARAMS = GenesisParams(
     voting_delay=1,
     voting_period=30,
     timelock_delay=5,
+    late_quorum_extension=0,
     challenge_window=60,
+    dispute_limit=600,
+    quorum_floor=10,
     proposal_threshold=1,
     max_epoch_total=10_000,
     node_slash_cap=1_000,
@@ -127,6 +131,11 @@ class World:
         self.send(self.governor.execute([action], description))
         assert self.governor.state(proposal) is ProposalState.EXECUTED
 
+    def as_timelock(self, call: ContractFunction) -> None:
+        """Try a call as the timelock: nothing is written."""
+        with rejections():
+            call.call({"from": Web3.to_checksum_address(self.deployment.timelock)})
+
 
 @pytest.fixture
 def world() -> World:
@@ -162,7 +171,7 @@ def test_no_key_holds_power_after_genesis(world: World) -> None:
         world.registry.remove(world.verifiers[0].address),
         world.registry.set_threshold(1),
         world.registry.set_max_epoch_total(1),
-        world.registry.resolve(1, True),
+        world.registry.resolve(1, 0, True),
         world.token.set_minting_paused(True),
     ):
         with refused("AccessControlUnauthorizedAccount"):
@@ -170,15 +179,15 @@ def test_no_key_holds_power_after_genesis(world: World) -> None:
 
 
 def test_a_genesis_that_leaves_a_power_to_others_is_refused(world: World) -> None:
-    def refuses(said: str, **changes: str) -> None:
+    def refuses(said: str, **changes: Any) -> None:
         with pytest.raises(GenesisRefused, match=said):
             check_genesis(world.w3, replace(world.deployment, **changes))
 
     artifact = load_artifact("VerifierRegistry")
     factory = world.w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-    rules = (1, 1, 1, 1, 1, 1, 1, 1)
+    rules = (1, 1, 1, 1, 1, 1, 1, 1, 1)
     own = send(world.w3, world.deployer, factory.constructor(world.deployer.address, world.model, [ZERO], rules))
-    refuses(f"{world.deployer.address} holds role", verifier_registry=str(own["contractAddress"]))
+    refuses(f"{world.deployer.address} holds role", verifier_registry=str(own["contractAddress"]), block=0)
     refuses("holds role", governor=world.deployer.address)  # a key in the governor's place
     refuses("minters are", distributor=world.deployer.address)
     refuses("found", splitter=world.deployment.token, model="0x" + "00" * 32)
@@ -273,7 +282,7 @@ def test_holders_name_a_release_once(world: World) -> None:
 
 def test_a_payment_that_is_not_taken_waits_for_its_owner(world: World) -> None:
     deaf = world.deployment.token  # a contract that takes no coins
-    ruling = AppealRuling(world.model, b"1" * 32, deaf, False, 2**40)
+    ruling = AppealRuling(world.model, b"1" * 32, world.deployer.address, deaf, False, 2**40)
     world.send(world.registry.open_appeal(b"1" * 32), PARAMS.bond)
     receipt = world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, world.verifiers[:2])))
     assert world.registry.owed(deaf) == PARAMS.bond
@@ -303,18 +312,21 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
         world.send(world.registry.challenge(2), 1)
     world.send(world.registry.challenge(2), PARAMS.bond)
     with refused("AccessControlUnauthorizedAccount"):
-        world.send(world.registry.resolve(2, False))
+        world.send(world.registry.resolve(2, 1, False))
     world.wait(61)
     with refused("WrongStatus"):
         world.send(world.registry.finalize(2))
     signers = [world.w3.eth.get_balance(v.address) for v in world.verifiers]
-    world.carry(Action.of(world.registry.resolve(2, False)), "challenge fails")
+    world.carry(Action.of(world.registry.resolve(2, 1, False)), "challenge fails")
     got = [world.w3.eth.get_balance(v.address) - before for v, before in zip(world.verifiers, signers, strict=True)]
     assert got == [PARAMS.bond // 2, PARAMS.bond // 2, 0]
     with refused("WindowOpen"):
         world.send(world.registry.finalize(2))
-    world.send(world.registry.challenge(2), PARAMS.bond)
-    world.carry(Action.of(world.registry.resolve(2, True)), "challenge holds")
+    with refused("WrongBond"):
+        world.send(world.registry.challenge(2), PARAMS.bond)
+    assert world.registry.bond_of(2) == 2 * PARAMS.bond
+    world.send(world.registry.challenge(2), 2 * PARAMS.bond)
+    world.carry(Action.of(world.registry.resolve(2, 2, True)), "challenge holds")
     state = world.registry.epoch_of(2)
     assert (state.status, state.attempt) == (EpochStatus.NONE, 1)
     assert [world.registry.stake_of(v.address) for v in world.verifiers] == [0, 0, PARAMS.min_stake]
@@ -323,6 +335,17 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
     again = world.root(payouts, attempt=1)
     with refused("StakeTooSmall"):
         world.send(world.registry.propose(again, world.signatures(again, world.verifiers[:2])))
+
+
+def test_the_quorum_is_a_share_of_the_supply_and_never_below_the_floor(world: World) -> None:
+    def quorum() -> int:
+        world.wait(2)
+        return world.governor.quorum(int(world.w3.eth.get_block("latest")["timestamp"]) - 1)
+
+    assert (quorum(), world.governor.quorum_floor()) == (PARAMS.quorum_floor, PARAMS.quorum_floor)
+    payouts = world.finalized(1)
+    world.send(world.claim(payouts, 0))
+    assert quorum() == 900 * PARAMS.quorum_fraction // 100 > PARAMS.quorum_floor
 
 
 def test_a_fault_is_punished_once_on_the_word_of_k_others(world: World) -> None:
@@ -350,7 +373,7 @@ def test_an_appeal_is_opened_once_and_the_loser_pays(world: World) -> None:
     respondent, *panel = world.verifiers
     balance = lambda who: world.w3.eth.get_balance(Web3.to_checksum_address(who))  # noqa: E731
     for proof, upheld in ((b"1" * 32, False), (b"2" * 32, True)):
-        ruling = AppealRuling(world.model, proof, respondent.address, upheld, 2**40)
+        ruling = AppealRuling(world.model, proof, world.deployer.address, respondent.address, upheld, 2**40)
         assert world.registry.hash_ruling(ruling) == digest(ruling, Domain(31337, world.registry.address))
         with refused("AppealNotOpen"):
             world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, panel)))
@@ -359,6 +382,7 @@ def test_an_appeal_is_opened_once_and_the_loser_pays(world: World) -> None:
         world.send(world.registry.open_appeal(proof), PARAMS.bond)
         with refused("AppealKnown"):
             world.send(world.registry.open_appeal(proof), PARAMS.bond)
+        send(world.w3, world.rival, world.registry.open_appeal(proof), value=PARAMS.bond)  # takes nothing from it
         with refused("OwnCase"):
             world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, [respondent, panel[0]])))
         stake, held = world.registry.stake_of(respondent.address), balance(respondent.address)

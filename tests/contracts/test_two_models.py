@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from web3 import Web3
-from web3.contract.contract import ContractFunction
 
 from contracts.capital_pool import CapitalPool
 from contracts.chain import contract_at, rejections, send
@@ -41,12 +39,6 @@ def pair() -> Pair:
     return Pair()
 
 
-def as_timelock(model: World, call: ContractFunction) -> Any:
-    """What `call` does when the model's own timelock makes it; nothing is kept."""
-    with rejections():
-        return call.call({"from": Web3.to_checksum_address(model.deployment.timelock)})
-
-
 def test_both_stand_on_one_registry_under_ids_of_their_owners(pair: Pair) -> None:
     a, b = pair.a, pair.b
     assert a.deployment.model_registry == b.deployment.model_registry
@@ -72,17 +64,17 @@ def test_a_timelock_commands_its_own_model_only(pair: Pair) -> None:
         b.token.set_minting_paused(True),
         pool.cancel(),
     ):
-        as_timelock(b, call)
+        b.as_timelock(call)
         with refused("AccessControlUnauthorizedAccount"):
-            as_timelock(a, call)
+            a.as_timelock(call)
     for call in (
         b.models.decide(b.model, b"d" * 32, "inner_lr", "1"),
         b.models.record_checkpoint(b.model, 1, b"c" * 32),
         b.models.record_release(b.model, "1.0.0", b"c" * 32, "MIT"),
     ):
-        as_timelock(b, call)
+        b.as_timelock(call)
         with refused("NotTimelock"):
-            as_timelock(a, call)
+            a.as_timelock(call)
 
 
 def test_signatures_of_the_same_verifiers_serve_one_model(pair: Pair) -> None:
@@ -103,7 +95,7 @@ def test_signatures_of_the_same_verifiers_serve_one_model(pair: Pair) -> None:
     with refused("WrongModel"):
         b.send(b.registry.punish(accused, a.signatures(accused, a.verifiers[:2])))
     b.send(b.registry.open_appeal(b"1" * 32), PARAMS.bond)
-    ruling = AppealRuling(a.model, b"1" * 32, lazy, True, 2**40)
+    ruling = AppealRuling(a.model, b"1" * 32, b.deployer.address, lazy, True, 2**40)
     with refused("WrongModel"):
         b.send(b.registry.decide_appeal(ruling, a.signatures(ruling, a.verifiers[:2])))
     with refused("AppealNotOpen"):  # the appeal is at the other model

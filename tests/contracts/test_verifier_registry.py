@@ -1,4 +1,4 @@
-"""Who was a verifier, and what k was, at any block, read from events in pages."""
+"""Who was a verifier, and what k was, at any block, read from events in pages; how disputes and stakes end."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from web3 import Web3
 
 from contracts import chain
-from contracts.chain import EventHistory, connect_devnet, contract_at
+from contracts.chain import EventHistory, connect_devnet, contract_at, send
 from contracts.devnet import Devnet
 from contracts.errors import BadField
 from contracts.governor import Action
-from contracts.verifier_registry import SET_EVENTS, VerifierRegistry, VerifierSet
-from tests.contracts.test_contracts import World
+from contracts.verifier_registry import SET_EVENTS, EpochStatus, VerifierRegistry, VerifierSet
+from tests.contracts.test_contracts import PARAMS, World, refused
 
 pytestmark = pytest.mark.integration
 
@@ -117,3 +118,67 @@ def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytes
     history.until(16)
     history.until(12)
     assert net.asked[5:] == [(13, 14), (15, 16)]
+
+
+def test_a_dispute_that_nobody_decides_lapses_at_the_cost_of_the_challenger() -> None:
+    world = World()
+    registry, timelock = world.registry, Web3.to_checksum_address(world.deployment.timelock)
+    root = world.root(world.payouts(1))
+    world.send(registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    world.send(registry.challenge(1), PARAMS.bond)
+    assert (registry.epoch_of(1).disputes, registry.dispute_limit()) == (1, PARAMS.dispute_limit)
+    world.wait(PARAMS.dispute_limit - 10)
+    with refused("DisputeOpen"):
+        world.send(registry.lapse(1))
+    world.wait(10)
+    send(world.w3, world.rival, registry.lapse(1))
+    state = registry.epoch_of(1)
+    assert (state.status, state.attempt, state.disputes, state.fruitless) == (EpochStatus.NONE, 1, 1, 1)
+    assert [registry.stake_of(v.address) for v in world.verifiers] == 3 * [PARAMS.min_stake]
+    assert world.w3.eth.get_balance(timelock) == PARAMS.bond
+    again = world.root(world.payouts(1), attempt=1)
+    world.send(registry.propose(again, world.signatures(again, world.verifiers[:2])))
+    with refused("WrongBond"):
+        world.send(registry.challenge(1), PARAMS.bond)
+    assert registry.bond_of(1) == 2 * PARAMS.bond
+    world.wait(61)
+    world.send(registry.finalize(1))
+
+
+def test_a_decision_falls_on_the_dispute_it_names() -> None:
+    world = World()
+    world.send(world.claim(world.finalized(1), 0))
+    root = world.root(world.payouts(2))
+    world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    world.send(world.registry.challenge(2), PARAMS.bond)
+    for dispute in (0, 2):
+        with refused("WrongDispute"):
+            world.as_timelock(world.registry.resolve(2, dispute, True))
+    world.as_timelock(world.registry.resolve(2, 1, True))
+
+
+def test_a_removed_verifier_has_its_stake_once_two_windows_later_and_with_no_root_open() -> None:
+    world = World()
+    leaver, *others = world.verifiers
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    with refused("StakeLocked"):
+        send(world.w3, leaver, world.registry.unstake())
+    world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
+    with refused("NotVerifier"):
+        send(world.w3, leaver, world.registry.stake(), value=1)
+    root = world.root(world.payouts(2))
+    world.send(world.registry.propose(root, world.signatures(root, others)))
+    world.wait(PARAMS.challenge_window)
+    with refused("StakeLocked"):  # one window is not enough
+        send(world.w3, leaver, world.registry.unstake())
+    world.wait(PARAMS.challenge_window)
+    with refused("StakeLocked"):  # a root is open
+        send(world.w3, leaver, world.registry.unstake())
+    world.send(world.registry.finalize(2))
+    before = world.w3.eth.get_balance(world.registry.address)
+    send(world.w3, leaver, world.registry.unstake())
+    assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
+    send(world.w3, leaver, world.registry.unstake())  # nothing is left to be paid
+    assert world.registry.stake_of(leaver.address) == 0
+    assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake

@@ -13,11 +13,14 @@ STAKES = f"{TESTS}Stakes.t.sol::invariant_stakes"
 STRANGER = f"{TESTS}Governance.t.sol::testFuzz_a_stranger_can_use_no_power"
 REFUND = f"{FUNDS}testFuzz_below_the_soft_cap_all_comes_back_and_no_token_is_made"
 SALE = f"{FUNDS}testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_swept_once"
+PAUSED = f"{FUNDS}testFuzz_nothing_is_swept_while_minting_is_paused"
+FLOOR = f"{TESTS}Governance.t.sol::testFuzz_the_first_holder_is_no_quorum_below_the_floor"
 SHARE = f"{FUNDS}testFuzz_a_transfer_after_the_snapshot_changes_no_share"
 
 TOKEN, DISTRIBUTOR = f"{SOLIDITY}ModelToken.sol", f"{SOLIDITY}EpochDistributor.sol"
 VERIFIERS, NODES = f"{SOLIDITY}VerifierRegistry.sol", f"{SOLIDITY}NodeStakes.sol"
 POOL, SPLITTER = f"{SOLIDITY}CapitalPool.sol", f"{SOLIDITY}RevenueSplitter.sol"
+GOVERNOR = f"{SOLIDITY}ModelGovernor.sol"
 
 MUTANTS: dict[str, Mutant] = {
     "receipt check dropped": Mutant(
@@ -68,14 +71,34 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "window not restarted": Mutant(
         VERIFIERS,
-        "            epoch.status = Status.Proposed;\n"
-        "            epoch.closesAt = uint64(block.timestamp) + challengeWindow;",
-        "            epoch.status = Status.Proposed;",
+        "epoch.fruitless += 1;\n            epoch.closesAt = uint64(block.timestamp) + challengeWindow;",
+        "epoch.fruitless += 1;",
         (f"{ROOTS}a_failed_challenge_restarts_the_window",),
     ),
     "challenge after the window": Mutant(
         VERIFIERS, "if (block.timestamp >= epoch.closesAt) revert", "if (false) revert",
         (f"{ROOTS}a_root_is_disputed_in_its_window_only_and_for_the_bond_only",),
+    ),
+    "a dispute never lapses": Mutant(
+        VERIFIERS, "if (block.timestamp < lapsesAt) revert", "if (lapsesAt > 0) revert",
+        (f"{ROOTS}a_dispute_that_nobody_decides_lapses_after_its_limit",),
+    ),
+    "a dispute lapses at once": Mutant(
+        VERIFIERS, "if (block.timestamp < lapsesAt) revert", "if (false) revert",
+        (f"{ROOTS}a_dispute_that_nobody_decides_lapses_after_its_limit",),
+    ),
+    "the bond of a lapsed dispute stays": Mutant(VERIFIERS, "_payOrOwe(timelock, held);", "", (STAKES,)),
+    "lapsed disputes do not count": Mutant(
+        VERIFIERS, "epoch.fruitless += 1;\n        emit DisputeLapsed", "emit DisputeLapsed",
+        (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
+    ),
+    "the bond doubles for ever": Mutant(
+        VERIFIERS, "Math.min(_epochs[epochNumber].fruitless, MAX_DOUBLINGS)", "uint256(_epochs[epochNumber].fruitless)",
+        (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
+    ),
+    "dispute not compared": Mutant(
+        VERIFIERS, "if (dispute != epoch.disputes) revert", "if (false) revert",
+        (f"{ROOTS}a_decision_falls_on_the_dispute_it_names_alone",),
     ),
     "slash without debit": Mutant(VERIFIERS, "stakeOf[verifier] -= amount;", "", (STAKES,)),
     "stake paid out twice": Mutant(VERIFIERS, "stakeOf[msg.sender] = 0;", "", (STAKES,)),
@@ -83,11 +106,22 @@ MUTANTS: dict[str, Mutant] = {
         VERIFIERS, "punished[message.evidence][message.verifier] = true;", "", (STAKES,)
     ),
     "judge of its own case": Mutant(VERIFIERS, "if (signers[i] == accused) revert", "if (false) revert", (STAKES,)),
+    "one appeal for all appellants": Mutant(
+        VERIFIERS, "if (appealOf[proof][msg.sender].opened) revert", "if (appealOf[proof][timelock].opened) revert",
+        (STAKES,),
+    ),
     "appeal decided twice": Mutant(VERIFIERS, "appeal.decided = true;", "", (STAKES,)),
     "debt paid twice": Mutant(VERIFIERS, "owed[msg.sender] = 0;", "", (STAKES,)),
     "anybody arbitrates": Mutant(
-        VERIFIERS, "resolve(uint64 epochNumber, bool upheld) external onlyRole(ARBITER_ROLE) {",
-        "resolve(uint64 epochNumber, bool upheld) external {", (STRANGER,),
+        VERIFIERS, "resolve(uint64 epochNumber, uint32 dispute, bool upheld) external onlyRole(ARBITER_ROLE) {",
+        "resolve(uint64 epochNumber, uint32 dispute, bool upheld) external {", (STRANGER,),
+    ),
+    "removal without its time": Mutant(VERIFIERS, "removedAt[verifier] = uint64(block.timestamp);", "", (STAKES,)),
+    "only the first signer answers": Mutant(
+        VERIFIERS, "_signers[message.epoch] = signers;", "_signers[message.epoch].push(signers[0]);", (STAKES,)
+    ),
+    "node stake without a delay": Mutant(
+        NODES, "uint64(block.timestamp) + nodeWithdrawalDelay;", "uint64(block.timestamp);", (STAKES,)
     ),
     "node stake withdrawn twice": Mutant(NODES, "delete pendingWithdrawalOf[msg.sender];", "", (STAKES,)),
     "anybody decides": Mutant(
@@ -96,6 +130,15 @@ MUTANTS: dict[str, Mutant] = {
     "pool refunds twice": Mutant(POOL, "depositOf[account] = 0;", "", (REFUND,)),
     "pool without a hard cap": Mutant(POOL, "Math.min(amount, hardCap - deposited);", "amount;", (SALE,)),
     "pool swept twice": Mutant(POOL, "if (swept != 0) revert AlreadySwept(swept);", "", (SALE,)),
+    "pool swept while minting is paused": Mutant(
+        POOL, "if (token.mintingPaused()) revert ModelToken.MintingPaused();", "", (PAUSED,)
+    ),
+    "no floor under the quorum": Mutant(
+        GOVERNOR, "Math.max(super.quorum(timepoint), quorumFloor);", "super.quorum(timepoint);", (FLOOR,)
+    ),
+    "a snapshot of a second ago": Mutant(
+        SPLITTER, "token.clock() - snapshotAge;", "token.clock() - 1;", (f"{FUNDS}invariant_funds",)
+    ),
     "splitter by present balance": Mutant(
         SPLITTER, "account == address(this) ? 0 : token.getPastBalance(account, d.snapshot);",
         "account == address(this) ? 0 : token.balanceOf(account);", (SHARE,),

@@ -122,13 +122,39 @@ def test_while_the_key_holds_no_coins_calls_wait_and_no_try_is_lost(relay: Relay
     for _ in range(relay.rules.attempts + 1):
         relay.now += relay.rules.resend_seconds
         relay.flush()
+    relay.now += 3 * relay.rules.replace_seconds
+    relay.flush(3)
     assert [(row.state, row.tries) for row in relay.rows] == [("signed", 0)] * 2
     assert "nsufficient funds" in str(relay.rows[0].error)
+    assert len(relay.attempts) == 2  # to offer more would only make it dearer
     relay.anvil.rpc("anvil_setBalance", operator, hex(10**20))
     relay.now += relay.rules.resend_seconds
     relay.flush()
     relay.mine()
     assert [row.state for row in relay.rows] == ["mined"] * 2
+
+
+@pytest.mark.parametrize("settled", [0, 1])
+def test_one_answer_that_counts_too_many_nonces_leaves_no_gap(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, settled: int
+) -> None:
+    """Before the first call and after one: a gap would hold up every later transaction."""
+    if settled:
+        relay.claim(0)
+        relay.flush()
+        relay.mine()
+        relay.finish()
+    eth, count = relay.ledger.chain.w3.eth, relay.ledger.chain.w3.eth.get_transaction_count
+    with monkeypatch.context() as lying:
+        lying.setattr(eth, "get_transaction_count", lambda who, block=None: count(who, block) + 10 * (block is None))
+        relay.claim(1)
+        relay.flush()
+    assert [(row.state, row.tries) for row in relay.rows][settled:] == [("queued", 0)]
+    assert "more than are signed or final" in str(relay.rows[settled].error)
+    relay.now += relay.rules.backoff_seconds
+    relay.flush()
+    relay.mine()
+    assert [row.state for row in relay.rows][settled:] == ["mined"]
 
 
 def test_many_keepers_at_once_sign_each_call_once(paid_epoch: PaidEpoch, tmp_path: Path, database: str) -> None:

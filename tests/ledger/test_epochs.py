@@ -126,6 +126,44 @@ def test_an_epoch_signed_early_waits_for_the_one_before(alone: World) -> None:
     assert set(outgoing(alone).values()) == {"final"}
 
 
+def test_an_epoch_that_waits_for_long_goes_to_the_chain_all_the_same(alone: World) -> None:
+    """A dispute before it, or an outage, may last for weeks; epochs go in order, and all later ones wait behind it."""
+    alone.start().play_round()
+    for verifier in alone.verifiers[:2]:
+        accepted(alone.post_epoch(verifier))
+    alone.step(2)
+    alone.play_round()
+    accepted(alone.post_epoch(alone.verifiers[0], 2))
+    alone.wait(60 * 86_400)
+    accepted(alone.post_epoch(alone.verifiers[1], 2))
+    for _ in range(2):
+        alone.step(4)
+        alone.wait(PARAMS.challenge_window + 1)
+    alone.step(4)
+    assert [e["state"] for e in alone.get("/epochs")] == ["final", "final"]
+    assert set(outgoing(alone).values()) == {"final"}
+
+
+def test_an_epoch_is_final_when_a_final_block_says_so(alone: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One answer of a node on another fork opens no claims, and the ledger goes on following the epoch."""
+    alone.start().play_round()
+    for verifier in alone.verifiers[:2]:
+        accepted(alone.post_epoch(verifier))
+    alone.step(2)
+    registry = alone.ledger.chain.registry
+    fork = replace(registry.epoch_of(1), status=EpochStatus.FINAL)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(type(registry), "epoch_of", lambda _self, _number: fork)
+        alone.step(2)
+        assert alone.get("/epochs")[0]["state"] == "proposed"
+        body = {"account": alone.wallets[0].address}
+        assert alone.client.post("/v1/epochs/1/claims", json=body).json()["code"] == "too-early"
+    alone.wait(PARAMS.challenge_window + 1)
+    alone.step(4)
+    assert alone.get("/epochs")[0]["state"] == "final"
+    assert len(alone.claim(alone.wallets[0].address)) == 1
+
+
 def test_a_disputed_epoch_is_shown_as_such_and_not_finalized(alone: World) -> None:
     alone.start().play_round()
     for verifier in alone.verifiers[:2]:

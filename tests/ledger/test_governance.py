@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from contracts.chain import send
+from contracts.chain import ContractRejected, send
 from contracts.run_config import RunConfig
-from ledger.tables import DecisionRow
+from ledger.tables import DecisionRow, Proposal
 from tests.databases import fresh_database
-from tests.world import PARAMS, World, accepted
+from tests.world import PARAMS, World, accepted, check_refused
 
 pytestmark = pytest.mark.integration
 
@@ -116,9 +116,22 @@ def test_tokens_received_after_the_snapshot_do_not_vote(electorate: World) -> No
     proposal = electorate.propose(creator, "late money", [("clip", "2")])
     electorate.wait(PARAMS.voting_delay + 1)
     send(electorate.place.w3, creator, token.transfer(late.address, 100))
-    accepted(electorate.vote(late, proposal, 1))
+    check_refused(electorate.vote(late, proposal, 1), 403, "no-votes")  # the relayer pays for none that weighs nothing
     accepted(electorate.vote(creator, proposal, 0))
     assert counts(electorate, proposal) == (before, "0", "0")
+
+
+def test_a_signed_proposal_is_its_proposers_alone(electorate: World) -> None:
+    """Whoever sees it on its way could propose it first and cancel it: the id would be spent."""
+    body = electorate.proposal_body(electorate.creator, "mine", [("clip", "2")])
+    chain, thief = electorate.ledger.chain, electorate.verifiers[0]
+    actions = chain.decision_actions(body["description"], body["decisions"])
+    with pytest.raises(ContractRejected, match="GovernorRestrictedProposer"):
+        send(electorate.place.w3, thief, chain.governor.propose(actions, body["description"]))
+    bare = {**body, "description": "mine"}
+    check_refused(electorate.client.post("/v1/proposals", json=bare), 422, "bad-field")
+    accepted(electorate.client.post("/v1/proposals", json=body))
+    electorate.step()
 
 
 def test_a_defeated_proposal_is_not_carried_out(electorate: World) -> None:
@@ -130,6 +143,9 @@ def test_a_defeated_proposal_is_not_carried_out(electorate: World) -> None:
     electorate.wait(PARAMS.voting_period + PARAMS.timelock_delay + 2)
     electorate.step(3)
     assert electorate.get(f"/proposals/{proposal}")["state"] == "defeated"
+    with electorate.ledger.store.read() as session:
+        row = session.get_one(Proposal, proposal)
+    assert (row.over, row.executed) == (True, False)  # nobody asks about it again
     assert electorate.get("/decisions") == []
     assert not [t for t in electorate.get("/transactions") if t["id"] in (f"queue:{proposal}", f"execute:{proposal}")]
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from contracts.chain import send
 from tests.verifier.bounded_world import OTHER_WAY, bounded_world
-from tests.world import REJECT, World, accepted, octets
+from tests.world import REJECT, World, accepted
 from trainer import cheats
 from trainer.trajectory import InnerRunner, run_inner
 from trainer.variants import Variant, choose
@@ -44,8 +43,7 @@ def rejected(world: World, way: Variant, runner: InnerRunner = run_inner) -> str
 
 
 def appealed(world: World, proof: str) -> Any:
-    call = world.ledger.chain.registry.open_appeal(octets(proof))
-    send(world.place.w3, world.creator, call, value=world.place.params.bond)
+    world.appeal(proof)
     for _ in range(3):
         world.mine()
         world.step()

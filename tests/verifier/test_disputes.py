@@ -12,7 +12,6 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from contracts.chain import send
 from contracts.draw import common_segment
 from contracts.faults import witness_of
 from contracts.messages import AppealRuling, BisectionMove, StepOpening, VerifierFault, WorkReveal, WorkWitness
@@ -88,9 +87,7 @@ class Court:
             self.world.step()
 
     def appeal(self, proof: str) -> Any:
-        registry = self.world.ledger.chain.registry
-        call = registry.open_appeal(octets(proof))
-        send(self.world.place.w3, self.world.creator, call, value=self.world.place.params.bond)
+        self.world.appeal(proof)
         self.settle()
         return self.world.get(f"/appeals/{proof}")
 
@@ -107,7 +104,7 @@ class DirectJobs:
             state = appeals.named_state(case, order.arguments[1], order.arguments[2], corpus)
             return SimpleNamespace(state=State.DONE, settled=True, result={"state": state.hex()})
         view = self._court.world.get(f"/appeals/{order.arguments[0]}")
-        return SimpleNamespace(state=State.DONE, settled=True, result={"upheld": appeals.judge(case, view, corpus)})
+        return SimpleNamespace(state=State.DONE, settled=True, result=appeals.judgement(case, view, corpus))
 
 
 @pytest.fixture
@@ -338,13 +335,45 @@ def test_moves_of_strangers_of_other_steps_and_second_thoughts_are_refused(court
     check_refused(world.post("/appeals/states", opening, node), 404, "not-found")
 
 
+def test_a_respondent_that_appeals_first_takes_nothing_from_the_node(court: Court) -> None:
+    proof, world = court.commit(), court.world
+    void(court, proof)
+    world.appeal(proof, appellant=world.creator)  # the respondent's second address
+    court.settle()
+    check_refused(world.client.get(f"/v1/appeals/{proof}"), 404, "not-found")
+    (void_one,) = world.log("appeal-void")
+    assert (void_one["appellant"], void_one["why"]) == (world.creator.address, "the appellant is not the proof's node")
+    appeal = bisect(court, proof, 5)
+    assert appeal["appellant"] == world.nodes[0].address
+    for verifier in world.verifiers:
+        court.duties(verifier, DirectJobs(court, verifier)).answer_appeals(quiet)
+    respondent, registry = appeal["respondent"], world.ledger.chain.registry
+    node, before = appeal["appellant"], registry.stake_of(respondent)
+    held = world.place.w3.eth.get_balance(node)
+    court.settle()
+    params = world.place.params
+    assert before - registry.stake_of(respondent) == params.slash_cap
+    assert world.place.w3.eth.get_balance(node) - held == params.bond + params.slash_cap
+    assert world.place.w3.eth.get_balance(registry.address) >= params.bond  # the other's stays
+
+
+def test_a_panel_member_names_the_node_that_signed_whatever_the_server_says(court: Court) -> None:
+    proof, world = court.commit(), court.world
+    void(court, proof)
+    bisect(court, proof, 5)
+    lying = {**world.get(f"/appeals/{proof}"), "appellant": world.creator.address}
+    said = appeals.judgement(court.case(proof, world.verifiers[0]), lying, world.corpus)
+    assert said == {"upheld": True, "node": world.nodes[0].address}
+
+
 def test_a_respondent_is_no_judge_and_a_forged_move_is_not_believed(court: Court) -> None:
     proof, world = court.commit(), court.world
     void(court, proof)
     appeal = bisect(court, proof, 5)
     respondent = next(v for v in world.verifiers if v.address == appeal["respondent"])
     panel = next(v for v in world.verifiers if v.address != appeal["respondent"])
-    ruling = AppealRuling(world.ledger.chain.model, octets(proof), respondent.address, False, appeal["deadline"])
+    model, node = world.ledger.chain.model, world.nodes[0].address
+    ruling = AppealRuling(model, octets(proof), node, respondent.address, False, appeal["deadline"])
     own = world.post("/appeals/rulings", ruling, respondent, domain=world.epoch_domain, signer=respondent.address)
     check_refused(own, 403, "not-verifier")
     forged = {**appeal, "moves": [{**m, "step": m["step"] + 1} for m in appeal["moves"]]}

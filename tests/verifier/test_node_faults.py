@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from contracts.chain import send
 from contracts.messages import NodeFault, Verdict, to_json
 from contracts.pledge import Pledge
 from contracts.reasons import Reason
@@ -116,12 +115,12 @@ def test_a_canary_that_was_caught_costs_nothing(world: World) -> None:
 
 
 def test_an_appeal_holds_the_fault_up_until_it_is_lost(world: World) -> None:
-    proof, registry = staked(world), world.ledger.chain.registry
+    proof = staked(world)
     for verifier in world.verifiers:
         world.draw(verifier, proof)
     world.open_wanted(proof, world.train(world.nodes[0]))
     reject(world, proof)
-    send(world.place.w3, world.creator, registry.open_appeal(octets(proof)), value=world.place.params.bond)
+    world.appeal(proof)
     settle(world)
     assert world.get(f"/appeals/{proof}")["state"] == "bisecting"
     assert later(world, PHASE // 2) == []

@@ -11,8 +11,8 @@ from contracts.chain import connect
 from contracts.deploy import GenesisParams
 
 GENESIS = {
-    "voting_delay": 1, "voting_period": 20, "timelock_delay": 2, "challenge_window": 4, "quorum_fraction": 20,
-    "threshold": 2,
+    "voting_delay": 1, "voting_period": 20, "timelock_delay": 2, "late_quorum_extension": 0, "challenge_window": 4,
+    "quorum_fraction": 20, "quorum_floor": 1, "threshold": 2,
 }  # fmt: skip
 GAS_MONEY = COIN // 2
 

@@ -46,7 +46,7 @@ contract ClaimsTest is Genesis {
         _wait(_between(wait, 0, 3 * WINDOW));
         _refuse(address(this), address(this), 0, call, notFinal);
         vm.prank(address(timelock));
-        registry.resolve(EPOCH, false);
+        registry.resolve(EPOCH, 1, false);
         _refuse(address(this), address(this), 0, call, notFinal);
         _wait(WINDOW);
         _refuse(address(this), address(this), 0, call, notFinal);

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {CapitalPool} from "commonweight/CapitalPool.sol";
+import {ModelToken} from "commonweight/ModelToken.sol";
 import {RevenueSplitter} from "commonweight/RevenueSplitter.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {Cheats} from "./Cheats.sol";
@@ -60,10 +61,12 @@ contract FundsInvariants is Cheats {
         for (uint256 i = 0; i < people.length; ++i) {
             uint256 exact = 0;
             for (uint256 id = 1; id <= splitter.distributions(); ++id) {
-                if (!splitter.released(id, people[i])) continue;
                 RevenueSplitter.Distribution memory d = splitter.distributionOf(id);
-                uint256 held = _handler.token().getPastBalance(people[i], d.snapshot);
-                exact += d.amount * held * 1e9 / _handler.token().getPastTotalSupply(d.snapshot);
+                uint48 snapshot = _handler.snapshotOf(id);
+                vm.assertEq(d.snapshot, snapshot, "the snapshot lies its age before the distribution");
+                if (!_handler.released(id, people[i])) continue;
+                uint256 held = _handler.token().getPastBalance(people[i], snapshot);
+                exact += d.amount * held * 1e9 / _handler.token().getPastTotalSupply(snapshot);
             }
             // what did not divide the last time belongs to the holders too: below one unit in all
             vm.assertLe(_handler.earned(people[i]) * 1e9, exact + 1e9, "not more than its past shares");
@@ -109,6 +112,20 @@ contract FundsTest is Genesis {
         _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.claim, (ALICE)), CapitalPool.NothingDeposited.selector);
         vm.assertEq(token.balanceOf(ALICE), taken * 3 / 2, "tokens at the price");
         vm.assertEq(coin.balanceOf(address(timelock)), taken, "the treasury has the deposits");
+    }
+
+    /// @notice Depositors' coins stay where they can still get something for them.
+    function testFuzz_nothing_is_swept_while_minting_is_paused(uint256 amount, uint256 when) external {
+        _deposit(ALICE, _between(amount, SOFT_CAP, HARD_CAP));
+        _wait(_between(when, 0, POOL_TIME));
+        vm.prank(address(timelock));
+        token.setMintingPaused(true);
+        vm.warp(pool.deadline());
+        _refuse(BOB, address(pool), 0, abi.encodeCall(pool.sweep, ()), ModelToken.MintingPaused.selector);
+        vm.prank(address(timelock));
+        token.setMintingPaused(false);
+        pool.sweep();
+        pool.claim(ALICE);
     }
 
     function testFuzz_a_permit_is_as_good_as_an_approval_and_survives_a_front_runner(uint256 key, bool usedBefore)

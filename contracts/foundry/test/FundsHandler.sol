@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {CapitalPool} from "commonweight/CapitalPool.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {ModelToken} from "commonweight/ModelToken.sol";
 import {RevenueSplitter} from "commonweight/RevenueSplitter.sol";
 import {Genesis} from "./Genesis.sol";
 
@@ -17,10 +18,12 @@ contract FundsHandler is Genesis {
     uint256 public swept;
     uint256 public bought;
     bool private _swept;
+    bool private _paused;
 
     // the splitter
     mapping(uint256 id => mapping(address account => bool)) public released;
     mapping(address account => uint256) public earned;
+    mapping(uint256 id => uint48) public snapshotOf;
     uint256 public received;
     uint256 public paidOut;
 
@@ -82,6 +85,7 @@ contract FundsHandler is Genesis {
             return;
         }
         if (depositOf[person] > 0) {
+            if (_paused) return _refuse(person, address(pool), 0, call, ModelToken.MintingPaused.selector);
             uint256 before = token.balanceOf(person);
             uint256 due = depositOf[person] * 3 / 2;
             pool.claim(person);
@@ -98,6 +102,7 @@ contract FundsHandler is Genesis {
             return;
         }
         if (!_swept) {
+            if (_paused) return _refuse(address(this), address(pool), 0, call, ModelToken.MintingPaused.selector);
             uint256 before = coin.balanceOf(address(timelock));
             pool.sweep();
             (_swept, swept) = (true, deposited);
@@ -113,6 +118,13 @@ contract FundsHandler is Genesis {
         pool.cancel();
     }
 
+    /// @notice The holders stop minting, and resume it.
+    function pauseMinting(uint256 seed) external {
+        _paused = seed % 3 == 0;
+        vm.prank(address(timelock));
+        token.setMintingPaused(_paused);
+    }
+
     /// @notice Past the deadline the round is decided.
     function closePool(uint256 seed) external {
         if (_status() == CapitalPool.Status.Open && seed % 4 == 0) vm.warp(pool.deadline());
@@ -124,15 +136,18 @@ contract FundsHandler is Genesis {
         uint256 amount = _between(seed, 1, 1_000_000);
         coin.print(address(this), amount);
         coin.approve(address(splitter), amount);
-        splitter.distribute(coin, amount);
-        received += amount;
+        _shared(splitter.distribute(coin, amount), amount);
     }
 
     /// @notice Revenue that came by a plain transfer.
     function distributeSurplus(uint256 seed) external {
         uint256 amount = _between(seed, 1, 1_000_000);
         coin.print(address(splitter), amount);
-        splitter.distributeSurplus(coin);
+        _shared(splitter.distributeSurplus(coin), amount);
+    }
+
+    function _shared(uint256 id, uint256 amount) private {
+        snapshotOf[id] = uint48(_now() - SNAPSHOT_AGE);
         received += amount;
     }
 
@@ -142,7 +157,7 @@ contract FundsHandler is Genesis {
         (address person, uint256 id) = (_person(seed), _between(seed >> 8, 1, splitter.distributions()));
         RevenueSplitter.Distribution memory d = splitter.distributionOf(id);
         bytes memory call = abi.encodeCall(RevenueSplitter.release, (id, person));
-        uint256 held = token.getPastBalance(person, d.snapshot);
+        uint256 held = token.getPastBalance(person, snapshotOf[id]);
         if (released[id][person] || held == 0) {
             bytes4 why = released[id][person] ? RevenueSplitter.AlreadyReleased.selector : RevenueSplitter.NoShare.selector;
             _refuse(person, address(splitter), 0, call, why);
@@ -152,7 +167,7 @@ contract FundsHandler is Genesis {
         splitter.release(id, person);
         uint256 paid = coin.balanceOf(person) - before;
         // a release adds at most one unit out of the fractions that earlier ones left
-        uint256 share = d.amount * held / token.getPastTotalSupply(d.snapshot);
+        uint256 share = d.amount * held / token.getPastTotalSupply(snapshotOf[id]);
         vm.assertLe(paid, share + 2, "nobody gets more than its share");
         vm.assertGe(paid + 1, share, "nobody gets less than its share");
         released[id][person] = true;

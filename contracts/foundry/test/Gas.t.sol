@@ -125,7 +125,7 @@ contract GasTest is Genesis {
         registry.challenge{value: BOND}(2);
         _note("root", "challenge");
         vm.prank(address(timelock));
-        registry.resolve(2, false);
+        registry.resolve(2, 1, false);
         _note("root", "resolve, challenge failed, 2 signers");
         _wait(WINDOW);
         registry.finalize(2);

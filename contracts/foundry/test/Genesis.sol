@@ -25,12 +25,14 @@ abstract contract Genesis is Cheats {
     uint256 internal constant SLASH_CAP = 4 ether;
     uint256 internal constant NODE_SLASH_CAP = 3 ether;
     uint64 internal constant WINDOW = 1 hours;
+    uint64 internal constant DISPUTE_LIMIT = 2 days;
     uint64 internal constant NODE_DELAY = 1 days;
     uint256 internal constant THRESHOLD = 2;
-    uint48 internal constant VOTING_DELAY = 1;
+    uint48 internal constant VOTING_DELAY = 1 hours;
     uint32 internal constant VOTING_PERIOD = 1 days;
     uint256 internal constant TIMELOCK_DELAY = 1 hours;
     uint256 internal constant PROPOSAL_THRESHOLD = 100;
+    uint256 internal constant QUORUM_FLOOR = 250;
     uint48 internal constant SNAPSHOT_AGE = 1 hours;
     uint256 internal constant SOFT_CAP = 1_000;
     uint256 internal constant HARD_CAP = 2_000;
@@ -63,7 +65,7 @@ abstract contract Genesis is Cheats {
         timelock = new ModelTimelock(TIMELOCK_DELAY, new address[](0), executors, DEPLOYER);
         token = new ModelToken(name, "SHARE", CAP, DEPLOYER, address(timelock));
         governor = new ModelGovernor(
-            name, IVotes(address(token)), timelock, VOTING_DELAY, VOTING_PERIOD, PROPOSAL_THRESHOLD, 4, 0
+            name, IVotes(address(token)), timelock, VOTING_DELAY, VOTING_PERIOD, PROPOSAL_THRESHOLD, 4, QUORUM_FLOOR, 0
         );
         registry = new VerifierRegistry(address(timelock), model, seats, _rules());
         distributor = new EpochDistributor(token, registry);
@@ -89,6 +91,7 @@ abstract contract Genesis is Cheats {
             threshold: THRESHOLD,
             minStake: MIN_STAKE,
             challengeWindow: WINDOW,
+            disputeLimit: DISPUTE_LIMIT,
             bond: BOND,
             slashCap: SLASH_CAP,
             maxEpochTotal: MAX_EPOCH_TOTAL,
@@ -177,6 +180,11 @@ abstract contract Genesis is Cheats {
             )
         );
         return keccak256(abi.encodePacked(hex"1901", domain, content));
+    }
+
+    /// @dev What a challenge costs after so many that failed or lapsed.
+    function _bondAfter(uint256 fruitless) internal pure returns (uint256) {
+        return BOND << (fruitless < 8 ? fruitless : 8);
     }
 
     /// @dev The next root that the registry would take.

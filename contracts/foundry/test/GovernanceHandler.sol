@@ -33,8 +33,7 @@ contract GovernanceHandler is Genesis {
 
     uint256 private constant VOTERS = 4;
 
-    bytes32 public neighbour;
-    address public neighbourTimelock;
+    Neighbour public immutable neighbour;
     uint256 public decisions;
     string public value;
     uint256 private _drafts;
@@ -42,8 +41,7 @@ contract GovernanceHandler is Genesis {
 
     constructor() {
         _deploy(new ModelRegistry(), "Governed", 3);
-        Neighbour other = new Neighbour(models);
-        (neighbour, neighbourTimelock) = (other.model(), address(other.timelock()));
+        neighbour = new Neighbour(models);
         vm.prank(address(timelock));
         token.setBudget(address(this), 4_000);
         for (uint256 i = 0; i < VOTERS; ++i) token.mint(bytes32(i + 1), _voter(i), 1_000);
@@ -82,7 +80,7 @@ contract GovernanceHandler is Genesis {
     }
 
     function usePowerAsNeighbour(uint256 seed) external {
-        usePower(neighbourTimelock, seed % _powers.length);
+        usePower(address(neighbour.timelock()), seed % _powers.length);
     }
 
     /// @notice Whoever it is, the call fails for lack of the power, not for another reason.
@@ -176,7 +174,7 @@ contract GovernanceHandler is Genesis {
         _power(address(registry), abi.encodeCall(registry.remove, (seats[0])), noRole);
         _power(address(registry), abi.encodeCall(registry.setThreshold, (1)), noRole);
         _power(address(registry), abi.encodeCall(registry.setMaxEpochTotal, (CAP)), noRole);
-        _power(address(registry), abi.encodeCall(registry.resolve, (1, true)), noRole);
+        _power(address(registry), abi.encodeCall(registry.resolve, (1, 1, true)), noRole);
         _power(address(registry), abi.encodeCall(registry.grantRole, (bytes32(0), DEPLOYER)), noRole);
         _power(address(pool), abi.encodeCall(pool.cancel, ()), noRole);
         _power(address(models), abi.encodeCall(models.decide, (model, "id", "lr", "9")), notTimelock);

@@ -72,7 +72,7 @@ contract RootsTest is Genesis {
         (VerifierRegistry.EpochRoot memory message, bytes[] memory signatures) = _propose(root);
         _challenge(message.epoch);
         vm.prank(address(timelock));
-        registry.resolve(message.epoch, true);
+        registry.resolve(message.epoch, 1, true);
         _restake();
         bytes memory same = abi.encodeCall(registry.propose, (message, signatures));
         _refuse(address(this), address(registry), 0, same, VerifierRegistry.WrongAttempt.selector);
@@ -88,7 +88,7 @@ contract RootsTest is Genesis {
         _challenge(message.epoch);
         _wait(_between(later, 0, 3 * WINDOW));
         vm.prank(address(timelock));
-        registry.resolve(message.epoch, false);
+        registry.resolve(message.epoch, 1, false);
         _wait(WINDOW - 1);
         bytes memory early = abi.encodeCall(registry.finalize, (message.epoch));
         _refuse(address(this), address(registry), 0, early, VerifierRegistry.WindowOpen.selector);
@@ -104,6 +104,65 @@ contract RootsTest is Genesis {
         if (value != BOND) _refuse(CHALLENGER, address(registry), value, call, VerifierRegistry.WrongBond.selector);
         _wait(WINDOW + _between(wait, 0, 10 * WINDOW));
         _refuse(CHALLENGER, address(registry), BOND, call, VerifierRegistry.WindowClosed.selector);
+    }
+
+    /// @notice Nobody need be able to vote: the epoch is free again, at the cost of the bond, and nobody is slashed.
+    function testFuzz_a_dispute_that_nobody_decides_lapses_after_its_limit(uint256 wait, uint256 later) external {
+        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        _wait(_between(wait, 0, WINDOW - 1));
+        _challenge(message.epoch);
+        bytes memory call = abi.encodeCall(registry.lapse, (message.epoch));
+        uint256 waited = _between(wait >> 128, 0, DISPUTE_LIMIT - 1);
+        _wait(waited);
+        _refuse(address(this), address(registry), 0, call, VerifierRegistry.DisputeOpen.selector);
+        _wait(DISPUTE_LIMIT - waited + _between(later, 0, 10 * uint256(DISPUTE_LIMIT)));
+        registry.lapse(message.epoch);
+        vm.assertEq(address(timelock).balance, BOND, "the timelock has the bond and no slash");
+        vm.assertEq(registry.signersOf(message.epoch).length, 0, "nobody stands for the root that fell");
+        _refuse(address(this), address(registry), 0, call, VerifierRegistry.WrongStatus.selector);
+        (message,) = _propose(keccak256("root"));
+        vm.assertEq(message.attempt, 1, "the next attempt");
+        _wait(WINDOW);
+        registry.finalize(message.epoch);
+    }
+
+    function testFuzz_each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit(uint256 kinds) external {
+        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        uint64 epoch = message.epoch;
+        for (uint32 i = 0; i < 12; ++i) {
+            uint256 needed = _bondAfter(i);
+            vm.assertEq(registry.bondOf(epoch), needed, "the bond");
+            vm.deal(CHALLENGER, 2 * needed + 1);
+            bytes memory call = abi.encodeCall(registry.challenge, (epoch));
+            _refuse(CHALLENGER, address(registry), needed - 1, call, VerifierRegistry.WrongBond.selector);
+            _refuse(CHALLENGER, address(registry), needed + 1, call, VerifierRegistry.WrongBond.selector);
+            vm.prank(CHALLENGER);
+            registry.challenge{value: needed}(epoch);
+            if ((kinds >> i) % 2 == 0) {
+                vm.prank(address(timelock));
+                registry.resolve(epoch, i + 1, false);
+            } else {
+                _wait(DISPUTE_LIMIT);
+                registry.lapse(epoch);
+                _propose(keccak256("root"));
+            }
+        }
+    }
+
+    /// @notice What passed in the timelock for one dispute is nothing for the next, whoever of the epoch it is about.
+    function testFuzz_a_decision_falls_on_the_dispute_it_names_alone(uint32 dispute, bool upheld) external {
+        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        _challenge(message.epoch);
+        vm.prank(address(timelock));
+        registry.resolve(message.epoch, 1, true);
+        _restake();
+        _propose(keccak256("root"));
+        _challenge(message.epoch);
+        if (dispute == 2) dispute = 1;
+        bytes memory old = abi.encodeCall(registry.resolve, (message.epoch, dispute, upheld));
+        _refuse(address(timelock), address(registry), 0, old, VerifierRegistry.WrongDispute.selector);
+        vm.prank(address(timelock));
+        registry.resolve(message.epoch, 2, upheld);
     }
 
     function testFuzz_a_slash_takes_the_cap_or_all_that_is_left(uint256 faults) external {

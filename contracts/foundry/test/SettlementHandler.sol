@@ -29,6 +29,9 @@ contract SettlementHandler is Genesis {
     mapping(uint64 epoch => uint256) public totalOf;
     mapping(uint64 epoch => uint256) public paidIn;
     mapping(uint64 epoch => uint256) public closesAt;
+    mapping(uint64 epoch => uint32) private _disputes;
+    mapping(uint64 epoch => uint256) private _fruitless;
+    uint256 private _lapsesAt;
     uint256 public minted;
     uint256 public claims;
     uint64 public rejected;
@@ -57,20 +60,38 @@ contract SettlementHandler is Genesis {
         uint64 epoch = _open();
         if (_status(epoch) != VerifierRegistry.Status.Proposed || _now() >= closesAt[epoch]) return;
         address challenger = _holder(seed);
-        vm.deal(challenger, BOND);
+        uint256 bond = _bondAfter(_fruitless[epoch]);
+        vm.deal(challenger, bond);
         vm.prank(challenger);
-        registry.challenge{value: BOND}(epoch);
+        registry.challenge{value: bond}(epoch);
+        ++_disputes[epoch];
+        _lapsesAt = _now() + DISPUTE_LIMIT;
     }
 
     function resolve(bool upheld) external {
         uint64 epoch = _open();
         if (_status(epoch) != VerifierRegistry.Status.Disputed) return;
         vm.prank(address(timelock));
-        registry.resolve(epoch, upheld);
-        if (!upheld) closesAt[epoch] = _now() + WINDOW;
+        registry.resolve(epoch, _disputes[epoch], upheld);
+        if (!upheld) (closesAt[epoch], _fruitless[epoch]) = (_now() + WINDOW, _fruitless[epoch] + 1);
         if (!upheld) return;
         ++rejected;
         for (uint256 i = 0; i < keys.length; ++i) _topUp(seats[i]);
+    }
+
+    /// @notice Too early it is refused, in time it is done; one dispute in four is left to lapse.
+    function lapse(uint256 seed) external {
+        uint64 epoch = _open();
+        if (_status(epoch) != VerifierRegistry.Status.Disputed) return;
+        if (_now() < _lapsesAt) {
+            bytes memory early = abi.encodeCall(registry.lapse, (epoch));
+            _refuse(_holder(seed), address(registry), 0, early, VerifierRegistry.DisputeOpen.selector);
+            if (seed % 4 > 0) return;
+            vm.warp(_lapsesAt);
+        }
+        registry.lapse(epoch);
+        ++_fruitless[epoch];
+        ++rejected;
     }
 
     function wait(uint256 seed) external {

@@ -23,6 +23,7 @@ contract StakesInvariants is Cheats {
         the_balance_is_stakes_and_open_bonds_and_node_stakes_and_what_is_owed();
         every_account_has_what_the_rules_give_it();
         what_was_taken_is_with_the_timelock();
+        the_open_epoch_has_the_signers_and_disputes_that_were_seen();
     }
 
     function the_balance_is_stakes_and_open_bonds_and_node_stakes_and_what_is_owed() private view {
@@ -42,12 +43,25 @@ contract StakesInvariants is Cheats {
         address[] memory accounts = _handler.accounts();
         for (uint256 i = 0; i < accounts.length; ++i) {
             address one = accounts[i];
-            (uint256 withdrawing,) = registry.pendingWithdrawalOf(one);
+            (uint256 withdrawing, uint64 availableAt) = registry.pendingWithdrawalOf(one);
             vm.assertEq(registry.stakeOf(one), _handler.stakeOf(one), "stake");
             vm.assertEq(registry.nodeStakeOf(one), _handler.nodeStakeOf(one), "node stake");
             vm.assertEq(withdrawing, _handler.withdrawingOf(one), "being withdrawn");
+            vm.assertEq(availableAt, _handler.availableAt(one), "when it can be withdrawn");
+            vm.assertEq(registry.removedAt(one), _handler.removedAt(one), "when it was removed");
             vm.assertEq(registry.owed(one), _handler.owedTo(one), "owed");
         }
+    }
+
+    function the_open_epoch_has_the_signers_and_disputes_that_were_seen() private view {
+        VerifierRegistry registry = _handler.registry();
+        uint64 open = registry.finalizedEpochs() + 1;
+        address[] memory signers = registry.signersOf(open);
+        address[] memory seen = _handler.signers();
+        vm.assertEq(signers.length, seen.length, "as many signers");
+        for (uint256 i = 0; i < seen.length; ++i) vm.assertEq(signers[i], seen[i], "each signer");
+        vm.assertEq(registry.epochOf(open).disputes, _handler.disputes(), "disputes");
+        vm.assertEq(registry.bondOf(open), _handler.nextBond(), "the bond doubles with each that came to nothing");
     }
 
     function what_was_taken_is_with_the_timelock() private view {

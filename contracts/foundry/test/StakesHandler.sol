@@ -32,14 +32,28 @@ contract StakesHandler is Genesis {
     mapping(address account => uint256) public nodeStakeOf;
     mapping(address account => uint256) public withdrawingOf;
     mapping(address account => uint256) public owedTo;
+    mapping(address account => uint256) public availableAt;
+    mapping(address account => uint256) public removedAt;
     uint256 public openBonds;
     /// @dev What the timelock should have received.
     uint256 public forfeited;
     uint256 public slashes;
 
-    bytes32[] private _appeals;
+    struct OpenAppeal {
+        bytes32 proof;
+        address appellant;
+    }
+
+    OpenAppeal[] private _appeals;
     uint256 private _cases;
+    /// @dev The epoch that is open.
     address private _challenger;
+    address[] private _signers;
+    uint256 private _closesAt;
+    uint256 private _lapsesAt;
+    uint256 private _bond;
+    uint256 public fruitless;
+    uint32 public disputes;
 
     constructor() {
         _deploy(new ModelRegistry(), "Staked", 5);
@@ -62,6 +76,7 @@ contract StakesHandler is Genesis {
         if (!registry.isVerifier(verifier) || registry.verifiers().length <= THRESHOLD + 1) return;
         vm.prank(address(timelock));
         registry.remove(verifier);
+        removedAt[verifier] = _now();
     }
 
     function admit(uint256 seed) external {
@@ -74,9 +89,8 @@ contract StakesHandler is Genesis {
     /// @notice Who was removed long enough ago gets its stake, once; anybody else nothing.
     function unstake(uint256 seed) external {
         address verifier = _verifier(seed);
-        uint64 removedAt = registry.removedAt(verifier);
         bool open = registry.epochOf(registry.finalizedEpochs() + 1).status != VerifierRegistry.Status.None;
-        if (registry.isVerifier(verifier) || _now() < removedAt + 2 * WINDOW || open) {
+        if (registry.isVerifier(verifier) || _now() < removedAt[verifier] + 2 * WINDOW || open) {
             bytes memory call = abi.encodeCall(registry.unstake, ());
             _refuse(verifier, address(registry), 0, call, VerifierRegistry.StakeLocked.selector);
             return;
@@ -93,41 +107,67 @@ contract StakesHandler is Genesis {
         if (registry.epochOf(epoch).status != VerifierRegistry.Status.None || places.length < THRESHOLD) return;
         VerifierRegistry.EpochRoot memory message = _message(none, 1, 1);
         registry.propose(message, _signatures(registry.hashEpochRoot(message), places));
+        _closesAt = _now() + WINDOW;
+        for (uint256 i = 0; i < places.length; ++i) _signers.push(seats[places[i]]);
     }
 
     function challenge(uint256 seed) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
-        VerifierRegistry.Epoch memory state = registry.epochOf(epoch);
-        if (state.status != VerifierRegistry.Status.Proposed || _now() >= state.closesAt) return;
-        _challenger = _person(seed);
-        vm.deal(_challenger, BOND);
+        if (registry.epochOf(epoch).status != VerifierRegistry.Status.Proposed || _now() >= _closesAt) return;
+        (_challenger, _bond) = (_person(seed), _bondAfter(fruitless));
+        vm.deal(_challenger, _bond);
         vm.prank(_challenger);
-        registry.challenge{value: BOND}(epoch);
-        openBonds += BOND;
+        registry.challenge{value: _bond}(epoch);
+        openBonds += _bond;
+        _lapsesAt = _now() + DISPUTE_LIMIT;
+        ++disputes;
     }
 
     function resolve(bool upheld) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
         if (registry.epochOf(epoch).status != VerifierRegistry.Status.Disputed) return;
-        address[] memory signers = registry.signersOf(epoch);
+        uint256 before = _coinsOfSigners();
         vm.prank(address(timelock));
-        registry.resolve(epoch, upheld);
-        openBonds -= BOND;
+        registry.resolve(epoch, disputes, upheld);
+        openBonds -= _bond;
         if (upheld) {
-            for (uint256 i = 0; i < signers.length; ++i) forfeited += _slash(signers[i]);
-            _paid(_challenger, BOND);
+            for (uint256 i = 0; i < _signers.length; ++i) forfeited += _slash(_signers[i]);
+            _paid(_challenger, _bond);
+            delete _signers;
         } else {
             // the bond is shared by those who signed the root
-            forfeited += BOND % signers.length;
+            forfeited += _bond % _signers.length;
+            vm.assertEq(_coinsOfSigners() - before, _bond - _bond % _signers.length, "the signers have the bond");
+            _closesAt = _now() + WINDOW;
+            ++fruitless;
         }
+    }
+
+    /// @notice Nobody decided: the timelock has the bond, nobody is slashed, and the root is gone.
+    function lapse(uint256 seed) external {
+        uint64 epoch = registry.finalizedEpochs() + 1;
+        if (registry.epochOf(epoch).status != VerifierRegistry.Status.Disputed) return;
+        if (_now() < _lapsesAt) {
+            bytes memory early = abi.encodeCall(registry.lapse, (epoch));
+            _refuse(_person(seed), address(registry), 0, early, VerifierRegistry.DisputeOpen.selector);
+            if (seed % 4 > 0) return;
+            vm.warp(_lapsesAt);
+        }
+        vm.prank(_person(seed));
+        registry.lapse(epoch);
+        openBonds -= _bond;
+        forfeited += _bond;
+        ++fruitless;
+        delete _signers;
     }
 
     function finalize(uint256 seed) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
-        VerifierRegistry.Epoch memory state = registry.epochOf(epoch);
-        if (state.status != VerifierRegistry.Status.Proposed) return;
-        if (_now() < state.closesAt) vm.warp(_between(seed, state.closesAt, state.closesAt + 1 hours));
+        if (registry.epochOf(epoch).status != VerifierRegistry.Status.Proposed) return;
+        if (_now() < _closesAt) vm.warp(_between(seed, _closesAt, _closesAt + 1 hours));
         registry.finalize(epoch);
+        (disputes, fruitless) = (0, 0);
+        delete _signers;
     }
 
     // ---- faults and appeals
@@ -158,12 +198,25 @@ contract StakesHandler is Genesis {
     }
 
     function openAppeal(uint256 seed) external {
-        bytes32 proof = bytes32(++_cases);
-        address appellant = _person(seed);
+        _openAppeal(bytes32(++_cases), _person(seed));
+    }
+
+    /// @notice Who is faster takes nothing from the node: both have an appeal, and nobody a second one.
+    function openAppealBeside(uint256 seed) external {
+        if (_appeals.length == 0) return;
+        OpenAppeal memory first = _appeals[_appeals.length - 1];
+        vm.deal(first.appellant, BOND);
+        bytes memory again = abi.encodeCall(registry.openAppeal, (first.proof));
+        _refuse(first.appellant, address(registry), BOND, again, VerifierRegistry.AppealKnown.selector);
+        (bool opened,,) = registry.appealOf(first.proof, _person(seed));
+        if (!opened) _openAppeal(first.proof, _person(seed));
+    }
+
+    function _openAppeal(bytes32 proof, address appellant) private {
         vm.deal(appellant, BOND);
         vm.prank(appellant);
         registry.openAppeal{value: BOND}(proof);
-        _appeals.push(proof);
+        _appeals.push(OpenAppeal(proof, appellant));
         openBonds += BOND;
     }
 
@@ -172,11 +225,11 @@ contract StakesHandler is Genesis {
         address respondent = _verifier(seed);
         uint256[] memory places = _eligible(respondent);
         if (_appeals.length == 0 || places.length < THRESHOLD) return;
-        bytes32 proof = _appeals[_appeals.length - 1];
+        OpenAppeal memory one = _appeals[_appeals.length - 1];
         _appeals.pop();
-        (address appellant,,) = registry.appealOf(proof);
+        address appellant = one.appellant;
         VerifierRegistry.AppealRuling memory ruling =
-            VerifierRegistry.AppealRuling(model, proof, respondent, upheld, uint64(_now()));
+            VerifierRegistry.AppealRuling(model, one.proof, appellant, respondent, upheld, uint64(_now()));
         bytes[] memory signatures = _signatures(registry.hashAppealRuling(ruling), places);
         registry.decideAppeal(ruling, signatures);
         openBonds -= BOND;
@@ -204,21 +257,21 @@ contract StakesHandler is Genesis {
         registry.requestNodeWithdrawal(amount);
         nodeStakeOf[node] -= amount;
         withdrawingOf[node] += amount;
+        availableAt[node] = _now() + NODE_DELAY;
     }
 
     /// @notice Paid once, and only after its delay.
     function withdrawNodeStake(uint256 seed) external {
         address node = _person(seed);
         if (withdrawingOf[node] == 0) return;
-        (, uint64 availableAt) = registry.pendingWithdrawalOf(node);
         bytes memory call = abi.encodeCall(registry.withdrawNodeStake, (node));
         if (node == address(stubborn)) stubborn.setWilling(true);
-        if (_now() < availableAt) {
+        if (_now() < availableAt[node]) {
             _refuse(node, address(registry), 0, call, NodeStakes.NodeWithdrawalLocked.selector);
-            vm.warp(availableAt);
+            vm.warp(availableAt[node]);
         }
         _receives(node, withdrawingOf[node], call);
-        withdrawingOf[node] = 0;
+        (withdrawingOf[node], availableAt[node]) = (0, 0);
         _refuse(node, address(registry), 0, call, NodeStakes.NoNodeWithdrawal.selector);
     }
 
@@ -271,7 +324,21 @@ contract StakesHandler is Genesis {
         for (uint256 i = 0; i < PEOPLE; ++i) found[keys.length + i] = _person(i);
     }
 
+    /// @notice Who signed the root that is open.
+    function signers() external view returns (address[] memory) {
+        return _signers;
+    }
+
+    /// @notice What a challenge of the open epoch costs.
+    function nextBond() external view returns (uint256) {
+        return _bondAfter(fruitless);
+    }
+
     // ---- parts
+
+    function _coinsOfSigners() private view returns (uint256 sum) {
+        for (uint256 i = 0; i < _signers.length; ++i) sum += _signers[i].balance;
+    }
 
     function _verifier(uint256 seed) private view returns (address) {
         return seats[seed % keys.length];

@@ -369,6 +369,7 @@ def upgrade() -> None:
         sa.Column("description", sa.String(), nullable=False),
         sa.Column("decisions", sa.JSON(), nullable=False),
         sa.Column("executed", sa.Boolean(), nullable=False),
+        sa.Column("over", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
