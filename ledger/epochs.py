@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sqlmodel import Session, col, func, select
+from web3.contract.contract import ContractFunction
 
 from contracts.log_audit import Kind, epoch_payouts, kind_weights
 from contracts.messages import EpochRoot, from_json
 from contracts.run_config import RunConfig
-from contracts.verifier_registry import EpochStatus
+from contracts.verifier_registry import EpochState, EpochStatus
 from ledger import appeals, contributions, cosign, journal, log, outbox, payouts
 from ledger.crash_points import reach
 from ledger.errors import NotFound, RootMismatch, TooEarly
@@ -71,24 +72,37 @@ def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
 
 
 def settle(ledger: Ledger) -> None:
-    """Follow the chain: note proposed, disputed and final epochs; propose what is signed, finalize what has waited."""
+    """Follow the chain: note proposed, disputed and final epochs, and queue the call that each is due."""
     with ledger.store.read() as session:
         open_epochs = list(session.exec(select(Epoch).where(Epoch.state != "final")))
     for epoch in open_epochs:
         on_chain = ledger.chain.registry.epoch_of(epoch.number)
-        now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
         epoch.attempt = on_chain.attempt
-        signed = _quorum(ledger, epoch) if on_chain.status == EpochStatus.NONE else {}
+        due = _due(ledger, epoch, on_chain)
         with ledger.store.write() as session:
             row = session.get_one(Epoch, epoch.number)
             row.state, row.attempt = _state(session, row.number, on_chain.status), on_chain.attempt
             session.add(row)
-            if signed:
-                key = f"propose-root:{row.number}:{row.attempt}"
-                outbox.enqueue(session, key, ledger.chain.registry.propose(root_message(ledger, row), signed))
-            if on_chain.status == EpochStatus.PROPOSED and now > on_chain.closes_at:
-                key = f"finalize:{epoch.number}:{on_chain.attempt}:{on_chain.closes_at}"
-                outbox.enqueue(session, key, ledger.chain.registry.finalize(epoch.number))
+            if due is not None:
+                outbox.enqueue(session, *due)
+
+
+def _due(ledger: Ledger, epoch: Epoch, on_chain: EpochState) -> tuple[str, ContractFunction] | None:
+    """What anybody may do for the epoch now, under its id in the outbox.
+
+    Propose what k have signed, finalize what nobody challenged in time, let lapse what nobody decided in time.
+    """
+    registry, place = ledger.chain.registry, f"{epoch.number}:{on_chain.attempt}"
+    if on_chain.status == EpochStatus.NONE:
+        signed = _quorum(ledger, epoch)
+        message = root_message(ledger, epoch)
+        return (f"propose-root:{place}", registry.propose(message, signed)) if signed else None
+    now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
+    if on_chain.status == EpochStatus.PROPOSED and now > on_chain.closes_at:
+        return f"finalize:{place}:{on_chain.closes_at}", registry.finalize(epoch.number)
+    if on_chain.status == EpochStatus.DISPUTED and now >= on_chain.challenged_at + registry.dispute_limit():
+        return f"lapse:{place}:{on_chain.disputes}", registry.lapse(epoch.number)
+    return None
 
 
 def claim(ledger: Ledger, number: int, account: str) -> list[str]:

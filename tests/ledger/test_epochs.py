@@ -178,6 +178,30 @@ def test_a_disputed_epoch_is_shown_as_such_and_not_finalized(alone: World) -> No
     assert alone.client.post("/v1/epochs/1/claims", json=body).json()["code"] == "too-early"
 
 
+def test_a_dispute_that_nobody_decides_lapses_and_the_epoch_is_signed_again(alone: World) -> None:
+    """Before there are holders nobody can vote on it; one bond must not hold up all payouts for ever."""
+    registry, signers = alone.ledger.chain.registry, alone.verifiers[:2]
+    alone.start().play_round()
+    for verifier in signers:
+        accepted(alone.post_epoch(verifier))
+    alone.step(2)
+    send(alone.place.w3, alone.creator, registry.challenge(1), value=PARAMS.bond)
+    alone.wait(registry.dispute_limit() - 1)
+    alone.step(2)
+    assert outgoing(alone, "lapse") == {}
+    alone.wait(1)
+    alone.step(3)
+    assert outgoing(alone, "lapse") == {"lapse:1:0:1": "final"}
+    assert [(e["state"], e["attempt"]) for e in alone.get("/epochs")] == [("closed", 1)]
+    for verifier in signers:
+        accepted(alone.post_epoch(verifier))
+    alone.step(2)
+    alone.wait(PARAMS.challenge_window + 1)
+    alone.step(4)
+    assert [e["state"] for e in alone.get("/epochs")] == ["final"]
+    assert {registry.stake_of(v.address) for v in signers} == {PARAMS.min_stake}
+
+
 def test_a_mint_that_no_epoch_owes_is_passed_over(world: World) -> None:
     """Governance may let another contract mint; its receipt is no payout, and the indexer goes on."""
     world.start().play_round()

@@ -248,7 +248,7 @@ SOLIDITY: dict[str, Mutant] = {
         (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
     ),
     "final epoch": Mutant(
-        "EpochDistributor.sol", "if (state.status != VerifierRegistry.Status.Final) revert EpochNotFinal(epoch);", "",
+        "EpochDistributor.sol", "if (status != VerifierRegistry.Status.Final) revert EpochNotFinal(epoch);", "",
         (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
     ),
     "receipt without a budget": Mutant(
@@ -295,7 +295,7 @@ SOLIDITY: dict[str, Mutant] = {
     ),
     "payout proof": Mutant(
         "EpochDistributor.sol",
-        "if (!MerkleProof.verifyCalldata(proof, state.root, leaf)) revert ProofRefused(epoch, index);", "",
+        "if (!MerkleProof.verifyCalldata(proof, root, leaf)) revert ProofRefused(epoch, index);", "",
         (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
     ),
 }  # fmt: skip
