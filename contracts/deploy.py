@@ -165,6 +165,10 @@ def deploy_model(
 def _check_params(p: GenesisParams) -> None:
     if p.tokens_sold() > p.cap:
         raise GenesisRefused(f"the funding round sells {p.tokens_sold()}, more than the cap {p.cap}")
+    if p.late_quorum_extension > p.voting_period:  # OpenZeppelin's rule
+        raise GenesisRefused(
+            f"late_quorum_extension is {p.late_quorum_extension}, and at most the voting_period, {p.voting_period}"
+        )
     check_floor(p.quorum_floor, p.cap)
     check_dispute_limit(p.dispute_limit, p.voting_delay + p.voting_period + p.late_quorum_extension + p.timelock_delay)
 

@@ -31,13 +31,13 @@ def propose(
     name = to_checksum_address(proposer)
     if not description.lower().endswith(description_of("", name).lower()):
         raise BadField(f"description must end with {description_of('', name)}: else anybody can take its place")
-    if ledger.chain.token.votes(name) == 0:
-        raise NoVotes(f"{name} has no votes: the relayer pays for holders alone")
     with ledger.store.read() as session:
         configs = [RunConfig.from_json(text) for text in session.exec(select(Run.config))]
     for config in configs or [RunConfig()]:
         for key, value in decisions:
             config.with_decision(key, value)
+    if ledger.chain.token.votes(name) == 0:
+        raise NoVotes(f"{name} has no votes: the relayer pays for holders alone")
     actions = ledger.chain.decision_actions(description, decisions)
     governor = ledger.chain.governor
     proposal_id = str(governor.proposal_id(actions, description))

@@ -23,7 +23,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+from psycopg.errors import ObjectInUse
 from sqlalchemy import URL, make_url
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from ledger.store import Store
 
@@ -77,11 +79,17 @@ def copy_of(url: str) -> Iterator[str]:
 @contextmanager
 def _clone(template: str) -> Iterator[str]:
     name = f"commonweight_{uuid.uuid4().hex}"
-    administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')  # the quick one of the two
+    _create(name, template)
     try:
         yield _text(server().set(database=name))
     finally:
         administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@retry(retry=retry_if_exception_type(ObjectInUse), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True)
+def _create(name: str, template: str) -> None:
+    """Where many run at once, a backend whose client has left takes a while to end."""
+    administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')  # the quick one of the two
 
 
 @cache

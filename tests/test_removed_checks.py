@@ -119,6 +119,7 @@ def artifact(folder: Path, contract: str) -> str:
     return (folder / "contracts" / "artifacts" / f"{contract}.json").read_text()
 
 
+@pytest.mark.timeout(900)  # as many tests as there are mutants
 def test_with_every_check_in_place_these_tests_pass(copy: Copy) -> None:
     code, said = copy.run(*sorted({test for mutant in (*PYTHON.values(), *SOLIDITY.values()) for test in mutant.tests}))
     assert code == pytest.ExitCode.OK, said

@@ -10,8 +10,9 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from eth_keys.constants import SECPK1_N
 
-from contracts.messages import Message, to_json
+from contracts.messages import EpochRoot, Message, to_json
 from contracts.signing import Domain, sign
+from ledger.cosign import ON_CHAIN_SECONDS
 from tests.api.stage import Stage, check_changes_nothing
 from tests.world import hexed
 
@@ -107,6 +108,8 @@ def test_a_wrong_signature_is_refused(stage: Stage, route: str, wrong: str) -> N
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_deadline_out_of_bounds_is_refused(stage: Stage, route: str, seconds: int) -> None:
     valid = ROUTES[route](stage)
+    if seconds > 0 and isinstance(valid.message, EpochRoot):
+        seconds = ON_CHAIN_SECONDS + 1  # what is for the chain must outlive disputes
     late = replace(valid.message, deadline=stage.world.clock.now + seconds)  # type: ignore[call-arg]
     body = {"message": to_json(late), "signature": hexed(_by(valid.key, replace(valid, message=late))), **valid.beside}
     check_changes_nothing(stage.world, stage.post_json(valid.path, body), 422, "message-expired")

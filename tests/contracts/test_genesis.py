@@ -101,6 +101,8 @@ def test_terms_under_which_nobody_could_decide_are_refused(monkeypatch: pytest.M
     for terms, said in ((short, f"a vote on it takes {vote}"), (high, "can never be reached")):
         with pytest.raises(GenesisRefused, match=said):
             World(params=terms)
+    with pytest.raises(GenesisRefused, match="at most the voting_period, 30"):
+        World(params=replace(PARAMS, late_quorum_extension=31))
     World(params=replace(PARAMS, dispute_limit=vote, quorum_floor=PARAMS.cap))
     monkeypatch.setattr(deploy, "_check_params", lambda _: None)  # who deploys by other means
     for terms, said in ((short, f"a vote on it takes {vote}"), (high, "can never be reached")):
