@@ -44,13 +44,14 @@ pytestmark = pytest.mark.integration
 def whole(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """An epoch that is final and claimed on the chain, every event read."""
     folder = tmp_path_factory.mktemp("settled")
-    with fresh_database(database_kind, folder) as url, World(folder, database=url) as world:
-        world.start().play_round()
-        world.settle_epoch()
-        for wallet in world.wallets[:2]:
-            world.claim(wallet.address)
-        world.step(3)
-        yield world.ledger
+    with fresh_database(database_kind, folder) as url:
+        with World(folder, database=url) as world:
+            world.start().play_round()
+            world.settle_epoch()
+            for wallet in world.wallets[:2]:
+                world.claim(wallet.address)
+            world.step(3)
+        yield world.ledger  # the server that watches its log is gone, and nobody holds the database
 
 
 @pytest.fixture
