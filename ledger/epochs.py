@@ -13,9 +13,10 @@ from ledger import appeals, contributions, cosign, journal, log, outbox, payouts
 from ledger.crash_points import reach
 from ledger.errors import NotFound, RootMismatch, TooEarly
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, Epoch, PayoutRow, Proof, Run, Transfer
+from ledger.tables import Epoch, PayoutRow, Proof, Run, Transfer
 
-STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "final"}
+STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "proposed"}
+"""By the chain as it stands; `record_final` alone makes an epoch final."""
 
 
 def close_if_due(ledger: Ledger, session: Session, run: Run) -> None:
@@ -81,7 +82,9 @@ def settle(ledger: Ledger) -> None:
         due = _due(ledger, epoch, on_chain)
         with ledger.store.write() as session:
             row = session.get_one(Epoch, epoch.number)
-            row.state, row.attempt = _state(session, row.number, on_chain.status), on_chain.attempt
+            if row.state == "final":
+                continue
+            row.state, row.attempt = STATES.get(on_chain.status, "closed"), on_chain.attempt
             session.add(row)
             if due is not None:
                 outbox.enqueue(session, *due)
@@ -129,6 +132,14 @@ def require_epoch(session: Session, number: int) -> Epoch:
     return found
 
 
+def record_final(session: Session, number: int) -> None:
+    """A final block says that the epoch is final, so no reorg takes it back: claims open, and nobody follows it on."""
+    row = session.get(Epoch, number)
+    if row is not None:
+        row.state = "final"
+        session.add(row)
+
+
 def record_mint(ledger: Ledger, session: Session, leaf: str) -> None:
     """A final block minted this receipt: what was owed is paid. Other minters' receipts are no epoch's debt."""
     line = session.exec(select(PayoutRow).where(PayoutRow.leaf == leaf)).one_or_none()
@@ -157,15 +168,6 @@ def _work(session: Session, run: Run, first: int) -> dict[str, int]:
 def _first_unpaid(session: Session, run: Run) -> int:
     """The round after the run's last epoch: each round is paid in exactly one."""
     return int(session.exec(select(func.coalesce(func.max(Epoch.last_round), 0)).where(Epoch.run == run.id)).one()) + 1
-
-
-def _state(session: Session, number: int, status: EpochStatus) -> str:
-    """By the chain as it stands, but final only once a final block says so: claims must not open on what a reorg, or
-    a node on another fork, takes back."""
-    if status != EpochStatus.FINAL:
-        return STATES.get(status, "closed")
-    finalized = select(ChainEvent.arguments).where(ChainEvent.name == "EpochFinalized")
-    return "final" if str(number) in {said["epoch"] for said in session.exec(finalized)} else "proposed"
 
 
 def _quorum(ledger: Ledger, epoch: Epoch) -> dict[str, bytes]:

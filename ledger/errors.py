@@ -20,7 +20,7 @@ class NotFound(LedgerError):
 
 
 class MessageExpired(LedgerError):
-    """The deadline has passed, or lies more than a day ahead."""
+    """The deadline has passed, or lies more than a day ahead (ten years for what is brought to the chain)."""
 
     code = "message-expired"
     status = 422

@@ -170,6 +170,8 @@ def _followed(w3: Web3, name: str, address: str) -> tuple[ContractEvent, ...]:
 def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
     if event.name == "Minted":
         epochs.record_mint(ledger, session, event.arguments["receipt"])
+    if event.name == "EpochFinalized":
+        epochs.record_final(session, int(event.arguments["epoch"]))
     if event.name == "Decision":
         said = event.arguments
         session.add(

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
 from ledger.store import Store
 from tests import postgres
@@ -42,19 +43,20 @@ def empty_database(kind: str, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def copied_store(store: Store, folder: Path) -> Iterator[Store]:
-    """A store on a copy of another's database, gone on leaving; nobody else may be connected to that one."""
-    store.engine.dispose()
-    url = store.engine.url
-    if url.get_backend_name() == "sqlite":
-        shutil.copy(str(url.database), folder / "copy.db")
-        made = Store(f"sqlite:///{folder / 'copy.db'}")
-        yield made
-        made.engine.dispose()
-        return
-    with postgres.copy_of(url.render_as_string(hide_password=False)) as copied:
+    """A store on a copy of another's database, gone on leaving; nobody may be connected to that one."""
+    with _copied(store.engine.url, folder) as copied:
         made = Store(copied)
         yield made
         made.engine.dispose()
+
+
+@contextmanager
+def _copied(url: URL, folder: Path) -> Iterator[str]:
+    if url.get_backend_name() == "sqlite":
+        yield f"sqlite:///{shutil.copy(str(url.database), folder / 'copy.db')}"
+        return
+    with postgres.copy_of(url.render_as_string(hide_password=False)) as copied:
+        yield copied
 
 
 @pytest.fixture(scope="session", params=KINDS)

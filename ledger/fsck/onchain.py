@@ -50,7 +50,11 @@ def _check_events(ledger: Ledger, session: Session, last: int) -> Iterator[Findi
 
 
 def _check_epochs(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    ends = session.exec(select(ChainEvent).where(ChainEvent.name == "EpochFinalized"))
+    finalized = {int(event.arguments["epoch"]) for event in ends}
     for row in session.exec(select(Epoch).order_by(col(Epoch.number))):
+        if (row.state == "final") != (row.number in finalized):
+            yield Finding("epoch", str(row.number), f"is {row.state}, which its events do not say")
         state = ledger.chain.registry.epoch_of(row.number)
         if state.status not in OPEN:
             continue

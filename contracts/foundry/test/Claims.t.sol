@@ -133,8 +133,7 @@ contract ClaimsTest is Genesis {
             _refuse(address(timelock), address(token), 0, call, ModelToken.CapExceeded.selector);
             return;
         }
-        vm.prank(address(timelock));
-        token.setBudget(address(this), first);
+        _mayMint(first);
         token.mint(keccak256("minted"), address(this), _between(minted, 0, first));
         call = abi.encodeCall(token.setBudget, (DEPLOYER, second));
         if (first + second > SPARE) {
@@ -149,8 +148,7 @@ contract ClaimsTest is Genesis {
     function testFuzz_a_budget_taken_back_is_free_for_another(uint256 budget, uint256 minted) external {
         budget = _between(budget, 1, SPARE);
         minted = _between(minted, 0, budget);
-        vm.prank(address(timelock));
-        token.setBudget(address(this), budget);
+        _mayMint(budget);
         token.mint(keccak256("minted"), address(this), minted);
         vm.startPrank(address(timelock));
         token.setBudget(address(this), 0);

@@ -81,8 +81,7 @@ contract FundsTest is Genesis {
 
     function setUp() external {
         _deploy(new ModelRegistry(), "Funds", 2);
-        vm.prank(address(timelock));
-        token.setBudget(address(this), SPARE);
+        _mayMint(SPARE);
     }
 
     function testFuzz_below_the_soft_cap_all_comes_back_and_no_token_is_made(uint256 one, uint256 two) external {
@@ -179,14 +178,6 @@ contract FundsTest is Genesis {
         _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.NoShare.selector);
         splitter.release(id, ALICE);
         vm.assertLe(paid - coin.balanceOf(ALICE), 1, "Alice has it, to a unit");
-    }
-
-    function _deposit(address who, uint256 amount) private {
-        coin.print(who, amount);
-        vm.prank(who);
-        coin.approve(address(pool), amount);
-        vm.prank(who);
-        pool.deposit(amount);
     }
 
     function _distribute(uint256 amount) private returns (uint256) {

@@ -26,8 +26,7 @@ contract GasTest is Genesis {
     function setUp() external {
         _deploy(new ModelRegistry(), "Gas", 7);
         _stakeAll();
-        vm.prank(address(timelock));
-        token.setBudget(address(this), SPARE);
+        _mayMint(SPARE);
         token.mint("before", address(this), 1_000);
         for (uint256 i = 0; i < DEPTH; ++i) _proof.push(keccak256(abi.encode("sibling", i)));
     }

@@ -124,6 +124,20 @@ abstract contract Genesis is Cheats {
         vm.stopPrank();
     }
 
+    /// @dev This contract is a minter too, as the holders may decide.
+    function _mayMint(uint256 budget) internal {
+        vm.prank(address(timelock));
+        token.setBudget(address(this), budget);
+    }
+
+    function _deposit(address who, uint256 amount) internal {
+        coin.print(who, amount);
+        vm.prank(who);
+        coin.approve(address(pool), amount);
+        vm.prank(who);
+        pool.deposit(amount);
+    }
+
     /// @dev The verifiers stake the least that counts.
     function _stakeAll() internal {
         for (uint256 i = 0; i < seats.length; ++i) _stake(seats[i], MIN_STAKE);

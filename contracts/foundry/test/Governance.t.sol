@@ -142,8 +142,7 @@ contract FirstVotesTest is Genesis {
 
     function setUp() external {
         _deploy(new ModelRegistry(), "Young", 2);
-        vm.prank(address(timelock));
-        token.setBudget(address(this), SPARE);
+        _mayMint(SPARE);
     }
 
     /// @notice All votes that exist are not enough until they are as many as the floor.
@@ -199,13 +198,5 @@ contract FirstVotesTest is Genesis {
         bytes[] memory calls = new bytes[](1);
         vm.prank(ALICE);
         return governor.propose(new address[](1), new uint256[](1), calls, "all to me");
-    }
-
-    function _deposit(address who, uint256 amount) private {
-        coin.print(who, amount);
-        vm.prank(who);
-        coin.approve(address(pool), amount);
-        vm.prank(who);
-        pool.deposit(amount);
     }
 }

@@ -42,8 +42,7 @@ contract GovernanceHandler is Genesis {
     constructor() {
         _deploy(new ModelRegistry(), "Governed", 3);
         neighbour = new Neighbour(models);
-        vm.prank(address(timelock));
-        token.setBudget(address(this), 4_000);
+        _mayMint(4_000);
         for (uint256 i = 0; i < VOTERS; ++i) token.mint(bytes32(i + 1), _voter(i), 1_000);
         _listPowers();
     }

@@ -99,6 +99,7 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
     "end-lost": (lambda s: s.delete(first(s, Resolution)), "resolution"),
     "payout-redirected": (lambda s: edit(first(s, PayoutRow), account=OTHER)(s), "payout"),
     "payout-lost": (lambda s: s.delete(first(s, PayoutRow)), "payout"),
+    "epoch-opened-again": (lambda s: edit(first(s, Epoch), state="proposed")(s), "epoch"),
     "epoch-of-another-root": (lambda s: edit(first(s, Epoch), root="0x" + "22" * 32)(s), "epoch"),
     "epoch-over-another-log": (lambda s: edit(first(s, Epoch), log_root="0x" + "22" * 32)(s), "epoch"),
     "proof-paid-to-another": (lambda s: edit(first(s, Proof), payout=OTHER)(s), "proof"),
