@@ -13,7 +13,7 @@ from ledger.chain import ModelChain
 from ledger.crash_points import Crashed, armed
 from ledger.errors import FinalityViolated
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, Cursor, Header, PendingEvent
+from ledger.tables import ChainEvent, Cursor, DecisionRow, Header, PendingEvent
 from tests.ledger.relay import Relay
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
@@ -231,19 +231,18 @@ def test_a_failure_while_it_rewinds_leaves_the_old_tip(relay: Relay) -> None:
 
 
 def test_another_models_events_are_not_ours(relay: Relay) -> None:
-    """Two models on one registry: a decision of the other one is read, and no decision of ours follows."""
-    place, timelock = relay.place.deployment, relay.place.deployment.timelock
-    models = relay.place.model.models
+    """Two models on one registry: the decision of one of them reaches its own ledger, and not the other's."""
+    ours, timelock = relay.place.deployment, relay.place.deployment.timelock
     relay.anvil.rpc("anvil_impersonateAccount", timelock)
     relay.anvil.rpc("anvil_setBalance", timelock, hex(10**20))
-    call = models.decide(relay.place.model.model, b"\1" * 32, "inner_lr", "0.0005")
+    call = relay.place.model.models.decide(relay.place.model.model, b"\1" * 32, "inner_lr", "0.0005")
     relay.anvil.rpc(
         "eth_sendTransaction", {"from": timelock, "to": call.address, "data": call._encode_transaction_data()}
     )
     relay.anvil.mine(1 + 2 * relay.anvil.slots)
-    other = replace(place, model="0x" + "77" * 32)
-    theirs = replace(relay.ledger, chain=ModelChain(relay.place.w3, other))
-    look(theirs, 2)
-    with theirs.store.read() as session:
-        assert [event.name for event in session.exec(select(ChainEvent)) if event.name == "Decision"] == ["Decision"]
-        assert list(session.exec(select(indexer.DecisionRow))) == []
+    other = relay.place.ledger(relay.folder / "other")
+    theirs = replace(other, chain=ModelChain(relay.place.w3, replace(ours, model="0x" + "77" * 32)))
+    for ledger, heard in ((relay.ledger, ["inner_lr"]), (theirs, [])):
+        look(ledger, 2)
+        assert [event["arguments"]["key"] for event in credited(ledger) if event["name"] == "Decision"] == heard
+        assert [row["key"] for row in rows(ledger, DecisionRow)] == heard
