@@ -9,7 +9,6 @@ corrupt it takes from the matching `*_message`, changes with keyword arguments, 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -65,6 +64,7 @@ from ledger.chain import ModelChain
 from ledger.service import Ledger
 from ledger.store import Store
 from ledger.tables import Epoch
+from tests.chains import StillChain, twin
 from tests.databases import fresh_file
 from trainer.batches import batch_source
 from trainer.client import ApiClient
@@ -128,15 +128,21 @@ class Clock:
         return self.now
 
 
-class StillChain(Devnet):
-    """A chain whose clock stands still between calls of `increase_time`, however slow the machine is."""
+@cache
+def _deployed(params: GenesisParams, kind: type[Devnet]) -> tuple[Devnet, Deployment]:
+    """A chain with a model whose three verifiers have staked; nothing may be sent on it."""
+    creator, verifiers = key_of("creator"), _verifiers()
+    nodes = (key_of(f"node {i}") for i in range(3))  # who appeals pays a bond
+    chain = kind([a.address for a in (creator, key_of("operator"), *verifiers, *nodes)])
+    w3 = connect_devnet(chain)
+    deployment = deploy_model(w3, creator, "m", "M", [v.address for v in verifiers], params)
+    for verifier in verifiers:
+        send(w3, verifier, ModelChain(w3, deployment).registry.stake(), value=params.min_stake)
+    return chain, deployment
 
-    def __init__(self, funded: Iterable[str]) -> None:
-        self._began = int(time.time())
-        super().__init__(funded)
 
-    def _now(self) -> int:
-        return max(self._began + self._offset, int(self._blocks[-1]["timestamp"], 16))
+def _verifiers() -> list[LocalAccount]:
+    return sorted((key_of(f"verifier {i}") for i in range(3)), key=lambda a: a.address.lower())
 
 
 class Place:
@@ -144,16 +150,11 @@ class Place:
 
     def __init__(self, params: GenesisParams = PARAMS, chain: type[Devnet] = Devnet) -> None:
         self.params = params
-        self.creator, self.operator = key_of("creator"), key_of("operator")
-        self.verifiers = sorted((key_of(f"verifier {i}") for i in range(3)), key=lambda a: a.address.lower())
-        nodes = (key_of(f"node {i}") for i in range(3))  # who appeals pays a bond
-        self.chain = chain([a.address for a in (self.creator, self.operator, *self.verifiers, *nodes)])
+        self.creator, self.operator, self.verifiers = key_of("creator"), key_of("operator"), _verifiers()
+        deployed, self.deployment = _deployed(params, chain)
+        self.chain = twin(deployed)
         self.w3: Web3 = connect_devnet(self.chain)
-        addresses = [v.address for v in self.verifiers]
-        self.deployment: Deployment = deploy_model(self.w3, self.creator, "m", "M", addresses, params)
         self.model = ModelChain(self.w3, self.deployment)
-        for verifier in self.verifiers:
-            send(self.w3, verifier, self.model.registry.stake(), value=params.min_stake)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
-from typing import Any
+from functools import cache
+from typing import Any, Self, TypeVar
 
 import pytest
 from eth_account import Account
@@ -26,6 +28,7 @@ from contracts.payout_tree import Payout, PayoutTree
 from contracts.signing import Domain, digest, sign
 from contracts.token import ModelToken
 from contracts.verifier_registry import EpochStatus, VerifierRegistry
+from tests.chains import twin
 from tests.contracts.currencies import deploy_currency
 
 pytestmark = pytest.mark.integration
@@ -45,6 +48,9 @@ PARAMS = GenesisParams(
 )
 
 
+Made = TypeVar("Made", bound="World")
+
+
 class World:
     """One deployed model with three staked verifiers; `beside` another one, of another owner, on the same registry."""
 
@@ -55,20 +61,31 @@ class World:
         created = (Account.create() for _ in range(3))
         self.verifiers = beside.verifiers if beside else sorted(created, key=lambda a: int(a.address, 16))
         funded = [a.address for a in [self.deployer, self.rival, *self.verifiers]]
-        self.chain = beside.chain if beside else Devnet(funded)
-        self.w3: Web3 = connect_devnet(self.chain)
+        chain = beside.chain if beside else Devnet(funded)
         addresses = [v.address for v in self.verifiers]
         registry = beside.deployment.model_registry if beside else None
-        self.deployment: Deployment = deploy_model(self.w3, self.deployer, "m", "M", addresses, params, registry)
-        d = self.deployment
+        w3 = connect_devnet(chain)
+        self.deployment: Deployment = deploy_model(w3, self.deployer, "m", "M", addresses, params, registry)
+        self.model = bytes.fromhex(self.deployment.model[2:])
+        self._reach(chain)
+        for verifier in self.verifiers:
+            send(self.w3, verifier, self.registry.stake(), value=PARAMS.min_stake)
+
+    @classmethod
+    def fresh(cls) -> Self:
+        """As it is at the start, on a chain of its own."""
+        made = copy(_template(cls))
+        made._reach(twin(made.chain))
+        return made
+
+    def _reach(self, chain: Devnet) -> None:
+        self.chain, d = chain, self.deployment
+        self.w3: Web3 = connect_devnet(chain)
         self.registry = VerifierRegistry(self.w3, d.verifier_registry)
         self.distributor = EpochDistributor(self.w3, d.distributor)
         self.token = ModelToken(self.w3, d.token)
         self.governor = ModelGovernor(self.w3, d.governor)
         self.models = ModelRegistry(self.w3, d.model_registry)
-        self.model = bytes.fromhex(d.model[2:])
-        for verifier in self.verifiers:
-            send(self.w3, verifier, self.registry.stake(), value=PARAMS.min_stake)
 
     def wait(self, seconds: int) -> None:
         self.chain.increase_time(seconds)
@@ -137,9 +154,14 @@ class World:
             call.call({"from": Web3.to_checksum_address(self.deployment.timelock)})
 
 
+@cache
+def _template(kind: type[Made]) -> Made:
+    return kind()
+
+
 @pytest.fixture
 def world() -> World:
-    return World()
+    return World.fresh()
 
 
 @contextmanager

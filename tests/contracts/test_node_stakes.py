@@ -10,6 +10,7 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
 from contracts.chain import contract_at, send
+from contracts.devnet import Devnet
 from contracts.messages import NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes
 from contracts.signing import Domain, digest, sign
@@ -24,8 +25,8 @@ CAP, DELAY = PARAMS.node_slash_cap, PARAMS.node_withdrawal_delay
 class Staking(World):
     """A model on which the deployer is a node, since it holds coins."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def _reach(self, chain: Devnet) -> None:
+        super()._reach(chain)
         self.stakes = NodeStakes(self.w3, self.registry.address)
         self.node = self.deployer.address
 
@@ -48,7 +49,7 @@ class Staking(World):
 
 @pytest.fixture
 def world() -> Staking:
-    return Staking()
+    return Staking.fresh()
 
 
 def test_both_sides_hash_alike(world: Staking) -> None:

@@ -25,7 +25,7 @@ class Pair:
     """Model `a` and model `b`, each with its first epoch final and claimed by the one holder of both."""
 
     def __init__(self) -> None:
-        self.a = World()
+        self.a = World.fresh()
         coin = deploy_currency(self.a.w3, self.a.deployer, "PermitCurrency", 10**6)
         terms = replace(PARAMS, funding_currency=coin.address, funding_soft_cap=10, funding_hard_cap=100)
         self.b = World(self.a, terms)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def changed() -> World:
     """One admitted, k raised and lowered, another removed, each by a vote."""
-    world = World()
+    world = World.fresh()
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
     joined = Account.create().address
@@ -121,7 +121,7 @@ def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytes
 
 
 def test_a_dispute_that_nobody_decides_lapses_at_the_cost_of_the_challenger() -> None:
-    world = World()
+    world = World.fresh()
     registry, timelock = world.registry, Web3.to_checksum_address(world.deployment.timelock)
     root = world.root(world.payouts(1))
     world.send(registry.propose(root, world.signatures(root, world.verifiers[:2])))
@@ -146,7 +146,7 @@ def test_a_dispute_that_nobody_decides_lapses_at_the_cost_of_the_challenger() ->
 
 
 def test_a_decision_falls_on_the_dispute_it_names() -> None:
-    world = World()
+    world = World.fresh()
     world.send(world.claim(world.finalized(1), 0))
     root = world.root(world.payouts(2))
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
@@ -158,7 +158,7 @@ def test_a_decision_falls_on_the_dispute_it_names() -> None:
 
 
 def test_a_removed_verifier_has_its_stake_once_two_windows_later_and_with_no_root_open() -> None:
-    world = World()
+    world = World.fresh()
     leaver, *others = world.verifiers
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
