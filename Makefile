@@ -26,9 +26,12 @@ lint: install  ## ruff and mypy (strict)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint node-packages  ## lint, then the whole test suite: two files at a time, and the demo alone
-	$(BIN)/pytest -m "not demo" -n 2 --dist loadfile
+test: lint node-packages  ## lint, then the test suite: two files at a time, and the demo alone
+	$(BIN)/pytest -m "not demo and not long" -n 2 --dist loadfile
 	$(BIN)/pytest -m demo
+
+test-long: install node-packages  ## what `make test` leaves out: every removed check, and PostgreSQL under every flow
+	$(BIN)/pytest -m long -n 2 --dist worksteal
 
 contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(NPM_CI) contracts/solidity

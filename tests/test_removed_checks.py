@@ -1,4 +1,4 @@
-"""A test of the tests: with any one check taken out, the suite fails.
+"""A test of the tests: with any one check taken out, the suite fails. `make test` tries a few, `make test-long` all.
 
 A copy of the repository is changed in one place at a time (tests/removed_checks/mutants.py), and the few tests that
 must notice run on it. Contracts are compiled once, every mutant under a name of its own.
@@ -20,7 +20,7 @@ from py_compile import PycInvalidationMode
 
 import pytest
 
-from tests.removed_checks.mutants import PYTHON, SOLIDITY, Mutant
+from tests.removed_checks.mutants import PYTHON, SLICE, SOLIDITY, Mutant
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parent.parent
@@ -30,7 +30,10 @@ LEFT_OUT = shutil.ignore_patterns("node_modules", "__pycache__", ".*")
 
 
 class Copy:
-    """The repository in a folder of its own, with a process that runs its tests."""
+    """The repository in a folder of its own, with processes that run its tests.
+
+    One of them has the contracts loaded and deployed: it serves as long as contracts/ is as it was.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._output = folder / "copy", folder / "output"
@@ -40,23 +43,28 @@ class Copy:
         # bytecode that names its source by hash: one changed twice in a second may keep its time and size
         compileall.compile_dir(self.folder, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         self._environment = {**os.environ, "PYTHONPATH": str(self.folder)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.removed_checks.forked"], cwd=self.folder, env=self._environment,
+        self._bare, self._deployed = self._start(), self._start("--deployed")
+
+    def _start(self, *options: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.removed_checks.forked", *options], cwd=self.folder, env=self._environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def close(self) -> None:
-        """End the process."""
-        self._process.communicate(timeout=30)
+        """End the processes."""
+        for process in (self._bare, self._deployed):
+            process.communicate(timeout=30)
 
-    def run(self, *tests: str) -> tuple[int, str]:
-        """Exit code of pytest on these tests, and what it said."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+    def run(self, *tests: str, deployed: bool) -> tuple[int, str]:
+        """Exit code of pytest on these tests, and what it said; `deployed`: contracts/ is as it was."""
+        process = self._deployed if deployed else self._bare
+        assert process.stdin is not None
+        assert process.stdout is not None
         told = [*OPTIONS, "--basetemp", str(self._output.with_name("basetemp")), *tests]
-        self._process.stdin.write(json.dumps([str(self._output), *told]) + "\n")
-        self._process.stdin.flush()
-        code = self._process.stdout.readline()
+        process.stdin.write(json.dumps([str(self._output), *told]) + "\n")
+        process.stdin.flush()
+        code = process.stdout.readline()
         said = self._output.read_text(errors="replace")
         assert code, f"the process ended; the last run said:\n{said}"
         return int(code), said
@@ -94,12 +102,23 @@ def without(mutant: Mutant, source: str) -> str:
     return source.replace(mutant.old, mutant.new)
 
 
-def check_noticed(copy: Copy, mutant: Mutant) -> None:
+def leaves_contracts(mutant: Mutant) -> bool:
+    """Whether what is loaded of contracts/ is as it was."""
+    return not mutant.path.startswith("contracts/")
+
+
+def check_noticed(copy: Copy, mutant: Mutant, deployed: bool) -> None:
     """A test fails; that nothing could be collected, found or set up does not count."""
-    code, said = copy.run(*mutant.tests)
+    code, said = copy.run(*mutant.tests, deployed=deployed)
     assert code == pytest.ExitCode.TESTS_FAILED, f"pytest ended with {int(code)}:\n{said}"
     assert re.search(r"^FAILED ", said, re.MULTILINE), said
     assert not re.search(r"^ERROR ", said, re.MULTILINE), said
+
+
+def check_noticed_without(copy: Copy, mutant: Mutant) -> None:
+    """As `check_noticed`, in a copy without this check of the Python code."""
+    with copy.changed(mutant.path, without(mutant, (copy.folder / mutant.path).read_text())):
+        check_noticed(copy, mutant, deployed=leaves_contracts(mutant))
 
 
 @pytest.fixture(scope="module")
@@ -119,19 +138,30 @@ def artifact(folder: Path, contract: str) -> str:
     return (folder / "contracts" / "artifacts" / f"{contract}.json").read_text()
 
 
-@pytest.mark.timeout(900)  # as many tests as there are mutants
-def test_with_every_check_in_place_these_tests_pass(copy: Copy) -> None:
-    code, said = copy.run(*sorted({test for mutant in (*PYTHON.values(), *SOLIDITY.values()) for test in mutant.tests}))
+@pytest.mark.parametrize("name", SLICE)
+def test_a_check_is_missed_when_it_is_removed_and_not_before(copy: Copy, name: str) -> None:
+    code, said = copy.run(*PYTHON[name].tests, deployed=leaves_contracts(PYTHON[name]))
+    assert code == pytest.ExitCode.OK, said
+    check_noticed_without(copy, PYTHON[name])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("deployed", [False, True], ids=["bare", "deployed"])
+def test_with_every_check_in_place_these_tests_pass(copy: Copy, deployed: bool) -> None:
+    """One of each file, which shows that the copy is whole: all of them pass in the suite, from the same bytes."""
+    mutants = [mutant for mutant in PYTHON.values() if leaves_contracts(mutant) is deployed]
+    tests = [test for mutant in (*mutants, *(() if deployed else SOLIDITY.values())) for test in mutant.tests]
+    code, said = copy.run(*{test.split("::")[0]: test for test in sorted(tests)}.values(), deployed=deployed)
     assert code == pytest.ExitCode.OK, said
 
 
-@pytest.mark.parametrize("name", PYTHON)
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name in PYTHON if name not in SLICE])
 def test_a_removed_check_is_noticed(copy: Copy, name: str) -> None:
-    mutant = PYTHON[name]
-    with copy.changed(mutant.path, without(mutant, (copy.folder / mutant.path).read_text())):
-        check_noticed(copy, mutant)
+    check_noticed_without(copy, PYTHON[name])
 
 
+@pytest.mark.long
 @pytest.mark.needs_node("contracts/solidity")
 @pytest.mark.parametrize("name", SOLIDITY)
 def test_a_check_removed_from_a_contract_is_noticed(compiled: Copy, name: str) -> None:
@@ -140,4 +170,4 @@ def test_a_check_removed_from_a_contract_is_noticed(compiled: Copy, name: str) -
     assert json.loads(artifact(compiled.folder, contract))["bytecode"] == json.loads(whole)["bytecode"]
     assert json.loads(own)["bytecode"] != json.loads(whole)["bytecode"]
     with compiled.changed(f"contracts/artifacts/{contract}.json", own):
-        check_noticed(compiled, mutant)
+        check_noticed(compiled, mutant, deployed=False)

@@ -18,7 +18,6 @@ from unittest.mock import patch
 
 import httpx
 from blake3 import blake3
-from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 from fastapi.testclient import TestClient
@@ -30,7 +29,7 @@ from web3.contract.contract import ContractFunction
 from api.app import create_app
 from api.settings import ServerSettings
 from contracts.chain import connect_devnet, send
-from contracts.deploy import Deployment, GenesisParams, deploy_model
+from contracts.deploy import GenesisParams
 from contracts.devnet import Devnet
 from contracts.draw import accepted_digest, chain_link
 from contracts.governor import Action, description_of
@@ -66,6 +65,9 @@ from ledger.store import Store
 from ledger.tables import Epoch
 from tests.chains import StillChain, twin
 from tests.databases import fresh_file
+from tests.deployed import PARAMS as PARAMS
+from tests.deployed import deployed, verifier_keys
+from tests.deployed import key_of as key_of
 from trainer.batches import batch_source
 from trainer.client import ApiClient
 from trainer.corpus import Corpus, load_corpus
@@ -80,15 +82,6 @@ NO_SEGMENT = 0xFFFFFFFF
 CHAIN_LENGTH = 50
 MAX_BLOB = 2**20
 TINY = RunConfig(layers=1, d_model=16, heads=2, context=16, steps=4, segment=2, batch=2)
-PARAMS = GenesisParams(
-    voting_delay=10, voting_period=20, timelock_delay=2, late_quorum_extension=0, quorum_floor=1, challenge_window=20,
-    proposal_threshold=1,
-)  # fmt: skip
-
-
-def key_of(name: str) -> LocalAccount:
-    """The account of that name; the same in every test."""
-    return Account.from_key(keccak(text=f"commonweight test {name}"))
 
 
 def key_by_address(keys: Iterable[LocalAccount], address: str) -> LocalAccount:
@@ -128,31 +121,14 @@ class Clock:
         return self.now
 
 
-@cache
-def _deployed(params: GenesisParams, kind: type[Devnet]) -> tuple[Devnet, Deployment]:
-    """A chain with a model whose three verifiers have staked; nothing may be sent on it."""
-    creator, verifiers = key_of("creator"), _verifiers()
-    nodes = (key_of(f"node {i}") for i in range(3))  # who appeals pays a bond
-    chain = kind([a.address for a in (creator, key_of("operator"), *verifiers, *nodes)])
-    w3 = connect_devnet(chain)
-    deployment = deploy_model(w3, creator, "m", "M", [v.address for v in verifiers], params)
-    for verifier in verifiers:
-        send(w3, verifier, ModelChain(w3, deployment).registry.stake(), value=params.min_stake)
-    return chain, deployment
-
-
-def _verifiers() -> list[LocalAccount]:
-    return sorted((key_of(f"verifier {i}") for i in range(3)), key=lambda a: a.address.lower())
-
-
 class Place:
     """A chain with one deployed model and three staked verifiers; worlds that leave the chain alone may share it."""
 
     def __init__(self, params: GenesisParams = PARAMS, chain: type[Devnet] = Devnet) -> None:
         self.params = params
-        self.creator, self.operator, self.verifiers = key_of("creator"), key_of("operator"), _verifiers()
-        deployed, self.deployment = _deployed(params, chain)
-        self.chain = twin(deployed)
+        self.creator, self.operator, self.verifiers = key_of("creator"), key_of("operator"), verifier_keys()
+        ready, self.deployment = deployed(params, chain)
+        self.chain = twin(ready)
         self.w3: Web3 = connect_devnet(self.chain)
         self.model = ModelChain(self.w3, self.deployment)
 

@@ -147,4 +147,4 @@ MUTANTS: dict[str, Mutant] = {
 }  # fmt: skip
 
 SLICE = ("receipt check dropped", "slash without debit")
-"""What the suite tries; `make mutants` tries all."""
+"""What the suite tries, the second one in its long part; `make mutants` tries all."""

@@ -57,6 +57,6 @@ def sources(said: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sou
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("name", SLICE)
+@pytest.mark.parametrize("name", [SLICE[0], *(pytest.param(name, marks=pytest.mark.long) for name in SLICE[1:])])
 def test_a_seeded_bug_is_caught(sources: Sources, name: str) -> None:
     sources.check_caught(MUTANTS[name])

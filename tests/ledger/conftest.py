@@ -15,6 +15,19 @@ from tests.ledger.relay import Relay
 from tests.paid_epoch import PaidEpoch
 from tests.world import Place, StillChain, World
 
+FLOWS = {
+    "test_audits.py", "test_contributions.py", "test_governance.py", "test_panels.py", "test_pledges.py",
+    "test_receipts.py", "test_rounds.py", "test_verdicts.py", "test_verifier_changes.py",
+}  # fmt: skip
+"""Whole flows, whose statements the tests of storage, epochs and payouts try on PostgreSQL too: long there."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test-long` runs the flows on PostgreSQL."""
+    for item in items:
+        if item.path.name in FLOWS and "postgresql" in item.name and item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.long)
+
 
 @pytest.fixture(scope="session")
 def shared_place() -> Place:

@@ -120,6 +120,6 @@ def test_no_order_of_reorgs_and_crashes_loses_doubles_or_invents_a_unit(
     run_state_machine_as_test(
         lambda: Payments(paid_epoch, database_kind, tmp_path),
         settings=settings(
-            max_examples=8, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=5, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

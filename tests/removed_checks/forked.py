@@ -1,7 +1,8 @@
 """Runs pytest again and again in forks of one process, so that the large packages are loaded only once.
 
 Start it as `python -m tests.removed_checks.forked` in the folder of the code under test. Each line of standard input is
-a JSON list, the output file and the arguments of pytest; each answer is a line with the exit code.
+a JSON list, the output file and the arguments of pytest; each answer is a line with the exit code. With `--deployed`
+contracts/ is loaded and deployed once, too: for changes anywhere else.
 """
 
 from __future__ import annotations
@@ -28,10 +29,21 @@ def main() -> None:
     """Answer until standard input ends."""
     for name in LARGE:
         importlib.import_module(name)
+    if sys.argv[1:] == ["--deployed"]:
+        _deploy()
     gc.freeze()  # what is loaded by now is no garbage, and forks need not look at it again
     for line in sys.stdin:
         output, *arguments = json.loads(line)
         print(_forked(Path(output), arguments), flush=True)
+
+
+def _deploy() -> None:
+    from contracts.devnet import Devnet
+    from tests.chains import StillChain
+    from tests.deployed import PARAMS, deployed
+
+    for kind in (Devnet, StillChain):
+        deployed(PARAMS, kind)
 
 
 def _forked(output: Path, arguments: list[str]) -> int:

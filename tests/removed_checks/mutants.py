@@ -299,3 +299,10 @@ SOLIDITY: dict[str, Mutant] = {
         (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
     ),
 }  # fmt: skip
+
+SLICE = (
+    "replay: the verifier does not look at the result", "pseudo-gradient", "Merkle path: the ledger takes any opening",
+    "quorum: one signature closes a round", "indexer: the cursor moves from anywhere",
+    "outbox: lack of a receipt frees a nonce",
+)  # fmt: skip
+"""Those that `make test` tries; `make test-long` tries all."""
