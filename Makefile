@@ -133,7 +133,7 @@ bench-million-payees: install node-packages  ## an epoch of a million payees: ro
 
 bench-kills: install node-packages  ## kill -9 at random and at every crash point, and a naive relayer beside (long)
 	$(BIN)/python -m benchmarks.kills
-	$(BIN)/python -m benchmarks.kills --points
+	$(BIN)/python -m benchmarks.kill_points
 	$(BIN)/python -m benchmarks.kills --naive
 
 .PHONY: bench-million-payees bench-kills

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -24,20 +23,38 @@ RULES = RelayRules(replace_seconds=3, resend_seconds=1, backoff_seconds=1, attem
 INTERVAL = 0.05
 
 
-def serve(settings: ServerSettings, port: int, _crash: str = "") -> None:
-    """The API, with no keeper in it."""
+REACHED = "reached"
+"""Name of the file, beside the blobs, that says that the armed crash point was reached."""
+
+
+def serve(settings: ServerSettings, port: int, crash: str = "") -> None:
+    """The API, with no keeper in it; `crash` is a setting of ledger/crash_points.py."""
     logging.disable()
     die_with_parent()
+    _arm(crash, settings.blobs.with_name(REACHED))
     uvicorn.run(create_app(settings), host="127.0.0.1", port=port, log_level="critical")
 
 
 def keep(settings: ServerSettings, part: str, crash: str = "") -> None:
-    """One part of the keeper; `crash` is a setting of ledger/crash_points.py."""
+    """One part of the keeper."""
     logging.disable()
     die_with_parent()
-    os.environ[crash_points.VARIABLE] = crash
-    crash_points._armed = crash_points._from_environment(crash)
+    _arm(crash, settings.blobs.with_name(REACHED))
     keeper.run(replace(open_ledger(settings), relay=RULES), threading.Event(), INTERVAL, (part,))
+
+
+def _arm(crash: str, mark: Path) -> None:
+    if not crash:
+        return
+    act, point = crash_points._from_environment(crash), crash.split(":")[0]
+    assert act is not None
+
+    def at(reached: str) -> None:
+        if reached == point:
+            mark.touch()
+        act(reached)
+
+    crash_points._armed = at
 
 
 def pay_naively(url: str, key: str, database: Path) -> None:

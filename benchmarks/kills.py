@@ -1,7 +1,6 @@
 """kill -9 at random points of API, settlement worker, indexer and chain node, while claims are made and minted.
 
     python -m benchmarks.kills [--kills N] [--seed S]      random kills, claims all the while
-    python -m benchmarks.kills --points                    every named crash point: kill, raise, hang
     python -m benchmarks.kills --naive                     a relayer that sends first and notes later, on the same bench
 
 After every restart supply, ledger and Transfer events must agree; at the end each claim is paid once. The chain node
@@ -37,7 +36,6 @@ from benchmarks.record import progress, write_result
 from commonweight.demo.processes import free_port
 from contracts.genesis import ZERO
 from ledger import journal
-from ledger.crash_points import POINTS
 from ledger.tables import ChainEvent, Outgoing
 from tests.anvil import Anvil
 from tests.paid_epoch import PaidEpoch
@@ -47,7 +45,6 @@ BLOCK_SECONDS = 0.25
 SLOTS = 8  # finality is 16 blocks behind: more than a killed node forgets
 VICTIMS = {"api": 6, "settlement": 8, "indexer": 5, "chain": 1}
 PATIENCE = 300.0
-ACTIONS = ("kill", "raise", "hang")
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["__main__", "benchmarks.kill_workers"])
 
@@ -76,7 +73,7 @@ class Bench:
     """Chain node, API and two keepers as processes, an epoch of `claims` payees, and a client that claims for them."""
 
     def __init__(self, folder: Path, claims: int, seed: int) -> None:
-        self.rng = random.Random(seed)  # noqa: S311 - not a secret
+        self.folder, self.rng = folder, random.Random(seed)  # noqa: S311 - not a secret
         self.anvil = Anvil(SLOTS, folder / "chain.json", history=4 * SLOTS)
         self.anvil.start()
         self.place = PaidEpoch(self.anvil, claims)
@@ -95,7 +92,7 @@ class Bench:
             "indexer": Worker(kill_workers.keep, settings, "indexer"),
         }
         self.allowed, self.claimed, self._over = 0, 0, threading.Event()
-        self._chain = threading.Lock()
+        self.chain = threading.Lock()
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._claim, self._mine)]
         for thread in self._threads:
             thread.start()
@@ -115,18 +112,18 @@ class Bench:
             self.workers[victim].kill()
             self.workers[victim].start()
             return
-        with self._chain:
+        with self.chain:
             self.anvil.write()
             written = self.anvil.w3.eth.block_number
         forgets = self.rng.randint(0, SLOTS)  # blocks that come from now on, fewer than finality is behind
-        self._until(lambda: self.anvil.w3.eth.block_number >= written + forgets, "the chain goes on")
-        with self._chain:
+        self.until(lambda: self.anvil.w3.eth.block_number >= written + forgets, "the chain goes on")
+        with self.chain:
             self.anvil.kill()
             self.anvil.start()
 
     def keep_up(self) -> None:
         """Wait until the client is not far behind: kills must come among claims, not before them."""
-        self._until(lambda: self.claimed >= self.allowed - 4 * CLAIMS_PER_KILL, "the client keeps up")
+        self.until(lambda: self.claimed >= self.allowed - 4 * CLAIMS_PER_KILL, "the client keeps up")
 
     def check(self) -> None:
         """Events, journal and supply at one moment. Raises AssertionError."""
@@ -146,9 +143,9 @@ class Bench:
     def settle(self) -> dict[str, Any]:
         """Wait until every claim is final and read, then compare the whole. Raises AssertionError and TimeoutError."""
         self.allowed = len(self.place.payees)
-        self._until(lambda: self.claimed == len(self.place.payees), "all claims are in")
-        self._until(lambda: self._states() == {"final": len(self.place.payees)}, "all claims are final")
-        self._until(lambda: self._minted() == self.place.total, "all mints are read")
+        self.until(lambda: self.claimed == len(self.place.payees), "all claims are in")
+        self.until(lambda: self._states() == {"final": len(self.place.payees)}, "all claims are final")
+        self.until(lambda: self._minted() == self.place.total, "all mints are read")
         self.check()
         supply = self.place.model.token.total_supply()
         assert supply == self.place.total == self._minted()
@@ -174,7 +171,7 @@ class Bench:
 
     def _mine(self) -> None:
         while not self._over.wait(BLOCK_SECONDS):
-            with self._chain, suppress(ChainUnreachable):
+            with self.chain, suppress(ChainUnreachable):
                 self.anvil.mine()
 
     def _states(self) -> dict[str, int]:
@@ -186,7 +183,7 @@ class Bench:
             minted = journal.balances(session, "units")
         return sum(amount for account, amount in minted.items() if account.startswith("minted:"))
 
-    def _until(self, holds: Callable[[], bool], what: str) -> None:
+    def until(self, holds: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + PATIENCE
         while not holds():
             if time.monotonic() > end:
@@ -214,34 +211,6 @@ def kills(count: int, seed: int, folder: Path) -> dict[str, Any]:
     finally:
         bench.close()
     return {"kills": count, "killed": dict(killed), "seconds": round(time.monotonic() - started)} | found
-
-
-def points(folder: Path, names: tuple[str, ...] = tuple(POINTS), actions: tuple[str, ...] = ACTIONS) -> dict[str, Any]:
-    """Each crash point on the claims' way, by each action; a second keeper stands by, as in operation."""
-    bench, reached = Bench(folder, 2 * len(names) * len(actions), 1), 0
-    try:
-        for name in names:
-            for action in actions:
-                reached += _at(bench, name, action)
-                bench.check()
-        found = bench.settle()
-    finally:
-        bench.close()
-    return {"points": len(names), "actions": list(actions), "reached": reached} | found
-
-
-def _at(bench: Bench, name: str, action: str) -> int:
-    """Arm a keeper, claim, give it time to get there, then kill it and go on; whether it was seen to be there."""
-    part = "indexer" if name.startswith("indexer") else "settlement"
-    bench.workers[part].kill()
-    bench.workers[part].start(f"{name}:{action}")
-    bench.allowed += 2
-    process = bench.workers[part].process
-    process.join(20 if action == "kill" else 1.5)
-    seen = not process.is_alive()
-    bench.workers[part].kill()
-    bench.workers[part].start()
-    return int(seen)
 
 
 def naive(count: int, payments: int, seed: int, folder: Path) -> dict[str, Any]:
@@ -290,14 +259,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--points", action="store_true")
     parser.add_argument("--naive", action="store_true")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="commonweight-kills-"))
     try:
-        if args.points:
-            name, found = "kill_points", points(folder)
-        elif args.naive:
+        if args.naive:
             name, found = "kills_naive", naive(120, 960, args.seed, folder)
         else:
             name, found = "kills", kills(args.kills, args.seed, folder)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from eth_account.signers.local import LocalAccount
 from requests.exceptions import ConnectionError as ChainUnreachable
 from web3 import Web3
 
@@ -100,3 +101,12 @@ class Anvil:
     def reorg(self, depth: int, transactions: list[tuple[str, int]] | None = None) -> None:
         """Replace the newest `depth` blocks by as many; `transactions` (raw, which of the new blocks) are in them."""
         self.rpc("anvil_reorg", depth, [list(pair) for pair in transactions or []])
+
+
+def spend_nonce(anvil: Anvil, owner: LocalAccount, nonce: int, tip: int = 10**11) -> str:
+    """Use a nonce of `owner` for a transfer of nothing; the hash of the transaction."""
+    fields: Any = {"to": owner.address, "value": 0, "gas": 21_000, "nonce": nonce, "chainId": 31337, "type": 2,
+                   "maxFeePerGas": 10**12, "maxPriorityFeePerGas": tip}  # fmt: skip
+    signed = owner.sign_transaction(fields)
+    anvil.rpc("eth_sendRawTransaction", signed.raw_transaction.to_0x_hex())
+    return str(signed.hash.to_0x_hex())

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kills import CLAIMS_PER_KILL, Bench, kills, naive, points
+from benchmarks.kill_points import points
+from benchmarks.kills import CLAIMS_PER_KILL, Bench, kills, naive
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross"), pytest.mark.timeout(600)]
 
@@ -32,7 +33,7 @@ def test_a_chain_node_that_forgets_its_newest_blocks_is_paid_again_and_not_twice
 
 
 def test_a_keeper_that_ends_at_a_crash_point_is_followed_by_one_that_goes_on(tmp_path: Path) -> None:
-    found = points(tmp_path, ("outbox.signed", "outbox.sent", "indexer.applied"), ("kill",))
+    found = points(tmp_path, ("claims.queued", "outbox.sent", "outbox.returned"), ("kill",))
     assert found["reached"] == 3
     assert found["claims"] == 6
 

@@ -13,6 +13,7 @@ from ledger import epochs, outbox
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.tables import Attempt, Outgoing
+from tests.anvil import spend_nonce
 from tests.databases import fresh_file
 from tests.paid_epoch import PaidEpoch
 
@@ -91,12 +92,7 @@ class Relay:
 
     def foreign(self, nonce: int, tip: int = 10**11) -> str:
         """Somebody else uses the relayer's key: a transfer of nothing with that nonce. Returns its hash."""
-        operator = self.place.operator
-        fields: Any = {"to": operator.address, "value": 0, "gas": 21_000, "nonce": nonce, "chainId": 31337,
-                       "maxFeePerGas": 10**12, "maxPriorityFeePerGas": tip, "type": 2}  # fmt: skip
-        signed = operator.sign_transaction(fields)
-        self.send_raw(signed.raw_transaction.to_0x_hex())
-        return signed.hash.to_0x_hex()
+        return spend_nonce(self.anvil, self.place.operator, nonce, tip)
 
     def mint_past_us(self, payee: int, tip: int = 10**12) -> None:
         """The creator sends the same claim, for a better price."""
