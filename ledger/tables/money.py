@@ -82,7 +82,7 @@ class PayoutRow(SealedRow, table=True):
 
     epoch: int = large(primary_key=True)
     index: int = large(primary_key=True)
-    account: str
+    account: str = Field(index=True)
     kind: int = large()
     amount: int = units()
     leaf: str = Field(unique=True)

@@ -313,6 +313,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("epoch", "index"),
         sa.UniqueConstraint("leaf"),
     )
+    with op.batch_alter_table("payout", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_payout_account"), ["account"], unique=False)
+
     op.create_table(
         "pendingevent",
         sa.Column("seal", sa.String(), nullable=False),
