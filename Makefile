@@ -31,7 +31,7 @@ test: lint node-packages  ## lint, then the test suite: two files at a time, and
 	$(BIN)/pytest -m demo
 
 test-long: install node-packages  ## what `make test` leaves out: every removed check, and PostgreSQL under every flow
-	$(BIN)/pytest -m long -n 2 --dist worksteal
+	$(BIN)/pytest -m long -n 2 --dist loadfile
 
 contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(NPM_CI) contracts/solidity
