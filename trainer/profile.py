@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 import torch
 
 from contracts.errors import CommonweightError
+from trainer.device import device_of
+from trainer.portable.self_check import check_arithmetic
 from trainer.portable.tables import check_tables
 
 PORTABLE, BOUNDED = "portable", "bounded"
@@ -68,11 +70,11 @@ _ANYWHERE = NumericsProfile(
 
 
 def configure_determinism(profile: str = "exact") -> NumericsProfile:
-    """Put this process into the named profile and return it in full. Raises UnknownProfile and TableMismatch.
+    """Put this process into the named profile and return it in full. Raises UnknownProfile, TableMismatch and
+    ArithmeticMismatch.
 
     The portable profile takes any thread count, so it leaves that as it is; a bounded run takes the machine as it is.
-    None of them reads uninitialised memory, so
-    torch need not fill it (a debugging aid that costs a tenth of a step).
+    None of them reads uninitialised memory, so torch need not fill it (a debugging aid that costs a tenth of a step).
     """
     if profile not in ("exact", PORTABLE, BOUNDED):
         raise UnknownProfile(f"{profile!r} is not a numerics profile")
@@ -82,6 +84,7 @@ def configure_determinism(profile: str = "exact") -> NumericsProfile:
     torch.set_float32_matmul_precision("highest")
     if profile == PORTABLE:
         check_tables()
+        check_arithmetic(device_of(profile))
         return _ANYWHERE
     if profile == BOUNDED:
         return _as_this_machine_does()

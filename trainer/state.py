@@ -17,10 +17,12 @@ from torch import Tensor
 from contracts.errors import CommonweightError
 from contracts.run_config import RunConfig
 from contracts.state_layout import STEP_NAME, full_layout
+from trainer.device import device_of
 from trainer.model import build_model, initial_parameters
 
 Tensors = dict[str, NDArray[np.generic]]
 Layout = dict[str, tuple[str, tuple[int, ...]]]
+_CPU = torch.device("cpu")
 
 
 class StateMismatch(CommonweightError):
@@ -47,16 +49,17 @@ class TrainState:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]], config: RunConfig) -> TrainState:
-        """A copy of `tensors` as torch state. Raises StateMismatch."""
+        """A copy of `tensors` as torch state, on the device of the run. Raises StateMismatch."""
         check_layout(tensors, layout(config))
-        theta, m, v = (_group(tensors, prefix) for prefix in ("theta", "m", "v"))
+        device = device_of(config.profile)
+        theta, m, v = (_group(tensors, prefix, device) for prefix in ("theta", "m", "v"))
         return cls(theta, m, v, step_count(tensors))
 
     def to_tensors(self) -> Tensors:
         """A numpy copy under the committed names."""
         tensors: Tensors = {STEP_NAME: np.array([self.step], dtype=np.int64)}
         for prefix, group in (("theta", self.theta), ("m", self.m), ("v", self.v)):
-            tensors |= {f"{prefix}.{name}": value.detach().numpy().copy() for name, value in group.items()}
+            tensors |= {f"{prefix}.{name}": value.detach().cpu().numpy().copy() for name, value in group.items()}
         return tensors
 
 
@@ -117,8 +120,9 @@ def step_count(tensors: Mapping[str, NDArray[np.generic]]) -> int:
     return int(tensors[STEP_NAME].item())
 
 
-def _group(tensors: Mapping[str, NDArray[np.generic]], prefix: str) -> dict[str, Tensor]:
+def _group(tensors: Mapping[str, NDArray[np.generic]], prefix: str, device: torch.device = _CPU) -> dict[str, Tensor]:
     """Copies, so that stepping never writes into the caller's arrays."""
     start = f"{prefix}."
     names = sorted(name for name in tensors if name.startswith(start))
-    return {name.removeprefix(start): torch.from_numpy(np.array(tensors[name], copy=True)) for name in names}
+    copies = {name: torch.from_numpy(np.array(tensors[name], copy=True)) for name in names}
+    return {name.removeprefix(start): value.to(device) for name, value in copies.items()}

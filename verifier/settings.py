@@ -20,7 +20,7 @@ class VerifierSettings:
 
     A check that fails `attempts` times is undecided; between its tries it waits `backoff_seconds`, doubling.
     `lease_seconds` must exceed the longest check: who takes longer counts as lost. A message that no worker has
-    taken for `queue_seconds` is sent again, which uses up no attempt.
+    taken for `queue_seconds` is sent again, which uses up no attempt. `device` is where portable runs are replayed.
     """
 
     api_url: str
@@ -35,6 +35,7 @@ class VerifierSettings:
     lease_seconds: float = 180.0
     queue_seconds: float = 60.0
     backoff_seconds: float = 1.0
+    device: str = "cpu"
 
     @property
     def queue_name(self) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 
 from trainer.client import ApiClient
 from trainer.corpus import Corpus, corpus_of
+from trainer.device import choose_device
 from verifier import appeals, checks, outer_step
 from verifier.errors import CheckFailed
 from verifier.queue import make_app
 from verifier.settings import VerifierSettings
 
 settings = VerifierSettings.from_environment()
+choose_device(settings.device)
 app = make_app(settings)
 
 

@@ -15,6 +15,7 @@ from commonweight.commands.options import (
     Data,
     DatabaseUrl,
     DeploymentFile,
+    Device,
     Json,
     Keystore,
     MaxFee,
@@ -118,13 +119,16 @@ def node(
     attention: Annotated[str, typer.Option(help="Attention kernel in a bounded run: flash or math.")] = "flash",
     adamw: Annotated[str, typer.Option(help="AdamW kernel in a bounded run: foreach, loop or fused.")] = "foreach",
     micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a batch, in a bounded run.")] = 1,
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
+    from trainer.device import choose_device
     from trainer.node import NodeSettings, run_node
     from trainer.variants import Variant, choose
 
     die_with_parent()
+    choose_device(device)
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
     key = open_keystore(keystore).key.hex()
     settings = NodeSettings(
@@ -143,18 +147,21 @@ def verifier_run(
     data: Data = None,
     workers: Annotated[int, typer.Option(help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
     broker_url: Annotated[str, typer.Option(help="Celery broker; default: a folder, no server needed.")] = "",
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Draw, replay and judge proofs; merge rounds; rebuild and sign payout roots."""
     from commonweight.verifier_board import LiveBoard, showing
+    from trainer.device import choose_device
     from verifier.service import VerifierService
     from verifier.settings import VerifierSettings
     from verifier.workers import WorkerPool
 
     die_with_parent()
+    choose_device(device)  # refused here rather than by each worker
     stop = stop_on_signals()
     key = open_keystore(keystore).key.hex()
-    settings = VerifierSettings(api, rpc_url, run, key, folder, tuple(data or ()), broker_url)
+    settings = VerifierSettings(api, rpc_url, run, key, folder, tuple(data or ()), broker_url, device=device)
     report = report_lines(as_json) if as_json or not console.is_terminal else LiveBoard(console)
     service = VerifierService(settings, report)
     environment = os.environ | settings.to_environment()

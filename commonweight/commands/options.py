@@ -79,5 +79,9 @@ Data = Annotated[
     list[Path] | None,
     typer.Option("--data", help="Text files or folders to train on; default: what every CPython 3.11 carries."),
 ]
+Device = Annotated[
+    str,
+    typer.Option(help="Where portable runs are computed: cpu or cuda. The bits are the same; other runs stay on cpu."),
+]
 Account = Annotated[str, typer.Argument(parser=read_address, help="Address that is paid.")]
 ProposalId = Annotated[str, typer.Argument(parser=read_proposal, help="Id of the proposal.")]

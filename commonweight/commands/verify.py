@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from commonweight.commands.options import DEFAULT_API, Api, Data, Json
+from commonweight.commands.options import DEFAULT_API, Api, Data, Device, Json
 from commonweight.console import console, emit, say, visible
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def verify(
     api: Api = DEFAULT_API,
     save: Annotated[Path | None, typer.Option("--save", help="Keep proof and blobs here, to verify later.")] = None,
     data: Data = None,
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Replay a proof from its public blobs and explain the outcome. With a saved folder no server is asked.
@@ -32,8 +33,10 @@ def verify(
     Exit status: 0 if every check stands, 1 if one fails, 2 if it cannot be told here.
     """
     from trainer.corpus import corpus_of
+    from trainer.device import choose_device
     from verifier.explain import explain, outcome_of
 
+    choose_device(device)
     bundle = _bundle(proof, api, save)
     corpus = corpus_of(data or ())
     findings = list(explain(bundle, corpus))

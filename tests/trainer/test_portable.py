@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal, localcontext
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import trainer.portable.optimizer as optimizer
 import trainer.portable.tables as tables
 from benchmarks.portable import differing, matrix_block
 from contracts.run_config import RunConfig
@@ -24,8 +26,10 @@ from trainer.portable.exact_gemm import (
     exact_square_sum,
     exact_sum,
     quantise,
+    square_root_,
 )
 from trainer.portable.optimizer import whole_power
+from trainer.portable.self_check import ArithmeticMismatch, check_arithmetic
 from trainer.portable.step import portable_gradients
 from trainer.profile import configure_determinism
 from trainer.state import Tensors, TrainState
@@ -39,7 +43,7 @@ FAR_APART = (
 )
 
 
-GOLDEN = "34372639f6262d9dde25f962103f6289e3c24f46803b0765518fbfdf256b42ad"
+GOLDEN = "6f83b5b0f7b635e815756f71dff76d16e82129f5d5a2f5baf69071182230143d"
 """The state after one step of the tiny run; a change of it is a change of the portable profile."""
 
 
@@ -107,6 +111,29 @@ def test_sums_are_exact_on_their_grid_in_any_order(length: int) -> None:
     grid = float(x.abs().max()) * length**1.5 * 2**-23
     assert torch.allclose(exact_sum(x, 0).double(), x.double().sum(0, keepdim=True), rtol=0, atol=grid)
     assert torch.allclose(scattered.double().sum(0, keepdim=True), x.double().sum(0, keepdim=True), rtol=0, atol=grid)
+
+
+def test_roots_are_correctly_rounded() -> None:
+    """The nearest float to the root of x lies within half a step of it: its neighbours' midpoints square around x."""
+    x = torch.cat([_spread(400, 30).abs().flatten(), torch.arange(1.0, 4.0, 2.0**-12)])
+    for value, root in zip(x.tolist(), square_root_(x.clone()).tolist(), strict=True):
+        below, above = (np.nextafter(np.float32(root), np.float32(end)) for end in (0, np.inf))
+        low, high = ((Fraction(root) + Fraction(float(side))) / 2 for side in (below, above))
+        assert value == root == 0 or low**2 <= Fraction(value) <= high**2
+    doubles = x.double() / 3
+    assert square_root_(doubles.clone()).tolist() == [math.sqrt(value) for value in doubles.tolist()]
+
+
+def test_a_machine_whose_roots_are_off_by_a_bit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def off(x: torch.Tensor) -> torch.Tensor:
+        return torch.nextafter(square_root_(x), torch.tensor(0.0))
+
+    monkeypatch.setattr(optimizer, "square_root_", off)
+    check_arithmetic.cache_clear()
+    with pytest.raises(ArithmeticMismatch, match="small run on cpu"):
+        configure_determinism("portable")
+    monkeypatch.undo()
+    configure_determinism("portable")
 
 
 def test_whole_powers_round_each_product() -> None:

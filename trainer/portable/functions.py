@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trainer.portable.exact_gemm import exact_matmul, exact_square_sum, exact_sum
+from trainer.portable.exact_gemm import exact_matmul, exact_square_sum, exact_sum, square_root_
 from trainer.portable.tables import exp_negative
 
 _EPSILON = 1e-5  # of torch.nn.LayerNorm
@@ -37,7 +37,7 @@ def layer_norm(x: Tensor, gain: Tensor) -> tuple[Tensor, Normed]:
     """x (rows, width) normed and scaled."""
     centred = x - _mean(x)
     variance = exact_square_sum(centred, -1).mul_(1.0 / x.shape[-1])
-    inverse = (torch.ones_like(variance) / variance.add_(_EPSILON).sqrt_()).float()
+    inverse = (torch.ones_like(variance) / square_root_(variance.add_(_EPSILON))).float()
     unit = centred.mul_(inverse)
     return unit * gain, Normed(unit, inverse)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contracts.run_config import RunConfig
-from trainer.portable.exact_gemm import exact_square_sum
+from trainer.portable.exact_gemm import exact_square_sum, square_root_
 from trainer.state import TrainState
 
 
@@ -32,7 +32,7 @@ def adamw(config: RunConfig, state: TrainState, gradients: list[Tensor]) -> None
     torch._foreach_mul_(gradients, gradients)
     torch._foreach_mul_(gradients, 1.0 - beta2)
     _average(v, gradients, beta2)
-    denominator = torch._foreach_sqrt(v)
+    denominator = [square_root_(value.clone()) for value in v]
     torch._foreach_mul_(denominator, 1.0 / math.sqrt(1.0 - whole_power(beta2, state.step)))
     torch._foreach_add_(denominator, config.rate("eps"))
     update = torch._foreach_div(m, denominator)

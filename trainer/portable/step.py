@@ -41,7 +41,8 @@ def portable_gradients(
 
     The loss is for reporting and may differ in its last bits between libraries; the gradient may not.
     """
-    x, y = _in_one_order(batch)
+    device = next(iter(theta.values())).device
+    x, y = (part.to(device) for part in _in_one_order(batch))
     waiting, losses = _Waiting(), []
     for tokens, targets in zip(x.chunk(micro_batches), y.chunk(micro_batches), strict=True):
         losses.append(_pass(config, theta, tokens, targets, x.numel(), waiting))

@@ -66,7 +66,12 @@ def _places(x: Tensor, low: int, high: int) -> Tensor:
 
 
 def _entries(name: str, places: Tensor) -> Tensor:
-    return torch.index_select(_table(name).to(places.device), 0, places.flatten()).view(places.shape)
+    return torch.index_select(_table_on(name, places.device), 0, places.flatten()).view(places.shape)
+
+
+@cache
+def _table_on(name: str, device: torch.device) -> Tensor:
+    return _table(name).to(device)
 
 
 @cache
