@@ -35,7 +35,7 @@ def kind_of(message: Contribution) -> Kind:
 
 
 def subject_of(message: Contribution) -> str:
-    """What was contributed, 0x-hex: a commit or a manifest is credited once in a run, whatever its weight."""
+    """What was contributed, 0x-hex: a commit or a manifest is credited once in a model, whatever its weight."""
     named = (message.repo, message.commit) if isinstance(message, CodeContribution) else (message.manifest.hex(),)
     return "0x" + keccak(text="\n".join((type(message).__name__, *named))).hex()
 

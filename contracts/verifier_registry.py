@@ -205,6 +205,10 @@ class VerifierRegistry:
         """Appeal against the voiding of a proof (send as its node, with the bond as value)."""
         return self._call.openAppeal(proof)
 
+    def lapse_appeal(self, proof: bytes, appellant: str) -> ContractFunction:
+        """Pay the bond of an appeal back on which nobody ruled within `dispute_limit`."""
+        return self._call.lapseAppeal(proof, appellant)
+
     def decide_appeal(self, ruling: AppealRuling, signatures: Mapping[str, bytes]) -> ContractFunction:
         """Decide an appeal on the word of k verifiers other than the respondent."""
         return self._call.decideAppeal(astuple(ruling), in_signer_order(signatures))

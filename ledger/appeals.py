@@ -128,17 +128,21 @@ def rule(ledger: Ledger, message: AppealRuling, signature: bytes, signer: str) -
 def lapse(ledger: Ledger) -> None:
     """End the moves of appeals in which a party let its time run out."""
     with ledger.store.read() as session:
-        late = [
-            row.proof
-            for row in session.exec(select(AppealRow).where(col(AppealRow.state).in_(MOVING)))
-            if ledger.now() > row.since + int(require_run(session, row.run).manifest["phaseSeconds"])
-        ]
+        moving = list(session.exec(select(AppealRow).where(col(AppealRow.state).in_(MOVING))))
+        late = [row.proof for row in moving if _is_late(ledger, session, row)]
     for proof_id in late:
         with ledger.store.write() as session:
             row, proof = require_appeal(session, proof_id), require_proof(session, proof_id)
+            if not _is_late(ledger, session, row):
+                continue  # a move came while this waited for its turn
             row.silent = _silent(session, row, proof)
             _enter(ledger, session, row, "panel")
             log.append(session, "appeal-lapsed", proof=proof_id, silent=row.silent)
+
+
+def _is_late(ledger: Ledger, session: Session, row: AppealRow) -> bool:
+    patience = int(require_run(session, row.run).manifest["phaseSeconds"])
+    return row.state in MOVING and ledger.waited(row.since) > patience
 
 
 def require_appeal(session: Session, proof_id: str) -> AppealRow:

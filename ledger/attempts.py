@@ -29,7 +29,9 @@ OPEN = ("queued", "refused", "failed")
 def sign_due(ledger: Ledger, held: Held) -> None:
     """Give every call that is due a nonce and bytes, or note why it has none. Raises LeaseLost."""
     with ledger.store.read() as session:
-        due = select(Outgoing).where(col(Outgoing.state).in_(OPEN), Outgoing.due <= ledger.now())
+        now, longest = ledger.now(), ledger.relay.pause(ledger.relay.attempts)
+        is_due = (col(Outgoing.due) <= now) | (col(Outgoing.due) > now + longest)  # the latter: a clock ran ahead
+        due = select(Outgoing).where(col(Outgoing.state).in_(OPEN), is_due)
         calls = list(session.exec(due.order_by(col(Outgoing.order))))
     if not calls:
         return

@@ -59,11 +59,12 @@ def _record(
     ledger: Ledger, session: Session, run: Run, message: Contribution, key: str, signers: Mapping[str, str]
 ) -> None:
     subject, kind, author = subject_of(message), kind_of(message), to_checksum_address(message.author)
-    known = session.get(ContributionRow, (run.id, subject))
-    if known is not None and known.message == key:
+    known = session.exec(select(ContributionRow).where(ContributionRow.subject == subject)).one_or_none()
+    if known is not None and (known.message, known.run) == (key, run.id):
         return
     if known is not None:
-        raise AlreadyDecided(f"this is credited already, to {known.author} with weight {known.weight}")
+        where = f"in run {known.run}, to {known.author} with weight {known.weight}"
+        raise AlreadyDecided(f"this is credited already, {where}; the model's runs share what was contributed")
     first = next(iter(signers))
     ledger.keep(session, message, bytes.fromhex(signers[first][2:]), first, key)
     index = log.append(

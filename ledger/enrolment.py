@@ -31,6 +31,8 @@ def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: s
         raise BindingMismatch("config does not have the digest in the manifest")
     if min(message.roundsPerEpoch, message.minNodes, message.samples, message.leaseSeconds, message.phaseSeconds) < 1:
         raise BadField("roundsPerEpoch, minNodes, samples, leaseSeconds and phaseSeconds must be at least 1")
+    if message.emission < 1:
+        raise BadField("emission must be at least 1 unit: an epoch that pays nothing cannot be closed")
     _check_audits(ledger, message)
     data = ledger.blobs.get(genesis_blob)
     layout = layout_of(data)

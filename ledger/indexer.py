@@ -112,8 +112,10 @@ def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tupl
 
 def _credit(ledger: Ledger, cursor: Cursor | None, last: int, ends: str, found: list[ChainEvent] | None) -> None:
     """Move the cursor from where it was read, or do nothing: another indexer was faster. Without `found` the events
-    are those that were read block by block at the tip (ledger/tip.py)."""
+    are those that were read block by block at the tip (ledger/tip.py), if they still are those of this block."""
     with ledger.store.write() as session:
+        if found is None and not _is_tracked(session, last, ends):
+            return
         if not _move(session, cursor, last, ends):
             return
         for event in _tracked(session, last) if found is None else found:
@@ -134,6 +136,12 @@ def _move(session: Session, cursor: Cursor | None, last: int, ends: str) -> bool
     session.add(row)
     session.flush()
     return True
+
+
+def _is_tracked(session: Session, number: int, name: str) -> bool:
+    """Whether the tip still leads over this block: another indexer may have followed another branch since."""
+    header = session.get(Header, number)
+    return header is not None and header.hash == name
 
 
 def _tracked(session: Session, last: int) -> list[ChainEvent]:

@@ -14,7 +14,20 @@ from functools import partial
 from requests.exceptions import ConnectionError as ChainUnreachable
 from requests.exceptions import Timeout
 
-from ledger import appeals, epochs, governance, indexer, leases, node_faults, outbox, panels, rounds, tip, work_audit
+from ledger import (
+    appeals,
+    epochs,
+    governance,
+    indexer,
+    leases,
+    node_faults,
+    outbox,
+    panels,
+    proofs,
+    rounds,
+    tip,
+    work_audit,
+)
 from ledger.errors import LeaseLost
 from ledger.service import Ledger
 
@@ -31,6 +44,8 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("rounds", node_faults.list_due),
     ("rounds", appeals.lapse),
 )
+AWAY_SECONDS = 10
+"""A longer time between two passes is one in which the server was stopped, asleep or cut off, or its clock was set."""
 PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
 logger = logging.getLogger(__name__)
 
@@ -42,10 +57,18 @@ def step(ledger: Ledger) -> None:
 
 
 def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iterable[str] = PARTS) -> None:
-    """Step until told to stop; an unreachable chain or a broken part is reported and tried again."""
-    parts = tuple(only)
+    """Step until told to stop; an unreachable chain or a broken part is reported and tried again.
+
+    Who awaits others begins anew when the server comes back: at its start, and after a pass that came late.
+    """
+    parts, passed = tuple(only), 0
     while not stop.wait(interval):
+        away, passed = abs(ledger.now() - passed) > AWAY_SECONDS, ledger.now()
+        if away:
+            ledger.absence.ended = passed
         mine = {part for part in parts if _guarded(partial(leases.take, ledger, _job(part)), part)}
+        if away and "rounds" in mine:
+            _guarded(partial(proofs.extend_openings, ledger), "proofs")
         for part, do in STEPS:
             if part in mine:
                 _guarded(partial(do, ledger), do.__module__)

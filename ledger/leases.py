@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ledger.service import Ledger
 
 
+LONGEST_SECONDS = 3_600
+
+
 @dataclass(frozen=True)
 class Held:
     """A job that is ours as long as the row has this token."""
@@ -44,8 +47,7 @@ def take(ledger: Ledger, name: str) -> Held | None:
     """Take or keep a job. None while another has it."""
     with ledger.store.read() as session:
         row = session.get(LeaseRow, name)
-    now = ledger.now()
-    if row is not None and row.holder != ledger.holder and row.expires > now and not _gone(row.holder):
+    if row is not None and row.holder != ledger.holder and _runs(ledger, row) and not _gone(row.holder):
         return None
     if row is not None and row.holder == ledger.holder and _is_fresh(ledger, row):
         return Held(name, row.token)
@@ -64,6 +66,12 @@ def check(ledger: Ledger, held: Held) -> None:
     """Whether the job is still ours, before doing what no transaction can hold back. Raises LeaseLost."""
     with ledger.store.read() as session:
         _ours(session.get(LeaseRow, held.name), held)
+
+
+def keep(ledger: Ledger, held: Held) -> None:
+    """Hold the job for longer, in the midst of what takes long. Raises LeaseLost."""
+    with ledger.store.write() as session:
+        require(ledger, session, held)
 
 
 def give_up(ledger: Ledger, name: str) -> None:
@@ -94,9 +102,14 @@ def _ours(row: LeaseRow | None, held: Held) -> LeaseRow:
     return row
 
 
+def _runs(ledger: Ledger, row: LeaseRow) -> bool:
+    """The lease has not ended; one that ends later than any can was given by a clock that ran ahead."""
+    return 0 < row.expires - ledger.now() <= LONGEST_SECONDS
+
+
 def _is_fresh(ledger: Ledger, row: LeaseRow) -> bool:
     """More than half of the lease is left: no need to write."""
-    return row.expires - ledger.now() > ledger.relay.lease_seconds // 2
+    return _runs(ledger, row) and row.expires - ledger.now() > ledger.relay.lease_seconds // 2
 
 
 def _gone(holder: str) -> bool:

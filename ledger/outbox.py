@@ -109,8 +109,8 @@ def _send_all(ledger: Ledger, held: Held) -> bool:
             continue
         if call.nonce == used and _is_late(ledger, call):
             call = attempts.replace(ledger, held, call)
-        if ledger.now() - call.sent < ledger.relay.resend_seconds:
-            continue
+        if 0 <= ledger.now() - call.sent < ledger.relay.resend_seconds:
+            continue  # a time to come was noted by a clock that ran ahead
         sent = True
         if _send(ledger, held, call) not in (Said.TAKEN, Said.KNOWN, Said.OUTBID):
             stuck.add(call.signer)
@@ -122,11 +122,16 @@ def _is_late(ledger: Ledger, call: Outgoing) -> bool:
 
     Not if no node has it: where the money is short, or the pool full, to offer more would only make it dearer.
     """
-    if call.error is not None and broadcast.meaning(call.error) in (Said.POOR, Said.BUSY):
+    if _is_held_up(call.error):
         return False
     newest = attempts.newest_of(ledger, call)
-    waited = ledger.now() - newest.made
-    return call.signer == ledger.operator.address and waited >= ledger.relay.replace_seconds
+    just_made = 0 <= ledger.now() - newest.made < ledger.relay.replace_seconds
+    return call.signer == ledger.operator.address and not just_made
+
+
+def _is_held_up(error: str | None) -> bool:
+    """Whether the node does not have the call for lack of money or room."""
+    return error is not None and broadcast.meaning(error) in (Said.POOR, Said.BUSY)
 
 
 def _send(ledger: Ledger, held: Held, call: Outgoing) -> Said:
@@ -151,6 +156,14 @@ def _note(ledger: Ledger, held: Held, sent: Attempt, said: Said, words: str) -> 
         row.tries += refused
         row.sent = ledger.now()
         if not sent.cancels:  # what made it so stays in sight
-            row.error = None if said is Said.TAKEN else row.error if said is Said.KNOWN else words
+            row.error = _error_after(row.error, said, words)
         session.add(row)
-        return refused and row.tries >= ledger.relay.attempts and not sent.cancels
+        ours = sent.signer == ledger.operator.address  # a former key's nonces are not ours to use up
+        return refused and row.tries >= ledger.relay.attempts and not sent.cancels and ours
+
+
+def _error_after(before: str | None, said: Said, words: str) -> str | None:
+    """What a node that has the call lacks no more is forgotten: money and room."""
+    if said is Said.TAKEN or (said is Said.KNOWN and _is_held_up(before)):
+        return None
+    return before if said is Said.KNOWN else words

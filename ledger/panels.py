@@ -86,7 +86,7 @@ def fill(ledger: Ledger, session: Session, proof: Proof, said: Mapping[str, int]
     awaited = 0
     for row in sitting:
         able = max(row.since, proof.stage_since, proof.opening_deadline or 0)
-        late = row.verifier not in said and ledger.now() > able + patience
+        late = row.verifier not in said and ledger.waited(able) > patience
         if late or said.get(row.verifier) == UNDECIDED:
             awaited += _vacate(ledger, session, proof, row, "late" if late else "undecided")
         else:

@@ -21,13 +21,19 @@ from ledger.tables import Anchor, Cursor, DecisionRow, Node, PanelRow, Participa
 
 
 def advance_all(ledger: Ledger) -> None:
-    """Move every run as far as it can go."""
+    """Move every run as far as it can go. What fails in one run is raised when the others have moved."""
     final = ledger.chain.final()
     with ledger.store.read() as session:
         runs = list(session.exec(select(Run.id)))
+    failures: list[Exception] = []
     for run_id in runs:
-        with ledger.store.write() as session:
-            _advance(ledger, session, session.get_one(Run, run_id), final)
+        try:
+            with ledger.store.write() as session:
+                _advance(ledger, session, session.get_one(Run, run_id), final)
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def _advance(ledger: Ledger, session: Session, run: Run, final: int) -> None:
@@ -51,6 +57,7 @@ def _open_next(ledger: Ledger, session: Session, run: Run, final: int) -> None:
     config = _decide_config(session, run, RunConfig.from_json(run.config))
     number = run.round + 1
     if number > config.rounds:
+        epochs.close_if_due(ledger, session, run)  # the holders may have made a round the last one after it ended
         return
     nodes = [n for n in _members(session, run) if n.from_round <= number]
     bench = panels.verifiers_at(session, block)
@@ -94,9 +101,9 @@ def _block(session: Session, run: Run, final: int) -> int | None:
 def _lapse(ledger: Ledger, session: Session, run: Run, current: Round) -> None:
     lease, patience = int(run.manifest["leaseSeconds"]), int(run.manifest["phaseSeconds"])
     done = {proof.node for proof in round_proofs(session, run.id, current.number)}
-    late = ledger.now() > current.opened + patience
+    late = ledger.waited(current.opened) > patience
     for row in _participants(session, run.id, current.number):
-        silent = ledger.now() > row.seen + lease
+        silent = ledger.waited(row.seen) > lease
         if row.lapsed or row.node in done or not (silent or late):
             continue
         row.lapsed = True

@@ -11,6 +11,8 @@ node that lags or has lost an index would otherwise have it sent twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from sqlmodel import col, select
@@ -61,14 +63,30 @@ class Sight:
             return None
         return found if found["blockHash"].to_0x_hex() == self.hash_of(int(found["blockNumber"])) else None
 
-    def sent_by(self, signer: str, nonce: int, after: int) -> str | None:
-        """Hash of the transaction that used a nonce in a final block after block `after`."""
-        for number in range(after + 1, self.final + 1):
+    def sent_by(self, signer: str, nonce: int, after: int, each: Callable[[], None]) -> str | None:
+        """Hash of the transaction that used a nonce, in a final block: found by what the signer had sent by then, else,
+        where the node has no states of then, block by block after block `after`. `each` is called before each block.
+        """
+        found = self._block_of(signer, nonce)
+        for number in range(after + 1, self.final + 1) if found is None else (found,):
+            each()
             block = self.chain.w3.eth.get_block(number, full_transactions=True)
             for sent in cast(list[Any], block["transactions"]):
                 if (sent["from"], int(sent["nonce"])) == (signer, nonce):
                     return str(sent["hash"].to_0x_hex())
         return None
+
+    def _block_of(self, signer: str, nonce: int) -> int | None:
+        """The final block in which a nonce was used, by bisection; None where the node does not tell."""
+        low, high = self.chain.deployment.block - 1, self.final
+        try:
+            while high - low > 1:
+                middle = (low + high) // 2
+                used = self._count(signer, hex(middle)) > nonce
+                low, high = (low, middle) if used else (middle, high)
+        except (Web3Exception, ValueError):
+            return None
+        return high
 
     def _count(self, signer: str, block: str) -> int:
         if (signer, block) not in self._counts:
@@ -162,7 +180,8 @@ def _conclude(ledger: Ledger, held: Held, call: Outgoing) -> None:
 
 def _lost_nonce(ledger: Ledger, held: Held, sight: Sight, call: Outgoing, made: list[Attempt]) -> None:
     signer, nonce = cast(str, call.signer), cast(int, call.nonce)
-    foreign = sight.sent_by(signer, nonce, min(attempt.final for attempt in made))
+    first = min(attempt.final for attempt in made)
+    foreign = sight.sent_by(signer, nonce, first, partial(leases.keep, ledger, held))
     if foreign is None or foreign in {attempt.hash for attempt in made}:
         return  # the node contradicts itself; a later pass will tell
     with ledger.store.write() as session:

@@ -128,7 +128,7 @@ def _await_pledge(ledger: Ledger, session: Session, proof: Proof) -> None:
         proof.accepted_since = ledger.now()
         session.add(proof)
         log.append(session, "pledge-awaited", proof=proof.id)
-    elif ledger.now() > proof.accepted_since + _patience(session, proof):
+    elif ledger.waited(proof.accepted_since) > _patience(session, proof):
         _void(ledger, session, proof, Reason.PLEDGE_WITHHELD, 0, 0)
 
 

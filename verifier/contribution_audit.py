@@ -1,4 +1,5 @@
-"""Code and data in the log: each once, under a quorum of who were maintainers then, paid by its run's next epoch."""
+"""Code and data in the log: each once in the model, under a quorum of who were maintainers then, paid by its run's next
+epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ class ContributionAudit:
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        self._seen: set[tuple[str, str]] = set()
+        self._seen: set[str] = set()
         self._open: dict[str, dict[Kind, dict[str, int]]] = defaultdict(dict)
 
     def take(self, entry: dict[str, Any], config: RunConfig, model: bytes) -> None:
@@ -33,10 +34,9 @@ class ContributionAudit:
         check_quorum(config, frozenset(entry["signatures"]))
         for signer, signature in entry["signatures"].items():
             require_signer(message, self._domain, bytes.fromhex(signature[2:]), signer)
-        place = (entry["run"], subject_of(message))
-        if place in self._seen:
+        if subject_of(message) in self._seen:
             raise ContributionRefused("a contribution was credited twice")
-        self._seen.add(place)
+        self._seen.add(subject_of(message))
         given = self._open[entry["run"]].setdefault(kind_of(message), {})
         given[message.author.lower()] = given.get(message.author.lower(), 0) + message.weight
 

@@ -11,6 +11,8 @@ from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT, UNDECIDED, Reason
 from verifier.jobs import Job, Key, Order, State
 from verifier.queue import VerifierApp
 
+SECOND_LOOK_SECONDS = 2.0
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -38,12 +40,17 @@ class Examination:
     attempts: int
     stage: int = 1
     jobs: list[Job] = field(default_factory=list)
+    overdue: float | None = None
 
     def ready_to_start(self, status: dict[str, Any]) -> bool:
-        """All openings are there, or the node has had its time."""
+        """All openings are there, or the node has had its time: seen twice, as a server that was away gives it more."""
         if set(boundaries_to_open(self.segments, self.last)) <= set(status["opened"]):
             return True
-        return status["opening_deadline"] is not None and time.time() > status["opening_deadline"]
+        if status["opening_deadline"] is None or time.time() <= status["opening_deadline"]:
+            self.overdue = None
+            return False
+        self.overdue = self.overdue or time.monotonic()
+        return time.monotonic() - self.overdue >= SECOND_LOOK_SECONDS
 
     def dispatch(self, app: VerifierApp) -> None:
         """One job per segment and one for the end. Call again to collect results and to replace what was lost."""

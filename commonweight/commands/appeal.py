@@ -31,11 +31,15 @@ def appeal(
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
     data: Data = None,
+    reclaim: Annotated[
+        bool, typer.Option("--reclaim", help="Only take the bond back, if nobody ruled within the dispute limit.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Appeal once against a voided proof, as its node: pay the bond, bisect with the respondent, wait for the panel.
 
-    Upheld, the bond comes back with the respondent's slash and the work is paid; dismissed, the bond is lost.
+    Upheld, the bond comes back with the respondent's slash and the work is paid; dismissed, the bond is lost. Where
+    nobody rules, `--reclaim` brings it back after the model's dispute limit.
     """
     from contracts.chain import connect, send
     from contracts.verifier_registry import VerifierRegistry
@@ -47,6 +51,10 @@ def appeal(
     client = ApiClient(api, account.key.hex())
     w3 = connect(rpc_url)
     registry = VerifierRegistry(w3, client.network["deployment"]["verifier_registry"])
+    if reclaim:
+        send(w3, account, registry.lapse_appeal(octets(proof), account.address))
+        emit({"proof": proof, "outcome": "bond returned"}) if as_json else say("the bond is back")
+        return
     corpus = corpus_of(data or ())
     bond = registry.bond()
     send(w3, account, registry.open_appeal(octets(proof)), value=bond)

@@ -61,13 +61,18 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     uint64 public immutable deadline;
     /// @notice A deposit of `paidUnits` of the currency buys `tokenUnits` of 1e-18 tokens.
     uint256 public immutable tokenUnits;
+    /// @notice See `tokenUnits`.
     uint256 public immutable paidUnits;
 
-    /// @notice All that was ever taken, paid back, swept, and turned into tokens; in units of the currency.
+    /// @notice All that was ever taken, in units of the currency.
     uint256 public deposited;
+    /// @notice Of it, what was paid back.
     uint256 public refunded;
+    /// @notice Of it, what went to the treasury.
     uint256 public swept;
+    /// @notice Of it, what was turned into tokens.
     uint256 public claimedDeposits;
+    /// @notice Whether the holders ended the round.
     bool public cancelled;
     /// @notice What an account has in the round and has neither claimed nor been refunded.
     mapping(address account => uint256) public depositOf;
@@ -163,6 +168,7 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     }
 
     /// @notice Sends what came here without a deposit to the treasury, whose holders decide whose it is; anybody may call.
+    /// @dev A currency may answer at a second address: what is left is measured at the first.
     /// @param asset Any ERC-20; of the currency only what is beyond `held` moves.
     function recoverSurplus(IERC20 asset) external nonReentrant {
         uint256 kept = address(asset) == address(currency) ? held() : 0;
@@ -170,6 +176,8 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
         if (balance <= kept) revert NoSurplus(address(asset));
         emit SurplusRecovered(address(asset), treasury, balance - kept);
         asset.safeTransfer(treasury, balance - kept);
+        uint256 left = currency.balanceOf(address(this));
+        if (left < held()) revert BalanceMissing(left, held());
     }
 
     /// @notice Where the round stands. The hard cap ends it before its deadline.

@@ -32,6 +32,8 @@ contract EpochDistributor is EIP712 {
     /// @notice What leaves of an epoch were paid, never more than its total.
     mapping(uint64 epoch => uint256) public paid;
 
+    /// @param token_ What is minted.
+    /// @param registry_ Whose final roots are paid.
     constructor(ModelToken token_, VerifierRegistry registry_) EIP712("Commonweight", "1") {
         token = token_;
         registry = registry_;

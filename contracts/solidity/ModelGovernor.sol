@@ -36,6 +36,7 @@ contract ModelGovernor is
 
     error ProposalExpired(uint256 deadline);
     error ProposalNotSigned(address proposer);
+    error BallotGasMissing(uint256 left);
 
     event BallotRefused(uint256 indexed proposalId, address indexed voter, bytes reason);
 
@@ -45,6 +46,9 @@ contract ModelGovernor is
     );
     /// @notice Key of the nonces of signed proposals.
     uint192 public constant PROPOSAL_NONCE_KEY = uint192(uint256(keccak256("Commonweight.Proposal")));
+
+    /// @notice Gas that one ballot of `relayVotes` may use: a contract's signature check must not use up the others'.
+    uint256 public constant BALLOT_GAS = 400_000;
 
     /// @notice Votes below which nothing is decided, however few exist: the first claimer is not the quorum.
     uint256 public immutable quorumFloor;
@@ -107,11 +111,13 @@ contract ModelGovernor is
 
     /// @notice Casts many signed ballots; one that is refused does not stop the rest. Anybody may relay.
     /// @dev Each ballot's nonce is of its proposal (keyed), so that ballots relayed out of order do not break each other.
+    /// Without enough gas for a whole ballot all is taken back: a relayer cannot have one refused by giving too little.
     /// @param ballots One refused is told of in `BallotRefused`.
     function relayVotes(Ballot[] calldata ballots) external {
         for (uint256 i = 0; i < ballots.length; ++i) {
             Ballot calldata b = ballots[i];
-            try this.castVoteBySig(b.proposalId, b.support, b.voter, b.signature) {}
+            if (gasleft() * 63 / 64 < BALLOT_GAS) revert BallotGasMissing(gasleft());
+            try this.castVoteBySig{gas: BALLOT_GAS}(b.proposalId, b.support, b.voter, b.signature) {}
             catch (bytes memory reason) {
                 emit BallotRefused(b.proposalId, b.voter, reason);
             }

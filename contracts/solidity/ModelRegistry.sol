@@ -22,6 +22,7 @@ contract ModelRegistry {
     error ModelUnknown(bytes32 model);
     error NotTimelock(bytes32 model, address caller);
     error DecisionServed(bytes32 decisionId);
+    error DigestMissing();
     error CheckpointKnown(bytes32 model, uint64 round);
     error ReleaseKnown(bytes32 model, string version);
 
@@ -79,6 +80,7 @@ contract ModelRegistry {
     /// @param round After which.
     /// @param digest Of the state.
     function recordCheckpoint(bytes32 model, uint64 round, bytes32 digest) external onlyTimelock(model) {
+        if (digest == bytes32(0)) revert DigestMissing();
         if (checkpointOf[model][round] != bytes32(0)) revert CheckpointKnown(model, round);
         checkpointOf[model][round] = digest;
         emit CheckpointRecorded(model, round, digest);
@@ -93,6 +95,7 @@ contract ModelRegistry {
         external
         onlyTimelock(model)
     {
+        if (digest == bytes32(0)) revert DigestMissing();
         if (_releases[model][version] != bytes32(0)) revert ReleaseKnown(model, version);
         _releases[model][version] = digest;
         emit ReleaseRecorded(model, version, digest, licence);

@@ -30,6 +30,7 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
 
     /// @notice Most tokens that can ever exist, in 1e-18 tokens.
     uint256 public immutable cap;
+    /// @notice Whether the holders have stopped minting for now.
     bool public mintingPaused;
     /// @notice Supply and all budgets together. A mint moves from one to the other, so only `setBudget` changes it.
     uint256 public allotted;
@@ -40,6 +41,8 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     mapping(address holder => bool) private _received;
     mapping(address holder => Checkpoints.Trace208) private _balanceHistory;
 
+    /// @param name_ Of the token, and of its EIP-712 domain.
+    /// @param symbol_ Of the token.
     /// @param cap_ Most tokens that can ever exist.
     /// @param admin Sets the first budgets and hands its role to the timelock.
     /// @param guardian May pause minting: the timelock.

@@ -23,6 +23,7 @@ abstract contract NodeStakes is EIP712 {
     error NoNodeWithdrawal(address node);
     error NodeWithdrawalLocked(address node, uint64 availableAt);
     error NodeFaultKnown(bytes32 proof, address node);
+    error ReceiverMissing();
 
     /// @notice The stake that counts, after every change of it.
     event NodeStakeChanged(address indexed node, uint256 stake);
@@ -47,6 +48,8 @@ abstract contract NodeStakes is EIP712 {
     /// @notice Whether a node was slashed for a proof.
     mapping(bytes32 proof => mapping(address node => bool)) public nodeFaultPunished;
 
+    /// @param nodeSlashCap_ Most wei that one fault costs.
+    /// @param nodeWithdrawalDelay_ Seconds from the last request to the payment.
     constructor(uint256 nodeSlashCap_, uint64 nodeWithdrawalDelay_) {
         nodeSlashCap = nodeSlashCap_;
         nodeWithdrawalDelay = nodeWithdrawalDelay_;
@@ -73,6 +76,7 @@ abstract contract NodeStakes is EIP712 {
     /// @notice Pays the caller's pending withdrawal to an address, once its delay has passed.
     /// @param to Who is paid.
     function withdrawNodeStake(address to) external {
+        if (to == address(0)) revert ReceiverMissing();
         NodeWithdrawal memory pending = pendingWithdrawalOf[msg.sender];
         if (pending.amount == 0) revert NoNodeWithdrawal(msg.sender);
         if (block.timestamp < pending.availableAt) revert NodeWithdrawalLocked(msg.sender, pending.availableAt);

@@ -11,9 +11,11 @@ import {ModelToken} from "./ModelToken.sol";
 /// @title Pays what a model earns to its holders, pro rata by the balances of a past second
 /// @notice Anybody who brings an ERC-20 starts a distribution (ETH comes as a wrapped one), and anybody may release a
 /// share to its holder. Delegated votes play no part. Nobody holds a power here, and a share never expires.
-/// @dev A share is computed in fractions of 2^-112 units, and what is below one unit is carried into the account's next
-/// release. So a release loses less than a fraction, and all of them together no unit before there were 2^112.
-/// A currency that takes a fee is refused; of a rebasing one only what it adds can be shared.
+/// @dev A share is computed in fractions of 2^-112 units, rounded up, and what is below one unit is carried into the
+/// account's next release. Whole units that an account has earned are therefore paid. All releases together exceed what
+/// came by less than one unit before there were 2^112 of them, and only whole units leave: so never more than came.
+/// A currency that takes a fee is refused; of a rebasing one only what it adds can be shared. One that answers at two
+/// addresses must not be paid in: under the second, what is distributed under the first looks like a plain transfer.
 contract RevenueSplitter is ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -32,6 +34,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     error DistributionUnknown(uint256 id);
     error AlreadyReleased(uint256 id, address account);
     error NoShare(uint256 id, address account);
+    error BalanceMissing(uint256 balance, uint256 held);
 
     /// @notice Who held tokens at the end of second `snapshot` shares `amount`; `supply` is what they held together.
     event Distributed(
@@ -77,6 +80,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     /// @return id Of the distribution.
     function distribute(IERC20 currency, uint256 amount) external nonReentrant returns (uint256 id) {
         uint256 before = currency.balanceOf(address(this));
+        if (before < heldOf[currency]) revert BalanceMissing(before, heldOf[currency]);
         id = _share(currency, amount);
         currency.safeTransferFrom(msg.sender, address(this), amount);
         uint256 received = currency.balanceOf(address(this)) - before;
@@ -100,10 +104,12 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     }
 
     /// @notice Pays an account its shares of several distributions; anybody may call.
-    /// @param ids Of the distributions; none that was released.
+    /// @param ids Of the distributions; one that was released is passed over, since anybody can be faster.
     /// @param account Who held tokens at their snapshots.
     function releaseMany(uint256[] calldata ids, address account) external nonReentrant {
-        for (uint256 i = 0; i < ids.length; ++i) _release(ids[i], account);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            if (!released[ids[i]][account]) _release(ids[i], account);
+        }
     }
 
     /// @notice What `release` would pay now; 0 where it would be refused.
@@ -149,6 +155,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
 
     /// @dev In fractions, with what was left of earlier shares.
     function _shareOf(Distribution memory d, address account, uint256 balance) private view returns (uint256) {
-        return Math.mulDiv(balance, d.amount << FRACTION_BITS, d.supply) + fractionOf[d.currency][account];
+        uint256 share = Math.mulDiv(balance, d.amount << FRACTION_BITS, d.supply, Math.Rounding.Ceil);
+        return share + fractionOf[d.currency][account];
     }
 }

@@ -64,8 +64,9 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         uint64 deadline;
     }
 
+    /// @dev `openedAt` in Unix seconds; 0 where there is none.
     struct Appeal {
-        bool opened;
+        uint64 openedAt;
         bool decided;
         uint256 bond;
     }
@@ -107,6 +108,8 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     error AppealNotOpen(bytes32 proof, address appellant);
     error TransferFailed(address to, uint256 amount);
     error NothingOwed(address account);
+    error AppealOpen(uint256 openUntil);
+    error RulesRefused();
 
     event VerifierAdmitted(address indexed verifier);
     event VerifierRemoved(address indexed verifier);
@@ -120,6 +123,8 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     event AppealDecided(
         bytes32 indexed proof, address indexed appellant, bool upheld, address indexed respondent, uint256 slashed
     );
+    /// @notice Nobody ruled in time: the appellant has its bond back.
+    event AppealLapsed(bytes32 indexed proof, address indexed appellant, uint256 bond);
     event EpochProposed(
         uint64 indexed epoch, uint32 attempt, bytes32 root, uint256 total, uint64 logSize, bytes32 logRoot, uint64 closesAt
     );
@@ -135,18 +140,22 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     event PaymentOwed(address indexed account, uint256 amount);
     event PaymentWithdrawn(address indexed account, uint256 amount);
 
+    /// @notice Most seconds of any period in the rules: ten years.
+    uint64 public constant LONGEST = 3650 days;
     /// @notice How often the bond of an epoch's challenges doubles at most.
     uint32 public constant MAX_DOUBLINGS = 8;
     /// @notice May decide a disputed epoch.
     bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
 
-    /// @notice EIP-712 types of what verifiers sign.
+    /// @notice EIP-712 type of an epoch's root.
     bytes32 public constant EPOCH_ROOT_TYPEHASH = keccak256(
         "EpochRoot(bytes32 model,uint64 epoch,uint32 attempt,bytes32 root,uint256 total,uint64 count,uint64 logSize,bytes32 logRoot,uint64 deadline)"
     );
 
+    /// @notice EIP-712 type of a fault that verifiers found in one of them.
     bytes32 public constant VERIFIER_FAULT_TYPEHASH =
         keccak256("VerifierFault(bytes32 model,address verifier,bytes32 evidence,uint64 deadline)");
+    /// @notice EIP-712 type of a ruling on an appeal.
     bytes32 public constant APPEAL_RULING_TYPEHASH = keccak256(
         "AppealRuling(bytes32 model,bytes32 proof,address appellant,address respondent,bool upheld,uint64 deadline)"
     );
@@ -159,7 +168,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     uint256 public immutable minStake;
     /// @notice Seconds in which a proposed root can be challenged.
     uint64 public immutable challengeWindow;
-    /// @notice Seconds after which a dispute that nobody decided lapses.
+    /// @notice Seconds after which a dispute or an appeal that nobody decided lapses.
     uint64 public immutable disputeLimit;
     /// @notice Wei that an appeal and the first challenge of an epoch put at stake; later ones: `bondOf`.
     uint256 public immutable bond;
@@ -194,6 +203,9 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         EIP712("Commonweight", "1")
         NodeStakes(rules.nodeSlashCap, rules.nodeWithdrawalDelay)
     {
+        bool spans = _isSpan(rules.challengeWindow) && _isSpan(rules.disputeLimit) && _isSpan(rules.nodeWithdrawalDelay);
+        bool stakes = rules.minStake > 0 && rules.bond > 0 && rules.slashCap > 0 && rules.nodeSlashCap > 0;
+        if (!spans || !stakes) revert RulesRefused();
         timelock = timelock_;
         model = model_;
         minStake = rules.minStake;
@@ -242,11 +254,11 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         emit Staked(msg.sender, msg.value, stakeOf[msg.sender]);
     }
 
-    /// @notice Pays a removed verifier its stake once no root it may have signed is open.
+    /// @notice Pays a removed verifier its stake after two windows, once no root that it signed is open.
+    /// @dev A root that others signed does not hold it: one may be open at any time for as long as the model lives.
     function unstake() external {
-        Status open = _epochs[finalizedEpochs + 1].status;
         bool early = block.timestamp < uint256(removedAt[msg.sender]) + 2 * uint256(challengeWindow);
-        if (_verifiers.contains(msg.sender) || early || open != Status.None) revert StakeLocked(msg.sender);
+        if (_verifiers.contains(msg.sender) || early || _answersForOpenRoot(msg.sender)) revert StakeLocked(msg.sender);
         uint256 amount = stakeOf[msg.sender];
         stakeOf[msg.sender] = 0;
         emit Unstaked(msg.sender, amount);
@@ -357,9 +369,9 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     /// is faster with an appeal of his own takes nothing from the node, and has paid a bond for nothing.
     /// @param proof Digest of the voided proof.
     function openAppeal(bytes32 proof) external payable {
-        if (appealOf[proof][msg.sender].opened) revert AppealKnown(proof, msg.sender);
+        if (appealOf[proof][msg.sender].openedAt != 0) revert AppealKnown(proof, msg.sender);
         if (msg.value != bond) revert WrongBond(msg.value, bond);
-        appealOf[proof][msg.sender] = Appeal(true, false, msg.value);
+        appealOf[proof][msg.sender] = Appeal(uint64(block.timestamp), false, msg.value);
         emit AppealOpened(proof, msg.sender, msg.value);
     }
 
@@ -369,13 +381,23 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     /// @param signatures Of k others or more, sorted by signer address.
     function decideAppeal(AppealRuling calldata message, bytes[] calldata signatures) external {
         _checkHeader(message.model, message.deadline);
-        Appeal storage appeal = appealOf[message.proof][message.appellant];
-        if (!appeal.opened || appeal.decided) revert AppealNotOpen(message.proof, message.appellant);
-        appeal.decided = true;
+        Appeal memory appeal = _closeAppeal(message.proof, message.appellant);
         _checkOthers(hashAppealRuling(message), signatures, message.respondent);
         uint256 slashed = message.upheld ? _slash(message.respondent) : 0;
         emit AppealDecided(message.proof, message.appellant, message.upheld, message.respondent, slashed);
         _payOrOwe(message.upheld ? message.appellant : message.respondent, appeal.bond + slashed);
+    }
+
+    /// @notice Ends an appeal on which nobody ruled within `disputeLimit`, and pays its bond back; anybody may call.
+    /// @dev Nobody was heard: an operator that withholds the moves, or verifiers that are silent, must not cost a bond.
+    /// @param proof Digest of the voided proof.
+    /// @param appellant Who opened it.
+    function lapseAppeal(bytes32 proof, address appellant) external {
+        Appeal memory appeal = _closeAppeal(proof, appellant);
+        uint256 openUntil = uint256(appeal.openedAt) + disputeLimit;
+        if (block.timestamp < openUntil) revert AppealOpen(openUntil);
+        emit AppealLapsed(proof, appellant, appeal.bond);
+        _payOrOwe(appellant, appeal.bond);
     }
 
     /// @notice Pays what a failed transfer left owed to the caller.
@@ -451,6 +473,24 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         }
     }
 
+    function _closeAppeal(bytes32 proof, address appellant) private returns (Appeal memory appeal) {
+        appeal = appealOf[proof][appellant];
+        if (appeal.openedAt == 0 || appeal.decided) revert AppealNotOpen(proof, appellant);
+        appealOf[proof][appellant].decided = true;
+    }
+
+    function _answersForOpenRoot(address verifier) private view returns (bool) {
+        address[] storage signers = _signers[finalizedEpochs + 1];
+        for (uint256 i = 0; i < signers.length; ++i) {
+            if (signers[i] == verifier) return true;
+        }
+        return false;
+    }
+
+    function _isSpan(uint64 seconds_) private pure returns (bool) {
+        return seconds_ > 0 && seconds_ <= LONGEST;
+    }
+
     function _slash(address verifier) private returns (uint256 amount) {
         amount = Math.min(slashCap, stakeOf[verifier]);
         stakeOf[verifier] -= amount;
@@ -517,7 +557,9 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         if (epoch.status != status) revert WrongStatus(epochNumber, epoch.status);
     }
 
+    /// @dev Nobody signs as the zero address, which would still count among n.
     function _admit(address verifier) private {
+        if (verifier == address(0)) revert NotVerifier(verifier);
         if (!_verifiers.add(verifier)) revert VerifierKnown(verifier);
         emit VerifierAdmitted(verifier);
     }

@@ -77,6 +77,7 @@ RUNS: dict[str, tuple[int, str, Case]] = {
     "unknown config key": (422, "invalid-run-config", lambda s: _run(s, config=_config_with(s, more=1))),
     "config out of range": (422, "invalid-run-config", lambda s: _run(s, config=_config_with(s, inner_lr="7"))),
     "no rounds in an epoch": (422, "bad-field", lambda s: _run(s, roundsPerEpoch=0)),
+    "an emission of nothing": (422, "bad-field", lambda s: _run(s, emission=0)),
     "no nodes": (422, "bad-field", lambda s: _run(s, minNodes=0)),
     "no samples": (422, "bad-field", lambda s: _run(s, samples=0)),
     "no lease": (422, "bad-field", lambda s: _run(s, leaseSeconds=0)),

@@ -20,7 +20,7 @@ from contracts.chain import ContractRejected, connect_devnet, contract_at, load_
 from contracts.deploy import Deployment, GenesisParams, deploy_model
 from contracts.devnet import Devnet
 from contracts.distributor import EpochDistributor
-from contracts.genesis import ZERO, GenesisRefused, check_genesis
+from contracts.genesis import GenesisRefused, check_genesis
 from contracts.governor import Action, ModelGovernor, ProposalState
 from contracts.messages import AppealRuling, EpochRoot, Message, VerifierFault
 from contracts.model_registry import ModelRegistry
@@ -207,8 +207,8 @@ def test_a_genesis_that_leaves_a_power_to_others_is_refused(world: World) -> Non
 
     artifact = load_artifact("VerifierRegistry")
     factory = world.w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-    rules = (1, 1, 1, 1, 1, 1, 1, 1, 1)
-    own = send(world.w3, world.deployer, factory.constructor(world.deployer.address, world.model, [ZERO], rules))
+    rules, seats = (1, 1, 1, 1, 1, 1, 1, 1, 1), [world.deployer.address]
+    own = send(world.w3, world.deployer, factory.constructor(world.deployer.address, world.model, seats, rules))
     refuses(f"{world.deployer.address} holds role", verifier_registry=str(own["contractAddress"]), block=0)
     refuses("holds role", governor=world.deployer.address)  # a key in the governor's place
     refuses("minters are", distributor=world.deployer.address)

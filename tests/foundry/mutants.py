@@ -107,10 +107,21 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "judge of its own case": Mutant(VERIFIERS, "if (signers[i] == accused) revert", "if (false) revert", (STAKES,)),
     "one appeal for all appellants": Mutant(
-        VERIFIERS, "if (appealOf[proof][msg.sender].opened) revert", "if (appealOf[proof][timelock].opened) revert",
+        VERIFIERS, "if (appealOf[proof][msg.sender].openedAt != 0) revert",
+        "if (appealOf[proof][timelock].openedAt != 0) revert",
         (STAKES,),
     ),
-    "appeal decided twice": Mutant(VERIFIERS, "appeal.decided = true;", "", (STAKES,)),
+    "appeal decided twice": Mutant(VERIFIERS, "appealOf[proof][appellant].decided = true;", "", (STAKES,)),
+    "an appeal lapses at once": Mutant(
+        VERIFIERS, "if (block.timestamp < openUntil) revert", "if (false) revert", (STAKES,)
+    ),
+    "an appeal never lapses": Mutant(
+        VERIFIERS, "if (block.timestamp < openUntil) revert", "if (openUntil > 0) revert", (STAKES,)
+    ),
+    "the bond of a lapsed appeal stays": Mutant(VERIFIERS, "_payOrOwe(appellant, appeal.bond);", "", (STAKES,)),
+    "a signer leaves its open root": Mutant(
+        VERIFIERS, "if (signers[i] == verifier) return true;", "if (signers[i] == verifier) return false;", (STAKES,)
+    ),
     "debt paid twice": Mutant(VERIFIERS, "owed[msg.sender] = 0;", "", (STAKES,)),
     "anybody arbitrates": Mutant(
         VERIFIERS, "resolve(uint64 epochNumber, uint32 dispute, bool upheld) external onlyRole(ARBITER_ROLE) {",
@@ -132,6 +143,18 @@ MUTANTS: dict[str, Mutant] = {
     "pool swept twice": Mutant(POOL, "if (swept != 0) revert AlreadySwept(swept);", "", (SALE,)),
     "pool swept while minting is paused": Mutant(
         POOL, "if (token.mintingPaused()) revert ModelToken.MintingPaused();", "", (PAUSED,)
+    ),
+    "deposits leave under a second address": Mutant(
+        POOL, "if (left < held()) revert", "if (false) revert",
+        (f"{FUNDS}testFuzz_deposits_stay_though_the_currency_has_a_second_address",),
+    ),
+    "shares rounded down": Mutant(
+        SPLITTER, "Math.Rounding.Ceil", "Math.Rounding.Floor",
+        (f"{FUNDS}testFuzz_a_whole_unit_that_was_earned_is_paid",),
+    ),
+    "one ballot may burn all gas": Mutant(
+        GOVERNOR, "this.castVoteBySig{gas: BALLOT_GAS}(", "this.castVoteBySig(",
+        (f"{TESTS}Governance.t.sol::testFuzz_a_ballot_that_burns_its_gas_does_not_stop_the_rest",),
     ),
     "no floor under the quorum": Mutant(
         GOVERNOR, "Math.max(super.quorum(timepoint), quorumFloor);", "super.quorum(timepoint);", (FLOOR,)

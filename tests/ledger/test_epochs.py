@@ -11,7 +11,7 @@ from contracts.chain import send
 from contracts.payout_tree import Payout, PayoutTree
 from contracts.verifier_registry import EpochStatus
 from ledger import epochs
-from ledger.tables import Epoch, Outgoing, PayoutRow
+from ledger.tables import DecisionRow, Epoch, Outgoing, PayoutRow
 from tests.world import PARAMS, REJECT, World, accepted, key_of, octets
 
 pytestmark = pytest.mark.integration
@@ -230,3 +230,21 @@ def test_epochs_of_two_runs_are_numbered_in_one_row(world: World) -> None:
     with world.ledger.store.read() as session:
         rows = [(e.number, e.run) for e in session.exec(select(Epoch).order_by(Epoch.number))]  # type: ignore[arg-type]
     assert rows == [(1, first), (2, world.run)]
+
+
+def test_a_round_that_a_vote_makes_the_last_one_is_paid(world: World) -> None:
+    """roundsPerEpoch 2, and the decision comes while round 3 of 4 is open."""
+    world.config = replace(world.config, rounds=4)
+    world.start(roundsPerEpoch=2)
+    for _ in range(2):
+        world.play_round()
+    proofs = [world.commit(node) for node in world.nodes]
+    with world.ledger.store.write() as session:
+        session.add(DecisionRow(sequence=1, key="rounds", value="3", block=1))
+    world.step()
+    for proof in proofs:
+        world.decide(proof)
+    world.step()
+    world.close_round()
+    world.step(2)
+    assert [(e["first_round"], e["last_round"]) for e in world.get("/epochs")] == [(1, 2), (3, 3)]

@@ -18,7 +18,7 @@ from ledger.errors import LeaseLost
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.store import Store
-from ledger.tables import LeaseRow
+from ledger.tables import LeaseRow, Run
 from tests.world import World
 
 pytestmark = pytest.mark.integration
@@ -155,3 +155,29 @@ def test_a_keeper_beside_another_that_hangs_takes_over_when_its_lease_ends(
             assert holders(world)["keeper:rounds"][:2] == ("two", 2)
             free.set()
     assert leases.take(process(world, "three"), "keeper:rounds") is not None
+
+
+def test_nobody_is_late_while_the_server_was_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes back long after everybody's time was over: each has all of it again, from then on."""
+    world.start()
+    proof = world.commit(world.nodes[0])
+    world.step()
+    with world.ledger.store.read() as session:
+        patience = int(session.get_one(Run, world.run).manifest["phaseSeconds"])
+    world.clock.now += 20 * patience
+    done = threading.Event()
+    seen: list[int] = []
+
+    def look(ledger: Ledger) -> None:
+        seen.append(ledger.waited(world.clock.now - 20 * patience))
+        done.set()
+
+    monkeypatch.setattr(keeper, "STEPS", (("rounds", keeper.rounds.advance_all), ("rounds", look)))
+    with running(process(world, "back"), only=("rounds",)):
+        assert done.wait(30)
+    assert seen[0] == 0
+    assert not world.log("node-lapsed"), "the second node trains on"
+    assert world.get(f"/proofs/{proof}")["state"] == "pending"
+    world.clock.now += patience + 1
+    world.step()
+    assert world.log("node-lapsed"), "the time of a process that was never away does run out"

@@ -188,3 +188,10 @@ class LeaseMachine(RuleBasedStateMachine):
 
 LeaseMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
 TestLeaseMachine = LeaseMachine.TestCase
+
+
+def test_a_lease_from_a_clock_that_ran_ahead_holds_nobody_up(store: Store) -> None:
+    ahead, clock = Clock(), Clock()
+    ahead.now += 10 * 365 * 86_400
+    assert leases.take(process(store, ahead, "one"), "job") == Held("job", 1)
+    assert leases.take(process(store, clock, "two"), "job") == Held("job", 2)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from ledger import outbox
+from ledger import outbox, settling
 from ledger.broadcast import Said, send
 from ledger.crash_points import armed
 from ledger.errors import NotDead, NotFound
+from ledger.leases import Held
+from ledger.tables import LeaseRow, Outgoing
 from tests.ledger.relay import Relay
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
@@ -211,3 +215,83 @@ def pause(relay: Relay, paused: bool) -> None:
     data = call._encode_transaction_data()
     relay.anvil.rpc("eth_sendTransaction", {"from": guardian, "to": call.address, "data": data})
     relay.anvil.mine()
+
+
+def test_a_call_that_the_node_got_after_all_is_bid_up_like_any_other(relay: Relay) -> None:
+    """Its money was short when it was sent first; that it was sent again, a crash kept from being noted."""
+    purse = relay.place.operator.address
+    relay.claim(0)
+    with armed("outbox.signed", lambda: relay.anvil.rpc("anvil_setBalance", purse, "0x1")):
+        relay.flush()
+    assert "nsufficient funds" in str(relay.row.error)
+    relay.anvil.rpc("anvil_setBalance", purse, hex(10**22))
+    relay.send_raw(relay.attempts[0].raw)
+    relay.now += relay.rules.resend_seconds
+    relay.flush()
+    assert (relay.row.error, len(relay.attempts)) == (None, 1)
+    relay.now += relay.rules.replace_seconds
+    relay.flush()
+    assert len(relay.attempts) == 2
+
+
+def test_times_from_a_clock_that_ran_ahead_hold_nothing_up(relay: Relay) -> None:
+    decade = 10 * 365 * 86_400
+    relay.claim(0)
+    relay.now += decade
+    relay.flush()
+    relay.now -= decade
+    relay.anvil.rpc("anvil_dropTransaction", relay.row.hash)
+    relay.flush()
+    assert relay.row.hash in relay.pool, "sent again"
+    assert len(relay.attempts) == 2, "and for more"
+    relay.mine()
+    relay.finish()
+    assert (relay.row.state, relay.supply) == ("final", relay.owed(0))
+
+
+def test_a_former_keys_nonce_is_not_used_up_with_the_new_key(relay: Relay) -> None:
+    relay.claim(0)
+    with armed("outbox.signed", lambda: relay.anvil.rpc("anvil_setBalance", relay.place.operator.address, "0x1")):
+        relay.flush()
+    new = relay.place.creator
+    rotated = replace(relay.ledger, operator=new)
+    with rotated.store.write() as session:
+        row = session.get_one(Outgoing, relay.row.id)
+        row.tries, row.sent = relay.rules.attempts - 1, 0
+        session.add(row)
+    held = Held(outbox.job(rotated), 1)
+    with rotated.store.write() as session:
+        session.add(LeaseRow(name=held.name, holder=rotated.holder, token=1, expires=relay.now + 5))
+    ours = relay.attempts[0]
+    assert not outbox._note(rotated, held, ours, Said.REFUSED, "the pool refuses these bytes")
+    assert outbox._note(replace(rotated, operator=relay.place.operator), held, ours, Said.REFUSED, "again")
+
+
+def test_a_foreign_transaction_below_the_block_that_was_final_at_signing_is_found(relay: Relay) -> None:
+    """The node that was asked for the nonce lagged behind: it gave one out that had been used up long before."""
+    used = relay.count()
+    relay.anvil.mine(3)
+    foreign = relay.foreign(used)
+    relay.anvil.mine(2 * relay.anvil.slots + 1)
+    sight = settling.Sight(relay.place.model)
+    looked_at: list[int] = []
+    found = sight.sent_by(relay.place.operator.address, used, sight.final, lambda: looked_at.append(1))
+    assert (found, len(looked_at)) == (foreign, 1)
+
+
+def test_where_the_node_has_no_old_states_each_block_is_looked_at(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = relay.count()
+    foreign = relay.foreign(used)
+    relay.anvil.mine(2 * relay.anvil.slots + 1)
+    sight, looked_at = settling.Sight(relay.place.model), list[int]()
+
+    def missing(*_: object) -> int:
+        raise ValueError("missing trie node")
+
+    monkeypatch.setattr(sight, "_count", missing)
+    first = sight.final - 3
+    while (found := sight.sent_by(relay.place.operator.address, used, first, lambda: looked_at.append(1))) is None:
+        first -= 3
+    assert (found, len(looked_at) > 1) == (foreign, True)

@@ -246,3 +246,35 @@ def test_another_models_events_are_not_ours(relay: Relay) -> None:
         look(ledger, 2)
         assert [event["arguments"]["key"] for event in credited(ledger) if event["name"] == "Decision"] == heard
         assert [row["key"] for row in rows(ledger, DecisionRow)] == heard
+
+
+def test_events_of_another_branch_are_not_credited_under_a_final_hash(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another indexer, whose node is on another branch, tracks that one between our look and our writing."""
+    look(relay.ledger, 2)
+    mint(relay, 0)
+    look(relay.ledger)
+    relay.anvil.mine(2 * relay.anvil.slots)
+    final = int(relay.place.w3.eth.get_block("finalized")["number"])
+    tip.track(relay.ledger)
+    before, real, name = rows(relay.ledger, Cursor, Cursor.name), indexer._is_kept, headers(relay.ledger)[final]
+
+    def turned(ledger: Ledger, cursor: Cursor) -> bool:
+        name_block(ledger, final, "0x" + "ab" * 32)
+        return real(ledger, cursor)
+
+    monkeypatch.setattr(indexer, "_is_kept", turned)
+    indexer.follow(relay.ledger)
+    assert (rows(relay.ledger, Cursor, Cursor.name), minted(relay.ledger)) == (before, 0)
+    monkeypatch.undo()
+    name_block(relay.ledger, final, name)
+    indexer.follow(relay.ledger)
+    assert minted(relay.ledger) == relay.owed(0)
+
+
+def name_block(ledger: Ledger, number: int, name: str) -> None:
+    with ledger.store.write() as session:
+        header = session.get_one(Header, number)
+        header.hash = name
+        session.add(header)

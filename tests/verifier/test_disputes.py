@@ -12,10 +12,12 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
+from contracts.chain import ContractRejected, send
 from contracts.draw import common_segment
 from contracts.faults import witness_of
 from contracts.messages import AppealRuling, BisectionMove, StepOpening, VerifierFault, WorkReveal, WorkWitness
 from contracts.run_config import RunConfig
+from ledger import appeals as ledger_appeals
 from ledger import journal
 from tests.world import ACCEPT, REJECT, World, accepted, check_refused, hexed, octets
 from trainer import cheats
@@ -319,6 +321,44 @@ def test_who_lets_its_time_run_out_loses(court: Court) -> None:
     assert (late["state"], late["silent"]) == ("panel", appeal["respondent"])
     panel = next(v for v in world.verifiers if v.address != appeal["respondent"])
     assert appeals.judge(court.case(proof, panel), late, world.corpus) is True
+
+
+def test_a_move_that_comes_while_the_lapse_waits_for_its_turn_counts(
+    court: Court, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proof, world = court.commit(), court.world
+    void(court, proof)
+    appeal = court.appeal(proof)
+    Defence(world.api_client(world.nodes[0]), proof, world.corpus).answer(appeal, lambda _line: None)
+    respondent = next(v for v in world.verifiers if v.address == appeal["respondent"])
+    move = BisectionMove(octets(proof), respondent.address, appeal["middle"], b"f" * 32, world.deadline(10_000))
+    is_late, asked = ledger_appeals._is_late, list[bool]()
+
+    def moves_at_last(*about: Any) -> bool:
+        asked.append(is_late(*about))
+        if len(asked) == 1:
+            accepted(world.post("/appeals/moves", move, respondent))
+        return asked[-1]
+
+    monkeypatch.setattr(ledger_appeals, "_is_late", moves_at_last)
+    world.clock.now += int(world.run_view()["manifest"]["phaseSeconds"]) + 1
+    world.step()
+    assert asked == [True, False]
+    assert (world.get(f"/appeals/{proof}")["state"], world.log("appeal-lapsed")) == ("bisecting", [])
+
+
+def test_the_bond_of_an_appeal_on_which_nobody_rules_comes_back(court: Court) -> None:
+    proof, world = court.commit(), court.world
+    void(court, proof)
+    node, registry = world.nodes[0], world.ledger.chain.registry
+    court.appeal(proof)
+    call = registry.lapse_appeal(octets(proof), node.address)
+    with pytest.raises(ContractRejected, match="AppealOpen"):
+        send(world.place.w3, world.operator, call)
+    world.wait(registry.dispute_limit())
+    before = world.place.w3.eth.get_balance(node.address)
+    send(world.place.w3, world.operator, call)
+    assert world.place.w3.eth.get_balance(node.address) - before == world.place.params.bond
 
 
 def test_moves_of_strangers_of_other_steps_and_second_thoughts_are_refused(court: Court) -> None:

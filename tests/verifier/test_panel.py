@@ -165,13 +165,17 @@ def test_a_stage_starts_from_its_own_rows(app: VerifierApp, examined: Examinatio
     assert second.outcome() is None
 
 
-def test_it_starts_when_all_boundaries_are_open_or_the_time_is_over() -> None:
+def test_it_starts_when_all_boundaries_are_open_or_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = Examination(PROOF, (3, 8), 10, attempts=2)
     opened = list(boundaries_to_open((3, 8), 10))
     assert begun.ready_to_start({"opened": opened, "opening_deadline": None})
     for late in (None, time.time() + 60):
         assert not begun.ready_to_start({"opened": opened[1:], "opening_deadline": late})
-    assert begun.ready_to_start({"opened": opened[1:], "opening_deadline": time.time() - 1})
+    over = {"opened": opened[1:], "opening_deadline": time.time() - 1}
+    assert not begun.ready_to_start(over), "a server that was away gives more time in a moment"
+    assert not begun.ready_to_start({"opened": opened[1:], "opening_deadline": time.time() + 100})
+    monkeypatch.setattr("verifier.panel.SECOND_LOOK_SECONDS", 0.0)
+    assert begun.ready_to_start(over)
 
 
 def test_a_message_that_another_worker_had_taken_is_not_run(app: VerifierApp) -> None:

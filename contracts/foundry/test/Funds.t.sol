@@ -5,9 +5,29 @@ import {CapitalPool} from "commonweight/CapitalPool.sol";
 import {ModelToken} from "commonweight/ModelToken.sol";
 import {RevenueSplitter} from "commonweight/RevenueSplitter.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Coin} from "../src/Coin.sol";
 import {Cheats} from "./Cheats.sol";
 import {FundsHandler} from "./FundsHandler.sol";
 import {Genesis} from "./Genesis.sol";
+
+/// @title The same coins under a second address, as some currencies have it
+contract Alias is Cheats {
+    Coin private immutable _coin;
+
+    constructor(Coin coin) {
+        _coin = coin;
+    }
+
+    function balanceOf(address account) external view returns (uint256) {
+        return _coin.balanceOf(account);
+    }
+
+    function transfer(address to, uint256 amount) external returns (bool) {
+        vm.prank(msg.sender);
+        return _coin.transfer(to, amount);
+    }
+}
 
 /// @title What holds of a funding round's and a splitter's coins after every step of every history
 contract FundsInvariants is Cheats {
@@ -164,6 +184,45 @@ contract FundsTest is Genesis {
         _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.AlreadyReleased.selector);
         vm.assertEq(coin.balanceOf(ALICE), paid * one / (one + two), "Alice has the share of the snapshot");
         vm.assertEq(coin.balanceOf(BOB), paid * two / (one + two), "Bob has his");
+    }
+
+    /// @notice Equal holders of as many equal distributions have whole units in the end, and get them.
+    function testFuzz_a_whole_unit_that_was_earned_is_paid(uint256 holders, uint256 each, uint256 paid) external {
+        holders = _between(holders, 1, 12);
+        each = _between(each, 1, BUDGET / 20);
+        paid = _between(paid, 1, type(uint96).max);
+        for (uint256 i = 0; i < holders; ++i) token.mint(bytes32(i), address(uint160(0xB0B0000 + i)), each);
+        _wait(SNAPSHOT_AGE);
+        uint256[] memory ids = new uint256[](holders);
+        for (uint256 i = 0; i < holders; ++i) ids[i] = _distribute(paid);
+        splitter.release(ids[0], address(uint160(0xB0B0000)));
+        for (uint256 i = 0; i < holders; ++i) {
+            address holder = address(uint160(0xB0B0000 + i));
+            splitter.releaseMany(ids, holder); // what somebody released before is passed over
+            vm.assertEq(coin.balanceOf(holder), paid, "a share of each distribution makes one whole");
+        }
+        vm.assertEq(splitter.heldOf(coin), 0, "nothing is left behind");
+    }
+
+    /// @notice New money pays no old shares: what a currency took away is missed before more comes in.
+    function test_where_a_currency_took_coins_away_nothing_more_is_taken() external {
+        token.mint("one", ALICE, 10);
+        _wait(SNAPSHOT_AGE);
+        _distribute(100);
+        vm.prank(address(splitter));
+        coin.transfer(BOB, 1);
+        coin.print(address(this), 5);
+        coin.approve(address(splitter), 5);
+        bytes memory call = abi.encodeCall(splitter.distribute, (coin, 5));
+        _refuse(address(this), address(splitter), 0, call, RevenueSplitter.BalanceMissing.selector);
+    }
+
+    /// @notice Deposits do not leave under a second address of their currency.
+    function testFuzz_deposits_stay_though_the_currency_has_a_second_address(uint256 amount) external {
+        _deposit(ALICE, _between(amount, 1, HARD_CAP));
+        IERC20 second = IERC20(address(new Alias(coin)));
+        bytes memory call = abi.encodeCall(pool.recoverSurplus, (second));
+        _refuse(BOB, address(pool), 0, call, CapitalPool.BalanceMissing.selector);
     }
 
     /// @notice Votes lent to somebody else carry no revenue with them.

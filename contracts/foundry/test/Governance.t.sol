@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
+import {ModelGovernor} from "commonweight/ModelGovernor.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {ModelTimelock} from "commonweight/ModelTimelock.sol";
 import {Cheats, Vm} from "./Cheats.sol";
@@ -135,10 +136,19 @@ contract GovernanceInvariants is Cheats {
     }
 }
 
+/// @title A holder whose signature check takes all the gas there is
+contract Burner {
+    function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
+        while (true) {}
+        return 0;
+    }
+}
+
 /// @title Votes while few tokens exist
 contract FirstVotesTest is Genesis {
     address private constant ALICE = address(0xA11CE);
     address private constant BOB = address(0xB0B);
+    uint256 private constant CAROLS_KEY = 0xCA401;
 
     function setUp() external {
         _deploy(new ModelRegistry(), "Young", 2);
@@ -182,6 +192,33 @@ contract FirstVotesTest is Genesis {
         governor.castVote(id, 0);
         _wait(VOTING_PERIOD);
         vm.assertTrue(governor.state(id) == IGovernor.ProposalState.Defeated, "the others have their say");
+    }
+
+    /// @notice A ballot that burns its gas is refused alone, wherever it stands in the batch.
+    function testFuzz_a_ballot_that_burns_its_gas_does_not_stop_the_rest(uint256 place) external {
+        address carol = vm.addr(CAROLS_KEY);
+        token.mint("alice", ALICE, PROPOSAL_THRESHOLD);
+        token.mint("carol", carol, 77);
+        _wait(1);
+        uint256 id = _proposeOfAlice();
+        _wait(VOTING_DELAY + 1);
+        ModelGovernor.Ballot[] memory ballots = new ModelGovernor.Ballot[](20);
+        address burner = address(new Burner());
+        for (uint256 i = 0; i < ballots.length; ++i) ballots[i] = ModelGovernor.Ballot(id, 1, burner, "");
+        bytes32 content = keccak256(abi.encode(governor.BALLOT_TYPEHASH(), id, 1, carol, uint256(uint192(id)) << 64));
+        ballots[place % 20] =
+            ModelGovernor.Ballot(id, 1, carol, _sign(CAROLS_KEY, _typedDigest(address(governor), "Young", content)));
+        governor.relayVotes{gas: 10_000_000}(ballots);
+        (, uint256 votes,) = governor.proposalVotes(id);
+        vm.assertEq(votes, 77, "Carol's ballot counts");
+    }
+
+    /// @notice Nobody has a ballot refused by giving it too little gas.
+    function test_a_ballot_without_its_gas_takes_all_back() external {
+        ModelGovernor.Ballot[] memory ballots = new ModelGovernor.Ballot[](1);
+        bytes memory call = abi.encodeCall(governor.relayVotes, (ballots));
+        (bool done, bytes memory answer) = address(governor).call{gas: governor.BALLOT_GAS()}(call);
+        vm.assertTrue(!done && bytes4(answer) == ModelGovernor.BallotGasMissing.selector, "is not tried");
     }
 
     function _voteOfAlice() private returns (IGovernor.ProposalState) {

@@ -42,6 +42,7 @@ contract StakesHandler is Genesis {
     struct OpenAppeal {
         bytes32 proof;
         address appellant;
+        uint256 openedAt;
     }
 
     OpenAppeal[] private _appeals;
@@ -86,11 +87,10 @@ contract StakesHandler is Genesis {
         registry.admit(verifier);
     }
 
-    /// @notice Who was removed long enough ago gets its stake, once; anybody else nothing.
+    /// @notice Who was removed long enough ago, and signed no open root, gets its stake, once; anybody else nothing.
     function unstake(uint256 seed) external {
         address verifier = _verifier(seed);
-        bool open = registry.epochOf(registry.finalizedEpochs() + 1).status != VerifierRegistry.Status.None;
-        if (registry.isVerifier(verifier) || _now() < removedAt[verifier] + 2 * WINDOW || open) {
+        if (registry.isVerifier(verifier) || _now() < removedAt[verifier] + 2 * WINDOW || _signed(verifier)) {
             bytes memory call = abi.encodeCall(registry.unstake, ());
             _refuse(verifier, address(registry), 0, call, VerifierRegistry.StakeLocked.selector);
             return;
@@ -208,15 +208,15 @@ contract StakesHandler is Genesis {
         vm.deal(first.appellant, BOND);
         bytes memory again = abi.encodeCall(registry.openAppeal, (first.proof));
         _refuse(first.appellant, address(registry), BOND, again, VerifierRegistry.AppealKnown.selector);
-        (bool opened,,) = registry.appealOf(first.proof, _person(seed));
-        if (!opened) _openAppeal(first.proof, _person(seed));
+        (uint64 openedAt,,) = registry.appealOf(first.proof, _person(seed));
+        if (openedAt == 0) _openAppeal(first.proof, _person(seed));
     }
 
     function _openAppeal(bytes32 proof, address appellant) private {
         vm.deal(appellant, BOND);
         vm.prank(appellant);
         registry.openAppeal{value: BOND}(proof);
-        _appeals.push(OpenAppeal(proof, appellant));
+        _appeals.push(OpenAppeal(proof, appellant, _now()));
         openBonds += BOND;
     }
 
@@ -236,6 +236,24 @@ contract StakesHandler is Genesis {
         _paid(upheld ? appellant : respondent, BOND + (upheld ? _slash(respondent) : 0));
         bytes memory again = abi.encodeCall(registry.decideAppeal, (ruling, signatures));
         _refuse(appellant, address(registry), 0, again, VerifierRegistry.AppealNotOpen.selector);
+    }
+
+    /// @notice Nobody ruled: the appellant has its bond back, once, and nobody is slashed.
+    function lapseAppeal(uint256 seed) external {
+        if (_appeals.length == 0) return;
+        OpenAppeal memory one = _appeals[_appeals.length - 1];
+        bytes memory call = abi.encodeCall(registry.lapseAppeal, (one.proof, one.appellant));
+        if (_now() < one.openedAt + DISPUTE_LIMIT) {
+            _refuse(_person(seed), address(registry), 0, call, VerifierRegistry.AppealOpen.selector);
+            if (seed % 4 > 0) return;
+            vm.warp(one.openedAt + DISPUTE_LIMIT);
+        }
+        _appeals.pop();
+        vm.prank(_person(seed));
+        registry.lapseAppeal(one.proof, one.appellant);
+        openBonds -= BOND;
+        _paid(one.appellant, BOND);
+        _refuse(_person(seed), address(registry), 0, call, VerifierRegistry.AppealNotOpen.selector);
     }
 
     // ---- nodes
@@ -266,6 +284,8 @@ contract StakesHandler is Genesis {
         if (withdrawingOf[node] == 0) return;
         bytes memory call = abi.encodeCall(registry.withdrawNodeStake, (node));
         if (node == address(stubborn)) stubborn.setWilling(true);
+        bytes memory nowhere = abi.encodeCall(registry.withdrawNodeStake, (address(0)));
+        _refuse(node, address(registry), 0, nowhere, NodeStakes.ReceiverMissing.selector);
         if (_now() < availableAt[node]) {
             _refuse(node, address(registry), 0, call, NodeStakes.NodeWithdrawalLocked.selector);
             vm.warp(availableAt[node]);
@@ -338,6 +358,13 @@ contract StakesHandler is Genesis {
 
     function _coinsOfSigners() private view returns (uint256 sum) {
         for (uint256 i = 0; i < _signers.length; ++i) sum += _signers[i].balance;
+    }
+
+    function _signed(address verifier) private view returns (bool) {
+        for (uint256 i = 0; i < _signers.length; ++i) {
+            if (_signers[i] == verifier) return true;
+        }
+        return false;
     }
 
     function _verifier(uint256 seed) private view returns (address) {
