@@ -234,7 +234,7 @@ def _decide(
     signatures = {name: "0x" + text.hex() for name, text in sorted(signed.items())}
     log.append(
         session, "appeal-decided", proof=row.proof, message=to_json(message), signatures=signatures,
-        decided_round=row.decided_round,
+        decided_round=row.decided_round, account=require_proof(session, row.proof).payout,
     )  # fmt: skip
     if message.upheld:
         _restore(ledger, session, row)

@@ -2,7 +2,8 @@
 
 Blocks that are not final yet are followed by hash and parent in ledger/tip.py. When the final block is one of them, its
 chain of parents leads to the cursor, and what was read there is credited. An indexer that is further behind reads final
-blocks by range.
+blocks one by one by their hash, which a node that lags behind refuses; by range, where it would answer with what it
+has, only blocks so old that no node lacks them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from hexbytes import HexBytes
 from sqlmodel import Session, col, delete, select
 from web3 import Web3
 from web3.contract.contract import ContractEvent
-from web3.exceptions import BlockNotFound
+from web3.exceptions import BlockNotFound, Web3RPCError
 
 from contracts.chain import contract_at
 from contracts.verifier_registry import SET_EVENTS
@@ -34,6 +35,8 @@ FOLLOWED: dict[str, tuple[str, ...]] = {
     "ModelGovernor": ("ProposalCreated", "VoteCast", "ProposalExecuted"),
 }  # fmt: skip
 BATCH = 500
+OLD = 1_000
+"""Blocks behind the final one from which a node that answers at all has everything."""
 NAME = "final"
 logger = logging.getLogger(__name__)
 
@@ -55,9 +58,12 @@ def follow(ledger: Ledger) -> None:
         _credit(ledger, cursor, tracked.number, tracked.hash, None)
         return
     first = cursor.block + 1 if cursor else ledger.chain.registry.created(ledger.chain.deployment.block)
-    last = min(int(final["number"]), first + BATCH - 1)
-    if last >= first:
+    last, old = min(int(final["number"]), first + BATCH - 1), int(final["number"]) - OLD
+    if first <= old:
+        last = min(last, old)
         _credit(ledger, cursor, last, *_range(ledger, cursor, first, last))
+    elif last >= first and (seen := _each(ledger, cursor, first, last)) is not None:
+        _credit(ledger, cursor, last, *seen)
 
 
 def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
@@ -95,6 +101,23 @@ def _is_kept(ledger: Ledger, cursor: Cursor) -> bool:
     if now != cursor.hash:
         raise FinalityViolated(f"block {cursor.block} was final as {cursor.hash} and is {now} now")
     return True
+
+
+def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[str, list[ChainEvent]] | None:
+    """The same block by block, each by its hash; None where a node lacks one. Raises FinalityViolated."""
+    before, found = cursor.hash if cursor is not None else None, list[ChainEvent]()
+    for number in range(first, last + 1):
+        try:
+            block = cast(dict[str, Any], ledger.chain.w3.eth.get_block(number))
+            found += read(ledger, {"blockHash": _hex(block["hash"])})
+        except (BlockNotFound, Web3RPCError) as error:
+            logger.warning("the chain's node lacks block %d, which is final: waiting for it (%s)", number, error)
+            return None
+        if before is not None and _hex(block["parentHash"]) != before:
+            raise FinalityViolated(f"block {number} does not continue block {number - 1}, which was final as {before}")
+        before = _hex(block["hash"])
+    reach("indexer.read")
+    return str(before), found
 
 
 def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[str, list[ChainEvent]]:

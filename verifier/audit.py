@@ -285,6 +285,8 @@ class LogAudit:
         _require("0x" + ruling.proof.hex() == entry["proof"], "ruling on another proof")
         appellant = to_checksum_address(ruling.appellant)
         _require(appellant == to_checksum_address(proof.message.node), "ruling for another appellant than the node")
+        payout = self._payouts["0x" + proof.message.run.hex(), appellant]
+        _require(entry["account"] == payout, "restored to another address than the node's")
         respondent = to_checksum_address(ruling.respondent)
         for name, signature in entry["signatures"].items():
             require_signer(ruling, self.authority.registry_domain, bytes.fromhex(signature[2:]), name)

@@ -140,6 +140,7 @@ def _decided(
     paid_rounds = range(closing["first_round"], closing["last_round"] + 1)
     if said["kind"] == "appeal-decided":
         _require(before is not None and before.startswith("voided"), "an appeal on a proof that was not voided")
+        _require_own(receipt, said)
         if not said["message"]["upheld"]:
             return f"{before}, appeal dismissed"
         _require(said["decided_round"] in paid_rounds, "a proof was restored in rounds that another epoch pays")
@@ -147,11 +148,15 @@ def _decided(
     _require(before is None, "a proof is decided twice")
     if said["kind"] == "proof-voided":
         return f"voided for {said['reason']}"
-    mine = said["account"].lower() == receipt.account.lower()
-    _require(mine, f"proof {said['proof']} is credited to {said['account']}, not to {receipt.account}")
+    _require_own(receipt, said)
     _require(said["work"] == proof.tokens, "a proof is credited with other work than it names")
     _require(proof.round in paid_rounds, "a proof is of rounds that another epoch pays")
     return "posted"
+
+
+def _require_own(receipt: Receipt, said: dict[str, Any]) -> None:
+    mine = said["account"].lower() == receipt.account.lower()
+    _require(mine, f"proof {said['proof']} is credited to {said['account']}, not to {receipt.account}")
 
 
 def _check_payouts(receipt: Receipt, epoch: EpochRoot, found: Findings) -> None:

@@ -34,7 +34,8 @@ class Derived:
 
     `transfers`: (book, debit, credit, amount, pending) by id; `ends`: outcome by transfer; `payouts`: (account, kind,
     amount, leaf) by (epoch, index); `epochs`: what an Epoch row holds of them, by number; `rounds`: what a Round row
-    opened with, by (run, number).
+    opened with, by (run, number); `contributions`: (kind, author, weight,
+    place in the log) by (run, subject); `appeals`: (state, round that pays) of those that are decided, by proof.
     """
 
     def __init__(self, chain_id: int, distributor: str) -> None:
@@ -43,6 +44,9 @@ class Derived:
         self.payouts: dict[tuple[int, int], tuple[str, int, int, str]] = {}
         self.epochs: dict[int, tuple[Any, ...]] = {}
         self.rounds: dict[tuple[str, int], tuple[Any, ...]] = {}
+        self.contributions: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self.appeals: dict[str, tuple[str, int]] = {}
+        self._manifests: dict[str, Any] = {}
         self._chain_id, self._distributor = chain_id, distributor
         self._lines: dict[str, tuple[str, int]] = {}
         self._runs: dict[str, RunConfig] = {}
@@ -73,6 +77,7 @@ class Derived:
     def _run(self, _index: int, entry: Entry) -> None:
         self._runs[entry["run"]] = RunConfig.from_json(entry["config"])
         self._emissions[entry["run"]] = int(entry["message"]["emission"])
+        self._manifests[entry["run"]] = entry["message"]
 
     def _node(self, _index: int, entry: Entry) -> None:
         said = entry["message"]
@@ -102,6 +107,8 @@ class Derived:
         self.ends[entry["proof"]] = "voided"
 
     def _appeal(self, _index: int, entry: Entry) -> None:
+        state = "upheld" if entry["message"]["upheld"] else "dismissed"
+        self.appeals[entry["proof"]] = (state, int(entry["decided_round"]))
         if entry["message"]["upheld"]:
             if self.ends[entry["proof"]] != "voided":
                 raise ValueError(f"an appeal restores {entry['proof']}, which was not voided")
@@ -109,11 +116,12 @@ class Derived:
             work.paid_in = int(entry["decided_round"])
             self._transfer(f"appeal:{entry['proof']}", "work", f"run:{work.run}", work.payout, work.tokens)
 
-    def _contribution(self, _index: int, entry: Entry) -> None:
+    def _contribution(self, index: int, entry: Entry) -> None:
         message = from_json(CONTRIBUTIONS[entry["contribution"]], entry["message"])
         kind, author = kind_of(message), str(to_checksum_address(message.author))
         given = self._given[entry["run"]].setdefault(kind, {})
         given[author.lower()] = given.get(author.lower(), 0) + message.weight
+        self.contributions[entry["run"], subject_of(message)] = (int(kind), author, message.weight, index)
         key = f"contribution:{entry['run']}:{subject_of(message)}"
         self._transfer(key, kind.name.lower(), f"run:{entry['run']}", author, message.weight)
 
@@ -134,6 +142,10 @@ class Derived:
             self._transfer(f"owed:{key}", "units", f"emission:{number}", f"owed:{account}", line.amount)
         root, total = "0x" + PayoutTree.of(leaves).root.hex(), sum(line.amount for line in due)
         self.epochs[number] = (run, first, last, root, total, len(due), index + 1, int(entry["deadline"]))
+
+    def runs(self) -> dict[str, tuple[Any, ...]]:
+        """(manifest, configuration) by run, after the decisions so far."""
+        return {run: (self._manifests[run], config.to_json()) for run, config in self._runs.items()}
 
     def proofs(self) -> dict[str, tuple[Any, ...]]:
         """(run, round, payout, tokens, state) by proof, as the next epoch would pay it."""

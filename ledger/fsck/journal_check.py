@@ -12,7 +12,19 @@ from ledger import journal, panels
 from ledger.fsck.derived import Derived
 from ledger.fsck.finding import Finding, differences
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, Epoch, LogEntry, PayoutRow, Proof, Resolution, Round, Transfer
+from ledger.tables import (
+    AppealRow,
+    ChainEvent,
+    ContributionRow,
+    Epoch,
+    LogEntry,
+    PayoutRow,
+    Proof,
+    Resolution,
+    Round,
+    Run,
+    Transfer,
+)
 
 BATCH = 2_000
 BOOKS = ("work", "code", "data", "units")
@@ -31,6 +43,7 @@ def check_journal(ledger: Ledger, session: Session) -> Iterator[Finding]:
     for event in session.exec(minted):
         derived.mint(str(event.arguments["receipt"]))
     yield from _compare(session, derived)
+    yield from _compare_grounds(session, derived)
     yield from _check_rounds(session, derived)
     yield from _balance(session)
 
@@ -55,6 +68,20 @@ def _compare(session: Session, derived: Derived) -> Iterator[Finding]:
         for row in session.exec(select(Epoch))
     }  # fmt: skip
     yield from differences("epoch", derived.epochs, epochs, "the log")
+
+
+def _compare_grounds(session: Session, derived: Derived) -> Iterator[Finding]:
+    """What the next epoch will be computed from."""
+    runs = {row.id: (row.manifest, row.config) for row in session.exec(select(Run))}
+    yield from differences("run", derived.runs(), runs, "the log")
+    contributions = {
+        (row.run, row.subject): (row.kind, row.author, row.weight, row.log_index)
+        for row in session.exec(select(ContributionRow))
+    }
+    yield from differences("contribution", derived.contributions, contributions, "the log")
+    decided = select(AppealRow).where(col(AppealRow.decided_round).is_not(None))
+    appeals = {row.proof: (row.state, row.decided_round) for row in session.exec(decided)}
+    yield from differences("appeal", derived.appeals, appeals, "the log")
 
 
 def _check_rounds(session: Session, derived: Derived) -> Iterator[Finding]:

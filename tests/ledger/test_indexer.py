@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
 from sqlmodel import col, select
 from web3.contract.contract import ContractFunction
+from web3.exceptions import Web3RPCError
 
 from contracts.chain import contract_at, send
 from contracts.deploy import deploy_model
@@ -65,8 +67,10 @@ def test_each_block_is_read_once(alone: World) -> None:
     assert [(e.block, e.log_index) for e in events(alone)] == before
 
 
-def test_many_blocks_are_read_in_batches(alone: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("old", [-1_000, 3, indexer.OLD], ids=["by range", "both", "one by one"])
+def test_many_blocks_are_read_in_batches(alone: World, monkeypatch: pytest.MonkeyPatch, old: int) -> None:
     monkeypatch.setattr(indexer, "BATCH", 4)
+    monkeypatch.setattr(indexer, "OLD", old)
     propose_epoch(alone)
     alone.mine(9)
     seen = []
@@ -77,6 +81,31 @@ def test_many_blocks_are_read_in_batches(alone: World, monkeypatch: pytest.Monke
     assert max(steps) <= 4
     assert seen[-1] == alone.ledger.chain.head()
     assert len(events(alone, "EpochProposed")) == 1
+
+
+def test_a_node_that_lags_behind_is_waited_for(alone: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One node told what is final, the next one, which has not got that far, is asked for the events."""
+    fresh = World(alone.folder / "second", alone.place)
+    alone.start().play_round()
+    indexer.follow(fresh.ledger)
+    eth, known = fresh.ledger.chain.w3.eth, cursor(fresh).block
+    for verifier in alone.verifiers[:2]:
+        accepted(alone.post_epoch(verifier))
+    alone.step(2)
+    real = eth.get_logs
+
+    def behind(query: Any) -> Any:
+        if "blockHash" in query and int(eth.get_block(query["blockHash"])["number"]) > known:
+            raise Web3RPCError("unknown block")
+        return [entry for entry in real(query) if entry["blockNumber"] <= known]
+
+    monkeypatch.setattr(eth, "get_logs", behind)
+    indexer.follow(fresh.ledger)
+    assert cursor(fresh).block == known
+    monkeypatch.undo()
+    indexer.follow(fresh.ledger)
+    assert cursor(fresh).block == fresh.ledger.chain.head() > known
+    assert len(events(fresh, "EpochProposed")) == 1
 
 
 def test_two_indexers_at_once_read_as_one(alone: World) -> None:

@@ -183,7 +183,9 @@ def _of(kind: str, **fields: Any) -> Callable[[Body], Body]:
     return lambda entry: {**entry, **fields} if entry["kind"] == kind else entry
 
 
-def _appealed(upheld: bool, decided_round: int = 1, voided: bool = True) -> Callable[[Body], Body | list[Body]]:
+def _appealed(
+    upheld: bool, decided_round: int = 1, voided: bool = True, account: str = ""
+) -> Callable[[Body], Body | list[Body]]:
     """The proof was voided, and an appeal was decided about it."""
 
     def change(entry: Body) -> Body | list[Body]:
@@ -191,7 +193,8 @@ def _appealed(upheld: bool, decided_round: int = 1, voided: bool = True) -> Call
             return entry
         void = {"kind": "proof-voided", "proof": entry["proof"], "reason": "replay-mismatch"}
         ruling = {"kind": "appeal-decided", "proof": entry["proof"], "message": {"upheld": upheld}}
-        return [*([void] if voided else []), {**ruling, "decided_round": decided_round}]
+        restored = {"decided_round": decided_round, "account": account or entry["account"]}
+        return [*([void] if voided else []), ruling | restored]
 
     return change
 
@@ -273,6 +276,7 @@ LIES: dict[str, tuple[str, Change]] = {
     "of another run": ("receipt-work-differs", _forge_log(_of("epoch-closed", run=OTHER))),
     "another proof's posting": ("receipt-work-differs", _forge_log(_of("proof-posted", proof=OTHER))),
     "restored in another epoch's rounds": ("receipt-work-differs", _forge_log(_appealed(True, 2))),
+    "another node's restored work": ("receipt-work-differs", _forge_log(_appealed(True, account=OTHER[:42]))),
     "an appeal on what was not voided": ("receipt-work-differs", _forge_log(_appealed(True, voided=False))),
     "decided twice": ("receipt-work-differs", _forge_log(lambda e: [e, e] if e["kind"] == "proof-posted" else e)),
     "an entry that says nothing": ("receipt-malformed", _forge_log(_of("proof-posted", account=None))),

@@ -21,7 +21,9 @@ from ledger.fsck.finding import Finding
 from ledger.seals import SealedRow
 from ledger.service import Ledger
 from ledger.tables import (
+    AppealRow,
     ChainEvent,
+    ContributionRow,
     Cursor,
     DecisionRow,
     Epoch,
@@ -31,6 +33,7 @@ from ledger.tables import (
     Proof,
     Resolution,
     Round,
+    Run,
     Transfer,
 )
 from tests.databases import copied_store, fresh_database
@@ -121,6 +124,29 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
     ),
     "mint-forgotten": (lambda s: s.delete(first(s, ChainEvent, name="Minted")), "chainevent"),
     "decision-made-up": (lambda s: s.add(DecisionRow(sequence=9, key="rounds", value="1", block=1)), "decision"),
+    "run-of-a-higher-emission": (
+        lambda s: edit(run := first(s, Run), manifest=run.manifest | {"emission": "999000"})(s), "run",
+    ),
+    "run-of-other-rules": (
+        lambda s: edit(run := first(s, Run), config=run.config.replace('"clip":"1"', '"clip":"2"'))(s), "run",
+    ),
+    "contribution-made-up": (
+        lambda s: s.add(
+            ContributionRow(
+                run=first(s, Run).id, subject="0x01", kind=1, author=OTHER, weight=5, message="0x02", log_index=0
+            )
+        ),
+        "contribution",
+    ),
+    "appeal-made-up": (
+        lambda s: s.add(
+            AppealRow(
+                proof=first(s, Proof).id, run=first(s, Run).id, appellant=OTHER, respondent=OTHER, segment=0, agreed=0,
+                disputed=1, state="upheld", since=1, deadline=1, decided_round=1,
+            )
+        ),
+        "appeal",
+    ),
     "transfer-made-up": (
         lambda s: s.add(
             Transfer(id="free", book="units", debit="emission:1", credit="owed:me", amount=5, pending=False, made=1)
