@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LONGEST_PAUSE, MAX_DOUBLINGS = 86_400, 30
+
 
 @dataclass(frozen=True)
 class RelayRules:
@@ -21,5 +23,6 @@ class RelayRules:
     lease_seconds: int = 10
 
     def pause(self, tries: int) -> int:
-        """Seconds from failed try number `tries` to the next."""
-        return self.backoff_seconds * int(2 ** max(0, tries - 1))
+        """Seconds from failed try number `tries` to the next, at most a day."""
+        doublings = min(max(0, tries - 1), MAX_DOUBLINGS)
+        return min(LONGEST_PAUSE, self.backoff_seconds << doublings)
