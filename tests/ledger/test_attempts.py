@@ -10,6 +10,7 @@ import pytest
 from ledger import fees, leases, outbox
 from ledger.crash_points import Crashed, armed
 from ledger.errors import LeaseLost
+from ledger.relay_rules import RelayRules
 from tests.ledger.relay import RULES, Relay, at_once
 from tests.paid_epoch import PaidEpoch
 
@@ -267,3 +268,8 @@ def test_a_failure_on_the_way_back_pays_once_too(relay: Relay, point: str) -> No
         for _ in range(2):
             relay.mine(1 + 2 * relay.anvil.slots)
     assert (relay.row.state, relay.supply) == ("final", relay.owed(0))
+
+
+def test_pauses_double_up_to_a_day() -> None:
+    rules = RelayRules(backoff_seconds=15, attempts=1_000)
+    assert [rules.pause(tries) for tries in (1, 2, 8, 1_000)] == [15, 30, 1_920, 86_400]
