@@ -151,9 +151,13 @@ class Devnet:
     def _estimate_gas(self, call: Mapping[str, Any], tag: Any = "latest", *_: Any) -> str:
         computation = self._execute(call, tag, GAS_LIMIT)
         wire.raise_if_reverted(computation)
-        used = int(computation.get_gas_used()) + 21_000 + 16 * len(wire.octets(call.get("data") or call.get("input")))
+        intrinsic = 21_000 + 16 * len(wire.octets(call.get("data") or call.get("input")))
+        used = int(computation.get_gas_used()) + intrinsic
         # calls pass on 63/64 of their gas and refunds come last: a quarter and a half more covers both
-        return hex(min(used * 3 // 2 + (2_000_000 if not call.get("to") else 30_000), GAS_LIMIT))
+        limit = used * 3 // 2 + (2_000_000 if not call.get("to") else 30_000)
+        while limit < GAS_LIMIT and self._execute(call, tag, limit - intrinsic).is_error:
+            limit *= 2  # a contract that asks how much is left wants more than it uses
+        return hex(min(limit, GAS_LIMIT))
 
     def _send_raw(self, raw: str) -> str:
         try:

@@ -126,10 +126,8 @@ def test_dust_is_paid_by_the_distributions_that_follow(earnings: Earnings) -> No
         id_ = earnings.distribute(1)  # a third of a unit for each
         for account in earnings.people:
             paid[account.address] += earnings.pay(id_, account)
-    assert (
-        earnings.splitter.held_of(earnings.money.address) == 3
-    )  # three times a third, rounded down, is just below one
-    assert list(paid.values()) == [0, 0, 0]
+    assert list(paid.values()) == [1, 1, 1]  # three times a third, rounded up, is one and the smallest fraction
+    assert earnings.splitter.held_of(earnings.money.address) == 0
     id_ = earnings.distribute(1)
     for account in earnings.people:
         paid[account.address] += earnings.pay(id_, account)
@@ -158,7 +156,7 @@ def test_no_unit_of_many_distributions_is_lost_or_doubled(earnings: Earnings) ->
         one = splitter.distribution_of(id_)
         for address in owed:
             held = earnings.token.past_balance(address, one.snapshot)
-            owed[address] += (held * one.amount << FRACTION_BITS) // one.supply
+            owed[address] += -(-(held * one.amount << FRACTION_BITS) // one.supply)
     for account in earnings.people:
         snapshots = {id_: splitter.distribution_of(id_).snapshot for id_ in ids}
         shares = [id_ for id_ in ids if earnings.token.past_balance(account.address, snapshots[id_])]
@@ -167,8 +165,8 @@ def test_no_unit_of_many_distributions_is_lost_or_doubled(earnings: Earnings) ->
         assert earnings.money.balance_of(account.address) == owed[account.address] >> FRACTION_BITS
     left = sum(splitter.fraction_of(money, address) for address in owed)
     paid = sum(earnings.money.balance_of(address) for address in owed)
-    lost = (total - paid << FRACTION_BITS) - left
-    assert 0 <= lost <= len(ids) * len(owed), "a release loses less than one fraction"
+    beyond = left - (total - paid << FRACTION_BITS)
+    assert 0 <= beyond <= len(ids) * len(owed), "a release is rounded up by less than one fraction"
     assert splitter.held_of(money) == total - paid == earnings.money.balance_of(splitter.address) <= len(owed)
 
 

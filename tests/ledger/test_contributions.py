@@ -170,7 +170,7 @@ def test_what_one_run_has_credited_no_other_run_of_the_model_credits_again(vouch
     answer = post(vouched, code(vouched))
     assert (answer.status_code, answer.json()["code"], first in answer.json()["detail"]) == (
         409,
-        "already-decided",
+        "already-committed",
         True,
     )
     assert credited(vouched) == []
