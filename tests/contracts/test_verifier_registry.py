@@ -157,27 +157,29 @@ def test_a_decision_falls_on_the_dispute_it_names() -> None:
     world.as_timelock(world.registry.resolve(2, 1, True))
 
 
-def test_a_removed_verifier_has_its_stake_once_two_windows_later_and_with_no_root_open() -> None:
+def test_a_removed_verifier_has_its_stake_once_two_windows_later_and_answers_for_the_root_it_signed() -> None:
     world = World.fresh()
-    leaver, *others = world.verifiers
+    leaver, other, third = world.verifiers
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
     with refused("StakeLocked"):
         send(world.w3, leaver, world.registry.unstake())
+    mine = world.root(world.payouts(2))
+    world.send(world.registry.propose(mine, world.signatures(mine, [leaver, other])))
     world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
     with refused("NotVerifier"):
         send(world.w3, leaver, world.registry.stake(), value=1)
-    root = world.root(world.payouts(2))
-    world.send(world.registry.propose(root, world.signatures(root, others)))
     world.wait(PARAMS.challenge_window)
     with refused("StakeLocked"):  # one window is not enough
         send(world.w3, leaver, world.registry.unstake())
     world.wait(PARAMS.challenge_window)
-    with refused("StakeLocked"):  # a root is open
+    with refused("StakeLocked"):  # the root that it signed is open
         send(world.w3, leaver, world.registry.unstake())
     world.send(world.registry.finalize(2))
+    theirs = world.root(world.payouts(3))
+    world.send(world.registry.propose(theirs, world.signatures(theirs, [other, third])))
     before = world.w3.eth.get_balance(world.registry.address)
-    send(world.w3, leaver, world.registry.unstake())
+    send(world.w3, leaver, world.registry.unstake())  # one that others signed holds it no longer
     assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
     send(world.w3, leaver, world.registry.unstake())  # nothing is left to be paid
     assert world.registry.stake_of(leaver.address) == 0
