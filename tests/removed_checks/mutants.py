@@ -116,8 +116,31 @@ PYTHON: dict[str, Mutant] = {
         ("tests/verifier/test_node_faults.py::test_a_rejected_node_loses_its_stake_once_it_had_time_to_appeal",),
     ),
     "panel: nobody is ever late": Mutant(
-        "ledger/panels.py", "late = row.verifier not in said and ledger.now() > able + patience", "late = False",
+        "ledger/panels.py", "late = row.verifier not in said and ledger.waited(able) > patience", "late = False",
         (f"{PANELS}test_a_late_verifier_is_replaced_and_the_node_gets_new_time_to_open",),
+    ),
+    "indexer: what a lagging node lacks is passed over": Mutant(
+        "ledger/indexer.py", 'found += read(ledger, {"blockHash": _hex(block["hash"])})',
+        'found += read(ledger, {"fromBlock": number, "toBlock": number})',
+        ("tests/ledger/test_indexer.py::test_a_node_that_lags_behind_is_waited_for",),
+    ),
+    "epochs: a round that a vote makes the last is not paid": Mutant(
+        "ledger/rounds.py",
+        "epochs.close_if_due(ledger, session, run)  # the holders may have made a round the last one after it ended",
+        "pass", ("tests/ledger/test_epochs.py::test_a_round_that_a_vote_makes_the_last_one_is_paid",),
+    ),
+    "appeals: a lapse does not look again": Mutant(
+        "ledger/appeals.py", "if not _is_late(ledger, session, row):", "if False:",
+        (f"{DISPUTES}test_a_move_that_comes_while_the_lapse_waits_for_its_turn_counts",),
+    ),
+    "contributions: once in a run only": Mutant(
+        "ledger/contributions.py", "select(ContributionRow).where(ContributionRow.subject == subject)",
+        "select(ContributionRow).where(ContributionRow.subject == subject, ContributionRow.run == run.id)",
+        ("tests/ledger/test_contributions.py::test_what_one_run_has_credited_no_other_run_of_the_model_credits_again",),
+    ),
+    "keeper: an absence counts as others' lateness": Mutant(
+        "ledger/service.py", "return self.now() - max(since, self.absence.ended)", "return self.now() - since",
+        ("tests/ledger/test_keeper.py::test_nobody_is_late_while_the_server_was_away",),
     ),
     "panel: a removed verifier still sits": Mutant(
         "ledger/panels.py", "[name for name in bound if name in admitted]", "list(bound)",
