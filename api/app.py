@@ -17,7 +17,7 @@ from api.growth import LogGrowth
 from api.settings import ServerSettings
 from contracts.chain import connect
 from contracts.deploy import Deployment
-from ledger import keeper
+from ledger import absences, keeper
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
 from ledger.relay_rules import RelayRules
@@ -64,6 +64,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     thread = threading.Thread(target=keeper.run, args=(app.state.ledger, stop), name="keeper", daemon=True)
     app.state.growth = LogGrowth(app.state.ledger)
     watcher = asyncio.create_task(app.state.growth.watch())
+    await asyncio.to_thread(absences.end, app.state.ledger)
     if app.state.settings.keeper:
         thread.start()
     yield

@@ -18,7 +18,7 @@ from contracts.reasons import REJECT, Reason
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry, full_layout
 from contracts.tensorfile import unpack
-from ledger import cosign, journal, log, outbox
+from ledger import absences, cosign, journal, log, outbox
 from ledger.enrolment import require_run, theta_layout
 from ledger.errors import AlreadyDecided, NotFound, NotVerifier, OpeningMismatch, RoundClosed
 from ledger.proofs import require_proof
@@ -142,7 +142,7 @@ def lapse(ledger: Ledger) -> None:
 
 def _is_late(ledger: Ledger, session: Session, row: AppealRow) -> bool:
     patience = int(require_run(session, row.run).manifest["phaseSeconds"])
-    return row.state in MOVING and ledger.waited(row.since) > patience
+    return row.state in MOVING and absences.waited(ledger, session, row.since) > patience
 
 
 def require_appeal(session: Session, proof_id: str) -> AppealRow:

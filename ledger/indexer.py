@@ -62,8 +62,10 @@ def follow(ledger: Ledger) -> None:
     if first <= old:
         last = min(last, old)
         _credit(ledger, cursor, last, *_range(ledger, cursor, first, last))
-    elif last >= first and (seen := _each(ledger, cursor, first, last)) is not None:
-        _credit(ledger, cursor, last, *seen)
+    elif last >= first:
+        read_to, ends, found = _each(ledger, cursor, first, last)
+        if read_to >= first:
+            _credit(ledger, cursor, read_to, ends, found)
 
 
 def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
@@ -103,21 +105,25 @@ def _is_kept(ledger: Ledger, cursor: Cursor) -> bool:
     return True
 
 
-def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[str, list[ChainEvent]] | None:
-    """The same block by block, each by its hash; None where a node lacks one. Raises FinalityViolated."""
+def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[int, str, list[ChainEvent]]:
+    """The last block that was read, its hash, and the events from `first` on, block by block, each by its hash.
+
+    It ends where a node lacks a block. Raises FinalityViolated.
+    """
     before, found = cursor.hash if cursor is not None else None, list[ChainEvent]()
     for number in range(first, last + 1):
         try:
             block = cast(dict[str, Any], ledger.chain.w3.eth.get_block(number))
-            found += read(ledger, {"blockHash": _hex(block["hash"])})
+            events = read(ledger, {"blockHash": _hex(block["hash"])})
         except (BlockNotFound, Web3RPCError) as error:
-            logger.warning("the chain's node lacks block %d, which is final: waiting for it (%s)", number, error)
-            return None
+            logger.warning("the chain's node did not give block %d, which is final; trying again (%s)", number, error)
+            return number - 1, str(before), found
         if before is not None and _hex(block["parentHash"]) != before:
             raise FinalityViolated(f"block {number} does not continue block {number - 1}, which was final as {before}")
         before = _hex(block["hash"])
+        found += events
     reach("indexer.read")
-    return str(before), found
+    return last, str(before), found
 
 
 def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[str, list[ChainEvent]]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 from requests.exceptions import ConnectionError as ChainUnreachable
 from requests.exceptions import Timeout
 
 from ledger import (
+    absences,
     appeals,
     epochs,
     governance,
@@ -23,7 +26,6 @@ from ledger import (
     node_faults,
     outbox,
     panels,
-    proofs,
     rounds,
     tip,
     work_audit,
@@ -45,7 +47,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("rounds", appeals.lapse),
 )
 AWAY_SECONDS = 10
-"""A longer time between two passes is one in which the server was stopped, asleep or cut off, or its clock was set."""
+"""A longer time between two passes is one in which the server was stopped or asleep, or its clock was set."""
 PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
 logger = logging.getLogger(__name__)
 
@@ -61,20 +63,39 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
 
     Who awaits others begins anew when the server comes back: at its start, and after a pass that came late.
     """
-    parts, passed = tuple(only), 0
+    parts, back, since = tuple(only), True, _Moment.of(ledger)
     while not stop.wait(interval):
-        away, passed = abs(ledger.now() - passed) > AWAY_SECONDS, ledger.now()
-        if away:
-            ledger.absence.ended = passed
+        back = back or since.is_long_ago(ledger)
+        began = _Moment.of(ledger)
         mine = {part for part in parts if _guarded(partial(leases.take, ledger, _job(part)), part)}
-        if away and "rounds" in mine:
-            _guarded(partial(proofs.extend_openings, ledger), "proofs")
+        if back and "rounds" in mine and _guarded(partial(absences.end, ledger), "absences"):
+            back = False
         for part, do in STEPS:
             if part in mine:
                 _guarded(partial(do, ledger), do.__module__)
+        back, since = back or began.was_set(ledger), _Moment.of(ledger)
     for part in parts:
         leases.give_up(ledger, _job(part))
     leases.give_up(ledger, outbox.job(ledger))
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """By the wall clock, and by one that nobody sets and that stands while the machine sleeps."""
+
+    wall: int
+    steady: float
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> _Moment:
+        return cls(ledger.now(), time.monotonic())
+
+    def is_long_ago(self, ledger: Ledger) -> bool:
+        return abs(ledger.now() - self.wall) > AWAY_SECONDS
+
+    def was_set(self, ledger: Ledger) -> bool:
+        """Whether the wall clock went otherwise than the steady one since."""
+        return abs(ledger.now() - self.wall - (time.monotonic() - self.steady)) > AWAY_SECONDS
 
 
 def _job(part: str) -> str:

@@ -69,9 +69,12 @@ def check(ledger: Ledger, held: Held) -> None:
 
 
 def keep(ledger: Ledger, held: Held) -> None:
-    """Hold the job for longer, in the midst of what takes long. Raises LeaseLost."""
-    with ledger.store.write() as session:
-        require(ledger, session, held)
+    """Hold the job for longer, in the midst of what takes long; writes only where it ends soon. Raises LeaseLost."""
+    with ledger.store.read() as session:
+        fresh = _is_fresh(ledger, _ours(session.get(LeaseRow, held.name), held))
+    if not fresh:
+        with ledger.store.write() as session:
+            require(ledger, session, held)
 
 
 def give_up(ledger: Ledger, name: str) -> None:

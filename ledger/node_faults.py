@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from contracts.audit_rate import MILLION
 from contracts.faults import COSTS_STAKE
 from contracts.messages import NodeFault
-from ledger import cosign, log, outbox
+from ledger import absences, cosign, log, outbox
 from ledger.enrolment import require_run
 from ledger.errors import BindingMismatch, NotFound, RoundClosed
 from ledger.service import Ledger
@@ -80,4 +80,4 @@ def _is_certain(ledger: Ledger, session: Session, proof: Proof) -> bool:
     if appeal is not None:
         return appeal.state == "dismissed"
     patience = int(require_run(session, proof.run).manifest["phaseSeconds"])
-    return ledger.now() > session.get_one(Resolution, proof.id).made + patience
+    return absences.waited(ledger, session, session.get_one(Resolution, proof.id).made) > patience

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from contracts.draw import panel_order
 from contracts.reasons import UNDECIDED
 from contracts.verifier_registry import SET_EVENTS, VerifierSet
-from ledger import audits, log
+from ledger import absences, audits, log
 from ledger.enrolment import require_run
 from ledger.errors import NotVerifier, TooEarly
 from ledger.service import Ledger
@@ -86,7 +86,7 @@ def fill(ledger: Ledger, session: Session, proof: Proof, said: Mapping[str, int]
     awaited = 0
     for row in sitting:
         able = max(row.since, proof.stage_since, proof.opening_deadline or 0)
-        late = row.verifier not in said and ledger.waited(able) > patience
+        late = row.verifier not in said and absences.waited(ledger, session, able) > patience
         if late or said.get(row.verifier) == UNDECIDED:
             awaited += _vacate(ledger, session, proof, row, "late" if late else "undecided")
         else:

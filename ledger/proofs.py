@@ -260,16 +260,6 @@ def _record(
     _log(session, "proof-submitted", message, commitment.signature, proof=proof, beacon_block=beacon_block)
 
 
-def extend_openings(ledger: Ledger) -> None:
-    """After the server was away: who was to open has all of its time again."""
-    with ledger.store.write() as session:
-        waiting = select(Proof).where(Proof.state == "pending", col(Proof.opening_deadline).is_not(None))
-        for proof in session.exec(waiting):
-            patience = int(require_run(session, proof.run).manifest["phaseSeconds"])
-            proof.opening_deadline = max(proof.opening_deadline or 0, ledger.now() + patience)
-            session.add(proof)
-
-
 def _start_openings(ledger: Ledger, session: Session, row: ChallengeRow, seconds: int) -> None:
     """Every draw starts the node's time anew: nobody can open in time what is asked for after the time is up."""
     proof = require_proof(session, row.proof)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, func, select
@@ -12,12 +13,14 @@ from sqlmodel import Session, col, func, select
 from contracts.draw import data_seed, seed_origin
 from contracts.messages import RunManifest, from_json
 from contracts.run_config import InvalidRunConfig, RunConfig
-from ledger import audits, epochs, log, merges, panels, verdicts
+from ledger import absences, audits, epochs, log, merges, panels, verdicts
 from ledger.enrolment import config_digest
 from ledger.indexer import BATCH
 from ledger.proofs import round_proofs
 from ledger.service import Ledger
 from ledger.tables import Anchor, Cursor, DecisionRow, Node, PanelRow, Participant, Proof, Round, Run
+
+logger = logging.getLogger(__name__)
 
 
 def advance_all(ledger: Ledger) -> None:
@@ -32,6 +35,8 @@ def advance_all(ledger: Ledger) -> None:
                 _advance(ledger, session, session.get_one(Run, run_id), final)
         except Exception as error:
             failures.append(error)
+    for other in failures[1:]:
+        logger.error("a run cannot go on", exc_info=other)
     if failures:
         raise failures[0]
 
@@ -101,9 +106,9 @@ def _block(session: Session, run: Run, final: int) -> int | None:
 def _lapse(ledger: Ledger, session: Session, run: Run, current: Round) -> None:
     lease, patience = int(run.manifest["leaseSeconds"]), int(run.manifest["phaseSeconds"])
     done = {proof.node for proof in round_proofs(session, run.id, current.number)}
-    late = ledger.waited(current.opened) > patience
+    late = absences.waited(ledger, session, current.opened) > patience
     for row in _participants(session, run.id, current.number):
-        silent = ledger.waited(row.seen) > lease
+        silent = absences.waited(ledger, session, row.seen) > lease
         if row.lapsed or row.node in done or not (silent or late):
             continue
         row.lapsed = True

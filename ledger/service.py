@@ -30,18 +30,11 @@ def unix_now() -> int:
     return int(time.time())
 
 
-@dataclass
-class Absence:
-    """When the last time ended in which this server could not be reached, in Unix seconds."""
-
-    ended: int = 0
-
-
 @dataclass(frozen=True)
 class Ledger:
     """One deployment's ledger; `operator` signs tree heads and pays gas, and can do nothing else.
 
-    `holder` is this process's name in leases, `absence` when this process was last not there to be reached.
+    `holder` is this process's name in leases.
     """
 
     store: Store
@@ -51,12 +44,6 @@ class Ledger:
     now: Callable[[], int] = field(default=unix_now)
     relay: RelayRules = field(default_factory=RelayRules)
     holder: str = field(default_factory=new_holder)
-    absence: Absence = field(default_factory=Absence)
-
-    def waited(self, since: int) -> int:
-        """Seconds for which others could have done what is awaited since then: while the server is away, or its clock
-        jumps, nobody can be late."""
-        return self.now() - max(since, self.absence.ended)
 
     def check(
         self, message: Message, signature: bytes, signer: str, domain: Domain | None = None, ahead: int = MAX_AHEAD

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any, cast
 
 from sqlmodel import col, select
@@ -64,11 +65,11 @@ class Sight:
         return found if found["blockHash"].to_0x_hex() == self.hash_of(int(found["blockNumber"])) else None
 
     def sent_by(self, signer: str, nonce: int, after: int, each: Callable[[], None]) -> str | None:
-        """Hash of the transaction that used a nonce, in a final block: found by what the signer had sent by then, else,
-        where the node has no states of then, block by block after block `after`. `each` is called before each block.
+        """Hash of the transaction that used a nonce, in a final block: found by what the signer had sent by then, else
+        (a node may have no states of then) block by block after block `after`. `each` is called before each block.
         """
         found = self._block_of(signer, nonce)
-        for number in range(after + 1, self.final + 1) if found is None else (found,):
+        for number in chain([] if found is None else [found], range(after + 1, self.final + 1)):
             each()
             block = self.chain.w3.eth.get_block(number, full_transactions=True)
             for sent in cast(list[Any], block["transactions"]):

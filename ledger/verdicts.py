@@ -9,7 +9,7 @@ from contracts.errors import BadField
 from contracts.messages import Verdict, to_json
 from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT, UNDECIDED, Reason
 from contracts.run_config import RunConfig
-from ledger import journal, log, panels
+from ledger import absences, journal, log, panels
 from ledger.enrolment import require_run
 from ledger.errors import AlreadyDecided, RoundClosed, TooEarly
 from ledger.proofs import require_proof
@@ -128,7 +128,7 @@ def _await_pledge(ledger: Ledger, session: Session, proof: Proof) -> None:
         proof.accepted_since = ledger.now()
         session.add(proof)
         log.append(session, "pledge-awaited", proof=proof.id)
-    elif ledger.waited(proof.accepted_since) > _patience(session, proof):
+    elif absences.waited(ledger, session, proof.accepted_since) > _patience(session, proof):
         _void(ledger, session, proof, Reason.PLEDGE_WITHHELD, 0, 0)
 
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from contracts.faults import Fault, evidence_of, passed_fakes, proven_fakes, trace_faults, witness_of
 from contracts.messages import VerifierFault, WorkReveal, WorkWitness, to_json
 from contracts.reasons import ACCEPT
-from ledger import cosign, log, outbox, panels
+from ledger import absences, cosign, log, outbox, panels
 from ledger.enrolment import require_run
 from ledger.errors import AlreadyDecided, BindingMismatch, NotFound, NotVerifier, RoundClosed, TooEarly
 from ledger.proofs import require_proof
@@ -112,7 +112,7 @@ def _is_due(ledger: Ledger, session: Session, proof: Proof) -> bool:
     if not _witnesses(session, proof).keys() - _revealed(session, proof).keys():
         return True
     patience = int(require_run(session, proof.run).manifest["phaseSeconds"])
-    return ledger.now() > session.get_one(Resolution, proof.id).made + patience
+    return absences.waited(ledger, session, session.get_one(Resolution, proof.id).made) > patience
 
 
 def _audit(ledger: Ledger, session: Session, proof: Proof, threshold: int) -> None:

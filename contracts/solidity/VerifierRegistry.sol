@@ -366,7 +366,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
 
     /// @notice Appeals once against the voiding of a proof, with the bond as value; the ledger then bisects.
     /// @dev This contract does not know whose proof it is, the verifiers do: they rule on the appeal of its node alone. Who
-    /// is faster with an appeal of his own takes nothing from the node, and has paid a bond for nothing.
+    /// is faster with an appeal of his own takes nothing from the node, and has put up a bond for nothing.
     /// @param proof Digest of the voided proof.
     function openAppeal(bytes32 proof) external payable {
         if (appealOf[proof][msg.sender].openedAt != 0) revert AppealKnown(proof, msg.sender);

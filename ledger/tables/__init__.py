@@ -12,6 +12,7 @@ from ledger.tables.audit import NodeFaultRow as NodeFaultRow
 from ledger.tables.audit import RevealRow as RevealRow
 from ledger.tables.audit import WitnessRow as WitnessRow
 from ledger.tables.audit import WorkAuditRow as WorkAuditRow
+from ledger.tables.chain import AbsenceRow as AbsenceRow
 from ledger.tables.chain import Attempt as Attempt
 from ledger.tables.chain import BallotRow as BallotRow
 from ledger.tables.chain import ChainEvent as ChainEvent

@@ -22,6 +22,15 @@ class LeaseRow(SealedRow, table=True):
     expires: int = large()
 
 
+class AbsenceRow(SealedRow, table=True):
+    """When the server was last away until, in one row (ledger/absences.py)."""
+
+    __tablename__ = "absence"
+
+    name: str = Field(primary_key=True)
+    ended: int = large()
+
+
 class Outgoing(SealedRow, table=True):
     """A call that the relayer owes the chain, and where it stands (states: ledger/outbox.py).
 

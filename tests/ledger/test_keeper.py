@@ -11,14 +11,14 @@ import pytest
 from requests.exceptions import ConnectionError as ChainUnreachable
 from sqlmodel import select
 
-from ledger import keeper, leases
+from ledger import absences, keeper, leases
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
 from ledger.errors import LeaseLost
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.store import Store
-from ledger.tables import LeaseRow, Run
+from ledger.tables import LeaseRow, Proof, Run
 from tests.world import World
 
 pytestmark = pytest.mark.integration
@@ -169,7 +169,8 @@ def test_nobody_is_late_while_the_server_was_away(world: World, monkeypatch: pyt
     seen: list[int] = []
 
     def look(ledger: Ledger) -> None:
-        seen.append(ledger.waited(world.clock.now - 20 * patience))
+        with ledger.store.read() as session:
+            seen.append(absences.waited(ledger, session, world.clock.now - 20 * patience))
         done.set()
 
     monkeypatch.setattr(keeper, "STEPS", (("rounds", keeper.rounds.advance_all), ("rounds", look)))
@@ -180,4 +181,37 @@ def test_nobody_is_late_while_the_server_was_away(world: World, monkeypatch: pyt
     assert world.get(f"/proofs/{proof}")["state"] == "pending"
     world.clock.now += patience + 1
     world.step()
-    assert world.log("node-lapsed"), "the time of a process that was never away does run out"
+    assert world.log("node-lapsed"), "and then it does run out"
+
+
+def test_an_absence_that_a_keeper_saw_is_known_to_the_api_beside_it(world: World) -> None:
+    """Verifiers' time is over when the first verdict comes in: the other seat is not vacated on its account."""
+    world.start()
+    proof = world.commit(world.nodes[0])
+    world.commit(world.nodes[1])
+    world.step()
+    for verifier in world.verifiers[:2]:
+        world.draw(verifier, proof)
+    with world.ledger.store.read() as session:
+        patience = int(session.get_one(Run, world.run).manifest["phaseSeconds"])
+    world.clock.now += 20 * patience
+    absences.end(process(world, "keeper"))
+    world.judge(world.verifiers[0], proof)
+    assert world.log("seat-vacated") == []
+    with world.ledger.store.read() as session:
+        assert session.get_one(Proof, proof).opening_deadline == world.clock.now + patience
+
+
+def test_a_clock_that_is_set_and_a_long_sleep_are_absences(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted(monkeypatch)
+    ended = list[int]()
+    monkeypatch.setattr(absences, "end", lambda ledger: ended.append(ledger.now()) or True)
+    with running(process(world, "one")):
+        until(lambda: len(ended) == 1)
+        world.clock.now += keeper.AWAY_SECONDS
+        time.sleep(0.2)
+        assert len(ended) == 1, "a slow pass is none"
+        world.clock.now += keeper.AWAY_SECONDS + 1
+        until(lambda: len(ended) == 2)
+        world.clock.now -= 1_000
+        until(lambda: len(ended) == 3)

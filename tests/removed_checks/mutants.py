@@ -120,8 +120,8 @@ PYTHON: dict[str, Mutant] = {
         (f"{PANELS}test_a_late_verifier_is_replaced_and_the_node_gets_new_time_to_open",),
     ),
     "indexer: what a lagging node lacks is passed over": Mutant(
-        "ledger/indexer.py", 'found += read(ledger, {"blockHash": _hex(block["hash"])})',
-        'found += read(ledger, {"fromBlock": number, "toBlock": number})',
+        "ledger/indexer.py", 'events = read(ledger, {"blockHash": _hex(block["hash"])})',
+        'events = read(ledger, {"fromBlock": number, "toBlock": number})',
         ("tests/ledger/test_indexer.py::test_a_node_that_lags_behind_is_waited_for",),
     ),
     "epochs: a round that a vote makes the last is not paid": Mutant(
@@ -139,7 +139,7 @@ PYTHON: dict[str, Mutant] = {
         ("tests/ledger/test_contributions.py::test_what_one_run_has_credited_no_other_run_of_the_model_credits_again",),
     ),
     "keeper: an absence counts as others' lateness": Mutant(
-        "ledger/service.py", "return self.now() - max(since, self.absence.ended)", "return self.now() - since",
+        "ledger/absences.py", "max(since, row.ended if row is not None else 0)", "since",
         ("tests/ledger/test_keeper.py::test_nobody_is_late_while_the_server_was_away",),
     ),
     "panel: a removed verifier still sits": Mutant(

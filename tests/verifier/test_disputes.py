@@ -17,8 +17,8 @@ from contracts.draw import common_segment
 from contracts.faults import witness_of
 from contracts.messages import AppealRuling, BisectionMove, StepOpening, VerifierFault, WorkReveal, WorkWitness
 from contracts.run_config import RunConfig
+from ledger import absences, journal
 from ledger import appeals as ledger_appeals
-from ledger import journal
 from tests.world import ACCEPT, REJECT, World, accepted, check_refused, hexed, octets
 from trainer import cheats
 from trainer.client import ApiProblem
@@ -146,6 +146,24 @@ def test_who_reads_is_cleared_and_who_copies_or_signs_unread_loses_stake(court: 
     assert registry.stake_of(copier.address) == 0
     assert registry.stake_of(lazy.address) > 0
     check_refused(court.reveal(copier, proof, trace), 409, "round-closed")
+
+
+def test_nobody_is_found_at_fault_for_the_time_in_which_the_server_was_away(court: Court) -> None:
+    proof, world = court.commit(), court.world
+    trace = court.trace(proof)
+    for verifier in world.verifiers:
+        court.duties(verifier).bind(proof, trace)
+    for verifier in world.verifiers:
+        world.judge(verifier, proof)
+    patience = int(world.run_view()["manifest"]["phaseSeconds"])
+    world.clock.now += 20 * patience
+    absences.end(world.ledger)
+    world.step()
+    assert world.get(f"/runs/{world.run}/faults") == []
+    for verifier in world.verifiers:
+        court.duties(verifier).reveal(quiet)
+    world.step()
+    assert [f for f in world.get(f"/runs/{world.run}/faults") if f["proof"] == proof] == []
 
 
 def test_a_reveal_that_comes_too_late_does_not_hold_up_the_next(court: Court) -> None:
