@@ -116,7 +116,8 @@ PYTHON: dict[str, Mutant] = {
         ("tests/verifier/test_node_faults.py::test_a_rejected_node_loses_its_stake_once_it_had_time_to_appeal",),
     ),
     "panel: nobody is ever late": Mutant(
-        "ledger/panels.py", "late = row.verifier not in said and ledger.waited(able) > patience", "late = False",
+        "ledger/panels.py", "late = row.verifier not in said and absences.waited(ledger, session, able) > patience",
+        "late = False",
         (f"{PANELS}test_a_late_verifier_is_replaced_and_the_node_gets_new_time_to_open",),
     ),
     "indexer: what a lagging node lacks is passed over": Mutant(
