@@ -111,7 +111,8 @@ PYTHON: dict[str, Mutant] = {
         "pass", (f"{AUDITS}test_sparing_a_proof_that_the_coin_says_to_read_is_noticed",),
     ),
     "node fault: no time to appeal": Mutant(
-        "ledger/node_faults.py", "return absences.waited(ledger, session, session.get_one(Resolution, proof.id).made) > patience",
+        "ledger/node_faults.py",
+        "return absences.waited(ledger, session, session.get_one(Resolution, proof.id).made) > patience",
         "return patience > 0",
         ("tests/verifier/test_node_faults.py::test_a_rejected_node_loses_its_stake_once_it_had_time_to_appeal",),
     ),
