@@ -30,9 +30,10 @@ def choose_device(name: str) -> None:
     global _chosen
     if name not in (CPU, CUDA):
         raise DeviceUnavailable(f"{name!r} is not a device; use cpu or cuda")
-    if name == CUDA and not torch.cuda.is_available():
-        raise DeviceUnavailable("torch sees no CUDA GPU: install a CUDA build of torch and a driver, or use cpu")
-    os.environ.setdefault(*_WORKSPACE)
+    if name == CUDA:
+        if not torch.cuda.is_available():
+            raise DeviceUnavailable("torch sees no CUDA GPU: install a CUDA build of torch and a driver, or use cpu")
+        os.environ.setdefault(*_WORKSPACE)
     _chosen = torch.device(name)
 
 

@@ -41,9 +41,9 @@ class TrainState:
     step: int
 
     @classmethod
-    def joiner(cls, theta: Mapping[str, NDArray[np.generic]]) -> TrainState:
+    def joiner(cls, theta: Mapping[str, NDArray[np.generic]], device: torch.device = _CPU) -> TrainState:
         """Global weights `theta.*` with zero moments: where a node without an accepted proof starts."""
-        weights = _group(theta, "theta")
+        weights = _group(theta, "theta", device)
         zeros = {name: torch.zeros_like(value) for name, value in weights.items()}
         return cls(weights, zeros, {name: value.clone() for name, value in zeros.items()}, 0)
 
@@ -120,7 +120,7 @@ def step_count(tensors: Mapping[str, NDArray[np.generic]]) -> int:
     return int(tensors[STEP_NAME].item())
 
 
-def _group(tensors: Mapping[str, NDArray[np.generic]], prefix: str, device: torch.device = _CPU) -> dict[str, Tensor]:
+def _group(tensors: Mapping[str, NDArray[np.generic]], prefix: str, device: torch.device) -> dict[str, Tensor]:
     """Copies, so that stepping never writes into the caller's arrays."""
     start = f"{prefix}."
     names = sorted(name for name in tensors if name.startswith(start))

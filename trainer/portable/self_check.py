@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import torch
 from blake3 import blake3
-from torch import Tensor
+from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
 from contracts.run_config import RunConfig
@@ -42,10 +42,8 @@ def check_arithmetic(device: torch.device) -> None:
 def small_run(device: torch.device) -> str:
     """BLAKE3, in hex, of weights and moments after the small run."""
     words = np.random.Philox(key=18)
-    theta = {name: _weights(words, shape).to(device) for name, (_, shape) in theta_layout(_CONFIG).items()}
-    theta = {name.removeprefix("theta."): value for name, value in theta.items()}
-    m, v = ({name: torch.zeros_like(value) for name, value in theta.items()} for _ in range(2))
-    state = TrainState(theta, m, v, 0)
+    theta = {name: _weights(words, shape) for name, (_, shape) in theta_layout(_CONFIG).items()}
+    state = TrainState.joiner(theta, device)
     for _ in range(_STEPS):
         _, gradients = portable_gradients(_CONFIG, state.theta, _batch(words))
         adamw(_CONFIG, state, gradients)
@@ -53,11 +51,11 @@ def small_run(device: torch.device) -> str:
     return blake3(b"".join(value.cpu().numpy().tobytes() for group in groups for value in group.values())).hexdigest()
 
 
-def _weights(words: np.random.Philox, shape: tuple[int, ...]) -> Tensor:
+def _weights(words: np.random.Philox, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Whole numbers over 2^24, of GPT-2's scale; gains around 1."""
     whole = (words.random_raw(int(np.prod(shape))) >> 43).astype(np.float32) - 2**20  # 21 bits
-    values = torch.from_numpy(whole / np.float32(2**24)).view(shape)
-    return values + 1.0 if len(shape) == 1 else values
+    values = (whole / np.float32(2**24)).reshape(shape)
+    return values + np.float32(1.0) if len(shape) == 1 else values
 
 
 def _batch(words: np.random.Philox) -> Batch:
