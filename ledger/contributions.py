@@ -59,7 +59,7 @@ def _record(
     ledger: Ledger, session: Session, run: Run, message: Contribution, key: str, signers: Mapping[str, str]
 ) -> None:
     subject, kind, author = subject_of(message), kind_of(message), to_checksum_address(message.author)
-    known = session.exec(select(ContributionRow).where(ContributionRow.subject == subject)).one_or_none()
+    known = session.get(ContributionRow, subject)
     if known is not None and (known.message, known.run) == (key, run.id):
         return
     if known is not None:

@@ -34,8 +34,8 @@ class ContributionRow(SealedRow, table=True):
 
     __tablename__ = "contribution"
 
-    run: str = Field(primary_key=True)
     subject: str = Field(primary_key=True)
+    run: str
     kind: int = large()
     author: str
     weight: int = units()

@@ -136,8 +136,8 @@ PYTHON: dict[str, Mutant] = {
         (f"{DISPUTES}test_a_move_that_comes_while_the_lapse_waits_for_its_turn_counts",),
     ),
     "contributions: once in a run only": Mutant(
-        "ledger/contributions.py", "select(ContributionRow).where(ContributionRow.subject == subject)",
-        "select(ContributionRow).where(ContributionRow.subject == subject, ContributionRow.run == run.id)",
+        "ledger/contributions.py", "if known is not None and (known.message, known.run) == (key, run.id):",
+        "if known is not None and known.message == key:",
         ("tests/ledger/test_contributions.py::test_what_one_run_has_credited_no_other_run_of_the_model_credits_again",),
     ),
     "keeper: an absence counts as others' lateness": Mutant(

@@ -103,14 +103,14 @@ def upgrade() -> None:
     op.create_table(
         "contribution",
         sa.Column("seal", sa.String(), nullable=False),
-        sa.Column("run", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
         sa.Column("kind", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("weight", sa.String(78).with_variant(sa.Numeric(78, 0), "postgresql"), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
         sa.Column("log_index", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.PrimaryKeyConstraint("run", "subject"),
+        sa.PrimaryKeyConstraint("subject"),
     )
     op.create_table(
         "cosignature",
@@ -507,7 +507,7 @@ def upgrade() -> None:
     make_append_only("merge", [["run", "number", "verifier"]])
     make_append_only("transfer", [["id"]])
     make_append_only("resolution", [["transfer"]])
-    make_append_only("contribution", [["run", "subject"]])
+    make_append_only("contribution", [["subject"]])
     make_append_only("logentry", [["index"]])
     make_append_only("lognode", [["number"]])
     make_append_only("payout", [["epoch", "index"], ["leaf"]])
