@@ -1,0 +1,286 @@
+"""Derived entries: all else that the log holds. Each is a pure function of the entries before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contracts.protocol.judge.facts import Awaited, Reason
+
+
+class Fault(StrEnum):
+    """What costs a verifier stake."""
+
+    FALSE_WORD = "false-word"
+    PASSED_A_FAKE = "passed-a-fake"
+    TWO_WORDS = "two-words"
+    WRONG_TRACE = "wrong-trace"
+    TRACE_WITHHELD = "trace-withheld"
+    FELL_SILENT = "fell-silent"
+
+
+class Derived:
+    """Base of all derived entries."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A node of a round: where it is paid, the optimizer state that it starts from, its audit rate (ppm), whether
+    it is awaited and whether stake is reserved for its proof."""
+
+    node: str
+    payout: str
+    inner: str
+    profile: str
+    rate: int
+    awaited: bool
+    staked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOpened(Derived):
+    """A round begins from these weights under this configuration; `verifiers` speak in it, and `k` decide."""
+
+    run: str
+    round: int
+    theta: str
+    momentum: str
+    config: str
+    data_seed: str
+    block: int
+    k: int
+    verifiers: tuple[str, ...]
+    nodes: tuple[Listed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed(Derived):
+    """k verifiers said that it did not come. `period` 1 or 2."""
+
+    awaited: Awaited
+    since: int
+    period: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundClosed(Derived):
+    """The proofs that k verifiers hold, in order of node; the beacon is the first block at or after `beacon_time`."""
+
+    run: str
+    round: int
+    proofs: tuple[str, ...]
+    beacon_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconMissed(Derived):
+    """Fewer than k had said `Seen` when the beacon's block came: the next block draws, and every proof is read."""
+
+    run: str
+    round: int
+    block: int
+    beacon_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class PanelDrawn(Derived):
+    """The order that the beacon drew and the first seats of it; both empty where the coin spared the proof."""
+
+    proof: str
+    beacon: str
+    audited: bool
+    order: tuple[str, ...]
+    seats: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeatsFilled(Derived):
+    """The next of the order sit down."""
+
+    proof: str
+    verifiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn(Derived):
+    """A seat's draw, from beacon and secret."""
+
+    proof: str
+    verifier: str
+    segments: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningsClosed(Derived):
+    """All that a draw asks for is open: the verifier's period to read begins."""
+
+    proof: str
+    verifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class BenchCalled(Derived):
+    """A questioned segment goes to the full bench: these read it whole."""
+
+    proof: str
+    segment: int
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook(Derived):
+    """`false` and `unserved` make k together: one more period in which `unserved` may be replaced."""
+
+    proof: str
+    segment: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentDecided(Derived):
+    """k equal words (or false and unserved together, after a second look) decide a questioned segment."""
+
+    proof: str
+    segment: int
+    true: bool
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class PanelSpoken(Derived):
+    """Nothing stands against the proof any more: its pledge is awaited."""
+
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voided(Derived):
+    """The proof is not paid. Whether its node is at fault is derived once its pledge is open or twice lapsed."""
+
+    proof: str
+    reason: Reason
+    segment: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultDerived(Derived):
+    """The end of a void: whether the node is at fault, and the reason that counts."""
+
+    proof: str
+    node: str
+    at_fault: bool
+    reason: Reason
+    costs_stake: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Posted(Derived):
+    """The proof is paid in the next epoch that closes."""
+
+    proof: str
+    account: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided(Derived):
+    """k equal words cannot come, and the proof's epoch closes: no pay, no stake."""
+
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierFault(Derived):
+    """A verifier's fault about a proof (round and run beside it)."""
+
+    run: str
+    round: int
+    proof: str
+    verifier: str
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Overruled(Derived):
+    """The full bench decided against a verifier's word: it sits behind the others up to and including `until`."""
+
+    run: str
+    proof: str
+    verifier: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class MergeSet(Derived):
+    """What is merged: posted proofs and their gradients' digests in order of node."""
+
+    run: str
+    round: int
+    proofs: tuple[str, ...]
+    gradients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundMerged(Derived):
+    """The outer state that k verifiers signed, or the old one where nothing was merged."""
+
+    run: str
+    round: int
+    theta: str
+    momentum: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionTaken(Derived):
+    """What became of a decision in a run: applied, or refused with its reason."""
+
+    run: str
+    sequence: int
+    applied: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One payout of an epoch, in token units."""
+
+    account: str
+    kind: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochClosed(Derived):
+    """What an epoch pays: `due` is emission and what was carried over, `total` what the limit lets through.
+
+    `deadline` (Unix seconds, chain time) is until when this root can be proposed.
+    """
+
+    epoch: int
+    attempt: int
+    run: str
+    first_round: int
+    last_round: int
+    due: int
+    total: int
+    lines: tuple[Line, ...]
+    root: str
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded(Derived):
+    """The chain made an epoch final: `ours` says whether with the root that follows from the log, `carried` what
+    goes on to the run's next epoch."""
+
+    epoch: int
+    ours: bool
+    carried: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunOver(Derived):
+    """Nothing of the run can be decided any more: it credits nothing from here on."""
+
+    run: str

@@ -1,0 +1,194 @@
+"""Decisions, contributions and epochs: what is paid, once, and what the chain made of it (J16, J17, J19, J20).
+
+closed ── k signatures, a window ──▶ final: ours, or another root, which is said
+   ├── struck down by holders ──▶ closed anew, paying nothing
+   └── above a limit that fell, its deadline past ──▶ closed anew, cut
+"""
+
+from __future__ import annotations
+
+from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, Line, RunOver, Undecided
+from contracts.protocol.judge.errors import AlreadySaid, Refused
+from contracts.protocol.judge.facts import Credited, Decided, EpochFinal, EpochLimit, EpochStruck
+from contracts.protocol.judge.merging import is_progressing
+from contracts.protocol.judge.presence import live_run
+from contracts.protocol.judge.state import EpochState, ProofState, RunState, Stage, State
+
+
+def take_credit(state: State, fact: Credited) -> None:
+    """A contribution, once in a model, to a run that goes on (J16). Raises Refused."""
+    run = live_run(state, fact.run)
+    if fact.key in state.credited:
+        raise AlreadySaid(f"{fact.key} is credited")
+    state.functions.check_quorum(run.config, fact.signers)
+    state.credited.add(fact.key)
+    earned = run.earned.setdefault(fact.kind, {})
+    earned[fact.account] = earned.get(fact.account, 0) + fact.weight
+
+
+def on_decided(state: State, event: Decided) -> None:
+    """Every run that goes on has to take the decision, or refuse it."""
+    for name, run in state.runs.items():
+        if not run.over:
+            run.pending.append((event.sequence, event.key, event.value))
+            state.touched_runs[name] = None
+
+
+def due_decision(state: State, name: str, run: RunState) -> DecisionTaken | None:
+    """The next decision, in the order of the chain: applied, or refused with its reason (J17)."""
+    if run.over or not run.pending:
+        return None
+    sequence, key, value = run.pending[0]
+    try:
+        state.functions.decide(run.config, key, value)
+    except Refused as error:
+        return DecisionTaken(name, sequence, False, error.detail)
+    return DecisionTaken(name, sequence, True, "")
+
+
+def on_decision(state: State, entry: DecisionTaken) -> None:
+    """The next round opens with it."""
+    run = state.runs[entry.run]
+    _, key, value = run.pending.pop(0)
+    if entry.applied:
+        run.config = state.functions.decide(run.config, key, value)
+    state.touched_runs[entry.run] = None
+
+
+def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed | RunOver | None:
+    """An epoch closes after its last round merged; a run's last one when nothing of it can be decided any more."""
+    if run.over or run.merged != run.round or run.round == 0:
+        return None
+    last = run.round >= state.functions.rounds(run.config)
+    whole = run.round - run.paid >= run.created.terms.rounds_per_epoch
+    if not (last or (whole and run.round > run.paid)):
+        return None
+    open_proofs = [proof for proof in _proofs(state, name) if not proof.done]
+    stuck = [p for p in open_proofs if p.stage is Stage.READING and not is_progressing(p, state.round_of(p))]
+    if stuck:
+        return Undecided(stuck[0].commitment.proof)
+    if last and open_proofs:
+        return None
+    return _close(state, name, run) or (RunOver(name) if last else None)
+
+
+def _close(state: State, name: str, run: RunState) -> EpochClosed | None:
+    """Nothing is emitted for rounds that an earlier epoch had; what came late shares what was carried over."""
+    emission = run.created.terms.emission if run.round > run.paid else 0
+    due = emission + run.carried
+    if not due or not any(run.earned.values()):
+        return None
+    total = due if state.limit is None else min(due, state.limit)
+    number, config = state.epoch + 1, run.rounds[run.round].config
+    lines = state.functions.lines(number, config, run.earned, total)
+    return _entry(state, name, number, 1, (run.paid + 1, run.round), due, total, lines)
+
+
+def _entry(
+    state: State,
+    run: str,
+    number: int,
+    attempt: int,
+    rounds: tuple[int, int],
+    due: int,
+    total: int,
+    lines: tuple[Line, ...],
+) -> EpochClosed:
+    assert state.block is not None, "a run without a block opens no round"
+    deadline = state.block.time + state.runs[run].created.terms.root_seconds
+    root = state.functions.root(number, lines)
+    return EpochClosed(number, attempt, run, rounds[0], rounds[1], due, total, lines, root, deadline)
+
+
+def on_epoch(state: State, entry: EpochClosed) -> None:
+    """What was earned is in this epoch, and in no other."""
+    known, run = state.epochs.get(entry.epoch), state.runs[entry.run]
+    if known is not None:
+        state.epochs[entry.epoch] = EpochState(entry, state.size - 1, known.config, known.earned)
+    else:
+        config = run.rounds[run.round].config
+        state.epochs[entry.epoch] = EpochState(entry, state.size - 1, config, run.earned)
+        run.paid, run.earned, run.carried = entry.last_round, {}, 0
+        state.epoch = entry.epoch
+    state.touched_runs[entry.run] = None
+
+
+def on_over(state: State, entry: RunOver) -> None:
+    """It credits nothing from here on."""
+    run = state.runs[entry.run]
+    run.over = True
+    run.pending.clear()
+
+
+def due_ending(state: State) -> EpochEnded | EpochClosed | None:
+    """What the chain said of the epochs, and what follows."""
+    for number, epoch in state.epochs.items():
+        found = _ended(number, epoch) if epoch.final is not None else _again(state, number, epoch)
+        if found is not None:
+            return found
+    return None
+
+
+def _ended(number: int, epoch: EpochState) -> EpochEnded:
+    """What the limit cut goes on; what holders struck down does not."""
+    closed = epoch.closed
+    ours = epoch.final == (closed.attempt, closed.root)
+    return EpochEnded(number, ours, closed.due - closed.total if ours and closed.attempt == 1 else 0)
+
+
+def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
+    """The next attempt: it pays nothing after holders struck the root down, and less where the limit fell."""
+    closed, block = epoch.closed, state.block
+    rounds = (closed.first_round, closed.last_round)
+    if epoch.struck:
+        return _entry(state, closed.run, number, closed.attempt + 1, rounds, closed.due, 0, ())
+    late = block is not None and block.time > closed.deadline
+    if not late or state.limit is None or closed.total <= state.limit:
+        return None
+    lines = state.functions.lines(number, epoch.config, epoch.earned, state.limit)
+    return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, state.limit, lines)
+
+
+def on_struck(state: State, event: EpochStruck) -> None:
+    """Holders struck a root down."""
+    epoch = state.epochs.get(event.epoch)
+    if epoch is not None and event.attempt == epoch.closed.attempt:
+        epoch.struck = True
+
+
+def on_final(state: State, event: EpochFinal) -> None:
+    """What the chain says is final is final."""
+    epoch = state.epochs.get(event.epoch)
+    if epoch is not None and epoch.final is None:
+        epoch.final = (event.attempt, event.root)
+
+
+def on_limit(state: State, event: EpochLimit) -> None:
+    """What an epoch may pay at most."""
+    state.limit = event.total
+
+
+def on_ended(state: State, entry: EpochEnded) -> None:
+    """What was cut goes on to the run's next epoch; proofs that ended before it need not be remembered."""
+    epoch = state.epochs.pop(entry.epoch)
+    run = state.runs[epoch.closed.run]
+    run.carried += entry.carried
+    for proof in _proofs(state, epoch.closed.run):
+        if proof.done and proof.ended_at < epoch.index:
+            _forget(state, run, proof)
+
+
+def _forget(state: State, run: RunState, proof: ProofState) -> None:
+    """Messages about it are refused from now on."""
+    commitment = proof.commitment
+    for awaited in proof.awaits:
+        del state.open[awaited]
+    del state.proofs[commitment.proof]
+    current = run.rounds[commitment.round]
+    del current.proofs[commitment.node]
+    if not current.proofs and commitment.round < run.round:
+        del run.rounds[commitment.round]
+
+
+def _proofs(state: State, run: str) -> list[ProofState]:
+    return [proof for proof in state.proofs.values() if proof.commitment.run == run]

@@ -1,0 +1,397 @@
+"""Facts: what comes from outside the machine, each checked for shape and signature before it comes here.
+
+A fact is one entry of the log. Addresses, run ids, proof ids and digests are text (0x-hex in a running service); rounds
+count from 1, segments and boundaries from 0; amounts are whole numbers (wei, token units, parts per million).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class What(StrEnum):
+    """What can be awaited of somebody, so that k verifiers can say that it did not come."""
+
+    COMMITMENT = "commitment"
+    """A node's commitment to a round, with the gradient in the hands of k verifiers."""
+    SECRET = "secret"  # noqa: S105 - no password
+    """A seated verifier's secret of a round, which fixes its draws."""
+    OPENINGS = "openings"
+    """The states that one verifier's draw asks a node for."""
+    WORDS = "words"
+    """A verifier's words on all segments that it has to read of one proof."""
+    SECOND_LOOK = "second-look"
+    """The period in which `unserved` may be replaced on one segment (party: the segment's number)."""
+    PLEDGE = "pledge"
+    """A node's pledge, once the reading of its proof has ended."""
+    TRACE = "trace"
+    """What a verifier sealed with its words: the trace of the common segment."""
+
+
+class Word(StrEnum):
+    """A verifier's word on one segment."""
+
+    TRUE = "true"
+    FALSE = "false"
+    DRIFT = "drift"
+    """Beyond a measured limit without a proof of fault: in bounded runs only, and blameless."""
+    UNSERVED = "unserved"
+
+
+class Reason(StrEnum):
+    """Why a proof was not posted. `AT_FAULT` names those that cost stake."""
+
+    REPLAY = "replay-mismatch"
+    START = "start-state-mismatch"
+    END = "end-state-mismatch"
+    NOT_FINITE = "not-finite"
+    WITHHELD = "opening-withheld"
+    UNSERVED = "unserved"
+    PLEDGE_WITHHELD = "pledge-withheld"
+    DRIFT = "drift"
+    UNDECIDED = "undecided"
+    CANARY = "canary"
+
+
+AT_FAULT = frozenset(
+    {
+        Reason.REPLAY,
+        Reason.START,
+        Reason.END,
+        Reason.NOT_FINITE,
+        Reason.WITHHELD,
+        Reason.UNSERVED,
+        Reason.PLEDGE_WITHHELD,
+    }
+)
+FALSE_REASONS = frozenset({Reason.REPLAY, Reason.START, Reason.END, Reason.NOT_FINITE})
+"""What a word `false` may give as its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What is awaited of whom: in a round (proof empty) or for a proof (round of the proof beside it)."""
+
+    what: What
+    run: str
+    round: int
+    proof: str
+    party: str
+
+
+class ChainEvent:
+    """Base of what a final block said; the state after it, never a difference."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum(ChainEvent):
+    """How many verifiers decide, and the least stake (wei) of one."""
+
+    k: int
+    least_stake: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierStands(ChainEvent):
+    """A verifier's admission and stake (wei). `slashed`: the stake fell through a fault."""
+
+    verifier: str
+    admitted: bool
+    stake: int
+    slashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStake(ChainEvent):
+    """A node's stake (wei)."""
+
+    node: str
+    stake: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSlashed(ChainEvent):
+    """The slash for a proof is final."""
+
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided(ChainEvent):
+    """The holders' decision of that number in the model's order."""
+
+    sequence: int
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLimit(ChainEvent):
+    """What an epoch may pay at most (token units)."""
+
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFinal(ChainEvent):
+    """A root became final on the chain."""
+
+    epoch: int
+    attempt: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochStruck(ChainEvent):
+    """Holders struck a root down."""
+
+    epoch: int
+    attempt: int
+
+
+class Fact:
+    """Base of all facts."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules(Fact):
+    """The first entry: the version of the rules that everything after it follows."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block(Fact):
+    """A final block, with all that it and the blocks since the last entered one said. Times in Unix seconds.
+
+    `parent_time` is its parent's: so that nobody who enters blocks can pass over the one that is a beacon.
+    """
+
+    number: int
+    time: int
+    hash: str
+    events: tuple[ChainEvent, ...] = ()
+    parent_time: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a run's manifest fixes. Rates in parts per million, stakes in wei, `span` in seconds of chain time.
+
+    `panel` verifiers read each audited proof (0: all), `samples` segments each. `max_nodes` take part at most.
+    `exact` says whether replays are bit for bit. `pairs` are the (node profile, verifier profile) with measured limits,
+    None where no limits are needed. A canary is excused at most `canaries` times in `canary_window` rounds. Whom the
+    full bench overruled sits behind the others for `behind_rounds` rounds.
+    """
+
+    emission: int
+    rounds_per_epoch: int
+    min_nodes: int
+    max_nodes: int
+    panel: int
+    samples: int
+    audit_floor: int
+    node_stake: int
+    span: int
+    root_seconds: int
+    behind_rounds: int
+    canaries: int
+    canary_window: int
+    exact: bool
+    profiles: tuple[str, ...]
+    pairs: frozenset[tuple[str, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated(Fact):
+    """A run's manifest. `theta` and `momentum` are digests of the outer state that it begins with, `inner` that of a
+    joiner's optimizer state; `config` is the configuration's canonical text."""
+
+    run: str
+    creator: str
+    nonce: int
+    terms: Terms
+    config: str
+    theta: str
+    momentum: str
+    inner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored(Fact):
+    """A verifier binds itself to one secret a round: `anchor` is the Merkle root of `length` secrets from round
+    `first` on."""
+
+    run: str
+    verifier: str
+    anchor: str
+    length: int
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled(Fact):
+    """A node joins from round `first_round` on, computes under `profile`, and is paid at `payout`."""
+
+    run: str
+    node: str
+    payout: str
+    first_round: int
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left(Fact):
+    """A node leaves: it is not awaited after the open round."""
+
+    run: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned(Fact):
+    """Somebody who lapsed is back: it signed the head of a log of `size` entries, which holds its lapse."""
+
+    run: str
+    party: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed(Fact):
+    """A node's commitment to a round; its first and last entries' paths were checked against the commitment's root."""
+
+    run: str
+    round: int
+    node: str
+    proof: str
+    theta: str
+    inner: str
+    inner_end: str
+    gradient: str
+    size: int
+    data_seed: str
+    config: str
+    profile: str
+    pledge: str
+    segments: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Has(Fact):
+    """A verifier holds these proofs' gradients: hashed, finite, of the layout, and leading to the committed end."""
+
+    run: str
+    round: int
+    verifier: str
+    proofs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(Fact):
+    """A verifier's chain had not come to the beacon when its copy held the closing entry at `index` under `root`."""
+
+    run: str
+    round: int
+    verifier: str
+    index: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secret(Fact):
+    """A verifier's secret of a round, with its path to the anchor (checked by `Functions.check_secret`)."""
+
+    run: str
+    round: int
+    verifier: str
+    secret: str
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Fact):
+    """A node opens one boundary; the path to the commitment's root was checked."""
+
+    proof: str
+    boundary: int
+    state: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentWord:
+    """One word; `reason` goes with `false` alone. `measured` and `limit` in 1e-18."""
+
+    segment: int
+    word: Word
+    reason: Reason | None = None
+    measured: int = 0
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Words(Fact):
+    """A verifier's words on segments that it had to read; `witness` seals its trace of the common segment, or is
+    empty."""
+
+    proof: str
+    verifier: str
+    words: tuple[SegmentWord, ...]
+    witness: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeOpened(Fact):
+    """What a node sealed at its commitment: `fake` is the segment that it knows to be bad, None for honest work."""
+
+    proof: str
+    salt: str
+    fake: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceShown(Fact):
+    """A verifier's trace of the common segment, as it sealed it with its words."""
+
+    proof: str
+    verifier: str
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse(Fact):
+    """A verifier's copy held the entry `since` for a whole period, and neither log nor mirrors have what is awaited."""
+
+    verifier: str
+    awaited: Awaited
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class MergeSigned(Fact):
+    """A verifier computed the outer step over the merge set itself."""
+
+    run: str
+    round: int
+    verifier: str
+    theta: str
+    momentum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credited(Fact):
+    """Maintainers of the run's configuration vouch for a contribution; `key` names what was contributed."""
+
+    run: str
+    key: str
+    kind: int
+    account: str
+    weight: int
+    signers: tuple[str, ...]

@@ -1,0 +1,61 @@
+"""What the machine computes with: draws, seals, configurations and roots, given to it as functions.
+
+A service gives those of the protocol; the adversary beside the tests gives cheap ones, so that a history takes
+milliseconds. All are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from contracts.protocol.judge.entries import Line
+
+
+class Functions(Protocol):
+    """Pure functions of their arguments."""
+
+    def data_seed(self, run: str, round_number: int, theta: str) -> str:
+        """Seed of a round's batches."""
+
+    def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
+        """The coin: whether a proof is read at this rate (parts per million)."""
+
+    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[str]) -> tuple[str, ...]:
+        """The order in which verifiers take seats."""
+
+    def common_segment(self, beacon: str, proof: str, segments: int) -> int:
+        """The segment that every seat of a proof reads."""
+
+    def draw(self, beacon: str, secret: str, proof: str, segments: int, samples: int) -> tuple[int, ...]:
+        """A seat's segments, ascending; the common one is among them."""
+
+    def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
+        """Raises Refused unless `secret` is leaf `place` of `length` under `anchor`."""
+
+    def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
+        """What a node commits to."""
+
+    def seal_trace(self, verifier: str, trace: str) -> str:
+        """What a verifier's witness must be."""
+
+    def rounds(self, config: str) -> int:
+        """How many rounds a configuration has."""
+
+    def segments(self, config: str) -> int:
+        """Segments of a round."""
+
+    def tokens(self, config: str) -> int:
+        """Tokens of a node's round."""
+
+    def decide(self, config: str, key: str, value: str) -> str:
+        """The configuration after a decision. Raises Refused with the reason."""
+
+    def check_quorum(self, config: str, signers: Sequence[str]) -> None:
+        """Raises Refused unless the configuration's maintainers vouch."""
+
+    def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
+        """Whole-number payouts of an epoch that sum to `total`, or none where nothing was contributed."""
+
+    def root(self, epoch: int, lines: Sequence[Line]) -> str:
+        """The payout root of these lines."""

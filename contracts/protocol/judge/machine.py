@@ -1,0 +1,256 @@
+"""The machine: a fact in, and every derived entry that is due after it, in one order.
+
+`apply` refuses a fact or enters it; `due` derives until nothing more follows. Both are functions of the entries before
+them and of nothing else: no clock, no database, no socket. `replay` is the audit of a whole log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from contracts.protocol.judge import awaits, bench, ending, entries, epochs, facts, merging, presence, reading, rounds
+from contracts.protocol.judge.entries import Derived, Lapsed
+from contracts.protocol.judge.errors import Differs, NotBound, Refused
+from contracts.protocol.judge.facts import Block, ChainEvent, Fact, Rules, What
+from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State, VerifierState
+
+VERSION = "0.2.0"
+
+
+def apply(state: State, fact: Fact) -> None:
+    """Enter one fact. Raises Refused, and then nothing has changed."""
+    if (state.size == 0) != isinstance(fact, Rules):
+        raise NotBound("the first entry, and no other, names the version of the rules")
+    state.size += 1
+    try:
+        _TAKE[type(fact)](state, fact)
+    except Refused:
+        state.size -= 1
+        raise
+
+
+def due(state: State) -> list[Derived]:
+    """Everything that follows now, already applied, in the order of its entries."""
+    found = []
+    while (entry := _next(state)) is not None:
+        state.size += 1
+        _ON[type(entry)](state, entry)
+        found.append(entry)
+    return found
+
+
+def replay(log: Iterable[Fact | Derived], functions: Functions) -> State:
+    """Audit a log: every derived entry must be what follows, where it follows. Raises Differs with its index."""
+    state = State(functions)
+    pending: Iterator[Derived] = iter(())
+    for index, entry in enumerate(log):
+        expected = next(pending, None)
+        if isinstance(entry, Derived):
+            if entry != expected:
+                raise Differs(index, "is not what follows from the entries before it")
+            continue
+        if expected is not None:
+            raise Differs(index, f"stands where {type(expected).__name__} is due")
+        try:
+            apply(state, entry)
+        except Refused as error:
+            raise Differs(index, f"cannot be entered: {error.detail}") from error
+        pending = iter(due(state))
+    left = next(pending, None)
+    if left is not None:
+        raise Differs(state.size, f"is missing: {type(left).__name__}")
+    return state
+
+
+def _next(state: State) -> Derived | None:
+    found = epochs.due_ending(state)
+    return found or _next_of_proofs(state) or _next_of_rounds(state) or _next_of_runs(state)
+
+
+def _next_of_proofs(state: State) -> Derived | None:
+    for name in list(state.touched_proofs):
+        proof = state.proofs.get(name)
+        if proof is not None:
+            current = state.round_of(proof)
+            found = (
+                bench.due_fault(state, proof, current)
+                or awaits.due_lapse(proof, current.k)
+                or _next_of_reading(state, proof, current)
+                or ending.due_end(proof, current)
+                or ending.due_node_fault(state, proof)
+            )
+            if found is not None:
+                return found
+        del state.touched_proofs[name]
+    return None
+
+
+def _next_of_reading(state: State, proof: ProofState, current: RoundState) -> Derived | None:
+    if proof.stage is not Stage.READING or proof.void is not None:
+        return None
+    return (
+        reading.due_draw(state, proof, current)
+        or reading.due_openings_closed(proof)
+        or bench.due_decision(proof, current.k)
+        or bench.due_call(proof, current)
+        or reading.due_substitutes(proof, current)
+    )
+
+
+def _next_of_rounds(state: State) -> Derived | None:
+    for run, number in list(state.touched_rounds):
+        current = state.runs[run].rounds.get(number)
+        if current is not None:
+            found = (
+                awaits.due_lapse(current, current.k)
+                or rounds.due_closing(state, current)
+                or rounds.due_beacon(state, current)
+                or merging.due_merge_set(state, current)
+                or merging.due_merged(current)
+            )
+            if found is not None:
+                return found
+        del state.touched_rounds[run, number]
+        state.touched_runs[run] = None
+    return None
+
+
+def _next_of_runs(state: State) -> Derived | None:
+    for name in list(state.touched_runs):
+        run = state.runs[name]
+        found = (
+            epochs.due_decision(state, name, run)
+            or epochs.due_epoch(state, name, run)
+            or rounds.due_opening(state, name, run)
+        )
+        if found is not None:
+            return found
+        del state.touched_runs[name]
+    return None
+
+
+def _take_rules(state: State, fact: Rules) -> None:
+    if fact.version != VERSION:
+        raise NotBound(f"the rules are of version {fact.version}, this machine has {VERSION}")
+    state.version = fact.version
+
+
+def _take_block(state: State, fact: Block) -> None:
+    rounds.check_block(state, fact)
+    state.block = fact
+    for event in fact.events:
+        _EVENT[type(event)](state, event)
+    for name, run in state.runs.items():
+        if not run.over:
+            state.touched_runs[name] = None
+        for number, current in run.rounds.items():
+            if current.phase in (Phase.OPEN, Phase.CLOSED):
+                state.touched_rounds[name, number] = None
+
+
+def _on_lapsed(state: State, entry: Lapsed) -> None:
+    """What follows when k verifiers missed something."""
+    awaited = entry.awaited
+    scope, current = awaits.scope_of(state, awaited)
+    awaits.end(state, scope, awaited)
+    if not awaited.proof:
+        lapse = rounds.lapse_commitment if awaited.what is What.COMMITMENT else reading.lapse_secret
+        lapse(state, current, awaited.party)
+        state.touched_rounds[awaited.run, awaited.round] = None
+        return
+    proof = state.proofs[awaited.proof]
+    if awaited.what is What.SECOND_LOOK:
+        bench.lapse_second_look(state, proof, awaited.party)
+    elif awaited.what is What.PLEDGE:
+        ending.lapse_pledge(state, proof, entry.period)
+    else:
+        _LAPSE[awaited.what](state, proof, awaited.party, entry.period)
+
+
+def _quorum(state: State, event: facts.Quorum) -> None:
+    state.k, state.least_stake = event.k, event.least_stake
+
+
+def _verifier(state: State, event: facts.VerifierStands) -> None:
+    known = state.verifiers.setdefault(event.verifier, VerifierState())
+    known.admitted, known.stake, known.slashed = event.admitted, event.stake, event.slashed
+
+
+def _node_stake(state: State, event: facts.NodeStake) -> None:
+    state.stakes[event.node] = event.stake
+
+
+def _node_slashed(state: State, event: facts.NodeSlashed) -> None:
+    node, amount = state.slashes.pop(event.proof, ("", 0))
+    if amount:
+        presence.free(state, node, amount)
+
+
+_Handler = Callable[[State, Any], None]
+
+_TAKE: dict[type[Fact], _Handler] = {
+    Rules: _take_rules,
+    Block: _take_block,
+    facts.RunCreated: presence.take_run,
+    facts.Anchored: presence.take_anchor,
+    facts.Enrolled: presence.take_enrolment,
+    facts.Left: presence.take_leave,
+    facts.Returned: presence.take_return,
+    facts.Committed: rounds.take_commitment,
+    facts.Has: rounds.take_has,
+    facts.Seen: rounds.take_seen,
+    facts.Secret: reading.take_secret,
+    facts.Opened: reading.take_opening,
+    facts.Words: bench.take_words,
+    facts.PledgeOpened: ending.take_pledge,
+    facts.TraceShown: ending.take_trace,
+    facts.Lapse: awaits.take_lapse,
+    facts.MergeSigned: merging.take_merge,
+    facts.Credited: epochs.take_credit,
+}
+
+_EVENT: dict[type[ChainEvent], _Handler] = {
+    facts.Quorum: _quorum,
+    facts.VerifierStands: _verifier,
+    facts.NodeStake: _node_stake,
+    facts.NodeSlashed: _node_slashed,
+    facts.Decided: epochs.on_decided,
+    facts.EpochLimit: epochs.on_limit,
+    facts.EpochFinal: epochs.on_final,
+    facts.EpochStruck: epochs.on_struck,
+}
+
+_LAPSE: dict[What, Callable[[State, Any, str, int], None]] = {
+    What.OPENINGS: reading.lapse_openings,
+    What.WORDS: reading.lapse_words,
+    What.TRACE: ending.lapse_trace,
+}
+
+_ON: dict[type[Derived], _Handler] = {
+    entries.RoundOpened: rounds.on_opened,
+    entries.Lapsed: _on_lapsed,
+    entries.RoundClosed: rounds.on_closed,
+    entries.BeaconMissed: rounds.on_missed,
+    entries.PanelDrawn: reading.on_panel,
+    entries.SeatsFilled: reading.on_filled,
+    entries.Drawn: reading.on_drawn,
+    entries.OpeningsClosed: reading.on_openings_closed,
+    entries.BenchCalled: bench.on_called,
+    entries.SecondLook: bench.on_second_look,
+    entries.SegmentDecided: bench.on_decided,
+    entries.PanelSpoken: ending.on_spoken,
+    entries.Voided: ending.on_voided,
+    entries.FaultDerived: ending.on_node_fault,
+    entries.Posted: ending.on_posted,
+    entries.Undecided: ending.on_undecided,
+    entries.VerifierFault: bench.on_fault,
+    entries.Overruled: bench.on_overruled,
+    entries.MergeSet: merging.on_merge_set,
+    entries.RoundMerged: merging.on_merged,
+    entries.DecisionTaken: epochs.on_decision,
+    entries.EpochClosed: epochs.on_epoch,
+    entries.EpochEnded: epochs.on_ended,
+    entries.RunOver: epochs.on_over,
+}

@@ -1,0 +1,142 @@
+"""The machine's functions as the protocol has them: draws by keccak256, seals, configurations, payout roots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from eth_utils import to_checksum_address
+
+from contracts import draw
+from contracts.audit_rate import is_audited
+from contracts.contribution import check_quorum
+from contracts.errors import CommonweightError
+from contracts.keccak import keccak256
+from contracts.log_audit import Kind, epoch_payouts, kind_weights
+from contracts.payout_tree import Payout, PayoutTree
+from contracts.pledge import Pledge
+from contracts.positional_tree import KECCAK_TREE
+from contracts.protocol.judge.entries import Line
+from contracts.protocol.judge.errors import NotBound, Refused
+from contracts.reasons import NO_SEGMENT
+from contracts.run_config import InvalidRunConfig, RunConfig
+
+_WITNESS = b"commonweight witness"
+_NO_ROOT = "0x" + "00" * 32
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Functions of one deployment. `origins` gives a run's 32 bytes of contracts/draw.py:seed_origin."""
+
+    chain_id: int
+    distributor: str
+    origins: Mapping[str, bytes]
+
+    def data_seed(self, run: str, round_number: int, theta: str) -> str:
+        """ADR 2."""
+        return _hexed(draw.data_seed(self.origins[run], round_number, _octets(theta)))
+
+    def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
+        """ADR 14."""
+        return is_audited(_octets(beacon), _octets(proof), rate)
+
+    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[str]) -> tuple[str, ...]:
+        """ADR 19."""
+        return draw.panel_order(_octets(beacon), _octets(proof), verifiers)
+
+    def common_segment(self, beacon: str, proof: str, segments: int) -> int:
+        """The segment that all seats read."""
+        return draw.common_segment(_octets(beacon), _octets(proof), segments)
+
+    def draw(self, beacon: str, secret: str, proof: str, segments: int, samples: int) -> tuple[int, ...]:
+        """A seat's segments."""
+        return draw.draw_segments(_octets(beacon), _octets(secret), _octets(proof), segments, samples)
+
+    def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
+        """The secret is a leaf of the anchor's tree. Raises NotBound."""
+        try:
+            KECCAK_TREE.check_inclusion(_octets(secret), place, length, [_octets(n) for n in path], _octets(anchor))
+        except CommonweightError as error:
+            raise NotBound(f"the secret is not the anchored one of its round: {error.detail}") from error
+
+    def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
+        """contracts/pledge.py. Raises NotBound."""
+        try:
+            return _hexed(Pledge(_octets(salt), NO_SEGMENT if fake is None else fake).seal(node))
+        except CommonweightError as error:
+            raise NotBound(error.detail) from error
+
+    def seal_trace(self, verifier: str, trace: str) -> str:
+        """A trace under its author's address, so that nobody can copy it unread."""
+        return _hexed(keccak256(_WITNESS + _octets(verifier) + _octets(trace)))
+
+    def rounds(self, config: str) -> int:
+        """Rounds of the run."""
+        return _config(config).rounds
+
+    def segments(self, config: str) -> int:
+        """Segments of a round."""
+        return _config(config).segments
+
+    def tokens(self, config: str) -> int:
+        """Tokens of a node's round."""
+        return _config(config).tokens_per_round
+
+    def decide(self, config: str, key: str, value: str) -> str:
+        """The configuration after a decision. Raises Refused."""
+        try:
+            return _config(config).with_decision(key, value).to_json()
+        except InvalidRunConfig as error:
+            raise Refused(error.detail) from error
+
+    def check_quorum(self, config: str, signers: Sequence[str]) -> None:
+        """Enough distinct maintainers of the configuration. Raises NotBound."""
+        try:
+            check_quorum(_config(config), frozenset(to_checksum_address(signer) for signer in signers))
+        except CommonweightError as error:
+            raise NotBound(error.detail) from error
+
+    def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
+        """Largest remainder within the weights of the kinds (contracts/log_audit.py)."""
+        if not total or not any(contributed.values()):
+            return ()
+        given = {Kind(kind): _by_account(weights) for kind, weights in contributed.items()}
+        paid = epoch_payouts(given, kind_weights(_config(config)), total, self.chain_id, self.distributor, epoch)
+        return tuple(Line(payout.account, payout.kind, payout.amount) for payout in paid)
+
+    def root(self, epoch: int, lines: Sequence[Line]) -> str:
+        """Root of the payout tree; zero for an epoch that pays nobody."""
+        if not lines:
+            return _NO_ROOT
+        leaves = [
+            Payout(self.chain_id, self.distributor, epoch, index, line.account, line.kind, line.amount)
+            for index, line in enumerate(lines)
+        ]
+        return _hexed(PayoutTree.of(leaf.leaf() for leaf in leaves).root)
+
+
+def _by_account(weights: Mapping[str, int]) -> dict[str, int]:
+    """One sum an account, however its address is spelled."""
+    found: dict[str, int] = {}
+    for account, weight in weights.items():
+        found[account.lower()] = found.get(account.lower(), 0) + weight
+    return found
+
+
+@lru_cache(maxsize=64)
+def _config(text: str) -> RunConfig:
+    return RunConfig.from_json(text)
+
+
+def _octets(text: str) -> bytes:
+    """Bytes of 0x-hex. Raises NotBound."""
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise NotBound(f"{text[:20]!r} is not hexadecimal") from error
+
+
+def _hexed(data: bytes) -> str:
+    return "0x" + data.hex()

@@ -1,0 +1,232 @@
+"""Seats, draws and openings: which segments of a proof are read, and by whom (J6 to J9).
+
+seat: sits ── secret ──▶ drew ── openings ──▶ ready ── words ──▶ spoke
+        └── its secret or its words lapse ──▶ given up: the next of the order sit down
+"""
+
+from __future__ import annotations
+
+from contracts.protocol.judge import awaits
+from contracts.protocol.judge.entries import Drawn, Fault, OpeningsClosed, PanelDrawn, SeatsFilled
+from contracts.protocol.judge.errors import AlreadySaid, NotSeated, OutOfTime, UnknownSubject
+from contracts.protocol.judge.facts import Awaited, Opened, Reason, Secret, What
+from contracts.protocol.judge.presence import anchor_of
+from contracts.protocol.judge.rounds import require_speaker, round_of
+from contracts.protocol.judge.state import Phase, ProofState, RoundState, Seat, SegmentState, Stage, State
+
+
+def proof_of(state: State, name: str) -> ProofState:
+    """A proof that is held. Raises UnknownSubject."""
+    found = state.proofs.get(name)
+    if found is None:
+        raise UnknownSubject(f"no proof {name}")
+    return found
+
+
+def about(proof: ProofState, what: What, party: str) -> Awaited:
+    """What is awaited of `party` for a proof."""
+    commitment = proof.commitment
+    return Awaited(what, commitment.run, commitment.round, commitment.proof, party)
+
+
+def on_panel(state: State, entry: PanelDrawn) -> None:
+    """The first of the order sit down; a proof that the coin spared waits for its pledge alone."""
+    proof = state.proofs[entry.proof]
+    current = state.round_of(proof)
+    current.phase = Phase.READING
+    proof.audited, proof.order, proof.beacon = entry.audited, entry.order, entry.beacon
+    if not entry.audited:
+        proof.stage = Stage.SPOKEN
+        awaits.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
+    else:
+        proof.stage = Stage.READING
+        segments = state.functions.segments(current.config)
+        proof.common = state.functions.common_segment(entry.beacon, entry.proof, segments)
+        sit(state, proof, entry.seats)
+    state.touch(proof)
+
+
+def sit(state: State, proof: ProofState, verifiers: tuple[str, ...]) -> None:
+    """Seat them, and await the secrets that are not known."""
+    current = state.round_of(proof)
+    for verifier in verifiers:
+        proof.seats[verifier] = Seat()
+        awaited = Awaited(What.SECRET, current.run, current.number, "", verifier)
+        if verifier not in current.secrets and awaited not in current.awaits:
+            awaits.begin(state, current, awaited)
+    state.touch(proof)
+
+
+def take_secret(state: State, fact: Secret) -> None:
+    """One secret serves all draws of a verifier's round. Raises Refused."""
+    current = round_of(state, fact.run, fact.round)
+    require_speaker(current, fact.verifier)
+    if current.phase in (Phase.OPEN, Phase.CLOSED):
+        raise OutOfTime(f"the panels of round {fact.round} are not drawn")
+    if fact.verifier in current.secrets:
+        raise AlreadySaid(f"{fact.verifier} has shown its secret")
+    seated = [p for p in _proofs(state, current) if fact.verifier in p.seats]
+    if not seated:
+        raise NotSeated(f"{fact.verifier} has no seat in round {fact.round}")
+    bound = anchor_of(state.runs[fact.run], fact.verifier, fact.round)
+    if bound is None:
+        raise NotSeated(f"{fact.verifier} has no anchor for round {fact.round}")
+    start, anchored = bound
+    state.functions.check_secret(anchored.anchor, anchored.length, fact.round - start, fact.secret, fact.path)
+    current.secrets[fact.verifier] = fact.secret
+    awaits.end(state, current, Awaited(What.SECRET, fact.run, fact.round, "", fact.verifier))
+    for proof in seated:
+        state.touch(proof)
+
+
+def lapse_secret(state: State, current: RoundState, verifier: str) -> None:
+    """The verifier gives up every seat on which it has not drawn, and sits in no later round until it returns."""
+    state.runs[current.run].away[verifier] = state.size - 1
+    for proof in _proofs(state, current):
+        seat = proof.seats.get(verifier)
+        if seat is not None and seat.segments is None:
+            seat.given_up = True
+        proof.silent.add(verifier)
+        state.touch(proof)
+
+
+def due_draw(state: State, proof: ProofState, current: RoundState) -> Drawn | None:
+    """The draw of a seat whose secret is known."""
+    terms = state.runs[current.run].created.terms
+    for verifier, seat in proof.seats.items():
+        secret = current.secrets.get(verifier)
+        if secret is None or seat.segments is not None or seat.given_up:
+            continue
+        count = state.functions.segments(current.config)
+        name = proof.commitment.proof
+        return Drawn(name, verifier, state.functions.draw(proof.beacon, secret, name, count, terms.samples))
+    return None
+
+
+def on_drawn(state: State, entry: Drawn) -> None:
+    """The node has a period of its own for each draw."""
+    proof = state.proofs[entry.proof]
+    proof.seats[entry.verifier].segments = entry.segments
+    for segment in entry.segments:
+        proof.segments.setdefault(segment, SegmentState()).drawers.append(entry.verifier)
+    if not _is_open(proof, entry.segments):
+        awaits.begin(state, proof, about(proof, What.OPENINGS, entry.verifier))
+    state.touch(proof)
+
+
+def due_substitutes(proof: ProofState, current: RoundState) -> SeatsFilled | None:
+    """After a lapse of a seat the next sit down, up to 2k - 1 in all; the rest only while fewer than k drew (J8)."""
+    seats = proof.seats
+    if not any(seat.given_up or name in proof.silent for name, seat in seats.items()):
+        return None
+    limit = 2 * current.k - 1
+    if len(seats) >= limit and _drew(proof) < current.k and not _drawing(proof):
+        limit = len(proof.order)
+    following = [name for name in proof.order if name not in seats][: max(0, limit - len(seats))]
+    return SeatsFilled(proof.commitment.proof, tuple(following)) if following else None
+
+
+def on_filled(state: State, entry: SeatsFilled) -> None:
+    """The next sit down; who fell silent in this round gives its seat up at once."""
+    proof = state.proofs[entry.proof]
+    sit(state, proof, tuple(name for name in entry.verifiers if name not in proof.silent))
+    for name in entry.verifiers:
+        if name in proof.silent:
+            proof.seats[name] = Seat(given_up=True)
+
+
+def take_opening(state: State, fact: Opened) -> None:
+    """A boundary that a draw asks for, in time. Raises Refused."""
+    proof = proof_of(state, fact.proof)
+    if proof.stage is not Stage.READING:
+        raise OutOfTime(f"proof {fact.proof} is {proof.stage}")
+    if fact.boundary in proof.opened:
+        raise AlreadySaid(f"boundary {fact.boundary} is open")
+    if not any(fact.boundary in (segment, segment + 1) for segment in proof.segments):
+        raise NotSeated(f"no draw asks for boundary {fact.boundary}")
+    proof.opened.add(fact.boundary)
+    state.touch(proof)
+
+
+def due_openings_closed(proof: ProofState) -> OpeningsClosed | None:
+    """A draw of which all is open."""
+    for verifier, seat in proof.seats.items():
+        if seat.segments is not None and not seat.ready and _is_open(proof, seat.segments):
+            return OpeningsClosed(proof.commitment.proof, verifier)
+    return None
+
+
+def on_openings_closed(state: State, entry: OpeningsClosed) -> None:
+    """The verifier's period to read begins."""
+    proof = state.proofs[entry.proof]
+    proof.seats[entry.verifier].ready = True
+    awaits.end(state, proof, about(proof, What.OPENINGS, entry.verifier))
+    await_words(state, proof, entry.verifier)
+    state.touch(proof)
+
+
+def lapse_openings(state: State, proof: ProofState, verifier: str, period: int) -> None:
+    """What is not opened after a second period is withheld, whatever comes later."""
+    if period == 1:
+        awaits.begin(state, proof, about(proof, What.OPENINGS, verifier), 2)
+    else:
+        proof.void = proof.void or (Reason.WITHHELD, None)
+    state.touch(proof)
+
+
+def owed(proof: ProofState, verifier: str) -> list[int]:
+    """Segments on which a verifier has to say a word: what it drew and can read, and what it was called to."""
+    seat = proof.seats.get(verifier)
+    ready = set(seat.segments or ()) if seat is not None and seat.ready else set()
+    return [
+        number
+        for number, segment in sorted(proof.segments.items())
+        if segment.true is None and verifier not in segment.words and (number in ready or verifier in segment.called)
+    ]
+
+
+def await_words(state: State, proof: ProofState, verifier: str) -> None:
+    """Await what a verifier owes from now on; who fell silent on this proof is not waited for again."""
+    if owed(proof, verifier) and verifier not in proof.silent:
+        awaits.begin(state, proof, about(proof, What.WORDS, verifier))
+
+
+def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> None:
+    """A first lapse gives the seat up and puts what it drew before the full bench; a second one costs stake (J12)."""
+    current = state.round_of(proof)
+    if period == 2:
+        if verifier not in current.silent:
+            current.silent.add(verifier)
+            proof.found.append((verifier, Fault.FELL_SILENT))
+        state.touch(proof)
+        return
+    state.runs[current.run].away[verifier] = state.size - 1
+    proof.silent.add(verifier)
+    seat = proof.seats.get(verifier)
+    mine = [n for n in owed(proof, verifier) if seat is not None and n in (seat.segments or ())]
+    for number in mine:
+        proof.segments[number].questioned = True
+    if mine:
+        awaits.begin(state, proof, about(proof, What.WORDS, verifier), 2)
+    state.touch(proof)
+
+
+def is_drawn(proof: ProofState, k: int) -> bool:
+    """Whether every seat that sits has drawn or was given up, and at least k drew."""
+    return not _drawing(proof) and _drew(proof) >= k
+
+
+def _drew(proof: ProofState) -> int:
+    return sum(seat.segments is not None for seat in proof.seats.values())
+
+
+def _drawing(proof: ProofState) -> bool:
+    return any(seat.segments is None and not seat.given_up for seat in proof.seats.values())
+
+
+def _is_open(proof: ProofState, segments: tuple[int, ...]) -> bool:
+    return all(segment in proof.opened and segment + 1 in proof.opened for segment in segments)
+
+
+def _proofs(state: State, current: RoundState) -> list[ProofState]:
+    return [state.proofs[name] for name in current.closed if name in state.proofs]

@@ -1,0 +1,211 @@
+"""A round until its panel is drawn: who is awaited, when it closes, which block draws (J4 to J6).
+
+open ── every awaited node has k `Has`, or lapsed ──▶ closed ── beacon, with k `Seen` before ──▶ reading
+                                                        │  ▲
+                                    beacon without k `Seen`: the next block draws, and all is read
+"""
+
+from __future__ import annotations
+
+from contracts.audit_rate import MILLION
+from contracts.protocol.judge import awaits
+from contracts.protocol.judge.entries import BeaconMissed, PanelDrawn, RoundClosed, RoundOpened
+from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
+from contracts.protocol.judge.facts import Awaited, Block, Committed, Has, Seen, What
+from contracts.protocol.judge.presence import free, judges, listing, members, release, reserve, speakers
+from contracts.protocol.judge.state import Phase, ProofState, RoundState, RunState, Stage, State
+
+
+def round_of(state: State, run: str, number: int) -> RoundState:
+    """A round that is held. Raises UnknownSubject."""
+    found = state.runs[run].rounds.get(number) if run in state.runs else None
+    if found is None:
+        raise UnknownSubject(f"no round {number} of {run}")
+    return found
+
+
+def require_speaker(current: RoundState, verifier: str) -> None:
+    """Raises NotSeated unless the verifier's words count in the round."""
+    if verifier not in current.verifiers:
+        raise NotSeated(f"{verifier} is no verifier of round {current.number}")
+
+
+def due_opening(state: State, name: str, run: RunState) -> RoundOpened | None:
+    """The next round, once the last is merged and enough verifiers and nodes are there."""
+    number = run.round + 1
+    idle = not run.over and run.merged == run.round and number <= state.functions.rounds(run.config)
+    if not idle or run.pending or state.block is None or not state.k:
+        return None
+    counted = members(state, run, number)
+    heard = speakers(state, counted)
+    reachable = [verifier for verifier in heard if verifier not in run.away]
+    if len(counted) < 2 * state.k - 1 or len(reachable) < state.k:
+        return None
+    nodes = listing(state, run, number, heard)
+    if sum(node.awaited for node in nodes) < (run.created.terms.min_nodes if number == 1 else 1):
+        return None
+    seed = state.functions.data_seed(name, number, run.theta)
+    return RoundOpened(
+        name, number, run.theta, run.momentum, run.config, seed, state.block.number, state.k, tuple(heard), nodes
+    )
+
+
+def on_opened(state: State, entry: RoundOpened) -> None:
+    """The listed nodes are awaited, and stake is reserved for what they may commit."""
+    run = state.runs[entry.run]
+    listed = {node.node: node for node in entry.nodes}
+    current = RoundState(
+        run=entry.run,
+        number=entry.round,
+        theta=entry.theta,
+        momentum=entry.momentum,
+        config=entry.config,
+        data_seed=entry.data_seed,
+        k=entry.k,
+        verifiers=frozenset(entry.verifiers),
+        listed=listed,
+    )
+    run.round = entry.round
+    run.rounds[entry.round] = current
+    for node in entry.nodes:
+        if node.staked:
+            current.reserved[node.node] = reserve(state, node.node, run.created.terms.node_stake)
+        if node.awaited:
+            awaits.begin(state, current, Awaited(What.COMMITMENT, entry.run, entry.round, "", node.node))
+
+
+def take_commitment(state: State, fact: Committed) -> None:
+    """A commitment that is bound to the round's public inputs; one a node. Raises Refused."""
+    current = round_of(state, fact.run, fact.round)
+    listed = current.listed.get(fact.node)
+    if listed is None:
+        raise NotSeated(f"{fact.node} takes no part in round {fact.round}")
+    if current.phase is not Phase.OPEN:
+        raise OutOfTime(f"round {fact.round} is closed")
+    if fact.node in current.proofs or fact.proof in state.proofs:
+        raise AlreadySaid(f"{fact.node} has committed to round {fact.round}")
+    functions = state.functions
+    due = (current.theta, listed.inner, current.data_seed, current.config, listed.profile)
+    asked = (functions.segments(current.config), functions.tokens(current.config))
+    named = (fact.theta, fact.inner, fact.data_seed, fact.config, fact.profile)
+    if named != due or (fact.segments, fact.tokens) != asked:
+        raise NotBound("the commitment is not bound to the round's public inputs")
+    reserved = current.reserved.pop(fact.node, 0)
+    state.proofs[fact.proof] = ProofState(commitment=fact, index=state.size - 1, reserved=reserved)
+    current.proofs[fact.node] = fact.proof
+
+
+def take_has(state: State, fact: Has) -> None:
+    """A verifier holds gradients. After the round closed it has no effect. Raises UnknownSubject and NotSeated."""
+    current = round_of(state, fact.run, fact.round)
+    require_speaker(current, fact.verifier)
+    held = set(current.proofs.values())
+    if not fact.proofs or not held.issuperset(fact.proofs):
+        raise UnknownSubject("it names a proof that is not in the round")
+    if current.phase is not Phase.OPEN:
+        return
+    for name in fact.proofs:
+        proof = state.proofs[name]
+        proof.has.add(fact.verifier)
+        if len(proof.has) >= current.k:
+            awaited = Awaited(What.COMMITMENT, fact.run, fact.round, "", proof.commitment.node)
+            awaits.end(state, current, awaited)
+    state.touched_rounds[fact.run, fact.round] = None
+
+
+def due_closing(state: State, current: RoundState) -> RoundClosed | None:
+    """Every awaited node is there with k `Has`, or lapsed."""
+    if current.phase is not Phase.OPEN or current.awaits or state.block is None:
+        return None
+    names = [current.proofs[node] for node in sorted(current.proofs, key=str.lower)]
+    kept = tuple(name for name in names if len(state.proofs[name].has) >= current.k)
+    span = state.runs[current.run].created.terms.span
+    return RoundClosed(current.run, current.number, kept, state.block.time + span)
+
+
+def on_closed(state: State, entry: RoundClosed) -> None:
+    """What k verifiers do not hold is out, unpaid and blameless."""
+    run, current = state.runs[entry.run], state.runs[entry.run].rounds[entry.round]
+    current.closed, current.closed_at, current.beacon_time = entry.proofs, state.size - 1, entry.beacon_time
+    current.phase = Phase.CLOSED if entry.proofs else Phase.MERGING
+    for name in current.proofs.values():
+        proof = state.proofs[name]
+        if name not in entry.proofs:
+            proof.stage, proof.ended_at = Stage.OUT, state.size - 1
+            release(state, proof)
+    for node, amount in current.reserved.items():
+        free(state, node, amount)
+    current.reserved.clear()
+    for name, member in run.nodes.items():
+        member.delivered = current.proofs.get(name) in entry.proofs
+        member.away = None if member.delivered else member.away
+    state.touched_rounds[entry.run, entry.round] = None
+
+
+def take_seen(state: State, fact: Seen) -> None:
+    """A verifier's chain had not come to the beacon when it held the closing entry. Raises Refused."""
+    current = round_of(state, fact.run, fact.round)
+    require_speaker(current, fact.verifier)
+    if current.phase is Phase.OPEN:
+        raise OutOfTime(f"round {fact.round} is open")
+    if fact.index != current.closed_at:
+        raise NotBound(f"round {fact.round} was closed by entry {current.closed_at}")
+    if current.phase is not Phase.CLOSED or current.missed:
+        return
+    if fact.verifier in current.seen:
+        raise AlreadySaid(f"{fact.verifier} has said so")
+    current.seen[fact.verifier] = fact.root
+
+
+def check_block(state: State, fact: Block) -> None:
+    """Blocks come in order, and nobody passes over a beacon. Raises NotBound."""
+    last = state.block
+    if last is not None and (fact.number <= last.number or fact.time < last.time):
+        raise NotBound(f"block {fact.number} does not come after block {last.number}")
+    for run in state.runs.values():
+        for current in run.rounds.values():
+            if current.phase is Phase.CLOSED and current.beacon_time <= fact.parent_time:
+                raise NotBound(f"an earlier block than {fact.number} is the beacon of round {current.number}")
+
+
+def due_beacon(state: State, current: RoundState) -> BeaconMissed | PanelDrawn | None:
+    """What the last entered block says for a closed round, proof after proof."""
+    block, run = state.block, state.runs[current.run]
+    if block is None or current.phase not in (Phase.CLOSED, Phase.READING):
+        return None
+    waiting = [state.proofs[name] for name in current.closed if state.proofs[name].stage is Stage.COMMITTED]
+    if not waiting or block.time < current.beacon_time:
+        return None
+    if current.phase is Phase.CLOSED and not current.missed and not _seen(current):
+        span = run.created.terms.span
+        return BeaconMissed(current.run, current.number, block.number, block.time + span)
+    return _panel(state, run, current, waiting[0], block.hash)
+
+
+def _seen(current: RoundState) -> bool:
+    """Whether k verifiers say the same of the closing entry."""
+    roots = list(current.seen.values())
+    return any(roots.count(root) >= current.k for root in set(roots))
+
+
+def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, beacon: str) -> PanelDrawn:
+    name, node = proof.commitment.proof, proof.commitment.node
+    rate = MILLION if current.missed else current.listed[node].rate
+    if not state.functions.is_audited(beacon, name, rate):
+        return PanelDrawn(name, beacon, False, (), ())
+    there = sorted(v for v in current.verifiers if v not in run.away)
+    able = judges(run, there, proof.commitment.profile, current.number)
+    drawn = state.functions.panel_order(beacon, name, able)
+    order = tuple(sorted(drawn, key=lambda v: run.behind.get(v, 0) >= current.number))
+    return PanelDrawn(name, beacon, True, order, order[: run.created.terms.panel or len(order)])
+
+
+def on_missed(state: State, entry: BeaconMissed) -> None:
+    """The next block draws."""
+    current = state.runs[entry.run].rounds[entry.round]
+    current.missed, current.beacon_time = True, entry.beacon_time
+
+
+def lapse_commitment(state: State, current: RoundState, node: str) -> None:
+    """A node that is late is not awaited again until it returns."""
+    state.runs[current.run].nodes[node].away = state.size - 1

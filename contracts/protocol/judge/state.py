@@ -1,0 +1,263 @@
+"""What the machine remembers: small classes for the deployment, a verifier, a run, a node, a round and a proof.
+
+A proof lives from its commitment until the epoch in which it ended is final; so the state stays flat in a long run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from contracts.audit_rate import AuditRecord
+from contracts.protocol.judge.entries import EpochClosed, Fault, Listed, MergeSet
+from contracts.protocol.judge.facts import (
+    Anchored,
+    Awaited,
+    Block,
+    Committed,
+    Enrolled,
+    MergeSigned,
+    PledgeOpened,
+    Reason,
+    RunCreated,
+    SegmentWord,
+    Word,
+)
+from contracts.protocol.judge.functions import Functions
+
+
+class Phase(StrEnum):
+    """A round: open → closed → reading → merging → merged."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    READING = "reading"
+    MERGING = "merging"
+    MERGED = "merged"
+
+
+class Stage(StrEnum):
+    """A proof: committed → reading → spoken → posted, or → void → ended; out and undecided end it, too."""
+
+    COMMITTED = "committed"
+    OUT = "out"
+    READING = "reading"
+    SPOKEN = "spoken"
+    VOID = "void"
+    POSTED = "posted"
+    ENDED = "ended"
+    UNDECIDED = "undecided"
+
+
+FINISHED = frozenset({Stage.OUT, Stage.POSTED, Stage.ENDED, Stage.UNDECIDED})
+
+
+@dataclass(slots=True)
+class Await:
+    """Something awaited since an entry, in its first or second period, and who said that it did not come."""
+
+    since: int
+    period: int = 1
+    words: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Scope:
+    """What a round or a proof awaits, and what it awaited."""
+
+    awaits: dict[Awaited, Await] = field(default_factory=dict)
+    past: set[tuple[Awaited, int]] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class VerifierState:
+    """A verifier on the chain. `slashed`: below the least stake through a fault."""
+
+    admitted: bool = False
+    stake: int = 0
+    slashed: bool = False
+
+
+@dataclass(slots=True)
+class NodeState:
+    """A node of a run. `inner` is where its optimizer state stands; `away` the entry by which it lapsed."""
+
+    enrolled: Enrolled
+    place: int
+    inner: str
+    left: bool = False
+    away: int | None = None
+    delivered: bool = False
+    record: AuditRecord = field(default_factory=AuditRecord)
+    canaries: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run. `config` is what the next round opens with; `merged` the last merged round, `paid` the last in an epoch.
+
+    `away` has the entry by which a verifier lapsed, `behind` the last round in which one sits behind the others;
+    `earned` what the next epoch pays for, by kind and account.
+    """
+
+    created: RunCreated
+    config: str
+    theta: str
+    momentum: str
+    anchors: dict[str, list[tuple[int, Anchored]]] = field(default_factory=dict)
+    nodes: dict[str, NodeState] = field(default_factory=dict)
+    away: dict[str, int] = field(default_factory=dict)
+    behind: dict[str, int] = field(default_factory=dict)
+    rounds: dict[int, RoundState] = field(default_factory=dict)
+    pending: list[tuple[int, str, str]] = field(default_factory=list)
+    """Decisions (sequence, key, value) of which nothing was derived yet."""
+    round: int = 0
+    merged: int = 0
+    paid: int = 0
+    earned: dict[int, dict[str, int]] = field(default_factory=dict)
+    carried: int = 0
+    over: bool = False
+
+
+@dataclass(slots=True)
+class RoundState(Scope):
+    """One outer step of a run."""
+
+    run: str = ""
+    number: int = 0
+    theta: str = ""
+    momentum: str = ""
+    config: str = ""
+    data_seed: str = ""
+    k: int = 0
+    verifiers: frozenset[str] = frozenset()
+    listed: dict[str, Listed] = field(default_factory=dict)
+    reserved: dict[str, int] = field(default_factory=dict)
+    """Stake (wei) that is reserved for a node that has not committed."""
+    phase: Phase = Phase.OPEN
+    proofs: dict[str, str] = field(default_factory=dict)
+    """Proof by node, in the order of commitments."""
+    closed: tuple[str, ...] = ()
+    closed_at: int = 0
+    beacon_time: int = 0
+    missed: bool = False
+    seen: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+    """Verifiers that were found to have fallen silent in this round: it costs once."""
+    merge_set: MergeSet | None = None
+    merges: dict[str, MergeSigned] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Seat:
+    """A verifier that sits: it draws, or gives its seat up."""
+
+    segments: tuple[int, ...] | None = None
+    given_up: bool = False
+    ready: bool = False
+    """Whether all that its draw asks for is open."""
+
+
+@dataclass(slots=True)
+class SegmentState:
+    """A segment that somebody drew."""
+
+    drawers: list[str] = field(default_factory=list)
+    words: dict[str, SegmentWord] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
+    questioned: bool = False
+    called: set[str] = field(default_factory=set)
+    wide: bool = False
+    looked: frozenset[str] = frozenset()
+    """Whose `false` and `unserved` went through a second look."""
+    true: bool | None = None
+
+    def sayers(self, word: Word) -> set[str]:
+        """Who says so."""
+        return {name for name, said in self.words.items() if said.word is word}
+
+
+@dataclass(slots=True)
+class ProofState(Scope):
+    """A proof on its way."""
+
+    commitment: Committed = None  # type: ignore[assignment]
+    index: int = 0
+    reserved: int = 0
+    has: set[str] = field(default_factory=set)
+    stage: Stage = Stage.COMMITTED
+    audited: bool = True
+    order: tuple[str, ...] = ()
+    seats: dict[str, Seat] = field(default_factory=dict)
+    segments: dict[int, SegmentState] = field(default_factory=dict)
+    opened: set[int] = field(default_factory=set)
+    common: int = 0
+    beacon: str = ""
+    silent: set[str] = field(default_factory=set)
+    witnesses: dict[str, str] = field(default_factory=dict)
+    traces: dict[str, str] = field(default_factory=dict)
+    pledge: PledgeOpened | None = None
+    pledge_lapsed: bool = False
+    withheld: bool = False
+    void: tuple[Reason, int | None] | None = None
+    found: list[tuple[str, Fault]] = field(default_factory=list)
+    """Verifiers' faults that are to be derived."""
+    faults: set[tuple[str, Fault]] = field(default_factory=set)
+    overruled: set[str] = field(default_factory=set)
+    ended_at: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing can change its end."""
+        return self.stage in FINISHED
+
+
+@dataclass(slots=True)
+class EpochState:
+    """An epoch's newest root, at which entry, from which work, and what the chain said of it."""
+
+    closed: EpochClosed
+    index: int
+    config: str
+    earned: dict[int, dict[str, int]]
+    struck: bool = False
+    final: tuple[int, str] | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """One deployment. `size` is the number of entries so far; `open` all that is awaited, and since when."""
+
+    functions: Functions
+    size: int = 0
+    version: str = ""
+    k: int = 0
+    least_stake: int = 0
+    limit: int | None = None
+    block: Block | None = None
+    verifiers: dict[str, VerifierState] = field(default_factory=dict)
+    stakes: dict[str, int] = field(default_factory=dict)
+    reserved: dict[str, int] = field(default_factory=dict)
+    slashes: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Stake (node, wei) that is held until the slash for a proof is final."""
+    nonces: set[tuple[str, int]] = field(default_factory=set)
+    credited: set[str] = field(default_factory=set)
+    runs: dict[str, RunState] = field(default_factory=dict)
+    proofs: dict[str, ProofState] = field(default_factory=dict)
+    epochs: dict[int, EpochState] = field(default_factory=dict)
+    epoch: int = 0
+    open: dict[Awaited, int] = field(default_factory=dict)
+    touched_proofs: dict[str, None] = field(default_factory=dict)
+    touched_rounds: dict[tuple[str, int], None] = field(default_factory=dict)
+    touched_runs: dict[str, None] = field(default_factory=dict)
+
+    def round_of(self, proof: ProofState) -> RoundState:
+        """The round that a proof belongs to."""
+        return self.runs[proof.commitment.run].rounds[proof.commitment.round]
+
+    def touch(self, proof: ProofState) -> None:
+        """Look at a proof again, and at its round."""
+        commitment = proof.commitment
+        self.touched_proofs[commitment.proof] = None
+        self.touched_rounds[commitment.run, commitment.round] = None

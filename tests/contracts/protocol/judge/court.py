@@ -1,0 +1,259 @@
+"""A deployment in the machine alone: people who say things, and what the machine derives.
+
+`Court` has three verifiers (k = 2) and two nodes whose work is good unless a test says otherwise. A test moves on with
+`commit`, `has`, `seen`, `draw`, `open`, `say`, `pledge`, `lapse`, `merge`; each gives what was derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.entries import Derived, Line
+from contracts.protocol.judge.errors import NotBound, Refused
+from contracts.protocol.judge.facts import Awaited, Fact, SegmentWord, What, Word
+from contracts.protocol.judge.machine import VERSION, apply, due, replay
+from contracts.protocol.judge.state import ProofState, RoundState, State
+
+VERIFIERS, NODES = ("v0", "v1", "v2"), ("n0", "n1")
+TERMS = facts.Terms(
+    emission=1000,
+    rounds_per_epoch=1,
+    min_nodes=2,
+    max_nodes=8,
+    panel=2,
+    samples=2,
+    audit_floor=1_000_000,
+    node_stake=100,
+    span=30,
+    root_seconds=600,
+    behind_rounds=3,
+    canaries=1,
+    canary_window=10,
+    exact=True,
+    profiles=("exact",),
+)
+
+
+def mix(*parts: object) -> int:
+    """A number that follows from the parts."""
+    return int.from_bytes(sha256(repr(parts).encode()).digest()[:8])
+
+
+class Plain:
+    """Functions that a reader can compute in the head: a configuration is `rounds=2`."""
+
+    def data_seed(self, run: str, round_number: int, theta: str) -> str:
+        return f"seed:{run}:{round_number}:{theta}"
+
+    def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
+        return mix("coin", beacon, proof) % 1_000_000 < rate
+
+    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[str]) -> tuple[str, ...]:
+        return tuple(sorted(verifiers))
+
+    def common_segment(self, beacon: str, proof: str, segments: int) -> int:
+        return 0
+
+    def draw(self, beacon: str, secret: str, proof: str, segments: int, samples: int) -> tuple[int, ...]:
+        """The common segment, and the ones that the secret names: `secret:v0:1+2`."""
+        named = [int(part) for part in secret.rpartition(":")[2].split("+")]
+        return tuple(sorted({0, *named}))
+
+    def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
+        if not secret.startswith(f"secret:{anchor}:{place}:"):
+            raise NotBound("another secret than was anchored")
+
+    def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
+        return f"pledge:{node}:{salt}:{fake}"
+
+    def seal_trace(self, verifier: str, trace: str) -> str:
+        return f"witness:{verifier}:{trace}"
+
+    def rounds(self, config: str) -> int:
+        return int(config.removeprefix("rounds="))
+
+    def segments(self, config: str) -> int:
+        return 4
+
+    def tokens(self, config: str) -> int:
+        return 64
+
+    def decide(self, config: str, key: str, value: str) -> str:
+        if key != "rounds":
+            raise Refused(f"{key} cannot be voted on")
+        return f"rounds={value}"
+
+    def check_quorum(self, config: str, signers: Sequence[str]) -> None:
+        if "maintainer" not in signers:
+            raise NotBound("no quorum of maintainers")
+
+    def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
+        weights = {(a, kind): w for kind, given in contributed.items() for a, w in given.items()}
+        whole = sum(weights.values())
+        shares = {key: total * weight // whole for key, weight in sorted(weights.items())}
+        first = min(shares)
+        shares[first] += total - sum(shares.values())
+        return tuple(Line(account, kind, amount) for (account, kind), amount in shares.items() if amount)
+
+    def root(self, epoch: int, lines: Sequence[Line]) -> str:
+        return f"root:{epoch}:{mix(*lines)}"
+
+
+class Court:
+    """One run, `r`, in the machine."""
+
+    def __init__(self, config: str = "rounds=1", stakes: int = 100, k: int = 2, **terms: Any) -> None:
+        self.state = State(Plain())
+        self.log: list[Fact | Derived] = []
+        self.fakes: dict[str, int | None] = {}
+        self.time = 1000
+        self.verifiers = tuple(f"v{i}" for i in range(2 * k - 1))
+        self.enter(facts.Rules(VERSION))
+        events: list[facts.ChainEvent] = [facts.Quorum(k, 10)]
+        events += [facts.VerifierStands(v, True, 10) for v in self.verifiers]
+        events += [facts.NodeStake(n, stakes) for n in NODES]
+        self.block(*events)
+        self.enter(facts.RunCreated("r", "creator", 1, replace(TERMS, **terms), config, "theta0", "momentum0", "zero"))
+        for verifier in self.verifiers:
+            self.enter(facts.Anchored("r", verifier, verifier, 10, "exact"))
+        for node in NODES:
+            self.enter(facts.Enrolled("r", node, f"wallet of {node}", 1, "exact"))
+
+    def enter(self, fact: Fact) -> list[Derived]:
+        """Enter a fact; what follows."""
+        apply(self.state, fact)
+        found = due(self.state)
+        self.log += [fact, *found]
+        return found
+
+    def audit(self) -> None:
+        """Replay all that was entered. Raises Differs."""
+        replay(self.log, Plain())
+
+    @property
+    def round(self) -> RoundState:
+        """The newest round."""
+        run = self.state.runs["r"]
+        return run.rounds[run.round]
+
+    def proof(self, node: str = "n0") -> ProofState:
+        """A node's proof of the newest round."""
+        return self.state.proofs[self.round.proofs[node]]
+
+    def block(self, *events: facts.ChainEvent, seconds: int = 40) -> list[Derived]:
+        """A final block some seconds later."""
+        self.time += seconds
+        number = self.time // 10
+        return self.enter(facts.Block(number, self.time, f"hash{number}", events, self.time - seconds))
+
+    # -- a round ------------------------------------------------------------------------------------------------------
+
+    def commitment(self, node: str, fake: int | None = None, **changes: Any) -> facts.Committed:
+        """What an honest node commits to."""
+        current, name = self.round, f"proof of {node} in {self.round.number}"
+        self.fakes[name] = fake
+        base = facts.Committed(
+            run="r",
+            round=current.number,
+            node=node,
+            proof=name,
+            theta=current.theta,
+            inner=current.listed[node].inner,
+            inner_end=f"inner of {node} after {current.number}",
+            gradient=f"gradient of {node} in {current.number}",
+            size=10,
+            data_seed=current.data_seed,
+            config=current.config,
+            profile="exact",
+            pledge=Plain().seal_pledge(node, "salt", fake),
+            segments=4,
+            tokens=64,
+        )
+        return replace(base, **changes)
+
+    def commit(self, node: str, fake: int | None = None, **changes: Any) -> str:
+        """Commit; the proof's id."""
+        fact = self.commitment(node, fake, **changes)
+        self.enter(fact)
+        return fact.proof
+
+    def has(self, *proofs: str, by: Sequence[str] = ("v0", "v1")) -> list[Derived]:
+        """Verifiers hold the gradients."""
+        return [d for v in by for d in self.enter(facts.Has("r", self.round.number, v, proofs))]
+
+    def seen(self, by: Sequence[str] = ("v0", "v1")) -> None:
+        """Verifiers saw the closing entry before the beacon."""
+        for verifier in by:
+            self.enter(facts.Seen("r", self.round.number, verifier, self.round.closed_at, "root"))
+
+    def secret(self, verifier: str, segments: str) -> list[Derived]:
+        """A verifier's secret of the newest round, which names its segments: `1+2`."""
+        place = self.round.number - 1
+        return self.enter(facts.Secret("r", self.round.number, verifier, f"secret:{verifier}:{place}:{segments}"))
+
+    def open(self, proof: str, *boundaries: int) -> list[Derived]:
+        """Open boundaries; without any, all that are asked for."""
+        segments = self.state.proofs[proof].segments
+        wanted = boundaries or sorted({b for s in segments for b in (s, s + 1)} - self.state.proofs[proof].opened)
+        return [d for b in wanted for d in self.enter(facts.Opened(proof, b, f"state{b}", f"blob{b}"))]
+
+    def say(self, proof: str, verifier: str, trace: str = "trace", **words: str) -> list[Derived]:
+        """Words by segment: `s1="true"`; with none, true on all that the verifier owes."""
+        from contracts.protocol.judge.reading import owed
+
+        named = {int(key[1:]): Word(value) for key, value in words.items()}
+        named = named or dict.fromkeys(owed(self.state.proofs[proof], verifier), Word.TRUE)
+        said = tuple(
+            SegmentWord(s, word, facts.Reason.REPLAY if word is Word.FALSE else None) for s, word in named.items()
+        )
+        return self.enter(facts.Words(proof, verifier, said, Plain().seal_trace(verifier, trace)))
+
+    def pledge(self, proof: str) -> list[Derived]:
+        """The node opens what it sealed."""
+        return self.enter(facts.PledgeOpened(proof, "salt", self.fakes[proof]))
+
+    def lapse(self, what: What, proof: str, party: str, by: Sequence[str] = ("v1", "v2")) -> list[Derived]:
+        """Verifiers say that it did not come."""
+        awaited = Awaited(what, "r", self.round.number, proof, party)
+        since = self.state.open[awaited]
+        return [d for v in by for d in self.enter(facts.Lapse(v, awaited, since))]
+
+    def merge(self, by: Sequence[str] = ("v0", "v1")) -> list[Derived]:
+        """Verifiers sign the outer step."""
+        number = self.round.number
+        signed = [facts.MergeSigned("r", number, v, f"theta{number}", f"momentum{number}") for v in by]
+        return [d for fact in signed for d in self.enter(fact)]
+
+    # -- stretches of honest work -------------------------------------------------------------------------------------
+
+    def close(self, **fakes: int | None) -> tuple[str, ...]:
+        """All nodes commit and the round closes; the proofs, in order of node."""
+        proofs = tuple(self.commit(node, fakes.get(node)) for node in NODES)
+        self.has(*proofs)
+        return proofs
+
+    def drawn(self, **fakes: int | None) -> tuple[str, ...]:
+        """The round is closed, seen, and its panels are drawn."""
+        proofs = self.close(**fakes)
+        self.seen()
+        self.block()
+        return proofs
+
+    def read(self, first: str = "1", second: str = "2", **fakes: int | None) -> tuple[str, ...]:
+        """The seats have drawn these segments, and all that was asked for is open."""
+        proofs = self.drawn(**fakes)
+        self.secret("v0", first)
+        self.secret("v1", second)
+        for proof in proofs:
+            self.open(proof)
+        return proofs
+
+    def post(self, proof: str) -> list[Derived]:
+        """The seats say true, and the pledge is opened."""
+        for verifier in ("v0", "v1"):
+            self.say(proof, verifier)
+        return self.pledge(proof)
