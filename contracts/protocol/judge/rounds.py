@@ -41,7 +41,7 @@ def due_opening(state: State, name: str, run: RunState) -> RoundOpened | None:
     reachable = [verifier for verifier in heard if verifier not in run.away]
     if len(counted) < 2 * state.k - 1 or len(reachable) < state.k:
         return None
-    nodes = listing(state, run, number, heard)
+    nodes = listing(state, run, number, counted)
     if sum(node.awaited for node in nodes) < (run.created.terms.min_nodes if number == 1 else 1):
         return None
     seed = state.functions.data_seed(name, number, run.theta)

@@ -147,7 +147,7 @@ class Court:
     def block(self, *events: facts.ChainEvent, seconds: int = 40) -> list[Derived]:
         """A final block some seconds later."""
         self.time += seconds
-        number = self.time // 10
+        number = self.time
         return self.enter(facts.Block(number, self.time, f"hash{number}", events, self.time - seconds))
 
     # -- a round ------------------------------------------------------------------------------------------------------
@@ -181,14 +181,16 @@ class Court:
         self.enter(fact)
         return fact.proof
 
-    def has(self, *proofs: str, by: Sequence[str] = ("v0", "v1")) -> list[Derived]:
-        """Verifiers hold the gradients."""
+    def has(self, *proofs: str, by: Sequence[str] = ()) -> list[Derived]:
+        """Verifiers, k without names, hold the gradients."""
+        by = by or self.verifiers[: self.state.k]
         return [d for v in by for d in self.enter(facts.Has("r", self.round.number, v, proofs))]
 
-    def seen(self, by: Sequence[str] = ("v0", "v1")) -> None:
-        """Verifiers saw the closing entry before the beacon."""
+    def seen(self, by: Sequence[str] = (), root: str = "root") -> None:
+        """Verifiers, k without names, saw the closing entry before the beacon."""
+        by = by or self.verifiers[: self.state.k]
         for verifier in by:
-            self.enter(facts.Seen("r", self.round.number, verifier, self.round.closed_at, "root"))
+            self.enter(facts.Seen("r", self.round.number, verifier, self.round.closed_at, root))
 
     def secret(self, verifier: str, segments: str) -> list[Derived]:
         """A verifier's secret of the newest round, which names its segments: `1+2`."""

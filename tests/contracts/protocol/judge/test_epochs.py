@@ -1,0 +1,120 @@
+"""Decisions, contributions, epochs (J16, J17, J19, J20)."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver
+from contracts.protocol.judge.errors import AlreadySaid, NotBound, RunEnded, UnknownSubject
+from tests.contracts.protocol.judge.court import TERMS, Court
+
+pytestmark = pytest.mark.unit
+
+
+def finished(config: str = "rounds=1", **terms: object) -> tuple[Court, EpochClosed]:
+    """A run whose first round was all honest, and the epoch that it closed."""
+    court = Court(config, **terms)
+    for proof in court.read():
+        court.post(proof)
+    closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
+    return court, closed
+
+
+def test_an_epoch_pays_its_emission_by_verified_tokens() -> None:
+    court, closed = finished()
+    assert [(line.account, line.amount) for line in closed.lines] == [("wallet of n0", 500), ("wallet of n1", 500)]
+    assert court.state.runs["r"].over
+
+
+def test_an_epoch_above_the_limit_is_cut_and_the_rest_goes_on() -> None:
+    """F24: no epoch is refused for ever, and none behind it."""
+    court = Court("rounds=2")
+    court.block(facts.EpochLimit(600), seconds=5)
+    for proof in court.read():
+        court.post(proof)
+    closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
+    assert (closed.due, closed.total) == (1000, 600)
+    ended = court.block(facts.EpochFinal(1, 1, closed.root))
+    assert ended == [EpochEnded(1, True, 400)]
+    assert court.state.runs["r"].carried == 400
+
+
+def test_a_limit_that_falls_cuts_again_after_the_deadline() -> None:
+    court, _ = finished("rounds=2")
+    assert court.block(facts.EpochLimit(300)) == []
+    found = court.block(seconds=700)
+    assert isinstance(found[0], EpochClosed)
+    assert (found[0].epoch, found[0].attempt, found[0].total) == (1, 1, 300)
+    assert court.block(facts.EpochFinal(1, 1, found[0].root)) == [EpochEnded(1, True, 700)]
+
+
+def test_a_root_that_was_struck_down_pays_nothing_next() -> None:
+    court, _ = finished("rounds=2")
+    found = court.block(facts.EpochStruck(1, 1))
+    assert isinstance(found[0], EpochClosed)
+    assert (found[0].attempt, found[0].total, found[0].lines) == (2, 0, ())
+    assert court.block(facts.EpochFinal(1, 2, found[0].root)) == [EpochEnded(1, True, 0)]
+
+
+def test_another_root_that_the_chain_made_final_is_said() -> None:
+    """J20: its claims are not ours."""
+    court, _ = finished("rounds=2")
+    assert court.block(facts.EpochFinal(1, 1, "another root")) == [EpochEnded(1, False, 0)]
+
+
+def test_proofs_are_forgotten_when_their_epoch_is_final() -> None:
+    court, closed = finished("rounds=2")
+    court.block(facts.EpochFinal(1, 1, closed.root))
+    assert court.state.proofs == {}
+    assert list(court.state.runs["r"].rounds) == [2]
+    with pytest.raises(UnknownSubject):
+        court.say("proof of n0 in 1", "v0", s1="true")
+
+
+def test_a_run_that_is_over_credits_nothing() -> None:
+    """F20, F21: a contribution is the run's that it names, and only while it goes on."""
+    court, _ = finished()
+    with pytest.raises(RunEnded):
+        court.enter(facts.Credited("r", "commit", 1, "author", 5, ("maintainer",)))
+
+
+def test_a_contribution_is_credited_once_under_a_quorum() -> None:
+    court = Court()
+    with pytest.raises(NotBound):
+        court.enter(facts.Credited("r", "commit", 1, "author", 5, ("stranger",)))
+    court.enter(facts.Credited("r", "commit", 1, "author", 5, ("maintainer",)))
+    with pytest.raises(AlreadySaid):
+        court.enter(facts.Credited("r", "commit", 1, "author", 5, ("maintainer",)))
+
+
+def test_a_creators_nonce_serves_one_run() -> None:
+    """F12: no two runs ask for one trajectory."""
+    court = Court()
+    with pytest.raises(AlreadySaid):
+        court.enter(facts.RunCreated("r2", "creator", 1, TERMS, "rounds=1", "t", "m", "zero"))
+
+
+def test_every_decision_is_applied_or_refused_with_its_reason() -> None:
+    """F2, F5: the operator neither ignores nor repeats one, and none that does not fit stops a run."""
+    court = Court("rounds=2")
+    found = court.block(facts.Decided(1, "rounds", "3"), facts.Decided(2, "colour", "red"), seconds=5)
+    assert found == [DecisionTaken("r", 1, True, ""), DecisionTaken("r", 2, False, "colour cannot be voted on")]
+    assert court.state.runs["r"].config == "rounds=3"
+    assert court.round.config == "rounds=2"
+
+
+def test_an_epoch_without_work_is_not_closed() -> None:
+    court = Court()
+    court.lapse(facts.What.COMMITMENT, "", "n0")
+    assert court.lapse(facts.What.COMMITMENT, "", "n1")[-1] == RunOver("r")
+
+
+def test_late_work_of_a_shortened_run_gets_no_second_emission() -> None:
+    court, _ = finished("rounds=2")
+    run = court.state.runs["r"]
+    run.earned = {0: {"wallet of n0": 64}}
+    run.round = run.merged = run.paid = 1
+    run.config = "rounds=1"
+    court.state.touched_runs["r"] = None
+    assert court.block() == [RunOver("r")]

@@ -1,0 +1,156 @@
+"""From the opening of a round to its beacon (J4 to J6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.entries import BeaconMissed, Lapsed, PanelDrawn, RoundClosed, RoundOpened
+from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
+from contracts.protocol.judge.facts import What
+from contracts.protocol.judge.state import Phase, Stage
+from tests.contracts.protocol.judge.court import Court
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_round_closes_when_k_verifiers_hold_every_proof() -> None:
+    court = Court()
+    first, second = court.commit("n0"), court.commit("n1")
+    assert court.has(first, second, by=["v0"]) == []
+    closed = court.has(first, second, by=["v1"])
+    assert closed == [RoundClosed("r", 1, (first, second), court.time + 30)]
+
+
+def test_bytes_that_fewer_than_k_hold_are_out_and_blameless() -> None:
+    """F14: nothing is merged or judged that could vanish, and no coin is known yet."""
+    court = Court()
+    kept, gone = court.commit("n0"), court.commit("n1")
+    court.has(kept)
+    court.has(gone, by=["v0"])
+    closed = court.lapse(What.COMMITMENT, "", "n1")
+    assert closed[-1] == RoundClosed("r", 1, (kept,), court.time + 30)
+    assert court.state.proofs[gone].stage is Stage.OUT
+    assert court.state.reserved == {"n0": 100}
+
+
+def test_one_verifier_alone_lapses_nobody() -> None:
+    """F13, F29: neither a clock nor the operator's word ends a node's time."""
+    court = Court()
+    assert court.lapse(What.COMMITMENT, "", "n1", by=["v2"]) == []
+    assert court.round.phase is Phase.OPEN
+
+
+def test_a_lapsed_node_is_not_awaited_until_it_returns() -> None:
+    court = Court("rounds=3")
+    court.has(court.commit("n0"))
+    lapsed = court.lapse(What.COMMITMENT, "", "n1")[0]
+    assert isinstance(lapsed, Lapsed)
+    assert lapsed.period == 1
+    court.seen()
+    court.block()
+    court.secret("v0", "1")
+    court.secret("v1", "2")
+    court.open("proof of n0 in 1")
+    court.post("proof of n0 in 1")
+    opened = court.merge()[-1]
+    assert isinstance(opened, RoundOpened)
+    assert [(node.node, node.awaited) for node in opened.nodes] == [("n0", True), ("n1", False)]
+    with pytest.raises(OutOfTime):
+        court.enter(facts.Returned("r", "n1", 5))
+    court.enter(facts.Returned("r", "n1", court.state.size))
+    assert court.state.runs["r"].nodes["n1"].away is None
+
+
+def test_who_was_not_awaited_may_commit_until_the_round_closes() -> None:
+    court = Court("rounds=3")
+    court.has(court.commit("n0"))
+    court.lapse(What.COMMITMENT, "", "n1")
+    with pytest.raises(OutOfTime):
+        court.commit("n1")
+
+
+def test_a_commitment_is_bound_to_the_public_inputs() -> None:
+    """F28: a proof that starts elsewhere than the round, or than the node's own moments, is none."""
+    court = Court()
+    for changes in (
+        {"theta": "x"},
+        {"inner": "x"},
+        {"data_seed": "x"},
+        {"config": "x"},
+        {"tokens": 65},
+        {"segments": 5},
+    ):
+        with pytest.raises(NotBound):
+            court.commit("n0", **changes)
+    with pytest.raises(NotSeated):
+        court.enter(replace(court.commitment("n0"), node="stranger"))
+    court.commit("n0")
+    with pytest.raises(AlreadySaid):
+        court.commit("n0", proof="another")
+
+
+def test_the_beacon_draws_once_k_saw_the_closing_entry() -> None:
+    court = Court()
+    first, second = court.close()
+    court.seen()
+    assert court.block(seconds=10) == []
+    drawn = court.block(seconds=25)
+    assert drawn == [
+        PanelDrawn(name, court.state.block.hash, True, ("v0", "v1", "v2"), ("v0", "v1")) for name in (first, second)
+    ]
+
+
+def test_without_k_that_saw_it_the_next_block_draws_and_all_is_read() -> None:
+    """F18: whoever knows the beacon gains no unread proof by it."""
+    court = Court(audit_floor=1, stakes=100)
+    court.close()
+    court.seen(by=["v0"])
+    missed = court.block()
+    assert [type(entry) for entry in missed] == [BeaconMissed]
+    court.seen(by=["v1"])
+    assert court.round.seen == {"v0": "root"}
+    drawn = court.block()
+    assert all(isinstance(entry, PanelDrawn) and entry.audited for entry in drawn)
+
+
+def test_roots_that_differ_do_not_count_together() -> None:
+    court = Court()
+    court.close()
+    court.seen(by=["v0"])
+    court.seen(by=["v1"], root="another root")
+    assert isinstance(court.block()[0], BeaconMissed)
+
+
+def test_nobody_passes_over_the_beacons_block() -> None:
+    court = Court()
+    court.close()
+    court.seen()
+    with pytest.raises(NotBound):
+        court.enter(facts.Block(10**6, court.time + 400, "later", (), court.time + 390))
+
+
+@pytest.mark.parametrize("by", ["stranger", "n0"])
+def test_strangers_have_no_word_in_a_round(by: str) -> None:
+    court = Court()
+    proof = court.commit("n0")
+    with pytest.raises(NotSeated):
+        court.has(proof, by=[by])
+    with pytest.raises(NotSeated):
+        court.lapse(What.COMMITMENT, "", "n1", by=[by])
+    with pytest.raises(UnknownSubject):
+        court.has("no such proof")
+
+
+def test_seen_is_refused_early_of_another_entry_and_twice() -> None:
+    court = Court()
+    with pytest.raises(OutOfTime):
+        court.seen()
+    court.close()
+    with pytest.raises(NotBound):
+        court.enter(facts.Seen("r", 1, "v0", court.round.closed_at - 1, "root"))
+    court.seen(by=["v0"])
+    with pytest.raises(AlreadySaid):
+        court.seen(by=["v0"])
