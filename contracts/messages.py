@@ -1,44 +1,35 @@
 """Every signed message of the protocol, defined once (EIP-712 structs).
 
-A message is a frozen dataclass whose fields are annotated with their Solidity type; the EIP-712 type string
-follows from the class, so that name, order and types cannot drift from what is signed.
+What a message is made of, and its wire form, is in contracts/protocol/fields.py.
 Units: tokens and steps are counts, deadlines are Unix seconds, errors are in 1e-18.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, TypeVar, get_type_hints
+from dataclasses import dataclass
 
-from contracts.errors import BadField
+from contracts.protocol.fields import (
+    Address,
+    Bool,
+    Bytes32,
+    Struct,
+    Text,
+    Uint8,
+    Uint16,
+    Uint32,
+    Uint64,
+    Uint256,
+    field_types,
+    from_json,
+    to_json,
+    type_string,
+)
 
-Address = Annotated[str, "address"]
-Bytes32 = Annotated[bytes, "bytes32"]
-Bool = Annotated[bool, "bool"]
-Uint8 = Annotated[int, "uint8"]
-Uint16 = Annotated[int, "uint16"]
-Uint32 = Annotated[int, "uint32"]
-Uint64 = Annotated[int, "uint64"]
-Uint256 = Annotated[int, "uint256"]
-Text = Annotated[str, "string"]
-
-M = TypeVar("M", bound="Message")
-
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_BYTES32 = re.compile(r"0x[0-9a-fA-F]{64}")
-_TEXT = re.compile(r"[\x20-\x7e]{1,200}")
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
+__all__ = ["field_types", "from_json", "to_json", "type_string"]
 
 
-@dataclass(frozen=True)
-class Message:
-    """Base of all messages; checks each field against its type. Raises BadField."""
-
-    def __post_init__(self) -> None:
-        for name, solidity in field_types(type(self)).items():
-            _check_field(name, solidity, getattr(self, name))
+class Message(Struct):
+    """Base of all messages: a struct that is signed by itself."""
 
 
 @dataclass(frozen=True)
@@ -329,69 +320,3 @@ MESSAGES: tuple[type[Message], ...] = (
     Verdict, WorkWitness, WorkReveal, VerifierFault, NodeFault, BisectionMove, StepOpening, AppealRuling,
     MergeAttestation, TreeHead, EpochRoot, CodeContribution, DataContribution,
 )  # fmt: skip
-
-
-def field_types(message: type[Message]) -> dict[str, str]:
-    """Field name → Solidity type, in signing order."""
-    hints = get_type_hints(message, include_extras=True)
-    return {field.name: hints[field.name].__metadata__[0] for field in fields(message)}
-
-
-def type_string(message: type[Message]) -> str:
-    """The EIP-712 encodeType, for instance `Opening(bytes32 proof,uint32 boundary,...)`."""
-    inner = ",".join(f"{solidity} {name}" for name, solidity in field_types(message).items())
-    return f"{message.__name__}({inner})"
-
-
-def to_json(message: Message) -> dict[str, Any]:
-    """Wire form: bytes as 0x-hex, uint256 as decimal strings, smaller integers as numbers."""
-    types = field_types(type(message))
-    return {name: _to_wire(solidity, getattr(message, name)) for name, solidity in types.items()}
-
-
-def from_json(message: type[M], body: Mapping[str, Any]) -> M:
-    """Read the wire form strictly. Raises BadField for a missing, unknown or misfitting field."""
-    types = field_types(message)
-    if set(body) != set(types):
-        raise BadField(f"{message.__name__} takes exactly the fields {', '.join(types)}")
-    return message(**{name: _from_wire(name, solidity, body[name]) for name, solidity in types.items()})
-
-
-def _to_wire(solidity: str, value: Any) -> Any:
-    if solidity == "bytes32":
-        return "0x" + value.hex()
-    return str(value) if solidity == "uint256" else value
-
-
-def _from_wire(name: str, solidity: str, value: Any) -> Any:
-    if solidity == "bytes32":
-        if not isinstance(value, str) or not _BYTES32.fullmatch(value):
-            raise BadField(f"{name} must be 0x followed by 64 hex digits")
-        return bytes.fromhex(value[2:])
-    if solidity == "uint256":
-        if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
-            raise BadField(f"{name} must be a whole number as a decimal string")
-        return int(value)
-    return value
-
-
-def _check_field(name: str, solidity: str, value: Any) -> None:
-    if solidity == "bytes32":
-        if not isinstance(value, bytes) or len(value) != 32:
-            raise BadField(f"{name} must be 32 bytes")
-        return
-    if solidity == "address":
-        if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-            raise BadField(f"{name} must be an address: 0x followed by 40 hex digits")
-        return
-    if solidity == "string":
-        if not isinstance(value, str) or not _TEXT.fullmatch(value):
-            raise BadField(f"{name} must be 1 to 200 printable ASCII characters")
-        return
-    if solidity == "bool":
-        if not isinstance(value, bool):
-            raise BadField(f"{name} must be true or false")
-        return
-    bits = int(solidity.removeprefix("uint"))
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << bits:
-        raise BadField(f"{name} must be a whole number of at most {bits} bits")

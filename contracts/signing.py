@@ -16,7 +16,8 @@ from eth_keys.constants import SECPK1_N
 from eth_utils import keccak, to_checksum_address
 
 from contracts.errors import BadSignature
-from contracts.messages import Message, field_types
+from contracts.messages import Message
+from contracts.protocol.fields import plain, typed_fields
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,6 @@ def _check_canonical(signature: bytes) -> None:
 
 
 def _encode(message: Message, domain: Domain) -> SignableMessage:
-    types = field_types(type(message))
     return encode_typed_data(
-        domain_data=domain.fields(),
-        message_types={type(message).__name__: [{"name": n, "type": t} for n, t in types.items()]},
-        message_data={name: getattr(message, name) for name in types},
+        domain_data=domain.fields(), message_types=typed_fields(type(message)), message_data=plain(message)
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from eth_utils.crypto import keccak
 
 from contracts.compile import SOLIDITY
-from contracts.messages import MESSAGES, Message, field_types, to_json, type_string
+from contracts.messages import MESSAGES, Message
+from contracts.protocol.fields import Struct, field_types, structs, to_json, type_string, typed_fields
+from contracts.protocol.messages import JUDGED
 from contracts.signing import Domain, digest
 from tests.cross.node import ask
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
 
+S = TypeVar("S", bound=Struct)
 DOMAINS = (Domain(31337, "0x" + "ab" * 20), Domain(1, "0x" + "00" * 19 + "01"))
 DOMAIN_TYPE = [
     {"name": "name", "type": "string"},
@@ -26,12 +29,19 @@ DOMAIN_TYPE = [
 TYPEHASH = re.compile(r'(\w+)_TYPEHASH\s*=\s*keccak256\(\s*"(\w+)(\([^"]*\))"\s*\)')
 
 
-def example(kind: type[Message], extreme: bool, chance: random.Random) -> Message:
+def example(kind: type[S], extreme: bool, chance: random.Random) -> S:
     """A message with every field drawn, or with every field at the top of its range."""
-    return kind(**{name: _value(solidity, extreme, chance) for name, solidity in field_types(kind).items()})
+    inner = structs(kind)
+    return kind(**{name: _value(solidity, inner, extreme, chance) for name, solidity in field_types(kind).items()})
 
 
-def _value(solidity: str, extreme: bool, chance: random.Random) -> Any:
+def _value(solidity: str, inner: dict[str, type[Struct]], extreme: bool, chance: random.Random) -> Any:
+    if solidity.endswith("[]"):
+        return tuple(
+            _value(solidity[:-2], inner, extreme, chance) for _ in range(3 if extreme else chance.randint(0, 4))
+        )
+    if solidity in inner:
+        return example(inner[solidity], extreme, chance)
     if solidity == "bytes32":
         return b"\xff" * 32 if extreme else chance.randbytes(32)
     if solidity == "address":
@@ -47,20 +57,27 @@ def _value(solidity: str, extreme: bool, chance: random.Random) -> Any:
 def question(message: Message, domain: Domain) -> dict[str, Any]:
     """The message as a wallet is handed it."""
     kind = type(message)
-    fields = [{"name": name, "type": solidity} for name, solidity in field_types(kind).items()]
-    numbers = {name: str(getattr(message, name)) for name, t in field_types(kind).items() if t.startswith("uint")}
     return {
         "domain": domain.fields(),
-        "types": {"EIP712Domain": DOMAIN_TYPE, kind.__name__: fields},
+        "types": {"EIP712Domain": DOMAIN_TYPE} | typed_fields(kind),
         "primaryType": kind.__name__,
-        "message": to_json(message) | numbers,
+        "message": _numbers_as_text(to_json(message)),
     }
+
+
+def _numbers_as_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _numbers_as_text(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_numbers_as_text(inner) for inner in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def test_every_digest_is_that_of_viem() -> None:
     chance = random.Random(712)
+    kinds = (*MESSAGES, *JUDGED)
     asked = [
-        (example(kind, extreme, chance), domain) for kind in MESSAGES for extreme in (False, True) for domain in DOMAINS
+        (example(kind, extreme, chance), domain) for kind in kinds for extreme in (False, True) for domain in DOMAINS
     ]
     theirs = ask("typed_data.js", [question(message, domain) for message, domain in asked])
     for (message, domain), found in zip(asked, theirs, strict=True):
