@@ -185,11 +185,13 @@ class RoundSecret(Message):
 
 @dataclass(frozen=True)
 class StateOpening(Message):
-    """A node opens one committed boundary; `blob` is the BLAKE3 name of the state's `size` safetensors bytes."""
+    """A node opens one committed boundary: its entry is the digests of weights and optimizer state, its path stands
+    beside the message, and `blob` is the BLAKE3 name of the state's `size` safetensors bytes."""
 
     proof: Bytes32
     boundary: Uint32
-    stateDigest: Bytes32
+    weights: Bytes32
+    inner: Bytes32
     blob: Bytes32
     size: Uint64
 

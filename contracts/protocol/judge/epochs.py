@@ -2,7 +2,7 @@
 
 closed ── k signatures, a window ──▶ final: ours, or another root, which is said
    ├── struck down by holders ──▶ closed anew, paying nothing
-   └── above a limit that fell, its deadline past ──▶ closed anew, cut
+   └── its deadline past ──▶ closed anew, cut where the limit fell
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
     stuck = [p for p in open_proofs if p.stage is Stage.READING and not is_progressing(p, state.round_of(p))]
     if stuck:
         return Undecided(stuck[0].commitment.proof)
-    if last and open_proofs:
+    if last and any(proof.awaits or not proof.done for proof in _proofs(state, name)):
         return None
     return _close(state, name, run) or (RunOver(name) if last else None)
 
@@ -78,7 +78,7 @@ def _close(state: State, name: str, run: RunState) -> EpochClosed | None:
     due = emission + run.carried
     if not due or not any(run.earned.values()):
         return None
-    total = due if state.limit is None else min(due, state.limit)
+    total = _within(state, due)
     number, config = state.epoch + 1, run.rounds[run.round].config
     lines = state.functions.lines(number, config, run.earned, total)
     return _entry(state, name, number, 1, (run.paid + 1, run.round), due, total, lines)
@@ -101,15 +101,15 @@ def _entry(
 
 
 def on_epoch(state: State, entry: EpochClosed) -> None:
-    """What was earned is in this epoch, and in no other."""
-    known, run = state.epochs.get(entry.epoch), state.runs[entry.run]
-    if known is not None:
-        state.epochs[entry.epoch] = EpochState(entry, state.size - 1, known.config, known.earned)
-    else:
-        config = run.rounds[run.round].config
-        state.epochs[entry.epoch] = EpochState(entry, state.size - 1, config, run.earned)
+    """What was earned is in this epoch, and in no other; a root that is closed anew keeps those before it."""
+    run, known = state.runs[entry.run], state.epochs.get(entry.epoch)
+    if known is None:
+        known = EpochState(entry, state.size - 1, run.rounds[run.round].config, run.earned)
+        state.epochs[entry.epoch] = known
         run.paid, run.earned, run.carried = entry.last_round, {}, 0
         state.epoch = entry.epoch
+    known.closed, known.struck = entry, False
+    known.given[entry.attempt, entry.root] = entry
     state.touched_runs[entry.run] = None
 
 
@@ -130,23 +130,32 @@ def due_ending(state: State) -> EpochEnded | EpochClosed | None:
 
 
 def _ended(number: int, epoch: EpochState) -> EpochEnded:
-    """What the limit cut goes on; what holders struck down does not."""
-    closed = epoch.closed
-    ours = epoch.final == (closed.attempt, closed.root)
-    return EpochEnded(number, ours, closed.due - closed.total if ours and closed.attempt == 1 else 0)
+    """What the limit cut from the root that became final goes on; what holders struck down does not."""
+    assert epoch.final is not None, "the chain has made it final"
+    closed = epoch.given.get(epoch.final)
+    carried = closed.due - closed.total if closed is not None and closed.attempt == 1 else 0
+    return EpochEnded(number, closed is not None, carried)
 
 
 def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
-    """The next attempt: it pays nothing after holders struck the root down, and less where the limit fell."""
+    """The next attempt after a root was struck down pays nothing; one whose deadline passed is closed anew, within
+    the limit as it stands by then."""
     closed, block = epoch.closed, state.block
     rounds = (closed.first_round, closed.last_round)
     if epoch.struck:
         return _entry(state, closed.run, number, closed.attempt + 1, rounds, closed.due, 0, ())
-    late = block is not None and block.time > closed.deadline
-    if not late or state.limit is None or closed.total <= state.limit:
+    if block is None or block.time <= closed.deadline:
         return None
-    lines = state.functions.lines(number, epoch.config, epoch.earned, state.limit)
-    return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, state.limit, lines)
+    if closed.attempt > 1:
+        return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, 0, ())
+    total = _within(state, closed.due)
+    lines = state.functions.lines(number, epoch.config, epoch.earned, total)
+    return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, total, lines)
+
+
+def _within(state: State, due: int) -> int:
+    """What the limit lets through."""
+    return due if state.limit is None else min(due, state.limit)
 
 
 def on_struck(state: State, event: EpochStruck) -> None:
@@ -174,15 +183,13 @@ def on_ended(state: State, entry: EpochEnded) -> None:
     run = state.runs[epoch.closed.run]
     run.carried += entry.carried
     for proof in _proofs(state, epoch.closed.run):
-        if proof.done and proof.ended_at < epoch.index:
+        if proof.done and not proof.awaits and proof.ended_at < epoch.index:
             _forget(state, run, proof)
 
 
 def _forget(state: State, run: RunState, proof: ProofState) -> None:
     """Messages about it are refused from now on."""
     commitment = proof.commitment
-    for awaited in proof.awaits:
-        del state.open[awaited]
     del state.proofs[commitment.proof]
     current = run.rounds[commitment.round]
     del current.proofs[commitment.node]

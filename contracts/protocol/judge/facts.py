@@ -281,6 +281,7 @@ class Committed(Fact):
     pledge: str
     segments: int
     tokens: int
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,12 +318,13 @@ class Secret(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Opened(Fact):
-    """A node opens one boundary; the path to the commitment's root was checked."""
+    """A node opens one boundary: `state` is its entry of 64 bytes, which `path` leads to the commitment's root."""
 
     proof: str
     boundary: int
     state: str
     blob: str
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

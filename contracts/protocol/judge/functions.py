@@ -33,6 +33,9 @@ class Functions(Protocol):
     def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
         """Raises Refused unless `secret` is leaf `place` of `length` under `anchor`."""
 
+    def check_opening(self, root: str, boundaries: int, boundary: int, state: str, path: Sequence[str]) -> None:
+        """Raises Refused unless `state` is entry `boundary` of the committed `boundaries` under `root`."""
+
     def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
         """What a node commits to."""
 

@@ -30,9 +30,10 @@ def _waits(proof: ProofState, current: RoundState) -> bool:
 
 def due_merge_set(state: State, current: RoundState) -> MergeSet | None:
     """Every proof of the round is posted, void or waits: what is decided later never changes weights."""
-    proofs = [state.proofs[name] for name in current.closed]
-    if current.phase is not Phase.READING and (current.phase is not Phase.MERGING or proofs or current.merge_set):
+    empty = current.phase is Phase.MERGING and current.merge_set is None
+    if not empty and current.phase is not Phase.READING:
         return None
+    proofs = [state.proofs[name] for name in current.closed]
     if not all(proof.stage in _ENDS or _waits(proof, current) for proof in proofs):
         return None
     posted = [proof.commitment for proof in proofs if proof.stage is Stage.POSTED]

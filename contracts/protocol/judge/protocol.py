@@ -61,6 +61,14 @@ class Protocol:
         except CommonweightError as error:
             raise NotBound(f"the secret is not the anchored one of its round: {error.detail}") from error
 
+    def check_opening(self, root: str, boundaries: int, boundary: int, state: str, path: Sequence[str]) -> None:
+        """The opened entry is the committed one, at its place. Raises NotBound."""
+        try:
+            nodes = [_octets(node) for node in path]
+            KECCAK_TREE.check_inclusion(_octets(state), boundary, boundaries, nodes, _octets(root))
+        except CommonweightError as error:
+            raise NotBound(f"boundary {boundary} is not the committed one: {error.detail}") from error
+
     def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
         """contracts/pledge.py. Raises NotBound."""
         try:

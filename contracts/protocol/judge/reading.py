@@ -144,6 +144,8 @@ def take_opening(state: State, fact: Opened) -> None:
         raise AlreadySaid(f"boundary {fact.boundary} is open")
     if not any(fact.boundary in (segment, segment + 1) for segment in proof.segments):
         raise NotSeated(f"no draw asks for boundary {fact.boundary}")
+    committed = proof.commitment
+    state.functions.check_opening(committed.root, committed.segments + 1, fact.boundary, fact.state, fact.path)
     proof.opened.add(fact.boundary)
     state.touch(proof)
 

@@ -215,12 +215,13 @@ class ProofState(Scope):
 
 @dataclass(slots=True)
 class EpochState:
-    """An epoch's newest root, at which entry, from which work, and what the chain said of it."""
+    """An epoch: its newest root and those before it, the entry that closed it first, and what the chain said of it."""
 
     closed: EpochClosed
     index: int
     config: str
     earned: dict[int, dict[str, int]]
+    given: dict[tuple[int, str], EpochClosed] = field(default_factory=dict)
     struck: bool = False
     final: tuple[int, str] | None = None
 

@@ -13,6 +13,7 @@ from contracts.protocol.messages import JUDGED, Has, SegmentVerdict, Verdict
 pytestmark = pytest.mark.unit
 
 WORD = SegmentVerdict(3, 2, 1, 10**18, 5)
+GOOD = to_json(WORD)
 VERDICT = Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\0" * 32, (WORD, WORD))
 
 

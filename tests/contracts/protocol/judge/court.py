@@ -67,6 +67,10 @@ class Plain:
         if not secret.startswith(f"secret:{anchor}:{place}:"):
             raise NotBound("another secret than was anchored")
 
+    def check_opening(self, root: str, boundaries: int, boundary: int, state: str, path: Sequence[str]) -> None:
+        if state != f"state{boundary}":
+            raise NotBound("another state than was committed")
+
     def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
         return f"pledge:{node}:{salt}:{fake}"
 
@@ -255,7 +259,13 @@ class Court:
         return proofs
 
     def post(self, proof: str) -> list[Derived]:
-        """The seats say true, and the pledge is opened."""
+        """The seats say true, the pledge is opened, and the traces are shown."""
         for verifier in ("v0", "v1"):
             self.say(proof, verifier)
-        return self.pledge(proof)
+        return [*self.pledge(proof), *self.show(proof)]
+
+    def show(self, proof: str, trace: str = "trace") -> list[Derived]:
+        """Who sealed a trace shows it, where it is awaited."""
+        sealed = self.state.proofs[proof]
+        awaited = [a.party for a in sealed.awaits if a.what is What.TRACE]
+        return [d for verifier in awaited for d in self.enter(facts.TraceShown(proof, verifier, trace))]

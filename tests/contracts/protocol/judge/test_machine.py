@@ -42,9 +42,11 @@ def lively_log() -> list[Any]:
     court.say(proof, "v2", s0="true", s2="unserved")
     court.say(proof, "v1", s1="false", s2="true")
     court.pledge(proof)
+    court.show(proof)
     for verifier in ("v0", "v2"):
         court.say(other, verifier)
     court.pledge(other)
+    court.show(other)
     closed = court.merge()[1]
     court.block(facts.EpochFinal(1, 1, closed.root))
     return court.log
@@ -102,9 +104,7 @@ def test_a_changed_field_is_found(index: int) -> None:
         assert found.value.index == index, field.name
 
 
-@pytest.mark.parametrize("index", DERIVED, ids=lambda i: f"{i}-{type(LOG[i]).__name__}")
+@pytest.mark.parametrize("index", [i for i in DERIVED if i + 1 < len(LOG)])
 def test_a_swapped_entry_is_found(index: int) -> None:
-    if index + 1 == len(LOG):
-        pytest.skip("nothing comes after it")
     with pytest.raises(Differs):
         replay([*LOG[:index], LOG[index + 1], LOG[index], *LOG[index + 2 :]], Plain())

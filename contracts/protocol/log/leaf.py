@@ -1,0 +1,87 @@
+"""One leaf of the log: canonical text with its kind, read back as a fact or as a derived entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from contracts.messages import Message
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.entries import Derived
+from contracts.protocol.judge.facts import Block, ChainEvent, Fact, Rules
+from contracts.protocol.log.codec import InvalidLeaf, canonical, from_object, parse, slug, to_wire
+from contracts.protocol.log.signed import ENTERED, Envelope, fact_of, read_envelope
+from contracts.signing import Domain
+
+Entry: TypeAlias = Fact | Derived
+LARGEST_LEAF = 2**16 - 1
+"""Bytes of a leaf at most: an entry bundle of tlog-tiles gives its length in 16 bits."""
+
+
+DERIVED: dict[str, type[Derived]] = {slug(kind): kind for kind in Derived.__subclasses__()}
+EVENTS: dict[str, type[ChainEvent]] = {slug(kind): kind for kind in ChainEvent.__subclasses__()}
+SIGNED: dict[str, type[Message]] = {slug(kind): kind for kind in ENTERED}
+KINDS: tuple[str, ...] = ("rules", "block", *SIGNED, *DERIVED)
+"""Every kind of entry."""
+
+
+def write(entry: Rules | Block | Derived | Envelope) -> str:
+    """The leaf of an entry. Raises InvalidLeaf where it is too large."""
+    if isinstance(entry, Envelope):
+        body = {"kind": slug(type(entry.message)), **entry.body()}
+    elif isinstance(entry, Block):
+        events = [{"event": slug(type(event)), **to_wire(event)} for event in entry.events]
+        body = {"kind": "block", **to_wire(entry), "events": events}
+    else:
+        body = {"kind": slug(type(entry)), **to_wire(entry)}
+    text = canonical(body)
+    if len(text.encode()) > LARGEST_LEAF:
+        raise InvalidLeaf(f"an entry of {len(text.encode())} bytes is larger than a leaf may be")
+    return text
+
+
+def read(text: str, domain: Domain, author_of: Callable[[str], str]) -> Entry:
+    """The entry of a leaf, every signature of it checked. Raises InvalidLeaf, BadSignature, BadField, InvalidTree."""
+    body = parse(text)
+    if not isinstance(body, dict) or canonical(body) != text:
+        raise InvalidLeaf("is not in canonical form")
+    kind = body.pop("kind", None)
+    if kind in SIGNED:
+        return fact_of(read_envelope(SIGNED[kind], body), domain, author_of)
+    if kind in DERIVED:
+        return _derived(DERIVED[kind], body)
+    if kind == "rules":
+        rules: Rules = _checked(from_object(Rules, body), body)
+        return rules
+    if kind == "block":
+        return _block(body)
+    raise InvalidLeaf(f"{str(kind)[:40]!r} is no kind of entry")
+
+
+def _derived(kind: type[Derived], body: dict[str, Any]) -> Derived:
+    found: Derived = _checked(from_object(kind, body), body)
+    return found
+
+
+def _block(body: dict[str, Any]) -> Block:
+    events = body.get("events")
+    if not isinstance(events, list):
+        raise InvalidLeaf("events must be a list")
+    plain = {**body, "events": []}
+    block: Block = _checked(from_object(Block, plain), plain)
+    return facts.Block(block.number, block.time, block.hash, tuple(_event(e) for e in events), block.parent_time)
+
+
+def _event(body: Any) -> ChainEvent:
+    if not isinstance(body, dict) or body.get("event") not in EVENTS:
+        raise InvalidLeaf("an event must be of a known kind")
+    inner = {name: value for name, value in body.items() if name != "event"}
+    found: ChainEvent = _checked(from_object(EVENTS[body["event"]], inner), inner)
+    return found
+
+
+def _checked(entry: Any, body: dict[str, Any]) -> Any:
+    """Raises InvalidLeaf where the same entry would be written otherwise."""
+    if to_wire(entry) != body:
+        raise InvalidLeaf("is not written as its kind is")
+    return entry

@@ -1,0 +1,282 @@
+"""A signed message as the machine's fact: its author checked, its digests as text.
+
+What needs no state is checked here; what a message says against the rest of the log, the machine checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from eth_utils import to_checksum_address
+
+from contracts.errors import BadField
+from contracts.messages import Message
+from contracts.positional_tree import KECCAK_TREE
+from contracts.protocol import messages
+from contracts.protocol.fields import from_json, to_json
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.facts import Fact, Reason, SegmentWord, What, Word
+from contracts.protocol.log.codec import InvalidLeaf
+from contracts.reasons import NO_SEGMENT
+from contracts.run_config import RunConfig
+from contracts.signing import Domain, digest, recover
+
+M = TypeVar("M", bound=Message)
+Beside: TypeAlias = Mapping[str, Any]
+ZERO = b"\0" * 32
+
+WHAT: tuple[What, ...] = tuple(What)
+"""uint8 in Lapse.what."""
+WORDS: dict[int, Word] = {1: Word.TRUE, 2: Word.FALSE, 3: Word.DRIFT, 4: Word.UNSERVED}
+"""uint8 in SegmentVerdict.word."""
+REASONS: dict[int, Reason] = {1: Reason.REPLAY, 2: Reason.START, 3: Reason.END, 4: Reason.NOT_FINITE}
+"""uint16 in SegmentVerdict.reason, 0 where the word has none."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A message as it travels and stands in the log: with its signatures, and what is beside it."""
+
+    message: Message
+    signatures: tuple[bytes, ...]
+    beside: Beside
+
+    def body(self) -> dict[str, Any]:
+        """The wire form."""
+        signed = ["0x" + signature.hex() for signature in self.signatures]
+        return {"message": to_json(self.message), "signatures": signed, "beside": dict(self.beside)}
+
+
+def hexed(data: bytes) -> str:
+    """0x-hex."""
+    return "0x" + data.hex()
+
+
+def read_envelope(kind: type[Message], body: Mapping[str, Any]) -> Envelope:
+    """The wire form, read strictly. Raises InvalidLeaf and BadField."""
+    if set(body) != {"message", "signatures", "beside"} or not isinstance(body["beside"], Mapping):
+        raise InvalidLeaf("a message stands with its signatures and what is beside it")
+    given = body["signatures"]
+    if not isinstance(given, list) or not 1 <= len(given) <= 32:
+        raise InvalidLeaf("a message has between 1 and 32 signatures")
+    return Envelope(from_json(kind, body["message"]), tuple(_octets(text) for text in given), body["beside"])
+
+
+def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[str], str]) -> Fact:
+    """The fact that a message is. `author_of` gives the node of a proof, for messages that do not name it.
+
+    Raises BadSignature, BadField, InvalidLeaf and InvalidTree.
+    """
+    message = envelope.message
+    build, beside = _FACTS[type(message)], _BESIDE.get(type(message), ())
+    if set(envelope.beside) != set(beside):
+        raise InvalidLeaf(f"beside {type(message).__name__} stands exactly {', '.join(beside) or 'nothing'}")
+    signers = tuple(recover(message, domain, signature) for signature in envelope.signatures)
+    expected = _author(message, author_of)
+    if expected is not None and signers != (to_checksum_address(expected),):
+        raise BadField(f"{type(message).__name__} must be signed by {expected}")
+    if list(signers) != sorted(set(signers)):
+        raise BadField("signatures must be sorted by signer, each once")
+    return build(message, hexed(digest(message, domain)), envelope.beside, signers)
+
+
+def _author(message: Any, author_of: Callable[[str], str]) -> str | None:
+    """Whose signature it takes; None where maintainers sign, whom the machine knows."""
+    if isinstance(message, messages.Contribution):
+        return None
+    if isinstance(message, messages.RunTerms):
+        return message.creator
+    if isinstance(message, (messages.StateOpening, messages.PledgeReveal)):
+        return author_of(hexed(message.proof))
+    if isinstance(message, messages.Return):
+        return message.party
+    return str(message.verifier if hasattr(message, "verifier") else message.node)
+
+
+def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ...]) -> Fact:
+    config = RunConfig.from_json(_text(beside, "config"))
+    if config.digest() != message.config:
+        raise BadField("config is not the one of the manifest")
+    terms = facts.Terms(
+        emission=message.emission,
+        rounds_per_epoch=message.roundsPerEpoch,
+        min_nodes=message.minNodes,
+        max_nodes=message.maxNodes,
+        panel=message.panel,
+        samples=message.samples,
+        audit_floor=message.auditFloor,
+        node_stake=message.nodeStake,
+        span=message.beaconSpan,
+        root_seconds=message.rootSeconds,
+        behind_rounds=message.behindRounds,
+        canaries=message.canaries,
+        canary_window=message.canaryWindow,
+        exact=config.profile != "bounded",
+        profiles=tuple(hexed(profile) for profile in message.profiles),
+    )
+    creator = to_checksum_address(message.creator)
+    inner, momentum = _text(beside, "inner"), _text(beside, "momentum")
+    return facts.RunCreated(
+        name, creator, message.nonce, terms, config.to_json(), hexed(message.genesis), momentum, inner
+    )
+
+
+def _anchor(message: messages.VerifierAnchor, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    return facts.Anchored(hexed(message.run), signers[0], hexed(message.anchor), message.length, hexed(message.profile))
+
+
+def _enrolment(message: messages.Enrolment, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    payout = to_checksum_address(message.payout)
+    if int(payout, 16) == 0:
+        raise BadField("payout must not be the zero address")
+    return facts.Enrolled(hexed(message.run), signers[0], payout, message.firstRound, hexed(message.profile))
+
+
+def _leave(message: messages.Leave, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    return facts.Left(hexed(message.run), signers[0])
+
+
+def _return(message: messages.Return, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    return facts.Returned(hexed(message.run), signers[0], message.size)
+
+
+def _commitment(message: messages.Commitment, name: str, beside: Beside, signers: tuple[str, ...]) -> Fact:
+    first, last = message.startState + message.innerState, message.endState + message.innerEnd
+    count, root = message.boundaries, message.root
+    KECCAK_TREE.check_inclusion(first, 0, count, _path(beside, "first_path"), root)
+    KECCAK_TREE.check_inclusion(last, count - 1, count, _path(beside, "last_path"), root)
+    return facts.Committed(
+        run=hexed(message.run),
+        round=message.round,
+        node=signers[0],
+        proof=name,
+        theta=hexed(message.startState),
+        inner=hexed(message.innerState),
+        inner_end=hexed(message.innerEnd),
+        gradient=hexed(message.gradient),
+        size=message.gradientSize,
+        data_seed=hexed(message.dataSeed),
+        config=hexed(message.config),
+        profile=hexed(message.profile),
+        pledge=hexed(message.pledge),
+        segments=count - 1,
+        tokens=message.tokens,
+        root=hexed(root),
+    )
+
+
+def _has(message: messages.Has, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    return facts.Has(hexed(message.run), message.round, signers[0], tuple(hexed(proof) for proof in message.proofs))
+
+
+def _seen(message: messages.Seen, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    return facts.Seen(hexed(message.run), message.round, signers[0], message.index, hexed(message.root))
+
+
+def _secret(message: messages.RoundSecret, _: str, beside: Beside, signers: tuple[str, ...]) -> Fact:
+    path = tuple(hexed(node) for node in _path(beside, "path"))
+    return facts.Secret(hexed(message.run), message.round, signers[0], hexed(message.secret), path)
+
+
+def _opening(message: messages.StateOpening, _: str, beside: Beside, __: tuple[str, ...]) -> Fact:
+    path = tuple(hexed(node) for node in _path(beside, "path"))
+    state = hexed(message.weights + message.inner)
+    return facts.Opened(hexed(message.proof), message.boundary, state, hexed(message.blob), path)
+
+
+def _verdict(message: messages.Verdict, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    witness = "" if message.witness == ZERO else hexed(message.witness)
+    return facts.Words(hexed(message.proof), signers[0], tuple(_word(word) for word in message.words), witness)
+
+
+def _word(said: messages.SegmentVerdict) -> SegmentWord:
+    if said.word not in WORDS or said.reason not in (0, *REASONS):
+        raise BadField(f"word {said.word} with reason {said.reason} is none")
+    return SegmentWord(said.segment, WORDS[said.word], REASONS.get(said.reason), said.measured, said.limit)
+
+
+def _pledge(message: messages.PledgeReveal, _: str, __: Beside, ___: tuple[str, ...]) -> Fact:
+    fake = None if message.fake == NO_SEGMENT else message.fake
+    return facts.PledgeOpened(hexed(message.proof), hexed(message.salt), fake)
+
+
+def _trace(message: messages.TraceReveal, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    return facts.TraceShown(hexed(message.proof), signers[0], hexed(message.trace))
+
+
+def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    if message.what >= len(WHAT):
+        raise BadField(f"what must be at most {len(WHAT) - 1}")
+    what = WHAT[message.what]
+    if (what is What.SECOND_LOOK) != (message.segment != NO_SEGMENT):
+        raise BadField("segment is given for a second look, and for nothing else")
+    proof = "" if message.proof == ZERO else hexed(message.proof)
+    party = str(message.segment) if what is What.SECOND_LOOK else to_checksum_address(message.party)
+    awaited = facts.Awaited(what, hexed(message.run), message.round, proof, party)
+    return facts.Lapse(signers[0], awaited, message.since)
+
+
+def _merge(message: messages.Merge, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    return facts.MergeSigned(
+        hexed(message.run), message.round, signers[0], hexed(message.theta), hexed(message.momentum)
+    )
+
+
+def _contribution(message: messages.Contribution, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+    key = "\n".join((str(message.kind), message.source, message.subject))
+    account = to_checksum_address(message.account)
+    return facts.Credited(hexed(message.run), key, message.kind, account, message.weight, signers)
+
+
+def _octets(text: Any) -> bytes:
+    try:
+        if isinstance(text, str) and text.startswith("0x") and text == text.lower():
+            return bytes.fromhex(text[2:])
+    except ValueError:
+        pass
+    raise InvalidLeaf("bytes are 0x-hex in lower case")
+
+
+def _text(beside: Beside, name: str) -> str:
+    value = beside[name]
+    if not isinstance(value, str):
+        raise InvalidLeaf(f"{name} must be text")
+    return value
+
+
+def _path(beside: Beside, name: str) -> list[bytes]:
+    nodes = beside[name]
+    if not isinstance(nodes, list) or len(nodes) > 64:
+        raise InvalidLeaf(f"{name} must be a list of at most 64 hashes")
+    return [_octets(node) for node in nodes]
+
+
+_Builder = Callable[[Any, str, Beside, tuple[str, ...]], Fact]
+_FACTS: dict[type[Message], _Builder] = {
+    messages.RunTerms: _run,
+    messages.VerifierAnchor: _anchor,
+    messages.Enrolment: _enrolment,
+    messages.Leave: _leave,
+    messages.Return: _return,
+    messages.Commitment: _commitment,
+    messages.Has: _has,
+    messages.Seen: _seen,
+    messages.RoundSecret: _secret,
+    messages.StateOpening: _opening,
+    messages.Verdict: _verdict,
+    messages.PledgeReveal: _pledge,
+    messages.TraceReveal: _trace,
+    messages.Lapse: _lapse,
+    messages.Merge: _merge,
+    messages.Contribution: _contribution,
+}
+_BESIDE: dict[type[Message], tuple[str, ...]] = {
+    messages.RunTerms: ("config", "inner", "momentum"),
+    messages.Commitment: ("first_path", "last_path"),
+    messages.RoundSecret: ("path",),
+    messages.StateOpening: ("path",),
+}
+ENTERED: tuple[type[Message], ...] = tuple(_FACTS)
+"""The messages that stand in the log; mirror addresses and lease renewals do not."""
