@@ -76,13 +76,15 @@ class History:
     stopped: int = 0
     """Ticks in which the operator entered nothing although something had reached it (time stands still then)."""
     complete: bool = True
-    """Whether the history ran to its planned end (the last epoch), as far as the premise promises one."""
+    """Whether the history ran to its planned end: every run over, every epoch final."""
     refused: dict[str, int] = field(default_factory=dict)
     """Codes of refusals, counted."""
     chain_stood: int = 0
     """Ticks in which no final block came although one was due: nothing lapses then, since chain time stands still."""
     ended: int = 0
     """Tick at which the simulation ended, if later than the last entry."""
+    deserted: bool = False
+    """Whether a run that goes on had no node left to wait for."""
 
     @property
     def premise(self) -> bool:

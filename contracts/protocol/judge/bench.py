@@ -33,11 +33,11 @@ def take_words(state: State, fact: Words) -> None:
         raise NotBound("words on the common segment come with a witness of its trace")
     if all(_is_known(proof.segments[said.segment], fact.verifier, said) for said in fact.words):
         raise AlreadySaid(f"{fact.verifier} has said so")
-    if sealed and fact.witness:
+    if exact and sealed and fact.witness:
         proof.witnesses.setdefault(fact.verifier, fact.witness)
     for said in fact.words:
         _hear(proof, fact.verifier, said)
-    _note_silence_over(state, proof, fact.verifier)
+    _end_if_said(state, proof, fact.verifier)
     state.touch(proof)
 
 
@@ -72,6 +72,7 @@ def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
     if known is not None and known.word is not Word.UNSERVED:
         if (verifier, Fault.TWO_WORDS) not in proof.found:
             proof.found.append((verifier, Fault.TWO_WORDS))
+        segment.questioned = segment.questioned or proof.stage is Stage.READING
         return
     if known is not None and (verifier in segment.replaced or segment.true is not None):
         return
@@ -81,16 +82,10 @@ def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
     segment.questioned = segment.questioned or said.word is not Word.TRUE
 
 
-def _note_silence_over(state: State, proof: ProofState, verifier: str) -> None:
-    """Who said all that it owes is not awaited; who drew and lapsed once owes all that it drew, decided or not."""
-    awaited = about(proof, What.WORDS, verifier)
-    known = proof.awaits.get(awaited)
-    if known is None:
-        return
-    seat = proof.seats.get(verifier)
-    drawn = (seat.segments or ()) if seat is not None and known.period == 2 else ()
-    if not owed(proof, verifier) and all(verifier in proof.segments[number].words for number in drawn):
-        awaits.end(state, proof, awaited)
+def _end_if_said(state: State, proof: ProofState, verifier: str) -> None:
+    """Who said all that it owes is not awaited any more."""
+    if not owed(proof, verifier):
+        awaits.end(state, proof, about(proof, What.WORDS, verifier))
 
 
 def due_decision(proof: ProofState, k: int) -> SegmentDecided | SecondLook | None:
@@ -149,7 +144,7 @@ def on_decided(state: State, entry: SegmentDecided) -> None:
     segment.true = entry.true
     awaits.end(state, proof, about(proof, What.SECOND_LOOK, str(entry.segment)))
     for verifier in {*segment.called, *segment.drawers}:
-        _note_silence_over(state, proof, verifier)
+        _end_if_said(state, proof, verifier)
     if not entry.true:
         assert entry.reason is not None, "a void segment has a reason"
         proof.void = proof.void or (entry.reason, entry.segment)
@@ -177,13 +172,14 @@ def _is_heard(proof: ProofState, segment: SegmentState) -> bool:
 
 
 def on_called(state: State, entry: BenchCalled) -> None:
-    """Each of them has a period to read the segment, and what it owes besides."""
+    """Each of them has a period to read the segment, and what it owes besides; who owed it already gains no time."""
     proof = state.proofs[entry.proof]
     segment = proof.segments[entry.segment]
+    owing = {name for name in entry.members if entry.segment in owed(proof, name)}
     segment.wide = bool(segment.called)
     segment.called.update(entry.members)
     for verifier in entry.members:
-        if verifier not in segment.words:
+        if not (verifier in segment.words or verifier in owing):
             await_words(state, proof, verifier)
     state.touch(proof)
 
@@ -236,6 +232,7 @@ def _overruled(proof: ProofState) -> list[str]:
 def on_fault(state: State, entry: VerifierFault) -> None:
     """Named once."""
     state.proofs[entry.proof].faults.add((entry.verifier, entry.fault))
+    state.runs[entry.run].unsettled = True
     state.touch(state.proofs[entry.proof])
 
 

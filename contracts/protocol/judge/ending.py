@@ -15,7 +15,7 @@ from contracts.protocol.judge.entries import Fault, FaultDerived, PanelSpoken, P
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import AT_FAULT, Awaited, PledgeOpened, Reason, TraceShown, What
 from contracts.protocol.judge.presence import release
-from contracts.protocol.judge.reading import about, is_drawn, proof_of
+from contracts.protocol.judge.reading import about, is_answered, proof_of
 from contracts.protocol.judge.state import ProofState, RoundState, Stage, State
 
 
@@ -52,7 +52,7 @@ def due_end(proof: ProofState, current: RoundState) -> PanelSpoken | Voided | Po
     if proof.stage is Stage.READING:
         if proof.void is not None:
             return Voided(name, *proof.void)
-        if not (is_drawn(proof, current.k) and is_read(proof)):
+        if not (is_answered(proof, current.k) and is_read(proof)):
             return None
         return PanelSpoken(name) if proof.pledge is None else Voided(name, Reason.CANARY, proof.pledge.fake)
     if proof.stage is not Stage.SPOKEN:
@@ -95,6 +95,7 @@ def on_posted(state: State, entry: Posted) -> None:
     proof.stage, proof.ended_at = Stage.POSTED, state.size - 1
     earned = run.earned.setdefault(0, {})
     earned[entry.account] = earned.get(entry.account, 0) + entry.tokens
+    run.unsettled = True
     outcome = Outcome.POSTED if proof.audited else Outcome.UNAUDITED
     member = run.nodes[node]
     if member.enrolled.profile == proof.commitment.profile:
@@ -113,10 +114,18 @@ def due_node_fault(state: State, proof: ProofState) -> FaultDerived | None:
     fake = proof.pledge.fake if proof.pledge is not None else None
     at_fault = reason in AT_FAULT
     if fake is not None and fake == segment:
-        at_fault, reason = not _is_excused(state, proof), Reason.CANARY
+        at_fault = not _is_excused(state, proof)
+        reason = _of_a_canary(reason, at_fault)
     return FaultDerived(
         proof.commitment.proof, proof.commitment.node, at_fault, reason, at_fault and proof.reserved > 0
     )
+
+
+def _of_a_canary(reason: Reason, at_fault: bool) -> Reason:
+    """Beyond the manifest's rate a canary is treated as what it is: a segment that does not replay (J13)."""
+    if not at_fault:
+        return Reason.CANARY
+    return reason if reason in AT_FAULT else Reason.REPLAY
 
 
 def _is_excused(state: State, proof: ProofState) -> bool:
@@ -139,6 +148,7 @@ def on_node_fault(state: State, entry: FaultDerived) -> None:
         proof.reserved = 0
     release(state, proof)
     proof.stage, proof.ended_at = Stage.ENDED, state.size - 1
+    state.runs[commitment.run].unsettled = True
     state.touch(proof)
 
 

@@ -24,6 +24,7 @@ def take_credit(state: State, fact: Credited) -> None:
     state.credited.add(fact.key)
     earned = run.earned.setdefault(fact.kind, {})
     earned[fact.account] = earned.get(fact.account, 0) + fact.weight
+    run.unsettled = True
 
 
 def on_decided(state: State, event: Decided) -> None:
@@ -60,8 +61,7 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
     if run.over or run.merged != run.round or run.round == 0:
         return None
     last = run.round >= state.functions.rounds(run.config)
-    whole = run.round - run.paid >= run.created.terms.rounds_per_epoch
-    if not (last or (whole and run.round > run.paid)):
+    if not (last or run.round - run.paid >= run.created.terms.rounds_per_epoch):
         return None
     open_proofs = [proof for proof in _proofs(state, name) if not proof.done]
     stuck = [p for p in open_proofs if p.stage is Stage.READING and not is_progressing(p, state.round_of(p))]
@@ -69,19 +69,19 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
         return Undecided(stuck[0].commitment.proof)
     if last and any(proof.awaits or not proof.done for proof in _proofs(state, name)):
         return None
-    return _close(state, name, run) or (RunOver(name) if last else None)
+    return _close(state, name, run) if run.round > run.paid or run.unsettled else RunOver(name)
 
 
-def _close(state: State, name: str, run: RunState) -> EpochClosed | None:
-    """Nothing is emitted for rounds that an earlier epoch had; what came late shares what was carried over."""
+def _close(state: State, name: str, run: RunState) -> EpochClosed:
+    """Also one that pays nobody, since faults are signed under its root. What ends late, after a vote made a paid
+    round the last one, has an epoch without an emission of its own."""
     emission = run.created.terms.emission if run.round > run.paid else 0
     due = emission + run.carried
-    if not due or not any(run.earned.values()):
-        return None
-    total = _within(state, due)
+    total = _within(state, due) if any(run.earned.values()) else 0
     number, config = state.epoch + 1, run.rounds[run.round].config
-    lines = state.functions.lines(number, config, run.earned, total)
-    return _entry(state, name, number, 1, (run.paid + 1, run.round), due, total, lines)
+    lines = state.functions.lines(number, config, run.earned, total) if total else ()
+    first = min(run.paid + 1, run.round)
+    return _entry(state, name, number, 1, (first, run.round), due, total, lines)
 
 
 def _entry(
@@ -106,7 +106,7 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
     if known is None:
         known = EpochState(entry, state.size - 1, run.rounds[run.round].config, run.earned)
         state.epochs[entry.epoch] = known
-        run.paid, run.earned, run.carried = entry.last_round, {}, 0
+        run.paid, run.earned, run.carried, run.unsettled = entry.last_round, {}, 0, False
         state.epoch = entry.epoch
     known.closed, known.struck = entry, False
     known.given[entry.attempt, entry.root] = entry
@@ -130,11 +130,10 @@ def due_ending(state: State) -> EpochEnded | EpochClosed | None:
 
 
 def _ended(number: int, epoch: EpochState) -> EpochEnded:
-    """What the limit cut from the root that became final goes on; what holders struck down does not."""
+    """What was due beyond the root that became final goes on to the run's next epoch (J19)."""
     assert epoch.final is not None, "the chain has made it final"
     closed = epoch.given.get(epoch.final)
-    carried = closed.due - closed.total if closed is not None and closed.attempt == 1 else 0
-    return EpochEnded(number, closed is not None, carried)
+    return EpochEnded(number, closed is not None, closed.due - closed.total if closed is not None else 0)
 
 
 def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
@@ -148,8 +147,8 @@ def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
         return None
     if closed.attempt > 1:
         return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, 0, ())
-    total = _within(state, closed.due)
-    lines = state.functions.lines(number, epoch.config, epoch.earned, total)
+    total = _within(state, closed.due) if any(epoch.earned.values()) else 0
+    lines = state.functions.lines(number, epoch.config, epoch.earned, total) if total else ()
     return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, total, lines)
 
 

@@ -95,7 +95,7 @@ def _next_of_reading(state: State, proof: ProofState, current: RoundState) -> De
         or reading.due_openings_closed(proof)
         or bench.due_decision(proof, current.k)
         or bench.due_call(proof, current)
-        or reading.due_substitutes(proof, current)
+        or reading.due_substitutes(state, proof, current)
     )
 
 

@@ -53,7 +53,7 @@ def take_enrolment(state: State, fact: Enrolled) -> None:
         run.nodes[fact.node] = NodeState(fact, len(run.nodes), run.created.inner)
     else:
         known.record = known.record if known.enrolled.profile == fact.profile else AuditRecord()
-        known.enrolled, known.left = fact, False
+        known.enrolled, known.left, known.away = fact, False, None
     state.touched_runs[fact.run] = None
 
 

@@ -114,25 +114,22 @@ def on_drawn(state: State, entry: Drawn) -> None:
     state.touch(proof)
 
 
-def due_substitutes(proof: ProofState, current: RoundState) -> SeatsFilled | None:
+def due_substitutes(state: State, proof: ProofState, current: RoundState) -> SeatsFilled | None:
     """After a lapse of a seat the next sit down, up to 2k - 1 in all; the rest only while fewer than k drew (J8)."""
-    seats = proof.seats
+    seats, away = proof.seats, state.runs[current.run].away
     if not any(seat.given_up or name in proof.silent for name, seat in seats.items()):
         return None
     limit = 2 * current.k - 1
     if len(seats) >= limit and _drew(proof) < current.k and not _drawing(proof):
         limit = len(proof.order)
-    following = [name for name in proof.order if name not in seats][: max(0, limit - len(seats))]
+    there = [name for name in proof.order if name not in seats and name not in proof.silent and name not in away]
+    following = there[: max(0, limit - len(seats))]
     return SeatsFilled(proof.commitment.proof, tuple(following)) if following else None
 
 
 def on_filled(state: State, entry: SeatsFilled) -> None:
-    """The next sit down; who fell silent in this round gives its seat up at once."""
-    proof = state.proofs[entry.proof]
-    sit(state, proof, tuple(name for name in entry.verifiers if name not in proof.silent))
-    for name in entry.verifiers:
-        if name in proof.silent:
-            proof.seats[name] = Seat(given_up=True)
+    """The next sit down."""
+    sit(state, state.proofs[entry.proof], entry.verifiers)
 
 
 def take_opening(state: State, fact: Opened) -> None:
@@ -177,13 +174,14 @@ def lapse_openings(state: State, proof: ProofState, verifier: str, period: int) 
 
 
 def owed(proof: ProofState, verifier: str) -> list[int]:
-    """Segments on which a verifier has to say a word: what it drew and can read, and what it was called to."""
+    """Segments on which a verifier has to say a word: all that it drew and can read, decided or not, and what it was
+    called to while that is open."""
     seat = proof.seats.get(verifier)
-    ready = set(seat.segments or ()) if seat is not None and seat.ready else set()
+    drew = set(seat.segments or ()) if seat is not None and seat.ready else set()
     return [
         number
         for number, segment in sorted(proof.segments.items())
-        if segment.true is None and verifier not in segment.words and (number in ready or verifier in segment.called)
+        if verifier not in segment.words and (number in drew or (verifier in segment.called and segment.true is None))
     ]
 
 
@@ -196,13 +194,13 @@ def await_words(state: State, proof: ProofState, verifier: str) -> None:
 def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> None:
     """A first lapse gives the seat up and puts what it drew before the full bench; a second one costs stake (J12)."""
     current = state.round_of(proof)
+    state.runs[current.run].away[verifier] = state.size - 1
     if period == 2:
         if verifier not in current.silent:
             current.silent.add(verifier)
             proof.found.append((verifier, Fault.FELL_SILENT))
         state.touch(proof)
         return
-    state.runs[current.run].away[verifier] = state.size - 1
     proof.silent.add(verifier)
     seat = proof.seats.get(verifier)
     mine = [n for n in owed(proof, verifier) if seat is not None and n in (seat.segments or ())]
@@ -213,9 +211,12 @@ def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> 
     state.touch(proof)
 
 
-def is_drawn(proof: ProofState, k: int) -> bool:
-    """Whether every seat that sits has drawn or was given up, and at least k drew."""
-    return not _drawing(proof) and _drew(proof) >= k
+def is_answered(proof: ProofState, k: int) -> bool:
+    """Whether every seat has drawn or was given up, at least k drew, and everybody who drew has spoken or lapsed."""
+    if _drawing(proof) or _drew(proof) < k:
+        return False
+    drew = (name for name, seat in proof.seats.items() if seat.segments is not None)
+    return all(name in proof.silent or not owed(proof, name) for name in drew)
 
 
 def _drew(proof: ProofState) -> int:

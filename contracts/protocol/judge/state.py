@@ -97,7 +97,7 @@ class RunState:
     """A run. `config` is what the next round opens with; `merged` the last merged round, `paid` the last in an epoch.
 
     `away` has the entry by which a verifier lapsed, `behind` the last round in which one sits behind the others;
-    `earned` what the next epoch pays for, by kind and account.
+    `earned` what the next epoch pays for, by kind and account; `unsettled` whether anything ended since the last one.
     """
 
     created: RunCreated
@@ -116,6 +116,7 @@ class RunState:
     paid: int = 0
     earned: dict[int, dict[str, int]] = field(default_factory=dict)
     carried: int = 0
+    unsettled: bool = False
     over: bool = False
 
 

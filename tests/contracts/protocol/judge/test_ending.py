@@ -75,7 +75,7 @@ def test_a_pledge_excuses_its_own_segment_only() -> None:
 def test_canaries_beyond_the_manifests_rate_are_at_fault() -> None:
     court = Court(canaries=0)
     proof, _ = court.read(n0=3)
-    assert FaultDerived(proof, "n0", True, Reason.CANARY, True) in court.post(proof)
+    assert FaultDerived(proof, "n0", True, Reason.REPLAY, True) in court.post(proof)
 
 
 def test_a_void_sets_the_record_back() -> None:

@@ -54,7 +54,7 @@ def test_a_root_that_was_struck_down_pays_nothing_next() -> None:
     found = court.block(facts.EpochStruck(1, 1))
     assert isinstance(found[0], EpochClosed)
     assert (found[0].attempt, found[0].total, found[0].lines) == (2, 0, ())
-    assert court.block(facts.EpochFinal(1, 2, found[0].root)) == [EpochEnded(1, True, 0)]
+    assert court.block(facts.EpochFinal(1, 2, found[0].root)) == [EpochEnded(1, True, 1000)]
 
 
 def test_another_root_that_the_chain_made_final_is_said() -> None:

@@ -1,0 +1,127 @@
+"""I8: what became of the holders' decisions, why an epoch closes and ends, and when a run is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contracts.protocol.judge.entries import EpochClosed
+from contracts.protocol.judge.facts import Decided, EpochFinal, EpochStruck
+from tests.adversary.invariants.core import Breach
+from tests.adversary.invariants.reading import Reading
+from tests.adversary.invariants.views import Run, earlier, stands_before
+
+
+def decisions_have_a_ground(reading: Reading) -> Iterator[Breach]:
+    """A decision is taken after its block, and in the order of the model."""
+    for run in reading.runs.values():
+        last = -1
+        for index, taken in run.taken:
+            if taken.sequence not in {event.sequence for event in reading.event(Decided, index)}:
+                yield index, f"decision {taken.sequence} is taken before a final block holds it"
+            if taken.sequence <= last:
+                yield index, f"decision {taken.sequence} is taken after {last}"
+            last = taken.sequence
+
+
+def decisions_are_taken(reading: Reading) -> Iterator[Breach]:
+    """Before a round opens, every decision since the run's block is applied or refused."""
+    for run in reading.runs.values():
+        if not run.created or not run.rounds:
+            continue
+        indices = {taken.sequence: index for index, taken in reversed(run.taken)}
+        created, openings = run.created[0][0], [round_.opened[0][0] for round_ in run.rounds]
+        for index, event in reading.events[Decided]:
+            opening = next((opened for opened in openings if opened > index), None)
+            if index > created and opening is not None and indices.get(event.sequence, opening) >= opening:
+                yield opening, f"a round opens and decision {event.sequence} is neither applied nor refused"
+
+
+def epochs_close_in_order(reading: Reading) -> Iterator[Breach]:
+    """Epochs are numbered from 1 in the order of their closing, in one deployment."""
+    closings = sorted((at, e.epoch) for run in reading.runs.values() for at, e in run.closings)
+    for number, (index, epoch) in enumerate(closings, 1):
+        if epoch != number:
+            yield index, f"epoch {epoch} closes as number {number}"
+
+
+def epochs_close_when_due(reading: Reading) -> Iterator[Breach]:
+    """An epoch closes after its last round merged: the one that the manifest says, or the run's last."""
+    for run in reading.runs.values():
+        terms = reading.terms(run.name)
+        for index, epoch in run.closings:
+            merged = {round_.key[1] for round_ in run.rounds if stands_before(round_.merged, index)}
+            if not set(range(epoch.first_round, epoch.last_round + 1)) <= merged:
+                yield index, f"epoch {epoch.epoch} closes before its rounds merged"
+            last = epoch.last_round == max((round_.key[1] for round_ in run.rounds), default=0)
+            if terms is not None and not last and epoch.last_round % terms.rounds_per_epoch:
+                yield index, f"epoch {epoch.epoch} closes after round {epoch.last_round}"
+
+
+def proofs_end_with_their_epoch(reading: Reading) -> Iterator[Breach]:
+    """When the run's last epoch closes, every proof of a closing entry is posted, void or undecided."""
+    for run in reading.runs.values():
+        for over, _ in run.over[:1]:
+            for round_ in run.rounds:
+                for proof in round_.proofs:
+                    if stands_before(proof.closed, over) and not stands_before(proof.ends, over):
+                        yield over, f"run {run.name} is over and {proof.name} has no end"
+
+
+def attempts_have_a_ground(reading: Reading) -> Iterator[Breach]:
+    """A further attempt follows a struck root; the same one is closed anew only when its deadline has passed."""
+    for run in reading.runs.values():
+        for index, epoch in run.epochs:
+            last = next(_attempts(run, epoch, index), None)
+            if last is None:
+                continue
+            struck = epoch.attempt == last.attempt + 1 and _struck(reading, last, index)
+            anew = epoch.attempt == last.attempt and _is_late(reading, last, index)
+            if not (struck or anew):
+                yield index, f"epoch {epoch.epoch} has attempt {epoch.attempt} without a ground"
+
+
+def _attempts(run: Run, epoch: EpochClosed, before: int) -> Iterator[EpochClosed]:
+    return (entry for entry in earlier(run.epochs, before) if entry.epoch == epoch.epoch)
+
+
+def _struck(reading: Reading, epoch: EpochClosed, before: int) -> bool:
+    struck = reading.event(EpochStruck, before)
+    return any((event.epoch, event.attempt) == (epoch.epoch, epoch.attempt) for event in struck)
+
+
+def _is_late(reading: Reading, epoch: EpochClosed, before: int) -> bool:
+    block = reading.block(before)
+    return block is not None and block.time > epoch.deadline
+
+
+def ends_follow_the_chain(reading: Reading) -> Iterator[Breach]:
+    """An epoch ends when a final block says so, as ours exactly where the root is the one that follows from the log."""
+    for index, ended in reading.ended:
+        final = next((event for event in reading.event(EpochFinal, index) if event.epoch == ended.epoch), None)
+        if final is None:
+            yield index, f"epoch {ended.epoch} ends before a final block says so"
+            continue
+        closed = earlier(reading.epochs.get(ended.epoch, ()), index)
+        if ended.ours != any((epoch.attempt, epoch.root) == (final.attempt, final.root) for epoch in closed):
+            yield index, f"epoch {ended.epoch} ends with {final.root}, ours: {ended.ours}"
+
+
+def runs_end_when_settled(reading: Reading) -> Iterator[Breach]:
+    """A run is over when the epoch of its last round has closed."""
+    for run in reading.runs.values():
+        for over, _ in run.over:
+            last = max((epoch.last_round for at, epoch in run.closings if at < over), default=0)
+            if any(round_.key[1] > last for round_ in run.rounds if round_.opened[0][0] < over):
+                yield over, f"run {run.name} is over before the epoch of its last round closes"
+
+
+CONDITIONS = (
+    decisions_have_a_ground,
+    decisions_are_taken,
+    epochs_close_in_order,
+    epochs_close_when_due,
+    proofs_end_with_their_epoch,
+    attempts_have_a_ground,
+    ends_follow_the_chain,
+    runs_end_when_settled,
+)

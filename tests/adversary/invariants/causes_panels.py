@@ -1,0 +1,167 @@
+"""I8: who is drawn to read a proof, who sits down later, and what each draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contracts.protocol.judge.facts import Block, What
+from tests.adversary.invariants.causes_rounds import FULL, block_at, first_block, seers
+from tests.adversary.invariants.core import Breach
+from tests.adversary.invariants.reading import Reading
+from tests.adversary.invariants.views import Proof, Round, earlier, stands_before
+
+
+def beacon_draws(reading: Reading) -> Iterator[Breach]:
+    """Coin and panel come from the beacon's block, after k `Seen`; after a missed one from the next block."""
+    for proof in reading.proofs.values():
+        round_ = reading.round_of(proof)
+        for index, panel in proof.panels:
+            block = _beacon(reading, round_, index)
+            if not stands_before(proof.closed, index):
+                yield index, f"{proof.name} is drawn and stands in no closing entry"
+            elif block is None or block.hash != panel.beacon:
+                yield index, f"{proof.name} is not drawn by the beacon of its round"
+
+
+def _beacon(reading: Reading, round_: Round, before: int) -> Block | None:
+    missed = [(at, entry) for at, entry in round_.missed if at < before]
+    if missed:
+        second = block_at(reading, missed[0][1].beacon_time, missed[0][0], before)
+        return second[1] if second is not None else None
+    first = first_block(reading, round_, before)
+    return first[1] if first is not None and len(seers(round_, first[0])) >= round_.k else None
+
+
+def audited_where_it_must_be(reading: Reading) -> Iterator[Breach]:
+    """At the full rate, and after a missed beacon, no proof is spared."""
+    for proof, committed, round_ in reading.committed():
+        listed = round_.listed(committed.node)
+        for index, panel in proof.panels:
+            must = (listed is not None and listed.rate >= FULL) or stands_before(round_.missed, index)
+            if must and not panel.audited:
+                yield index, f"{proof.name} is spared and must be audited"
+
+
+def seats_are_the_first(reading: Reading) -> Iterator[Breach]:
+    """The seats of an audited proof are the first of an order of the round's verifiers, at least k; else nobody."""
+    for proof in reading.proofs.values():
+        round_ = reading.round_of(proof)
+        for index, panel in proof.panels:
+            strangers = set(panel.order) - set(round_.verifiers)
+            if strangers or len(set(panel.order)) != len(panel.order):
+                yield index, f"{proof.name} has an order of other than the round's verifiers"
+            if panel.seats != panel.order[: len(panel.seats)]:
+                yield index, f"{proof.name} seats others than the first of its order"
+            least = min(round_.k, len(panel.order))
+            if len(panel.seats) < least or (not panel.audited and (panel.order or panel.seats)):
+                yield index, f"{proof.name} has {len(panel.seats)} seats (audited: {panel.audited})"
+
+
+def overruled_sit_behind(reading: Reading) -> Iterator[Breach]:
+    """Whom the bench overruled before the round opened stands behind all whom it did not."""
+    for proof in reading.proofs.values():
+        round_ = reading.round_of(proof)
+        for index, panel in proof.panels:
+            opening = round_.opened[0][0] if round_.opened else 0
+            sure, perhaps = _overruled(reading, round_, opening), _overruled(reading, round_, index)
+            first = next((place for place, seat in enumerate(panel.order) if seat in sure), len(panel.order))
+            if any(seat not in perhaps for seat in panel.order[first:]):
+                yield index, f"{proof.name} has the overruled {panel.order[first]} before others in its order"
+
+
+def _overruled(reading: Reading, round_: Round, before: int) -> set[str]:
+    overruled = earlier(reading.run(round_.key[0]).overruled, before)
+    return {entry.verifier for entry in overruled if entry.until >= round_.key[1]}
+
+
+def lapsed_do_not_sit(reading: Reading) -> Iterator[Breach]:
+    """Who lapsed in an earlier round takes no seat until it signed a head that holds its lapse."""
+    for proof in reading.proofs.values():
+        round_ = reading.round_of(proof)
+        for index, seats in _sittings(proof):
+            for seat in seats:
+                if _gone(reading, round_, seat, index):
+                    yield index, f"{proof.name} seats {seat}, who lapsed and has not returned"
+
+
+def _sittings(proof: Proof) -> Iterator[tuple[int, tuple[str, ...]]]:
+    yield from ((index, panel.seats) for index, panel in proof.panels)
+    yield from ((index, filled.verifiers) for index, filled in proof.filled)
+
+
+def _lapsed(reading: Reading, round_: Round, verifier: str, before: int) -> bool:
+    """Whether a verifier fell silent in this run at any time before."""
+    run = reading.run(round_.key[0])
+    return any(entry.awaited.party == verifier for entry in earlier(run.lapsed, before))
+
+
+def _gone(reading: Reading, round_: Round, verifier: str, before: int) -> bool:
+    run, opening = reading.run(round_.key[0]), round_.opened[0][0] if round_.opened else 0
+    lapsed = [
+        at
+        for at, entry in run.lapsed
+        if at < opening and entry.awaited.party == verifier and entry.awaited.what in (What.SECRET, What.WORDS)
+    ]
+    last = max(lapsed, default=-1)
+    return last >= 0 and not any(r.party == verifier and r.size > last for r in earlier(run.returned, before))
+
+
+def seats_are_filled_in_order(reading: Reading) -> Iterator[Breach]:
+    """After a lapse the next of the order sit down, up to 2k - 1 in all, more only while fewer than k drew."""
+    for proof in reading.proofs.values():
+        round_ = reading.round_of(proof)
+        for index, filled in proof.filled:
+            before = proof.seats(index)
+            seats = [*before, *filled.verifiers]
+            order = next((panel.order for panel in earlier(proof.panels, index)), ())
+            ranked = bool(filled.verifiers) and [name for name in order if name in seats] == seats
+            passed = order[: order.index(seats[-1])] if ranked else ()
+            left_out = [name for name in passed if name not in seats and not _lapsed(reading, round_, name, index)]
+            if not ranked or left_out:
+                yield index, f"{proof.name} fills its seats out of order"
+            if not any(_late(round_, proof, seat, index) for seat in before):
+                yield index, f"{proof.name} fills its seats and nobody lapsed"
+            if len(seats) > 2 * round_.k - 1 and len(proof.draws(index)) >= round_.k:
+                yield index, f"{proof.name} has {len(seats)} seats although k drew"
+
+
+def _late(round_: Round, proof: Proof, seat: str, before: int) -> bool:
+    return any(round_.lapsed_seat(proof, what, seat, before) for what in (What.SECRET, What.WORDS))
+
+
+def draws_follow(reading: Reading) -> Iterator[Breach]:
+    """A seat draws after it showed its secret, segments of the proof, and an honest one those that its secret gives."""
+    for proof in reading.proofs.values():
+        round_ = reading.round_of(proof)
+        count = proof.committed[0][1].segments if proof.committed else 0
+        for index, drawn in proof.drawn:
+            if drawn.verifier not in proof.seats(index):
+                yield index, f"{drawn.verifier} draws for {proof.name} and has no seat"
+            if drawn.verifier not in {secret.verifier for secret in earlier(round_.secrets, index)}:
+                yield index, f"{drawn.verifier} draws for {proof.name} before its secret is shown"
+            segments = set(drawn.segments)
+            due = reading.history.draws.get((proof.name, drawn.verifier), drawn.segments)
+            if not segments or not segments <= set(range(count)) or sorted(segments) != sorted(due):
+                yield index, f"{drawn.verifier} draws {drawn.segments} of {proof.name}, due are {due}"
+
+
+def openings_are_complete(reading: Reading) -> Iterator[Breach]:
+    """A verifier's period to read begins when the start of every segment that it drew is open."""
+    for proof in reading.proofs.values():
+        for index, closed in proof.openings:
+            drawn = proof.draws(index).get(closed.verifier)
+            opened = {entry.boundary for entry in earlier(proof.opened, index)} | {0}
+            if drawn is None or not set(drawn) <= opened:
+                yield index, f"the openings of {proof.name} for {closed.verifier} are not complete"
+
+
+CONDITIONS = (
+    beacon_draws,
+    audited_where_it_must_be,
+    seats_are_the_first,
+    overruled_sit_behind,
+    lapsed_do_not_sit,
+    seats_are_filled_in_order,
+    draws_follow,
+    openings_are_complete,
+)

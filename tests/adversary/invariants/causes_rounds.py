@@ -1,0 +1,231 @@
+"""I8: why a round opens, with whom, and why it closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contracts.protocol.judge.entries import FaultDerived, Listed, Posted, RoundOpened, Undecided
+from contracts.protocol.judge.facts import Block, NodeSlashed, NodeStake, Quorum, VerifierStands, What
+from tests.adversary.invariants.core import Breach
+from tests.adversary.invariants.reading import Reading
+from tests.adversary.invariants.views import Proof, Round, Run, earlier, stands_before
+
+FULL = 1_000_000
+
+
+def _openings(reading: Reading) -> Iterator[tuple[Run, Round, int, RoundOpened]]:
+    for run in reading.runs.values():
+        for round_ in run.rounds:
+            yield run, round_, *round_.opened[0]
+
+
+def rounds_follow(reading: Reading) -> Iterator[Breach]:
+    """A round opens when its run is created and its last round merged, in order of number."""
+    for run in reading.runs.values():
+        for place, round_ in enumerate(run.rounds):
+            index = round_.opened[0][0]
+            if not stands_before(run.created, index):
+                yield index, f"round {round_.key} opens before its run is created"
+            if round_.key[1] != place + 1 or (place and not stands_before(run.rounds[place - 1].merged, index)):
+                yield index, f"round {round_.key} opens before the one before it merged"
+
+
+def verifiers_stand(reading: Reading) -> Iterator[Breach]:
+    """Its verifiers are admitted, staked and anchored; there are at least 2k - 1, with the contract's k."""
+    for run, round_, index, opened in _openings(reading):
+        quorum = next(reading.event(Quorum, index), None)
+        anchored = {anchor.verifier for anchor in earlier(run.anchored, index)}
+        fallen = {e.verifier for e in reading.event(VerifierStands, index) if e.slashed and e.admitted}
+        counted = len({*opened.verifiers, *(fallen & anchored)})
+        if quorum is None or opened.k != quorum.k or counted < 2 * opened.k - 1:
+            yield index, f"round {round_.key} opens with {len(opened.verifiers)} verifiers and k = {opened.k}"
+            continue
+        for verifier in opened.verifiers:
+            if verifier not in anchored or not _stands(reading, verifier, quorum.least_stake, index):
+                yield index, f"round {round_.key} counts {verifier}, who is not anchored, admitted and staked"
+
+
+def _stands(reading: Reading, verifier: str, least: int, before: int) -> bool:
+    events = reading.event(VerifierStands, before)
+    last = next((event for event in events if event.verifier == verifier), None)
+    return last is not None and last.admitted and (last.stake >= least or last.slashed)
+
+
+def nodes_are_enrolled(reading: Reading) -> Iterator[Breach]:
+    """Its nodes are enrolled by then and have not left, each once, at most as many as the manifest bounds."""
+    for run, round_, index, opened in _openings(reading):
+        terms = reading.terms(run.name)
+        names = [listed.node for listed in opened.nodes]
+        if len(set(names)) != len(names) or (terms is not None and len(names) > terms.max_nodes):
+            yield index, f"round {round_.key} lists {len(names)} nodes"
+        for listed in opened.nodes:
+            if not _enrolled(run, listed, opened.round, index):
+                yield index, f"round {round_.key} lists {listed.node}, who is not enrolled so"
+
+
+def _enrolled(run: Run, listed: Listed, number: int, before: int) -> bool:
+    last = [(at, e) for at, e in run.enrolled if at < before and e.node == listed.node and e.first_round <= number]
+    left = max((at for at, e in run.left if at < before and e.node == listed.node), default=-1)
+    if not last or left > last[-1][0]:
+        return False
+    return (last[-1][1].payout, last[-1][1].profile) == (listed.payout, listed.profile)
+
+
+def awaited_unless_lapsed(reading: Reading) -> Iterator[Breach]:
+    """Everybody listed is awaited, but who lapsed when last awaited and has not signed its return."""
+    for run, round_, index, opened in _openings(reading):
+        for listed in opened.nodes:
+            if listed.awaited == _away(run, listed.node, index):
+                yield index, f"{listed.node} is {'' if listed.awaited else 'not '}awaited in round {round_.key}"
+
+
+def _away(run: Run, node: str, before: int) -> bool:
+    lapsed = (at for at, e in run.lapsed if e.awaited.what is What.COMMITMENT and e.awaited.party == node)
+    last = max((at for at in lapsed if at < before), default=-1)
+    back = [at for at, e in run.returned if e.party == node and e.size > last]
+    again = [*back, *_enrolments(run, node), *_deliveries(run, node)]
+    return last >= 0 and not any(last < at < before for at in again)
+
+
+def _deliveries(run: Run, node: str) -> list[int]:
+    """Closing entries that hold a proof of the node: who delivers is back."""
+    mine = {p.name for round_ in run.rounds for p in round_.proofs for _, c in p.committed[:1] if c.node == node}
+    return [at for round_ in run.rounds for at, closed in round_.closed if mine & set(closed.proofs)]
+
+
+def _enrolments(run: Run, node: str) -> list[int]:
+    return [at for at, enrolled in run.enrolled if enrolled.node == node]
+
+
+def full_audits_after_a_void(reading: Reading) -> Iterator[Breach]:
+    """A node whose last proof was not posted begins its record anew: it is audited at the full rate."""
+    for run, round_, index, opened in _openings(reading):
+        last = _last_ends(reading, index)
+        for listed in opened.nodes:
+            failed = last.get(listed.node)
+            if failed is not None and failed == (run.name, False) and listed.rate != FULL:
+                yield index, f"{listed.node} is audited at {listed.rate} ppm in {round_.key} after it was not posted"
+
+
+def _last_ends(reading: Reading, before: int) -> dict[str, tuple[str, bool]]:
+    """Node → the run of its last proof that came to an end, and whether it was posted."""
+    ends: list[tuple[int, str, str, bool]] = []
+    for proof, committed, _ in reading.committed():
+        for index, end in (*proof.ends, *proof.faults):
+            if index < before and isinstance(end, Posted | Undecided | FaultDerived):
+                ends.append((index, committed.node, committed.run, isinstance(end, Posted)))
+    return {node: (run, posted) for _, node, run, posted in sorted(ends)}
+
+
+def stake_counts_once(reading: Reading) -> Iterator[Breach]:
+    """What is reserved for a node's work in flight, in all runs together, is never more than its stake."""
+    openings = sorted(_openings(reading), key=lambda opening: opening[2])
+    for place, (_, round_, index, opened) in enumerate(openings):
+        for listed in opened.nodes:
+            if not listed.staked:
+                continue
+            others = (other for _, other, _, _ in openings[:place] if _reserved(reading, other, listed.node, index))
+            needed = sum(_stake(reading, reserved) for reserved in (round_, *others))
+            stakes = reading.event(NodeStake, index)
+            stake = next((event.stake for event in stakes if event.node == listed.node), 0)
+            if needed > stake:
+                yield index, f"{listed.node} has {needed} reserved in round {round_.key} and a stake of {stake}"
+
+
+def _stake(reading: Reading, round_: Round) -> int:
+    terms = reading.terms(round_.key[0])
+    return terms.node_stake if terms is not None else 0
+
+
+def _reserved(reading: Reading, round_: Round, node: str, before: int) -> bool:
+    listed = round_.listed(node)
+    if listed is None or not listed.staked:
+        return False
+    proofs = [p for p in round_.proofs if p.closed and p.closed[0][0] < before and p.committed[0][1].node == node]
+    closed = any(index < before for index, _ in round_.closed)
+    return not (closed and all(_freed(reading, proof, before) for proof in proofs))
+
+
+def _freed(reading: Reading, proof: Proof, before: int) -> bool:
+    if any(slashed.proof == proof.name for slashed in reading.event(NodeSlashed, before)):
+        return True
+    if any(not fault.costs_stake for fault in earlier(proof.faults, before)):
+        return True
+    return any(isinstance(end, Posted | Undecided) for end in earlier(proof.ends, before))
+
+
+def closing_follows(reading: Reading) -> Iterator[Breach]:
+    """A round closes when every awaited node has a proof with k `Has` or lapsed, with all such proofs by node."""
+    for round_ in reading.rounds.values():
+        for index, closed in round_.closed:
+            if not round_.opened or round_.opened[0][0] > index:
+                yield index, f"round {round_.key} closes before it opens"
+                continue
+            held = [proof for proof in round_.proofs if len(round_.holders(proof, index)) >= round_.k]
+            nodes = {p.committed[0][1].node for p in held if p.committed[0][0] < index}
+            listed = [
+                reading.proof(name).committed[0][1].node for name in closed.proofs if reading.proof(name).committed
+            ]
+            if listed != sorted(nodes & {n.node for n in round_.opened[0][1].nodes}, key=str.lower):
+                yield index, f"round {round_.key} closes with {listed}, and k verifiers hold the gradients of {nodes}"
+            for node in round_.opened[0][1].nodes:
+                if node.awaited and node.node not in nodes and not round_.has_lapsed(What.COMMITMENT, node.node, index):
+                    yield index, f"round {round_.key} closes while {node.node} is awaited"
+
+
+def beacon_time_follows(reading: Reading) -> Iterator[Breach]:
+    """The beacon is awaited one span after the last entered block; once more where fewer than k had `Seen`."""
+    for round_ in reading.rounds.values():
+        terms = reading.terms(round_.key[0])
+        times = [(index, closed.beacon_time) for index, closed in round_.closed]
+        times += [(index, missed.beacon_time) for index, missed in round_.missed]
+        for index, time in times:
+            block = reading.block(index)
+            if block is None or terms is None or time != block.time + terms.span:
+                yield index, f"the beacon of round {round_.key} is not one span after the last block"
+
+
+def beacon_missed_without_k(reading: Reading) -> Iterator[Breach]:
+    """A beacon is missed only when its block came and fewer than k verifiers had said `Seen` before it."""
+    for round_ in reading.rounds.values():
+        for index, missed in round_.missed:
+            block = first_block(reading, round_, index)
+            if block is None or block[1].number != missed.block:
+                yield index, f"the beacon of round {round_.key} is missed before its block came"
+            elif len(seers(round_, block[0])) >= round_.k:
+                yield index, f"the beacon of round {round_.key} is missed and k verifiers had seen its closing entry"
+
+
+def first_block(reading: Reading, round_: Round, before: int) -> tuple[int, Block] | None:
+    """The beacon of the closing entry."""
+    for closed_at, closed in round_.closed[:1]:
+        return block_at(reading, closed.beacon_time, closed_at, before)
+    return None
+
+
+def block_at(reading: Reading, time: int, after: int, before: int) -> tuple[int, Block] | None:
+    """The first block of the chain at or after a time: its parent is earlier, so none was passed over."""
+    for index, block in reading.blocks:
+        if after < index < before and block.time >= time:
+            return (index, block) if block.parent_time < time else None
+    return None
+
+
+def seers(round_: Round, before: int) -> set[str]:
+    """The verifiers of the round that had said `Seen` of its closing entry."""
+    closed = {index for index, _ in round_.closed}
+    said = {seen.verifier for seen in earlier(round_.seen, before) if seen.index in closed}
+    return said & set(round_.verifiers)
+
+
+CONDITIONS = (
+    rounds_follow,
+    verifiers_stand,
+    nodes_are_enrolled,
+    awaited_unless_lapsed,
+    full_audits_after_a_void,
+    stake_counts_once,
+    closing_follows,
+    beacon_time_follows,
+    beacon_missed_without_k,
+)

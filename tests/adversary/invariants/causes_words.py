@@ -1,0 +1,201 @@
+"""I8: why a segment goes to the bench, what decides it, and why a verifier is overruled or at fault."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from contracts.protocol.judge.entries import Fault, VerifierFault
+from contracts.protocol.judge.facts import What, Word
+from tests.adversary.invariants.core import Breach
+from tests.adversary.invariants.reading import Reading
+from tests.adversary.invariants.views import Proof, Round, earlier, stands_before
+
+
+def benches_are_called_for_cause(reading: Reading) -> Iterator[Breach]:
+    """A segment goes to the bench when one who drew it did not clear it, or an open pledge names it."""
+    for proof in reading.proofs.values():
+        round_ = reading.round_of(proof)
+        for index, call in proof.benches:
+            drawers = [verifier for verifier, drawn in proof.draws(index).items() if call.segment in drawn]
+            named = any(pledge.fake == call.segment for pledge in earlier(proof.pledges, index))
+            doubted = any(_doubts(round_, proof, verifier, call.segment, index) for verifier in drawers)
+            if not drawers or not (named or doubted):
+                yield index, f"segment {call.segment} of {proof.name} goes to the bench and nobody questions it"
+
+
+def _doubts(round_: Round, proof: Proof, verifier: str, segment: int, before: int) -> bool:
+    words = list(earlier(proof.words.get((verifier, segment), []), before))
+    if not words:
+        return round_.lapsed_seat(proof, What.WORDS, verifier, before)
+    return any(word.word is not Word.TRUE for word in words)
+
+
+def benches_are_the_first(reading: Reading) -> Iterator[Breach]:
+    """The bench over a segment is the first 2k - 1 of the order, or more of the same order."""
+    for proof in reading.proofs.values():
+        least = 2 * reading.round_of(proof).k - 1
+        for index, call in proof.benches:
+            order = next((panel.order for panel in earlier(proof.panels, index)), ())
+            called = (c.members for c in earlier(proof.benches, index + 1) if c.segment == call.segment)
+            members = {member for part in called for member in part}
+            if members != set(order[: len(members)]) or len(members) < min(least, len(order)):
+                yield index, f"the bench over segment {call.segment} of {proof.name} is {sorted(members)} of {order}"
+
+
+def _counts(proof: Proof, segment: int, before: int) -> Counter[Word]:
+    return Counter(word.word for word in proof.said(segment, before))
+
+
+def second_looks_have_a_cause(reading: Reading) -> Iterator[Breach]:
+    """A second look begins when `false` and `unserved` make k together, and neither `true` nor `false` alone does."""
+    for proof in reading.proofs.values():
+        k = reading.round_of(proof).k
+        for index, look in proof.looks:
+            counts = _counts(proof, look.segment, index)
+            alone = max(counts[Word.TRUE], counts[Word.FALSE])
+            if alone >= k or counts[Word.FALSE] + counts[Word.UNSERVED] < k:
+                yield index, f"segment {look.segment} of {proof.name} is looked at again after {dict(counts)}"
+
+
+def k_words_decide(reading: Reading) -> Iterator[Breach]:
+    """A segment is true by k words; void by k, or by `false` and `unserved` together after the second look lapsed."""
+    for proof in reading.proofs.values():
+        k = reading.round_of(proof).k
+        for index, decided in proof.decided:
+            counts = _counts(proof, decided.segment, index)
+            against = max(counts[Word.FALSE], counts[Word.DRIFT])
+            if _looked(proof, decided.segment, index):
+                against = max(against, counts[Word.FALSE] + counts[Word.UNSERVED])
+            if (counts[Word.TRUE] if decided.true else against) < k:
+                verdict = "true" if decided.true else "false"
+                yield index, f"segment {decided.segment} of {proof.name} is held {verdict} after {dict(counts)}"
+
+
+def _looked(proof: Proof, segment: int, before: int) -> bool:
+    """The second look at the segment began, and k verifiers said that its period is over."""
+    looked = any(look.segment == segment for look in earlier(proof.looks, before))
+    lapsed = (entry.awaited for entry in earlier(proof.lapsed, before))
+    return looked and any(a.what is What.SECOND_LOOK and a.party == str(segment) for a in lapsed)
+
+
+def reasons_were_given(reading: Reading) -> Iterator[Breach]:
+    """The reason of a void segment is one that a word on it gave; a true one has none."""
+    for proof in reading.proofs.values():
+        for index, decided in proof.decided:
+            said = proof.said(decided.segment, index)
+            given = {word.reason.value for word in said if word.reason is not None}
+            given |= {word.word.value for word in said if word.word in (Word.UNSERVED, Word.DRIFT)}
+            if (decided.reason is not None) if decided.true else (decided.reason not in given):
+                yield (
+                    index,
+                    f"segment {decided.segment} of {proof.name} is decided as {decided.reason}, said was {given}",
+                )
+
+
+def panels_spoke(reading: Reading) -> Iterator[Breach]:
+    """A panel has spoken when k seats drew, every seat answered or lapsed, and nothing has ended the reading."""
+    for proof in reading.proofs.values():
+        round_ = reading.round_of(proof)
+        for index, _ in proof.spoken:
+            audited = any(panel.audited for panel in earlier(proof.panels, index))
+            if stands_before(proof.ends, index) or not stands_before(proof.panels, index):
+                yield index, f"the panel of {proof.name} speaks before it is drawn or after its end"
+            elif audited and (who := _waits(round_, proof, index)):
+                yield index, f"the panel of {proof.name} has spoken and {who} is awaited"
+
+
+def _waits(round_: Round, proof: Proof, before: int) -> str | None:
+    draws = proof.draws(before)
+    if len(draws) < round_.k:
+        return "a draw"
+    for seat in proof.seats(before):
+        if seat not in draws and not round_.lapsed_seat(proof, What.SECRET, seat, before):
+            return seat
+    for seat, drawn in draws.items():
+        silent = any(proof.word(seat, segment, before) is None for segment in drawn)
+        if silent and not round_.lapsed_seat(proof, What.WORDS, seat, before):
+            return seat
+    return None
+
+
+def overruled_by_the_bench(reading: Reading) -> Iterator[Breach]:
+    """A verifier is overruled where its word stands against what the bench decided, not for a round that is over."""
+    for run in reading.runs.values():
+        for index, overruled in run.overruled:
+            proof = reading.proof(overruled.proof)
+            if not _against(proof, overruled.verifier, index, (Word.TRUE, Word.FALSE, Word.DRIFT, Word.UNSERVED)):
+                yield index, f"{overruled.verifier} is overruled about {proof.name}, and nothing was decided against it"
+            if overruled.until < reading.round_of(proof).key[1]:
+                yield index, f"{overruled.verifier} is overruled until a round that is over"
+
+
+def _against(proof: Proof, verifier: str, before: int, words: tuple[Word, ...]) -> bool:
+    for decided in earlier(proof.decided, before):
+        word = proof.word(verifier, decided.segment, before)
+        if word is not None and word.word in words and (word.word is Word.TRUE) != decided.true:
+            return True
+    return False
+
+
+def _passed(proof: Proof, _: Round, fault: VerifierFault, before: int) -> bool:
+    named = (proof.word(fault.verifier, p.fake, before) for p in earlier(proof.pledges, before) if p.fake is not None)
+    passed = any(word is not None and word.word is Word.TRUE for word in named)
+    return passed or _against(proof, fault.verifier, before, (Word.TRUE,))
+
+
+def _two_words(proof: Proof, _: Round, fault: VerifierFault, before: int) -> bool:
+    for (verifier, _segment), words in proof.words.items():
+        said = [word.word for word in earlier(words, before)]
+        kept = said[1:] if said and said[0] is Word.UNSERVED else said
+        if verifier == fault.verifier and len(set(kept)) > 1:
+            return True
+    return False
+
+
+def _silent(proof: Proof, round_: Round, fault: VerifierFault, before: int) -> bool:
+    seated = fault.verifier in proof.seats(before) or any(fault.verifier in p.seats(before) for p in round_.proofs)
+    late = (round_.lapsed_seat(proof, what, fault.verifier, before, period=2) for what in (What.SECRET, What.WORDS))
+    return seated and any(late)
+
+
+_GROUNDS: dict[Fault, Callable[[Proof, Round, VerifierFault, int], bool]] = {
+    Fault.FALSE_WORD: lambda proof, _, fault, before: _against(proof, fault.verifier, before, (Word.FALSE,)),
+    Fault.PASSED_A_FAKE: _passed,
+    Fault.TWO_WORDS: _two_words,
+    Fault.WRONG_TRACE: lambda proof, _, fault, before: any(
+        shown.verifier == fault.verifier for shown in earlier(proof.traces, before)
+    ),
+    Fault.TRACE_WITHHELD: lambda proof, round_, fault, before: round_.lapsed_seat(
+        proof, What.TRACE, fault.verifier, before, period=2
+    ),
+    Fault.FELL_SILENT: _silent,
+}
+IN_EXACT_RUNS = frozenset({Fault.FALSE_WORD, Fault.PASSED_A_FAKE, Fault.WRONG_TRACE})
+
+
+def verifier_faults_have_a_ground(reading: Reading) -> Iterator[Breach]:
+    """What a verifier did stands in the log; about words and traces only in bit-exact runs; silence once a round."""
+    for run in reading.runs.values():
+        terms, silent = reading.terms(run.name), set[tuple[int, str]]()
+        for index, fault in run.verifier_faults:
+            proof, round_ = reading.proof(fault.proof), reading.round((fault.run, fault.round))
+            if not _GROUNDS[fault.fault](proof, round_, fault, index):
+                yield index, f"{fault.verifier} has the fault {fault.fault} without a ground"
+            if fault.fault in IN_EXACT_RUNS and terms is not None and not terms.exact:
+                yield index, f"{fault.verifier} has the fault {fault.fault} in a run that is not bit-exact"
+            if fault.fault is Fault.FELL_SILENT and (fault.round, fault.verifier) in silent:
+                yield index, f"{fault.verifier} falls silent twice in round {fault.round}"
+            silent |= {(fault.round, fault.verifier)} if fault.fault is Fault.FELL_SILENT else set()
+
+
+CONDITIONS = (
+    benches_are_called_for_cause,
+    benches_are_the_first,
+    second_looks_have_a_cause,
+    k_words_decide,
+    reasons_were_given,
+    panels_spoke,
+    overruled_by_the_bench,
+    verifier_faults_have_a_ground,
+)

@@ -1,0 +1,126 @@
+"""Breaks of I6."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from contracts.protocol.judge.entries import EpochClosed, EpochEnded, Line, Posted, RunOver
+from contracts.protocol.judge.facts import Committed, Credited, RunCreated
+from tests.adversary.history import History
+from tests.adversary.invariants import identities, money
+from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, entry, insert
+from tests.adversary.invariants.examples.stories import cheat, honest
+from tests.adversary.invariants.examples.stories_of_money import cut_again, holders
+
+
+def _lines(first: int, second: int) -> tuple[Line, ...]:
+    return Line("pay-0xB", 0, second), Line("pay-0xa", 0, first)
+
+
+def _last(h: History, **fields: object) -> None:
+    change(h, at(h, EpochClosed, -1), **fields)
+
+
+def _pays_less(h: History) -> None:
+    _last(h, total=90, lines=_lines(45, 45))
+    change(h, at(h, EpochEnded, -1), carried=10)
+
+
+def _over_the_limit(h: History) -> None:
+    """The epoch that was cut pays everything, and carries nothing over; the next one has no more than its own."""
+    change(h, at(h, EpochClosed, 0), total=100, lines=_lines(50, 50))
+    change(h, at(h, EpochEnded, 0), carried=0)
+    lines = (*_lines(40, 40), Line("pay-code", 1, 20))
+    change(h, at(h, EpochClosed, 1), due=100, total=100, lines=lines)
+    change(h, at(h, EpochClosed, 2), due=100)
+    change(h, at(h, EpochEnded, 1), carried=100)
+
+
+def _pays_again(h: History) -> None:
+    _last(h, total=140, lines=entry(h, EpochClosed, 1).lines)
+    change(h, at(h, EpochEnded, -1), carried=0)
+
+
+def _pays_a_little(h: History) -> None:
+    _last(h, total=1, lines=(Line("pay-0xa", 0, 1),))
+    change(h, at(h, EpochEnded, -1), carried=139)
+
+
+def _carried_is_lost(h: History) -> None:
+    """What the cut left over is not due in the next epoch."""
+    change(h, at(h, EpochClosed, 1), due=100, total=100, lines=(*_lines(40, 40), Line("pay-code", 1, 20)))
+    change(h, at(h, EpochClosed, 2), due=100)
+    change(h, at(h, EpochEnded, 1), carried=100)
+
+
+def _unpaid_end(h: History) -> None:
+    drop(h, at(h, EpochClosed, -1), at(h, EpochEnded, -1))
+
+
+def _late_credit(h: History) -> None:
+    insert(h, at(h, RunOver), Credited("run", "late", 1, "pay-code", 7, ("m1",)))
+
+
+def _created_again(h: History, **fields: object) -> None:
+    append(h, replace(entry(h, RunCreated), **fields))
+
+
+def _twin(h: History) -> None:
+    """A second proof of one node and round is posted, and paid."""
+    place = at(h, Posted, proof="run/2/0xa")
+    twin = replace(entry(h, Committed, proof="run/2/0xa"), proof="twin")
+    insert(h, place, twin, Posted("twin", "pay-0xa", 500))
+    _last(h, lines=_lines(67, 33))
+
+
+def _other_account(h: History) -> None:
+    change(h, at(h, Posted, proof="run/2/0xa"), account="pay-x")
+    _last(h, lines=(Line("pay-0xB", 0, 50), Line("pay-x", 0, 50)))
+
+
+def _more_tokens(h: History) -> None:
+    change(h, at(h, Posted, proof="run/2/0xa"), tokens=1000)
+    _last(h, lines=_lines(67, 33))
+
+
+def _credited_twice(h: History) -> None:
+    insert(h, at(h, Credited), entry(h, Credited))
+
+
+def _credited_elsewhere(h: History) -> None:
+    """The same contribution in another run, whose epoch the history does not reach."""
+    h.complete = False
+    insert(h, at(h, Credited), replace(entry(h, Credited), run="other"))
+
+
+CASES = (
+    Case(money.lines_make_the_total, honest, lambda h: _last(h, lines=_lines(49, 49))),
+    Case(money.lines_make_the_total, honest, lambda h: _last(h, lines=(*_lines(50, 50), Line("pay-0xa", 1, 0)))),
+    Case(money.total_is_due_or_cut, honest, _pays_less),
+    Case(money.total_is_due_or_cut, holders, _over_the_limit),
+    Case(money.struck_root_pays_nothing, holders, _pays_again),
+    Case(money.struck_root_pays_nothing, holders, _pays_a_little),
+    Case(money.due_is_emitted_and_carried, honest, lambda h: _last(h, due=120, total=120, lines=_lines(60, 60))),
+    Case(money.due_is_emitted_and_carried, holders, _carried_is_lost),
+    Case(money.carried_is_unpaid, honest, lambda h: change(h, at(h, EpochEnded, -1), carried=5)),
+    Case(money.carried_is_unpaid, cut_again, lambda h: change(h, at(h, EpochEnded), carried=0)),
+    Case(money.carried_is_unpaid, cut_again, lambda h: change(h, at(h, EpochEnded), ours=False, carried=101)),
+    Case(money.shares_are_proportional, honest, lambda h: _last(h, lines=_lines(60, 40))),
+    Case(money.shares_are_proportional, honest, lambda h: _last(h, lines=(Line("pay-0xa", 0, 100),))),
+    Case(money.shares_are_proportional, honest, lambda h: _last(h, lines=(*_lines(49, 49), Line("pay-x", 0, 2)))),
+    Case(money.lines_are_distinct, honest, lambda h: _last(h, lines=(*_lines(25, 50), Line("pay-0xa", 0, 25)))),
+    Case(money.lines_are_distinct, honest, lambda h: _last(h, lines=(*_lines(25, 50), Line("pay-0xA", 0, 25)))),
+    Case(money.nothing_is_left, honest, _unpaid_end),
+    Case(money.nothing_is_left, honest, _late_credit),
+    Case(money.epochs_join, honest, lambda h: _last(h, first_round=1)),
+    Case(money.epochs_join, honest, lambda h: _last(h, first_round=3, last_round=3)),
+    Case(identities.trajectories_are_distinct, honest, lambda h: _created_again(h, run="other")),
+    Case(identities.trajectories_are_distinct, honest, lambda h: _created_again(h, nonce=2)),
+    Case(identities.one_post_a_round, honest, _twin),
+    Case(identities.paid_as_listed, honest, _other_account),
+    Case(identities.paid_as_listed, honest, _more_tokens),
+    Case(identities.one_credit, holders, _credited_twice),
+    Case(identities.one_credit, holders, _credited_elsewhere),
+    Case(identities.nothing_after_the_run, honest, lambda h: append(h, Credited("run", "late", 1, "c", 7, ("m1",)))),
+    Case(identities.nothing_after_the_run, cheat, lambda h: append(h, entry(h, Posted))),
+)

@@ -1,0 +1,224 @@
+"""Writes a history by hand, step by step. Nothing here decides anything: each step enters what it is told to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from contracts.protocol.judge import entries as derived
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.facts import Awaited, Reason, What, Word
+from tests.adversary.history import Entry, History, Work
+
+VERIFIERS = ("v1", "v2", "v3")
+A, B = "0xa", "0xB"
+FULL = 1_000_000
+TERMS = facts.Terms(
+    emission=100,
+    rounds_per_epoch=1,
+    min_nodes=1,
+    max_nodes=4,
+    panel=2,
+    samples=1,
+    audit_floor=50_000,
+    node_stake=10,
+    span=60,
+    root_seconds=1000,
+    behind_rounds=3,
+    canaries=1,
+    canary_window=10,
+    exact=True,
+    profiles=("cpu",),
+)
+DRAWS = {"v1": (0, 1), "v2": (0, 2), "v3": (0, 3)}
+"""What each verifier draws of every proof: the common segment and its own."""
+
+
+class Play:
+    """A history with three verifiers, k = 2 and four segments a proof."""
+
+    def __init__(self, strategy: str, corrupt: Iterable[str] = (), away: Iterable[str] = ()) -> None:
+        honest = frozenset(VERIFIERS) - set(corrupt)
+        self.history = History(1, strategy, 2, VERIFIERS, honest, honest - set(away), period=100, segments=4)
+        self.run, self.number, self.time, self.blocks, self.epochs = "run", 0, 1000, 0, 0
+        self.theta, self.momentum = "theta0", "momentum0"
+        self.inner: dict[str, str] = {}
+        self.opened: derived.RoundOpened | None = None
+        self.closing = -1
+        self.posted: list[str] = []
+        self.shares = Counter[str]()
+        self.paid_rounds = 0
+        self.carried = 0
+
+    def add(self, *entries: Entry) -> int:
+        """Enter these; returns the index of the last one."""
+        self.history.entries.extend(entries)
+        self.history.ticks = list(range(len(self.history.entries)))
+        return len(self.history.entries) - 1
+
+    def block(self, *events: facts.ChainEvent) -> facts.Block:
+        """A final block, one span after the last one."""
+        parent, self.time = self.time, self.time + TERMS.span
+        self.blocks += 1
+        block = facts.Block(self.blocks, self.time, f"hash{self.blocks}", events, parent)
+        self.add(block)
+        return block
+
+    def begin(self, terms: facts.Terms = TERMS) -> None:
+        """The rules, a run, its verifiers and its two nodes."""
+        self.add(facts.Rules("1"), facts.RunCreated(self.run, "0xC", 1, terms, "{}", "theta0", "momentum0", "joiner"))
+        self.add(*(facts.Anchored(self.run, v, f"anchor-{v}", 100, "cpu") for v in VERIFIERS))
+        self.add(*(facts.Enrolled(self.run, node, f"pay-{node}", 1, "cpu") for node in (A, B)))
+        stand = (facts.VerifierStands(v, True, 100) for v in VERIFIERS)
+        stakes = (facts.NodeStake(node, 10) for node in (A, B))
+        self.block(facts.Quorum(2, 100), facts.EpochLimit(1000), *stand, *stakes)
+
+    def open(self, **changes: Mapping[str, Any]) -> None:
+        """The next round; `changes` name fields of a node's listing (by node: a, b)."""
+        self.number, self.posted = self.number + 1, []
+        nodes = tuple(
+            replace(
+                derived.Listed(node, f"pay-{node}", self.inner.get(node, "joiner"), "cpu", FULL, True, True),
+                **changes.get(short, {}),
+            )
+            for short, node in (("a", A), ("b", B))
+        )
+        self.opened = derived.RoundOpened(
+            self.run, self.number, self.theta, self.momentum, "{}", "seed", self.blocks, 2, VERIFIERS, nodes
+        )
+        self.add(self.opened)
+
+    def commit(self, node: str, **truth: Any) -> str:
+        """A node's commitment, and the truth about it."""
+        proof = f"{self.run}/{self.number}/{node}"
+        known: dict[str, Any] = {"false": frozenset[int](), "in_time": True, "serves": True, "shown": {0, 1, 2, 3}}
+        self.history.work[proof] = Work(proof, self.run, self.number, node, **{**known, **truth})
+        inner = self.inner.get(node, "joiner")
+        self.add(
+            facts.Committed(
+                self.run,
+                self.number,
+                node,
+                proof,
+                self.theta,
+                inner,
+                f"end-{proof}",
+                f"gradient-{proof}",
+                8,
+                "seed",
+                "{}",
+                "cpu",
+                f"pledge-{proof}",
+                4,
+                500,
+            )
+        )  # isort: skip
+        return proof
+
+    def close(self, *proofs: str, seen: Iterable[str] = VERIFIERS, has: Iterable[str] = VERIFIERS) -> facts.Block:
+        """`Has`, the closing entry, `Seen` and the beacon's block."""
+        self.add(*(facts.Has(self.run, self.number, v, proofs) for v in has))
+        self.closing = self.add(derived.RoundClosed(self.run, self.number, proofs, self.time + TERMS.span))
+        self.add(*(facts.Seen(self.run, self.number, v, self.closing, "root") for v in seen))
+        return self.block()
+
+    def panel(self, proof: str, *order: str, seats: int = 2, audited: bool = True) -> int:
+        """Coin and panel."""
+        first = order[:seats]
+        for verifier in first:
+            self.history.draws[proof, verifier] = DRAWS[verifier]
+        return self.add(derived.PanelDrawn(proof, f"hash{self.blocks}", audited, order, first))
+
+    def fill(self, proof: str, verifier: str) -> int:
+        """The next of the order sits down."""
+        self.history.draws[proof, verifier] = DRAWS[verifier]
+        return self.add(derived.SeatsFilled(proof, (verifier,)))
+
+    def secret(self, verifier: str) -> None:
+        """A verifier's secret of the round, once."""
+        secret = facts.Secret(self.run, self.number, verifier, f"secret-{verifier}")
+        if secret not in self.history.entries:
+            self.add(secret)
+
+    def draw(self, proof: str, verifier: str) -> int:
+        """Secret and draw."""
+        self.secret(verifier)
+        return self.add(derived.Drawn(proof, verifier, DRAWS[verifier]))
+
+    def openings(self, proof: str, verifier: str) -> int:
+        """All openings for a draw."""
+        boundaries = {side for segment in DRAWS[verifier] for side in (segment, segment + 1)}
+        self.add(*(facts.Opened(proof, side, f"state{side}", f"blob{side}") for side in sorted(boundaries)))
+        return self.add(derived.OpeningsClosed(proof, verifier))
+
+    def words(self, proof: str, verifier: str, **words: Word) -> int:
+        """Words by segment (s0, s1, ...)."""
+        said = tuple(
+            facts.SegmentWord(int(name[1:]), word, Reason.REPLAY if word is Word.FALSE else None)
+            for name, word in words.items()
+        )
+        return self.add(facts.Words(proof, verifier, said, f"seal-{verifier}"))
+
+    def read(self, proof: str, verifier: str, **others: Word) -> None:
+        """Draw, openings, and words: true but where told otherwise."""
+        self.draw(proof, verifier)
+        self.openings(proof, verifier)
+        words = {f"s{segment}": Word.TRUE for segment in DRAWS[verifier]}
+        self.words(proof, verifier, **{**words, **others})
+
+    def lapse(self, what: What, party: str, since: int, proof: str = "", period: int = 1) -> int:
+        """Two verifiers say that it did not come, and it lapses."""
+        awaited = Awaited(what, self.run, self.number, proof, party)
+        authors = [verifier for verifier in VERIFIERS if verifier != party][:2]
+        self.add(*(facts.Lapse(author, awaited, since) for author in authors))
+        return self.add(derived.Lapsed(awaited, since, period))
+
+    def post(self, proof: str) -> None:
+        """The pledge, and the post."""
+        self.add(derived.PanelSpoken(proof), facts.PledgeOpened(proof, "salt", None))
+        node = self.history.work[proof].node
+        self.add(derived.Posted(proof, f"pay-{node}", 500))
+        self.posted.append(proof)
+        self.shares[f"pay-{node}"] += 500
+
+    def merge(self) -> None:
+        """Merge set, signatures, and the merged state (the old one where nothing was posted)."""
+        proofs = sorted(self.posted, key=lambda proof: self.history.work[proof].node.lower())
+        gradients = tuple(f"gradient-{proof}" for proof in proofs)
+        self.add(derived.MergeSet(self.run, self.number, tuple(proofs), gradients))
+        if proofs:
+            self.theta, self.momentum = f"theta{self.number}", f"momentum{self.number}"
+            signed = (facts.MergeSigned(self.run, self.number, v, self.theta, self.momentum) for v in VERIFIERS)
+            self.add(*signed)
+        self.add(derived.RoundMerged(self.run, self.number, self.theta, self.momentum))
+        self.inner |= {self.history.work[proof].node: f"end-{proof}" for proof in proofs}
+
+    def epoch(self, limit: int = 1000) -> derived.EpochClosed:
+        """An epoch over all rounds since the last one, everybody paid alike."""
+        self.epochs += 1
+        due = TERMS.emission + self.carried
+        total, weight = min(due, limit) if self.shares else 0, max(sum(self.shares.values()), 1)
+        lines = tuple(derived.Line(name, 0, total * share // weight) for name, share in sorted(self.shares.items()))
+        closed = derived.EpochClosed(
+            self.epochs,
+            1,
+            self.run,
+            self.paid_rounds + 1,
+            self.number,
+            due,
+            total,
+            lines,
+            f"root{self.epochs}.1",
+            self.time + TERMS.root_seconds,
+        )  # isort: skip
+        self.add(closed)
+        self.shares, self.paid_rounds, self.carried = Counter(), self.number, 0
+        return closed
+
+    def final(self, epoch: derived.EpochClosed) -> None:
+        """The chain makes its root final, and the epoch ends."""
+        self.block(facts.EpochFinal(epoch.epoch, epoch.attempt, epoch.root))
+        self.carried += epoch.due - epoch.total
+        self.add(derived.EpochEnded(epoch.epoch, True, epoch.due - epoch.total))

@@ -1,0 +1,216 @@
+"""Histories on which all invariants hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.protocol.judge import entries as derived
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.facts import Reason, What, Word
+from tests.adversary.history import History
+from tests.adversary.invariants.examples.play import TERMS, A, B, Play
+from tests.adversary.invariants.tables import MESSAGES
+
+BENCH = ("v1", "v2", "v3")
+
+
+def finish(play: Play) -> History:
+    """Merge, epoch and end of the run."""
+    play.merge()
+    play.final(play.epoch())
+    play.add(derived.RunOver(play.run))
+    return counted(play.history)
+
+
+def counted(history: History) -> History:
+    """The same, with its messages counted."""
+    history.messages = sum(type(entry) in MESSAGES for entry in history.entries)
+    return history
+
+
+def calm_round(play: Play, **listed: dict[str, Any]) -> tuple[str, str]:
+    """Both nodes work, the panels draw; nothing is read yet."""
+    play.open(**listed)
+    first, second = play.commit(A), play.commit(B)
+    play.close(first, second)
+    return first, second
+
+
+def read_and_post(play: Play, proof: str) -> None:
+    """Two seats read a proof, and it is posted."""
+    play.panel(proof, *BENCH)
+    play.read(proof, "v1")
+    play.read(proof, "v2")
+    play.post(proof)
+
+
+def spared(play: Play, proof: str) -> None:
+    """The coin spares a proof, and it is posted."""
+    play.panel(proof, audited=False)
+    play.post(proof)
+
+
+def honest() -> History:
+    """Two rounds of everybody's honest work; in the second one the coin spares a proof."""
+    play = Play("honest")
+    play.begin()
+    for proof in calm_round(play):
+        read_and_post(play, proof)
+    play.merge()
+    play.final(play.epoch())
+    first, second = calm_round(play, b={"rate": 50_000})
+    read_and_post(play, first)
+    spared(play, second)
+    return finish(play)
+
+
+def _false_segment(**truth: Any) -> tuple[Play, str]:
+    """Node B computes segment 1 falsely; v1 draws it and says so, and the bench is called. v3 is corrupt."""
+    play = Play("cheat", corrupt=["v3"])
+    play.begin()
+    play.open()
+    first, second = play.commit(A), play.commit(B, false=frozenset({1}), **truth)
+    play.close(first, second)
+    read_and_post(play, first)
+    play.panel(second, *BENCH)
+    play.read(second, "v1", s1=Word.FALSE)
+    play.add(derived.BenchCalled(second, 1, BENCH))
+    return play, second
+
+
+def _decide_false(play: Play, proof: str, reason: Reason = Reason.REPLAY) -> None:
+    play.add(derived.SegmentDecided(proof, 1, False, reason), derived.Voided(proof, reason, 1))
+
+
+def cheat() -> History:
+    """The bench holds it false, over the word of the corrupt v3; the node is at fault, and audited fully afterwards."""
+    play, proof = _false_segment()
+    play.words(proof, "v3", s1=Word.TRUE)
+    play.read(proof, "v2", s1=Word.FALSE)
+    _decide_false(play, proof)
+    play.add(derived.Overruled("run", proof, "v3", 4))
+    play.add(derived.VerifierFault("run", 1, proof, "v3", derived.Fault.PASSED_A_FAKE))
+    play.add(facts.PledgeOpened(proof, "salt", None))
+    play.add(derived.FaultDerived(proof, B, True, Reason.REPLAY, True))
+    play.merge()
+    play.final(play.epoch())
+    first, second = calm_round(play, b={"staked": False})
+    for each in (first, second):
+        read_and_post(play, each)
+    return finish(play)
+
+
+def canary() -> History:
+    """Its pledge names the segment: the node is excused, once."""
+    play, proof = _false_segment(fake=1)
+    play.read(proof, "v2", s1=Word.FALSE)
+    _decide_false(play, proof)
+    play.add(facts.PledgeOpened(proof, "salt", 1))
+    play.add(derived.FaultDerived(proof, B, False, Reason.CANARY, False))
+    return finish(play)
+
+
+def unserved() -> History:
+    """v2 gets no bytes, v3 lies: `false` and `unserved` count together once the second look is over."""
+    play, proof = _false_segment(serves=False)
+    play.read(proof, "v2", s1=Word.UNSERVED)
+    play.words(proof, "v3", s1=Word.TRUE)
+    look = play.add(derived.SecondLook(proof, 1))
+    play.lapse(What.SECOND_LOOK, "1", look, proof)
+    _decide_false(play, proof)
+    since = len(play.history.entries) - 1
+    first = play.lapse(What.PLEDGE, B, since, proof)
+    play.lapse(What.PLEDGE, B, first, proof, period=2)
+    play.add(derived.FaultDerived(proof, B, True, Reason.PLEDGE_WITHHELD, True))
+    return finish(play)
+
+
+def withheld() -> History:
+    """Node B opens nothing: void after the second period."""
+    play = Play("withhold")
+    play.begin()
+    play.open()
+    first, second = play.commit(A), play.commit(B, serves=False)
+    play.close(first, second)
+    read_and_post(play, first)
+    play.panel(second, *BENCH)
+    since = play.draw(second, "v1")
+    late = play.lapse(What.OPENINGS, "v1", since, second)
+    play.lapse(What.OPENINGS, "v1", late, second, period=2)
+    play.add(derived.Voided(second, Reason.WITHHELD, None), facts.PledgeOpened(second, "salt", None))
+    play.add(derived.FaultDerived(second, B, True, Reason.WITHHELD, True))
+    return finish(play)
+
+
+def nothing_posted() -> History:
+    """Nobody commits: both nodes lapse, nothing is merged, and everything is carried over."""
+    play = Play("nobody")
+    play.begin()
+    play.open()
+    since = len(play.history.entries) - 1
+    for node in (A, B):
+        play.lapse(What.COMMITMENT, node, since)
+    play.close()
+    return finish(play)
+
+
+def away() -> History:
+    """v3 lapses and its seat is filled; in round 2 node B lapses; in round 3 it is not awaited. v3 sits no more."""
+    play = Play("away", away=["v3"])
+    play.begin()
+    first, second = calm_round(play)
+    since = play.panel(first, "v1", "v3", "v2")
+    play.read(first, "v1")
+    play.lapse(What.SECRET, "v3", since)
+    play.fill(first, "v2")
+    play.read(first, "v2")
+    play.post(first)
+    read_and_post(play, second)
+    play.merge()
+    play.final(play.epoch())
+    play.open()
+    alone = play.commit(A)
+    play.lapse(What.COMMITMENT, B, len(play.history.entries) - 2)
+    play.close(alone)
+    _read_by_two(play, alone)
+    play.merge()
+    play.final(play.epoch())
+    for proof in calm_round(play, b={"awaited": False}):
+        _read_by_two(play, proof)
+    return finish(play)
+
+
+def _read_by_two(play: Play, proof: str) -> None:
+    play.panel(proof, "v1", "v2")
+    play.read(proof, "v1")
+    play.read(proof, "v2")
+    play.post(proof)
+
+
+def beacon_missed() -> History:
+    """Fewer than k say `Seen`: the next block draws, and the proof that the coin might spare is read."""
+    play = Play("late", corrupt=["v3"])
+    play.begin()
+    play.open(b={"rate": 50_000})
+    proofs = play.commit(A), play.commit(B)
+    play.close(*proofs, seen=["v1"])
+    play.add(derived.BeaconMissed("run", 1, play.blocks, play.time + TERMS.span))
+    play.block()
+    for proof in proofs:
+        read_and_post(play, proof)
+    return finish(play)
+
+
+def undecided() -> History:
+    """Without the premise (nobody but v1 is there): the proof waits, and is undecided when its epoch closes."""
+    play = Play("alone", away=["v2", "v3"])
+    play.begin()
+    first, second = calm_round(play)
+    read_and_post(play, first)
+    play.panel(second, *BENCH)
+    play.draw(second, "v1")
+    play.merge()
+    play.add(derived.Undecided(second))
+    play.final(play.epoch())
+    play.add(derived.RunOver("run"))
+    return play.history

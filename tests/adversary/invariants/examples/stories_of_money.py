@@ -1,0 +1,71 @@
+"""More histories on which all invariants hold: decisions, limits, struck roots; and the table of all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from contracts.protocol.judge import entries as derived
+from contracts.protocol.judge import facts
+from tests.adversary.history import History
+from tests.adversary.invariants.examples import stories
+from tests.adversary.invariants.examples.play import TERMS, Play
+from tests.adversary.invariants.examples.stories import calm_round, counted, read_and_post
+
+
+def holders() -> History:
+    """A decision; a limit that cuts an epoch and carries over; a root that is struck down; a contribution."""
+    play = Play("holders")
+    play.begin()
+    play.block(facts.Decided(1, "rounds", "2"), facts.EpochLimit(60))
+    play.add(derived.DecisionTaken("run", 1, True, "rounds = 2"))
+    for proof in calm_round(play):
+        read_and_post(play, proof)
+    play.merge()
+    play.final(play.epoch(limit=60))
+    play.add(facts.Credited("run", "commit-1", 1, "pay-code", 7, ("m1",)))
+    for proof in calm_round(play):
+        read_and_post(play, proof)
+    play.merge()
+    play.block(facts.EpochLimit(1000))
+    epoch = replace(play.epoch(), lines=(), total=0)
+    lines = (derived.Line("pay-0xB", 0, 50), derived.Line("pay-0xa", 0, 50), derived.Line("pay-code", 1, 40))
+    play.history.entries[-1] = replace(epoch, lines=lines, total=140)
+    play.block(facts.EpochStruck(2, 1))
+    again = replace(epoch, attempt=2, root="root2.2")
+    play.add(again)
+    play.final(again)
+    play.add(derived.RunOver("run"))
+    return counted(play.history)
+
+
+def cut_again() -> History:
+    """The limit falls after the deadline of a root that was never proposed: the epoch is cut anew."""
+    play = Play("limit")
+    play.begin()
+    for proof in calm_round(play):
+        read_and_post(play, proof)
+    play.merge()
+    first = play.epoch()
+    play.time += TERMS.root_seconds
+    play.block(facts.EpochLimit(40))
+    lines = tuple(replace(line, amount=20) for line in first.lines)
+    again = replace(first, total=40, lines=lines, root="root1.2", deadline=play.time + TERMS.root_seconds)
+    play.add(again)
+    play.final(again)
+    play.add(derived.RunOver("run"))
+    return play.history
+
+
+STORIES = (
+    stories.honest,
+    stories.cheat,
+    stories.canary,
+    stories.unserved,
+    stories.withheld,
+    stories.nothing_posted,
+    stories.away,
+    stories.beacon_missed,
+    stories.undecided,
+    holders,
+    cut_again,
+)

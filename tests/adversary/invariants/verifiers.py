@@ -1,0 +1,61 @@
+"""I3: no verifier that did its work loses stake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contracts.protocol.judge.entries import Fault
+from contracts.protocol.judge.facts import VerifierStands, Word
+from tests.adversary.invariants.core import Breach, Invariant
+from tests.adversary.invariants.reading import Reading
+from tests.adversary.invariants.views import Proof
+
+ABOUT_WORDS = frozenset({Fault.FALSE_WORD, Fault.PASSED_A_FAKE, Fault.TWO_WORDS, Fault.WRONG_TRACE})
+"""What no honest verifier does, whether it is always up or not."""
+
+
+def present_without_fault(reading: Reading) -> Iterator[Breach]:
+    """Under the premise: a present honest verifier has no fault of any kind."""
+    for run in reading.runs.values():
+        for index, fault in run.verifier_faults:
+            if reading.premise and fault.verifier in reading.history.present:
+                yield index, f"the present honest {fault.verifier} has the fault {fault.fault}"
+
+
+def honest_without_false_words(reading: Reading) -> Iterator[Breach]:
+    """With fewer than k corrupt: an honest one, present or not, has no fault about what it said."""
+    covered = reading.history.present if reading.premise else frozenset[str]()
+    for run in reading.runs.values():
+        for index, fault in run.verifier_faults:
+            honest = fault.verifier in reading.history.honest and fault.verifier not in covered
+            if reading.safe and honest and fault.fault in ABOUT_WORDS:
+                yield index, f"the honest {fault.verifier} has the fault {fault.fault}"
+
+
+def overruled_only_unserved(reading: Reading) -> Iterator[Breach]:
+    """With fewer than k corrupt: an honest one is overruled only where an `unserved` of it was left standing."""
+    if not reading.safe:
+        return
+    for run in reading.runs.values():
+        for index, overruled in run.overruled:
+            honest = overruled.verifier in reading.history.honest
+            if honest and not _stands_unserved(reading.proof(overruled.proof), overruled.verifier, index):
+                yield index, f"the honest {overruled.verifier} is overruled about {overruled.proof}"
+
+
+def _stands_unserved(proof: Proof, verifier: str, before: int) -> bool:
+    words = (proof.word(author, segment, before) for author, segment in proof.words if author == verifier)
+    return any(word is not None and word.word is Word.UNSERVED for word in words)
+
+
+def present_keeps_its_stake(reading: Reading) -> Iterator[Breach]:
+    """Under the premise: the chain slashes no present honest verifier."""
+    for index, stands in reading.events[VerifierStands]:
+        if reading.premise and stands.slashed and stands.verifier in reading.history.present:
+            yield index, f"the present honest {stands.verifier} was slashed"
+
+
+INVARIANT = Invariant(
+    "I3", (present_without_fault, honest_without_false_words, overruled_only_unserved, present_keeps_its_stake)
+)
+check = INVARIANT.check

@@ -1,0 +1,133 @@
+"""What each derived entry asks of whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contracts.protocol.judge import entries as e
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.entries import Derived
+
+if TYPE_CHECKING:
+    from tests.adversary.sim.world import World
+
+
+class Duties:
+    """One handler a kind of entry; kinds without one ask for nothing."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.handlers: dict[type[Derived], Any] = {
+            e.RoundOpened: self._opened,
+            e.RoundClosed: self._closed,
+            e.BeaconMissed: self._missed,
+            e.PanelDrawn: self._panel,
+            e.SeatsFilled: self._filled,
+            e.Drawn: self._drawn,
+            e.OpeningsClosed: self._openings_closed,
+            e.BenchCalled: self._called,
+            e.MergeSet: self._merge_set,
+            e.EpochClosed: world.epochs.on_closed,
+            e.EpochEnded: world.epochs.on_ended,
+            e.FaultDerived: self._node_fault,
+            e.VerifierFault: self._verifier_fault,
+            e.Lapsed: self._lapsed,
+            e.Posted: self._posted,
+            e.RunOver: self._over,
+        }
+
+    def on(self, entry: Derived, index: int) -> None:
+        """Give its duties to everybody whom an entry concerns."""
+        handler = self.handlers.get(type(entry))
+        if handler is not None:
+            handler(entry, index)
+
+    def _opened(self, entry: e.RoundOpened, index: int) -> None:
+        world = self.world
+        world.rounds[entry.run, entry.round] = entry
+        world.opened_at[entry.run, entry.round] = world.tick
+        for listed in entry.nodes:
+            if listed.node in world.nodes:
+                world.nodes[listed.node].begin(entry, listed)
+
+    def _closed(self, entry: e.RoundClosed, index: int) -> None:
+        if not entry.proofs:
+            return
+        self._await_beacon(entry.run, entry.round, entry.beacon_time)
+        for verifier in self.world.verifiers.values():
+            verifier.later(verifier.see, entry, index)
+
+    def _missed(self, entry: e.BeaconMissed, index: int) -> None:
+        self._await_beacon(entry.run, entry.round, entry.beacon_time)
+
+    def _await_beacon(self, run: str, number: int, time: int) -> None:
+        world = self.world
+        world.operator.beacons[run, number] = time
+
+    def _panel(self, entry: e.PanelDrawn, index: int) -> None:
+        world, work = self.world, self.world.history.work[entry.proof]
+        world.operator.beacons.pop((work.run, work.round), None)
+        world.panels[entry.proof] = entry
+        if entry.audited:
+            segments = world.plan.segments
+            world.common[entry.proof] = world.functions.common_segment(entry.beacon, entry.proof, segments)
+            self._seat(entry.proof, entry.seats)
+
+    def _filled(self, entry: e.SeatsFilled, index: int) -> None:
+        self._seat(entry.proof, entry.verifiers)
+
+    def _seat(self, proof: str, names: tuple[str, ...]) -> None:
+        world, work = self.world, self.world.history.work[proof]
+        plan, beacon = world.plan, world.panels[proof].beacon
+        for name in names:
+            verifier = world.verifiers[name]
+            verifier.later(verifier.show_secret, work.run, work.round)
+            if not verifier.plan.corrupt:
+                secret = verifier.secret(work.run, work.round)
+                drawn = world.functions.draw(beacon, secret, proof, plan.segments, plan.samples)
+                world.history.draws[proof, name] = drawn
+
+    def _drawn(self, entry: e.Drawn, index: int) -> None:
+        self.world.drawn[entry.proof, entry.verifier] = entry.segments
+        self.world.node_of(entry.proof).open(entry.proof, entry.verifier, entry.segments)
+
+    def _openings_closed(self, entry: e.OpeningsClosed, index: int) -> None:
+        segments = self.world.drawn[entry.proof, entry.verifier]
+        verifier = self.world.verifiers[entry.verifier]
+        verifier.must_read(entry.proof, segments)
+
+    def _called(self, entry: e.BenchCalled, index: int) -> None:
+        for name in entry.members:
+            verifier = self.world.verifiers[name]
+            if entry.segment not in verifier.said.get(entry.proof, ()):
+                verifier.must_read(entry.proof, (entry.segment,))
+
+    def _merge_set(self, entry: e.MergeSet, index: int) -> None:
+        if entry.proofs:
+            for verifier in self.world.verifiers.values():
+                verifier.later(verifier.merge, entry)
+
+    def _posted(self, entry: e.Posted, index: int) -> None:
+        self.world.paid.add(entry.proof)
+        self.world.note_shown(self.world.history.work[entry.proof])
+
+    def _node_fault(self, entry: e.FaultDerived, index: int) -> None:
+        if entry.costs_stake:
+            self.world.epochs.faults.append((index, entry))
+
+    def _verifier_fault(self, entry: e.VerifierFault, index: int) -> None:
+        self.world.epochs.faults.append((index, entry))
+
+    def _lapsed(self, entry: e.Lapsed, index: int) -> None:
+        world, awaited = self.world, entry.awaited
+        verifier = world.verifiers.get(awaited.party)
+        if verifier is not None:
+            verifier.later(verifier.come_back, awaited.run, index)
+        elif awaited.what is facts.What.COMMITMENT:
+            node = world.nodes[awaited.party]
+            if node.plan.commit != "never":
+                back = facts.Returned(awaited.run, node.name, index + 1)
+                world.at(world.tick + world.plan.period, world.network.send, back, node.name)
+
+    def _over(self, entry: e.RunOver, index: int) -> None:
+        self.world.over.add(entry.run)

@@ -1,0 +1,75 @@
+"""Epochs and slashes: who signs a root, what the chain makes of it, and what a fault costs then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.entries import EpochClosed, EpochEnded, FaultDerived, VerifierFault
+
+if TYPE_CHECKING:
+    from tests.adversary.sim.world import World
+
+SLASH = 150
+
+
+class Epochs:
+    """The contracts' side of an epoch."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.signed: dict[tuple[int, int, str], set[str]] = {}
+        self.proposed: set[tuple[int, int]] = set()
+        self.closings: dict[int, int] = {}
+        self.ended: set[int] = set()
+        self.faults: list[tuple[int, FaultDerived | VerifierFault]] = []
+        self.limit: int | None = None
+        self.stakes = {node.name: node.stake for node in world.plan.nodes}
+        self.stakes |= {verifier.name: verifier.stake for verifier in world.plan.verifiers}
+
+    def on_closed(self, entry: EpochClosed, index: int) -> None:
+        """Verifiers sign it when their replicas derive it and nothing that they hold is missing."""
+        self.closings[entry.epoch] = index
+        for verifier in self.world.verifiers.values():
+            verifier.later(verifier.sign_epoch, entry)
+
+    def sign(self, verifier: str, entry: EpochClosed) -> None:
+        """With k signatures, before its deadline and below the limit, the root goes to the chain."""
+        key = (entry.epoch, entry.attempt, entry.root)
+        signers = self.signed.setdefault(key, set())
+        signers.add(verifier)
+        world, now = self.world, self.world.tick
+        fits = self.limit is None or entry.total <= self.limit
+        timely = world.chain.time(now) <= entry.deadline
+        known = (entry.epoch, entry.attempt) in self.proposed
+        if len(signers) < world.plan.k or known or not fits or not timely:
+            return
+        self.proposed.add((entry.epoch, entry.attempt))
+        if entry.epoch in world.plan.strikes and entry.attempt == 1:
+            world.chain.say(facts.EpochStruck(entry.epoch, entry.attempt), now + world.plan.window // 2)
+        else:
+            world.chain.say(facts.EpochFinal(entry.epoch, entry.attempt, entry.root), now + world.plan.window)
+
+    def on_ended(self, entry: EpochEnded, index: int) -> None:
+        """Faults that stand before a final epoch's closing entry are signed, and cost stake."""
+        self.ended.add(entry.epoch)
+        covered = self.closings[entry.epoch]
+        for at, fault in [found for found in self.faults if found[0] < covered]:
+            self.faults.remove((at, fault))
+            self._slash(fault)
+
+    def _slash(self, fault: FaultDerived | VerifierFault) -> None:
+        world, tick = self.world, self.world.tick + 2
+        if isinstance(fault, FaultDerived):
+            self.stakes[fault.node] = max(0, self.stakes[fault.node] - world.plan.node_stake)
+            world.chain.say(facts.NodeStake(fault.node, self.stakes[fault.node]), tick)
+            world.chain.say(facts.NodeSlashed(fault.proof), tick)
+        else:
+            name = fault.verifier
+            self.stakes[name] = max(0, self.stakes[name] - SLASH)
+            world.chain.say(facts.VerifierStands(name, True, self.stakes[name], slashed=True), tick)
+
+    def set_limit(self, total: int) -> None:
+        """Holders change what an epoch may pay at most."""
+        self.limit = total
+        self.world.chain.say(facts.EpochLimit(total), self.world.tick)

@@ -1,0 +1,54 @@
+"""The truth about work: which segments of a proof are false, what an honest replay says, and what a pledge names."""
+
+from __future__ import annotations
+
+from contracts.protocol.judge.facts import Reason, SegmentWord, Word
+from tests.adversary.history import Work
+from tests.adversary.sim.plan import NodePlan, Plan
+
+_REASONS = (Reason.REPLAY, Reason.REPLAY, Reason.REPLAY, Reason.START, Reason.END, Reason.NOT_FINITE)
+
+
+def is_bad(node: NodePlan, number: int) -> bool:
+    """Whether a node departs in that round."""
+    if node.in_rounds == "last":
+        return number > 8
+    return node.in_rounds == "all" or (node.in_rounds == "first") == (number == 1)
+
+
+def skipped(plan: Plan, node: NodePlan, number: int, proof: str) -> frozenset[int]:
+    """Segments that the node does not compute."""
+    count = plan.segments
+    one = plan.roll(count, "skip", proof)
+    return frozenset(
+        {
+            "nothing": (),
+            "one": (one,),
+            "first": (0,),
+            "last": (count - 1,),
+            "half": (s for s in range(count) if (s + one) % 2),
+            "most": (s for s in range(count) if s != one),
+            "all": range(count),
+        }[node.skips if is_bad(node, number) else "nothing"]
+    )
+
+
+def fake_of(plan: Plan, node: NodePlan, number: int, proof: str, false: frozenset[int]) -> int | None:
+    """The segment that the pledge names."""
+    if node.fake == "none" or not is_bad(node, number):
+        return None
+    done = [segment for segment in range(plan.segments) if segment not in false]
+    among = sorted(false) if node.fake == "skipped" else done
+    return among[plan.roll(len(among), "fake", proof)] if among else None
+
+
+def replayed(plan: Plan, work: Work, segment: int) -> SegmentWord:
+    """What whoever replays a segment finds."""
+    if segment not in work.false:
+        return SegmentWord(segment, Word.TRUE)
+    return SegmentWord(segment, Word.FALSE, _REASONS[plan.roll(6, "reason", work.proof, segment)], 5, 1)
+
+
+def trace_of(proof: str) -> str:
+    """The trace of the common segment that a replay gives."""
+    return f"trace-{proof}"

@@ -1,0 +1,258 @@
+"""The world of one history: time, everybody in it, and the log that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.entries import EpochClosed, PanelDrawn, RoundOpened
+from contracts.protocol.judge.facts import Awaited, What
+from contracts.protocol.judge.machine import VERSION
+from contracts.protocol.judge.state import State
+from tests.adversary.history import Entry, History, Work
+from tests.adversary.sim.chain import Chain
+from tests.adversary.sim.corrupt import Corrupt
+from tests.adversary.sim.duties import Duties
+from tests.adversary.sim.epochs import Epochs
+from tests.adversary.sim.functions import Cheap, anchor_text, configuration
+from tests.adversary.sim.network import Network
+from tests.adversary.sim.node import Node
+from tests.adversary.sim.noise import Noise
+from tests.adversary.sim.operator import Operator
+from tests.adversary.sim.plan import NEVER, Plan
+from tests.adversary.sim.strategies import make
+from tests.adversary.sim.verifier import Verifier
+
+QUIET = 24
+"""Periods without a new entry but blocks, and roots closed anew, after which nothing more is expected."""
+EMISSION = 1_000
+
+
+def simulate(seed: int, strategy: str | None = None) -> History:
+    """The history of a seed."""
+    return play(make(seed, strategy))
+
+
+def play(plan: Plan) -> History:
+    """The history of a plan."""
+    return World(plan).run()
+
+
+class World:
+    """Everybody, and an agenda of what they do when."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.tick = 0
+        self.agenda: dict[int, list[tuple[Callable[..., None], tuple[Any, ...]]]] = {}
+        self.functions = Cheap()
+        self.state = State(self.functions)
+        self.history = _history(plan)
+        self.rounds: dict[tuple[str, int], RoundOpened] = {}
+        self.opened_at: dict[tuple[str, int], int] = {}
+        self.commitments: dict[tuple[str, int], dict[str, str]] = {}
+        self.panels: dict[str, PanelDrawn] = {}
+        self.common: dict[str, int] = {}
+        self.drawn: dict[tuple[str, str], tuple[int, ...]] = {}
+        self.known: dict[Awaited, int] = {}
+        self.gone: dict[tuple[Awaited, int], int] = {}
+        self.holders: dict[str, int] = {}
+        self.holding: dict[tuple[int, str, str, int], list[Work]] = {}
+        self.paid: set[str] = set()
+        self.over: set[str] = set()
+        self.busy = 0
+        self.chain = Chain(self)
+        self.operator = Operator(self)
+        self.verifiers = {p.name: (Corrupt if p.corrupt else Verifier)(self, p) for p in plan.verifiers}
+        self.honest = [verifier for verifier in self.verifiers.values() if not verifier.plan.corrupt]
+        self.network = Network(self)
+        self.nodes = {node.name: Node(self, node) for node in plan.nodes}
+        self.epochs = Epochs(self)
+        self.duties = Duties(self)
+
+    def at(self, tick: int, action: Callable[..., None], *args: Any) -> None:
+        """Do something at a later tick."""
+        if tick < NEVER:
+            self.agenda.setdefault(max(tick, self.tick + 1), []).append((action, args))
+
+    def run(self) -> History:
+        """Play until everything has ended, or nothing more happens."""
+        self.tick = 1 + self.plan.finality
+        self._begin()
+        self.operator.flush()
+        quiet = QUIET * self.plan.period
+        while not self._is_over() and self.tick < self.busy + quiet:
+            self.tick += 1
+            for action, args in self.agenda.pop(self.tick, ()):
+                action(*args)
+            self.operator.flush()
+        return self._finished()
+
+    def _is_over(self) -> bool:
+        waits = self.chain.waiting or self.network.floating or self.operator.inbox
+        found = all(deviation.found for deviation in self.history.deviations)
+        return self._has_ended() and found and not waits
+
+    def _has_ended(self) -> bool:
+        return len(self.over) == self.plan.runs and len(self.epochs.ended) == self.state.epoch
+
+    def _finished(self) -> History:
+        history = self.history
+        for work in history.work.values():
+            if work.proof not in self.paid:
+                self.note_shown(work)
+        history.ended = self.tick
+        history.chain_stood = self.chain.stood(self.tick)
+        history.complete = self._has_ended()
+        history.deserted = not self._is_someone_there()
+        return history
+
+    def _is_someone_there(self) -> bool:
+        """Whether every run that goes on has a node to wait for."""
+        runs = [run for name, run in self.state.runs.items() if name not in self.over]
+        return all(any(not node.left and node.away is None for node in run.nodes.values()) for run in runs)
+
+    def _begin(self) -> None:
+        plan = self.plan
+        self.operator.apply(facts.Rules(VERSION))
+        self.operator.apply(self.chain.block(1))
+        for number in range(plan.runs):
+            self._begin_run("AB"[number], number + 1)
+        for noise in plan.noise:
+            self.at(noise.tick, Noise(self).say, noise.kind)
+        for sequence, (tick, key, value) in enumerate(plan.decisions, 1):
+            self.chain.say(facts.Decided(sequence, key, value), tick)
+        for tick, total in plan.limits:
+            self.at(tick, self.epochs.set_limit, total)
+        if plan.operator.fork:
+            self.at(plan.operator.fork, self.operator.forger.fork)
+
+    def _begin_run(self, run: str, nonce: int) -> None:
+        plan, config = self.plan, configuration(self.plan.rounds, self.plan.segments, 100, 1)
+        created = facts.RunCreated(run, "creator", nonce, _terms(plan), config, f"theta-{run}", "momentum-0", "zero")
+        self.operator.apply(created)
+        for verifier in plan.verifiers:
+            anchor = facts.Anchored(run, verifier.name, anchor_text(run, verifier.name), 40, "exact")
+            self.operator.apply(anchor)
+        for node in plan.nodes:
+            if node.joins == 1:
+                self.operator.apply(facts.Enrolled(run, node.name, f"pay-{node.name}", 1, "exact"))
+            else:
+                fact = facts.Enrolled(run, node.name, f"pay-{node.name}", node.joins, "exact")
+                self.at(self.tick + 6 * node.joins, self.network.send, fact, node.name)
+
+    def write(self, entry: Entry) -> None:
+        """Store an entry."""
+        self.history.entries.append(entry)
+        self.history.ticks.append(self.tick)
+        if type(entry) is facts.Committed:
+            self.commitments.setdefault((entry.run, entry.round), {})[entry.proof] = entry.node
+        again = type(entry) is EpochClosed and entry.epoch in self.epochs.closings
+        if type(entry) is not facts.Block and not again:
+            self.busy = self.tick
+
+    def watch(self) -> None:
+        """What is awaited since this tick, and what is not awaited any more."""
+        current, known = self.state.open, self.known
+        if current == known:
+            return
+        fresh = [(awaited, since) for awaited, since in current.items() if known.get(awaited) != since]
+        for awaited, since in known.items():
+            if current.get(awaited) != since:
+                self.gone[awaited, since] = self.tick
+        self.known = dict(current)
+        if fresh:
+            self._ask(fresh)
+
+    def _ask(self, fresh: list[tuple[Awaited, int]]) -> None:
+        for verifier in self.verifiers.values():
+            verifier.watch(fresh)
+        for awaited, _ in fresh:
+            if awaited.what is What.PLEDGE:
+                self.nodes[awaited.party].pledge(awaited)
+            elif awaited.what is What.TRACE:
+                verifier = self.verifiers[awaited.party]
+                verifier.later(verifier.show_trace, awaited.proof)
+
+    def logged(self, run: str, number: int) -> dict[str, str]:
+        """The proofs of a round that the log names, with their nodes."""
+        return self.commitments.get((run, number), {})
+
+    def node_of(self, proof: str) -> Node:
+        """The node whose proof it is."""
+        return self.nodes[self.history.work[proof].node]
+
+    def spread(self, work: Work, holders: frozenset[str] | None) -> None:
+        """A gradient goes to some mirrors, and one look later to all that reach one of these."""
+        direct = {v.name: v.when() for v in self.honest if holders is None or v.name in holders}
+        first = min(direct.values(), default=NEVER)
+        for verifier in self.verifiers.values():
+            if verifier.plan.corrupt:
+                given = holders is None or verifier.name in holders
+                tick = verifier.when() if given else NEVER
+                self.at(self.tick, verifier.committed, work)
+            else:
+                tick = direct.get(verifier.name) or verifier.there(first + 1 + verifier.lag)
+            self._hold(tick, verifier, work)
+
+    def _hold(self, tick: int, verifier: Verifier, work: Work) -> None:
+        key = (tick, verifier.name, work.run, work.round)
+        if key not in self.holding:
+            self.holding[key] = []
+            self.at(tick, verifier.hold, self.holding[key])
+        self.holding[key].append(work)
+
+    def note_held(self, verifier: Verifier, work: Work) -> None:
+        """A verifier holds a gradient: with k steady ones in time, its node was in time."""
+        if verifier.plan.steady:
+            count = self.holders[work.proof] = self.holders.get(work.proof, 0) + 1
+            in_time = self.tick <= self.opened_at[work.run, work.round] + self.plan.period
+            work.in_time = work.in_time or (count >= self.plan.k and in_time)
+
+    def bytes_there(self, proof: str, segment: int, verifier: Verifier) -> bool:
+        """Whether a verifier can have the bytes: from the node, or a look later from an honest mirror."""
+        node, now = self.node_of(proof), self.tick
+        own = node.gives(proof, segment, verifier.name)
+        if own is not None and own <= now:
+            return True
+        if verifier.is_cut(now):
+            return False
+        given = ((other, node.gives(proof, segment, other.name)) for other in self.honest if other is not verifier)
+        return any(tick is not None and other.there(tick) < now for other, tick in given)
+
+    def note_shown(self, work: Work) -> None:
+        """Segments whose bytes an honest verifier could have by now."""
+        node = self.nodes[work.node]
+        for segment in range(self.plan.segments):
+            given = ((verifier, node.gives(work.proof, segment, verifier.name)) for verifier in self.honest)
+            if any(tick is not None and verifier.there(tick) <= self.tick for verifier, tick in given):
+                work.shown.add(segment)
+
+
+def _history(plan: Plan) -> History:
+    honest = frozenset(verifier.name for verifier in plan.verifiers if not verifier.corrupt)
+    present = frozenset(verifier.name for verifier in plan.verifiers if verifier.steady)
+    names = tuple(verifier.name for verifier in plan.verifiers)
+    return History(plan.seed, plan.strategy, plan.k, names, honest, present, plan.period, plan.segments)
+
+
+def _terms(plan: Plan) -> facts.Terms:
+    first = sum(node.joins == 1 for node in plan.nodes)
+    return facts.Terms(
+        emission=EMISSION,
+        rounds_per_epoch=plan.rounds_per_epoch,
+        min_nodes=first,
+        max_nodes=len(plan.nodes),
+        panel=plan.panel,
+        samples=plan.samples,
+        audit_floor=plan.floor,
+        node_stake=plan.node_stake,
+        span=12 * (plan.finality + 5),
+        root_seconds=12 * 12 * plan.period,
+        behind_rounds=2,
+        canaries=1,
+        canary_window=4,
+        exact=plan.exact,
+        profiles=("exact",),
+    )

@@ -1,0 +1,103 @@
+"""The simulator itself: the same seed, the same history; honest ones end well; no strategy ends in an exception."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.protocol.judge.entries import EpochEnded, FaultDerived, Posted, RunOver, VerifierFault, Voided
+from contracts.protocol.judge.facts import Words
+from contracts.protocol.judge.machine import replay
+from tests.adversary.history import History
+from tests.adversary.sim import STRATEGIES, make, play, simulate, smaller, story
+from tests.adversary.sim.functions import Cheap
+from tests.adversary.sim.noise import NOISE
+
+pytestmark = pytest.mark.unit
+
+SEEDS = range(20)
+ALTERING = ("operator-omits-entry", "operator-adds-entry", "operator-swaps-entries", "operator-changes-entry")
+DEPARTING = (*ALTERING, "operator-never-enters", "operator-false-block", "fork")
+
+
+def count(history: History, kind: type) -> int:
+    return sum(isinstance(entry, kind) for entry in history.entries)
+
+
+@pytest.mark.parametrize("strategy", [None, "two-words", "operator-delays", "away"])
+def test_the_same_seed_makes_the_same_history(strategy: str | None) -> None:
+    for seed in range(5):
+        first, second = simulate(seed, strategy), simulate(seed, strategy)
+        assert first == second
+
+
+def test_other_seeds_make_other_histories() -> None:
+    assert len({repr(simulate(seed).entries) for seed in SEEDS}) == len(SEEDS)
+
+
+def test_honest_histories_end_with_everything_posted_and_paid() -> None:
+    for seed in SEEDS:
+        history, plan = simulate(seed, "honest"), make(seed, "honest")
+        assert history.complete
+        assert history.premise
+        assert not history.refused
+        assert count(history, Posted) == len(history.work) == plan.runs * plan.rounds * len(plan.nodes)
+        assert count(history, RunOver) == plan.runs
+        assert count(history, EpochEnded) == plan.runs * -(-plan.rounds // plan.rounds_per_epoch)
+        assert not count(history, Voided) + count(history, VerifierFault)
+        assert all(work.honest for work in history.work.values())
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_no_strategy_ends_in_an_exception(strategy: str) -> None:
+    for seed in SEEDS:
+        history = simulate(seed, strategy)
+        assert len(history.ticks) == len(history.entries)
+        assert history.ticks == sorted(history.ticks)
+
+
+@pytest.mark.parametrize("strategy", sorted(set(STRATEGIES) - set(DEPARTING)))
+def test_a_log_that_nobody_altered_replays(strategy: str) -> None:
+    for seed in range(5):
+        history = simulate(seed, strategy)
+        assert replay(history.entries, Cheap()).size == len(history.entries)
+
+
+@pytest.mark.parametrize("strategy", DEPARTING)
+def test_an_operator_that_departs_is_noted(strategy: str) -> None:
+    histories = [simulate(seed, strategy) for seed in SEEDS]
+    assert any(history.deviations for history in histories)
+
+
+def test_a_cheat_that_is_read_is_void_at_fault() -> None:
+    histories = [simulate(seed, "skip") for seed in SEEDS]
+    assert any(count(history, FaultDerived) for history in histories)
+
+
+def test_every_kind_of_noise_is_sent_and_changes_nothing() -> None:
+    refused: set[str] = set()
+    sent: set[str] = set()
+    for seed in range(60):
+        sent |= {noise.kind for noise in make(seed, "strangers").noise}
+        refused |= set(simulate(seed, "strangers").refused)
+    assert sent == set(NOISE)
+    assert {"unknown-subject", "not-asked", "not-bound", "already-said", "out-of-time"} <= refused
+
+
+def test_a_plan_is_made_smaller_while_it_breaks() -> None:
+    def breaks(history: History) -> bool:
+        return count(history, Voided) > 0
+
+    seed = next(seed for seed in range(100) if breaks(simulate(seed)))
+    plan = smaller(seed, breaks)
+    assert breaks(play(plan))
+    assert len(plan.nodes) == plan.rounds == plan.runs == 1
+    assert len(play(plan).entries) <= len(simulate(seed).entries)
+
+
+def test_a_story_has_one_line_for_each_entry() -> None:
+    plan = make(3, "liar-on-true")
+    history = play(plan)
+    told = story(plan, history).splitlines()
+    assert len(told) >= len(history.entries)
+    assert sum("Words: " in line for line in told) == count(history, Words)
+    assert told[0].startswith("seed 3 liar-on-true")
