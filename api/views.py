@@ -89,7 +89,8 @@ def proof(session: Session, row: Proof) -> dict[str, Any]:
     heard += [*(w.message for w in bound), *(r.message for r in revealed), *([pledge.message] if pledge else [])]
     said = envelopes(session, [row.id, *heard])
     return {
-        **proof_line(row), **said[row.id], "run": row.run, "beacon_block": row.beacon_block,
+        **proof_line(row), **said[row.id], **proofs.end_paths(session, row.id),
+        "run": row.run, "beacon_block": row.beacon_block,
         "segments": RunConfig.from_json(current.config).segments, "samples": run_row.manifest["samples"],
         "disputed": row.disputed, "gradient_blob": row.gradient_blob, "opening_deadline": row.opening_deadline,
         "openings": {str(o.boundary): {"blob": o.blob, "path": o.path, **said[o.message]} for o in openings},

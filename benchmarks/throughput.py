@@ -24,6 +24,7 @@ from eth_account import Account
 from benchmarks.record import cpu_seconds, progress, write_result
 from contracts import messages
 from contracts.draw import common_segment
+from contracts.keccak import keccak256
 from contracts.messages import Message, StepProof, to_json
 from contracts.pledge import Pledge
 from contracts.run_config import RunConfig
@@ -63,6 +64,7 @@ def published_proof(config: RunConfig, corpus: Corpus, folder: Path) -> Case:
         "challenges": [{"message": {"beacon": "0x" + BEACON.hex()}}],
         "gradient_blob": _keep(folder, pack(done.pseudo_gradient)),
         "openings": {str(i): _opening(folder, identity, done, i) for i in range(config.segments + 1)},
+        "first_path": _path(done, 0), "last_path": _path(done, config.segments),
     }  # fmt: skip
     current = {
         "config": config.to_json(), "data_seed": "0x" + DATA_SEED.hex(),
@@ -86,9 +88,13 @@ def _commitment(config: RunConfig, start: Tensors, done: Trajectory) -> StepProo
 def _opening(folder: Path, proof: bytes, done: Trajectory, boundary: int) -> dict[str, Any]:
     shown = done.opening(boundary)
     blob = _keep(folder, shown.packed)
-    state = blake3(done.boundary_entries[boundary]).digest()
+    state = keccak256(done.boundary_entries[boundary])
     said = messages.Opening(proof, boundary, state, bytes.fromhex(blob), NEVER)
-    return {**_signed(said), "blob": blob, "path": ["0x" + node.hex() for node in shown.proof]}
+    return {**_signed(said), "blob": blob, "path": _path(done, boundary)}
+
+
+def _path(done: Trajectory, boundary: int) -> list[str]:
+    return ["0x" + node.hex() for node in done.opening(boundary).proof]
 
 
 def _signed(message: Message) -> dict[str, Any]:

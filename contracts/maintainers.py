@@ -10,6 +10,7 @@ from eth_utils import to_checksum_address
 from contracts.errors import CommonweightError
 
 MOST = 32
+_LONGEST = len("32:") + MOST * len("0x" + "00" * 20 + ",")
 _SPELLING = re.compile(r"([1-9][0-9]?):(0x[0-9a-fA-F]{40}(?:,0x[0-9a-fA-F]{40})*)")
 
 
@@ -32,9 +33,11 @@ class Maintainers:
         """Read "k:address,address,…", sorted, without repeats; "" is nobody. Raises InvalidMaintainers."""
         if text == "":
             return cls(0, ())
-        found = _SPELLING.fullmatch(text) if isinstance(text, str) else None
+        found = _SPELLING.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
         if found is None:
-            raise InvalidMaintainers("must be empty, or a quorum, a colon and addresses joined by commas")
+            raise InvalidMaintainers(
+                f"must be empty, or a quorum, a colon and at most {MOST} addresses joined by commas"
+            )
         members = tuple(found[2].split(","))
         if list(members) != sorted({to_checksum_address(m) for m in members}):
             raise InvalidMaintainers("must name checksum addresses, sorted, each once")

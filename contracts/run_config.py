@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from contracts.errors import CommonweightError
 from contracts.maintainers import InvalidMaintainers, Maintainers
@@ -26,7 +27,11 @@ _RATE_RANGES: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 _PROFILES = ("exact", "portable", "bounded")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
+_WHOLE = re.compile(r"[0-9]{1,19}")
+_RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,24})?")
 _MAX_RATE_LENGTH = 24
+_MAX_JSON_LENGTH = 10_000
+_MAX_NUMBER_LENGTH = 20  # 19 digits and a sign
 
 VOTABLE_KEYS: tuple[str, ...] = (
     "inner_lr", "outer_lr", "outer_momentum", "weight_decay", "clip", "rounds",
@@ -42,8 +47,8 @@ class InvalidRunConfig(CommonweightError):
     status = 422
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field} {problem}")
-        self.field = field
+        self.field = field[:40]  # a decision's key is as long as its proposer likes
+        super().__init__(f"{self.field} {problem}")
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,12 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RunConfig:
-        """Parse strictly: exactly the known keys, each once. Raises InvalidRunConfig."""
+        """Parse strictly: exactly the known keys, each once. Lengths are looked at first. Raises InvalidRunConfig."""
+        if len(text) > _MAX_JSON_LENGTH:
+            raise _invalid("json", f"must have at most {_MAX_JSON_LENGTH} characters")
         try:
-            value = json.loads(text, object_pairs_hook=_no_duplicates)
-        except ValueError as error:  # covers JSONDecodeError and UnicodeDecodeError
+            value = json.loads(text, object_pairs_hook=_no_duplicates, parse_int=_short_integer)
+        except (ValueError, RecursionError) as error:  # covers JSONDecodeError and UnicodeDecodeError
             raise _invalid("json", f"is not JSON: {error}") from error
         if not isinstance(value, dict):
             raise _invalid("json", "must be an object")
@@ -143,7 +150,10 @@ class RunConfig:
         return hashlib.sha256(self.to_json().encode("ascii")).digest()
 
     def with_decision(self, key: str, value: str) -> RunConfig:
-        """The configuration after governance set `key`. Raises InvalidRunConfig, also if not votable."""
+        """The configuration after governance set `key`. Raises InvalidRunConfig, also if not votable, and nothing else.
+
+        Whatever holders wrote: spelling and length are checked before a number is read.
+        """
         if key not in VOTABLE_KEYS:
             raise _invalid(key, f"cannot be voted on; votable are {', '.join(VOTABLE_KEYS)}")
         if key in _INTEGER_RANGES:
@@ -155,9 +165,15 @@ class RunConfig:
 
 
 def _whole(field: str, value: str) -> int:
-    if not value.isascii() or not value.isdecimal():
-        raise _invalid(field, "must be a whole number")
+    if not _WHOLE.fullmatch(value):
+        raise _invalid(field, "must be a whole number of at most 19 digits")
     return int(value)
+
+
+def _short_integer(text: str) -> int:
+    if len(text) > _MAX_NUMBER_LENGTH:
+        raise _invalid("json", f"has a number of more than {_MAX_NUMBER_LENGTH} characters")
+    return int(text)
 
 
 def _invalid(field: str, problem: str) -> InvalidRunConfig:
@@ -168,18 +184,15 @@ def _check_integer(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _invalid(name, "must be a whole number")
     if not low <= value <= high:
-        raise _invalid(name, f"must be between {low} and {high}, is {value}")
+        raise _invalid(name, f"must be between {low} and {high}")
 
 
 def _check_rate(name: str, value: object, low: Decimal, high: Decimal) -> None:
     """One number has one spelling (no exponent, no trailing zero), so equal configs digest equally."""
-    if not isinstance(value, str) or len(value) > _MAX_RATE_LENGTH:
-        raise _invalid(name, "must be a short decimal string")
-    try:
-        number = Decimal(value)
-    except InvalidOperation as error:
-        raise _invalid(name, f"must be a decimal string, is {value!r}") from error
-    if not number.is_finite() or not low <= number <= high:
+    if not isinstance(value, str) or len(value) > _MAX_RATE_LENGTH or not _RATE.fullmatch(value):
+        raise _invalid(name, f"must be a decimal of at most {_MAX_RATE_LENGTH} digits and a point, without exponent")
+    number = Decimal(value)
+    if not low <= number <= high:
         raise _invalid(name, f"must be between {low} and {high}, is {value}")
     canonical = f"{number:f}"
     canonical = canonical.rstrip("0").rstrip(".") if "." in canonical else canonical

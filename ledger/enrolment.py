@@ -24,9 +24,9 @@ from ledger.tables import Anchor, DecisionRow, Node, Participant, Run, SignedMes
 def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: str, genesis_blob: str) -> str:
     """Register a run of the deployed model by the model's deployer; returns the run's id."""
     run = ledger.check(message, signature, message.creator)
-    parsed = RunConfig.from_json(config)
     if message.model != ledger.chain.model or to_checksum_address(message.creator) != ledger.chain.deployment.deployer:
         raise BindingMismatch("a run is created by whoever registered the model")
+    parsed = RunConfig.from_json(config)  # nothing is parsed for a stranger
     if parsed.digest() != message.config:
         raise BindingMismatch("config does not have the digest in the manifest")
     if min(message.roundsPerEpoch, message.minNodes, message.samples, message.leaseSeconds, message.phaseSeconds) < 1:
@@ -45,6 +45,7 @@ def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: s
     with ledger.store.write() as session:
         if session.get(Run, run) is not None:
             return run
+        _require_new_nonce(session, message)
         ledger.keep(session, message, signature, message.creator, run)
         body, wire = to_json(message), {name: [kind, list(shape)] for name, (kind, shape) in layout.items()}
         session.add(
@@ -58,6 +59,15 @@ def create_run(ledger: Ledger, message: RunManifest, signature: bytes, config: s
             session, "run-created", run=run, message=body, signature="0x" + signature.hex(), config=parsed.to_json()
         )
     return run
+
+
+def _require_new_nonce(session: Session, message: RunManifest) -> None:
+    """Two runs of one nonce would ask for one trajectory, and both would pay for it. Raises MessageReused."""
+    creator = to_checksum_address(message.creator)
+    manifests = [run.manifest for run in session.exec(select(Run)) if to_checksum_address(run.creator) == creator]
+    used = {int(manifest["nonce"]) for manifest in manifests}
+    if message.nonce in used:
+        raise MessageReused(f"nonce {message.nonce} of {creator} has a run; the next is {max(used) + 1}")
 
 
 def _check_audits(ledger: Ledger, message: RunManifest) -> None:

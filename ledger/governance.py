@@ -31,11 +31,6 @@ def propose(
     name = to_checksum_address(proposer)
     if not description.lower().endswith(description_of("", name).lower()):
         raise BadField(f"description must end with {description_of('', name)}: else anybody can take its place")
-    with ledger.store.read() as session:
-        configs = [RunConfig.from_json(text) for text in session.exec(select(Run.config))]
-    for config in configs or [RunConfig()]:
-        for key, value in decisions:
-            config.with_decision(key, value)
     if ledger.chain.token.votes(name) == 0:
         raise NoVotes(f"{name} has no votes: the relayer pays for holders alone")
     actions = ledger.chain.decision_actions(description, decisions)
@@ -47,6 +42,7 @@ def propose(
             return proposal_id
     call = governor.propose_by_sig(name, actions, description, deadline, signature)
     _try_out(ledger, call)
+    _check_fits(ledger, decisions)
     with ledger.store.write() as session:
         if session.get(Proposal, proposal_id) is None:
             session.add(
@@ -57,6 +53,15 @@ def propose(
             )  # fmt: skip
         outbox.enqueue(session, key, call)
     return proposal_id
+
+
+def _check_fits(ledger: Ledger, decisions: Sequence[Sequence[str]]) -> None:
+    """After the signature: nothing is parsed for a stranger. Raises InvalidRunConfig."""
+    with ledger.store.read() as session:
+        configs = [RunConfig.from_json(text) for text in session.exec(select(Run.config))]
+    for config in configs or [RunConfig()]:
+        for key, value in decisions:
+            config.with_decision(key, value)
 
 
 def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from eth_utils import keccak, to_checksum_address
 from sqlmodel import Session, col, select
 
 from contracts.audit_rate import MILLION
+from contracts.commitment import check_ends
 from contracts.draw import BEACON_DELAY, boundaries_to_open, check_link, draw_segments
 from contracts.messages import Challenge, Opening, StepProof, to_json
 from contracts.positional_tree import KECCAK_TREE
@@ -59,7 +61,7 @@ def submit(ledger: Ledger, commitment: Commitment) -> str:
     """
     message = commitment.message
     proof = ledger.check(message, commitment.signature, message.node)  # 1
-    _check_entries(message, commitment)  # 5
+    check_ends(message, commitment.first_path, commitment.last_path)  # 5
     with ledger.store.read() as session:
         layout = theta_layout(require_run(session, message.run))
     gradient = unpack(ledger.blobs.get(commitment.gradient_blob), layout)
@@ -121,8 +123,8 @@ def open_boundary(ledger: Ledger, message: Opening, signature: bytes, blob: str,
         if session.get(OpeningRow, (proof_id, message.boundary)) is not None:
             return
         ledger.keep(session, message, signature, proof.node, key)
-        hexed = ["0x" + node.hex() for node in path]
-        session.add(OpeningRow(proof=proof_id, boundary=message.boundary, blob=blob, path=hexed, message=key))
+        row = OpeningRow(proof=proof_id, boundary=message.boundary, blob=blob, path=_hexed(path), message=key)
+        session.add(row)
         _log(session, "opening", message, signature)
 
 
@@ -139,6 +141,13 @@ def require_proof(session: Session, proof_id: str) -> Proof:
     if found is None:
         raise NotFound(f"no proof {proof_id}")
     return found
+
+
+def end_paths(session: Session, proof_id: str) -> dict[str, list[str]]:
+    """The paths of a commitment's first and last entry, as the log has them."""
+    entries = (json.loads(entry.body) for entry in log.about(session, [proof_id]))
+    submitted = next(entry for entry in entries if entry["kind"] == "proof-submitted")
+    return {name: submitted[name] for name in ("first_path", "last_path")}
 
 
 def round_proofs(session: Session, run: str, number: int) -> list[Proof]:
@@ -231,13 +240,6 @@ def _check_binding(session: Session, message: StepProof, current: Round, partici
         raise BindingMismatch("; ".join(wrong))
 
 
-def _check_entries(message: StepProof, commitment: Commitment) -> None:
-    first, last = message.startState + message.innerState, message.endState + message.innerEnd
-    count = message.boundaries
-    KECCAK_TREE.check_inclusion(first, 0, count, commitment.first_path, message.commitment)
-    KECCAK_TREE.check_inclusion(last, count - 1, count, commitment.last_path, message.commitment)
-
-
 def _record(
     ledger: Ledger, session: Session, commitment: Commitment, proof: str, participant: Participant, beacon_block: int
 ) -> None:
@@ -257,7 +259,8 @@ def _record(
             pending=True, made=ledger.now(),
         ),
     )  # fmt: skip
-    _log(session, "proof-submitted", message, commitment.signature, proof=proof, beacon_block=beacon_block)
+    paths = {name: _hexed(getattr(commitment, name)) for name in ("first_path", "last_path")}
+    _log(session, "proof-submitted", message, commitment.signature, proof=proof, beacon_block=beacon_block, **paths)
 
 
 def _start_openings(ledger: Ledger, session: Session, row: ChallengeRow, seconds: int) -> None:
@@ -269,6 +272,10 @@ def _start_openings(ledger: Ledger, session: Session, row: ChallengeRow, seconds
 
 def _config(session: Session, proof: Proof) -> RunConfig:
     return RunConfig.from_json(session.get_one(Round, (proof.run, proof.number)).config)
+
+
+def _hexed(path: list[bytes]) -> list[str]:
+    return ["0x" + node.hex() for node in path]
 
 
 def _log(

@@ -88,11 +88,11 @@ def _check_coherent(session: Session, message: Verdict, proof: Proof) -> None:
 
 
 def _check_drawn(session: Session, message: Verdict, proof: Proof, verifier: str) -> None:
-    """Who did not draw cannot have looked, and who looked names what it drew, or at stage 2 what is in dispute."""
+    """Who did not draw cannot have looked, and who looked names what it drew, or at stage 2 what is in dispute too."""
     drawn = session.get(ChallengeRow, (proof.id, verifier))
     if message.stage == 1 and message.outcome != UNDECIDED and drawn is None:
         raise TooEarly(f"{verifier} has not drawn segments of {proof.id}; send the challenge first")
-    read = proof.disputed if message.stage == 2 else drawn.segments if drawn is not None else []
+    read = sorted({*(proof.disputed if message.stage == 2 else ()), *(drawn.segments if drawn is not None else ())})
     if message.reason in (Reason.REPLAY_MISMATCH, Reason.DRIFT) and message.segment not in read:
         raise BadField(f"segment must be one that this verifier had to replay: {', '.join(map(str, read)) or 'none'}")
 

@@ -75,7 +75,10 @@ from trainer.outer import merge
 from trainer.profile import configure_determinism
 from trainer.state import Layout, Tensors, initial_theta, inner_of, start_tensors, theta_layout
 from trainer.trajectory import InnerRunner, Trajectory, run_inner
-from verifier.guilt import Bench
+from verifier.audit import LogAudit
+from verifier.audit_state import ProofState
+from verifier.chain_authority import authority_of
+from verifier.guilt import Known
 
 UNDECIDED, ACCEPT, REJECT = 0, 1, 2
 NO_SEGMENT = 0xFFFFFFFF
@@ -451,9 +454,16 @@ class World:
         )  # fmt: skip
         return replace(base, **changes)
 
-    def bench(self, threshold: int = 2) -> Bench:
-        """Whose word counts when a verifier looks for faults."""
-        return lambda _proof: VerifierSet(frozenset(self.ledger.chain.registry.verifiers()), threshold)
+    def known(self, threshold: int = 2) -> Known:
+        """What a verifier's own log says when it looks for faults, under another k if wanted."""
+
+        def read(proof: str) -> tuple[ProofState, VerifierSet]:
+            audit = LogAudit(authority_of(self.place.w3, self.place.deployment))
+            for index, entry in enumerate(self.log()):
+                audit.take(index, json.dumps(entry))
+            return audit.proof(proof), replace(audit.bench_of(proof), threshold=threshold)
+
+        return read
 
     def judge(self, verifier: LocalAccount, proof: str, outcome: int = ACCEPT, **changes: Any) -> None:
         """Draw where that was not done, and give a verdict."""

@@ -7,6 +7,7 @@ refusal is final.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from contracts.signing import Domain, sign
 
 PATIENCE_SECONDS = 30.0
 BUSY = 503
+_BLOB_NAME = re.compile(r"[0-9a-f]{64}")
 VALID_SECONDS = 120
 
 
@@ -101,10 +103,16 @@ class ApiClient:
         return name
 
     def blob(self, name: str) -> bytes:
-        """Download bytes, from the cache where they lie there. Raises BlobCorrupt."""
+        """Bytes that hash to their name, from the cache where they lie there. Raises BlobCorrupt and ApiProblem.
+
+        A disk flips bits as a network does: what was kept is hashed too, and fetched again where it is spoilt.
+        """
+        if not _BLOB_NAME.fullmatch(name):
+            raise BlobCorrupt(f"{name[:80]!r} is not the name of a blob")
         kept = None if self._cache is None else self._cache / name
-        if kept is not None and kept.exists():
-            return kept.read_bytes()
+        data = None if kept is None else _kept(kept, name)
+        if data is not None:
+            return data
         answer = self._patiently(lambda: self._http.get(f"/blobs/{name}"))
         if answer.status_code >= 400:
             _decoded(answer)
@@ -153,6 +161,15 @@ def _decoded(answer: httpx.Response) -> Any:
         return body
     body = body if isinstance(body, dict) else {}
     raise ApiProblem(answer.status_code, body.get("code", "http-error"), body.get("detail", answer.text[:300]))
+
+
+def _kept(path: Path, name: str) -> bytes | None:
+    """What lies in the cache, if it is what its name says."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data if blake3(data).hexdigest() == name else None
 
 
 def _write(path: Path, data: bytes) -> None:

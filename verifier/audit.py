@@ -8,60 +8,43 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from eth_utils import to_checksum_address
 
 from contracts import messages
-from contracts.audit_rate import MILLION, AuditPolicy, audit_rate, is_audited
-from contracts.draw import accepted_digest, check_link, data_seed, draw_segments, panel_order, seed_origin
+from contracts.audit_rate import MILLION, AuditPolicy, audit_rate
+from contracts.commitment import check_ends
+from contracts.draw import accepted_digest, data_seed, seed_origin
 from contracts.errors import BadField, CommonweightError
-from contracts.log_audit import Kind, epoch_payouts, kind_weights
 from contracts.messages import Message, from_json
-from contracts.payout_tree import PayoutTree
 from contracts.pledge import Pledge
-from contracts.reasons import ACCEPT, NO_SEGMENT, REJECT, Reason
+from contracts.reasons import NO_SEGMENT, Reason
 from contracts.run_config import InvalidRunConfig, RunConfig
 from contracts.signing import digest, require_signer
 from contracts.verifier_registry import VerifierSet
-from verifier.audit_state import Authority, ProofState, RoundState, RunState
-from verifier.contribution_audit import ContributionAudit, ContributionRefused
+from verifier.audit_epochs import EpochAudit, EpochResult
+from verifier.audit_panels import PanelAudit
+from verifier.audit_state import Authority, Books, NotBorneOut, ProofState, RoundState, RunState, run_of, signed
+from verifier.audit_state import require as _require
+from verifier.contribution_audit import ContributionRefused
 from verifier.errors import AuditFailed
 
 M = TypeVar("M", bound=Message)
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """An epoch as the log proves it."""
-
-    number: int
-    root: bytes
-    total: int
-    count: int
-    deadline: int
 
 
 class LogAudit:
     """State of one deployment's log, as far as it was read. Raises AuditFailed."""
 
     def __init__(self, authority: Authority) -> None:
-        self.authority = authority
-        self.epochs: dict[int, EpochResult] = {}
-        self.beacons: dict[int, bytes] = {}
-        self.draws = 0
-        self._runs: dict[str, RunState] = {}
-        self._anchors: dict[tuple[str, str], messages.DrawAnchor] = {}
-        self._bound: dict[tuple[str, str], int] = {}
-        self._payouts: dict[tuple[str, str], str] = {}
+        self.authority, self.books = authority, Books()
+        self._runs, self._rounds, self._proofs = self.books.runs, self.books.rounds, self.books.proofs
+        self._payouts = self.books.payouts
         self._inner: dict[tuple[str, str], bytes] = {}
         self._profiles: dict[tuple[str, str], bytes] = {}
-        self._rounds: dict[tuple[str, int], RoundState] = {}
-        self._proofs: dict[str, ProofState] = {}
         self._by_node: dict[tuple[str, str], list[ProofState]] = defaultdict(list)
-        self._contributions = ContributionAudit(authority.domain)
+        self._panels, self._owed = PanelAudit(authority, self.books), EpochAudit(authority, self.books)
         self._unseen_at = 0
         self._read: dict[str, Callable[[dict[str, Any]], None]] = {
             "run-created": self._run_created,
@@ -70,20 +53,39 @@ class LogAudit:
             "decision": self._decision,
             "round-opened": self._round_opened,
             "proof-submitted": self._proof_submitted,
-            "panel-drawn": self._panel_drawn,
-            "proof-spared": self._proof_spared,
-            "seat-vacated": lambda entry: self._seated(entry["proof"], entry["substitute"]),
-            "panel-widened": lambda entry: self._seated(entry["proof"], entry["verifier"]),
-            "challenge": self._challenge,
-            "verdict": self._verdict,
+            "panel-drawn": self._panels.panel_drawn,
+            "proof-spared": self._panels.proof_spared,
+            "seat-vacated": lambda entry: self._panels.seated(entry["proof"], entry["substitute"]),
+            "panel-widened": lambda entry: self._panels.seated(entry["proof"], entry["verifier"]),
+            "challenge": self._panels.challenge,
+            "opening": self._panels.opening,
+            "verdict": self._panels.verdict,
+            "proof-disputed": self._panels.disputed,
+            "work-witness": self._panels.witness,
+            "work-revealed": self._panels.revealed,
             "pledge-opened": self._pledge_opened,
             "proof-posted": self._proof_posted,
             "proof-voided": self._proof_voided,
             "appeal-decided": self._appeal_decided,
             "merge": self._merge,
-            "contribution-credited": self._contribution_credited,
-            "epoch-closed": self._epoch_closed,
+            "contribution-credited": self._owed.contribution_credited,
+            "epoch-closed": self._owed.epoch_closed,
         }
+
+    @property
+    def epochs(self) -> dict[int, EpochResult]:
+        """Closed epochs by number."""
+        return self._owed.epochs
+
+    @property
+    def beacons(self) -> dict[int, bytes]:
+        """Beacons that panels were drawn with, by block."""
+        return self._panels.beacons
+
+    @property
+    def draws(self) -> int:
+        """Draws that follow from beacon and hash chain."""
+        return self._panels.draws
 
     def take(self, index: int, body: str, unseen_at: int = 0) -> None:
         """Read one leaf. Kinds that no payout depends on pass unread.
@@ -98,21 +100,27 @@ class LogAudit:
             raise
         except CommonweightError as error:
             raise AuditFailed(index, error.detail) from error
-        except _Unsupported as error:
+        except (NotBorneOut, ContributionRefused) as error:
             raise AuditFailed(index, str(error)) from error
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise AuditFailed(index, f"is malformed: {error!r}") from error
 
-    def bench_of(self, proof: str) -> VerifierSet:
-        """Whose word counts on a proof, by the block of its round, and how many it takes. Raises BadField."""
+    def proof(self, proof: str) -> ProofState:
+        """What the log has about a proof. Raises BadField."""
         if proof not in self._proofs:
             raise BadField(f"proof must be in the log: {proof} is not")
-        return self._round_of(self._proofs[proof]).bench
+        return self._proofs[proof]
+
+    def bench_of(self, proof: str) -> VerifierSet:
+        """Whose word counts on a proof, by the block of its round, and how many it takes. Raises BadField."""
+        return self.books.round_of(self.proof(proof)).bench
 
     def _run_created(self, entry: dict[str, Any]) -> None:
         manifest = self._signed(messages.RunManifest, entry, lambda m: m.creator)
         _require(to_checksum_address(manifest.creator) == self.authority.creator, "run of another creator")
         _require("0x" + digest(manifest, self.authority.domain).hex() == entry["run"], "run id is not its manifest's")
+        used = {run.manifest.nonce for run in self._runs.values()}
+        _require(manifest.nonce not in used, "two runs of one nonce ask for one trajectory")
         config = RunConfig.from_json(entry["config"])
         _require(config.digest() == manifest.config, "configuration is not the manifest's")
         self._runs[entry["run"]] = RunState(manifest, config, "0x" + manifest.genesis.hex())
@@ -120,9 +128,9 @@ class LogAudit:
     def _draw_anchored(self, entry: dict[str, Any]) -> None:
         anchor = self._signed(messages.DrawAnchor, entry, lambda m: m.verifier)
         place = ("0x" + anchor.run.hex(), to_checksum_address(anchor.verifier))
-        _require(place not in self._anchors, "a verifier anchored two hash chains")
-        self._anchors[place] = anchor
-        self._bound[place] = int(entry["block"])
+        _require(place not in self.books.anchors, "a verifier anchored two hash chains")
+        self.books.anchors[place] = anchor
+        self.books.bound[place] = int(entry["block"])
 
     def _decision(self, entry: dict[str, Any]) -> None:
         run, key, value = self._runs[entry["run"]], entry["key"], entry["value"]
@@ -164,7 +172,7 @@ class LogAudit:
             self._check_rate(name, node, rate, block)
         run.round, run.block = number, block
         self._rounds[name, number] = RoundState(
-            entry["theta"], nodes, rates, entry["data_seed"], run.config, block, bench
+            entry["theta"], entry["momentum"], nodes, rates, entry["data_seed"], run.config, block, bench
         )
 
     def _check_rate(self, name: str, node: str, rate: int, block: int) -> None:
@@ -197,60 +205,12 @@ class LogAudit:
         _require(last is None or proof.innerState == last, "optimizer state does not continue the last accepted one")
         before = self._by_node[run, node]
         _require(all(p.message.round != proof.round for p in before), "a node committed twice to one round")
-        self._proofs[entry["proof"]] = made = ProofState(proof, beacon_block)
+        made = ProofState(
+            proof, entry["signature"], beacon_block, last or b"", _path(entry["first_path"]), _path(entry["last_path"])
+        )
+        check_ends(proof, made.first_path, made.last_path)
+        self._proofs[entry["proof"]] = made
         before.append(made)
-
-    def _panel_drawn(self, entry: dict[str, Any]) -> None:
-        proof = self._proofs[entry["proof"]]
-        run, beacon = "0x" + proof.message.run.hex(), bytes.fromhex(entry["beacon"][2:])
-        admitted = self._round_of(proof).bench.members
-        bound = {name for (of, name), block in self._bound.items() if of == run and block < proof.beacon_block}
-        order = panel_order(beacon, bytes.fromhex(entry["proof"][2:]), sorted(bound & admitted))
-        seated = list(order[: self._runs[run].manifest.panel or len(order)])
-        _require(not proof.order and entry["verifiers"] == seated, "panel does not follow from the beacon")
-        proof.order, proof.seated, proof.beacon = order, seated, beacon
-        self._reached(proof)
-        self.beacons[proof.beacon_block] = beacon
-
-    def _proof_spared(self, entry: dict[str, Any]) -> None:
-        proof, beacon = self._proofs[entry["proof"]], bytes.fromhex(entry["beacon"][2:])
-        _require(self.authority.beacon(proof.beacon_block) == beacon, "beacon is not the chain's block")
-        node = to_checksum_address(proof.message.node)
-        rate = self._round_of(proof).rates[node]
-        spared = not is_audited(beacon, bytes.fromhex(entry["proof"][2:]), rate)
-        _require(spared and not proof.order, "a proof was spared that the coin says to read")
-        proof.spared = True
-        self._reached(proof)
-
-    def _seated(self, key: str, verifier: str | None) -> None:
-        proof = self._proofs[key]
-        place = len(proof.seated)
-        due = proof.order[place] if place < len(proof.order) else None
-        _require(verifier == due, "seat taken by another than the next in the drawn order")
-        proof.seated += [due] if due else []
-
-    def _challenge(self, entry: dict[str, Any]) -> None:
-        said = self._signed(messages.Challenge, entry, lambda m: m.verifier)
-        proof = self._proofs["0x" + said.proof.hex()]
-        run = "0x" + proof.message.run.hex()
-        anchor = self._anchors[run, to_checksum_address(said.verifier)]
-        check_link(anchor.anchor, said.link, proof.message.round)
-        block = (said.beaconBlock, said.beacon)
-        _require(block == (proof.beacon_block, proof.beacon), "drawn from another block than the proof's beacon")
-        segments = self._rounds[run, proof.message.round].config.segments
-        samples = self._runs[run].manifest.samples
-        drawn = draw_segments(said.beacon, said.link, said.proof, segments, samples)
-        _require(list(drawn) == entry["segments"], "draw does not follow from beacon and hash chain")
-        self.draws += 1
-
-    def _verdict(self, entry: dict[str, Any]) -> None:
-        verdict = self._signed(messages.Verdict, entry, lambda m: m.verifier)
-        name = to_checksum_address(verdict.verifier)
-        proof = self._proofs["0x" + verdict.proof.hex()]
-        _require(name in proof.seated, f"verdict by {name}, who is not on the panel")
-        given = proof.verdicts
-        _require((verdict.stage, name) not in given, "a verifier gave two verdicts at one stage")
-        given[verdict.stage, name] = verdict.outcome
 
     def _pledge_opened(self, entry: dict[str, Any]) -> None:
         opened = from_json(messages.PledgeOpening, entry["message"])
@@ -263,8 +223,8 @@ class LogAudit:
     def _proof_posted(self, entry: dict[str, Any]) -> None:
         proof = self._decided(entry, "posted")
         message = proof.message
-        accepts = _accepts(proof)
-        least = self._round_of(proof).bench.threshold
+        accepts = proof.accepts()
+        least = self.books.round_of(proof).bench.threshold
         _require(proof.spared or accepts >= least, f"posted on {accepts} accepting verdicts")
         _require(proof.fake == NO_SEGMENT, "posted though its node did not open a pledge of honest work")
         run, node = "0x" + message.run.hex(), to_checksum_address(message.node)
@@ -275,7 +235,7 @@ class LogAudit:
     def _proof_voided(self, entry: dict[str, Any]) -> None:
         proof = self._decided(entry, "voided")
         proof.reason = Reason[entry["reason"].upper().replace("-", "_")]
-        accepted = proof.spared or _accepts(proof) >= self._round_of(proof).bench.threshold
+        accepted = proof.spared or proof.accepts() >= self.books.round_of(proof).bench.threshold
         _require(not accepted or proof.fake != NO_SEGMENT, "voided against a quorum that accepted it")
 
     def _appeal_decided(self, entry: dict[str, Any]) -> None:
@@ -285,14 +245,14 @@ class LogAudit:
         _require("0x" + ruling.proof.hex() == entry["proof"], "ruling on another proof")
         appellant = to_checksum_address(ruling.appellant)
         _require(appellant == to_checksum_address(proof.message.node), "ruling for another appellant than the node")
-        payout = self._payouts["0x" + proof.message.run.hex(), appellant]
+        payout = self._payouts[run_of(proof), appellant]
         _require(entry["account"] == payout, "restored to another address than the node's")
         respondent = to_checksum_address(ruling.respondent)
         for name, signature in entry["signatures"].items():
             require_signer(ruling, self.authority.registry_domain, bytes.fromhex(signature[2:]), name)
         # the ledger took them by the chain's newest block, of which the log tells nothing (and an operator would choose
         # it); whoever was removed before the run's newest round, or its beacons, is out of it
-        bench = self.authority.widest_since(self._runs["0x" + proof.message.run.hex()].block)
+        bench = self.authority.widest_since(self._runs[run_of(proof)].block)
         signed = {to_checksum_address(name) for name in entry["signatures"]} & bench.members - {respondent}
         _require(len(signed) >= bench.threshold, f"ruling under {len(signed)} signatures")
         if ruling.upheld:
@@ -306,12 +266,7 @@ class LogAudit:
 
     def _merge(self, entry: dict[str, Any]) -> None:
         run, number = entry["run"], int(entry["round"])
-        posted = [
-            (p.message.node.lower(), key)
-            for key, p in self._proofs.items()
-            if (p.state, "0x" + p.message.run.hex(), p.message.round) == ("posted", run, number)
-        ]
-        accepted = accepted_digest([bytes.fromhex(key[2:]) for _, key in sorted(posted)])
+        accepted = accepted_digest([bytes.fromhex(key[2:]) for key in self.books.posted(run, number)])
         signers = set()
         for given in entry["attestations"]:
             said = self._signed(messages.MergeAttestation, given, lambda m: m.verifier)
@@ -326,71 +281,12 @@ class LogAudit:
         self._runs[run].theta, self._runs[run].momentum = entry["theta"], entry["momentum"]
         self._runs[run].merged = number
 
-    def _contribution_credited(self, entry: dict[str, Any]) -> None:
-        run = self._runs[entry["run"]]
-        try:
-            self._contributions.take(entry, run.config, run.manifest.model)
-        except ContributionRefused as refusal:
-            raise _Unsupported(str(refusal)) from refusal
-
-    def _epoch_closed(self, entry: dict[str, Any]) -> None:
-        name, number = entry["run"], int(entry["epoch"])
-        run, first, last = self._runs[name], int(entry["first_round"]), int(entry["last_round"])
-        _require(number == len(self.epochs) + 1, "epochs are not closed in order")
-        _require(first == run.paid + 1 and last == run.merged >= first, "a round is paid twice, or not at all")
-        due = last % run.manifest.roundsPerEpoch == 0 or last >= run.config.rounds
-        _require(due, "epoch closed before its last round")
-        run.paid = last
-        contributed = {Kind.COMPUTE: self._work(name, first, last)} | self._contributions.pay(name)
-        emission, chain_id = run.manifest.emission, self.authority.domain.chain_id
-        weights, distributor = kind_weights(run.config), self.authority.distributor
-        payouts = epoch_payouts(contributed, weights, emission, chain_id, distributor, number)
-        root = PayoutTree.of([p.leaf() for p in payouts]).root
-        _require(entry["root"] == "0x" + root.hex(), "payout root does not follow from the posted work")
-        total = sum(p.amount for p in payouts)
-        _require((int(entry["total"]), entry["count"]) == (total, len(payouts)), "total or count is wrong")
-        self.epochs[number] = EpochResult(number, root, total, len(payouts), int(entry["deadline"]))
-
-    def _work(self, run: str, first: int, last: int) -> Mapping[str, int]:
-        work: dict[str, int] = {}
-        for proof in self._proofs.values():
-            said, paid_round = proof.message, proof.restored_round
-            if proof.state == "posted":
-                paid_round = said.round
-            if paid_round is None or "0x" + said.run.hex() != run or not first <= paid_round <= last:
-                continue
-            account = self._payouts[run, to_checksum_address(said.node)].lower()
-            work[account] = work.get(account, 0) + said.tokens
-        return work
-
-    def _round_of(self, proof: ProofState) -> RoundState:
-        return self._rounds["0x" + proof.message.run.hex(), proof.message.round]
-
-    def _reached(self, proof: ProofState) -> None:
-        """The chain had reached the proof's beacon: no later round may go back to verifiers and stakes before it."""
-        run = self._runs["0x" + proof.message.run.hex()]
-        run.block = max(run.block, proof.beacon_block)
-
     def _signed(self, kind: type[M], entry: dict[str, Any], signer: Callable[[M], str]) -> M:
-        message = from_json(kind, entry["message"])
-        require_signer(message, self.authority.domain, bytes.fromhex(entry["signature"][2:]), signer(message))
-        return message
+        return signed(self.authority.domain, kind, entry, signer)
 
 
-class _Unsupported(Exception):
-    """Internal: what an entry says does not follow; `take` adds the index."""
-
-
-def _accepts(proof: ProofState) -> int:
-    """Accepting verdicts of the stage that decides: the second, if anybody rejected at the first."""
-    disputed = any(s == 1 and outcome == REJECT for (s, _), outcome in proof.verdicts.items())
-    stage = 2 if disputed else 1
-    return sum(s == stage and outcome == ACCEPT for (s, _), outcome in proof.verdicts.items())
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise _Unsupported(otherwise)
+def _path(nodes: list[str]) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(node[2:]) for node in nodes)
 
 
 def _pass(_entry: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from web3 import Web3
 from contracts.deploy import Deployment
 from contracts.verifier_registry import EpochStatus, VerifierRegistry
 from trainer.client import ApiClient
-from verifier.audit import EpochResult, LogAudit
+from verifier.audit import LogAudit
+from verifier.audit_epochs import EpochResult
 from verifier.chain_authority import authority_of
 from verifier.errors import AuditFailed
 from verifier.log_mirror import LogMirror

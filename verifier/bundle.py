@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ class Bundle:
     view: dict[str, Any]
     round: dict[str, Any]
     domain: Domain
-    _checked: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def blob(self, name: str) -> bytes:
         """Bytes under their BLAKE3 name. Raises BundleIncomplete and BlobCorrupt."""
@@ -36,9 +35,8 @@ class Bundle:
         if not path.exists():
             raise BundleIncomplete(f"{self.folder} holds no blob {name[:16]}…; save the proof again")
         data = path.read_bytes()
-        if name not in self._checked and blake3(data).hexdigest() != name:
+        if blake3(data).hexdigest() != name:
             raise BlobCorrupt(f"{path} does not hold the bytes of its name")
-        self._checked.add(name)
         return data
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from eth_utils import to_checksum_address
+
 from contracts.faults import Fault, evidence_of, witness_of
 from contracts.messages import AppealRuling, BisectionMove, Message, NodeFault, VerifierFault, WorkReveal, WorkWitness
 from trainer.client import ApiClient, ApiProblem, deadline, octets
-from verifier.guilt import Bench, find_faults, is_node_at_fault
+from verifier.guilt import Known, find_faults, is_node_at_fault
 from verifier.jobs import Job, Key, Order, State
 from verifier.queue import VerifierApp
 
@@ -18,8 +20,8 @@ APPEAL_STAGE = 3
 Report = Callable[[str, str, str], None]
 """Event, proof, detail."""
 
-Found = Callable[[dict[str, Any], dict[str, Any]], Message | None]
-"""From a listed fault and its proof as the API shows both: what to sign, None for one that does not hold."""
+Found = Callable[[dict[str, Any]], Message | None]
+"""From a fault as the API lists it: what to sign, None for one that does not hold."""
 
 
 class Duties:
@@ -61,11 +63,11 @@ class Duties:
         scratch.write_text(json.dumps(trace))
         scratch.replace(self._traces / proof)
 
-    def sign_faults(self, bench: Bench, report: Report) -> None:
-        """Put this verifier's name under the faults of others that it finds in the public messages itself."""
+    def sign_faults(self, known: Known, report: Report) -> None:
+        """Put this verifier's name under the faults of others that it finds in its own log itself."""
 
-        def found(listed: dict[str, Any], view: dict[str, Any]) -> VerifierFault | None:
-            if (listed["verifier"], listed["fault"]) not in find_faults(self._client, view, bench):
+        def found(listed: dict[str, Any]) -> VerifierFault | None:
+            if (listed["verifier"], listed["fault"]) not in find_faults(*known(listed["proof"])):
                 return None
             evidence = evidence_of(octets(listed["proof"]), Fault[listed["fault"].upper().replace("-", "_")])
             return VerifierFault(self._model, listed["verifier"], evidence, int(listed["message"]["deadline"]))
@@ -74,13 +76,15 @@ class Duties:
         others = (fault for fault in listed if fault["verifier"] != self._client.address)
         self._cosign("/faults", others, found, report)
 
-    def sign_node_faults(self, bench: Bench, report: Report) -> None:
+    def sign_node_faults(self, known: Known, report: Report) -> None:
         """The same for nodes whose proofs k verifiers rejected for a reason that costs stake."""
 
-        def found(listed: dict[str, Any], view: dict[str, Any]) -> NodeFault | None:
-            if view["node"] != listed["node"] or not is_node_at_fault(self._client, view, bench):
+        def found(listed: dict[str, Any]) -> NodeFault | None:
+            proof, bench = known(listed["proof"])
+            node = to_checksum_address(proof.message.node)
+            if node != listed["node"] or not is_node_at_fault(proof, bench):
                 return None
-            return NodeFault(self._model, listed["node"], octets(listed["proof"]), int(listed["message"]["deadline"]))
+            return NodeFault(self._model, node, octets(listed["proof"]), int(listed["message"]["deadline"]))
 
         self._cosign("/node-faults", self._client.get(f"/runs/{self._run}/node-faults"), found, report)
 
@@ -91,8 +95,7 @@ class Duties:
             place = (proof, accused, str(listed.get("fault", "rejected")))
             if self._client.address in listed["signatures"] or place in self._signed:
                 continue
-            view = self._client.get(f"/proofs/{proof}")
-            message = found(listed, view) if view["proof"] == proof else None
+            message = found(listed)
             if message is not None:
                 domain, signer = self._client.epoch_domain, self._client.address
                 self._client.send(f"{path}/signatures", message, domain=domain, signer=signer)

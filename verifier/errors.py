@@ -3,7 +3,8 @@
 CommonweightError
 ├── CheckFailed        one numbered check of a proof failed: a reject, with reason, segment, measured error, limit
 ├── ProfileMismatch    an exact run's node computed under another numerics profile: a reject
-├── CannotJudge        this verifier cannot tell (no limits for the pair of profiles): undecided, never an accept
+├── CannotJudge        this verifier cannot tell (no limits for the pair of profiles; bytes that are lost, or are not
+│                      what was signed): tried again, then undecided, never an accept and never a reject
 └── AuditFailed        the public log does not support what it says
 """
 
@@ -32,7 +33,7 @@ class ProfileMismatch(CommonweightError):
 
 
 class CannotJudge(CommonweightError):
-    """This verifier has no way to compare with this node's machine."""
+    """No way to compare with this node's machine, or no bytes that hash to what was signed."""
 
     code = "cannot-judge"
 

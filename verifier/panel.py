@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,7 +30,7 @@ class Outcome:
 
 @dataclass
 class Examination:
-    """The checks of one proof at one stage; `last` is its last boundary.
+    """The checks of one proof at one stage; `last` is its last boundary, `disputed` what a reject names first.
 
     Its jobs are rows: results may come in any order, and survive a lost worker, a lost queue and a restart.
     """
@@ -39,6 +40,7 @@ class Examination:
     last: int
     attempts: int
     stage: int = 1
+    disputed: tuple[int, ...] = ()
     jobs: list[Job] = field(default_factory=list)
     overdue: float | None = None
 
@@ -52,11 +54,14 @@ class Examination:
         self.overdue = self.overdue or time.monotonic()
         return time.monotonic() - self.overdue >= SECOND_LOOK_SECONDS
 
-    def dispatch(self, app: VerifierApp) -> None:
-        """One job per segment and one for the end. Call again to collect results and to replace what was lost."""
+    def dispatch(self, app: VerifierApp, facts: Callable[[], Any] = dict) -> None:
+        """One job per segment and one for the end, each with the same facts about the proof.
+
+        Call again to collect results and to replace what was lost.
+        """
         if not self.jobs:
-            app.jobs.add(self._orders())
-        asked = {order.key for order in self._orders()}
+            app.jobs.add(self._orders(facts()))
+        asked = {order.key for order in self._orders(None)}
         self.jobs = [job for job in app.jobs.advance(self.proof, self.stage) if job.key in asked]
 
     def outcome(self) -> Outcome | None:
@@ -67,19 +72,26 @@ class Examination:
         if not self.jobs or not all(job.settled for job in self.jobs):
             return None
         said = [_said(job) for job in self.jobs]
-        rejected = sorted((s for s in said if s.outcome == REJECT), key=lambda s: s.segment)
+        rejected = sorted((s for s in said if s.outcome == REJECT), key=self._rank)
         undecided = [s for s in said if s.outcome == UNDECIDED]
         trace = next((s.trace for s in said if s.trace), b"")
         if rejected or undecided:
             return replace((rejected or undecided)[0], trace=trace)
         return Outcome(ACCEPT, Reason.NONE, NO_SEGMENT, max(s.measured for s in said), 0, trace=trace)
 
-    def _orders(self) -> list[Order]:
-        end = Order(Key(self.proof, self.stage, "end"), "verifier.check_end", (self.proof,), self.attempts)
+    def _rank(self, said: Outcome) -> tuple[bool, int]:
+        """k verdicts that name one segment prove it false: what is in dispute comes first."""
+        return said.segment not in self.disputed, said.segment
+
+    def _orders(self, facts: Any) -> list[Order]:
+        end = Order(Key(self.proof, self.stage, "end"), "verifier.check_end", (self.proof, facts), self.attempts)
         return [end] + [
-            Order(Key(self.proof, self.stage, f"segment {s}"), "verifier.check_segment", (self.proof, s), self.attempts)
+            Order(
+                Key(self.proof, self.stage, f"segment {s}"), "verifier.check_segment", (self.proof, s, facts),
+                self.attempts,
+            )
             for s in self.segments
-        ]
+        ]  # fmt: skip
 
 
 def _said(job: Job) -> Outcome:

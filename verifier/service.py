@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
+from eth_utils import to_checksum_address
+
 from contracts.chain import connect
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
 from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
 from contracts.run_config import RunConfig
-from contracts.verifier_registry import VerifierSet
 from trainer.client import ApiClient, deadline, octets
 from trainer.corpus import corpus_of
 from verifier.audit import LogAudit
+from verifier.audit_state import ProofState
 from verifier.chain_authority import authority_of
 from verifier.draws import DrawChain
 from verifier.duties import Duties
@@ -27,6 +29,7 @@ from verifier.jobs import Key, Order, State
 from verifier.log_mirror import LogMirror
 from verifier.panel import Examination, Outcome
 from verifier.queue import make_app
+from verifier.replica import Replica
 from verifier.settings import VerifierSettings
 
 T = TypeVar("T")
@@ -64,7 +67,8 @@ class VerifierService:
         self._signed: set[tuple[int, int]] = set()
         self._attested: set[int] = set()
         self._looked, self._look_again, self._troubled = -1, 0.0, False
-        self._mirror, self._audit = self._open_mirror()
+        self._replica = self._open_replica()
+        self._bases: dict[int, dict[str, Any]] = {}
         self._duties = Duties(self.client, settings.run, settings.folder, self._app, settings.attempts)
 
     def anchor(self) -> None:
@@ -123,17 +127,12 @@ class VerifierService:
         return bool(pending) or current["phase"] == "merging" or waiting
 
     def _look(self) -> bool:
-        self._guarded(self._mirror.watch, None)
+        self._guarded(self._replica.mirror.watch, None)
         self._guarded(self._sign_epochs, None)
         self._guarded(partial(self._duties.reveal, self._say), None)
-        self._guarded(partial(self._duties.sign_faults, self._bench_of, self._say), None)
-        self._guarded(partial(self._duties.sign_node_faults, self._bench_of, self._say), None)
+        self._guarded(partial(self._duties.sign_faults, self._replica.known, self._say), None)
+        self._guarded(partial(self._duties.sign_node_faults, self._replica.known, self._say), None)
         return self._guarded(partial(self._duties.answer_appeals, self._say), False)
-
-    def _bench_of(self, proof: str) -> VerifierSet:
-        """By the log as this verifier has audited it, down to the proof."""
-        self._mirror.sync()
-        return self._audit.bench_of(proof)
 
     def _sign_epochs(self) -> None:
         for epoch in self.client.get("/epochs"):
@@ -146,34 +145,50 @@ class VerifierService:
         if not due or self.client.address in status["voted"]:
             return
         examination = self._examinations.get((status["proof"], status["stage"])) or self._begin(status)
-        if examination is None or not examination.ready_to_start(status):
+        if examination is None or not (examination.jobs or self._is_ready(examination, status)):
             return
-        examination.dispatch(self._app)
+        examination.dispatch(self._app, partial(self._replica.facts, status["proof"]))
         outcome = examination.outcome()
         if outcome is not None:
             self._give_verdict(status, outcome)
 
+    def _is_ready(self, examination: Examination, status: dict[str, Any]) -> bool:
+        """What the server calls opened must stand in the log: else an honest node's openings would seem withheld."""
+        if not examination.ready_to_start(status):
+            return False
+        opened = self._replica.newest(status["proof"]).openings
+        return examination.ready_to_start({**status, "opened": list(opened)})
+
     def _begin(self, status: dict[str, Any]) -> Examination | None:
-        view = self.client.get(f"/proofs/{status['proof']}")
-        if view["stage"] != status["stage"]:
+        """At stage 2 what this verifier drew is read again beside what is in dispute, whatever that is."""
+        proof, stage = str(status["proof"]), int(status["stage"])
+        found = self._replica.proof(proof) if stage == 1 else self._replica.newest(proof)
+        segments = self._draw(proof, found) if stage == 1 else found.draws.get(self.client.address, ())
+        disputed = found.disputed if stage == 2 else ()
+        if segments is None or disputed is None:
             return None
-        segments = self._draw(view) if view["stage"] == 1 else tuple(view["disputed"])
-        if segments is None:
-            return None
-        begun = Examination(view["proof"], segments, int(view["segments"]), self.settings.attempts, int(view["stage"]))
-        self._examinations[view["proof"], view["stage"]] = begun
+        read, last = tuple(sorted({*segments, *disputed})), found.message.boundaries - 1
+        begun = Examination(proof, read, last, self.settings.attempts, stage, disputed)
+        self._examinations[proof, stage] = begun
         return begun
 
-    def _draw(self, view: dict[str, Any]) -> tuple[int, ...] | None:
-        number = int(view["beacon_block"])
+    def _draw(self, proof: str, found: ProofState) -> tuple[int, ...] | None:
+        """What this verifier reads, by its own log, chain and link.
+
+        A round's link is shown for a proof in that log, once the chain has its beacon: all links before it follow.
+        """
+        number, current = found.beacon_block, found.message.round
         if self._w3.eth.block_number < number:
             return None
-        beacon = bytes(self._w3.eth.get_block(number)["hash"])
-        message = Challenge(
-            octets(view["proof"]), self.client.address, number, beacon, self._draws.link(view["round"]), deadline()
-        )
-        segments = tuple(self.client.send("/challenges", message)["segments"])
-        self._report(Progress("drawn", view["round"], view["node"], view["proof"], f"segments {list(segments)}"))
+        beacon, link = bytes(self._w3.eth.get_block(number)["hash"]), self._draws.link(current)
+        segments = self._replica.draw(proof, beacon, link)
+        message = Challenge(octets(proof), self.client.address, number, beacon, link, deadline())
+        answer = self.client.send("/challenges", message)["segments"]
+        node = to_checksum_address(found.message.node)
+        if answer != list(segments):
+            detail = f"the server names segments {answer} where {list(segments)} were drawn"
+            self._report(Progress("trouble", current, node, proof, detail))
+        self._report(Progress("drawn", current, node, proof, f"segments {list(segments)}"))
         return segments
 
     def _say(self, event: str, proof: str, detail: str) -> None:
@@ -196,7 +211,12 @@ class VerifierService:
         run, number = self.settings.run, int(current["round"])
         if number in self._attested:
             return
-        job = self._app.jobs.one(Order(Key(run, number, "merge"), "verifier.merge", (run, number), MERGE_ATTEMPTS))
+        basis = self._bases.get(number) or self._replica.merge(number)
+        if basis is None:
+            return
+        self._bases = {number: basis}
+        order = Order(Key(run, number, "merge"), "verifier.merge", (run, number, basis), MERGE_ATTEMPTS)
+        job = self._app.jobs.one(order)
         if job.state != State.DONE:
             return
         said = job.result
@@ -212,10 +232,11 @@ class VerifierService:
         place = (int(epoch["epoch"]), int(epoch["attempt"]))
         if place in self._signed or self.client.address in epoch["signatures"]:
             return
-        self._mirror.sync()
-        proven = self._audit.epochs.get(place[0])
+        mirror = self._replica.mirror
+        mirror.sync()
+        proven = self._replica.audit.epochs.get(place[0])
         size = int(epoch["log_size"])
-        if proven is None or self._mirror.root(size) != octets(epoch["log_root"]):
+        if proven is None or mirror.root(size) != octets(epoch["log_root"]):
             raise AuditFailed(size, f"epoch {place[0]} is not what the log proves")
         message = EpochRoot(
             octets(self.client.network["deployment"]["model"]), place[0], place[1], proven.root, proven.total,
@@ -227,7 +248,8 @@ class VerifierService:
         self._signed.add(place)
         self._report(Progress("epoch signed", detail=f"epoch {place[0]}, {proven.count} payees, root rebuilt"))
 
-    def _open_mirror(self) -> tuple[LogMirror, LogAudit]:
+    def _open_replica(self) -> Replica:
         audit = LogAudit(authority_of(self._w3, Deployment(**self.client.network["deployment"])))
         file = self.settings.folder / "tree-head.json"
-        return LogMirror(self.client, audit, file, lambda: int(self._w3.eth.block_number)), audit
+        mirror = LogMirror(self.client, audit, file, lambda: int(self._w3.eth.block_number))
+        return Replica(mirror, audit, self.settings.run)

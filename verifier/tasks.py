@@ -1,6 +1,7 @@
 """What the workers do, one thin task each: parse, call one function, return JSON.
 
-A task that raises has used up one try of its row; Celery itself retries nothing (`verifier.dispatch`).
+A task that raises has used up one try of its row; Celery itself retries nothing (`verifier.dispatch`). What a task has
+to believe comes with it, from the log as the service audited it (`verifier.replica`).
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ _corpus = cache(corpus_of)
 
 
 @app.task(name="verifier.check_segment", shared=False)  # type: ignore[untyped-decorator]
-def check_segment(proof: str, segment: int) -> dict[str, Any]:
+def check_segment(proof: str, segment: int, facts: dict[str, Any]) -> dict[str, Any]:
     """Replay one segment."""
     try:
-        found = checks.check_segment(_case(proof), segment, corpus(), settings.folder / "residuals")
+        found = checks.check_segment(_case(proof, facts), segment, corpus(), settings.folder / "residuals")
     except CheckFailed as failure:
         return _failure(failure)
     measured, trace = str(found.comparison.error), found.trace.hex()
@@ -51,9 +52,9 @@ def check_segment(proof: str, segment: int) -> dict[str, Any]:
 
 
 @app.task(name="verifier.check_end", shared=False)  # type: ignore[untyped-decorator]
-def check_end(proof: str) -> dict[str, Any]:
+def check_end(proof: str, facts: dict[str, Any]) -> dict[str, Any]:
     """Check binding and end of one proof."""
-    case = _case(proof)
+    case = _case(proof, facts)
     try:
         checks.check_binding(case)
         checks.check_end(case)
@@ -63,9 +64,9 @@ def check_end(proof: str) -> dict[str, Any]:
 
 
 @app.task(name="verifier.merge", shared=False)  # type: ignore[untyped-decorator]
-def merge(run: str, number: int) -> dict[str, Any]:
+def merge(run: str, number: int, basis: dict[str, Any]) -> dict[str, Any]:
     """Compute the outer step of a round and upload it."""
-    return outer_step.compute(client(), run, number, corpus())
+    return outer_step.compute(client(), run, number, basis, corpus())
 
 
 @app.task(name="verifier.named_state", shared=False)  # type: ignore[untyped-decorator]
@@ -80,9 +81,8 @@ def judge(proof: str) -> dict[str, Any]:
     return appeals.judgement(_case(proof), client().get(f"/appeals/{proof}"), corpus())
 
 
-def _case(proof: str) -> checks.Case:
-    view = client().get(f"/proofs/{proof}")
-    return checks.Case(client(), view, client().get(f"/runs/{view['run']}/rounds/{view['round']}"))
+def _case(proof: str, facts: dict[str, Any] | None = None) -> checks.Case:
+    return checks.Case.asked(client(), proof, facts)
 
 
 def _failure(failure: CheckFailed) -> dict[str, Any]:

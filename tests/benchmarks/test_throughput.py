@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.throughput import measure, published_proof
+from benchmarks.throughput import DOMAIN, KEY, measure, published_proof
 from contracts.errors import CommonweightError
+from contracts.messages import Opening, from_json, to_json
 from contracts.run_config import RunConfig
+from contracts.signing import sign
 from trainer.corpus import default_corpus
 from verifier.checks import check_binding, check_end, check_segment
 from verifier.errors import CheckFailed
@@ -29,7 +32,9 @@ def test_all_checks_accept_the_published_proof(tmp_path: Path) -> None:
 
 def test_a_proof_whose_opening_holds_another_state_is_rejected(tmp_path: Path) -> None:
     case = published_proof(TINY, default_corpus(), tmp_path)
-    case.view["openings"]["1"]["blob"] = case.view["openings"]["2"]["blob"]
+    opened, other = case.view["openings"]["1"], case.view["openings"]["2"]["blob"]
+    message = replace(from_json(Opening, opened["message"]), blob=bytes.fromhex(other))
+    opened |= {"message": to_json(message), "signature": "0x" + sign(message, DOMAIN, KEY).hex()}
     with pytest.raises(CheckFailed) as caught:
         check_segment(case, 1, default_corpus())
     assert isinstance(caught.value, CommonweightError)

@@ -166,7 +166,7 @@ def test_an_epoch_without_verified_compute_leaves_contributions_to_the_next(vouc
 
 def test_what_one_run_has_credited_no_other_run_of_the_model_credits_again(vouched: World) -> None:
     assert post(vouched, code(vouched)).status_code == 200
-    first, vouched.run = vouched.run, vouched.create_run(emission=2000)
+    first, vouched.run = vouched.run, vouched.create_run(emission=2000, nonce=2)
     answer = post(vouched, code(vouched))
     assert (answer.status_code, answer.json()["code"], first in answer.json()["detail"]) == (
         409,

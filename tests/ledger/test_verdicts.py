@@ -139,7 +139,7 @@ def test_a_liar_cannot_dispute_a_segment_that_was_not_opened(world: World) -> No
     for verifier in honest:
         world.judge(verifier, proof)
     assert world.log("proof-disputed")[0]["disputed"] == []
-    none = world.verdict_message(liar, proof, REJECT, segment=drawn)
+    none = world.verdict_message(liar, proof, REJECT, segment=undrawn)
     check_refused(world.post("/verdicts", none, liar), 422, "bad-field")
     for verifier in honest:
         world.judge(verifier, proof)

@@ -16,6 +16,7 @@ AUDIT = "tests/verifier/test_audit.py::"
 DISPUTES = "tests/verifier/test_disputes.py::"
 MIRROR = "tests/verifier/test_log_mirror.py::"
 CONTRACTS = "tests/contracts/test_contracts.py::"
+OUTSIDERS = "tests/attacks/outsiders/"
 POOL = "tests/contracts/test_capital_pool.py::"
 SPLITTER = "tests/contracts/test_revenue_splitter.py::"
 
@@ -45,8 +46,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "Merkle path: the verifier believes the server": Mutant(
         "verifier/opening.py",
-        "KECCAK_TREE.check_inclusion(boundary_entry(state), boundary, commitment.boundaries, path, "
-        "commitment.commitment)",
+        "KECCAK_TREE.check_inclusion(entry, boundary, commitment.boundaries, path, commitment.commitment)",
         "pass", (f"{PROOF}test_a_state_that_was_not_committed_to_is_no_opening",),
     ),
     "Merkle path: the ledger takes any opening": Mutant(
@@ -54,7 +54,7 @@ PYTHON: dict[str, Mutant] = {
         ("tests/api/test_training_refusals.py::test_an_opening_is_refused[sqlite-path of another boundary]",),
     ),
     "pseudo-gradient": Mutant(
-        "verifier/checks.py", "if not follows == state_digest(gradient) == proof.pseudoGradient:", "if False:",
+        "verifier/checks.py", "if state_digest(pseudo_gradient(theta, end)) != proof.pseudoGradient:", "if False:",
         (f"{PROOF}test_a_pseudo_gradient_that_does_not_follow_is_rejected",),
     ),
     "end state": Mutant(
@@ -93,9 +93,37 @@ PYTHON: dict[str, Mutant] = {
         "ledger/verdicts.py", "{v.segment for v in rejects} & _drawn(session, proof)", "{v.segment for v in rejects}",
         (f"{VERDICTS}test_a_liar_cannot_dispute_a_segment_that_was_not_opened",),
     ),
+    "blobs: bytes that came are not hashed": Mutant(
+        "trainer/client.py", "if blake3(answer.content).hexdigest() != name:", "if False:",
+        (f"{OUTSIDERS}test_blobs_that_convict.py::test_spoilt_bytes_convict_nobody",),
+    ),
+    "blobs: the cache is not hashed": Mutant(
+        "trainer/client.py", "return data if blake3(data).hexdigest() == name else None", "return data",
+        (f"{OUTSIDERS}test_blobs_that_convict.py::test_a_spoilt_cache_is_fetched_again",),
+    ),
+    "merge: whatever the server names is merged": Mutant(
+        "verifier/checks.py", "    if state_digest(found) != digest:\n", "    if False:\n",
+        (f"{OUTSIDERS}test_merge_of_what_was_signed.py::test_blobs_of_other_digests_are_not_merged",),
+    ),
+    "audit: a commitment begins anywhere": Mutant(
+        "verifier/audit.py", "check_ends(proof, made.first_path, made.last_path)", "pass",
+        (f"{OUTSIDERS}test_commitment_begins_at_the_start.py::test_an_audit_asks_for_both_paths",),
+    ),
+    "run: a nonce is used twice": Mutant(
+        "ledger/enrolment.py", "    if message.nonce in used:\n", "    if False:\n",
+        (f"{OUTSIDERS}test_run_nonces.py::test_a_used_nonce_makes_no_second_run",),
+    ),
+    "audit: a nonce is used twice": Mutant(
+        "verifier/audit.py", '_require(manifest.nonce not in used, "two runs of one nonce ask for one trajectory")',
+        "pass", (f"{OUTSIDERS}test_run_nonces.py::test_an_audit_refuses_a_nonce_used_twice",),
+    ),
+    "decision: a number is read before it is measured": Mutant(
+        "contracts/run_config.py", "    if not _WHOLE.fullmatch(value):\n", "    if not value.isdecimal():\n",
+        (f"{OUTSIDERS}test_decision_numbers.py::test_an_odd_number_in_a_decision_is_refused",),
+    ),
     "guilt: anybody's word counts": Mutant(
         "verifier/guilt.py",
-        'if message.proof == octets(view["proof"]) and to_checksum_address(message.verifier) in admitted:', "if True:",
+        "if name in bench.members and (stage, said.outcome) == (2, REJECT)", "if (stage, said.outcome) == (2, REJECT)",
         ("tests/verifier/test_node_faults.py::test_the_word_of_strangers_or_about_another_proof_counts_nothing",),
     ),
     "replay: garbage is nobody's fault": Mutant(
@@ -107,7 +135,8 @@ PYTHON: dict[str, Mutant] = {
         (f"{PANELS}test_one_liar_on_the_smallest_panel_cannot_keep_honest_work_unpaid",),
     ),
     "audit: the log's reader believes a spared proof": Mutant(
-        "verifier/audit.py", '_require(spared and not proof.order, "a proof was spared that the coin says to read")',
+        "verifier/audit_panels.py",
+        'require(spared and not proof.order, "a proof was spared that the coin says to read")',
         "pass", (f"{AUDITS}test_sparing_a_proof_that_the_coin_says_to_read_is_noticed",),
     ),
     "node fault: no time to appeal": Mutant(
@@ -157,7 +186,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{CHANGES}test_a_round_opens_on_no_block_older_than_a_beacon_that_was_drawn_with",),
     ),
     "audit: whoever anchored sits on a panel": Mutant(
-        "verifier/audit.py", "sorted(bound & admitted)", "sorted(bound)",
+        "verifier/audit_panels.py", "sorted(bound & admitted)", "sorted(bound)",
         (f"{AUDIT}test_each_round_is_judged_by_the_verifiers_it_opened_under",),
     ),
     "audit: whoever signed counts in an outer step": Mutant(
@@ -165,7 +194,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{AUDIT}test_an_outer_step_that_counts_a_removed_verifier_is_noticed",),
     ),
     "audit: a round goes back to an old block": Mutant(
-        "verifier/audit.py", "run.block = max(run.block, proof.beacon_block)", "pass",
+        "verifier/audit_panels.py", "run.block = max(run.block, proof.beacon_block)", "pass",
         (f"{AUDIT}test_a_round_that_goes_back_to_the_verifiers_before_a_beacon_is_noticed",),
     ),
     "panel: whoever anchored may read": Mutant(
@@ -222,8 +251,8 @@ PYTHON: dict[str, Mutant] = {
         ("tests/ledger/test_indexer.py::test_a_replaced_final_block_stops_the_indexer",),
     ),
     "audit: any payout root": Mutant(
-        "verifier/audit.py",
-        '_require(entry["root"] == "0x" + root.hex(), "payout root does not follow from the posted work")', "pass",
+        "verifier/audit_epochs.py",
+        'require(entry["root"] == "0x" + root.hex(), "payout root does not follow from the posted work")', "pass",
         (f"{LOG}test_a_payout_root_that_does_not_follow_is_noticed",),
     ),
     "audit: a proof may come when its beacon is known": Mutant(

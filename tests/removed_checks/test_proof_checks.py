@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from blake3 import blake3
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import BadSignature
 from contracts.messages import Message, to_json
 from contracts.reasons import Reason
-from contracts.signing import sign
+from contracts.signing import digest, sign
 from contracts.tensorfile import pack, state_digest
 from tests.world import Place, Work, World, accepted, hexed
 from trainer import cheats
 from verifier.checks import Case, check_binding, check_end, check_segment
-from verifier.errors import CheckFailed
+from verifier.errors import CannotJudge, CheckFailed
 
 pytestmark = pytest.mark.integration
 OTHER = b"\x07" * 32
@@ -117,11 +118,21 @@ def test_a_withheld_opening_is_rejected(desk: Desk) -> None:
         check_segment(shown(desk.honest, openings=openings), 0, desk.world.corpus)
 
 
-def test_a_state_that_was_not_committed_to_is_no_opening(desk: Desk) -> None:
-    """The node's own state of another boundary, or a path that leads elsewhere, as a careless server would pass on."""
-    other = desk.honest.view["openings"]["2"]
-    for changes in ({"blob": other["blob"]}, {"path": other["path"]}, {"path": []}):
+def test_an_opening_that_contradicts_itself_is_rejected(desk: Desk) -> None:
+    """The node signed one state's digest and another's bytes."""
+    other = desk.work.trajectory
+    for changes in ({"blob": blake3(other.packed_state(2)).digest()}, {"stateDigest": OTHER}):
+        message = desk.world.opening_message(desk.honest.view["proof"], desk.work, 1, **changes)
+        openings = opening(desk.honest, 1, **desk.envelope(message, desk.node))
         with rejected(Reason.OPENING_INVALID, 1):
+            check_segment(shown(desk.honest, openings=openings), 1, desk.world.corpus)
+
+
+def test_a_state_that_was_not_committed_to_is_no_opening(desk: Desk) -> None:
+    """The node's own state of another boundary, or a path that leads elsewhere: nobody signed a path."""
+    other = desk.honest.view["openings"]["2"]
+    for changes in (other, {"path": other["path"]}, {"path": []}, {"path": "nonsense"}, {"message": {}}):
+        with pytest.raises(CannotJudge):
             check_segment(shown(desk.honest, openings=opening(desk.honest, 1, **changes)), 1, desk.world.corpus)
 
 
@@ -129,15 +140,38 @@ def test_an_opening_signed_by_another_is_none(desk: Desk) -> None:
     boundary = 1
     message = desk.world.opening_message(desk.honest.view["proof"], desk.work, boundary)
     openings = opening(desk.honest, boundary, **desk.envelope(message, desk.world.stranger))
-    with rejected(Reason.OPENING_INVALID, 1):
+    with pytest.raises(CannotJudge):
         check_segment(shown(desk.honest, openings=openings), 1, desk.world.corpus)
+
+
+def committed_as(desk: Desk, **changes: Any) -> Case:
+    """The honest trajectory under a proof that names other things of it, signed and opened by its node."""
+    message = desk.world.proof_message(desk.work, **changes)
+    proof, honest = hexed(digest(message, desk.world.domain)), desk.honest.view["openings"]
+    openings = {
+        name: {**given, **desk.envelope(desk.world.opening_message(proof, desk.work, int(name)), desk.node)}
+        for name, given in honest.items()
+    }
+    return shown(desk.honest, proof=proof, openings=openings, **desk.envelope(message, desk.node))
+
+
+def test_a_start_that_is_not_the_first_boundary_is_rejected(desk: Desk) -> None:
+    for changes in ({"startState": OTHER}, {"innerState": OTHER}):
+        case = committed_as(desk, **changes)
+        with rejected(Reason.START_STATE_MISMATCH):
+            check_segment(case, 0, desk.world.corpus)
 
 
 def test_an_end_that_is_not_the_last_boundary_is_rejected(desk: Desk) -> None:
     for changes in ({"endState": OTHER}, {"innerEnd": OTHER}):
-        message = desk.world.proof_message(desk.work, **changes)
         with rejected(Reason.END_STATE_MISMATCH, desk.honest.last_segment):
-            check_end(shown(desk.honest, **desk.envelope(message, desk.node)))
+            check_end(committed_as(desk, **changes))
+
+
+def test_a_commitment_whose_ends_are_not_proven_is_not_judged(desk: Desk) -> None:
+    for changes in ({"first_path": []}, {"last_path": desk.honest.view["first_path"]}, {"first_path": None}):
+        with pytest.raises(CannotJudge):
+            check_binding(shown(desk.honest, **changes))
 
 
 def test_a_pseudo_gradient_that_does_not_follow_is_rejected(desk: Desk) -> None:
@@ -146,6 +180,6 @@ def test_a_pseudo_gradient_that_does_not_follow_is_rejected(desk: Desk) -> None:
         check_end(desk.forged)
 
 
-def test_another_gradient_than_the_signed_one_is_rejected(desk: Desk) -> None:
-    with rejected(Reason.PSEUDO_GRADIENT_MISMATCH, desk.honest.last_segment):
+def test_bytes_of_another_gradient_than_the_signed_one_say_nothing(desk: Desk) -> None:
+    with pytest.raises(CannotJudge):
         check_end(shown(desk.honest, gradient_blob=desk.forged.view["gradient_blob"]))

@@ -26,7 +26,7 @@ def runs(folder: Path) -> list[tuple[str, int]]:
 
 
 @app.task(name="verifier.check_segment", shared=False)
-def check_segment(proof: str, segment: int) -> dict[str, Any]:
+def check_segment(proof: str, segment: int, _facts: Any) -> dict[str, Any]:
     """Does to a segment what the proof orders."""
     order = json.loads(proof)
     folder = Path(order["folder"])
@@ -41,7 +41,7 @@ def check_segment(proof: str, segment: int) -> dict[str, Any]:
 
 
 @app.task(name="verifier.check_end", shared=False)
-def check_end(proof: str) -> dict[str, Any]:
+def check_end(proof: str, _facts: Any) -> dict[str, Any]:
     """Always in order."""
     _note(Path(json.loads(proof)["folder"]), "end")
     return {"failed": False, "segment": 0, "measured": "0"}

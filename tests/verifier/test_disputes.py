@@ -139,8 +139,8 @@ def test_who_reads_is_cleared_and_who_copies_or_signs_unread_loses_stake(court: 
     assert {f["verifier"]: f["fault"] for f in mine} == {
         copier.address: "trace-withheld", lazy.address: "trace-withheld",
     }  # fmt: skip
-    court.duties(reader).sign_faults(world.bench(), quiet)
-    court.duties(lazy).sign_faults(world.bench(), quiet)
+    court.duties(reader).sign_faults(world.known(), quiet)
+    court.duties(lazy).sign_faults(world.known(), quiet)
     court.settle()
     registry = world.ledger.chain.registry
     assert registry.stake_of(copier.address) == 0
@@ -211,10 +211,9 @@ def test_a_verifier_signs_only_faults_that_it_finds_itself(court: Court) -> None
     first, *others = world.verifiers
     for verifier in others:
         accepted(court.reveal(verifier, proof, trace))
-    view = world.get(f"/proofs/{proof}")
-    assert find_faults(world.api_client(first), view, world.bench()) == {(first.address, "trace-withheld")}
+    assert find_faults(*world.known()(proof)) == {(first.address, "trace-withheld")}
     accepted(court.reveal(first, proof, trace))
-    assert find_faults(world.api_client(first), world.get(f"/proofs/{proof}"), world.bench()) == set()
+    assert find_faults(*world.known()(proof)) == set()
 
 
 def test_a_made_up_trace_is_wrong_if_k_others_agree(court: Court) -> None:
@@ -255,7 +254,7 @@ def test_who_accepts_a_drawn_fake_that_the_quorum_rejects_is_named(court: Court)
     found = {(f["verifier"], f["fault"]) for f in world.get(f"/runs/{world.run}/faults") if f["proof"] == proof}
     assert (lazy.address, "passed-a-fake") in found
     assert not any(who == honest[0].address for who, _ in found)
-    assert found == find_faults(world.api_client(lazy), world.get(f"/proofs/{proof}"), world.bench())
+    assert found == find_faults(*world.known()(proof))
 
 
 def bisect(court: Court, proof: str, respondent_honest_until: int) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +17,10 @@ from contracts.pledge import Pledge
 from contracts.reasons import Reason
 from contracts.signing import sign
 from tests.world import REJECT, UNDECIDED, World, accepted, check_refused, hexed, key_of, octets
+from verifier.audit import LogAudit
+from verifier.chain_authority import authority_of
 from verifier.duties import Duties
+from verifier.errors import AuditFailed
 from verifier.guilt import is_node_at_fault
 
 pytestmark = pytest.mark.integration
@@ -71,7 +76,7 @@ def test_a_rejected_node_loses_its_stake_once_it_had_time_to_appeal(world: World
     assert (fault["proof"], fault["node"], fault["signatures"]) == (proof, world.nodes[0].address, [])
     said: list[str] = []
     for verifier in world.verifiers[:2]:
-        duties(world, verifier).sign_node_faults(world.bench(), lambda event, _proof, _detail: said.append(event))
+        duties(world, verifier).sign_node_faults(world.known(), lambda event, _proof, _detail: said.append(event))
     settle(world)
     assert said == ["fault signed"] * 2
     assert nodes.stake_of(world.nodes[0].address) == 0
@@ -86,7 +91,7 @@ def test_silence_and_other_lies_cost_the_stake_too(world: World, reason: Reason)
     proof = staked(world)
     reject(world, proof, reason)
     assert [fault["proof"] for fault in later(world)] == [proof]
-    assert is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), world.bench())
+    assert is_node_at_fault(*world.known()(proof))
 
 
 def test_what_is_nobodys_fault_costs_nothing(world: World) -> None:
@@ -95,14 +100,14 @@ def test_what_is_nobodys_fault_costs_nothing(world: World) -> None:
         world.judge(verifier, proof, UNDECIDED)
     assert world.get(f"/proofs/{proof}/status")["reason"] == "quorum-missing"
     assert later(world) == []
-    assert not is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), world.bench(1))
+    assert not is_node_at_fault(*world.known(1)(proof))
 
 
 def test_drift_and_a_machine_of_another_kind_cost_nothing(world: World) -> None:
     proof = staked(world)
     reject(world, proof, Reason.DRIFT)
     assert later(world) == []
-    assert not is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), world.bench())
+    assert not is_node_at_fault(*world.known()(proof))
 
 
 def test_a_canary_that_was_caught_costs_nothing(world: World) -> None:
@@ -111,7 +116,7 @@ def test_a_canary_that_was_caught_costs_nothing(world: World) -> None:
     reject(world, proof)
     accepted(world.post("/pledges", world.pledge_message(proof), world.nodes[0]))
     assert later(world) == []
-    assert not is_node_at_fault(world.api_client(), world.get(f"/proofs/{proof}"), world.bench())
+    assert not is_node_at_fault(*world.known()(proof))
 
 
 def test_an_appeal_holds_the_fault_up_until_it_is_lost(world: World) -> None:
@@ -150,25 +155,33 @@ def test_a_verifier_does_not_sign_what_it_does_not_find(world: World) -> None:
     later(world)
     said: list[str] = []
     duties(world, world.verifiers[2]).sign_node_faults(
-        world.bench(3), lambda event, _proof, _detail: said.append(event)
+        world.known(3), lambda event, _proof, _detail: said.append(event)
     )
     assert said == ["disagrees"]
     assert world.get(f"/runs/{world.run}/node-faults")[0]["signatures"] == []
 
 
 def test_the_word_of_strangers_or_about_another_proof_counts_nothing(world: World) -> None:
-    """A lying server shows verdicts that nobody on the bench gave on this proof."""
-    proof, client = staked(world), world.api_client()
-    view = world.get(f"/proofs/{proof}")
-    forged = [
-        *(verdict(world, key_of(f"stranger {i}"), proof) for i in range(2)),
-        *(verdict(world, v, "0x" + "07" * 32) for v in world.verifiers),
-    ]
-    assert not is_node_at_fault(client, view | {"state": "voided", "verdicts": forged}, world.bench(1))
-    honest = [verdict(world, v, proof) for v in world.verifiers[:2]]
-    assert is_node_at_fault(client, view | {"state": "voided", "verdicts": honest}, world.bench())
-    other = {"state": "voided", "verdicts": honest, "node": world.nodes[1].address}
-    assert not is_node_at_fault(client, view | other, world.bench())
+    """Only verdicts that the audited log holds, of verifiers of the round's block, about this very proof."""
+    proof = staked(world)
+    reject(world, proof)
+    found, bench = world.known()(proof)
+    assert is_node_at_fault(found, bench)
+    assert not is_node_at_fault(found, replace(bench, members=frozenset({key_of("stranger").address})))
+    assert not is_node_at_fault(*world.known()(str(world.round_view()["proofs"][1]["proof"])))
+    for forged in (verdict(world, key_of("stranger"), proof), verdict(world, world.verifiers[2], "0x" + "07" * 32)):
+        audit = audit_of(world)
+        with pytest.raises(AuditFailed):
+            audit.take(len(world.log()), json.dumps({"kind": "verdict", **forged}))
+    assert is_node_at_fault(audit_of(world).proof(proof), bench)
+
+
+def audit_of(world: World) -> LogAudit:
+    """The log as an outsider reads it."""
+    audit = LogAudit(authority_of(world.place.w3, world.place.deployment))
+    for index, entry in enumerate(world.log()):
+        audit.take(index, json.dumps(entry))
+    return audit
 
 
 def verdict(world: World, key: LocalAccount, proof: str) -> dict[str, Any]:

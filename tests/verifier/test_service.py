@@ -32,11 +32,11 @@ class Duties:
         self.done.append("reveal")
         raise KeyError("state")
 
-    def sign_faults(self, _bench: Any, _say: Any) -> None:
+    def sign_faults(self, _known: Any, _say: Any) -> None:
         self.done.append("faults")
         raise BadField("a message that is none")
 
-    def sign_node_faults(self, _bench: Any, _say: Any) -> None:
+    def sign_node_faults(self, _known: Any, _say: Any) -> None:
         self.done.append("node faults")
         raise ConnectionError("the chain does not answer")
 
@@ -67,8 +67,8 @@ def service(client: Any) -> tuple[VerifierService, list[Progress]]:
     """A verifier without a chain; only its loop is tried."""
     made, said = object.__new__(VerifierService), list[Progress]()
     made.client, made._report, made._duties = client, said.append, Duties()  # type: ignore[assignment]
-    made._mirror = made._duties  # type: ignore[assignment]
-    made._bench, made._troubled = None, False  # type: ignore[assignment]
+    made._replica = SimpleNamespace(mirror=made._duties, known=None)  # type: ignore[assignment]
+    made._troubled = False
     return made, said
 
 

@@ -17,7 +17,8 @@ from contracts.protocol.judge.state import ProofState, RoundState, SegmentState,
 def take_words(state: State, fact: Words) -> None:
     """A word for each segment that its author had to read; `unserved` may be replaced once, the others never (J10).
 
-    Another class of word on the same segment is evidence against its author. Raises Refused.
+    Another class of word on the same segment is evidence against its author, but for `unserved`: whoever enters messages
+    may enter the replaced word after the one that replaced it. Raises Refused.
     """
     proof = proof_of(state, fact.proof)
     if proof.stage in (Stage.COMMITTED, Stage.OUT):
@@ -67,7 +68,7 @@ def _is_known(segment: SegmentState, verifier: str, said: SegmentWord) -> bool:
 def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
     segment = proof.segments[said.segment]
     known = segment.words.get(verifier)
-    if known is not None and known.word is said.word:
+    if known is not None and said.word in (known.word, Word.UNSERVED):
         return
     if known is not None and known.word is not Word.UNSERVED:
         if (verifier, Fault.TWO_WORDS) not in proof.found:
@@ -202,7 +203,7 @@ def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierF
     for verifier, fault in (*proof.found, *wrong):
         if (verifier, fault) not in proof.faults:
             return VerifierFault(current.run, current.number, name, verifier, fault)
-    for verifier in _overruled(proof):
+    for verifier in _overruled(proof, current.k):
         if verifier not in proof.overruled:
             return Overruled(current.run, name, verifier, current.number + terms.behind_rounds)
     return None
@@ -219,12 +220,16 @@ def _wrong(proof: ProofState, k: int) -> list[tuple[str, Fault]]:
     return found
 
 
-def _overruled(proof: ProofState) -> list[str]:
-    """Who said otherwise than the bench decided."""
+def _overruled(proof: ProofState, k: int) -> list[str]:
+    """Who said otherwise than k equal words. A segment that is void as unserved overrules nobody: whoever had the bytes
+    said what they are."""
     found: list[str] = []
     for segment in proof.segments.values():
-        against = [] if segment.true is None else [Word.FALSE, Word.DRIFT, Word.UNSERVED]
-        against = [Word.TRUE] if segment.true is False else against
+        against: list[Word] = []
+        if segment.true is True:
+            against = [Word.FALSE, Word.DRIFT, Word.UNSERVED]
+        elif segment.true is False and any(len(segment.sayers(word)) >= k for word in (Word.FALSE, Word.DRIFT)):
+            against = [Word.TRUE]
         found += [name for word in against for name in sorted(segment.sayers(word)) if name not in found]
     return found
 

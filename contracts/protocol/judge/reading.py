@@ -115,14 +115,18 @@ def on_drawn(state: State, entry: Drawn) -> None:
 
 
 def due_substitutes(state: State, proof: ProofState, current: RoundState) -> SeatsFilled | None:
-    """After a lapse of a seat the next sit down, up to 2k - 1 in all; the rest only while fewer than k drew (J8)."""
+    """After a lapse of a seat the next sit down, up to 2k - 1 in all; the rest only while fewer than k drew (J8).
+
+    Who is away when its turn comes is passed over for good.
+    """
     seats, away = proof.seats, state.runs[current.run].away
     if not any(seat.given_up or name in proof.silent for name, seat in seats.items()):
         return None
     limit = 2 * current.k - 1
     if len(seats) >= limit and _drew(proof) < current.k and not _drawing(proof):
         limit = len(proof.order)
-    there = [name for name in proof.order if name not in seats and name not in proof.silent and name not in away]
+    beyond = proof.order[1 + max(proof.order.index(name) for name in seats) :]
+    there = [name for name in beyond if name not in proof.silent and name not in away]
     following = there[: max(0, limit - len(seats))]
     return SeatsFilled(proof.commitment.proof, tuple(following)) if following else None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from types import ModuleType
+from typing import Any, TypeAlias, TypeVar
 
 from contracts.messages import Message
-from contracts.protocol.judge import facts
+from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.facts import Block, ChainEvent, Fact, Rules
 from contracts.protocol.log.codec import InvalidLeaf, canonical, from_object, parse, slug, to_wire
@@ -18,8 +19,17 @@ LARGEST_LEAF = 2**16 - 1
 """Bytes of a leaf at most: an entry bundle of tlog-tiles gives its length in 16 bits."""
 
 
-DERIVED: dict[str, type[Derived]] = {slug(kind): kind for kind in Derived.__subclasses__()}
-EVENTS: dict[str, type[ChainEvent]] = {slug(kind): kind for kind in ChainEvent.__subclasses__()}
+K = TypeVar("K")
+
+
+def kinds(module: ModuleType, base: type[K]) -> dict[str, type[K]]:
+    """The classes of a module that derive from a base, by their names in the log, in the order of the module."""
+    found = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
+    return {slug(kind): kind for kind in found if issubclass(kind, base) and kind is not base}
+
+
+DERIVED: dict[str, type[Derived]] = kinds(entries, Derived)
+EVENTS: dict[str, type[ChainEvent]] = kinds(facts, ChainEvent)
 SIGNED: dict[str, type[Message]] = {slug(kind): kind for kind in ENTERED}
 KINDS: tuple[str, ...] = ("rules", "block", *SIGNED, *DERIVED)
 """Every kind of entry."""

@@ -8,7 +8,7 @@ from contracts.protocol.judge.entries import FaultDerived, Listed, Posted, Round
 from contracts.protocol.judge.facts import Block, NodeSlashed, NodeStake, Quorum, VerifierStands, What
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
-from tests.adversary.invariants.views import Proof, Round, Run, earlier, stands_before
+from tests.adversary.invariants.views import Key, Proof, Round, Run, earlier, stands_before
 
 FULL = 1_000_000
 
@@ -118,18 +118,24 @@ def _last_ends(reading: Reading, before: int) -> dict[str, tuple[str, bool]]:
 
 
 def stake_counts_once(reading: Reading) -> Iterator[Breach]:
-    """What is reserved for a node's work in flight, in all runs together, is never more than its stake."""
+    """What is reserved for a node's work in flight, in all runs together, is never more than its stake.
+
+    Where less than a whole stake is free, that is reserved, and the node is audited at the full rate.
+    """
     openings = sorted(_openings(reading), key=lambda opening: opening[2])
+    amounts: dict[tuple[Key, str], int] = {}
     for place, (_, round_, index, opened) in enumerate(openings):
         for listed in opened.nodes:
-            if not listed.staked:
-                continue
             others = (other for _, other, _, _ in openings[:place] if _reserved(reading, other, listed.node, index))
-            needed = sum(_stake(reading, reserved) for reserved in (round_, *others))
+            held = sum(amounts.get((other.key, listed.node), 0) for other in others)
             stakes = reading.event(NodeStake, index)
             stake = next((event.stake for event in stakes if event.node == listed.node), 0)
-            if needed > stake:
-                yield index, f"{listed.node} has {needed} reserved in round {round_.key} and a stake of {stake}"
+            amount = min(_stake(reading, round_), max(0, stake - held))
+            amounts[round_.key, listed.node] = amount
+            due = _stake(reading, round_)
+            unbacked = listed.rate != FULL and (amount < due or (due and not listed.staked))
+            if unbacked or (listed.staked and not amount):
+                yield index, f"{listed.node} has {held} of {stake} reserved elsewhere as round {round_.key} opens"
 
 
 def _stake(reading: Reading, round_: Round) -> int:

@@ -81,7 +81,7 @@ def epochs_end(reading: Reading) -> Iterator[Breach]:
 def rounds_are_bounded(reading: Reading) -> Iterator[Breach]:
     """From opening to merge, without the wait for the beacon's block, a round takes at most B periods."""
     for round_ in reading.rounds.values():
-        if not reading.premise or not round_.opened:
+        if not reading.premise or _is_forked(reading) or not round_.opened:
             continue
         start = round_.opened[0][0]
         end = _tick(reading, round_.merged[0][0]) if round_.merged else _last(reading)
@@ -104,11 +104,16 @@ def faults_are_bounded(reading: Reading) -> Iterator[Breach]:
     """From a void to its fault it takes at most the two periods of a pledge, each with its lateness."""
     limit = LATENESS * PLEDGE_WAITS * reading.history.period + _stood(reading)
     for proof in reading.proofs.values():
-        if not reading.premise or proof.voided is None:
+        if not reading.premise or _is_forked(reading) or proof.voided is None:
             continue
         end = _tick(reading, proof.faults[0][0]) if proof.faults else _last(reading)
         if end - _tick(reading, proof.voided[0]) > limit:
             yield proof.voided[0], f"{proof.name} is void, and its fault takes more than {limit} ticks"
+
+
+def _is_forked(reading: Reading) -> bool:
+    """Who sees that the operator shows two logs signs nothing more, so that nothing lapses."""
+    return any(deviation.kind == "forked" for deviation in reading.history.deviations)
 
 
 def _tick(reading: Reading, index: int) -> int:

@@ -106,7 +106,8 @@ def questioned_is_true(reading: Reading) -> Iterator[Breach]:
             for segment in drawn:
                 until = next((at for at, _ in proof.spoken), index)
                 words = list(earlier(proof.words.get((verifier, segment), []), until))
-                doubted = any(word.word is not Word.TRUE for word in words) or (late and not words)
+                against = [word for word in words[1:] if word.word not in (Word.TRUE, Word.UNSERVED)]
+                doubted = bool(against) or (words[0].word is not Word.TRUE if words else late)
                 if doubted and not proof.held_true(segment, index):
                     yield (
                         index,

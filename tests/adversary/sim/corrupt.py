@@ -65,8 +65,9 @@ class Corrupt(Verifier):
             self.world.at(self.world.tick + after, self.speak, work, words)
         else:
             self.speak(work, words)
-        if how == "two":
-            others = [_opposite(said) for said in words]
+        if how in ("two", "waver"):
+            honest = [replayed(self.world.plan, work, segment) for segment in segments]
+            others = [_opposite(said) for said in (honest if how == "waver" else words)]
             self.world.at(self.world.tick + self.world.plan.roll(4, "two", proof), self.speak, work, others)
 
     def opinion(self, work: Work, segment: int, how: str) -> SegmentWord:
@@ -76,7 +77,7 @@ class Corrupt(Verifier):
             return SegmentWord(segment, Word.TRUE)
         if how == "false":
             return SegmentWord(segment, Word.FALSE, Reason.REPLAY, 7, 1)
-        if how == "unserved":
+        if how in ("unserved", "waver"):
             return SegmentWord(segment, Word.UNSERVED)
         if how == "drift":
             return SegmentWord(segment, Word.DRIFT, None, 2, 1)

@@ -46,6 +46,9 @@ class Duties:
         world = self.world
         world.rounds[entry.run, entry.round] = entry
         world.opened_at[entry.run, entry.round] = world.tick
+        for verifier in world.verifiers.values():
+            if verifier.plan.anchors == entry.round:
+                verifier.later(verifier.anchor_anew, entry.run)
         for listed in entry.nodes:
             if listed.node in world.nodes:
                 world.nodes[listed.node].begin(entry, listed)

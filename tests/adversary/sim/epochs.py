@@ -48,7 +48,8 @@ class Epochs:
         if entry.epoch in world.plan.strikes and entry.attempt == 1:
             world.chain.say(facts.EpochStruck(entry.epoch, entry.attempt), now + world.plan.window // 2)
         else:
-            world.chain.say(facts.EpochFinal(entry.epoch, entry.attempt, entry.root), now + world.plan.window)
+            root = "another root" if entry.epoch in world.plan.foreign else entry.root
+            world.chain.say(facts.EpochFinal(entry.epoch, entry.attempt, root), now + world.plan.window)
 
     def on_ended(self, entry: EpochEnded, index: int) -> None:
         """Faults that stand before a final epoch's closing entry are signed, and cost stake."""
@@ -67,7 +68,12 @@ class Epochs:
         else:
             name = fault.verifier
             self.stakes[name] = max(0, self.stakes[name] - SLASH)
-            world.chain.say(facts.VerifierStands(name, True, self.stakes[name], slashed=True), tick)
+            admitted = all(name != gone for _, gone in world.plan.exits)
+            world.chain.say(facts.VerifierStands(name, admitted, self.stakes[name], slashed=True), tick)
+
+    def leave(self, verifier: str) -> None:
+        """Governance, or itself, takes a verifier off the list."""
+        self.world.chain.say(facts.VerifierStands(verifier, False, self.stakes[verifier]), self.world.tick)
 
     def set_limit(self, total: int) -> None:
         """Holders change what an epoch may pay at most."""

@@ -34,18 +34,20 @@ class Network:
         self.world = world
         self.floating: list[Message] = []
         self.dropped: list[Message] = []
+        self.short: dict[str, list[int]] = {}
+        """By verifier, for each tick: how many looks before it did not count."""
         plans = world.plan.verifiers
-        self.calm = all(not p.away and not p.cut and (p.serves or not p.corrupt) for p in plans)
+        self.calm = all(not (p.away or p.cut or p.vanishes) and (p.serves or not p.corrupt) for p in plans)
         n, k = len(plans), world.plan.k
         self.need = k - 1 if n == 2 * k - 1 else n - k
 
-    def send(self, fact: Fact, sender: str, server: bool = True, mirrors: bool = True, harmless: bool = False) -> None:
-        """Say something to the server, and to mirrors where it does not take it."""
+    def send(self, fact: Fact, sender: str, server: bool = True, mirrors: bool = True, harmless: bool = False) -> bool:
+        """Say something to the server, and to mirrors where it does not take it; returns whether it does."""
         message = Message(fact, sender, mirrored=mirrors, harmless=harmless)
-        if server and self.world.operator.take(message):
-            return
-        if mirrors:
+        taken = server and self.world.operator.take(message)
+        if mirrors and not taken:
             self.world.at(self.world.tick + 1, self.float, message)
+        return taken
 
     def float(self, message: Message) -> None:
         """It reaches an honest mirror, or waits until there is one."""
@@ -93,7 +95,10 @@ class Network:
         """Ticks in which the verifier's look did not count."""
         if self.calm and not self.world.plan.operator.stops and not self.world.plan.stalls:
             return 0
-        return sum(not self.counts(verifier, tick) for tick in range(start, end))
+        sums = self.short.setdefault(verifier.name, [0])
+        while len(sums) <= end:
+            sums.append(sums[-1] + (not self.counts(verifier, len(sums) - 1)))
+        return sums[end] - sums[start]
 
     def counts(self, verifier: Verifier, tick: int) -> bool:
         """Whether log, chain and enough other mirrors answered."""

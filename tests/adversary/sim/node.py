@@ -39,6 +39,9 @@ class Node:
             self.world.at(self.world.tick + after, self.commit, opened, listed, how)
         if self.plan.leaves == opened.round:
             self.world.network.send(facts.Left(opened.run, self.name), self.name)
+            if self.plan.rejoins:
+                again = facts.Enrolled(opened.run, self.name, f"pay-{self.name}", opened.round + 1, "exact")
+                self.world.at(self.world.tick + 3 * self.period, self.world.network.send, again, self.name)
 
     def commit(self, opened: RoundOpened, listed: Listed, how: str) -> None:
         """Once, or twice to half of the verifiers each."""
@@ -76,10 +79,9 @@ class Node:
             segments=functions.segments(opened.config),
             tokens=functions.tokens(opened.config),
         )
-        world.network.send(fact, self.name, server=how != "mirrors", mirrors=how != "server")
-        if how == "broken" or (how == "server" and world.operator.is_stopped(world.tick)):
-            return
-        world.spread(work, holders)
+        taken = world.network.send(fact, self.name, server=how != "mirrors", mirrors=how != "server")
+        if how != "broken" and (taken or how != "server"):
+            world.spread(work, holders)
 
     def _serves(self, number: int) -> bool:
         plan = self.plan

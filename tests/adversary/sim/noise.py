@@ -126,6 +126,10 @@ class Noise:
     def credit(self) -> Fact:
         return facts.Credited(self.round[0], "key", 1, "author", 50, (MAINTAINER,))
 
+    def credit_elsewhere(self) -> Fact:
+        """The same contribution in whatever run is the newest."""
+        return facts.Credited(self.round[0], "key", 1, STRANGER, 9, (MAINTAINER,))
+
     def anchor(self) -> Fact:
         """A stranger, who is not admitted, anchors something."""
         return facts.Anchored(self.round[0], STRANGER, "anchor", 9, "exact")
@@ -135,4 +139,4 @@ NOISE: dict[str, Callable[[Noise], Fact | None]] = {
     name: function for name, function in vars(Noise).items() if callable(function) and not name.startswith("_")
 }
 del NOISE["say"]
-HAS_EFFECT = frozenset({"credit"})
+HAS_EFFECT = frozenset({"credit", "credit_elsewhere"})

@@ -50,7 +50,10 @@ class Operator:
 
     def take_from_mirror(self, message: Message) -> None:
         """It must enter what a mirror hands on; it may take its time."""
-        message.ready = self.world.tick + self.plan.hold
+        now, hold = self.world.tick, self.plan.hold
+        if self.plan.scatters:
+            hold = self.world.plan.roll(hold + 1, "hold", message.sender, now, type(message.fact).__name__)
+        message.ready = now + hold
         self.inbox.append(message)
 
     def refuses_mirrors(self, message: Message) -> bool:

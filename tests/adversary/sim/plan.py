@@ -45,6 +45,8 @@ class NodePlan:
     """open, never, second (after a first lapse), wrong (another than was sealed)."""
     leaves: int = 0
     """The round in which it says that it leaves; 0: it stays."""
+    rejoins: bool = False
+    """Whether it enrols again some periods after it left."""
     joins: int = 1
     stake: int = 1_000
 
@@ -61,6 +63,8 @@ class VerifierPlan:
     """Ticks (from, to) in which it is not there at all."""
     cut: tuple[tuple[int, int], ...] = ()
     """Ticks in which it reaches the log but no mirror."""
+    vanishes: int = 0
+    """The round in which it goes away for some periods, right after it showed its secret."""
     has: str = "honest"
     """honest, never, lying (for what it does not hold)."""
     seen: str = "honest"
@@ -68,7 +72,8 @@ class VerifierPlan:
     secret: str = "honest"
     """honest, never, second (after a lapse), suits (only where its draw helps), late."""
     words: str = "honest"
-    """honest, silent, true, false, unserved, drift, opposite, two, copy, late, last."""
+    """honest, silent, true, false, unserved, drift, opposite, two, waver (unserved, then the opposite), copy, late,
+    last."""
     about: str = ""
     """The node that its words, secrets and lapses are bent for; empty: all."""
     trace: str = "honest"
@@ -77,6 +82,8 @@ class VerifierPlan:
     """honest, wrong, never."""
     lapses: str = "honest"
     """honest, all (whatever is awaited, at once), never."""
+    anchors: int = 0
+    """The round at whose opening it anchors new secrets; 0: never."""
     returns: bool = True
     serves: bool = True
     stake: int = 200
@@ -84,7 +91,7 @@ class VerifierPlan:
     @property
     def steady(self) -> bool:
         """Honest, always there, and a look behind at most."""
-        return not self.corrupt and not self.away and not self.cut and self.lag <= 1
+        return not (self.corrupt or self.away or self.cut or self.vanishes) and self.lag <= 1
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,8 @@ class OperatorPlan:
     drops: tuple[Drop, ...] = ()
     hold: int = 0
     """Ticks for which it keeps back what a mirror hands on."""
+    scatters: bool = False
+    """Whether it keeps each message back for another time, up to `hold`: so order is its own."""
     delay: int = 0
     """Ticks by which it delays messages, at most."""
     shuffles: bool = False
@@ -152,6 +161,10 @@ class Plan:
     decisions: list[tuple[int, str, str]] = field(default_factory=list)
     limits: list[tuple[int, int]] = field(default_factory=list)
     strikes: list[int] = field(default_factory=list)
+    foreign: list[int] = field(default_factory=list)
+    """Epochs of which the chain makes another root final: k verifiers are corrupt."""
+    exits: list[tuple[int, str]] = field(default_factory=list)
+    """Ticks at which a verifier is no longer admitted."""
     stalls: list[tuple[int, int]] = field(default_factory=list)
     """Ticks (from, to) in which the chain makes nothing final."""
     runs: int = 1

@@ -26,19 +26,23 @@ class Verifier:
         self.plan = plan
         self.name = plan.name
         self.lag = plan.lag
-        self.away = plan.away + tuple((start, end) for start, end, dark in world.plan.operator.stops if dark)
+        self.absent = plan.away
+        self.dark = tuple((start, end) for start, end, dark in world.plan.operator.stops if dark)
+        self.away = self.absent + self.dark
         self.halted = False
         self.held: set[str] = set()
         self.shown: set[tuple[str, int]] = set()
         self.reads: dict[str, tuple[int, list[int]]] = {}
         self.unserved: set[tuple[str, int]] = set()
         self.sealed: dict[str, str] = {}
+        self.bound: dict[str, list[tuple[int, str]]] = {}
+        """Its anchors by run: from which round on."""
         self.said: dict[str, set[int]] = {}
         self.lapsed: set[tuple[Awaited, int]] = set()
 
     def up(self, tick: int) -> bool:
         """Whether it is there."""
-        return not self.plan.away or not any(start <= tick < end for start, end in self.plan.away)
+        return not self.absent or not any(start <= tick < end for start, end in self.absent)
 
     def is_cut(self, tick: int) -> bool:
         """Whether it reaches no mirror."""
@@ -108,10 +112,24 @@ class Verifier:
     def send_secret(self, run: str, number: int) -> None:
         """One secret for all draws of the round."""
         self.say(facts.Secret(run, number, self.name, self.secret(run, number)))
+        if self.plan.vanishes == number:
+            gone = 1 + self.world.plan.roll(6 * self.world.plan.period, "vanishes", self.name)
+            self.absent += ((self.world.tick + 1, self.world.tick + 1 + gone),)
+            self.away = self.absent + self.dark
 
     def secret(self, run: str, number: int) -> str:
-        """The secret of a round."""
-        return f"{anchor_text(run, self.name)}#{number - 1}"
+        """The secret of a round, under the newest anchor that counts in it."""
+        start, anchor = max(entry for entry in self.bound[run] if entry[0] <= number)
+        return f"{anchor}#{number - start}"
+
+    def bind(self, anchored: facts.Anchored) -> None:
+        """The log has an anchor of its: it counts from the next round but one."""
+        number = max((r for run, r in self.world.rounds if run == anchored.run), default=-1)
+        self.bound.setdefault(anchored.run, []).append((number + 2, anchored.anchor))
+
+    def anchor_anew(self, run: str) -> None:
+        """New secrets."""
+        self.say(facts.Anchored(run, self.name, anchor_text(run, self.name, 1), 40, "exact"))
 
     def must_read(self, proof: str, segments: tuple[int, ...]) -> None:
         """These have to be read, within a period of now."""

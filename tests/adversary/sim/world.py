@@ -80,7 +80,7 @@ class World:
         """Play until everything has ended, or nothing more happens."""
         self.tick = 1 + self.plan.finality
         self._begin()
-        self.operator.flush()
+        self.watch()
         quiet = QUIET * self.plan.period
         while not self._is_over() and self.tick < self.busy + quiet:
             self.tick += 1
@@ -90,9 +90,10 @@ class World:
         return self._finished()
 
     def _is_over(self) -> bool:
+        if not self._has_ended():
+            return False
         waits = self.chain.waiting or self.network.floating or self.operator.inbox
-        found = all(deviation.found for deviation in self.history.deviations)
-        return self._has_ended() and found and not waits
+        return not waits and all(deviation.found for deviation in self.history.deviations)
 
     def _has_ended(self) -> bool:
         return len(self.over) == self.plan.runs and len(self.epochs.ended) == self.state.epoch
@@ -123,6 +124,8 @@ class World:
             self.at(noise.tick, Noise(self).say, noise.kind)
         for sequence, (tick, key, value) in enumerate(plan.decisions, 1):
             self.chain.say(facts.Decided(sequence, key, value), tick)
+        for tick, name in plan.exits:
+            self.at(tick, self.epochs.leave, name)
         for tick, total in plan.limits:
             self.at(tick, self.epochs.set_limit, total)
         if plan.operator.fork:
@@ -148,6 +151,8 @@ class World:
         self.history.ticks.append(self.tick)
         if type(entry) is facts.Committed:
             self.commitments.setdefault((entry.run, entry.round), {})[entry.proof] = entry.node
+        elif type(entry) is facts.Anchored and entry.verifier in self.verifiers:
+            self.verifiers[entry.verifier].bind(entry)
         again = type(entry) is EpochClosed and entry.epoch in self.epochs.closings
         if type(entry) is not facts.Block and not again:
             self.busy = self.tick

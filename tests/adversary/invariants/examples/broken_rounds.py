@@ -61,6 +61,15 @@ def _opens_too_early(h: History) -> None:
     move(h, at(h, RoundOpened, round=2), at(h, RoundMerged, round=1))
 
 
+def _audited_less_with_a_stake(history: History) -> None:
+    """The cheat has stake enough for another round, and is audited at a lower rate in it."""
+    for index, block in enumerate(history.entries):
+        if isinstance(block, Block):
+            rich = [replace(e, stake=100) if isinstance(e, NodeStake) else e for e in block.events]
+            change(history, index, events=tuple(rich))
+    listed(history, 2, B, rate=50_000, staked=True)
+
+
 def _awaits_a_third(h: History) -> None:
     """A third node is listed and awaited, and the round closes without it."""
     insert(h, at(h, RoundOpened, round=2), Enrolled("run", "0xc", "pay-c", 1, "cpu"))
@@ -114,9 +123,13 @@ ROUNDS = (
     Case(causes_rounds.nodes_are_enrolled, honest, _twice_listed),
     Case(causes_rounds.awaited_unless_lapsed, honest, lambda h: listed(h, 2, B, awaited=False)),
     Case(causes_rounds.awaited_unless_lapsed, away, lambda h: listed(h, 3, B, awaited=True)),
-    Case(causes_rounds.full_audits_after_a_void, cheat, lambda h: listed(h, 2, B, rate=50_000)),
+    Case(
+        causes_rounds.full_audits_after_a_void,
+        cheat,
+        _audited_less_with_a_stake,
+    ),
     Case(causes_rounds.stake_counts_once, cheat, lambda h: listed(h, 2, B, staked=True)),
-    Case(causes_rounds.stake_counts_once, honest, lambda h: change_event(h, NodeStake, stake=9)),
+    Case(causes_rounds.stake_counts_once, honest, lambda h: change_event(h, NodeStake, stake=0)),
     Case(causes_rounds.closing_follows, honest, lambda h: change(h, at(h, RoundClosed), proofs=(B1, A1))),
     Case(causes_rounds.closing_follows, honest, _awaits_a_third),
     Case(causes_rounds.beacon_time_follows, honest, lambda h: change(h, at(h, RoundClosed), beacon_time=1119)),
