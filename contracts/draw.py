@@ -71,8 +71,12 @@ def boundaries_to_open(segments: Sequence[int], last: int) -> tuple[int, ...]:
 
 def seed_origin(manifest: RunManifest) -> bytes:
     """32 bytes that tell a run's data from any other's: all of the manifest that a repetition would keep (ADR 2)."""
-    model, creator = manifest.model, bytes.fromhex(manifest.creator[2:])
-    return keccak256(b"commonweight run" + model + creator + manifest.nonce.to_bytes(32) + manifest.genesis)
+    return run_origin(manifest.model, manifest.creator, manifest.nonce, manifest.genesis)
+
+
+def run_origin(model: bytes, creator: str, nonce: int, genesis: bytes) -> bytes:
+    """As `seed_origin`, from model and genesis (32 bytes each), the creator's address and its nonce."""
+    return keccak256(b"commonweight run" + model + bytes.fromhex(creator[2:]) + nonce.to_bytes(32) + genesis)
 
 
 def data_seed(origin: bytes, round_number: int, theta: bytes) -> bytes:

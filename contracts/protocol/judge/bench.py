@@ -17,8 +17,8 @@ from contracts.protocol.judge.state import ProofState, RoundState, SegmentState,
 def take_words(state: State, fact: Words) -> None:
     """A word for each segment that its author had to read; `unserved` may be replaced once, the others never (J10).
 
-    Another class of word on the same segment is evidence against its author, but for `unserved`: whoever enters messages
-    may enter the replaced word after the one that replaced it. Raises Refused.
+    Another class of word on the same segment is evidence against its author. `unserved` is not: whoever enters
+    messages may enter the replaced word after the one that replaced it. Raises Refused.
     """
     proof = proof_of(state, fact.proof)
     if proof.stage in (Stage.COMMITTED, Stage.OUT):

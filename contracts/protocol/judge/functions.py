@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from contracts.protocol.judge.entries import Line
+from contracts.protocol.judge.facts import RunCreated
 
 
 class Functions(Protocol):
     """Pure functions of their arguments."""
 
-    def data_seed(self, run: str, round_number: int, theta: str) -> str:
+    def data_seed(self, created: RunCreated, round_number: int, theta: str) -> str:
         """Seed of a round's batches."""
 
     def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
@@ -41,6 +42,9 @@ class Functions(Protocol):
 
     def seal_trace(self, verifier: str, trace: str) -> str:
         """What a verifier's witness must be."""
+
+    def digest(self, config: str) -> str:
+        """What a commitment names a configuration by."""
 
     def rounds(self, config: str) -> int:
         """How many rounds a configuration has."""

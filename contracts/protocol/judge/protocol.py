@@ -19,6 +19,7 @@ from contracts.pledge import Pledge
 from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound, Refused
+from contracts.protocol.judge.facts import RunCreated
 from contracts.reasons import NO_SEGMENT
 from contracts.run_config import InvalidRunConfig, RunConfig
 
@@ -28,15 +29,16 @@ _NO_ROOT = "0x" + "00" * 32
 
 @dataclass(frozen=True)
 class Protocol:
-    """Functions of one deployment. `origins` gives a run's 32 bytes of contracts/draw.py:seed_origin."""
+    """Functions of one deployment: its chain, its distributor's address, and its model (32 bytes)."""
 
     chain_id: int
     distributor: str
-    origins: Mapping[str, bytes]
+    model: bytes
 
-    def data_seed(self, run: str, round_number: int, theta: str) -> str:
+    def data_seed(self, created: RunCreated, round_number: int, theta: str) -> str:
         """ADR 2."""
-        return _hexed(draw.data_seed(self.origins[run], round_number, _octets(theta)))
+        origin = draw.run_origin(self.model, created.creator, created.nonce, _octets(created.theta))
+        return _hexed(draw.data_seed(origin, round_number, _octets(theta)))
 
     def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
         """ADR 14."""
@@ -79,6 +81,10 @@ class Protocol:
     def seal_trace(self, verifier: str, trace: str) -> str:
         """A trace under its author's address, so that nobody can copy it unread."""
         return _hexed(keccak256(_WITNESS + _octets(verifier) + _octets(trace)))
+
+    def digest(self, config: str) -> str:
+        """SHA-256 of the canonical text."""
+        return _hexed(_config(config).digest())
 
     def rounds(self, config: str) -> int:
         """Rounds of the run."""

@@ -44,7 +44,7 @@ def due_opening(state: State, name: str, run: RunState) -> RoundOpened | None:
     nodes = listing(state, run, number, counted)
     if sum(node.awaited for node in nodes) < (run.created.terms.min_nodes if number == 1 else 1):
         return None
-    seed = state.functions.data_seed(name, number, run.theta)
+    seed = state.functions.data_seed(run.created, number, run.theta)
     return RoundOpened(
         name, number, run.theta, run.momentum, run.config, seed, state.block.number, state.k, tuple(heard), nodes
     )
@@ -85,7 +85,7 @@ def take_commitment(state: State, fact: Committed) -> None:
     if fact.node in current.proofs or fact.proof in state.proofs:
         raise AlreadySaid(f"{fact.node} has committed to round {fact.round}")
     functions = state.functions
-    due = (current.theta, listed.inner, current.data_seed, current.config, listed.profile)
+    due = (current.theta, listed.inner, current.data_seed, functions.digest(current.config), listed.profile)
     asked = (functions.segments(current.config), functions.tokens(current.config))
     named = (fact.theta, fact.inner, fact.data_seed, fact.config, fact.profile)
     if named != due or (fact.segments, fact.tokens) != asked:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound
+from contracts.protocol.judge.facts import RunCreated
 from tests.adversary.sim.plan import mix
 
 MILLION = 1_000_000
@@ -28,8 +29,8 @@ def _parsed(config: str) -> tuple[int, int, int, int]:
 class Cheap:
     """`Functions` for the adversary."""
 
-    def data_seed(self, run: str, round_number: int, theta: str) -> str:
-        return f"seed-{run}-{round_number}-{theta}"
+    def data_seed(self, created: RunCreated, round_number: int, theta: str) -> str:
+        return f"seed-{created.run}-{round_number}-{theta}"
 
     def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
         return mix(f"coin {beacon} {proof}") % MILLION < rate
@@ -58,6 +59,9 @@ class Cheap:
 
     def seal_trace(self, verifier: str, trace: str) -> str:
         return f"sealed {verifier} {trace}"
+
+    def digest(self, config: str) -> str:
+        return config
 
     def rounds(self, config: str) -> int:
         return _parsed(config)[0]

@@ -46,8 +46,8 @@ def mix(*parts: object) -> int:
 class Plain:
     """Functions that a reader can compute in the head: a configuration is `rounds=2`."""
 
-    def data_seed(self, run: str, round_number: int, theta: str) -> str:
-        return f"seed:{run}:{round_number}:{theta}"
+    def data_seed(self, created: facts.RunCreated, round_number: int, theta: str) -> str:
+        return f"seed:{created.run}:{round_number}:{theta}"
 
     def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
         return mix("coin", beacon, proof) % 1_000_000 < rate
@@ -76,6 +76,9 @@ class Plain:
 
     def seal_trace(self, verifier: str, trace: str) -> str:
         return f"witness:{verifier}:{trace}"
+
+    def digest(self, config: str) -> str:
+        return config
 
     def rounds(self, config: str) -> int:
         return int(config.removeprefix("rounds="))

@@ -1,0 +1,90 @@
+"""A copy of the log, read with the machine: every derived entry must be what follows, where it follows.
+
+A server follows its own log, a verifier the operator's, an audit all of one that was downloaded. What they read is the
+same, and so is what they say of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.entries import Derived
+from contracts.protocol.judge.errors import Differs, Refused
+from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.machine import apply, due
+from contracts.protocol.judge.reading import proof_of
+from contracts.protocol.judge.state import State
+from contracts.protocol.log.leaf import Entry, read
+from contracts.signing import Domain
+
+
+@dataclass
+class Follower:
+    """The machine at the end of the entries that were read. `checked`: whether signatures are recovered again, which
+    who reads its own log leaves out."""
+
+    functions: Functions
+    domain: Domain
+    checked: bool = True
+    state: State = field(init=False)
+    due: deque[Derived] = field(init=False, default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.state = State(self.functions)
+
+    @property
+    def size(self) -> int:
+        """Entries that were read."""
+        return self.state.size - len(self.due)
+
+    def take(self, text: str) -> Entry:
+        """Read the next leaf. Raises Differs, with its index."""
+        index = self.size
+        try:
+            entry = self.understand(text)
+        except CommonweightError as error:
+            raise Differs(index, f"cannot be read: {error.detail}") from error
+        if isinstance(entry, Derived):
+            self._compare(index, entry)
+        else:
+            self._enter(index, entry)
+        return entry
+
+    def understand(self, text: str) -> Entry:
+        """The entry of a leaf, before it is entered. Raises InvalidLeaf, Refused, and what signatures raise."""
+        return read(text, self.domain, self._author, self.checked)
+
+    def finish(self) -> None:
+        """Raises Differs where entries are missing at the end."""
+        if self.due:
+            raise Differs(self.size, f"is missing: {type(self.due[0]).__name__}")
+
+    def _compare(self, index: int, entry: Derived) -> None:
+        if not self.due or entry != self.due[0]:
+            raise Differs(index, "is not what follows from the entries before it")
+        self.due.popleft()
+
+    def _enter(self, index: int, entry: Entry) -> None:
+        if self.due:
+            raise Differs(index, f"stands where {type(self.due[0]).__name__} is due")
+        try:
+            apply(self.state, entry)  # type: ignore[arg-type]
+        except Refused as error:
+            raise Differs(index, f"cannot be entered: {error.detail}") from error
+        self.due.extend(due(self.state))
+
+    def _author(self, proof: str) -> str:
+        """The node of a proof. Raises UnknownSubject."""
+        return proof_of(self.state, proof).commitment.node
+
+
+def audit(leaves: Iterable[str], functions: Functions, domain: Domain) -> State:
+    """Read a whole log, believing nothing of it. Raises Differs."""
+    follower = Follower(functions, domain)
+    for text in leaves:
+        follower.take(text)
+    follower.finish()
+    return follower.state
