@@ -55,7 +55,7 @@ class Follower:
 
     def understand(self, text: str) -> Entry:
         """The entry of a leaf, before it is entered. Raises InvalidLeaf, Refused, and what signatures raise."""
-        return read(text, self.domain, self._author, self.checked)
+        return read(text, self.domain, self.author, self.checked)
 
     def finish(self) -> None:
         """Raises Differs where entries are missing at the end."""
@@ -76,7 +76,7 @@ class Follower:
             raise Differs(index, f"cannot be entered: {error.detail}") from error
         self.due.extend(due(self.state))
 
-    def _author(self, proof: str) -> str:
+    def author(self, proof: str) -> str:
         """The node of a proof. Raises UnknownSubject."""
         return proof_of(self.state, proof).commitment.node
 
