@@ -1,0 +1,86 @@
+"""What is due of a verifier and of a node follows from the log alone (J2)."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.protocol.judge import duties, facts
+from contracts.protocol.judge.duties import (
+    Combine,
+    ComeBack,
+    Commit,
+    Hold,
+    Open,
+    OpenPledge,
+    Read,
+    Reveal,
+    See,
+    SignEpoch,
+    Trace,
+)
+from tests.contracts.protocol.judge.court import Court
+
+pytestmark = pytest.mark.unit
+
+
+def of_verifier(court: Court, name: str = "v0") -> list[object]:
+    return list(duties.of_verifier(court.state, name))
+
+
+def of_node(court: Court, name: str = "n0") -> list[object]:
+    return list(duties.of_node(court.state, name))
+
+
+def test_an_honest_round_asks_for_one_thing_after_the_other() -> None:
+    """Whoever does what is due brings the run to its end."""
+    court = Court()
+    assert of_node(court) == [Commit("r", 1, "theta0", "zero")]
+    first, second = court.commit("n0"), court.commit("n1")
+    assert of_verifier(court) == [Hold(first), Hold(second)]
+    court.has(first, second)
+    assert of_verifier(court) == [See("r", 1, court.round.closed_at, court.round.beacon_time)]
+    court.seen()
+    court.block()
+    assert of_verifier(court) == [Reveal("r", 1)]
+    court.secret("v0", "1")
+    court.secret("v1", "2")
+    assert of_node(court) == [Open(first, (0, 1, 2, 3))]
+    for proof in (first, second):
+        court.open(proof)
+    assert of_verifier(court) == [Read(first, (0, 1)), Read(second, (0, 1))]
+    court.say(first, "v0")
+    court.say(first, "v1")
+    assert of_node(court) == [OpenPledge(first)]
+    court.pledge(first)
+    assert of_verifier(court) == [Trace(first), Read(second, (0, 1))]
+    court.show(first)
+    court.post(second)
+    assert of_verifier(court) == [Combine("r", 1, ("gradient of n0 in 1", "gradient of n1 in 1"))]
+    court.merge()
+    assert of_verifier(court) == [SignEpoch(1)]
+    assert of_node(court) == []
+
+
+def test_who_is_not_seated_reads_only_what_the_bench_was_called_to() -> None:
+    court = Court()
+    proof, _ = court.read()
+    assert of_verifier(court, "v2") == []
+    court.say(proof, "v0", s0="true", s1="false")
+    assert of_verifier(court, "v2") == [Read(proof, (1,))]
+
+
+def test_who_lapsed_has_to_come_back() -> None:
+    court = Court()
+    court.drawn()
+    court.lapse(facts.What.SECRET, "", "v1", by=["v0", "v2"])
+    assert of_verifier(court, "v1")[0] == ComeBack("r", court.state.runs["r"].away["v1"])
+    court = Court()
+    court.lapse(facts.What.COMMITMENT, "", "n1")
+    assert ComeBack("r", court.state.runs["r"].nodes["n1"].away or 0) in of_node(court, "n1")
+
+
+def test_nothing_is_due_of_strangers() -> None:
+    court = Court()
+    court.read()
+    assert of_verifier(court, "stranger") == []
+    assert of_node(court, "stranger") == []
