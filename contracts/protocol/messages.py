@@ -30,7 +30,8 @@ class RunTerms(Message):
 
     A period of the verifiers is `periodSeconds` long, that of an opening longer by the bytes asked for at `leastRate`
     bytes a second; a node without a heartbeat for `leaseSeconds` may lapse. `profiles` are the numerics profiles
-    under which nodes may compute.
+    under which nodes may compute; `momentum` and `inner` the digests of the outer momentum and of a joiner's optimizer
+    state at the start, all zeros: a verifier that anchors has computed them itself.
     """
 
     model: Bytes32
@@ -54,12 +55,17 @@ class RunTerms(Message):
     leaseSeconds: Uint32
     leastRate: Uint64
     profiles: Bytes32List
+    momentum: Bytes32
+    inner: Bytes32
     nonce: Uint256
 
 
 @dataclass(frozen=True)
 class Enrolment(Message):
-    """A node joins from a round on, names its numerics profile and the address that its share is paid to."""
+    """A node joins from a round on, names its numerics profile and the address that its share is paid to.
+
+    Of enrolments and leaves of a node the one with the highest `nonce` counts, whatever the order in the log.
+    """
 
     run: Bytes32
     node: Address
@@ -92,13 +98,15 @@ class Return(Message):
 class VerifierAnchor(Message):
     """A verifier binds itself to one secret a round, to a profile, and to the Ed25519 key of its cosignatures.
 
-    `anchor` is the Merkle root over `length` secrets, the first for the first round in which it counts.
+    `anchor` is the Merkle root over `length` secrets, the first of them for `firstRound`: two rounds after the open one
+    at the earliest, and later than that of the verifier's last anchor.
     """
 
     run: Bytes32
     verifier: Address
     anchor: Bytes32
     length: Uint32
+    firstRound: Uint64
     profile: Bytes32
     logKey: Bytes32
 

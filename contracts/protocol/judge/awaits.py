@@ -19,7 +19,7 @@ def end(state: State, scope: Scope, awaited: Awaited) -> None:
     """It came, or is no longer needed: a lapse that is on its way has no effect."""
     known = scope.awaits.pop(awaited, None)
     if known is not None:
-        scope.past.add((awaited, known.since))
+        scope.past[awaited, known.since] = known.words
         del state.open[awaited]
 
 
@@ -36,14 +36,23 @@ def take_lapse(state: State, fact: Lapse) -> None:
         raise NotSeated(f"{fact.verifier} is no verifier of round {current.number}")
     known = scope.awaits.get(fact.awaited)
     if known is None or known.since != fact.since:
-        if (fact.awaited, fact.since) not in scope.past:
-            raise NotAwaited(f"nothing like it is awaited since entry {fact.since}")
+        _note_late(scope, fact)
         return
     if fact.verifier in known.words:
         raise AlreadySaid(f"{fact.verifier} has said so")
     known.words.add(fact.verifier)
     if len(known.words) >= current.k:
         _touch(state, scope, current)
+
+
+def _note_late(scope: Scope, fact: Lapse) -> None:
+    """It came meanwhile, or lapsed: entered once, without effect."""
+    said = scope.past.get((fact.awaited, fact.since))
+    if said is None:
+        raise NotAwaited(f"nothing like it is awaited since entry {fact.since}")
+    if fact.verifier in said:
+        raise AlreadySaid(f"{fact.verifier} has said so")
+    said.add(fact.verifier)
 
 
 def scope_of(state: State, awaited: Awaited) -> tuple[Scope, RoundState]:

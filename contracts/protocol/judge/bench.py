@@ -10,7 +10,8 @@ from contracts.protocol.judge import awaits
 from contracts.protocol.judge.entries import BenchCalled, Fault, Overruled, SecondLook, SegmentDecided, VerifierFault
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import FALSE_REASONS, Reason, SegmentWord, What, Word, Words
-from contracts.protocol.judge.reading import about, await_words, owed, proof_of
+from contracts.protocol.judge.held import proof_of
+from contracts.protocol.judge.reading import about, await_words, drawn_by, owed
 from contracts.protocol.judge.state import ProofState, RoundState, SegmentState, Stage, State
 
 
@@ -32,10 +33,12 @@ def take_words(state: State, fact: Words) -> None:
     sealed = any(said.segment == drawn and said.word is not Word.UNSERVED for said in fact.words)
     if exact and sealed and not fact.witness and fact.verifier not in proof.witnesses:
         raise NotBound("words on the common segment come with a witness of its trace")
-    if all(_is_known(proof.segments[said.segment], fact.verifier, said) for said in fact.words):
+    if all((fact.verifier, said.word) in proof.segments[said.segment].heard for said in fact.words):
         raise AlreadySaid(f"{fact.verifier} has said so")
-    if exact and sealed and fact.witness:
-        proof.witnesses.setdefault(fact.verifier, fact.witness)
+    if exact and sealed and fact.witness and fact.verifier not in proof.witnesses:
+        proof.witnesses[fact.verifier] = fact.witness
+        if proof.stage not in (Stage.READING, Stage.SPOKEN):
+            awaits.begin(state, proof, about(proof, What.TRACE, fact.verifier))
     for said in fact.words:
         _hear(proof, fact.verifier, said)
     _end_if_said(state, proof, fact.verifier)
@@ -60,13 +63,9 @@ def _check_asked(proof: ProofState, verifier: str, said: SegmentWord) -> None:
         raise NotSeated(f"{verifier} need not read segment {said.segment}")
 
 
-def _is_known(segment: SegmentState, verifier: str, said: SegmentWord) -> bool:
-    known = segment.words.get(verifier)
-    return known is not None and known.word is said.word
-
-
 def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
     segment = proof.segments[said.segment]
+    segment.heard.add((verifier, said.word))
     known = segment.words.get(verifier)
     if known is not None and said.word in (known.word, Word.UNSERVED):
         return
@@ -84,13 +83,18 @@ def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
 
 
 def _end_if_said(state: State, proof: ProofState, verifier: str) -> None:
-    """Who said all that it owes is not awaited any more."""
-    if not owed(proof, verifier):
-        awaits.end(state, proof, about(proof, What.WORDS, verifier))
+    """Who said all that it owes is not awaited any more; a second period is for what was drawn, and nothing else."""
+    awaited = about(proof, What.WORDS, verifier)
+    known, due = proof.awaits.get(awaited), owed(proof, verifier)
+    if known is None or (known.period == 1 and due) or drawn_by(proof, verifier) & set(due):
+        return
+    awaits.end(state, proof, awaited)
+    await_words(state, proof, verifier)
 
 
 def due_decision(proof: ProofState, k: int) -> SegmentDecided | SecondLook | None:
-    """k equal words decide a questioned segment; `false` and `unserved` count together only after a second look."""
+    """k equal words decide a questioned segment; `false` and `unserved` count together only after a second look, and
+    an `unserved` that may be replaced has one when everybody else is heard."""
     for number, segment in sorted(proof.segments.items()):
         if not segment.questioned or segment.true is not None:
             continue
@@ -110,11 +114,12 @@ def _decide(proof: ProofState, number: int, segment: SegmentState, k: int) -> Se
     if len(segment.sayers(Word.DRIFT)) >= k:
         return SegmentDecided(name, number, False, Reason.DRIFT)
     together = frozenset(false | unserved)
-    if len(together) < k or about(proof, What.SECOND_LOOK, str(number)) in proof.awaits:
+    if about(proof, What.SECOND_LOOK, str(number)) in proof.awaits:
         return None
     if len(together & segment.looked) >= k:
         return SegmentDecided(name, number, False, Reason.UNSERVED)
-    return SecondLook(name, number)
+    left = bool(unserved - segment.looked) and bool(segment.called) and _is_heard(proof, segment)
+    return SecondLook(name, number) if len(together) >= k or left else None
 
 
 def _reason(segment: SegmentState, false: set[str]) -> Reason:
@@ -221,15 +226,14 @@ def _wrong(proof: ProofState, k: int) -> list[tuple[str, Fault]]:
 
 
 def _overruled(proof: ProofState, k: int) -> list[str]:
-    """Who said otherwise than k equal words. A segment that is void as unserved overrules nobody: whoever had the bytes
-    said what they are."""
+    """Who said true against k that say otherwise, or the other way round; `unserved` says nothing of the work."""
     found: list[str] = []
     for segment in proof.segments.values():
-        against: list[Word] = []
+        against: tuple[Word, ...] = ()
         if segment.true is True:
-            against = [Word.FALSE, Word.DRIFT, Word.UNSERVED]
+            against = (Word.FALSE, Word.DRIFT)
         elif segment.true is False and any(len(segment.sayers(word)) >= k for word in (Word.FALSE, Word.DRIFT)):
-            against = [Word.TRUE]
+            against = (Word.TRUE,)
         found += [name for word in against for name in sorted(segment.sayers(word)) if name not in found]
     return found
 

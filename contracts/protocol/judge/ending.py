@@ -14,8 +14,9 @@ from contracts.protocol.judge.bench import is_read
 from contracts.protocol.judge.entries import Fault, FaultDerived, PanelSpoken, Posted, Undecided, Voided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import AT_FAULT, Awaited, PledgeOpened, Reason, TraceShown, What
+from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.presence import release
-from contracts.protocol.judge.reading import about, is_answered, proof_of
+from contracts.protocol.judge.reading import about, end_secrets, is_answered
 from contracts.protocol.judge.state import ProofState, RoundState, Stage, State
 
 
@@ -80,6 +81,7 @@ def on_voided(state: State, entry: Voided) -> None:
     proof = state.proofs[entry.proof]
     awaits.end_all(state, proof, keep=_second_words(proof))
     proof.stage, proof.void = Stage.VOID, (entry.reason, entry.segment)
+    end_secrets(state, state.round_of(proof))
     _set_back(state, proof)
     if proof.pledge is None and not proof.pledge_lapsed:
         awaits.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
@@ -142,7 +144,11 @@ def on_node_fault(state: State, entry: FaultDerived) -> None:
     proof = state.proofs[entry.proof]
     commitment = proof.commitment
     if entry.reason is Reason.CANARY and not entry.at_fault:
-        state.runs[commitment.run].nodes[commitment.node].canaries.append(commitment.round)
+        run = state.runs[commitment.run]
+        recent = [
+            n for n in run.nodes[commitment.node].canaries if n > commitment.round - run.created.terms.canary_window
+        ]
+        run.nodes[commitment.node].canaries = [*recent, commitment.round]
     if entry.costs_stake:
         state.slashes[entry.proof] = (commitment.node, proof.reserved)
         proof.reserved = 0
@@ -157,6 +163,7 @@ def on_undecided(state: State, entry: Undecided) -> None:
     proof = state.proofs[entry.proof]
     awaits.end_all(state, proof, keep=_second_words(proof))
     proof.stage, proof.ended_at = Stage.UNDECIDED, state.size - 1
+    end_secrets(state, state.round_of(proof))
     _set_back(state, proof)
     release(state, proof)
     state.touch(proof)
@@ -212,6 +219,8 @@ def _second_words(proof: ProofState) -> frozenset[Awaited]:
 
 
 def _set_back(state: State, proof: ProofState) -> None:
+    """Full audits again, and no place that is kept: what was not posted delivered nothing."""
     run = state.runs[proof.commitment.run]
     member = run.nodes[proof.commitment.node]
     member.record = member.record.after(Outcome.VOIDED, AuditPolicy(run.created.terms.audit_floor))
+    member.delivered = False

@@ -7,17 +7,29 @@ closed ── k signatures, a window ──▶ final: ours, or another root, whi
 
 from __future__ import annotations
 
+from contracts.protocol.judge import awaits
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, Line, RunOver, Undecided
-from contracts.protocol.judge.errors import AlreadySaid, Refused
+from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused
 from contracts.protocol.judge.facts import Credited, Decided, EpochFinal, EpochLimit, EpochStruck
 from contracts.protocol.judge.merging import is_progressing
 from contracts.protocol.judge.presence import live_run
 from contracts.protocol.judge.state import EpochState, ProofState, RunState, Stage, State
 
+CREDITED_KINDS = (1, 3)
+"""Code and data (contracts/log_audit.py:Kind); compute is posted, capital is paid by its pool."""
+LARGEST_WEIGHT = 2**128 - 1
+MOST_CREDITED = 100
+"""Accounts with code or data in one epoch: its lines have to fit into one entry."""
+
 
 def take_credit(state: State, fact: Credited) -> None:
     """A contribution, once in a model, to a run that goes on (J16). Raises Refused."""
     run = live_run(state, fact.run)
+    if fact.kind not in CREDITED_KINDS or not 1 <= fact.weight <= LARGEST_WEIGHT:
+        raise NotBound(f"a contribution is of kind 1 or 3, with a weight between 1 and {LARGEST_WEIGHT}")
+    credited = sum(len(run.earned.get(kind, {})) for kind in CREDITED_KINDS)
+    if credited >= MOST_CREDITED and fact.account not in run.earned.get(fact.kind, {}):
+        raise OutOfTime(f"an epoch credits {MOST_CREDITED} accounts at most; the next one takes it")
     if fact.key in state.credited:
         raise AlreadySaid(f"{fact.key} is credited")
     state.functions.check_quorum(run.config, fact.signers)
@@ -73,13 +85,15 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
 
 
 def _close(state: State, name: str, run: RunState) -> EpochClosed:
-    """Also one that pays nobody, since faults are signed under its root. What ends late, after a vote made a paid
-    round the last one, has an epoch without an emission of its own."""
+    """Also one that pays nobody, since faults are signed under its root: its emission is not emitted, or who keeps
+    others from working would earn it later. What ends late, after a vote made a paid round the last one, has an
+    epoch without an emission of its own."""
     emission = run.created.terms.emission if run.round > run.paid else 0
     due = emission + run.carried
-    total = _within(state, due) if any(run.earned.values()) else 0
     number, config = state.epoch + 1, run.rounds[run.round].config
-    lines = state.functions.lines(number, config, run.earned, total) if total else ()
+    lines = state.functions.lines(number, config, run.earned, _within(state, due))
+    due = due if lines else run.carried
+    total = _within(state, due) if lines else 0
     first = min(run.paid + 1, run.round)
     return _entry(state, name, number, 1, (first, run.round), due, total, lines)
 
@@ -147,8 +161,8 @@ def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
         return None
     if closed.attempt > 1:
         return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, 0, ())
-    total = _within(state, closed.due) if any(epoch.earned.values()) else 0
-    lines = state.functions.lines(number, epoch.config, epoch.earned, total) if total else ()
+    lines = state.functions.lines(number, epoch.config, epoch.earned, _within(state, closed.due))
+    total = _within(state, closed.due) if lines else 0
     return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, total, lines)
 
 
@@ -184,16 +198,16 @@ def on_ended(state: State, entry: EpochEnded) -> None:
     for proof in _proofs(state, epoch.closed.run):
         if proof.done and not proof.awaits and proof.ended_at < epoch.index:
             _forget(state, run, proof)
+    for number in [n for n, current in run.rounds.items() if not current.proofs and (n < run.round or run.over)]:
+        awaits.end_all(state, run.rounds[number])
+        del run.rounds[number]
 
 
 def _forget(state: State, run: RunState, proof: ProofState) -> None:
     """Messages about it are refused from now on."""
     commitment = proof.commitment
     del state.proofs[commitment.proof]
-    current = run.rounds[commitment.round]
-    del current.proofs[commitment.node]
-    if not current.proofs and commitment.round < run.round:
-        del run.rounds[commitment.round]
+    del run.rounds[commitment.round].proofs[commitment.node]
 
 
 def _proofs(state: State, run: str) -> list[ProofState]:

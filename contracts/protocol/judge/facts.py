@@ -169,6 +169,7 @@ class Rules(Fact):
 class Block(Fact):
     """A final block, with all that it and the blocks since the last entered one said. Times in Unix seconds.
 
+    Where that is too much for one entry, `more` says that the next one is of the same block.
     `parent_time` is its parent's: so that nobody who enters blocks can pass over the one that is a beacon.
     """
 
@@ -177,6 +178,7 @@ class Block(Fact):
     hash: str
     events: tuple[ChainEvent, ...] = ()
     parent_time: int = 0
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,25 +234,31 @@ class Anchored(Fact):
     anchor: str
     length: int
     profile: str
+    first: int
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolled(Fact):
-    """A node joins from round `first_round` on, computes under `profile`, and is paid at `payout`."""
+    """A node joins from round `first_round` on, computes under `profile`, and is paid at `payout`.
+
+    Of what a node says of its place, the highest `sequence` counts.
+    """
 
     run: str
     node: str
     payout: str
     first_round: int
     profile: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
 class Left(Fact):
-    """A node leaves: it is not awaited after the open round."""
+    """A node leaves: it is not awaited after the open round. `sequence` as in `Enrolled`."""
 
     run: str
     node: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)

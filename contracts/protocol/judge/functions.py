@@ -31,6 +31,9 @@ class Functions(Protocol):
     def draw(self, beacon: str, secret: str, proof: str, segments: int, samples: int) -> tuple[int, ...]:
         """A seat's segments, ascending; the common one is among them."""
 
+    def check_creator(self, creator: str) -> None:
+        """Raises Refused unless the creator may open runs in this deployment."""
+
     def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
         """Raises Refused unless `secret` is leaf `place` of `length` under `anchor`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts.protocol.judge.entries import MergeSet, RoundMerged
 from contracts.protocol.judge.errors import AlreadySaid, OutOfTime
 from contracts.protocol.judge.facts import Awaited, MergeSigned, What
-from contracts.protocol.judge.rounds import require_speaker, round_of
+from contracts.protocol.judge.held import require_speaker, round_of
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State
 
 _ENDS = frozenset({Stage.OUT, Stage.VOID, Stage.POSTED, Stage.ENDED, Stage.UNDECIDED})
@@ -17,7 +17,7 @@ def is_progressing(proof: ProofState, current: RoundState) -> bool:
     if any(awaited in current.awaits for awaited in secrets):
         return True
     reading = (What.OPENINGS, What.SECOND_LOOK, What.PLEDGE)
-    return any(a.what in reading or (a.what is What.WORDS and known.period == 1) for a, known in proof.awaits.items())
+    return any(a.what in reading or (a.what is What.WORDS and a.party not in proof.silent) for a in proof.awaits)
 
 
 def _waits(proof: ProofState, current: RoundState) -> bool:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from contracts.audit_rate import MILLION, AuditPolicy, AuditRecord
 from contracts.protocol.judge.entries import Listed
-from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, RunEnded, UnknownSubject
+from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, RunEnded, UnknownSubject
 from contracts.protocol.judge.facts import Anchored, Enrolled, Left, Returned, RunCreated
+from contracts.protocol.judge.reading import come_back
 from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
+from contracts.protocol.judge.terms import check_terms
+
+MOST_ANCHORS = 4
+"""Of one verifier for rounds to come."""
+MOST_STAKELESS = 1_000
+"""Nodes without a stake that one run remembers."""
 
 
 def run_of(state: State, name: str) -> RunState:
@@ -26,7 +33,9 @@ def live_run(state: State, name: str) -> RunState:
 
 
 def take_run(state: State, fact: RunCreated) -> None:
-    """A creator's nonce serves once, so that no two runs ask for one trajectory (J16). Raises AlreadySaid."""
+    """A creator's nonce serves once, so that no two runs ask for one trajectory (J16). Raises Refused."""
+    state.functions.check_creator(fact.creator)
+    check_terms(fact.terms)
     key = (fact.creator, fact.nonce)
     if fact.run in state.runs or key in state.nonces:
         raise AlreadySaid(f"{fact.creator} has created a run with nonce {fact.nonce}")
@@ -35,42 +44,82 @@ def take_run(state: State, fact: RunCreated) -> None:
 
 
 def take_anchor(state: State, fact: Anchored) -> None:
-    """A new anchor counts from the next round but one; a first one, before any round, from the first (J6)."""
+    """An anchor names its first round, which is the next but one at the earliest, or between rounds the next (J6).
+
+    An old one cannot be entered again: first rounds only rise. Raises Refused.
+    """
     run = live_run(state, fact.run)
-    known = run.anchors.setdefault(fact.verifier, [])
-    start = run.round + (2 if run.round else 1)
-    run.anchors[fact.verifier] = [*[entry for entry in known if entry[0] < start][-1:], (start, fact)]
+    verifier = state.verifiers.get(fact.verifier)
+    if verifier is None or not verifier.admitted:
+        raise NotSeated(f"{fact.verifier} is not on the chain's list")
+    known = run.anchors.get(fact.verifier, [])
+    earliest = max(run.round + (1 if run.merged == run.round else 2), known[-1].first + 1 if known else 0)
+    if fact.first < earliest or fact.length < 1:
+        raise OutOfTime(f"an anchor of {fact.verifier} counts from round {earliest} at the earliest")
+    if known and known[-1].profile != fact.profile:
+        raise NotBound(f"{fact.verifier} judges under profile {known[-1].profile} in this run")
+    ahead = [anchor for anchor in known if anchor.first > run.round]
+    if len(ahead) >= MOST_ANCHORS:
+        raise AlreadySaid(f"{fact.verifier} has {MOST_ANCHORS} anchors for rounds to come")
+    current = [anchor for anchor in known if anchor.first <= run.round][-1:]
+    run.anchors[fact.verifier] = [*current, *ahead, fact]
     state.touched_runs[fact.run] = None
 
 
 def take_enrolment(state: State, fact: Enrolled) -> None:
-    """A node joins, or joins again; under another profile its record starts anew. Raises RunEnded and NotBound."""
+    """A node joins, or joins again; under another profile its record starts anew. Raises Refused."""
     run = live_run(state, fact.run)
     if fact.profile not in run.created.terms.profiles:
         raise NotBound(f"profile {fact.profile} is not on the manifest's list")
     known = run.nodes.get(fact.node)
     if known is None:
-        run.nodes[fact.node] = NodeState(fact, len(run.nodes), run.created.inner)
+        _check_room(state, run, fact.node)
+        run.nodes[fact.node] = NodeState(fact, len(run.nodes), run.created.inner, fact.sequence)
     else:
-        known.record = known.record if known.enrolled.profile == fact.profile else AuditRecord()
-        known.enrolled, known.left, known.away = fact, False, None
+        _check_sequence(known, fact.node, fact.sequence)
+        same = known.enrolled.profile == fact.profile
+        known.record = known.record if same else AuditRecord(owed=known.record.owed)
+        known.enrolled, known.left, known.away, known.sequence = fact, False, None, fact.sequence
     state.touched_runs[fact.run] = None
 
 
 def take_leave(state: State, fact: Left) -> None:
-    """A node leaves after the open round. Raises UnknownSubject."""
-    node_of(run_of(state, fact.run), fact.node).left = True
+    """A node leaves after the open round. Raises UnknownSubject and AlreadySaid."""
+    node = node_of(run_of(state, fact.run), fact.node)
+    _check_sequence(node, fact.node, fact.sequence)
+    node.left, node.sequence = True, fact.sequence
+
+
+def _check_sequence(known: NodeState, node: str, sequence: int) -> None:
+    """Of what a node says of its place only the newest counts, in whatever order it is entered."""
+    if sequence <= known.sequence:
+        raise AlreadySaid(f"{node} has said something newer than {sequence}")
+
+
+def _check_room(state: State, run: RunState, node: str) -> None:
+    """Identities without a stake are free, so a run remembers a stated number of them."""
+    stakeless = sum(not state.stakes.get(name) for name in run.nodes)
+    if not state.stakes.get(node) and stakeless >= MOST_STAKELESS:
+        raise NotSeated(f"the run has {MOST_STAKELESS} nodes without a stake; one with a stake is taken")
 
 
 def take_return(state: State, fact: Returned) -> None:
-    """Who lapsed is back once it signed a head that holds its lapse. Raises OutOfTime."""
+    """Who lapsed is back once it signed a head that holds its lapse, and each proof awaits it once more.
+
+    Raises OutOfTime.
+    """
     run = run_of(state, fact.run)
     node = run.nodes.get(fact.party)
     since = run.away.get(fact.party, node.away if node is not None else None)
     if since is None or not since < fact.size < state.size:
         raise OutOfTime(f"{fact.party} has not lapsed, or its head does not hold the lapse")
-    if run.away.pop(fact.party, None) is None and node is not None:
+    if run.away.pop(fact.party, None) is None:
+        assert node is not None, "who lapsed is a verifier or a node"
         node.away = None
+    for current in run.rounds.values():
+        for name in current.closed:
+            if name in state.proofs:
+                come_back(state, state.proofs[name], fact.party)
     state.touched_runs[fact.run] = None
 
 
@@ -82,26 +131,30 @@ def node_of(run: RunState, name: str) -> NodeState:
     return found
 
 
-def anchor_of(run: RunState, verifier: str, number: int) -> tuple[int, Anchored] | None:
-    """The anchor that counts in a round, with its first round; None without one that still has a secret."""
-    known = [entry for entry in run.anchors.get(verifier, []) if entry[0] <= number]
-    return known[-1] if known and number - known[-1][0] < known[-1][1].length else None
+def anchor_of(run: RunState, verifier: str, number: int) -> Anchored | None:
+    """The anchor that counts in a round; None without one that still has a secret."""
+    known = [anchor for anchor in run.anchors.get(verifier, []) if anchor.first <= number]
+    return known[-1] if known and number - known[-1].first < known[-1].length else None
 
 
 def members(state: State, run: RunState, number: int) -> list[str]:
-    """Admitted, anchored, and staked, or below the least stake through a fault: these make n."""
+    """Admitted, anchored, and staked, or below the least stake through a fault: these make n.
+
+    Who let its secrets run out counts as well: else one that does not renew them would stop every run at no cost.
+    """
     return [
         name
         for name, verifier in sorted(state.verifiers.items())
         if verifier.admitted
         and (verifier.stake >= state.least_stake or verifier.slashed)
-        and anchor_of(run, name, number) is not None
+        and any(anchor.first <= number for anchor in run.anchors.get(name, []))
     ]
 
 
-def speakers(state: State, counted: list[str]) -> list[str]:
-    """The members whose words count: those with their stake."""
-    return [name for name in counted if state.verifiers[name].stake >= state.least_stake]
+def speakers(state: State, run: RunState, counted: list[str], number: int) -> list[str]:
+    """The members whose words count: those with their stake, and a secret for the round."""
+    staked = (name for name in counted if state.verifiers[name].stake >= state.least_stake)
+    return [name for name in staked if anchor_of(run, name, number) is not None]
 
 
 def judges(run: RunState, verifiers: list[str], profile: str, number: int) -> list[str]:
@@ -109,8 +162,8 @@ def judges(run: RunState, verifiers: list[str], profile: str, number: int) -> li
     pairs = run.created.terms.pairs
     if pairs is None:
         return verifiers
-    anchors = {name: anchor_of(run, name, number) for name in verifiers}
-    return [name for name, anchor in anchors.items() if anchor and (profile, anchor[1].profile) in pairs]
+    known = {name: [a.profile for a in run.anchors.get(name, []) if a.first <= number] for name in verifiers}
+    return [name for name, profiles in known.items() if profiles and (profile, profiles[-1]) in pairs]
 
 
 def free_stake(state: State, node: str) -> int:

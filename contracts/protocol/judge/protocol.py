@@ -18,7 +18,7 @@ from contracts.payout_tree import Payout, PayoutTree
 from contracts.pledge import Pledge
 from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.entries import Line
-from contracts.protocol.judge.errors import NotBound, Refused
+from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
 from contracts.protocol.judge.facts import RunCreated
 from contracts.reasons import NO_SEGMENT
 from contracts.run_config import InvalidRunConfig, RunConfig
@@ -29,11 +29,12 @@ _NO_ROOT = "0x" + "00" * 32
 
 @dataclass(frozen=True)
 class Protocol:
-    """Functions of one deployment: its chain, its distributor's address, and its model (32 bytes)."""
+    """Functions of one deployment: its chain, its distributor's address, its model (32 bytes), the model's creator."""
 
     chain_id: int
     distributor: str
     model: bytes
+    creator: str
 
     def data_seed(self, created: RunCreated, round_number: int, theta: str) -> str:
         """ADR 2."""
@@ -55,6 +56,11 @@ class Protocol:
     def draw(self, beacon: str, secret: str, proof: str, segments: int, samples: int) -> tuple[int, ...]:
         """A seat's segments."""
         return draw.draw_segments(_octets(beacon), _octets(secret), _octets(proof), segments, samples)
+
+    def check_creator(self, creator: str) -> None:
+        """Raises NotSeated."""
+        if creator != self.creator:
+            raise NotSeated(f"{creator} is not the model's creator")
 
     def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
         """The secret is a leaf of the anchor's tree. Raises NotBound."""
@@ -113,11 +119,14 @@ class Protocol:
             raise NotBound(error.detail) from error
 
     def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
-        """Largest remainder within the weights of the kinds (contracts/log_audit.py)."""
-        if not total or not any(contributed.values()):
+        """Largest remainder within the weights of the kinds (contracts/log_audit.py); a kind without a share, or of
+        which nothing was contributed, leaves its part to the others."""
+        shares = kind_weights(_config(config))
+        given = {Kind(kind): _by_account(weights) for kind, weights in contributed.items() if any(weights.values())}
+        shared = {kind: weights for kind, weights in given.items() if shares.get(kind, 0)}
+        if not total or not shared:
             return ()
-        given = {Kind(kind): _by_account(weights) for kind, weights in contributed.items()}
-        paid = epoch_payouts(given, kind_weights(_config(config)), total, self.chain_id, self.distributor, epoch)
+        paid = epoch_payouts(shared, shares, total, self.chain_id, self.distributor, epoch)
         return tuple(Line(payout.account, payout.kind, payout.amount) for payout in paid)
 
     def root(self, epoch: int, lines: Sequence[Line]) -> str:

@@ -8,19 +8,10 @@ from __future__ import annotations
 
 from contracts.protocol.judge import awaits
 from contracts.protocol.judge.entries import Drawn, Fault, OpeningsClosed, PanelDrawn, SeatsFilled
-from contracts.protocol.judge.errors import AlreadySaid, NotSeated, OutOfTime, UnknownSubject
+from contracts.protocol.judge.errors import AlreadySaid, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import Awaited, Opened, Reason, Secret, What
-from contracts.protocol.judge.presence import anchor_of
-from contracts.protocol.judge.rounds import require_speaker, round_of
+from contracts.protocol.judge.held import proof_of, require_speaker, round_of
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Seat, SegmentState, Stage, State
-
-
-def proof_of(state: State, name: str) -> ProofState:
-    """A proof that is held. Raises UnknownSubject."""
-    found = state.proofs.get(name)
-    if found is None:
-        raise UnknownSubject(f"no proof {name}")
-    return found
 
 
 def about(proof: ProofState, what: What, party: str) -> Awaited:
@@ -65,14 +56,11 @@ def take_secret(state: State, fact: Secret) -> None:
         raise OutOfTime(f"the panels of round {fact.round} are not drawn")
     if fact.verifier in current.secrets:
         raise AlreadySaid(f"{fact.verifier} has shown its secret")
-    seated = [p for p in _proofs(state, current) if fact.verifier in p.seats]
+    seated = [p for p in held_proofs(state, current) if fact.verifier in p.seats]
     if not seated:
         raise NotSeated(f"{fact.verifier} has no seat in round {fact.round}")
-    bound = anchor_of(state.runs[fact.run], fact.verifier, fact.round)
-    if bound is None:
-        raise NotSeated(f"{fact.verifier} has no anchor for round {fact.round}")
-    start, anchored = bound
-    state.functions.check_secret(anchored.anchor, anchored.length, fact.round - start, fact.secret, fact.path)
+    bound = current.anchors[fact.verifier]
+    state.functions.check_secret(bound.anchor, bound.length, fact.round - bound.first, fact.secret, fact.path)
     current.secrets[fact.verifier] = fact.secret
     awaits.end(state, current, Awaited(What.SECRET, fact.run, fact.round, "", fact.verifier))
     for proof in seated:
@@ -82,7 +70,7 @@ def take_secret(state: State, fact: Secret) -> None:
 def lapse_secret(state: State, current: RoundState, verifier: str) -> None:
     """The verifier gives up every seat on which it has not drawn, and sits in no later round until it returns."""
     state.runs[current.run].away[verifier] = state.size - 1
-    for proof in _proofs(state, current):
+    for proof in held_proofs(state, current):
         seat = proof.seats.get(verifier)
         if seat is not None and seat.segments is None:
             seat.given_up = True
@@ -164,6 +152,8 @@ def on_openings_closed(state: State, entry: OpeningsClosed) -> None:
     proof = state.proofs[entry.proof]
     proof.seats[entry.verifier].ready = True
     awaits.end(state, proof, about(proof, What.OPENINGS, entry.verifier))
+    if entry.verifier in proof.silent:
+        question(proof, entry.verifier)
     await_words(state, proof, entry.verifier)
     state.touch(proof)
 
@@ -191,7 +181,8 @@ def owed(proof: ProofState, verifier: str) -> list[int]:
 
 def await_words(state: State, proof: ProofState, verifier: str) -> None:
     """Await what a verifier owes from now on; who fell silent on this proof is not waited for again."""
-    if owed(proof, verifier) and verifier not in proof.silent:
+    known = proof.awaits.get(about(proof, What.WORDS, verifier))
+    if owed(proof, verifier) and verifier not in proof.silent and (known is None or known.period == 1):
         awaits.begin(state, proof, about(proof, What.WORDS, verifier))
 
 
@@ -199,20 +190,46 @@ def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> 
     """A first lapse gives the seat up and puts what it drew before the full bench; a second one costs stake (J12)."""
     current = state.round_of(proof)
     state.runs[current.run].away[verifier] = state.size - 1
+    proof.silent.add(verifier)
+    question(proof, verifier)
+    drawn = drawn_by(proof, verifier) & set(owed(proof, verifier))
     if period == 2:
-        if verifier not in current.silent:
+        if drawn and verifier not in current.silent:
             current.silent.add(verifier)
             proof.found.append((verifier, Fault.FELL_SILENT))
-        state.touch(proof)
-        return
-    proof.silent.add(verifier)
-    seat = proof.seats.get(verifier)
-    mine = [n for n in owed(proof, verifier) if seat is not None and n in (seat.segments or ())]
-    for number in mine:
-        proof.segments[number].questioned = True
-    if mine:
+    elif drawn:
         awaits.begin(state, proof, about(proof, What.WORDS, verifier), 2)
     state.touch(proof)
+
+
+def question(proof: ProofState, verifier: str) -> None:
+    """What a silent one drew and said nothing about goes to the bench."""
+    for number in drawn_by(proof, verifier) & set(owed(proof, verifier)):
+        proof.segments[number].questioned = True
+
+
+def drawn_by(proof: ProofState, verifier: str) -> set[int]:
+    """The segments of a seat."""
+    seat = proof.seats.get(verifier)
+    return set(seat.segments or ()) if seat is not None else set()
+
+
+def come_back(state: State, proof: ProofState, verifier: str) -> None:
+    """Who fell silent on a proof and returned is awaited once more, for what it owes."""
+    if verifier not in proof.silent or verifier in proof.back or proof.done:
+        return
+    proof.back.add(verifier)
+    proof.silent.discard(verifier)
+    await_words(state, proof, verifier)
+    state.touch(proof)
+
+
+def end_secrets(state: State, current: RoundState) -> None:
+    """A secret is awaited while one of its seats may still draw."""
+    reading = [proof for proof in held_proofs(state, current) if proof.stage is Stage.READING]
+    seats = {name for proof in reading for name, seat in proof.seats.items() if seat.segments is None}
+    for awaited in [a for a in current.awaits if a.what is What.SECRET and a.party not in seats]:
+        awaits.end(state, current, awaited)
 
 
 def is_answered(proof: ProofState, k: int) -> bool:
@@ -235,5 +252,6 @@ def _is_open(proof: ProofState, segments: tuple[int, ...]) -> bool:
     return all(segment in proof.opened and segment + 1 in proof.opened for segment in segments)
 
 
-def _proofs(state: State, current: RoundState) -> list[ProofState]:
+def held_proofs(state: State, current: RoundState) -> list[ProofState]:
+    """The proofs of a closing entry that are held."""
     return [state.proofs[name] for name in current.closed if name in state.proofs]

@@ -12,32 +12,19 @@ from contracts.protocol.judge import awaits
 from contracts.protocol.judge.entries import BeaconMissed, PanelDrawn, RoundClosed, RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import Awaited, Block, Committed, Has, Seen, What
-from contracts.protocol.judge.presence import free, judges, listing, members, release, reserve, speakers
+from contracts.protocol.judge.held import require_speaker, round_of
+from contracts.protocol.judge.presence import anchor_of, free, judges, listing, members, release, reserve, speakers
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, RunState, Stage, State
-
-
-def round_of(state: State, run: str, number: int) -> RoundState:
-    """A round that is held. Raises UnknownSubject."""
-    found = state.runs[run].rounds.get(number) if run in state.runs else None
-    if found is None:
-        raise UnknownSubject(f"no round {number} of {run}")
-    return found
-
-
-def require_speaker(current: RoundState, verifier: str) -> None:
-    """Raises NotSeated unless the verifier's words count in the round."""
-    if verifier not in current.verifiers:
-        raise NotSeated(f"{verifier} is no verifier of round {current.number}")
 
 
 def due_opening(state: State, name: str, run: RunState) -> RoundOpened | None:
     """The next round, once the last is merged and enough verifiers and nodes are there."""
     number = run.round + 1
     idle = not run.over and run.merged == run.round and number <= state.functions.rounds(run.config)
-    if not idle or run.pending or state.block is None or not state.k:
+    if not idle or run.pending or state.block is None or state.block.more or not state.k:
         return None
     counted = members(state, run, number)
-    heard = speakers(state, counted)
+    heard = speakers(state, run, counted, number)
     reachable = [verifier for verifier in heard if verifier not in run.away]
     if len(counted) < 2 * state.k - 1 or len(reachable) < state.k:
         return None
@@ -63,6 +50,7 @@ def on_opened(state: State, entry: RoundOpened) -> None:
         data_seed=entry.data_seed,
         k=entry.k,
         verifiers=frozenset(entry.verifiers),
+        anchors={name: anchor for name in entry.verifiers if (anchor := anchor_of(run, name, entry.round))},
         listed=listed,
     )
     run.round = entry.round
@@ -102,12 +90,12 @@ def take_has(state: State, fact: Has) -> None:
     held = set(current.proofs.values())
     if not fact.proofs or not held.issuperset(fact.proofs):
         raise UnknownSubject("it names a proof that is not in the round")
-    if current.phase is not Phase.OPEN:
-        return
+    if all(fact.verifier in state.proofs[name].has for name in fact.proofs):
+        raise AlreadySaid(f"{fact.verifier} has said so")
     for name in fact.proofs:
         proof = state.proofs[name]
         proof.has.add(fact.verifier)
-        if len(proof.has) >= current.k:
+        if len(proof.has) >= current.k and current.phase is Phase.OPEN:
             awaited = Awaited(What.COMMITMENT, fact.run, fact.round, "", proof.commitment.node)
             awaits.end(state, current, awaited)
     state.touched_rounds[fact.run, fact.round] = None
@@ -150,17 +138,26 @@ def take_seen(state: State, fact: Seen) -> None:
         raise OutOfTime(f"round {fact.round} is open")
     if fact.index != current.closed_at:
         raise NotBound(f"round {fact.round} was closed by entry {current.closed_at}")
-    if current.phase is not Phase.CLOSED or current.missed:
-        return
-    if fact.verifier in current.seen:
+    if fact.verifier in current.seen or fact.verifier in current.seen_late:
         raise AlreadySaid(f"{fact.verifier} has said so")
-    current.seen[fact.verifier] = fact.root
+    if current.phase is not Phase.CLOSED or current.missed:
+        current.seen_late.add(fact.verifier)
+    else:
+        current.seen[fact.verifier] = fact.root
 
 
 def check_block(state: State, fact: Block) -> None:
     """Blocks come in order, and nobody passes over a beacon. Raises NotBound."""
     last = state.block
-    if last is not None and (fact.number <= last.number or fact.time < last.time):
+    if last is not None and last.more:
+        if (fact.number, fact.time, fact.hash, fact.parent_time) != (
+            last.number,
+            last.time,
+            last.hash,
+            last.parent_time,
+        ):
+            raise NotBound(f"block {last.number} has more to say")
+    elif last is not None and (fact.number <= last.number or fact.time < last.time):
         raise NotBound(f"block {fact.number} does not come after block {last.number}")
     for run in state.runs.values():
         for current in run.rounds.values():
@@ -171,7 +168,7 @@ def check_block(state: State, fact: Block) -> None:
 def due_beacon(state: State, current: RoundState) -> BeaconMissed | PanelDrawn | None:
     """What the last entered block says for a closed round, proof after proof."""
     block, run = state.block, state.runs[current.run]
-    if block is None or current.phase not in (Phase.CLOSED, Phase.READING):
+    if block is None or block.more or current.phase not in (Phase.CLOSED, Phase.READING):
         return None
     waiting = [state.proofs[name] for name in current.closed if state.proofs[name].stage is Stage.COMMITTED]
     if not waiting or block.time < current.beacon_time:
@@ -193,11 +190,12 @@ def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, 
     rate = MILLION if current.missed else current.listed[node].rate
     if not state.functions.is_audited(beacon, name, rate):
         return PanelDrawn(name, beacon, False, (), ())
-    there = sorted(v for v in current.verifiers if v not in run.away)
-    able = judges(run, there, proof.commitment.profile, current.number)
+    able = judges(run, sorted(current.verifiers), proof.commitment.profile, current.number)
     drawn = state.functions.panel_order(beacon, name, able)
-    order = tuple(sorted(drawn, key=lambda v: run.behind.get(v, 0) >= current.number))
-    return PanelDrawn(name, beacon, True, order, order[: run.created.terms.panel or len(order)])
+    order = tuple(sorted(drawn, key=lambda v: (v in run.away, run.behind.get(v, 0) >= current.number)))
+    there = tuple(name for name in order if name not in run.away)
+    panel = run.created.terms.panel
+    return PanelDrawn(name, beacon, True, order, there[: max(panel, current.k) if panel else len(there)])
 
 
 def on_missed(state: State, entry: BeaconMissed) -> None:

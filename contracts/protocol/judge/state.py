@@ -66,7 +66,8 @@ class Scope:
     """What a round or a proof awaits, and what it awaited."""
 
     awaits: dict[Awaited, Await] = field(default_factory=dict)
-    past: set[tuple[Awaited, int]] = field(default_factory=set)
+    past: dict[tuple[Awaited, int], set[str]] = field(default_factory=dict)
+    """What came or lapsed, and who said afterwards that it did not come."""
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ class NodeState:
     enrolled: Enrolled
     place: int
     inner: str
+    sequence: int
     left: bool = False
     away: int | None = None
     delivered: bool = False
@@ -104,7 +106,7 @@ class RunState:
     config: str
     theta: str
     momentum: str
-    anchors: dict[str, list[tuple[int, Anchored]]] = field(default_factory=dict)
+    anchors: dict[str, list[Anchored]] = field(default_factory=dict)
     nodes: dict[str, NodeState] = field(default_factory=dict)
     away: dict[str, int] = field(default_factory=dict)
     behind: dict[str, int] = field(default_factory=dict)
@@ -132,6 +134,8 @@ class RoundState(Scope):
     data_seed: str = ""
     k: int = 0
     verifiers: frozenset[str] = frozenset()
+    anchors: dict[str, Anchored] = field(default_factory=dict)
+    """The anchor of each verifier, as it counts in this round."""
     listed: dict[str, Listed] = field(default_factory=dict)
     reserved: dict[str, int] = field(default_factory=dict)
     """Stake (wei) that is reserved for a node that has not committed."""
@@ -143,6 +147,7 @@ class RoundState(Scope):
     beacon_time: int = 0
     missed: bool = False
     seen: dict[str, str] = field(default_factory=dict)
+    seen_late: set[str] = field(default_factory=set)
     secrets: dict[str, str] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     """Verifiers that were found to have fallen silent in this round: it costs once."""
@@ -167,6 +172,8 @@ class SegmentState:
     drawers: list[str] = field(default_factory=list)
     words: dict[str, SegmentWord] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
+    heard: set[tuple[str, Word]] = field(default_factory=set)
+    """Every class of word that anybody said, counted or not."""
     questioned: bool = False
     called: set[str] = field(default_factory=set)
     wide: bool = False
@@ -196,6 +203,8 @@ class ProofState(Scope):
     common: int = 0
     beacon: str = ""
     silent: set[str] = field(default_factory=set)
+    back: set[str] = field(default_factory=set)
+    """Who fell silent and returned: it is awaited once more."""
     witnesses: dict[str, str] = field(default_factory=dict)
     traces: dict[str, str] = field(default_factory=dict)
     pledge: PledgeOpened | None = None

@@ -22,7 +22,8 @@ LARGEST_NUMBER = 2**53 - 1
 MOST_ELEMENTS = 100_000
 DEEPEST = 500
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,77})")
-_BRACKET = re.compile(r"[\[\]{}]")
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _HINTS: dict[type, dict[str, Any]] = {}
 
@@ -46,6 +47,8 @@ def canonical(value: Any) -> str:
 
 def parse(text: str) -> Any:
     """JSON, each key once, no fractions and no numbers beyond what is written as such. Raises InvalidLeaf."""
+    if _SURROGATE.search(text):
+        raise InvalidLeaf("holds half of a surrogate pair, which has no UTF-8")
     if _depth(text) > DEEPEST:
         raise InvalidLeaf(f"is nested deeper than {DEEPEST}")
     try:
@@ -122,9 +125,11 @@ def _scalar(hint: Any, value: Any, name: str) -> Any:
 
 
 def _depth(text: str) -> int:
-    """Of brackets, those in strings counted with them: a decoder in C would follow them to the end of its stack."""
+    """Of brackets outside strings: a decoder in C would follow them to the end of its stack."""
     depth = deepest = 0
     for bracket in _BRACKET.findall(text):
+        if bracket[0] == '"':
+            continue
         depth += 1 if bracket in "[{" else -1
         deepest = max(deepest, depth)
     return deepest

@@ -14,8 +14,8 @@ from contracts.errors import CommonweightError
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.errors import Differs, Refused
 from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.machine import apply, due
-from contracts.protocol.judge.reading import proof_of
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import Entry, read
 from contracts.signing import Domain

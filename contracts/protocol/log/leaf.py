@@ -45,6 +45,7 @@ def write(entry: Rules | Block | Derived | Envelope) -> str:
     else:
         body = {"kind": slug(type(entry)), **to_wire(entry)}
     text = canonical(body)
+    parse(text)  # what nobody could read again is not written
     if len(text.encode()) > LARGEST_LEAF:
         raise InvalidLeaf(f"an entry of {len(text.encode())} bytes is larger than a leaf may be")
     return text
@@ -59,6 +60,8 @@ def read(text: str, domain: Domain, author_of: Callable[[str], str], checked: bo
     if not isinstance(body, dict) or canonical(body) != text:
         raise InvalidLeaf("is not in canonical form")
     kind = body.pop("kind", None)
+    if not isinstance(kind, str):
+        raise InvalidLeaf("an entry names its kind")
     if kind in SIGNED:
         return fact_of(read_envelope(SIGNED[kind], body), domain, author_of, checked)
     if kind in DERIVED:
@@ -86,7 +89,7 @@ def _block(body: dict[str, Any]) -> Block:
 
 
 def _event(body: Any) -> ChainEvent:
-    if not isinstance(body, dict) or body.get("event") not in EVENTS:
+    if not isinstance(body, dict) or not isinstance(body.get("event"), str) or body["event"] not in EVENTS:
         raise InvalidLeaf("an event must be of a known kind")
     inner = {name: value for name, value in body.items() if name != "event"}
     found: ChainEvent = _checked(from_object(EVENTS[body["event"]], inner), inner)

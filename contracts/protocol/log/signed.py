@@ -15,7 +15,7 @@ from contracts.errors import BadField
 from contracts.messages import Message
 from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol import messages
-from contracts.protocol.fields import from_json, to_json
+from contracts.protocol.fields import field_types, from_json, to_json
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Fact, Reason, SegmentWord, What, Word
 from contracts.protocol.log.codec import InvalidLeaf
@@ -61,7 +61,16 @@ def read_envelope(kind: type[Message], body: Mapping[str, Any]) -> Envelope:
     given = body["signatures"]
     if not isinstance(given, list) or not 1 <= len(given) <= 32:
         raise InvalidLeaf("a message has between 1 and 32 signatures")
-    return Envelope(from_json(kind, body["message"]), tuple(_octets(text) for text in given), body["beside"])
+    message = from_json(kind, body["message"])
+    _check_spelling(message, body["message"])
+    return Envelope(message, tuple(_octets(text) for text in given), body["beside"])
+
+
+def _check_spelling(message: Message, body: Any) -> None:
+    """One message has one text: lower-case hex, and addresses with their checksum (EIP-55)."""
+    addresses = [getattr(message, name) for name, kind in field_types(type(message)).items() if kind == "address"]
+    if to_json(message) != body or any(address != to_checksum_address(address) for address in addresses):
+        raise InvalidLeaf("bytes are in lower case, and addresses in their checksum form")
 
 
 def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[str], str], checked: bool = True) -> Fact:
@@ -99,10 +108,16 @@ def _author(message: Any, author_of: Callable[[str], str]) -> str | None:
     return str(message.verifier if hasattr(message, "verifier") else message.node)
 
 
+def _config_text(beside: Beside) -> str:
+    if not isinstance(beside["config"], str):
+        raise InvalidLeaf("config must be text")
+    return beside["config"]
+
+
 def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ...]) -> Fact:
-    config = RunConfig.from_json(_text(beside, "config"))
-    if config.digest() != message.config:
-        raise BadField("config is not the one of the manifest")
+    config = RunConfig.from_json(_config_text(beside))
+    if config.digest() != message.config or config.to_json() != beside["config"]:
+        raise BadField("config is not the canonical text of the manifest's")
     terms = facts.Terms(
         emission=message.emission,
         rounds_per_epoch=message.roundsPerEpoch,
@@ -120,26 +135,27 @@ def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ..
         exact=config.profile != "bounded",
         profiles=tuple(hexed(profile) for profile in message.profiles),
     )
+    start = (hexed(message.genesis), hexed(message.momentum), hexed(message.inner))
     creator = to_checksum_address(message.creator)
-    inner, momentum = _text(beside, "inner"), _text(beside, "momentum")
-    return facts.RunCreated(
-        name, creator, message.nonce, terms, config.to_json(), hexed(message.genesis), momentum, inner
-    )
+    return facts.RunCreated(name, creator, message.nonce, terms, config.to_json(), *start)
 
 
 def _anchor(message: messages.VerifierAnchor, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Anchored(hexed(message.run), signers[0], hexed(message.anchor), message.length, hexed(message.profile))
+    profile = hexed(message.profile)
+    anchor, length, first = hexed(message.anchor), message.length, message.firstRound
+    return facts.Anchored(hexed(message.run), signers[0], anchor, length, profile, first)
 
 
 def _enrolment(message: messages.Enrolment, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
     payout = to_checksum_address(message.payout)
     if int(payout, 16) == 0:
         raise BadField("payout must not be the zero address")
-    return facts.Enrolled(hexed(message.run), signers[0], payout, message.firstRound, hexed(message.profile))
+    profile = hexed(message.profile)
+    return facts.Enrolled(hexed(message.run), signers[0], payout, message.firstRound, profile, message.nonce)
 
 
 def _leave(message: messages.Leave, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Left(hexed(message.run), signers[0])
+    return facts.Left(hexed(message.run), signers[0], message.nonce)
 
 
 def _return(message: messages.Return, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
@@ -214,8 +230,9 @@ def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[str, ...]
     if message.what >= len(WHAT):
         raise BadField(f"what must be at most {len(WHAT) - 1}")
     what = WHAT[message.what]
-    if (what is What.SECOND_LOOK) != (message.segment != NO_SEGMENT):
-        raise BadField("segment is given for a second look, and for nothing else")
+    looks = what is What.SECOND_LOOK
+    if looks != (message.segment != NO_SEGMENT) or looks != (int(message.party, 16) == 0):
+        raise BadField("a second look names a segment and no party; all else names a party and no segment")
     proof = "" if message.proof == ZERO else hexed(message.proof)
     party = str(message.segment) if what is What.SECOND_LOOK else to_checksum_address(message.party)
     awaited = facts.Awaited(what, hexed(message.run), message.round, proof, party)
@@ -229,8 +246,10 @@ def _merge(message: messages.Merge, _: str, __: Beside, signers: tuple[str, ...]
 
 
 def _contribution(message: messages.Contribution, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    key = "\n".join((str(message.kind), message.source, message.subject))
+    key = "\n".join((message.source, message.subject))
     account = to_checksum_address(message.account)
+    if int(account, 16) == 0:
+        raise BadField("account must not be the zero address")
     return facts.Credited(hexed(message.run), key, message.kind, account, message.weight, signers)
 
 
@@ -241,13 +260,6 @@ def _octets(text: Any) -> bytes:
     except ValueError:
         pass
     raise InvalidLeaf("bytes are 0x-hex in lower case")
-
-
-def _text(beside: Beside, name: str) -> str:
-    value = beside[name]
-    if not isinstance(value, str):
-        raise InvalidLeaf(f"{name} must be text")
-    return value
 
 
 def _path(beside: Beside, name: str) -> list[bytes]:
@@ -277,7 +289,7 @@ _FACTS: dict[type[Message], _Builder] = {
     messages.Contribution: _contribution,
 }
 _BESIDE: dict[type[Message], tuple[str, ...]] = {
-    messages.RunTerms: ("config", "inner", "momentum"),
+    messages.RunTerms: ("config",),
     messages.Commitment: ("first_path", "last_path"),
     messages.RoundSecret: ("path",),
     messages.StateOpening: ("path",),

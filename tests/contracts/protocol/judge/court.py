@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import Derived, Line
-from contracts.protocol.judge.errors import NotBound, Refused
+from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
 from contracts.protocol.judge.facts import Awaited, Fact, SegmentWord, What, Word
 from contracts.protocol.judge.machine import VERSION, apply, due, replay
 from contracts.protocol.judge.state import ProofState, RoundState, State
@@ -63,6 +63,10 @@ class Plain:
         named = [int(part) for part in secret.rpartition(":")[2].split("+")]
         return tuple(sorted({0, *named}))
 
+    def check_creator(self, creator: str) -> None:
+        if creator != "creator":
+            raise NotSeated(f"{creator} is not the creator")
+
     def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
         if not secret.startswith(f"secret:{anchor}:{place}:"):
             raise NotBound("another secret than was anchored")
@@ -101,6 +105,8 @@ class Plain:
     def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
         weights = {(a, kind): w for kind, given in contributed.items() for a, w in given.items()}
         whole = sum(weights.values())
+        if not whole or not total:
+            return ()
         shares = {key: total * weight // whole for key, weight in sorted(weights.items())}
         first = min(shares)
         shares[first] += total - sum(shares.values())
@@ -126,9 +132,9 @@ class Court:
         self.block(*events)
         self.enter(facts.RunCreated("r", "creator", 1, replace(TERMS, **terms), config, "theta0", "momentum0", "zero"))
         for verifier in self.verifiers:
-            self.enter(facts.Anchored("r", verifier, verifier, 10, "exact"))
+            self.enter(facts.Anchored("r", verifier, verifier, 10, "exact", 1))
         for node in NODES:
-            self.enter(facts.Enrolled("r", node, f"wallet of {node}", 1, "exact"))
+            self.enter(facts.Enrolled("r", node, f"wallet of {node}", 1, "exact", 1))
 
     def enter(self, fact: Fact) -> list[Derived]:
         """Enter a fact; what follows."""

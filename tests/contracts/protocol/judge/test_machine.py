@@ -64,7 +64,7 @@ def test_an_honest_log_holds() -> None:
 def test_the_first_entry_names_the_rules() -> None:
     state = State(Plain())
     with pytest.raises(NotBound):
-        apply(state, facts.Left("r", "n"))
+        apply(state, facts.Left("r", "n", 1))
     with pytest.raises(NotBound):
         apply(state, facts.Rules("0.1.0"))
     assert state.size == 0

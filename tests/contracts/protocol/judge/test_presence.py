@@ -16,8 +16,8 @@ def second_run(court: Court, **nodes: int) -> RoundOpened:
     """A second run of the same nodes, and its opening."""
     court.enter(facts.RunCreated("s", "creator", 2, TERMS, "rounds=1", "t", "m", "zero"))
     for verifier in court.verifiers:
-        court.enter(facts.Anchored("s", verifier, verifier, 10, "exact"))
-    found = [d for node in NODES for d in court.enter(facts.Enrolled("s", node, f"wallet of {node}", 1, "exact"))]
+        court.enter(facts.Anchored("s", verifier, verifier, 10, "exact", 1))
+    found = [d for node in NODES for d in court.enter(facts.Enrolled("s", node, f"wallet of {node}", 1, "exact", 1))]
     opened = found[-1]
     assert isinstance(opened, RoundOpened)
     return opened
@@ -66,7 +66,7 @@ def test_the_manifest_bounds_who_takes_part_and_stake_decides() -> None:
     """F6: a crowd of identities without stake takes nobody's place."""
     court = Court("rounds=2", max_nodes=2)
     for number in range(20):
-        court.enter(facts.Enrolled("r", f"a{number}", "wallet", 1, "exact"))
+        court.enter(facts.Enrolled("r", f"a{number}", "wallet", 1, "exact", 1))
     for proof in court.read():
         court.post(proof)
     opened = court.merge()[-1]
@@ -77,13 +77,13 @@ def test_the_manifest_bounds_who_takes_part_and_stake_decides() -> None:
 def test_a_profile_that_the_manifest_does_not_name_is_refused() -> None:
     court = Court()
     with pytest.raises(NotBound):
-        court.enter(facts.Enrolled("r", "n5", "wallet", 1, "other"))
+        court.enter(facts.Enrolled("r", "n5", "wallet", 1, "other", 1))
 
 
 def test_a_new_anchor_counts_from_the_next_round_but_one() -> None:
     """Nobody chooses secrets for a round whose panels are near."""
     court = Court("rounds=3")
-    court.enter(facts.Anchored("r", "v0", "other", 10, "exact"))
+    court.enter(facts.Anchored("r", "v0", "other", 10, "exact", 3))
     for proof in court.read():
         court.post(proof)
     court.merge()
@@ -94,7 +94,7 @@ def test_a_new_anchor_counts_from_the_next_round_but_one() -> None:
 
 def test_who_left_is_not_listed_again() -> None:
     court = Court("rounds=2")
-    court.enter(facts.Left("r", "n1"))
+    court.enter(facts.Left("r", "n1", 2))
     for proof in court.read():
         court.post(proof)
     opened = court.merge()[-1]

@@ -34,7 +34,6 @@ from contracts.signing import Domain, digest, sign
 
 DOMAIN = Domain(31337, "0x" + "ab" * 20)
 MODEL, PROFILE = b"\5" * 32, b"\6" * 32
-LENGTH = 4096
 
 
 def hashed(*parts: object) -> bytes:
@@ -56,8 +55,10 @@ def hexed(data: bytes) -> str:
 class SignedRun:
     """One run of honest nodes and verifiers."""
 
-    def __init__(self, nodes: int = 2, verifiers: int = 3, k: int = 2, rounds: int = 1, **terms: Any) -> None:
-        self.functions = Protocol(DOMAIN.chain_id, "0x" + "cd" * 20, MODEL)
+    def __init__(
+        self, nodes: int = 2, verifiers: int = 3, k: int = 2, rounds: int = 1, length: int = 64, **terms: Any
+    ) -> None:
+        self.functions, self.length = self.protocol(), length
         self.follower = Follower(self.functions, DOMAIN, checked=False)
         self.leaves: list[str] = []
         self.creator = key("creator")
@@ -70,6 +71,11 @@ class SignedRun:
         events += [facts.VerifierStands(v.address, True, 10) for v in self.verifiers]
         self.block(*events)
         self._create(terms)
+
+    @staticmethod
+    def protocol() -> Protocol:
+        """The functions of its deployment."""
+        return Protocol(DOMAIN.chain_id, "0x" + "cd" * 20, MODEL, key("creator").address)
 
     @property
     def state(self) -> State:
@@ -273,15 +279,18 @@ class SignedRun:
             leaseSeconds=20,
             leastRate=10**6,
             profiles=(PROFILE,),
+            momentum=b"\1" * 32,
+            inner=b"\0" * 32,
             nonce=1,
         )
         terms = replace(terms, **changes)
         self.run = digest(terms, DOMAIN)
-        beside = {"config": self.config.to_json(), "inner": hexed(b"\0" * 32), "momentum": hexed(b"\1" * 32)}
-        self.send(terms, self.creator, **beside)
+        self.send(terms, self.creator, config=self.config.to_json())
         for verifier in self.verifiers:
             anchor = KECCAK_TREE.root(self.secrets[verifier.address])
-            self.send(messages.VerifierAnchor(self.run, verifier.address, anchor, LENGTH, PROFILE, MODEL), verifier)
+            self.send(
+                messages.VerifierAnchor(self.run, verifier.address, anchor, self.length, 1, PROFILE, MODEL), verifier
+            )
         for node in self.nodes:
             payout = key(f"wallet of {node.address}").address
             self.send(messages.Enrolment(self.run, node.address, payout, 1, PROFILE, 1), node)
@@ -289,7 +298,7 @@ class SignedRun:
     @cached_property
     def secrets(self) -> dict[str, list[bytes]]:
         """Each verifier's secrets, one a round."""
-        return {v.address: [hashed("secret", v.address, i) for i in range(LENGTH)] for v in self.verifiers}
+        return {v.address: [hashed("secret", v.address, i) for i in range(self.length)] for v in self.verifiers}
 
     def _seated(self) -> Iterable[LocalAccount]:
         """The verifiers that sit on a panel of the newest round, in the order of their keys."""

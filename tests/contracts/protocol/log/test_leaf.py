@@ -34,7 +34,7 @@ PATHS = [["0x" + n.hex() for n in KECCAK_TREE.inclusion_proof(ENTRIES, i)] for i
 WORD = messages.SegmentVerdict(3, 2, 1, 5, 6)
 
 COUNTS = (10**24, 1, 2, 8, 0, 1, 10**6, 5, 30, 600, 3, 1, 9, 60, 20, 1000)
-TERMS = messages.RunTerms(RUN, NODE.address, CONFIG.digest(), DIGEST, *COUNTS, (DIGEST,), 1)
+TERMS = messages.RunTerms(RUN, NODE.address, CONFIG.digest(), DIGEST, *COUNTS, (DIGEST,), DIGEST, DIGEST, 1)
 COMMITMENT = messages.Commitment(
     run=RUN,
     round=1,
@@ -58,11 +58,11 @@ LAPSE = messages.Lapse(RUN, 1, VERIFIER.address, WHAT.index(What.WORDS), PROOF, 
 GIVEN: dict[type[Message], tuple[Message, LocalAccount, dict[str, Any]]] = {
     type(message): (message, key, beside)
     for message, key, beside in (
-        (TERMS, NODE, {"config": CONFIG.to_json(), "inner": "0x00", "momentum": "0x01"}),
+        (TERMS, NODE, {"config": CONFIG.to_json()}),
         (messages.Enrolment(RUN, NODE.address, OTHER.address, 1, DIGEST, 1), NODE, {}),
         (messages.Leave(RUN, NODE.address, 1), NODE, {}),
         (messages.Return(RUN, VERIFIER.address, 9, DIGEST), VERIFIER, {}),
-        (messages.VerifierAnchor(RUN, VERIFIER.address, DIGEST, 50, DIGEST, DIGEST), VERIFIER, {}),
+        (messages.VerifierAnchor(RUN, VERIFIER.address, DIGEST, 50, 1, DIGEST, DIGEST), VERIFIER, {}),
         (COMMITMENT, NODE, {"first_path": PATHS[0], "last_path": PATHS[1]}),
         (messages.Has(RUN, 1, VERIFIER.address, (PROOF,)), VERIFIER, {}),
         (messages.Seen(RUN, 1, VERIFIER.address, 4, DIGEST), VERIFIER, {}),

@@ -1,0 +1,28 @@
+"""What the machine holds, by name. What ended in a final epoch is not held any more."""
+
+from __future__ import annotations
+
+from contracts.protocol.judge.errors import NotSeated, UnknownSubject
+from contracts.protocol.judge.state import ProofState, RoundState, State
+
+
+def round_of(state: State, run: str, number: int) -> RoundState:
+    """A round. Raises UnknownSubject."""
+    found = state.runs[run].rounds.get(number) if run in state.runs else None
+    if found is None:
+        raise UnknownSubject(f"no round {number} of {run}")
+    return found
+
+
+def proof_of(state: State, name: str) -> ProofState:
+    """A proof. Raises UnknownSubject."""
+    found = state.proofs.get(name)
+    if found is None:
+        raise UnknownSubject(f"no proof {name}")
+    return found
+
+
+def require_speaker(current: RoundState, verifier: str) -> None:
+    """Raises NotSeated unless the verifier's words count in the round."""
+    if verifier not in current.verifiers:
+        raise NotSeated(f"{verifier} is no verifier of round {current.number}")
