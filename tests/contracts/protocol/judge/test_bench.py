@@ -161,3 +161,96 @@ def test_who_drew_and_falls_silent_puts_its_draw_before_the_bench() -> None:
     found = court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
     assert VerifierFault("r", 1, proof, "v1", Fault.FELL_SILENT) in found
     assert court.state.runs["r"].away["v1"]
+
+
+def test_who_fell_silent_before_it_drew_leaves_nothing_unread() -> None:
+    """Its draw goes to the bench as soon as it can be read; nobody waits for its word."""
+    court = Court(k=3, panel=3)
+    proof, _ = court.drawn()
+    for verifier in ("v0", "v1", "v2"):
+        court.secret(verifier, "3" if verifier == "v2" else "1")
+    court.open(proof, 0, 1, 2)
+    court.say(proof, "v0", s0="false", s1="true")
+    court.lapse(What.WORDS, proof, "v2", by=["v0", "v1", "v3"])
+    found = court.open(proof)
+    assert 3 in [entry.segment for entry in found if isinstance(entry, BenchCalled)]
+
+
+def test_unserved_overrules_nobody() -> None:
+    """A node hands its bytes out late to whom it wants behind the others; the word says nothing of the work."""
+    court = Court()
+    proof, _ = court.read()
+    court.say(proof, "v0")
+    court.say(proof, "v1", s0="true", s2="unserved")
+    found = court.say(proof, "v0", s2="true") + court.say(proof, "v2", s2="true")
+    assert SegmentDecided(proof, 2, True, None) in found
+    assert not any(isinstance(entry, Overruled) for entry in found)
+
+
+def test_an_unserved_that_may_be_replaced_is_waited_for() -> None:
+    """One is silent, one says true, one has no bytes yet: the proof is not given up in the same breath."""
+    court = Court()
+    proof, _ = court.drawn()
+    court.secret("v0", "1")
+    court.secret("v1", "1")
+    court.open(proof)
+    court.say(proof, "v0")
+    court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    found = court.say(proof, "v2", s0="unserved", s1="unserved")
+    assert [entry.segment for entry in found if isinstance(entry, SecondLook)] == [0, 1]
+    found = court.say(proof, "v2", s0="true", s1="true")
+    assert SegmentDecided(proof, 1, True, None) in found
+
+
+def test_a_second_period_is_for_what_was_drawn() -> None:
+    """Who was late once and says all that it drew loses no stake for what the bench asks besides."""
+    court = Court()
+    proof, _ = court.read()
+    court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    court.say(proof, "v0", s0="true", s1="unserved")
+    court.say(proof, "v1", s0="true", s2="true")
+    assert facts.Awaited(What.WORDS, "r", 1, proof, "v1") not in court.state.open
+    assert not court.proof().faults
+
+
+def test_who_returns_is_awaited_once_more() -> None:
+    court = Court()
+    proof, _ = court.read()
+    court.say(proof, "v0", s0="true", s1="false")
+    court.say(proof, "v1")
+    court.lapse(What.WORDS, proof, "v2", by=["v0", "v1"])
+    awaited = facts.Awaited(What.WORDS, "r", 1, proof, "v2")
+    court.enter(facts.Returned("r", "v2", court.state.size))
+    assert awaited in court.state.open
+    court.lapse(What.WORDS, proof, "v2", by=["v0", "v1"])
+    court.enter(facts.Returned("r", "v2", court.state.size))
+    assert awaited not in court.state.open
+
+
+def test_words_that_come_after_the_end_owe_their_trace() -> None:
+    """Who waits for the pledge and then says what it says has to show what it replayed."""
+    court = Court()
+    proof, _ = court.read()
+    court.say(proof, "v0")
+    court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    court.secret("v2", "1")
+    court.say(proof, "v2", s0="true", s1="true", s2="true")
+    court.say(proof, "v0", s2="true")
+    court.pledge(proof)
+    assert court.proof().stage is Stage.POSTED
+    court.say(proof, "v1", s0="true", s2="true", trace="invented")
+    assert facts.Awaited(What.TRACE, "r", 1, proof, "v1") in court.state.open
+
+
+@pytest.mark.parametrize("stage", ["before", "after"])
+def test_what_was_said_is_not_entered_again(stage: str) -> None:
+    """The log grows by nobody's repetition."""
+    court = Court()
+    proof, _ = court.read()
+    court.say(proof, "v0", s0="true", s1="unserved")
+    court.say(proof, "v0", s1="true")
+    if stage == "after":
+        court.say(proof, "v1")
+    for words in ({"s1": "unserved"}, {"s1": "true"}, {"s0": "true"}):
+        with pytest.raises(AlreadySaid):
+            court.say(proof, "v0", **words)

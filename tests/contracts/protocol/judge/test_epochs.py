@@ -6,7 +6,7 @@ import pytest
 
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver
-from contracts.protocol.judge.errors import AlreadySaid, NotBound, RunEnded, UnknownSubject
+from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, RunEnded, UnknownSubject
 from tests.contracts.protocol.judge.court import TERMS, Court
 
 pytestmark = pytest.mark.unit
@@ -118,3 +118,43 @@ def test_late_work_of_a_shortened_run_gets_no_second_emission() -> None:
     run.round = run.merged = run.paid = 1
     run.config = "rounds=1"
     assert court.block() == [RunOver("r")]
+
+
+@pytest.mark.parametrize(("kind", "weight"), [(0, 1), (2, 1), (7, 1), (1, 0), (1, 2**128)])
+def test_a_contribution_is_code_or_data_and_weighs_something(kind: int, weight: int) -> None:
+    """Maintainers mint no compute, and nothing that no payout follows from stands in the log."""
+    court = Court()
+    with pytest.raises(NotBound):
+        court.enter(facts.Credited("r", "commit", kind, "author", weight, ("maintainer",)))
+
+
+def test_an_epoch_without_earnings_emits_nothing() -> None:
+    """Who keeps the others from working earns their emission neither now nor later."""
+    court = Court("rounds=2", canaries=0)
+    for proof in court.read(n0=3, n1=3):
+        court.post(proof)
+    closed = next(entry for entry in court.log if isinstance(entry, EpochClosed))
+    assert (closed.due, closed.total, closed.lines) == (0, 0, ())
+    assert court.block(facts.EpochFinal(1, 1, closed.root)) == [EpochEnded(1, True, 0)]
+
+
+def test_rounds_in_which_nobody_worked_are_forgotten() -> None:
+    court = Court("rounds=9", rounds_per_epoch=1)
+    for _ in range(3):
+        court.lapse(facts.What.COMMITMENT, "", "n0")
+        court.lapse(facts.What.COMMITMENT, "", "n1")
+        for node in ("n0", "n1"):
+            court.enter(facts.Returned("r", node, court.state.size)) if court.state.runs["r"].nodes[node].away else None
+    for number in (1, 2, 3):
+        closed = next(e for e in court.log if isinstance(e, EpochClosed) and e.epoch == number)
+        court.block(facts.EpochFinal(number, 1, closed.root), seconds=5)
+    assert len(court.state.runs["r"].rounds) <= 2
+
+
+def test_an_epoch_credits_a_bounded_number_of_accounts() -> None:
+    court = Court()
+    for number in range(100):
+        court.enter(facts.Credited("r", f"commit {number}", 1, f"author {number}", 5, ("maintainer",)))
+    with pytest.raises(OutOfTime):
+        court.enter(facts.Credited("r", "one more", 1, "another author", 5, ("maintainer",)))
+    court.enter(facts.Credited("r", "one more", 1, "author 7", 5, ("maintainer",)))

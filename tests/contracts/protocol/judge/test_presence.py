@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from contracts.protocol.judge import facts
+from contracts.protocol.judge import facts, presence
 from contracts.protocol.judge.entries import RoundOpened
-from contracts.protocol.judge.errors import NotBound
+from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
+from contracts.protocol.judge.terms import RANGES
 from tests.contracts.protocol.judge.court import NODES, TERMS, Court
 
 pytestmark = pytest.mark.unit
@@ -100,3 +103,118 @@ def test_who_left_is_not_listed_again() -> None:
     opened = court.merge()[-1]
     assert isinstance(opened, RoundOpened)
     assert [node.node for node in opened.nodes] == ["n0"]
+
+
+def test_an_old_enrolment_or_leave_says_nothing() -> None:
+    """The operator, or a stranger, enters a node's former payout address or leave again."""
+    court = Court("rounds=3")
+    court.enter(facts.Enrolled("r", "n0", "new wallet", 1, "exact", 5))
+    for old in (facts.Enrolled("r", "n0", "wallet of n0", 1, "exact", 1), facts.Left("r", "n0", 4)):
+        with pytest.raises(AlreadySaid):
+            court.enter(old)
+    assert court.state.runs["r"].nodes["n0"].enrolled.payout == "new wallet"
+    assert not court.state.runs["r"].nodes["n0"].left
+
+
+def test_an_old_anchor_cannot_be_entered_again() -> None:
+    """Its secrets are known by then: every draw would be."""
+    court = Court("rounds=3")
+    with pytest.raises(OutOfTime):
+        court.enter(facts.Anchored("r", "v0", "v0", 10, "exact", 1))
+    court.enter(facts.Anchored("r", "v0", "other", 10, "exact", 4))
+    with pytest.raises(OutOfTime):
+        court.enter(facts.Anchored("r", "v0", "other", 10, "exact", 4))
+
+
+def test_what_counts_in_a_round_is_fixed_when_it_opens() -> None:
+    """Anchors of two rounds that follow each other take no secret away."""
+    court = Court("rounds=5")
+    court.enter(facts.Anchored("r", "v0", "other", 10, "exact", 3))
+    court.enter(facts.Anchored("r", "v0", "third", 10, "exact", 4))
+    court.drawn()
+    court.secret("v0", "1")
+
+
+def test_between_rounds_an_anchor_counts_from_the_next() -> None:
+    """Else a run that lacks verifiers once would never open again."""
+    court = Court("rounds=2")
+    court.block(facts.VerifierStands("v2", False, 0), seconds=5)
+    for proof in court.read():
+        court.post(proof)
+    court.merge()
+    assert court.round.number == 1
+    court.block(facts.VerifierStands("v9", True, 10), seconds=5)
+    opened = court.enter(facts.Anchored("r", "v9", "v9", 10, "exact", 2))
+    assert isinstance(opened[-1], RoundOpened)
+
+
+def test_who_lets_its_secrets_run_out_stops_no_run() -> None:
+    court = Court("rounds=3")
+    court.enter(facts.Anchored("r", "v2", "short", 1, "exact", 3))
+    for _ in range(2):
+        for proof in court.read():
+            court.post(proof)
+        court.merge()
+    assert court.round.number == 3
+    assert "v2" in court.round.verifiers
+    court.state.runs["r"].anchors["v2"] = [facts.Anchored("r", "v2", "short", 1, "exact", 1)]
+    assert court.state.runs["r"].round == 3
+
+
+def test_a_strangers_anchor_is_not_remembered() -> None:
+    court = Court()
+    with pytest.raises(NotSeated):
+        court.enter(facts.Anchored("r", "stranger", "anchor", 10, "exact", 9))
+
+
+def test_a_verifier_judges_under_one_profile() -> None:
+    """One that changes it would keep every node of the other profile out of the run."""
+    court = Court()
+    with pytest.raises(NotBound):
+        court.enter(facts.Anchored("r", "v0", "other", 10, "bounded", 9))
+
+
+def test_garbage_keeps_no_place() -> None:
+    """Identities without a stake deliver bytes that lead nowhere; who has a stake comes before them next round."""
+    court = Court("rounds=2", max_nodes=2, stakes=0, canaries=0)
+    court.enter(facts.Enrolled("r", "a0", "wallet", 1, "exact", 1))
+    court.block(facts.NodeStake("a0", 100), seconds=5)
+    proofs = court.read(n0=3, n1=3)
+    for proof in proofs:
+        court.post(proof)
+    assert court.round.number == 2
+    assert "a0" in court.round.listed
+
+
+def test_a_new_profile_keeps_the_probation() -> None:
+    court = Court("rounds=2", audit_floor=200_000, profiles=("exact", "other"))
+    proof, other = court.read(n0=3)
+    court.post(proof)
+    court.post(other)
+    court.enter(facts.Enrolled("r", "n0", "wallet", 1, "other", 2))
+    court.enter(facts.Enrolled("r", "n0", "wallet", 1, "exact", 3))
+    assert court.state.runs["r"].nodes["n0"].record.owed == 32
+
+
+def test_free_identities_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "MOST_STAKELESS", 3)
+    court = Court(stakes=0)
+    court.enter(facts.Enrolled("r", "a0", "wallet", 1, "exact", 1))
+    with pytest.raises(NotSeated):
+        court.enter(facts.Enrolled("r", "a1", "wallet", 1, "exact", 1))
+    court.block(facts.NodeStake("a1", 1), seconds=5)
+    court.enter(facts.Enrolled("r", "a1", "wallet", 1, "exact", 1))
+
+
+@pytest.mark.parametrize(("name", "range_"), list(RANGES.items()))
+def test_terms_outside_their_ranges_are_refused(name: str, range_: tuple[int, int]) -> None:
+    court = Court()
+    for value in (range_[0] - 1, range_[1] + 1):
+        with pytest.raises(NotBound, match=name):
+            court.enter(facts.RunCreated("s", "creator", 2, replace(TERMS, **{name: value}), "rounds=1", "t", "m", "z"))
+
+
+def test_only_the_models_creator_opens_runs() -> None:
+    court = Court()
+    with pytest.raises(NotSeated):
+        court.enter(facts.RunCreated("s", "stranger", 1, TERMS, "rounds=1", "t", "m", "z"))

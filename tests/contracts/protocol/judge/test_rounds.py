@@ -154,3 +154,46 @@ def test_seen_is_refused_early_of_another_entry_and_twice() -> None:
     court.seen(by=["v0"])
     with pytest.raises(AlreadySaid):
         court.seen(by=["v0"])
+
+
+def test_at_least_k_sit_whatever_the_manifest_says() -> None:
+    court = Court(panel=1)
+    court.drawn()
+    assert list(court.proof().seats) == ["v0", "v1"]
+
+
+def test_who_is_away_sits_last_and_reads_when_the_bench_is_called() -> None:
+    court = Court()
+    court.close()
+    court.state.runs["r"].away["v0"] = 5
+    court.seen()
+    court.block()
+    assert court.proof().order == ("v1", "v2", "v0")
+    assert list(court.proof().seats) == ["v1", "v2"]
+
+
+def test_a_block_may_take_several_entries() -> None:
+    """Its beacon and its stakes count when all of it is there."""
+    court = Court()
+    court.close()
+    court.seen()
+    first = facts.Block(2000, 2000, "hash", (facts.NodeStake("x", 1),), 1000, more=True)
+    assert court.enter(first) == []
+    with pytest.raises(NotBound):
+        court.enter(facts.Block(2001, 2001, "other", (), 2000))
+    drawn = court.enter(replace(first, events=(facts.NodeStake("y", 1),), more=False))
+    assert all(isinstance(entry, PanelDrawn) for entry in drawn)
+    assert len(drawn) == 2
+
+
+def test_nobody_says_has_seen_or_lapse_twice() -> None:
+    court = Court()
+    proofs = court.close()
+    court.has(*proofs, by=["v2"])
+    with pytest.raises(AlreadySaid):
+        court.has(*proofs, by=["v2"])
+    court.seen()
+    court.block()
+    court.seen(by=["v2"])
+    with pytest.raises(AlreadySaid):
+        court.seen(by=["v2"])

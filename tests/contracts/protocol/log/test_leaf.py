@@ -178,9 +178,15 @@ TEXT = write(envelope(messages.Seen))
         TEXT.replace('"signatures":[', '"signatures":["0x",'),
         TEXT.replace('"kind":"seen"', '"kind":"block"'),
         '{"kind":"rules","version":5}',
+        '{"kind":[]}',
+        '{"kind":{}}',
+        '{"events":[{"event":[]}],"hash":"h","kind":"block","more":false,"number":1,"parent_time":0,"time":1}',
+        '{"kind":"rules","version":"\ud800"}',
+        TEXT.replace(RUN.hex(), RUN.hex().replace("01", "0A", 1)),
+        TEXT.replace(VERIFIER.address, VERIFIER.address.lower()),
         '{"kind":"left"}',
-        '{"events":[{"event":"none"}],"hash":"h","kind":"block","number":1,"parent_time":0,"time":1}',
-        '{"events":[],"hash":"h","kind":"block","number":"1","parent_time":0,"time":1}',
+        '{"events":[{"event":"none"}],"hash":"h","kind":"block","more":false,"number":1,"parent_time":0,"time":1}',
+        '{"events":[],"hash":"h","kind":"block","more":false,"number":"1","parent_time":0,"time":1}',
     ],
 )
 def test_a_changed_leaf_is_refused(text: str) -> None:
@@ -201,3 +207,23 @@ def test_signatures_are_sorted_and_each_once() -> None:
 def test_an_entry_larger_than_a_leaf_is_refused() -> None:
     with pytest.raises(InvalidLeaf):
         write(facts.Rules("x" * LARGEST_LEAF))
+
+
+@pytest.mark.parametrize("kind", [messages.Enrolment, messages.Seen, messages.Merge], ids=lambda kind: kind.__name__)
+def test_what_nobody_could_read_again_is_not_written(kind: type[Message]) -> None:
+    """Numbers beyond 2^53 - 1, which JSON readers round."""
+    field = {"Enrolment": "firstRound", "Seen": "index", "Merge": "heldOutLoss"}[kind.__name__]
+    with pytest.raises(InvalidLeaf):
+        write(envelope(kind, **{field: 2**60}))
+
+
+def test_a_configuration_has_one_text() -> None:
+    message, key, beside = GIVEN[messages.RunTerms]
+    spaced = {"config": beside["config"].replace(",", ", ", 1)}
+    with pytest.raises(BadField):
+        understood(write(Envelope(message, (sign(message, DOMAIN, bytes(key.key)),), spaced)))
+
+
+def test_a_contribution_names_an_account() -> None:
+    with pytest.raises(BadField):
+        understood(write(envelope(messages.Contribution, account="0x" + "00" * 20)))

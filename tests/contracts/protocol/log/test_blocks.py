@@ -1,0 +1,61 @@
+"""What the chain said fits into entries, however much it is; so does every list that the machine derives."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.protocol.judge import entries
+from contracts.protocol.judge.entries import Line, Listed
+from contracts.protocol.judge.epochs import MOST_CREDITED
+from contracts.protocol.judge.facts import Block, Decided, NodeStake
+from contracts.protocol.judge.terms import MOST_LINES, RANGES
+from contracts.protocol.log.blocks import MOST_EVENTS, split
+from contracts.protocol.log.leaf import LARGEST_LEAF, write
+
+pytestmark = pytest.mark.unit
+
+DIGEST, ADDRESS = "0x" + "ab" * 32, "0x" + "Ab" * 20
+NODES, VERIFIERS = RANGES["max_nodes"][1], 64
+
+
+def test_a_block_of_many_events_is_split() -> None:
+    events = tuple(NodeStake(ADDRESS, number) for number in range(2 * MOST_EVENTS + 1))
+    parts = split(Block(1, 2, DIGEST, events, 1))
+    assert [part.more for part in parts] == [True, True, False]
+    assert tuple(event for part in parts for event in part.events) == events
+
+
+def test_a_block_without_events_is_one_entry() -> None:
+    assert split(Block(1, 2, DIGEST, (), 1)) == [Block(1, 2, DIGEST, (), 1)]
+
+
+@pytest.mark.parametrize("text", ["x" * 70_000, "\ud800", "[" * 600], ids=["long", "half a pair", "brackets"])
+def test_an_odd_decision_can_be_written(text: str) -> None:
+    for part in split(Block(1, 2, DIGEST, (Decided(1, text, text),), 1)):
+        write(part)
+
+
+LINES = tuple(Line(ADDRESS, 0, 2**128) for _ in range(MOST_LINES + MOST_CREDITED))
+LARGEST = (
+    entries.RoundOpened(
+        run=DIGEST,
+        round=2**40,
+        theta=DIGEST,
+        momentum=DIGEST,
+        config="x" * 3_000,
+        data_seed=DIGEST,
+        block=2**40,
+        k=VERIFIERS,
+        verifiers=(ADDRESS,) * VERIFIERS,
+        nodes=(Listed(ADDRESS, ADDRESS, DIGEST, DIGEST, 10**6, False, False),) * NODES,
+    ),
+    entries.RoundClosed(DIGEST, 2**40, (DIGEST,) * NODES, 2**40),
+    entries.MergeSet(DIGEST, 2**40, (DIGEST,) * NODES, (DIGEST,) * NODES),
+    entries.PanelDrawn(DIGEST, DIGEST, True, (ADDRESS,) * VERIFIERS, (ADDRESS,) * VERIFIERS),
+    entries.EpochClosed(2**40, 9, DIGEST, 1, 2**40, 2**140, 2**140, LINES, DIGEST, 2**40),
+)
+
+
+@pytest.mark.parametrize("entry", LARGEST, ids=lambda entry: type(entry).__name__)
+def test_the_largest_of_each_list_fits_into_a_leaf(entry: entries.Derived) -> None:
+    assert len(write(entry).encode()) <= LARGEST_LEAF
