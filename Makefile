@@ -116,6 +116,11 @@ bench-log-growth: install  ## appends and proofs as the log grows to 10,000,000 
 
 .PHONY: bench-log-growth
 
+bench-log-audit: install  ## audit of a log of 1,000 to 100,000 proofs: entries a second, memory (hours)
+	$(BIN)/python -m benchmarks.log_audit
+
+.PHONY: bench-log-audit
+
 bench-reorgs: install node-packages  ## 50 reorgs of depth 1 to 8 under load, against an indexer that saw only the end
 	$(BIN)/python -m benchmarks.reorgs
 

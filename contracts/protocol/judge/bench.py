@@ -241,6 +241,7 @@ def _overruled(proof: ProofState, k: int) -> list[str]:
 def on_fault(state: State, entry: VerifierFault) -> None:
     """Named once."""
     state.proofs[entry.proof].faults.add((entry.verifier, entry.fault))
+    state.faults[entry.proof, entry.verifier, entry.fault] = state.size - 1
     state.runs[entry.run].unsettled = True
     state.touch(state.proofs[entry.proof])
 

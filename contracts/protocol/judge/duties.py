@@ -68,6 +68,15 @@ class SignEpoch:
 
 
 @dataclass(frozen=True, slots=True)
+class SignFault:
+    """Sign what costs a party stake, now that an epoch's root over it is final; `fault` is empty for a node."""
+
+    proof: str
+    party: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class ComeBack:
     """Sign a head that holds one's own lapse, and return to a run."""
 
@@ -100,7 +109,7 @@ class OpenPledge:
     proof: str
 
 
-VerifierDuty: TypeAlias = Hold | See | Reveal | Read | Trace | Combine | SignEpoch | ComeBack
+VerifierDuty: TypeAlias = Hold | See | Reveal | Read | Trace | Combine | SignEpoch | SignFault | ComeBack
 NodeDuty: TypeAlias = Commit | Open | OpenPledge | ComeBack
 
 
@@ -116,6 +125,7 @@ def of_verifier(state: State, verifier: str) -> Iterator[VerifierDuty]:
         if verifier in state.round_of(proof).verifiers:
             yield from _of_proof(proof, verifier)
     yield from (SignEpoch(number) for number, epoch in state.epochs.items() if epoch.final is None)
+    yield from (SignFault(*fault) for fault in sorted(state.signable))
 
 
 def of_node(state: State, node: str) -> Iterator[NodeDuty]:

@@ -151,6 +151,7 @@ def on_node_fault(state: State, entry: FaultDerived) -> None:
         run.nodes[commitment.node].canaries = [*recent, commitment.round]
     if entry.costs_stake:
         state.slashes[entry.proof] = (commitment.node, proof.reserved)
+        state.faults[entry.proof, entry.node, ""] = state.size - 1
         proof.reserved = 0
     release(state, proof)
     proof.stage, proof.ended_at = Stage.ENDED, state.size - 1

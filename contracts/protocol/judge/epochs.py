@@ -123,7 +123,7 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
         run.paid, run.earned, run.carried, run.unsettled = entry.last_round, {}, 0, False
         state.epoch = entry.epoch
     known.closed, known.struck = entry, False
-    known.given[entry.attempt, entry.root] = entry
+    known.given[entry.attempt, entry.root] = entry, state.size - 1
     state.touched_runs[entry.run] = None
 
 
@@ -146,8 +146,8 @@ def due_ending(state: State) -> EpochEnded | EpochClosed | None:
 def _ended(number: int, epoch: EpochState) -> EpochEnded:
     """What was due beyond the root that became final goes on to the run's next epoch (J19)."""
     assert epoch.final is not None, "the chain has made it final"
-    closed = epoch.given.get(epoch.final)
-    return EpochEnded(number, closed is not None, closed.due - closed.total if closed is not None else 0)
+    given = epoch.given.get(epoch.final)
+    return EpochEnded(number, given is not None, given[0].due - given[0].total if given is not None else 0)
 
 
 def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
@@ -191,8 +191,11 @@ def on_limit(state: State, event: EpochLimit) -> None:
 
 
 def on_ended(state: State, entry: EpochEnded) -> None:
-    """What was cut goes on to the run's next epoch; proofs that ended before it need not be remembered."""
+    """What was cut goes on to the run's next epoch; faults that lie under the root may be signed; proofs that ended
+    before it need not be remembered."""
     epoch = state.epochs.pop(entry.epoch)
+    _, closed_at = epoch.given.get(epoch.final or (0, ""), (None, 0))
+    state.signable |= {fault for fault, index in state.faults.items() if index < closed_at}
     run = state.runs[epoch.closed.run]
     run.carried += entry.carried
     for proof in _proofs(state, epoch.closed.run):

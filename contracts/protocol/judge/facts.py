@@ -120,6 +120,15 @@ class NodeSlashed(ChainEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class VerifierSlashed(ChainEvent):
+    """The slash for a verifier's fault about a proof is final."""
+
+    proof: str
+    verifier: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decided(ChainEvent):
     """The holders' decision of that number in the model's order."""
 

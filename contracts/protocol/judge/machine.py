@@ -186,6 +186,16 @@ def _node_slashed(state: State, event: facts.NodeSlashed) -> None:
     node, amount = state.slashes.pop(event.proof, ("", 0))
     if amount:
         presence.free(state, node, amount)
+    _settled(state, (event.proof, node, ""))
+
+
+def _verifier_slashed(state: State, event: facts.VerifierSlashed) -> None:
+    _settled(state, (event.proof, event.verifier, event.fault))
+
+
+def _settled(state: State, fault: tuple[str, str, str]) -> None:
+    state.faults.pop(fault, None)
+    state.signable.discard(fault)
 
 
 _Handler = Callable[[State, Any], None]
@@ -216,6 +226,7 @@ _EVENT: dict[type[ChainEvent], _Handler] = {
     facts.VerifierStands: _verifier,
     facts.NodeStake: _node_stake,
     facts.NodeSlashed: _node_slashed,
+    facts.VerifierSlashed: _verifier_slashed,
     facts.Decided: epochs.on_decided,
     facts.EpochLimit: epochs.on_limit,
     facts.EpochFinal: epochs.on_final,

@@ -231,7 +231,7 @@ class EpochState:
     index: int
     config: str
     earned: dict[int, dict[str, int]]
-    given: dict[tuple[int, str], EpochClosed] = field(default_factory=dict)
+    given: dict[tuple[int, str], tuple[EpochClosed, int]] = field(default_factory=dict)
     struck: bool = False
     final: tuple[int, str] | None = None
 
@@ -252,6 +252,10 @@ class State:
     reserved: dict[str, int] = field(default_factory=dict)
     slashes: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Stake (node, wei) that is held until the slash for a proof is final."""
+    faults: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """What costs stake (proof, party, fault or "" for a node) by the entry that derived it, until its slash is final."""
+    signable: set[tuple[str, str, str]] = field(default_factory=set)
+    """Of these, the ones under an epoch's root that is final on the chain: nobody was shown another log (J2)."""
     nonces: set[tuple[str, int]] = field(default_factory=set)
     credited: set[str] = field(default_factory=set)
     runs: dict[str, RunState] = field(default_factory=dict)

@@ -16,8 +16,10 @@ from contracts.protocol.judge.duties import (
     Reveal,
     See,
     SignEpoch,
+    SignFault,
     Trace,
 )
+from contracts.protocol.judge.entries import EpochClosed
 from tests.contracts.protocol.judge.court import Court
 
 pytestmark = pytest.mark.unit
@@ -77,6 +79,26 @@ def test_who_lapsed_has_to_come_back() -> None:
     court = Court()
     court.lapse(facts.What.COMMITMENT, "", "n1")
     assert ComeBack("r", court.state.runs["r"].nodes["n1"].away or 0) in of_node(court, "n1")
+
+
+def test_a_fault_is_signed_under_a_final_root_and_until_it_is_slashed() -> None:
+    """Whoever was shown another log has spoken by then."""
+    court = Court("rounds=2")
+    proof, other = court.read()
+    court.say(proof, "v0", s0="true", s1="false")
+    court.say(proof, "v1", s0="true", s2="true")
+    court.say(proof, "v2", s1="false")
+    court.pledge(proof)
+    court.post(other)
+    court.show(proof)
+    court.merge()
+    assert not any(isinstance(duty, SignFault) for duty in of_verifier(court))
+    closed = next(entry for entry in court.log if isinstance(entry, EpochClosed))
+    court.block(facts.EpochFinal(1, 1, closed.root), seconds=5)
+    assert SignFault(proof, "n0", "") in of_verifier(court)
+    court.block(facts.NodeSlashed(proof), seconds=5)
+    assert not any(isinstance(duty, SignFault) for duty in of_verifier(court))
+    assert court.state.faults == {}
 
 
 def test_nothing_is_due_of_strangers() -> None:
