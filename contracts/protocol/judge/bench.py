@@ -104,6 +104,12 @@ def due_decision(proof: ProofState, k: int) -> SegmentDecided | SecondLook | Non
     return None
 
 
+def due_late_decision(proof: ProofState, k: int) -> SegmentDecided | None:
+    """k equal words about an undecided proof pay nobody and cost its node nothing; they show who lied."""
+    found = due_decision(proof, k)
+    return found if isinstance(found, SegmentDecided) else None
+
+
 def _decide(proof: ProofState, number: int, segment: SegmentState, k: int) -> SegmentDecided | SecondLook | None:
     name = proof.commitment.proof
     false, unserved = segment.sayers(Word.FALSE), segment.sayers(Word.UNSERVED)
@@ -148,6 +154,8 @@ def on_decided(state: State, entry: SegmentDecided) -> None:
     proof = state.proofs[entry.proof]
     segment = proof.segments[entry.segment]
     segment.true = entry.true
+    if proof.stage is not Stage.READING:
+        return
     awaits.end(state, proof, about(proof, What.SECOND_LOOK, str(entry.segment)))
     for verifier in {*segment.called, *segment.drawers}:
         _end_if_said(state, proof, verifier)
@@ -173,8 +181,11 @@ def due_call(proof: ProofState, current: RoundState) -> BenchCalled | None:
 
 
 def _is_heard(proof: ProofState, segment: SegmentState) -> bool:
-    """Whether all who were called to a segment have spoken or fell silent."""
-    return all(name in segment.words or name in proof.silent for name in segment.called)
+    """Whether all who were called to a segment have spoken, or fell silent and are awaited no more."""
+    return all(
+        name in segment.words or (name in proof.silent and about(proof, What.WORDS, name) not in proof.awaits)
+        for name in segment.called
+    )
 
 
 def on_called(state: State, entry: BenchCalled) -> None:

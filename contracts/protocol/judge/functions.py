@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from contracts.protocol.judge.entries import Line
-from contracts.protocol.judge.facts import RunCreated
+from contracts.protocol.judge.facts import Anchored, RunCreated
 
 
 class Functions(Protocol):
@@ -34,8 +34,8 @@ class Functions(Protocol):
     def check_creator(self, creator: str) -> None:
         """Raises Refused unless the creator may open runs in this deployment."""
 
-    def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
-        """Raises Refused unless `secret` is leaf `place` of `length` under `anchor`."""
+    def check_secret(self, anchored: Anchored, place: int, secret: str, path: Sequence[str]) -> None:
+        """Raises Refused unless `secret` is the anchor's own of that place: of its run and its verifier."""
 
     def check_opening(self, root: str, boundaries: int, boundary: int, state: str, path: Sequence[str]) -> None:
         """Raises Refused unless `state` is entry `boundary` of the committed `boundaries` under `root`."""

@@ -88,6 +88,8 @@ def _next_of_proofs(state: State) -> Derived | None:
 
 
 def _next_of_reading(state: State, proof: ProofState, current: RoundState) -> Derived | None:
+    if proof.stage is Stage.UNDECIDED:
+        return bench.due_late_decision(proof, current.k)
     if proof.stage is not Stage.READING or proof.void is not None:
         return None
     return (

@@ -16,8 +16,7 @@ def is_progressing(proof: ProofState, current: RoundState) -> bool:
     secrets = (Awaited(What.SECRET, current.run, current.number, "", name) for name in proof.seats)
     if any(awaited in current.awaits for awaited in secrets):
         return True
-    reading = (What.OPENINGS, What.SECOND_LOOK, What.PLEDGE)
-    return any(a.what in reading or (a.what is What.WORDS and a.party not in proof.silent) for a in proof.awaits)
+    return any(awaited.what is not What.TRACE for awaited in proof.awaits)
 
 
 def _waits(proof: ProofState, current: RoundState) -> bool:

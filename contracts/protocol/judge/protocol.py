@@ -19,11 +19,11 @@ from contracts.pledge import Pledge
 from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
-from contracts.protocol.judge.facts import RunCreated
+from contracts.protocol.judge.facts import Anchored, RunCreated
 from contracts.reasons import NO_SEGMENT
 from contracts.run_config import InvalidRunConfig, RunConfig
 
-_WITNESS = b"commonweight witness"
+_WITNESS, _SECRET = b"commonweight witness", b"commonweight secret"
 _NO_ROOT = "0x" + "00" * 32
 
 
@@ -62,10 +62,12 @@ class Protocol:
         if creator != self.creator:
             raise NotSeated(f"{creator} is not the model's creator")
 
-    def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
+    def check_secret(self, anchored: Anchored, place: int, secret: str, path: Sequence[str]) -> None:
         """The secret is a leaf of the anchor's tree. Raises NotBound."""
+        leaf = secret_leaf(_octets(anchored.run), anchored.verifier, place, _octets(secret))
+        nodes = [_octets(node) for node in path]
         try:
-            KECCAK_TREE.check_inclusion(_octets(secret), place, length, [_octets(n) for n in path], _octets(anchor))
+            KECCAK_TREE.check_inclusion(leaf, place, anchored.length, nodes, _octets(anchored.anchor))
         except CommonweightError as error:
             raise NotBound(f"the secret is not the anchored one of its round: {error.detail}") from error
 
@@ -138,6 +140,11 @@ class Protocol:
             for index, line in enumerate(lines)
         ]
         return _hexed(PayoutTree.of(leaf.leaf() for leaf in leaves).root)
+
+
+def secret_leaf(run: bytes, verifier: str, place: int, secret: bytes) -> bytes:
+    """What an anchor's tree holds for a secret (32 bytes): of one run and one verifier, so that nobody else anchors it."""
+    return keccak256(_SECRET + run + bytes.fromhex(verifier[2:]) + place.to_bytes(8) + secret)
 
 
 def _by_account(weights: Mapping[str, int]) -> dict[str, int]:

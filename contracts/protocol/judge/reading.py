@@ -60,7 +60,7 @@ def take_secret(state: State, fact: Secret) -> None:
     if not seated:
         raise NotSeated(f"{fact.verifier} has no seat in round {fact.round}")
     bound = current.anchors[fact.verifier]
-    state.functions.check_secret(bound.anchor, bound.length, fact.round - bound.first, fact.secret, fact.path)
+    state.functions.check_secret(bound, fact.round - bound.first, fact.secret, fact.path)
     current.secrets[fact.verifier] = fact.secret
     awaits.end(state, current, Awaited(What.SECRET, fact.run, fact.round, "", fact.verifier))
     for proof in seated:
@@ -68,14 +68,16 @@ def take_secret(state: State, fact: Secret) -> None:
 
 
 def lapse_secret(state: State, current: RoundState, verifier: str) -> None:
-    """The verifier gives up every seat on which it has not drawn, and sits in no later round until it returns."""
+    """The verifier gives up every seat on which it has not drawn, and sits in no later round until it returns.
+
+    The bench may call it all the same, and waits for it as for everybody.
+    """
     state.runs[current.run].away[verifier] = state.size - 1
     for proof in held_proofs(state, current):
         seat = proof.seats.get(verifier)
         if seat is not None and seat.segments is None:
             seat.given_up = True
-        proof.silent.add(verifier)
-        state.touch(proof)
+            state.touch(proof)
 
 
 def due_draw(state: State, proof: ProofState, current: RoundState) -> Drawn | None:

@@ -253,7 +253,7 @@ class State:
     slashes: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Stake (node, wei) that is held until the slash for a proof is final."""
     faults: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    """What costs stake (proof, party, fault or "" for a node) by the entry that derived it, until its slash is final."""
+    """What costs stake (proof, party, fault or "" for a node), by its entry, until the slash is final."""
     signable: set[tuple[str, str, str]] = field(default_factory=set)
     """Of these, the ones under an epoch's root that is final on the chain: nobody was shown another log (J2)."""
     nonces: set[tuple[str, int]] = field(default_factory=set)

@@ -67,8 +67,8 @@ class Plain:
         if creator != "creator":
             raise NotSeated(f"{creator} is not the creator")
 
-    def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
-        if not secret.startswith(f"secret:{anchor}:{place}:"):
+    def check_secret(self, anchored: facts.Anchored, place: int, secret: str, path: Sequence[str]) -> None:
+        if not secret.startswith(f"secret:{anchored.anchor}:{place}:"):
             raise NotBound("another secret than was anchored")
 
     def check_opening(self, root: str, boundaries: int, boundary: int, state: str, path: Sequence[str]) -> None:

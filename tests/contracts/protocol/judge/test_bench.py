@@ -196,7 +196,8 @@ def test_an_unserved_that_may_be_replaced_is_waited_for() -> None:
     court.open(proof)
     court.say(proof, "v0")
     court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
-    found = court.say(proof, "v2", s0="unserved", s1="unserved")
+    court.say(proof, "v2", s0="unserved", s1="unserved")
+    found = court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
     assert [entry.segment for entry in found if isinstance(entry, SecondLook)] == [0, 1]
     found = court.say(proof, "v2", s0="true", s1="true")
     assert SegmentDecided(proof, 1, True, None) in found
@@ -254,3 +255,33 @@ def test_what_was_said_is_not_entered_again(stage: str) -> None:
     for words in ({"s1": "unserved"}, {"s1": "true"}, {"s0": "true"}):
         with pytest.raises(AlreadySaid):
             court.say(proof, "v0", **words)
+
+
+def test_who_lost_a_seat_is_waited_for_on_the_bench() -> None:
+    """A secret that came late takes the seat, and not the word: else one liar more would decide nothing for ever."""
+    court = Court()
+    proof, _ = court.drawn()
+    court.secret("v0", "1")
+    court.lapse(What.SECRET, "", "v1", by=["v0", "v2"])
+    court.secret("v2", "2")
+    court.open(proof)
+    court.say(proof, "v2")
+    court.say(proof, "v0", s0="true", s1="false")
+    assert facts.Awaited(What.WORDS, "r", 1, proof, "v1") in court.state.open
+    found = court.say(proof, "v1", s1="true") + court.say(proof, "v2", s1="true")
+    assert SegmentDecided(proof, 1, True, None) in found
+
+
+def test_who_lied_about_an_undecided_proof_is_found_late() -> None:
+    court = Court()
+    proof, other = court.read()
+    court.say(proof, "v0", s0="true", s1="false")
+    court.say(proof, "v1", s0="true", s2="true")
+    court.lapse(What.WORDS, proof, "v2", by=["v0", "v1"])
+    court.say(proof, "v1", s1="true")
+    court.post(other)
+    court.merge()
+    assert court.state.proofs[proof].stage is Stage.UNDECIDED
+    found = court.say(proof, "v2", s1="true")
+    assert VerifierFault("r", 1, proof, "v0", Fault.FALSE_WORD) in found
+    assert court.state.proofs[proof].stage is Stage.UNDECIDED

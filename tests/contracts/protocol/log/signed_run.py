@@ -22,7 +22,7 @@ from contracts.protocol import messages
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.machine import VERSION
-from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.judge.protocol import Protocol, secret_leaf
 from contracts.protocol.judge.reading import owed
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.follower import Follower
@@ -61,6 +61,7 @@ class SignedRun:
         self.functions, self.length = self.protocol(), length
         self.follower = Follower(self.functions, DOMAIN, checked=False)
         self.leaves: list[str] = []
+        self._leaves: dict[str, list[bytes]] = {}
         self.creator = key("creator")
         self.verifiers = [key(f"verifier {i}") for i in range(verifiers)]
         self.nodes = [key(f"node {i}") for i in range(nodes)]
@@ -206,7 +207,7 @@ class SignedRun:
         """A verifier's secret of the newest round, with its path."""
         place = self.round.number - 1
         secret = self.secrets[verifier.address][place]
-        path = [hexed(node) for node in KECCAK_TREE.inclusion_proof(self.secrets[verifier.address], place)]
+        path = [hexed(node) for node in KECCAK_TREE.inclusion_proof(self.secret_leaves(verifier), place)]
         return self.send(
             messages.RoundSecret(self.run, self.round.number, verifier.address, secret), verifier, path=path
         )
@@ -287,7 +288,7 @@ class SignedRun:
         self.run = digest(terms, DOMAIN)
         self.send(terms, self.creator, config=self.config.to_json())
         for verifier in self.verifiers:
-            anchor = KECCAK_TREE.root(self.secrets[verifier.address])
+            anchor = KECCAK_TREE.root(self.secret_leaves(verifier))
             self.send(
                 messages.VerifierAnchor(self.run, verifier.address, anchor, self.length, 1, PROFILE, MODEL), verifier
             )
@@ -299,6 +300,13 @@ class SignedRun:
     def secrets(self) -> dict[str, list[bytes]]:
         """Each verifier's secrets, one a round."""
         return {v.address: [hashed("secret", v.address, i) for i in range(self.length)] for v in self.verifiers}
+
+    def secret_leaves(self, verifier: LocalAccount) -> list[bytes]:
+        """What the verifier's anchor is the root of."""
+        if verifier.address not in self._leaves:
+            secrets = enumerate(self.secrets[verifier.address])
+            self._leaves[verifier.address] = [secret_leaf(self.run, verifier.address, i, s) for i, s in secrets]
+        return self._leaves[verifier.address]
 
     def _seated(self) -> Iterable[LocalAccount]:
         """The verifiers that sit on a panel of the newest round, in the order of their keys."""
