@@ -23,6 +23,8 @@ class Work:
     """Segments whose replay does not give the committed end."""
     fake: int | None = None
     """What its pledge names."""
+    drifts: frozenset[int] = frozenset()
+    """Segments that are beyond some honest verifier's limit though nobody cheated; in bounded runs only."""
     in_time: bool = False
     """Commitment and gradient reached k present honest mirrors within one period of the round's opening."""
     serves: bool = False
@@ -32,8 +34,8 @@ class Work:
 
     @property
     def honest(self) -> bool:
-        """Work done, committed in time, opened and served as asked, and no canary."""
-        return not self.false and self.fake is None and self.in_time and self.serves
+        """Work done within all limits, committed in time, opened and served as asked, and no canary."""
+        return not self.false and self.fake is None and not self.drifts and self.in_time and self.serves
 
 
 @dataclass
@@ -68,8 +70,16 @@ class History:
     """When each entry was stored."""
     work: dict[str, Work] = field(default_factory=dict)
     draws: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
-    """(proof, honest verifier) → what its secret draws with the proof's beacon, whether it was shown or not; filled
+    """(proof, verifier) → what its anchored secret draws with the proof's beacon, whether it was shown or not; filled
     for each seat that the log names."""
+    beacons: dict[int, str] = field(default_factory=dict)
+    """Chain time → hash of the chain's first block at or after it; filled for each time that the log names."""
+    tokens: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Round → the tokens that its configuration asks of a node."""
+    sealed: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(proof, verifier) → the trace that it sealed."""
+    maintainers: frozenset[str] = frozenset()
+    """Whose word a contribution needs, if anybody's."""
     deviations: list[Deviation] = field(default_factory=list)
     messages: int = 0
     """Facts from nodes and verifiers that were entered."""

@@ -1,4 +1,4 @@
-"""Histories 5000 to 9999 of the adversary break no invariant; the other half is in the module beside, for two workers."""
+"""Histories 5000 to 9999 of the adversary break no invariant; the first half is in the module beside."""
 
 from __future__ import annotations
 

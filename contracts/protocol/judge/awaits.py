@@ -8,10 +8,10 @@ from contracts.protocol.judge.facts import Awaited, Lapse
 from contracts.protocol.judge.state import Await, ProofState, RoundState, Scope, State
 
 
-def begin(state: State, scope: Scope, awaited: Awaited, period: int = 1) -> None:
+def begin(state: State, scope: Scope, awaited: Awaited, period: int = 1, items: frozenset[int] = frozenset()) -> None:
     """Await something from the entry that is being applied on; what was awaited before begins anew."""
     end(state, scope, awaited)
-    scope.awaits[awaited] = Await(state.size - 1, period)
+    scope.awaits[awaited] = Await(state.size - 1, period, items=items)
     state.open[awaited] = state.size - 1
 
 

@@ -11,7 +11,7 @@ from contracts.protocol.judge.entries import BenchCalled, Fault, Overruled, Seco
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import FALSE_REASONS, Reason, SegmentWord, What, Word, Words
 from contracts.protocol.judge.held import proof_of
-from contracts.protocol.judge.reading import about, await_words, drawn_by, owed
+from contracts.protocol.judge.reading import about, await_words, owed
 from contracts.protocol.judge.state import ProofState, RoundState, SegmentState, Stage, State
 
 
@@ -83,10 +83,10 @@ def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
 
 
 def _end_if_said(state: State, proof: ProofState, verifier: str) -> None:
-    """Who said all that it owes is not awaited any more; a second period is for what was drawn, and nothing else."""
+    """Who said all that a period is for is not awaited in it any more; what it owes besides has one of its own."""
     awaited = about(proof, What.WORDS, verifier)
-    known, due = proof.awaits.get(awaited), owed(proof, verifier)
-    if known is None or (known.period == 1 and due) or drawn_by(proof, verifier) & set(due):
+    known = proof.awaits.get(awaited)
+    if known is None or known.items & set(owed(proof, verifier)):
         return
     awaits.end(state, proof, awaited)
     await_words(state, proof, verifier)
@@ -106,8 +106,11 @@ def due_decision(proof: ProofState, k: int) -> SegmentDecided | SecondLook | Non
 
 def due_late_decision(proof: ProofState, k: int) -> SegmentDecided | None:
     """k equal words about an undecided proof pay nobody and cost its node nothing; they show who lied."""
-    found = due_decision(proof, k)
-    return found if isinstance(found, SegmentDecided) else None
+    for number, segment in sorted(proof.segments.items()):
+        found = _decide(proof, number, segment, k) if segment.questioned and segment.true is None else None
+        if isinstance(found, SegmentDecided):
+            return found
+    return None
 
 
 def _decide(proof: ProofState, number: int, segment: SegmentState, k: int) -> SegmentDecided | SecondLook | None:
@@ -192,12 +195,10 @@ def on_called(state: State, entry: BenchCalled) -> None:
     """Each of them has a period to read the segment, and what it owes besides; who owed it already gains no time."""
     proof = state.proofs[entry.proof]
     segment = proof.segments[entry.segment]
-    owing = {name for name in entry.members if entry.segment in owed(proof, name)}
     segment.wide = bool(segment.called)
     segment.called.update(entry.members)
     for verifier in entry.members:
-        if not (verifier in segment.words or verifier in owing):
-            await_words(state, proof, verifier)
+        await_words(state, proof, verifier)
     state.touch(proof)
 
 

@@ -164,7 +164,7 @@ def _of_round(state: State, current: RoundState, verifier: str) -> Iterator[Veri
     if any(awaited.what is What.SECRET and awaited.party == verifier for awaited in current.awaits):
         yield Reveal(current.run, current.number)
     ready = current.phase is Phase.MERGING and current.merge_set is not None and current.merge_set.proofs
-    if ready and current.merge_set is not None and verifier not in current.merges:
+    if ready and current.merge_set is not None and not current.merges.get(verifier):
         yield Combine(current.run, current.number, current.merge_set.gradients)
 
 

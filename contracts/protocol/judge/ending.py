@@ -15,7 +15,7 @@ from contracts.protocol.judge.entries import Fault, FaultDerived, PanelSpoken, P
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import AT_FAULT, Awaited, PledgeOpened, Reason, TraceShown, What
 from contracts.protocol.judge.held import proof_of
-from contracts.protocol.judge.presence import release
+from contracts.protocol.judge.presence import move_back, release
 from contracts.protocol.judge.reading import about, end_secrets, is_answered
 from contracts.protocol.judge.state import ProofState, RoundState, Stage, State
 
@@ -225,3 +225,4 @@ def _set_back(state: State, proof: ProofState) -> None:
     member = run.nodes[proof.commitment.node]
     member.record = member.record.after(Outcome.VOIDED, AuditPolicy(run.created.terms.audit_floor))
     member.delivered = False
+    move_back(run, proof.commitment.node)

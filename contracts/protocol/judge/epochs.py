@@ -91,9 +91,10 @@ def _close(state: State, name: str, run: RunState) -> EpochClosed:
     emission = run.created.terms.emission if run.round > run.paid else 0
     due = emission + run.carried
     number, config = state.epoch + 1, run.rounds[run.round].config
-    lines = state.functions.lines(number, config, run.earned, _within(state, due))
-    due = due if lines else run.carried
-    total = _within(state, due) if lines else 0
+    somebody = state.functions.lines(number, config, run.earned, due)
+    due = due if somebody else run.carried
+    total = _within(state, due) if somebody else 0
+    lines = state.functions.lines(number, config, run.earned, total)
     first = min(run.paid + 1, run.round)
     return _entry(state, name, number, 1, (first, run.round), due, total, lines)
 

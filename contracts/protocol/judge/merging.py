@@ -8,6 +8,9 @@ from contracts.protocol.judge.facts import Awaited, MergeSigned, What
 from contracts.protocol.judge.held import require_speaker, round_of
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State
 
+MOST_STEPS = 3
+"""Outer steps of one verifier and round: a slip can be mended, since k equal ones are needed all the same."""
+
 _ENDS = frozenset({Stage.OUT, Stage.VOID, Stage.POSTED, Stage.ENDED, Stage.UNDECIDED})
 
 
@@ -55,9 +58,10 @@ def take_merge(state: State, fact: MergeSigned) -> None:
     require_speaker(current, fact.verifier)
     if current.merge_set is None or not current.merge_set.proofs:
         raise OutOfTime(f"round {fact.round} has nothing to merge")
-    if fact.verifier in current.merges:
-        raise AlreadySaid(f"{fact.verifier} has signed an outer step")
-    current.merges[fact.verifier] = fact
+    signed = current.merges.setdefault(fact.verifier, set())
+    if (fact.theta, fact.momentum) in signed or len(signed) >= MOST_STEPS:
+        raise AlreadySaid(f"{fact.verifier} has signed this outer step, or {MOST_STEPS} others")
+    signed.add((fact.theta, fact.momentum))
     state.touched_rounds[fact.run, fact.round] = None
 
 
@@ -67,7 +71,7 @@ def due_merged(current: RoundState) -> RoundMerged | None:
         return None
     if not current.merge_set.proofs:
         return RoundMerged(current.run, current.number, current.theta, current.momentum)
-    signed = [(fact.theta, fact.momentum) for fact in current.merges.values()]
+    signed = [step for name in sorted(current.merges) for step in sorted(current.merges[name])]
     for theta, momentum in signed:
         if signed.count((theta, momentum)) >= current.k:
             return RoundMerged(current.run, current.number, theta, momentum)

@@ -12,6 +12,8 @@ from contracts.protocol.judge.terms import check_terms
 
 MOST_ANCHORS = 4
 """Of one verifier for rounds to come."""
+MOST_AHEAD = 1_000
+"""Rounds between an enrolment and its first one."""
 MOST_STAKELESS = 1_000
 """Nodes without a stake that one run remembers."""
 
@@ -71,10 +73,13 @@ def take_enrolment(state: State, fact: Enrolled) -> None:
     run = live_run(state, fact.run)
     if fact.profile not in run.created.terms.profiles:
         raise NotBound(f"profile {fact.profile} is not on the manifest's list")
+    if fact.first_round > run.round + MOST_AHEAD:
+        raise OutOfTime(f"a node joins at most {MOST_AHEAD} rounds ahead")
     known = run.nodes.get(fact.node)
     if known is None:
-        _check_room(state, run, fact.node)
-        run.nodes[fact.node] = NodeState(fact, len(run.nodes), run.created.inner, fact.sequence)
+        _make_room(state, run, fact.node)
+        run.nodes[fact.node] = NodeState(fact, 0, run.created.inner, fact.sequence)
+        move_back(run, fact.node)
     else:
         _check_sequence(known, fact.node, fact.sequence)
         same = known.enrolled.profile == fact.profile
@@ -85,9 +90,11 @@ def take_enrolment(state: State, fact: Enrolled) -> None:
 
 def take_leave(state: State, fact: Left) -> None:
     """A node leaves after the open round. Raises UnknownSubject and AlreadySaid."""
-    node = node_of(run_of(state, fact.run), fact.node)
+    run = run_of(state, fact.run)
+    node = node_of(run, fact.node)
     _check_sequence(node, fact.node, fact.sequence)
     node.left, node.sequence = True, fact.sequence
+    move_back(run, fact.node)
 
 
 def _check_sequence(known: NodeState, node: str, sequence: int) -> None:
@@ -96,11 +103,24 @@ def _check_sequence(known: NodeState, node: str, sequence: int) -> None:
         raise AlreadySaid(f"{node} has said something newer than {sequence}")
 
 
-def _check_room(state: State, run: RunState, node: str) -> None:
-    """Identities without a stake are free, so a run remembers a stated number of them."""
-    stakeless = sum(not state.stakes.get(name) for name in run.nodes)
-    if not state.stakes.get(node) and stakeless >= MOST_STAKELESS:
+def move_back(run: RunState, node: str) -> None:
+    """Who joins, leaves, lapses or delivers nothing stands behind all the others without a stake."""
+    run.places += 1
+    run.nodes[node].place = run.places
+
+
+def _make_room(state: State, run: RunState, node: str) -> None:
+    """Identities without a stake are free: a run remembers a stated number, and who left or lapsed goes first."""
+    if state.stakes.get(node):
+        return
+    stakeless = [name for name in run.nodes if not state.stakes.get(name)]
+    if len(stakeless) < MOST_STAKELESS:
+        return
+    held = {name for current in run.rounds.values() for name in (*current.listed, *current.proofs)}
+    gone = [n for n in stakeless if n not in held and (run.nodes[n].left or run.nodes[n].away is not None)]
+    if not gone:
         raise NotSeated(f"the run has {MOST_STAKELESS} nodes without a stake; one with a stake is taken")
+    del run.nodes[min(gone, key=lambda name: run.nodes[name].place)]
 
 
 def take_return(state: State, fact: Returned) -> None:
@@ -137,17 +157,16 @@ def anchor_of(run: RunState, verifier: str, number: int) -> Anchored | None:
     return known[-1] if known and number - known[-1].first < known[-1].length else None
 
 
-def members(state: State, run: RunState, number: int) -> list[str]:
+def members(state: State, run: RunState) -> list[str]:
     """Admitted, anchored, and staked, or below the least stake through a fault: these make n.
 
-    Who let its secrets run out counts as well: else one that does not renew them would stop every run at no cost.
+    Who let its secrets run out counts as well, and one whose anchor is for later rounds: else a verifier that does not
+    renew them, or that was admitted a moment ago, would stop the run.
     """
     return [
         name
         for name, verifier in sorted(state.verifiers.items())
-        if verifier.admitted
-        and (verifier.stake >= state.least_stake or verifier.slashed)
-        and any(anchor.first <= number for anchor in run.anchors.get(name, []))
+        if verifier.admitted and (verifier.stake >= state.least_stake or verifier.slashed) and run.anchors.get(name)
     ]
 
 
@@ -157,13 +176,13 @@ def speakers(state: State, run: RunState, counted: list[str], number: int) -> li
     return [name for name in staked if anchor_of(run, name, number) is not None]
 
 
-def judges(run: RunState, verifiers: list[str], profile: str, number: int) -> list[str]:
+def judges(run: RunState, verifiers: list[str], profile: str) -> list[str]:
     """The verifiers that can judge a profile: all, or in a run with limits those with a calibrated pair."""
     pairs = run.created.terms.pairs
     if pairs is None:
         return verifiers
-    known = {name: [a.profile for a in run.anchors.get(name, []) if a.first <= number] for name in verifiers}
-    return [name for name, profiles in known.items() if profiles and (profile, profiles[-1]) in pairs]
+    known = {name: run.anchors[name][-1].profile for name in verifiers if run.anchors.get(name)}
+    return [name for name, judged in known.items() if (profile, judged) in pairs]
 
 
 def free_stake(state: State, node: str) -> int:
@@ -196,7 +215,7 @@ def listing(state: State, run: RunState, number: int, verifiers: list[str]) -> t
     """Who takes part, in order of node: who delivered last round keeps its place, then stake decides (J4)."""
     terms = run.created.terms
     due = [(n, s) for n, s in run.nodes.items() if not s.left and s.enrolled.first_round <= number]
-    able = [(n, s) for n, s in due if len(judges(run, verifiers, s.enrolled.profile, number)) >= 2 * state.k - 1]
+    able = [(n, s) for n, s in due if len(judges(run, verifiers, s.enrolled.profile)) >= 2 * state.k - 1]
     able.sort(key=lambda x: (not x[1].delivered, x[1].away is not None, -free_stake(state, x[0]), x[1].place))
     return tuple(_listed(state, run, n, s) for n, s in sorted(able[: terms.max_nodes], key=lambda x: x[0].lower()))
 

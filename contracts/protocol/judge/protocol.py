@@ -143,7 +143,7 @@ class Protocol:
 
 
 def secret_leaf(run: bytes, verifier: str, place: int, secret: bytes) -> bytes:
-    """What an anchor's tree holds for a secret (32 bytes): of one run and one verifier, so that nobody else anchors it."""
+    """A leaf of an anchor's tree: the secret (32 bytes) of one run and verifier, so that nobody else can anchor it."""
     return keccak256(_SECRET + run + bytes.fromhex(verifier[2:]) + place.to_bytes(8) + secret)
 
 

@@ -105,18 +105,16 @@ def on_drawn(state: State, entry: Drawn) -> None:
 
 
 def due_substitutes(state: State, proof: ProofState, current: RoundState) -> SeatsFilled | None:
-    """After a lapse of a seat the next sit down, up to 2k - 1 in all; the rest only while fewer than k drew (J8).
-
-    Who is away when its turn comes is passed over for good.
-    """
-    seats, away = proof.seats, state.runs[current.run].away
-    if not any(seat.given_up or name in proof.silent for name, seat in seats.items()):
+    """While fewer sit than should, or after a lapse of a seat, the next of the order who are there sit down: up to
+    2k - 1 in all, the rest only while fewer than k drew (J8)."""
+    seats, run = proof.seats, state.runs[current.run]
+    active = sum(not seat.given_up and name not in proof.silent for name, seat in seats.items())
+    if active == len(seats) and active >= min(max(run.created.terms.panel, current.k), len(proof.order)):
         return None
     limit = 2 * current.k - 1
-    if len(seats) >= limit and _drew(proof) < current.k and not _drawing(proof):
+    if _drew(proof) < current.k and not _drawing(proof):
         limit = len(proof.order)
-    beyond = proof.order[1 + max(proof.order.index(name) for name in seats) :]
-    there = [name for name in beyond if name not in proof.silent and name not in away]
+    there = [n for n in proof.order if n not in seats and n not in proof.silent and n not in run.away]
     following = there[: max(0, limit - len(seats))]
     return SeatsFilled(proof.commitment.proof, tuple(following)) if following else None
 
@@ -182,10 +180,11 @@ def owed(proof: ProofState, verifier: str) -> list[int]:
 
 
 def await_words(state: State, proof: ProofState, verifier: str) -> None:
-    """Await what a verifier owes from now on; who fell silent on this proof is not waited for again."""
-    known = proof.awaits.get(about(proof, What.WORDS, verifier))
-    if owed(proof, verifier) and verifier not in proof.silent and (known is None or known.period == 1):
-        awaits.begin(state, proof, about(proof, What.WORDS, verifier))
+    """Await what a verifier owes from now on, if nothing is awaited of it; who fell silent on this proof is not waited
+    for again."""
+    awaited, due = about(proof, What.WORDS, verifier), owed(proof, verifier)
+    if due and verifier not in proof.silent and awaited not in proof.awaits:
+        awaits.begin(state, proof, awaited, items=frozenset(due))
 
 
 def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> None:
@@ -196,11 +195,11 @@ def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> 
     question(proof, verifier)
     drawn = drawn_by(proof, verifier) & set(owed(proof, verifier))
     if period == 2:
-        if drawn and verifier not in current.silent:
+        if verifier not in current.silent:
             current.silent.add(verifier)
             proof.found.append((verifier, Fault.FELL_SILENT))
     elif drawn:
-        awaits.begin(state, proof, about(proof, What.WORDS, verifier), 2)
+        awaits.begin(state, proof, about(proof, What.WORDS, verifier), 2, frozenset(drawn))
     state.touch(proof)
 
 
@@ -217,13 +216,20 @@ def drawn_by(proof: ProofState, verifier: str) -> set[int]:
 
 
 def come_back(state: State, proof: ProofState, verifier: str) -> None:
-    """Who fell silent on a proof and returned is awaited once more, for what it owes."""
-    if verifier not in proof.silent or verifier in proof.back or proof.done:
+    """Who fell silent on a proof, or gave its seat up, and returned is awaited once more."""
+    if proof.done:
         return
-    proof.back.add(verifier)
-    proof.silent.discard(verifier)
-    await_words(state, proof, verifier)
     state.touch(proof)
+    if verifier in proof.back:
+        return
+    seat = proof.seats.get(verifier)
+    if verifier in proof.silent:
+        proof.back.add(verifier)
+        proof.silent.discard(verifier)
+        await_words(state, proof, verifier)
+    elif seat is not None and seat.given_up and proof.stage is Stage.READING:
+        proof.back.add(verifier)
+        del proof.seats[verifier]
 
 
 def end_secrets(state: State, current: RoundState) -> None:

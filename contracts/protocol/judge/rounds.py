@@ -13,7 +13,17 @@ from contracts.protocol.judge.entries import BeaconMissed, PanelDrawn, RoundClos
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import Awaited, Block, Committed, Has, Seen, What
 from contracts.protocol.judge.held import require_speaker, round_of
-from contracts.protocol.judge.presence import anchor_of, free, judges, listing, members, release, reserve, speakers
+from contracts.protocol.judge.presence import (
+    anchor_of,
+    free,
+    judges,
+    listing,
+    members,
+    move_back,
+    release,
+    reserve,
+    speakers,
+)
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, RunState, Stage, State
 
 
@@ -23,7 +33,7 @@ def due_opening(state: State, name: str, run: RunState) -> RoundOpened | None:
     idle = not run.over and run.merged == run.round and number <= state.functions.rounds(run.config)
     if not idle or run.pending or state.block is None or state.block.more or not state.k:
         return None
-    counted = members(state, run, number)
+    counted = members(state, run)
     heard = speakers(state, run, counted, number)
     reachable = [verifier for verifier in heard if verifier not in run.away]
     if len(counted) < 2 * state.k - 1 or len(reachable) < state.k:
@@ -190,7 +200,7 @@ def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, 
     rate = MILLION if current.missed else current.listed[node].rate
     if not state.functions.is_audited(beacon, name, rate):
         return PanelDrawn(name, beacon, False, (), ())
-    able = judges(run, sorted(current.verifiers), proof.commitment.profile, current.number)
+    able = judges(run, sorted(current.verifiers), proof.commitment.profile)
     drawn = state.functions.panel_order(beacon, name, able)
     order = tuple(sorted(drawn, key=lambda v: (v in run.away, run.behind.get(v, 0) >= current.number)))
     there = tuple(name for name in order if name not in run.away)
@@ -206,4 +216,6 @@ def on_missed(state: State, entry: BeaconMissed) -> None:
 
 def lapse_commitment(state: State, current: RoundState, node: str) -> None:
     """A node that is late is not awaited again until it returns."""
-    state.runs[current.run].nodes[node].away = state.size - 1
+    run = state.runs[current.run]
+    run.nodes[node].away = state.size - 1
+    move_back(run, node)

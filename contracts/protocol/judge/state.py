@@ -16,7 +16,6 @@ from contracts.protocol.judge.facts import (
     Block,
     Committed,
     Enrolled,
-    MergeSigned,
     PledgeOpened,
     Reason,
     RunCreated,
@@ -54,11 +53,15 @@ FINISHED = frozenset({Stage.OUT, Stage.POSTED, Stage.ENDED, Stage.UNDECIDED})
 
 @dataclass(slots=True)
 class Await:
-    """Something awaited since an entry, in its first or second period, and who said that it did not come."""
+    """Something awaited since an entry, in its first or second period, and who said that it did not come.
+
+    `items` are the segments that words are awaited on: what is owed later has a period of its own.
+    """
 
     since: int
     period: int = 1
     words: set[str] = field(default_factory=set)
+    items: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -108,6 +111,8 @@ class RunState:
     momentum: str
     anchors: dict[str, list[Anchored]] = field(default_factory=dict)
     nodes: dict[str, NodeState] = field(default_factory=dict)
+    places: int = 0
+    """Places that were given in the order of nodes; who fails goes to its end."""
     away: dict[str, int] = field(default_factory=dict)
     behind: dict[str, int] = field(default_factory=dict)
     rounds: dict[int, RoundState] = field(default_factory=dict)
@@ -152,7 +157,8 @@ class RoundState(Scope):
     silent: set[str] = field(default_factory=set)
     """Verifiers that were found to have fallen silent in this round: it costs once."""
     merge_set: MergeSet | None = None
-    merges: dict[str, MergeSigned] = field(default_factory=dict)
+    merges: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    """Outer states (weights, momentum) by the verifier that signed them."""
 
 
 @dataclass(slots=True)

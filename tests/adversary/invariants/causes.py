@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.protocol.judge import entries as derived
 from tests.adversary.invariants import (
+    causes_due,
     causes_ends,
     causes_epochs,
     causes_lapses,
@@ -26,9 +27,8 @@ _IDENTITY: dict[type, Callable[[Any], Hashable]] = {
     derived.BeaconMissed: lambda e: (e.run, e.round),
     derived.MergeSet: lambda e: (e.run, e.round),
     derived.RoundMerged: lambda e: (e.run, e.round),
-    derived.Lapsed: lambda e: (e.awaited, e.period),
+    derived.Lapsed: lambda e: (e.awaited, e.since),
     derived.PanelDrawn: lambda e: e.proof,
-    derived.SeatsFilled: lambda e: (e.proof, e.verifiers),
     derived.Drawn: lambda e: (e.proof, e.verifier),
     derived.OpeningsClosed: lambda e: (e.proof, e.verifier),
     derived.BenchCalled: lambda e: (e.proof, e.segment, e.members),
@@ -43,7 +43,8 @@ _IDENTITY: dict[type, Callable[[Any], Hashable]] = {
     derived.EpochEnded: lambda e: e.epoch,
     derived.RunOver: lambda e: e.run,
 }
-"""What makes two derived entries the same one. `Posted`, `Voided` and `Undecided` have their own condition."""
+"""What makes two derived entries the same one. `Posted`, `Voided` and `Undecided` have their own condition, and
+who returned may sit down again."""
 
 
 def entries_stand_once(reading: Reading) -> Iterator[Breach]:
@@ -67,6 +68,7 @@ INVARIANT = Invariant(
         *causes_panels.CONDITIONS,
         *causes_words.CONDITIONS,
         *causes_ends.CONDITIONS,
+        *causes_due.CONDITIONS,
         *causes_lapses.CONDITIONS,
         *causes_epochs.CONDITIONS,
     ),

@@ -41,6 +41,36 @@ def _ground(proof: Proof, void: Voided, before: int) -> bool:
     return any((d.segment, d.true, d.reason) == (void.segment, False, void.reason) for d in decided)
 
 
+def named_segments_are_decided(reading: Reading) -> Iterator[Breach]:
+    """Before a proof is void as a canary, the bench decides the segment that its pledge names, if somebody drew it."""
+    for proof in reading.proofs.values():
+        for index, end in proof.ends:
+            if not isinstance(end, Voided) or end.reason is not Reason.CANARY:
+                continue
+            drew = any(end.segment in drawn for drawn in proof.draws(index).values())
+            if drew and end.segment not in {decided.segment for decided in earlier(proof.decided, index)}:
+                yield index, f"{proof.name} is void as a canary, and nobody read segment {end.segment} again"
+
+
+def pledges_come_after_the_words(reading: Reading) -> Iterator[Breach]:
+    """A pledge is open only when the panel has spoken, the coin spared its proof, or a void is certain."""
+    for proof in reading.proofs.values():
+        for index, _ in proof.pledges:
+            spared = any(not panel.audited for panel in earlier(proof.panels, index))
+            if not (spared or stands_before(proof.spoken, index) or stands_before(proof.ends, index)):
+                yield index, f"the pledge of {proof.name} is open while it is read"
+
+
+def traces_come_after_the_end(reading: Reading) -> Iterator[Breach]:
+    """A trace is shown when its proof has an end, and is the one that was sealed."""
+    for proof in reading.proofs.values():
+        for index, shown in proof.traces:
+            if not stands_before(proof.ends, index):
+                yield index, f"{shown.verifier} shows its trace of {proof.name} while others may copy it"
+            if reading.history.sealed.get((proof.name, shown.verifier), shown.trace) != shown.trace:
+                yield index, f"{shown.verifier} shows another trace of {proof.name} than it sealed"
+
+
 def faults_end_a_void(reading: Reading) -> Iterator[Breach]:
     """A fault ends a void of its node, when the pledge is open or twice late."""
     for proof, committed, _ in reading.committed():
@@ -95,13 +125,26 @@ def canaries_are_few(reading: Reading) -> Iterator[Breach]:
 
 
 def undecided_waited(reading: Reading) -> Iterator[Breach]:
-    """Only an audited proof is undecided, and none whose panel has spoken and whose pledge names nothing."""
+    """Only an audited proof is undecided, none whose panel has spoken and whose pledge names nothing, and none before
+    everybody of its order was called to what is still questioned."""
     for proof in reading.proofs.values():
         for index, end in proof.ends:
             audited = any(panel.audited for panel in earlier(proof.panels, index))
             honest = any(pledge.fake is None for pledge in earlier(proof.pledges, index))
             if isinstance(end, Undecided) and (not audited or (honest and stands_before(proof.spoken, index))):
                 yield index, f"{proof.name} is undecided and k words were not missing"
+            elif isinstance(end, Undecided) and (segment := _half_called(proof, index)) is not None:
+                yield index, f"{proof.name} is undecided, and some were never called to segment {segment}"
+
+
+def _half_called(proof: Proof, before: int) -> int | None:
+    """A segment before the bench to which not all of the order were called."""
+    order = {name for panel in earlier(proof.panels, before) for name in panel.order}
+    decided = {entry.segment for entry in earlier(proof.decided, before)}
+    called = defaultdict[int, set[str]](set)
+    for call in earlier(proof.benches, before):
+        called[call.segment].update(call.members)
+    return next((s for s, members in called.items() if s not in decided and order - members), None)
 
 
 def merges_wait(reading: Reading) -> Iterator[Breach]:
@@ -119,6 +162,9 @@ def merges_wait(reading: Reading) -> Iterator[Breach]:
 CONDITIONS = (
     one_end,
     voids_have_a_ground,
+    named_segments_are_decided,
+    pledges_come_after_the_words,
+    traces_come_after_the_end,
     faults_end_a_void,
     fault_follows_the_table,
     pledge_excuses_its_own_segment,

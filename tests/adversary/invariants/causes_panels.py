@@ -19,8 +19,16 @@ def beacon_draws(reading: Reading) -> Iterator[Breach]:
             block = _beacon(reading, round_, index)
             if not stands_before(proof.closed, index):
                 yield index, f"{proof.name} is drawn and stands in no closing entry"
-            elif block is None or block.hash != panel.beacon:
+            elif (
+                block is None or block.hash != panel.beacon or not _is_the_chains(reading, round_, index, panel.beacon)
+            ):
                 yield index, f"{proof.name} is not drawn by the beacon of its round"
+
+
+def _is_the_chains(reading: Reading, round_: Round, before: int, beacon: str) -> bool:
+    """Whether it is the chain's first block at or after the last time that the round named, whatever the log holds."""
+    named = [e.beacon_time for e in (*earlier(round_.closed, before), *earlier(round_.missed, before))]
+    return not named or reading.history.beacons.get(named[-1], beacon) == beacon
 
 
 def _beacon(reading: Reading, round_: Round, before: int) -> Block | None:
@@ -57,15 +65,31 @@ def seats_are_the_first(reading: Reading) -> Iterator[Breach]:
                 yield index, f"{proof.name} has {len(panel.seats)} seats (audited: {panel.audited})"
 
 
+def seats_are_calibrated(reading: Reading) -> Iterator[Breach]:
+    """In a run with limits nobody sits without a measured pair, and no node takes part that fewer than 2k - 1 can judge."""
+    for proof, committed, round_ in reading.committed():
+        terms, run = reading.terms(committed.run), reading.run(committed.run)
+        if terms is None or terms.pairs is None:
+            continue
+        profiles = {anchor.verifier: anchor.profile for _, anchor in run.anchored}
+        able = {name for name, profile in profiles.items() if (committed.profile, profile) in terms.pairs}
+        if len(able) < 2 * round_.k - 1:
+            yield round_.opened[0][0], f"{committed.node} is in round {round_.key}, and only {len(able)} can judge it"
+        for index, panel in proof.panels:
+            if set(panel.order) - able:
+                yield index, f"{proof.name} is read by {sorted(set(panel.order) - able)}, who cannot judge it"
+
+
 def overruled_sit_behind(reading: Reading) -> Iterator[Breach]:
-    """Whom the bench overruled before the round opened stands behind all whom it did not."""
+    """Whom the bench overruled before the round opened stands behind all who are there and whom it did not."""
     for proof in reading.proofs.values():
         round_ = reading.round_of(proof)
         for index, panel in proof.panels:
             opening = round_.opened[0][0] if round_.opened else 0
             sure, perhaps = _overruled(reading, round_, opening), _overruled(reading, round_, index)
             first = next((place for place, seat in enumerate(panel.order) if seat in sure), len(panel.order))
-            if any(seat not in perhaps for seat in panel.order[first:]):
+            there = (seat for seat in panel.order[first:] if not _is_away(reading, round_, seat, index))
+            if any(seat not in perhaps for seat in there):
                 yield index, f"{proof.name} has the overruled {panel.order[first]} before others in its order"
 
 
@@ -95,6 +119,13 @@ def _lapsed(reading: Reading, round_: Round, verifier: str, before: int) -> bool
     return any(entry.awaited.party == verifier for entry in earlier(run.lapsed, before))
 
 
+def _is_away(reading: Reading, round_: Round, verifier: str, before: int) -> bool:
+    """Whether a verifier's last lapse in this run stands after its last return."""
+    run = reading.run(round_.key[0])
+    lapsed = [at for at, entry in run.lapsed if at < before and entry.awaited.party == verifier]
+    return bool(lapsed) and not any(r.party == verifier and r.size > lapsed[-1] for r in earlier(run.returned, before))
+
+
 def _gone(reading: Reading, round_: Round, verifier: str, before: int) -> bool:
     run, opening = reading.run(round_.key[0]), round_.opened[0][0] if round_.opened else 0
     lapsed = [
@@ -112,17 +143,24 @@ def seats_are_filled_in_order(reading: Reading) -> Iterator[Breach]:
         round_ = reading.round_of(proof)
         for index, filled in proof.filled:
             before = proof.seats(index)
-            seats = [*before, *filled.verifiers]
+            seats = list(dict.fromkeys([*before, *filled.verifiers]))
             order = next((panel.order for panel in earlier(proof.panels, index)), ())
-            ranked = bool(filled.verifiers) and [name for name in order if name in seats] == seats
-            passed = order[: order.index(seats[-1])] if ranked else ()
-            left_out = [name for name in passed if name not in seats and not _lapsed(reading, round_, name, index)]
-            if not ranked or left_out:
+            ranked = [name for name in order if name in filled.verifiers] == list(filled.verifiers) != []
+            again = [n for n in filled.verifiers if n in before and not _fell(reading, round_, n, index)]
+            passed = order[: order.index(filled.verifiers[-1])] if ranked else ()
+            left_out = [n for n in passed if n not in seats and not _fell(reading, round_, n, index)]
+            if not ranked or again or left_out:
                 yield index, f"{proof.name} fills its seats out of order"
-            if not any(_late(round_, proof, seat, index) for seat in before):
+            if len(before) >= round_.k and not any(_late(round_, proof, seat, index) for seat in before):
                 yield index, f"{proof.name} fills its seats and nobody lapsed"
             if len(seats) > 2 * round_.k - 1 and len(proof.draws(index)) >= round_.k:
                 yield index, f"{proof.name} has {len(seats)} seats although k drew"
+
+
+def _fell(reading: Reading, round_: Round, verifier: str, before: int) -> bool:
+    """Whether a verifier fell silent in the run at any time before: its turn may have passed, or come again."""
+    lapsed = earlier(reading.run(round_.key[0]).lapsed, before)
+    return any(entry.awaited.party == verifier for entry in lapsed)
 
 
 def _late(round_: Round, proof: Proof, seat: str, before: int) -> bool:
@@ -130,7 +168,7 @@ def _late(round_: Round, proof: Proof, seat: str, before: int) -> bool:
 
 
 def draws_follow(reading: Reading) -> Iterator[Breach]:
-    """A seat draws after it showed its secret, segments of the proof, and an honest one those that its secret gives."""
+    """A seat draws after it showed its secret, and draws those segments of the proof that its anchored secret gives."""
     for proof in reading.proofs.values():
         round_ = reading.round_of(proof)
         count = proof.committed[0][1].segments if proof.committed else 0
@@ -145,13 +183,21 @@ def draws_follow(reading: Reading) -> Iterator[Breach]:
                 yield index, f"{drawn.verifier} draws {drawn.segments} of {proof.name}, due are {due}"
 
 
+def secrets_come_from_seats(reading: Reading) -> Iterator[Breach]:
+    """Nobody shows the secret of a round before a panel of it seats him."""
+    for round_ in reading.rounds.values():
+        for index, secret in round_.secrets:
+            if not any(secret.verifier in proof.seats(index) for proof in round_.proofs):
+                yield index, f"{secret.verifier} shows its secret of round {round_.key} and has no seat"
+
+
 def openings_are_complete(reading: Reading) -> Iterator[Breach]:
-    """A verifier's period to read begins when the start of every segment that it drew is open."""
+    """A verifier's period to read begins when both ends of every segment that it drew are open."""
     for proof in reading.proofs.values():
         for index, closed in proof.openings:
             drawn = proof.draws(index).get(closed.verifier)
-            opened = {entry.boundary for entry in earlier(proof.opened, index)} | {0}
-            if drawn is None or not set(drawn) <= opened:
+            opened = {entry.boundary for entry in earlier(proof.opened, index)}
+            if drawn is None or not {side for segment in drawn for side in (segment, segment + 1)} <= opened:
                 yield index, f"the openings of {proof.name} for {closed.verifier} are not complete"
 
 
@@ -159,9 +205,11 @@ CONDITIONS = (
     beacon_draws,
     audited_where_it_must_be,
     seats_are_the_first,
+    seats_are_calibrated,
     overruled_sit_behind,
     lapsed_do_not_sit,
     seats_are_filled_in_order,
     draws_follow,
+    secrets_come_from_seats,
     openings_are_complete,
 )

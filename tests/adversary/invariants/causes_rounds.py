@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 
 from contracts.protocol.judge.entries import FaultDerived, Listed, Posted, RoundOpened, Undecided
 from contracts.protocol.judge.facts import Block, NodeSlashed, NodeStake, Quorum, VerifierStands, What
@@ -48,7 +50,7 @@ def verifiers_stand(reading: Reading) -> Iterator[Breach]:
 def _stands(reading: Reading, verifier: str, least: int, before: int) -> bool:
     events = reading.event(VerifierStands, before)
     last = next((event for event in events if event.verifier == verifier), None)
-    return last is not None and last.admitted and (last.stake >= least or last.slashed)
+    return last is not None and last.admitted and last.stake >= least
 
 
 def nodes_are_enrolled(reading: Reading) -> Iterator[Breach]:
@@ -59,7 +61,8 @@ def nodes_are_enrolled(reading: Reading) -> Iterator[Breach]:
         if len(set(names)) != len(names) or (terms is not None and len(names) > terms.max_nodes):
             yield index, f"round {round_.key} lists {len(names)} nodes"
         for listed in opened.nodes:
-            if not _enrolled(run, listed, opened.round, index):
+            known = terms is None or listed.profile in terms.profiles
+            if not (known and _enrolled(run, listed, opened.round, index)):
                 yield index, f"round {round_.key} lists {listed.node}, who is not enrolled so"
 
 
@@ -69,6 +72,22 @@ def _enrolled(run: Run, listed: Listed, number: int, before: int) -> bool:
     if not last or left > last[-1][0]:
         return False
     return (last[-1][1].payout, last[-1][1].profile) == (listed.payout, listed.profile)
+
+
+def who_delivered_stays(reading: Reading) -> Iterator[Breach]:
+    """Whose gradient k verifiers held last round keeps its place, unless its proof was not posted, or it left or joined
+    again for later."""
+    for run in reading.runs.values():
+        for last, round_ in pairwise(run.rounds):
+            index, opened = round_.opened[0]
+            held = {name for _, closed in last.closed for name in closed.proofs}
+            failed = {p.name for p in last.proofs for end in earlier(p.ends, index) if not isinstance(end, Posted)}
+            nodes = {proof.committed[0][1].node for proof in last.proofs if proof.name in held - failed}
+            for node in sorted(nodes - round_.nodes.keys()):
+                enrolled = [(at, e) for at, e in run.enrolled if at < index and e.node == node]
+                left = any(enrolled[-1][0] < at < index for at, e in run.left if e.node == node) if enrolled else True
+                if not left and enrolled[-1][1].first_round <= opened.round:
+                    yield index, f"{node} delivered in round {last.key} and is not in round {round_.key}"
 
 
 def awaited_unless_lapsed(reading: Reading) -> Iterator[Breach]:
@@ -179,6 +198,13 @@ def closing_follows(reading: Reading) -> Iterator[Breach]:
                     yield index, f"round {round_.key} closes while {node.node} is awaited"
 
 
+def blocks_come_in_order(reading: Reading) -> Iterator[Breach]:
+    """No block is entered twice, or after a later one."""
+    for (_, before), (index, block) in pairwise(reading.blocks):
+        if block.number <= before.number or block.time < before.time:
+            yield index, f"block {block.number} is entered after block {before.number}"
+
+
 def beacon_time_follows(reading: Reading) -> Iterator[Breach]:
     """The beacon is awaited one span after the last entered block; once more where fewer than k had `Seen`."""
     for round_ in reading.rounds.values():
@@ -218,20 +244,24 @@ def block_at(reading: Reading, time: int, after: int, before: int) -> tuple[int,
 
 
 def seers(round_: Round, before: int) -> set[str]:
-    """The verifiers of the round that had said `Seen` of its closing entry."""
-    closed = {index for index, _ in round_.closed}
-    said = {seen.verifier for seen in earlier(round_.seen, before) if seen.index in closed}
-    return said & set(round_.verifiers)
+    """The verifiers of the round that had said `Seen` of its closing entry, under the root that most of them name."""
+    closed, roots = {index for index, _ in round_.closed}, defaultdict[str, set[str]](set)
+    for seen in earlier(round_.seen, before):
+        if seen.index in closed and seen.verifier in round_.verifiers:
+            roots[seen.root].add(seen.verifier)
+    return max(roots.values(), key=len, default=set())
 
 
 CONDITIONS = (
     rounds_follow,
     verifiers_stand,
     nodes_are_enrolled,
+    who_delivered_stays,
     awaited_unless_lapsed,
     full_audits_after_a_void,
     stake_counts_once,
     closing_follows,
+    blocks_come_in_order,
     beacon_time_follows,
     beacon_missed_without_k,
 )

@@ -43,19 +43,68 @@ def benches_are_the_first(reading: Reading) -> Iterator[Breach]:
                 yield index, f"the bench over segment {call.segment} of {proof.name} is {sorted(members)} of {order}"
 
 
+def the_rest_come_last(reading: Reading) -> Iterator[Breach]:
+    """More than the first 2k - 1 are called only when each of these has spoken or lapsed."""
+    for proof in reading.proofs.values():
+        round_, called = reading.round_of(proof), dict[int, set[str]]()
+        for index, call in proof.benches:
+            for name in called.get(call.segment, ()):
+                said = stands_before(proof.words.get((name, call.segment), []), index)
+                if not said and not _lapsed(round_, proof, name, index):
+                    yield index, f"the rest are called to segment {call.segment} of {proof.name}, and {name} is awaited"
+            called.setdefault(call.segment, set()).update(call.members)
+
+
+def words_are_sealed(reading: Reading) -> Iterator[Breach]:
+    """In bit-exact runs whoever replayed all that it drew has sealed a trace: the common segment is among it."""
+    for proof, committed, _ in reading.committed():
+        terms = reading.terms(committed.run)
+        for index, drawn in proof.drawn if terms is not None and terms.exact else ():
+            words = [proof.words.get((drawn.verifier, segment), []) for segment in drawn.segments]
+            replayed = [[at for at, word in said if word.word is not Word.UNSERVED] for said in words]
+            done = max((min(said, default=-1) for said in replayed), default=-1) if all(replayed) else -1
+            early = any(min(said, default=0) < index for said in replayed)
+            if done >= 0 and not early and proof.sealed.get(drawn.verifier, done + 1) > done:
+                yield done, f"{drawn.verifier} read all that it drew of {proof.name} and sealed nothing"
+
+
+def drift_only_within_limits(reading: Reading) -> Iterator[Breach]:
+    """In bit-exact runs there is no word between true and false."""
+    for proof, committed, _ in reading.committed():
+        terms = reading.terms(committed.run)
+        for (verifier, _segment), words in proof.words.items() if terms is not None and terms.exact else ():
+            for index, word in words:
+                if word.word is Word.DRIFT:
+                    yield index, f"{verifier} calls a segment of {proof.name} drift in a bit-exact run"
+
+
 def _counts(proof: Proof, segment: int, before: int) -> Counter[Word]:
     return Counter(word.word for word in proof.said(segment, before))
 
 
 def second_looks_have_a_cause(reading: Reading) -> Iterator[Breach]:
-    """A second look begins when `false` and `unserved` make k together, and neither `true` nor `false` alone does."""
+    """A second look begins when neither `true` nor `false` alone makes k, and `false` and `unserved` do so together, or
+    an `unserved` is left where all others of the bench are heard."""
     for proof in reading.proofs.values():
         k = reading.round_of(proof).k
         for index, look in proof.looks:
             counts = _counts(proof, look.segment, index)
             alone = max(counts[Word.TRUE], counts[Word.FALSE])
-            if alone >= k or counts[Word.FALSE] + counts[Word.UNSERVED] < k:
+            left = counts[Word.UNSERVED] and _is_heard(reading, proof, look.segment, index)
+            if alone >= k or (counts[Word.FALSE] + counts[Word.UNSERVED] < k and not left):
                 yield index, f"segment {look.segment} of {proof.name} is looked at again after {dict(counts)}"
+
+
+def _is_heard(reading: Reading, proof: Proof, segment: int, before: int) -> bool:
+    """Whether all who were called to a segment have spoken or lapsed."""
+    round_ = reading.round_of(proof)
+    members = {name for call in earlier(proof.benches, before) if call.segment == segment for name in call.members}
+    silent = (name for name in members if not stands_before(proof.words.get((name, segment), []), before))
+    return bool(members) and all(_lapsed(round_, proof, name, before) for name in silent)
+
+
+def _lapsed(round_: Round, proof: Proof, name: str, before: int) -> bool:
+    return any(round_.lapsed_seat(proof, what, name, before) for what in (What.WORDS, What.SECRET))
 
 
 def k_words_decide(reading: Reading) -> Iterator[Breach]:
@@ -124,7 +173,7 @@ def overruled_by_the_bench(reading: Reading) -> Iterator[Breach]:
     for run in reading.runs.values():
         for index, overruled in run.overruled:
             proof = reading.proof(overruled.proof)
-            if not _against(proof, overruled.verifier, index, (Word.TRUE, Word.FALSE, Word.DRIFT, Word.UNSERVED)):
+            if not _against(proof, overruled.verifier, index, (Word.TRUE, Word.FALSE, Word.DRIFT)):
                 yield index, f"{overruled.verifier} is overruled about {proof.name}, and nothing was decided against it"
             if overruled.until < reading.round_of(proof).key[1]:
                 yield index, f"{overruled.verifier} is overruled until a round that is over"
@@ -192,6 +241,9 @@ def verifier_faults_have_a_ground(reading: Reading) -> Iterator[Breach]:
 CONDITIONS = (
     benches_are_called_for_cause,
     benches_are_the_first,
+    the_rest_come_last,
+    words_are_sealed,
+    drift_only_within_limits,
     second_looks_have_a_cause,
     k_words_decide,
     reasons_were_given,

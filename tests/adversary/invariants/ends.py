@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.protocol.judge.entries import Undecided
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading
 
@@ -53,6 +54,18 @@ def proofs_end(reading: Reading) -> Iterator[Breach]:
     for proof in reading.proofs.values():
         if _ended(reading) and proof.closed and not proof.ends:
             yield proof.closed[0][0], f"{proof.name} is in the closing entry and has no end"
+
+
+def nothing_is_undecided(reading: Reading) -> Iterator[Breach]:
+    """k present honest verifiers read whatever is questioned, and bytes that one has all have: they say the same.
+
+    Where a segment is beyond the limits of some of them it may be otherwise (bounded runs).
+    """
+    for proof in reading.proofs.values():
+        work = reading.history.work.get(proof.name)
+        for index, end in proof.ends:
+            if isinstance(end, Undecided) and _ended(reading) and not (work is not None and work.drifts):
+                yield index, f"{proof.name} is undecided, though k honest verifiers read it"
 
 
 def voids_end(reading: Reading) -> Iterator[Breach]:
@@ -134,6 +147,15 @@ def _stood(reading: Reading) -> int:
 
 INVARIANT = Invariant(
     "I5",
-    (ran_to_its_end, proofs_end, voids_end, rounds_end, epochs_end, rounds_are_bounded, faults_are_bounded),
+    (
+        ran_to_its_end,
+        proofs_end,
+        nothing_is_undecided,
+        voids_end,
+        rounds_end,
+        epochs_end,
+        rounds_are_bounded,
+        faults_are_bounded,
+    ),
 )
 check = INVARIANT.check

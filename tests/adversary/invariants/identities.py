@@ -44,14 +44,24 @@ def one_post_a_round(reading: Reading) -> Iterator[Breach]:
 
 
 def paid_as_listed(reading: Reading) -> Iterator[Breach]:
-    """A post pays the account that the round lists, for the tokens that were committed."""
+    """A post pays the account that the round lists, for the tokens that were committed, which the round asks for."""
     for proof, committed, round_ in reading.committed():
         listed = round_.listed(committed.node)
         if proof.posted is None or listed is None:
             continue
         index, posted = proof.posted
-        if (posted.account, posted.tokens) != (listed.payout, committed.tokens):
+        asked = reading.history.tokens.get(round_.key, posted.tokens)
+        if posted.tokens != asked or (posted.account, posted.tokens) != (listed.payout, committed.tokens):
             yield index, f"{proof.name} pays {posted.account} for {posted.tokens} tokens"
+
+
+def credits_are_vouched(reading: Reading) -> Iterator[Breach]:
+    """No contribution counts without a maintainer's word, where any is needed."""
+    known = reading.history.maintainers
+    for run in reading.runs.values():
+        for index, credited in run.credited if known else ():
+            if not known & set(credited.signers):
+                yield index, f"{credited.key} is credited, and no maintainer vouches for it"
 
 
 def one_credit(reading: Reading) -> Iterator[Breach]:
@@ -71,4 +81,11 @@ def nothing_after_the_run(reading: Reading) -> Iterator[Breach]:
                     yield index, f"run {run.name} is over, and there is {type(entry).__name__}"
 
 
-CONDITIONS = (trajectories_are_distinct, one_post_a_round, paid_as_listed, one_credit, nothing_after_the_run)
+CONDITIONS = (
+    trajectories_are_distinct,
+    one_post_a_round,
+    paid_as_listed,
+    credits_are_vouched,
+    one_credit,
+    nothing_after_the_run,
+)

@@ -71,7 +71,8 @@ def struck_root_pays_nothing(reading: Reading) -> Iterator[Breach]:
 
 
 def due_is_emitted_and_carried(reading: Reading) -> Iterator[Breach]:
-    """Due is one emission and what the run's epochs that ended since its last closing carry over.
+    """Due is one emission and what the run's epochs that ended since its last closing carry over. An epoch to which
+    nobody contributed emits nothing: or who keeps others from working would earn it later.
 
     With `carried_is_unpaid`, for each run: all that final roots paid, all that is due in pending epochs and what is
     carried and not yet taken up are one emission for each epoch that closed.
@@ -82,7 +83,8 @@ def due_is_emitted_and_carried(reading: Reading) -> Iterator[Breach]:
         for index, epoch in run.epochs:
             if terms is not None and epoch.epoch not in due:
                 carried = sum(ended.carried for at, ended in run.ended if start < at < index)
-                emission = terms.emission if epoch.last_round > paid else 0
+                worked = any(sum(accounts.values()) for accounts in _weights(run, start, index).values())
+                emission = terms.emission if worked and epoch.last_round > paid else 0
                 due[epoch.epoch], start, paid = emission + carried, index, epoch.last_round
             if terms is not None and epoch.due != due.get(epoch.epoch, epoch.due):
                 yield index, f"epoch {epoch.epoch} has {epoch.due} due, and {due[epoch.epoch]} is emitted and carried"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from contracts.protocol.judge.entries import Posted
-from contracts.protocol.judge.facts import NodeSlashed, What
+from contracts.protocol.judge.facts import NodeSlashed, NodeStake, What
 from tests.adversary.history import Work
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading
@@ -67,6 +67,24 @@ def never_slashed(reading: Reading) -> Iterator[Breach]:
             yield index, f"the stake under the honest {slashed.proof} is slashed"
 
 
+def stake_is_free_again(reading: Reading) -> Iterator[Breach]:
+    """Once all its work is posted, what was reserved of its stake is free for its next round (in a single run)."""
+    if not reading.premise or len(reading.runs) != 1:
+        return
+    works, (run,) = reading.history.work.values(), reading.runs.values()
+    cheats = {work.node for work in works if not work.honest}
+    for round_ in run.rounds:
+        index, opened = round_.opened[0]
+        for listed in opened.nodes:
+            mine = [p for r in run.rounds for p in r.proofs if p.committed[0][1].node == listed.node]
+            posted = all(p.posted is not None and p.posted[0] < index for p in mine if p.committed[0][0] < index)
+            stakes = reading.event(NodeStake, index)
+            stake = next((event.stake for event in stakes if event.node == listed.node), 0)
+            due = min(stake, run.created[0][1].terms.node_stake) > 0
+            if posted and due and listed.node not in cheats and not listed.staked:
+                yield index, f"no stake is free for {listed.node} in round {round_.key}, and all its work is posted"
+
+
 def posted_at_the_end(reading: Reading) -> Iterator[Breach]:
     """At the end of a complete history it is posted."""
     if not reading.complete:
@@ -79,6 +97,15 @@ def posted_at_the_end(reading: Reading) -> Iterator[Breach]:
 
 
 INVARIANT = Invariant(
-    "I2", (in_the_closing_entry, never_void, never_at_fault, never_late, never_slashed, posted_at_the_end)
+    "I2",
+    (
+        in_the_closing_entry,
+        never_void,
+        never_at_fault,
+        never_late,
+        never_slashed,
+        stake_is_free_again,
+        posted_at_the_end,
+    ),
 )
 check = INVARIANT.check

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts.protocol.judge.entries import Posted
-from contracts.protocol.judge.facts import What, Word
+from contracts.protocol.judge.facts import Committed, What, Word
 from tests.adversary.history import Work
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
@@ -57,7 +57,7 @@ def gradient_held(reading: Reading) -> Iterator[Breach]:
 
 
 def start_of_the_round(reading: Reading) -> Iterator[Breach]:
-    """A posted proof begins with the round's weights and its node's own last moments."""
+    """A posted proof is bound to its round: weights, its node's own last moments, seed, configuration and profile."""
     for index, proof, round_ in _posted(reading):
         if not proof.committed or not round_.opened:
             continue
@@ -67,6 +67,12 @@ def start_of_the_round(reading: Reading) -> Iterator[Breach]:
             yield index, f"{proof.name} is posted and its node is not listed in the round"
         elif (committed.theta, committed.inner) != (opened.theta, listed.inner):
             yield index, f"{proof.name} is posted and does not begin with the round's state"
+        elif _asked(committed) != (opened.data_seed, opened.config, listed.profile, reading.history.segments):
+            yield index, f"{proof.name} is posted and is not bound to what the round asks for"
+
+
+def _asked(committed: Committed) -> tuple[str, str, str, int]:
+    return committed.data_seed, committed.config, committed.profile, committed.segments
 
 
 def coin_or_panel(reading: Reading) -> Iterator[Breach]:

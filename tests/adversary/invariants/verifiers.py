@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts.protocol.judge.entries import Fault
-from contracts.protocol.judge.facts import VerifierStands, Word
+from contracts.protocol.judge.facts import VerifierStands
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading
-from tests.adversary.invariants.views import Proof
 
 ABOUT_WORDS = frozenset({Fault.FALSE_WORD, Fault.PASSED_A_FAKE, Fault.TWO_WORDS, Fault.WRONG_TRACE})
 """What no honest verifier does, whether it is always up or not."""
@@ -32,20 +31,16 @@ def honest_without_false_words(reading: Reading) -> Iterator[Breach]:
                 yield index, f"the honest {fault.verifier} has the fault {fault.fault}"
 
 
-def overruled_only_unserved(reading: Reading) -> Iterator[Breach]:
-    """With fewer than k corrupt: an honest one is overruled only where an `unserved` of it was left standing."""
+def honest_is_not_overruled(reading: Reading) -> Iterator[Breach]:
+    """With fewer than k corrupt: an honest one is overruled only where work is beyond some limits (bounded runs)."""
     if not reading.safe:
         return
     for run in reading.runs.values():
         for index, overruled in run.overruled:
-            honest = overruled.verifier in reading.history.honest
-            if honest and not _stands_unserved(reading.proof(overruled.proof), overruled.verifier, index):
+            work = reading.history.work.get(overruled.proof)
+            honest = overruled.verifier in reading.history.honest and not (work is not None and work.drifts)
+            if honest:
                 yield index, f"the honest {overruled.verifier} is overruled about {overruled.proof}"
-
-
-def _stands_unserved(proof: Proof, verifier: str, before: int) -> bool:
-    words = (proof.word(author, segment, before) for author, segment in proof.words if author == verifier)
-    return any(word is not None and word.word is Word.UNSERVED for word in words)
 
 
 def present_keeps_its_stake(reading: Reading) -> Iterator[Breach]:
@@ -56,6 +51,6 @@ def present_keeps_its_stake(reading: Reading) -> Iterator[Breach]:
 
 
 INVARIANT = Invariant(
-    "I3", (present_without_fault, honest_without_false_words, overruled_only_unserved, present_keeps_its_stake)
+    "I3", (present_without_fault, honest_without_false_words, honest_is_not_overruled, present_keeps_its_stake)
 )
 check = INVARIANT.check

@@ -9,8 +9,10 @@ from tests.adversary.sim.draft import (
     any_skips,
     corrupt,
     node,
+    operator,
+    spare,
 )
-from tests.adversary.sim.plan import NodePlan, Plan
+from tests.adversary.sim.plan import NEVER, NodePlan, Plan, VerifierPlan
 
 
 def skip(plan: Plan, random: Random) -> None:
@@ -66,7 +68,7 @@ def withheld_pledge(plan: Plan, random: Random) -> None:
 
 
 def late_commitment(plan: Plan, random: Random) -> None:
-    node(plan, random, commit=random.choice(("late", "slow", "never")))
+    node(plan, random, commit=random.choice(("late", "slow", "never", "after")))
 
 
 def half_commitment(plan: Plan, random: Random) -> None:
@@ -82,6 +84,57 @@ def comings_and_goings(plan: Plan, random: Random) -> None:
         plan.nodes.append(NodePlan(f"n{len(plan.nodes)}", joins=2))
 
 
+def unbound(plan: Plan, random: Random) -> None:
+    """Bound to another start, seed, configuration or number of tokens than the round's."""
+    node(plan, random, commit="unbound")
+
+
+def early_pledge(plan: Plan, random: Random) -> None:
+    """Everybody is told which segment is a canary before anybody has spoken."""
+    skips, fake = random.choice((("nothing", "none"), ("one", "skipped"), ("one", "skipped")))
+    node(plan, random, skips=skips, fake=fake, pledge="early")
+    corrupt(plan, random, words="told")
+
+
+def drift(plan: Plan, random: Random) -> None:
+    """Work that is done and yet beyond the limits of some, or of all."""
+    plan.exact = False
+    node(
+        plan, random, drifts=random.choice(("all", "some", "some")), skips=random.choice(("nothing", "nothing", "one"))
+    )
+    if random.random() < 0.5:
+        corrupt(plan, random, words=random.choice(("false", "unserved", "drift", "silent")))
+
+
+def split_bench(plan: Plan, random: Random) -> None:
+    """Five verifiers, a bench of three: bytes come late, and one lies, so that the rest must come in."""
+    plan.k, plan.verifiers = 2, [VerifierPlan(f"v{place}") for place in range(5)]
+    plan.nodes = [NodePlan(f"n{place}") for place in range(random.choice((1, 2)))]
+    node(
+        plan, random, gives=random.choice(("late", "edge", "half")), skips=random.choice(("nothing", "nothing", "one"))
+    )
+    corrupt(plan, random, words=random.choice(("false", "opposite", "unserved", "two")))
+
+
+def lone_reader(plan: Plan, random: Random) -> None:
+    """Bytes only for somebody honest who reaches no mirror."""
+    node(plan, random, gives="cut", skips=random.choice(("nothing", "nothing", "one")))
+    if spare(plan) > 0:
+        place = random.choice([place for place, verifier in enumerate(plan.verifiers) if verifier.steady])
+        plan.verifiers[place] = replace(plan.verifiers[place], cut=((2, NEVER),))
+
+
+def few_places(plan: Plan, random: Random) -> None:
+    """More nodes than may take part, with different stakes; some commit to nothing."""
+    plan.rounds = random.choice((2, 3))
+    stakes = (500, 1_000, 2_000, 3_000)
+    plan.nodes = [NodePlan(f"n{place}", stake=random.choice(stakes)) for place in range(random.choice((2, 3, 4)))]
+    plan.places = random.randint(1, len(plan.nodes) - 1)
+    node(plan, random, commit=random.choice(("now", "never", "late")))
+    if random.random() < 0.5:
+        plan.nodes.append(NodePlan(f"n{len(plan.nodes)}", joins=2, stake=5_000))
+
+
 def one_stake(plan: Plan, random: Random) -> None:
     """One stake behind work in two runs, and cheats in both."""
     plan.runs, plan.node_stake = 2, 1_000
@@ -92,4 +145,6 @@ def sleeper(plan: Plan, random: Random) -> None:
     """Long honest work until the audit rate falls, and then a cheat that may be spared."""
     plan.nodes, plan.rounds, plan.rounds_per_epoch, plan.runs = [NodePlan("n0")], 12, 4, 1
     plan.floor, plan.segments, plan.samples = 200_000, 3, 1
+    if random.random() < 0.3:
+        operator(plan, blocks="rare")
     plan.nodes[0] = replace(plan.nodes[0], skips=any_skips(random), in_rounds="last")

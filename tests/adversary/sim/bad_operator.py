@@ -73,6 +73,11 @@ def operator_hides_blocks(plan: Plan, random: Random) -> None:
     operator(plan, blocks=random.choice(("late", "rare")))
 
 
+def operator_passes_blocks(plan: Plan, random: Random) -> None:
+    """A block beyond the beacon, or an older one once more."""
+    operator(plan, blocks=random.choice(("past", "past", "again")))
+
+
 def operator_false_block(plan: Plan, random: Random) -> None:
     operator(plan, blocks="false")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from tests.adversary.sim.noise import NOISE
-from tests.adversary.sim.plan import Noise, Plan
+from tests.adversary.sim.plan import NodePlan, Noise, Plan
 
 
 def chain_stands(plan: Plan, random: Random) -> None:
@@ -20,6 +20,21 @@ def strangers(plan: Plan, random: Random) -> None:
     plan.noise += [Noise(random.randint(3, 40), kind) for kind in kinds]
     if random.random() < 0.3:
         plan.runs = 2
+    elif random.random() < 0.5:
+        plan.places = len(plan.nodes) + 1
+
+
+def last_vote(plan: Plan, random: Random) -> None:
+    """Holders end a run that waits for nodes; what was credited meanwhile is paid."""
+    plan.rounds, plan.rounds_per_epoch, plan.nodes = 3, 1, [NodePlan("n0", leaves=random.randint(1, 2))]
+    plan.decisions.append((random.randint(40, 80), "rounds", random.choice(("1", "2"))))
+    plan.noise += [Noise(random.randint(20, 60), "credit") for _ in range(3)]
+
+
+def crowd(plan: Plan, random: Random) -> None:
+    """k strangers say the same."""
+    kinds = sorted(kind for kind in NOISE if kind.startswith("crowd_"))
+    plan.noise += [Noise(random.randint(3, 40), random.choice(kinds)) for _ in range(random.randint(6, 12))]
 
 
 def holders(plan: Plan, random: Random) -> None:
@@ -32,6 +47,7 @@ def holders(plan: Plan, random: Random) -> None:
 
 def struck_epoch(plan: Plan, random: Random) -> None:
     plan.strikes.append(random.randint(1, 2))
+    plan.root_periods = random.choice((12, 12, 1, 2))
     plan.rounds, plan.rounds_per_epoch = random.choice((1, 2, 3)), 1
 
 

@@ -16,7 +16,7 @@ from tests.adversary.sim.draft import (
     some_stake,
     spare,
 )
-from tests.adversary.sim.plan import NEVER, Plan, VerifierPlan
+from tests.adversary.sim.plan import NEVER, Noise, Plan, VerifierPlan
 
 
 def liar_on_true(plan: Plan, random: Random) -> None:
@@ -36,7 +36,10 @@ def two_words(plan: Plan, random: Random) -> None:
 
 
 def silent_seat(plan: Plan, random: Random) -> None:
-    corrupt(plan, random, words=random.choice(("silent", "late")), returns=random.random() < 0.5)
+    blind = random.random() < 0.3
+    corrupt(
+        plan, random, words=random.choice(("silent", "late")), returns=not blind and random.random() < 0.5, blind=blind
+    )
     if random.random() < 0.4:
         node(plan, random, skips="one")
 
@@ -53,7 +56,7 @@ def copier(plan: Plan, random: Random) -> None:
 
 
 def bad_trace(plan: Plan, random: Random) -> None:
-    corrupt(plan, random, trace=random.choice(("wrong", "never")))
+    corrupt(plan, random, trace=random.choice(("wrong", "never", "early", "other", "unsealed")))
 
 
 def bad_merge(plan: Plan, random: Random) -> None:
@@ -61,7 +64,9 @@ def bad_merge(plan: Plan, random: Random) -> None:
 
 
 def late_seen(plan: Plan, random: Random) -> None:
-    corrupt(plan, random, seen=random.choice(("late", "never")))
+    corrupt(plan, random, seen=random.choice(("late", "never", "other")))
+    if random.random() < 0.3:
+        operator(plan, blocks=random.choice(("late", "rare")))
     if random.random() < 0.5:
         absent(plan, random)
 
@@ -111,14 +116,41 @@ def verifier_leaves(plan: Plan, random: Random) -> None:
     """One more than needed at the start; one is taken off the list later."""
     plan.k, plan.rounds = 2, random.choice((1, 2, 3))
     plan.verifiers = [VerifierPlan(f"v{place}", lag=some_lag(random), stake=some_stake(random)) for place in range(4)]
-    plan.exits.append((random.randint(4, 50), random.choice(plan.verifiers).name))
+    gone = random.sample(plan.verifiers, random.choice((1, 1, 1, 2)))
+    plan.exits += [(random.randint(4, 50), verifier.name) for verifier in gone]
+
+
+def grinder(plan: Plan, random: Random) -> None:
+    """Shows another secret than its own, which draws what was done."""
+    bad = node(plan, random, skips=any_skips(random))
+    corrupt(plan, random, words="true", about=bad.name, secret="ground")
+
+
+def unasked(plan: Plan, random: Random) -> None:
+    """Shows its secret where it has no seat."""
+    plan.panel = plan.k
+    corrupt(plan, random, secret="unasked")
+    plan.noise += [Noise(random.randint(8, 40), "others_words") for _ in range(6)]
+
+
+def few_pairs(plan: Plan, random: Random) -> None:
+    """In a run with limits some verifiers have no calibrated pair; with fewer than 2k - 1 that have, nobody takes part."""
+    plan.exact, plan.pairs, plan.k = False, True, 2
+    plan.verifiers = [VerifierPlan(f"v{place}", lag=some_lag(random)) for place in range(random.choice((4, 4, 5)))]
+    for place in random.sample(range(len(plan.verifiers)), random.choice((1, 1, 2))):
+        plan.verifiers[place] = replace(plan.verifiers[place], profile="other")
+    if random.random() < 0.5:
+        node(plan, random, skips="one")
 
 
 def too_many(plan: Plan, random: Random) -> None:
     """k verifiers are corrupt: nothing is promised, and nothing may crash."""
+    lapses = random.choice(("all", "honest"))
     for place in range(plan.k):
-        words = random.choice(("false", "true", "silent", "two"))
-        plan.verifiers[place] = replace(plan.verifiers[place], corrupt=True, lag=0, words=words, lapses="all")
+        words, secret = random.choice(("false", "true", "silent", "two", "drift")), random.choice(("honest", "never"))
+        plan.verifiers[place] = replace(
+            plan.verifiers[place], corrupt=True, lag=0, words=words, secret=secret, lapses=lapses
+        )
     skip(plan, random)
     if random.random() < 0.5:
         plan.foreign.append(1)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import EpochClosed, MergeSet, RoundClosed
 from contracts.protocol.judge.facts import Awaited, Reason, SegmentWord, Word
 from tests.adversary.history import Work
 from tests.adversary.sim.truth import replayed
 from tests.adversary.sim.verifier import Verifier
+
+GROUND = 40
+"""Secrets that one tries."""
 
 
 class Corrupt(Verifier):
@@ -27,6 +32,8 @@ class Corrupt(Verifier):
         fact = facts.Seen(closed.run, closed.round, self.name, index, f"root-{index}")
         if self.plan.seen == "honest":
             self.say(fact)
+        elif self.plan.seen == "other":
+            self.say(replace(fact, root="another root"))
         elif self.plan.seen == "late":
             self.world.at(self.world.chain.tick_of(closed.beacon_time) + 1, self.say, fact)
 
@@ -36,17 +43,26 @@ class Corrupt(Verifier):
         if (run, number) in self.shown or how == "never" or (how == "suits" and not self._suits(run, number)):
             return
         self.shown.add((run, number))
+        if how == "ground":
+            self._grind(run, number)
         period = self.world.plan.period
         after = {"late": period, "second": period + 4}.get(how, 0)
         self.world.at(self.world.tick + after, self.send_secret, run, number)
 
-    def _suits(self, run: str, number: int) -> bool:
+    def _grind(self, run: str, number: int) -> None:
+        """Another secret than the anchored one, which draws nothing false."""
+        for salt in range(GROUND):
+            secret = f"{self.secret(run, number)}-{salt}"
+            if self._suits(run, number, secret):
+                self.say(facts.Secret(run, number, self.name, secret))
+                return
+
+    def _suits(self, run: str, number: int, secret: str = "") -> bool:
         """Whether it draws no false segment of the node that it helps."""
-        world = self.world
+        world, secret = self.world, secret or self.secret(run, number)
         for proof, panel in world.panels.items():
             work = world.history.work[proof]
             if (work.run, work.round) == (run, number) and self.is_about(work):
-                secret = self.secret(run, number)
                 drawn = world.functions.draw(panel.beacon, secret, proof, world.plan.segments, world.plan.samples)
                 if work.false & set(drawn):
                     return False
@@ -66,14 +82,14 @@ class Corrupt(Verifier):
         else:
             self.speak(work, words)
         if how in ("two", "waver"):
-            honest = [replayed(self.world.plan, work, segment) for segment in segments]
+            honest = [replayed(self.world.plan, work, segment, self.name) for segment in segments]
             others = [_opposite(said) for said in (honest if how == "waver" else words)]
             self.world.at(self.world.tick + self.world.plan.roll(4, "two", proof), self.speak, work, others)
 
     def opinion(self, work: Work, segment: int, how: str) -> SegmentWord:
         """The word that it says."""
-        honest = replayed(self.world.plan, work, segment)
-        if how == "true":
+        honest = replayed(self.world.plan, work, segment, self.name)
+        if how == "true" or (how == "told" and not self._is_told(work, segment)):
             return SegmentWord(segment, Word.TRUE)
         if how == "false":
             return SegmentWord(segment, Word.FALSE, Reason.REPLAY, 7, 1)
@@ -83,14 +99,32 @@ class Corrupt(Verifier):
             return SegmentWord(segment, Word.DRIFT, None, 2, 1)
         return _opposite(honest) if how == "opposite" else honest
 
+    def _is_told(self, work: Work, segment: int) -> bool:
+        """Whether an open pledge names the segment: nobody has to replay it to know."""
+        found = self.world.state.proofs.get(work.proof)
+        return found is not None and found.pledge is not None and found.pledge.fake == segment
+
+    def speak(self, work: Work, words: list[SegmentWord]) -> None:
+        """And show the trace before its time, if so planned."""
+        super().speak(work, words)
+        if self.plan.trace == "early":
+            super().show_trace(work.proof)
+
     def trace(self, proof: str) -> str:
         """Its own, or a wrong one."""
         right = super().trace(proof)
-        return f"{right}-wrong" if self.plan.trace == "wrong" or self.plan.words == "copy" else right
+        bad = self.plan.trace in ("wrong", "other") or self.plan.words == "copy"
+        return f"{right}-wrong" if bad else right
+
+    def witness(self, trace: str) -> str:
+        """Or none."""
+        return "" if self.plan.trace == "unsealed" else super().witness(trace)
 
     def show_trace(self, proof: str) -> None:
-        """Or not."""
-        if self.plan.trace != "never":
+        """Or not, or that of the others."""
+        if self.plan.trace == "other":
+            self.say(facts.TraceShown(proof, self.name, super().trace(proof)))
+        elif self.plan.trace != "never":
             super().show_trace(proof)
 
     def merge(self, entry: MergeSet) -> None:
@@ -102,6 +136,8 @@ class Corrupt(Verifier):
 
     def come_back(self, run: str, index: int) -> None:
         """It says so at once, also where it is not there."""
+        if self.plan.blind:
+            self.say(facts.Returned(run, self.name, index - 1))
         if self.plan.returns:
             super().come_back(run, index)
 

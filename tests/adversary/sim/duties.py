@@ -45,10 +45,11 @@ class Duties:
     def _opened(self, entry: e.RoundOpened, index: int) -> None:
         world = self.world
         world.rounds[entry.run, entry.round] = entry
+        world.history.tokens[entry.run, entry.round] = world.functions.tokens(entry.config)
         world.opened_at[entry.run, entry.round] = world.tick
         for verifier in world.verifiers.values():
             if verifier.plan.anchors == entry.round:
-                verifier.later(verifier.anchor_anew, entry.run)
+                verifier.later(verifier.anchor_anew, entry.run, entry.round)
         for listed in entry.nodes:
             if listed.node in world.nodes:
                 world.nodes[listed.node].begin(entry, listed)
@@ -66,6 +67,7 @@ class Duties:
     def _await_beacon(self, run: str, number: int, time: int) -> None:
         world = self.world
         world.operator.beacons[run, number] = time
+        world.history.beacons[time] = world.chain.hash(world.chain.tick_of(time))
 
     def _panel(self, entry: e.PanelDrawn, index: int) -> None:
         world, work = self.world, self.world.history.work[entry.proof]
@@ -75,6 +77,9 @@ class Duties:
             segments = world.plan.segments
             world.common[entry.proof] = world.functions.common_segment(entry.beacon, entry.proof, segments)
             self._seat(entry.proof, entry.seats)
+            for verifier in world.verifiers.values():
+                if verifier.plan.secret == "unasked":
+                    verifier.later(verifier.show_secret, work.run, work.round)
 
     def _filled(self, entry: e.SeatsFilled, index: int) -> None:
         self._seat(entry.proof, entry.verifiers)
@@ -85,10 +90,9 @@ class Duties:
         for name in names:
             verifier = world.verifiers[name]
             verifier.later(verifier.show_secret, work.run, work.round)
-            if not verifier.plan.corrupt:
-                secret = verifier.secret(work.run, work.round)
-                drawn = world.functions.draw(beacon, secret, proof, plan.segments, plan.samples)
-                world.history.draws[proof, name] = drawn
+            secret = verifier.secret(work.run, work.round)
+            drawn = world.functions.draw(beacon, secret, proof, plan.segments, plan.samples)
+            world.history.draws[proof, name] = drawn
 
     def _drawn(self, entry: e.Drawn, index: int) -> None:
         self.world.drawn[entry.proof, entry.verifier] = entry.segments
@@ -127,8 +131,9 @@ class Duties:
         if verifier is not None:
             verifier.later(verifier.come_back, awaited.run, index)
         elif awaited.what is facts.What.COMMITMENT:
-            node = world.nodes[awaited.party]
-            if node.plan.commit != "never":
+            node = world.nodes.get(awaited.party)
+            says = len(world.nodes) == 1 or world.plan.roll(2, "says so", awaited.party)
+            if node is not None and node.plan.commit != "never" and says:
                 back = facts.Returned(awaited.run, node.name, index + 1)
                 world.at(world.tick + world.plan.period, world.network.send, back, node.name)
 

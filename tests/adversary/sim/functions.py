@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound
-from contracts.protocol.judge.facts import RunCreated
+from contracts.protocol.judge.facts import Anchored, RunCreated
 from tests.adversary.sim.plan import mix
 
 MILLION = 1_000_000
@@ -47,8 +47,11 @@ class Cheap:
         others.sort(key=lambda number: mix(f"draw {beacon} {secret} {proof} {number}"))
         return tuple(sorted([common, *others[: samples - 1]]))
 
-    def check_secret(self, anchor: str, length: int, place: int, secret: str, path: Sequence[str]) -> None:
-        if not 0 <= place < length or secret != f"{anchor}#{place}":
+    def check_creator(self, creator: str) -> None:
+        return None
+
+    def check_secret(self, anchored: Anchored, place: int, secret: str, path: Sequence[str]) -> None:
+        if not 0 <= place < anchored.length or secret != f"{anchored.anchor}#{place}":
             raise NotBound("the secret does not lie under the anchor")
 
     def check_opening(self, root: str, boundaries: int, boundary: int, state: str, path: Sequence[str]) -> None:

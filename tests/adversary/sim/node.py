@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import Listed, RoundOpened
 from contracts.protocol.judge.facts import Awaited
 from tests.adversary.history import Work
-from tests.adversary.sim.truth import fake_of, is_bad, skipped
+from tests.adversary.sim.truth import drifting, fake_of, is_bad, skipped
 
 if TYPE_CHECKING:
     from tests.adversary.sim.plan import NodePlan
     from tests.adversary.sim.world import World
+
+
+_PUBLIC = ("theta", "inner", "data_seed", "config", "profile", "tokens")
+"""What a commitment must have from its round."""
 
 
 class Node:
@@ -33,14 +38,16 @@ class Node:
         after = 1 + self.world.plan.roll(2, "train", self.name, opened.run, opened.round)
         if how == "slow":
             after = self.period - 1
+        elif how == "after":
+            after = 2 * self.period + self.world.plan.roll(2 * self.period, "after", self.name, opened.round)
         elif how == "late":
             after = self.period + 2 + self.world.plan.roll(3, "late", self.name, opened.round)
         if how != "never":
             self.world.at(self.world.tick + after, self.commit, opened, listed, how)
         if self.plan.leaves == opened.round:
-            self.world.network.send(facts.Left(opened.run, self.name), self.name)
+            self.world.network.send(facts.Left(opened.run, self.name, 2), self.name)
             if self.plan.rejoins:
-                again = facts.Enrolled(opened.run, self.name, f"pay-{self.name}", opened.round + 1, "exact")
+                again = facts.Enrolled(opened.run, self.name, f"pay-{self.name}", opened.round + 1, "exact", 3)
                 self.world.at(self.world.tick + 3 * self.period, self.world.network.send, again, self.name)
 
     def commit(self, opened: RoundOpened, listed: Listed, how: str) -> None:
@@ -59,7 +66,9 @@ class Node:
         world, number = self.world, opened.round
         false = skipped(world.plan, self.plan, number, proof)
         fake = fake_of(world.plan, self.plan, number, proof, false)
-        work = Work(proof, opened.run, number, self.name, false, fake, serves=self._serves(number) and how != "broken")
+        drifts = drifting(world.plan, self.plan, number, proof, false)
+        serves = self._serves(number) and how not in ("broken", "unbound")
+        work = Work(proof, opened.run, number, self.name, false, fake, drifts, serves=serves)
         world.history.work[proof] = work
         functions = world.functions
         fact = facts.Committed(
@@ -79,13 +88,21 @@ class Node:
             segments=functions.segments(opened.config),
             tokens=functions.tokens(opened.config),
         )
+        if how == "unbound":
+            fact = self._unbound(fact)
         taken = world.network.send(fact, self.name, server=how != "mirrors", mirrors=how != "server")
         if how != "broken" and (taken or how != "server"):
             world.spread(work, holders)
 
+    def _unbound(self, fact: facts.Committed) -> facts.Committed:
+        """Bound to another thing than the round asks for."""
+        name = _PUBLIC[self.world.plan.roll(len(_PUBLIC), "unbound", fact.proof)]
+        other = 10 * getattr(fact, name) if name == "tokens" else f"another {name}"
+        return replace(fact, **{name: other})  # type: ignore[arg-type]
+
     def _serves(self, number: int) -> bool:
         plan = self.plan
-        kept = (plan.opens, plan.gives, plan.pledge) == ("all", "all", "open")
+        kept = (plan.opens, plan.gives) == ("all", "all") and plan.pledge in ("open", "early")
         return (kept or not is_bad(plan, number)) and not (plan.twice and is_bad(plan, number))
 
     def open(self, proof: str, verifier: str, segments: tuple[int, ...]) -> None:
@@ -102,6 +119,8 @@ class Node:
 
     def _open(self, work: Work, segments: list[int]) -> None:
         proof = work.proof
+        if self.plan.pledge == "early" and is_bad(self.plan, work.round):
+            self._pledge(proof, "open")
         for segment in segments:
             if (proof, segment) not in self.given:
                 self.given[proof, segment] = self._gives(work, segment)
@@ -116,11 +135,13 @@ class Node:
         how = self.plan.gives if is_bad(self.plan, work.round) else "all"
         names = list(world.verifiers)
         corrupt = frozenset(v.name for v in world.verifiers.values() if v.plan.corrupt)
+        cut = frozenset(v.name for v in world.verifiers.values() if v.plan.cut)
         late = now + world.plan.roll(3 * self.period, "bytes", work.proof, segment)
         return {
             "all": (now, None),
             "nobody": (now, frozenset()),
             "corrupt": (now, corrupt),
+            "cut": (now, cut),
             "true": (now, frozenset() if segment in work.false else None),
             "late": (late, None),
             "half": (now, frozenset(names[: len(names) // 2])),

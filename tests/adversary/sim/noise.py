@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.facts import Awaited, Fact, SegmentWord, What, Word
+from contracts.protocol.judge.facts import Awaited, Fact, Reason, SegmentWord, What, Word
 from tests.adversary.sim.functions import MAINTAINER, anchor_text
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ class Noise:
 
     def say(self, kind: str) -> None:
         """Send it, if there is something that it can be about."""
-        fact = NOISE[kind](self) if self.world.rounds else None
-        if fact is not None:
-            self.world.network.send(fact, STRANGER, mirrors=False, harmless=kind not in HAS_EFFECT)
+        said = NOISE[kind](self) if self.world.rounds else None
+        for fact in said if isinstance(said, list) else [said]:
+            if fact is not None:
+                self.world.network.send(fact, STRANGER, mirrors=False, harmless=kind not in HAS_EFFECT)
 
     @property
     def round(self) -> tuple[str, int]:
@@ -59,6 +60,15 @@ class Noise:
     def unasked_words(self) -> Fact:
         return facts.Words(self.proof, self.member, (SegmentWord(self.world.plan.segments + 1, Word.TRUE),), "w")
 
+    def others_words(self) -> list[Fact]:
+        """A member's words on what it neither drew nor was called to."""
+        proof = self.world.state.proofs.get(self.proof)
+        if proof is None or self.member in proof.seats:
+            return []
+        open_ = [number for number, segment in proof.segments.items() if self.member not in segment.called]
+        false = (SegmentWord(number, Word.FALSE, Reason.REPLAY) for number in open_)
+        return [facts.Words(self.proof, self.member, (word,), "w") for word in false]
+
     def secret(self) -> Fact:
         run, number = self.round
         return facts.Secret(run, number, STRANGER, f"{anchor_text(run, STRANGER)}#0")
@@ -89,6 +99,29 @@ class Noise:
             return facts.Lapse(STRANGER, awaited, since)
         return None
 
+    @property
+    def crowd(self) -> list[str]:
+        """As many strangers as decide."""
+        return [f"{STRANGER}-{place}" for place in range(self.world.plan.k)]
+
+    def crowd_lapses(self) -> list[Fact]:
+        """All that is awaited is missing, say k of them."""
+        awaited = self.world.state.open.items()
+        return [facts.Lapse(name, what, since) for what, since in awaited for name in self.crowd]
+
+    def crowd_has(self) -> list[Fact]:
+        return [
+            facts.Has(*self.round, name, (proof,)) for proof in self.world.logged(*self.round) for name in self.crowd
+        ]
+
+    def crowd_sees(self) -> list[Fact]:
+        closed = self.world.state.runs[self.round[0]].rounds.get(self.round[1])
+        at = closed.closed_at if closed is not None else 0
+        return [facts.Seen(*self.round, name, at, f"root-{at}") for name in self.crowd]
+
+    def crowd_merges(self) -> list[Fact]:
+        return [facts.MergeSigned(*self.round, name, "theta-theirs", "momentum-theirs") for name in self.crowd]
+
     def false_lapse(self) -> Fact | None:
         """A member lapses what was never awaited, since that entry."""
         for awaited in self.world.state.open:
@@ -115,7 +148,7 @@ class Noise:
         return replace(created, run="copy")
 
     def profile(self) -> Fact:
-        return facts.Enrolled(self.round[0], STRANGER, "payout", 1, "unknown profile")
+        return facts.Enrolled(self.round[0], STRANGER, "payout", 1, "unknown profile", 1)
 
     def returned(self) -> Fact:
         return facts.Returned(self.round[0], STRANGER, 3)
@@ -132,10 +165,10 @@ class Noise:
 
     def anchor(self) -> Fact:
         """A stranger, who is not admitted, anchors something."""
-        return facts.Anchored(self.round[0], STRANGER, "anchor", 9, "exact")
+        return facts.Anchored(self.round[0], STRANGER, "anchor", 9, "exact", 9)
 
 
-NOISE: dict[str, Callable[[Noise], Fact | None]] = {
+NOISE: dict[str, Callable[[Noise], Fact | list[Fact] | None]] = {
     name: function for name, function in vars(Noise).items() if callable(function) and not name.startswith("_")
 }
 del NOISE["say"]

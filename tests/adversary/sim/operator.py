@@ -141,16 +141,34 @@ class Operator:
             world.duties.on(entry, first + place)
 
     def _blocks(self, now: int) -> None:
-        hidden = HIDDEN if self.plan.blocks == "late" else 0
+        hidden = HIDDEN if self.plan.blocks in ("late", "past") else 0
         newest = self.world.chain.newest_final(now - hidden)
+        if self.plan.blocks in ("past", "again"):
+            self._tries(self.world.chain.newest_final(now))
         for time in sorted(self.beacons.values()):
             number = self.world.chain.tick_of(time)
             if number <= newest:
                 self._enter_block(number)
         chain, patience = self.world.chain, self.world.plan.period
-        said = any(at <= newest for at, _ in chain.waiting)
+        said = any(at <= newest for at, _ in chain.waiting) or self._is_due(newest)
         if said or (newest - chain.last >= patience and self.plan.blocks != "rare"):
             self._enter_block(newest)
+
+    def _is_due(self, newest: int) -> bool:
+        """Whether the deadline of a root has passed: mirrors know the chain, so that it cannot be hidden for ever."""
+        epochs, time = self.world.state.epochs, self.world.chain.time(newest)
+        return bool(epochs) and any(time > epoch.closed.deadline for epoch in epochs.values())
+
+    def _tries(self, newest: int) -> None:
+        """Blocks that the machine must refuse: beyond a beacon, or older than the last one."""
+        chain = self.world.chain
+        ahead = [chain.tick_of(time) for time in self.beacons.values() if chain.tick_of(time) < newest]
+        number = max(ahead, default=0) + 1 if self.plan.blocks == "past" else chain.last - 2
+        if chain.exists(number) and 3 < number <= newest and (ahead or self.plan.blocks == "again"):
+            kept = (list(chain.waiting), chain.last)
+            code = self._try(Message(chain.block(number), "operator"))
+            if code or self.plan.blocks == "again":
+                chain.waiting, chain.last = kept
 
     def _enter_block(self, number: int) -> None:
         """Never over a beacon: the machine would refuse it."""

@@ -36,13 +36,17 @@ class NodePlan:
     twice: bool = False
     """Whether it commits twice to a round, to half of the verifiers each."""
     commit: str = "now"
-    """now, slow, late, never, server (to nobody else), mirrors (not to the server), corrupt (gradient), broken."""
+    """now, slow, late, never, server (to nobody else), mirrors (not to the server), corrupt (gradient), broken, unbound
+    (to another start, seed, configuration or number of tokens than the round's), after (the round has closed)."""
     opens: str = "all"
     """all, nothing, true (segments that are done), second (after a first lapse), partly, edge (at a period's end)."""
     gives: str = "all"
-    """Bytes: all, nobody, corrupt (verifiers), true (segments), late, half (of the verifiers), edge."""
+    """Bytes: all, nobody, corrupt (verifiers), true (segments), late, half (of the verifiers), edge, cut (only to
+    verifiers that reach no mirror)."""
     pledge: str = "open"
-    """open, never, second (after a first lapse), wrong (another than was sealed)."""
+    """open, never, second (after a first lapse), wrong (another than was sealed), early (before the words, too)."""
+    drifts: str = "none"
+    """In bounded runs, the verifiers beyond whose limit some of its segments are: none, all, some."""
     leaves: int = 0
     """The round in which it says that it leaves; 0: it stays."""
     rejoins: bool = False
@@ -68,16 +72,17 @@ class VerifierPlan:
     has: str = "honest"
     """honest, never, lying (for what it does not hold)."""
     seen: str = "honest"
-    """honest, never, late (after the beacon)."""
+    """honest, never, late (after the beacon), other (of another root)."""
     secret: str = "honest"
-    """honest, never, second (after a lapse), suits (only where its draw helps), late."""
+    """honest, never, second (after a lapse), suits (only where its draw helps), late, ground (another that draws what
+    was done, before its own), unasked (without a seat)."""
     words: str = "honest"
     """honest, silent, true, false, unserved, drift, opposite, two, waver (unserved, then the opposite), copy, late,
-    last."""
+    last, told (true, but what an open pledge names)."""
     about: str = ""
     """The node that its words, secrets and lapses are bent for; empty: all."""
     trace: str = "honest"
-    """honest, wrong, never."""
+    """honest, wrong, never, early (before the proof's end), other (another than was sealed), unsealed."""
     merge: str = "honest"
     """honest, wrong, never."""
     lapses: str = "honest"
@@ -85,7 +90,11 @@ class VerifierPlan:
     anchors: int = 0
     """The round at whose opening it anchors new secrets; 0: never."""
     returns: bool = True
+    blind: bool = False
+    """Whether it signs its return over a head that does not hold its lapse."""
     serves: bool = True
+    profile: str = "exact"
+    """Another one than "exact" has no calibrated pair, in bounded runs with limits."""
     stake: int = 200
 
     @property
@@ -129,7 +138,8 @@ class OperatorPlan:
     shuffles: bool = False
     repeats: bool = False
     blocks: str = "fresh"
-    """fresh, late (hidden for some ticks), rare (only where one must be entered), false."""
+    """fresh, late (hidden for some ticks), rare (only where one must be entered), false, past (beyond the beacon, if
+    it can), again (older ones, if it can)."""
     stops: tuple[tuple[int, int, bool], ...] = ()
     """Ticks (from, to) in which it enters nothing; True: it does not answer, either."""
     fork: int = 0
@@ -167,6 +177,8 @@ class Plan:
     """Ticks at which a verifier is no longer admitted."""
     stalls: list[tuple[int, int]] = field(default_factory=list)
     """Ticks (from, to) in which the chain makes nothing final."""
+    places: int = 0
+    """How many nodes take part at most; 0: all."""
     runs: int = 1
     rounds: int = 1
     rounds_per_epoch: int = 1
@@ -176,8 +188,12 @@ class Plan:
     floor: int = 1_000_000
     node_stake: int = 1_000
     exact: bool = True
+    pairs: bool = False
+    """Whether only calibrated pairs may judge."""
     period: int = 5
     finality: int = 1
+    root_periods: int = 12
+    """Periods in which a root can be proposed."""
     window: int = 6
     """Ticks from k signatures under an epoch to its end."""
 

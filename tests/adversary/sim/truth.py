@@ -42,8 +42,25 @@ def fake_of(plan: Plan, node: NodePlan, number: int, proof: str, false: frozense
     return among[plan.roll(len(among), "fake", proof)] if among else None
 
 
-def replayed(plan: Plan, work: Work, segment: int) -> SegmentWord:
-    """What whoever replays a segment finds."""
+def drifting(plan: Plan, node: NodePlan, number: int, proof: str, false: frozenset[int]) -> frozenset[int]:
+    """Segments that are done and yet beyond a limit; in bounded runs only."""
+    if node.drifts == "none" or plan.exact or not is_bad(node, number):
+        return frozenset()
+    return frozenset(s for s in range(plan.segments) if s not in false and plan.roll(2, "drift", proof, s))
+
+
+def _is_beyond(plan: Plan, work: Work, segment: int, verifier: str) -> bool:
+    """Whether a segment is beyond that verifier's limit."""
+    if segment not in work.drifts:
+        return False
+    how = next(node.drifts for node in plan.nodes if node.name == work.node)
+    return how == "all" or plan.roll(2, "limit", work.proof, segment, verifier) == 0
+
+
+def replayed(plan: Plan, work: Work, segment: int, verifier: str) -> SegmentWord:
+    """What that verifier finds when it replays a segment."""
+    if _is_beyond(plan, work, segment, verifier):
+        return SegmentWord(segment, Word.DRIFT, None, 2, 1)
     if segment not in work.false:
         return SegmentWord(segment, Word.TRUE)
     return SegmentWord(segment, Word.FALSE, _REASONS[plan.roll(6, "reason", work.proof, segment)], 5, 1)

@@ -123,13 +123,12 @@ class Verifier:
         return f"{anchor}#{number - start}"
 
     def bind(self, anchored: facts.Anchored) -> None:
-        """The log has an anchor of its: it counts from the next round but one."""
-        number = max((r for run, r in self.world.rounds if run == anchored.run), default=-1)
-        self.bound.setdefault(anchored.run, []).append((number + 2, anchored.anchor))
+        """The log has an anchor of its."""
+        self.bound.setdefault(anchored.run, []).append((anchored.first, anchored.anchor))
 
-    def anchor_anew(self, run: str) -> None:
-        """New secrets."""
-        self.say(facts.Anchored(run, self.name, anchor_text(run, self.name, 1), 40, "exact"))
+    def anchor_anew(self, run: str, number: int) -> None:
+        """New secrets, from the next round but one on."""
+        self.say(facts.Anchored(run, self.name, anchor_text(run, self.name, 1), 40, self.plan.profile, number + 2))
 
     def must_read(self, proof: str, segments: tuple[int, ...]) -> None:
         """These have to be read, within a period of now."""
@@ -155,7 +154,7 @@ class Verifier:
         """What it finds."""
         if there:
             work.shown.add(segment)
-            return replayed(self.world.plan, work, segment)
+            return replayed(self.world.plan, work, segment, self.name)
         self.unserved.add((work.proof, segment))
         self.world.at(self.there(self.world.tick + 1), self.do, self.look_again, work, segment, self.world.tick)
         return SegmentWord(segment, Word.UNSERVED)
@@ -166,13 +165,18 @@ class Verifier:
         common = self.world.common.get(work.proof)
         witness = ""
         if any(said.segment == common and said.word is not Word.UNSERVED for said in words):
-            self.sealed[work.proof] = self.trace(work.proof)
-            witness = self.world.functions.seal_trace(self.name, self.sealed[work.proof])
+            sealed = self.sealed[work.proof] = self.trace(work.proof)
+            self.world.history.sealed.setdefault((work.proof, self.name), sealed)
+            witness = self.witness(sealed)
         self.say(facts.Words(work.proof, self.name, tuple(words), witness))
 
     def trace(self, proof: str) -> str:
         """The trace that it seals."""
         return trace_of(proof)
+
+    def witness(self, trace: str) -> str:
+        """What it says of its trace before it shows it."""
+        return self.world.functions.seal_trace(self.name, trace)
 
     def look_again(self, work: Work, segment: int, since: int) -> None:
         """Bytes came later: the word `unserved` is replaced, once."""

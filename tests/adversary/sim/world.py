@@ -15,7 +15,7 @@ from tests.adversary.sim.chain import Chain
 from tests.adversary.sim.corrupt import Corrupt
 from tests.adversary.sim.duties import Duties
 from tests.adversary.sim.epochs import Epochs
-from tests.adversary.sim.functions import Cheap, anchor_text, configuration
+from tests.adversary.sim.functions import MAINTAINER, Cheap, anchor_text, configuration
 from tests.adversary.sim.network import Network
 from tests.adversary.sim.node import Node
 from tests.adversary.sim.noise import Noise
@@ -110,7 +110,10 @@ class World:
         return history
 
     def _is_someone_there(self) -> bool:
-        """Whether every run that goes on has a node to wait for."""
+        """Whether every run that goes on has a node to wait for, and enough verifiers on the chain's list."""
+        able = {p.name for p in self.plan.verifiers if p.profile == "exact" or not self.plan.pairs}
+        if sum(v.admitted and name in able for name, v in self.state.verifiers.items()) < 2 * self.plan.k - 1:
+            return False
         runs = [run for name, run in self.state.runs.items() if name not in self.over]
         return all(any(not node.left and node.away is None for node in run.nodes.values()) for run in runs)
 
@@ -136,13 +139,13 @@ class World:
         created = facts.RunCreated(run, "creator", nonce, _terms(plan), config, f"theta-{run}", "momentum-0", "zero")
         self.operator.apply(created)
         for verifier in plan.verifiers:
-            anchor = facts.Anchored(run, verifier.name, anchor_text(run, verifier.name), 40, "exact")
+            anchor = facts.Anchored(run, verifier.name, anchor_text(run, verifier.name), 40, verifier.profile, 1)
             self.operator.apply(anchor)
         for node in plan.nodes:
             if node.joins == 1:
-                self.operator.apply(facts.Enrolled(run, node.name, f"pay-{node.name}", 1, "exact"))
+                self.operator.apply(facts.Enrolled(run, node.name, f"pay-{node.name}", 1, "exact", 1))
             else:
-                fact = facts.Enrolled(run, node.name, f"pay-{node.name}", node.joins, "exact")
+                fact = facts.Enrolled(run, node.name, f"pay-{node.name}", node.joins, "exact", 1)
                 self.at(self.tick + 6 * node.joins, self.network.send, fact, node.name)
 
     def write(self, entry: Entry) -> None:
@@ -223,7 +226,8 @@ class World:
             return True
         if verifier.is_cut(now):
             return False
-        given = ((other, node.gives(proof, segment, other.name)) for other in self.honest if other is not verifier)
+        others = (other for other in self.honest if other is not verifier and not other.is_cut(now))
+        given = ((other, node.gives(proof, segment, other.name)) for other in others)
         return any(tick is not None and other.there(tick) < now for other, tick in given)
 
     def note_shown(self, work: Work) -> None:
@@ -239,7 +243,9 @@ def _history(plan: Plan) -> History:
     honest = frozenset(verifier.name for verifier in plan.verifiers if not verifier.corrupt)
     present = frozenset(verifier.name for verifier in plan.verifiers if verifier.steady)
     names = tuple(verifier.name for verifier in plan.verifiers)
-    return History(plan.seed, plan.strategy, plan.k, names, honest, present, plan.period, plan.segments)
+    history = History(plan.seed, plan.strategy, plan.k, names, honest, present, plan.period, plan.segments)
+    history.maintainers = frozenset({MAINTAINER})
+    return history
 
 
 def _terms(plan: Plan) -> facts.Terms:
@@ -247,17 +253,18 @@ def _terms(plan: Plan) -> facts.Terms:
     return facts.Terms(
         emission=EMISSION,
         rounds_per_epoch=plan.rounds_per_epoch,
-        min_nodes=first,
-        max_nodes=len(plan.nodes),
+        min_nodes=min(first, plan.places or first),
+        max_nodes=plan.places or len(plan.nodes),
         panel=plan.panel,
         samples=plan.samples,
         audit_floor=plan.floor,
         node_stake=plan.node_stake,
         span=12 * (plan.finality + 5),
-        root_seconds=12 * 12 * plan.period,
+        root_seconds=12 * max(5, plan.root_periods * plan.period),
         behind_rounds=2,
         canaries=1,
         canary_window=4,
         exact=plan.exact,
         profiles=("exact",),
+        pairs=frozenset({("exact", "exact")}) if plan.pairs else None,
     )

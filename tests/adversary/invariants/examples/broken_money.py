@@ -93,6 +93,11 @@ def _credited_elsewhere(h: History) -> None:
     insert(h, at(h, Credited), replace(entry(h, Credited), run="other"))
 
 
+def _unvouched(h: History) -> None:
+    h.maintainers = frozenset({"m1"})
+    insert(h, at(h, EpochClosed), Credited("run", "work", 1, "c", 0, ("c",)))
+
+
 CASES = (
     Case(money.lines_make_the_total, honest, lambda h: _last(h, lines=_lines(49, 49))),
     Case(money.lines_make_the_total, honest, lambda h: _last(h, lines=(*_lines(50, 50), Line("pay-0xa", 1, 0)))),
@@ -119,6 +124,8 @@ CASES = (
     Case(identities.one_post_a_round, honest, _twin),
     Case(identities.paid_as_listed, honest, _other_account),
     Case(identities.paid_as_listed, honest, _more_tokens),
+    Case(identities.paid_as_listed, honest, lambda h: h.tokens.update({("run", 1): 499})),
+    Case(identities.credits_are_vouched, honest, _unvouched),
     Case(identities.one_credit, holders, _credited_twice),
     Case(identities.one_credit, holders, _credited_elsewhere),
     Case(identities.nothing_after_the_run, honest, lambda h: append(h, Credited("run", "late", 1, "c", 7, ("m1",)))),

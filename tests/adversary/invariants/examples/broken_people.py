@@ -29,9 +29,9 @@ from contracts.protocol.judge.facts import (
 )
 from tests.adversary.history import Deviation, History
 from tests.adversary.invariants import departures, ends, nodes, quiet, verifiers
-from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, insert
+from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, insert, listed
 from tests.adversary.invariants.examples.play import A, B
-from tests.adversary.invariants.examples.stories import away, cheat, honest, unserved
+from tests.adversary.invariants.examples.stories import away, cheat, honest, undecided, unserved
 from tests.adversary.invariants.reading import Reading
 
 A1, B1, B2 = "run/1/0xa", "run/1/0xB", "run/2/0xB"
@@ -104,6 +104,7 @@ NODES = (
     Case(nodes.posted_at_the_end, honest, lambda h: drop(h, at(h, Posted, proof=B2))),
     Case(nodes.posted_at_the_end, cheat, lambda h: drop(h, at(h, Posted, proof=A1))),
 )
+STAKES = (Case(nodes.stake_is_free_again, honest, lambda h: listed(h, 2, A, staked=False)),)
 VERIFIERS = (
     Case(verifiers.present_without_fault, cheat, lambda h: change(h, at(h, VerifierFault), verifier="v1")),
     Case(
@@ -121,8 +122,8 @@ VERIFIERS = (
         away,
         lambda h: append(h, _fault("v3", Fault.TWO_WORDS)),
     ),
-    Case(verifiers.overruled_only_unserved, cheat, lambda h: change(h, at(h, Overruled), verifier="v1")),
-    Case(verifiers.overruled_only_unserved, unserved, lambda h: append(h, Overruled("run", B1, "v1", 4))),
+    Case(verifiers.honest_is_not_overruled, cheat, lambda h: change(h, at(h, Overruled), verifier="v1")),
+    Case(verifiers.honest_is_not_overruled, unserved, lambda h: append(h, Overruled("run", B1, "v1", 4))),
     Case(
         verifiers.present_keeps_its_stake,
         honest,
@@ -134,6 +135,12 @@ VERIFIERS = (
         lambda h: append(h, _slashed("v2")),
     ),
 )
+
+
+def _all_present(h: History) -> None:
+    h.present = h.honest
+
+
 OPERATOR = (
     Case(departures.derived_entries_found, honest, lambda h: _departs(h, "omitted", len(h.entries), False)),
     Case(departures.derived_entries_found, honest, lambda h: _departs(h, "swapped", len(h.entries) - 1, False)),
@@ -147,6 +154,7 @@ ENDS = (
     Case(ends.ran_to_its_end, away, lambda h: _stop(h, False)),
     Case(ends.proofs_end, honest, lambda h: drop(h, at(h, Posted, proof=B2))),
     Case(ends.proofs_end, away, lambda h: drop(h, at(h, Posted, -1))),
+    Case(ends.nothing_is_undecided, undecided, _all_present),
     Case(ends.voids_end, cheat, lambda h: drop(h, at(h, FaultDerived))),
     Case(ends.voids_end, unserved, lambda h: drop(h, at(h, FaultDerived))),
     Case(ends.rounds_end, honest, lambda h: drop(h, at(h, RoundMerged, 1))),
@@ -169,4 +177,4 @@ QUIET = (
     Case(quiet.history_is_short, honest, _uncounted),
     Case(quiet.history_is_short, honest, _silent_log),
 )
-CASES = (*NODES, *VERIFIERS, *OPERATOR, *ENDS, *QUIET)
+CASES = (*NODES, *STAKES, *VERIFIERS, *OPERATOR, *ENDS, *QUIET)

@@ -21,20 +21,24 @@ from contracts.protocol.judge.entries import (
     VerifierFault,
     Voided,
 )
-from contracts.protocol.judge.facts import PledgeOpened, Reason, RunCreated, SegmentWord, Word, Words
+from contracts.protocol.judge.facts import PledgeOpened, Reason, SegmentWord, TraceShown, Word, Words
 from tests.adversary.history import History
-from tests.adversary.invariants import causes_ends, causes_words
-from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, entry, insert, move
+from tests.adversary.invariants import causes_due, causes_ends, causes_words
+from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, entry, insert, move, terms
 from tests.adversary.invariants.examples.play import A
-from tests.adversary.invariants.examples.stories import canary, cheat, honest, undecided, unserved, withheld
+from tests.adversary.invariants.examples.stories import (
+    canary,
+    cheat,
+    honest,
+    silent,
+    traces,
+    undecided,
+    unserved,
+    withheld,
+)
 
 A1, A2, B1 = "run/1/0xa", "run/2/0xa", "run/1/0xB"
 BENCH = ("v1", "v2", "v3")
-
-
-def _terms(h: History, **fields: object) -> None:
-    created = entry(h, RunCreated)
-    change(h, at(h, RunCreated), terms=replace(created.terms, **fields))
 
 
 def _word(h: History, verifier: str, *words: SegmentWord) -> None:
@@ -61,6 +65,24 @@ def _fault(fault: Fault) -> Callable[[History], None]:
     return lambda h: append(h, VerifierFault("run", 1, B1, "v1", fault))
 
 
+def _named_and_drawn(h: History) -> None:
+    """The pledge of node A names a segment that v1 cleared; nobody reads it again."""
+    change(h, at(h, PledgeOpened, proof=A1), fake=1)
+    place = at(h, Posted, proof=A1)
+    h.entries[place] = Voided(A1, Reason.CANARY, 1)
+    insert(h, place + 1, FaultDerived(A1, A, False, Reason.CANARY, False))
+
+
+def _drifts(h: History) -> None:
+    words = entry(h, Words, proof=A1, verifier="v2").words
+    change(h, at(h, Words, proof=A1, verifier="v2"), words=(words[0], SegmentWord(2, Word.DRIFT)))
+
+
+def _copied(h: History) -> None:
+    h.sealed[A1, "v1"] = "its own"
+    append(h, TraceShown(A1, "v1", "of another"))
+
+
 WORDS = (
     Case(
         causes_words.benches_are_called_for_cause,
@@ -76,6 +98,9 @@ WORDS = (
     Case(
         causes_words.benches_are_the_first, canary, lambda h: change(h, at(h, BenchCalled), members=("v1", "v2", "v9"))
     ),
+    Case(causes_words.the_rest_come_last, cheat, lambda h: insert(h, at(h, BenchCalled) + 1, BenchCalled(B1, 1, ()))),
+    Case(causes_words.words_are_sealed, honest, lambda h: change(h, at(h, Words, proof=A1, verifier="v2"), witness="")),
+    Case(causes_words.drift_only_within_limits, honest, _drifts),
     Case(
         causes_words.second_looks_have_a_cause,
         unserved,
@@ -98,9 +123,9 @@ WORDS = (
     Case(
         causes_words.verifier_faults_have_a_ground,
         cheat,
-        lambda h: change(h, at(h, VerifierFault), fault=Fault.FALSE_WORD),
+        lambda h: append(h, replace(entry(h, VerifierFault), fault=Fault.FALSE_WORD)),
     ),
-    Case(causes_words.verifier_faults_have_a_ground, cheat, lambda h: _terms(h, exact=False)),
+    Case(causes_words.verifier_faults_have_a_ground, cheat, lambda h: terms(h, exact=False)),
     *(Case(causes_words.verifier_faults_have_a_ground, canary, _fault(fault)) for fault in Fault),
 )
 ENDS = (
@@ -109,6 +134,18 @@ ENDS = (
     Case(causes_ends.voids_have_a_ground, withheld, lambda h: drop(h, at(h, Lapsed, 1))),
     Case(causes_ends.voids_have_a_ground, cheat, lambda h: change(h, at(h, Voided), segment=2)),
     Case(causes_ends.voids_have_a_ground, canary, lambda h: drop(h, at(h, SegmentDecided))),
+    Case(causes_ends.named_segments_are_decided, honest, _named_and_drawn),
+    Case(
+        causes_ends.pledges_come_after_the_words,
+        honest,
+        lambda h: move(h, at(h, PledgeOpened, proof=A1), at(h, PanelSpoken)),
+    ),
+    Case(
+        causes_ends.traces_come_after_the_end,
+        honest,
+        lambda h: insert(h, at(h, Posted, proof=A1), TraceShown(A1, "v1", "trace")),
+    ),
+    Case(causes_ends.traces_come_after_the_end, honest, _copied),
     Case(causes_ends.faults_end_a_void, cheat, lambda h: change(h, at(h, FaultDerived), node=A)),
     Case(causes_ends.faults_end_a_void, cheat, lambda h: drop(h, at(h, PledgeOpened, proof=B1))),
     Case(causes_ends.fault_follows_the_table, cheat, lambda h: change(h, at(h, FaultDerived), costs_stake=False)),
@@ -122,9 +159,31 @@ ENDS = (
         withheld,
         lambda h: change(h, at(h, FaultDerived), reason=Reason.PLEDGE_WITHHELD),
     ),
-    Case(causes_ends.canaries_are_few, canary, lambda h: _terms(h, canaries=0)),
+    Case(causes_ends.canaries_are_few, canary, lambda h: terms(h, canaries=0)),
     Case(causes_ends.undecided_waited, honest, _ends_undecided),
     Case(causes_ends.merges_wait, honest, lambda h: move(h, at(h, MergeSet, 1), at(h, Posted, -1))),
     Case(causes_ends.merges_wait, honest, lambda h: move(h, at(h, MergeSet), at(h, Posted))),
 )
-CASES = (*WORDS, *ENDS)
+DUE = (
+    Case(causes_due.the_bench_overrules, cheat, lambda h: drop(h, at(h, Overruled))),
+    Case(causes_due.lies_are_faults, cheat, lambda h: drop(h, at(h, VerifierFault))),
+    Case(
+        causes_due.two_words_are_a_fault,
+        honest,
+        lambda h: append(h, Words(A1, "v1", (SegmentWord(0, Word.FALSE, Reason.REPLAY),))),
+    ),
+    Case(causes_due.silence_is_a_fault, silent, lambda h: drop(h, at(h, VerifierFault))),
+    Case(causes_due.silence_is_a_fault, traces, lambda h: drop(h, at(h, VerifierFault, fault=Fault.TRACE_WITHHELD))),
+    Case(causes_due.silence_is_pursued, silent, lambda h: drop(h, at(h, Lapsed, period=2), at(h, VerifierFault))),
+    Case(
+        causes_due.silence_is_pursued,
+        traces,
+        lambda h: drop(h, at(h, Lapsed, period=2), at(h, VerifierFault, fault=Fault.TRACE_WITHHELD)),
+    ),
+    Case(
+        causes_due.wrong_traces_are_a_fault,
+        traces,
+        lambda h: drop(h, at(h, VerifierFault, fault=Fault.WRONG_TRACE)),
+    ),
+)
+CASES = (*WORDS, *ENDS, *DUE)

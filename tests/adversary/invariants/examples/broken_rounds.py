@@ -7,6 +7,7 @@ from dataclasses import replace
 from contracts.protocol.judge.entries import (
     BeaconMissed,
     Drawn,
+    Lapsed,
     MergeSet,
     OpeningsClosed,
     PanelDrawn,
@@ -18,8 +19,10 @@ from contracts.protocol.judge.entries import (
 )
 from contracts.protocol.judge.facts import (
     Anchored,
+    Awaited,
     Block,
     Enrolled,
+    Lapse,
     Left,
     NodeStake,
     Opened,
@@ -28,6 +31,7 @@ from contracts.protocol.judge.facts import (
     Secret,
     Seen,
     VerifierStands,
+    What,
     Words,
 )
 from tests.adversary.history import History
@@ -44,6 +48,7 @@ from tests.adversary.invariants.examples.edit import (
     insert,
     listed,
     move,
+    terms,
 )
 from tests.adversary.invariants.examples.play import FULL, B
 from tests.adversary.invariants.examples.stories import (
@@ -72,7 +77,7 @@ def _audited_less_with_a_stake(history: History) -> None:
 
 def _awaits_a_third(h: History) -> None:
     """A third node is listed and awaited, and the round closes without it."""
-    insert(h, at(h, RoundOpened, round=2), Enrolled("run", "0xc", "pay-c", 1, "cpu"))
+    insert(h, at(h, RoundOpened, round=2), Enrolled("run", "0xc", "pay-c", 1, "cpu", 1))
     opened = entry(h, RoundOpened, round=2)
     third = replace(opened.nodes[0], node="0xc", payout="pay-c", inner="joiner", staked=False)
     change(h, at(h, RoundOpened, round=2), nodes=(*opened.nodes, third))
@@ -80,7 +85,7 @@ def _awaits_a_third(h: History) -> None:
 
 def _twice_listed(h: History) -> None:
     opened = entry(h, RoundOpened, round=2)
-    change(h, at(h, RoundOpened, round=2), nodes=(*opened.nodes, replace(opened.nodes[0], staked=False)))
+    change(h, at(h, RoundOpened, round=2), nodes=(*opened.nodes, opened.nodes[0]))
 
 
 def _other_payout(h: History) -> None:
@@ -94,6 +99,19 @@ def _few_seen(h: History) -> None:
 def _seen_elsewhere(h: History) -> None:
     change(h, at(h, Seen, 0), index=3)
     change(h, at(h, Seen, 1), index=3)
+
+
+def _left_out(h: History) -> None:
+    """Node B delivered in round 1 and is not in round 2, in which it lapsed before; so it is awaited in round 3."""
+    awaited = Awaited(What.COMMITMENT, "run", 2, "", B)
+    drop(h, *(i for i, e in enumerate(h.entries) if isinstance(e, Lapse | Lapsed) and e.awaited == awaited))
+    change(h, at(h, RoundOpened, round=2), nodes=entry(h, RoundOpened, round=2).nodes[:1])
+    listed(h, 3, B, awaited=True)
+
+
+def _two_roots(h: History) -> None:
+    change(h, at(h, Seen, 0), root="another")
+    change(h, at(h, Seen, 1), root="a third")
 
 
 def _seats_v3_instead(h: History, number: int, stop: int) -> None:
@@ -118,9 +136,11 @@ ROUNDS = (
     Case(causes_rounds.verifiers_stand, honest, lambda h: change_event(h, VerifierStands, admitted=False)),
     Case(causes_rounds.verifiers_stand, honest, lambda h: change_event(h, VerifierStands, stake=99)),
     Case(causes_rounds.nodes_are_enrolled, honest, lambda h: drop(h, at(h, Enrolled))),
-    Case(causes_rounds.nodes_are_enrolled, honest, lambda h: insert(h, at(h, RoundOpened, round=2), Left("run", B))),
+    Case(causes_rounds.nodes_are_enrolled, honest, lambda h: insert(h, at(h, RoundOpened, round=2), Left("run", B, 2))),
     Case(causes_rounds.nodes_are_enrolled, honest, _other_payout),
     Case(causes_rounds.nodes_are_enrolled, honest, _twice_listed),
+    Case(causes_rounds.nodes_are_enrolled, honest, lambda h: terms(h, profiles=("gpu",))),
+    Case(causes_rounds.who_delivered_stays, away, _left_out),
     Case(causes_rounds.awaited_unless_lapsed, honest, lambda h: listed(h, 2, B, awaited=False)),
     Case(causes_rounds.awaited_unless_lapsed, away, lambda h: listed(h, 3, B, awaited=True)),
     Case(
@@ -130,6 +150,7 @@ ROUNDS = (
     ),
     Case(causes_rounds.stake_counts_once, cheat, lambda h: listed(h, 2, B, staked=True)),
     Case(causes_rounds.stake_counts_once, honest, lambda h: change_event(h, NodeStake, stake=0)),
+    Case(causes_rounds.blocks_come_in_order, honest, lambda h: change(h, at(h, Block, -1), number=1)),
     Case(causes_rounds.closing_follows, honest, lambda h: change(h, at(h, RoundClosed), proofs=(B1, A1))),
     Case(causes_rounds.closing_follows, honest, _awaits_a_third),
     Case(causes_rounds.beacon_time_follows, honest, lambda h: change(h, at(h, RoundClosed), beacon_time=1119)),
@@ -146,10 +167,13 @@ PANELS = (
     Case(causes_panels.beacon_draws, honest, _few_seen),
     Case(causes_panels.beacon_draws, honest, _seen_elsewhere),
     Case(causes_panels.beacon_draws, honest, lambda h: change(h, at(h, Block, 1), parent_time=1120)),
+    Case(causes_panels.beacon_draws, honest, lambda h: h.beacons.update({entry(h, RoundClosed).beacon_time: "hash9"})),
+    Case(causes_panels.beacon_draws, honest, _two_roots),
     Case(causes_panels.audited_where_it_must_be, honest, lambda h: listed(h, 2, B, rate=FULL)),
     Case(causes_panels.seats_are_the_first, honest, lambda h: change(h, at(h, PanelDrawn), order=("v3", "v1", "v2"))),
     Case(causes_panels.seats_are_the_first, honest, lambda h: change(h, at(h, PanelDrawn), order=("v1", "v2", "v9"))),
     Case(causes_panels.seats_are_the_first, honest, lambda h: change(h, at(h, PanelDrawn), order=("v1", "v2", "v2"))),
+    Case(causes_panels.seats_are_calibrated, honest, lambda h: terms(h, pairs=frozenset({("cpu", "gpu")}))),
     Case(causes_panels.overruled_sit_behind, cheat, lambda h: _seats_v3_instead(h, 2, len(h.entries))),
     Case(causes_panels.lapsed_do_not_sit, away, lambda h: _seats_v3_instead(h, 2, at(h, RoundOpened, round=3))),
     Case(causes_panels.seats_are_filled_in_order, away, lambda h: change(h, at(h, PanelDrawn), order=("v1", "v3"))),
@@ -160,6 +184,8 @@ PANELS = (
     ),
     Case(causes_panels.draws_follow, honest, lambda h: h.draws.update({(A1, "v1"): (1, 2)})),
     Case(causes_panels.draws_follow, honest, lambda h: drop(h, at(h, Secret))),
+    Case(causes_panels.secrets_come_from_seats, honest, lambda h: append(h, Secret("run", 1, "v3", "secret-v3"))),
+    Case(causes_panels.openings_are_complete, honest, lambda h: drop(h, at(h, Opened, proof=A1, boundary=3))),
     Case(causes_panels.openings_are_complete, honest, _unopened),
     Case(causes_panels.openings_are_complete, honest, lambda h: append(h, OpeningsClosed(A1, "v3"))),
 )

@@ -27,7 +27,7 @@ from contracts.protocol.judge.facts import (
     Secret,
     What,
 )
-from tests.adversary.history import History
+from tests.adversary.history import Entry, History
 from tests.adversary.invariants import causes_epochs, causes_lapses
 from tests.adversary.invariants.examples.edit import (
     Case,
@@ -81,6 +81,10 @@ def _renamed_epoch(h: History) -> None:
     change(h, index, events=(replace(entry(h, Block, -1).events[0], epoch=3),))
 
 
+def _opened_in_time() -> tuple[Entry, ...]:
+    return (*(Opened(B1, side, "s", "b") for side in (0, 1, 2)), OpeningsClosed(B1, "v1"))
+
+
 LAPSES = (
     Case(causes_lapses.lapses_have_k_words, away, lambda h: drop(h, at(h, Lapse))),
     Case(causes_lapses.lapses_have_k_words, away, lambda h: change(h, at(h, Lapse), verifier="v9")),
@@ -102,7 +106,7 @@ LAPSES = (
     Case(
         causes_lapses.lapsed_was_not_given,
         withheld,
-        lambda h: insert(h, at(h, Lapsed), Opened(B1, 1, "s", "b"), OpeningsClosed(B1, "v1")),
+        lambda h: insert(h, at(h, Lapsed), *_opened_in_time()),
     ),
     Case(
         causes_lapses.lapsed_was_not_given,

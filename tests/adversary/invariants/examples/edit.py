@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from contracts.protocol.judge.entries import Lapsed, RoundOpened
-from contracts.protocol.judge.facts import Block, Lapse, Returned, Seen
+from contracts.protocol.judge.facts import Block, Lapse, Returned, RunCreated, Seen
 from tests.adversary.history import Entry, History
 from tests.adversary.invariants.core import Condition
 
@@ -90,6 +90,12 @@ def listed(history: History, number: int, node: str, **fields: Any) -> None:
     index = at(history, RoundOpened, round=number)
     opened: Any = history.entries[index]
     change(history, index, nodes=tuple(replace(n, **fields) if n.node == node else n for n in opened.nodes))
+
+
+def terms(history: History, **fields: Any) -> None:
+    """Other terms of the run."""
+    created = entry(history, RunCreated)
+    change(history, at(history, RunCreated), terms=replace(created.terms, **fields))
 
 
 def change_event(history: History, kind: type, **fields: Any) -> None:

@@ -69,8 +69,8 @@ class Play:
     def begin(self, terms: facts.Terms = TERMS) -> None:
         """The rules, a run, its verifiers and its two nodes."""
         self.add(facts.Rules("1"), facts.RunCreated(self.run, "0xC", 1, terms, "{}", "theta0", "momentum0", "joiner"))
-        self.add(*(facts.Anchored(self.run, v, f"anchor-{v}", 100, "cpu") for v in VERIFIERS))
-        self.add(*(facts.Enrolled(self.run, node, f"pay-{node}", 1, "cpu") for node in (A, B)))
+        self.add(*(facts.Anchored(self.run, v, f"anchor-{v}", 100, "cpu", 1) for v in VERIFIERS))
+        self.add(*(facts.Enrolled(self.run, node, f"pay-{node}", 1, "cpu", 1) for node in (A, B)))
         stand = (facts.VerifierStands(v, True, 100) for v in VERIFIERS)
         stakes = (facts.NodeStake(node, 10) for node in (A, B))
         self.block(facts.Quorum(2, 100), facts.EpochLimit(1000), *stand, *stakes)
@@ -198,7 +198,7 @@ class Play:
     def epoch(self, limit: int = 1000) -> derived.EpochClosed:
         """An epoch over all rounds since the last one, everybody paid alike."""
         self.epochs += 1
-        due = TERMS.emission + self.carried
+        due = (TERMS.emission if self.shares else 0) + self.carried
         total, weight = min(due, limit) if self.shares else 0, max(sum(self.shares.values()), 1)
         lines = tuple(derived.Line(name, 0, total * share // weight) for name, share in sorted(self.shares.items()))
         closed = derived.EpochClosed(

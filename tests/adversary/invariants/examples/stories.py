@@ -142,6 +142,51 @@ def withheld() -> History:
     return finish(play)
 
 
+def silent() -> History:
+    """v2 draws and says nothing: what it drew goes to the bench, v3 sits down, and a second lapse is a fault."""
+    play = Play("silent", corrupt=["v2"])
+    play.begin()
+    play.open()
+    first, second = play.commit(A), play.commit(B)
+    play.close(first, second)
+    play.panel(first, *BENCH)
+    play.read(first, "v1")
+    play.draw(first, "v2")
+    late = play.lapse(What.WORDS, "v2", play.openings(first, "v2"), first)
+    play.add(derived.BenchCalled(first, 0, BENCH), derived.BenchCalled(first, 2, BENCH))
+    play.fill(first, "v3")
+    play.words(first, "v1", s2=Word.TRUE)
+    play.read(first, "v3", s2=Word.TRUE)
+    play.add(derived.SegmentDecided(first, 0, True, None), derived.SegmentDecided(first, 2, True, None))
+    play.lapse(What.WORDS, "v2", late, first, period=2)
+    play.add(derived.VerifierFault("run", 1, first, "v2", derived.Fault.FELL_SILENT))
+    play.post(first)
+    play.panel(second, "v1", "v3")
+    play.read(second, "v1")
+    play.read(second, "v3")
+    play.post(second)
+    return finish(play)
+
+
+def traces() -> History:
+    """Three seats seal traces; v3 shows a wrong one of the first proof, and none of the second."""
+    play = Play("traces", corrupt=["v3"])
+    play.begin()
+    for proof in calm_round(play):
+        play.panel(proof, *BENCH, seats=3)
+        for verifier in BENCH:
+            play.read(proof, verifier)
+        play.post(proof)
+        play.add(*(facts.TraceShown(proof, verifier, "trace") for verifier in ("v1", "v2")))
+    first, second = play.posted
+    play.add(facts.TraceShown(first, "v3", "wrong"))
+    play.add(derived.VerifierFault("run", 1, first, "v3", derived.Fault.WRONG_TRACE))
+    late = play.lapse(What.TRACE, "v3", len(play.history.entries) - 1, second)
+    play.lapse(What.TRACE, "v3", late, second, period=2)
+    play.add(derived.VerifierFault("run", 1, second, "v3", derived.Fault.TRACE_WITHHELD))
+    return finish(play)
+
+
 def nothing_posted() -> History:
     """Nobody commits: both nodes lapse, nothing is merged, and everything is carried over."""
     play = Play("nobody")

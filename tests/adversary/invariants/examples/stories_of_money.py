@@ -62,6 +62,8 @@ STORIES = (
     stories.canary,
     stories.unserved,
     stories.withheld,
+    stories.silent,
+    stories.traces,
     stories.nothing_posted,
     stories.away,
     stories.beacon_missed,

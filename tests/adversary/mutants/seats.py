@@ -1,0 +1,103 @@
+"""Mutants of seats, draws and openings: J6 to J8, J12."""
+
+from __future__ import annotations
+
+from tests.adversary.mutants.core import Mutant
+
+SILENT = ("silent-seat", "late-secret", "silent-verifier", "vanishes")
+
+MUTANTS: dict[str, Mutant] = {
+    "a secret need not be the anchored one": Mutant(
+        "J6",
+        "reading",
+        "    state.functions.check_secret(bound, fact.round - bound.first, fact.secret, fact.path)\n",
+        "",
+        ("I1", "I8"),
+        ("grinder",),
+    ),
+    "a secret is of the newest anchor": Mutant(
+        "J6",
+        "reading",
+        "bound = current.anchors[fact.verifier]",
+        "bound = state.runs[fact.run].anchors[fact.verifier][-1]",
+        ("I1", "I2", "I3", "I5", "I8"),
+        ("new-anchors",),
+    ),
+    "who has no seat shows its secret": Mutant(
+        "J6", "reading", "    if not seated:\n", "    if False:\n", ("I8",), ("unasked",)
+    ),
+    "openings are withheld after one period": Mutant(
+        "J7",
+        "reading",
+        "awaits.begin(state, proof, about(proof, What.OPENINGS, verifier), 2)",
+        "proof.void = proof.void or (Reason.WITHHELD, None)",
+        ("I2", "I8"),
+        ("late-openings", "skip-and-withhold"),
+    ),
+    "what is withheld twice is not void": Mutant(
+        "J7",
+        "reading",
+        "        proof.void = proof.void or (Reason.WITHHELD, None)",
+        "        pass",
+        ("I5", "I8"),
+        ("skip-and-withhold",),
+    ),
+    "words are awaited before both ends are open": Mutant(
+        "J7",
+        "reading",
+        "segment in proof.opened and segment + 1 in proof.opened",
+        "segment in proof.opened",
+        ("I8",),
+        ("honest",),
+    ),
+    "a proof is posted as soon as k drew": Mutant(
+        "J8",
+        "reading",
+        "if _drawing(proof) or _drew(proof) < k:",
+        "if _drew(proof) < k:",
+        ("I1", "I8"),
+        ("late-secret", "operator-delays"),
+    ),
+    "a proof is posted though fewer than k drew": Mutant(
+        "J8", "reading", "if _drawing(proof) or _drew(proof) < k:", "if _drawing(proof):", ("I1", "I8"), ("too-many",)
+    ),
+    "nobody waits for the words of who drew": Mutant(
+        "J8",
+        "reading",
+        "return all(name in proof.silent or not owed(proof, name) for name in drew)",
+        "return True",
+        ("I1", "I8"),
+        ("silent-seat", "liar-on-true", "two-words"),
+    ),
+    "what a silent seat drew is read by nobody": Mutant(
+        "J8",
+        "reading",
+        "        proof.segments[number].questioned = True\n",
+        "        pass\n",
+        ("I1", "I2", "I5", "I8"),
+        SILENT,
+    ),
+    "a seat is not given up": Mutant(
+        "J8", "reading", "            seat.given_up = True\n", "            pass\n", ("I1", "I2", "I5", "I8"), SILENT
+    ),
+    "a given-up seat is not filled": Mutant(
+        "J8",
+        "reading",
+        "if not any(seat.given_up or name in proof.silent for name, seat in seats.items()):",
+        "if True:",
+        ("I2", "I5", "I8"),
+        SILENT,
+    ),
+    "after one lapse the whole order sits down": Mutant(
+        "J8", "reading", "    limit = 2 * current.k - 1\n", "    limit = len(proof.order)\n", ("I8",), SILENT
+    ),
+    "silence costs stake after one period": Mutant(
+        "J12", "reading", "    if period == 2:\n", "    if True:\n", ("I3", "I8"), ("silent-seat", "vanishes")
+    ),
+    "falling silent costs each time": Mutant(
+        "J12", "reading", "if drawn and verifier not in current.silent:", "if drawn:", ("I8",), ("silent-seat",)
+    ),
+    "falling silent costs nothing": Mutant(
+        "J12", "reading", "proof.found.append((verifier, Fault.FELL_SILENT))", "pass", ("I8",), ("silent-seat",)
+    ),
+}

@@ -1,0 +1,186 @@
+"""Mutants of words and the full bench: J8 to J12."""
+
+from __future__ import annotations
+
+from tests.adversary.mutants.core import Mutant
+
+LIARS = ("liar-on-true", "liar-on-false", "two-words")
+CHEATS = ("skip", "helped-cheat", "skip-and-withhold", "skip-and-starve", "operator-helps-cheat")
+
+MUTANTS: dict[str, Mutant] = {
+    "a false word questions nothing": Mutant(
+        "J8",
+        "bench",
+        "segment.questioned = segment.questioned or said.word is not Word.TRUE",
+        "pass",
+        ("I1", "I5", "I8"),
+        (*CHEATS, *LIARS),
+    ),
+    "a second class of word questions nothing": Mutant(
+        "J8",
+        "bench",
+        "segment.questioned = segment.questioned or proof.stage is Stage.READING",
+        "pass",
+        ("I1", "I8"),
+        ("two-words",),
+    ),
+    "one false word voids": Mutant("J8", "bench", "if len(false) >= k:", "if false:", ("I2", "I8"), ("liar-on-true",)),
+    "one true word clears": Mutant(
+        "J8",
+        "bench",
+        "if len(segment.sayers(Word.TRUE)) >= k:",
+        "if segment.sayers(Word.TRUE):",
+        ("I1", "I8"),
+        ("liar-on-false", "helped-cheat"),
+    ),
+    "false and unserved count together at once": Mutant(
+        "J8",
+        "bench",
+        "if len(together & segment.looked) >= k:",
+        "if len(together) >= k:",
+        ("I2", "I8"),
+        ("slow-bytes", "liar-on-true"),
+    ),
+    "false and unserved never meet": Mutant(
+        "J8",
+        "bench",
+        "if len(together & segment.looked) >= k:",
+        "if False:",
+        ("I5", "I8"),
+        ("skip-and-starve", "slow-bytes"),
+    ),
+    "the bench is k, and nobody else comes in": Mutant(
+        "J8",
+        "bench",
+        "first = proof.order[: 2 * current.k - 1]",
+        "first = proof.order[: current.k]",
+        ("I2", "I5", "I8"),
+        ("liar-on-true", "liar-on-false"),
+    ),
+    "the rest never come in": Mutant(
+        "J8",
+        "bench",
+        "if rest and not looking and _is_heard(proof, segment):",
+        "if False:",
+        ("I5", "I8"),
+        ("drift", "split-bench"),
+    ),
+    "the rest are called while the first read": Mutant(
+        "J8",
+        "bench",
+        "if rest and not looking and _is_heard(proof, segment):",
+        "if rest:",
+        ("I8",),
+        ("split-bench", "drift"),
+    ),
+    "who spoke is awaited all the same": Mutant(
+        "J8",
+        "bench",
+        "if known is None or (known.period == 1 and due) or drawn_by(proof, verifier) & set(due):",
+        "if True:",
+        ("I3", "I5", "I8"),
+        ("late-secret", "slow-bytes", "silent-seat"),
+    ),
+    "unserved cannot be replaced": Mutant(
+        "J10",
+        "bench",
+        "if known is not None and (verifier in segment.replaced or segment.true is not None):",
+        "if known is not None:",
+        ("I2", "I3", "I5", "I8"),
+        ("slow-bytes",),
+    ),
+    "unserved after another word is evidence": Mutant(
+        "J10",
+        "bench",
+        "if known is not None and said.word in (known.word, Word.UNSERVED):",
+        "if known is not None and said.word is known.word:",
+        ("I3",),
+        ("operator-scatters",),
+    ),
+    "a second word of another class replaces the first": Mutant(
+        "J10",
+        "bench",
+        "if known is not None and known.word is not Word.UNSERVED:",
+        "if False:",
+        ("I2", "I8"),
+        ("two-words",),
+    ),
+    "two words cost nothing": Mutant(
+        "J10", "bench", "proof.found.append((verifier, Fault.TWO_WORDS))", "pass", ("I8",), ("two-words",)
+    ),
+    "who need not read a segment has a word on it": Mutant(
+        "J10",
+        "bench",
+        "    if not (called or drew):\n",
+        "    if segment is None:\n",
+        ("I2", "I8", "Effect"),
+        ("unasked",),
+    ),
+    "drift is a word in bit-exact runs, too": Mutant(
+        "J10",
+        "bench",
+        "if not fits or (exact and said.word is Word.DRIFT):",
+        "if not fits:",
+        ("I8",),
+        ("liar-on-true",),
+    ),
+    "words need no sealed trace": Mutant(
+        "J12",
+        "bench",
+        "if exact and sealed and not fact.witness and fact.verifier not in proof.witnesses:",
+        "if False:",
+        ("I8",),
+        ("bad-trace",),
+    ),
+    "whoever the bench contradicts loses stake": Mutant(
+        "J12",
+        "bench",
+        "if segment.true is False and len(segment.sayers(Word.FALSE)) >= k:",
+        "if segment.true is False:",
+        ("I3", "I8"),
+        ("lone-reader",),
+    ),
+    "in bounded runs false words cost stake": Mutant(
+        "J12",
+        "bench",
+        "wrong = _wrong(proof, current.k) if terms.exact else []",
+        "wrong = _wrong(proof, current.k)",
+        ("I3", "I8"),
+        ("drift", "liar-on-true"),
+    ),
+    "a false word costs nothing": Mutant(
+        "J12",
+        "bench",
+        "found += [(name, Fault.FALSE_WORD) for name in sorted(segment.sayers(Word.FALSE))]",
+        "pass",
+        ("I7", "I8"),
+        ("liar-on-true",),
+    ),
+    "a fake that was passed costs nothing": Mutant(
+        "J12",
+        "bench",
+        "found += [(name, Fault.PASSED_A_FAKE) for name in sorted(segment.sayers(Word.TRUE))]",
+        "pass",
+        ("I7", "I8"),
+        ("liar-on-false", "helped-cheat"),
+    ),
+    "nobody is overruled": Mutant(
+        "J12", "bench", "for verifier in _overruled(proof, current.k):", "for verifier in ():", ("I8",), LIARS
+    ),
+    "unserved is overruled": Mutant(
+        "J12",
+        "bench",
+        "against = (Word.FALSE, Word.DRIFT)\n",
+        "against = (Word.FALSE, Word.DRIFT, Word.UNSERVED)\n",
+        ("I3", "I8"),
+        ("slow-bytes",),
+    ),
+    "who had the bytes is overruled by who had not": Mutant(
+        "J12",
+        "bench",
+        "elif segment.true is False and any(len(segment.sayers(word)) >= k for word in (Word.FALSE, Word.DRIFT)):",
+        "elif segment.true is False:",
+        ("I3", "I8"),
+        ("lone-reader",),
+    ),
+}
