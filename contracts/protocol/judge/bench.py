@@ -74,7 +74,7 @@ def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
             proof.found.append((verifier, Fault.TWO_WORDS))
         segment.questioned = segment.questioned or proof.stage is Stage.READING
         return
-    if known is not None and (verifier in segment.replaced or segment.true is not None):
+    if known is not None and verifier in segment.replaced:
         return
     if known is not None:
         segment.replaced.add(verifier)
@@ -146,8 +146,11 @@ def on_second_look(state: State, entry: SecondLook) -> None:
 
 
 def lapse_second_look(state: State, proof: ProofState, party: str) -> None:
-    """Who still says `false` or `unserved` counts together from now on."""
+    """Who still says `false` or `unserved` counts together from now on; after k said true, who still says `unserved`
+    is overruled."""
     segment = proof.segments[int(party)]
+    if segment.true:
+        segment.stood = segment.sayers(Word.UNSERVED)
     segment.looked = frozenset(segment.sayers(Word.FALSE) | segment.sayers(Word.UNSERVED))
     state.touch(proof)
 
@@ -159,7 +162,10 @@ def on_decided(state: State, entry: SegmentDecided) -> None:
     segment.true = entry.true
     if proof.stage is not Stage.READING:
         return
-    awaits.end(state, proof, about(proof, What.SECOND_LOOK, str(entry.segment)))
+    awaited = about(proof, What.SECOND_LOOK, str(entry.segment))
+    awaits.end(state, proof, awaited)
+    if entry.true and segment.sayers(Word.UNSERVED):
+        awaits.begin(state, proof, awaited)
     for verifier in {*segment.called, *segment.drawers}:
         _end_if_said(state, proof, verifier)
     if not entry.true:
@@ -238,12 +244,14 @@ def _wrong(proof: ProofState, k: int) -> list[tuple[str, Fault]]:
 
 
 def _overruled(proof: ProofState, k: int) -> list[str]:
-    """Who said true against k that say otherwise, or the other way round; `unserved` says nothing of the work."""
+    """Who said true against k that say otherwise, or the other way round; and whose `unserved` stood for a whole period
+    after k had the bytes. A segment that is void as unserved overrules nobody."""
     found: list[str] = []
     for segment in proof.segments.values():
         against: tuple[Word, ...] = ()
         if segment.true is True:
             against = (Word.FALSE, Word.DRIFT)
+            found += [name for name in sorted(segment.stood) if name not in found]
         elif segment.true is False and any(len(segment.sayers(word)) >= k for word in (Word.FALSE, Word.DRIFT)):
             against = (Word.TRUE,)
         found += [name for word in against for name in sorted(segment.sayers(word)) if name not in found]

@@ -20,7 +20,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class See:
-    """Say `Seen` of a closing entry, while one's own chain stands before `beacon_time`."""
+    """Say `Seen` of the entry since which a beacon is awaited, while one's own chain stands before `beacon_time`."""
 
     run: str
     round: int
@@ -159,7 +159,7 @@ def _of_round(state: State, current: RoundState, verifier: str) -> Iterator[Veri
     if current.phase is Phase.OPEN:
         waiting = (state.proofs[name] for name in current.proofs.values())
         yield from (Hold(proof.commitment.proof) for proof in waiting if verifier not in proof.has)
-    if current.phase is Phase.CLOSED and not current.missed and verifier not in current.seen:
+    if current.phase is Phase.CLOSED and verifier not in current.seen:
         yield See(current.run, current.number, current.closed_at, current.beacon_time)
     if any(awaited.what is What.SECRET and awaited.party == verifier for awaited in current.awaits):
         yield Reveal(current.run, current.number)

@@ -70,7 +70,7 @@ def due_end(proof: ProofState, current: RoundState) -> PanelSpoken | Voided | Po
 def on_spoken(state: State, entry: PanelSpoken) -> None:
     """A post is certain but for the pledge: the node has two periods to open it."""
     proof = state.proofs[entry.proof]
-    awaits.end_all(state, proof, keep=_second_words(proof))
+    awaits.end_all(state, proof, keep=_kept(proof))
     proof.stage = Stage.SPOKEN
     awaits.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
     state.touch(proof)
@@ -79,7 +79,7 @@ def on_spoken(state: State, entry: PanelSpoken) -> None:
 def on_voided(state: State, entry: Voided) -> None:
     """The reading ends; the pledge is awaited where it is not known, and the seats show their traces."""
     proof = state.proofs[entry.proof]
-    awaits.end_all(state, proof, keep=_second_words(proof))
+    awaits.end_all(state, proof, keep=_kept(proof))
     proof.stage, proof.void = Stage.VOID, (entry.reason, entry.segment)
     end_secrets(state, state.round_of(proof))
     _set_back(state, proof)
@@ -93,7 +93,7 @@ def on_posted(state: State, entry: Posted) -> None:
     """The work counts in the epoch that closes next."""
     proof = state.proofs[entry.proof]
     run, node = state.runs[proof.commitment.run], proof.commitment.node
-    awaits.end_all(state, proof, keep=_second_words(proof))
+    awaits.end_all(state, proof, keep=_kept(proof))
     proof.stage, proof.ended_at = Stage.POSTED, state.size - 1
     earned = run.earned.setdefault(0, {})
     earned[entry.account] = earned.get(entry.account, 0) + entry.tokens
@@ -162,7 +162,7 @@ def on_node_fault(state: State, entry: FaultDerived) -> None:
 def on_undecided(state: State, entry: Undecided) -> None:
     """No pay and no stake; the record goes back to full audits like with all that was not posted."""
     proof = state.proofs[entry.proof]
-    awaits.end_all(state, proof, keep=_second_words(proof))
+    awaits.end_all(state, proof, keep=_kept(proof))
     proof.stage, proof.ended_at = Stage.UNDECIDED, state.size - 1
     end_secrets(state, state.round_of(proof))
     _set_back(state, proof)
@@ -214,9 +214,14 @@ def _await_traces(state: State, proof: ProofState) -> None:
             awaits.begin(state, proof, about(proof, What.TRACE, verifier))
 
 
-def _second_words(proof: ProofState) -> frozenset[Awaited]:
-    """Who drew and fell silent is awaited a second time whatever becomes of the proof."""
-    return frozenset(a for a, known in proof.awaits.items() if a.what is What.WORDS and known.period == 2)
+def _kept(proof: ProofState) -> frozenset[Awaited]:
+    """What goes on whatever becomes of the proof: words of who drew and fell silent, `unserved` after k said true."""
+    return frozenset(
+        awaited
+        for awaited, known in proof.awaits.items()
+        if (awaited.what is What.WORDS and known.period == 2)
+        or (awaited.what is What.SECOND_LOOK and proof.segments[int(awaited.party)].true)
+    )
 
 
 def _set_back(state: State, proof: ProofState) -> None:

@@ -81,7 +81,9 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
         return Undecided(stuck[0].commitment.proof)
     if last and any(proof.awaits or not proof.done for proof in _proofs(state, name)):
         return None
-    return _close(state, name, run) if run.round > run.paid or run.unsettled else RunOver(name)
+    if run.round > run.paid or run.unsettled:
+        return _close(state, name, run)
+    return None if any(epoch.closed.run == name for epoch in state.epochs.values()) else RunOver(name)
 
 
 def _close(state: State, name: str, run: RunState) -> EpochClosed:
@@ -124,12 +126,12 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
         run.paid, run.earned, run.carried, run.unsettled = entry.last_round, {}, 0, False
         state.epoch = entry.epoch
     known.closed, known.struck = entry, False
-    known.given[entry.attempt, entry.root] = entry, state.size - 1
+    known.given.setdefault((entry.attempt, entry.root), (entry, state.size - 1))
     state.touched_runs[entry.run] = None
 
 
 def on_over(state: State, entry: RunOver) -> None:
-    """It credits nothing from here on."""
+    """It credits nothing from here on; what was cut from its last epoch lapses."""
     run = state.runs[entry.run]
     run.over = True
     run.pending.clear()
@@ -199,6 +201,7 @@ def on_ended(state: State, entry: EpochEnded) -> None:
     state.signable |= {fault for fault, index in state.faults.items() if index < closed_at}
     run = state.runs[epoch.closed.run]
     run.carried += entry.carried
+    state.touched_runs[epoch.closed.run] = None
     for proof in _proofs(state, epoch.closed.run):
         if proof.done and not proof.awaits and proof.ended_at < epoch.index:
             _forget(state, run, proof)

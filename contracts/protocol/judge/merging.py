@@ -19,7 +19,12 @@ def is_progressing(proof: ProofState, current: RoundState) -> bool:
     secrets = (Awaited(What.SECRET, current.run, current.number, "", name) for name in proof.seats)
     if any(awaited in current.awaits for awaited in secrets):
         return True
-    return any(awaited.what is not What.TRACE for awaited in proof.awaits)
+    return any(awaited.what is not What.TRACE and not _is_decided(proof, awaited) for awaited in proof.awaits)
+
+
+def _is_decided(proof: ProofState, awaited: Awaited) -> bool:
+    """Whether it is a second look at a segment that k have called true: nothing of the proof depends on it."""
+    return awaited.what is What.SECOND_LOOK and proof.segments[int(awaited.party)].true is not None
 
 
 def _waits(proof: ProofState, current: RoundState) -> bool:

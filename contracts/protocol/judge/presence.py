@@ -222,7 +222,7 @@ def listing(state: State, run: RunState, number: int, verifiers: list[str]) -> t
 
 def _listed(state: State, run: RunState, name: str, node: NodeState) -> Listed:
     terms, stake = run.created.terms, free_stake(state, name)
-    trusted = terms.audit_floor < MILLION and stake >= terms.node_stake
+    trusted = terms.audit_floor < MILLION and stake >= terms.node_stake > 0
     rate = node.record.rate_ppm(AuditPolicy(terms.audit_floor)) if trusted else MILLION
     staked = min(stake, terms.node_stake) > 0
     return Listed(name, node.enrolled.payout, node.inner, node.enrolled.profile, rate, node.away is None, staked)

@@ -81,11 +81,12 @@ def lapse_secret(state: State, current: RoundState, verifier: str) -> None:
 
 
 def due_draw(state: State, proof: ProofState, current: RoundState) -> Drawn | None:
-    """The draw of a seat whose secret is known."""
+    """The draw of a seat whose secret is known; one that came late draws while fewer than k have."""
     terms = state.runs[current.run].created.terms
     for verifier, seat in proof.seats.items():
         secret = current.secrets.get(verifier)
-        if secret is None or seat.segments is not None or seat.given_up:
+        late = seat.given_up and _drew(proof) >= current.k
+        if secret is None or seat.segments is not None or late:
             continue
         count = state.functions.segments(current.config)
         name = proof.commitment.proof

@@ -2,7 +2,7 @@
 
 open ── every awaited node has k `Has`, or lapsed ──▶ closed ── beacon, with k `Seen` before ──▶ reading
                                                         │  ▲
-                                    beacon without k `Seen`: the next block draws, and all is read
+                                    beacon without k `Seen`: once more, and all is read
 """
 
 from __future__ import annotations
@@ -146,12 +146,13 @@ def take_seen(state: State, fact: Seen) -> None:
     require_speaker(current, fact.verifier)
     if current.phase is Phase.OPEN:
         raise OutOfTime(f"round {fact.round} is open")
-    if fact.index != current.closed_at:
-        raise NotBound(f"round {fact.round} was closed by entry {current.closed_at}")
-    if fact.verifier in current.seen or fact.verifier in current.seen_late:
+    if fact.index not in (current.closed_at, *current.closed_before):
+        raise NotBound(f"round {fact.round} awaits its beacon since entry {current.closed_at}")
+    late = current.phase is not Phase.CLOSED or fact.index != current.closed_at
+    if (fact.verifier, fact.index) in current.seen_late or (not late and fact.verifier in current.seen):
         raise AlreadySaid(f"{fact.verifier} has said so")
-    if current.phase is not Phase.CLOSED or current.missed:
-        current.seen_late.add(fact.verifier)
+    if late:
+        current.seen_late.add((fact.verifier, fact.index))
     else:
         current.seen[fact.verifier] = fact.root
 
@@ -183,7 +184,7 @@ def due_beacon(state: State, current: RoundState) -> BeaconMissed | PanelDrawn |
     waiting = [state.proofs[name] for name in current.closed if state.proofs[name].stage is Stage.COMMITTED]
     if not waiting or block.time < current.beacon_time:
         return None
-    if current.phase is Phase.CLOSED and not current.missed and not _seen(current):
+    if current.phase is Phase.CLOSED and not _seen(current):
         span = run.created.terms.span
         return BeaconMissed(current.run, current.number, block.number, block.time + span)
     return _panel(state, run, current, waiting[0], block.hash)
@@ -209,9 +210,13 @@ def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, 
 
 
 def on_missed(state: State, entry: BeaconMissed) -> None:
-    """The next block draws."""
+    """A later block draws, once k verifiers saw this entry before it, and every proof is read (J5)."""
     current = state.runs[entry.run].rounds[entry.round]
     current.missed, current.beacon_time = True, entry.beacon_time
+    current.closed_before.add(current.closed_at)
+    current.seen_late |= {(verifier, current.closed_at) for verifier in current.seen}
+    current.closed_at = state.size - 1
+    current.seen.clear()
 
 
 def lapse_commitment(state: State, current: RoundState, node: str) -> None:

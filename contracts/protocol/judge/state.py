@@ -149,10 +149,12 @@ class RoundState(Scope):
     """Proof by node, in the order of commitments."""
     closed: tuple[str, ...] = ()
     closed_at: int = 0
+    """The entry that `Seen` has to name: the closing one, or the last missed beacon."""
+    closed_before: set[int] = field(default_factory=set)
     beacon_time: int = 0
     missed: bool = False
     seen: dict[str, str] = field(default_factory=dict)
-    seen_late: set[str] = field(default_factory=set)
+    seen_late: set[tuple[str, int]] = field(default_factory=set)
     secrets: dict[str, str] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     """Verifiers that were found to have fallen silent in this round: it costs once."""
@@ -186,6 +188,8 @@ class SegmentState:
     looked: frozenset[str] = frozenset()
     """Whose `false` and `unserved` went through a second look."""
     true: bool | None = None
+    stood: set[str] = field(default_factory=set)
+    """Whose `unserved` stood a whole period after k had said true."""
 
     def sayers(self, word: Word) -> set[str]:
         """Who says so."""

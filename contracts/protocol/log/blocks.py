@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from dataclasses import replace
 
 from contracts.keccak import keccak256
 from contracts.protocol.judge.facts import Block, ChainEvent, Decided
+from contracts.protocol.log.codec import canonical, to_wire
 
-MOST_EVENTS = 100
-"""Of one entry."""
-LONGEST_TEXT = 2_000
-"""Characters of a decision's key or value; no decision that a run takes is longer."""
+LARGEST_PART = 48_000
+"""Bytes of the events of one entry; what stands beside them is far less than the rest of a leaf."""
+_DECISION = re.compile(r"[\x20-\x7e]{0,1500}")
+"""No key or value that a run takes is longer, or of other letters."""
 
 
 def split(block: Block) -> list[Block]:
-    """The entries of a block, all but the last with `more`; texts without an end stand there by their hash."""
-    events = [_bounded(event) for event in block.events]
-    parts: Sequence[list[ChainEvent]] = [
-        events[at : at + MOST_EVENTS] for at in range(0, len(events), MOST_EVENTS)
-    ] or [[]]
+    """The entries of a block, all but the last with `more`; a decision of odd text stands there by its hash."""
+    parts: list[list[ChainEvent]] = [[]]
+    size = 0
+    for event in (_bounded(event) for event in block.events):
+        length = len(canonical(to_wire(event)).encode())
+        if parts[-1] and size + length > LARGEST_PART:
+            parts.append([])
+            size = 0
+        parts[-1].append(event)
+        size += length
     last = len(parts) - 1
     return [replace(block, events=tuple(part), more=number < last) for number, part in enumerate(parts)]
 
@@ -31,8 +37,7 @@ def _bounded(event: ChainEvent) -> ChainEvent:
 
 
 def _short(text: str) -> str:
-    """The text, or where it is longer, or no Unicode, what nobody can take for a decision: its hash."""
-    encoded = text.encode("utf-8", "surrogatepass")
-    if len(text) <= LONGEST_TEXT and encoded.decode("utf-8", "replace") == text:
+    """The text, or what nobody can take for a decision: its hash."""
+    if _DECISION.fullmatch(text):
         return text
-    return f"keccak256:{keccak256(encoded).hex()}"
+    return f"keccak256:{keccak256(text.encode('utf-8', 'surrogatepass')).hex()}"

@@ -176,14 +176,28 @@ def test_who_fell_silent_before_it_drew_leaves_nothing_unread() -> None:
     assert 3 in [entry.segment for entry in found if isinstance(entry, BenchCalled)]
 
 
-def test_unserved_overrules_nobody() -> None:
-    """A node hands its bytes out late to whom it wants behind the others; the word says nothing of the work."""
+def test_unserved_is_overruled_only_where_it_stands_for_a_period() -> None:
+    """A node that hands its bytes out late pushes nobody behind; who never replaces it reads nothing for free."""
     court = Court()
     proof, _ = court.read()
     court.say(proof, "v0")
     court.say(proof, "v1", s0="true", s2="unserved")
     found = court.say(proof, "v0", s2="true") + court.say(proof, "v2", s2="true")
     assert SegmentDecided(proof, 2, True, None) in found
+    assert PanelSpoken(proof) in found
+    assert not any(isinstance(entry, Overruled) for entry in found)
+    assert Overruled("r", proof, "v1", 4) in court.lapse(What.SECOND_LOOK, proof, "2", by=["v0", "v2"])
+
+
+def test_unserved_that_is_replaced_after_the_decision_is_not_overruled() -> None:
+    court = Court()
+    proof, _ = court.read()
+    court.say(proof, "v0")
+    court.say(proof, "v1", s0="true", s2="unserved")
+    court.say(proof, "v0", s2="true")
+    court.say(proof, "v2", s2="true")
+    court.say(proof, "v1", s2="true")
+    found = court.lapse(What.SECOND_LOOK, proof, "2", by=["v0", "v2"])
     assert not any(isinstance(entry, Overruled) for entry in found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver
+from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RoundOpened, RunOver
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, RunEnded, UnknownSubject
 from tests.contracts.protocol.judge.court import TERMS, Court
 
@@ -24,7 +24,7 @@ def finished(config: str = "rounds=1", **terms: object) -> tuple[Court, EpochClo
 def test_an_epoch_pays_its_emission_by_verified_tokens() -> None:
     court, closed = finished()
     assert [(line.account, line.amount) for line in closed.lines] == [("wallet of n0", 500), ("wallet of n1", 500)]
-    assert court.state.runs["r"].over
+    assert court.block(facts.EpochFinal(1, 1, closed.root)) == [EpochEnded(1, True, 0), RunOver("r")]
 
 
 def test_an_epoch_above_the_limit_is_cut_and_the_rest_goes_on() -> None:
@@ -74,7 +74,8 @@ def test_proofs_are_forgotten_when_their_epoch_is_final() -> None:
 
 def test_a_run_that_is_over_credits_nothing() -> None:
     """F20, F21: a contribution is the run's that it names, and only while it goes on."""
-    court, _ = finished()
+    court, closed = finished()
+    court.block(facts.EpochFinal(1, 1, closed.root))
     with pytest.raises(RunEnded):
         court.enter(facts.Credited("r", "commit", 1, "author", 5, ("maintainer",)))
 
@@ -104,14 +105,36 @@ def test_every_decision_is_applied_or_refused_with_its_reason() -> None:
     assert court.round.config == "rounds=2"
 
 
-def test_an_epoch_without_work_is_not_closed() -> None:
+def test_an_epoch_without_work_closes_and_pays_nobody() -> None:
+    """Faults are signed under its root."""
     court = Court()
     court.lapse(facts.What.COMMITMENT, "", "n0")
-    assert court.lapse(facts.What.COMMITMENT, "", "n1")[-1] == RunOver("r")
+    closed = court.lapse(facts.What.COMMITMENT, "", "n1")[-1]
+    assert isinstance(closed, EpochClosed)
+    assert (closed.due, closed.total) == (0, 0)
+
+
+def test_a_vote_that_comes_before_the_end_prolongs_the_run() -> None:
+    """A run is over when its last epoch is final on the chain, and not a moment earlier."""
+    court, closed = finished()
+    found = court.block(facts.Decided(1, "rounds", "2"))
+    assert DecisionTaken("r", 1, True, "") in found
+    assert isinstance(found[-1], RoundOpened)
+    assert RunOver("r") not in court.block(facts.EpochFinal(1, 1, closed.root))
+
+
+def test_a_limit_of_nothing_carries_everything_on() -> None:
+    court = Court("rounds=2")
+    court.block(facts.EpochLimit(0), seconds=5)
+    for proof in court.read():
+        court.post(proof)
+    closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
+    assert (closed.due, closed.total, closed.lines) == (1000, 0, ())
 
 
 def test_late_work_of_a_shortened_run_gets_no_second_emission() -> None:
-    court, _ = finished("rounds=2")
+    court, closed = finished("rounds=2")
+    court.block(facts.EpochFinal(1, 1, closed.root))
     run = court.state.runs["r"]
     run.earned = {0: {"wallet of n0": 64}}
     del run.rounds[2]

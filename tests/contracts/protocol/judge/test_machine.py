@@ -31,6 +31,7 @@ def lively_log() -> list[Any]:
     court.block(facts.Decided(1, "rounds", "2"), facts.Decided(2, "no", "x"), seconds=5)
     court.close()
     court.block()
+    court.seen()
     court.block()
     court.secret("v0", "1")
     court.lapse(facts.What.SECRET, "", "v1", by=["v0", "v2"])

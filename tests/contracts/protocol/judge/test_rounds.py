@@ -103,15 +103,18 @@ def test_the_beacon_draws_once_k_saw_the_closing_entry() -> None:
     ]
 
 
-def test_without_k_that_saw_it_the_next_block_draws_and_all_is_read() -> None:
-    """F18: whoever knows the beacon gains no unread proof by it."""
+def test_without_k_that_saw_it_a_later_block_draws_and_all_is_read() -> None:
+    """F18: whoever knows the beacon gains no unread proof by it, nor a second one that is known as well."""
     court = Court(audit_floor=1, stakes=100)
     court.close()
     court.seen(by=["v0"])
+    closed_at = court.round.closed_at
     missed = court.block()
     assert [type(entry) for entry in missed] == [BeaconMissed]
-    court.seen(by=["v1"])
-    assert court.round.seen == {"v0": "root"}
+    with pytest.raises(AlreadySaid):
+        court.enter(facts.Seen("r", 1, "v0", closed_at, "root"))
+    assert [type(entry) for entry in court.block()] == [BeaconMissed]
+    court.seen(by=["v0", "v1"])
     drawn = court.block()
     assert all(isinstance(entry, PanelDrawn) and entry.audited for entry in drawn)
 

@@ -9,7 +9,7 @@ from contracts.protocol.judge.entries import Line, Listed
 from contracts.protocol.judge.epochs import MOST_CREDITED
 from contracts.protocol.judge.facts import Block, Decided, NodeStake
 from contracts.protocol.judge.terms import MOST_LINES, RANGES
-from contracts.protocol.log.blocks import MOST_EVENTS, split
+from contracts.protocol.log.blocks import split
 from contracts.protocol.log.leaf import LARGEST_LEAF, write
 
 pytestmark = pytest.mark.unit
@@ -19,9 +19,11 @@ NODES, VERIFIERS = RANGES["max_nodes"][1], 64
 
 
 def test_a_block_of_many_events_is_split() -> None:
-    events = tuple(NodeStake(ADDRESS, number) for number in range(2 * MOST_EVENTS + 1))
+    events = tuple(NodeStake(ADDRESS, number) for number in range(2_000))
     parts = split(Block(1, 2, DIGEST, events, 1))
-    assert [part.more for part in parts] == [True, True, False]
+    assert [part.more for part in parts] == [True] * (len(parts) - 1) + [False]
+    assert len(parts) > 1
+    assert all(len(write(part).encode()) <= LARGEST_LEAF for part in parts)
     assert tuple(event for part in parts for event in part.events) == events
 
 
@@ -29,9 +31,13 @@ def test_a_block_without_events_is_one_entry() -> None:
     assert split(Block(1, 2, DIGEST, (), 1)) == [Block(1, 2, DIGEST, (), 1)]
 
 
-@pytest.mark.parametrize("text", ["x" * 70_000, "\ud800", "[" * 600], ids=["long", "half a pair", "brackets"])
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 70_000, "\ud800", "[" * 600, "\u0001" * 1_400, "x" * 1_500],
+    ids=["long", "half", "brackets", "control", "most"],
+)
 def test_an_odd_decision_can_be_written(text: str) -> None:
-    for part in split(Block(1, 2, DIGEST, (Decided(1, text, text),), 1)):
+    for part in split(Block(1, 2, DIGEST, (Decided(1, text, text),) * 50, 1)):
         write(part)
 
 
