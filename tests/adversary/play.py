@@ -1,4 +1,4 @@
-"""Play histories and hold them against the invariants; what breaks is told with its seed, made smaller."""
+"""Play histories and hold them against the invariants; what breaks is told with its seed."""
 
 from __future__ import annotations
 
@@ -11,32 +11,54 @@ from tests.adversary.invariants import Broken, Earnings, check_all
 from tests.adversary.sim import simulate
 
 
+@dataclass(frozen=True)
+class Break:
+    """What a seed broke: an invariant, or (an exception's name) the machine, the simulator or a checker."""
+
+    seed: int
+    invariant: str
+    what: str
+
+
 @dataclass
 class Played:
-    """What many histories gave: how many of each strategy, how many entries, and what broke (seed and sentence)."""
+    """What many histories gave: how many of each strategy, how many entries, and what broke."""
 
     histories: int = 0
     entries: int = 0
     strategies: Counter[str] = field(default_factory=Counter)
-    broken: list[str] = field(default_factory=list)
+    broken: list[Break] = field(default_factory=list)
     earnings: Earnings = field(default_factory=Earnings)
+
+    def add(self, other: Played) -> None:
+        """Take what another process played in."""
+        self.histories += other.histories
+        self.entries += other.entries
+        self.strategies.update(other.strategies)
+        self.broken += other.broken
+        self.earnings.merge(other.earnings)
+
+    def check_earnings(self) -> None:
+        """I7, over all that was played."""
+        try:
+            self.earnings.check()
+        except Broken as error:
+            self.broken.append(Break(error.seed, error.invariant, str(error)))
 
 
 def play_seeds(seeds: Iterable[int], strategy: str | None = None, most: int = 5) -> Played:
     """Play until the seeds end, or `most` histories broke something."""
     played = Played()
     for seed in seeds:
-        _play(played, seed, strategy)
+        play_one(played, seed, strategy)
         if len(played.broken) >= most:
             break
-    try:
-        played.earnings.check()
-    except Broken as error:
-        played.broken.append(str(error))
+    played.check_earnings()
     return played
 
 
-def _play(played: Played, seed: int, strategy: str | None) -> None:
+def play_one(played: Played, seed: int, strategy: str | None = None) -> None:
+    """Play one history, check it and count it in."""
     try:
         history = simulate(seed, strategy)
         played.histories += 1
@@ -44,6 +66,7 @@ def _play(played: Played, seed: int, strategy: str | None) -> None:
         played.strategies[history.strategy] += 1
         check_all(history, played.earnings)
     except Broken as error:
-        played.broken.append(str(error))
-    except Exception:
-        played.broken.append(f"seed {seed} ends in an exception: {traceback.format_exc(limit=-2)}")
+        played.broken.append(Break(seed, error.invariant, str(error)))
+    except Exception as error:
+        what = f"seed {seed} ends in an exception: {traceback.format_exc(limit=-2)}"
+        played.broken.append(Break(seed, type(error).__name__, what))

@@ -41,6 +41,8 @@ def take_words(state: State, fact: Words) -> None:
             awaits.begin(state, proof, about(proof, What.TRACE, fact.verifier))
     for said in fact.words:
         _hear(proof, fact.verifier, said)
+        if not proof.segments[said.segment].sayers(Word.UNSERVED):
+            awaits.end(state, proof, about(proof, What.SECOND_LOOK, str(said.segment)))
     _end_if_said(state, proof, fact.verifier)
     state.touch(proof)
 
@@ -66,6 +68,8 @@ def _check_asked(proof: ProofState, verifier: str, said: SegmentWord) -> None:
 def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
     segment = proof.segments[said.segment]
     segment.heard.add((verifier, said.word))
+    if said.word is Word.UNSERVED and segment.true and verifier not in segment.words:
+        return  # k had the bytes: it answers nothing
     known = segment.words.get(verifier)
     if known is not None and said.word in (known.word, Word.UNSERVED):
         return

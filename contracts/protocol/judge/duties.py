@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from contracts.protocol.judge.facts import What
+from contracts.protocol.judge.facts import What, Word
 from contracts.protocol.judge.reading import owed
-from contracts.protocol.judge.state import Phase, ProofState, RoundState, RunState, Stage, State
+from contracts.protocol.judge.state import Phase, ProofState, RoundState, RunState, SegmentState, Stage, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ class Read:
 
     proof: str
     segments: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Try once more to get a segment's bytes, and replace one's `unserved`."""
+
+    proof: str
+    segment: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class OpenPledge:
     proof: str
 
 
-VerifierDuty: TypeAlias = Hold | See | Reveal | Read | Trace | Combine | SignEpoch | SignFault | ComeBack
+VerifierDuty: TypeAlias = Hold | See | Reveal | Read | Look | Trace | Combine | SignEpoch | SignFault | ComeBack
 NodeDuty: TypeAlias = Commit | Open | OpenPledge | ComeBack
 
 
@@ -173,5 +181,13 @@ def _of_proof(proof: ProofState, verifier: str) -> Iterator[VerifierDuty]:
     due = owed(proof, verifier) if proof.stage is Stage.READING or silent else []
     if due:
         yield Read(proof.commitment.proof, tuple(due))
-    if any(awaited.what is What.TRACE and awaited.party == verifier for awaited in proof.awaits):
-        yield Trace(proof.commitment.proof)
+    for awaited in proof.awaits:
+        if awaited.what is What.TRACE and awaited.party == verifier:
+            yield Trace(proof.commitment.proof)
+        if awaited.what is What.SECOND_LOOK and _may_replace(proof.segments[int(awaited.party)], verifier):
+            yield Look(proof.commitment.proof, int(awaited.party))
+
+
+def _may_replace(segment: SegmentState, verifier: str) -> bool:
+    said = segment.words.get(verifier)
+    return said is not None and said.word is Word.UNSERVED and verifier not in segment.replaced

@@ -13,11 +13,11 @@ from contracts.protocol.judge import awaits
 from contracts.protocol.judge.bench import is_read
 from contracts.protocol.judge.entries import Fault, FaultDerived, PanelSpoken, Posted, Undecided, Voided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
-from contracts.protocol.judge.facts import AT_FAULT, Awaited, PledgeOpened, Reason, TraceShown, What
+from contracts.protocol.judge.facts import AT_FAULT, Awaited, Committed, PledgeOpened, Reason, TraceShown, What
 from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.presence import move_back, release
-from contracts.protocol.judge.reading import about, end_secrets, is_answered
-from contracts.protocol.judge.state import ProofState, RoundState, Stage, State
+from contracts.protocol.judge.reading import about, drawn_by, end_secrets, is_answered
+from contracts.protocol.judge.state import ProofState, RoundState, RunState, Stage, State
 
 
 def take_pledge(state: State, fact: PledgeOpened) -> None:
@@ -139,16 +139,19 @@ def _is_excused(state: State, proof: ProofState) -> bool:
     return len(recent) < terms.canaries
 
 
+def _excuse(run: RunState, commitment: Committed) -> None:
+    """A canary within the manifest's rate keeps its node's place, and uses up one of those that the window allows."""
+    member, first = run.nodes[commitment.node], commitment.round - run.created.terms.canary_window
+    member.canaries = [*(number for number in member.canaries if number > first), commitment.round]
+    member.delivered = commitment.round == run.round
+
+
 def on_node_fault(state: State, entry: FaultDerived) -> None:
     """The proof has its end; what costs stake stays reserved until the slash is final."""
     proof = state.proofs[entry.proof]
     commitment = proof.commitment
     if entry.reason is Reason.CANARY and not entry.at_fault:
-        run = state.runs[commitment.run]
-        recent = [
-            n for n in run.nodes[commitment.node].canaries if n > commitment.round - run.created.terms.canary_window
-        ]
-        run.nodes[commitment.node].canaries = [*recent, commitment.round]
+        _excuse(state.runs[commitment.run], commitment)
     if entry.costs_stake:
         state.slashes[entry.proof] = (commitment.node, proof.reserved)
         state.faults[entry.proof, entry.node, ""] = state.size - 1
@@ -219,7 +222,7 @@ def _kept(proof: ProofState) -> frozenset[Awaited]:
     return frozenset(
         awaited
         for awaited, known in proof.awaits.items()
-        if (awaited.what is What.WORDS and known.period == 2)
+        if (awaited.what is What.WORDS and known.period == 2 and known.items & drawn_by(proof, awaited.party))
         or (awaited.what is What.SECOND_LOOK and proof.segments[int(awaited.party)].true)
     )
 

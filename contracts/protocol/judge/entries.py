@@ -75,8 +75,18 @@ class RoundClosed(Derived):
 
 
 @dataclass(frozen=True, slots=True)
+class BeaconFixed(Derived):
+    """The first block at or after the beacon's time; it draws once k verifiers said `Seen` before they knew it."""
+
+    run: str
+    round: int
+    block: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class BeaconMissed(Derived):
-    """Fewer than k had said `Seen` when the beacon's block came: the next block draws, and every proof is read."""
+    """Fewer than k said `Seen` within a period: a later block draws, once k saw this entry, and all proofs are read."""
 
     run: str
     round: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contracts.protocol.judge import awaits
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, Line, RunOver, Undecided
-from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused
+from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
 from contracts.protocol.judge.facts import Credited, Decided, EpochFinal, EpochLimit, EpochStruck
 from contracts.protocol.judge.merging import is_progressing
 from contracts.protocol.judge.presence import live_run
@@ -25,6 +25,8 @@ MOST_CREDITED = 100
 def take_credit(state: State, fact: Credited) -> None:
     """A contribution, once in a model, to a run that goes on (J16). Raises Refused."""
     run = live_run(state, fact.run)
+    if run.round and run.paid == run.round >= state.functions.rounds(run.config):
+        raise RunEnded("the run's last epoch is closed")
     if fact.kind not in CREDITED_KINDS or not 1 <= fact.weight <= LARGEST_WEIGHT:
         raise NotBound(f"a contribution is of kind 1 or 3, with a weight between 1 and {LARGEST_WEIGHT}")
     credited = sum(len(run.earned.get(kind, {})) for kind in CREDITED_KINDS)
@@ -81,9 +83,11 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
         return Undecided(stuck[0].commitment.proof)
     if last and any(proof.awaits or not proof.done for proof in _proofs(state, name)):
         return None
-    if run.round > run.paid or run.unsettled:
+    if run.round > run.paid:
         return _close(state, name, run)
-    return None if any(epoch.closed.run == name for epoch in state.epochs.values()) else RunOver(name)
+    if any(epoch.closed.run == name for epoch in state.epochs.values()):
+        return None
+    return _close(state, name, run) if run.unsettled else RunOver(name)
 
 
 def _close(state: State, name: str, run: RunState) -> EpochClosed:

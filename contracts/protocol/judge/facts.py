@@ -15,6 +15,8 @@ class What(StrEnum):
 
     COMMITMENT = "commitment"
     """A node's commitment to a round, with the gradient in the hands of k verifiers."""
+    SEEN = "seen"
+    """k verifiers' `Seen` of the entry since which a beacon is awaited (party: empty)."""
     SECRET = "secret"  # noqa: S105 - no password
     """A seated verifier's secret of a round, which fixes its draws."""
     OPENINGS = "openings"

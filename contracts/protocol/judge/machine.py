@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from contracts.errors import CommonweightError
 from contracts.protocol.judge import awaits, bench, ending, entries, epochs, facts, merging, presence, reading, rounds
 from contracts.protocol.judge.entries import Derived, Lapsed
 from contracts.protocol.judge.errors import Differs, NotBound, Refused
@@ -55,9 +56,9 @@ def replay(log: Iterable[Fact | Derived], functions: Functions) -> State:
             raise Differs(index, f"stands where {type(expected).__name__} is due")
         try:
             apply(state, entry)
-        except Refused as error:
+            pending = iter(due(state))
+        except CommonweightError as error:
             raise Differs(index, f"cannot be entered: {error.detail}") from error
-        pending = iter(due(state))
     left = next(pending, None)
     if left is not None:
         raise Differs(state.size, f"is missing: {type(left).__name__}")
@@ -108,6 +109,7 @@ def _next_of_rounds(state: State) -> Derived | None:
             found = (
                 awaits.due_lapse(current, current.k)
                 or rounds.due_closing(state, current)
+                or rounds.due_miss(state, current)
                 or rounds.due_beacon(state, current)
                 or merging.due_merge_set(state, current)
                 or merging.due_merged(current)
@@ -158,8 +160,7 @@ def _on_lapsed(state: State, entry: Lapsed) -> None:
     scope, current = awaits.scope_of(state, awaited)
     awaits.end(state, scope, awaited)
     if not awaited.proof:
-        lapse = rounds.lapse_commitment if awaited.what is What.COMMITMENT else reading.lapse_secret
-        lapse(state, current, awaited.party)
+        _OF_A_ROUND[awaited.what](state, current, awaited.party)
         state.touched_rounds[awaited.run, awaited.round] = None
         return
     proof = state.proofs[awaited.proof]
@@ -235,6 +236,12 @@ _EVENT: dict[type[ChainEvent], _Handler] = {
     facts.EpochStruck: epochs.on_struck,
 }
 
+_OF_A_ROUND: dict[What, Callable[[State, RoundState, str], None]] = {
+    What.COMMITMENT: rounds.lapse_commitment,
+    What.SEEN: rounds.lapse_seen,
+    What.SECRET: reading.lapse_secret,
+}
+
 _LAPSE: dict[What, Callable[[State, Any, str, int], None]] = {
     What.OPENINGS: reading.lapse_openings,
     What.WORDS: reading.lapse_words,
@@ -245,6 +252,7 @@ _ON: dict[type[Derived], _Handler] = {
     entries.RoundOpened: rounds.on_opened,
     entries.Lapsed: _on_lapsed,
     entries.RoundClosed: rounds.on_closed,
+    entries.BeaconFixed: rounds.on_fixed,
     entries.BeaconMissed: rounds.on_missed,
     entries.PanelDrawn: reading.on_panel,
     entries.SeatsFilled: reading.on_filled,

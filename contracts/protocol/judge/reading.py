@@ -25,6 +25,7 @@ def on_panel(state: State, entry: PanelDrawn) -> None:
     proof = state.proofs[entry.proof]
     current = state.round_of(proof)
     current.phase = Phase.READING
+    awaits.end(state, current, Awaited(What.SEEN, current.run, current.number, "", ""))
     proof.audited, proof.order, proof.beacon = entry.audited, entry.order, entry.beacon
     if not entry.audited:
         proof.stage = Stage.SPOKEN
@@ -189,18 +190,19 @@ def await_words(state: State, proof: ProofState, verifier: str) -> None:
 
 
 def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> None:
-    """A first lapse gives the seat up and puts what it drew before the full bench; a second one costs stake (J12)."""
+    """A first lapse gives the seat up and puts what it drew before the full bench; a second one costs stake, where
+    something that it drew is left (J12)."""
     current = state.round_of(proof)
     state.runs[current.run].away[verifier] = state.size - 1
     proof.silent.add(verifier)
     question(proof, verifier)
-    drawn = drawn_by(proof, verifier) & set(owed(proof, verifier))
+    due = frozenset(owed(proof, verifier))
     if period == 2:
-        if verifier not in current.silent:
+        if drawn_by(proof, verifier) & due and verifier not in current.silent:
             current.silent.add(verifier)
             proof.found.append((verifier, Fault.FELL_SILENT))
-    elif drawn:
-        awaits.begin(state, proof, about(proof, What.WORDS, verifier), 2, frozenset(drawn))
+    elif due:
+        awaits.begin(state, proof, about(proof, What.WORDS, verifier), 2, due)
     state.touch(proof)
 
 
@@ -230,7 +232,9 @@ def come_back(state: State, proof: ProofState, verifier: str) -> None:
         await_words(state, proof, verifier)
     elif seat is not None and seat.given_up and proof.stage is Stage.READING:
         proof.back.add(verifier)
-        del proof.seats[verifier]
+        seat.given_up = False
+        if seat.segments is None:
+            del proof.seats[verifier]
 
 
 def end_secrets(state: State, current: RoundState) -> None:

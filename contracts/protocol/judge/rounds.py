@@ -1,15 +1,15 @@
 """A round until its panel is drawn: who is awaited, when it closes, which block draws (J4 to J6).
 
-open ── every awaited node has k `Has`, or lapsed ──▶ closed ── beacon, with k `Seen` before ──▶ reading
+open ── every awaited node has k `Has`, or lapsed ──▶ closed ── beacon fixed, and k `Seen` ──▶ reading
                                                         │  ▲
-                                    beacon without k `Seen`: once more, and all is read
+                               k verifiers miss `Seen`: once more, and all is read
 """
 
 from __future__ import annotations
 
 from contracts.audit_rate import MILLION
 from contracts.protocol.judge import awaits
-from contracts.protocol.judge.entries import BeaconMissed, PanelDrawn, RoundClosed, RoundOpened
+from contracts.protocol.judge.entries import BeaconFixed, BeaconMissed, PanelDrawn, RoundClosed, RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import Awaited, Block, Committed, Has, Seen, What
 from contracts.protocol.judge.held import require_speaker, round_of
@@ -155,11 +155,14 @@ def take_seen(state: State, fact: Seen) -> None:
         current.seen_late.add((fact.verifier, fact.index))
     else:
         current.seen[fact.verifier] = fact.root
+        state.touched_rounds[fact.run, fact.round] = None
 
 
 def check_block(state: State, fact: Block) -> None:
     """Blocks come in order, and nobody passes over a beacon. Raises NotBound."""
     last = state.block
+    if fact.more and not fact.events:
+        raise NotBound(f"block {fact.number} has more to say, and says nothing here")
     if last is not None and last.more:
         if (fact.number, fact.time, fact.hash, fact.parent_time) != (
             last.number,
@@ -172,22 +175,42 @@ def check_block(state: State, fact: Block) -> None:
         raise NotBound(f"block {fact.number} does not come after block {last.number}")
     for run in state.runs.values():
         for current in run.rounds.values():
-            if current.phase is Phase.CLOSED and current.beacon_time <= fact.parent_time:
+            waits = current.phase is Phase.CLOSED and current.beacon is None
+            if waits and current.beacon_time <= fact.parent_time:
                 raise NotBound(f"an earlier block than {fact.number} is the beacon of round {current.number}")
 
 
-def due_beacon(state: State, current: RoundState) -> BeaconMissed | PanelDrawn | None:
-    """What the last entered block says for a closed round, proof after proof."""
-    block, run = state.block, state.runs[current.run]
-    if block is None or block.more or current.phase not in (Phase.CLOSED, Phase.READING):
+def due_beacon(state: State, current: RoundState) -> BeaconFixed | PanelDrawn | None:
+    """The block that draws for a closed round, and then its panels, proof after proof."""
+    block, fixed = state.block, current.beacon
+    if current.phase not in (Phase.CLOSED, Phase.READING):
         return None
-    waiting = [state.proofs[name] for name in current.closed if state.proofs[name].stage is Stage.COMMITTED]
-    if not waiting or block.time < current.beacon_time:
+    if fixed is None:
+        if block is None or block.more or block.time < current.beacon_time:
+            return None
+        return BeaconFixed(current.run, current.number, block.number, block.hash)
+    waiting = [state.proofs[name] for name in current.closed if name in state.proofs]
+    waiting = [proof for proof in waiting if proof.stage is Stage.COMMITTED]
+    if not waiting or not _seen(current):
         return None
-    if current.phase is Phase.CLOSED and not _seen(current):
-        span = run.created.terms.span
-        return BeaconMissed(current.run, current.number, block.number, block.time + span)
-    return _panel(state, run, current, waiting[0], block.hash)
+    return _panel(state, state.runs[current.run], current, waiting[0], fixed.hash)
+
+
+def on_fixed(state: State, entry: BeaconFixed) -> None:
+    """Whoever saw the closing entry in time may still say so: its word counts, and not when that is entered."""
+    current = state.runs[entry.run].rounds[entry.round]
+    current.beacon = entry
+    if not _seen(current):
+        awaits.begin(state, current, Awaited(What.SEEN, entry.run, entry.round, "", ""))
+    state.touched_rounds[entry.run, entry.round] = None
+
+
+def due_miss(state: State, current: RoundState) -> BeaconMissed | None:
+    """k verifiers did not find k `Seen`, neither in the log nor at a mirror."""
+    if current.beacon is None or not current.unseen or state.block is None or _seen(current):
+        return None
+    span = state.runs[current.run].created.terms.span
+    return BeaconMissed(current.run, current.number, current.beacon.block, state.block.time + span)
 
 
 def _seen(current: RoundState) -> bool:
@@ -212,7 +235,8 @@ def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, 
 def on_missed(state: State, entry: BeaconMissed) -> None:
     """A later block draws, once k verifiers saw this entry before it, and every proof is read (J5)."""
     current = state.runs[entry.run].rounds[entry.round]
-    current.missed, current.beacon_time = True, entry.beacon_time
+    current.missed, current.unseen, current.beacon = True, False, None
+    current.beacon_time = entry.beacon_time
     current.closed_before.add(current.closed_at)
     current.seen_late |= {(verifier, current.closed_at) for verifier in current.seen}
     current.closed_at = state.size - 1
@@ -224,3 +248,9 @@ def lapse_commitment(state: State, current: RoundState, node: str) -> None:
     run = state.runs[current.run]
     run.nodes[node].away = state.size - 1
     move_back(run, node)
+
+
+def lapse_seen(state: State, current: RoundState, _: str) -> None:
+    """Too few saw the closing entry before the beacon: another block has to draw."""
+    current.unseen = True
+    state.touched_rounds[current.run, current.number] = None

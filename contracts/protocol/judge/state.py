@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from contracts.audit_rate import AuditRecord
-from contracts.protocol.judge.entries import EpochClosed, Fault, Listed, MergeSet
+from contracts.protocol.judge.entries import BeaconFixed, EpochClosed, Fault, Listed, MergeSet
 from contracts.protocol.judge.facts import (
     Anchored,
     Awaited,
@@ -150,9 +150,12 @@ class RoundState(Scope):
     closed: tuple[str, ...] = ()
     closed_at: int = 0
     """The entry that `Seen` has to name: the closing one, or the last missed beacon."""
+    beacon: BeaconFixed | None = None
     closed_before: set[int] = field(default_factory=set)
     beacon_time: int = 0
     missed: bool = False
+    unseen: bool = False
+    """Whether k verifiers said that `Seen` did not come."""
     seen: dict[str, str] = field(default_factory=dict)
     seen_late: set[tuple[str, int]] = field(default_factory=set)
     secrets: dict[str, str] = field(default_factory=dict)

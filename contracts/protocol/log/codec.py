@@ -21,7 +21,7 @@ T = TypeVar("T")
 LARGEST_NUMBER = 2**53 - 1
 MOST_ELEMENTS = 100_000
 DEEPEST = 500
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,77})")
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,77}")
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -113,8 +113,8 @@ def _sequence(hint: Any, value: Any, name: str) -> Any:
 
 
 def _scalar(hint: Any, value: Any, name: str) -> Any:
-    if hint is int and isinstance(value, str) and _WHOLE.fullmatch(value):
-        return int(value)
+    if hint is int:
+        return _whole(value, name)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         if not isinstance(value, str) or value not in hint.__members__.values():
             raise InvalidLeaf(f"{name} must be one of {', '.join(hint)}")
@@ -133,6 +133,15 @@ def _depth(text: str) -> int:
         depth += 1 if bracket in "[{" else -1
         deepest = max(deepest, depth)
     return deepest
+
+
+def _whole(value: Any, name: str) -> int:
+    """No entry holds a number below zero."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    if type(value) is not int or value < 0:
+        raise InvalidLeaf(f"{name} must be a whole number")
+    return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from contracts.errors import CommonweightError
 from contracts.protocol.judge.entries import Derived
-from contracts.protocol.judge.errors import Differs, Refused
+from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.machine import apply, due
@@ -72,9 +72,9 @@ class Follower:
             raise Differs(index, f"stands where {type(self.due[0]).__name__} is due")
         try:
             apply(self.state, entry)  # type: ignore[arg-type]
-        except Refused as error:
+            self.due.extend(due(self.state))
+        except CommonweightError as error:
             raise Differs(index, f"cannot be entered: {error.detail}") from error
-        self.due.extend(due(self.state))
 
     def author(self, proof: str) -> str:
         """The node of a proof. Raises UnknownSubject."""

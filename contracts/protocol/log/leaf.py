@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
@@ -15,6 +17,9 @@ from contracts.protocol.log.signed import ENTERED, Envelope, fact_of, read_envel
 from contracts.signing import Domain
 
 Entry: TypeAlias = Fact | Derived
+ZERO_ADDRESS = "0x" + "00" * 20
+_HASH = re.compile(r"0x[0-9a-f]{64}")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 LARGEST_LEAF = 2**16 - 1
 """Bytes of a leaf at most: an entry bundle of tlog-tiles gives its length in 16 bits."""
 
@@ -85,7 +90,9 @@ def _block(body: dict[str, Any]) -> Block:
         raise InvalidLeaf("events must be a list")
     plain = {**body, "events": []}
     block: Block = _checked(from_object(Block, plain), plain)
-    return facts.Block(block.number, block.time, block.hash, tuple(_event(e) for e in events), block.parent_time)
+    if not _HASH.fullmatch(block.hash):
+        raise InvalidLeaf("a block's hash is 0x and 64 hex digits")
+    return replace(block, events=tuple(_event(event) for event in events))
 
 
 def _event(body: Any) -> ChainEvent:
@@ -93,6 +100,11 @@ def _event(body: Any) -> ChainEvent:
         raise InvalidLeaf("an event must be of a known kind")
     inner = {name: value for name, value in body.items() if name != "event"}
     found: ChainEvent = _checked(from_object(EVENTS[body["event"]], inner), inner)
+    for name in ("verifier", "node"):
+        if not _ADDRESS.fullmatch(getattr(found, name, ZERO_ADDRESS)):
+            raise InvalidLeaf(f"{name} must be an address")
+    if isinstance(found, facts.Quorum) and found.k < 1:
+        raise InvalidLeaf("at least one verifier decides")
     return found
 
 

@@ -230,11 +230,12 @@ def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[str, ...]
     if message.what >= len(WHAT):
         raise BadField(f"what must be at most {len(WHAT) - 1}")
     what = WHAT[message.what]
-    looks = what is What.SECOND_LOOK
-    if looks != (message.segment != NO_SEGMENT) or looks != (int(message.party, 16) == 0):
-        raise BadField("a second look names a segment and no party; all else names a party and no segment")
+    looks, nobody = what is What.SECOND_LOOK, what in (What.SECOND_LOOK, What.SEEN)
+    if looks != (message.segment != NO_SEGMENT) or nobody != (int(message.party, 16) == 0):
+        raise BadField("a second look names a segment; it, and what all verifiers owe, names no party, all else one")
     proof = "" if message.proof == ZERO else hexed(message.proof)
-    party = str(message.segment) if what is What.SECOND_LOOK else to_checksum_address(message.party)
+    party = "" if nobody else to_checksum_address(message.party)
+    party = str(message.segment) if looks else party
     awaited = facts.Awaited(what, hexed(message.run), message.round, proof, party)
     return facts.Lapse(signers[0], awaited, message.since)
 

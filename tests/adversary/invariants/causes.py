@@ -24,7 +24,8 @@ from tests.adversary.invariants.reading import Reading
 _IDENTITY: dict[type, Callable[[Any], Hashable]] = {
     derived.RoundOpened: lambda e: (e.run, e.round),
     derived.RoundClosed: lambda e: (e.run, e.round),
-    derived.BeaconMissed: lambda e: (e.run, e.round),
+    derived.BeaconFixed: lambda e: (e.run, e.round, e.block),
+    derived.BeaconMissed: lambda e: (e.run, e.round, e.block),
     derived.MergeSet: lambda e: (e.run, e.round),
     derived.RoundMerged: lambda e: (e.run, e.round),
     derived.Lapsed: lambda e: (e.awaited, e.since),

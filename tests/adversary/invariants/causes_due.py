@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from contracts.protocol.judge.entries import Fault, Lapsed, SegmentDecided
+from contracts.protocol.judge.entries import Fault, Lapsed
 from contracts.protocol.judge.facts import What, Word
+from tests.adversary.invariants.causes_words import stood_unserved
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
-from tests.adversary.invariants.views import Proof, effective, stands_before
+from tests.adversary.invariants.views import Proof, effective
+
+EVER = 1 << 60
 
 
-def _standing(proof: Proof, decided: SegmentDecided, at: int) -> dict[str, Word]:
-    """Verifier → its word on a decided segment: as it stood then, or its first one after."""
+def _standing(proof: Proof, segment: int) -> dict[str, Word]:
+    """Verifier → its word on a segment: its first, or what replaced an `unserved`, whenever it came."""
     found: dict[str, Word] = {}
-    for (verifier, segment), words in proof.words.items():
-        if segment == decided.segment:
-            said = effective(words, at) or words[0][1]
+    for (verifier, number), words in proof.words.items():
+        said = effective(words, EVER) if number == segment else None
+        if said is not None:
             found[verifier] = said.word
     return found
 
@@ -25,7 +28,7 @@ def _standing(proof: Proof, decided: SegmentDecided, at: int) -> dict[str, Word]
 def _contradicted(proof: Proof, k: int) -> Iterator[tuple[int, str, Word]]:
     """Who said otherwise than k equal words, by the index of the decision."""
     for at, decided in proof.decided:
-        words = _standing(proof, decided, at)
+        words = _standing(proof, decided.segment)
         count = Counter(words.values())
         by_k = max(count[Word.FALSE], count[Word.DRIFT]) >= k
         against = {Word.FALSE, Word.DRIFT} if decided.true else {Word.TRUE} if by_k else set()
@@ -33,12 +36,16 @@ def _contradicted(proof: Proof, k: int) -> Iterator[tuple[int, str, Word]]:
 
 
 def the_bench_overrules(reading: Reading) -> Iterator[Breach]:
-    """Whoever said otherwise than k equal words is overruled; `unserved` says nothing of the work."""
+    """Whoever said otherwise than k equal words is overruled, and whose `unserved` stood after k had the bytes."""
     for proof, committed, round_ in reading.committed():
         overruled = {e.verifier for _, e in reading.run(committed.run).overruled if e.proof == proof.name}
         for index, verifier, _ in _contradicted(proof, round_.k) if proof.decided and not reading.deviations else ():
             if verifier not in overruled:
                 yield index, f"{verifier} said otherwise than k about {proof.name} and is not overruled"
+        for index, decided in proof.decided if not reading.deviations else ():
+            for verifier in stood_unserved(proof, decided.segment, reading.length):
+                if verifier not in overruled:
+                    yield index, f"{verifier} had no bytes of {proof.name} for a period, and is not overruled"
 
 
 def lies_are_faults(reading: Reading) -> Iterator[Breach]:
@@ -49,7 +56,7 @@ def lies_are_faults(reading: Reading) -> Iterator[Breach]:
             continue
         for index, verifier, word in _contradicted(proof, round_.k):
             decided = next(entry for at, entry in proof.decided if at == index)
-            words = _standing(proof, decided, index)
+            words = _standing(proof, decided.segment)
             passed = word is Word.TRUE and Counter(words.values())[Word.FALSE] >= round_.k
             fault = Fault.FALSE_WORD if word is Word.FALSE else Fault.PASSED_A_FAKE if passed else None
             if fault is not None and (verifier, fault) not in _faults(reading, proof, committed.run):
@@ -61,16 +68,14 @@ def _faults(reading: Reading, proof: Proof, run: str) -> set[tuple[str, Fault]]:
 
 
 def two_words_are_a_fault(reading: Reading) -> Iterator[Breach]:
-    """Two classes of word beside `unserved` by one verifier on one segment, the first of which counted, are a fault."""
+    """Two classes of word beside `unserved` by one verifier on one segment are a fault."""
     for proof, committed, _ in reading.committed():
         for (verifier, segment), words in proof.words.items() if not reading.deviations else ():
             if len(words) < 2:
                 continue
             said = [(at, word.word) for at, word in words if word.word is not Word.UNSERVED]
-            decided = min((at for at, d in proof.decided if d.segment == segment), default=reading.length)
-            late = words[0][1].word is Word.UNSERVED and bool(said) and said[0][0] > decided
             found = _faults(reading, proof, committed.run)
-            if len({word for _, word in said}) > 1 and not late and (verifier, Fault.TWO_WORDS) not in found:
+            if len({word for _, word in said}) > 1 and (verifier, Fault.TWO_WORDS) not in found:
                 yield said[1][0], f"{verifier} said two things of segment {segment} of {proof.name}, and it is no fault"
 
 
@@ -80,11 +85,20 @@ def silence_is_a_fault(reading: Reading) -> Iterator[Breach]:
         awaited = lapsed.awaited
         if lapsed.period != 2 or awaited.what not in (What.WORDS, What.TRACE):
             continue
+        if awaited.what is What.WORDS and not _owes_what_it_drew(reading.proof(awaited.proof), awaited.party, index):
+            continue
         faults = [fault for _, fault in reading.run(awaited.run).verifier_faults if fault.verifier == awaited.party]
         silent = any(f.fault is Fault.FELL_SILENT and f.round == awaited.round for f in faults)
         withheld = any(f.fault is Fault.TRACE_WITHHELD and f.proof == awaited.proof for f in faults)
         if not (silent if awaited.what is What.WORDS else withheld):
             yield index, f"{awaited} lapsed twice, and it is no fault"
+
+
+def _owes_what_it_drew(proof: Proof, party: str, before: int) -> bool:
+    """Whether there is something that it drew, could read and has said nothing about."""
+    ready = any(entry.verifier == party and at < before for at, entry in proof.openings)
+    drawn = proof.draws(before).get(party, ()) if ready else ()
+    return any(proof.word(party, segment, before) is None for segment in drawn)
 
 
 def silence_is_pursued(reading: Reading) -> Iterator[Breach]:
@@ -102,9 +116,7 @@ def silence_is_pursued(reading: Reading) -> Iterator[Breach]:
 def _came(proof: Proof, what: What, party: str, lapsed: Lapsed, index: int) -> bool:
     if what is What.TRACE:
         return party not in proof.sealed or any(shown.verifier == party for _, shown in proof.traces)
-    closed = any(entry.verifier == party and at < index for at, entry in proof.openings)
-    drawn = proof.draws(index).get(party, ()) if closed else ()
-    return all(stands_before(proof.words.get((party, segment), []), 1 << 60) for segment in drawn)
+    return not _owes_what_it_drew(proof, party, index) or not _owes_what_it_drew(proof, party, EVER)
 
 
 def wrong_traces_are_a_fault(reading: Reading) -> Iterator[Breach]:

@@ -102,7 +102,8 @@ def pledge_excuses_its_own_segment(reading: Reading) -> Iterator[Breach]:
             named = {pledge.fake for pledge in earlier(proof.pledges, index)} - {None}
             excused = fault.reason is Reason.CANARY and (void.segment in named or void.reason is Reason.CANARY)
             withheld = fault.reason is Reason.PLEDGE_WITHHELD and proof.has_lapsed(What.PLEDGE, index, period=2)
-            owned = void.reason is Reason.CANARY and fault.reason is Reason.REPLAY and fault.at_fault
+            named_drift = void.reason is Reason.DRIFT and void.segment in named
+            owned = (void.reason is Reason.CANARY or named_drift) and fault.reason is Reason.REPLAY and fault.at_fault
             if fault.reason is not void.reason and not (excused or withheld or owned):
                 yield index, f"{proof.name} is void as {void.reason} and its fault says {fault.reason}"
 

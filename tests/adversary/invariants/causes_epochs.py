@@ -53,8 +53,16 @@ def epochs_close_when_due(reading: Reading) -> Iterator[Breach]:
             if not set(range(epoch.first_round, epoch.last_round + 1)) <= merged:
                 yield index, f"epoch {epoch.epoch} closes before its rounds merged"
             last = epoch.last_round == max((round_.key[1] for round_ in run.rounds), default=0)
+            last = last or _voted(reading, run, index) <= epoch.last_round
             if terms is not None and not last and epoch.last_round % terms.rounds_per_epoch:
                 yield index, f"epoch {epoch.epoch} closes after round {epoch.last_round}"
+
+
+def _voted(reading: Reading, run: Run, before: int) -> int:
+    """How many rounds the run has by the last vote that was applied; more than there can be where there was none."""
+    applied = {taken.sequence for taken in earlier(run.taken, before) if taken.applied}
+    votes = (e for e in reading.event(Decided, before) if e.key == "rounds" and e.sequence in applied)
+    return next((int(event.value) for event in votes), 1 << 60)
 
 
 def proofs_end_with_their_epoch(reading: Reading) -> Iterator[Breach]:

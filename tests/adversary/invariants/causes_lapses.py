@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from contracts.protocol.judge.entries import Lapsed
 from contracts.protocol.judge.facts import What
+from tests.adversary.invariants.causes_rounds import awaited_since, seers
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
 from tests.adversary.invariants.views import Proof, Round, earlier, stands_before
@@ -52,7 +53,9 @@ def _no_words(_: Reading, __: Round, proof: Proof, lapsed: Lapsed, before: int) 
 
 
 def _not_decided(_: Reading, __: Round, proof: Proof, lapsed: Lapsed, before: int) -> bool:
-    return lapsed.awaited.party not in {str(decided.segment) for decided in earlier(proof.decided, before)}
+    """After k said true, who still says `unserved` has one more period; a void segment has none."""
+    decided = [(at, d) for at, d in proof.decided if at < before and str(d.segment) == lapsed.awaited.party]
+    return all(d.true and at <= lapsed.since for at, d in decided)
 
 
 def _no_pledge(_: Reading, __: Round, proof: Proof, ___: Lapsed, before: int) -> bool:
@@ -63,6 +66,11 @@ def _no_trace(_: Reading, __: Round, proof: Proof, lapsed: Lapsed, before: int) 
     return lapsed.awaited.party not in {shown.verifier for shown in earlier(proof.traces, before)}
 
 
+def _no_seen(_: Reading, round_: Round, __: Proof, lapsed: Lapsed, before: int) -> bool:
+    since, _time = awaited_since(round_, before)
+    return len(seers(round_, since, before)) < round_.k
+
+
 _MISSING: dict[What, Callable[[Reading, Round, Proof, Lapsed, int], bool]] = {
     What.COMMITMENT: _no_commitment,
     What.SECRET: _no_secret,
@@ -71,6 +79,7 @@ _MISSING: dict[What, Callable[[Reading, Round, Proof, Lapsed, int], bool]] = {
     What.SECOND_LOOK: _not_decided,
     What.PLEDGE: _no_pledge,
     What.TRACE: _no_trace,
+    What.SEEN: _no_seen,
 }
 
 
@@ -97,6 +106,8 @@ def _awaited(round_: Round, proof: Proof, lapsed: Lapsed) -> bool:
     if what is What.COMMITMENT:
         listed = round_.listed(party)
         return listed is not None and listed.awaited and not stands_before(round_.closed, until)
+    if what is What.SEEN:
+        return stands_before(round_.fixed, until)
     if what is What.SECRET:
         return any(party in p.seats(until) for p in round_.proofs)
     if what is What.OPENINGS:
@@ -105,7 +116,8 @@ def _awaited(round_: Round, proof: Proof, lapsed: Lapsed) -> bool:
         benches = earlier(proof.benches, until)
         return party in proof.draws(until) or any(party in call.members for call in benches)
     if what is What.SECOND_LOOK:
-        return party in {str(look.segment) for look in earlier(proof.looks, until)}
+        looks = (*earlier(proof.looks, until), *(d for d in earlier(proof.decided, until) if d.true))
+        return party in {str(look.segment) for look in looks}
     if what is What.TRACE:
         return proof.sealed.get(party, until) < until
     return stands_before([*proof.spoken, *proof.ends, *proof.panels], until)

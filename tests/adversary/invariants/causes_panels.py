@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from contracts.protocol.judge.facts import Block, What
-from tests.adversary.invariants.causes_rounds import FULL, block_at, first_block, seers
+from tests.adversary.invariants.causes_rounds import FULL, awaited_since, block_at, seers
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
 from tests.adversary.invariants.views import Proof, Round, earlier, stands_before
 
 
 def beacon_draws(reading: Reading) -> Iterator[Breach]:
-    """Coin and panel come from the beacon's block, after k `Seen`; after a missed one from the next block."""
+    """Coin and panel come from the beacon's block, with k `Seen`; after a missed one from a later beacon's."""
     for proof in reading.proofs.values():
         round_ = reading.round_of(proof)
         for index, panel in proof.panels:
@@ -27,17 +28,14 @@ def beacon_draws(reading: Reading) -> Iterator[Breach]:
 
 def _is_the_chains(reading: Reading, round_: Round, before: int, beacon: str) -> bool:
     """Whether it is the chain's first block at or after the last time that the round named, whatever the log holds."""
-    named = [e.beacon_time for e in (*earlier(round_.closed, before), *earlier(round_.missed, before))]
-    return not named or reading.history.beacons.get(named[-1], beacon) == beacon
+    _, time = awaited_since(round_, before)
+    return reading.history.beacons.get(time, beacon) == beacon
 
 
 def _beacon(reading: Reading, round_: Round, before: int) -> Block | None:
-    missed = [(at, entry) for at, entry in round_.missed if at < before]
-    if missed:
-        second = block_at(reading, missed[0][1].beacon_time, missed[0][0], before)
-        return second[1] if second is not None else None
-    first = first_block(reading, round_, before)
-    return first[1] if first is not None and len(seers(round_, first[0])) >= round_.k else None
+    since, time = awaited_since(round_, before)
+    first = block_at(reading, time, since, before)
+    return first[1] if first is not None and len(seers(round_, since, before)) >= round_.k else None
 
 
 def audited_where_it_must_be(reading: Reading) -> Iterator[Breach]:
@@ -66,7 +64,7 @@ def seats_are_the_first(reading: Reading) -> Iterator[Breach]:
 
 
 def seats_are_calibrated(reading: Reading) -> Iterator[Breach]:
-    """In a run with limits nobody sits without a measured pair, and no node takes part that fewer than 2k - 1 can judge."""
+    """In a run with limits nobody sits without a measured pair, and no node takes part that too few can judge."""
     for proof, committed, round_ in reading.committed():
         terms, run = reading.terms(committed.run), reading.run(committed.run)
         if terms is None or terms.pairs is None:
@@ -138,29 +136,33 @@ def _gone(reading: Reading, round_: Round, verifier: str, before: int) -> bool:
 
 
 def seats_are_filled_in_order(reading: Reading) -> Iterator[Breach]:
-    """After a lapse the next of the order sit down, up to 2k - 1 in all, more only while fewer than k drew."""
+    """Where a seat lapsed, or fewer sit than should, the next of the order who are there sit down: up to 2k - 1 in all,
+    more only while fewer than k drew. Nobody sits down more than twice."""
     for proof in reading.proofs.values():
         round_ = reading.round_of(proof)
         for index, filled in proof.filled:
             before = proof.seats(index)
-            seats = list(dict.fromkeys([*before, *filled.verifiers]))
             order = next((panel.order for panel in earlier(proof.panels, index)), ())
-            ranked = [name for name in order if name in filled.verifiers] == list(filled.verifiers) != []
-            again = [n for n in filled.verifiers if n in before and not _fell(reading, round_, n, index)]
-            passed = order[: order.index(filled.verifiers[-1])] if ranked else ()
-            left_out = [n for n in passed if n not in seats and not _fell(reading, round_, n, index)]
-            if not ranked or again or left_out:
+            places = [order.index(name) for name in filled.verifiers if name in order]
+            if not places or len(places) < len(filled.verifiers) or places != sorted(set(places)):
                 yield index, f"{proof.name} fills its seats out of order"
-            if len(before) >= round_.k and not any(_late(round_, proof, seat, index) for seat in before):
+                continue
+            passed = (name for name in order[: places[-1]] if name not in (*before, *filled.verifiers))
+            if any(not _lapsed(reading, round_, name, index) for name in passed):
+                yield index, f"{proof.name} fills its seats out of order"
+            if max(Counter([*before, *filled.verifiers]).values()) > 2:
+                yield index, f"somebody sits down three times on {proof.name}"
+            few = len(before) < min(max(_panel(reading, round_), round_.k), len(order))
+            if not (few or any(_late(round_, proof, seat, index) for seat in before)):
                 yield index, f"{proof.name} fills its seats and nobody lapsed"
+            seats = {*before, *filled.verifiers}
             if len(seats) > 2 * round_.k - 1 and len(proof.draws(index)) >= round_.k:
                 yield index, f"{proof.name} has {len(seats)} seats although k drew"
 
 
-def _fell(reading: Reading, round_: Round, verifier: str, before: int) -> bool:
-    """Whether a verifier fell silent in the run at any time before: its turn may have passed, or come again."""
-    lapsed = earlier(reading.run(round_.key[0]).lapsed, before)
-    return any(entry.awaited.party == verifier for entry in lapsed)
+def _panel(reading: Reading, round_: Round) -> int:
+    terms = reading.terms(round_.key[0])
+    return terms.panel if terms is not None else 0
 
 
 def _late(round_: Round, proof: Proof, seat: str, before: int) -> bool:

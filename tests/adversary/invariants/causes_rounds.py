@@ -206,7 +206,7 @@ def blocks_come_in_order(reading: Reading) -> Iterator[Breach]:
 
 
 def beacon_time_follows(reading: Reading) -> Iterator[Breach]:
-    """The beacon is awaited one span after the last entered block; once more where fewer than k had `Seen`."""
+    """The beacon is awaited one span after the last entered block; anew where fewer than k had `Seen`."""
     for round_ in reading.rounds.values():
         terms = reading.terms(round_.key[0])
         times = [(index, closed.beacon_time) for index, closed in round_.closed]
@@ -217,22 +217,33 @@ def beacon_time_follows(reading: Reading) -> Iterator[Breach]:
                 yield index, f"the beacon of round {round_.key} is not one span after the last block"
 
 
+def beacon_is_fixed(reading: Reading) -> Iterator[Breach]:
+    """The beacon is the first block at or after the awaited time."""
+    for round_ in reading.rounds.values():
+        for index, fixed in round_.fixed:
+            since, time = awaited_since(round_, index)
+            block = block_at(reading, time, since, index)
+            if block is None or (block[1].number, block[1].hash) != (fixed.block, fixed.hash):
+                yield index, f"the beacon of round {round_.key} is fixed to another block than the first"
+
+
 def beacon_missed_without_k(reading: Reading) -> Iterator[Breach]:
-    """A beacon is missed only when its block came and fewer than k verifiers had said `Seen` before it."""
+    """A beacon is missed only when k verifiers found fewer than k `Seen` of what it follows."""
     for round_ in reading.rounds.values():
         for index, missed in round_.missed:
-            block = first_block(reading, round_, index)
-            if block is None or block[1].number != missed.block:
+            since, _ = awaited_since(round_, index)
+            fixed = [entry.block for at, entry in round_.fixed if since < at < index]
+            looked = any(since < at < index and e.awaited.what is What.SEEN for at, e in round_.lapsed)
+            if missed.block not in fixed or not looked:
                 yield index, f"the beacon of round {round_.key} is missed before its block came"
-            elif len(seers(round_, block[0])) >= round_.k:
-                yield index, f"the beacon of round {round_.key} is missed and k verifiers had seen its closing entry"
+            elif len(seers(round_, since, index)) >= round_.k:
+                yield index, f"the beacon of round {round_.key} is missed and k verifiers had seen what it follows"
 
 
-def first_block(reading: Reading, round_: Round, before: int) -> tuple[int, Block] | None:
-    """The beacon of the closing entry."""
-    for closed_at, closed in round_.closed[:1]:
-        return block_at(reading, closed.beacon_time, closed_at, before)
-    return None
+def awaited_since(round_: Round, before: int) -> tuple[int, int]:
+    """The closing entry or the last missed beacon, and the chain time from which on a block is the beacon."""
+    since = [(at, entry.beacon_time) for at, entry in (*round_.closed, *round_.missed) if at < before]
+    return max(since, default=(before, 1 << 60))
 
 
 def block_at(reading: Reading, time: int, after: int, before: int) -> tuple[int, Block] | None:
@@ -243,11 +254,11 @@ def block_at(reading: Reading, time: int, after: int, before: int) -> tuple[int,
     return None
 
 
-def seers(round_: Round, before: int) -> set[str]:
-    """The verifiers of the round that had said `Seen` of its closing entry, under the root that most of them name."""
-    closed, roots = {index for index, _ in round_.closed}, defaultdict[str, set[str]](set)
+def seers(round_: Round, since: int, before: int) -> set[str]:
+    """The verifiers of the round that had said `Seen` of an entry, under the root that most of them name."""
+    roots = defaultdict[str, set[str]](set)
     for seen in earlier(round_.seen, before):
-        if seen.index in closed and seen.verifier in round_.verifiers:
+        if seen.index == since and seen.verifier in round_.verifiers:
             roots[seen.root].add(seen.verifier)
     return max(roots.values(), key=len, default=set())
 
@@ -263,5 +274,6 @@ CONDITIONS = (
     closing_follows,
     blocks_come_in_order,
     beacon_time_follows,
+    beacon_is_fixed,
     beacon_missed_without_k,
 )

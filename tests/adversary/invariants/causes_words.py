@@ -173,10 +173,24 @@ def overruled_by_the_bench(reading: Reading) -> Iterator[Breach]:
     for run in reading.runs.values():
         for index, overruled in run.overruled:
             proof = reading.proof(overruled.proof)
-            if not _against(proof, overruled.verifier, index, (Word.TRUE, Word.FALSE, Word.DRIFT)):
+            segments = {decided.segment for decided in earlier(proof.decided, index) if decided.true}
+            stood = {name for segment in segments for name in stood_unserved(proof, segment, index)}
+            against = _against(proof, overruled.verifier, index, (Word.TRUE, Word.FALSE, Word.DRIFT))
+            if not against and overruled.verifier not in stood:
                 yield index, f"{overruled.verifier} is overruled about {proof.name}, and nothing was decided against it"
             if overruled.until < reading.round_of(proof).key[1]:
                 yield index, f"{overruled.verifier} is overruled until a round that is over"
+
+
+def stood_unserved(proof: Proof, segment: int, before: int) -> Iterator[str]:
+    """Whose `unserved` stood a whole period after k had said true of a segment."""
+    decided = next((at for at, d in proof.decided if d.segment == segment and d.true), before)
+    for at, entry in proof.lapsed:
+        if entry.awaited.what is What.SECOND_LOOK and entry.awaited.party == str(segment) and at < before:
+            for verifier in proof.readers(segment, at) if entry.since >= decided else ():
+                word = proof.word(verifier, segment, at)
+                if word is not None and word.word is Word.UNSERVED:
+                    yield verifier
 
 
 def _against(proof: Proof, verifier: str, before: int, words: tuple[Word, ...]) -> bool:

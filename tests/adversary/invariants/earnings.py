@@ -63,6 +63,14 @@ class Account:
         if excess > self.best:
             self.best, self.best_seed = excess, seed
 
+    def merge(self, other: Account) -> None:
+        """Take another part of the same strategy's histories in."""
+        self.histories += other.histories
+        self.total += other.total
+        self.squares += other.squares
+        if other.best > self.best:
+            self.best, self.best_seed = other.best, other.best_seed
+
     @property
     def mean(self) -> float:
         """Mean excess of a history."""
@@ -156,6 +164,11 @@ class Earnings:
         if reading.premise and (cheating_nodes(reading) or lying_verifiers(reading)):
             excess = sum(part(reading) for part in self.parts)
             self.strategies[reading.history.strategy].add(reading.history.seed, excess)
+
+    def merge(self, other: Earnings) -> None:
+        """Take what was counted elsewhere in."""
+        for strategy, account in other.strategies.items():
+            self.strategies[strategy].merge(account)
 
     def check(self) -> None:
         """Raises Broken, with the seed that earned most."""

@@ -23,6 +23,7 @@ OF_PROOF = {
 OF_ROUND = {
     facts.Seen: "seen",
     facts.Secret: "secrets",
+    derived.BeaconFixed: "fixed",
     derived.BeaconMissed: "missed",
     derived.MergeSet: "merge_sets",
     facts.MergeSigned: "signed",

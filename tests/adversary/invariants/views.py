@@ -115,6 +115,7 @@ class Round:
     secrets: list[At[facts.Secret]] = field(default_factory=list)
     lapsed: list[At[derived.Lapsed]] = field(default_factory=list)
     closed: list[At[derived.RoundClosed]] = field(default_factory=list)
+    fixed: list[At[derived.BeaconFixed]] = field(default_factory=list)
     missed: list[At[derived.BeaconMissed]] = field(default_factory=list)
     merge_sets: list[At[derived.MergeSet]] = field(default_factory=list)
     signed: list[At[facts.MergeSigned]] = field(default_factory=list)

@@ -129,8 +129,8 @@ MUTANTS: dict[str, Mutant] = {
     "the end of a proof excuses who fell silent": Mutant(
         "J12",
         "ending",
-        "return frozenset(a for a, known in proof.awaits.items() if a.what is What.WORDS and known.period == 2)",
-        "return frozenset()",
+        "(awaited.what is What.WORDS and known.period == 2)",
+        "False",
         ("I8",),
         ("silent-seat",),
     ),

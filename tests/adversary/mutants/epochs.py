@@ -42,8 +42,8 @@ MUTANTS: dict[str, Mutant] = {
     "what is decided after the last round is not paid": Mutant(
         "J19",
         "epochs",
-        "if run.round > run.paid or run.unsettled else RunOver(name)",
-        "if run.round > run.paid else RunOver(name)",
+        "    if run.round > run.paid or run.unsettled:",
+        "    if run.round > run.paid:",
         ("I6",),
         ("last-vote",),
     ),
@@ -56,7 +56,7 @@ MUTANTS: dict[str, Mutant] = {
         ("last-vote",),
     ),
     "an epoch without work is emitted all the same": Mutant(
-        "J19", "epochs", "due = due if lines else run.carried", "due = due", ("I6",), ("late-commitment", "skip")
+        "J19", "epochs", "due = due if somebody else run.carried", "due = due", ("I6",), ("late-commitment", "skip")
     ),
     "what is carried over is lost": Mutant(
         "J19", "epochs", "due = emission + run.carried", "due = emission", ("I6",), ("falling-limit",)

@@ -6,7 +6,12 @@ from tests.adversary.mutants.core import Mutant
 
 MUTANTS: dict[str, Mutant] = {
     "who was taken off the list counts": Mutant(
-        "J4", "presence", "        if verifier.admitted\n", "        if True\n", ("I8",), ("verifier-leaves",)
+        "J4",
+        "presence",
+        "if verifier.admitted and (verifier.stake",
+        "if (verifier.stake",
+        ("I8",),
+        ("verifier-leaves",),
     ),
     "who fell below the least stake speaks on": Mutant(
         "J4",
@@ -63,8 +68,8 @@ MUTANTS: dict[str, Mutant] = {
     "a node takes part that too few can judge": Mutant(
         "J4",
         "presence",
-        "s.enrolled.profile, number)) >= 2 * state.k - 1]",
-        "s.enrolled.profile, number)) >= 0]",
+        "s.enrolled.profile)) >= 2 * state.k - 1]",
+        "s.enrolled.profile)) >= 0]",
         ("I5", "I8"),
         ("few-pairs",),
     ),

@@ -33,7 +33,7 @@ MUTANTS: dict[str, Mutant] = {
     "a lapsed node is awaited again at once": Mutant(
         "J4",
         "rounds",
-        "state.runs[current.run].nodes[node].away = state.size - 1",
+        "run.nodes[node].away = state.size - 1",
         "pass",
         ("I8",),
         ("late-commitment", "comings-and-goings"),
@@ -81,7 +81,7 @@ MUTANTS: dict[str, Mutant] = {
     "a beacon draws though nobody saw the closing entry": Mutant(
         "J5",
         "rounds",
-        "if current.phase is Phase.CLOSED and not current.missed and not _seen(current):",
+        "if current.phase is Phase.CLOSED and not _seen(current):",
         "if False:",
         ("I8",),
         ("operator-hides-blocks", "chain-stands"),
@@ -140,7 +140,7 @@ MUTANTS: dict[str, Mutant] = {
     "who has no calibrated pair sits": Mutant(
         "J8",
         "rounds",
-        "able = judges(run, sorted(current.verifiers), proof.commitment.profile, current.number)",
+        "able = judges(run, sorted(current.verifiers), proof.commitment.profile)",
         "able = sorted(current.verifiers)",
         ("I8",),
         ("few-pairs",),

@@ -83,8 +83,8 @@ MUTANTS: dict[str, Mutant] = {
     "a given-up seat is not filled": Mutant(
         "J8",
         "reading",
-        "if not any(seat.given_up or name in proof.silent for name, seat in seats.items()):",
-        "if True:",
+        "    if active == len(seats) and active >= min(",
+        "    if True or active >= min(",
         ("I2", "I5", "I8"),
         SILENT,
     ),
@@ -95,7 +95,12 @@ MUTANTS: dict[str, Mutant] = {
         "J12", "reading", "    if period == 2:\n", "    if True:\n", ("I3", "I8"), ("silent-seat", "vanishes")
     ),
     "falling silent costs each time": Mutant(
-        "J12", "reading", "if drawn and verifier not in current.silent:", "if drawn:", ("I8",), ("silent-seat",)
+        "J12",
+        "reading",
+        "        if verifier not in current.silent:\n",
+        "        if True:\n",
+        ("I8",),
+        ("silent-seat",),
     ),
     "falling silent costs nothing": Mutant(
         "J12", "reading", "proof.found.append((verifier, Fault.FELL_SILENT))", "pass", ("I8",), ("silent-seat",)

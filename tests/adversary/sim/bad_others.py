@@ -18,6 +18,8 @@ def strangers(plan: Plan, random: Random) -> None:
     kinds = [random.choice(sorted(NOISE)) for _ in range(random.randint(4, 12))]
     kinds += ["credit", "credit_elsewhere"] if random.random() < 0.3 else []
     plan.noise += [Noise(random.randint(3, 40), kind) for kind in kinds]
+    if random.random() < 0.2:
+        plan.noise.append(Noise(random.randint(60, 140), "credit"))
     if random.random() < 0.3:
         plan.runs = 2
     elif random.random() < 0.5:

@@ -134,7 +134,7 @@ def unasked(plan: Plan, random: Random) -> None:
 
 
 def few_pairs(plan: Plan, random: Random) -> None:
-    """In a run with limits some verifiers have no calibrated pair; with fewer than 2k - 1 that have, nobody takes part."""
+    """In a run with limits some verifiers have no calibrated pair; where too many have none, nobody takes part."""
     plan.exact, plan.pairs, plan.k = False, True, 2
     plan.verifiers = [VerifierPlan(f"v{place}", lag=some_lag(random)) for place in range(random.choice((4, 4, 5)))]
     for place in random.sample(range(len(plan.verifiers)), random.choice((1, 1, 2))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.entries import EpochClosed, MergeSet, RoundClosed
+from contracts.protocol.judge.entries import BeaconMissed, EpochClosed, MergeSet, RoundClosed
 from contracts.protocol.judge.facts import Awaited, Reason, SegmentWord, Word
 from tests.adversary.history import Work
 from tests.adversary.sim.truth import replayed
@@ -27,7 +27,7 @@ class Corrupt(Verifier):
         if self.plan.has == "lying":
             self.world.at(self.world.tick + 1, self.say, facts.Has(work.run, work.round, self.name, (work.proof,)))
 
-    def see(self, closed: RoundClosed, index: int) -> None:
+    def see(self, closed: RoundClosed | BeaconMissed, index: int) -> None:
         """At once, never, or when the beacon is known."""
         fact = facts.Seen(closed.run, closed.round, self.name, index, f"root-{index}")
         if self.plan.seen == "honest":

@@ -20,6 +20,7 @@ class Duties:
         self.handlers: dict[type[Derived], Any] = {
             e.RoundOpened: self._opened,
             e.RoundClosed: self._closed,
+            e.BeaconFixed: self._fixed,
             e.BeaconMissed: self._missed,
             e.PanelDrawn: self._panel,
             e.SeatsFilled: self._filled,
@@ -61,8 +62,14 @@ class Duties:
         for verifier in self.world.verifiers.values():
             verifier.later(verifier.see, entry, index)
 
+    def _fixed(self, entry: e.BeaconFixed, index: int) -> None:
+        self.world.operator.beacons.pop((entry.run, entry.round), None)
+
     def _missed(self, entry: e.BeaconMissed, index: int) -> None:
+        self.world.operator.missed += 1
         self._await_beacon(entry.run, entry.round, entry.beacon_time)
+        for verifier in self.world.verifiers.values():
+            verifier.later(verifier.see, entry, index)
 
     def _await_beacon(self, run: str, number: int, time: int) -> None:
         world = self.world

@@ -120,6 +120,8 @@ def _answers(fact: Fact, awaited: Awaited) -> bool:
         return what is What.COMMITMENT and named == (awaited.run, awaited.round, awaited.party)
     if isinstance(fact, facts.Has):
         return what is What.COMMITMENT and (fact.run, fact.round) == (awaited.run, awaited.round)
+    if isinstance(fact, facts.Seen):
+        return what is What.SEEN and (fact.run, fact.round) == (awaited.run, awaited.round)
     if isinstance(fact, facts.Secret):
         named = (fact.run, fact.round, fact.verifier)
         return what is What.SECRET and named == (awaited.run, awaited.round, awaited.party)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.entries import EpochClosed, MergeSet, RoundClosed
+from contracts.protocol.judge.entries import BeaconMissed, EpochClosed, MergeSet, RoundClosed
 from contracts.protocol.judge.facts import Awaited, SegmentWord, What, Word
 from tests.adversary.history import Work
 from tests.adversary.sim.functions import anchor_text, outer_step
@@ -94,7 +94,7 @@ class Verifier:
         if others and world.tick < until:
             world.at(self.there(world.tick + 1), self.do, self.attest, others, until)
 
-    def see(self, closed: RoundClosed, index: int) -> None:
+    def see(self, closed: RoundClosed | BeaconMissed, index: int) -> None:
         """The round is closed, and its own chain has not come to the beacon."""
         if self.world.chain.head_time(self.world.tick, self.plan.chain_lag) < closed.beacon_time:
             self.say(facts.Seen(closed.run, closed.round, self.name, index, f"root-{index}"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.entries import EpochClosed, PanelDrawn, RoundOpened
+from contracts.protocol.judge.entries import BeaconMissed, EpochClosed, PanelDrawn, RoundOpened
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.machine import VERSION
 from contracts.protocol.judge.state import State
@@ -24,6 +24,8 @@ from tests.adversary.sim.plan import NEVER, Plan
 from tests.adversary.sim.strategies import make
 from tests.adversary.sim.verifier import Verifier
 
+LONGEST = 3_000
+"""Ticks: honest verifiers that the operator keeps from every beacon wait for ever."""
 QUIET = 24
 """Periods without a new entry but blocks, and roots closed anew, after which nothing more is expected."""
 EMISSION = 1_000
@@ -62,6 +64,7 @@ class World:
         self.paid: set[str] = set()
         self.over: set[str] = set()
         self.busy = 0
+        self.noisy = max((noise.tick for noise in plan.noise), default=0)
         self.chain = Chain(self)
         self.operator = Operator(self)
         self.verifiers = {p.name: (Corrupt if p.corrupt else Verifier)(self, p) for p in plan.verifiers}
@@ -82,7 +85,7 @@ class World:
         self._begin()
         self.watch()
         quiet = QUIET * self.plan.period
-        while not self._is_over() and self.tick < self.busy + quiet:
+        while not self._is_over() and self.tick < min(self.busy + quiet, LONGEST):
             self.tick += 1
             for action, args in self.agenda.pop(self.tick, ()):
                 action(*args)
@@ -92,7 +95,7 @@ class World:
     def _is_over(self) -> bool:
         if not self._has_ended():
             return False
-        waits = self.chain.waiting or self.network.floating or self.operator.inbox
+        waits = self.tick < self.noisy or self.chain.waiting or self.network.floating or self.operator.inbox
         return not waits and all(deviation.found for deviation in self.history.deviations)
 
     def _has_ended(self) -> bool:
@@ -157,7 +160,7 @@ class World:
         elif type(entry) is facts.Anchored and entry.verifier in self.verifiers:
             self.verifiers[entry.verifier].bind(entry)
         again = type(entry) is EpochClosed and entry.epoch in self.epochs.closings
-        if type(entry) is not facts.Block and not again:
+        if type(entry) not in (facts.Block, BeaconMissed) and not again:
             self.busy = self.tick
 
     def watch(self) -> None:
@@ -259,7 +262,7 @@ def _terms(plan: Plan) -> facts.Terms:
         samples=plan.samples,
         audit_floor=plan.floor,
         node_stake=plan.node_stake,
-        span=12 * (plan.finality + 5),
+        span=12 * (plan.finality + 9),
         root_seconds=12 * max(5, plan.root_periods * plan.period),
         behind_rounds=2,
         canaries=1,

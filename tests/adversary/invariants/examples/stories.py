@@ -239,7 +239,8 @@ def beacon_missed() -> History:
     play.open(b={"rate": 50_000})
     proofs = play.commit(A), play.commit(B)
     play.close(*proofs, seen=["v1"])
-    play.add(derived.BeaconMissed("run", 1, play.blocks, play.time + TERMS.span))
+    since = play.add(derived.BeaconMissed("run", 1, play.blocks, play.time + TERMS.span))
+    play.add(*(facts.Seen("run", 1, verifier, since, "root") for verifier in ("v1", "v2")))
     play.block()
     for proof in proofs:
         read_and_post(play, proof)

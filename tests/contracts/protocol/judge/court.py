@@ -43,6 +43,11 @@ def mix(*parts: object) -> int:
     return int.from_bytes(sha256(repr(parts).encode()).digest()[:8])
 
 
+def block_hash(number: int) -> str:
+    """Of the block of that number."""
+    return f"0x{number:064x}"
+
+
 class Plain:
     """Functions that a reader can compute in the head: a configuration is `rounds=2`."""
 
@@ -161,7 +166,7 @@ class Court:
         """A final block some seconds later."""
         self.time += seconds
         number = self.time
-        return self.enter(facts.Block(number, self.time, f"hash{number}", events, self.time - seconds))
+        return self.enter(facts.Block(number, self.time, block_hash(number), events, self.time - seconds))
 
     # -- a round ------------------------------------------------------------------------------------------------------
 

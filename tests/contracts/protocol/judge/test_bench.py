@@ -80,6 +80,7 @@ def test_one_liar_and_one_absentee_leave_the_proof_waiting() -> None:
     court.say(proof, "v0", s0="true", s1="false")
     court.say(proof, "v1")
     court.lapse(What.WORDS, proof, "v2", by=["v0", "v1"])
+    court.lapse(What.WORDS, proof, "v2", by=["v0", "v1"])
     assert court.proof().stage is Stage.READING
     court.post(other)
     court.merge()
@@ -190,14 +191,16 @@ def test_unserved_is_overruled_only_where_it_stands_for_a_period() -> None:
 
 
 def test_unserved_that_is_replaced_after_the_decision_is_not_overruled() -> None:
+    """Nobody is waited for any more, so that nobody has to sign that nothing came."""
     court = Court()
     proof, _ = court.read()
     court.say(proof, "v0")
     court.say(proof, "v1", s0="true", s2="unserved")
     court.say(proof, "v0", s2="true")
     court.say(proof, "v2", s2="true")
-    court.say(proof, "v1", s2="true")
-    found = court.lapse(What.SECOND_LOOK, proof, "2", by=["v0", "v2"])
+    assert facts.Awaited(What.SECOND_LOOK, "r", 1, proof, "2") in court.state.open
+    found = court.say(proof, "v1", s2="true")
+    assert facts.Awaited(What.SECOND_LOOK, "r", 1, proof, "2") not in court.state.open
     assert not any(isinstance(entry, Overruled) for entry in found)
 
 
@@ -292,6 +295,7 @@ def test_who_lied_about_an_undecided_proof_is_found_late() -> None:
     court.say(proof, "v0", s0="true", s1="false")
     court.say(proof, "v1", s0="true", s2="true")
     court.lapse(What.WORDS, proof, "v2", by=["v0", "v1"])
+    court.lapse(What.WORDS, proof, "v2", by=["v0", "v1"])
     court.say(proof, "v1", s1="true")
     court.post(other)
     court.merge()
@@ -299,3 +303,17 @@ def test_who_lied_about_an_undecided_proof_is_found_late() -> None:
     found = court.say(proof, "v2", s1="true")
     assert VerifierFault("r", 1, proof, "v0", Fault.FALSE_WORD) in found
     assert court.state.proofs[proof].stage is Stage.UNDECIDED
+
+
+def test_unserved_after_k_said_true_answers_nothing() -> None:
+    """Who waits until the bench has read and then says that it got no bytes still owes its word."""
+    court = Court()
+    proof, _ = court.read()
+    court.say(proof, "v0")
+    court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    court.secret("v2", "1")
+    court.say(proof, "v2", s0="true", s1="true", s2="true")
+    court.say(proof, "v0", s2="true")
+    court.say(proof, "v1", s0="unserved", s2="unserved")
+    found = court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    assert VerifierFault("r", 1, proof, "v1", Fault.FELL_SILENT) in found

@@ -63,5 +63,6 @@ def test_what_waits_is_left_out_of_the_weights() -> None:
     court.say(proof, "v0", s0="true", s1="false")
     court.say(proof, "v1")
     court.lapse(What.WORDS, proof, "v2", by=["v0", "v1"])
+    court.lapse(What.WORDS, proof, "v2", by=["v0", "v1"])
     found = court.post(other)
     assert found[-1] == MergeSet("r", 1, (other,), ("gradient of n1 in 1",))

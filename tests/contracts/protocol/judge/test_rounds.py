@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.entries import BeaconMissed, Lapsed, PanelDrawn, RoundClosed, RoundOpened
+from contracts.protocol.judge.entries import BeaconFixed, BeaconMissed, Lapsed, PanelDrawn, RoundClosed, RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import What
 from contracts.protocol.judge.state import Phase, Stage
-from tests.contracts.protocol.judge.court import Court
+from tests.contracts.protocol.judge.court import Court, block_hash
 
 pytestmark = pytest.mark.unit
 
@@ -97,26 +97,41 @@ def test_the_beacon_draws_once_k_saw_the_closing_entry() -> None:
     first, second = court.close()
     court.seen()
     assert court.block(seconds=10) == []
-    drawn = court.block(seconds=25)
-    assert drawn == [
-        PanelDrawn(name, court.state.block.hash, True, ("v0", "v1", "v2"), ("v0", "v1")) for name in (first, second)
-    ]
+    fixed, *drawn = court.block(seconds=25)
+    order, beacon = ("v0", "v1", "v2"), block_hash(court.time)
+    assert fixed == BeaconFixed("r", 1, court.time, beacon)
+    assert drawn == [PanelDrawn(name, beacon, True, order, order[:2]) for name in (first, second)]
+
+
+def test_when_a_seen_is_entered_decides_nothing() -> None:
+    """An operator that enters the block first neither picks another beacon nor makes one missed."""
+    court = Court()
+    court.close()
+    assert [type(entry) for entry in court.block()] == [BeaconFixed]
+    beacon = court.state.block
+    court.block()
+    court.seen()
+    assert court.round.phase is Phase.READING
+    assert beacon is not None
+    assert court.proof().beacon == beacon.hash
 
 
 def test_without_k_that_saw_it_a_later_block_draws_and_all_is_read() -> None:
     """F18: whoever knows the beacon gains no unread proof by it, nor a second one that is known as well."""
     court = Court(audit_floor=1, stakes=100)
     court.close()
-    court.seen(by=["v0"])
     closed_at = court.round.closed_at
-    missed = court.block()
-    assert [type(entry) for entry in missed] == [BeaconMissed]
+    court.seen(by=["v0"])
+    court.block()
+    missed = court.lapse(What.SEEN, "", "")
+    assert [type(entry) for entry in missed] == [Lapsed, BeaconMissed]
     with pytest.raises(AlreadySaid):
         court.enter(facts.Seen("r", 1, "v0", closed_at, "root"))
-    assert [type(entry) for entry in court.block()] == [BeaconMissed]
-    court.seen(by=["v0", "v1"])
-    drawn = court.block()
-    assert all(isinstance(entry, PanelDrawn) and entry.audited for entry in drawn)
+    assert [type(entry) for entry in court.block()] == [BeaconFixed]
+    court.seen(by=["v0"])
+    court.seen(by=["v1"])
+    assert court.proof().audited
+    assert court.proof("n1").audited
 
 
 def test_roots_that_differ_do_not_count_together() -> None:
@@ -124,7 +139,7 @@ def test_roots_that_differ_do_not_count_together() -> None:
     court.close()
     court.seen(by=["v0"])
     court.seen(by=["v1"], root="another root")
-    assert isinstance(court.block()[0], BeaconMissed)
+    assert [type(entry) for entry in court.block()] == [BeaconFixed]
 
 
 def test_nobody_passes_over_the_beacons_block() -> None:
@@ -185,8 +200,7 @@ def test_a_block_may_take_several_entries() -> None:
     with pytest.raises(NotBound):
         court.enter(facts.Block(2001, 2001, "other", (), 2000))
     drawn = court.enter(replace(first, events=(facts.NodeStake("y", 1),), more=False))
-    assert all(isinstance(entry, PanelDrawn) for entry in drawn)
-    assert len(drawn) == 2
+    assert [type(entry) for entry in drawn] == [BeaconFixed, PanelDrawn, PanelDrawn]
 
 
 def test_nobody_says_has_seen_or_lapse_twice() -> None:

@@ -142,7 +142,7 @@ def test_what_each_field_means() -> None:
     ("kind", "changes"),
     [
         (messages.Enrolment, {"payout": "0x" + "00" * 20}),
-        (messages.Lapse, {"what": 7}),
+        (messages.Lapse, {"what": 8}),
         (messages.Lapse, {"segment": 3}),
         (messages.Verdict, {"words": (replace(WORD, word=5),)}),
         (messages.Verdict, {"words": (replace(WORD, reason=9),)}),
