@@ -27,6 +27,7 @@ pytestmark = pytest.mark.unit
 
 DOMAIN = Domain(31337, "0x" + "ab" * 20)
 NODE, VERIFIER, OTHER = (Account.from_key(bytes([i]) * 32) for i in (1, 2, 3))
+DIGEST_TEXT = "0x" + "03" * 32
 RUN, PROOF, DIGEST = b"\1" * 32, b"\2" * 32, b"\3" * 32
 CONFIG = RunConfig()
 ENTRIES = [bytes([i]) * 64 for i in range(5)]
@@ -117,7 +118,23 @@ def test_a_message_for_another_chain_is_refused(kind: type[Message]) -> None:
         read(text, Domain(1, DOMAIN.verifying_contract), lambda proof: NODE.address)
 
 
-UNSIGNED = [entry for entry in LOG if isinstance(entry, entries.Derived | facts.Block | facts.Rules)]
+ADDRESSES = facts.Block(
+    1,
+    2,
+    DIGEST_TEXT,
+    (facts.VerifierStands(VERIFIER.address, True, 2**80), facts.NodeStake(NODE.address, 0)),
+    1,
+    more=True,
+)
+UNSIGNED = [
+    ADDRESSES,
+    *(entry for entry in LOG if isinstance(entry, entries.Derived | facts.Rules)),
+    *(
+        entry
+        for entry in LOG
+        if isinstance(entry, facts.Block) and not any(hasattr(e, "verifier") for e in entry.events)
+    ),
+]
 
 
 @pytest.mark.parametrize("entry", UNSIGNED, ids=lambda entry: type(entry).__name__)
@@ -163,6 +180,7 @@ def test_a_commitment_has_its_first_and_last_entry(name: str) -> None:
 
 
 TEXT = write(envelope(messages.Seen))
+BLOCK = write(ADDRESSES)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +197,9 @@ TEXT = write(envelope(messages.Seen))
         TEXT.replace('"kind":"seen"', '"kind":"block"'),
         '{"kind":"rules","version":5}',
         '{"kind":[]}',
+        BLOCK.replace(DIGEST_TEXT, "odd"),
+        BLOCK.replace(VERIFIER.address, "v0"),
+        BLOCK.replace('"stake":0', '"stake":-1'),
         '{"kind":{}}',
         '{"events":[{"event":[]}],"hash":"h","kind":"block","more":false,"number":1,"parent_time":0,"time":1}',
         '{"kind":"rules","version":"\ud800"}',
