@@ -112,6 +112,11 @@ class GrowingTree:
         self._tree = StoredTree(self._fetch)
         self.size = 0
 
+    @property
+    def stored(self) -> StoredTree:
+        """For proofs, and for nodes by number."""
+        return self._tree
+
     def append(self, leaves: Iterable[bytes]) -> None:
         """Add leaf hashes."""
         added = list(leaves)
@@ -125,7 +130,8 @@ class GrowingTree:
         return self._tree.root(size)
 
     def _fetch(self, numbers: Sequence[int]) -> dict[int, bytes]:
-        return {number: bytes(self._nodes[number * NODE : (number + 1) * NODE]) for number in numbers}
+        kept = [number for number in numbers if number * NODE < len(self._nodes)]
+        return {number: bytes(self._nodes[number * NODE : (number + 1) * NODE]) for number in kept}
 
 
 def _completed(index: int) -> int:

@@ -37,6 +37,8 @@ DOCS = ROOT / "docs"
 PACKAGES = ("contracts", "ledger", "api", "trainer", "verifier", "commonweight")
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
 SETTINGS = (ServerSettings, NodeSettings, VerifierSettings, RunConfig, GenesisParams)
+MIRRORS = ("verifier.mirror.errors",)
+"""Where errors stand that a verifier's mirror sends."""
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 
 
@@ -65,7 +67,7 @@ def test_every_status_in_the_table_is_the_one_that_is_sent() -> None:
     said = {row[0].strip("`"): row[1] for row in _rows("errors.md", "Codes")}
     for kind in _error_classes():
         if "code" in vars(kind):
-            sent = kind.__module__.split(".")[0] in ("contracts", "ledger", "api")
+            sent = kind.__module__.split(".")[0] in ("contracts", "ledger", "api") or kind.__module__ in MIRRORS
             assert said[kind.code] == (str(kind.status) if sent else "-"), kind
 
 

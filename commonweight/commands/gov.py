@@ -30,8 +30,11 @@ def propose(
     emission is split: compute_weight, code_weight, data_weight.
     """
     from commonweight.ballots import GovernanceClient
+    from contracts.run_config import RunConfig
 
     decisions = [_pair(text) for text in decide]
+    for key, value in decisions:
+        RunConfig().with_decision(key, value)  # before anything is signed; the server looks again
     proposal = GovernanceClient(api, rpc_url).propose(open_keystore(keystore), description, decisions)
     emit({"proposal": proposal}) if as_json else say(proposal)
 

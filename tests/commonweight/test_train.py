@@ -28,7 +28,7 @@ def train(network: Network, tmp_path: Path) -> tuple[object, ...]:
 
 @pytest.mark.parametrize(
     ("options", "floor", "stake"),
-    [((), 1_000_000, "0"), (("--audit-floor", "0.2", "--node-stake", 10**18), 200_000, str(10**18))],
+    [((), 1_000_000, "0"), (("--audit-floor", "0.2", "--node-stake", 10**18, "--nonce", 2), 200_000, str(10**18))],
     ids=["default", "given"],
 )
 def test_the_audit_rule_stands_in_the_manifest(

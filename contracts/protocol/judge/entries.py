@@ -291,6 +291,8 @@ class EpochEnded(Derived):
 
 @dataclass(frozen=True, slots=True)
 class RunOver(Derived):
-    """Nothing of the run can be decided any more: it credits nothing from here on."""
+    """Nothing of the run can be decided any more: it credits nothing from here on. `lapsed` is what was cut from its
+    epochs and goes on to none."""
 
     run: str
+    lapsed: int = 0

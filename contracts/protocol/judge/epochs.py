@@ -87,7 +87,7 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
         return _close(state, name, run)
     if any(epoch.closed.run == name for epoch in state.epochs.values()):
         return None
-    return _close(state, name, run) if run.unsettled else RunOver(name)
+    return _close(state, name, run) if run.unsettled else RunOver(name, run.carried)
 
 
 def _close(state: State, name: str, run: RunState) -> EpochClosed:

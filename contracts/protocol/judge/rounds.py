@@ -228,7 +228,7 @@ def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, 
     drawn = state.functions.panel_order(beacon, name, able)
     order = tuple(sorted(drawn, key=lambda v: (v in run.away, run.behind.get(v, 0) >= current.number)))
     there = tuple(name for name in order if name not in run.away)
-    panel = run.created.terms.panel
+    panel = 0 if current.missed else run.created.terms.panel  # a beacon that somebody may have picked seats everybody
     return PanelDrawn(name, beacon, True, order, there[: max(panel, current.k) if panel else len(there)])
 
 

@@ -118,6 +118,8 @@ def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ..
     config = RunConfig.from_json(_config_text(beside))
     if config.digest() != message.config or config.to_json() != beside["config"]:
         raise BadField("config is not the canonical text of the manifest's")
+    if message.samples < 2:
+        raise BadField("samples must be at least 2: the common segment, which the beacon alone gives, and one's own")
     terms = facts.Terms(
         emission=message.emission,
         rounds_per_epoch=message.roundsPerEpoch,

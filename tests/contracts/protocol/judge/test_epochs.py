@@ -123,6 +123,15 @@ def test_a_vote_that_comes_before_the_end_prolongs_the_run() -> None:
     assert RunOver("r") not in court.block(facts.EpochFinal(1, 1, closed.root))
 
 
+def test_what_was_cut_from_the_last_epoch_is_said_to_lapse() -> None:
+    court = Court()
+    court.block(facts.EpochLimit(600), seconds=5)
+    for proof in court.read():
+        court.post(proof)
+    closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
+    assert court.block(facts.EpochFinal(1, 1, closed.root)) == [EpochEnded(1, True, 400), RunOver("r", 400)]
+
+
 def test_a_limit_of_nothing_carries_everything_on() -> None:
     court = Court("rounds=2")
     court.block(facts.EpochLimit(0), seconds=5)

@@ -130,8 +130,9 @@ def test_without_k_that_saw_it_a_later_block_draws_and_all_is_read() -> None:
     assert [type(entry) for entry in court.block()] == [BeaconFixed]
     court.seen(by=["v0"])
     court.seen(by=["v1"])
-    assert court.proof().audited
-    assert court.proof("n1").audited
+    for node in ("n0", "n1"):
+        assert court.proof(node).audited
+        assert list(court.proof(node).seats) == ["v0", "v1", "v2"]
 
 
 def test_roots_that_differ_do_not_count_together() -> None:

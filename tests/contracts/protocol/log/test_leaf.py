@@ -34,7 +34,7 @@ ENTRIES = [bytes([i]) * 64 for i in range(5)]
 PATHS = [["0x" + n.hex() for n in KECCAK_TREE.inclusion_proof(ENTRIES, i)] for i in (0, 4)]
 WORD = messages.SegmentVerdict(3, 2, 1, 5, 6)
 
-COUNTS = (10**24, 1, 2, 8, 0, 1, 10**6, 5, 30, 600, 3, 1, 9, 60, 20, 1000)
+COUNTS = (10**24, 1, 2, 8, 0, 2, 10**6, 5, 30, 600, 3, 1, 9, 60, 20, 1000)
 TERMS = messages.RunTerms(RUN, NODE.address, CONFIG.digest(), DIGEST, *COUNTS, (DIGEST,), DIGEST, DIGEST, 1)
 COMMITMENT = messages.Commitment(
     run=RUN,
@@ -164,8 +164,17 @@ def test_what_each_field_means() -> None:
         (messages.Verdict, {"words": (replace(WORD, word=5),)}),
         (messages.Verdict, {"words": (replace(WORD, reason=9),)}),
         (messages.RunTerms, {"config": DIGEST}),
+        (messages.RunTerms, {"samples": 1}),
     ],
-    ids=["zero payout", "unknown what", "segment without look", "unknown word", "unknown reason", "other config"],
+    ids=[
+        "zero payout",
+        "unknown what",
+        "segment without look",
+        "unknown word",
+        "unknown reason",
+        "other config",
+        "one sample",
+    ],
 )
 def test_a_message_that_says_nothing_is_refused(kind: type[Message], changes: dict[str, Any]) -> None:
     with pytest.raises(BadField):
