@@ -1,0 +1,29 @@
+"""No test of this folder cuts the power, so none waits for the disk: what a kill leaves is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.verifier.mirror.world import make_mirror, mirror_on
+from verifier.mirror import database
+from verifier.mirror.routes import Mirror
+
+
+@pytest.fixture(autouse=True)
+def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "SYNCHRONOUS", "OFF")
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Mirror:
+    return make_mirror(tmp_path)
+
+
+@pytest.fixture
+def client(mirror: Mirror) -> Iterator[httpx.Client]:
+    with mirror_on(mirror) as url, httpx.Client(base_url=url, timeout=20, verify=False) as client:
+        yield client

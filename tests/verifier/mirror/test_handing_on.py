@@ -1,0 +1,399 @@
+"""Looks at other mirrors over loopback: all ends up everywhere with the server down, and nobody bad stops it."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from blake3 import blake3
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from contracts.errors import CommonweightError
+from contracts.tlog.mirror import origin_hash
+from tests.verifier.mirror import hostile
+from tests.verifier.mirror.world import (
+    DOMAIN,
+    LOG,
+    ORIGIN,
+    READER,
+    VERIFIERS,
+    Operator,
+    address,
+    beat,
+    blob,
+    has,
+    make_mirror,
+    mirror_on,
+    raw_server,
+    serving,
+)
+from verifier.mirror import pulling
+from verifier.mirror.addresses import NOWHERE
+from verifier.mirror.fetching import Fetcher
+from verifier.mirror.handing_on import Answer, HandingOn, Look, Outcome, ServerDoor
+from verifier.mirror.peer import Limits, Peer
+from verifier.mirror.pulling import Puller
+from verifier.mirror.routes import Mirror
+from verifier.mirror.uploads import add_checkpoint, add_entries
+
+pytestmark = pytest.mark.integration
+
+QUICK, PATIENT = Limits(idle=1.0, call=2.0), Limits(idle=10.0, call=20.0)
+NAMES = [str(key.address) for key in VERIFIERS]
+THREE = NAMES[:3]
+CLIENT = httpx.Client(verify=False, headers={"Connection": "close"})
+DATA = bytes(range(256)) * 100
+NAME = blake3(DATA).hexdigest()
+PREFIX = f"/{origin_hash(ORIGIN)}"
+assert DOMAIN is READER.domain
+
+
+@dataclass
+class Party:
+    """A verifier: its mirror, and its looks at the others."""
+
+    name: str
+    mirror: Mirror
+    looks: HandingOn
+    url: str = ""
+
+
+@dataclass
+class Town:
+    """Three verifiers and a server; whoever is not `up` does not answer."""
+
+    folder: Path
+    stack: ExitStack
+    limits: Limits = PATIENT
+    parties: list[Party] = field(default_factory=list)
+
+    def party(self, server: str, admit: Any = lambda size: None, welcome: Any = lambda claim: True) -> Party:
+        number = len(self.parties)
+        mirror = make_mirror(self.folder / str(number), welcome, admit=admit, seed=20 + number)
+        door = ServerDoor(Peer(server, True, self.limits), "/log", "/messages", "/blobs/")
+        puller = Puller(READER, mirror.messages, mirror.book, mirror.copy)
+        fetcher = Fetcher(mirror.blobs, mirror.blobs.missing, 10**6, self.limits.idle)
+        looks = HandingOn(
+            NAMES[number],
+            door,
+            mirror.book,
+            mirror.copy,
+            mirror.messages,
+            puller,
+            fetcher,
+            4 * self.limits.call,
+            self.limits,
+        )
+        party = Party(NAMES[number], mirror, looks)
+        self.parties.append(party)
+        self.stack.callback(looks.close)
+        party.url = self.stack.enter_context(mirror_on(mirror))
+        return party
+
+    def introduce(self) -> None:
+        """Everybody knows where everybody is."""
+        for teller, key in zip(self.parties, VERIFIERS, strict=False):
+            for party in self.parties:
+                party.mirror.book.take(READER.read(address(teller.url, 1, key)))
+
+    def three(self, server: str) -> tuple[Party, Party, Party]:
+        one, two, three = (self.party(server) for _ in range(3))
+        self.introduce()
+        return one, two, three
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    with ExitStack() as stack:
+        yield Town(tmp_path, stack)
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address at which nobody answers."""
+    with raw_server(hostile.hangs) as url:
+        return url
+
+
+def know(party: Party, name: str, url: str, sequence: int = 1) -> None:
+    key = VERIFIERS[NAMES.index(name)]
+    party.mirror.book.take(READER.read(address(url, sequence, key)))
+
+
+def outcomes(look: Look) -> dict[str, Outcome]:
+    return {answer.verifier: answer.outcome for answer in look.mirrors}
+
+
+def fill(mirror: Mirror, operator: Operator) -> None:
+    add_checkpoint(mirror.copy, operator.add_checkpoint(mirror.copy.signed))
+    add_entries(mirror.copy, io.BytesIO(operator.upload(mirror.copy.size)).read)
+
+
+def test_with_the_server_down_all_ends_up_everywhere(town: Town, nobody: str) -> None:
+    """Log, messages, heartbeats, addresses and a blob, each brought to another mirror."""
+    one, two, three = town.three(nobody)
+    operator = Operator().grow(700)
+    fill(one.mirror, operator)
+    CLIENT.post(f"{two.url}/messages", content=has(1)).raise_for_status()
+    CLIENT.post(f"{three.url}/messages", content=beat(4)).raise_for_status()
+    CLIENT.post(f"{three.url}/messages", content=address("http://127.0.0.1:9", 2, VERIFIERS[0]))
+    for party in (one, two, three):
+        party.mirror.blobs.announce(blob(DATA))
+    CLIENT.put(f"{three.url}/blobs/{NAME}", content=DATA).raise_for_status()
+    looks = [party.looks.look() for party in (two, three, one)]
+    for party in (one, two, three):
+        assert party.mirror.copy.signed == 700
+        assert {held.signed.text.encode() for held in party.mirror.messages.held()} == {has(1), beat(4)}
+        assert party.mirror.blobs.read(NAME) == DATA
+    assert two.mirror.book.reachable()[NAMES[0]] == "http://127.0.0.1:9"
+    assert set(outcomes(looks[0]).values()) == {Outcome.ANSWERED}
+    assert looks[0].log.outcome is Outcome.UNREACHABLE
+    assert not looks[0].counts(THREE, 2, chain=True), "without the log no time passes"
+
+
+def test_the_server_gets_what_the_log_lacks(town: Town) -> None:
+    operator = Operator().grow(300)
+    taken: list[bytes] = []
+    with serving(operator.app(taken)) as server:
+        one, *_ = town.three(server)
+        for number in (1, 2):
+            one.mirror.messages.take(has(number))
+        one.mirror.messages.take(beat(1))
+        first, second = one.looks.look(), one.looks.look()
+    assert taken == [has(1), has(2)], "heartbeats stay with mirrors, and nothing is sent at each look"
+    assert (first.handed, second.handed) == (2, 0)
+    assert one.mirror.copy.signed == 300
+    assert first.log == Answer("", server, Outcome.ANSWERED, "", 300)
+    assert first.counts(THREE, 2, chain=True)
+    assert not first.counts(THREE, 2, chain=False)
+
+
+def test_the_log_grows_with_each_look(town: Town) -> None:
+    operator = Operator()
+    with serving(operator.app()) as server:
+        party = town.party(server)
+        for step in (1, 254, 2, 600):
+            operator.grow(step)
+            party.looks.look()
+            assert party.mirror.copy.signed == operator.tree.size
+    assert party.mirror.copy.entries(0, 857) == operator.entries
+
+
+def test_hostile_mirrors_stop_nobody(town: Town, nobody: str) -> None:
+    """All of them at once, and one that is honest: its message and blob come, and each of the others is named."""
+    town.limits = QUICK
+    one, two, _ = town.three(nobody)
+    two.mirror.messages.take(has(1))
+    for party in (one, two):
+        party.mirror.blobs.announce(blob(DATA))
+    CLIENT.put(f"{two.url}/blobs/{NAME}", content=DATA).raise_for_status()
+    bad = dict(zip(NAMES[2:], hostile.ALL, strict=False))
+    for name, answer in bad.items():
+        know(one, name, town.stack.enter_context(raw_server(answer)), 2)
+    looks = []
+    while not one.mirror.blobs.has(NAME):
+        begun = time.monotonic()
+        looks.append(outcomes(one.looks.look()))
+        assert time.monotonic() - begun < 20
+        assert len(looks) < 4
+    assert looks[0][NAMES[1]] is Outcome.ANSWERED
+    assert one.mirror.messages.has(two.mirror.messages.held()[0].signed.digest)
+    for name, answer in bad.items():
+        assert looks[0][name] in (Outcome.MISBEHAVED, Outcome.UNREACHABLE), answer
+
+
+def test_other_bytes_for_a_blob_are_named_and_left(town: Town, nobody: str) -> None:
+    """A mirror that is right in all but the bytes of one blob, asked first; the next one has them."""
+    one, two, three = town.three(nobody)
+    for party in (one, two, three):
+        party.mirror.blobs.announce(blob(DATA))
+    for party in (two, three):
+        CLIENT.put(f"{party.url}/blobs/{NAME}", content=DATA).raise_for_status()
+    (town.folder / "1" / "blobs" / "held" / NAME).write_bytes(b"x" + DATA[1:])
+    found = [one.looks.look()]
+    while Outcome.MISBEHAVED not in outcomes(found[-1]).values():
+        (town.folder / "0" / "blobs" / "held" / NAME).unlink()
+        found.append(one.looks.look())
+        assert len(found) < 4, "another source is asked first each time"
+    assert found[-1].fetched == (NAME,)
+    assert outcomes(found[-1])[NAMES[1]] is Outcome.MISBEHAVED
+
+
+def test_a_blob_that_nobody_announced_is_not_fetched(town: Town, nobody: str) -> None:
+    one, two, _ = town.three(nobody)
+    two.mirror.blobs.announce(blob(DATA))
+    CLIENT.put(f"{two.url}/blobs/{NAME}", content=DATA).raise_for_status()
+    one.looks.look()
+    assert not one.mirror.blobs.has(NAME)
+
+
+def test_what_is_not_welcome_yet_is_tried_again(town: Town, nobody: str) -> None:
+    ready: list[bool] = []
+    one = town.party(nobody, welcome=lambda claim: bool(ready))
+    two = town.party(nobody)
+    town.introduce()
+    two.mirror.messages.take(has(1))
+    assert outcomes(one.looks.look())[NAMES[1]] is Outcome.ANSWERED
+    assert one.mirror.messages.held() == ()
+    ready.append(True)
+    one.looks.look()
+    assert [held.signed.text.encode() for held in one.mirror.messages.held()] == [has(1)]
+
+
+def test_a_mirror_that_began_anew_is_read_from_the_start(town: Town, nobody: str) -> None:
+    one, two, _ = town.three(nobody)
+    for number in range(3):
+        two.mirror.messages.take(has(number))
+    one.looks.look()
+    fresh = make_mirror(town.folder / "fresh")
+    fresh.messages.take(has(9))
+    with mirror_on(fresh) as url:
+        know(one, NAMES[1], url, 2)
+        one.looks.look()
+    assert has(9) in {held.signed.text.encode() for held in one.mirror.messages.held()}
+
+
+def test_more_than_one_look_can_take_is_partial(town: Town, nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.mirror.messages.PAGE", 2)
+    monkeypatch.setattr(pulling, "PAGES", 2)
+    one, two, _ = town.three(nobody)
+    for number in range(6):
+        two.mirror.messages.take(has(number))
+    looks = [one.looks.look() for _ in range(2)]
+    assert [outcomes(look)[NAMES[1]] for look in looks] == [Outcome.PARTIAL, Outcome.ANSWERED]
+    assert len(one.mirror.messages.held()) == 6
+
+
+def _shows(messages: Any) -> Starlette:
+    async def page(request: Request) -> Response:
+        return Response(json.dumps({"last": 99, "messages": messages, "store": "s"}, sort_keys=True))
+
+    async def mirrors(request: Request) -> Response:
+        return Response(b'{"evidence":[],"mirrors":[]}')
+
+    return Starlette(routes=[Route("/messages", page), Route("/mirrors", mirrors)])
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        {},
+        [1],
+        [{"sequence": 1}],
+        [{"body": {}, "sequence": 0}],
+        [{"body": {}, "sequence": 100}],
+        [{"body": {}, "sequence": 2}, {"body": {}, "sequence": 1}],
+        [{"body": {}, "sequence": number} for number in range(1, 66)],
+        [{"body": {"kind": "has"}, "sequence": number} for number in range(1, 20)],
+    ],
+    ids=["no list", "no message", "no body", "none", "beyond", "order", "too many", "broken"],
+)
+def test_messages_in_another_form_are_misbehaviour(town: Town, nobody: str, messages: Any) -> None:
+    one = town.party(nobody)
+    with serving(_shows(messages)) as url:
+        know(one, NAMES[1], url)
+        look = one.looks.look()
+    assert outcomes(look)[NAMES[1]] is Outcome.MISBEHAVED
+    assert one.mirror.messages.held() == ()
+
+
+@pytest.mark.parametrize("size", [700, 300, 900], ids=["equal", "smaller", "larger"])
+def test_two_logs_are_found_and_shown(town: Town, nobody: str, size: int) -> None:
+    """The operator shows another log to the second verifier: the first one's looks count no more, and it has proof."""
+    one, two, three = town.three(nobody)
+    fill(one.mirror, Operator().grow(700))
+    fill(two.mirror, Operator().grow(100).grow(size - 100, "another"))
+    look = one.looks.look()
+    assert outcomes(look)[NAMES[1]] is Outcome.CONTRADICTS
+    assert not Look(Answer("", "", Outcome.ANSWERED), look.mirrors).counts(THREE, 2, chain=True)
+    (found,) = one.mirror.copy.evidence.all()
+    found.check(LOG)
+    assert one.mirror.copy.signed == 700
+    three.looks.look()
+    (handed,) = three.mirror.copy.evidence.all()
+    handed.check(LOG)
+    assert CLIENT.get(f"{three.url}/mirrors").json()["evidence"] == [handed.body()]
+
+
+def test_a_head_whose_entries_nobody_shows_is_given_up(town: Town) -> None:
+    """The operator gives one mirror a head of another log and hides the rest: it goes on with what others hold."""
+    operator, other = Operator().grow(300), Operator().grow(700, "another")
+    with serving(operator.app()) as server:
+        one, *_ = town.three(server)
+        add_checkpoint(one.mirror.copy, other.add_checkpoint(0, 400))
+        one.mirror.copy.append(0, other.entries[:256])
+        operator.grow(200)
+        assert one.looks.look().log.outcome is Outcome.ANSWERED
+    assert one.mirror.copy.signed == 500
+    assert one.mirror.copy.entries(0, 500) == operator.entries
+    (found,) = one.mirror.copy.evidence.all()
+    found.check(LOG)
+
+
+def test_a_tile_that_is_not_the_logs_is_misbehaviour(town: Town) -> None:
+    operator = Operator().grow(300)
+    app = operator.app()
+    operator.entries[5] = b"another"
+    with serving(app) as server:
+        party = town.party(server)
+        assert party.looks.look().log.outcome is Outcome.MISBEHAVED
+    assert party.mirror.copy.signed == 0
+
+
+def test_a_log_that_does_not_hold_is_no_answer(town: Town) -> None:
+    def admit(size: int) -> None:
+        raise CommonweightError("entry 5 does not follow")
+
+    with serving(Operator().grow(10).app()) as server:
+        party = town.party(server, admit)
+        look = party.looks.look()
+    assert (look.log.outcome, look.log.detail) == (Outcome.PARTIAL, "commonweight-error: entry 5 does not follow")
+    assert party.mirror.copy.head() is None
+
+
+def test_a_message_is_given_to_all_that_can_be_reached(town: Town, nobody: str) -> None:
+    """What a verifier does that has no address itself."""
+    one, two, three = town.three(nobody)
+    know(two, NAMES[0], NOWHERE, 2)
+    two.mirror.blobs.announce(blob(DATA))
+    with raw_server(hostile.fails) as url:
+        know(one, NAMES[2], url, 2)
+        assert one.looks.give(has(1)) == {NAMES[1]: True, NAMES[2]: False}
+        assert one.looks.give_blob(NAME, DATA) == {NAMES[1]: True, NAMES[2]: False}
+    assert two.mirror.messages.held()
+    assert two.mirror.blobs.has(NAME)
+    assert three.mirror.messages.held() == ()
+
+
+ANSWERED, CONTRADICTS, PARTIAL = (
+    [Answer(name, "", outcome) for name in NAMES]
+    for outcome in (Outcome.ANSWERED, Outcome.CONTRADICTS, Outcome.PARTIAL)
+)
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "counts"),
+    [
+        (ANSWERED[1:], True),
+        (ANSWERED[1:2], True),
+        ([ANSWERED[1], PARTIAL[2]], True),
+        ([], False),
+        (PARTIAL[1:], False),
+        ([ANSWERED[1], CONTRADICTS[2]], False),
+        ([Answer("0xstranger", "", Outcome.ANSWERED)], False),
+    ],
+)
+def test_a_look_counts_when_enough_answered(mirrors: list[Answer], counts: bool) -> None:
+    """Three verifiers, k = 2: one other has to answer (n - k)."""
+    assert Look(Answer("", "", Outcome.ANSWERED), tuple(mirrors)).counts(THREE, 2, chain=True) is counts

@@ -1,0 +1,121 @@
+"""Clients of a mirror that are slow, hang up, or hold connections open: each ends, and nobody else waits."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from blake3 import blake3
+
+from tests.verifier.mirror.test_routes import DATA, NAME, refused
+from tests.verifier.mirror.world import blob, everything, has, serving
+from verifier.mirror import incoming
+from verifier.mirror.routes import Mirror, mirror_app
+from verifier.mirror.serving import TimedProtocol
+
+pytestmark = pytest.mark.integration
+
+
+class Hasty(TimedProtocol):
+    """Half a second in the place of ten."""
+
+    idle_seconds = 0.5
+
+
+@pytest.fixture
+def hasty(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    monkeypatch.setattr(incoming, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr("verifier.mirror.serving.TICK_SECONDS", 0.2)
+    with serving(mirror_app(mirror), Hasty) as url:
+        yield "127.0.0.1", int(url.rpartition(":")[2])
+
+
+def drips(raw: socket.socket, data: bytes) -> bool:
+    """Send a byte now and then; whether all of them were taken."""
+    for letter in data:
+        try:
+            raw.sendall(bytes([letter]))
+        except OSError:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_a_client_that_says_nothing_is_ended(hasty: tuple[str, int]) -> None:
+    begun = time.monotonic()
+    with socket.create_connection(hasty, timeout=8) as raw:
+        assert everything(raw) == b""
+    assert time.monotonic() - begun < 5
+
+
+def test_a_client_that_drips_its_head_is_ended(hasty: tuple[str, int]) -> None:
+    with socket.create_connection(hasty, timeout=8) as raw:
+        assert not drips(raw, b"GET /mirrors HTTP/1.1\r\nHost: x\r\nX-Slow: " + b"x" * 100)
+
+
+@pytest.mark.parametrize("route", ["POST /messages", "POST /add-entries", f"PUT /blobs/{NAME}"])
+def test_a_client_that_sends_no_body_is_told_and_ended(hasty: tuple[str, int], mirror: Mirror, route: str) -> None:
+    mirror.blobs.announce(blob(DATA))
+    with socket.create_connection(hasty, timeout=8) as raw:
+        raw.sendall(
+            f"{route} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA) if 'PUT' in route else 9}\r\n\r\nx".encode()
+        )
+        answer = everything(raw)
+    assert b" 408 " in answer
+    assert b"slow-peer" in answer
+
+
+def test_a_client_that_drips_its_body_is_ended(hasty: tuple[str, int], mirror: Mirror) -> None:
+    mirror.blobs.announce(blob(DATA))
+    with socket.create_connection(hasty, timeout=8) as raw:
+        raw.sendall(f"PUT /blobs/{NAME} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n".encode())
+        assert not drips(raw, b"x" * 60)
+
+
+def test_a_client_that_does_not_read_is_ended(hasty: tuple[str, int], mirror: Mirror) -> None:
+    data = bytes(3 * 10**7)
+    name = blake3(data).hexdigest()
+    mirror.blobs.announce(blob(data))
+    with mirror.blobs.receive(name) as receiving:
+        receiving.write(data)
+        receiving.finish()
+    with socket.create_connection(hasty, timeout=8) as raw:
+        raw.sendall(f"GET /blobs/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        time.sleep(1.5)
+        assert len(everything(raw)) < len(data)
+
+
+def test_a_client_that_hangs_up_leaves_nothing(client: httpx.Client, mirror: Mirror, tmp_path: Path) -> None:
+    mirror.blobs.announce(blob(DATA))
+    url = httpx.URL(client.base_url)
+    with socket.create_connection((url.host, url.port or 80), timeout=5) as raw:
+        raw.sendall(f"PUT /blobs/{NAME} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\nxx".encode())
+        time.sleep(0.2)
+    deadline = time.monotonic() + 5
+    while any((tmp_path / "blobs" / "coming").iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert client.put(f"/blobs/{NAME}", content=DATA).status_code == 200
+
+
+def test_slow_uploads_do_not_hold_up_the_others(client: httpx.Client, mirror: Mirror) -> None:
+    """As many as are taken wait in the middle of a body; one more is told so, and everything else is served."""
+    url, open_ = httpx.URL(client.base_url), []
+    try:
+        for _ in range(8):
+            raw = socket.create_connection((url.host, url.port or 80), timeout=5)
+            raw.sendall(b"POST /add-entries HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            open_.append(raw)
+        deadline = time.monotonic() + 5
+        while mirror.uploads.borrowed_tokens < 8:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        refused(client.post("/add-entries", content=b"x"), 503, "mirror-busy")
+        assert client.post("/messages", content=has(1)).status_code == 200
+    finally:
+        for raw in open_:
+            raw.close()

@@ -1,0 +1,74 @@
+"""Which blobs a message announces: digest, kind and size, under the key of its author (J21).
+
+A mirror takes no other bytes. A merge names its two blobs without their sizes, which follow from the run's layout.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contracts.messages import Message
+from contracts.protocol.messages import Commitment, Merge, StateOpening
+from verifier.mirror.errors import NotHeld
+
+_NAME = re.compile(r"(?:0x)?([0-9a-f]{64})")
+
+
+class Kind(StrEnum):
+    """What a blob is."""
+
+    GRADIENT = "gradient"
+    STATE = "state"
+    WEIGHTS = "weights"
+    MOMENTUM = "momentum"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Whose message it is, and the run and round that it belongs to."""
+
+    key: str
+    run: str
+    round: int
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """A blob of `size` bytes whose BLAKE3 digest (64 hex digits) a message of this place names."""
+
+    digest: str
+    kind: Kind
+    size: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class OuterSizes:
+    """Bytes of a run's weights and of its momentum, as files."""
+
+    weights: int
+    momentum: int
+
+
+def blob_name(text: str) -> str:
+    """64 hex digits, from these or from 0x-hex. Raises NotHeld for what names no blob."""
+    found = _NAME.fullmatch(text)
+    if found is None:
+        raise NotHeld("a blob's name is 64 hex digits in lower case")
+    return found[1]
+
+
+def announced_by(message: Message, place: Place, outer: OuterSizes) -> tuple[Announcement, ...]:
+    """The blobs that a message names; most name none."""
+    if isinstance(message, Commitment):
+        return (Announcement(message.gradientBlob.hex(), Kind.GRADIENT, message.gradientSize, place),)
+    if isinstance(message, StateOpening):
+        return (Announcement(message.blob.hex(), Kind.STATE, message.size, place),)
+    if isinstance(message, Merge):
+        return (
+            Announcement(message.thetaBlob.hex(), Kind.WEIGHTS, outer.weights, place),
+            Announcement(message.momentumBlob.hex(), Kind.MOMENTUM, outer.momentum, place),
+        )
+    return ()

@@ -1,0 +1,220 @@
+"""The blobs of a mirror: taken only where a message announced them, kept until their epoch is final.
+
+Bytes go to a file beside the others while they are hashed, and take their name only when they are whole and right. So
+a name in the folder is a promise about the bytes, and nothing half-written is ever served.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from blake3 import blake3
+
+from verifier.mirror.announced import Announcement, blob_name
+from verifier.mirror.database import Database
+from verifier.mirror.errors import (
+    BlobTooLarge,
+    DiskFull,
+    MirrorBusy,
+    NotAnnounced,
+    NotHeld,
+    QuotaSpent,
+    StoreUnusable,
+    WrongBytes,
+)
+
+AT_ONCE = 32
+"""Uploads under way in all."""
+AT_ONCE_OF_ONE = 4
+"""Uploads under way of one digest."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS announced (
+    digest TEXT, key TEXT, size INTEGER, run TEXT, round INTEGER, kind TEXT,
+    PRIMARY KEY (digest, key, size, run)
+);
+"""
+_KNOWN = "SELECT 1 FROM announced WHERE digest = ? AND key = ? AND size = ? AND run = ?"
+_LAST_ROUND = """
+UPDATE announced SET round = max(round, ?) WHERE digest = ? AND key = ? AND size = ? AND run = ?
+"""
+
+
+class BlobStore:
+    """A folder of blobs. `budget` says how many bytes a key may have announced at one time."""
+
+    def __init__(self, folder: Path, budget: Callable[[str], int]) -> None:
+        self._held, self._coming, self._budget = folder / "held", folder / "coming", budget
+        for part in (self._held, self._coming):
+            part.mkdir(parents=True, exist_ok=True)
+        self._announced = Database(folder / "announced.db", _SCHEMA)
+        self._lock = threading.RLock()
+        self._open: list[str] = []
+        self._tidy()
+
+    def announce(self, blob: Announcement) -> None:
+        """Take these bytes from now on; what is announced again counts once. Raises QuotaSpent and DiskFull."""
+        place, identity = blob.place, (blob.digest, blob.place.key, blob.size, blob.place.run)
+        with self._announced.write() as tables:
+            known = tables.execute(_KNOWN, identity).fetchone()
+            if known is None and self.announced_bytes(place.key) + blob.size > self._budget(place.key):
+                raise QuotaSpent(f"{place.key} has announced all the bytes that its rounds in flight need")
+            tables.execute("INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, 0, ?)", (*identity, blob.kind))
+            tables.execute(_LAST_ROUND, (place.round, *identity))
+
+    def announced_bytes(self, key: str) -> int:
+        """What a key has announced and was not forgotten, in bytes."""
+        return int(self._announced.rows("SELECT coalesce(sum(size), 0) FROM announced WHERE key = ?", key)[0][0])
+
+    def missing(self) -> list[str]:
+        """Digests that were announced and are not here."""
+        names = [row[0] for row in self._announced.rows("SELECT DISTINCT digest FROM announced ORDER BY rowid")]
+        return [name for name in names if not self.has(name)]
+
+    def sizes(self, digest: str) -> frozenset[int]:
+        """The sizes that were announced for a digest. Raises NotAnnounced."""
+        rows = self._announced.rows("SELECT size FROM announced WHERE digest = ?", blob_name(digest))
+        if not rows:
+            raise NotAnnounced(f"no message that this mirror holds names the blob {blob_name(digest)}")
+        return frozenset(row[0] for row in rows)
+
+    def has(self, digest: str) -> bool:
+        """Whether a blob is here."""
+        return (self._held / blob_name(digest)).exists()
+
+    @contextmanager
+    def receive(self, digest: str, length: int | None = None) -> Iterator[Receiving]:
+        """Where a blob's bytes go. Raises NotAnnounced, BlobTooLarge, WrongBytes, MirrorBusy and DiskFull.
+
+        `length` is how many bytes the sender says will come, None if it does not say.
+        """
+        name = blob_name(digest)
+        sizes = self.sizes(name)
+        if length is not None and length not in sizes:
+            raise (BlobTooLarge if length > max(sizes) else WrongBytes)(f"{length} bytes are not what was announced")
+        self._begin(name)
+        try:
+            with Receiving(self, name, self._coming, sizes) as receiving:
+                yield receiving
+        finally:
+            self._open.remove(name)
+
+    def keep(self, name: str, file: Path) -> None:
+        """Give whole and right bytes their name, unless they were forgotten since. Raises NotAnnounced, DiskFull."""
+        with self._lock, named():
+            self.sizes(name)
+            file.replace(self._held / name)
+            _sync_folder(self._held)
+
+    def open(self, digest: str) -> tuple[BinaryIO, int]:
+        """A file to read a blob from, and its size in bytes. Raises NotHeld."""
+        name = blob_name(digest)
+        try:
+            file = (self._held / name).open("rb")
+        except FileNotFoundError:
+            raise NotHeld(f"no blob {name}; it may not have come yet") from None
+        return file, os.fstat(file.fileno()).st_size
+
+    def read(self, digest: str) -> bytes:
+        """A blob for one's own use, hashed anew: one that was spoilt is dropped, so that it is fetched again.
+
+        Raises NotHeld and StoreUnusable.
+        """
+        file, _ = self.open(digest)
+        with file:
+            data = file.read()
+        if blake3(data).hexdigest() != blob_name(digest):
+            (self._held / blob_name(digest)).unlink(missing_ok=True)
+            raise StoreUnusable(f"the disk has spoilt the blob {blob_name(digest)}")
+        return data
+
+    def forget(self, run: str, last_round: int) -> None:
+        """A final epoch of this run ends with this round: what was announced up to it is no longer needed."""
+        with self._lock:
+            with self._announced.write() as tables:
+                tables.execute("DELETE FROM announced WHERE run = ? AND round <= ?", (run, last_round))
+            self._tidy(coming=False)
+
+    def close(self) -> None:
+        """Let the files go."""
+        self._announced.close()
+
+    def _begin(self, name: str) -> None:
+        with self._lock:
+            if len(self._open) >= AT_ONCE or self._open.count(name) >= AT_ONCE_OF_ONE:
+                raise MirrorBusy("as many uploads as this mirror takes at once are under way; try again shortly")
+            self._open.append(name)
+
+    def _tidy(self, coming: bool = True) -> None:
+        """Remove what nothing announces, and at the start what a killed process left half-written."""
+        wanted = {row[0] for row in self._announced.rows("SELECT DISTINCT digest FROM announced")}
+        left = [path for path in self._held.iterdir() if path.name not in wanted]
+        for path in [*left, *(self._coming.iterdir() if coming else ())]:
+            path.unlink(missing_ok=True)
+
+
+class Receiving:
+    """Bytes that are coming in: counted and hashed as they are written, gone unless `finish` takes them."""
+
+    def __init__(self, store: BlobStore, name: str, folder: Path, sizes: frozenset[int]) -> None:
+        self._store, self._name, self._sizes = store, name, sizes
+        self._hash, self._count = blake3(), 0
+        with named():
+            handle, path = tempfile.mkstemp(dir=folder)
+        self._file, self._path = os.fdopen(handle, "wb"), Path(path)
+
+    def __enter__(self) -> Receiving:
+        return self
+
+    def write(self, chunk: bytes) -> None:
+        """The next bytes. Raises BlobTooLarge and DiskFull."""
+        self._count += len(chunk)
+        if self._count > max(self._sizes):
+            raise BlobTooLarge(f"more came than the {max(self._sizes)} bytes that were announced")
+        self._hash.update(chunk)
+        with named():
+            self._file.write(chunk)
+
+    def finish(self) -> None:
+        """All bytes are there. Raises WrongBytes, NotAnnounced and DiskFull."""
+        if self._count not in self._sizes:
+            raise WrongBytes(f"{self._count} bytes came, which is not what was announced")
+        if self._hash.hexdigest() != self._name:
+            raise WrongBytes(f"the bytes hash to {self._hash.hexdigest()}, not to {self._name}")
+        with named():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._store.keep(self._name, self._path)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with suppress(OSError):  # a full disk again, for what is thrown away anyway
+            self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """A full disk by its name. Raises DiskFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise DiskFull("no room is left for blobs") from error
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,194 @@
+"""The messages that a mirror holds and its copy of the log lacks: added in one order, each once, gone when settled.
+
+A sequence number is given once and never again, so that who asks `since` a number misses nothing. The name of the store
+is drawn when its file is made: who meets another name begins at 0.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.facts import Enrolled
+from contracts.protocol.messages import LeaseRenewal, MirrorAddress
+from verifier.mirror.database import Database
+from verifier.mirror.errors import NotWelcome, QuotaSpent
+from verifier.mirror.parsing import Claim, Reader, Signed
+
+PAGE = 64
+"""Messages in one answer."""
+MOST_OF_ONE = 1024
+"""Messages of one signer."""
+MOST_ENROLMENTS = 4096
+"""Enrolments in all: whoever makes a key can sign one."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS message (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT UNIQUE NOT NULL, text TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS store (name TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class HeldMessage:
+    """A message under its number, which counts from 1."""
+
+    sequence: int
+    signed: Signed
+
+
+@dataclass(frozen=True)
+class Page:
+    """Messages after a number, at most PAGE of them; `last` is the number of the newest that is held, 0 for none."""
+
+    store: str
+    held: tuple[HeldMessage, ...]
+    last: int
+
+
+class MessageStore:
+    """Messages in a file, and in memory. `is_welcome` says whether the machine would enter one at its head."""
+
+    def __init__(self, path: Path, reader: Reader, is_welcome: Callable[[Claim], bool]) -> None:
+        self._reader, self._is_welcome = reader, is_welcome
+        self._file, self._lock = Database(path, _SCHEMA), threading.RLock()
+        self._held: dict[int, Signed] = {}
+        self._numbers: dict[str, int] = {}
+        self._signers: Counter[str] = Counter()
+        self._enrolments = 0
+        self.name = self._named()
+        self._load()
+
+    def take(self, data: bytes) -> int:
+        """Keep a message and return its number; one that is held has its number already.
+
+        Raises NotWelcome, QuotaSpent, DiskFull, and what Reader.read raises.
+        """
+        return self.keep(self._reader.read(data))
+
+    def keep(self, signed: Signed) -> int:
+        """As `take`, for a message that was read."""
+        with self._lock:
+            known = self._numbers.get(signed.digest)
+            if known is not None:
+                return known
+            self._check(signed)
+            older = self._older_renewals(signed)
+            return self._write(signed, older)
+
+    def since(self, number: int) -> Page:
+        """What is held after a number, in its order."""
+        with self._lock:
+            later = [n for n in self._held if n > number][:PAGE]
+            held = tuple(HeldMessage(n, self._held[n]) for n in later)
+            return Page(self.name, held, max(self._held, default=0))
+
+    def held(self) -> tuple[HeldMessage, ...]:
+        """All that is held, in its order."""
+        with self._lock:
+            return tuple(HeldMessage(number, signed) for number, signed in self._held.items())
+
+    def has(self, digest: str) -> bool:
+        """Whether a message with this digest (0x-hex) is held."""
+        return digest in self._numbers
+
+    def drop(self, digests: Iterable[str]) -> None:
+        """The log holds these messages. Those that are not held are passed over."""
+        with self._lock:
+            self._remove([self._numbers[digest] for digest in digests if digest in self._numbers])
+
+    def drop_where(self, is_over: Callable[[Claim], bool]) -> None:
+        """Drop what is about rounds whose epoch is final, as the owner says."""
+        with self._lock:
+            self._remove([number for number, signed in self._held.items() if is_over(signed.claim)])
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def _check(self, signed: Signed) -> None:
+        if isinstance(signed.claim, MirrorAddress) or not self._is_welcome(signed.claim):
+            raise NotWelcome("the rules have no place for this message at the head of this mirror's copy")
+        if any(self._signers[signer] >= MOST_OF_ONE for signer in signed.signers):
+            raise QuotaSpent(f"{MOST_OF_ONE} messages of one signer wait for the log")
+        if isinstance(signed.claim, Enrolled) and self._enrolments >= MOST_ENROLMENTS:
+            raise QuotaSpent(f"{MOST_ENROLMENTS} enrolments wait for the log")
+
+    def _older_renewals(self, signed: Signed) -> list[int]:
+        """Of a node's heartbeats in a round the newest is enough. Raises NotWelcome for one that is not the newest."""
+        if not isinstance(signed.claim, LeaseRenewal):
+            return []
+        found = [number for number, other in self._held.items() if _same_lease(signed.claim, other.claim)]
+        for number in found:
+            claim = self._held[number].claim
+            assert isinstance(claim, LeaseRenewal), "it is of the same lease"
+            if claim.step >= signed.claim.step:
+                raise NotWelcome(f"a heartbeat of step {claim.step} is held")
+        return found
+
+    def _write(self, signed: Signed, older: list[int]) -> int:
+        with self._file.write() as tables:
+            tables.executemany("DELETE FROM message WHERE sequence = ?", [(number,) for number in older])
+            row = (signed.digest, signed.text)
+            number = tables.execute("INSERT INTO message (digest, text) VALUES (?, ?)", row).lastrowid
+        assert number is not None, "a row was added"
+        self._forget(older)
+        self._remember(number, signed)
+        return number
+
+    def _remove(self, numbers: list[int]) -> None:
+        with self._file.write() as tables:
+            tables.executemany("DELETE FROM message WHERE sequence = ?", [(number,) for number in numbers])
+        self._forget(numbers)
+
+    def _remember(self, number: int, signed: Signed) -> None:
+        self._held[number] = signed
+        self._numbers[signed.digest] = number
+        self._signers.update(signed.signers)
+        self._enrolments += isinstance(signed.claim, Enrolled)
+
+    def _forget(self, numbers: list[int]) -> None:
+        for number in numbers:
+            signed = self._held.pop(number)
+            del self._numbers[signed.digest]
+            self._signers.subtract(signed.signers)
+            self._enrolments -= isinstance(signed.claim, Enrolled)
+        self._signers = +self._signers
+
+    def _named(self) -> str:
+        with self._file.write() as tables:
+            row = tables.execute("SELECT name FROM store").fetchone()
+            name = str(row[0]) if row else secrets.token_hex(16)
+            if not row:
+                tables.execute("INSERT INTO store VALUES (?)", (name,))
+        return name
+
+    def _load(self) -> None:
+        """A disk flips bits: what does not read any more, or names its row wrongly, is dropped."""
+        spoilt = []
+        for number, digest, text in self._file.rows("SELECT sequence, digest, text FROM message ORDER BY sequence"):
+            signed = self._readable(text)
+            if signed is None or signed.digest != digest:
+                spoilt.append((number,))
+            else:
+                self._remember(number, signed)
+        with self._file.write() as tables:
+            tables.executemany("DELETE FROM message WHERE sequence = ?", spoilt)
+
+    def _readable(self, text: str) -> Signed | None:
+        try:
+            return self._reader.read(text.encode())
+        except CommonweightError:
+            return None
+
+
+def _same_lease(one: LeaseRenewal, other: Claim) -> bool:
+    if not isinstance(other, LeaseRenewal):
+        return False
+    return (one.run, one.round, one.node.lower()) == (other.run, other.round, other.node.lower())

@@ -1,0 +1,149 @@
+"""Another mirror, or the server, as one that may lie: every answer is bounded in bytes and in time, none is followed.
+
+A connection goes to the address that was checked. No redirect, no proxy, no cookie and no compression is taken; the
+whole of a call has an end besides the ten seconds in which a byte must come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import httpx
+
+from contracts.errors import CommonweightError
+from verifier.mirror.addresses import Resolve, Target, find, system_resolve
+from verifier.mirror.incoming import IDLE_SECONDS
+
+CALL_SECONDS = 30.0
+ERROR_BYTES = 4096
+"""What is read of a refusal."""
+
+Sink = Callable[[bytes], None]
+
+
+class PeerUnreachable(CommonweightError):
+    """A mirror that does not answer, in time or at all, or fails."""
+
+    code = "mirror-unreachable"
+    status = 502
+
+
+class PeerMisbehaved(CommonweightError):
+    """A mirror that answers what no mirror answers: other bytes, too many, a redirect, another form."""
+
+    code = "mirror-misbehaved"
+    status = 502
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds without a byte, and seconds of a whole call."""
+
+    idle: float = IDLE_SECONDS
+    call: float = CALL_SECONDS
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A status of 200 to 499 but those of redirects, and the body."""
+
+    status: int
+    body: bytes
+
+    def require(self) -> bytes:
+        """The body. Raises PeerUnreachable for a refusal."""
+        if self.status >= 300:
+            raise PeerUnreachable(f"answered {self.status}")
+        return self.body
+
+
+class Peer:
+    """One address. Raises PeerUnreachable and PeerMisbehaved, and nothing else but InvalidMirrorAddress."""
+
+    def __init__(
+        self, url: str, loopback: bool, limits: Limits | None = None, resolve: Resolve = system_resolve
+    ) -> None:
+        self.url, self._loopback, self._resolve = url, loopback, resolve
+        self._limits = limits or Limits()
+
+    async def get(self, path: str, most: int, seconds: float | None = None) -> Reply:
+        """At most `most` bytes, in as many seconds (the limit of a call, without)."""
+        return await self._call("GET", path, most, None, seconds)
+
+    async def post(self, path: str, body: bytes, most: int) -> Reply:
+        """Send bytes, and read the answer."""
+        return await self._call("POST", path, most, body, None)
+
+    async def put(self, path: str, body: bytes, seconds: float) -> Reply:
+        """Send a blob, in as many seconds."""
+        return await self._call("PUT", path, ERROR_BYTES, body, seconds)
+
+    async def read(self, path: str, sink: Sink, seconds: float) -> int:
+        """Hand the bytes of a blob on as they come; the sink bounds them. Returns the status; a refusal has no bytes.
+
+        Raises what the sink raises.
+        """
+        async with self._answer("GET", path, None, seconds) as answer:
+            if answer.status_code == 200:
+                async for chunk in answer.aiter_raw():
+                    sink(chunk)
+            return answer.status_code
+
+    async def _call(self, method: str, path: str, most: int, body: bytes | None, seconds: float | None) -> Reply:
+        async with self._answer(method, path, body, seconds or self._limits.call) as answer:
+            most = most if answer.status_code < 300 else ERROR_BYTES
+            data = bytearray()
+            async for chunk in answer.aiter_raw():
+                data += chunk
+                if len(data) > most:
+                    raise PeerMisbehaved(f"sent more than {most} bytes")
+            return Reply(answer.status_code, bytes(data))
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, path: str, body: bytes | None, seconds: float
+    ) -> AsyncIterator[httpx.Response]:
+        try:
+            async with asyncio.timeout(seconds):
+                target = await find(self.url, self._loopback, self._resolve)
+                async with self._client(target) as client:
+                    request = client.build_request(
+                        method, target.base() + path, content=body, extensions={"sni_hostname": target.url.host}
+                    )
+                    answer = await client.send(request, stream=True)
+                    try:
+                        _check(answer)
+                        yield answer
+                    finally:
+                        await answer.aclose()
+        except TimeoutError:
+            raise PeerUnreachable(f"did not answer within {seconds:g} seconds") from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
+            raise PeerUnreachable(f"cannot be reached, or broke off: {type(error).__name__}") from None
+
+    def _client(self, target: Target) -> httpx.AsyncClient:
+        headers = {"Host": target.host_header(), "Accept-Encoding": "identity", "Connection": "close"}
+        timeout = httpx.Timeout(self._limits.idle)
+        return httpx.AsyncClient(
+            headers=headers, timeout=timeout, verify=_tls(), follow_redirects=False, trust_env=False
+        )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the list of authorities takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _check(answer: httpx.Response) -> None:
+    if 300 <= answer.status_code < 400:
+        raise PeerMisbehaved(f"sent a redirect ({answer.status_code})")
+    if answer.status_code >= 500:
+        raise PeerUnreachable(f"failed ({answer.status_code})")
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise PeerMisbehaved("sent compressed bytes that nobody asked for")
