@@ -142,3 +142,9 @@ bench-kills: install node-packages  ## kill -9 at random and at every crash poin
 	$(BIN)/python -m benchmarks.kills --naive
 
 .PHONY: bench-million-payees bench-kills
+
+bench-adversary: install  ## a million histories of the adversary against the invariants, and how soon each mutant falls (hours)
+	$(BIN)/python -m benchmarks.adversary
+	$(BIN)/python -m benchmarks.adversary --mutants
+
+.PHONY: bench-adversary

@@ -33,7 +33,6 @@ _IDENTITY: dict[type, Callable[[Any], Hashable]] = {
     derived.Drawn: lambda e: (e.proof, e.verifier),
     derived.OpeningsClosed: lambda e: (e.proof, e.verifier),
     derived.BenchCalled: lambda e: (e.proof, e.segment, e.members),
-    derived.SecondLook: lambda e: (e.proof, e.segment),
     derived.SegmentDecided: lambda e: (e.proof, e.segment),
     derived.PanelSpoken: lambda e: e.proof,
     derived.FaultDerived: lambda e: e.proof,

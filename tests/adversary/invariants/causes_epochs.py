@@ -53,16 +53,19 @@ def epochs_close_when_due(reading: Reading) -> Iterator[Breach]:
             if not set(range(epoch.first_round, epoch.last_round + 1)) <= merged:
                 yield index, f"epoch {epoch.epoch} closes before its rounds merged"
             last = epoch.last_round == max((round_.key[1] for round_ in run.rounds), default=0)
-            last = last or _voted(reading, run, index) <= epoch.last_round
+            last = last or _was_last(reading, run, epoch, index)
             if terms is not None and not last and epoch.last_round % terms.rounds_per_epoch:
                 yield index, f"epoch {epoch.epoch} closes after round {epoch.last_round}"
 
 
-def _voted(reading: Reading, run: Run, before: int) -> int:
-    """How many rounds the run has by the last vote that was applied; more than there can be where there was none."""
-    applied = {taken.sequence for taken in earlier(run.taken, before) if taken.applied}
-    votes = (e for e in reading.event(Decided, before) if e.key == "rounds" and e.sequence in applied)
-    return next((int(event.value) for event in votes), 1 << 60)
+def _was_last(reading: Reading, run: Run, epoch: EpochClosed, index: int) -> bool:
+    """Whether a vote had made its last round the run's last, or one gave the run more rounds before the next opened."""
+    opening = next((r.opened[0][0] for r in run.rounds if r.key[1] == epoch.last_round + 1), reading.length)
+    applied = {taken.sequence: at for at, taken in run.taken if taken.applied}
+    votes = [e for _, e in reading.events[Decided] if e.key == "rounds" and e.sequence in applied]
+    before = [int(event.value) for event in votes if applied[event.sequence] < index]
+    more = any(index < applied[event.sequence] < opening for event in votes)
+    return more or (bool(before) and before[-1] <= epoch.last_round)
 
 
 def proofs_end_with_their_epoch(reading: Reading) -> Iterator[Breach]:
@@ -123,6 +126,16 @@ def runs_end_when_settled(reading: Reading) -> Iterator[Breach]:
                 yield over, f"run {run.name} is over before the epoch of its last round closes"
 
 
+def what_lapses_is_named(reading: Reading) -> Iterator[Breach]:
+    """A run that is over names what its epochs carried over and no later one took up."""
+    for run in reading.runs.values():
+        for over, entry in run.over[:1]:
+            start = max((index for index, _ in run.closings if index < over), default=-1)
+            left = sum(ended.carried for at, ended in run.ended if start < at < over)
+            if entry.lapsed != left:
+                yield over, f"run {run.name} is over, {left} goes on to no epoch, and {entry.lapsed} is said to lapse"
+
+
 CONDITIONS = (
     decisions_have_a_ground,
     decisions_are_taken,
@@ -132,4 +145,5 @@ CONDITIONS = (
     attempts_have_a_ground,
     ends_follow_the_chain,
     runs_end_when_settled,
+    what_lapses_is_named,
 )

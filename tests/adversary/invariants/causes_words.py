@@ -86,8 +86,11 @@ def second_looks_have_a_cause(reading: Reading) -> Iterator[Breach]:
     """A second look begins when neither `true` nor `false` alone makes k, and `false` and `unserved` do so together, or
     an `unserved` is left where all others of the bench are heard."""
     for proof in reading.proofs.values():
-        k = reading.round_of(proof).k
+        k, looks = reading.round_of(proof).k, Counter[int]()
         for index, look in proof.looks:
+            looks[look.segment] += 1
+            if looks[look.segment] > len(reading.round_of(proof).verifiers):
+                yield index, f"segment {look.segment} of {proof.name} is looked at again, {looks[look.segment]} times"
             counts = _counts(proof, look.segment, index)
             alone = max(counts[Word.TRUE], counts[Word.FALSE])
             left = counts[Word.UNSERVED] and _is_heard(reading, proof, look.segment, index)
@@ -188,8 +191,8 @@ def stood_unserved(proof: Proof, segment: int, before: int) -> Iterator[str]:
     for at, entry in proof.lapsed:
         if entry.awaited.what is What.SECOND_LOOK and entry.awaited.party == str(segment) and at < before:
             for verifier in proof.readers(segment, at) if entry.since >= decided else ():
-                word = proof.word(verifier, segment, at)
-                if word is not None and word.word is Word.UNSERVED:
+                words = (proof.word(verifier, segment, entry.since), proof.word(verifier, segment, at))
+                if all(word is not None and word.word is Word.UNSERVED for word in words):
                     yield verifier
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from contracts.protocol.judge.entries import Fault
 from contracts.protocol.judge.facts import VerifierStands
+from tests.adversary.invariants.causes_words import stood_unserved
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading
 
@@ -32,14 +33,17 @@ def honest_without_false_words(reading: Reading) -> Iterator[Breach]:
 
 
 def honest_is_not_overruled(reading: Reading) -> Iterator[Breach]:
-    """With fewer than k corrupt: an honest one is overruled only where work is beyond some limits (bounded runs)."""
+    """With fewer than k corrupt: an honest one is overruled only where work is beyond some limits (bounded runs), or
+    where it is not present and had no bytes for a period after k had them."""
     if not reading.safe:
         return
     for run in reading.runs.values():
         for index, overruled in run.overruled:
-            work = reading.history.work.get(overruled.proof)
+            work, proof = reading.history.work.get(overruled.proof), reading.proof(overruled.proof)
             honest = overruled.verifier in reading.history.honest and not (work is not None and work.drifts)
-            if honest:
+            present = reading.premise and overruled.verifier in reading.history.present
+            stood = {name for segment in proof.decided for name in stood_unserved(proof, segment[1].segment, index)}
+            if honest and (present or overruled.verifier not in stood):
                 yield index, f"the honest {overruled.verifier} is overruled about {overruled.proof}"
 
 

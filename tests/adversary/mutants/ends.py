@@ -111,6 +111,7 @@ MUTANTS: dict[str, Mutant] = {
         "if shown.count(trace) >= 1)",
         ("I3", "I8"),
         ("bad-trace", "copier"),
+        seeds=19,
     ),
     "a wrong trace costs nothing": Mutant(
         "J12", "ending", "proof.found.append((name, Fault.WRONG_TRACE))", "pass", ("I8",), ("bad-trace", "copier")
@@ -129,7 +130,7 @@ MUTANTS: dict[str, Mutant] = {
     "the end of a proof excuses who fell silent": Mutant(
         "J12",
         "ending",
-        "(awaited.what is What.WORDS and known.period == 2)",
+        "(awaited.what is What.WORDS and known.period == 2 and known.items & drawn_by(proof, awaited.party))",
         "False",
         ("I8",),
         ("silent-seat",),

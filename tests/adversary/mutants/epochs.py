@@ -21,6 +21,7 @@ MUTANTS: dict[str, Mutant] = {
         "sequence, key, value = run.pending[-1]",
         ("I8", "NotBound"),
         ("holders",),
+        seeds=36,
     ),
     "an epoch closes before its round merged": Mutant(
         "J19",
@@ -38,14 +39,16 @@ MUTANTS: dict[str, Mutant] = {
         "if False:",
         ("I5", "I6", "I8"),
         ("withheld-pledge", "silent-seat", "bad-trace"),
+        seeds=7,
     ),
     "what is decided after the last round is not paid": Mutant(
         "J19",
         "epochs",
-        "    if run.round > run.paid or run.unsettled:",
-        "    if run.round > run.paid:",
+        "return _close(state, name, run) if run.unsettled else RunOver",
+        "return RunOver",
         ("I6",),
         ("last-vote",),
+        seeds=7,
     ),
     "what ends late has an emission of its own": Mutant(
         "J19",
@@ -54,6 +57,7 @@ MUTANTS: dict[str, Mutant] = {
         "emission = run.created.terms.emission",
         ("I6",),
         ("last-vote",),
+        seeds=7,
     ),
     "an epoch without work is emitted all the same": Mutant(
         "J19", "epochs", "due = due if somebody else run.carried", "due = due", ("I6",), ("late-commitment", "skip")
@@ -103,6 +107,7 @@ MUTANTS: dict[str, Mutant] = {
         "if True:",
         ("I5", "I8"),
         ("falling-limit", "operator-drops-verifier"),
+        seeds=21,
     ),
     "a proof is forgotten while a trace is awaited": Mutant(
         "J12",
@@ -111,6 +116,7 @@ MUTANTS: dict[str, Mutant] = {
         "if proof.done and proof.ended_at < epoch.index:",
         ("I8",),
         ("bad-trace", "silent-seat"),
+        seeds=17,
     ),
     "another root that is final counts as ours": Mutant(
         "J20",

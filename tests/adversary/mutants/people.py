@@ -42,6 +42,7 @@ MUTANTS: dict[str, Mutant] = {
         "if False:",
         ("I8", "Effect"),
         ("strangers",),
+        seeds=35,
     ),
     "a return need not know of the lapse": Mutant(
         "J12",
@@ -50,6 +51,7 @@ MUTANTS: dict[str, Mutant] = {
         "if since is None:",
         ("I8",),
         ("silent-seat",),
+        seeds=17,
     ),
     "a stake counts in every run": Mutant(
         "J14",
@@ -62,9 +64,6 @@ MUTANTS: dict[str, Mutant] = {
     "a creator's nonce serves twice": Mutant(
         "J16", "presence", "if fact.run in state.runs or key in state.nonces:", "if False:", ("I6",), ("strangers",)
     ),
-    "a run that is over credits on": Mutant(
-        "J16", "presence", "    if found.over:\n", "    if False:\n", ("I6",), ("strangers", "holders")
-    ),
     "a node takes part that too few can judge": Mutant(
         "J4",
         "presence",
@@ -72,5 +71,6 @@ MUTANTS: dict[str, Mutant] = {
         "s.enrolled.profile)) >= 0]",
         ("I5", "I8"),
         ("few-pairs",),
+        seeds=11,
     ),
 }

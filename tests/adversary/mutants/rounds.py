@@ -28,7 +28,7 @@ MUTANTS: dict[str, Mutant] = {
         ("late-openings", "withheld-pledge", "early-lapses"),
     ),
     "whoever is no verifier of the round speaks": Mutant(
-        "J2", "held", "if verifier not in current.verifiers:", "if False:", ("I1", "I8", "Effect"), ("crowd",)
+        "J2", "held", "if verifier not in current.verifiers:", "if False:", ("I1", "I8", "Effect"), ("crowd",), seeds=10
     ),
     "a lapsed node is awaited again at once": Mutant(
         "J4",
@@ -45,6 +45,7 @@ MUTANTS: dict[str, Mutant] = {
         "pass",
         ("I8",),
         ("late-commitment", "comings-and-goings", "few-places"),
+        seeds=82,
     ),
     "a round takes what fewer than k hold": Mutant(
         "J5",
@@ -53,6 +54,7 @@ MUTANTS: dict[str, Mutant] = {
         "if state.proofs[name].has)",
         ("I1", "I8"),
         ("half-commitment", "double-proof"),
+        seeds=11,
     ),
     "a round closes without its late nodes": Mutant(
         "J5",
@@ -81,8 +83,8 @@ MUTANTS: dict[str, Mutant] = {
     "a beacon draws though nobody saw the closing entry": Mutant(
         "J5",
         "rounds",
-        "if current.phase is Phase.CLOSED and not _seen(current):",
-        "if False:",
+        "    if not waiting or not _seen(current):\n",
+        "    if not waiting:\n",
         ("I8",),
         ("operator-hides-blocks", "chain-stands"),
     ),
@@ -93,6 +95,7 @@ MUTANTS: dict[str, Mutant] = {
         "return len(roots) >= current.k",
         ("I8",),
         ("late-seen",),
+        seeds=22,
     ),
     "after a missed beacon the coin is thrown all the same": Mutant(
         "J5",
@@ -101,6 +104,7 @@ MUTANTS: dict[str, Mutant] = {
         "rate = current.listed[node].rate",
         ("I8",),
         ("sleeper",),
+        seeds=9,
     ),
     "whoever enters blocks may pass over the beacon": Mutant(
         "J5", "rounds", "current.beacon_time <= fact.parent_time:", "False:", ("I8",), ("operator-passes-blocks",)
@@ -128,6 +132,7 @@ MUTANTS: dict[str, Mutant] = {
         "there = order",
         ("I8",),
         ("silent-seat", "late-secret", "silent-verifier", "away"),
+        seeds=13,
     ),
     "who was overruled sits where it was drawn": Mutant(
         "J12",

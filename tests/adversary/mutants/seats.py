@@ -59,7 +59,13 @@ MUTANTS: dict[str, Mutant] = {
         ("late-secret", "operator-delays"),
     ),
     "a proof is posted though fewer than k drew": Mutant(
-        "J8", "reading", "if _drawing(proof) or _drew(proof) < k:", "if _drawing(proof):", ("I1", "I8"), ("too-many",)
+        "J8",
+        "reading",
+        "if _drawing(proof) or _drew(proof) < k:",
+        "if _drawing(proof):",
+        ("I1", "I8"),
+        ("too-many",),
+        seeds=32,
     ),
     "nobody waits for the words of who drew": Mutant(
         "J8",
@@ -76,6 +82,7 @@ MUTANTS: dict[str, Mutant] = {
         "        pass\n",
         ("I1", "I2", "I5", "I8"),
         SILENT,
+        seeds=6,
     ),
     "a seat is not given up": Mutant(
         "J8", "reading", "            seat.given_up = True\n", "            pass\n", ("I1", "I2", "I5", "I8"), SILENT
@@ -89,7 +96,7 @@ MUTANTS: dict[str, Mutant] = {
         SILENT,
     ),
     "after one lapse the whole order sits down": Mutant(
-        "J8", "reading", "    limit = 2 * current.k - 1\n", "    limit = len(proof.order)\n", ("I8",), SILENT
+        "J8", "reading", "    limit = 2 * current.k - 1\n", "    limit = len(proof.order)\n", ("I8",), SILENT, seeds=37
     ),
     "silence costs stake after one period": Mutant(
         "J12", "reading", "    if period == 2:\n", "    if True:\n", ("I3", "I8"), ("silent-seat", "vanishes")
@@ -97,8 +104,8 @@ MUTANTS: dict[str, Mutant] = {
     "falling silent costs each time": Mutant(
         "J12",
         "reading",
-        "        if verifier not in current.silent:\n",
-        "        if True:\n",
+        "if drawn_by(proof, verifier) & due and verifier not in current.silent:",
+        "if drawn_by(proof, verifier) & due:",
         ("I8",),
         ("silent-seat",),
     ),

@@ -23,6 +23,7 @@ MUTANTS: dict[str, Mutant] = {
         "pass",
         ("I1", "I8"),
         ("two-words",),
+        seeds=14,
     ),
     "one false word voids": Mutant("J8", "bench", "if len(false) >= k:", "if false:", ("I2", "I8"), ("liar-on-true",)),
     "one true word clears": Mutant(
@@ -64,6 +65,7 @@ MUTANTS: dict[str, Mutant] = {
         "if False:",
         ("I5", "I8"),
         ("drift", "split-bench"),
+        seeds=27,
     ),
     "the rest are called while the first read": Mutant(
         "J8",
@@ -96,6 +98,7 @@ MUTANTS: dict[str, Mutant] = {
         "if known is not None and said.word is known.word:",
         ("I3",),
         ("operator-scatters",),
+        seeds=20,
     ),
     "a second word of another class replaces the first": Mutant(
         "J10",
@@ -147,6 +150,7 @@ MUTANTS: dict[str, Mutant] = {
         "wrong = _wrong(proof, current.k)",
         ("I3", "I8"),
         ("drift", "liar-on-true"),
+        seeds=37,
     ),
     "a false word costs nothing": Mutant(
         "J12",

@@ -68,7 +68,11 @@ def withheld_pledge(plan: Plan, random: Random) -> None:
 
 
 def late_commitment(plan: Plan, random: Random) -> None:
-    node(plan, random, commit=random.choice(("late", "slow", "never", "after")))
+    bad = node(plan, random, commit=random.choice(("late", "slow", "never", "after")))
+    if random.random() < 0.3:
+        plan.rounds = max(3, plan.rounds)
+        place = plan.nodes.index(bad)
+        plan.nodes[place] = replace(bad, commit="late", in_rounds="first")
 
 
 def half_commitment(plan: Plan, random: Random) -> None:
@@ -114,6 +118,9 @@ def split_bench(plan: Plan, random: Random) -> None:
         plan, random, gives=random.choice(("late", "edge", "half")), skips=random.choice(("nothing", "nothing", "one"))
     )
     corrupt(plan, random, words=random.choice(("false", "opposite", "unserved", "two")))
+    if random.random() < 0.3:
+        plan.exact = False
+        node(plan, random, drifts="some", in_rounds="all")
 
 
 def lone_reader(plan: Plan, random: Random) -> None:
@@ -147,4 +154,5 @@ def sleeper(plan: Plan, random: Random) -> None:
     plan.floor, plan.segments, plan.samples = 200_000, 3, 1
     if random.random() < 0.3:
         operator(plan, blocks="rare")
-    plan.nodes[0] = replace(plan.nodes[0], skips=any_skips(random), in_rounds="last")
+    stake = random.choice((1_000, 5_000))
+    plan.nodes[0] = replace(plan.nodes[0], skips=any_skips(random), in_rounds="last", stake=stake)

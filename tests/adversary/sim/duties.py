@@ -66,6 +66,8 @@ class Duties:
         self.world.operator.beacons.pop((entry.run, entry.round), None)
 
     def _missed(self, entry: e.BeaconMissed, index: int) -> None:
+        """Where blocks are kept back nobody may be able to see anything in time: the operator stops the round."""
+        self.world.history.stopped += self.world.plan.operator.blocks != "fresh"
         self.world.operator.missed += 1
         self._await_beacon(entry.run, entry.round, entry.beacon_time)
         for verifier in self.world.verifiers.values():

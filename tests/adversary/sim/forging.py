@@ -60,7 +60,7 @@ class Forger:
         deviation = Deviation(how, index, detail)
         self.world.history.deviations.append(deviation)
         for verifier in self.world.honest:
-            verifier.later(self._audit, verifier, deviation)
+            self.world.at(verifier.when(), self._audit, verifier, deviation)
 
     def _audit(self, verifier: Any, deviation: Deviation) -> None:
         """A replica that comes to an entry which does not follow goes no further."""

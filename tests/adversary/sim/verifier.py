@@ -247,8 +247,10 @@ class Verifier:
         self.say(facts.Lapse(self.name, awaited, since))
 
     def has_it(self, awaited: Awaited) -> bool:
-        """Whether it holds the gradient of the commitment that the log names."""
+        """Whether it holds the gradient of a commitment that the log names, or that is on its way there."""
         if awaited.what is not What.COMMITMENT:
             return False
-        logged = self.world.logged(awaited.run, awaited.round)
+        coming = (message.fact for message in self.world.operator.inbox)
+        logged = dict(self.world.logged(awaited.run, awaited.round))
+        logged |= {fact.proof: fact.node for fact in coming if isinstance(fact, facts.Committed)}
         return any(logged[proof] == awaited.party for proof in self.held & logged.keys())

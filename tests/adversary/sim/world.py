@@ -263,7 +263,7 @@ def _terms(plan: Plan) -> facts.Terms:
         audit_floor=plan.floor,
         node_stake=plan.node_stake,
         span=12 * (plan.finality + 9),
-        root_seconds=12 * max(5, plan.root_periods * plan.period),
+        root_seconds=12 * (plan.root_periods * plan.period + 10),
         behind_rounds=2,
         canaries=1,
         canary_window=4,

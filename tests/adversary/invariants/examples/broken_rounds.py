@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts.protocol.judge.entries import (
+    BeaconFixed,
     BeaconMissed,
     Drawn,
     Lapsed,
@@ -158,15 +159,18 @@ ROUNDS = (
     Case(
         causes_rounds.beacon_missed_without_k,
         beacon_missed,
-        lambda h: insert(h, at(h, Seen), Seen("run", 1, "v2", at(h, RoundClosed), "root")),
+        lambda h: insert(h, at(h, BeaconMissed), Seen("run", 1, "v2", at(h, RoundClosed), "root")),
     ),
     Case(causes_rounds.beacon_missed_without_k, beacon_missed, lambda h: change(h, at(h, BeaconMissed), block=3)),
+)
+BEACONS = (
+    Case(causes_rounds.beacon_is_fixed, honest, lambda h: change(h, at(h, BeaconFixed), hash="hash9")),
+    Case(causes_rounds.beacon_is_fixed, honest, lambda h: change(h, at(h, BeaconFixed), block=1)),
 )
 PANELS = (
     Case(causes_panels.beacon_draws, honest, lambda h: change(h, at(h, PanelDrawn), beacon="hash1")),
     Case(causes_panels.beacon_draws, honest, _few_seen),
     Case(causes_panels.beacon_draws, honest, _seen_elsewhere),
-    Case(causes_panels.beacon_draws, honest, lambda h: change(h, at(h, Block, 1), parent_time=1120)),
     Case(causes_panels.beacon_draws, honest, lambda h: h.beacons.update({entry(h, RoundClosed).beacon_time: "hash9"})),
     Case(causes_panels.beacon_draws, honest, _two_roots),
     Case(causes_panels.audited_where_it_must_be, honest, lambda h: listed(h, 2, B, rate=FULL)),
@@ -189,4 +193,4 @@ PANELS = (
     Case(causes_panels.openings_are_complete, honest, _unopened),
     Case(causes_panels.openings_are_complete, honest, lambda h: append(h, OpeningsClosed(A1, "v3"))),
 )
-CASES = (*ROUNDS, *PANELS)
+CASES = (*ROUNDS, *BEACONS, *PANELS)

@@ -14,6 +14,7 @@ from contracts.protocol.judge.entries import (
     PanelDrawn,
     RoundClosed,
     RoundMerged,
+    RunOver,
     Undecided,
 )
 from contracts.protocol.judge.facts import (
@@ -148,6 +149,7 @@ EPOCHS = (
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: change(h, at(h, EpochEnded), ours=False)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: drop_events(h, EpochFinal)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: change_event(h, EpochFinal, root="other")),
+    Case(causes_epochs.what_lapses_is_named, honest, lambda h: change(h, at(h, RunOver), lapsed=5)),
     Case(causes_epochs.runs_end_when_settled, honest, lambda h: drop(h, at(h, EpochClosed, -1), at(h, EpochEnded, -1))),
 )
 CASES = (*LAPSES, *EPOCHS)

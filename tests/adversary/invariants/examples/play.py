@@ -122,7 +122,13 @@ class Play:
         self.add(*(facts.Has(self.run, self.number, v, proofs) for v in has))
         self.closing = self.add(derived.RoundClosed(self.run, self.number, proofs, self.time + TERMS.span))
         self.add(*(facts.Seen(self.run, self.number, v, self.closing, "root") for v in seen))
-        return self.block()
+        return self.beacon() if proofs else self.block()
+
+    def beacon(self) -> facts.Block:
+        """A block, to which the round's beacon is fixed."""
+        block = self.block()
+        self.add(derived.BeaconFixed(self.run, self.number, block.number, block.hash))
+        return block
 
     def panel(self, proof: str, *order: str, seats: int = 2, audited: bool = True) -> int:
         """Coin and panel."""

@@ -239,9 +239,10 @@ def beacon_missed() -> History:
     play.open(b={"rate": 50_000})
     proofs = play.commit(A), play.commit(B)
     play.close(*proofs, seen=["v1"])
+    play.lapse(What.SEEN, "", len(play.history.entries) - 1)
     since = play.add(derived.BeaconMissed("run", 1, play.blocks, play.time + TERMS.span))
     play.add(*(facts.Seen("run", 1, verifier, since, "root") for verifier in ("v1", "v2")))
-    play.block()
+    play.beacon()
     for proof in proofs:
         read_and_post(play, proof)
     return finish(play)

@@ -34,7 +34,7 @@ def holders() -> History:
     again = replace(epoch, attempt=2, root="root2.2")
     play.add(again)
     play.final(again)
-    play.add(derived.RunOver("run"))
+    play.add(derived.RunOver("run", play.carried))
     return counted(play.history)
 
 
@@ -52,7 +52,7 @@ def cut_again() -> History:
     again = replace(first, total=40, lines=lines, root="root1.2", deadline=play.time + TERMS.root_seconds)
     play.add(again)
     play.final(again)
-    play.add(derived.RunOver("run"))
+    play.add(derived.RunOver("run", play.carried))
     return play.history
 
 
