@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from contracts.protocol.judge import facts
-from contracts.protocol.judge.entries import Derived
+from contracts.protocol.judge import entries, facts
+from contracts.protocol.judge.entries import Derived, EpochClosed
 from contracts.protocol.judge.errors import Differs, NotBound
 from contracts.protocol.judge.machine import apply, replay
 from contracts.protocol.judge.state import State
+from contracts.protocol.log.leaf import kinds
 from tests.contracts.protocol.judge.court import Court, Plain
 
 pytestmark = pytest.mark.unit
@@ -53,13 +54,64 @@ def lively_log() -> list[Any]:
     return court.log
 
 
-LOG = lively_log()
-DERIVED = [index for index, entry in enumerate(LOG) if isinstance(entry, Derived)]
+def troubled_log() -> list[Any]:
+    """The kinds that only trouble brings: a missed beacon, a lie, a second look, and a run's end."""
+    court = Court("rounds=1")
+    court.close()
+    court.block()
+    court.lapse(facts.What.SEEN, "", "")
+    court.seen()
+    court.block()
+    for verifier in ("v0", "v1", "v2"):
+        court.secret(verifier, "1")
+    proof, other = court.round.closed
+    for name in (proof, other):
+        court.open(name)
+    court.say(other, "v0", s0="true", s1="false")
+    court.say(other, "v1")
+    court.say(other, "v2")
+    court.pledge(other)
+    court.show(other)
+    court.say(proof, "v0", s0="true", s1="false")
+    court.say(proof, "v1")
+    court.say(proof, "v2", s0="true", s1="unserved")
+    court.say(proof, "v1", s1="false")
+    court.lapse(facts.What.SECOND_LOOK, proof, "1", by=["v0", "v2"])
+    court.pledge(proof)
+    court.show(proof)
+    court.merge()
+    court.block(facts.EpochFinal(1, 1, next(e for e in court.log if isinstance(e, EpochClosed)).root))
+    return court.log
+
+
+def stuck_log() -> list[Any]:
+    """One liar and one who is gone: undecided."""
+    court = Court()
+    proof, other = court.read()
+    court.say(proof, "v0", s0="true", s1="false")
+    court.say(proof, "v1")
+    for _ in range(2):
+        court.lapse(facts.What.WORDS, proof, "v2", by=["v0", "v1"])
+    court.post(other)
+    court.merge()
+    return court.log
+
+
+LOGS = (lively_log(), troubled_log(), stuck_log())
+LOG = [entry for log in LOGS for entry in log]
+Case = tuple[list[Any], int]
+CASES: list[Case] = [(log, i) for log in LOGS for i, entry in enumerate(log) if isinstance(entry, Derived)]
+each_entry = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[1]}-{type(case[0][case[1]]).__name__}")
+
+
+def test_every_kind_of_derived_entry_is_there() -> None:
+    assert {type(log[index]) for log, index in CASES} == set(kinds(entries, Derived).values())
 
 
 def test_an_honest_log_holds() -> None:
     replay(honest_log(), Plain())
-    replay(LOG, Plain())
+    for log in LOGS:
+        replay(log, Plain())
 
 
 def test_the_first_entry_names_the_rules() -> None:
@@ -71,16 +123,18 @@ def test_the_first_entry_names_the_rules() -> None:
     assert state.size == 0
 
 
-@pytest.mark.parametrize("index", DERIVED, ids=lambda i: f"{i}-{type(LOG[i]).__name__}")
-def test_a_missing_entry_is_found(index: int) -> None:
+@each_entry
+def test_a_missing_entry_is_found(case: Case) -> None:
+    log, index = case
     with pytest.raises(Differs):
-        replay(LOG[:index] + LOG[index + 1 :], Plain())
+        replay(log[:index] + log[index + 1 :], Plain())
 
 
-@pytest.mark.parametrize("index", DERIVED, ids=lambda i: f"{i}-{type(LOG[i]).__name__}")
-def test_an_extra_entry_is_found(index: int) -> None:
+@each_entry
+def test_an_extra_entry_is_found(case: Case) -> None:
+    log, index = case
     with pytest.raises(Differs) as found:
-        replay(LOG[: index + 1] + LOG[index:], Plain())
+        replay(log[: index + 1] + log[index:], Plain())
     assert found.value.index == index + 1
 
 
@@ -95,17 +149,19 @@ def other(value: Any) -> Any:
     return "x" if value is None or isinstance(value, str) else replace(value, party="x")
 
 
-@pytest.mark.parametrize("index", DERIVED, ids=lambda i: f"{i}-{type(LOG[i]).__name__}")
-def test_a_changed_field_is_found(index: int) -> None:
-    entry = LOG[index]
-    for field in fields(entry):
-        changed = replace(entry, **{field.name: other(getattr(entry, field.name))})
+@each_entry
+def test_a_changed_field_is_found(case: Case) -> None:
+    log, index = case
+    for field in fields(log[index]):
+        changed = replace(log[index], **{field.name: other(getattr(log[index], field.name))})
         with pytest.raises(Differs) as found:
-            replay([*LOG[:index], changed, *LOG[index + 1 :]], Plain())
+            replay([*log[:index], changed, *log[index + 1 :]], Plain())
         assert found.value.index == index, field.name
 
 
-@pytest.mark.parametrize("index", [i for i in DERIVED if i + 1 < len(LOG)])
-def test_a_swapped_entry_is_found(index: int) -> None:
+@each_entry
+def test_a_swapped_entry_is_found(case: Case) -> None:
+    log, index = case
+    following = log[index + 1 : index + 2]
     with pytest.raises(Differs):
-        replay([*LOG[:index], LOG[index + 1], LOG[index], *LOG[index + 2 :]], Plain())
+        replay([*log[:index], *following, log[index], *log[index + 2 :]] if following else log[:index], Plain())
