@@ -8,9 +8,10 @@ closed ── k signatures, a window ──▶ final: ours, or another root, whi
 from __future__ import annotations
 
 from contracts.protocol.judge import awaits
+from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLimit, EpochStruck
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, Line, RunOver, Undecided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
-from contracts.protocol.judge.facts import Credited, Decided, EpochFinal, EpochLimit, EpochStruck
+from contracts.protocol.judge.facts import Credited
 from contracts.protocol.judge.merging import is_progressing
 from contracts.protocol.judge.presence import live_run
 from contracts.protocol.judge.state import EpochState, ProofState, RunState, Stage, State

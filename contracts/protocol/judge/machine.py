@@ -10,10 +10,23 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from contracts.errors import CommonweightError
-from contracts.protocol.judge import awaits, bench, ending, entries, epochs, facts, merging, presence, reading, rounds
+from contracts.protocol.judge import (
+    awaits,
+    bench,
+    chain_events,
+    ending,
+    entries,
+    epochs,
+    facts,
+    merging,
+    presence,
+    reading,
+    rounds,
+)
+from contracts.protocol.judge.chain_events import ChainEvent
 from contracts.protocol.judge.entries import Derived, Lapsed
 from contracts.protocol.judge.errors import Differs, NotBound, Refused
-from contracts.protocol.judge.facts import Block, ChainEvent, Fact, Rules, What
+from contracts.protocol.judge.facts import Block, Fact, Rules, What
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State, VerifierState
 
@@ -172,27 +185,27 @@ def _on_lapsed(state: State, entry: Lapsed) -> None:
         _LAPSE[awaited.what](state, proof, awaited.party, entry.period)
 
 
-def _quorum(state: State, event: facts.Quorum) -> None:
+def _quorum(state: State, event: chain_events.Quorum) -> None:
     state.k, state.least_stake = event.k, event.least_stake
 
 
-def _verifier(state: State, event: facts.VerifierStands) -> None:
+def _verifier(state: State, event: chain_events.VerifierStands) -> None:
     known = state.verifiers.setdefault(event.verifier, VerifierState())
     known.admitted, known.stake, known.slashed = event.admitted, event.stake, event.slashed
 
 
-def _node_stake(state: State, event: facts.NodeStake) -> None:
+def _node_stake(state: State, event: chain_events.NodeStake) -> None:
     state.stakes[event.node] = event.stake
 
 
-def _node_slashed(state: State, event: facts.NodeSlashed) -> None:
+def _node_slashed(state: State, event: chain_events.NodeSlashed) -> None:
     node, amount = state.slashes.pop(event.proof, ("", 0))
     if amount:
         presence.free(state, node, amount)
     _settled(state, (event.proof, node, ""))
 
 
-def _verifier_slashed(state: State, event: facts.VerifierSlashed) -> None:
+def _verifier_slashed(state: State, event: chain_events.VerifierSlashed) -> None:
     _settled(state, (event.proof, event.verifier, event.fault))
 
 
@@ -225,15 +238,15 @@ _TAKE: dict[type[Fact], _Handler] = {
 }
 
 _EVENT: dict[type[ChainEvent], _Handler] = {
-    facts.Quorum: _quorum,
-    facts.VerifierStands: _verifier,
-    facts.NodeStake: _node_stake,
-    facts.NodeSlashed: _node_slashed,
-    facts.VerifierSlashed: _verifier_slashed,
-    facts.Decided: epochs.on_decided,
-    facts.EpochLimit: epochs.on_limit,
-    facts.EpochFinal: epochs.on_final,
-    facts.EpochStruck: epochs.on_struck,
+    chain_events.Quorum: _quorum,
+    chain_events.VerifierStands: _verifier,
+    chain_events.NodeStake: _node_stake,
+    chain_events.NodeSlashed: _node_slashed,
+    chain_events.VerifierSlashed: _verifier_slashed,
+    chain_events.Decided: epochs.on_decided,
+    chain_events.EpochLimit: epochs.on_limit,
+    chain_events.EpochFinal: epochs.on_final,
+    chain_events.EpochStruck: epochs.on_struck,
 }
 
 _OF_A_ROUND: dict[What, Callable[[State, RoundState, str], None]] = {

@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 
 from contracts.keccak import keccak256
-from contracts.protocol.judge.facts import Block, ChainEvent, Decided
+from contracts.protocol.judge.chain_events import ChainEvent, Decided
+from contracts.protocol.judge.facts import Block
 from contracts.protocol.log.codec import canonical, to_wire
 
 LARGEST_PART = 48_000

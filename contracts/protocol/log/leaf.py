@@ -9,9 +9,10 @@ from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
 from contracts.messages import Message
-from contracts.protocol.judge import entries, facts
+from contracts.protocol.judge import chain_events, entries
+from contracts.protocol.judge.chain_events import ChainEvent
 from contracts.protocol.judge.entries import Derived
-from contracts.protocol.judge.facts import Block, ChainEvent, Fact, Rules
+from contracts.protocol.judge.facts import Block, Fact, Rules
 from contracts.protocol.log.codec import InvalidLeaf, canonical, from_object, parse, slug, to_wire
 from contracts.protocol.log.signed import ENTERED, Envelope, fact_of, read_envelope
 from contracts.signing import Domain
@@ -34,7 +35,7 @@ def kinds(module: ModuleType, base: type[K]) -> dict[str, type[K]]:
 
 
 DERIVED: dict[str, type[Derived]] = kinds(entries, Derived)
-EVENTS: dict[str, type[ChainEvent]] = kinds(facts, ChainEvent)
+EVENTS: dict[str, type[ChainEvent]] = kinds(chain_events, ChainEvent)
 SIGNED: dict[str, type[Message]] = {slug(kind): kind for kind in ENTERED}
 KINDS: tuple[str, ...] = ("rules", "block", *SIGNED, *DERIVED)
 """Every kind of entry."""
@@ -103,7 +104,7 @@ def _event(body: Any) -> ChainEvent:
     for name in ("verifier", "node"):
         if not _ADDRESS.fullmatch(getattr(found, name, ZERO_ADDRESS)):
             raise InvalidLeaf(f"{name} must be an address")
-    if isinstance(found, facts.Quorum) and found.k < 1:
+    if isinstance(found, chain_events.Quorum) and found.k < 1:
         raise InvalidLeaf("at least one verifier decides")
     return found
 

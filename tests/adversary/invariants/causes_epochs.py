@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochStruck
 from contracts.protocol.judge.entries import EpochClosed
-from contracts.protocol.judge.facts import Decided, EpochFinal, EpochStruck
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
 from tests.adversary.invariants.views import Run, earlier, stands_before

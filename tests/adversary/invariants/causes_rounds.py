@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
+from contracts.protocol.judge.chain_events import NodeSlashed, NodeStake, Quorum, VerifierStands
 from contracts.protocol.judge.entries import FaultDerived, Listed, Posted, RoundOpened, Undecided
-from contracts.protocol.judge.facts import Block, NodeSlashed, NodeStake, Quorum, VerifierStands, What
+from contracts.protocol.judge.facts import Block, What
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
 from tests.adversary.invariants.views import Key, Proof, Round, Run, earlier, stands_before

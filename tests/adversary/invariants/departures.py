@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.protocol.judge.chain_events import EpochFinal
 from contracts.protocol.judge.entries import EpochClosed
-from contracts.protocol.judge.facts import Block, EpochFinal
+from contracts.protocol.judge.facts import Block
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import IN_THE_LOG, Reading
 

@@ -17,8 +17,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from contracts.protocol.judge.chain_events import NodeStake
 from contracts.protocol.judge.entries import Posted, Undecided
-from contracts.protocol.judge.facts import NodeStake, Word
+from contracts.protocol.judge.facts import Word
 from tests.adversary.history import History, Work
 from tests.adversary.invariants.core import Broken
 from tests.adversary.invariants.reading import Reading

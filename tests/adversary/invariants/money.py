@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
+from contracts.protocol.judge.chain_events import EpochFinal, EpochLimit, EpochStruck
 from contracts.protocol.judge.entries import EpochClosed
-from contracts.protocol.judge.facts import EpochFinal, EpochLimit, EpochStruck
 from tests.adversary.invariants import identities
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from contracts.protocol.judge.chain_events import NodeSlashed, NodeStake
 from contracts.protocol.judge.entries import Posted
-from contracts.protocol.judge.facts import NodeSlashed, NodeStake, What
+from contracts.protocol.judge.facts import What
 from tests.adversary.history import Work
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading

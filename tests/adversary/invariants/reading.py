@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from contracts.protocol.judge import entries as derived
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.facts import Awaited, Block, ChainEvent, Lapse
+from contracts.protocol.judge.chain_events import ChainEvent
+from contracts.protocol.judge.facts import Awaited, Block, Lapse
 from tests.adversary.history import History
 from tests.adversary.invariants.tables import MESSAGES, OF_PROOF, OF_ROUND, OF_RUN
 from tests.adversary.invariants.views import At, Key, Proof, Round, Run

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.protocol.judge.chain_events import VerifierStands
 from contracts.protocol.judge.entries import Fault
-from contracts.protocol.judge.facts import VerifierStands
 from tests.adversary.invariants.causes_words import stood_unserved
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading

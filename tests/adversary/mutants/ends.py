@@ -61,7 +61,7 @@ MUTANTS: dict[str, Mutant] = {
         "ending",
         "if state.functions.seal_pledge(proof.commitment.node, fact.salt, fact.fake) != proof.commitment.pledge:",
         "if False:",
-        ("I1", "I8"),
+        ("I1", "I8", "Effect"),
         ("withheld-pledge", "strangers"),
     ),
     "a pledge is withheld after one period": Mutant(

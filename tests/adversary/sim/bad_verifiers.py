@@ -64,9 +64,10 @@ def bad_merge(plan: Plan, random: Random) -> None:
 
 
 def late_seen(plan: Plan, random: Random) -> None:
-    corrupt(plan, random, seen=random.choice(("late", "never", "other")))
-    if random.random() < 0.3:
-        operator(plan, blocks=random.choice(("late", "rare")))
+    seen = random.choice(("late", "never", "other"))
+    corrupt(plan, random, seen=seen)
+    if random.random() < (0.7 if seen == "other" else 0.3):
+        operator(plan, blocks=random.choice(("late", "rare", "rare")))
     if random.random() < 0.5:
         absent(plan, random)
 

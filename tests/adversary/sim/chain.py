@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contracts.protocol.judge import facts
-from contracts.protocol.judge.facts import Block, ChainEvent
+from contracts.protocol.judge import chain_events
+from contracts.protocol.judge.chain_events import ChainEvent
+from contracts.protocol.judge.facts import Block
 from tests.adversary.sim.plan import Plan, mix
 
 if TYPE_CHECKING:
@@ -78,6 +79,6 @@ class Chain:
 
 
 def _genesis(plan: Plan) -> list[ChainEvent]:
-    events: list[ChainEvent] = [facts.Quorum(plan.k, LEAST_STAKE)]
-    events += [facts.VerifierStands(verifier.name, True, verifier.stake) for verifier in plan.verifiers]
-    return events + [facts.NodeStake(node.name, node.stake) for node in plan.nodes]
+    events: list[ChainEvent] = [chain_events.Quorum(plan.k, LEAST_STAKE)]
+    events += [chain_events.VerifierStands(verifier.name, True, verifier.stake) for verifier in plan.verifiers]
+    return events + [chain_events.NodeStake(node.name, node.stake) for node in plan.nodes]

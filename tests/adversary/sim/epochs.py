@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contracts.protocol.judge import facts
+from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded, FaultDerived, VerifierFault
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class Epochs:
             return
         self.proposed.add((entry.epoch, entry.attempt))
         if entry.epoch in world.plan.strikes and entry.attempt == 1:
-            world.chain.say(facts.EpochStruck(entry.epoch, entry.attempt), now + world.plan.window // 2)
+            world.chain.say(chain_events.EpochStruck(entry.epoch, entry.attempt), now + world.plan.window // 2)
         else:
             root = "another root" if entry.epoch in world.plan.foreign else entry.root
-            world.chain.say(facts.EpochFinal(entry.epoch, entry.attempt, root), now + world.plan.window)
+            world.chain.say(chain_events.EpochFinal(entry.epoch, entry.attempt, root), now + world.plan.window)
 
     def on_ended(self, entry: EpochEnded, index: int) -> None:
         """Faults that stand before a final epoch's closing entry are signed, and cost stake."""
@@ -63,19 +63,19 @@ class Epochs:
         world, tick = self.world, self.world.tick + 2
         if isinstance(fault, FaultDerived):
             self.stakes[fault.node] = max(0, self.stakes[fault.node] - world.plan.node_stake)
-            world.chain.say(facts.NodeStake(fault.node, self.stakes[fault.node]), tick)
-            world.chain.say(facts.NodeSlashed(fault.proof), tick)
+            world.chain.say(chain_events.NodeStake(fault.node, self.stakes[fault.node]), tick)
+            world.chain.say(chain_events.NodeSlashed(fault.proof), tick)
         else:
             name = fault.verifier
             self.stakes[name] = max(0, self.stakes[name] - SLASH)
             admitted = all(name != gone for _, gone in world.plan.exits)
-            world.chain.say(facts.VerifierStands(name, admitted, self.stakes[name], slashed=True), tick)
+            world.chain.say(chain_events.VerifierStands(name, admitted, self.stakes[name], slashed=True), tick)
 
     def leave(self, verifier: str) -> None:
         """Governance, or itself, takes a verifier off the list."""
-        self.world.chain.say(facts.VerifierStands(verifier, False, self.stakes[verifier]), self.world.tick)
+        self.world.chain.say(chain_events.VerifierStands(verifier, False, self.stakes[verifier]), self.world.tick)
 
     def set_limit(self, total: int) -> None:
         """Holders change what an epoch may pay at most."""
         self.limit = total
-        self.world.chain.say(facts.EpochLimit(total), self.world.tick)
+        self.world.chain.say(chain_events.EpochLimit(total), self.world.tick)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from contracts.protocol.judge import facts
+from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import BeaconMissed, EpochClosed, PanelDrawn, RoundOpened
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.machine import VERSION
@@ -129,7 +129,7 @@ class World:
         for noise in plan.noise:
             self.at(noise.tick, Noise(self).say, noise.kind)
         for sequence, (tick, key, value) in enumerate(plan.decisions, 1):
-            self.chain.say(facts.Decided(sequence, key, value), tick)
+            self.chain.say(chain_events.Decided(sequence, key, value), tick)
         for tick, name in plan.exits:
             self.at(tick, self.epochs.leave, name)
         for tick, total in plan.limits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.protocol.judge.chain_events import ChainEvent, NodeSlashed, VerifierStands
 from contracts.protocol.judge.entries import (
     EpochClosed,
     Fault,
@@ -16,17 +17,7 @@ from contracts.protocol.judge.entries import (
     VerifierFault,
     Voided,
 )
-from contracts.protocol.judge.facts import (
-    Awaited,
-    Block,
-    ChainEvent,
-    Lapse,
-    NodeSlashed,
-    Reason,
-    Seen,
-    VerifierStands,
-    What,
-)
+from contracts.protocol.judge.facts import Awaited, Block, Lapse, Reason, Seen, What
 from tests.adversary.history import Deviation, History
 from tests.adversary.invariants import departures, ends, nodes, quiet, verifiers
 from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, insert, listed

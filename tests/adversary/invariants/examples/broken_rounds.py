@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.protocol.judge.chain_events import NodeStake, VerifierStands
 from contracts.protocol.judge.entries import (
     BeaconFixed,
     BeaconMissed,
@@ -25,13 +26,11 @@ from contracts.protocol.judge.facts import (
     Enrolled,
     Lapse,
     Left,
-    NodeStake,
     Opened,
     PledgeOpened,
     RunCreated,
     Secret,
     Seen,
-    VerifierStands,
     What,
     Words,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.protocol.judge.chain_events import EpochFinal, EpochStruck
 from contracts.protocol.judge.entries import DecisionTaken as Taken
 from contracts.protocol.judge.entries import (
     EpochClosed,
@@ -17,17 +18,7 @@ from contracts.protocol.judge.entries import (
     RunOver,
     Undecided,
 )
-from contracts.protocol.judge.facts import (
-    Awaited,
-    Block,
-    EpochFinal,
-    EpochStruck,
-    Lapse,
-    Opened,
-    PledgeOpened,
-    Secret,
-    What,
-)
+from contracts.protocol.judge.facts import Awaited, Block, Lapse, Opened, PledgeOpened, Secret, What
 from tests.adversary.history import Entry, History
 from tests.adversary.invariants import causes_epochs, causes_lapses
 from tests.adversary.invariants.examples.edit import (

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge import entries as derived
-from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Awaited, Reason, What, Word
 from tests.adversary.history import Entry, History, Work
 
@@ -58,7 +58,7 @@ class Play:
         self.history.ticks = list(range(len(self.history.entries)))
         return len(self.history.entries) - 1
 
-    def block(self, *events: facts.ChainEvent) -> facts.Block:
+    def block(self, *events: chain_events.ChainEvent) -> facts.Block:
         """A final block, one span after the last one."""
         parent, self.time = self.time, self.time + TERMS.span
         self.blocks += 1
@@ -71,9 +71,9 @@ class Play:
         self.add(facts.Rules("1"), facts.RunCreated(self.run, "0xC", 1, terms, "{}", "theta0", "momentum0", "joiner"))
         self.add(*(facts.Anchored(self.run, v, f"anchor-{v}", 100, "cpu", 1) for v in VERIFIERS))
         self.add(*(facts.Enrolled(self.run, node, f"pay-{node}", 1, "cpu", 1) for node in (A, B)))
-        stand = (facts.VerifierStands(v, True, 100) for v in VERIFIERS)
-        stakes = (facts.NodeStake(node, 10) for node in (A, B))
-        self.block(facts.Quorum(2, 100), facts.EpochLimit(1000), *stand, *stakes)
+        stand = (chain_events.VerifierStands(v, True, 100) for v in VERIFIERS)
+        stakes = (chain_events.NodeStake(node, 10) for node in (A, B))
+        self.block(chain_events.Quorum(2, 100), chain_events.EpochLimit(1000), *stand, *stakes)
 
     def open(self, **changes: Mapping[str, Any]) -> None:
         """The next round; `changes` name fields of a node's listing (by node: a, b)."""
@@ -225,6 +225,6 @@ class Play:
 
     def final(self, epoch: derived.EpochClosed) -> None:
         """The chain makes its root final, and the epoch ends."""
-        self.block(facts.EpochFinal(epoch.epoch, epoch.attempt, epoch.root))
+        self.block(chain_events.EpochFinal(epoch.epoch, epoch.attempt, epoch.root))
         self.carried += epoch.due - epoch.total
         self.add(derived.EpochEnded(epoch.epoch, True, epoch.due - epoch.total))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge import entries as derived
-from contracts.protocol.judge import facts
 from tests.adversary.history import History
 from tests.adversary.invariants.examples import stories
 from tests.adversary.invariants.examples.play import TERMS, Play
@@ -16,7 +16,7 @@ def holders() -> History:
     """A decision; a limit that cuts an epoch and carries over; a root that is struck down; a contribution."""
     play = Play("holders")
     play.begin()
-    play.block(facts.Decided(1, "rounds", "2"), facts.EpochLimit(60))
+    play.block(chain_events.Decided(1, "rounds", "2"), chain_events.EpochLimit(60))
     play.add(derived.DecisionTaken("run", 1, True, "rounds = 2"))
     for proof in calm_round(play):
         read_and_post(play, proof)
@@ -26,11 +26,11 @@ def holders() -> History:
     for proof in calm_round(play):
         read_and_post(play, proof)
     play.merge()
-    play.block(facts.EpochLimit(1000))
+    play.block(chain_events.EpochLimit(1000))
     epoch = replace(play.epoch(), lines=(), total=0)
     lines = (derived.Line("pay-0xB", 0, 50), derived.Line("pay-0xa", 0, 50), derived.Line("pay-code", 1, 40))
     play.history.entries[-1] = replace(epoch, lines=lines, total=140)
-    play.block(facts.EpochStruck(2, 1))
+    play.block(chain_events.EpochStruck(2, 1))
     again = replace(epoch, attempt=2, root="root2.2")
     play.add(again)
     play.final(again)
@@ -47,7 +47,7 @@ def cut_again() -> History:
     play.merge()
     first = play.epoch()
     play.time += TERMS.root_seconds
-    play.block(facts.EpochLimit(40))
+    play.block(chain_events.EpochLimit(40))
     lines = tuple(replace(line, amount=20) for line in first.lines)
     again = replace(first, total=40, lines=lines, root="root1.2", deadline=play.time + TERMS.root_seconds)
     play.add(again)

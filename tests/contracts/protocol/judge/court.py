@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from contracts.protocol.judge import facts
+from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived, Line
 from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
 from contracts.protocol.judge.facts import Awaited, Fact, SegmentWord, What, Word
@@ -131,9 +131,9 @@ class Court:
         self.time = 1000
         self.verifiers = tuple(f"v{i}" for i in range(2 * k - 1))
         self.enter(facts.Rules(VERSION))
-        events: list[facts.ChainEvent] = [facts.Quorum(k, 10)]
-        events += [facts.VerifierStands(v, True, 10) for v in self.verifiers]
-        events += [facts.NodeStake(n, stakes) for n in NODES]
+        events: list[chain_events.ChainEvent] = [chain_events.Quorum(k, 10)]
+        events += [chain_events.VerifierStands(v, True, 10) for v in self.verifiers]
+        events += [chain_events.NodeStake(n, stakes) for n in NODES]
         self.block(*events)
         self.enter(facts.RunCreated("r", "creator", 1, replace(TERMS, **terms), config, "theta0", "momentum0", "zero"))
         for verifier in self.verifiers:
@@ -162,7 +162,7 @@ class Court:
         """A node's proof of the newest round."""
         return self.state.proofs[self.round.proofs[node]]
 
-    def block(self, *events: facts.ChainEvent, seconds: int = 40) -> list[Derived]:
+    def block(self, *events: chain_events.ChainEvent, seconds: int = 40) -> list[Derived]:
         """A final block some seconds later."""
         self.time += seconds
         number = self.time

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts.protocol.judge import entries, facts
+from contracts.protocol.judge import chain_events, entries, facts
 from contracts.protocol.judge.entries import Derived, EpochClosed
 from contracts.protocol.judge.errors import Differs, NotBound
 from contracts.protocol.judge.machine import apply, replay
@@ -29,7 +29,7 @@ def honest_log() -> list[Any]:
 def lively_log() -> list[Any]:
     """One of every kind of derived entry, as far as one history can have them."""
     court = Court("rounds=2")
-    court.block(facts.Decided(1, "rounds", "2"), facts.Decided(2, "no", "x"), seconds=5)
+    court.block(chain_events.Decided(1, "rounds", "2"), chain_events.Decided(2, "no", "x"), seconds=5)
     court.close()
     court.block()
     court.seen()
@@ -50,7 +50,7 @@ def lively_log() -> list[Any]:
     court.pledge(other)
     court.show(other)
     closed = court.merge()[1]
-    court.block(facts.EpochFinal(1, 1, closed.root))
+    court.block(chain_events.EpochFinal(1, 1, closed.root))
     return court.log
 
 
@@ -80,7 +80,7 @@ def troubled_log() -> list[Any]:
     court.pledge(proof)
     court.show(proof)
     court.merge()
-    court.block(facts.EpochFinal(1, 1, next(e for e in court.log if isinstance(e, EpochClosed)).root))
+    court.block(chain_events.EpochFinal(1, 1, next(e for e in court.log if isinstance(e, EpochClosed)).root))
     return court.log
 
 

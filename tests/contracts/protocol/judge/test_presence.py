@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.protocol.judge import facts, presence
+from contracts.protocol.judge import chain_events, facts, presence
 from contracts.protocol.judge.entries import RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.terms import RANGES
@@ -40,24 +40,24 @@ def test_what_is_at_fault_stays_reserved_until_slashed() -> None:
     court.post(proof)
     court.post(other)
     assert court.state.reserved == {"n0": 100}
-    court.block(facts.NodeStake("n0", 50), facts.NodeSlashed(proof), seconds=5)
+    court.block(chain_events.NodeStake("n0", 50), chain_events.NodeSlashed(proof), seconds=5)
     assert court.state.reserved == {}
 
 
 def test_a_round_opens_only_with_enough_verifiers() -> None:
     """F32: n counts who is there; with fewer than 2k - 1 the run waits."""
     court = Court("rounds=2")
-    court.block(facts.VerifierStands("v2", False, 0), seconds=5)
+    court.block(chain_events.VerifierStands("v2", False, 0), seconds=5)
     for proof in court.read():
         court.post(proof)
     assert not any(isinstance(entry, RoundOpened) for entry in court.merge())
-    found = court.block(facts.VerifierStands("v2", True, 10), seconds=5)
+    found = court.block(chain_events.VerifierStands("v2", True, 10), seconds=5)
     assert isinstance(found[-1], RoundOpened)
 
 
 def test_who_was_slashed_counts_but_takes_no_seat() -> None:
     court = Court("rounds=2")
-    court.block(facts.VerifierStands("v2", True, 5, slashed=True), seconds=5)
+    court.block(chain_events.VerifierStands("v2", True, 5, slashed=True), seconds=5)
     for proof in court.read():
         court.post(proof)
     opened = court.merge()[-1]
@@ -138,12 +138,12 @@ def test_what_counts_in_a_round_is_fixed_when_it_opens() -> None:
 def test_between_rounds_an_anchor_counts_from_the_next() -> None:
     """Else a run that lacks verifiers once would never open again."""
     court = Court("rounds=2")
-    court.block(facts.VerifierStands("v2", False, 0), seconds=5)
+    court.block(chain_events.VerifierStands("v2", False, 0), seconds=5)
     for proof in court.read():
         court.post(proof)
     court.merge()
     assert court.round.number == 1
-    court.block(facts.VerifierStands("v9", True, 10), seconds=5)
+    court.block(chain_events.VerifierStands("v9", True, 10), seconds=5)
     opened = court.enter(facts.Anchored("r", "v9", "v9", 10, "exact", 2))
     assert isinstance(opened[-1], RoundOpened)
 
@@ -178,7 +178,7 @@ def test_garbage_keeps_no_place() -> None:
     """Identities without a stake deliver bytes that lead nowhere; who has a stake comes before them next round."""
     court = Court("rounds=2", max_nodes=2, stakes=0, canaries=0)
     court.enter(facts.Enrolled("r", "a0", "wallet", 1, "exact", 1))
-    court.block(facts.NodeStake("a0", 100), seconds=5)
+    court.block(chain_events.NodeStake("a0", 100), seconds=5)
     proofs = court.read(n0=3, n1=3)
     for proof in proofs:
         court.post(proof)
@@ -202,7 +202,7 @@ def test_free_identities_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     court.enter(facts.Enrolled("r", "a0", "wallet", 1, "exact", 1))
     with pytest.raises(NotSeated):
         court.enter(facts.Enrolled("r", "a1", "wallet", 1, "exact", 1))
-    court.block(facts.NodeStake("a1", 1), seconds=5)
+    court.block(chain_events.NodeStake("a1", 1), seconds=5)
     court.enter(facts.Enrolled("r", "a1", "wallet", 1, "exact", 1))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.protocol.judge import facts
+from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import BeaconFixed, BeaconMissed, Lapsed, PanelDrawn, RoundClosed, RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import What
@@ -196,11 +196,11 @@ def test_a_block_may_take_several_entries() -> None:
     court = Court()
     court.close()
     court.seen()
-    first = facts.Block(2000, 2000, "hash", (facts.NodeStake("x", 1),), 1000, more=True)
+    first = facts.Block(2000, 2000, "hash", (chain_events.NodeStake("x", 1),), 1000, more=True)
     assert court.enter(first) == []
     with pytest.raises(NotBound):
         court.enter(facts.Block(2001, 2001, "other", (), 2000))
-    drawn = court.enter(replace(first, events=(facts.NodeStake("y", 1),), more=False))
+    drawn = court.enter(replace(first, events=(chain_events.NodeStake("y", 1),), more=False))
     assert [type(entry) for entry in drawn] == [BeaconFixed, PanelDrawn, PanelDrawn]
 
 

@@ -19,7 +19,7 @@ from contracts.messages import Message
 from contracts.pledge import Pledge
 from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol import messages
-from contracts.protocol.judge import facts
+from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.machine import VERSION
 from contracts.protocol.judge.protocol import Protocol, secret_leaf
@@ -68,8 +68,8 @@ class SignedRun:
         self.config = RunConfig(rounds=rounds, steps=16, segment=4, batch=1, context=16, d_model=16, heads=2, layers=1)
         self.time, self.number = 1_000, 0
         self.add(facts.Rules(VERSION))
-        events: list[facts.ChainEvent] = [facts.Quorum(k, 10)]
-        events += [facts.VerifierStands(v.address, True, 10) for v in self.verifiers]
+        events: list[chain_events.ChainEvent] = [chain_events.Quorum(k, 10)]
+        events += [chain_events.VerifierStands(v.address, True, 10) for v in self.verifiers]
         self.block(*events)
         self._create(terms)
 
@@ -108,7 +108,7 @@ class SignedRun:
         """A signed message."""
         return Envelope(message, (sign(message, DOMAIN, bytes(author.key)),), beside)
 
-    def block(self, *events: facts.ChainEvent, seconds: int = 40) -> list[Derived]:
+    def block(self, *events: chain_events.ChainEvent, seconds: int = 40) -> list[Derived]:
         """A final block some seconds later."""
         before, self.time, self.number = self.time, self.time + seconds, self.number + 1
         name = hexed(hashed("block", self.number))
@@ -315,4 +315,4 @@ class SignedRun:
 
     def _make_final(self) -> None:
         for number, epoch in list(self.state.epochs.items()):
-            self.block(facts.EpochFinal(number, epoch.closed.attempt, epoch.closed.root))
+            self.block(chain_events.EpochFinal(number, epoch.closed.attempt, epoch.closed.root))

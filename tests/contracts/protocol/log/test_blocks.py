@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from contracts.protocol.judge import entries
+from contracts.protocol.judge.chain_events import Decided, NodeStake
 from contracts.protocol.judge.entries import Line, Listed
 from contracts.protocol.judge.epochs import MOST_CREDITED
-from contracts.protocol.judge.facts import Block, Decided, NodeStake
+from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.terms import MOST_LINES, RANGES
 from contracts.protocol.log.blocks import split
 from contracts.protocol.log.leaf import LARGEST_LEAF, write

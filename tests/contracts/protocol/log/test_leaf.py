@@ -13,7 +13,7 @@ from contracts.errors import BadField, BadSignature, CommonweightError, InvalidT
 from contracts.messages import Message
 from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol import messages
-from contracts.protocol.judge import entries, facts
+from contracts.protocol.judge import chain_events, entries, facts
 from contracts.protocol.judge.facts import What, Word
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.leaf import DERIVED, LARGEST_LEAF, SIGNED, read, write
@@ -122,7 +122,7 @@ ADDRESSES = facts.Block(
     1,
     2,
     DIGEST_TEXT,
-    (facts.VerifierStands(VERIFIER.address, True, 2**80), facts.NodeStake(NODE.address, 0)),
+    (chain_events.VerifierStands(VERIFIER.address, True, 2**80), chain_events.NodeStake(NODE.address, 0)),
     1,
     more=True,
 )

@@ -1,0 +1,89 @@
+"""Chain events: what a final block said of stakes, decisions and epochs, as the machine takes it.
+
+Addresses and proof ids are text; amounts are whole numbers (wei, token units).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ChainEvent:
+    """Base of what a final block said; the state after it, never a difference."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum(ChainEvent):
+    """How many verifiers decide, and the least stake (wei) of one."""
+
+    k: int
+    least_stake: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierStands(ChainEvent):
+    """A verifier's admission and stake (wei). `slashed`: the stake fell through a fault."""
+
+    verifier: str
+    admitted: bool
+    stake: int
+    slashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStake(ChainEvent):
+    """A node's stake (wei)."""
+
+    node: str
+    stake: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSlashed(ChainEvent):
+    """The slash for a proof is final."""
+
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierSlashed(ChainEvent):
+    """The slash for a verifier's fault about a proof is final."""
+
+    proof: str
+    verifier: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided(ChainEvent):
+    """The holders' decision of that number in the model's order."""
+
+    sequence: int
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLimit(ChainEvent):
+    """What an epoch may pay at most (token units)."""
+
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFinal(ChainEvent):
+    """A root became final on the chain."""
+
+    epoch: int
+    attempt: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochStruck(ChainEvent):
+    """Holders struck a root down."""
+
+    epoch: int
+    attempt: int
