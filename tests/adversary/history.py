@@ -47,6 +47,8 @@ class Deviation:
     index: int
     detail: str = ""
     found: bool = False
+    due: tuple[Derived, ...] = ()
+    """What the rules give where the log departs: each honest replica has derived it, whatever is entered."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.protocol.judge.entries import Fault, RoundClosed, VerifierFault, Voided
+from contracts.protocol.judge.entries import EpochClosed, Fault, RoundClosed, VerifierFault, Voided
 from contracts.protocol.judge.facts import Reason, Word
 from tests.adversary.history import Deviation, History
 from tests.adversary.invariants import INVARIANTS, Broken, Earnings, Invariant, Reading, check_all, nodes, quiet
@@ -88,6 +88,19 @@ def test_nothing_is_read_after_a_deviation_in_the_log() -> None:
     history.deviations.append(Deviation("extra", len(history.entries) - 1, found=True))
     check_all(history)
     assert Reading(history).proofs["run/1/0xa"].voided is None
+
+
+def test_a_root_that_the_rules_give_where_the_log_departs_may_become_final() -> None:
+    """Seed 1041296: each replica had derived and signed the root before the operator left its entry out."""
+    history = honest()
+    place = at(history, EpochClosed, -1)
+    closed = history.entries[place]
+    assert isinstance(closed, EpochClosed)
+    history.deviations.append(Deviation("omitted", place, found=True))
+    with pytest.raises(Broken, match="is final although the log departs"):
+        check_all(history)
+    history.deviations = [Deviation("omitted", place, found=True, due=(closed,))]
+    check_all(history)
 
 
 def test_without_the_premise_liveness_is_not_promised() -> None:

@@ -47,7 +47,7 @@ class Forger:
             "swapped": [*after[:1], entry],
             "changed": [_changed(entry, self.world.plan.roll(100, "change"))],
         }[how]
-        self._note(how, index + (how == "extra"), f"{entry}")
+        self._note(how, index + (how == "extra"), f"{entry}", tuple(derived))
         return before + stored + (after[1:] if how == "swapped" else after)
 
     def _possible(self, derived: list[Derived], place: int) -> tuple[str, Derived]:
@@ -56,8 +56,8 @@ class Forger:
         alone = place + 1 == len(derived) or derived[place + 1] == entry
         return ("omitted" if how == "swapped" and alone else how), entry
 
-    def _note(self, how: str, index: int, detail: str) -> None:
-        deviation = Deviation(how, index, detail)
+    def _note(self, how: str, index: int, detail: str, due: tuple[Derived, ...]) -> None:
+        deviation = Deviation(how, index, detail, due=due)
         self.world.history.deviations.append(deviation)
         for verifier in self.world.honest:
             self.world.at(verifier.when(), self._audit, verifier, deviation)
