@@ -14,6 +14,7 @@ import pytest
 from blake3 import blake3
 
 from contracts.protocol import messages
+from tests.alone import alone
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import NODE, RUN, RUN_ID, blob
 from verifier.mirror import blobs
@@ -202,6 +203,7 @@ def test_a_restart_keeps_blobs_and_announcements(tmp_path: Path) -> None:
     assert files(tmp_path) == [NAME]
 
 
+@alone
 def test_a_kill_at_any_line_leaves_no_half_blob(tmp_path: Path) -> None:
     data = DATA[:1500]
     name = blake3(data).hexdigest()

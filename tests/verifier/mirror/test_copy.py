@@ -22,6 +22,7 @@ from contracts.tlog.note import NoteSignature, SignedNote
 from contracts.tlog.tile_tree import check_tiles
 from contracts.tlog.tiles import Tile
 from contracts.tlog.witness import AddCheckpoint, InvalidMirrorMessage
+from tests.alone import alone
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import LOG, OPERATOR, ORIGIN, Operator, cosigner, cosigner_key
 from verifier.mirror import copy as copies
@@ -337,6 +338,7 @@ def test_a_bomb_gives_no_more_than_is_asked_for() -> None:
     assert take(1000) == bytes(1000)
 
 
+@alone
 def test_a_kill_leaves_a_copy_that_holds(tmp_path: Path) -> None:
     """At each fourth line of an upload."""
     operator = Operator().grow(3)

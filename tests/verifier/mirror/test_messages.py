@@ -13,6 +13,7 @@ from contracts.errors import BadField, BadSignature
 from contracts.protocol import messages as kinds
 from contracts.protocol.judge import facts
 from contracts.protocol.log.codec import InvalidLeaf
+from tests.alone import alone
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import NODE, READER, RUN, VERIFIERS, address, beat, has, leaf
 from verifier.mirror import messages
@@ -199,6 +200,7 @@ def test_a_flipped_bit_on_the_disk_drops_its_message(tmp_path: Path) -> None:
     assert texts(store(tmp_path)) == [has(2)]
 
 
+@alone
 def test_a_kill_at_any_line_loses_nothing_it_said(tmp_path: Path) -> None:
     """Each line of taking a message is the last of one process; the next one finds it whole or not at all."""
     first, second = beat(1), beat(2)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from contracts.protocol.judge.facts import Awaited, What
+from tests.alone import alone
 from tests.verifier.mirror.killing import killed_at
 from verifier.mirror.presence import MOST_AHEAD, Absence, Allowed, Observation, Stopwatch, opening_seconds
 
@@ -259,6 +260,7 @@ def test_no_history_lapses_before_its_time(tmp_path: Path, seed: int) -> None:
         assert bool(world.watch.due()) == (world.watch.passed(WORDS) >= 60.0)
 
 
+@alone
 def test_a_kill_at_any_line_releases_once_at_most(tmp_path: Path) -> None:
     """What the killed process said is known to the next one; what it did not say may still be said, alike."""
     start = World(tmp_path / "start")
