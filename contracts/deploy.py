@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from contracts.genesis import (
     check_genesis,
     role,
 )
+from contracts.tlog.keys import VerifierKey, parse_vkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class GenesisParams:
 class Deployment:
     """Where one model lives: chain id, block of its registration, model id (0x hex) and addresses.
 
-    `pool` is empty where there is no funding round.
+    `pool` is empty where there is no funding round. `log` is the operator's key of the transparency log as text
+    (contracts/tlog/keys.py), `mirrors` where verifiers serve their copies at first: lines "ADDRESS URL".
     """
 
     chain_id: int
@@ -83,6 +86,8 @@ class Deployment:
     splitter: str
     model_registry: str
     pool: str = ""
+    log: str = ""
+    mirrors: tuple[str, ...] = ()
 
     def contracts(self) -> tuple[str, ...]:
         """Addresses of all contracts there are."""
@@ -101,7 +106,20 @@ class Deployment:
     @classmethod
     def from_json(cls, text: str) -> Deployment:
         """Read what `to_json` wrote."""
-        return cls(**json.loads(text))
+        return cls.from_mapping(json.loads(text))
+
+    @classmethod
+    def from_mapping(cls, raw: Mapping[str, Any]) -> Deployment:
+        """From its fields as JSON has them."""
+        return cls(**{**raw, "mirrors": tuple(raw.get("mirrors", ()))})
+
+    def log_key(self) -> VerifierKey:
+        """Whose signature a head of the log bears. Raises InvalidLogKey."""
+        return parse_vkey(self.log)
+
+    def first_mirrors(self) -> dict[str, str]:
+        """Urls by verifier, as the deployment names them."""
+        return dict(line.split(" ", 1) for line in self.mirrors)
 
 
 def deploy_model(

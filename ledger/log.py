@@ -42,7 +42,7 @@ def extend(session: Session, leaves: Sequence[tuple[str, str | None]]) -> int:
     """Add leaves (body, subject) and the tree nodes that they complete; returns the index of the first."""
     first = size(session)
     rows = [{"index": i, "body": body, "subject": subject} for i, (body, subject) in enumerate(leaves, start=first)]
-    nodes = _tree(session).grown(first, [SHA256_TREE.leaf_hash(body.encode()) for body, _ in leaves])
+    nodes = tree(session).grown(first, [SHA256_TREE.leaf_hash(body.encode()) for body, _ in leaves])
     session.connection().execute(_ADD_ENTRIES, rows)
     numbered = enumerate(nodes, start=node_count(first))
     session.connection().execute(_ADD_NODES, [{"number": number, "hash": node} for number, node in numbered])
@@ -71,19 +71,19 @@ def about(session: Session, proofs: Sequence[str]) -> list[LogEntry]:
 def root(session: Session, count: int) -> bytes:
     """Root of the tree of the first `count` leaves. Raises NotFound."""
     _require(session, count)
-    return _tree(session).root(count)
+    return tree(session).root(count)
 
 
 def inclusion(session: Session, index: int, count: int) -> list[bytes]:
     """Path of leaf `index` in the tree of `count`. Raises InvalidTree and NotFound."""
     _require(session, count)
-    return _tree(session).inclusion_proof(index, count)
+    return tree(session).inclusion_proof(index, count)
 
 
 def consistency(session: Session, first: int, second: int) -> list[bytes]:
     """Proof that tree `first` is a prefix of tree `second`. Raises InvalidTree and NotFound."""
     _require(session, second)
-    return _tree(session).consistency_proof(first, second)
+    return tree(session).consistency_proof(first, second)
 
 
 def head(ledger: Ledger, session: Session) -> dict[str, Any]:
@@ -100,7 +100,9 @@ def _require(session: Session, count: int) -> None:
         raise NotFound(f"the log has {held} entries, not {count}")
 
 
-def _tree(session: Session) -> StoredTree:
+def tree(session: Session) -> StoredTree:
+    """The log's tree, its nodes read when they are asked for."""
+
     def fetch(numbers: Sequence[int]) -> dict[int, bytes]:
         rows = session.connection().execute(_SOME_NODES, {"numbers": numbers})
         return {number: bytes(node) for number, node in rows}

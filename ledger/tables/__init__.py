@@ -46,6 +46,9 @@ from ledger.tables.training import Run as Run
 from ledger.tables.training import Seat as Seat
 from ledger.tables.training import SignedMessage as SignedMessage
 from ledger.tables.training import VerdictRow as VerdictRow
+from ledger.tables.views import ProofView as ProofView
+from ledger.tables.views import RoundView as RoundView
+from ledger.tables.views import RunView as RunView
 
 APPEND_ONLY: tuple[str, ...] = (
     "signedmessage",

@@ -372,6 +372,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("run", "number", "node"),
     )
     op.create_table(
+        "proofview",
+        sa.Column("proof", sa.String(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("proof"),
+    )
+    op.create_table(
         "proposal",
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -420,6 +428,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run", "number"),
     )
     op.create_table(
+        "roundview",
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("run", "number"),
+    )
+    op.create_table(
         "run",
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -434,6 +449,12 @@ def upgrade() -> None:
         sa.Column("round", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("decided", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "runview",
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("run"),
     )
     op.create_table(
         "seat",

@@ -1,0 +1,197 @@
+"""Runs and rounds as people read them. Amounts are decimal strings, digests 0x-hex, rates parts per million."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts.protocol.judge import entries, facts
+from contracts.protocol.judge.facts import What
+from contracts.run_config import RunConfig
+from ledger.views.documents import Document, Documents
+
+Handle = Callable[[Documents, Any], None]
+
+
+def _run_created(documents: Documents, leaf: Any) -> None:
+    entry = leaf.entry
+    start = {"theta": entry.theta, "theta_blob": None, "momentum": entry.momentum, "momentum_blob": None}
+    documents.add_run(
+        {
+            "run": entry.run,
+            "creator": entry.creator,
+            "manifest": leaf.body["message"],
+            "config": entry.config,
+            "phase": "enrolling",
+            "round": 0,
+            "nodes": [],
+            "verifiers": [],
+            "epochs": [],
+            "decisions": [],
+            "faults": [],
+            "outer": start,
+        }
+    )
+
+
+def _anchored(documents: Documents, leaf: Any) -> None:
+    entry = leaf.entry
+    verifiers = documents.run(entry.run)["verifiers"]
+    line = {"verifier": entry.verifier, "profile": entry.profile, "first_round": entry.first, "rounds": entry.length}
+    _replace(verifiers, "verifier", line)
+
+
+def _enrolled(documents: Documents, leaf: Any) -> None:
+    entry = leaf.entry
+    line = {
+        "node": entry.node,
+        "payout": entry.payout,
+        "from_round": entry.first_round,
+        "profile": entry.profile,
+        "active": True,
+    }
+    _replace(documents.run(entry.run)["nodes"], "node", line)
+
+
+def _left(documents: Documents, leaf: Any) -> None:
+    for line in documents.run(leaf.entry.run)["nodes"]:
+        if line["node"] == leaf.entry.node:
+            line["active"] = False
+
+
+def _opened(documents: Documents, leaf: Any) -> None:
+    entry = leaf.entry
+    run = documents.run(entry.run)
+    run["round"], run["phase"], run["config"] = entry.round, "training", entry.config
+    outer = run["outer"]
+    documents.add_round(
+        {
+            "run": entry.run,
+            "round": entry.round,
+            "phase": "training",
+            "config": entry.config,
+            "config_digest": "0x" + RunConfig.from_json(entry.config).digest().hex(),
+            "data_seed": entry.data_seed,
+            "theta": {"digest": entry.theta, "blob": outer["theta_blob"]},
+            "momentum": {"digest": entry.momentum, "blob": outer["momentum_blob"]},
+            "verifiers": list(entry.verifiers),
+            "threshold": entry.k,
+            "block": entry.block,
+            "nodes": [_listed(node) for node in entry.nodes],
+            "proofs": [],
+            "lapses": [],
+            "beacon": None,
+            "merges": {},
+            "merge": None,
+        }
+    )
+
+
+def _listed(node: entries.Listed) -> Document:
+    return {
+        "node": node.node,
+        "payout": node.payout,
+        "inner": node.inner,
+        "profile": node.profile,
+        "rate": node.rate,
+        "awaited": node.awaited,
+        "staked": node.staked,
+        "lapsed": False,
+    }
+
+
+def _lapsed(documents: Documents, leaf: Any) -> None:
+    awaited = leaf.entry.awaited
+    line = {"what": str(awaited.what), "party": awaited.party, "period": leaf.entry.period, "entry": leaf.index}
+    if awaited.proof:
+        documents.proof(awaited.proof)["lapses"].append(line)
+        return
+    current = documents.round(awaited.run, awaited.round)
+    current["lapses"].append(line)
+    for node in current["nodes"]:
+        if awaited.what is What.COMMITMENT and node["node"] == awaited.party:
+            node["lapsed"] = True
+
+
+def _closed(documents: Documents, leaf: Any) -> None:
+    entry = leaf.entry
+    current = documents.round(entry.run, entry.round)
+    current["phase"] = "verifying"
+    for proof in current["proofs"]:
+        if proof not in entry.proofs:
+            documents.proof(proof)["state"] = "out"
+
+
+def _beacon(documents: Documents, leaf: Any) -> None:
+    entry = leaf.entry
+    documents.round(entry.run, entry.round)["beacon"] = {"block": entry.block, "hash": entry.hash}
+
+
+def _merge_set(documents: Documents, leaf: Any) -> None:
+    current = documents.round(leaf.entry.run, leaf.entry.round)
+    current["phase"] = "merging"
+    current["merge_set"] = list(leaf.entry.proofs)
+
+
+def _merge(documents: Documents, leaf: Any) -> None:
+    entry, message = leaf.entry, leaf.body["message"]
+    documents.round(entry.run, entry.round)["merges"][entry.verifier] = {
+        "theta": entry.theta,
+        "momentum": entry.momentum,
+        "theta_blob": message["thetaBlob"],
+        "momentum_blob": message["momentumBlob"],
+        "held_out_loss": message["heldOutLoss"],
+    }
+
+
+def _merged(documents: Documents, leaf: Any) -> None:
+    entry = leaf.entry
+    run, current = documents.run(entry.run), documents.round(entry.run, entry.round)
+    current["phase"], run["phase"] = "closed", "between-rounds"
+    equal = {v: m for v, m in current["merges"].items() if (m["theta"], m["momentum"]) == (entry.theta, entry.momentum)}
+    if not equal:
+        return
+    first = next(iter(equal.values()))
+    blobs = {"theta_blob": first["theta_blob"], "momentum_blob": first["momentum_blob"]}
+    run["outer"] = {"theta": entry.theta, "momentum": entry.momentum, **blobs}
+    losses = {verifier: merge["held_out_loss"] for verifier, merge in equal.items()}
+    current["merge"] = {**run["outer"], "held_out_loss": losses}
+
+
+def _decision(documents: Documents, leaf: Any) -> None:
+    entry = leaf.entry
+    line = {"sequence": entry.sequence, "applied": entry.applied, "detail": entry.detail}
+    documents.run(entry.run)["decisions"].append(line)
+
+
+def _epoch(documents: Documents, leaf: Any) -> None:
+    numbers = documents.run(leaf.entry.run)["epochs"]
+    if leaf.entry.epoch not in numbers:
+        numbers.append(leaf.entry.epoch)
+
+
+def _over(documents: Documents, leaf: Any) -> None:
+    documents.run(leaf.entry.run)["phase"] = "over"
+
+
+def _replace(lines: list[Document], key: str, line: Document) -> None:
+    """The line of the same key gives way."""
+    lines[:] = [*(old for old in lines if old[key] != line[key]), line]
+
+
+ROUNDS: dict[type, Handle] = {
+    facts.RunCreated: _run_created,
+    facts.Anchored: _anchored,
+    facts.Enrolled: _enrolled,
+    facts.Left: _left,
+    entries.RoundOpened: _opened,
+    entries.Lapsed: _lapsed,
+    entries.RoundClosed: _closed,
+    entries.BeaconFixed: _beacon,
+    entries.MergeSet: _merge_set,
+    facts.MergeSigned: _merge,
+    entries.RoundMerged: _merged,
+    entries.DecisionTaken: _decision,
+    entries.EpochClosed: _epoch,
+    entries.RunOver: _over,
+}

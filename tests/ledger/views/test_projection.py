@@ -1,0 +1,76 @@
+"""What people read of runs, rounds and proofs follows from the log alone, however it is read."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from sqlmodel import col, delete, select
+
+from ledger import log
+from ledger.service import Ledger
+from ledger.store import Store
+from ledger.tables import Cursor, ProofView, RoundView, RunView
+from ledger.views import projection
+from ledger.views.projection import catch_up
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def run() -> SignedRun:
+    made = SignedRun(rounds=2)
+    made.play(2)
+    return made
+
+
+def ledger_of(store: Store) -> Ledger:
+    return cast(Ledger, SimpleNamespace(store=store, chain=SimpleNamespace(domain=DOMAIN)))
+
+
+def write(store: Store, leaves: list[str]) -> None:
+    with store.write() as session:
+        log.extend(session, [(leaf, None) for leaf in leaves])
+
+
+def documents(store: Store) -> list[Any]:
+    with store.read() as session:
+        runs = [row.body for row in session.exec(select(RunView))]
+        rounds = [row.body for row in session.exec(select(RoundView).order_by(col(RoundView.number)))]
+        proofs = [row.body for row in session.exec(select(ProofView).order_by(col(ProofView.proof)))]
+        return [runs, rounds, proofs]
+
+
+def test_an_honest_run_is_shown_to_its_end(store: Store, run: SignedRun) -> None:
+    write(store, run.leaves)
+    catch_up(ledger_of(store))
+    (shown,), rounds, proofs = documents(store)
+    assert (shown["run"], shown["round"], shown["phase"], shown["epochs"]) == (hexed(run.run), 2, "over", [1, 2])
+    assert [r["phase"] for r in rounds] == ["closed", "closed"]
+    assert rounds[1]["theta"]["blob"] == rounds[0]["merge"]["theta_blob"]
+    assert len(proofs) == 2 * len(run.nodes)
+    for proof in proofs:
+        assert (proof["state"], proof["reason"], len(proof["has"])) == ("posted", None, 3)
+        assert set(proof["draws"]) == set(proof["panel"]) == {word["verifier"] for word in proof["words"]}
+        assert {word["word"] for word in proof["words"]} == {"true"}
+        assert all(segment in map(int, proof["openings"]) for drawn in proof["draws"].values() for segment in drawn)
+
+
+def test_the_same_documents_entry_by_entry_and_anew(
+    store: Store, run: SignedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projection, "BATCH", 7)
+    ledger = ledger_of(store)
+    for start in range(0, len(run.leaves), 5):
+        write(store, run.leaves[start : start + 5])
+        catch_up(ledger)
+    piecewise = documents(store)
+    with store.write() as session:
+        for kind in (RunView, RoundView, ProofView, Cursor):
+            session.exec(delete(kind))
+    catch_up(ledger)
+    assert documents(store) == piecewise
+    catch_up(ledger)
+    assert documents(store) == piecewise
