@@ -147,4 +147,7 @@ bench-adversary: install  ## a million histories of the adversary against the in
 	$(BIN)/python -m benchmarks.adversary
 	$(BIN)/python -m benchmarks.adversary --mutants
 
-.PHONY: bench-adversary
+bench-adversary-service: install  ## two seeds of each strategy, and more, in the simulator and in the real service: equal entries and ends
+	$(BIN)/python -m benchmarks.adversary_service
+
+.PHONY: bench-adversary bench-adversary-service

@@ -10,7 +10,23 @@ from contextlib import asynccontextmanager
 from eth_account import Account
 from fastapi import Depends, FastAPI
 
-from api import blobs, contributions, disputes, growth, ownership, problems, receipts, training, views
+from api import (
+    announced_blobs,
+    blobs,
+    contributions,
+    disputes,
+    epochs,
+    faults,
+    growth,
+    log_tiles,
+    messages,
+    ownership,
+    problems,
+    receipts,
+    runs,
+    training,
+    views,
+)
 from api.access import get_ledger, get_settings
 from api.body_size import JsonBodyLimit
 from api.growth import LogGrowth
@@ -20,9 +36,13 @@ from contracts.deploy import Deployment
 from ledger import absences, keeper
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
+from ledger.judgement.opening import judged
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.store import Store
+
+OLD = (training, blobs, contributions, disputes, growth, ownership, receipts)
+JUDGED = (messages, runs, announced_blobs, epochs, faults, growth, ownership)
 
 
 def open_ledger(settings: ServerSettings) -> Ledger:
@@ -34,7 +54,8 @@ def open_ledger(settings: ServerSettings) -> Ledger:
         replace_seconds=settings.replace_seconds, max_fee=settings.max_fee_per_gas, attempts=settings.attempts,
         lease_seconds=settings.lease_seconds,
     )  # fmt: skip
-    return Ledger(Store(settings.database_url), BlobFolder(settings.blobs), chain, operator, relay=rules)
+    opened = Ledger(Store(settings.database_url), BlobFolder(settings.blobs), chain, operator, relay=rules)
+    return judged(opened) if deployment.log else opened
 
 
 def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = None) -> FastAPI:
@@ -45,8 +66,10 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     app.state.ledger = ledger or open_ledger(chosen)
     problems.install(app)
     app.add_middleware(JsonBodyLimit)
-    for part in (training, blobs, contributions, disputes, growth, ownership, receipts):
+    for part in JUDGED if app.state.ledger.replica is not None else OLD:
         app.include_router(part.router, prefix="/v1")
+    if app.state.ledger.replica is not None:
+        app.include_router(log_tiles.router)
     app.get("/v1/network")(_network)
     return app
 
@@ -64,7 +87,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     thread = threading.Thread(target=keeper.run, args=(app.state.ledger, stop), name="keeper", daemon=True)
     app.state.growth = LogGrowth(app.state.ledger)
     watcher = asyncio.create_task(app.state.growth.watch())
-    await asyncio.to_thread(absences.end, app.state.ledger)
+    if app.state.ledger.replica is None:
+        await asyncio.to_thread(absences.end, app.state.ledger)
     if app.state.settings.keeper:
         thread.start()
     yield

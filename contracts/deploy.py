@@ -49,7 +49,7 @@ class GenesisParams:
     bond: int = 10**17
     slash_cap: int = 10**18
     node_slash_cap: int = 10**18
-    node_withdrawal_delay: int = 604_800
+    node_withdrawal_delay: int = 7_776_000
     revenue_snapshot_age: int = 60
     funding_currency: str = ""
     funding_soft_cap: int = 0
@@ -130,10 +130,11 @@ def deploy_model(
     verifiers: list[str],
     params: GenesisParams | None = None,
     model_registry: str | None = None,
+    log: str = "",
 ) -> Deployment:
     """Deploy a model's contracts (and a ModelRegistry where none is given) and check the genesis.
 
-    Raises ContractRejected, GenesisRefused.
+    `log` is the operator's log key, which nothing on the chain holds. Raises ContractRejected, GenesisRefused.
     """
     p = params or GenesisParams()
     _check_params(p)
@@ -173,6 +174,7 @@ def deploy_model(
         splitter=splitter.address,
         model_registry=registry.address,
         pool=pool.address if pool else "",
+        log=log,
     )
     receipt = send(w3, deployer, registry.functions.register(deployment.entry()))
     deployment = replace(deployment, block=receipt["blockNumber"])

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from eth_utils import to_canonical_address
 
 from contracts.keccak import keccak256
+from contracts.protocol.judge import entries
 from contracts.reasons import REJECT, Coded, Reason
 
 
@@ -49,6 +50,15 @@ def witness_of(verifier: str, proof: bytes, trace: bytes) -> bytes:
 def evidence_of(proof: bytes, fault: Fault) -> bytes:
     """What the verifiers who found the fault sign, and what the contract punishes once."""
     return keccak256(b"commonweight fault" + proof + int(fault).to_bytes(2))
+
+
+def fault_evidence(proof: str, fault: str) -> bytes:
+    """What the verifiers sign who found a fault of the machine (`entries.Fault`) about a proof (0x-hex).
+
+    The contract punishes it once for each verifier.
+    """
+    index = list(entries.Fault).index(entries.Fault(fault)) + 1
+    return keccak256(b"commonweight fault" + bytes.fromhex(proof.removeprefix("0x")) + index.to_bytes(2))
 
 
 def agreed_trace(revealed: Mapping[str, bytes], threshold: int) -> bytes | None:

@@ -278,7 +278,10 @@ class TreeHead(Message):
 
 @dataclass(frozen=True)
 class EpochRoot(Message):
-    """The payout root of one epoch, bound to the attempt and to the log's tree head that it was rebuilt from."""
+    """The payout root of one epoch, bound to the attempt and to the log's tree head that it was rebuilt from.
+
+    `closedAt` is the chain's time at which the epoch closed by the log.
+    """
 
     model: Bytes32
     epoch: Uint64
@@ -288,6 +291,7 @@ class EpochRoot(Message):
     count: Uint64
     logSize: Uint64
     logRoot: Bytes32
+    closedAt: Uint64
     deadline: Uint64
 
 

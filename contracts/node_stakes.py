@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 from eth_utils.address import to_checksum_address
 from web3 import Web3
@@ -12,6 +12,21 @@ from web3.contract.contract import ContractFunction
 from contracts.chain import EventHistory, contract_at
 from contracts.messages import NodeFault
 from contracts.verifier_registry import in_signer_order
+
+EPOCHS_TO_WAIT = 2
+"""Epochs that close after a request and become final before it is paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What a node is withdrawing (0 where nothing), since when, and when it can be paid at the latest.
+
+    It can be paid before that once `EPOCHS_TO_WAIT` epochs that closed after `requested_at` are final.
+    """
+
+    amount: int
+    requested_at: int
+    available_at: int
 
 
 class NodeStakes:
@@ -27,10 +42,14 @@ class NodeStakes:
         """Stake that counts; what is being withdrawn does not."""
         return int(self._call.nodeStakeOf(to_checksum_address(node)).call())
 
-    def pending_of(self, node: str) -> tuple[int, int]:
-        """Amount that is being withdrawn (0 if none is), and the time from which it can be paid."""
-        amount, available_at = self._call.pendingWithdrawalOf(to_checksum_address(node)).call()
-        return int(amount), int(available_at)
+    def pending_of(self, node: str) -> Withdrawal:
+        """What the node is withdrawing."""
+        return Withdrawal(*map(int, self._call.pendingWithdrawalOf(to_checksum_address(node)).call()))
+
+    def epochs_to_wait(self, pending: Withdrawal) -> int:
+        """How many epochs that closed after the request have still to become final, if the delay does not end first."""
+        closings = (self._call.lastClosing().call(), self._call.secondClosing().call())
+        return EPOCHS_TO_WAIT - sum(int(closed_at) > pending.requested_at for closed_at in closings)
 
     def stake_at(self, node: str, block: int) -> int:
         """Stake that counted at the end of `block`. Raises BadField for a block that does not exist."""
@@ -46,11 +65,11 @@ class NodeStakes:
         return self._call.stakeNode()
 
     def request_withdrawal(self, amount: int) -> ContractFunction:
-        """Take `amount` out of the sender's stake, to be paid after the delay, which starts anew for all pending."""
+        """Take `amount` out of the sender's stake; the wait for the payment starts anew for all that is pending."""
         return self._call.requestNodeWithdrawal(amount)
 
     def withdraw(self, to: str) -> ContractFunction:
-        """Pay the sender's pending withdrawal to `to` once its delay has passed."""
+        """Pay the sender's pending withdrawal to `to` once two later epochs are final, or its delay has passed."""
         return self._call.withdrawNodeStake(to_checksum_address(to))
 
     def slash(self, fault: NodeFault, signatures: Mapping[str, bytes]) -> ContractFunction:

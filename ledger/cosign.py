@@ -5,13 +5,14 @@ from __future__ import annotations
 from eth_utils import to_checksum_address
 from sqlmodel import Session, select
 
+from contracts import log_audit
 from contracts.messages import Message
 from contracts.signing import digest
 from ledger.errors import NotVerifier
 from ledger.service import Ledger
 from ledger.tables import Cosignature
 
-ON_CHAIN_SECONDS = 10 * 365 * 86_400
+ON_CHAIN_SECONDS = log_audit.ON_CHAIN_SECONDS
 """How long such a message is good. Each serves once (by epoch and attempt, accused and evidence, proof), and the chain
 checks who signed when it is brought there; so a deadline only must not pass while a dispute or an outage lasts: epochs
 go to the chain in order, and one that could no longer be proposed would hold up all after it."""

@@ -32,6 +32,10 @@ POINTS: dict[str, str] = {
     "indexer.applied": "cursor, events and what follows from them are written, their transaction not committed",
     "indexer.followed": "events and cursor are committed",
     "indexer.tracking": "blocks of the tip were read, no transaction has begun",
+    "judgement.applied": "the machine took a fact, nothing is written",
+    "judgement.logged": "a fact and what follows stand in the log, nothing else is written, nothing committed",
+    "judgement.booked": "log, books and rows are written, their transaction not committed",
+    "blocks.read": "a final block was read, no transaction has begun",
     "indexer.rewound": "blocks that a reorg took back are deleted, their transaction not committed",
 }
 

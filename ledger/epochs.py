@@ -9,11 +9,11 @@ from contracts.log_audit import Kind, epoch_payouts, kind_weights
 from contracts.messages import EpochRoot, from_json
 from contracts.run_config import RunConfig
 from contracts.verifier_registry import EpochState, EpochStatus
-from ledger import appeals, contributions, cosign, journal, log, outbox, payouts
+from ledger import appeals, contributions, cosign, log, outbox, payouts
 from ledger.crash_points import reach
 from ledger.errors import NotFound, RootMismatch, TooEarly
 from ledger.service import Ledger
-from ledger.tables import Epoch, PayoutRow, Proof, Run, Transfer
+from ledger.tables import Epoch, PayoutRow, Proof, Run
 
 STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "proposed"}
 """By the chain as it stands; `record_final` alone makes an epoch final."""
@@ -67,7 +67,7 @@ def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
         {
             "model": ledger.chain.deployment.model, "epoch": epoch.number, "attempt": epoch.attempt,
             "root": epoch.root, "total": str(epoch.total), "count": epoch.count, "logSize": epoch.log_size,
-            "logRoot": epoch.log_root, "deadline": epoch.deadline,
+            "logRoot": epoch.log_root, "closedAt": epoch.deadline - cosign.ON_CHAIN_SECONDS, "deadline": epoch.deadline,
         },
     )  # fmt: skip
 
@@ -145,13 +145,7 @@ def record_mint(ledger: Ledger, session: Session, leaf: str) -> None:
     line = session.exec(select(PayoutRow).where(PayoutRow.leaf == leaf)).one_or_none()
     if line is None:
         return
-    journal.record(
-        session,
-        Transfer(
-            id=f"minted:{leaf}", book="units", debit=f"owed:{line.account}", credit=f"minted:{line.account}",
-            amount=line.amount, pending=False, made=ledger.now(),
-        ),
-    )  # fmt: skip
+    payouts.note_mint(session, line, ledger.now())
 
 
 def _work(session: Session, run: Run, first: int) -> dict[str, int]:

@@ -160,6 +160,13 @@ class SchemaNewer(LedgerError):
     status = 500
 
 
+class NotJudged(LedgerError):
+    """This ledger has no machine of rules."""
+
+    code = "not-judged"
+    status = 404
+
+
 class SchemaUnknown(LedgerError):
     """Tables that no revision of ours made."""
 

@@ -207,14 +207,14 @@ def _followed(w3: Web3, name: str, address: str) -> tuple[ContractEvent, ...]:
 def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
     if event.name == "Minted":
         epochs.record_mint(ledger, session, event.arguments["receipt"])
-    if event.name == "EpochFinalized":
+    if event.name == "EpochFinalized" and ledger.replica is None:
         epochs.record_final(session, int(event.arguments["epoch"]))
     if event.name == "Decision":
         said = event.arguments
         session.add(
             DecisionRow(sequence=int(said["sequence"]), key=said["key"], value=said["value"], block=event.block)
         )
-    if event.name == "AppealOpened":
+    if event.name == "AppealOpened" and ledger.replica is None:
         appeals.begin(ledger, session, event.arguments["proof"], event.arguments["appellant"])
 
 

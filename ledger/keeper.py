@@ -31,6 +31,8 @@ from ledger import (
     work_audit,
 )
 from ledger.errors import LeaseLost
+from ledger.judgement import blocks, faults
+from ledger.judgement import settling as judged_epochs
 from ledger.service import Ledger
 
 Step = Callable[[Ledger], None]
@@ -46,15 +48,30 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("rounds", node_faults.list_due),
     ("rounds", appeals.lapse),
 )
+JUDGED_STEPS: tuple[tuple[str, Step], ...] = (
+    ("rounds", blocks.follow),
+    ("settlement", outbox.flush),
+    ("indexer", indexer.follow),
+    ("indexer", tip.track),
+    ("settlement", judged_epochs.settle),
+    ("settlement", faults.settle),
+    ("settlement", governance.carry_out),
+)
+"""Of a ledger with a machine of rules: nothing else there goes by a clock."""
 AWAY_SECONDS = 10
 """A longer time between two passes is one in which the server was stopped or asleep, or its clock was set."""
 PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
 logger = logging.getLogger(__name__)
 
 
+def steps_of(ledger: Ledger) -> tuple[tuple[str, Step], ...]:
+    """What a ledger is to do, by the rules that it goes by."""
+    return STEPS if ledger.replica is None else JUDGED_STEPS
+
+
 def step(ledger: Ledger) -> None:
     """Everything that is due now, once."""
-    for _, do in STEPS:
+    for _, do in steps_of(ledger):
         do(ledger)
 
 
@@ -63,17 +80,19 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
 
     Who awaits others begins anew when the server comes back: at its start, and after a pass that came late.
     """
-    parts, back, since = tuple(only), True, _Moment.of(ledger)
+    parts, since = tuple(only), _Moment.of(ledger)
+    back = ledger.replica is None
     while not stop.wait(interval):
-        back = back or since.is_long_ago(ledger)
+        back = back or (ledger.replica is None and since.is_long_ago(ledger))
         began = _Moment.of(ledger)
         mine = {part for part in parts if _guarded(partial(leases.take, ledger, _job(part)), part)}
         if back and "rounds" in mine and _guarded(partial(absences.end, ledger), "absences"):
             back = False
-        for part, do in STEPS:
+        for part, do in steps_of(ledger):
             if part in mine:
                 _guarded(partial(do, ledger), do.__module__)
-        back, since = back or began.was_set(ledger), _Moment.of(ledger)
+        back = back or (ledger.replica is None and began.was_set(ledger))
+        since = _Moment.of(ledger)
     for part in parts:
         leases.give_up(ledger, _job(part))
     leases.give_up(ledger, outbox.job(ledger))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ledger import journal
 from ledger.errors import NotFound
 from ledger.seals import sealed
 from ledger.service import Ledger
-from ledger.tables import Epoch, PayoutRow
+from ledger.tables import Epoch, PayoutRow, Transfer
 
 BATCH = 5_000
 
@@ -31,14 +31,27 @@ BATCH = 5_000
 def record(ledger: Ledger, session: Session, epoch: int, payouts: Sequence[Payout]) -> bytes:
     """Write an epoch's lines and what is owed for each; returns the root of their tree (32 bytes)."""
     leaves: list[bytes] = []
-    for start in range(0, len(payouts), BATCH):
-        batch = payouts[start : start + BATCH]
-        made = [payout.leaf() for payout in batch]
-        rows = [_row(epoch, payout, leaf) for payout, leaf in zip(batch, made, strict=True)]
-        session.execute(insert(PayoutRow), rows)
+    for rows, made in _written(session, epoch, payouts):
         journal.record_new(session, [_debt(ledger, row) for row in rows])
         leaves += made
     return PayoutTree.of(leaves).root
+
+
+def write(session: Session, epoch: int, payouts: Sequence[Payout]) -> None:
+    """Write an epoch's lines alone: what is owed for them stands in the journal."""
+    for _ in _written(session, epoch, payouts):
+        pass
+
+
+def note_mint(session: Session, line: PayoutRow, now: int) -> None:
+    """A final block minted this line's receipt: what was owed is paid, once."""
+    journal.record(
+        session,
+        Transfer(
+            id=f"minted:{line.leaf}", book="units", debit=f"owed:{line.account}", credit=f"minted:{line.account}",
+            amount=line.amount, pending=False, made=now,
+        ),
+    )  # fmt: skip
 
 
 def lines(session: Session, epoch: int, start: int, limit: int) -> list[PayoutRow]:
@@ -84,6 +97,18 @@ def _build(session: Session, epoch: int, file: Path) -> None:
         scratch.flush()
         os.fsync(scratch.fileno())
     Path(scratch.name).replace(file)
+
+
+def _written(
+    session: Session, epoch: int, payouts: Sequence[Payout]
+) -> Iterator[tuple[list[dict[str, Any]], list[bytes]]]:
+    """Rows and leaves, batch by batch, as they are inserted."""
+    for start in range(0, len(payouts), BATCH):
+        batch = payouts[start : start + BATCH]
+        made = [payout.leaf() for payout in batch]
+        rows = [_row(epoch, payout, leaf) for payout, leaf in zip(batch, made, strict=True)]
+        session.execute(insert(PayoutRow), rows)
+        yield rows, made
 
 
 def _row(epoch: int, payout: Payout, leaf: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from eth_account.signers.local import LocalAccount
 from sqlmodel import Session, col, select
@@ -14,11 +15,15 @@ from contracts.messages import Message, field_types, to_json
 from contracts.signing import Domain, digest, require_signer
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
-from ledger.errors import MessageExpired
+from ledger.errors import MessageExpired, NotJudged
 from ledger.leases import new_holder
 from ledger.relay_rules import RelayRules
 from ledger.store import Store
 from ledger.tables import SignedMessage
+
+if TYPE_CHECKING:
+    from contracts.protocol.chain_reading import ChainReader
+    from ledger.judgement.replica import Replica
 
 MAX_AHEAD = 86_400
 LARGEST = 2**63 - 1
@@ -34,7 +39,8 @@ def unix_now() -> int:
 class Ledger:
     """One deployment's ledger; `operator` signs tree heads and pays gas, and can do nothing else.
 
-    `holder` is this process's name in leases.
+    `holder` is this process's name in leases. `replica` is its machine of rules, which a ledger of version 0.1 lacks;
+    `reader` gives it what final blocks said; one is entered every `enter_every` seconds of chain time, or earlier.
     """
 
     store: Store
@@ -44,6 +50,16 @@ class Ledger:
     now: Callable[[], int] = field(default=unix_now)
     relay: RelayRules = field(default_factory=RelayRules)
     holder: str = field(default_factory=new_holder)
+    replica: Replica | None = None
+    reader: ChainReader | None = None
+    enter_every: int = 30
+
+    @property
+    def judge(self) -> Replica:
+        """The machine of rules. Raises NotJudged where this ledger has none."""
+        if self.replica is None:
+            raise NotJudged("this server runs by the rules of version 0.1, which has no such messages")
+        return self.replica
 
     def check(
         self, message: Message, signature: bytes, signer: str, domain: Domain | None = None, ahead: int = MAX_AHEAD

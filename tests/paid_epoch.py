@@ -11,7 +11,7 @@ from eth_utils import keccak
 
 from contracts.chain import send
 from contracts.deploy import Deployment, GenesisParams, deploy_model
-from contracts.log_audit import Kind, epoch_payouts
+from contracts.log_audit import ON_CHAIN_SECONDS, Kind, epoch_payouts
 from contracts.messages import EpochRoot
 from contracts.payout_tree import PayoutTree
 from contracts.signing import sign
@@ -26,7 +26,9 @@ from tests.anvil import Anvil
 PARAMS = GenesisParams(
     challenge_window=20, voting_delay=10, voting_period=20, timelock_delay=2, late_quorum_extension=0, quorum_floor=1
 )  # fmt: skip
-FAR = 2**40
+CLOSED = 1_750_000_000
+"""When the epoch closed; the chain must be past it, and before the deadline that follows from it."""
+FAR = CLOSED + ON_CHAIN_SECONDS
 
 
 def key_of(name: str) -> LocalAccount:
@@ -74,7 +76,7 @@ class PaidEpoch:
 
     def _finalize(self) -> None:
         registry = self.model.registry
-        message = EpochRoot(self.model.model, 1, 0, self.root, self.total, len(self.lines), 0, b"\1" * 32, FAR)
+        message = EpochRoot(self.model.model, 1, 0, self.root, self.total, len(self.lines), 0, b"\1" * 32, CLOSED, FAR)
         for verifier in self.verifiers:
             send(self.w3, verifier, registry.stake(), value=PARAMS.min_stake)
         signed = {v.address: sign(message, self.model.epoch_domain, bytes(v.key)) for v in self.verifiers}

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from eth_account.signers.local import LocalAccount
 
 from contracts.messages import StepProof
 from contracts.pledge import Pledge, draw_pledge
@@ -18,18 +20,34 @@ from contracts.signing import Domain
 from contracts.state_layout import inner_digest, theta_digest
 from contracts.tensorfile import pack
 from trainer.batches import BatchSource, batch_source
-from trainer.client import ApiClient, deadline, octets
+from trainer.client import deadline, octets
 from trainer.corpus import Corpus
 from trainer.profile import configure_determinism
 from trainer.state import Tensors
 from trainer.trajectory import OnStep, Trajectory, run_inner
 
 
+class Surroundings(Protocol):
+    """What a conduct sees beside its round: its key, the domain that it signs for, what is shown, and blobs by name."""
+
+    domain: Domain
+
+    @property
+    def account(self) -> LocalAccount: ...
+
+    @property
+    def address(self) -> str: ...
+
+    def get(self, path: str, **query: Any) -> Any: ...
+
+    def blob(self, name: str) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class Job:
     """What one round asks of one node. `round` is the round as the API shows it; `start` the full state."""
 
-    client: ApiClient
+    client: Surroundings
     round: dict[str, Any]
     config: RunConfig
     corpus: Corpus

@@ -15,6 +15,7 @@ from eth_utils import to_checksum_address
 from contracts.chain import connect
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
+from contracts.log_audit import ON_CHAIN_SECONDS
 from contracts.messages import Challenge, DrawAnchor, EpochRoot, MergeAttestation, Verdict
 from contracts.run_config import RunConfig
 from trainer.client import ApiClient, deadline, octets
@@ -240,7 +241,7 @@ class VerifierService:
             raise AuditFailed(size, f"epoch {place[0]} is not what the log proves")
         message = EpochRoot(
             octets(self.client.network["deployment"]["model"]), place[0], place[1], proven.root, proven.total,
-            proven.count, size, octets(epoch["log_root"]), proven.deadline,
+            proven.count, size, octets(epoch["log_root"]), proven.deadline - ON_CHAIN_SECONDS, proven.deadline,
         )  # fmt: skip
         self.client.send(
             f"/epochs/{place[0]}/signatures", message, domain=self.client.epoch_domain, signer=self.client.address

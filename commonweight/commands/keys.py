@@ -30,3 +30,11 @@ def new(out: Annotated[Path, typer.Option(help="File to write; must not exist.")
 def address(keystore: Annotated[Path, typer.Argument(help="Keystore file.")]) -> None:
     """Print the address of a keystore."""
     say(open_keystore(keystore).address)
+
+
+@app.command("log-key")
+def log_key(keystore: Annotated[Path, typer.Argument(help="Keystore file of the operator.")]) -> None:
+    """Print the key under which this operator signs heads of the log: `model deploy --log-key` takes it."""
+    from contracts.protocol.log.operator import LogSigner
+
+    say(LogSigner.of(bytes(open_keystore(keystore).key)).public.vkey())

@@ -36,18 +36,25 @@ def deploy(
     ],
     out: Annotated[Path, typer.Option(help="Where to write the deployment.")],
     rpc_url: Rpc = DEFAULT_RPC,
+    log_key: Annotated[
+        str,
+        typer.Option(help="The operator's log key, as `commonweight keys log-key` prints it; all who join check it."),
+    ] = "",
     params: Annotated[str, typer.Option(help='Genesis parameters as JSON, for instance {"threshold": 2}.')] = "{}",
 ) -> None:
     """Deploy all contracts of a model; when it is done, no key holds any power over them."""
     from contracts.chain import connect
     from contracts.deploy import GenesisParams, deploy_model
+    from contracts.tlog.keys import parse_vkey
 
     try:
         genesis = GenesisParams(**read_object(params, "--params"))
     except TypeError as error:
         raise typer.BadParameter(str(error), param_hint="--params") from error
     w3, account = connect(rpc_url), open_keystore(keystore)
-    deployed = deploy_model(w3, account, name, symbol, verifier, genesis)
+    if log_key:
+        parse_vkey(log_key)
+    deployed = deploy_model(w3, account, name, symbol, verifier, genesis, log=log_key)
     out.write_text(deployed.to_json())
     say(f"model {deployed.model}\nwritten to {out}")
 

@@ -16,13 +16,13 @@ from contracts.errors import CommonweightError
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from eth_account.signers.local import LocalAccount
 
-    from contracts.node_stakes import NodeStakes
+    from contracts.node_stakes import NodeStakes, Withdrawal
 
 DeploymentFile = Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")]
 
 
 class StakeLocked(CommonweightError):
-    """The delay of a node's withdrawal has not passed."""
+    """A node's withdrawal cannot be paid yet."""
 
     code = "stake-locked"
 
@@ -63,15 +63,18 @@ def unstake(
     ] = None,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Take a node's stake back, in two calls: the first asks for it, and the second, after the delay, pays it out."""
+    """Take a node's stake back, in two calls: the first asks for it, and the second pays it out.
+
+    In between two epochs that close after the first call become final, or a long delay passes.
+    """
     from contracts.chain import connect
     from contracts.deploy import Deployment
     from contracts.node_stakes import NodeStakes
 
     account = open_keystore(keystore)
     stakes = NodeStakes(connect(rpc_url), Deployment.from_json(deployment.read_text()).verifier_registry)
-    pending, _ = stakes.pending_of(account.address)
-    if pending:
+    pending = stakes.pending_of(account.address)
+    if pending.amount:
         _pay_out(stakes, account, to or account.address, pending)
     else:
         _request(stakes, account, stakes.stake_of(account.address) if wei is None else wei)
@@ -81,11 +84,11 @@ def _request(stakes: NodeStakes, account: LocalAccount, amount: int) -> None:
     from contracts.chain import send
 
     send(stakes.w3, account, stakes.request_withdrawal(amount))
-    pending, available_at = stakes.pending_of(account.address)
-    say(f"{pending} wei are locked until {_clock(available_at)} and can be taken until paid; then run this again")
+    pending = stakes.pending_of(account.address)
+    say(f"{_locked(pending, stakes)}; they can be taken until paid: then run this again")
 
 
-def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, amount: int) -> None:
+def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdrawal) -> None:
     from contracts.chain import ContractRejected, send
 
     try:
@@ -93,10 +96,16 @@ def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, amount: int) ->
     except ContractRejected as error:
         if error.error != "NodeWithdrawalLocked":
             raise
-        until = error.args_["availableAt"]
-        left = max(1, until - stakes.w3.eth.get_block("latest")["timestamp"])
-        raise StakeLocked(f"{amount} wei are locked until {_clock(until)}: {left} seconds from now") from error
-    say(f"paid {amount} wei to {to}")
+        left = max(1, pending.available_at - stakes.w3.eth.get_block("latest")["timestamp"])
+        raise StakeLocked(f"{_locked(pending, stakes)}, {left} seconds from now") from error
+    say(f"paid {pending.amount} wei to {to}")
+
+
+def _locked(pending: Withdrawal, stakes: NodeStakes) -> str:
+    left, asked = stakes.epochs_to_wait(pending), _clock(pending.requested_at)
+    epochs = "one more epoch is" if left == 1 else f"{left} more epochs are"
+    until = f"until {epochs} final that closed after {asked}"
+    return f"{pending.amount} wei are locked {until}, and no longer than until {_clock(pending.available_at)}"
 
 
 def _clock(seconds: int) -> str:

@@ -14,21 +14,24 @@ abstract contract NodeStakes is EIP712 {
         uint64 deadline;
     }
 
+    /// @dev Times in Unix seconds. It is paid from `availableAt` on, or as soon as two epochs that closed after
+    /// `requestedAt` are final.
     struct NodeWithdrawal {
         uint256 amount;
+        uint64 requestedAt;
         uint64 availableAt;
     }
 
     error NodeStakeTooSmall(address node, uint256 requested, uint256 stake);
     error NoNodeWithdrawal(address node);
-    error NodeWithdrawalLocked(address node, uint64 availableAt);
+    error NodeWithdrawalLocked(address node, uint64 requestedAt, uint64 availableAt);
     error NodeFaultKnown(bytes32 proof, address node);
     error ReceiverMissing();
 
     /// @notice The stake that counts, after every change of it.
     event NodeStakeChanged(address indexed node, uint256 stake);
-    /// @notice All that the node is withdrawing, and when it can be paid.
-    event NodeWithdrawalRequested(address indexed node, uint256 amount, uint64 availableAt);
+    /// @notice All that the node is withdrawing, since when, and when it can be paid at the latest.
+    event NodeWithdrawalRequested(address indexed node, uint256 amount, uint64 requestedAt, uint64 availableAt);
     event NodeWithdrawn(address indexed node, address indexed to, uint256 amount);
     event NodeSlashed(address indexed node, bytes32 indexed proof, uint256 amount);
 
@@ -38,7 +41,7 @@ abstract contract NodeStakes is EIP712 {
 
     /// @notice Most wei that one fault costs.
     uint256 public immutable nodeSlashCap;
-    /// @notice Seconds from the last request to the payment.
+    /// @notice Seconds from the last request to the payment at the latest.
     uint64 public immutable nodeWithdrawalDelay;
 
     /// @notice Stake of a node that counts, in wei.
@@ -49,7 +52,7 @@ abstract contract NodeStakes is EIP712 {
     mapping(bytes32 proof => mapping(address node => bool)) public nodeFaultPunished;
 
     /// @param nodeSlashCap_ Most wei that one fault costs.
-    /// @param nodeWithdrawalDelay_ Seconds from the last request to the payment.
+    /// @param nodeWithdrawalDelay_ Seconds from the last request to the payment at the latest.
     constructor(uint256 nodeSlashCap_, uint64 nodeWithdrawalDelay_) {
         nodeSlashCap = nodeSlashCap_;
         nodeWithdrawalDelay = nodeWithdrawalDelay_;
@@ -60,8 +63,10 @@ abstract contract NodeStakes is EIP712 {
         _setNodeStake(msg.sender, nodeStakeOf[msg.sender] + msg.value);
     }
 
-    /// @notice Takes an amount out of the caller's stake at once, to be paid after the delay.
-    /// @dev A second request adds to the first, and the delay starts anew for both.
+    /// @notice Takes an amount out of the caller's stake at once, to be paid when two epochs that close from now on are
+    /// final, or after the delay.
+    /// @dev What the node did until now is judged in the first of them, and punished before the second is final. A second
+    /// request adds to the first, and both start anew.
     /// @param amount In wei, at most the stake that counts.
     function requestNodeWithdrawal(uint256 amount) external {
         uint256 stake_ = nodeStakeOf[msg.sender];
@@ -69,17 +74,22 @@ abstract contract NodeStakes is EIP712 {
         _setNodeStake(msg.sender, stake_ - amount);
         NodeWithdrawal storage pending = pendingWithdrawalOf[msg.sender];
         pending.amount += amount;
+        pending.requestedAt = uint64(block.timestamp);
         pending.availableAt = uint64(block.timestamp) + nodeWithdrawalDelay;
-        emit NodeWithdrawalRequested(msg.sender, pending.amount, pending.availableAt);
+        emit NodeWithdrawalRequested(msg.sender, pending.amount, pending.requestedAt, pending.availableAt);
     }
 
-    /// @notice Pays the caller's pending withdrawal to an address, once its delay has passed.
+    /// @notice Pays the caller's pending withdrawal to an address, once two epochs that closed after the request are
+    /// final, or the delay has passed.
     /// @param to Who is paid.
     function withdrawNodeStake(address to) external {
         if (to == address(0)) revert ReceiverMissing();
         NodeWithdrawal memory pending = pendingWithdrawalOf[msg.sender];
         if (pending.amount == 0) revert NoNodeWithdrawal(msg.sender);
-        if (block.timestamp < pending.availableAt) revert NodeWithdrawalLocked(msg.sender, pending.availableAt);
+        bool judged = _secondClosing() > pending.requestedAt;
+        if (!judged && block.timestamp < pending.availableAt) {
+            revert NodeWithdrawalLocked(msg.sender, pending.requestedAt, pending.availableAt);
+        }
         delete pendingWithdrawalOf[msg.sender];
         emit NodeWithdrawn(msg.sender, to, pending.amount);
         _pay(to, pending.amount);
@@ -116,6 +126,9 @@ abstract contract NodeStakes is EIP712 {
         nodeStakeOf[node] = stake_;
         emit NodeStakeChanged(node, stake_);
     }
+
+    /// @dev When the second to last of the final epochs closed, in Unix seconds; 0 where there are fewer.
+    function _secondClosing() internal view virtual returns (uint64);
 
     /// @dev Reverts unless model and deadline hold and k staked verifiers signed the digest.
     function _checkNodeFault(bytes32 model_, uint64 deadline, bytes32 digest, bytes[] calldata signatures)

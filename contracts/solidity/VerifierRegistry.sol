@@ -18,7 +18,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     enum Status { None, Proposed, Disputed, Final }
 
     /// @dev What verifiers sign. `attempt` keeps signatures on a rejected root from serving again; `logRoot`, the root of
-    /// the log of `logSize` entries, is the evidence.
+    /// the log of `logSize` entries, is the evidence. `closedAt`, in Unix seconds, is when the epoch closed by the log.
     struct EpochRoot {
         bytes32 model;
         uint64 epoch;
@@ -28,16 +28,18 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         uint64 count;
         uint64 logSize;
         bytes32 logRoot;
+        uint64 closedAt;
         uint64 deadline;
     }
 
     /// @dev `disputes` counts the challenges of the epoch, over all attempts, and so numbers the one that is open;
-    /// `fruitless` counts those that failed or lapsed.
+    /// `fruitless` counts those that failed or lapsed. `closesAt` ends the challenge window, `closedAt` is what was signed.
     struct Epoch {
         Status status;
         uint32 attempt;
         uint64 closesAt;
         uint32 fruitless;
+        uint64 closedAt;
         address challenger;
         uint64 challengedAt;
         uint32 disputes;
@@ -92,6 +94,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     error WrongStatus(uint64 epoch, Status status);
     error TotalTooLarge(uint256 total, uint256 limit);
     error LogShrank(uint64 logSize, uint64 previous);
+    error ClosedInFuture(uint64 closedAt, uint256 timestamp);
     error DeadlinePassed(uint64 deadline);
     error TooFewSignatures(uint256 given, uint256 needed);
     error SignersNotSorted(address previous, address signer);
@@ -117,8 +120,10 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     event MaxEpochTotalSet(uint256 maxEpochTotal);
     event Staked(address indexed verifier, uint256 amount, uint256 stake);
     event Unstaked(address indexed verifier, uint256 amount);
-    event Slashed(address indexed verifier, uint64 indexed epoch, uint256 amount);
-    event Punished(address indexed verifier, bytes32 indexed evidence, uint256 amount);
+    /// @notice `stake` is what the verifier has left.
+    event Slashed(address indexed verifier, uint64 indexed epoch, uint256 amount, uint256 stake);
+    /// @notice `stake` is what the verifier has left.
+    event Punished(address indexed verifier, bytes32 indexed evidence, uint256 amount, uint256 stake);
     event AppealOpened(bytes32 indexed proof, address indexed appellant, uint256 bond);
     event AppealDecided(
         bytes32 indexed proof, address indexed appellant, bool upheld, address indexed respondent, uint256 slashed
@@ -135,7 +140,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     event ChallengeFailed(uint64 indexed epoch, uint32 attempt, uint64 closesAt);
     /// @notice Nobody decided in time; `EpochRejected` follows.
     event DisputeLapsed(uint64 indexed epoch, uint32 attempt, uint32 dispute);
-    event EpochFinalized(uint64 indexed epoch, bytes32 root, uint256 total);
+    event EpochFinalized(uint64 indexed epoch, uint32 attempt, bytes32 root, uint256 total);
     /// @notice A payment was not taken; `amount` waits for `withdraw`.
     event PaymentOwed(address indexed account, uint256 amount);
     event PaymentWithdrawn(address indexed account, uint256 amount);
@@ -149,7 +154,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
 
     /// @notice EIP-712 type of an epoch's root.
     bytes32 public constant EPOCH_ROOT_TYPEHASH = keccak256(
-        "EpochRoot(bytes32 model,uint64 epoch,uint32 attempt,bytes32 root,uint256 total,uint64 count,uint64 logSize,bytes32 logRoot,uint64 deadline)"
+        "EpochRoot(bytes32 model,uint64 epoch,uint32 attempt,bytes32 root,uint256 total,uint64 count,uint64 logSize,bytes32 logRoot,uint64 closedAt,uint64 deadline)"
     );
 
     /// @notice EIP-712 type of a fault that verifiers found in one of them.
@@ -181,6 +186,10 @@ contract VerifierRegistry is NodeStakes, AccessControl {
     uint256 public threshold;
     /// @notice The last final epoch; the next one alone can be proposed.
     uint64 public finalizedEpochs;
+    /// @notice The latest time at which a final epoch closed, in Unix seconds.
+    uint64 public lastClosing;
+    /// @notice The latest but one: two final epochs closed at or after it.
+    uint64 public secondClosing;
     /// @notice Stake of a verifier in wei.
     mapping(address verifier => uint256) public stakeOf;
     /// @notice Wei of payments that an account did not take.
@@ -279,6 +288,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         epoch.root = message.root;
         epoch.total = message.total;
         epoch.count = message.count;
+        epoch.closedAt = message.closedAt;
         epoch.logSize = message.logSize;
         epoch.logRoot = message.logRoot;
         emit EpochSigned(message.epoch, message.attempt, message.count, signers);
@@ -348,7 +358,8 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         if (block.timestamp < epoch.closesAt) revert WindowOpen(epoch.closesAt);
         epoch.status = Status.Final;
         finalizedEpochs = epochNumber;
-        emit EpochFinalized(epochNumber, epoch.root, epoch.total);
+        _recordClosing(epoch.closedAt);
+        emit EpochFinalized(epochNumber, epoch.attempt, epoch.root, epoch.total);
     }
 
     /// @notice Takes stake, capped, from a verifier that k others found not to have done its work; once per evidence.
@@ -360,7 +371,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         punished[message.evidence][message.verifier] = true;
         _checkOthers(hashVerifierFault(message), signatures, message.verifier);
         uint256 amount = _slash(message.verifier);
-        emit Punished(message.verifier, message.evidence, amount);
+        emit Punished(message.verifier, message.evidence, amount, stakeOf[message.verifier]);
         _payOrOwe(timelock, amount);
     }
 
@@ -506,6 +517,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         if (message.logSize < _epochs[finalizedEpochs].logSize) {
             revert LogShrank(message.logSize, _epochs[finalizedEpochs].logSize);
         }
+        if (message.closedAt > block.timestamp) revert ClosedInFuture(message.closedAt, block.timestamp);
         if (block.timestamp > message.deadline) revert DeadlinePassed(message.deadline);
     }
 
@@ -521,6 +533,16 @@ contract VerifierRegistry is NodeStakes, AccessControl {
             signers[i] = signer;
             previous = signer;
         }
+    }
+
+    /// @dev Times may fall: an epoch whose root was struck down closes anew, later than some that wait behind it.
+    function _recordClosing(uint64 closedAt) private {
+        if (closedAt >= lastClosing) (lastClosing, secondClosing) = (closedAt, lastClosing);
+        else if (closedAt > secondClosing) secondClosing = closedAt;
+    }
+
+    function _secondClosing() internal view override returns (uint64) {
+        return secondClosing;
     }
 
     /// @dev The root falls, and the next attempt can be proposed.
@@ -539,7 +561,7 @@ contract VerifierRegistry is NodeStakes, AccessControl {
         for (uint256 i = 0; i < signers.length; ++i) {
             uint256 amount = _slash(signers[i]);
             sum += amount;
-            emit Slashed(signers[i], epochNumber, amount);
+            emit Slashed(signers[i], epochNumber, amount, stakeOf[signers[i]]);
         }
         _payOrOwe(timelock, sum);
     }

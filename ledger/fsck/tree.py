@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from sqlmodel import Session, col, select
 
+from contracts.errors import CommonweightError
 from contracts.positional_tree import SHA256_TREE
 from contracts.stored_tree import node_number
 from ledger import log
@@ -15,12 +17,13 @@ from ledger.fsck.finding import Finding
 from ledger.tables import Epoch, LogEntry, LogNode
 
 BATCH = 2_000
+Filing: TypeAlias = Callable[[str, Mapping[str, Any]], str | None]
 
 
-def check_tree(session: Session) -> Iterator[Finding]:
+def check_tree(session: Session, subject_of: Filing = log.subject_of) -> Iterator[Finding]:
     """A finding for every leaf that is missing, changed or misfiled, every node that is not its subtree's, and every
-    epoch whose root is not the tree's."""
-    yield from _check_entries(session)
+    epoch whose root is not the tree's. `subject_of` gives what a leaf is found by, from its kind and its body."""
+    yield from _check_entries(session, subject_of)
     yield from _check_nodes(session)
     for epoch in session.exec(select(Epoch).order_by(col(Epoch.number))):
         try:
@@ -32,7 +35,7 @@ def check_tree(session: Session) -> Iterator[Finding]:
             yield Finding("epoch", str(epoch.number), f"was signed over log root {epoch.log_root}; the log has {root}")
 
 
-def _check_entries(session: Session) -> Iterator[Finding]:
+def _check_entries(session: Session, subject_of: Filing) -> Iterator[Finding]:
     place = 0
     for entry in session.exec(select(LogEntry).order_by(col(LogEntry.index)).execution_options(yield_per=BATCH)):
         for missing in range(place, entry.index):
@@ -40,8 +43,8 @@ def _check_entries(session: Session) -> Iterator[Finding]:
         place = entry.index + 1
         try:
             body = json.loads(entry.body)
-            subject = log.subject_of(body["kind"], body)
-        except (ValueError, KeyError, TypeError) as error:
+            subject = subject_of(body["kind"], body)
+        except (ValueError, KeyError, TypeError, CommonweightError) as error:
             yield Finding("logentry", str(entry.index), f"is no entry: {error!r}")
             continue
         if subject != entry.subject:

@@ -1,109 +1,228 @@
-"""This process's machine, at the end of the log that the database holds.
+"""This process's machine, twice: at the end of what is committed, for readers, and where the writer stands.
 
 A writer catches up with what other processes entered, applies a fact, and appends it with all that is due after it, in
 the transaction that it was given. The database is the truth: a transaction that does not commit leaves a machine that
-knows too much, so the next writer goes back to the last kept state and reads on from there.
+knows too much, so the next writer begins again from a copy of the committed one. A fact that the machine refuses has
+changed nothing, and costs no copy.
 """
 
 from __future__ import annotations
 
 import copy
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import event
 from sqlmodel import Session, col, select
 
-from contracts.protocol.judge.entries import Derived
-from contracts.protocol.judge.facts import Block, Rules
-from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.errors import Refused
+from contracts.protocol.judge.facts import Block, Fact, Rules
+from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.machine import apply, due
+from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.follower import Follower
-from contracts.protocol.log.leaf import Entry, read, write
-from contracts.protocol.log.signed import Envelope
+from contracts.protocol.log.leaf import DERIVED, read, write
+from contracts.protocol.log.signed import Envelope, fact_of, hexed
 from contracts.signing import Domain, digest
 from ledger import log
-from ledger.judgement import bookkeeping
+from ledger.crash_points import reach
+from ledger.judgement.effects import Moment, cause
+from ledger.judgement.snapshots import Snapshots
 from ledger.tables import LogEntry
 
-KEEP_EVERY = 2_000
-"""Entries between two kept states: so many are read again at most after a transaction that failed."""
 BATCH = 1_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A fact that may be entered: its leaf, and for a message the envelope and its digest (0x-hex), by which it is
+    found. All that can be checked without the writers' turn was."""
+
+    fact: Fact
+    text: str
+    name: str | None = None
+    envelope: Envelope | None = None
+
+
+@dataclass(frozen=True)
+class Entered:
+    """Where a fact stands in the log, and how many derived entries follow on it."""
+
+    index: int
+    derived: int
 
 
 @dataclass
 class Replica:
-    """The machine of one process; writers take turns (ledger/store.py:Store.write)."""
+    """The machine of one process; writers take turns (ledger/store.py:Store.write), readers never wait for them."""
 
-    functions: Functions
+    functions: Protocol
     domain: Domain
-    keep_every: int = KEEP_EVERY
-    _follower: Follower = field(init=False)
-    _kept: State = field(init=False)
-    _uncommitted: bool = field(init=False, default=False)
+    snapshots: Snapshots | None = None
+    _lock: threading.RLock = field(init=False, default_factory=threading.RLock)
+    _committed: Follower | None = field(init=False, default=None)
+    _writing: Follower | None = field(init=False, default=None)
+    _open: Session | None = field(init=False, default=None)
+    _spoilt: bool = field(init=False, default=False)
 
-    def __post_init__(self) -> None:
-        self._follower = Follower(self.functions, self.domain, checked=False)
-        self._kept = State(self.functions)
-
-    def enter(self, session: Session, entry: Rules | Block | Envelope) -> list[Derived]:
+    def enter(self, session: Session, entry: Rules | Block | Envelope | Prepared) -> Entered:
         """Enter a fact and all that follows; a message that stands in the log changes nothing.
 
-        The session is that of a writer. Raises Refused, and what reading a leaf raises; then nothing is written.
+        The session is that of a writer. Raises Refused, and what preparing raises; then nothing is written.
         """
         state = self.at_end(session)
-        text, subject = write(entry), self._subject(entry)
-        if subject is not None and log.about(session, [subject]):
-            return []
-        fact = read(text, self.domain, self._follower.author)
-        self._watch(session)
-        return self._append(session, state, text, subject, fact)
+        fact = self._prepared(entry)
+        known = self.known(session, fact.name) if fact.name is not None else None
+        return known or self._append(session, state, fact)
+
+    def prepare(self, session: Session, envelope: Envelope, text: str) -> Prepared:
+        """A message whose signature and shape hold. For readers too.
+
+        Raises BadSignature, BadField, InvalidLeaf, InvalidTree and UnknownSubject.
+        """
+
+        def author(proof: str) -> str:
+            with self.view(session) as state:
+                return proof_of(state, proof).commitment.node
+
+        fact = fact_of(envelope, self.domain, author)
+        return Prepared(fact, text, self.name_of(envelope), envelope)
+
+    def name_of(self, envelope: Envelope) -> str:
+        """What a message is found by: its digest, which of a commitment is the proof's id."""
+        return hexed(digest(envelope.message, self.domain))
+
+    def known(self, session: Session, name: str) -> Entered | None:
+        """Where a message stands in the log; None where it does not."""
+        first = select(LogEntry.index).where(LogEntry.subject == name).order_by(col(LogEntry.index)).limit(1)
+        index = session.exec(first).one_or_none()
+        return None if index is None else Entered(index, _followers(session, index))
+
+    @contextmanager
+    def view(self, session: Session) -> Iterator[State]:
+        """The machine at the end of the committed log, to be read within the block and never changed.
+
+        The session is a reader's. It may be a little older than the machine, never newer.
+        """
+        with self._lock:
+            follower = self._begun(session)
+            _catch_up(session, follower)
+            if self.snapshots is not None:
+                self.snapshots.keep(session, follower.state)
+            yield follower.state
+
+    def copy(self, session: Session) -> State:
+        """As `view`, to be kept."""
+        with self.view(session) as state:
+            return _copied(state)
 
     def at_end(self, session: Session) -> State:
-        """The machine with all that the log holds."""
-        if self._uncommitted:
-            self._go_back()
-        size = log.size(session)
-        while self._follower.size < size:
-            self._read_on(session)
-        return self._follower.state
+        """The machine with all that the log holds, for a writer's session."""
+        if self._writing is None or self._spoilt or (self._open is not None and self._open is not session):
+            self._go_back(session)
+        assert self._writing is not None, "it was just made"
+        _catch_up(session, self._writing)
+        return self._writing.state
 
-    def _append(self, session: Session, state: State, text: str, subject: str | None, fact: Entry) -> list[Derived]:
-        apply(state, fact)  # type: ignore[arg-type]
-        bookkeeping.book(session, state, fact)
+    def _prepared(self, entry: Rules | Block | Envelope | Prepared) -> Prepared:
+        if isinstance(entry, Prepared):
+            return entry
+        text = write(entry)
+        if not isinstance(entry, Envelope):
+            return Prepared(_fact(text, self.domain), text)
+        name = self.name_of(entry)
+        fact = read(text, self.domain, self._author_at_end)
+        assert isinstance(fact, Fact), "a message is no derived entry"
+        return Prepared(fact, text, name, entry)
+
+    def _author_at_end(self, proof: str) -> str:
+        assert self._writing is not None, "a writer stands at the end"
+        return self._writing.author(proof)
+
+    def _append(self, session: Session, state: State, given: Prepared) -> Entered:
+        self._apply(session, state, given.fact)
+        reach("judgement.applied")
         found = due(state)
-        log.extend(session, [(text, subject), *((write(entry), proof_of(entry)) for entry in found)])
-        for entry in found:
-            bookkeeping.book(session, state, entry)
-        return found
+        leaves = [(given.text, given.name), *((write(entry), _proof_of(entry)) for entry in found)]
+        index = log.extend(session, leaves)
+        reach("judgement.logged")
+        cause(Moment(session, self.functions, state, given.fact, index), found, given.envelope, given.name)
+        reach("judgement.booked")
+        return Entered(index, len(found))
 
-    def _subject(self, entry: Rules | Block | Envelope) -> str | None:
-        """What a message is found by: its digest, which of a commitment is the proof's id."""
-        return "0x" + digest(entry.message, self.domain).hex() if isinstance(entry, Envelope) else None
+    def _apply(self, session: Session, state: State, fact: Fact) -> None:
+        """A fact that is refused has changed nothing; whatever else goes wrong, this machine is not used again."""
+        try:
+            apply(state, fact)
+        except Refused:
+            raise
+        except BaseException:
+            self._spoilt = True
+            raise
+        if self._open is not session:
+            self._open = session
+            event.listen(session, "after_commit", self._after_commit, once=True)
+            event.listen(session, "after_rollback", self._after_rollback, once=True)
 
-    def _watch(self, session: Session) -> None:
-        """Until the session commits, what this machine knows is not in the log."""
-        self._uncommitted = True
-        event.listen(session, "after_commit", self._committed, once=True)
+    def _after_commit(self, session: Session) -> None:
+        if self._open is session:
+            self._open = None
 
-    def _committed(self, _: Session) -> None:
-        self._uncommitted = False
-        if self._follower.size - self._kept.size >= self.keep_every:
-            self._kept = _copied(self._follower.state)
+    def _after_rollback(self, session: Session) -> None:
+        if self._open is session:
+            self._open, self._spoilt = None, True
 
-    def _go_back(self) -> None:
-        self._follower = Follower(self.functions, self.domain, checked=False)
-        self._follower.state = _copied(self._kept)
-        self._uncommitted = False
+    def _go_back(self, session: Session) -> None:
+        """To what is committed, as far as readers have come."""
+        follower = Follower(self.functions, self.domain, checked=False)
+        with self._lock:
+            follower.state = _copied(self._begun(session).state)
+        self._writing, self._open, self._spoilt = follower, None, False
 
-    def _read_on(self, session: Session) -> None:
-        start = self._follower.size
+    def _begun(self, session: Session) -> Follower:
+        """The follower of what is committed, from the newest snapshot on."""
+        if self._committed is None:
+            follower = Follower(self.functions, self.domain, checked=False)
+            found = self.snapshots.newest(session, self.functions) if self.snapshots is not None else None
+            follower.state = found or follower.state
+            self._committed = follower
+        return self._committed
+
+
+def _catch_up(session: Session, follower: Follower) -> None:
+    """Read what the log holds beyond a follower. Raises Differs where it is not what follows."""
+    while follower.size < log.size(session):
+        start = follower.size
         rows = select(LogEntry.body).where(col(LogEntry.index) >= start).order_by(col(LogEntry.index)).limit(BATCH)
         for body in session.exec(rows):
-            self._follower.take(body)
+            follower.take(body)
 
 
-def proof_of(entry: Derived) -> str | None:
+def _followers(session: Session, index: int) -> int:
+    """How many derived entries stand directly after an entry."""
+    count, start = 0, index + 1
+    while True:
+        rows = select(LogEntry.body).where(col(LogEntry.index) >= start + count).order_by(col(LogEntry.index)).limit(16)
+        bodies = session.exec(rows).all()
+        for body in bodies:
+            if json.loads(body)["kind"] not in DERIVED:
+                return count
+            count += 1
+        if not bodies:
+            return count
+
+
+def _fact(text: str, domain: Domain) -> Fact:
+    found = read(text, domain, str)
+    assert isinstance(found, Fact), "what is entered is a fact"
+    return found
+
+
+def _proof_of(entry: object) -> str | None:
     """The proof that an entry is found by."""
     found = getattr(entry, "proof", None)
     return found if isinstance(found, str) else None

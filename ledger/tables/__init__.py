@@ -24,6 +24,9 @@ from ledger.tables.chain import Outgoing as Outgoing
 from ledger.tables.chain import PendingEvent as PendingEvent
 from ledger.tables.chain import Proposal as Proposal
 from ledger.tables.columns import Units as Units
+from ledger.tables.judgement import AnnouncedRow as AnnouncedRow
+from ledger.tables.judgement import ClosingRow as ClosingRow
+from ledger.tables.judgement import MirrorRow as MirrorRow
 from ledger.tables.money import ContributionRow as ContributionRow
 from ledger.tables.money import Cosignature as Cosignature
 from ledger.tables.money import Epoch as Epoch
@@ -74,4 +77,5 @@ APPEND_ONLY: tuple[str, ...] = (
     "fault",
     "nodefault",
     "move",
+    "closing",
 )

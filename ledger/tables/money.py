@@ -59,7 +59,10 @@ class LogNode(SQLModel, table=True):
 
 
 class Epoch(SealedRow, table=True):
-    """An epoch's payout root; `state` follows the chain: closed, proposed, disputed, final."""
+    """An epoch's payout root; `state` follows the chain: closed, proposed, disputed, final.
+
+    `closed_at` is chain time; `ours` says of a final one whether its root is one that follows from the log.
+    """
 
     number: int = large(primary_key=True)
     run: str
@@ -72,7 +75,9 @@ class Epoch(SealedRow, table=True):
     count: int = large()
     log_size: int = large()
     log_root: str
+    closed_at: int = large(0)
     deadline: int = large()
+    ours: bool | None = None
 
 
 class PayoutRow(SealedRow, table=True):

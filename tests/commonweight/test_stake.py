@@ -38,7 +38,7 @@ class Setting:
 
     def held(self) -> tuple[int, int]:
         """Stake and pending withdrawal."""
-        return self.stakes.stake_of(NODE.address), self.stakes.pending_of(NODE.address)[0]
+        return self.stakes.stake_of(NODE.address), self.stakes.pending_of(NODE.address).amount
 
 
 @pytest.fixture
@@ -60,11 +60,15 @@ def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None
     assert model.held() == (900, 0)
     asked = model("unstake", "--wei", 300)
     assert asked.status == 0, asked.err
-    assert re.match(r"300 wei are locked until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", asked.out)
+    time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    locked = (
+        rf"300 wei are locked until 2 more epochs are final that closed after {time}, and no longer than until {time}"
+    )
+    assert re.match(rf"{locked}; they can be taken until paid", asked.out), asked.out
     assert model.held() == (600, 300)
     early = model("unstake", "--to", WALLET.address)
     assert (early.status, early.out) == (1, "")
-    said = re.match(r"stake-locked: 300 wei are locked until .* UTC: (\d+) seconds from now\n", early.err)
+    said = re.match(rf"stake-locked: {locked}, (\d+) seconds from now\n", early.err)
     assert said is not None, early.err
     assert 0 < int(said[1]) <= DELAY
     model.chain.increase_time(DELAY + 1)

@@ -87,6 +87,9 @@ class World:
         self.governor = ModelGovernor(self.w3, d.governor)
         self.models = ModelRegistry(self.w3, d.model_registry)
 
+    def now(self) -> int:
+        return int(self.w3.eth.get_block("latest")["timestamp"])
+
     def wait(self, seconds: int) -> None:
         self.chain.increase_time(seconds)
         self.chain.mine()
@@ -109,6 +112,7 @@ class World:
             count=len(payouts),
             logSize=5,
             logRoot=b"l" * 32,
+            closedAt=self.now(),
             deadline=2**40,
         )
 
@@ -253,6 +257,32 @@ def test_signatures_must_be_enough_sorted_and_distinct(world: World) -> None:
     with refused("WrongEpoch"):
         later = world.root(world.payouts(2))
         world.send(world.registry.propose(later, world.signatures(later, world.verifiers)))
+
+
+def test_a_root_is_of_an_epoch_that_has_closed(world: World) -> None:
+    root = replace(world.root(world.payouts(1)), closedAt=world.now() + 1_000)
+    with refused("ClosedInFuture"):
+        world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
+    world.wait(1_000)
+    world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
+    assert world.registry.epoch_of(1).closed_at == root.closedAt
+
+
+def test_an_epoch_that_pays_nobody_becomes_final_and_nothing_is_claimed_from_it(world: World) -> None:
+    root = replace(world.root(world.payouts(1)), root=bytes(32), total=0, count=0)
+    world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
+    world.wait(61)
+    receipt = world.send(world.registry.finalize(1))
+    events = contract_at(world.w3, "VerifierRegistry", world.registry.address).events
+    (said,) = events.EpochFinalized.get_logs(from_block=receipt["blockNumber"])
+    assert dict(said["args"]) == {"epoch": 1, "attempt": 0, "root": bytes(32), "total": 0}
+    for amount in (0, 1):
+        payouts = world.payouts(1, amount)
+        with refused("ProofRefused"):
+            world.send(world.claim(payouts, 0))
+        with refused("ProofRefused"):
+            world.send(world.claim(payouts[:1], 0))
+    world.send(world.claim(world.finalized(2), 0))
 
 
 def test_a_leaf_pays_once_and_only_when_final(world: World) -> None:

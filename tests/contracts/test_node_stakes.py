@@ -12,7 +12,7 @@ from web3 import Web3
 from contracts.chain import contract_at, send
 from contracts.devnet import Devnet
 from contracts.messages import NodeFault, VerifierFault
-from contracts.node_stakes import NodeStakes
+from contracts.node_stakes import NodeStakes, Withdrawal
 from contracts.signing import Domain, digest, sign
 from contracts.verifier_registry import in_signer_order
 from tests.contracts.test_contracts import PARAMS, World, refused
@@ -38,13 +38,17 @@ class Staking(World):
 
     def held(self, node: str | None = None) -> tuple[int, int]:
         """Stake and pending withdrawal."""
-        return self.stakes.stake_of(node or self.node), self.stakes.pending_of(node or self.node)[0]
+        return self.stakes.stake_of(node or self.node), self.stakes.pending_of(node or self.node).amount
 
     def balance(self, address: str) -> int:
         return self.w3.eth.get_balance(Web3.to_checksum_address(address))
 
-    def now(self) -> int:
-        return int(self.w3.eth.get_block("latest")["timestamp"])
+    def settle(self, epoch: int, closed_at: int) -> None:
+        """Make an epoch final that closed at that time."""
+        root = replace(self.root(self.payouts(epoch)), closedAt=closed_at)
+        self.send(self.registry.propose(root, self.signatures(root, self.verifiers[:2])))
+        self.wait(61)
+        self.send(self.registry.finalize(epoch))
 
 
 @pytest.fixture
@@ -68,11 +72,11 @@ def test_what_is_withdrawn_stops_counting_and_is_paid_once_after_the_delay(world
         world.send(world.stakes.withdraw(world.holder.address))
     world.send(world.stakes.request_withdrawal(400))
     assert world.held() == (1100, 400)
-    assert world.stakes.pending_of(world.node)[1] == world.now() + DELAY
+    assert world.stakes.pending_of(world.node) == Withdrawal(400, world.now(), world.now() + DELAY)
     world.wait(DELAY - 100)
     world.send(world.stakes.request_withdrawal(1000))
     assert world.held() == (100, 1400)
-    assert world.stakes.pending_of(world.node)[1] == world.now() + DELAY
+    assert world.stakes.pending_of(world.node) == Withdrawal(1400, world.now(), world.now() + DELAY)
     world.wait(DELAY - 100)  # the first request alone would be free by now
     with refused("NodeWithdrawalLocked"):
         world.send(world.stakes.withdraw(world.holder.address))
@@ -81,6 +85,49 @@ def test_what_is_withdrawn_stops_counting_and_is_paid_once_after_the_delay(world
     assert world.balance(world.holder.address) == 1400
     assert world.held() == (100, 0)
     with refused("NoNodeWithdrawal"):
+        world.send(world.stakes.withdraw(world.holder.address))
+
+
+def test_a_withdrawal_is_paid_when_two_epochs_that_closed_after_its_request_are_final(world: Staking) -> None:
+    world.send(world.stakes.stake(), 700)
+    world.send(world.stakes.request_withdrawal(300))
+    asked = world.now()
+    pending = world.stakes.pending_of(world.node)
+    for epoch, closed_at, left in ((1, asked, 2), (2, asked + 1, 1), (3, asked - 5, 1), (4, asked, 1)):
+        world.settle(epoch, closed_at)
+        assert world.stakes.epochs_to_wait(pending) == left
+        with refused("NodeWithdrawalLocked"):
+            world.send(world.stakes.withdraw(world.holder.address))
+    world.settle(5, asked + 1)
+    assert world.stakes.epochs_to_wait(pending) == 0
+    assert world.now() < pending.available_at
+    world.send(world.stakes.withdraw(world.holder.address))
+    assert world.balance(world.holder.address) == 300
+
+
+def test_a_second_request_waits_for_two_epochs_anew(world: Staking) -> None:
+    world.send(world.stakes.stake(), 700)
+    world.send(world.stakes.request_withdrawal(300))
+    world.settle(1, world.now())
+    world.settle(2, world.now())
+    world.wait(1)
+    world.send(world.stakes.request_withdrawal(1))
+    asked = world.now()
+    for epoch in (3, 4):
+        with refused("NodeWithdrawalLocked"):
+            world.send(world.stakes.withdraw(world.holder.address))
+        world.wait(1)
+        world.settle(epoch, asked + 1)
+    world.send(world.stakes.withdraw(world.holder.address))
+    assert world.balance(world.holder.address) == 301
+
+
+def test_epochs_that_were_final_before_a_request_do_not_free_it(world: Staking) -> None:
+    for epoch in (1, 2, 3):
+        world.settle(epoch, world.now())
+    world.send(world.stakes.stake(), 700)
+    world.send(world.stakes.request_withdrawal(300))
+    with refused("NodeWithdrawalLocked"):
         world.send(world.stakes.withdraw(world.holder.address))
 
 

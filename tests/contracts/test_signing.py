@@ -73,7 +73,7 @@ def test_type_string_is_the_eip712_encode_type() -> None:
 
 
 def test_wire_form_round_trips() -> None:
-    root = messages.EpochRoot(b"\1" * 32, 1, 0, b"\2" * 32, 10**24, 3, 9, b"\3" * 32, 5)
+    root = messages.EpochRoot(b"\1" * 32, 1, 0, b"\2" * 32, 10**24, 3, 9, b"\3" * 32, 4, 5)
     wire = messages.to_json(root)
     assert wire["total"] == str(10**24)
     assert messages.from_json(messages.EpochRoot, wire) == root
@@ -84,7 +84,7 @@ def test_wire_form_round_trips() -> None:
     [("total", 5), ("total", "-1"), ("total", "1e3"), ("epoch", True), ("epoch", 1 << 64), ("root", "0x12")],
 )
 def test_misfitting_wire_field_is_named(field: str, value: object) -> None:
-    root = messages.EpochRoot(b"\1" * 32, 1, 0, b"\2" * 32, 10**24, 3, 9, b"\3" * 32, 5)
+    root = messages.EpochRoot(b"\1" * 32, 1, 0, b"\2" * 32, 10**24, 3, 9, b"\3" * 32, 4, 5)
     with pytest.raises(BadField, match=field):
         messages.from_json(messages.EpochRoot, {**messages.to_json(root), field: value})
 

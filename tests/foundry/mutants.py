@@ -10,6 +10,7 @@ ROOTS = f"{TESTS}Roots.t.sol::testFuzz_"
 CLAIMS = f"{TESTS}Claims.t.sol::testFuzz_"
 FUNDS = f"{TESTS}Funds.t.sol::"
 STAKES = f"{TESTS}Stakes.t.sol::invariant_stakes"
+EPOCHS = f"{TESTS}Withdrawals.t.sol::testFuzz_a_withdrawal_waits_for_two_epochs_that_closed_after_it"
 STRANGER = f"{TESTS}Governance.t.sol::testFuzz_a_stranger_can_use_no_power"
 REFUND = f"{FUNDS}testFuzz_below_the_soft_cap_all_comes_back_and_no_token_is_made"
 SALE = f"{FUNDS}testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_swept_once"
@@ -133,6 +134,26 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "node stake without a delay": Mutant(
         NODES, "uint64(block.timestamp) + nodeWithdrawalDelay;", "uint64(block.timestamp);", (STAKES,)
+    ),
+    "node stake is free after one epoch": Mutant(VERIFIERS, "return secondClosing;", "return lastClosing;", (EPOCHS,)),
+    "epochs that closed before count": Mutant(
+        NODES, "_secondClosing() > pending.requestedAt;", "_secondClosing() > 0;", (EPOCHS,)
+    ),
+    "an epoch of the second of the request counts": Mutant(
+        NODES, "_secondClosing() > pending.requestedAt;", "_secondClosing() >= pending.requestedAt;", (EPOCHS,)
+    ),
+    "epochs do not count": Mutant(NODES, "_secondClosing() > pending.requestedAt;", "false;", (EPOCHS,)),
+    "a second request keeps the time of the first": Mutant(
+        NODES, "pending.requestedAt = uint64(block.timestamp);",
+        "if (pending.requestedAt == 0) pending.requestedAt = uint64(block.timestamp);", (EPOCHS,)
+    ),
+    "an older epoch replaces a closing": Mutant(
+        VERIFIERS, "else if (closedAt > secondClosing) secondClosing = closedAt;", "else secondClosing = closedAt;",
+        (EPOCHS,),
+    ),
+    "an epoch closes in the future": Mutant(
+        VERIFIERS, "if (message.closedAt > block.timestamp) revert", "if (false) revert",
+        (f"{ROOTS}no_root_is_of_an_epoch_that_closes_in_the_future",),
     ),
     "node stake withdrawn twice": Mutant(NODES, "delete pendingWithdrawalOf[msg.sender];", "", (STAKES,)),
     "anybody decides": Mutant(

@@ -93,7 +93,7 @@ def test_armed_in_a_test_it_acts_once_or_always_and_not_afterwards() -> None:
 def test_every_point_that_the_ledger_reaches_is_listed_and_every_listed_one_is_reached() -> None:
     reached = {
         name
-        for source in (ROOT / "ledger").glob("*.py")
+        for source in (ROOT / "ledger").rglob("*.py")
         for name in re.findall(r'reach\("([a-z.-]+)"\)', source.read_text())
     }
     assert reached == set(POINTS)

@@ -7,7 +7,7 @@ CommonweightError
     ├── WrongBytes, BlobTooLarge, BodyTooLarge   bytes that are not what was announced, or more of them
     ├── SlowPeer, MirrorBusy, DiskFull           it does not come, or finds no room
     ├── CheckpointRefused, SizeConflict, UploadConflict, HeadContradicts
-    └── InvalidMirrorAddress, RangeRefused, StoreUnusable
+    └── RangeRefused, StoreUnusable
 """
 
 from __future__ import annotations

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
+from trainer.mirrors.peer import IDLE_SECONDS, Peer, PeerMisbehaved, PeerUnreachable
 from verifier.mirror.announced import blob_name
 from verifier.mirror.blobs import BlobStore, Receiving
 from verifier.mirror.errors import BlobTooLarge, NotAnnounced, WrongBytes
-from verifier.mirror.incoming import IDLE_SECONDS
-from verifier.mirror.peer import Peer, PeerMisbehaved, PeerUnreachable
 
 AT_ONCE = 4
 """Blobs that are fetched at one time."""

@@ -22,10 +22,10 @@ from contracts.tlog.text import HASH
 from contracts.tlog.tile_tree import TileReader
 from contracts.tlog.tiles import WIDTH, InvalidTile, Tile, tile_of
 from contracts.tlog.witness import InvalidMirrorMessage
+from trainer.mirrors.peer import Peer, PeerMisbehaved, Reply
 from verifier.mirror.copy import Head, LogCopy, State
 from verifier.mirror.errors import HeadContradicts, NotHeld
 from verifier.mirror.evidence import Evidence
-from verifier.mirror.peer import Peer, PeerMisbehaved, Reply
 
 BUNDLES = 32
 """Entry bundles that are fetched of one mirror in a look, of 256 entries each."""

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.errors import CommonweightError
+from trainer.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerMisbehaved, PeerUnreachable
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.errors import HeadContradicts
@@ -22,7 +23,6 @@ from verifier.mirror.fetching import Fetcher, FetchResult, Source
 from verifier.mirror.following import ShownHead, follow
 from verifier.mirror.messages import MessageStore
 from verifier.mirror.parsing import BESIDE_THE_LOG, Signed
-from verifier.mirror.peer import ERROR_BYTES, Limits, Peer, PeerMisbehaved, PeerUnreachable
 from verifier.mirror.pulling import Puller
 
 HANDED = 256

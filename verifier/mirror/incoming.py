@@ -14,9 +14,9 @@ import anyio.from_thread
 from starlette.requests import ClientDisconnect, Request
 
 from contracts.tlog.mirror import Take
+from trainer.mirrors.peer import IDLE_SECONDS
 from verifier.mirror.errors import BodyTooLarge, SlowPeer
 
-IDLE_SECONDS = 10.0
 LEAST_RATE = 4096
 """Bytes a second of a body that takes longer than IDLE_SECONDS, on average."""
 

@@ -15,13 +15,13 @@ from contracts.errors import BadField, BadSignature, CommonweightError, InvalidT
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
 from contracts.protocol.messages import MirrorAddress
 from contracts.tlog.text import parse_base64
+from trainer.mirrors.peer import Peer, PeerMisbehaved
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.errors import BodyTooLarge, DiskFull
 from verifier.mirror.evidence import MOST, Evidence
 from verifier.mirror.messages import PAGE, MessageStore
 from verifier.mirror.parsing import MAX_MESSAGE, Reader
-from verifier.mirror.peer import Peer, PeerMisbehaved
 
 PAGES = 16
 """Pages of messages of one mirror in a look."""

@@ -33,7 +33,8 @@ from contracts.tlog.note import format_signatures
 from contracts.tlog.text import parse_decimal
 from contracts.tlog.tiles import InvalidTile, parse_tile
 from contracts.tlog.witness import MAX_REQUEST, parse_add_checkpoint
-from verifier.mirror.addresses import NOWHERE, AddressBook
+from trainer.mirrors.urls import NOWHERE
+from verifier.mirror.addresses import AddressBook
 from verifier.mirror.announced import blob_name
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.copy import LogCopy

@@ -72,6 +72,20 @@ contract ClaimsTest is Genesis {
         vm.assertEq(distributor.paid(EPOCH), paid, "paid is counted");
     }
 
+    /// @notice Faults are signed under the root of an epoch that pays nobody, too, and nothing is claimed from it.
+    function testFuzz_an_epoch_may_pay_nobody(uint256 place, uint256 amount, bytes32[] calldata proof) external {
+        VerifierRegistry.EpochRoot memory message = _message(bytes32(0), 0, 0);
+        registry.propose(message, _quorum(registry.hashEpochRoot(message)));
+        _wait(WINDOW);
+        registry.finalize(EPOCH);
+        vm.assertTrue(registry.isFinal(EPOCH), "it is final");
+        address account = _holder(place % LEAVES);
+        amount = place % 2 == 0 ? 0 : amount;
+        bytes memory call = abi.encodeCall(distributor.claim, (EPOCH, place, account, 0, amount, proof));
+        _refuse(account, address(distributor), 0, call, EpochDistributor.ProofRefused.selector);
+        _refuse(account, address(this), 0, abi.encodeCall(this.claim, (place % LEAVES)), EpochDistributor.ProofRefused.selector);
+    }
+
     function testFuzz_only_the_exact_leaf_is_in_the_tree(uint256 place, uint256 field, uint256 other) external {
         place %= LEAVES;
         _finalize(_sum());

@@ -26,7 +26,7 @@ abstract contract Genesis is Cheats {
     uint256 internal constant NODE_SLASH_CAP = 3 ether;
     uint64 internal constant WINDOW = 1 hours;
     uint64 internal constant DISPUTE_LIMIT = 2 days;
-    uint64 internal constant NODE_DELAY = 1 days;
+    uint64 internal constant NODE_DELAY = 10 days;
     uint256 internal constant THRESHOLD = 2;
     uint48 internal constant VOTING_DELAY = 1 hours;
     uint32 internal constant VOTING_PERIOD = 1 days;
@@ -217,6 +217,7 @@ abstract contract Genesis is Cheats {
             count: count,
             logSize: epoch * 10,
             logRoot: keccak256(abi.encode("log", epoch)),
+            closedAt: uint64(_now()),
             deadline: uint64(_now() + 1 hours)
         });
     }

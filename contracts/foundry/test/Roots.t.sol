@@ -18,7 +18,7 @@ contract RootsTest is Genesis {
     function testFuzz_signatures_bind_every_field(uint256 field, uint64 other) external {
         VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
         bytes[] memory signatures = _quorum(registry.hashEpochRoot(message));
-        _alter(message, field % 9, other);
+        _alter(message, field % 10, other);
         (bool taken,) = address(registry).call(abi.encodeCall(registry.propose, (message, signatures)));
         vm.assertFalse(taken, "signatures over another message count nothing");
     }
@@ -34,6 +34,7 @@ contract RootsTest is Genesis {
         if (field == 6) message.logSize += other % 1_000 + 1;
         if (field == 7) message.logRoot = keccak256(abi.encode(other));
         if (field == 8) message.deadline += other % 1_000 + 1;
+        if (field == 9) message.closedAt = other % message.closedAt;
     }
 
     function testFuzz_fewer_than_k_or_the_same_signature_again_are_no_quorum(uint256 seed) external {
@@ -187,6 +188,20 @@ contract RootsTest is Genesis {
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
         if (total > limit) _refuse(address(this), address(registry), 0, call, VerifierRegistry.TotalTooLarge.selector);
         else registry.propose(message, _quorum(registry.hashEpochRoot(message)));
+    }
+
+    /// @notice An epoch closed before its root is proposed; whether it closed before others is not asked.
+    function testFuzz_no_root_is_of_an_epoch_that_closes_in_the_future(uint64 closedAt, uint256 wait) external {
+        _wait(_between(wait, 0, 1 days));
+        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
+        message.closedAt = closedAt % 2 == 0 ? closedAt : uint64(_between(closedAt, 0, 2 * _now()));
+        bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
+        if (message.closedAt > _now()) {
+            _refuse(address(this), address(registry), 0, call, VerifierRegistry.ClosedInFuture.selector);
+            return;
+        }
+        registry.propose(message, _quorum(registry.hashEpochRoot(message)));
+        vm.assertEq(registry.epochOf(message.epoch).closedAt, message.closedAt, "the time is kept");
     }
 
     function _propose(bytes32 root) private returns (VerifierRegistry.EpochRoot memory message, bytes[] memory signed) {

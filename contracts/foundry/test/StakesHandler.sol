@@ -32,6 +32,7 @@ contract StakesHandler is Genesis {
     mapping(address account => uint256) public nodeStakeOf;
     mapping(address account => uint256) public withdrawingOf;
     mapping(address account => uint256) public owedTo;
+    mapping(address account => uint256) public requestedAt;
     mapping(address account => uint256) public availableAt;
     mapping(address account => uint256) public removedAt;
     uint256 public openBonds;
@@ -51,6 +52,9 @@ contract StakesHandler is Genesis {
     address private _challenger;
     address[] private _signers;
     uint256 private _closesAt;
+    /// @dev When the open epoch and those that are final closed.
+    uint64 private _closedAt;
+    uint64[] private _closings;
     uint256 private _lapsesAt;
     uint256 private _bond;
     uint256 public fruitless;
@@ -106,6 +110,8 @@ contract StakesHandler is Genesis {
         (bytes32 none, uint256[] memory places) = (bytes32(seed), _eligible(address(0)));
         if (registry.epochOf(epoch).status != VerifierRegistry.Status.None || places.length < THRESHOLD) return;
         VerifierRegistry.EpochRoot memory message = _message(none, 1, 1);
+        uint256 age = _between(seed >> 128, 0, 4 * WINDOW);
+        message.closedAt = _closedAt = age < _now() ? uint64(_now() - age) : 0;
         registry.propose(message, _signatures(registry.hashEpochRoot(message), places));
         _closesAt = _now() + WINDOW;
         for (uint256 i = 0; i < places.length; ++i) _signers.push(seats[places[i]]);
@@ -168,6 +174,7 @@ contract StakesHandler is Genesis {
         registry.finalize(epoch);
         (disputes, fruitless) = (0, 0);
         delete _signers;
+        _closings.push(_closedAt);
     }
 
     // ---- faults and appeals
@@ -275,10 +282,10 @@ contract StakesHandler is Genesis {
         registry.requestNodeWithdrawal(amount);
         nodeStakeOf[node] -= amount;
         withdrawingOf[node] += amount;
-        availableAt[node] = _now() + NODE_DELAY;
+        (requestedAt[node], availableAt[node]) = (_now(), _now() + NODE_DELAY);
     }
 
-    /// @notice Paid once, and only after its delay.
+    /// @notice Paid once, and only when two epochs that closed after the request are final, or after the delay.
     function withdrawNodeStake(uint256 seed) external {
         address node = _person(seed);
         if (withdrawingOf[node] == 0) return;
@@ -286,12 +293,14 @@ contract StakesHandler is Genesis {
         if (node == address(stubborn)) stubborn.setWilling(true);
         bytes memory nowhere = abi.encodeCall(registry.withdrawNodeStake, (address(0)));
         _refuse(node, address(registry), 0, nowhere, NodeStakes.ReceiverMissing.selector);
-        if (_now() < availableAt[node]) {
+        if (_now() < availableAt[node] && _closedSince(requestedAt[node]) < 2) {
             _refuse(node, address(registry), 0, call, NodeStakes.NodeWithdrawalLocked.selector);
+            if (seed % 4 > 0) return;
             vm.warp(availableAt[node]);
         }
         _receives(node, withdrawingOf[node], call);
-        (withdrawingOf[node], availableAt[node]) = (0, 0);
+        withdrawingOf[node] = 0;
+        (requestedAt[node], availableAt[node]) = (0, 0);
         _refuse(node, address(registry), 0, call, NodeStakes.NoNodeWithdrawal.selector);
     }
 
@@ -355,6 +364,11 @@ contract StakesHandler is Genesis {
     }
 
     // ---- parts
+
+    /// @dev How many final epochs closed after that time, counted one by one.
+    function _closedSince(uint256 time) private view returns (uint256 count) {
+        for (uint256 i = 0; i < _closings.length; ++i) if (_closings[i] > time) ++count;
+    }
 
     function _coinsOfSigners() private view returns (uint256 sum) {
         for (uint256 i = 0; i < _signers.length; ++i) sum += _signers[i].balance;

@@ -103,7 +103,7 @@ def _close(state: State, name: str, run: RunState) -> EpochClosed:
     total = _within(state, due) if somebody else 0
     lines = state.functions.lines(number, config, run.earned, total)
     first = min(run.paid + 1, run.round)
-    return _entry(state, name, number, 1, (first, run.round), due, total, lines)
+    return _entry(state, name, number, 0, (first, run.round), due, total, lines)
 
 
 def _entry(
@@ -167,7 +167,7 @@ def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
         return _entry(state, closed.run, number, closed.attempt + 1, rounds, closed.due, 0, ())
     if block is None or block.time <= closed.deadline:
         return None
-    if closed.attempt > 1:
+    if closed.attempt > 0:
         return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, 0, ())
     lines = state.functions.lines(number, epoch.config, epoch.earned, _within(state, closed.due))
     total = _within(state, closed.due) if lines else 0

@@ -149,7 +149,8 @@ def take_seen(state: State, fact: Seen) -> None:
     if fact.index not in (current.closed_at, *current.closed_before):
         raise NotBound(f"round {fact.round} awaits its beacon since entry {current.closed_at}")
     late = current.phase is not Phase.CLOSED or fact.index != current.closed_at
-    if (fact.verifier, fact.index) in current.seen_late or (not late and fact.verifier in current.seen):
+    in_time = fact.index == current.closed_at and fact.verifier in current.seen
+    if in_time or (fact.verifier, fact.index) in current.seen_late:
         raise AlreadySaid(f"{fact.verifier} has said so")
     if late:
         current.seen_late.add((fact.verifier, fact.index))

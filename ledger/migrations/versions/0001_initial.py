@@ -32,6 +32,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run", "verifier"),
     )
     op.create_table(
+        "announced",
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("round", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", "message", "kind", "size"),
+    )
+    with op.batch_alter_table("announced", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_announced_run"), ["run"], unique=False)
+
+    op.create_table(
         "appeal",
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("proof", sa.String(), nullable=False),
@@ -101,6 +116,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("proof", "verifier"),
     )
     op.create_table(
+        "closing",
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.Column(
+            "log_index", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("epoch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("attempt", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("root", sa.String(), nullable=False),
+        sa.Column("total", sa.String(78).with_variant(sa.Numeric(78, 0), "postgresql"), nullable=False),
+        sa.Column("count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("closed_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("deadline", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("block", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("log_index"),
+    )
+    with op.batch_alter_table("closing", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_closing_epoch"), ["epoch"], unique=False)
+
+    op.create_table(
         "contribution",
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
@@ -155,7 +189,9 @@ def upgrade() -> None:
         sa.Column("count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("log_size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("log_root", sa.String(), nullable=False),
+        sa.Column("closed_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("deadline", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ours", sa.Boolean(), nullable=True),
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_table(
@@ -216,6 +252,16 @@ def upgrade() -> None:
         sa.Column("held_out_loss", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("run", "number", "verifier"),
+    )
+    op.create_table(
+        "mirror",
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.Column("verifier", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("sequence", sa.String(78).with_variant(sa.Numeric(78, 0), "postgresql"), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("verifier"),
     )
     op.create_table(
         "move",
@@ -542,4 +588,5 @@ def upgrade() -> None:
     make_append_only("fault", [["proof", "verifier", "fault"]])
     make_append_only("nodefault", [["proof"]])
     make_append_only("move", [["proof", "step", "party"]])
+    make_append_only("closing", [["log_index"]])
     # ### end Alembic commands ###

@@ -98,7 +98,7 @@ MUTANTS: dict[str, Mutant] = {
         ("struck-epoch",),
     ),
     "a struck root is paid when its deadline passed": Mutant(
-        "J19", "epochs", "    if closed.attempt > 1:\n", "    if False:\n", ("I6",), ("struck-epoch",)
+        "J19", "epochs", "    if closed.attempt > 0:\n", "    if False:\n", ("I6",), ("struck-epoch",)
     ),
     "a root whose deadline passed stays closed": Mutant(
         "J19",

@@ -45,7 +45,7 @@ class Epochs:
         if len(signers) < world.plan.k or known or not fits or not timely:
             return
         self.proposed.add((entry.epoch, entry.attempt))
-        if entry.epoch in world.plan.strikes and entry.attempt == 1:
+        if entry.epoch in world.plan.strikes and entry.attempt == 0:
             world.chain.say(chain_events.EpochStruck(entry.epoch, entry.attempt), now + world.plan.window // 2)
         else:
             root = "another root" if entry.epoch in world.plan.foreign else entry.root

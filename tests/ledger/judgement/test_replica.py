@@ -48,8 +48,8 @@ def run() -> SignedRun:
     return made
 
 
-def replica(run: SignedRun, **options: int) -> Replica:
-    return Replica(run.functions, DOMAIN, **options)
+def replica(run: SignedRun) -> Replica:
+    return Replica(run.functions, DOMAIN)
 
 
 def leaves(session: Session) -> list[str]:
@@ -123,7 +123,7 @@ def test_what_was_not_committed_is_forgotten(store: Store, run: SignedRun) -> No
 
 
 def test_another_process_goes_on_where_one_stopped(store: Store, run: SignedRun) -> None:
-    writers = [replica(run), replica(run, keep_every=5), replica(run)]
+    writers = [replica(run), replica(run), replica(run)]
     for number, fact in enumerate(facts_of(run)):
         with store.write() as session:
             writers[number % 3].enter(session, fact)
@@ -138,7 +138,7 @@ def test_no_order_of_writers_and_failures_changes_the_log(
     plan: list[tuple[int, bool]], run: SignedRun, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     store = Store(fresh_file(tmp_path_factory.mktemp("store")))
-    writers, due = [replica(run, keep_every=7) for _ in range(3)], facts_of(run)
+    writers, due = [replica(run) for _ in range(3)], facts_of(run)
     for who, fails in plan[: len(due)]:
         if fails:
             with pytest.raises(Failed):

@@ -38,11 +38,11 @@ from tests.verifier.mirror.world import (
     raw_server,
     serving,
 )
+from trainer.mirrors.peer import Limits, Peer
+from trainer.mirrors.urls import NOWHERE
 from verifier.mirror import pulling
-from verifier.mirror.addresses import NOWHERE
 from verifier.mirror.fetching import Fetcher
 from verifier.mirror.handing_on import Answer, HandingOn, Look, Outcome, ServerDoor
-from verifier.mirror.peer import Limits, Peer
 from verifier.mirror.pulling import Puller
 from verifier.mirror.routes import Mirror
 from verifier.mirror.uploads import add_checkpoint, add_entries

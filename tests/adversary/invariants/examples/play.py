@@ -209,7 +209,7 @@ class Play:
         lines = tuple(derived.Line(name, 0, total * share // weight) for name, share in sorted(self.shares.items()))
         closed = derived.EpochClosed(
             self.epochs,
-            1,
+            0,
             self.run,
             self.paid_rounds + 1,
             self.number,

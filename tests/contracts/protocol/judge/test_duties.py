@@ -94,7 +94,7 @@ def test_a_fault_is_signed_under_a_final_root_and_until_it_is_slashed() -> None:
     court.merge()
     assert not any(isinstance(duty, SignFault) for duty in of_verifier(court))
     closed = next(entry for entry in court.log if isinstance(entry, EpochClosed))
-    court.block(chain_events.EpochFinal(1, 1, closed.root), seconds=5)
+    court.block(chain_events.EpochFinal(1, 0, closed.root), seconds=5)
     assert SignFault(proof, "n0", "") in of_verifier(court)
     court.block(chain_events.NodeSlashed(proof), seconds=5)
     assert not any(isinstance(duty, SignFault) for duty in of_verifier(court))

@@ -24,7 +24,7 @@ def finished(config: str = "rounds=1", **terms: object) -> tuple[Court, EpochClo
 def test_an_epoch_pays_its_emission_by_verified_tokens() -> None:
     court, closed = finished()
     assert [(line.account, line.amount) for line in closed.lines] == [("wallet of n0", 500), ("wallet of n1", 500)]
-    assert court.block(chain_events.EpochFinal(1, 1, closed.root)) == [EpochEnded(1, True, 0), RunOver("r")]
+    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [EpochEnded(1, True, 0), RunOver("r")]
 
 
 def test_an_epoch_above_the_limit_is_cut_and_the_rest_goes_on() -> None:
@@ -35,7 +35,7 @@ def test_an_epoch_above_the_limit_is_cut_and_the_rest_goes_on() -> None:
         court.post(proof)
     closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
     assert (closed.due, closed.total) == (1000, 600)
-    ended = court.block(chain_events.EpochFinal(1, 1, closed.root))
+    ended = court.block(chain_events.EpochFinal(1, 0, closed.root))
     assert ended == [EpochEnded(1, True, 400)]
     assert court.state.runs["r"].carried == 400
 
@@ -45,27 +45,27 @@ def test_a_limit_that_falls_cuts_again_after_the_deadline() -> None:
     assert court.block(chain_events.EpochLimit(300)) == []
     found = court.block(seconds=700)
     assert isinstance(found[0], EpochClosed)
-    assert (found[0].epoch, found[0].attempt, found[0].total) == (1, 1, 300)
-    assert court.block(chain_events.EpochFinal(1, 1, found[0].root)) == [EpochEnded(1, True, 700)]
+    assert (found[0].epoch, found[0].attempt, found[0].total) == (1, 0, 300)
+    assert court.block(chain_events.EpochFinal(1, 0, found[0].root)) == [EpochEnded(1, True, 700)]
 
 
 def test_a_root_that_was_struck_down_pays_nothing_next() -> None:
     court, _ = finished("rounds=2")
-    found = court.block(chain_events.EpochStruck(1, 1))
+    found = court.block(chain_events.EpochStruck(1, 0))
     assert isinstance(found[0], EpochClosed)
-    assert (found[0].attempt, found[0].total, found[0].lines) == (2, 0, ())
-    assert court.block(chain_events.EpochFinal(1, 2, found[0].root)) == [EpochEnded(1, True, 1000)]
+    assert (found[0].attempt, found[0].total, found[0].lines) == (1, 0, ())
+    assert court.block(chain_events.EpochFinal(1, 1, found[0].root)) == [EpochEnded(1, True, 1000)]
 
 
 def test_another_root_that_the_chain_made_final_is_said() -> None:
     """J20: its claims are not ours."""
     court, _ = finished("rounds=2")
-    assert court.block(chain_events.EpochFinal(1, 1, "another root")) == [EpochEnded(1, False, 0)]
+    assert court.block(chain_events.EpochFinal(1, 0, "another root")) == [EpochEnded(1, False, 0)]
 
 
 def test_proofs_are_forgotten_when_their_epoch_is_final() -> None:
     court, closed = finished("rounds=2")
-    court.block(chain_events.EpochFinal(1, 1, closed.root))
+    court.block(chain_events.EpochFinal(1, 0, closed.root))
     assert court.state.proofs == {}
     assert list(court.state.runs["r"].rounds) == [2]
     with pytest.raises(UnknownSubject):
@@ -75,7 +75,7 @@ def test_proofs_are_forgotten_when_their_epoch_is_final() -> None:
 def test_a_run_that_is_over_credits_nothing() -> None:
     """F20, F21: a contribution is the run's that it names, and only while it goes on."""
     court, closed = finished()
-    court.block(chain_events.EpochFinal(1, 1, closed.root))
+    court.block(chain_events.EpochFinal(1, 0, closed.root))
     with pytest.raises(RunEnded):
         court.enter(facts.Credited("r", "commit", 1, "author", 5, ("maintainer",)))
 
@@ -120,7 +120,7 @@ def test_a_vote_that_comes_before_the_end_prolongs_the_run() -> None:
     found = court.block(chain_events.Decided(1, "rounds", "2"))
     assert DecisionTaken("r", 1, True, "") in found
     assert isinstance(found[-1], RoundOpened)
-    assert RunOver("r") not in court.block(chain_events.EpochFinal(1, 1, closed.root))
+    assert RunOver("r") not in court.block(chain_events.EpochFinal(1, 0, closed.root))
 
 
 def test_what_was_cut_from_the_last_epoch_is_said_to_lapse() -> None:
@@ -129,7 +129,7 @@ def test_what_was_cut_from_the_last_epoch_is_said_to_lapse() -> None:
     for proof in court.read():
         court.post(proof)
     closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
-    assert court.block(chain_events.EpochFinal(1, 1, closed.root)) == [EpochEnded(1, True, 400), RunOver("r", 400)]
+    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [EpochEnded(1, True, 400), RunOver("r", 400)]
 
 
 def test_a_limit_of_nothing_carries_everything_on() -> None:
@@ -143,7 +143,7 @@ def test_a_limit_of_nothing_carries_everything_on() -> None:
 
 def test_late_work_of_a_shortened_run_gets_no_second_emission() -> None:
     court, closed = finished("rounds=2")
-    court.block(chain_events.EpochFinal(1, 1, closed.root))
+    court.block(chain_events.EpochFinal(1, 0, closed.root))
     run = court.state.runs["r"]
     run.earned = {0: {"wallet of n0": 64}}
     del run.rounds[2]
@@ -167,7 +167,7 @@ def test_an_epoch_without_earnings_emits_nothing() -> None:
         court.post(proof)
     closed = next(entry for entry in court.log if isinstance(entry, EpochClosed))
     assert (closed.due, closed.total, closed.lines) == (0, 0, ())
-    assert court.block(chain_events.EpochFinal(1, 1, closed.root)) == [EpochEnded(1, True, 0)]
+    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [EpochEnded(1, True, 0)]
 
 
 def test_rounds_in_which_nobody_worked_are_forgotten() -> None:
@@ -179,7 +179,7 @@ def test_rounds_in_which_nobody_worked_are_forgotten() -> None:
             court.enter(facts.Returned("r", node, court.state.size)) if court.state.runs["r"].nodes[node].away else None
     for number in (1, 2, 3):
         closed = next(e for e in court.log if isinstance(e, EpochClosed) and e.epoch == number)
-        court.block(chain_events.EpochFinal(number, 1, closed.root), seconds=5)
+        court.block(chain_events.EpochFinal(number, 0, closed.root), seconds=5)
     assert len(court.state.runs["r"].rounds) <= 2
 
 

@@ -50,7 +50,7 @@ def lively_log() -> list[Any]:
     court.pledge(other)
     court.show(other)
     closed = court.merge()[1]
-    court.block(chain_events.EpochFinal(1, 1, closed.root))
+    court.block(chain_events.EpochFinal(1, 0, closed.root))
     return court.log
 
 
@@ -80,7 +80,7 @@ def troubled_log() -> list[Any]:
     court.pledge(proof)
     court.show(proof)
     court.merge()
-    court.block(chain_events.EpochFinal(1, 1, next(e for e in court.log if isinstance(e, EpochClosed)).root))
+    court.block(chain_events.EpochFinal(1, 0, next(e for e in court.log if isinstance(e, EpochClosed)).root))
     return court.log
 
 

@@ -16,9 +16,9 @@ from functools import cache
 import httpx
 
 from contracts.errors import CommonweightError
-from verifier.mirror.addresses import Resolve, Target, find, system_resolve
-from verifier.mirror.incoming import IDLE_SECONDS
+from trainer.mirrors.urls import Resolve, Target, find, system_resolve
 
+IDLE_SECONDS = 10.0
 CALL_SECONDS = 30.0
 ERROR_BYTES = 4096
 """What is read of a refusal."""
@@ -63,12 +63,20 @@ class Reply:
 
 
 class Peer:
-    """One address. Raises PeerUnreachable and PeerMisbehaved, and nothing else but InvalidMirrorAddress."""
+    """One address, of any machine where its user has `chosen` it (the server), else of a public one.
+
+    Raises PeerUnreachable and PeerMisbehaved, and nothing else but InvalidMirrorAddress.
+    """
 
     def __init__(
-        self, url: str, loopback: bool, limits: Limits | None = None, resolve: Resolve = system_resolve
+        self,
+        url: str,
+        loopback: bool,
+        limits: Limits | None = None,
+        resolve: Resolve = system_resolve,
+        chosen: bool = False,
     ) -> None:
-        self.url, self._loopback, self._resolve = url, loopback, resolve
+        self.url, self._loopback, self._resolve, self._chosen = url, loopback, resolve, chosen
         self._limits = limits or Limits()
 
     async def get(self, path: str, most: int, seconds: float | None = None) -> Reply:
@@ -110,7 +118,7 @@ class Peer:
     ) -> AsyncIterator[httpx.Response]:
         try:
             async with asyncio.timeout(seconds):
-                target = await find(self.url, self._loopback, self._resolve)
+                target = await find(self.url, self._loopback, self._resolve, self._chosen)
                 async with self._client(target) as client:
                     request = client.build_request(
                         method, target.base() + path, content=body, extensions={"sni_hostname": target.url.host}

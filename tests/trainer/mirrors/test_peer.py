@@ -24,8 +24,8 @@ from starlette.routing import Route
 
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import bare_server, raw_server, serving
-from verifier.mirror.errors import InvalidMirrorAddress
-from verifier.mirror.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable, Reply
+from trainer.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable, Reply
+from trainer.mirrors.urls import InvalidMirrorAddress
 
 pytestmark = pytest.mark.integration
 
@@ -103,7 +103,7 @@ def test_tls_is_checked_for_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """The connection goes to an address; the certificate must be of the name all the same."""
     certificate, key = _certificate(tmp_path, "mirror.example")
     trusted = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr("verifier.mirror.peer._tls", lambda: trusted)
+    monkeypatch.setattr("trainer.mirrors.peer._tls", lambda: trusted)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
 

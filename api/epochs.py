@@ -1,0 +1,102 @@
+"""Routes of epochs: what each pays, whose signatures it has, and claims."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Query
+from sqlmodel import Session, col, select
+
+from api.access import get_ledger
+from api.wire import LARGEST, ClaimBody, CosignatureBody, EthAddress, Number
+from contracts import messages
+from contracts.messages import from_json
+from ledger import cosign, payouts, tip
+from ledger.epochs import require_epoch
+from ledger.judgement import settling
+from ledger.service import Ledger
+from ledger.tables import Epoch, PayoutRow
+
+router = APIRouter()
+
+
+@router.get("/epochs")
+def list_epochs(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+    """All closed epochs, with their signers."""
+    with ledger.store.read() as session:
+        return [_epoch(ledger, session, row) for row in session.exec(select(Epoch).order_by(col(Epoch.number)))]
+
+
+@router.get("/epochs/{number}/payouts")
+def epoch_payouts(
+    number: Number,
+    start: int = Query(0, ge=0, le=LARGEST),
+    limit: int = Query(500, ge=1, le=1000),
+    ledger: Ledger = Depends(get_ledger),
+) -> dict[str, Any]:
+    """Lines of an epoch: those of its final root, or of its newest one until then."""
+    with ledger.store.read() as session:
+        epoch = require_epoch(session, number)
+        if epoch.state == "final":
+            return {"payouts": [_line(line) for line in payouts.lines(session, number, start, limit)]}
+        coming = list(enumerate(settling.lines(session, epoch).lines))[start : start + limit]
+    named = [
+        {"index": i, "account": x.account, "kind": x.kind, "amount": str(x.amount), "leaf": None} for i, x in coming
+    ]
+    return {"payouts": named}
+
+
+@router.post("/epochs/{number}/signatures")
+def sign_epoch(number: Number, body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
+    """A verifier's signature under an epoch's root; k of them bring it to the chain."""
+    message = from_json(messages.EpochRoot, body.message)
+    settling.sign(ledger, number, message, body.signature_bytes(), body.signer)
+    return {"epoch": number}
+
+
+@router.get("/epochs/{number}/claims/{account}")
+def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+    """An account's lines with the proofs that the contract takes, and whether they are minted."""
+    with ledger.store.read() as session:
+        lines = payouts.lines_of(session, number, account)
+        paths = payouts.proofs(ledger, session, require_epoch(session, number), [x.leaf for x in lines])
+        return [
+            {**_line(x), "proof": ["0x" + n.hex() for n in path], "minted": tip.mint_state(session, x.leaf)}
+            for x, path in zip(lines, paths, strict=True)
+        ]
+
+
+@router.post("/epochs/{number}/claims")
+def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """Mint an account's lines at the relayer's cost. Anybody may ask; only the account is paid."""
+    return {"transactions": settling.claim(ledger, number, body.account)}
+
+
+def _epoch(ledger: Ledger, session: Session, row: Epoch) -> dict[str, Any]:
+    return {
+        "epoch": row.number,
+        "run": row.run,
+        "state": row.state,
+        "attempt": row.attempt,
+        "first_round": row.first_round,
+        "last_round": row.last_round,
+        "root": row.root,
+        "total": str(row.total),
+        "count": row.count,
+        "log_size": row.log_size,
+        "log_root": row.log_root,
+        "closed_at": row.closed_at,
+        "deadline": row.deadline,
+        "ours": row.ours,
+        "signatures": cosign.signers(ledger, session, settling.root_message(ledger, row)),
+    }
+
+
+def _line(line: PayoutRow) -> dict[str, Any]:
+    return {
+        "index": line.index,
+        "account": line.account,
+        "kind": line.kind,
+        "amount": str(line.amount),
+        "leaf": line.leaf,
+    }

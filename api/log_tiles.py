@@ -1,0 +1,35 @@
+"""Routes of the log as C2SP's tlog-tiles has it: anybody's monitor, witness or mirror reads them as files."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Response
+
+from api.access import get_ledger
+from contracts.protocol.log.operator import LogSigner
+from contracts.tlog.tiles import InvalidTile, parse_tile
+from ledger import tiles
+from ledger.errors import NotFound
+from ledger.service import Ledger
+
+router = APIRouter(prefix="/log")
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+@router.get("/checkpoint")
+def checkpoint(ledger: Ledger = Depends(get_ledger)) -> Response:
+    """The log's head of now, a note that the operator signed."""
+    with ledger.store.read() as session:
+        note = tiles.checkpoint(session, LogSigner.of(bytes(ledger.operator.key)))
+    return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/{path:path}")
+def tile(path: str, ledger: Ledger = Depends(get_ledger)) -> Response:
+    """A tile, or the entries under one: what it holds never changes."""
+    try:
+        wanted = parse_tile(path)
+    except InvalidTile as error:
+        raise NotFound(error.detail) from error
+    with ledger.store.read() as session:
+        data = tiles.tile(session, wanted)
+    return Response(data, media_type="application/octet-stream", headers=FOR_EVER)

@@ -1,0 +1,85 @@
+"""Routes of runs, rounds and proofs as people read them: what the log says of each, in one document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from sqlmodel import col, select
+
+from api.access import get_ledger
+from api.wire import LARGEST, Number
+from ledger.errors import NotFound
+from ledger.service import Ledger
+from ledger.tables import ProofView, RoundView, RunView
+from ledger.views.projection import catch_up
+
+router = APIRouter()
+Hash = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$")]
+
+
+@router.get("/runs")
+def list_runs(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+    """All runs, a line each."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        rows = session.exec(select(RunView).order_by(col(RunView.run)))
+        return [{name: row.body[name] for name in ("run", "phase", "round")} for row in rows]
+
+
+@router.get("/runs/{run}")
+def show_run(run: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """One run: its terms, nodes, verifiers, decisions, faults."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        row = session.get(RunView, run)
+        if row is None:
+            raise NotFound(f"no run {run}")
+        return row.body
+
+
+@router.get("/runs/{run}/rounds/{number}")
+def show_round(run: Hash, number: Number, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """One round: who takes part, each proof in a line, what was merged."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        row = session.get(RoundView, (run, number))
+        if row is None:
+            raise NotFound(f"round {number} of run {run} has not opened")
+        proofs = session.exec(select(ProofView).where(ProofView.run == run, ProofView.number == number))
+        lines = {proof.proof: _line(proof.body) for proof in proofs}
+        return {**row.body, "proofs": [lines[name] for name in row.body["proofs"]]}
+
+
+@router.get("/proofs/{proof}")
+def show_proof(proof: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """One proof with everything that was said about it."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        row = session.get(ProofView, proof)
+        if row is None:
+            raise NotFound(f"no proof {proof}")
+        return row.body
+
+
+@router.get("/runs/{run}/proofs")
+def list_proofs(
+    run: Hash,
+    first: int = Query(1, ge=1, le=LARGEST),
+    last: int = Query(LARGEST, ge=1, le=LARGEST),
+    limit: int = Query(500, ge=1, le=1000),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Proofs of the rounds from `first` to `last`, a line each."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        wanted = select(ProofView).where(
+            ProofView.run == run, col(ProofView.number) >= first, col(ProofView.number) <= last
+        )
+        rows = session.exec(wanted.order_by(col(ProofView.number), col(ProofView.proof)).limit(limit))
+        return [_line(row.body) for row in rows]
+
+
+def _line(body: dict[str, Any]) -> dict[str, Any]:
+    shown = ("proof", "round", "node", "payout", "work", "state", "stage", "audited", "reason", "measured", "limit")
+    return {name: body[name] for name in shown}

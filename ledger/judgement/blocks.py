@@ -1,0 +1,77 @@
+"""Final blocks into the log: what they said, and all that follows, in one transaction each. The log is the cursor."""
+
+from __future__ import annotations
+
+import logging
+
+from contracts.protocol.chain_reading import ChainReader
+from contracts.protocol.judge.errors import Refused
+from contracts.protocol.judge.facts import Block, Rules
+from contracts.protocol.judge.machine import VERSION
+from contracts.protocol.judge.state import State
+from contracts.protocol.log.blocks import split
+from ledger import log
+from ledger.crash_points import reach
+from ledger.service import Ledger
+
+MOST = 16
+"""Blocks that one pass enters: who is far behind does its other duties in between."""
+logger = logging.getLogger(__name__)
+
+
+def follow(ledger: Ledger) -> None:
+    """Enter the final blocks that are due, one after the other. The first entry of all names the rules.
+
+    Raises ChainUnfit and BlockNotFinal.
+    """
+    begin(ledger)
+    reader = ledger.reader or ChainReader(ledger.chain.w3, ledger.chain.deployment)
+    for _ in range(MOST):
+        if not _enter_next(ledger, reader):
+            return
+
+
+def begin(ledger: Ledger) -> None:
+    """Name the version of the rules in an empty log."""
+    with ledger.store.read() as session:
+        if log.size(session):
+            return
+    with ledger.store.write() as session:
+        if log.size(session) == 0:
+            ledger.judge.enter(session, Rules(VERSION))
+
+
+def _enter_next(ledger: Ledger, reader: ChainReader) -> bool:
+    """Whether a block was entered. The chain is read without the writers' turn."""
+    state = _seen(ledger, reader)
+    number = reader.due(state, ledger.enter_every) if state is not None else None
+    if state is None or number is None:
+        return False
+    block = reader.block(state, number)
+    reach("blocks.read")
+    return _enter(ledger, state.block, block)
+
+
+def _seen(ledger: Ledger, reader: ChainReader) -> State | None:
+    """The machine as the chain is asked for it; None where no block became final since."""
+    final, _ = reader.final()
+    with ledger.store.read() as session:
+        with ledger.judge.view(session) as state:
+            if state.block is not None and not state.block.more and final <= state.block.number:
+                return None
+        return ledger.judge.copy(session)
+
+
+def _enter(ledger: Ledger, read_after: Block | None, block: Block) -> bool:
+    """All parts of a block, unless another process entered one since it was read, or a round closed for which an
+    earlier block draws: then it is read again."""
+    try:
+        with ledger.store.write() as session:
+            if ledger.judge.at_end(session).block != read_after:
+                return False
+            for part in split(block):
+                ledger.judge.enter(session, part)
+        return True
+    except Refused as refused:
+        logger.info("block %d is read again: %s", block.number, refused.detail)
+        return False

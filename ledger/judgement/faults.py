@@ -1,0 +1,112 @@
+"""What costs stake: signed by k verifiers once an epoch's root over it is final (J2), and then brought to the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlmodel import Session
+from web3.contract.contract import ContractFunction
+
+from contracts.faults import fault_evidence
+from contracts.messages import NodeFault, VerifierFault
+from contracts.protocol.judge.state import State
+from ledger import cosign, outbox
+from ledger.errors import BindingMismatch, NotFound
+from ledger.judgement import cosigning
+from ledger.service import Ledger
+from ledger.tables import Outgoing
+
+FOR_EVER = 2**64 - 1
+"""Deadline of these messages: each serves once, by its proof or its evidence."""
+Signable = tuple[str, str, str]
+"""Proof, party, and the fault of a verifier or nothing for a node: as the machine has them."""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A fault that may be signed, as the message that verifiers sign, and its call's id in the outbox."""
+
+    key: str
+    party: str
+    message: NodeFault | VerifierFault
+
+    def call(self, ledger: Ledger, signed: dict[str, bytes]) -> ContractFunction:
+        """What takes the stake."""
+        if isinstance(self.message, NodeFault):
+            return ledger.chain.nodes.slash(self.message, signed)
+        return ledger.chain.registry.punish(self.message, signed)
+
+
+def charge(ledger: Ledger, fault: Signable) -> Charge:
+    """The message for one fault of the machine."""
+    proof, party, kind = fault
+    if not kind:
+        message = NodeFault(ledger.chain.model, party, bytes.fromhex(proof[2:]), FOR_EVER)
+        return Charge(f"slash-node:{proof}", party, message)
+    evidence = fault_evidence(proof, kind)
+    return Charge(
+        f"punish:0x{evidence.hex()}:{party}", party, VerifierFault(ledger.chain.model, party, evidence, FOR_EVER)
+    )
+
+
+def signable(ledger: Ledger) -> list[Charge]:
+    """All faults that verifiers may sign now."""
+    with ledger.store.read() as session, ledger.judge.view(session) as state:
+        return [charge(ledger, fault) for fault in sorted(state.signable)]
+
+
+def sign(ledger: Ledger, message: NodeFault | VerifierFault, signature: bytes, signer: str) -> None:
+    """Take a verifier's word for a fault; `settle` brings k of them to the chain.
+
+    Raises BadSignature, NotVerifier, NotFound and BindingMismatch.
+    """
+    name = cosigning.check(ledger, message, signature, signer)
+    with ledger.store.write() as session:
+        state = ledger.judge.at_end(session)
+        found = _charge_of(ledger, state, message)
+        cosigning.require_admitted(state, name, found.party)
+        cosign.add(ledger, session, found.message, signature, name)
+
+
+def settle(ledger: Ledger) -> None:
+    """Queue the call of every fault that k verifiers signed whose signatures count."""
+    for found in signable(ledger):
+        with ledger.store.read() as session:
+            signed = {} if _is_under_way(session, found) else _quorum(ledger, session, found)
+        if not signed:
+            continue
+        with ledger.store.write() as session:
+            outbox.enqueue(session, found.key, found.call(ledger, signed))
+
+
+def _is_under_way(session: Session, found: Charge) -> bool:
+    row = session.get(Outgoing, found.key)
+    return row is not None and row.state not in outbox.GIVEN_UP
+
+
+def _quorum(ledger: Ledger, session: Session, found: Charge) -> dict[str, bytes]:
+    """The chain is asked only where somebody signed."""
+    if not cosign.signers(ledger, session, found.message):
+        return {}
+    return cosign.quorum(ledger, session, found.message)
+
+
+def _charge_of(ledger: Ledger, state: State, message: NodeFault | VerifierFault) -> Charge:
+    """Raises NotFound for what the machine does not let be signed, and BindingMismatch for other fields."""
+    found = next(_about(ledger, state, message), None)
+    if found is None:
+        raise NotFound("no such fault lies under a final root of an epoch")
+    if message != found.message:
+        raise BindingMismatch("model, party or deadline is not the fault's")
+    return found
+
+
+def _about(ledger: Ledger, state: State, message: NodeFault | VerifierFault) -> Iterator[Charge]:
+    for proof, party, kind in sorted(state.signable):
+        if isinstance(message, NodeFault):
+            fits = not kind and bytes.fromhex(proof[2:]) == message.proof
+        else:
+            fits = bool(kind) and party == message.verifier and fault_evidence(proof, kind) == message.evidence
+        if fits:
+            yield charge(ledger, (proof, party, kind))

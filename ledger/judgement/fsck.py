@@ -1,0 +1,138 @@
+"""fsck of a ledger with a machine of rules: the log is judged anew, rows and chain are held against what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from contracts.protocol.judge.errors import Differs
+from contracts.protocol.log.leaf import DERIVED, SIGNED
+from contracts.protocol.log.signed import hexed, read_envelope
+from contracts.signing import Domain, digest
+from contracts.verifier_registry import EpochStatus
+from ledger import journal, log
+from ledger.fsck import onchain, tree
+from ledger.fsck.finding import Finding, differences
+from ledger.judgement.rederived import Rederived
+from ledger.service import Ledger
+from ledger.tables import ChainEvent, ClosingRow, Epoch, LogEntry, PayoutRow, Resolution, Transfer
+
+BATCH = 2_000
+BOOKS = ("work", "units")
+OPEN = (EpochStatus.PROPOSED, EpochStatus.DISPUTED, EpochStatus.FINAL)
+
+
+def check_tree(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """Leaves and nodes against each other, and what each leaf is found by."""
+    domain = ledger.judge.domain
+    yield from tree.check_tree(session, lambda kind, body: subject_of(domain, kind, body))
+
+
+def subject_of(domain: Domain, kind: str, body: Mapping[str, Any]) -> str | None:
+    """What an entry is found by: a message by its digest, a derived entry by its proof. Raises CommonweightError."""
+    if kind in SIGNED:
+        envelope = read_envelope(SIGNED[kind], {name: value for name, value in body.items() if name != "kind"})
+        return hexed(digest(envelope.message, domain))
+    return body["proof"] if kind in DERIVED and isinstance(body.get("proof"), str) else None
+
+
+def check_journal(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """A finding where the log departs from the rules, and for whatever row differs from what the log gives."""
+    derived = Rederived(ledger.judge.functions, ledger.judge.domain)
+    entries = select(LogEntry.body).order_by(col(LogEntry.index)).execution_options(yield_per=BATCH)
+    try:
+        for body in session.exec(entries):
+            derived.take(body)
+        derived.follower.finish()
+    except Differs as error:
+        yield Finding("logentry", str(error.index), f"cannot be read on from: {error.detail}")
+    minted = select(ChainEvent).where(ChainEvent.name == "Minted", ChainEvent.contract == "ModelToken")
+    for event in session.exec(minted):
+        derived.mint(str(event.arguments["receipt"]))
+    yield from _compare_books(session, derived)
+    yield from _compare_epochs(session, derived)
+    yield from _balance(session)
+
+
+def check_chain(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """Events, decisions and supply, and for each epoch that is on the chain its root."""
+    yield from onchain.check_chain(ledger, session, _check_roots)
+
+
+def _compare_books(session: Session, derived: Rederived) -> Iterator[Finding]:
+    transfers = {
+        row.id: (row.book, row.debit, row.credit, row.amount, row.pending) for row in session.exec(select(Transfer))
+    }
+    yield from differences("transfer", derived.transfers, transfers, "the log")
+    ends = {row.transfer: row.outcome for row in session.exec(select(Resolution))}
+    yield from differences("resolution", derived.ends, ends, "the log")
+    payouts = {
+        (row.epoch, row.index): (row.account, row.kind, row.amount, row.leaf) for row in session.exec(select(PayoutRow))
+    }
+    yield from differences("payout", derived.payouts, payouts, "the log")
+
+
+def _compare_epochs(session: Session, derived: Rederived) -> Iterator[Finding]:
+    closings = {
+        row.log_index: (row.epoch, row.attempt, row.root, row.total, row.count, row.closed_at, row.deadline)
+        for row in session.exec(select(ClosingRow))
+    }
+    yield from differences("closing", derived.closings, closings, "the log")
+    epochs = {row.number: _epoch(row) for row in session.exec(select(Epoch))}
+    expected = {number: _expected(session, derived, number) for number in derived.epochs}
+    yield from differences("epoch", expected, epochs, "the log")
+
+
+def _epoch(row: Epoch) -> tuple[Any, ...]:
+    """But for what the chain says of it before it is final."""
+    place = (row.run, row.first_round, row.last_round, row.log_size, row.log_root)
+    closing = (row.attempt, row.root, row.total, row.count, row.closed_at, row.deadline)
+    return (*place, *closing, row.state == "final", row.ours)
+
+
+def _expected(session: Session, derived: Rederived, number: int) -> tuple[Any, ...]:
+    index = derived.current[number]
+    size, closing = index + 1, derived.closings[index][1:]
+    place = (*derived.epochs[number], size, hexed(log.root(session, size)))
+    return (*place, *closing, number in derived.ended, derived.ended.get(number))
+
+
+def _balance(session: Session) -> Iterator[Finding]:
+    for book in BOOKS:
+        found = journal.balances(session, book)
+        if sum(found.values()):
+            yield Finding("transfer", book, f"the book is out of balance by {sum(found.values())}")
+        for account, amount in found.items():
+            if amount < 0 and not account.startswith(("run:", "emission:")):
+                yield Finding("transfer", account, f"has {amount}: more left it than came")
+
+
+def _check_roots(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """A root on the chain is one of those that the log gave the epoch, under one of its entries."""
+    for row in session.exec(select(Epoch).order_by(col(Epoch.number))):
+        on_chain = ledger.chain.registry.epoch_of(row.number)
+        if row.state == "final" and on_chain.status != EpochStatus.FINAL:
+            yield Finding("epoch", str(row.number), "is final here, and not on the chain")
+        if on_chain.status not in OPEN:
+            continue
+        closings = session.exec(select(ClosingRow).where(ClosingRow.epoch == row.number)).all()
+        ours = [
+            (c.attempt, c.root, c.total, c.count, c.log_index + 1, hexed(log.root(session, c.log_index + 1)))
+            for c in closings
+        ]
+        theirs = (
+            on_chain.attempt,
+            hexed(on_chain.root),
+            on_chain.total,
+            on_chain.count,
+            on_chain.log_size,
+            hexed(on_chain.log_root),
+        )
+        if theirs not in ours:
+            yield Finding("epoch", str(row.number), f"the chain has {theirs}, which does not follow from the log")
+        paid, minted = ledger.chain.distributor.paid(row.number), onchain.minted_of(session, row.number)
+        if not minted <= paid <= on_chain.total:
+            what = f"has {minted} units minted by events and {paid} paid of {on_chain.total}"
+            yield Finding("epoch", str(row.number), what)

@@ -1,0 +1,145 @@
+"""Epochs on their way through the chain: proposed with k signatures, final after their window, claimed by their payees.
+
+What is final here is what an entry of the log says (ledger/judgement/effects.py), which a final block gave.
+"""
+
+from __future__ import annotations
+
+from sqlmodel import Session, col, select
+from web3.contract.contract import ContractFunction
+
+from contracts.messages import EpochRoot, from_json
+from contracts.protocol.judge.entries import EpochClosed
+from contracts.verifier_registry import EpochState, EpochStatus
+from ledger import cosign, outbox, payouts
+from ledger.crash_points import reach
+from ledger.epochs import require_epoch
+from ledger.errors import LedgerError, RootMismatch, TooEarly
+from ledger.judgement import cosigning
+from ledger.judgement.effects import closing_of
+from ledger.service import Ledger
+from ledger.tables import Epoch
+
+STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "proposed"}
+"""By the chain as it stands; an entry of the log alone makes an epoch final."""
+
+
+class ForeignRoot(LedgerError):
+    """The chain made another root final than any that follows from the log: nothing of it is claimed here."""
+
+    code = "foreign-root"
+    status = 410
+
+
+def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
+    """What verifiers sign for this epoch as it closed last."""
+    return from_json(
+        EpochRoot,
+        {
+            "model": ledger.chain.deployment.model,
+            "epoch": epoch.number,
+            "attempt": epoch.attempt,
+            "root": epoch.root,
+            "total": str(epoch.total),
+            "count": epoch.count,
+            "logSize": epoch.log_size,
+            "logRoot": epoch.log_root,
+            "closedAt": epoch.closed_at,
+            "deadline": epoch.deadline,
+        },
+    )
+
+
+def lines(session: Session, epoch: Epoch) -> EpochClosed:
+    """What the epoch pays by its newest closing, final or not: the entry of the log."""
+    return closing_of(session, epoch.log_size - 1)
+
+
+def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, signer: str) -> None:
+    """Take a verifier's signature on the epoch's root; `settle` brings k of them to the chain.
+
+    Raises BadSignature, NotVerifier, NotFound and RootMismatch.
+    """
+    name = cosigning.check(ledger, message, signature, signer)
+    with ledger.store.read() as session, ledger.judge.view(session) as state:
+        cosigning.require_admitted(state, name)
+    with ledger.store.write() as session:
+        epoch = require_epoch(session, number)
+        if message != root_message(ledger, epoch):
+            raise RootMismatch(f"epoch {number} attempt {epoch.attempt} has root {epoch.root} at {epoch.log_size}")
+        cosign.add(ledger, session, message, signature, name)
+
+
+def settle(ledger: Ledger) -> None:
+    """Follow the chain: note proposed and disputed epochs, and queue the call that each is due."""
+    with ledger.store.read() as session:
+        rows = select(Epoch).where(Epoch.state != "final").order_by(col(Epoch.number))
+        open_epochs = list(session.exec(rows))
+    for epoch in open_epochs:
+        on_chain = ledger.chain.registry.epoch_of(epoch.number)
+        due = _due(ledger, epoch, on_chain)
+        _note(ledger, epoch, STATES.get(on_chain.status, "closed"), due)
+
+
+def claim(ledger: Ledger, number: int, account: str) -> list[str]:
+    """Queue the mints of an account's lines in a final epoch, at the relayer's cost; returns their outbox ids.
+
+    Raises NotFound, TooEarly and ForeignRoot.
+    """
+    with ledger.store.write() as session:
+        epoch = require_epoch(session, number)
+        if epoch.state != "final":
+            raise TooEarly(f"epoch {number} is {epoch.state}; claims open when its challenge window has passed")
+        if not epoch.ours:
+            raise ForeignRoot(f"epoch {number} is final on the chain with a root that does not follow from the log")
+        found = payouts.lines_of(session, number, account)
+        queued = []
+        for line, proof in zip(found, payouts.proofs(ledger, session, epoch, [x.leaf for x in found]), strict=True):
+            call = ledger.chain.distributor.claim(number, line.index, line.account, line.kind, line.amount, proof)
+            queued.append(f"claim:{line.leaf}")
+            outbox.enqueue(session, queued[-1], call)
+        reach("claims.queued")
+    return queued
+
+
+def _note(ledger: Ledger, seen: Epoch, state: str, due: tuple[str, ContractFunction] | None) -> None:
+    if due is None and state == seen.state:
+        return
+    with ledger.store.write() as session:
+        row = session.get_one(Epoch, seen.number)
+        if row.state == "final" or row.log_size != seen.log_size:
+            return  # it ended, or closed anew, while the chain was asked
+        row.state = state
+        session.add(row)
+        if due is not None:
+            outbox.enqueue(session, *due)
+
+
+def _due(ledger: Ledger, epoch: Epoch, on_chain: EpochState) -> tuple[str, ContractFunction] | None:
+    """What anybody may do for the epoch now, under its id in the outbox.
+
+    Propose what k have signed, finalize what nobody challenged in time, let lapse what nobody decided in time.
+    """
+    registry, place = ledger.chain.registry, f"{epoch.number}:{on_chain.attempt}"
+    if on_chain.status == EpochStatus.NONE:
+        signed = _quorum(ledger, epoch)
+        message = root_message(ledger, epoch)
+        name = f"propose-root:{place}:{epoch.log_size}"
+        return (name, registry.propose(message, signed)) if signed else None
+    now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
+    if on_chain.status == EpochStatus.PROPOSED and now > on_chain.closes_at:
+        return f"finalize:{place}:{on_chain.closes_at}", registry.finalize(epoch.number)
+    if on_chain.status == EpochStatus.DISPUTED and now >= on_chain.challenged_at + registry.dispute_limit():
+        return f"lapse:{place}:{on_chain.disputes}", registry.lapse(epoch.number)
+    return None
+
+
+def _quorum(ledger: Ledger, epoch: Epoch) -> dict[str, bytes]:
+    """k signatures that count on the chain, if it is this epoch's turn there: it takes one after the other."""
+    with ledger.store.read() as session:
+        message = root_message(ledger, epoch)
+        if not cosign.signers(ledger, session, message):
+            return {}
+        if ledger.chain.registry.finalized_epochs() + 1 != epoch.number:
+            return {}
+        return cosign.quorum(ledger, session, message)

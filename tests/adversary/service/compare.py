@@ -1,0 +1,106 @@
+"""Whether what a service derived is what the simulator's machine derived, after renaming.
+
+All fields are compared, but for what has no twin: `DecisionTaken.detail` (each side has its own words), and of
+`EpochClosed` the amounts of the lines and with them the root, since the simulator has no weights of kinds and other
+numbers of tokens. Those are computed again from what the simulator's log credits, in the service's numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from contracts.protocol.judge.entries import DecisionTaken, Derived, EpochClosed, Line, Posted, RoundOpened
+from contracts.protocol.judge.facts import Committed, Credited, Fact
+from tests.adversary.service.names import Names
+from tests.adversary.service.said import Speaker
+from tests.adversary.service.twin import Twin
+
+Credit = dict[int, dict[str, int]]
+"""By kind and account: tokens or weights."""
+
+
+class Unequal(AssertionError):
+    """An entry differs, or there is one too many or too few."""
+
+
+@dataclass
+class Comparison:
+    """Compares the derived entries of one history, in their order."""
+
+    names: Names
+    functions: Twin
+    speaker: Speaker
+    _configs: dict[str, str] = field(default_factory=dict)
+    """The configuration of a run's newest round, in the service's text."""
+    _proofs: dict[str, Committed] = field(default_factory=dict)
+    _earned: dict[str, Credit] = field(default_factory=dict)
+    _paid: dict[int, tuple[str, Credit]] = field(default_factory=dict)
+    """By epoch: the configuration that pays, and what counts in it."""
+
+    def entered(self, fact: Fact) -> None:
+        """A fact that both sides took."""
+        if isinstance(fact, Committed):
+            self._proofs[fact.proof] = fact
+        elif isinstance(fact, Credited):
+            self._credit(fact.run, fact.kind, fact.account, fact.weight)
+
+    def check(self, simulated: tuple[Derived, ...], real: list[Derived]) -> None:
+        """What follows one fact. Raises Unequal."""
+        kinds = [type(entry).__name__ for entry in simulated], [type(entry).__name__ for entry in real]
+        if kinds[0] != kinds[1]:
+            raise Unequal(f"{', '.join(kinds[0]) or 'nothing'} is due, the service gives {', '.join(kinds[1])}")
+        for due, given in zip(simulated, real, strict=True):
+            found = self.names.renamed(given)
+            adjust = _ADJUST.get(type(due))
+            found = adjust(self, due, given, found) if adjust is not None else found
+            if found != due:
+                raise Unequal(f"{due} is due, the service gives {found}")
+
+    def _credit(self, run: str, kind: int, account: str, amount: int) -> None:
+        given = self._earned.setdefault(run, {}).setdefault(kind, {})
+        real = self.names.address(account)
+        given[real] = given.get(real, 0) + amount
+
+    def _opened(self, due: RoundOpened, given: RoundOpened, found: RoundOpened) -> RoundOpened:
+        self._configs[due.run] = given.config
+        return found
+
+    def _posted(self, due: Posted, given: Posted, found: Posted) -> Posted:
+        if given.tokens != self.speaker.tokens[due.proof]:
+            raise Unequal(f"{due.proof} said {self.speaker.tokens[due.proof]} tokens, {given.tokens} are posted")
+        self._credit(self._proofs[due.proof].run, 0, due.account, given.tokens)
+        return replace(found, tokens=due.tokens)
+
+    def _decided(self, due: DecisionTaken, given: DecisionTaken, found: DecisionTaken) -> DecisionTaken:
+        if bool(given.detail) != bool(due.detail):
+            raise Unequal(f"{due} is due, the service says {given.detail!r}")
+        return replace(found, detail=due.detail)
+
+    def _closed(self, due: EpochClosed, given: EpochClosed, found: EpochClosed) -> EpochClosed:
+        if due.epoch not in self._paid:
+            self._paid[due.epoch] = self._configs[due.run], self._earned.pop(due.run, {})
+        config, credit = self._paid[due.epoch]
+        lines = self.functions.lines(due.epoch, config, credit, given.total) if due.lines else ()
+        if given.lines != lines or sum(line.amount for line in given.lines) != given.total:
+            raise Unequal(f"epoch {due.epoch} pays {lines}, the service gives {given.lines}")
+        if _payees(found.lines) != _payees(due.lines):
+            raise Unequal(f"epoch {due.epoch} pays {_payees(due.lines)}, the service pays {_payees(found.lines)}")
+        if given.root != self.functions.root(due.epoch, lines):
+            raise Unequal(f"{given.root} is not the root of the lines of epoch {due.epoch}")
+        if self.names.roots.setdefault(due.root, given.root) != given.root:
+            raise Unequal(f"{due.root} was {self.names.roots[due.root]}, and is {given.root}")
+        return replace(found, lines=due.lines, root=due.root)
+
+
+def _payees(lines: tuple[Line, ...]) -> set[tuple[str, int]]:
+    return {(line.account, line.kind) for line in lines}
+
+
+_ADJUST: dict[type[Derived], Callable[[Comparison, Any, Any, Any], Derived]] = {
+    RoundOpened: Comparison._opened,
+    Posted: Comparison._posted,
+    DecisionTaken: Comparison._decided,
+    EpochClosed: Comparison._closed,
+}

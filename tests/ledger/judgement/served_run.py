@@ -1,0 +1,117 @@
+"""A signed run on a real chain, through the door of a real ledger: nothing is entered but by door and keeper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+from eth_account.signers.local import LocalAccount
+
+from contracts.chain import connect_devnet
+from contracts.devnet import Devnet
+from contracts.protocol.judge import chain_events, facts
+from contracts.protocol.judge.entries import Derived
+from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.log.leaf import write
+from contracts.protocol.log.signed import Envelope
+from contracts.signing import sign
+from ledger import indexer, log, outbox
+from ledger.blobs import BlobFolder
+from ledger.chain import ModelChain
+from ledger.judgement import blocks, door, settling
+from ledger.judgement.opening import judged
+from ledger.service import Ledger
+from ledger.store import Store
+from tests.chains import twin
+from tests.contracts.protocol.log import signed_run
+from tests.contracts.protocol.log.signed_run import SignedRun
+from tests.deployed import PARAMS, deployed, key_of, verifier_keys
+
+
+class Served:
+    """A chain with one deployed model and three staked verifiers, and ledgers of it."""
+
+    def __init__(self) -> None:
+        ready, self.deployment = deployed(PARAMS, Devnet)
+        self.chain = twin(ready)
+        self.model = ModelChain(connect_devnet(self.chain), self.deployment)
+
+    def ledger(self, url: str, folder: Path) -> Ledger:
+        """One process of a server."""
+        return judged(Ledger(Store(url), BlobFolder(folder / "blobs"), self.model, key_of("operator")), 50)
+
+
+class ServedRun(SignedRun):
+    """A signed run whose log is the ledger's."""
+
+    served: Served
+    ledger: Ledger
+
+    @classmethod
+    @contextmanager
+    def on(cls, served: Served, ledger: Ledger, rounds: int = 1) -> Iterator[ServedRun]:
+        """One that signs for this chain, as long as the block lasts."""
+        own = {"DOMAIN": served.model.domain, "MODEL": served.model.model, "key": _key}
+        with patch.multiple(signed_run, **own):
+            made = cls.__new__(cls)
+            made.served, made.ledger = served, ledger
+            made.__init__(rounds=rounds)  # type: ignore[misc]
+            yield made
+
+    def protocol(self) -> Protocol:  # type: ignore[override]
+        """The functions of this deployment."""
+        return self.ledger.judge.functions
+
+    def add(self, entry: facts.Rules | facts.Block | Envelope) -> list[Derived]:
+        """Through the door; what no door takes is the keeper's."""
+        if isinstance(entry, Envelope):
+            door.take(self.ledger, write(entry).encode())
+        else:
+            blocks.follow(self.ledger)
+        return self._read_on()
+
+    def block(self, *events: chain_events.ChainEvent, seconds: int = 40) -> list[Derived]:
+        """What the chain has to say it says itself."""
+        self.served.chain.increase_time(seconds)
+        self.served.chain.mine()
+        blocks.follow(self.ledger)
+        return self._read_on()
+
+    def _make_final(self) -> None:
+        """k verifiers sign each root, and the keeper brings it to the chain."""
+        for number in list(self.state.epochs):
+            self.sign_root(number, self.verifiers[: self.state.k])
+            for _ in range(4):
+                self.settle()
+                self.block(seconds=PARAMS.challenge_window + 1)
+
+    def sign_root(self, number: int, verifiers: list[LocalAccount]) -> None:
+        """The root of an epoch, as the ledger has it."""
+        with self.ledger.store.read() as session:
+            message = settling.root_message(self.ledger, settling.require_epoch(session, number))
+        for verifier in verifiers:
+            signature = sign(message, self.served.model.epoch_domain, bytes(verifier.key))
+            settling.sign(self.ledger, number, message, signature, verifier.address)
+
+    def settle(self) -> None:
+        """The keeper's duties towards the chain, once."""
+        settling.settle(self.ledger)
+        outbox.flush(self.ledger)
+        indexer.follow(self.ledger)
+
+    def _read_on(self) -> list[Derived]:
+        """Follow the ledger's log; what was derived in it."""
+        with self.ledger.store.read() as session:
+            new = [entry.body for entry in log.bodies(session, len(self.leaves), 100_000)]
+        self.leaves += new
+        found = [self.follower.take(text) for text in new]
+        return [entry for entry in found if isinstance(entry, Derived)]
+
+
+def _key(name: str) -> LocalAccount:
+    """The creator and the verifiers are those of the deployment."""
+    if name.startswith("verifier "):
+        return verifier_keys()[int(name.removeprefix("verifier "))]
+    return key_of(name)

@@ -1,0 +1,80 @@
+"""A whole run of version 0.2.0: from its terms to claimed tokens, with a cheat among honest nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from contracts.chain import connect
+from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.log.follower import audit
+from contracts.token import ModelToken
+from ledger import log
+from tests.deployed import key_of
+from tests.service.stage import Stage, staged, wallet
+
+pytestmark = pytest.mark.integration
+HONEST, CHEAT = ("ada", "ben"), "cal"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("service")) as stage:
+        stage.wait("the chain in the log", lambda: stage.client.get("/log/size")["size"] > 1)
+        stage.open_run(rounds=2, nodes=3)
+        for number in range(3):
+            stage.start(f"verifier {number}", stage.verifier(number).run)
+        for name in HONEST:
+            stage.start(name, stage.node(name).take_part)
+        stage.start(CHEAT, stage.node(CHEAT, cheat="skip-middle").take_part)
+        stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 280)
+        yield stage
+
+
+def proofs(stage: Stage, name: str) -> list[dict[str, Any]]:
+    lines = stage.client.get(f"/runs/{stage.run}/proofs")
+    return [line for line in lines if line["node"] == key_of(name).address]
+
+
+def test_honest_work_is_posted_and_the_cheat_is_void(stage: Stage) -> None:
+    for name in HONEST:
+        assert [proof["state"] for proof in proofs(stage, name)] == ["posted", "posted"]
+    found = [stage.client.get(f"/proofs/{proof['proof']}") for proof in proofs(stage, CHEAT)]
+    assert found
+    assert {proof["state"] for proof in found} == {"voided"}
+    for proof in found:
+        assert (proof["reason"], proof["at_fault"]) == ("replay-mismatch", True)
+        assert int(proof["measured"]) > 0
+
+
+def test_claims_pay_what_the_epochs_say_and_the_cheat_nothing(stage: Stage) -> None:
+    client = stage.client
+    epochs = client.get("/epochs")
+    assert [(epoch["state"], epoch["ours"], len(epoch["signatures"]) >= 2) for epoch in epochs] == [
+        ("final", True, True)
+    ] * 2
+    for epoch in epochs:
+        for name in HONEST:
+            client.post(f"/epochs/{epoch['epoch']}/claims", {"account": wallet(name)})
+    token = ModelToken(connect(stage.rpc), stage.deployment.token)
+    stage.wait("the mints", lambda: token.total_supply() == 2 * 10**21)
+    assert [token.balance_of(wallet(name)) for name in HONEST] == [10**21] * 2
+    assert token.balance_of(wallet(CHEAT)) == 0
+    stage.wait("the ledger to see them", lambda: minted(stage) == {wallet(name): 10**21 for name in HONEST})
+
+
+def test_an_audit_of_the_log_gives_the_same(stage: Stage) -> None:
+    with stage.ledger.store.read() as session:
+        leaves = [entry.body for entry in log.bodies(session, 0, 10_000)]
+    place = stage.deployment
+    functions = Protocol(place.chain_id, place.distributor, bytes.fromhex(place.model[2:]), place.deployer)
+    state = audit(leaves, functions, stage.ledger.chain.domain)
+    assert state.runs[stage.run].over
+    assert state.epochs == {}
+
+
+def minted(stage: Stage) -> dict[str, int]:
+    books = stage.client.get("/balances/units")
+    return {name.removeprefix("minted:"): int(units) for name, units in books.items() if name.startswith("minted:")}

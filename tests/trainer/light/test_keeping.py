@@ -1,0 +1,63 @@
+"""What a node has to hand lies on its disk: one message under a name for ever, and blobs as long as one names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from contracts.protocol import messages
+from tests.contracts.protocol.log.signed_run import DOMAIN, key
+from trainer.light.keeping import Store, signed_text
+
+pytestmark = pytest.mark.unit
+
+NODE = key("node")
+RUN = b"\1" * 32
+
+
+def text(nonce: int) -> str:
+    return signed_text(messages.Leave(RUN, NODE.address, nonce), DOMAIN, bytes(NODE.key), {})
+
+
+def test_a_name_stands_for_one_message_for_ever(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = store.put("leave", text(1))
+    assert store.put("leave", text(2)) == first
+    assert Store(tmp_path).get("leave") == first
+    assert first.message == messages.Leave(RUN, NODE.address, 1)
+
+
+def test_the_same_message_has_the_same_text(tmp_path: Path) -> None:
+    assert text(1) == text(1)
+
+
+def test_a_blob_stays_as_long_as_a_message_names_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    one, two = store.put("one", text(1), b"bytes"), store.put("two", text(2), b"bytes")
+    assert one.blob == two.blob == blake3(b"bytes").hexdigest()
+    store.drop("one")
+    assert store.blob_path(two.blob).read_bytes() == b"bytes"
+    store.drop("two")
+    assert not store.blob_path(two.blob).exists()
+    assert list(Store(tmp_path)) == []
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"{}", b'{"text":"{}","blob":""}', b'{"text":5,"blob":""}', b"[]", b"\xff"])
+def test_a_spoilt_message_was_never_kept(tmp_path: Path, spoilt: bytes) -> None:
+    Store(tmp_path).put("leave", text(1))
+    (tmp_path / "messages" / "leave.json").write_bytes(spoilt)
+    assert Store(tmp_path).get("leave") is None
+
+
+def test_a_message_whose_blob_is_spoilt_was_never_kept(tmp_path: Path) -> None:
+    kept = Store(tmp_path).put("one", text(1), b"bytes")
+    (tmp_path / "blobs" / kept.blob).write_bytes(b"other")
+    assert Store(tmp_path).get("one") is None
+
+
+def test_a_file_that_was_not_finished_is_passed_over(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "messages" / "leave.json.part").write_bytes(b"{")
+    assert list(store) == list(Store(tmp_path)) == []

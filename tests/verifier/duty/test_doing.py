@@ -1,0 +1,413 @@
+"""Each duty over a run in real messages: what is said, when, and only once; the log takes it as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.faults import fault_evidence
+from contracts.messages import EpochRoot, from_json
+from contracts.protocol import messages
+from contracts.protocol.judge import duties, facts
+from contracts.protocol.judge.duties import SignFault
+from contracts.protocol.judge.facts import Word
+from contracts.protocol.judge.state import Phase, Stage
+from contracts.signing import Domain, recover
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed, hexed
+from tests.verifier.duty.town import REGISTRY, Party, make_party, text_of
+from verifier.duty.doing import come_back, epochs, faults, hold, lapse, read, reveal, see, trace
+from verifier.duty.errors import LogWaits
+from verifier.duty.replaying import FALSE, REPLAY, TRUE, Said
+from verifier.duty.secrets import RoundSecrets
+
+pytestmark = pytest.mark.unit
+
+
+def claims(party: Party, kind: type[Any]) -> list[Any]:
+    return [signed.claim for signed in party.world.voice.held() if isinstance(signed.claim, kind)]
+
+
+def says(word: int, reason: int = 0) -> Any:
+    """A worker's answer to a replay."""
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        seen = "0x" + "ab" * 32 if asked["common"] else ""
+        return Said(asked["segment"], word, reason, 5, 9, seen).to_json()
+
+    return answer
+
+
+# -- Has ------------------------------------------------------------------------------------------------------------
+
+
+def test_all_gradients_that_passed_are_named_in_one_message(tmp_path: Path) -> None:
+    made = SignedRun(nodes=3)
+    proofs = [hexed(made.commit(node)) for node in made.nodes]
+    party = make_party(tmp_path, made)
+    party.work.answers["hold"] = None
+    hold.hold(party.world, party.due(duties.Hold))
+    assert claims(party, facts.Has) == []
+    party.work.answers["hold"] = lambda asked: {"holds": asked["size"] == 1_000, "detail": ""}
+    hold.hold(party.world, party.due(duties.Hold))
+    (said,) = claims(party, facts.Has)
+    assert sorted(said.proofs) == sorted(proofs)
+    hold.hold(party.world, party.due(duties.Hold))
+    assert len(party.sent) == 1
+    party.enter()
+    assert party.due(duties.Hold) == []
+
+
+def test_a_gradient_that_does_not_lead_to_its_end_is_never_held(tmp_path: Path) -> None:
+    made = SignedRun(nodes=2)
+    for node in made.nodes:
+        made.commit(node)
+    party = make_party(tmp_path, made)
+    bad = party.due(duties.Hold)[0].proof
+    names = {hexed(made.commitment(node).gradient): node for node in made.nodes}
+    refused = party.world.replica.collected.commitments[bad].gradient
+    party.work.answers["hold"] = lambda asked: {"holds": asked["gradient"] != hexed(refused), "detail": "not finite"}
+    for _ in range(2):
+        hold.hold(party.world, party.due(duties.Hold))
+    (said,) = claims(party, facts.Has)
+    assert bad not in said.proofs
+    assert len(said.proofs) == len(names) - 1
+    assert [line.proof for line in party.said if line.event == "gradient refused"] == [bad]
+
+
+# -- Seen, secrets ----------------------------------------------------------------------------------------------------
+
+
+def test_seen_is_said_while_the_newest_block_is_before_the_beacon(tmp_path: Path) -> None:
+    made = SignedRun()
+    made.commit_all()
+    party = make_party(tmp_path, made)
+    (duty,) = party.due(duties.See)
+    for now in (duty.beacon_time, duty.beacon_time + 5):
+        party.chain.now = now
+        see.see(party.world, [duty])
+        assert claims(party, facts.Seen) == [], "its hash may be known by now"
+    party.chain.at = None
+    with pytest.raises(LogWaits):
+        see.see(party.world, [duty])
+    party.chain.at, party.chain.now = 10**9, duty.beacon_time - 1
+    see.see(party.world, [duty])
+    (said,) = claims(party, facts.Seen)
+    assert (said.index, said.root) == (duty.index, hexed(party.world.copy.root(duty.index + 1)))
+    party.enter()
+    assert party.due(duties.See) == []
+
+
+def anchored_by(folder: Path) -> SignedRun:
+    """The first verifier's anchor is that of the secret in its folder."""
+    from tests.verifier.duty.anchored import AnchoredRun
+
+    return AnchoredRun(folder, panel=0)
+
+
+def test_a_secret_is_shown_once_the_beacon_is_final_here(tmp_path: Path) -> None:
+    made = anchored_by(tmp_path)
+    made.commit_all()
+    made.see()
+    party = make_party(tmp_path, made)
+    waiting = party.due(duties.Reveal)
+    assert len(waiting) == 1
+    party.chain.at = made.number - 1
+    reveal.reveal(party.world, waiting)
+    assert claims(party, facts.Secret) == []
+    party.chain.at = made.number
+    reveal.reveal(party.world, waiting)
+    assert len(claims(party, facts.Secret)) == 1
+    party.enter()
+    assert party.due(duties.Reveal) == []
+
+
+def test_no_secret_is_shown_that_the_log_does_not_await(tmp_path: Path) -> None:
+    """F26: a verifier showed the link of whatever round the server named."""
+    party = make_party(tmp_path, anchored_by(tmp_path))
+    assert party.due(duties.Reveal) == []
+    reveal.reveal(party.world, [duties.Reveal(hexed(party.made.run), 9)])
+    assert party.sent == []
+
+
+def test_an_anchor_of_another_folder_is_said_and_nothing_is_shown(tmp_path: Path) -> None:
+    made = SignedRun(panel=0)
+    made.commit_all()
+    made.see()
+    party = make_party(tmp_path, made)
+    reveal.reveal(party.world, party.due(duties.Reveal))
+    assert claims(party, facts.Secret) == []
+    assert "not of this folder" in party.said[-1].detail
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def opened(k: int = 2) -> SignedRun:
+    """All is drawn and open; nobody has spoken."""
+    made = SignedRun(nodes=1, panel=0)
+    made.commit_all()
+    made.see()
+    for verifier in made.verifiers:
+        made.show_secret(verifier)
+    made.open(made.round.closed[0])
+    return made
+
+
+def test_one_verdict_has_a_word_for_every_segment_that_is_owed(tmp_path: Path) -> None:
+    party = make_party(tmp_path, opened())
+    (duty,) = party.due(duties.Read)
+    for number in duty.segments[:-1]:
+        party.work.answers[f"segment {number}"] = says(TRUE)
+    read.read(party.world, [duty])
+    assert claims(party, facts.Words) == [], "one is still being replayed"
+    party.work.answers[f"segment {duty.segments[-1]}"] = says(TRUE)
+    read.read(party.world, [duty])
+    (said,) = claims(party, facts.Words)
+    assert [(word.segment, word.word) for word in said.words] == [(number, Word.TRUE) for number in duty.segments]
+    read.read(party.world, [duty])
+    assert len(party.sent) == 1
+    party.enter()
+    assert party.due(duties.Read) == []
+    proof = party.made.state.proofs[duty.proof]
+    assert proof.witnesses[party.world.address]
+
+
+def test_what_a_worker_is_asked_is_what_the_node_signed(tmp_path: Path) -> None:
+    made = opened()
+    party = make_party(tmp_path, made)
+    read.read(party.world, party.due(duties.Read))
+    proof = made.round.closed[0]
+    entries = made.entries(made.nodes[0], 1)
+    for subject, _, asked in party.work.asked:
+        number = asked["segment"]
+        assert subject == proof
+        assert (asked["start"], asked["end"]) == (hexed(entries[number]), hexed(entries[number + 1]))
+        assert asked["start_blob"] == hashed("state", proof, number).hex()
+        assert asked["common"] == (number == made.state.proofs[proof].common)
+
+
+def test_false_names_its_reason_and_its_measure(tmp_path: Path) -> None:
+    party = make_party(tmp_path, opened())
+    (duty,) = party.due(duties.Read)
+    for number in duty.segments:
+        party.work.answers[f"segment {number}"] = says(FALSE, REPLAY)
+    read.read(party.world, [duty])
+    (said,) = claims(party, facts.Words)
+    assert {(w.word, w.reason, w.measured, w.limit) for w in said.words} == {(Word.FALSE, facts.Reason.REPLAY, 5, 9)}
+    party.enter()
+
+
+def test_bytes_that_do_not_come_within_half_a_period_are_unserved(tmp_path: Path) -> None:
+    party = make_party(tmp_path, opened())
+    (duty,) = party.due(duties.Read)
+    lapse.watch(party.world, party.look(), chain=True)
+    for _ in range(2):
+        party.pass_time(14)
+        lapse.watch(party.world, party.look(), chain=True)
+    read.read(party.world, [duty])
+    assert claims(party, facts.Words) == []
+    party.pass_time(2)
+    lapse.watch(party.world, party.look(), chain=True)
+    read.read(party.world, [duty])
+    (said,) = claims(party, facts.Words)
+    assert {word.word for word in said.words} == {Word.UNSERVED}
+    assert said.witness == ""
+    party.enter()
+
+
+def test_who_is_cut_off_calls_nothing_unserved(tmp_path: Path) -> None:
+    party = make_party(tmp_path, opened())
+    lapse.watch(party.world, party.look(), chain=True)
+    for _ in range(100):
+        party.pass_time(10)
+        lapse.watch(party.world, party.look(answered=0), chain=True)
+    read.read(party.world, party.due(duties.Read))
+    assert claims(party, facts.Words) == []
+
+
+def test_a_restart_never_says_another_class_of_word(tmp_path: Path) -> None:
+    """It sent false, and was killed before anybody had it: what workers say now does not change it."""
+    made = opened()
+    party = make_party(tmp_path, made)
+    (duty,) = party.due(duties.Read)
+    party.work.answers = {f"segment {number}": says(FALSE, REPLAY) for number in duty.segments}
+    read.read(party.world, [duty])
+    (first,) = party.sent
+    party.world.messages.drop([signed.digest for signed in party.world.voice.held()])
+    again = make_party(tmp_path, made)
+    again.work.answers = {f"segment {number}": says(TRUE) for number in duty.segments}
+    read.read(again.world, [duty])
+    assert again.sent == []
+    assert "is not said after false" in again.said[-1].detail
+    again.work.answers = party.work.answers
+    read.read(again.world, [duty])
+    assert again.sent == [first]
+
+
+def test_unserved_is_replaced_at_a_second_look(tmp_path: Path) -> None:
+    made = opened()
+    proof = made.round.closed[0]
+    party = make_party(tmp_path, made)
+    (duty,) = party.due(duties.Read)
+    words = tuple(messages.SegmentVerdict(number, 4, 0, 0, 0) for number in duty.segments)
+    for verifier in made.verifiers[:2]:
+        made.send(messages.Verdict(bytes.fromhex(proof[2:]), verifier.address, b"\0" * 32, words), verifier)
+    for number in duty.segments:
+        assert party.world.memory.word(proof, number, Word.UNSERVED)
+    party.follow()
+    looks = party.due(duties.Look)
+    assert looks, "all seats read the common segment"
+    read.look(party.world, looks)
+    assert claims(party, facts.Words) == [], "there are no bytes yet"
+    party.work.answers = {f"segment {found.segment}": says(TRUE) for found in looks}
+    read.look(party.world, looks)
+    assert {word.word for said in claims(party, facts.Words) for word in said.words} == {Word.TRUE}
+    party.enter()
+    assert party.due(duties.Look) == []
+
+
+def test_the_trace_that_was_sealed_is_shown(tmp_path: Path) -> None:
+    made = opened()
+    proof = made.round.closed[0]
+    party = make_party(tmp_path, made)
+    (duty,) = party.due(duties.Read)
+    party.work.answers = {f"segment {number}": says(TRUE) for number in duty.segments}
+    read.read(party.world, [duty])
+    party.enter()
+    for verifier in made.verifiers[1:]:
+        made.say(proof, verifier)
+    made.open_pledge(proof)
+    party.follow()
+    assert made.state.proofs[proof].stage is Stage.POSTED
+    waiting = party.due(duties.Trace)
+    again = make_party(tmp_path, made)
+    trace.show(again.world, waiting)
+    (said,) = claims(again, facts.TraceShown)
+    assert said.trace == "0x" + "ab" * 32
+    again.enter()
+    assert again.due(duties.Trace) == []
+
+
+# -- epochs, faults, returns ------------------------------------------------------------------------------------------
+
+
+def closed() -> SignedRun:
+    """An epoch closed, and is not final."""
+    made = SignedRun(nodes=1)
+    made.commit_all()
+    made.see()
+    made.read_all()
+    made.merge()
+    return made
+
+
+def test_an_epoch_is_signed_over_the_log_that_ends_with_it(tmp_path: Path) -> None:
+    party = make_party(tmp_path, closed())
+    waiting = party.due(duties.SignEpoch)
+    epochs.sign(party.world, waiting, counts=True)
+    assert party.server.taken == [], "a look after it was seen has to pass"
+    epochs.sign(party.world, waiting, counts=False)
+    assert party.server.taken == []
+    party.server.up = False
+    epochs.sign(party.world, waiting, counts=True)
+    party.server.up = True
+    epochs.sign(party.world, waiting, counts=True)
+    ((path, body),) = party.server.taken
+    assert path == "/epochs/1/signatures"
+    message = from_json(EpochRoot, body["message"])
+    index, entry = party.world.replica.closings[1]
+    assert (message.logSize, message.logRoot) == (index + 1, party.world.copy.root(index + 1))
+    assert (message.attempt, message.total, message.count) == (entry.attempt, entry.total, len(entry.lines))
+    assert (message.closedAt, message.deadline) == (entry.deadline - 600, entry.deadline)
+    signature = bytes.fromhex(body["signature"][2:])
+    assert recover(message, Domain(DOMAIN.chain_id, REGISTRY), signature) == party.world.address == body["signer"]
+    again = make_party(tmp_path, party.made)
+    for _ in range(3):
+        epochs.sign(again.world, waiting, counts=True)
+    assert again.server.taken == [], "once"
+
+
+def test_no_epoch_is_signed_while_the_log_lacks_what_the_mirror_holds(tmp_path: Path) -> None:
+    """F19: a dropped reject's author signed the epoch that paid the fake."""
+    made = closed()
+    party = make_party(tmp_path, made)
+    waiting, silent = party.due(duties.SignEpoch), made.verifiers[2]
+    theta, momentum = hashed("theta", 1), hashed("momentum", 1)
+    dropped = messages.Merge(made.run, 1, silent.address, theta, momentum, theta, momentum, 5)
+    party.hold(text_of(made, dropped, silent))
+    for _ in range(4):
+        epochs.sign(party.world, waiting, counts=True)
+    assert party.server.taken == []
+    party.enter()
+    epochs.sign(party.world, waiting, counts=True)
+    assert len(party.server.taken) == 1
+
+
+def test_faults_are_signed_once_with_the_evidence_that_the_chain_knows(tmp_path: Path) -> None:
+    made = closed()
+    party, proof = make_party(tmp_path, made), "0x" + "3" * 64
+    node, verifier = made.nodes[0].address, made.verifiers[1].address
+    due = [SignFault(proof, node, ""), SignFault(proof, verifier, "two-words")]
+    for _ in range(2):
+        faults.sign(party.world, due)
+    (first, second) = party.server.taken
+    assert (first[0], first[1]["message"]["node"], first[1]["message"]["proof"]) == (
+        "/node-faults/signatures", node, proof,
+    )  # fmt: skip
+    assert second[0] == "/faults/signatures"
+    assert second[1]["message"]["evidence"] == hexed(fault_evidence(proof, "two-words"))
+    assert int(second[1]["message"]["deadline"]) == 2**64 - 1
+
+
+def test_who_lapsed_comes_back_with_a_head_that_holds_it(tmp_path: Path) -> None:
+    made = SignedRun(panel=0)
+    made.commit_all()
+    made.see()
+    party = make_party(tmp_path, made)
+    away = party.world.address
+    awaited = facts.Awaited(facts.What.SECRET, hexed(made.run), 1, "", away)
+    since = made.state.open[awaited]
+    for verifier in made.verifiers[1:]:
+        said = lapse.lapse_message(verifier.address, lapse.Absence(awaited, since))
+        made.send(said, verifier)
+    party.follow()
+    (duty,) = party.due(duties.ComeBack)
+    come_back.come_back(party.world, [duty])
+    come_back.come_back(party.world, [duty])
+    (said,) = claims(party, facts.Returned)
+    assert said.size > duty.since
+    assert len(party.sent) == 1
+    party.enter()
+    assert party.due(duties.ComeBack) == []
+
+
+def test_a_whole_round_is_spoken_by_one_verifier_as_the_machine_awaits(tmp_path: Path) -> None:
+    """All but the training: three verifiers by these duties alone, and the round is merged."""
+    made = anchored_by(tmp_path / "0")
+    assert isinstance(RoundSecrets(tmp_path / "0" / "verifier.secret", made.verifiers[0].address), RoundSecrets)
+    made.commit_all()
+    party = make_party(tmp_path / "0", made)
+    party.chain.now = 0
+    see.see(party.world, party.due(duties.See))
+    party.enter()
+    made.see_others()  # type: ignore[attr-defined]
+    party.follow()
+    reveal.reveal(party.world, party.due(duties.Reveal))
+    party.enter()
+    for verifier in made.verifiers[1:]:
+        made.show_secret(verifier)
+    for proof in made.round.closed:
+        made.open(proof)
+    party.follow()
+    for duty in party.due(duties.Read):
+        party.work.answers = {f"segment {number}": says(TRUE) for number in duty.segments}
+        read.read(party.world, [duty])
+    party.enter()
+    for proof in made.round.closed:
+        for verifier in made.verifiers[1:]:
+            made.say(proof, verifier)
+        made.open_pledge(proof)
+    party.follow()
+    assert made.round.phase is Phase.MERGING

@@ -1,0 +1,189 @@
+"""Time-outs: only after whole periods of looks that count, and never of what a mirror shows (J3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts.protocol import messages
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.facts import Awaited, What
+from contracts.protocol.log.signed import WHAT
+from contracts.reasons import NO_SEGMENT
+from tests.contracts.protocol.log.signed_run import SignedRun, hexed
+from tests.verifier.duty.town import Party, make_party, text_of
+from verifier.duty.doing import lapse
+from verifier.duty.periods import TIMES_NEW
+from verifier.mirror.handing_on import Outcome
+from verifier.mirror.presence import Absence
+
+pytestmark = pytest.mark.unit
+
+PERIOD, LEASE = 60, 20
+"""As `SignedRun` has them, in seconds."""
+
+
+def passes(
+    party: Party, seconds: float, step: float = 10, answered: int = 2, outcome: Outcome = Outcome.ANSWERED
+) -> None:
+    """Looks until so much time has passed, and what is due after each."""
+    while seconds > 0:
+        party.pass_time(min(step, seconds))
+        lapse.watch(party.world, party.look(answered, outcome), chain=True)
+        lapse.lapse(party.world)
+        seconds -= step
+
+
+def lapses(party: Party) -> list[facts.Lapse]:
+    return [s.claim for s in party.world.voice.held() if isinstance(s.claim, facts.Lapse)]
+
+
+def begin(tmp_path: Path, made: SignedRun) -> Party:
+    party = make_party(tmp_path, made)
+    lapse.watch(party.world, party.look(), chain=True)
+    return party
+
+
+def drawn() -> SignedRun:
+    """A round whose panel is drawn, and nobody has shown its secret."""
+    made = SignedRun(panel=0)
+    made.commit_all()
+    made.see()
+    return made
+
+
+def test_a_secret_lapses_after_a_whole_period_and_not_before(tmp_path: Path) -> None:
+    party = begin(tmp_path, drawn())
+    passes(party, PERIOD - 1)
+    assert lapses(party) == []
+    passes(party, 1)
+    found = {said.awaited.party for said in lapses(party)}
+    others = {verifier.address for verifier in party.made.verifiers[1:]}
+    assert found == others, "one does not call oneself late"
+    assert {said.awaited.what for said in lapses(party)} == {What.SECRET}
+    party.enter()
+    assert party.said[-1].event == "lapse"
+
+
+def test_looks_that_do_not_count_make_no_time(tmp_path: Path) -> None:
+    """Without the log, or with fewer than n - k others, nothing passes; nor while the chain stands still."""
+    party = begin(tmp_path, drawn())
+    for _ in range(50):
+        party.clock[0] += 10
+        lapse.watch(party.world, party.look(), chain=True)
+        lapse.lapse(party.world)
+    passes(party, 5 * PERIOD, answered=0)
+    passes(party, 5 * PERIOD, outcome=Outcome.UNREACHABLE)
+    for _ in range(50):
+        party.pass_time(10)
+        lapse.watch(party.world, party.look(), chain=False)
+        lapse.lapse(party.world)
+    assert lapses(party) == []
+
+
+def test_what_a_mirror_shows_is_not_missing(tmp_path: Path) -> None:
+    """An operator that drops it can stop time, and not make it."""
+    made = drawn()
+    party = begin(tmp_path, made)
+    verifier = made.verifiers[1]
+    other = SignedRun(panel=0)
+    other.commit_all()
+    other.see()
+    other.show_secret(verifier)
+    party.hold(next(leaf for leaf in other.leaves if '"kind":"round-secret"' in leaf))
+    passes(party, 3 * PERIOD)
+    assert {said.awaited.party for said in lapses(party)} == {made.verifiers[2].address}
+
+
+def test_a_node_without_a_heartbeat_lapses_after_a_lease(tmp_path: Path) -> None:
+    party = begin(tmp_path, SignedRun(nodes=2))
+    silent, alive = party.made.nodes
+    for step in range(1, 4):
+        beat = messages.LeaseRenewal(party.made.run, 1, alive.address, step)
+        party.hold(text_of(party.made, beat, alive))
+        passes(party, LEASE / 2)
+    assert {said.awaited.party for said in lapses(party)} == {silent.address}
+    passes(party, LEASE)
+    assert {said.awaited.party for said in lapses(party)} == {silent.address, alive.address}
+
+
+def test_a_node_that_only_beats_lapses_when_the_others_took_half_the_time(tmp_path: Path) -> None:
+    party = begin(tmp_path, SignedRun(nodes=2))
+    slow, quick = party.made.nodes
+    beats = iter(range(1, 1_000))
+
+    def beat(seconds: float, *nodes: object) -> None:
+        for _ in range(int(seconds / 10)):
+            step = next(beats)
+            for node in nodes:
+                found = messages.LeaseRenewal(party.made.run, 1, node.address, step)  # type: ignore[attr-defined]
+                party.hold(text_of(party.made, found, node))
+            passes(party, 10)
+
+    beat(200, slow, quick)
+    proof = party.made.commit(quick)
+    for verifier in party.made.verifiers:
+        party.made.send(messages.Has(party.made.run, 1, verifier.address, (proof,)), verifier)
+    party.follow()
+    beat(200 * (TIMES_NEW - 1) - 10, slow)
+    assert lapses(party) == []
+    beat(30, slow)
+    assert {said.awaited.party for said in lapses(party)} == {slow.address}
+
+
+def test_a_commitment_whose_gradient_one_holds_is_not_missing(tmp_path: Path) -> None:
+    party = begin(tmp_path, SignedRun(nodes=1))
+    made = party.made
+    proof = made.commit(made.nodes[0])
+    party.follow()
+    passes(party, PERIOD - 10)
+    assert lapses(party) == [], "its bytes have a period to come"
+    party.hold(text_of(made, messages.Has(made.run, 1, made.verifiers[0].address, (proof,)), made.verifiers[0]))
+    passes(party, 5 * PERIOD)
+    assert lapses(party) == []
+
+
+def test_a_gradient_that_nobody_serves_lapses(tmp_path: Path) -> None:
+    party = begin(tmp_path, SignedRun(nodes=1))
+    party.made.commit(party.made.nodes[0])
+    party.follow()
+    passes(party, 2 * PERIOD)
+    assert [said.awaited.what for said in lapses(party)] == [What.COMMITMENT]
+
+
+def test_openings_have_longer_the_more_is_asked_for(tmp_path: Path) -> None:
+    made = SignedRun(nodes=1, panel=0, leastRate=1_000)
+    made.commit_all()
+    made.see()
+    for verifier in made.verifiers:
+        made.show_secret(verifier)
+    party = begin(tmp_path, made)
+    passes(party, 2 * PERIOD)
+    assert lapses(party) == []
+    passes(party, 8 * PERIOD)
+    assert {said.awaited.what for said in lapses(party)} == {What.OPENINGS}
+
+
+def test_a_restart_sends_the_same_lapse_and_no_second_one(tmp_path: Path) -> None:
+    party = begin(tmp_path, drawn())
+    passes(party, PERIOD)
+    first = {signed.digest for signed in party.world.voice.held()}
+    party.world.messages.drop(first)
+    again = make_party(tmp_path, party.made)
+    lapse.lapse(again.world)
+    assert {signed.digest for signed in again.world.voice.held()} == first
+    again.enter()
+    passes(again, 3 * PERIOD)
+    assert lapses(again) == []
+
+
+def test_messages_say_what_is_awaited_as_the_log_reads_it() -> None:
+    run, proof, node = "0x" + "1" * 64, "0x" + "2" * 64, "0x" + "Ab" * 20
+    for what in What:
+        of_round = what in (What.COMMITMENT, What.SECRET, What.SEEN)
+        party = {What.SEEN: "", What.SECOND_LOOK: "7"}.get(what, node)
+        found = lapse.lapse_message(node, Absence(Awaited(what, run, 3, "" if of_round else proof, party), 9))
+        assert (WHAT[found.what], found.since, found.round) == (what, 9, 3)
+        assert (found.segment != NO_SEGMENT) == (what is What.SECOND_LOOK)
+        assert (hexed(found.proof) == proof) == (not of_round)

@@ -1,0 +1,140 @@
+"""Words on a segment with real tensors: only bytes that hash to what the node signed convict (J9)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from contracts.faults import trace_of
+from contracts.state_layout import boundary_entry
+from contracts.tensorfile import pack
+from tests.verifier.duty.honest import Honest, Shelf, changed, hexed
+from trainer.corpus import WrongCorpus, load_corpus
+from trainer.state import Tensors
+from verifier.compare import CAP
+from verifier.duty import replaying
+from verifier.duty.files import BytesMissing
+from verifier.duty.replaying import FALSE, TRUE, CannotCompare, Said, Segment, judge_segment
+
+pytestmark = pytest.mark.unit
+
+FIRST = "theta.head.weight"
+
+
+def nudge(tensors: Tensors) -> None:
+    name = next(name for name in tensors if name.startswith("theta."))
+    tensors[name].reshape(-1)[0] += np.float32(0.5)
+
+
+def with_start(work: Honest, asked: Segment, state: Tensors, shelf: Shelf) -> Segment:
+    """The node opened another state, and committed to it."""
+    return replace(asked, start=hexed(boundary_entry(state)), start_blob=shelf.put(pack(state)))
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_honest_segments_are_true(work: Honest, number: int) -> None:
+    """The last one too, whose end is the round's weights less a gradient that was rounded."""
+    said = judge_segment(work.segment(number), work.shelf(), work.corpus)
+    assert (said.segment, said.word, said.reason) == (number, TRUE, 0)
+
+
+def test_the_end_needs_no_bytes_where_it_is_right(work: Honest) -> None:
+    asked, shelf = work.segment(1), work.shelf()
+    del shelf.held[asked.end_blob]
+    assert judge_segment(asked, shelf, work.corpus).word == TRUE
+
+
+def test_a_flipped_byte_says_nothing(work: Honest) -> None:
+    """Bytes that do not hash to their name are no bytes: nobody is called false for them."""
+    asked, shelf = work.segment(1), work.shelf()
+    del shelf.held[asked.start_blob]
+    with pytest.raises(BytesMissing) as missing:
+        judge_segment(asked, shelf, work.corpus)
+    assert missing.value.names == (asked.start_blob,)
+
+
+def test_a_false_segment_is_false_and_measured(work: Honest) -> None:
+    shelf = work.shelf()
+    claimed = changed(work.state(2), nudge)
+    asked = replace(work.segment(1), end=hexed(boundary_entry(claimed)), end_blob=shelf.put(pack(claimed)))
+    said = judge_segment(asked, shelf, work.corpus)
+    assert (said.word, said.reason) == (FALSE, replaying.REPLAY)
+    assert 0 < said.measured < CAP
+    del shelf.held[asked.end_blob]
+    said = judge_segment(asked, shelf, work.corpus)
+    assert (said.word, said.reason, said.measured) == (FALSE, replaying.REPLAY, CAP), "the commitment convicts alone"
+
+
+def test_a_last_segment_that_is_not_settled_is_false(work: Honest) -> None:
+    claimed = changed(work.state(4), nudge)
+    asked = replace(work.segment(3), end=hexed(boundary_entry(claimed)))
+    assert judge_segment(asked, work.shelf(), work.corpus).reason == replaying.REPLAY
+
+
+def test_a_start_that_was_not_opened_is_false(work: Honest) -> None:
+    shelf = work.shelf()
+    asked = replace(work.segment(1), start_blob=shelf.put(pack(changed(work.state(1), nudge))))
+    said = judge_segment(asked, shelf, work.corpus)
+    assert (said.word, said.reason) == (FALSE, replaying.START)
+
+
+@pytest.mark.parametrize("data", [b"", b"no tensors", pack({"theta.x": np.zeros(3, np.float32)})])
+def test_a_file_of_another_form_is_a_false_start(work: Honest, data: bytes) -> None:
+    shelf = work.shelf()
+    said = judge_segment(replace(work.segment(1), start_blob=shelf.put(data)), shelf, work.corpus)
+    assert (said.word, said.reason) == (FALSE, replaying.START)
+
+
+def test_a_start_with_nan_is_not_finite(work: Honest) -> None:
+    def spoil(tensors: Tensors) -> None:
+        name = next(name for name in tensors if name.startswith("m."))
+        tensors[name].reshape(-1)[0] = np.nan
+
+    shelf = work.shelf()
+    asked = with_start(work, work.segment(1), changed(work.state(1), spoil), shelf)
+    said = judge_segment(asked, shelf, work.corpus)
+    assert (said.word, said.reason) == (FALSE, replaying.NOT_FINITE)
+
+
+def test_a_start_from_which_no_step_is_possible_is_not_finite(work: Honest) -> None:
+    def spoil(tensors: Tensors) -> None:
+        for name in tensors:
+            if name.startswith("theta."):
+                tensors[name][...] = np.float32(3e38)
+
+    def count(tensors: Tensors) -> None:
+        tensors["adam.step"][0] = -5
+
+    for change in (spoil, count):
+        shelf = work.shelf()
+        said = judge_segment(
+            with_start(work, work.segment(1), changed(work.state(1), change), shelf), shelf, work.corpus
+        )
+        assert (said.word, said.reason) == (FALSE, replaying.NOT_FINITE)
+
+
+def test_the_common_segment_has_a_trace_that_only_a_replay_knows(work: Honest) -> None:
+    shelf = work.shelf()
+    said = judge_segment(work.segment(1, common=True), shelf, work.corpus)
+    assert said.trace not in ("", hexed(trace_of([])))
+    assert judge_segment(work.segment(1), shelf, work.corpus).trace == ""
+    claimed = changed(work.state(2), nudge)
+    asked = replace(work.segment(1, common=True), end=hexed(boundary_entry(claimed)))
+    assert judge_segment(asked, shelf, work.corpus).trace == said.trace, "true or false: it was replayed"
+
+
+def test_another_machine_or_text_gives_no_word(work: Honest) -> None:
+    with pytest.raises(CannotCompare):
+        judge_segment(replace(work.segment(1), profile=hexed(b"\1" * 32)), work.shelf(), work.corpus)
+    work.text.with_name("other.txt").write_text("another text, of another length\n" * 300)
+    with pytest.raises(WrongCorpus):
+        judge_segment(work.segment(1), work.shelf(), load_corpus([work.text.with_name("other.txt")]))
+
+
+def test_a_word_travels_as_json(work: Honest) -> None:
+    asked = work.segment(2, common=True)
+    assert Segment.from_json(asked.to_json()) == asked
+    said = Said(2, FALSE, 1, CAP, 0, "0x00", "detail")
+    assert Said.from_json(said.to_json()) == said

@@ -1,0 +1,225 @@
+"""A verifier's replica: it signs for what follows from the log and its own chain, and for nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.protocol import messages
+from contracts.protocol.judge import chain_events, facts
+from contracts.protocol.log.blocks import split
+from contracts.protocol.log.leaf import read, write
+from contracts.signing import digest
+from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed
+from tests.verifier.duty.stand_ins import FakeChain, FakeCopy, chain_of, copy_of
+from tests.verifier.duty.town import REGISTRY
+from verifier.duty.errors import LogFailed, LogWaits
+from verifier.duty.replica import Replica
+
+pytestmark = pytest.mark.unit
+
+
+@cache
+def run() -> SignedRun:
+    made = SignedRun(rounds=2)
+    made.play(2)
+    return made
+
+
+def leaves() -> list[str]:
+    return list(run().leaves)
+
+
+def replica(folder: Path, copy: FakeCopy, chain: FakeChain | None = None) -> Replica:
+    return Replica(run().functions, DOMAIN, chain or chain_of(leaves(), DOMAIN), folder / "failed.json", copy)
+
+
+def index_of(kind: str, nth: int = 0) -> int:
+    return [i for i, leaf in enumerate(leaves()) if json.loads(leaf)["kind"] == kind][nth]
+
+
+def test_an_honest_log_is_admitted_head_by_head(tmp_path: Path) -> None:
+    copy = copy_of(leaves())
+    made = replica(tmp_path, copy)
+    for size in (1, 2, 10, len(copy.leaves) // 2, len(copy.leaves)):
+        made.admit(size)
+    assert made.size == len(copy.leaves)
+    made.admit(5)
+    assert made.size == len(copy.leaves)
+    assert made.failure is None
+    with made.reading() as state:
+        assert state.epoch == 2
+
+
+def test_messages_are_collected_and_forgotten_with_their_epoch(tmp_path: Path) -> None:
+    made = SignedRun(rounds=2)
+    proofs = [hexed(proof) for proof in made.commit_all()]
+    made.see()
+    made.read_all()
+    made.merge()
+    copy = copy_of(made.leaves)
+    found = replica(tmp_path, copy, chain_of(made.leaves, DOMAIN))
+    found.admit(len(copy.leaves))
+    assert sorted(found.collected.commitments) == sorted(proofs)
+    assert all(found.collected.openings[proof] for proof in proofs)
+    assert found.collected.terms[hexed(made.run)].periodSeconds == 60
+    assert found.collected.blobs
+    index, closed = found.closings[1]
+    assert (json.loads(made.leaves[index])["kind"], closed.epoch) == ("epoch-closed", 1)
+    digests = [
+        hexed(digest(m, DOMAIN)) for m in (*found.collected.commitments.values(), messages.Leave(MODEL, REGISTRY, 1))
+    ]
+    assert found.entered(digests) == digests[:-1]
+    made._make_final()
+    copy.leaves[:] = [leaf.encode() for leaf in made.leaves]
+    found._chain = chain_of(made.leaves, DOMAIN)
+    found.admit(len(copy.leaves))
+    assert (found.collected.commitments, found.collected.openings, found.closings) == ({}, {}, {})
+    assert found.collected.entered == {}
+    assert found.collected.blobs, "the next round begins from it"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda block: replace(block, time=block.time + 1),
+        lambda block: replace(block, hash="0x" + "9" * 64),
+        lambda block: replace(block, parent_time=block.parent_time + 1),
+        lambda block: replace(block, events=block.events[1:]),
+        lambda block: replace(block, events=(*block.events, chain_events.NodeStake("0x" + "ab" * 20, 1))),
+        lambda block: replace(block, more=True),
+    ],
+    ids=["time", "hash", "parent", "missing", "invented", "more"],
+)
+def test_a_block_that_the_operator_made_up_ends_the_signing(tmp_path: Path, change: object) -> None:
+    copy, index = copy_of(leaves()), index_of("block")
+    block = read(copy.leaves[index].decode(), DOMAIN, str)
+    assert isinstance(block, facts.Block)
+    copy.leaves[index] = write(change(block)).encode()  # type: ignore[operator]
+    made = replica(tmp_path, copy)
+    with pytest.raises(LogFailed) as failed:
+        made.admit(len(copy.leaves))
+    assert failed.value.index == index
+    assert "block 1" in failed.value.detail
+    assert made.failure is not None
+    restarted = replica(tmp_path, copy_of(leaves()))
+    with pytest.raises(LogFailed):
+        restarted.admit(1)
+
+
+ANOTHER: dict[str, dict[str, Any]] = {
+    "round-opened": {"k": 3},
+    "panel-drawn": {"seats": ()},
+    "drawn": {"segments": (0, 1, 2)},
+    "posted": {"tokens": 1},
+    "merge-set": {"proofs": (), "gradients": ()},
+    "epoch-closed": {"total": 7},
+}
+
+
+@pytest.mark.parametrize("kind", ANOTHER)
+@pytest.mark.parametrize("how", ["missing", "swapped", "changed"])
+def test_a_derived_entry_that_does_not_follow_ends_the_signing(tmp_path: Path, kind: str, how: str) -> None:
+    copy, index = copy_of(leaves()), index_of(kind)
+    if how == "missing":
+        del copy.leaves[index]
+    elif how == "swapped":
+        copy.leaves[index], copy.leaves[index + 1] = copy.leaves[index + 1], copy.leaves[index]
+    else:
+        entry: Any = read(copy.leaves[index].decode(), DOMAIN, str)
+        copy.leaves[index] = write(replace(entry, **ANOTHER[kind])).encode()
+    made = replica(tmp_path, copy)
+    with pytest.raises(LogFailed) as failed:
+        made.admit(len(copy.leaves))
+    assert failed.value.index == index
+    assert made.size == index
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"{", b"[]", b'{"kind":"block"}', b'{"kind":["block"]}'])
+def test_what_is_no_entry_ends_the_signing(tmp_path: Path, body: bytes) -> None:
+    copy = copy_of(leaves())
+    copy.leaves[3] = body
+    with pytest.raises(LogFailed) as failed:
+        replica(tmp_path, copy).admit(10)
+    assert failed.value.index == 3
+
+
+def test_a_changed_signature_ends_the_signing(tmp_path: Path) -> None:
+    copy, index = copy_of(leaves()), index_of("commitment")
+    body = json.loads(copy.leaves[index])
+    body["signatures"] = [json.loads(copy.leaves[index_of("commitment", 1)])["signatures"][0]]
+    copy.leaves[index] = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    with pytest.raises(LogFailed) as failed:
+        replica(tmp_path, copy).admit(len(copy.leaves))
+    assert failed.value.index == index
+
+
+def test_a_chain_node_that_lags_makes_the_head_wait(tmp_path: Path) -> None:
+    """It is nobody's fault: the next look goes on from the same entry."""
+    copy, chain = copy_of(leaves()), chain_of(leaves(), DOMAIN)
+    index = index_of("block", 1)
+    made = replica(tmp_path, copy, chain)
+    for at in (1, None):
+        chain.at = at
+        with pytest.raises(LogWaits):
+            made.admit(len(copy.leaves))
+        assert made.failure is None
+    assert made.size == index
+    chain.at = 10**9
+    made.admit(len(copy.leaves))
+    assert made.size == len(copy.leaves)
+
+
+def test_a_block_of_many_parts_is_compared_part_by_part(tmp_path: Path) -> None:
+    events = tuple(chain_events.NodeStake(hexed(number.to_bytes(20, "big")), number + 1) for number in range(2_000))
+    made = SignedRun()
+    block = facts.Block(2, 2_000, "0x" + "7" * 64, events, 1_900)
+    parts = split(block)
+    assert len(parts) > 2
+    before = len(made.leaves)
+    for part in parts:
+        made.add(part)
+    chain = chain_of(made.leaves, DOMAIN)
+    assert chain.blocks[2] == block
+    copy = copy_of(made.leaves)
+    found = replica(tmp_path, copy, chain)
+    with pytest.raises(LogWaits, match="within block 2"):
+        found.admit(before + 1)
+    found.admit(len(copy.leaves))
+    assert chain.asked == [1, 2], "the chain is asked once a block"
+    wrong = copy_of(made.leaves)
+    wrong.leaves[before + 1] = write(replace(parts[1], events=parts[1].events[1:])).encode()
+    with pytest.raises(LogFailed) as failed:
+        replica(tmp_path / "wrong", wrong, chain).admit(len(wrong.leaves))
+    assert failed.value.index == before + 1
+
+
+def test_a_restart_reads_what_was_signed_for_without_the_chain(tmp_path: Path) -> None:
+    copy, chain = copy_of(leaves()), chain_of(leaves(), DOMAIN)
+    size = index_of("round-merged") + 1
+    chain.at = None
+    made = Replica(run().functions, DOMAIN, chain, tmp_path / "failed.json")
+    made.over(copy, size)
+    assert (made.size, chain.asked) == (size, [])
+    chain.at = 10**9
+    made.admit(len(copy.leaves))
+    assert made.size == len(copy.leaves)
+
+
+def test_entries_that_were_given_up_are_forgotten(tmp_path: Path) -> None:
+    """A head whose rest nobody shows was another log's: the replica begins again over what is there now."""
+    one, other = SignedRun(rounds=2), SignedRun(rounds=2)
+    one.commit_all()
+    other.commit(other.nodes[0])
+    copy = copy_of(one.leaves)
+    found = replica(tmp_path, copy, chain_of(one.leaves, DOMAIN))
+    found.admit(len(copy.leaves))
+    copy.leaves[:] = [leaf.encode() for leaf in other.leaves]
+    found.admit(len(copy.leaves))
+    with found.reading() as state:
+        assert len(state.proofs) == 1

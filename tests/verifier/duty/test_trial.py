@@ -1,0 +1,148 @@
+"""What a mirror takes is what the machine would enter, and asking changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from contracts.errors import CommonweightError
+from contracts.protocol import messages
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.errors import Refused
+from contracts.protocol.judge.facts import Fact, Rules
+from contracts.protocol.judge.machine import apply, due
+from contracts.protocol.judge.state import Phase, State
+from contracts.protocol.log.leaf import read
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
+from verifier.duty.trial import check_entry, check_renewal
+
+pytestmark = pytest.mark.unit
+
+STRANGER = key("stranger").address
+
+
+@cache
+def entries() -> tuple[list[Any], SignedRun]:
+    made = SignedRun(rounds=2)
+    made.play(2)
+    authors = {}
+    found = []
+    for leaf in made.leaves:
+        entry = read(leaf, DOMAIN, lambda proof: authors[proof], checked=False)
+        if isinstance(entry, facts.Committed):
+            authors[entry.proof] = entry.node
+        found.append(entry)
+    return found, made
+
+
+def said(state: State) -> str:
+    """Everything that a state remembers."""
+    return repr(state)
+
+
+def refused(state: State, fact: Fact) -> bool:
+    try:
+        check_entry(state, fact)
+    except CommonweightError:
+        return True
+    return False
+
+
+def test_every_message_is_welcome_when_it_is_due_and_never_twice() -> None:
+    """Before it is entered, and not again after it; and the state is what it was before it was asked."""
+    found, made = entries()
+    state = State(made.functions)
+    seen = set()
+    for entry in [entry for entry in found if isinstance(entry, Fact)]:
+        message = not isinstance(entry, (Rules, facts.Block))
+        if message:
+            before = said(state)
+            check_entry(state, entry)
+            assert said(state) == before, f"{type(entry).__name__} left a trace"
+            seen.add(type(entry))
+        apply(state, entry)
+        due(state)
+        if message:
+            assert refused(state, entry), f"{type(entry).__name__} twice"
+    assert len(seen) == 12
+
+
+@cache
+def open_round() -> SignedRun:
+    made = SignedRun(rounds=2)
+    made.commit_all()
+    return made
+
+
+def test_what_the_machine_refuses_is_not_welcome() -> None:
+    """For every kind: the machine's own refusal, and it is Refused and nothing else."""
+    made = SignedRun(rounds=2)
+    state, run = made.state, hexed(made.run)
+    node, verifier = made.nodes[0].address, made.verifiers[0].address
+    wrong: list[Fact] = [
+        facts.Has(run, 1, STRANGER, ("0x01",)),
+        facts.Has(run, 1, verifier, ("0x01",)),
+        facts.Has(run, 9, verifier, ("0x01",)),
+        facts.Seen(run, 1, verifier, 3, "0x"),
+        facts.Secret(run, 1, verifier, "0x00"),
+        facts.MergeSigned(run, 1, verifier, "0x", "0x"),
+        facts.Opened("0x05", 1, "0x", "0x"),
+        facts.Words("0x05", verifier, ()),
+        facts.PledgeOpened("0x05", "0x", None),
+        facts.TraceShown("0x05", verifier, "0x"),
+        facts.Lapse(verifier, facts.Awaited(facts.What.SECRET, run, 1, "", verifier), 3),
+        facts.Lapse(STRANGER, facts.Awaited(facts.What.COMMITMENT, run, 1, "", node), 3),
+        facts.Returned(run, node, 5),
+        facts.Left(run, STRANGER, 1),
+        facts.Left("0x09", node, 1),
+        facts.Enrolled(run, STRANGER, STRANGER, 1, "0x77", 1),
+        facts.Enrolled(run, node, node, 1, hexed(b"\6" * 32), 1),
+        facts.Anchored(run, STRANGER, "0x", 5, "0x", 9),
+        facts.Anchored(run, verifier, "0x", 5, hexed(b"\6" * 32), 1),
+        facts.Credited(run, "k", 2, node, 1, (STRANGER,)),
+        replace(state.runs[run].created),
+    ]
+    before = said(state)
+    for fact in wrong:
+        with pytest.raises(Refused):
+            check_entry(state, fact)
+    assert said(state) == before
+
+
+def test_late_messages_are_welcome_where_the_machine_enters_them() -> None:
+    """J1: the server must enter them, without effect, before an epoch is signed."""
+    made = SignedRun(rounds=2, nodes=1)
+    proof = made.commit(made.nodes[0])
+    for verifier in made.verifiers[:2]:
+        made.send(messages.Has(made.run, 1, verifier.address, (proof,)), verifier)
+    state, run, last = made.state, hexed(made.run), made.verifiers[2].address
+    assert made.round.phase is Phase.CLOSED
+    late: list[Fact] = [facts.Has(run, 1, last, (hexed(proof),))]
+    made.see()
+    made.verifiers = made.verifiers[:2]
+    made.read_all()
+    late += [facts.Seen(run, 1, last, made.round.closed_at, "0x" + "1" * 64)] if last not in made.round.seen else []
+    for fact in late:
+        before = said(state)
+        check_entry(state, fact)
+        assert said(state) == before
+
+
+def test_a_heartbeat_is_welcome_while_its_node_is_awaited() -> None:
+    made = SignedRun(rounds=2)
+    state, run = made.state, made.run
+    node = made.nodes[0].address
+    check_renewal(state, messages.LeaseRenewal(run, 1, node, 3))
+    for other in (
+        messages.LeaseRenewal(run, 2, node, 3),
+        messages.LeaseRenewal(b"\0" * 32, 1, node, 3),
+        messages.LeaseRenewal(run, 1, STRANGER, 3),
+    ):
+        with pytest.raises(Refused):
+            check_renewal(state, other)
+    made.commit(made.nodes[0])
+    with pytest.raises(Refused):
+        check_renewal(made.state, messages.LeaseRenewal(run, 1, node, 4))

@@ -1,0 +1,68 @@
+"""A real Celery worker over the mirror's folder: each task's answer, as the service asks for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from contracts.deploy import Deployment
+from contracts.run_config import RunConfig
+from tests.verifier.duty.honest import Honest
+from verifier.duty.replaying import TRUE
+from verifier.duty.settings import BLOBS, DutySettings
+from verifier.duty.work import Work
+from verifier.queue import make_app
+from verifier.workers import WorkerPool
+
+pytestmark = pytest.mark.integration
+
+
+def settings(folder: Path, text: Path) -> DutySettings:
+    nobody = "0x" + "cd" * 20
+    deployment = Deployment(
+        chain_id=1, block=0, name="m", model="0x" + "0" * 64, deployer=nobody, token=nobody, timelock=nobody,
+        governor=nobody, verifier_registry=nobody, distributor=nobody, splitter=nobody, model_registry=nobody,
+    )  # fmt: skip
+    key = "0x" + bytes(Account.create().key).hex()
+    return DutySettings("http://127.0.0.1:9", "http://127.0.0.1:9", deployment, "0x00", key, folder, (text,))
+
+
+def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
+    assert isinstance(work.config, RunConfig)
+    made = settings(tmp_path / "verifier", work.text)
+    held = made.folder / BLOBS / "held"
+    held.mkdir(parents=True)
+    for name, data in work.shelf().held.items():
+        (held / name).write_bytes(data)
+    (held / work.blob(2)).write_bytes(b"spoilt")
+    app = make_app(made.workers())
+    said: list[tuple[str, str]] = []
+    asking = Work(lambda: app.jobs, lambda name: (held / name).exists(), 2, lambda *why: said.append(why))
+    questions: dict[str, tuple[str, dict[str, Any]]] = {
+        "hold": ("duty.hold", work.held().to_json()),
+        "segment 1": ("duty.replay", work.segment(1, common=True).to_json()),
+        "segment 2": ("duty.replay", work.segment(2).to_json()),
+        "merge 1": ("duty.merge", work.basis().to_json()),
+    }
+    found: dict[str, Any] = {}
+    end = time.monotonic() + 120
+    with WorkerPool(made.worker_command(), {**os.environ, **made.workers().to_environment()}, 1):
+        while time.monotonic() < end and len(found) < 4:
+            for name, (task, asked) in questions.items():
+                answer = asking.ask("0xproof", name, task, asked, ()) if name not in found else None
+                if answer is not None:
+                    found[name] = answer
+            if "segment 2" not in found and not (held / work.blob(2)).exists():
+                (held / work.blob(2)).write_bytes(work.shelf().held[work.blob(2)])  # it was fetched again
+            time.sleep(0.1)
+    assert sorted(found) == sorted(questions), said
+    assert found["hold"] == {"holds": True, "detail": ""}
+    assert [found[f"segment {number}"]["word"] for number in (1, 2)] == [TRUE, TRUE]
+    assert found["segment 1"]["trace"].startswith("0x")
+    assert (made.folder / "merged" / found["merge 1"]["theta_blob"]).exists()
+    assert said == []

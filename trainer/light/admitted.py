@@ -1,0 +1,68 @@
+"""Who the verifiers are, and how many decide: the chain's word, or the log's where no chain is asked."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from web3.exceptions import Web3Exception
+
+from contracts.chain import connect
+from contracts.deploy import Deployment
+from contracts.verifier_registry import VerifierRegistry
+from trainer.light.gleaned import Gleaned
+
+LOOK_SECONDS = 30.0
+"""Between two looks at the chain."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """Admitted verifiers, and k: how many of them decide, 0 where it is not known."""
+
+    verifiers: frozenset[str] = frozenset()
+    k: int = 0
+
+
+class Judges(Protocol):
+    """Says who is admitted now."""
+
+    def now(self) -> Admitted: ...
+
+
+class ByChain:
+    """As the registry on the chain has it. A chain node that does not answer leaves what it said last."""
+
+    def __init__(self, rpc_url: str, deployment: Deployment) -> None:
+        self._registry = VerifierRegistry(connect(rpc_url, timeout=10.0), deployment.verifier_registry)
+        self._last, self._next = Admitted(), 0.0
+
+    def now(self) -> Admitted:
+        """The newest word."""
+        if time.monotonic() < self._next:
+            return self._last
+        self._next = time.monotonic() + LOOK_SECONDS
+        try:
+            self._last = Admitted(frozenset(self._registry.verifiers()), self._registry.threshold())
+        except (OSError, ValueError, Web3Exception) as error:
+            self._next = time.monotonic() + 1.0
+            logger.warning("the chain node does not answer: %s", type(error).__name__)
+        return self._last
+
+
+class ByLog:
+    """As the log's blocks have it: then the operator says who its judges are. Warns once, loudly."""
+
+    def __init__(self, gleaned: Callable[[], Gleaned], warn: Callable[[str], None]) -> None:
+        self._gleaned = gleaned
+        warn("no chain node is given (rpc_url): who the verifiers are is believed of the operator's log")
+
+    def now(self) -> Admitted:
+        """What the blocks in one's copy say."""
+        found = self._gleaned()
+        return Admitted(frozenset(found.admitted), found.k)

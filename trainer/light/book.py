@@ -1,0 +1,89 @@
+"""Where mirrors are: the deployment's first addresses, and the newest that each verifier signed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from eth_utils import to_checksum_address
+
+from contracts.errors import CommonweightError
+from contracts.protocol.log.codec import InvalidLeaf, parse
+from contracts.protocol.log.signed import read_envelope
+from contracts.protocol.messages import MirrorAddress
+from contracts.signing import Domain, recover
+from trainer.light.keeping import replace_file
+from trainer.mirrors.urls import NOWHERE, parse_url
+
+MOST = 256
+"""Addresses in one answer that are looked at, and that are kept."""
+
+
+class Book:
+    """Addresses in a file. Threads may share it."""
+
+    def __init__(self, path: Path, domain: Domain, first: Mapping[str, str], loopback: bool) -> None:
+        self._path, self._domain, self.loopback = path, domain, loopback
+        self._first: dict[str, str] = {to_checksum_address(verifier): url for verifier, url in first.items()}
+        self._newest: dict[str, tuple[int, str]] = {}
+        self._bodies: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._load()
+
+    def take_answer(self, data: bytes) -> None:
+        """What `GET /mirrors` answered. Raises InvalidLeaf for another form; single entries are passed over."""
+        body = parse(data.decode(errors="replace"))
+        shown = body.get("mirrors") if isinstance(body, dict) else None
+        if not isinstance(shown, list):
+            raise InvalidLeaf("a list of mirrors has another form")
+        for entry in shown[:MOST]:
+            if isinstance(entry, dict) and isinstance(entry.get("message"), dict):
+                self.take(entry["message"])
+
+    def take(self, body: Mapping[str, Any]) -> bool:
+        """Keep a signed address if it is its verifier's newest; returns whether it is."""
+        try:
+            verifier, address = self._read(body)
+        except CommonweightError:
+            return False
+        with self._lock:
+            known = self._newest.get(verifier)
+            if (known is not None and known >= (address.sequence, address.url)) or (
+                known is None and len(self._newest) >= MOST
+            ):
+                return False
+            self._newest[verifier], self._bodies[verifier] = (address.sequence, address.url), dict(body)
+            replace_file(self._path, json.dumps(list(self._bodies.values())).encode())
+            return True
+
+    def urls(self, verifiers: Collection[str]) -> dict[str, str]:
+        """Urls by verifier: of these, and of the deployment's first mirrors."""
+        with self._lock:
+            signed = {v: url for v, (_, url) in self._newest.items() if v in verifiers or v in self._first}
+        newest: dict[str, str] = self._first | signed
+        return {verifier: url for verifier, url in newest.items() if url != NOWHERE}
+
+    def _read(self, body: Mapping[str, Any]) -> tuple[str, MirrorAddress]:
+        inner = {name: value for name, value in body.items() if name != "kind"}
+        if body.get("kind") != "mirror-address":
+            raise InvalidLeaf("not the address of a mirror")
+        envelope = read_envelope(MirrorAddress, inner)
+        address = envelope.message
+        assert isinstance(address, MirrorAddress), "it was read as one"
+        if [recover(address, self._domain, signature) for signature in envelope.signatures] != [address.verifier]:
+            raise InvalidLeaf(f"not signed by {address.verifier}")
+        if address.url != NOWHERE:
+            parse_url(address.url, self.loopback)
+        return address.verifier, address
+
+    def _load(self) -> None:
+        try:
+            bodies = json.loads(self._path.read_bytes())
+        except (OSError, ValueError):
+            return
+        for body in bodies if isinstance(bodies, list) else ():
+            if isinstance(body, dict):
+                self.take(body)

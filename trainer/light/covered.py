@@ -1,0 +1,203 @@
+"""The log as this node acts on it: the machine at the end of what lies under the heads of k verifiers, and no further.
+
+What was covered once is on the disk: after a restart the node begins where it stood, and acts on nothing older.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.state import State
+from contracts.protocol.log.follower import Follower
+from contracts.signing import Domain
+from contracts.tlog.checkpoint import Checkpoint
+from contracts.tlog.keys import VerifierKey
+from contracts.tlog.tile_tree import Read
+from trainer.light.admitted import Admitted
+from trainer.light.gleaned import Gleaned
+from trainer.light.heads import Contradiction, Heads, read_head
+from trainer.light.keeping import replace_file
+from trainer.light.log_view import LogView, TwoLogs
+
+FED = 256
+"""Entries that the machine takes at once."""
+SERVER = ""
+
+Shown = tuple[str, bytes, Checkpoint]
+"""Who shows a head (the server under no name), its note, and what it says."""
+
+logger = logging.getLogger(__name__)
+
+
+class CoveredLog:
+    """Follows one log. `lock` is held while the machine moves; `warn` is called once for each thing that is wrong.
+
+    `on_entry` is called with each covered entry's text, after the machine took it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        log: VerifierKey,
+        functions: Functions,
+        domain: Domain,
+        warn: Callable[[str, str], None],
+        on_entry: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._domain, self._warn, self._on_entry = domain, warn, on_entry
+        self._stand = folder / "covered"
+        self.gleaned = Gleaned(domain)
+        self.view = LogView(folder, log, lambda entry: self.gleaned.take(entry))
+        self.follower = Follower(functions, domain, checked=False)
+        self.lock = threading.RLock()
+        self._heads = Heads()
+        self._penalties: Counter[str] = Counter()
+        self._came_from: set[str] = set()
+        self._said: set[tuple[str, str]] = set()
+        self._least, self._least_root = self._read_stand()
+
+    @property
+    def state(self) -> State:
+        """Of the machine at the end of the covered prefix."""
+        return self.follower.state
+
+    @property
+    def size(self) -> int:
+        """Entries that are covered and taken."""
+        return self.follower.size
+
+    @property
+    def current(self) -> bool:
+        """Whether the node is where it stood already: nothing may be done on less."""
+        return 0 < self.size >= self._least
+
+    def head(self) -> tuple[int, bytes]:
+        """Size and root of the covered prefix."""
+        return self.size, self.view.root(self.size)
+
+    def look(self, notes: Mapping[str, bytes], read: Callable[[str], Read], admitted: Callable[[], Admitted]) -> None:
+        """Take over what server and mirrors show, and let the machine take what is covered by then.
+
+        Raises Differs where k verifiers signed what the machine does not derive.
+        """
+        shown = list(self._shown(notes))
+        against = self._follow(shown, read)
+        self._take_heads(shown)
+        against += self._heads.compare(self.view)
+        for found in dict.fromkeys(against):
+            self._say("two-logs", found.shown_by, f"shows another log of the operator's, of {found.size} entries")
+        judges = admitted()
+        if self._retreats(shown, against):
+            return
+        self._feed(max(self._heads.covered(judges.k, judges.verifiers), self._stood()))
+
+    def close(self) -> None:
+        """Let the files go."""
+        self.view.close()
+
+    # -- what others show ---------------------------------------------------------------------------------------------
+
+    def _shown(self, notes: Mapping[str, bytes]) -> Iterator[Shown]:
+        """Heads under the operator's signature: mirrors before the server, whose own log once misled before the last,
+        larger ones first."""
+        found: list[Shown] = []
+        for name, note in notes.items():
+            try:
+                found.append((name, note, self.view.verified(note)))
+            except CommonweightError as error:
+                self._say("bad-head", name, f"shows no head of this log: {error.detail}")
+        yield from sorted(found, key=lambda s: (self._penalties[s[0]], s[0] == SERVER, -s[2].size))
+
+    def _follow(self, shown: list[Shown], read: Callable[[str], Read]) -> tuple[Contradiction, ...]:
+        """Come up to each head in turn; returns those that are of another log."""
+        against = []
+        for name, note, head in shown:
+            try:
+                self._extend(name, note, head, read)
+            except TwoLogs:
+                against.append(Contradiction(name, head.size, head.root))
+            except CommonweightError as error:
+                logger.info("%s did not show the log up to %s: %s", name or "the server", head.size, error.detail)
+        return tuple(against)
+
+    def _extend(self, name: str, note: bytes, head: Checkpoint, read: Callable[[str], Read]) -> None:
+        self.view.check(head)
+        if head.size > self.view.size:
+            before = self.view.size
+            try:
+                self.view.extend(note, read(name))
+            finally:
+                if self.view.size > before:
+                    self._came_from.add(name)
+
+    def _take_heads(self, shown: list[Shown]) -> None:
+        """Cosignatures, by the keys that their verifiers bound to themselves in the log."""
+        for name, note, head in shown:
+            key = self.gleaned.keys.get(name)
+            if key is None:
+                continue
+            try:
+                self._heads.take(name, read_head(note, self.view.log, name, key))
+            except CommonweightError as error:
+                self._say("bad-head", name, f"did not sign its head of {head.size} entries: {error.detail}")
+
+    def _retreats(self, shown: list[Shown], against: tuple[Contradiction, ...]) -> bool:
+        """Where more mirrors show another log than this one, all that is not covered is given up."""
+        others = {found.shown_by for found in against if found.shown_by != SERVER and found.size > self.size}
+        with_us = {name for name, _, head in shown if name not in (SERVER, *others) and head.size > self.size}
+        if len(others) <= len(with_us) or self.view.size <= self.size:
+            return False
+        self._penalties.update(self._came_from)
+        self._came_from.clear()
+        self.gleaned = Gleaned(self._domain)
+        self.view.retreat(self.size)
+        self._heads.retreat(self.size)
+        return True
+
+    # -- what is covered ----------------------------------------------------------------------------------------------
+
+    def _stood(self) -> int:
+        """Where the node stood before a restart, if the copy still is what it acted on."""
+        if not 0 < self._least <= self.view.size:
+            return 0
+        if self.view.root(self._least).hex() == self._least_root:
+            return self._least
+        self._say("two-logs", "the copy", f"is of another log than the one that the node acted on, at {self._least}")
+        return 0
+
+    def _feed(self, size: int) -> None:
+        """Raises Differs."""
+        while self.size < size:
+            entries = self.view.entries(self.size, min(size, self.size + FED))
+            with self.lock:
+                for entry in entries:
+                    text = entry.decode(errors="replace")
+                    self.follower.take(text)
+                    self._on_entry(text)
+        if self.size == self.view.size:
+            self._came_from.clear()
+        if self.size > self._least:
+            self._least, self._least_root = self.size, self.view.root(self.size).hex()
+            replace_file(self._stand, json.dumps([self._least, self._least_root]).encode())
+
+    def _read_stand(self) -> tuple[int, str]:
+        try:
+            size, root = json.loads(self._stand.read_bytes())
+            return (size, root) if type(size) is int and isinstance(root, str) else (0, "")
+        except (OSError, ValueError, TypeError):
+            return 0, ""
+
+    def _say(self, code: str, who: str, detail: str) -> None:
+        """Loudly, and once of each."""
+        if (code, who) not in self._said:
+            self._said.add((code, who))
+            logger.error("%s: %s %s", code, who or "the server", detail)
+            self._warn(code, f"{who or 'the server'} {detail}")

@@ -1,0 +1,173 @@
+"""Handing messages and blobs to one target, again and again until nobody wants them: a courier for each target.
+
+Weather (nothing answers, a time is over, 5xx, an answer that is cut or is no problem document) is waited out; a
+refusal with a code is an answer, and is reported; what was taken is brought again after a while, since only the log
+and the verifiers' words say that it arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from contracts.errors import CommonweightError
+from trainer.mirrors.peer import ERROR_BYTES, Reply
+
+MESSAGE_AGAIN, BLOB_AGAIN = 60.0, 600.0
+"""Seconds after which something that a target took is brought to it once more."""
+FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0
+"""Seconds until the next try: they double, and vary by half."""
+LEAST_RATE = 2**16
+"""Bytes a second at which a blob must go out, beside CALL_SECONDS."""
+CALL_SECONDS = 30.0
+_WEATHER = (408, 425, 429)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A message (`text`), or a blob in a file whose name is its digest."""
+
+    name: str
+    text: str = ""
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a target says against a parcel: a problem document's code and detail."""
+
+    target: str
+    parcel: str
+    code: str
+    detail: str
+
+
+Post: TypeAlias = Callable[[bytes], Awaitable[Reply]]
+Put: TypeAlias = Callable[[str, bytes, float], Awaitable[Reply]]
+
+
+@dataclass
+class _Course:
+    """How it stands with one parcel at a target."""
+
+    due: float = 0.0
+    tries: int = 0
+    taken: bool = False
+
+
+class Courier:
+    """Brings parcels to one target in their order, one at a time. `post` takes a message, `put` a blob by its digest.
+
+    All is called from one event loop.
+    """
+
+    def __init__(self, target: str, post: Post, put: Put, on_refusal: Callable[[Refusal], None]) -> None:
+        self._target, self._post, self._put, self._on_refusal = target, post, put, on_refusal
+        self._parcels: tuple[Parcel, ...] = ()
+        self._courses: dict[str, _Course] = {}
+        self._news = asyncio.Event()
+        self._failures, self._pause = 0, 0.0
+
+    def offer(self, parcels: Sequence[Parcel]) -> None:
+        """All that is wanted at the target now, in this order."""
+        names = {parcel.name for parcel in parcels}
+        self._courses = {name: course for name, course in self._courses.items() if name in names}
+        self._parcels = tuple(parcels)
+        self._news.set()
+
+    def has(self, name: str) -> bool:
+        """Whether the target took it."""
+        course = self._courses.get(name)
+        return course is not None and course.taken
+
+    def fails(self, name: str) -> bool:
+        """Whether it was brought several times in vain."""
+        course = self._courses.get(name)
+        return course is not None and not course.taken and course.tries >= 3
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            self._news.clear()
+            parcel, seconds = self._next()
+            if parcel is None:
+                await _wait(self._news, seconds)
+            else:
+                await self.bring(parcel)
+
+    async def bring(self, parcel: Parcel) -> None:
+        """One try. Raises nothing but CancelledError: all that happens is weather or an answer."""
+        course = self._courses.setdefault(parcel.name, _Course())
+        course.tries += 1
+        try:
+            reply = await self._send(parcel)
+            refusal = None if reply.status < 300 else self._refusal(parcel, reply)
+        except (CommonweightError, OSError):
+            self._weather(course)
+            return
+        if refusal is None and reply.status >= 300:
+            self._weather(course)
+            return
+        self._failures = 0
+        course.taken = refusal is None
+        course.due = time.monotonic() + self._again(parcel, course)
+        if refusal is not None:
+            self._on_refusal(refusal)
+
+    def _again(self, parcel: Parcel, course: _Course) -> float:
+        if course.taken:
+            return MESSAGE_AGAIN if parcel.file is None else BLOB_AGAIN
+        return _backoff(course.tries)
+
+    async def _send(self, parcel: Parcel) -> Reply:
+        if parcel.file is None:
+            return await self._post(parcel.text.encode())
+        data = await asyncio.to_thread(parcel.file.read_bytes)
+        return await self._put(parcel.name, data, CALL_SECONDS + len(data) / LEAST_RATE)
+
+    def _refusal(self, parcel: Parcel, reply: Reply) -> Refusal | None:
+        """Who refuses says why; any other answer is somebody's in between."""
+        if reply.status in _WEATHER:
+            return None
+        try:
+            body = json.loads(reply.body[:ERROR_BYTES])
+            code, detail = body["code"], body.get("detail", "")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        known = isinstance(code, str) and isinstance(detail, str)
+        return Refusal(self._target, parcel.name, code[:64], detail[:500]) if known else None
+
+    def _weather(self, course: _Course) -> None:
+        self._failures += 1
+        course.due = time.monotonic() + _backoff(course.tries)
+        self._pause = time.monotonic() + _backoff(self._failures)
+
+    def _next(self) -> tuple[Parcel | None, float]:
+        """The first parcel that is due, or the seconds until there is one."""
+        now = time.monotonic()
+        if not self._parcels:
+            return None, LONGEST_WAIT
+        if self._pause > now:
+            return None, self._pause - now
+        dues = [self._courses.setdefault(parcel.name, _Course()).due for parcel in self._parcels]
+        parcel = next((parcel for parcel, due in zip(self._parcels, dues, strict=True) if due <= now), None)
+        return parcel, min(dues) - now
+
+
+async def _wait(news: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    except TimeoutError:
+        return
+
+
+def _backoff(tries: int) -> float:
+    wait = min(LONGEST_WAIT, FIRST_WAIT * float(1 << min(tries - 1, 16)))
+    return wait * random.uniform(0.5, 1.5)  # noqa: S311 - spread over time, no secret

@@ -1,0 +1,227 @@
+"""The node's side of the network: server and mirrors, each watched and supplied by tasks of its own.
+
+Who is slow or silent holds up nobody else, and never the node: what is known of each is looked at when it is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from blake3 import blake3
+
+from contracts.errors import CommonweightError
+from contracts.tlog.mirror import origin_hash
+from contracts.tlog.note import MAX_NOTE
+from contracts.tlog.text import HASH
+from contracts.tlog.tile_tree import Read
+from contracts.tlog.tiles import WIDTH, Tile
+from trainer.light.book import Book
+from trainer.light.handing import CALL_SECONDS, LEAST_RATE, Courier, Parcel, Refusal
+from trainer.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerUnreachable, Reply
+
+SERVER = ""
+"""The server's name among the sources, whose others are verifiers' addresses."""
+MAX_BUNDLE = WIDTH * (2 + 2**16)
+MAX_MIRRORS = 2**20
+"""Bytes of a list of mirrors."""
+LIST_EVERY = 16
+"""Looks at a source between two at its list of mirrors."""
+LONGEST_WAIT = 10.0
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One address: where the log stands, where messages and blobs go, and where other mirrors are listed."""
+
+    name: str
+    peer: Peer
+    log: str
+    messages: str
+    blobs: str
+    mirrors: str
+
+    async def put(self, digest: str, data: bytes, seconds: float) -> Reply:
+        """Bring a blob."""
+        return await self.peer.put(f"{self.blobs}{digest}", data, seconds)
+
+    async def post(self, data: bytes) -> Reply:
+        """Bring a message."""
+        return await self.peer.post(self.messages, data, ERROR_BYTES)
+
+
+@dataclass
+class _Watched:
+    """A source with its tasks, its courier, and the note that it shows last."""
+
+    source: Source
+    courier: Courier
+    tasks: list[asyncio.Task[None]]
+    note: bytes | None = None
+
+
+class Network:
+    """Server and mirrors on an event loop in a thread of its own, from `start` to `close`."""
+
+    def __init__(
+        self,
+        api_url: str,
+        origin: str,
+        book: Book,
+        look_seconds: float,
+        limits: Limits | None = None,
+    ) -> None:
+        self._origin, self._book, self._seconds, self._limits = origin, book, look_seconds, limits
+        server = Peer(api_url, book.loopback, limits, chosen=True)
+        self._server = Source(SERVER, server, "/log", "/v1/messages", "/v1/blobs/", "/v1/mirrors")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="light-network", daemon=True)
+        self._watched: dict[str, _Watched] = {}
+        self.refusals: deque[Refusal] = deque(maxlen=1024)
+
+    def start(self) -> None:
+        """Begin with the server and the deployment's first mirrors."""
+        self._thread.start()
+        self.watch(())
+
+    def close(self) -> None:
+        """End all that is under way."""
+        self._call(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def watch(self, verifiers: Sequence[str]) -> None:
+        """Keep to the server, and to the mirrors of these verifiers that have an address."""
+        self._call(self._tend(self._book.urls(verifiers)))
+
+    def names(self) -> list[str]:
+        """Server and mirrors that are watched."""
+        return list(self._watched)
+
+    def notes(self) -> dict[str, bytes]:
+        """What each source shows as the log's head."""
+        return {name: watched.note for name, watched in list(self._watched.items()) if watched.note is not None}
+
+    def read(self, name: str) -> Read:
+        """Tiles of one source, for LogView.extend; they raise PeerUnreachable and PeerMisbehaved."""
+        watched = self._watched[name]
+
+        def tile(asked: Tile) -> bytes:
+            most = MAX_BUNDLE if asked.entries else WIDTH * HASH
+            path = f"{watched.source.log}/{asked.path()}"
+            return self._call(watched.source.peer.get(path, most)).require()
+
+        return tile
+
+    def blob(self, digest: str, most: int) -> bytes | None:
+        """Bytes of that name of at most this many, from the server or any mirror; None where nobody gives them now."""
+        for watched in list(self._watched.values()):
+            try:
+                path, seconds = f"{watched.source.blobs}{digest}", CALL_SECONDS + most / LEAST_RATE
+                data = self._call(watched.source.peer.get(path, most, seconds)).require()
+            except CommonweightError:
+                continue
+            if blake3(data).hexdigest() == digest:
+                return data
+        return None
+
+    def offer(self, parcels: Mapping[str, Sequence[Parcel]]) -> None:
+        """What each source is to be handed now; the others nothing."""
+        self._loop.call_soon_threadsafe(self._offer, dict(parcels))
+
+    def courier(self, name: str) -> Courier | None:
+        """How it stands with what was offered to a source."""
+        watched = self._watched.get(name)
+        return watched.courier if watched else None
+
+    def tell(self, data: bytes) -> None:
+        """A message to all mirrors at once, and no word of who took it: for signs of life."""
+        self._loop.call_soon_threadsafe(self._tell, data)
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        """From another thread. Raises what the work raises."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except (CancelledError, FutureTimeout):
+            raise PeerUnreachable("the node ends") from None
+
+    def _offer(self, parcels: Mapping[str, Sequence[Parcel]]) -> None:
+        for name, watched in self._watched.items():
+            watched.courier.offer(parcels.get(name, ()))
+
+    def _tell(self, data: bytes) -> None:
+        for watched in self._watched.values():
+            if watched.source.name != SERVER:
+                task = self._loop.create_task(_quietly(watched.source.post(data)))
+                watched.tasks = [*(t for t in watched.tasks if not t.done()), task]
+
+    async def _tend(self, urls: Mapping[str, str]) -> None:
+        wanted = {SERVER: self._server} | {name: self._mirror(name, url) for name, url in urls.items()}
+        for name, watched in list(self._watched.items()):
+            if name not in wanted or wanted[name].peer.url != watched.source.peer.url:
+                _cancel(self._watched.pop(name))
+        for name, source in wanted.items():
+            if name not in self._watched:
+                self._begin(source)
+
+    def _begin(self, source: Source) -> None:
+        courier = Courier(source.name, source.post, source.put, self.refusals.append)
+        watched = _Watched(source, courier, [])
+        self._watched[source.name] = watched
+        watched.tasks = [self._loop.create_task(self._poll(watched)), self._loop.create_task(courier.run())]
+
+    def _mirror(self, name: str, url: str) -> Source:
+        peer = Peer(url, self._book.loopback, self._limits)
+        return Source(name, peer, f"/{origin_hash(self._origin)}", "/messages", "/blobs/", "/mirrors")
+
+    async def _poll(self, watched: _Watched) -> None:
+        looks, wait = 0, self._seconds
+        while True:
+            try:
+                await self._look(watched, looks)
+                looks, wait = looks + 1, self._seconds
+            except CommonweightError as error:
+                logger.debug("%s: %s", watched.source.peer.url, error.detail)
+                wait = min(max(LONGEST_WAIT, self._seconds), wait * 2)
+            await asyncio.sleep(wait)
+
+    async def _look(self, watched: _Watched, looks: int) -> None:
+        source = watched.source
+        reply = await source.peer.get(f"{source.log}/checkpoint", MAX_NOTE)
+        watched.note = reply.body if reply.status == 200 else watched.note
+        if looks % LIST_EVERY == 0:
+            reply = await source.peer.get(source.mirrors, MAX_MIRRORS)
+            if reply.status == 200:
+                await asyncio.to_thread(self._book.take_answer, reply.body)
+
+    async def _end(self) -> None:
+        for watched in self._watched.values():
+            _cancel(watched)
+        await asyncio.sleep(0)
+        tasks = [task for watched in self._watched.values() for task in watched.tasks]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._watched.clear()
+
+
+def _cancel(watched: _Watched) -> None:
+    for task in watched.tasks:
+        task.cancel()
+
+
+async def _quietly(work: Coroutine[Any, Any, Reply]) -> None:
+    try:
+        await work
+    except CommonweightError:
+        return

@@ -1,0 +1,92 @@
+"""What of the kept messages and blobs is still to be handed: what the covered log says of each, and nothing else.
+
+A message is done when the log shows it, or shows that its time is over; a gradient when k verifiers named its proof; a
+state while its proof is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.messages import Message
+from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State
+from contracts.protocol.log.signed import hexed
+from contracts.protocol.messages import Commitment, Enrolment, Leave, PledgeReveal, Return, StateOpening
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Of one kept message: whether it and its blob are handed now, and whether it stays on the disk."""
+
+    message: bool = False
+    blob: bool = False
+    stays: bool = False
+
+
+OVER = Standing()
+
+
+def standing(state: State, message: Message) -> Standing:
+    """How it stands with a message at the end of the covered log."""
+    found = _OF.get(type(message))
+    return OVER if found is None else found(state, message)
+
+
+def _of_place(state: State, message: Enrolment | Leave) -> Standing:
+    """Of what a node says of its place only the newest counts."""
+    run = state.runs.get(hexed(message.run))
+    if run is None or run.over:
+        return OVER
+    member = run.nodes.get(message.node)
+    waits = member is None or member.sequence < message.nonce
+    return Standing(waits, False, waits)
+
+
+def _of_return(state: State, message: Return) -> Standing:
+    run = state.runs.get(hexed(message.run))
+    member = run.nodes.get(message.party) if run is not None and not run.over else None
+    waits = member is not None and member.away is not None and member.away < message.size
+    return Standing(waits, False, waits)
+
+
+def _of_commitment(state: State, message: Commitment) -> Standing:
+    current = _round(state, hexed(message.run), message.round)
+    if current is None or current.phase is not Phase.OPEN:
+        return OVER
+    name = current.proofs.get(message.node)
+    held = name is not None and len(state.proofs[name].has) >= current.k
+    return Standing(name is None, not held, True)
+
+
+def _of_opening(state: State, message: StateOpening) -> Standing:
+    proof = state.proofs.get(hexed(message.proof))
+    if proof is None or proof.done:
+        return OVER
+    read = proof.stage is Stage.READING
+    return Standing(read and message.boundary not in proof.opened, read, True)
+
+
+def _of_pledge(state: State, message: PledgeReveal) -> Standing:
+    proof = state.proofs.get(hexed(message.proof))
+    waits = proof is not None and not proof.done and proof.pledge is None
+    return Standing(waits and _is_asked(proof), False, waits)
+
+
+def _is_asked(proof: ProofState | None) -> bool:
+    return proof is not None and proof.stage in (Stage.SPOKEN, Stage.VOID)
+
+
+def _round(state: State, run: str, number: int) -> RoundState | None:
+    return state.runs[run].rounds.get(number) if run in state.runs else None
+
+
+_OF: dict[type[Message], Callable[[State, Any], Standing]] = {
+    Enrolment: _of_place,
+    Leave: _of_place,
+    Return: _of_return,
+    Commitment: _of_commitment,
+    StateOpening: _of_opening,
+    PledgeReveal: _of_pledge,
+}

@@ -1,0 +1,53 @@
+"""Signs of life: while a node's commitment is awaited, each mirror has a newer heartbeat well within the lease."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from contracts.protocol.messages import LeaseRenewal
+
+LONGEST_SECONDS = 10.0
+SHARE = 4
+"""Heartbeats in a lease."""
+
+
+class Pulse:
+    """Beats from a thread of its own, whatever the node's loop does. `send` brings a heartbeat to all mirrors."""
+
+    def __init__(self, node: str, step: Callable[[], int], send: Callable[[LeaseRenewal], None]) -> None:
+        self._node, self._step, self._send = node, step, send
+        self._stop, self._last = threading.Event(), 0
+        self._awaited: tuple[bytes, int] | None = None
+        self._seconds = 1.0
+        self._thread = threading.Thread(target=self._run, name="light-pulse", daemon=True)
+
+    def start(self) -> None:
+        """Begin; nothing is sent before `follow` names a round."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+
+    def follow(self, awaited: tuple[bytes, int] | None, lease_seconds: int) -> None:
+        """The round (run, number) in which a commitment is awaited, or none."""
+        if awaited != self._awaited:
+            self._last = 0
+        self._awaited, self._seconds = awaited, min(LONGEST_SECONDS, lease_seconds / SHARE)
+
+    def beat(self) -> None:
+        """One heartbeat, if a round is awaited.
+
+        Each has to be another message, or it is no sign of life: `step` is the step that the node is at, or one more
+        than it said last.
+        """
+        awaited = self._awaited
+        if awaited is not None:
+            self._last = max(self._step(), self._last + 1)
+            self._send(LeaseRenewal(awaited[0], awaited[1], self._node, self._last))
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self.beat()

@@ -1,0 +1,63 @@
+"""What a node tells of itself: each thing once, when the covered log shows it."""
+
+from __future__ import annotations
+
+from contracts.protocol.judge.facts import Reason
+from contracts.protocol.judge.state import Phase, ProofState, RunState, Stage, State
+from contracts.run_config import RunConfig
+from trainer.light.handing import Refusal
+from trainer.light.settings import Progress, Report
+
+_ENDS = {Stage.POSTED: "posted", Stage.OUT: "out", Stage.UNDECIDED: "undecided"}
+REMEMBERED = 4096
+
+
+class Story:
+    """Reports of one node."""
+
+    def __init__(self, node: str, report: Report) -> None:
+        self._node, self._report = node, report
+        self._told: dict[tuple[str, str], None] = {}
+
+    def tell(self, state: State, run: RunState) -> None:
+        """What is new at the end of the covered log."""
+        member = run.nodes.get(self._node)
+        if member is not None:
+            event = "left" if member.left else "enrolled"
+            self._once(f"{event} {member.sequence}", "", Progress(event, member.enrolled.first_round))
+        for proof in list(state.proofs.values()):
+            if proof.commitment.node == self._node and proof.commitment.run == run.created.run:
+                self._of_proof(state, proof)
+        current = run.rounds.get(run.round)
+        closed = current is not None and current.phase is not Phase.OPEN
+        if current is not None and closed and self._node in current.listed and self._node not in current.proofs:
+            self._once("missed", str(current.number), Progress("missed", current.number, detail="the round closed"))
+
+    def refused(self, refusal: Refusal, server: str) -> None:
+        """A refusal with its code; of the mirrors only what the server did not say."""
+        detail = f"{refusal.code}: {refusal.detail}"
+        who = "the server" if refusal.target == server else refusal.target
+        self._once(f"refused {refusal.code}", refusal.parcel, Progress("refused", 0, detail=f"{who} says {detail}"))
+
+    def _of_proof(self, state: State, proof: ProofState) -> None:
+        name, number = proof.commitment.proof, proof.commitment.round
+        steps = RunConfig.from_json(state.round_of(proof).config).steps
+        self._once("committed", name, Progress("committed", number, steps, detail=name))
+        if proof.done:
+            self._once("decided", name, Progress("decided", number, detail=_end(proof)))
+
+    def _once(self, what: str, about: str, progress: Progress) -> None:
+        if (what, about) in self._told:
+            return
+        self._told[what, about] = None
+        if len(self._told) > REMEMBERED:
+            del self._told[next(iter(self._told))]
+        self._report(progress)
+
+
+def _end(proof: ProofState) -> str:
+    if proof.stage in _ENDS:
+        return _ENDS[proof.stage]
+    reason, segment = proof.void or (Reason.UNDECIDED, None)
+    fake = proof.pledge.fake if proof.pledge is not None else None
+    return f"void: {Reason.CANARY if fake is not None and fake == segment else reason}"

@@ -1,0 +1,73 @@
+"""A verifier's own chain, asked with bounds: what it cannot tell now keeps a head from being signed, and nothing else.
+
+The blocks themselves are read by contracts/protocol/chain_reading.py:ChainReader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.facts import Block
+from contracts.protocol.judge.state import State
+from verifier.duty.errors import LogWaits
+
+T = TypeVar("T")
+
+
+class BlockReader(Protocol):
+    """What contracts/protocol/chain_reading.py:ChainReader gives."""
+
+    def final(self) -> tuple[int, int]:
+        """Number and time of the newest final block."""
+
+    def block(self, state: State, number: int) -> Block:
+        """All that was said since the state's block, up to this one."""
+
+
+class Chain(Protocol):
+    """A verifier's own chain. Everything raises LogWaits where it does not answer."""
+
+    def final(self) -> tuple[int, int]:
+        """Number and time of the newest final block."""
+
+    def newest_time(self) -> int:
+        """Time of the newest block, final or not."""
+
+    def block(self, state: State, number: int) -> Block:
+        """As BlockReader.block, of a block that is final here."""
+
+
+@dataclass(frozen=True)
+class OwnChain:
+    """A chain node. `newest` gives the time of the newest block."""
+
+    reader: BlockReader
+    newest: Callable[[], int]
+
+    def final(self) -> tuple[int, int]:
+        """Raises LogWaits."""
+        return _asked(self.reader.final)
+
+    def newest_time(self) -> int:
+        """Raises LogWaits."""
+        return _asked(self.newest)
+
+    def block(self, state: State, number: int) -> Block:
+        """Raises LogWaits, also for a block that is not final here."""
+        final, _ = self.final()
+        if number > final:
+            raise LogWaits(f"block {number} of the log is not final at one's own chain node, which stands at {final}")
+        return _asked(lambda: self.reader.block(state, number))
+
+
+def _asked(ask: Callable[[], T]) -> T:
+    """Whatever a chain node does not answer is no finding. Raises LogWaits."""
+    try:
+        return ask()
+    except CommonweightError as error:
+        raise LogWaits(f"one's own chain node: {error.detail}") from error
+    except Exception as error:  # web3 and its transport raise their own
+        raise LogWaits(f"one's own chain node does not answer: {error!r}") from error

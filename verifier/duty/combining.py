@@ -1,0 +1,89 @@
+"""The outer step from exactly the gradients of the merge set, by their digests (J15)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from contracts.errors import InvalidTensorFile
+from contracts.run_config import RunConfig
+from contracts.tensorfile import pack, state_digest, unpack
+from trainer.corpus import Corpus
+from trainer.evaluate import held_out_loss
+from trainer.outer import merge
+from trainer.state import Tensors, theta_layout
+from verifier.duty.files import BytesMissing, Files, momentum_of, weights_of
+
+LOSS_SCALE = 10**9
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Where a merge begins, and what it takes: gradients (digest, blob) in the order of the merge set."""
+
+    config: str
+    theta: str
+    theta_blobs: tuple[str, ...]
+    momentum: str
+    momentum_blobs: tuple[str, ...]
+    gradients: tuple[tuple[str, str], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For a task."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Basis:
+        """What `to_json` gave."""
+        blobs = {name: tuple(raw[name]) for name in ("theta_blobs", "momentum_blobs")}
+        return cls(**{**raw, **blobs, "gradients": tuple((digest, blob) for digest, blob in raw["gradients"])})
+
+
+@dataclass(frozen=True)
+class Step:
+    """The outer step: digests (0x-hex), names of the files that hold it, and the held-out loss in 1e-9 nats."""
+
+    theta: str
+    momentum: str
+    theta_blob: str
+    momentum_blob: str
+    loss: int
+
+
+def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
+    """Compute it, and leave weights and momentum under their names in `folder`.
+
+    Raises BytesMissing, and WrongCorpus: the held-out loss is signed too.
+    """
+    config = RunConfig.from_json(basis.config)
+    corpus.require(config.corpus_digest)
+    gradients = [_gradient(files, config, digest, blob) for digest, blob in basis.gradients]
+    theta = weights_of(files, config, basis.theta, basis.theta_blobs)
+    momentum = momentum_of(files, config, basis.momentum, basis.momentum_blobs)
+    theta, momentum = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
+    loss = round(held_out_loss(config, theta, corpus.held_out) * LOSS_SCALE)
+    digests = ["0x" + state_digest(part).hex() for part in (theta, momentum)]
+    return Step(digests[0], digests[1], _leave(folder, pack(theta)), _leave(folder, pack(momentum)), loss)
+
+
+def _gradient(files: Files, config: RunConfig, digest: str, blob: str) -> Tensors:
+    """Raises BytesMissing for what is not that gradient: it was held once, and is fetched again."""
+    try:
+        found = unpack(files.read(blob), theta_layout(config))
+    except InvalidTensorFile as error:
+        raise BytesMissing([blob]) from error
+    if "0x" + state_digest(found).hex() != digest:
+        raise BytesMissing([blob])
+    return found
+
+
+def _leave(folder: Path, data: bytes) -> str:
+    name = blake3(data).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = folder / f"{name}.part"
+    scratch.write_bytes(data)
+    scratch.replace(folder / name)
+    return name

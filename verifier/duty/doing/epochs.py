@@ -1,0 +1,70 @@
+"""The root of an epoch, as one's own machine derived it, when all that this mirror held stands in the log (J1, J2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contracts.errors import CommonweightError
+from contracts.messages import EpochRoot
+from contracts.protocol.judge.duties import SignEpoch
+from contracts.protocol.judge.entries import EpochClosed
+from contracts.protocol.messages import LeaseRenewal
+from verifier.duty.world import World
+
+
+def sign(world: World, duties: Iterable[SignEpoch], counts: bool) -> None:
+    """Sign each root once. `counts` says whether this look saw log, chain and enough mirrors."""
+    for duty in duties:
+        found = world.replica.closings.get(duty.epoch)
+        if found is None or world.memory.said(_name(found)) is not None or world.copy.signed <= found[0]:
+            continue
+        if _all_entered(world, duty.epoch, found[0], counts):
+            _sign(world, *found)
+
+
+def _all_entered(world: World, epoch: int, index: int, counts: bool) -> bool:
+    """What was held one whole look after the closing entry was seen stands in the log, or was never of use."""
+    place = (epoch, index)
+    if world.epochs_seen.setdefault(place, None) is None:
+        if counts and place in world.epochs_waited:
+            world.epochs_seen[place] = max((held.sequence for held in world.messages.held()), default=0)
+        world.epochs_waited.add(place)
+    last = world.epochs_seen[place]
+    if last is None:
+        return False
+    left = [held for held in world.messages.held() if held.sequence <= last]
+    return all(isinstance(held.signed.message, LeaseRenewal) for held in left)
+
+
+def _sign(world: World, index: int, closed: EpochClosed) -> None:
+    with world.replica.reading() as state:
+        seconds = state.runs[closed.run].created.terms.root_seconds
+    message = epoch_root(closed, world.deployment.model, index + 1, world.copy.root(index + 1), seconds)
+    body = world.voice.signature(message, world.epoch_domain)
+    try:
+        world.server.signature(f"/epochs/{closed.epoch}/signatures", body)
+    except CommonweightError as error:
+        world.say("trouble", detail=f"{error.code}: {error.detail}")
+        return
+    world.memory.once(_name((index, closed)), closed.root)
+    world.say("epoch signed", detail=f"epoch {closed.epoch}, {len(closed.lines)} payees, root {closed.root[:10]}…")
+
+
+def epoch_root(closed: EpochClosed, model: str, size: int, root: bytes, root_seconds: int) -> EpochRoot:
+    """What contracts read of a closing entry, over the log of `size` entries that ends with it."""
+    return EpochRoot(
+        model=bytes.fromhex(model[2:]),
+        epoch=closed.epoch,
+        attempt=closed.attempt,
+        root=bytes.fromhex(closed.root[2:]),
+        total=closed.total,
+        count=len(closed.lines),
+        logSize=size,
+        logRoot=root,
+        closedAt=closed.deadline - root_seconds,
+        deadline=closed.deadline,
+    )
+
+
+def _name(found: tuple[int, EpochClosed]) -> str:
+    return f"epoch/{found[1].epoch}/{found[1].attempt}/{found[0]}"

@@ -1,0 +1,109 @@
+"""`Lapse`: what did not come within a whole period of looks that count (J3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contracts.protocol.judge.facts import Awaited, What
+from contracts.protocol.judge.state import RoundState, State
+from contracts.protocol.log.leaf import ZERO_ADDRESS
+from contracts.protocol.log.signed import WHAT, ZERO
+from contracts.protocol.messages import Lapse
+from contracts.reasons import NO_SEGMENT
+from verifier.duty.periods import allowed
+from verifier.duty.sightings import is_shown, renewal
+from verifier.duty.world import World
+from verifier.mirror.handing_on import Look
+from verifier.mirror.parsing import Claim
+from verifier.mirror.presence import Absence, Observation
+
+
+def watch(world: World, look: Look, chain: bool) -> bool:
+    """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for all rounds.
+
+    `chain` says whether one's own chain node answered.
+    """
+    claims = [held.signed.claim for held in world.messages.held()]
+    with world.replica.reading() as state:
+        log = world.replica.collected
+        mine = {absence: absence.awaited for absence in _open(state, world.address)}
+        counts = all(look.counts(current.verifiers, current.k, chain) for current in _rounds(state, world.address))
+        signs = {absence: _sign(state, awaited, claims) for absence, awaited in mine.items()}
+        shown = {absence: is_shown(state, awaited, claims, world.address) for absence, awaited in mine.items()}
+        passed = {absence: world.stopwatch.passed(absence) for absence in mine}
+        seen = {
+            absence: Observation(
+                allowed(state, log, awaited, passed[absence], lambda bound, a=absence: _kept(world, a, bound)),  # type: ignore[misc]
+                shown[absence],
+                signs[absence],
+            )
+            for absence, awaited in mine.items()
+        }
+    world.stopwatch.look(seen, counts)
+    return counts and chain
+
+
+def lapse(world: World) -> None:
+    """Sign what is due; and once more what was released and is still open, if a kill came between the two."""
+    with world.replica.reading() as state:
+        still = set(_open(state, world.address))
+    for absence in [*world.stopwatch.released(), *world.stopwatch.due()]:
+        if absence not in still or absence.awaited.party == world.address:
+            continue
+        if absence in world.stopwatch.released() or world.stopwatch.release(absence):
+            message = lapse_message(world.address, absence)
+            if world.voice.say(message):
+                awaited = absence.awaited
+                detail = f"{awaited.what} of {awaited.party or 'the verifiers'}, since entry {absence.since}"
+                world.say("lapse", awaited.round, awaited.proof, detail)
+
+
+def lapse_message(verifier: str, absence: Absence) -> Lapse:
+    """As contracts/protocol/log/signed.py reads it."""
+    awaited = absence.awaited
+    looks, nobody = awaited.what is What.SECOND_LOOK, awaited.what in (What.SECOND_LOOK, What.SEEN)
+    return Lapse(
+        run=bytes.fromhex(awaited.run[2:]),
+        round=awaited.round,
+        verifier=verifier,
+        what=WHAT.index(awaited.what),
+        proof=bytes.fromhex(awaited.proof[2:]) if awaited.proof else ZERO,
+        party=ZERO_ADDRESS if nobody else awaited.party,
+        segment=int(awaited.party) if looks else NO_SEGMENT,
+        since=absence.since,
+    )
+
+
+def _open(state: State, verifier: str) -> list[Absence]:
+    """What is awaited in rounds in which this verifier's word counts, and that it has not called missing yet."""
+    found = []
+    for awaited, since in state.open.items():
+        current = state.runs[awaited.run].rounds.get(awaited.round)
+        if current is not None and verifier in current.verifiers and not _is_said(state, awaited, verifier):
+            found.append(Absence(awaited, since))
+    return found
+
+
+def _is_said(state: State, awaited: Awaited, verifier: str) -> bool:
+    scope = state.proofs[awaited.proof] if awaited.proof else state.runs[awaited.run].rounds[awaited.round]
+    return verifier in scope.awaits[awaited].words
+
+
+def _rounds(state: State, verifier: str) -> list[RoundState]:
+    rounds = (current for run in state.runs.values() for current in run.rounds.values())
+    return [current for current in rounds if verifier in current.verifiers]
+
+
+def _sign(state: State, awaited: Awaited, claims: Sequence[Claim]) -> str:
+    """The newest sign of life of whom a commitment is awaited."""
+    if awaited.what is not What.COMMITMENT:
+        return ""
+    if awaited.party in state.runs[awaited.run].rounds[awaited.round].proofs:
+        return "committed"
+    step = renewal(awaited, claims)
+    return "" if step is None else f"step {step}"
+
+
+def _kept(world: World, absence: Absence, bound: float) -> float:
+    awaited = absence.awaited
+    return world.memory.bound(f"{awaited.run}/{awaited.round}/{awaited.party}/{absence.since}", bound)

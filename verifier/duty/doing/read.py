@@ -1,0 +1,155 @@
+"""Words: every segment that is owed is replayed whole, and each gets one (J8 to J11).
+
+Bytes that do not come within half of one's time are `unserved`; who gets them later says what they lead to instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.duties import Look, Read
+from contracts.protocol.judge.facts import What, Word
+from contracts.protocol.judge.reading import about
+from contracts.protocol.log.signed import WORDS
+from contracts.protocol.messages import SegmentVerdict, Verdict
+from verifier.duty import asking
+from verifier.duty.progress import Progress
+from verifier.duty.replaying import Said, Segment
+from verifier.duty.world import World
+from verifier.mirror.presence import Absence
+
+UNSERVED = next(number for number, word in WORDS.items() if word is Word.UNSERVED)
+SHARE = 0.5
+"""Of a period, after which bytes that did not come are unserved."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is owed of one proof: its round and node, the replays, whether the time for bytes is over."""
+
+    proof: str
+    round: int
+    node: str
+    exact: bool
+    common: int
+    asked: dict[int, Segment | None]
+    overdue: bool
+    last: int
+    """The segment whose end the round's weights are needed for."""
+
+
+def read(world: World, duties: Iterable[Read]) -> None:
+    """Say a word on all segments of a proof at once, when there is one for each."""
+    for duty in duties:
+        reading = _reading(world, duty.proof, duty.segments)
+        if reading is None or not reading.asked:
+            continue
+        found = {number: _said(world, reading, number) for number in reading.asked}
+        if all(said is not None for said in found.values()):
+            _say(world, reading, [said for said in found.values() if said is not None])
+
+
+def look(world: World, duties: Iterable[Look]) -> None:
+    """Replace one's `unserved` where the bytes came."""
+    for duty in duties:
+        reading = _reading(world, duty.proof, (duty.segment,))
+        said = _replayed(world, reading, duty.segment) if reading is not None and reading.asked else None
+        if reading is not None and said is not None:
+            _say(world, reading, [said])
+
+
+def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | None:
+    spoken = _spoken(world, proof)
+    with world.replica.reading() as state:
+        known, log = state.proofs.get(proof), world.replica.collected
+        if known is None:
+            return None
+        run, commitment = state.runs[known.commitment.run], known.commitment
+        awaited = about(known, What.WORDS, world.address)
+        since = known.awaits[awaited].since if awaited in known.awaits else None
+        asked = {number: asking.segment(state, log, proof, number) for number in segments if number not in spoken}
+        period = log.terms[commitment.run].periodSeconds * SHARE
+    passed = world.stopwatch.passed(Absence(awaited, since)) if since is not None else 0.0
+    exact, overdue = run.created.terms.exact, passed >= period
+    last = commitment.segments - 1
+    return Reading(proof, commitment.round, commitment.node, exact, known.common, asked, overdue, last)
+
+
+def _spoken(world: World, proof: str) -> set[int]:
+    """Segments of one's own words that the log lacks; an `unserved` among them may be replaced."""
+    words = [s.claim for s in world.voice.held() if isinstance(s.claim, facts.Words) and s.claim.proof == proof]
+    return {word.segment for said in words for word in said.words}
+
+
+def _said(world: World, reading: Reading, number: int) -> Said | None:
+    """None while there may still be a better word."""
+    found = _replayed(world, reading, number)
+    if found is not None or not reading.overdue or _is_here(world, reading.asked[number], reading.exact):
+        return found
+    return Said(number, UNSERVED, detail="its bytes did not come")
+
+
+def _is_here(world: World, asked: Segment | None, exact: bool) -> bool:
+    return asked is not None and all(world.blobs.has(name) for name in _needs(asked, exact))
+
+
+def _needs(asked: Segment, exact: bool) -> tuple[str, ...]:
+    """An exact comparison needs the end's digest alone, which the commitment has."""
+    return (asked.start_blob,) if exact else (asked.start_blob, asked.end_blob)
+
+
+def _replayed(world: World, reading: Reading, number: int) -> Said | None:
+    asked = reading.asked.get(number)
+    if asked is None:
+        return None
+    needs, starts = _needs(asked, reading.exact), (asked.theta_blobs,) if number == reading.last else ()
+    answer = world.work.ask(reading.proof, f"segment {number}", "duty.replay", asked.to_json(), needs, starts)
+    return Said.from_json(answer) if answer is not None else None
+
+
+def _say(world: World, reading: Reading, found: list[Said]) -> None:
+    """Each word is written down first: what would be another one than was said is not said."""
+    words = [said for said in found if _may(world, reading, said)]
+    if not words:
+        return
+    message = Verdict(
+        bytes.fromhex(reading.proof[2:]), world.address, _witness(world, reading, words), tuple(map(_word, words))
+    )
+    if world.voice.say(message):
+        world.report(_progress(reading, words))
+
+
+def _may(world: World, reading: Reading, said: Said) -> bool:
+    if world.memory.word(reading.proof, said.segment, WORDS[said.word]):
+        return True
+    stands = world.memory.spoken(reading.proof, said.segment)
+    detail = f"segment {said.segment}: {WORDS[said.word]} is not said after {stands}"
+    world.say("trouble", reading.round, reading.proof, detail)
+    return False
+
+
+def _witness(world: World, reading: Reading, words: list[Said]) -> bytes:
+    """Seals the trace of the common segment; the trace is kept until it is asked for."""
+    sealed = [said for said in words if said.segment == reading.common and said.word != UNSERVED]
+    if not reading.exact or not sealed:
+        return b"\0" * 32
+    trace = world.memory.once(trace_name(reading.proof), sealed[0].trace)
+    return bytes.fromhex(world.functions.seal_trace(world.address, trace)[2:])
+
+
+def trace_name(proof: str) -> str:
+    """Under which the trace of a proof's common segment is kept."""
+    return f"proof/{proof}/trace"
+
+
+def _word(said: Said) -> SegmentVerdict:
+    return SegmentVerdict(said.segment, said.word, said.reason, said.measured, said.limit)
+
+
+def _progress(reading: Reading, words: list[Said]) -> Progress:
+    worst = max(words, key=lambda said: (said.word != 1, said.measured))
+    detail = ", ".join(f"{said.segment} {WORDS[said.word]}" for said in words) + f" {worst.detail}".rstrip()
+    error, limit = worst.measured / 1e18, worst.limit / 1e18
+    return Progress("verdict", reading.round, reading.node, reading.proof, detail, len(words), error, limit)

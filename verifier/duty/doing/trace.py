@@ -1,0 +1,21 @@
+"""The trace that was sealed with the words on the common segment (J12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contracts.protocol.judge.duties import Trace
+from contracts.protocol.messages import TraceReveal
+from verifier.duty.doing.read import trace_name
+from verifier.duty.world import World
+
+
+def show(world: World, duties: Iterable[Trace]) -> None:
+    """Show what was kept."""
+    for duty in duties:
+        trace = world.memory.said(trace_name(duty.proof))
+        if trace is None:
+            world.say("trouble", proof=duty.proof, detail="the trace that was sealed is not in this folder")
+            continue
+        if world.voice.say(TraceReveal(bytes.fromhex(duty.proof[2:]), world.address, bytes.fromhex(trace[2:]))):
+            world.say("revealed", proof=duty.proof, detail="the trace of the common segment")

@@ -1,0 +1,81 @@
+"""What a verifier needs of signed messages beside the machine's facts: names of blobs, sizes, bounds of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.messages import Message
+from contracts.protocol.judge.state import State
+from contracts.protocol.log.leaf import SIGNED
+from contracts.protocol.log.signed import Envelope, hexed, read_envelope
+from contracts.protocol.messages import Commitment, Merge, RunTerms, StateOpening
+from contracts.signing import Domain, digest
+
+
+@dataclass
+class Collected:
+    """What stands in the log, by the names that the machine gives: nothing of what ended in a final epoch.
+
+    `blobs` are the files that are said to hold an outer state (weights or momentum), by its digest.
+    """
+
+    terms: dict[str, RunTerms] = field(default_factory=dict)
+    commitments: dict[str, Commitment] = field(default_factory=dict)
+    openings: dict[str, dict[int, StateOpening]] = field(default_factory=dict)
+    merges: dict[str, Merge] = field(default_factory=dict)
+    blobs: dict[str, dict[str, None]] = field(default_factory=dict)
+    entered: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Digests of messages about rounds that are held, with run and round: what is held twice is no message that the log
+    lacks, though the machine would enter some kinds once more, without effect."""
+
+    def add(self, state: State, message: Message, name: str) -> None:
+        """Take a message of the log in, after it was entered; `name` is its digest."""
+        place = _place(state, message)
+        if place is not None:
+            self.entered[name] = place
+        if isinstance(message, RunTerms):
+            self.terms[name] = message
+        elif isinstance(message, Commitment):
+            self.commitments[name] = message
+        elif isinstance(message, StateOpening):
+            self.openings.setdefault(hexed(message.proof), {}).setdefault(message.boundary, message)
+        elif isinstance(message, Merge):
+            self.merges[name] = message
+            self.blobs.setdefault(hexed(message.theta), {})[message.thetaBlob.hex()] = None
+            self.blobs.setdefault(hexed(message.momentum), {})[message.momentumBlob.hex()] = None
+
+    def prune(self, state: State) -> None:
+        """Forget what the machine has forgotten."""
+        held = {(name, number) for name, run in state.runs.items() for number in run.rounds}
+        self.entered = {name: place for name, place in self.entered.items() if place in held}
+        for kept in (self.commitments, self.openings):
+            for name in [name for name in kept if name not in state.proofs]:
+                del kept[name]
+        wanted = {digest for run in state.runs.values() for digest in (run.theta, run.momentum)}
+        for run in state.runs.values():
+            for current in run.rounds.values():
+                signed = (step for steps in current.merges.values() for step in steps)
+                wanted.update((current.theta, current.momentum), *signed)
+        for name in [name for name in self.blobs if name not in wanted]:
+            del self.blobs[name]
+        for name in [name for name, merge in self.merges.items() if hexed(merge.theta) not in wanted]:
+            del self.merges[name]
+
+
+def _place(state: State, message: Message) -> tuple[str, int] | None:
+    """Run and round of a message; None for what is about neither a round nor a proof."""
+    if hasattr(message, "round") and hasattr(message, "run"):
+        return hexed(message.run), int(message.round)
+    proof = state.proofs.get(hexed(message.proof)) if hasattr(message, "proof") else None
+    return (proof.commitment.run, proof.commitment.round) if proof is not None else None
+
+
+def envelope_of(body: dict[str, Any], domain: Domain) -> tuple[Envelope, str] | None:
+    """The message of a leaf's JSON and its digest (0x-hex); None for what is no message. Raises InvalidLeaf."""
+    kind = body.get("kind")
+    if not isinstance(kind, str) or kind not in SIGNED:
+        return None
+    inner = {name: value for name, value in body.items() if name != "kind"}
+    envelope = read_envelope(SIGNED[kind], inner)
+    return envelope, hexed(digest(envelope.message, domain))

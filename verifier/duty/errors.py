@@ -1,0 +1,58 @@
+"""What keeps a verifier of version 0.2.0 from signing, or from going on.
+
+CommonweightError
+├── LogWaits          no head is signed yet, through nobody's fault: one's own chain lags, or a block is not whole
+├── LogFailed         the log is not what rules and chain say: no head of it is ever signed again
+├── SecretUnusable    the file of the secret is not what was written
+├── CannotSay         this would be another word than one that was said before
+├── NotPrepared       what a run needs is not at hand: its text, its limits, its numerics profile
+└── ServerRefused     the server took no signature
+"""
+
+from __future__ import annotations
+
+from contracts.errors import CommonweightError
+
+
+class LogWaits(CommonweightError):
+    """No head over these entries is signed yet; the next look tries again."""
+
+    code = "log-waits"
+    status = 503
+
+
+class LogFailed(CommonweightError):
+    """Entry `index` of the log is not what follows from the entries before it and from the chain."""
+
+    code = "log-failed"
+    status = 422
+
+    def __init__(self, index: int, detail: str) -> None:
+        super().__init__(detail)
+        self.index = index
+
+
+class SecretUnusable(CommonweightError):
+    """The file with a verifier's secret is torn, or can be read by others."""
+
+    code = "secret-unusable"
+
+
+class CannotSay(CommonweightError):
+    """Another class of word was said before, and stands."""
+
+    code = "already-said-otherwise"
+    status = 409
+
+
+class NotPrepared(CommonweightError):
+    """A run cannot be judged on this machine as it is."""
+
+    code = "not-prepared"
+
+
+class ServerRefused(CommonweightError):
+    """The server did not take a signature; `code` of its answer is in the detail."""
+
+    code = "server-refused"
+    status = 502

@@ -1,0 +1,224 @@
+"""One segment, replayed whole: the word that its bytes lead to (J9 to J11).
+
+- the state at its start is the one that the node opened, in the file that it named; else `false`, start;
+- replayed with the trainer's own step it ends in the committed entry; else `false`, replay. In a run with limits the
+  claimed end is compared within them, and residuals that push one way are `drift`;
+- states from which no honest step can start are `false`, not finite.
+
+Nothing else convicts: bytes that are not here say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from contracts.errors import CommonweightError, InvalidTensorFile
+from contracts.faults import trace_of
+from contracts.limits import LimitTable, PairLimits
+from contracts.run_config import RunConfig
+from contracts.state_layout import boundary_entry
+from contracts.tensorfile import layout_of, unpack
+from trainer.batches import batch_source
+from trainer.corpus import Corpus
+from trainer.inner_step import NonFiniteLoss
+from trainer.profile import BOUNDED, configure_determinism
+from trainer.settled import settled
+from trainer.state import Tensors, layout, step_count
+from trainer.trajectory import replay_segment
+from verifier.bounded import residual
+from verifier.compare import CAP, EXACT_LIMIT, SCALE, compare, limits_for
+from verifier.drift import ALIGNMENT_LIMIT, Drift, Residual
+from verifier.duty.files import BytesMissing, Files, weights_of
+
+TRUE, FALSE, DRIFT = 1, 2, 3
+"""uint8 of a word, as contracts/protocol/log/signed.py:WORDS has them."""
+REPLAY, START, END, NOT_FINITE = 1, 2, 3, 4
+"""uint16 of a reason, as contracts/protocol/log/signed.py:REASONS has them."""
+MOST_STEPS = 10_000 * 1_000_000
+"""No run has more inner steps."""
+
+
+class CannotCompare(CommonweightError):
+    """This machine has no way to compare with the node's: no word at all."""
+
+    code = "cannot-compare"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a replay has to believe. `start` and `end` are the opened entries (0x-hex, 64 bytes), `*_blob` the files
+    that the node named; `theta` the round's weights, which the last segment's end depends on; `common` whether all
+    seats replay it."""
+
+    config: str
+    round: int
+    node: str
+    profile: str
+    data_seed: str
+    segment: int
+    start: str
+    start_blob: str
+    end: str
+    end_blob: str
+    theta: str
+    theta_blobs: tuple[str, ...]
+    common: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """For a task."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Segment:
+        """What `to_json` gave."""
+        return cls(**{**raw, "theta_blobs": tuple(raw["theta_blobs"])})
+
+
+@dataclass(frozen=True)
+class Said:
+    """A word: `measured` and `limit` in 1e-18; `trace` (0x-hex) of the common segment, empty for others."""
+
+    segment: int
+    word: int
+    reason: int = 0
+    measured: int = 0
+    limit: int = 0
+    trace: str = ""
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What a task returns: large numbers are text."""
+        return {**asdict(self), "measured": str(self.measured), "limit": str(self.limit)}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Said:
+        """What `to_json` gave. Raises KeyError, TypeError and ValueError."""
+        return cls(**{**raw, "measured": int(raw["measured"]), "limit": int(raw["limit"])})
+
+
+class _False(Exception):
+    """A reason that convicts."""
+
+    def __init__(self, reason: int, detail: str, measured: int = 0) -> None:
+        super().__init__(detail)
+        self.reason, self.detail, self.measured = reason, detail, measured
+
+
+def judge_segment(
+    asked: Segment, files: Files, corpus: Corpus, limits: bytes = b"", memory: Path | None = None
+) -> Said:
+    """The word on a segment. `limits` is the table of a bounded run, `memory` where residuals are followed.
+
+    Raises BytesMissing, CannotCompare and WrongCorpus: then there is no word.
+    """
+    config = RunConfig.from_json(asked.config)
+    corpus.require(config.corpus_digest)
+    pair = _pair(config, asked, limits)
+    inside: list[bytes] = []
+    try:
+        measured, limit, word = _judge(config, asked, files, corpus, pair, inside, memory)
+        said = Said(asked.segment, word, measured=measured, limit=limit)
+    except _False as found:
+        said = Said(asked.segment, FALSE, found.reason, found.measured, EXACT_LIMIT, detail=found.detail)
+    return Said(**{**asdict(said), "trace": "0x" + trace_of(inside).hex() if asked.common else ""})
+
+
+def _judge(
+    config: RunConfig,
+    asked: Segment,
+    files: Files,
+    corpus: Corpus,
+    pair: PairLimits | None,
+    inside: list[bytes],
+    memory: Path | None,
+) -> tuple[int, int, int]:
+    """Measured error, limit and word, `true` or `drift`; a bounded `false` too is a reason that convicts."""
+    start = _opened(files, config, asked.start_blob, asked.start, START)
+    end = _replay(config, asked, start, corpus, inside)
+    if asked.segment == config.segments - 1:
+        end = settled(weights_of(files, config, asked.theta, asked.theta_blobs), end)
+    if pair is None and "0x" + boundary_entry(end).hex() == asked.end:
+        return 0, EXACT_LIMIT, TRUE
+    if pair is None:
+        raise _False(REPLAY, "replays to another state", _measured(config, asked, files, start, end))
+    claimed = _opened(files, config, asked.end_blob, asked.end, END)
+    found = compare(config, start, claimed, end, pair)
+    if not found.equal:
+        raise _False(REPLAY, f"replays to another state: {found.metric} beyond {found.limit}", found.error)
+    if memory is not None:
+        drift = _followed(memory / f"{asked.node}.json", asked, residual(start, claimed, end))
+        if drift.suspicious:
+            return int(drift.alignment * SCALE), int(ALIGNMENT_LIMIT * SCALE), DRIFT
+    return found.error, found.limit, TRUE
+
+
+def _opened(files: Files, config: RunConfig, blob: str, entry: str, reason: int) -> Tensors:
+    """The state that a node opened, from the file that it named. Raises BytesMissing; what else is wrong, it signed."""
+    data = files.read(blob)
+    try:
+        state = unpack(data, layout(config))
+    except InvalidTensorFile as error:
+        raise _False(_of_file(data, config, reason), error.detail) from error
+    if "0x" + boundary_entry(state).hex() != entry:
+        raise _False(reason, "the file that the node named does not hold the state that it opened")
+    return state
+
+
+def _of_file(data: bytes, config: RunConfig, otherwise: int) -> int:
+    """A file of the right layout that cannot be read holds NaN or infinity."""
+    try:
+        return NOT_FINITE if layout_of(data) == layout(config) else otherwise
+    except InvalidTensorFile:
+        return otherwise
+
+
+def _replay(config: RunConfig, asked: Segment, start: Tensors, corpus: Corpus, inside: list[bytes]) -> Tensors:
+    if not 0 <= step_count(start) <= MOST_STEPS:
+        raise _False(NOT_FINITE, f"the start counts {step_count(start)} steps")
+    seed = bytes.fromhex(asked.data_seed[2:])
+    batches = batch_source(corpus.train, config, seed, asked.round, asked.node)
+    try:
+        note = (lambda state: inside.append(boundary_entry(state))) if asked.common else None
+        return replay_segment(config, start, asked.segment, batches, note)
+    except (NonFiniteLoss, ArithmeticError) as error:
+        raise _False(NOT_FINITE, f"from its start on: {error}") from error
+
+
+def _measured(config: RunConfig, asked: Segment, files: Files, start: Tensors, end: Tensors) -> int:
+    """How far off the claimed end is, where its bytes are at hand; it convicts without them."""
+    try:
+        claimed = _opened(files, config, asked.end_blob, asked.end, END)
+    except (BytesMissing, _False):
+        return CAP
+    return compare(config, start, claimed, end).error
+
+
+def _pair(config: RunConfig, asked: Segment, limits: bytes) -> PairLimits | None:
+    """Limits of the two machines, None for an exact comparison. Raises CannotCompare."""
+    own = configure_determinism(config.profile)
+    if config.profile == BOUNDED and blake3(limits).hexdigest() != config.limits_digest:
+        raise CannotCompare(
+            "the run's table of limits is not at hand; put it into the verifier's folder as limits.json"
+        )
+    try:
+        table = LimitTable.from_json(limits) if limits else None
+        return limits_for(config, bytes.fromhex(asked.profile[2:]), own, table)
+    except CommonweightError as error:
+        raise CannotCompare(error.detail) from error
+
+
+def _followed(file: Path, asked: Segment, gap: Residual) -> Drift:
+    """A node's residuals with this one. A job that runs twice counts once."""
+    known, drift = file.with_suffix(".seen"), Drift.load(file)
+    name = f"{asked.round}/{asked.segment}"
+    seen: Sequence[str] = known.read_text().split("\n") if known.exists() else []
+    if name not in seen:
+        drift.add(gap)
+        drift.save(file)
+        known.write_text("\n".join([*seen, name]))
+    return drift

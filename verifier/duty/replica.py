@@ -1,0 +1,217 @@
+"""A verifier's machine over its copy of the log: each entry is what follows, each block what its own chain says.
+
+`admit` is what the copy calls before it signs a head (verifier/mirror/copy.py). Entries are applied once. A chain node
+that lags makes a head wait; an entry that is not what follows ends the signing for ever, and is kept in a file.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.entries import EpochClosed, EpochEnded
+from contracts.protocol.judge.errors import Differs
+from contracts.protocol.judge.facts import Block
+from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.held import proof_of
+from contracts.protocol.judge.state import State
+from contracts.protocol.log.blocks import split
+from contracts.protocol.log.codec import parse
+from contracts.protocol.log.follower import Follower
+from contracts.protocol.log.leaf import Entry
+from contracts.signing import Domain
+from verifier.duty.chain import Chain
+from verifier.duty.envelopes import Collected, envelope_of
+from verifier.duty.errors import LogFailed, LogWaits
+
+STEP = 256
+"""Entries that are read from the copy at once."""
+
+
+class Entries(Protocol):
+    """A copy of the log, as verifier/mirror/copy.py:LogCopy is one."""
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        """Entries from `start` up to `end`."""
+
+    def root(self, size: int) -> bytes:
+        """Root of the first `size` entries."""
+
+
+class Replica:
+    """One verifier's. `finding` is the file in which a failure of the log is kept.
+
+    `trusted` entries were signed for by an earlier process: their signatures and blocks are not checked again.
+    """
+
+    def __init__(
+        self, functions: Functions, domain: Domain, chain: Chain, finding: Path, copy: Entries | None = None
+    ) -> None:
+        self._functions, self._domain, self._chain, self._finding = functions, domain, chain, finding
+        self._copy, self._trusted = copy, 0
+        self._turn, self._lock = threading.Lock(), threading.RLock()
+        self._follower = Follower(functions, domain)
+        self._expected: deque[Block] = deque()
+        """Parts of a block that the log has begun, as one's own chain has them."""
+        self._root: tuple[int, bytes] = (0, b"")
+        """Entries that were applied, and the copy's root over them."""
+        self.collected = Collected()
+        self.closings: dict[int, tuple[int, EpochClosed]] = {}
+        """The newest closing entry of each epoch that is not final, with its index."""
+
+    def over(self, copy: Entries, trusted: int = 0) -> None:
+        """Read this copy, whose first `trusted` entries lie under one's own head. Raises what `admit` raises."""
+        self._copy, self._trusted = copy, trusted
+        if trusted:
+            self.admit(trusted)
+
+    @contextmanager
+    def reading(self) -> Iterator[State]:
+        """The machine's state, which nobody changes meanwhile: keep nothing of it."""
+        with self._lock:
+            yield self._follower.state
+
+    @property
+    def size(self) -> int:
+        """Entries that were applied."""
+        return self._follower.size
+
+    @property
+    def failure(self) -> LogFailed | None:
+        """Why no head is signed any more."""
+        if not self._finding.exists():
+            return None
+        found = json.loads(self._finding.read_text())
+        return LogFailed(int(found["index"]), str(found["detail"]))
+
+    def author_of(self, proof: str) -> str:
+        """The node of a proof. Raises UnknownSubject."""
+        with self._lock:
+            return proof_of(self._follower.state, proof).commitment.node
+
+    def entered(self, digests: Iterable[str]) -> list[str]:
+        """Those of these messages that the log has."""
+        with self._lock:
+            return [name for name in digests if name in self.collected.entered]
+
+    def admit(self, size: int) -> None:
+        """Apply the first `size` entries of the copy. Raises LogWaits and LogFailed."""
+        with self._turn:
+            if self.failure is not None:
+                raise self.failure
+            try:
+                self._admit(size)
+            except Differs as error:
+                self._fail(error.index, error.detail)
+                raise LogFailed(error.index, error.detail) from error
+
+    def _admit(self, size: int) -> None:
+        copy = self._copy
+        assert copy is not None, "a replica reads a copy"
+        if self._is_of_another_log(copy):
+            self._begin_anew()
+        while self.size < size:
+            start = self.size
+            try:
+                for leaf in copy.entries(start, min(size, start + STEP)):
+                    self._apply(leaf)
+            finally:
+                self._root = (self.size, copy.root(self.size))
+        if self._expected:
+            raise LogWaits(f"the log's head ends within block {self._expected[0].number}")
+
+    def _is_of_another_log(self, copy: Entries) -> bool:
+        """Whether entries beyond one's own head were given up since they were applied."""
+        size, root = self._root
+        if not size:
+            return False
+        try:
+            return copy.root(size) != root
+        except CommonweightError:
+            return True
+
+    def _apply(self, leaf: bytes) -> None:
+        """Raises Differs with the entry's index, and LogWaits."""
+        index = self.size
+        text, trusted = _text(index, leaf), index < self._trusted
+        body = _body(index, text)
+        if not trusted and body.get("kind") == "block" and not self._follower.due:
+            self._check_block(index, text)
+        with self._lock:
+            self._follower.checked = not trusted
+            entry = self._follower.take(text)
+            self._note(index, entry, body)
+
+    def _note(self, index: int, entry: Entry, body: dict[str, Any]) -> None:
+        """What the machine does not keep, and a verifier needs."""
+        message = envelope_of(body, self._domain)
+        if message is not None:
+            self.collected.add(self._follower.state, message[0].message, message[1])
+        if isinstance(entry, EpochClosed):
+            self.closings[entry.epoch] = (index, entry)
+        if isinstance(entry, EpochEnded):
+            self.closings.pop(entry.epoch, None)
+            self.collected.prune(self._follower.state)
+
+    def _check_block(self, index: int, text: str) -> None:
+        """A block is what one's own chain says, part by part. Raises Differs and LogWaits."""
+        try:
+            block = self._follower.understand(text)
+        except CommonweightError:
+            return  # the follower says why, with its index
+        assert isinstance(block, Block), "its kind says so"
+        state = self._follower.state
+        if not self._expected:
+            if state.block is not None and block.number <= state.block.number:
+                return  # the machine refuses it
+            self._expected = deque(split(self._chain.block(state, block.number)))
+        expected = self._expected.popleft()
+        if block != expected:
+            self._expected.clear()
+            detail = _difference(block, expected)
+            raise Differs(index, f"says another thing of block {block.number} than the chain: {detail}")
+
+    def _begin_anew(self) -> None:
+        with self._lock:
+            self._follower = Follower(self._functions, self._domain)
+            self._expected, self._root = deque(), (0, b"")
+            self.collected, self.closings = Collected(), {}
+
+    def _fail(self, index: int, detail: str) -> None:
+        """On the disk first: a restart signs nothing either."""
+        scratch = self._finding.with_suffix(".part")
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(json.dumps({"index": index, "detail": detail}))
+        scratch.replace(self._finding)
+
+
+def _body(index: int, text: str) -> dict[str, Any]:
+    """A leaf's JSON. Raises Differs."""
+    try:
+        body = parse(text)
+    except CommonweightError as error:
+        raise Differs(index, f"cannot be read: {error.detail}") from error
+    return body if isinstance(body, dict) else {}
+
+
+def _text(index: int, leaf: bytes) -> str:
+    try:
+        return leaf.decode()
+    except UnicodeDecodeError as error:
+        raise Differs(index, f"is not UTF-8 at byte {error.start}") from None
+
+
+def _difference(found: Block, expected: Block) -> str:
+    """The first field that differs, for people."""
+    for name in ("number", "time", "hash", "parent_time", "more"):
+        if getattr(found, name) != getattr(expected, name):
+            return f"{name} is {getattr(found, name)}, not {getattr(expected, name)}"
+    extra: Sequence[object] = [event for event in found.events if event not in expected.events]
+    missing: Sequence[object] = [event for event in expected.events if event not in found.events]
+    return f"events beyond the chain's {list(extra)[:2]}, missing {list(missing)[:2]}"

@@ -1,0 +1,320 @@
+"""A verifier process of version 0.2.0: a mirror that serves, a replica that follows, and duties, look by look.
+
+Nothing that the server, the chain or another mirror answers ends it. What it said stands on its disk, so that a restart
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from eth_account import Account
+from web3 import Web3
+
+from contracts.chain import connect
+from contracts.errors import CommonweightError
+from contracts.protocol.chain_reading import ChainReader
+from contracts.protocol.judge.duties import (
+    Combine,
+    ComeBack,
+    Hold,
+    Look,
+    Read,
+    Reveal,
+    See,
+    SignEpoch,
+    SignFault,
+    Trace,
+    VerifierDuty,
+    of_verifier,
+)
+from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.messages import MirrorAddress
+from contracts.recursion import bound_recursion
+from contracts.signing import Domain
+from trainer.corpus import WrongCorpus
+from trainer.mirrors.urls import NOWHERE
+from verifier.duty import asking
+from verifier.duty.chain import Chain, OwnChain
+from verifier.duty.doing import anchor, combine, come_back, epochs, faults, hold, lapse, read, reveal, see, trace
+from verifier.duty.errors import LogFailed, LogWaits, NotPrepared
+from verifier.duty.memory import Memory
+from verifier.duty.progress import Progress
+from verifier.duty.replica import Replica
+from verifier.duty.secrets import RoundSecrets
+from verifier.duty.server import Server
+from verifier.duty.settings import DutySettings
+from verifier.duty.signing import Voice, quietly
+from verifier.duty.welcome import AnnouncedBlobs, Announcer, Welcome
+from verifier.duty.work import Work
+from verifier.duty.world import World
+from verifier.mirror import handing_on
+from verifier.mirror.addresses import AddressBook
+from verifier.mirror.copy import Cosigner, LogCopy
+from verifier.mirror.fetching import Fetcher
+from verifier.mirror.handing_on import HandingOn
+from verifier.mirror.messages import MessageStore
+from verifier.mirror.parsing import Reader
+from verifier.mirror.presence import Stopwatch
+from verifier.mirror.pulling import Puller
+from verifier.mirror.routes import Mirror, mirror_app
+from verifier.mirror.serving import mirror_server, port_of
+from verifier.queue import make_app
+
+T = TypeVar("T")
+D = TypeVar("D")
+logger = logging.getLogger(__name__)
+LEAST_RATE = 100_000
+"""Bytes a second below which another source is asked for a blob."""
+INTRODUCED_EVERY = 20
+"""Looks between two questions to the server for addresses of mirrors."""
+
+
+class VerifierProcess:
+    """One verifier. `step` is one look and what follows from it; `run` does so until it is told to stop."""
+
+    def __init__(self, settings: DutySettings, report: Callable[[Progress], None], chain: Chain | None = None) -> None:
+        bound_recursion()
+        self.settings, self._report = settings, report
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        self._said: tuple[str, str] = ("", "")
+        self._looks = 0
+        self._final: tuple[int, int] | None = None
+        self._prepared: anchor.Prepared | None = None
+        self._open(chain or _own_chain(settings))
+
+    @property
+    def address(self) -> str:
+        """The verifier's, with its checksum."""
+        return self.world.address
+
+    @property
+    def url(self) -> str:
+        """Where the mirror is reached, NOWHERE where it cannot be; known once it serves."""
+        settings = self.settings
+        if settings.public_url:
+            return settings.public_url
+        return f"http://{settings.host}:{port_of(self._server)}" if settings.loopback else NOWHERE
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve, and look until told to stop. Raises NotPrepared and WrongCorpus: no replay here would stand."""
+        with self:
+            while not stop.is_set():
+                self.step()
+                stop.wait(self.settings.look_seconds)
+
+    def __enter__(self) -> VerifierProcess:
+        """Serve the mirror, in a thread of its own."""
+        self._server = mirror_server(mirror_app(self.mirror), self.settings.host, self.settings.port)
+        self._thread = threading.Thread(target=self._server.run, name="mirror", daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise NotPrepared(f"nothing can listen on {self.settings.host}:{self.settings.port}")
+            time.sleep(0.01)
+        self._report(Progress("serving", detail=self.url))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+        self.close()
+
+    def close(self) -> None:
+        """Let all files go."""
+        self._handing.close()
+        self.world.server.close()
+        for part in (self.mirror.copy, self.mirror.messages, self.mirror.blobs, self.mirror.book):
+            part.close()
+        self.world.stopwatch.close()
+        self.world.memory.close()
+
+    def step(self) -> None:
+        """Look at everybody, read what came, and do what is due."""
+        self._introduce()
+        self._final = self._guarded(self.world.chain.final, None)
+        look = self._handing.look()
+        self._looks += 1
+        self._tell(look)
+        self._guarded(self._settle, None)
+        counts = self._guarded(partial(lapse.watch, self.world, look, self._final is not None), False)
+        if self.world.replica.failure is None:
+            self._do(counts)
+
+    # -- a look ------------------------------------------------------------------------------------------------------
+
+    def _introduce(self) -> None:
+        """Where this mirror is, and where the others are, by what the server lists."""
+        if self._looks % INTRODUCED_EVERY == 0:
+            self._guarded(partial(self.world.server.addresses, self._puller), None)
+        if self.world.address in self._welcome.verifiers():
+            known = self.mirror.book.newest().get(self.address)
+            if known is None or known.url != self.url or not known.text:
+                sequence = max(int(time.time()), known.sequence + 1 if known else 0)
+                message = MirrorAddress(self.address, self.url, sequence)
+                self._guarded(partial(self.world.voice.say, message), False)
+
+    def _tell(self, look: handing_on.Look) -> None:
+        """Say what keeps the log from being read, when it changes."""
+        failure = self.world.replica.failure
+        log = f"{look.log.outcome}: {look.log.detail}" if look.log.detail else ""
+        said = ("log failed", f"entry {failure.index}: {failure.detail}") if failure else ("trouble", log)
+        if said != self._said and said[1]:
+            self._report(Progress(said[0], detail=said[1]))
+        self._said = said
+
+    def _settle(self) -> None:
+        """Drop what the log has or has no place for, and forget what ended in a final epoch."""
+        world, welcome = self.world, self._welcome
+        world.messages.drop(world.replica.entered([held.signed.digest for held in world.messages.held()]))
+        world.messages.drop_where(lambda claim: not welcome.is_welcome(claim))
+        self._announcer.announce(world.blobs)
+        self._announcer.keep(world.blobs)
+        with world.replica.reading() as state:
+            ended = {name: min(run.rounds, default=run.round + 1) - 1 for name, run in state.runs.items()}
+            rounds = {f"{name}/{number}" for name, run in state.runs.items() for number in run.rounds}
+            proofs = set(state.proofs)
+        for name, last in ended.items():
+            if last > self._ended.get(name, 0):
+                self._ended[name] = last
+                world.blobs.forget(name, last)
+                world.stopwatch.forget(name, last)
+                world.memory.keep(proofs, rounds)
+
+    # -- duties ------------------------------------------------------------------------------------------------------
+
+    def _do(self, counts: bool) -> None:
+        """Each duty by itself: one that fails keeps no other from being done."""
+        world = self.world
+        with world.replica.reading() as state:
+            due = list(of_verifier(state, self.address))
+        self._bind()
+        for duty in (
+            partial(hold.hold, world, _of(Hold, due)),
+            partial(see.see, world, _of(See, due)),
+            partial(reveal.reveal, world, _of(Reveal, due)),
+            partial(read.read, world, _of(Read, due)),
+            partial(read.look, world, _of(Look, due)),
+            partial(trace.show, world, _of(Trace, due)),
+            partial(combine.combine, world, _of(Combine, due)),
+            partial(come_back.come_back, world, _of(ComeBack, due)),
+            partial(epochs.sign, world, _of(SignEpoch, due), counts),
+            partial(faults.sign, world, _of(SignFault, due)),
+            partial(lapse.lapse, world),
+        ):
+            self._guarded(duty, None)
+
+    def _bind(self) -> None:
+        """Raises NotPrepared and WrongCorpus."""
+        self._prepared = self._prepared or anchor.prepare(self.world)
+        if self._prepared is not None:
+            self._guarded(partial(anchor.anchor, self.world, self._prepared), None)
+
+    def _guarded(self, duty: Callable[[], T], otherwise: T) -> T:
+        """Whatever is answered is reported, and tried again at the next look."""
+        try:
+            return duty()
+        except (NotPrepared, WrongCorpus):
+            raise
+        except CommonweightError as error:
+            self._report(Progress("trouble", detail=f"{error.code}: {error.detail}"))
+        except Exception as error:
+            logger.exception("an answer that makes no sense")
+            self._report(Progress("trouble", detail=repr(error)))
+        return otherwise
+
+    # -- the beginning -----------------------------------------------------------------------------------------------
+
+    def _open(self, chain: Chain) -> None:
+        settings, deployment = self.settings, self.settings.deployment
+        folder, mirror = settings.folder, settings.blobs.parent
+        account = Account.from_key(settings.key)
+        domain = Domain(deployment.chain_id, deployment.model_registry)
+        functions = Protocol(
+            deployment.chain_id, deployment.distributor, bytes.fromhex(deployment.model[2:]), deployment.deployer
+        )
+        secrets = RoundSecrets(folder / "verifier.secret", account.address)
+        replica = Replica(functions, domain, chain, folder / "log-failed.json")
+        reader = Reader(domain, replica.author_of)
+        self._welcome = welcome = Welcome(replica)
+        cosigner = Cosigner(account.address, secrets.log_key(), lambda: int(time.time()))
+        copy = LogCopy(mirror, deployment.log_key(), cosigner, replica.admit)
+        self._read_again(replica, copy)
+        messages = MessageStore(mirror / "messages.db", reader, welcome.is_welcome)
+        self._announcer = Announcer(replica, messages)
+        blobs = AnnouncedBlobs(settings.blobs, welcome.budget, self._announcer)
+        first = deployment.first_mirrors()
+        book = AddressBook(mirror / "addresses.db", reader, welcome.is_verifier, settings.loopback, first)
+        self.mirror = Mirror(reader, messages, blobs, book, copy, welcome.verifiers)
+        server = Server(settings.api_url, settings.loopback)
+        self._puller = Puller(reader, messages, book, copy)
+        fetcher = Fetcher(blobs, self._wanted, LEAST_RATE)
+        self._handing = HandingOn(account.address, server.door(), book, copy, messages, self._puller, fetcher)
+        longest = 2 * settings.look_seconds
+        stopwatch = Stopwatch(mirror / "presence.db", self._chain_time, time.monotonic, longest)
+        self._app, self._ended = make_app(settings.workers()), dict[str, int]()
+        self.world = World(
+            settings=settings,
+            functions=functions,
+            chain=chain,
+            secrets=secrets,
+            memory=Memory(folder / "said.db"),
+            replica=replica,
+            copy=copy,
+            messages=messages,
+            blobs=blobs,
+            stopwatch=stopwatch,
+            voice=Voice(account, domain, reader, messages, book, self._give, partial(self._failed, "")),
+            server=server,
+            work=Work(lambda: self._app.jobs, blobs.has, settings.attempts, self._failed),
+            report=self._report,
+            give_blob=self._give_blob,
+        )
+
+    def _read_again(self, replica: Replica, copy: LogCopy) -> None:
+        """All that lies under one's own head was checked before."""
+        try:
+            replica.over(copy, copy.signed)
+        except (LogFailed, LogWaits) as error:
+            self._report(Progress("trouble", detail=f"{error.code}: {error.detail}"))
+
+    def _wanted(self) -> list[str]:
+        """What the looks fetch, announced first."""
+        self._announcer.announce(self.world.blobs)
+        with self.world.replica.reading() as state:
+            return asking.wanted(state, self.world.replica.collected, self.address)
+
+    def _chain_time(self) -> float:
+        """As of this look; while the chain node does not answer, no look counts."""
+        self._known_time = float(self._final[1]) if self._final is not None else getattr(self, "_known_time", 0.0)
+        return self._known_time
+
+    def _give(self, data: bytes) -> None:
+        quietly(self.world.server.message)(data)
+        if self.url == NOWHERE or b'"kind":"mirror-address"' in data:
+            self._handing.give(data)
+
+    def _give_blob(self, name: str, data: bytes) -> None:
+        if self.url == NOWHERE:
+            self._handing.give_blob(name, data)
+
+    def _failed(self, subject: str, why: str) -> None:
+        self._report(Progress("trouble", proof=subject, detail=why))
+
+
+def _own_chain(settings: DutySettings) -> OwnChain:
+    w3 = connect(settings.rpc_url)
+    return OwnChain(ChainReader(w3, settings.deployment), partial(_newest_time, w3))
+
+
+def _newest_time(w3: Web3) -> int:
+    return int(w3.eth.get_block("latest")["timestamp"])
+
+
+def _of(kind: type[D], duties: list[VerifierDuty]) -> list[D]:
+    return [duty for duty in duties if isinstance(duty, kind)]

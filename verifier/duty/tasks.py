@@ -1,0 +1,80 @@
+"""What the workers of version 0.2.0 do, one thin task each: parse, call one function, return JSON.
+
+A task gets all that it has to believe; bytes come from the mirror's folder and are hashed. Bytes that are not there
+are an answer, not a failure: the service fetches them and asks again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from contracts.errors import CommonweightError
+from trainer.corpus import Corpus, corpus_of
+from trainer.device import choose_device
+from verifier.duty.combining import Basis, combine
+from verifier.duty.files import BytesMissing, Folder
+from verifier.duty.holding import GradientRefused, Held, check_gradient
+from verifier.duty.replaying import CannotCompare, Segment, judge_segment
+from verifier.duty.settings import BLOBS, LIMITS_FILE, MERGED
+from verifier.queue import make_app
+from verifier.settings import VerifierSettings
+
+settings = VerifierSettings.from_environment()
+choose_device(settings.device)
+app = make_app(settings)
+
+
+@cache
+def corpus() -> Corpus:
+    """The run's text."""
+    return corpus_of(settings.data)
+
+
+def files() -> Folder:
+    """The mirror's blobs."""
+    return Folder(settings.folder / BLOBS)
+
+
+@app.task(name="duty.hold", shared=False)  # type: ignore[untyped-decorator]
+def hold(asked: dict[str, Any]) -> dict[str, Any]:
+    """Check a gradient."""
+    try:
+        check_gradient(Held.from_json(asked), files())
+    except BytesMissing as error:
+        return _missing(error)
+    except GradientRefused as error:
+        return {"holds": False, "detail": error.detail}
+    return {"holds": True, "detail": ""}
+
+
+@app.task(name="duty.replay", shared=False)  # type: ignore[untyped-decorator]
+def replay(asked: dict[str, Any]) -> dict[str, Any]:
+    """The word on a segment."""
+    table = settings.folder / LIMITS_FILE
+    limits = table.read_bytes() if table.exists() else b""
+    try:
+        memory = settings.folder / "residuals"
+        return judge_segment(Segment.from_json(asked), files(), corpus(), limits, memory).to_json()
+    except BytesMissing as error:
+        return _missing(error)
+    except CannotCompare as error:
+        return _unable(error)
+
+
+@app.task(name="duty.merge", shared=False)  # type: ignore[untyped-decorator]
+def merge(asked: dict[str, Any]) -> dict[str, Any]:
+    """The outer step of a round."""
+    try:
+        return asdict(combine(Basis.from_json(asked), files(), corpus(), settings.folder / MERGED))
+    except BytesMissing as error:
+        return _missing(error)
+
+
+def _missing(error: BytesMissing) -> dict[str, Any]:
+    return {"missing": list(error.names)}
+
+
+def _unable(error: CommonweightError) -> dict[str, Any]:
+    return {"unable": error.detail}

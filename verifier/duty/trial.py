@@ -1,0 +1,105 @@
+"""Whether the machine would enter a fact at its head: the machine itself says so, over copies of what it would change.
+
+Only the run, the round and the proofs that a fact is about are copied, and only after its author was found to have a
+part in them: so a stranger's message costs a look into a dictionary.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.errors import NotSeated, OutOfTime
+from contracts.protocol.judge.facts import Fact
+from contracts.protocol.judge.held import proof_of, require_speaker, round_of
+from contracts.protocol.judge.machine import apply
+from contracts.protocol.judge.presence import live_run
+from contracts.protocol.judge.state import Phase, RoundState, RunState, State
+from contracts.protocol.messages import LeaseRenewal
+
+_OF_A_PROOF = (facts.Opened, facts.Words, facts.PledgeOpened, facts.TraceShown)
+_OF_A_ROUND = (facts.Has, facts.Seen, facts.Secret, facts.MergeSigned)
+_OF_A_RUN = (facts.Anchored, facts.Enrolled, facts.Left, facts.Returned, facts.Credited)
+
+
+def check_entry(state: State, fact: Fact) -> None:
+    """Raises Refused unless the machine would enter this signed fact now."""
+    apply(_overlay(state, fact), fact)
+
+
+def check_renewal(state: State, renewal: LeaseRenewal) -> None:
+    """A heartbeat of a node that is awaited in an open round. Raises Refused."""
+    current = round_of(state, "0x" + renewal.run.hex(), renewal.round)
+    if renewal.node not in current.listed:
+        raise NotSeated(f"{renewal.node} takes no part in round {renewal.round}")
+    if current.phase is not Phase.OPEN or renewal.node in current.proofs:
+        raise OutOfTime(f"nothing of {renewal.node} is awaited in round {renewal.round}")
+
+
+def _overlay(state: State, fact: Fact) -> State:
+    """A state in which the fact can be entered without a trace. Raises Refused for a fact without a part in it."""
+    if isinstance(fact, _OF_A_PROOF):
+        return _with_proofs(state, (fact.proof,))
+    if isinstance(fact, facts.Lapse):
+        awaited = fact.awaited
+        require_speaker(round_of(state, awaited.run, awaited.round), fact.verifier)
+        return (
+            _with_proofs(state, (awaited.proof,)) if awaited.proof else _with_round(state, awaited.run, awaited.round)
+        )
+    if isinstance(fact, facts.Committed):
+        if fact.node not in round_of(state, fact.run, fact.round).listed:
+            raise NotSeated(f"{fact.node} takes no part in round {fact.round}")
+        return _with_round(state, fact.run, fact.round)
+    if isinstance(fact, _OF_A_ROUND):
+        require_speaker(round_of(state, fact.run, fact.round), fact.verifier)
+        return _with_round(state, fact.run, fact.round, fact.proofs if isinstance(fact, facts.Has) else ())
+    if isinstance(fact, _OF_A_RUN):
+        return _with_run(state, fact)
+    if isinstance(fact, facts.RunCreated):
+        return replace(_shared(state), runs=dict(state.runs), nonces=set(state.nonces))
+    raise NotSeated(f"{type(fact).__name__} is no message")
+
+
+def _shared(state: State) -> State:
+    """All is shared but what every fact writes into."""
+    return replace(
+        state,
+        open=dict(state.open),
+        reserved=dict(state.reserved),
+        touched_proofs={},
+        touched_rounds={},
+        touched_runs={},
+    )
+
+
+def _with_proofs(state: State, names: tuple[str, ...]) -> State:
+    """These proofs are copies. Raises UnknownSubject."""
+    copies = {name: deepcopy(proof_of(state, name)) for name in names}
+    return replace(_shared(state), proofs={**state.proofs, **copies})
+
+
+def _with_round(state: State, run: str, number: int, proofs: tuple[str, ...] = ()) -> State:
+    """This round is a copy, and so are these proofs where they are known."""
+    copied: RoundState = deepcopy(round_of(state, run, number))
+    runs = {**state.runs, run: replace(state.runs[run], rounds={number: copied})}
+    known = tuple(name for name in proofs if name in state.proofs)
+    return replace(_with_proofs(state, known), runs=runs)
+
+
+def _with_run(state: State, fact: Fact) -> State:
+    """This run is a copy, without what a return would change in its rounds. Raises UnknownSubject and RunEnded."""
+    assert isinstance(fact, _OF_A_RUN), "asked for these alone"
+    run = state.runs[fact.run] if fact.run in state.runs else live_run(state, fact.run)
+    author = getattr(fact, "node", getattr(fact, "party", ""))
+    nodes = {**run.nodes, **{name: deepcopy(run.nodes[name]) for name in (author,) if name in run.nodes}}
+    copied: RunState = replace(
+        run,
+        nodes=nodes,
+        anchors=dict(run.anchors),
+        away=dict(run.away),
+        earned={kind: dict(given) for kind, given in run.earned.items()},
+        rounds=run.rounds if isinstance(fact, facts.Enrolled) else {},
+    )
+    credited = set(state.credited) if isinstance(fact, facts.Credited) else state.credited
+    return replace(_shared(state), runs={**state.runs, fact.run: copied}, credited=credited)

@@ -1,0 +1,167 @@
+"""What this verifier's mirror takes: the machine's answers, as verifier/mirror asks for them (J1, J21)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from contracts.errors import CommonweightError
+from contracts.messages import Message
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.merging import MOST_STEPS
+from contracts.protocol.judge.state import State
+from contracts.protocol.log.signed import hexed
+from contracts.protocol.messages import Commitment, LeaseRenewal, Merge, MirrorAddress, StateOpening
+from verifier.duty.replica import Replica
+from verifier.duty.sizes import outer_sizes, state_size, weights_size
+from verifier.duty.trial import check_entry, check_renewal
+from verifier.mirror.announced import Announcement, OuterSizes, Place, announced_by
+from verifier.mirror.blobs import BlobStore
+from verifier.mirror.errors import NotAnnounced, QuotaSpent
+from verifier.mirror.messages import MessageStore
+from verifier.mirror.parsing import Claim
+
+_NONE = OuterSizes(0, 0)
+HEADER_BYTES = 2**16
+"""Of a gradient's or a state's file beyond what this machine would write."""
+
+
+class Welcome:
+    """The machine at its head, asked by the routes and by the looks."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def is_welcome(self, claim: Claim) -> bool:
+        """Whether the machine would enter a message now."""
+        with self._replica.reading() as state:
+            try:
+                _check(state, claim)
+            except CommonweightError:
+                return False
+        return True
+
+    def budget(self, key: str) -> int:
+        """Bytes that the rounds in flight of a node or verifier need."""
+        with self._replica.reading() as state:
+            return sum(_bytes(state, key))
+
+    def verifiers(self) -> list[str]:
+        """Those on the chain's list."""
+        with self._replica.reading() as state:
+            return [name for name, known in state.verifiers.items() if known.admitted]
+
+    def is_verifier(self, address: str) -> bool:
+        """Whether an address is on the chain's list."""
+        with self._replica.reading() as state:
+            known = state.verifiers.get(address)
+            return known is not None and known.admitted
+
+
+class Announcer:
+    """Tells a store of blobs what the log and held messages announce, each message once."""
+
+    def __init__(self, replica: Replica, messages: MessageStore) -> None:
+        self._replica, self._messages = replica, messages
+        self._done: set[str] = set()
+        self._kept: set[tuple[str, Place]] = set()
+        self._lock = threading.Lock()
+
+    def announce(self, blobs: BlobStore) -> None:
+        """All that is new. A key that announced too much is passed over."""
+        with self._lock:
+            for name, found in self._new():
+                for blob in found:
+                    try:
+                        blobs.announce(blob)
+                    except QuotaSpent:
+                        continue
+                self._done.add(name)
+
+    def keep(self, blobs: BlobStore) -> None:
+        """What a run's next round begins from is needed longer than the epoch in which it was signed."""
+        with self._replica.reading() as state:
+            log = self._replica.collected
+            needed = {digest: run.round + 1 for run in state.runs.values() for digest in (run.theta, run.momentum)}
+            merges = [m for m in log.merges.values() if {hexed(m.theta), hexed(m.momentum)} & needed.keys()]
+            found = [blob for merge in merges for blob in _kept(state, merge, needed.get(hexed(merge.theta), 0))]
+            self._kept &= {(blob.digest, blob.place) for blob in found}
+        for blob in found:
+            if (blob.digest, blob.place) in self._kept:
+                continue
+            try:
+                blobs.announce(blob)
+            except QuotaSpent:
+                continue
+            self._kept.add((blob.digest, blob.place))
+
+    def _new(self) -> list[tuple[str, tuple[Announcement, ...]]]:
+        held = [(signed.digest, signed.message) for signed in (held.signed for held in self._messages.held())]
+        with self._replica.reading() as state:
+            log = self._replica.collected
+            openings = [(f"{p}/{b}", o) for p, opened in log.openings.items() for b, o in opened.items()]
+            every: list[tuple[str, Message]] = [*held, *log.commitments.items(), *openings, *log.merges.items()]
+            self._done &= {name for name, _ in every}
+            return [(name, _announced(state, said)) for name, said in every if name not in self._done]
+
+
+class AnnouncedBlobs(BlobStore):
+    """A store that looks for new announcements before it says that there is none."""
+
+    def __init__(self, folder: Path, budget: Callable[[str], int], announcer: Announcer) -> None:
+        self._announcer = announcer
+        super().__init__(folder, budget)
+
+    def sizes(self, digest: str) -> frozenset[int]:
+        """The sizes that were announced for a digest. Raises NotAnnounced."""
+        try:
+            return super().sizes(digest)
+        except NotAnnounced:
+            self._announcer.announce(self)
+            return super().sizes(digest)
+
+
+def _check(state: State, claim: Claim) -> None:
+    """Raises Refused."""
+    if isinstance(claim, LeaseRenewal):
+        check_renewal(state, claim)
+    elif not isinstance(claim, MirrorAddress):
+        assert isinstance(claim, facts.Fact), "a claim is one of three"
+        check_entry(state, claim)
+
+
+def _bytes(state: State, key: str) -> Iterator[int]:
+    for run in state.runs.values():
+        for current in run.rounds.values():
+            segments = state.functions.segments(current.config)
+            if key in current.listed:
+                yield weights_size(current.config) + HEADER_BYTES
+                yield (segments + 1) * (state_size(current.config) + HEADER_BYTES)
+            if key in current.verifiers:
+                yield MOST_STEPS * 2 * weights_size(current.config)
+
+
+def _announced(state: State, message: Message) -> tuple[Announcement, ...]:
+    """What a message announces, under its author and its round; a merge is of the round that begins from it."""
+    if isinstance(message, Commitment):
+        return announced_by(message, Place(message.node, hexed(message.run), message.round), _NONE)
+    if isinstance(message, StateOpening):
+        proof = state.proofs.get(hexed(message.proof))
+        if proof is None:
+            return ()
+        said = proof.commitment
+        return announced_by(message, Place(said.node, said.run, said.round), _NONE)
+    if isinstance(message, Merge) and hexed(message.run) in state.runs:
+        place = Place(message.verifier, hexed(message.run), message.round + 1)
+        return announced_by(message, place, _outer(state, message))
+    return ()
+
+
+def _kept(state: State, merge: Merge, number: int) -> tuple[Announcement, ...]:
+    return announced_by(merge, Place(merge.verifier, hexed(merge.run), number), _outer(state, merge))
+
+
+def _outer(state: State, message: Merge) -> OuterSizes:
+    """No decision changes the layout of a run."""
+    return outer_sizes(state.runs[hexed(message.run)].created.config)

@@ -1,0 +1,74 @@
+"""Jobs of the workers as questions: what is asked stands in rows, and an answer is there or not there yet.
+
+Bytes that a worker did not find are fetched by the next looks, and the same question is asked anew, later each time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
+
+from verifier.jobs import Job, Key, Order, State
+
+LONGEST_PAUSE_SECONDS = 60.0
+
+
+class Board(Protocol):
+    """verifier/dispatch.py:JobBoard."""
+
+    def one(self, order: Order) -> Job:
+        """Take on one job unless it was taken on before; how it stands now."""
+
+
+class Work:
+    """Asks workers. `has` says whether a blob is here; `report` gets what went wrong, once a question."""
+
+    def __init__(
+        self,
+        board: Callable[[], Board],
+        has: Callable[[str], bool],
+        attempts: int,
+        report: Callable[[str, str], None],
+    ) -> None:
+        self._board, self._has, self._attempts, self._report = board, has, attempts, report
+        self._tries: dict[tuple[str, str], tuple[int, float]] = {}
+        self._said: set[tuple[str, str]] = set()
+
+    def ask(
+        self,
+        subject: str,
+        name: str,
+        task: str,
+        asked: dict[str, Any],
+        needs: Collection[str],
+        any_of: Sequence[Collection[str]] = (),
+    ) -> dict[str, Any] | None:
+        """The answer to a question about a subject, None until there is one.
+
+        It is not asked before all blobs in `needs` are here, and one of each that `any_of` lists.
+        """
+        place = (subject, name)
+        number, earliest = self._tries.get(place, (0, 0.0))
+        here = all(map(self._has, needs)) and all(any(map(self._has, blobs)) for blobs in any_of if blobs)
+        if time.monotonic() < earliest or not here:
+            return None
+        job = self._board().one(Order(Key(subject, number, name), task, (asked,), self._attempts))
+        if job.state == State.DEAD:
+            self._give_up(place, job.reason())
+        if job.state != State.DONE:
+            return None
+        answer = job.result if isinstance(job.result, dict) else {"unable": "a worker gave no sound result"}
+        if "missing" in answer:
+            pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(number, 10))
+            self._tries[place] = (number + 1, time.monotonic() + pause)
+            return None
+        if "unable" in answer:
+            self._give_up(place, str(answer["unable"]))
+            return None
+        return answer
+
+    def _give_up(self, place: tuple[str, str], why: str) -> None:
+        if place not in self._said:
+            self._said.add(place)
+            self._report(place[0], f"{place[1]}: {why}")

@@ -1,0 +1,66 @@
+"""What the duties of one verifier share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from contracts.deploy import Deployment
+from contracts.protocol.judge.functions import Functions
+from contracts.signing import Domain
+from verifier.duty.chain import Chain
+from verifier.duty.memory import Memory
+from verifier.duty.progress import Progress
+from verifier.duty.replica import Replica
+from verifier.duty.secrets import RoundSecrets
+from verifier.duty.server import Server
+from verifier.duty.settings import DutySettings
+from verifier.duty.signing import Voice
+from verifier.duty.work import Work
+from verifier.mirror.blobs import BlobStore
+from verifier.mirror.copy import LogCopy
+from verifier.mirror.messages import MessageStore
+from verifier.mirror.presence import Stopwatch
+
+
+@dataclass
+class World:
+    """One verifier. `give_blob` hands bytes to the mirrors where this one cannot be reached."""
+
+    settings: DutySettings
+    functions: Functions
+    chain: Chain
+    secrets: RoundSecrets
+    memory: Memory
+    replica: Replica
+    copy: LogCopy
+    messages: MessageStore
+    blobs: BlobStore
+    stopwatch: Stopwatch
+    voice: Voice
+    server: Server
+    work: Work
+    report: Callable[[Progress], None]
+    give_blob: Callable[[str, bytes], None] = lambda _name, _data: None
+    epochs_seen: dict[tuple[int, int], int | None] = field(default_factory=dict)
+    """By epoch and index of its closing entry: the newest message that was held one look later, None before it."""
+    epochs_waited: set[tuple[int, int]] = field(default_factory=set)
+
+    @property
+    def address(self) -> str:
+        """This verifier's."""
+        return self.voice.address
+
+    @property
+    def deployment(self) -> Deployment:
+        """The deployment that is judged."""
+        return self.settings.deployment
+
+    @property
+    def epoch_domain(self) -> Domain:
+        """Of what contracts read."""
+        return Domain(self.deployment.chain_id, self.deployment.verifier_registry)
+
+    def say(self, event: str, run_round: int = 0, proof: str = "", detail: str = "", node: str = "") -> None:
+        """Report."""
+        self.report(Progress(event, run_round, node, proof, detail))
