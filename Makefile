@@ -150,4 +150,7 @@ bench-adversary: install  ## a million histories of the adversary against the in
 bench-adversary-service: install  ## two seeds of each strategy, and more, in the simulator and in the real service: equal entries and ends
 	$(BIN)/python -m benchmarks.adversary_service
 
-.PHONY: bench-adversary bench-adversary-service
+bench-hostile-operator: install  ## how much later a run is over when its server is deaf, loses bytes, or forks
+	$(BIN)/python -m benchmarks.hostile_operator
+
+.PHONY: bench-adversary bench-adversary-service bench-hostile-operator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from eth_utils import to_checksum_address
 from fastapi import APIRouter, Depends, Query
 from sqlmodel import Session, col, select
 
@@ -11,8 +12,8 @@ from api.access import get_ledger
 from api.wire import LARGEST, ClaimBody, CosignatureBody, EthAddress, Number
 from contracts import messages
 from contracts.messages import from_json
+from contracts.protocol.judge.entries import Line
 from ledger import cosign, payouts, tip
-from ledger.epochs import require_epoch
 from ledger.judgement import settling
 from ledger.service import Ledger
 from ledger.tables import Epoch, PayoutRow
@@ -36,14 +37,11 @@ def epoch_payouts(
 ) -> dict[str, Any]:
     """Lines of an epoch: those of its final root, or of its newest one until then."""
     with ledger.store.read() as session:
-        epoch = require_epoch(session, number)
+        epoch = settling.require_epoch(session, number)
         if epoch.state == "final":
             return {"payouts": [_line(line) for line in payouts.lines(session, number, start, limit)]}
         coming = list(enumerate(settling.lines(session, epoch).lines))[start : start + limit]
-    named = [
-        {"index": i, "account": x.account, "kind": x.kind, "amount": str(x.amount), "leaf": None} for i, x in coming
-    ]
-    return {"payouts": named}
+    return {"payouts": [_coming(index, line) for index, line in coming]}
 
 
 @router.post("/epochs/{number}/signatures")
@@ -59,7 +57,7 @@ def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get
     """An account's lines with the proofs that the contract takes, and whether they are minted."""
     with ledger.store.read() as session:
         lines = payouts.lines_of(session, number, account)
-        paths = payouts.proofs(ledger, session, require_epoch(session, number), [x.leaf for x in lines])
+        paths = payouts.proofs(ledger, session, settling.require_epoch(session, number), [x.leaf for x in lines])
         return [
             {**_line(x), "proof": ["0x" + n.hex() for n in path], "minted": tip.mint_state(session, x.leaf)}
             for x, path in zip(lines, paths, strict=True)
@@ -100,3 +98,9 @@ def _line(line: PayoutRow) -> dict[str, Any]:
         "amount": str(line.amount),
         "leaf": line.leaf,
     }
+
+
+def _coming(index: int, line: Line) -> dict[str, Any]:
+    """A line that no final root pays yet."""
+    account = to_checksum_address(line.account)
+    return {"index": index, "account": account, "kind": line.kind, "amount": str(line.amount), "leaf": None}

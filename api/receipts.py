@@ -1,4 +1,4 @@
-"""Route of receipts: what a contributor takes home of an epoch."""
+"""Route of receipts: what one is made of; the entries are read from the log."""
 
 from __future__ import annotations
 
@@ -16,6 +16,5 @@ router = APIRouter()
 
 @router.get("/receipts/{number}/{account}")
 def show_receipt(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
-    """An account's work and pay in an epoch, with every proof that checking it takes."""
-    with ledger.store.read() as session:
-        return receipts.receipt_of(ledger, session, number, account).model_dump()
+    """An account's lines of an epoch with their proofs, and the indices of its entries in the log."""
+    return receipts.receipt_of(ledger, number, account)

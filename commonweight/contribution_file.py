@@ -7,15 +7,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.contribution import CONTRIBUTIONS, Contribution
 from contracts.errors import BadField
-from contracts.messages import CodeContribution, DataContribution, from_json, to_json
-from contracts.signing import sign
-from ledger.service import MAX_AHEAD, unix_now
-from trainer.client import ApiClient, octets
+from contracts.log_audit import Kind
+from contracts.maintainers import Maintainers
+from contracts.messages import from_json, to_json
+from contracts.protocol.log.leaf import write
+from contracts.protocol.log.signed import Envelope
+from contracts.protocol.messages import Contribution
+from contracts.run_config import RunConfig
+from contracts.signing import recover, sign
+from trainer.client import ApiClient, ApiProblem, octets
+from verifier.log.places import Web
 
 
 @dataclass(frozen=True)
@@ -26,51 +32,68 @@ class ContributionFile:
     signatures: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def code(cls, api: str, repo: str, commit: str, author: str, weight: int) -> ContributionFile:
+    def code(cls, run: str, repo: str, commit: str, licence: str, account: str, weight: int) -> ContributionFile:
         """A commit. Raises BadField."""
-        return cls(CodeContribution(_model(api), repo, commit, author, weight, _deadline()))
+        return cls(Contribution(octets(run), int(Kind.CODE), repo, commit, licence, account, weight))
 
     @classmethod
-    def data(cls, api: str, manifest: bytes, licence: str, author: str, weight: int) -> ContributionFile:
+    def data(cls, run: str, source: str, manifest: bytes, licence: str, account: str, weight: int) -> ContributionFile:
         """A data set by its manifest. Raises BadField."""
-        digest = hashlib.sha256(manifest).digest()
-        return cls(DataContribution(_model(api), digest, licence, author, weight, _deadline()))
+        digest = hashlib.sha256(manifest).hexdigest()
+        return cls(Contribution(octets(run), int(Kind.DATA), source, f"sha256:{digest}", licence, account, weight))
 
     @classmethod
     def load(cls, file: Path) -> ContributionFile:
         """Read what `save` wrote. Raises BadField."""
         try:
             body = json.loads(file.read_text())
-            kind, message, signatures = CONTRIBUTIONS[body["contribution"]], body["message"], dict(body["signatures"])
-        except (ValueError, KeyError, TypeError) as error:
+            message, signatures = body["message"], {str(name): str(said) for name, said in body["signatures"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadField(f"{file} is no contribution file: {error!r}") from error
-        return cls(from_json(kind, message), signatures)
+        return cls(from_json(Contribution, message), signatures)
 
     def save(self, file: Path) -> None:
         """As JSON."""
-        file.write_text(json.dumps(self._body(), indent=1) + "\n")
+        body = {"message": to_json(self.message), "signatures": dict(self.signatures)}
+        file.write_text(json.dumps(body, indent=1) + "\n")
 
-    def signed(self, api: str, account: LocalAccount) -> ContributionFile:
+    def signed(self, client: ApiClient, account: LocalAccount) -> ContributionFile:
         """With the signature of `account`."""
-        signature = sign(self.message, ApiClient(api).domain, bytes(account.key))
+        signature = sign(self.message, client.domain, bytes(account.key))
         return replace(self, signatures={**self.signatures, str(account.address): "0x" + signature.hex()})
 
-    def submit(self, api: str, run: str) -> str:
-        """Hand it in; returns the contribution's id. Raises ApiProblem."""
-        return str(ApiClient(api).post(f"/runs/{run}/contributions", self._body())["contribution"])
+    def quorum(self, client: ApiClient) -> tuple[int, int]:
+        """How many of the run's maintainers have signed, and how many it takes. Raises ApiProblem."""
+        maintainers = Maintainers.parse(RunConfig.from_json(self._run(client)["config"]).maintainers)
+        return len(set(self.signatures) & set(maintainers.members)), maintainers.quorum
+
+    def submit(self, client: ApiClient) -> dict[str, Any]:
+        """Hand it in, its signatures in the order of their signers; what the server answers.
+
+        Raises BadField for a signature that is not its signer's, ApiProblem, and what a lost connection raises.
+        """
+        given = {name: octets(self.signatures[name]) for name in sorted(self.signatures)}
+        for name, signature in given.items():
+            if recover(self.message, client.domain, signature) != name:
+                raise BadField(f"signatures must be their signers': that of {name} is not")
+        text = write(Envelope(self.message, tuple(given.values()), {}))
+        reply = Web(client.base_url).post("/v1/messages", text.encode())
+        body = _object(reply.body)
+        if reply.status >= 300:
+            raise ApiProblem(reply.status, str(body.get("code", "http-error")), str(body.get("detail", reply.status)))
+        return body
 
     def describe(self) -> str:
         """One line a field."""
         return "\n".join(f"{name:<10} {value}" for name, value in to_json(self.message).items())
 
-    def _body(self) -> dict[str, object]:
-        kind = type(self.message).__name__
-        return {"contribution": kind, "message": to_json(self.message), "signatures": dict(self.signatures)}
+    def _run(self, client: ApiClient) -> dict[str, Any]:
+        return dict(client.get(f"/runs/0x{self.message.run.hex()}"))
 
 
-def _model(api: str) -> bytes:
-    return octets(ApiClient(api).network["deployment"]["model"])
-
-
-def _deadline() -> int:
-    return unix_now() + MAX_AHEAD - 60
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from contracts.protocol.fields import (
     Address,
-    Bool,
     Bytes32,
     Struct,
     Text,
@@ -217,40 +216,6 @@ class NodeFault(Message):
 
 
 @dataclass(frozen=True)
-class BisectionMove(Message):
-    """In an appeal, what a party computed: keccak of the boundary entry after inner step `step` of the round."""
-
-    proof: Bytes32
-    party: Address
-    step: Uint32
-    state: Bytes32
-    deadline: Uint64
-
-
-@dataclass(frozen=True)
-class StepOpening(Message):
-    """In an appeal, the node opens the last state that both parties agree on; `blob` names its safetensors bytes."""
-
-    proof: Bytes32
-    step: Uint32
-    stateDigest: Bytes32
-    blob: Bytes32
-    deadline: Uint64
-
-
-@dataclass(frozen=True)
-class AppealRuling(Message):
-    """The panel's word on the one step that node and respondent disagree about; the node alone is an appellant."""
-
-    model: Bytes32
-    proof: Bytes32
-    appellant: Address
-    respondent: Address
-    upheld: Bool
-    deadline: Uint64
-
-
-@dataclass(frozen=True)
 class MergeAttestation(Message):
     """A verifier computed the outer step over `accepted` (hash over the proof ids in node order) itself.
 
@@ -321,6 +286,6 @@ class DataContribution(Message):
 
 MESSAGES: tuple[type[Message], ...] = (
     RunManifest, NodeEnrolment, DrawAnchor, Heartbeat, BlobUpload, StepProof, Challenge, Opening, PledgeOpening,
-    Verdict, WorkWitness, WorkReveal, VerifierFault, NodeFault, BisectionMove, StepOpening, AppealRuling,
+    Verdict, WorkWitness, WorkReveal, VerifierFault, NodeFault,
     MergeAttestation, TreeHead, EpochRoot, CodeContribution, DataContribution,
 )  # fmt: skip

@@ -1,7 +1,8 @@
-"""What a contributor takes home of an epoch: one JSON file that proves its work and its pay against roots alone.
+"""What a contributor takes home of an epoch: one JSON file that proves its work and its pay without any server.
 
-The server writes it (ledger/receipts.py), anybody checks it (verifier/receipt.py). Digests, nodes and signatures are
-0x-hex, amounts decimal strings of units, messages in their wire form (contracts/messages.py).
+It is made by verifier/receipt/saving.py and checked by verifier/receipt/checking.py. Each entry of the log comes with a
+C2SP `tlog-proof` under a head that k verifiers cosigned. Digests, nodes and signatures are 0x-hex, amounts decimal
+strings of units, messages in their wire form (contracts/protocol/fields.py).
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
+from contracts.protocol.log.leaf import LARGEST_LEAF
+from contracts.tlog.policy_text import MAX_POLICY
+from contracts.tlog.proof import MAX_PROOF
 
 Bytes32Text = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
 AddressText = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 SignatureText = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
 AmountText = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$")]
+LeafText = Annotated[str, StringConstraints(max_length=LARGEST_LEAF)]
 Path = Annotated[list[Bytes32Text], Field(max_length=64)]
 Place = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -32,7 +37,7 @@ class _Part(BaseModel):
 
 
 class Contracts(_Part):
-    """The contracts that a receipt speaks of."""
+    """The contracts that a receipt speaks of, and the key of the operator's log."""
 
     chain_id: Place
     model: Bytes32Text
@@ -40,6 +45,7 @@ class Contracts(_Part):
     verifier_registry: AddressText
     distributor: AddressText
     model_registry: AddressText
+    log: Annotated[str, StringConstraints(max_length=1000)]
 
     @classmethod
     def of(cls, deployment: Deployment) -> Contracts:
@@ -47,19 +53,11 @@ class Contracts(_Part):
         return cls(**{name: getattr(deployment, name) for name in cls.model_fields})
 
 
-class SignedHead(_Part):
-    """A TreeHead under the operator's signature."""
-
-    message: dict[str, Any]
-    signature: SignatureText
-
-
 class ProvenEntry(_Part):
-    """A leaf of the log with its path in the log that the epoch is anchored to."""
+    """An entry of the log, and its `tlog-proof` as text."""
 
-    index: Place
-    body: str
-    path: Path
+    body: LeafText
+    proof: Annotated[str, StringConstraints(max_length=MAX_PROOF)]
 
 
 class ProvenPayout(_Part):
@@ -73,17 +71,22 @@ class ProvenPayout(_Part):
 
 class Receipt(_Part):
     """All that `account` is shown of an epoch. `epoch` is the EpochRoot, `signatures` are verifiers' under it;
-    `consistency` leads from the log of the epoch to the signed head."""
+    `consistency` leads from the epoch's log to the head that the entries' proofs stand under.
 
-    format: Literal["commonweight-receipt-1"] = "commonweight-receipt-1"
+    `policy` is whose heads count, as a `tlog-policy`, and `anchors` are the messages by which these verifiers bound
+    their keys to themselves: a claim of whoever made the receipt, as to who they are.
+    """
+
+    format: Literal["commonweight-receipt-2"] = "commonweight-receipt-2"
     contracts: Contracts
     account: AddressText
     epoch: dict[str, Any]
     signatures: dict[AddressText, SignatureText]
-    head: SignedHead
     consistency: Path
     entries: list[ProvenEntry]
     payouts: list[ProvenPayout]
+    policy: Annotated[str, StringConstraints(max_length=MAX_POLICY)]
+    anchors: list[LeafText]
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Receipt:

@@ -5,8 +5,10 @@ The library accepts NaN, infinity and any shape, so layout and finiteness are ch
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from blake3 import blake3
@@ -46,10 +48,7 @@ def write(tensors: Tensors, path: Path) -> None:
 
 def unpack(data: bytes, layout: Layout) -> dict[str, NDArray[np.generic]]:
     """Read exactly the tensors of `layout` (name → safetensors dtype, shape). Raises InvalidTensorFile."""
-    try:
-        found = dict(deserialize(data))  # type: ignore[no-untyped-call]
-    except SafetensorError as error:
-        raise InvalidTensorFile(f"not a safetensors file: {error}") from error
+    found = _tensors(data)
     if set(found) != set(layout):
         raise InvalidTensorFile(f"tensors differ from the layout: {sorted(set(found) ^ set(layout))[:5]}")
     return {name: _read(name, found[name], *layout[name]) for name in sorted(layout)}
@@ -57,11 +56,26 @@ def unpack(data: bytes, layout: Layout) -> dict[str, NDArray[np.generic]]:
 
 def layout_of(data: bytes) -> Layout:
     """Names, dtypes and shapes that a file holds. Raises InvalidTensorFile."""
+    return {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in _tensors(data).items()}
+
+
+def _tensors(data: bytes) -> dict[str, dict[str, Any]]:
+    """The library's reading, of a file with nothing beside. Raises InvalidTensorFile."""
     try:
-        found = dict(deserialize(data))  # type: ignore[no-untyped-call]
+        found: dict[str, dict[str, Any]] = dict(deserialize(data))  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise InvalidTensorFile(f"not a safetensors file: {error}") from error
-    return {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in found.items()}
+    _check_header(data)
+    return found
+
+
+def _check_header(data: bytes) -> None:
+    """Tensors alone, each once, in one spelling: no digest of a state covers what else a header could hold."""
+    text = data[8 : 8 + int.from_bytes(data[:8], "little")]
+    header = json.loads(text)
+    spelled = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    if "__metadata__" in header or spelled + b" " * (-len(spelled) % 8) != text:
+        raise InvalidTensorFile("the header holds more than each tensor once, in the library's own spelling")
 
 
 def _in_order(tensors: Tensors) -> dict[str, NDArray[np.generic]]:

@@ -17,7 +17,7 @@ from web3.types import EventData
 
 from contracts.chain import PAGE, EventHistory, contract_at
 from contracts.errors import BadField
-from contracts.messages import AppealRuling, EpochRoot, VerifierFault
+from contracts.messages import EpochRoot, VerifierFault
 
 SET_EVENTS = ("VerifierAdmitted", "VerifierRemoved", "ThresholdSet")
 """All that changes a VerifierSet; the constructor emits the first ones."""
@@ -127,7 +127,7 @@ class VerifierRegistry:
         return int(self._call.minStake().call())
 
     def bond(self) -> int:
-        """Wei that an appeal, and the first challenge of an epoch, must carry."""
+        """Wei that the first challenge of an epoch must carry."""
         return int(self._call.bond().call())
 
     def bond_of(self, epoch: int) -> int:
@@ -184,7 +184,7 @@ class VerifierRegistry:
         return self._call.resolve(epoch, dispute, upheld)
 
     def lapse(self, epoch: int) -> ContractFunction:
-        """End a dispute that nobody decided in time: the root falls, and the bond goes to the timelock."""
+        """End a dispute that nobody decided in time: another attempt is due, and the bond goes to the timelock."""
         return self._call.lapse(epoch)
 
     def finalize(self, epoch: int) -> ContractFunction:
@@ -195,25 +195,9 @@ class VerifierRegistry:
         """The digest that the contract has verifiers sign."""
         return bytes(self._call.hashVerifierFault(astuple(fault)).call())
 
-    def hash_ruling(self, ruling: AppealRuling) -> bytes:
-        """The digest that the contract has verifiers sign."""
-        return bytes(self._call.hashAppealRuling(astuple(ruling)).call())
-
     def punish(self, fault: VerifierFault, signatures: Mapping[str, bytes]) -> ContractFunction:
         """Take stake from a verifier on the word of k others."""
         return self._call.punish(astuple(fault), in_signer_order(signatures))
-
-    def open_appeal(self, proof: bytes) -> ContractFunction:
-        """Appeal against the voiding of a proof (send as its node, with the bond as value)."""
-        return self._call.openAppeal(proof)
-
-    def lapse_appeal(self, proof: bytes, appellant: str) -> ContractFunction:
-        """Pay the bond of an appeal back on which nobody ruled within `dispute_limit`."""
-        return self._call.lapseAppeal(proof, appellant)
-
-    def decide_appeal(self, ruling: AppealRuling, signatures: Mapping[str, bytes]) -> ContractFunction:
-        """Decide an appeal on the word of k verifiers other than the respondent."""
-        return self._call.decideAppeal(astuple(ruling), in_signer_order(signatures))
 
     def max_epoch_total(self) -> int:
         """The most that a proposed epoch may pay, in 1e-18 tokens."""

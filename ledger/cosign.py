@@ -1,32 +1,34 @@
-"""k of n verifiers under one message that the VerifierRegistry checks: payout roots, faults and rulings alike."""
+"""k of n verifiers under one message that the VerifierRegistry checks: payout roots and faults alike.
+
+Who may sign is who is admitted, as the machine has it. No clock is asked: each such message serves once.
+"""
 
 from __future__ import annotations
 
 from eth_utils import to_checksum_address
 from sqlmodel import Session, select
 
-from contracts import log_audit
 from contracts.messages import Message
-from contracts.signing import digest
+from contracts.protocol.judge.state import State
+from contracts.signing import digest, require_signer
 from ledger.errors import NotVerifier
 from ledger.service import Ledger
 from ledger.tables import Cosignature
 
-ON_CHAIN_SECONDS = log_audit.ON_CHAIN_SECONDS
-"""How long such a message is good. Each serves once (by epoch and attempt, accused and evidence, proof), and the chain
-checks who signed when it is brought there; so a deadline only must not pass while a dispute or an outage lasts: epochs
-go to the chain in order, and one that could no longer be proposed would hold up all after it."""
+
+def check(ledger: Ledger, message: Message, signature: bytes, signer: str) -> str:
+    """The signer's checksum address. Raises BadSignature."""
+    require_signer(message, ledger.chain.epoch_domain, signature, signer)
+    return str(to_checksum_address(signer))
 
 
-def check(ledger: Ledger, message: Message, signature: bytes, signer: str, accused: str | None = None) -> str:
-    """The signer's address, admitted and not the accused. Raises BadSignature, MessageExpired and NotVerifier."""
-    ledger.check(message, signature, signer, ledger.chain.epoch_domain, ahead=ON_CHAIN_SECONDS)
-    name = to_checksum_address(signer)
-    if name not in ledger.chain.registry.verifiers():
+def require_admitted(state: State, name: str, accused: str = "") -> None:
+    """Raises NotVerifier for who is not admitted, or is accused itself."""
+    known = state.verifiers.get(name)
+    if known is None or not known.admitted:
         raise NotVerifier(f"{name} is not admitted in the VerifierRegistry")
-    if accused is not None and name == to_checksum_address(accused):
+    if name == accused:
         raise NotVerifier(f"{name} is no judge of its own case")
-    return name
 
 
 def add(ledger: Ledger, session: Session, message: Message, signature: bytes, signer: str) -> None:
@@ -35,12 +37,6 @@ def add(ledger: Ledger, session: Session, message: Message, signature: bytes, si
     if session.get(Cosignature, (key, signer)) is None:
         session.add(Cosignature(digest=key, signer=signer, signature="0x" + signature.hex()))
         session.flush()
-
-
-def collect(ledger: Ledger, session: Session, message: Message, signature: bytes, signer: str) -> dict[str, bytes]:
-    """Keep a checked signature; the quorum if there is one now."""
-    add(ledger, session, message, signature, signer)
-    return quorum(ledger, session, message)
 
 
 def signers(ledger: Ledger, session: Session, message: Message) -> list[str]:

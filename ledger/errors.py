@@ -19,37 +19,17 @@ class NotFound(LedgerError):
     status = 404
 
 
-class MessageExpired(LedgerError):
-    """The deadline has passed, or lies more than a day ahead (ten years for what is brought to the chain)."""
-
-    code = "message-expired"
-    status = 422
-
-
-class MessageReused(LedgerError):
-    """The nonce was used by another message of the same signer."""
-
-    code = "message-reused"
-
-
-class NotEnrolled(LedgerError):
-    """The node does not take part in this round."""
-
-    code = "not-enrolled"
-    status = 403
-
-
 class NotVerifier(LedgerError):
-    """The signer is not an admitted, anchored verifier."""
+    """The signer is not an admitted verifier."""
 
     code = "not-verifier"
     status = 403
 
 
-class RoundClosed(LedgerError):
-    """The round does not take this message any more."""
+class VoteClosed(LedgerError):
+    """The vote is over."""
 
-    code = "round-closed"
+    code = "vote-closed"
 
 
 class AlreadyDecided(LedgerError):
@@ -59,16 +39,9 @@ class AlreadyDecided(LedgerError):
 
 
 class BindingMismatch(LedgerError):
-    """A proof is bound to other public inputs than the round's."""
+    """What a verifier signs of a fault is not what the log says of it."""
 
     code = "binding-mismatch"
-    status = 422
-
-
-class OpeningMismatch(LedgerError):
-    """The opened bytes do not hash to the commitment."""
-
-    code = "opening-mismatch"
     status = 422
 
 
@@ -94,14 +67,14 @@ class NoVotes(LedgerError):
 
 
 class TooEarly(LedgerError):
-    """The beacon, epoch or vote that this needs does not exist yet."""
+    """The epoch or vote that this needs does not exist yet."""
 
     code = "too-early"
     status = 425
 
 
 class LedgerBusy(LedgerError):
-    """The wait for the writers' turn was too long: of anyone, or of a proof whose beacon might have become known."""
+    """The wait for the writers' turn was too long."""
 
     code = "ledger-busy"
     status = 503
@@ -158,13 +131,6 @@ class SchemaNewer(LedgerError):
 
     code = "schema-newer"
     status = 500
-
-
-class NotJudged(LedgerError):
-    """This ledger has no machine of rules."""
-
-    code = "not-judged"
-    status = 404
 
 
 class SchemaUnknown(LedgerError):

@@ -13,9 +13,9 @@ from contracts.errors import BadField
 from contracts.governor import Ballot, ProposalState, description_of
 from contracts.run_config import RunConfig
 from ledger import outbox
-from ledger.errors import AlreadyDecided, NotFound, NoVotes, RoundClosed, TooEarly
+from ledger.errors import AlreadyDecided, NotFound, NoVotes, TooEarly, VoteClosed
 from ledger.service import Ledger
-from ledger.tables import BallotRow, ChainEvent, Outgoing, Proposal, Run
+from ledger.tables import BallotRow, ChainEvent, Outgoing, Proposal
 
 OVER = (ProposalState.EXECUTED, ProposalState.DEFEATED, ProposalState.CANCELED, ProposalState.EXPIRED)
 
@@ -57,11 +57,15 @@ def propose(
 
 def _check_fits(ledger: Ledger, decisions: Sequence[Sequence[str]]) -> None:
     """After the signature: nothing is parsed for a stranger. Raises InvalidRunConfig."""
-    with ledger.store.read() as session:
-        configs = [RunConfig.from_json(text) for text in session.exec(select(Run.config))]
-    for config in configs or [RunConfig()]:
+    for config in _configs(ledger) or [RunConfig()]:
         for key, value in decisions:
             config.with_decision(key, value)
+
+
+def _configs(ledger: Ledger) -> list[RunConfig]:
+    """What the next round of each run would open with."""
+    with ledger.store.read() as session, ledger.judge.view(session) as state:
+        return [RunConfig.from_json(run.config) for run in state.runs.values() if not run.over]
 
 
 def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: bytes) -> None:
@@ -140,7 +144,7 @@ def _require_active(ledger: Ledger, proposal: Proposal) -> None:
     if state in (None, ProposalState.PENDING):
         raise TooEarly("voting has not begun; the snapshot is taken first")
     if state != ProposalState.ACTIVE:
-        raise RoundClosed(f"proposal {proposal.id} is {state_name(ledger, proposal)}")
+        raise VoteClosed(f"proposal {proposal.id} is {state_name(ledger, proposal)}")
 
 
 def _try_out(ledger: Ledger, call: ContractFunction) -> None:

@@ -20,7 +20,7 @@ from web3.exceptions import BlockNotFound, Web3RPCError
 
 from contracts.chain import contract_at
 from contracts.verifier_registry import SET_EVENTS
-from ledger import appeals, epochs
+from ledger import payouts
 from ledger.crash_points import reach
 from ledger.errors import FinalityViolated
 from ledger.service import Ledger
@@ -30,7 +30,7 @@ FOLLOWED: dict[str, tuple[str, ...]] = {
     "ModelToken": ("Minted", "Transfer"),
     "ModelRegistry": ("Decision",),
     "VerifierRegistry": (
-        *SET_EVENTS, "EpochProposed", "EpochChallenged", "EpochFinalized", "AppealOpened", "NodeStakeChanged",
+        *SET_EVENTS, "EpochProposed", "EpochChallenged", "EpochFinalized", "NodeStakeChanged",
     ),
     "ModelGovernor": ("ProposalCreated", "VoteCast", "ProposalExecuted"),
 }  # fmt: skip
@@ -206,16 +206,12 @@ def _followed(w3: Web3, name: str, address: str) -> tuple[ContractEvent, ...]:
 
 def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
     if event.name == "Minted":
-        epochs.record_mint(ledger, session, event.arguments["receipt"])
-    if event.name == "EpochFinalized" and ledger.replica is None:
-        epochs.record_final(session, int(event.arguments["epoch"]))
+        payouts.record_mint(session, event.arguments["receipt"], ledger.now())
     if event.name == "Decision":
         said = event.arguments
         session.add(
             DecisionRow(sequence=int(said["sequence"]), key=said["key"], value=said["value"], block=event.block)
         )
-    if event.name == "AppealOpened" and ledger.replica is None:
-        appeals.begin(ledger, session, event.arguments["proof"], event.arguments["appellant"])
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,18 @@ from ledger.tables import Epoch, PayoutRow, Transfer
 BATCH = 5_000
 
 
-def record(ledger: Ledger, session: Session, epoch: int, payouts: Sequence[Payout]) -> bytes:
-    """Write an epoch's lines and what is owed for each; returns the root of their tree (32 bytes)."""
-    leaves: list[bytes] = []
-    for rows, made in _written(session, epoch, payouts):
-        journal.record_new(session, [_debt(ledger, row) for row in rows])
-        leaves += made
-    return PayoutTree.of(leaves).root
-
-
 def write(session: Session, epoch: int, payouts: Sequence[Payout]) -> None:
-    """Write an epoch's lines alone: what is owed for them stands in the journal."""
-    for _ in _written(session, epoch, payouts):
-        pass
+    """Write an epoch's lines: what is owed for them stands in the journal."""
+    for start in range(0, len(payouts), BATCH):
+        rows = [_row(epoch, payout) for payout in payouts[start : start + BATCH]]
+        session.execute(insert(PayoutRow), rows)
+
+
+def record_mint(session: Session, leaf: str, now: int) -> None:
+    """A final block minted this receipt (0x-hex). Other minters' receipts are no epoch's debt."""
+    line = session.exec(select(PayoutRow).where(PayoutRow.leaf == leaf)).one_or_none()
+    if line is not None:
+        note_mint(session, line, now)
 
 
 def note_mint(session: Session, line: PayoutRow, now: int) -> None:
@@ -99,29 +98,14 @@ def _build(session: Session, epoch: int, file: Path) -> None:
     Path(scratch.name).replace(file)
 
 
-def _written(
-    session: Session, epoch: int, payouts: Sequence[Payout]
-) -> Iterator[tuple[list[dict[str, Any]], list[bytes]]]:
-    """Rows and leaves, batch by batch, as they are inserted."""
-    for start in range(0, len(payouts), BATCH):
-        batch = payouts[start : start + BATCH]
-        made = [payout.leaf() for payout in batch]
-        rows = [_row(epoch, payout, leaf) for payout, leaf in zip(batch, made, strict=True)]
-        session.execute(insert(PayoutRow), rows)
-        yield rows, made
-
-
-def _row(epoch: int, payout: Payout, leaf: bytes) -> dict[str, Any]:
+def _row(epoch: int, payout: Payout) -> dict[str, Any]:
     """A PayoutRow as a mapping: building the model costs ten times as much."""
     columns = {
-        "epoch": epoch, "index": payout.index, "account": to_checksum_address(payout.account), "kind": payout.kind,
-        "amount": payout.amount, "leaf": "0x" + leaf.hex(),
-    }  # fmt: skip
+        "epoch": epoch,
+        "index": payout.index,
+        "account": to_checksum_address(payout.account),
+        "kind": payout.kind,
+        "amount": payout.amount,
+        "leaf": "0x" + payout.leaf().hex(),
+    }
     return sealed(PayoutRow, columns)
-
-
-def _debt(ledger: Ledger, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": f"owed:{row['leaf']}", "book": "units", "debit": f"emission:{row['epoch']}",
-        "credit": f"owed:{row['account']}", "amount": row["amount"], "pending": False, "made": ledger.now(),
-    }  # fmt: skip

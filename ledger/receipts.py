@@ -1,72 +1,115 @@
-"""The receipt of an account for an epoch: its proofs' entries in the log, and its lines in the payout tree."""
+"""What the receipt of an account for an epoch is made of: its lines, and where in the log its entries stand.
+
+The entries themselves, and that they stand there, anybody reads from the log (verifier/receipt/saving.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator
+from typing import Any
 
 from eth_utils import to_checksum_address
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from contracts.messages import to_json
-from contracts.receipt import Contracts, ProvenEntry, ProvenPayout, Receipt, SignedHead
-from ledger import appeals, cosign, epochs, log, payouts
+from contracts.payout_tree import PayoutTree
+from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
+from contracts.protocol.log.codec import slug
+from contracts.protocol.messages import Commitment
+from ledger import cosign, log
 from ledger.errors import NotFound
+from ledger.judgement import settling
+from ledger.judgement.effects import payouts_of
 from ledger.service import Ledger
-from ledger.tables import Epoch, LogEntry, PayoutRow, Proof
+from ledger.tables import ClosingRow, Epoch, LogEntry, ProofView, RoundView, RunView, Transfer
+from ledger.views.projection import catch_up
+
+SHOWN = frozenset(slug(kind) for kind in (Commitment, Posted, Voided, Undecided, FaultDerived))
+"""Kinds of entries about a proof that a receipt shows."""
+ENDS = frozenset(slug(kind) for kind in (Posted, Voided, Undecided))
 
 
-def receipt_of(ledger: Ledger, session: Session, number: int, account: str) -> Receipt:
-    """What `account` earned in an epoch and why, proven up to the head of now. Raises NotFound."""
-    epoch, name = epochs.require_epoch(session, number), to_checksum_address(account)
-    proofs = _proofs(session, epoch, name)
-    lines = session.exec(select(PayoutRow).where(PayoutRow.epoch == number, PayoutRow.account == name)).all()
-    if not proofs and not lines:
-        raise NotFound(f"{name} has neither work nor pay in epoch {number}")
-    root, head = epochs.root_message(ledger, epoch), log.head(ledger, session)
-    path = log.consistency(session, epoch.log_size, head["message"]["logSize"])
-    signed = cosign.signatures(ledger, session, root)
-    return Receipt(
-        contracts=Contracts.of(ledger.chain.deployment),
-        account=name,
-        epoch=to_json(root),
-        signatures={signer: "0x" + signature.hex() for signer, signature in sorted(signed.items())},
-        head=SignedHead(**head),
-        consistency=_hex(path),
-        entries=[_entry(session, epoch, entry) for entry in _entries(session, epoch, proofs)],
-        payouts=_payouts(ledger, session, epoch, lines),
-    )
+def receipt_of(ledger: Ledger, number: int, account: str) -> dict[str, Any]:
+    """What `account` did and is paid in an epoch. Raises NotFound where it has neither work nor pay in it."""
+    catch_up(ledger)
+    name = str(to_checksum_address(account))
+    with ledger.store.read() as session:
+        epoch = settling.require_epoch(session, number)
+        entries, lines = _entries(session, epoch, name), _lines(ledger, session, epoch, name)
+        if not entries and not lines:
+            raise NotFound(f"{name} has neither work nor pay in epoch {number}")
+        root = settling.root_message(ledger, epoch)
+        signed = cosign.signatures(ledger, session, root)
+        run = session.get_one(RunView, epoch.run).body
+        return {
+            "epoch": to_json(root),
+            "state": epoch.state,
+            "signatures": {signer: "0x" + signature.hex() for signer, signature in sorted(signed.items())},
+            "entries": sorted({*entries, epoch.log_size - 1}),
+            "anchors": sorted(line["entry"] for line in run["verifiers"]),
+            "payouts": lines,
+        }
 
 
-def _proofs(session: Session, epoch: Epoch, account: str) -> list[str]:
-    """Proofs paid to the account that the epoch decides about: of its rounds, and restored by appeal in them."""
-    first, last = epoch.first_round, epoch.last_round
-    own = select(Proof.id).where(
-        Proof.run == epoch.run, col(Proof.number) >= first, col(Proof.number) <= last, Proof.payout == account
-    )
-    restored = [p.id for p in appeals.upheld_proofs(session, epoch.run, first, last) if p.payout == account]
-    return [*session.exec(own), *restored]
-
-
-def _entries(session: Session, epoch: Epoch, proofs: list[str]) -> list[LogEntry]:
-    """What the epoch's log says of them, and its last entry, which closes it. What came later it does not anchor."""
-    decided = [entry for entry in log.about(session, proofs) if entry.index < epoch.log_size]
-    return decided + log.bodies(session, epoch.log_size - 1, 1)
-
-
-def _entry(session: Session, epoch: Epoch, entry: LogEntry) -> ProvenEntry:
-    path = log.inclusion(session, entry.index, epoch.log_size)
-    return ProvenEntry(index=entry.index, body=entry.body, path=_hex(path))
-
-
-def _payouts(ledger: Ledger, session: Session, epoch: Epoch, lines: Sequence[PayoutRow]) -> list[ProvenPayout]:
-    if not lines:
-        return []
-    proofs = payouts.proofs(ledger, session, epoch, [line.leaf for line in lines])
+def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list[dict[str, Any]]:
+    """Its lines with their proofs, by the closing entry."""
+    payouts = payouts_of(ledger.judge.functions, epoch.number, settling.lines(session, epoch).lines)
+    own = [payout for payout in payouts if to_checksum_address(payout.account) == account]
+    tree = PayoutTree.of(payout.leaf() for payout in payouts) if own else None
     return [
-        ProvenPayout(index=line.index, kind=line.kind, amount=str(line.amount), proof=_hex(proof))
-        for line, proof in zip(lines, proofs, strict=True)
+        {
+            "index": payout.index,
+            "kind": payout.kind,
+            "amount": str(payout.amount),
+            "proof": ["0x" + node.hex() for node in tree.proof(payout.leaf())] if tree is not None else [],
+        }
+        for payout in own
     ]
 
 
-def _hex(nodes: list[bytes]) -> list[str]:
-    return ["0x" + node.hex() for node in nodes]
+def _entries(session: Session, epoch: Epoch, account: str) -> set[int]:
+    """Places in the log of what the epoch decides about: the account's proofs and contributions."""
+    span = _span(session, epoch)
+    found = {line["entry"] for line in _credited(session, epoch, account) if line["entry"] in span}
+    for proof in _proofs(session, epoch, account, span):
+        found |= set(_about(session, proof))
+    return found
+
+
+def _span(session: Session, epoch: Epoch) -> range:
+    """Entries between the closing of the run's epoch before and this one's: what ended there is paid here."""
+    first = select(Epoch.number, func.min(ClosingRow.log_index)).join(
+        ClosingRow, col(ClosingRow.epoch) == col(Epoch.number)
+    )
+    closings = dict(session.exec(first.where(Epoch.run == epoch.run).group_by(col(Epoch.number))).all())
+    before = [index for number, index in closings.items() if number < epoch.number]
+    return range(max(before, default=-1) + 1, closings[epoch.number] + 1)
+
+
+def _proofs(session: Session, epoch: Epoch, account: str, span: range) -> list[ProofView]:
+    """Its proofs of the epoch's rounds, and those of earlier ones that ended within the span."""
+    own = select(LogEntry).join(Transfer, col(Transfer.id) == col(LogEntry.subject))
+    own = own.where(Transfer.book == "work", Transfer.debit == f"run:{epoch.run}", Transfer.credit == account)
+    within = own.where(col(LogEntry.index) >= span.start, col(LogEntry.index) < span.stop)
+    kinds: dict[str, set[str]] = {}
+    for entry in session.exec(within.order_by(col(LogEntry.index))):
+        kinds.setdefault(str(entry.subject), set()).add(json.loads(entry.body)["kind"])
+    found = [(session.get_one(ProofView, proof), said) for proof, said in kinds.items()]
+    return [view for view, said in found if said & ENDS or epoch.first_round <= view.number <= epoch.last_round]
+
+
+def _about(session: Session, proof: ProofView) -> Iterator[int]:
+    """The commitment, what ended it, and the enrolment that says who is paid for it."""
+    for entry in log.about(session, [proof.proof]):
+        if json.loads(entry.body)["kind"] in SHOWN:
+            yield entry.index
+    current = session.get_one(RoundView, (proof.run, proof.number)).body
+    yield from (line["enrolment"] for line in current["nodes"] if line["node"] == proof.body["node"])
+    if proof.body["state"] == "out":
+        yield current["closed_by"]
+
+
+def _credited(session: Session, epoch: Epoch, account: str) -> list[dict[str, Any]]:
+    contributions = session.get_one(RunView, epoch.run).body["contributions"]
+    return [line for line in contributions if line["account"] == account]

@@ -14,6 +14,7 @@ from eth_utils import keccak
 from contracts.chain import connect_devnet, send
 from contracts.deploy import Deployment, GenesisParams, deploy_model
 from contracts.devnet import Devnet
+from contracts.protocol.log.operator import LogSigner
 from contracts.verifier_registry import VerifierRegistry
 
 PARAMS = GenesisParams(
@@ -39,7 +40,8 @@ def deployed(params: GenesisParams, kind: type[Devnet]) -> tuple[Devnet, Deploym
     nodes = (key_of(f"node {i}") for i in range(3))  # who appeals pays a bond
     chain = kind([a.address for a in (creator, key_of("operator"), *verifiers, *nodes)])
     w3 = connect_devnet(chain)
-    deployment = deploy_model(w3, creator, "m", "M", [v.address for v in verifiers], params)
+    log = LogSigner.of(bytes(key_of("operator").key)).public.vkey()
+    deployment = deploy_model(w3, creator, "m", "M", [v.address for v in verifiers], params, log=log)
     registry = VerifierRegistry(w3, deployment.verifier_registry)
     for verifier in verifiers:
         send(w3, verifier, registry.stake(), value=params.min_stake)

@@ -7,17 +7,19 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from eth_utils import keccak
+from eth_utils import keccak, to_checksum_address
 
 from contracts.chain import send
 from contracts.deploy import Deployment, GenesisParams, deploy_model
-from contracts.log_audit import ON_CHAIN_SECONDS, Kind, epoch_payouts
+from contracts.log_audit import Kind, epoch_payouts
 from contracts.messages import EpochRoot
-from contracts.payout_tree import PayoutTree
+from contracts.payout_tree import Payout, PayoutTree
+from contracts.protocol.log.operator import LogSigner
 from contracts.signing import sign
-from ledger import payouts
+from ledger import journal, payouts
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
+from ledger.judgement.opening import open_ledger
 from ledger.service import Ledger
 from ledger.store import Store
 from ledger.tables import Epoch
@@ -28,7 +30,7 @@ PARAMS = GenesisParams(
 )  # fmt: skip
 CLOSED = 1_750_000_000
 """When the epoch closed; the chain must be past it, and before the deadline that follows from it."""
-FAR = CLOSED + ON_CHAIN_SECONDS
+FAR = CLOSED + 10 * 365 * 86_400
 
 
 def key_of(name: str) -> LocalAccount:
@@ -48,20 +50,22 @@ class PaidEpoch:
             anvil.rpc("anvil_setBalance", rich.address, hex(10**22))
         anvil.automine(True)
         names = [verifier.address for verifier in self.verifiers]
-        self.deployment: Deployment = deploy_model(self.w3, self.creator, "m", "M", names, PARAMS)
+        log = LogSigner.of(bytes(self.operator.key)).public.vkey()
+        self.deployment: Deployment = deploy_model(self.w3, self.creator, "m", "M", names, PARAMS, log=log)
         self.model = ModelChain(self.w3, self.deployment)
         self._lines()
         self._finalize()
         anvil.automine(False)
 
     def ledger(self, folder: Path, url: str = "", **options: Any) -> Ledger:
-        """A ledger of this model that has closed the epoch; `options` as of Ledger."""
+        """A ledger of this model that has the epoch's lines and debts; `options` as of `open_ledger`."""
         folder.mkdir(parents=True, exist_ok=True)
         store = Store(url or f"sqlite:///{folder / 'ledger.db'}")
-        ledger = Ledger(store, BlobFolder(folder / "blobs"), self.model, self.operator, **options)
+        ledger = open_ledger(store, BlobFolder(folder / "blobs"), self.model, self.operator, **options)
         with store.write() as session:
             if session.get(Epoch, 1) is None:
-                payouts.record(ledger, session, 1, self.lines)
+                payouts.write(session, 1, self.lines)
+                journal.record_new(session, [_debt(line) for line in self.lines])
                 session.add(self._epoch())
         return ledger
 
@@ -87,5 +91,13 @@ class PaidEpoch:
     def _epoch(self) -> Epoch:
         return Epoch(
             number=1, run="0x", state="final", first_round=1, last_round=1, root="0x" + self.root.hex(),
-            total=self.total, count=len(self.lines), log_size=0, log_root="0x" + "01" * 32, deadline=FAR,
+            total=self.total, count=len(self.lines), log_size=0, log_root="0x" + "01" * 32, closed_at=CLOSED,
+            deadline=FAR, ours=True,
         )  # fmt: skip
+
+
+def _debt(line: Payout) -> dict[str, Any]:
+    return {
+        "id": f"owed:0x{line.leaf().hex()}", "book": "units", "debit": "emission:1",
+        "credit": f"owed:{to_checksum_address(line.account)}", "amount": line.amount, "pending": False, "made": CLOSED,
+    }  # fmt: skip

@@ -22,12 +22,14 @@ from api.settings import ServerSettings
 from commonweight.cli import app as cli
 from contracts.deploy import GenesisParams
 from contracts.errors import CommonweightError
-from contracts.faults import Fault
+from contracts.protocol.judge.entries import Fault
+from contracts.protocol.log.leaf import KINDS
 from contracts.reasons import Reason
 from contracts.run_config import RunConfig
 from ledger.service import Ledger
+from tests.adversary.sim.strategies import STRATEGIES
 from trainer.cheats import CHEATS
-from trainer.node import NodeSettings
+from trainer.light.settings import LightSettings
 from verifier.settings import VerifierSettings
 
 pytestmark = pytest.mark.unit
@@ -36,7 +38,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PACKAGES = ("contracts", "ledger", "api", "trainer", "verifier", "commonweight")
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
-SETTINGS = (ServerSettings, NodeSettings, VerifierSettings, RunConfig, GenesisParams)
+SETTINGS = (ServerSettings, LightSettings, VerifierSettings, RunConfig, GenesisParams)
 MIRRORS = ("verifier.mirror.errors", "trainer.mirrors.urls")
 """Where errors stand that a verifier's mirror sends."""
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
@@ -60,7 +62,7 @@ def test_every_error_and_reason_has_a_row_with_a_remedy_and_no_other_code_has() 
 
 
 def test_every_fault_has_a_row_and_no_other_has() -> None:
-    assert _first_column("disputes.md", "The work of a verifier") == [fault.slug for fault in Fault]
+    assert _first_column("disputes.md", "The work of a verifier") == [str(fault) for fault in Fault]
 
 
 def test_every_status_in_the_table_is_the_one_that_is_sent() -> None:
@@ -72,9 +74,10 @@ def test_every_status_in_the_table_is_the_one_that_is_sent() -> None:
 
 
 def test_codes_named_in_pages_exist(page: Path) -> None:
-    known = _codes() | {said.slug for said in (*Reason, *Fault)} | set(CHEATS) | _log_kinds() | _words()
+    known = _codes() | {said.slug for said in Reason} | set(Fault) | set(CHEATS) | _log_kinds() | _words()
+    known |= set(STRATEGIES)
     for word in re.findall(r"`([a-z]+(?:-[a-z]+)+)`", page.read_text()):
-        assert word in known, f"{page.name} names `{word}`, which is no code, reason, cheat or log entry"
+        assert word in known, f"{page.name} names `{word}`, which is no code, reason, cheat, strategy or log entry"
 
 
 # ---- settings
@@ -248,11 +251,8 @@ def _codes() -> set[str]:
     return {kind.code for kind in _error_classes()} | written
 
 
-@cache
 def _log_kinds() -> frozenset[str]:
-    """The third argument of every call of `append` or `_log...` in the ledger that is a literal."""
-    calls = re.compile(r'(?:log\.append|_log\w*)\(\s*session, "([a-z-]+)"')
-    return frozenset(k for source in (ROOT / "ledger").glob("*.py") for k in calls.findall(source.read_text()))
+    return frozenset(KINDS)
 
 
 def _words() -> set[str]:

@@ -6,7 +6,6 @@ refusal is final.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
-from contracts.messages import BlobUpload, Message, to_json
+from contracts.messages import Message
 from contracts.protocol.log.leaf import write as leaf_text
 from contracts.protocol.log.signed import Envelope
 from contracts.recursion import bound_recursion
@@ -28,7 +27,6 @@ from contracts.signing import Domain, sign
 PATIENCE_SECONDS = 30.0
 BUSY = 503
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}")
-VALID_SECONDS = 120
 
 
 class ApiProblem(CommonweightError):
@@ -62,7 +60,6 @@ class ApiClient:
         self.network: dict[str, Any] = self.get("/network")
         deployment = self.network["deployment"]
         self.domain = Domain(int(self.network["chain_id"]), deployment["model_registry"])
-        self.epoch_domain = Domain(int(self.network["chain_id"]), deployment["verifier_registry"])
         if cache is not None:
             cache.mkdir(parents=True, exist_ok=True)
 
@@ -86,29 +83,11 @@ class ApiClient:
         """POST as JSON and decode. Raises ApiProblem and ApiUnreachable."""
         return _decoded(self._patiently(lambda: self._http.post(path, json=body)))
 
-    def send(self, path: str, message: Message, /, *, domain: Domain | None = None, **beside: Any) -> Any:
-        """Sign a message and post it with its companions."""
-        signature = sign(message, domain or self.domain, bytes(self.account.key))
-        return self.post(path, {"message": to_json(message), "signature": "0x" + signature.hex(), **beside})
-
     def give(self, message: Message, **beside: Any) -> dict[str, Any]:
         """Sign a message of judgement and hand it to the server in its one text. Raises ApiProblem, ApiUnreachable."""
         signature = sign(message, self.domain, bytes(self.account.key))
         text = leaf_text(Envelope(message, (signature,), beside)).encode()
         return dict(_decoded(self._patiently(lambda: self._http.post("/messages", content=text))))
-
-    def put_blob(self, run: str, data: bytes) -> str:
-        """Upload bytes; returns their name."""
-        name = blake3(data).hexdigest()
-        if self._cache is not None:
-            _write(self._cache / name, data)
-        message = BlobUpload(octets(run), self.address, bytes.fromhex(name), len(data), deadline())
-        headers = {
-            "X-Commonweight-Message": json.dumps(to_json(message)),
-            "X-Commonweight-Signature": "0x" + sign(message, self.domain, bytes(self.account.key)).hex(),
-        }
-        _decoded(self._patiently(lambda: self._http.put(f"/blobs/{name}", content=data, headers=headers)))
-        return name
 
     def blob(self, name: str) -> bytes:
         """Bytes that hash to their name, from the cache where they lie there. Raises BlobCorrupt and ApiProblem.
@@ -146,11 +125,6 @@ class ApiClient:
                 if answer.status_code != BUSY or time.monotonic() > end:
                     return answer
             time.sleep(0.3)
-
-
-def deadline(seconds: int = VALID_SECONDS) -> int:
-    """Unix time until which a message signed now is good."""
-    return int(time.time()) + seconds
 
 
 def octets(text: str) -> bytes:

@@ -1,6 +1,6 @@
 """How a node behaves in a round: what it runs, what it commits to and what it opens.
 
-`Conduct` does all three honestly; every cheat of trainer.cheats overrides the ones that it does otherwise.
+`Conduct` does all of it honestly; every cheat of trainer.cheats overrides the ones that it does otherwise.
 """
 
 from __future__ import annotations
@@ -10,21 +10,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from blake3 import blake3
 from eth_account.signers.local import LocalAccount
 
-from contracts.messages import StepProof
+from contracts.errors import CommonweightError
 from contracts.pledge import Pledge, draw_pledge
 from contracts.positional_tree import KECCAK_TREE
+from contracts.protocol.messages import Commitment
 from contracts.run_config import RunConfig
 from contracts.signing import Domain
 from contracts.state_layout import inner_digest, theta_digest
 from contracts.tensorfile import pack
 from trainer.batches import BatchSource, batch_source
-from trainer.client import deadline, octets
+from trainer.client import octets
 from trainer.corpus import Corpus
 from trainer.profile import configure_determinism
+from trainer.settled import settle
 from trainer.state import Tensors
 from trainer.trajectory import OnStep, Trajectory, run_inner
+
+
+class NothingToCopy(CommonweightError):
+    """What a conduct lives on was not made public, or not in time: it does nothing in this round."""
+
+    code = "nothing-to-copy"
 
 
 class Surroundings(Protocol):
@@ -38,14 +47,15 @@ class Surroundings(Protocol):
     @property
     def address(self) -> str: ...
 
-    def get(self, path: str, **query: Any) -> Any: ...
+    def get(self, path: str) -> Any: ...
 
     def blob(self, name: str) -> bytes: ...
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one round asks of one node. `round` is the round as the API shows it; `start` the full state."""
+    """What one round asks of one node. `round` is a view of the round (trainer/light/surroundings.py); `start` the full
+    state."""
 
     client: Surroundings
     round: dict[str, Any]
@@ -79,13 +89,13 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Commitment:
-    """A StepProof with what is sent beside it: the packed pseudo-gradient and the paths of first and last entry.
+class Made:
+    """A commitment with what goes with it: the packed pseudo-gradient and the paths of first and last entry.
 
-    `domain` is the EIP-712 domain that it is signed for; None is the server's own.
+    `domain` is the EIP-712 domain that it is signed for; None is the deployment's own.
     """
 
-    message: StepProof
+    message: Commitment
     gradient: bytes
     first_path: tuple[bytes, ...]
     last_path: tuple[bytes, ...]
@@ -113,11 +123,15 @@ class Conduct:
         key = bytes(job.client.account.key)
         return draw_pledge(key, octets(job.run), job.number, job.config.segments, self.canary_ppm)
 
+    def work(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
+        """The round's work as it is committed to, its end settled (J7). Raises StateMismatch and NonFiniteLoss."""
+        return settle(job.start, self.run_inner(job, on_step, folder))
+
     def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
-        """The round's work. Raises StateMismatch and NonFiniteLoss."""
+        """The steps of a round. Raises StateMismatch and NonFiniteLoss."""
         return run_inner(job.config, job.start, job.batches(), on_step, folder)
 
-    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Commitment]:
+    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Made]:
         """What to commit to, in the order in which it is sent; openings are for the last."""
         return (commitment(job, trajectory, self.pledge(job)),)
 
@@ -126,20 +140,20 @@ class Conduct:
         return [disclose(trajectory, boundary) for boundary in wanted]
 
 
-def commitment(job: Job, trajectory: Trajectory, pledge: Pledge) -> Commitment:
-    """The commitment that follows from a trajectory."""
-    entries = list(trajectory.boundary_entries)
-    end = trajectory.end_state
-    message = StepProof(
+def commitment(job: Job, trajectory: Trajectory, pledge: Pledge) -> Made:
+    """The commitment that follows from a settled trajectory."""
+    entries, end = list(trajectory.boundary_entries), trajectory.end_state
+    gradient = pack(trajectory.pseudo_gradient)
+    message = Commitment(
         run=octets(job.run), round=job.number, node=job.node, startState=theta_digest(job.start),
-        innerState=inner_digest(job.start), commitment=trajectory.root, boundaries=len(entries),
-        endState=theta_digest(end), innerEnd=inner_digest(end), pseudoGradient=trajectory.pseudo_gradient_digest,
-        dataSeed=job.data_seed, config=job.config.digest(),
-        profile=configure_determinism(job.config.profile).digest(), pledge=pledge.seal(job.node),
-        steps=job.config.steps, tokens=job.config.tokens_per_round, deadline=deadline(),
+        innerState=inner_digest(job.start), root=trajectory.root, boundaries=len(entries),
+        endState=theta_digest(end), innerEnd=inner_digest(end), gradient=trajectory.pseudo_gradient_digest,
+        gradientBlob=blake3(gradient).digest(), gradientSize=len(gradient), dataSeed=job.data_seed,
+        config=job.config.digest(), profile=configure_determinism(job.config.profile).digest(),
+        pledge=pledge.seal(job.node), tokens=job.config.tokens_per_round,
     )  # fmt: skip
     first, last = (tuple(KECCAK_TREE.inclusion_proof(entries, place)) for place in (0, len(entries) - 1))
-    return Commitment(message, pack(trajectory.pseudo_gradient), first, last)
+    return Made(message, gradient, first, last)
 
 
 def disclose(trajectory: Trajectory, boundary: int) -> Disclosure:

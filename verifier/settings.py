@@ -11,35 +11,57 @@ from typing import Any
 
 from eth_account import Account
 
+from contracts.deploy import Deployment
+
 VARIABLE = "COMMONWEIGHT_VERIFIER"
+WORKERS_MODULE = "verifier.duty.tasks"
+BLOBS, MERGED = "mirror/blobs", "merged"
+"""Below the verifier's folder: the mirror's blobs, and outer steps on their way there."""
 
 
 @dataclass(frozen=True)
 class VerifierSettings:
-    """`broker_url` is empty for the built-in broker, a folder that needs no server; else Redis or RabbitMQ.
+    """`run` is the run that this verifier anchors in (0x-hex), `data` where its text lies; `folder` is its own.
 
-    A check that fails `attempts` times is undecided; between its tries it waits `backoff_seconds`, doubling.
-    `lease_seconds` must exceed the longest check: who takes longer counts as lost. A message that no worker has
-    taken for `queue_seconds` is sent again, which uses up no attempt. `device` is where portable runs are replayed.
+    The mirror listens on `host` and `port` (0: a free one) and is reached at `public_url`: empty for its own address
+    where `loopback` is set, and for nowhere otherwise. `loopback` lets addresses of this machine count as public.
+    `look_seconds` lie between two looks. `limits` is the table of a bounded run (contracts/limits.py), whose digest the
+    run's configuration names.
+
+    `broker_url` is empty for the built-in broker, a folder that needs no server; else Redis or RabbitMQ. A job that
+    fails `attempts` times is given up; between its tries it waits `backoff_seconds`, doubling. `lease_seconds` must
+    exceed the longest job: who takes longer counts as lost. A message that no worker has taken for `queue_seconds` is
+    sent again, which uses up no attempt. `queue` names the queue, empty for one of this key's own. `device` is where
+    portable runs are replayed.
     """
 
     api_url: str
     rpc_url: str
+    deployment: Deployment
     run: str
     key: str = field(repr=False)
     folder: Path
     data: tuple[Path, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 0
+    public_url: str = ""
+    loopback: bool = True
+    look_seconds: float = 1.0
+    limits: Path | None = None
     broker_url: str = ""
     result_backend: str = ""
     attempts: int = 3
     lease_seconds: float = 180.0
     queue_seconds: float = 60.0
     backoff_seconds: float = 1.0
+    queue: str = ""
     device: str = "cpu"
 
     @property
     def queue_name(self) -> str:
         """A queue of this verifier's own, so that verifiers can share a server."""
+        if self.queue:
+            return self.queue
         owner = Account.from_key(self.key).address[2:14].lower() if self.key else "nobody"
         return f"verifier-{owner}"
 
@@ -48,31 +70,47 @@ class VerifierSettings:
         """Where the built-in broker keeps messages and results."""
         return self.folder / "queue"
 
+    @property
+    def blobs(self) -> Path:
+        """Where the mirror's blobs lie."""
+        return self.folder / BLOBS
+
     @classmethod
     def from_environment(cls) -> VerifierSettings:
         """What `to_environment` wrote; without it a worker of its own defaults, for `celery inspect` and tests."""
         raw: dict[str, Any] = json.loads(os.environ.get(VARIABLE, "null")) or _EMPTY
-        return cls(**{**raw, "folder": Path(raw["folder"]), "data": tuple(map(Path, raw["data"]))})
+        limits = Path(raw["limits"]) if raw["limits"] else None
+        paths = {"folder": Path(raw["folder"]), "data": tuple(map(Path, raw["data"])), "limits": limits}
+        return cls(api_url="", rpc_url="", deployment=_NONE, run="", key="", **{**raw, **paths})
 
     def to_environment(self) -> dict[str, str]:
-        """The variable for the worker processes."""
-        raw = {**vars(self), "folder": str(self.folder), "data": [str(path) for path in self.data]}
-        found = {VARIABLE: json.dumps(raw), "OMP_NUM_THREADS": "1"}
+        """The variable for the worker processes: what they need, and no key."""
+        raw = {name: getattr(self, name) for name in _OF_WORKERS}
+        limits = str(self.limits) if self.limits else None
+        paths = {"folder": str(self.folder), "data": [str(path) for path in self.data], "limits": limits}
+        found = {VARIABLE: json.dumps({**raw, **paths, "queue": self.queue_name}), "OMP_NUM_THREADS": "1"}
         if not self.broker_url:
             # the folder broker takes a message by moving it to the folder for temporary files: a rename is only
             # exclusive within one file system
             found["TMPDIR"] = str((self.queue_folder / "taken").resolve())
         return found
 
-    def worker_command(self, module: str = "verifier.tasks") -> list[str]:
-        """Start one worker: solo pool, since torch and fork do not mix."""
+    def worker_command(self, module: str = WORKERS_MODULE) -> list[str]:
+        """Start one worker in the environment `to_environment`: solo pool, since torch and fork do not mix."""
         return [
             sys.executable, "-m", "celery", "--quiet", "-A", module, "worker", "--pool", "solo", "--concurrency", "1",
             "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
         ]  # fmt: skip
 
 
+_OF_WORKERS = (
+    "broker_url", "result_backend", "attempts", "lease_seconds", "queue_seconds", "backoff_seconds", "device",
+)  # fmt: skip
 _EMPTY: dict[str, Any] = {
-    "api_url": "", "rpc_url": "", "run": "", "key": "", "folder": ".", "data": [],
-    "broker_url": "memory://", "result_backend": "cache+memory://",
+    "folder": ".", "data": [], "limits": None, "broker_url": "memory://", "result_backend": "cache+memory://",
 }  # fmt: skip
+_NOBODY = "0x" + "00" * 20
+_NONE = Deployment(
+    0, 0, "", "0x" + "00" * 32, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY
+)  # fmt: skip
+"""Workers ask no chain."""

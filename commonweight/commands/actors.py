@@ -98,13 +98,22 @@ def serve(
 def node(
     keystore: Keystore,
     run: RunId,
+    deployment: DeploymentFile,
     payout: Annotated[
         str,
         typer.Option(
-            parser=read_address, metavar="ADDRESS", help="Address that is paid; fixed by the first enrolment."
+            parser=read_address, metavar="ADDRESS", help="Address that is paid for the rounds that open from now on."
         ),
     ],
     api: Api = DEFAULT_API,
+    rpc_url: Annotated[
+        str,
+        typer.Option(
+            "--rpc-url",
+            envvar="COMMONWEIGHT_RPC",
+            help="A chain node that says who the verifiers are; without one the log is believed.",
+        ),
+    ] = "",
     folder: Folder = Path("commonweight-node"),
     data: Data = None,
     from_round: Annotated[int, typer.Option(help="First round to take part in.")] = 1,
@@ -123,37 +132,59 @@ def node(
     as_json: Json = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
+    from contracts.deploy import Deployment
     from trainer.device import choose_device
-    from trainer.node import NodeSettings, run_node
+    from trainer.light.node import run_light_node
+    from trainer.light.settings import LightSettings
     from trainer.variants import Variant, choose
 
     die_with_parent()
     choose_device(device)
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
     key = open_keystore(keystore).key.hex()
-    settings = NodeSettings(
-        api, run, key, payout, folder, tuple(data or ()), from_round, cheat, canary_ppm=round(canary_rate * 1_000_000)
+    settings = LightSettings(
+        api,
+        Deployment.from_json(deployment.read_text()),
+        rpc_url,
+        run,
+        key,
+        payout,
+        folder,
+        tuple(data or ()),
+        from_round,
+        cheat,
+        round(canary_rate * 1_000_000),
     )
-    run_node(settings, report_lines(as_json), stop_on_signals())
+    run_light_node(settings, report_lines(as_json), stop_on_signals())
 
 
 @verifier_app.command("run")
 def verifier_run(
     keystore: Keystore,
     run: RunId,
+    deployment: DeploymentFile,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
     folder: Folder = Path("commonweight-verifier"),
     data: Data = None,
+    host: Annotated[str, typer.Option(help="Address on which the mirror listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port on which the mirror listens; 0 for a free one.")] = 0,
+    public_url: Annotated[
+        str, typer.Option(help="Where others reach the mirror; without it only this machine does.")
+    ] = "",
+    limits: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Table of limits, for a bounded run.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
     broker_url: Annotated[str, typer.Option(help="Celery broker; default: a folder, no server needed.")] = "",
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Draw, replay and judge proofs; merge rounds; rebuild and sign payout roots."""
+    """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
     from commonweight.verifier_board import LiveBoard, showing
+    from contracts.deploy import Deployment
     from trainer.device import choose_device
-    from verifier.service import VerifierService
+    from verifier.duty.service import VerifierProcess
     from verifier.settings import VerifierSettings
     from verifier.workers import WorkerPool
 
@@ -161,12 +192,27 @@ def verifier_run(
     choose_device(device)  # refused here rather than by each worker
     stop = stop_on_signals()
     key = open_keystore(keystore).key.hex()
-    settings = VerifierSettings(api, rpc_url, run, key, folder, tuple(data or ()), broker_url, device=device)
+    settings = VerifierSettings(
+        api,
+        rpc_url,
+        Deployment.from_json(deployment.read_text()),
+        run,
+        key,
+        folder,
+        tuple(data or ()),
+        host,
+        port,
+        public_url,
+        loopback=not public_url,
+        limits=limits,
+        broker_url=broker_url,
+        device=device,
+    )
     report = report_lines(as_json) if as_json or not console.is_terminal else LiveBoard(console)
-    service = VerifierService(settings, report)
+    process = VerifierProcess(settings, report)
     environment = os.environ | settings.to_environment()
     with WorkerPool(settings.worker_command(), environment, workers, die_with_parent), showing(report):
-        service.run(stop)
+        process.run(stop)
 
 
 @verifier_app.command("jobs")

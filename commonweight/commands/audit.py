@@ -1,14 +1,18 @@
-"""`commonweight audit`: everything that payouts rest on, recomputed by anyone."""
+"""`commonweight audit`: everything that payouts rest on, derived again by anyone."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Json, Rpc
+from commonweight.commands.options import DEFAULT_API, Json
 from commonweight.console import emit, say
+from commonweight.progress import Progress
+
+if TYPE_CHECKING:
+    from verifier.log.report import Report
 
 
 def audit(
@@ -16,21 +20,43 @@ def audit(
         Path,
         typer.Option(exists=True, dir_okay=False, help="The model's deployment, from somewhere else than the server."),
     ],
-    api: Api = DEFAULT_API,
-    rpc_url: Rpc = DEFAULT_RPC,
+    log: Annotated[
+        str, typer.Option(envvar="COMMONWEIGHT_API", help="A server, a mirror, or static files: a url or a folder.")
+    ] = DEFAULT_API,
+    rpc_url: Annotated[
+        str | None,
+        typer.Option("--rpc-url", help="JSON-RPC address of a chain node of your choice; default: no chain is asked."),
+    ] = None,
+    head: Annotated[
+        Path | None, typer.Option(help="File in which the log's head is kept: the next audit's log must continue it.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Write here whose heads count, k of n verifiers, as a tlog-policy file.")
+    ] = None,
     as_json: Json = False,
-    head: Annotated[Path, typer.Option(help="Where the last tree head is kept: the log must continue it.")] = Path(
-        "tree-head.json"
-    ),
 ) -> None:
-    """Check the whole log, every draw and every root on the chain. Needs no key; trust only the chain node you name.
+    """Read a whole log: its head, every entry, block and root, and what the mirrors show. Needs no key.
 
-    Exit status: 0 if everything holds, 1 at the first thing that does not.
+    Says what holds, what does not, and what it could not check. Exit status: 0 if nothing is wrong, else 1.
     """
     from contracts.chain import connect
     from contracts.deploy import Deployment
-    from trainer.client import ApiClient
-    from verifier.audit_report import audit_model
+    from contracts.tlog.policy_text import format_policy
+    from verifier.log.auditing import Audit, Auditor
 
-    for line in audit_model(ApiClient(api), connect(rpc_url), Deployment.from_json(deployment.read_text()), head):
-        emit({"holds": line}) if as_json else say(line)
+    place = Deployment.from_json(deployment.read_text())
+    made = Audit(Auditor(place, log, connect(rpc_url) if rpc_url else None), Progress("entries audited"))
+    report = made.run(head)
+    if policy is not None:
+        policy.write_bytes(format_policy(made.policy()))
+    emit(report.body()) if as_json else _print(report)
+    report.require()
+
+
+def _print(report: Report) -> None:
+    for line in report.holds:
+        say(f"holds        {line}")
+    for finding in report.findings:
+        say(f"FINDING      {finding.line()}")
+    for line in report.unchecked:
+        say(f"not checked  {line}")

@@ -13,41 +13,43 @@ from commonweight.keystore import open_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Credit code and data that the run's maintainers vouch for.")
 File = Annotated[Path, typer.Argument(help="Contribution file: what is credited, and the signatures so far.")]
-Author = Annotated[str, typer.Option(parser=read_address, help="Address that is paid.")]
+Paid = Annotated[str, typer.Option("--account", parser=read_address, metavar="ADDRESS", help="Address that is paid.")]
 Weight = Annotated[int, typer.Option(min=1, help="Weight among contributions of its kind in the same epoch.")]
 
 
 @app.command("code")
 def code(
     file: File,
+    run: RunId,
     repo: Annotated[str, typer.Option(help="Where the code lives.")],
-    commit: Annotated[str, typer.Option(help="Full commit id; it is credited once in a run.")],
-    author: Author,
+    commit: Annotated[str, typer.Option(help="Full commit id; it is credited once in a model.")],
+    licence: Annotated[str, typer.Option(help="Licence of the repository, for instance Apache-2.0.")],
+    account: Paid,
     weight: Weight,
-    api: Api = DEFAULT_API,
 ) -> None:
-    """Write a code contribution to a file, for maintainers to sign within a day."""
+    """Write a code contribution to a run to a file, for maintainers to sign."""
     from commonweight.contribution_file import ContributionFile
 
-    ContributionFile.code(api, repo, commit, author, weight).save(file)
+    ContributionFile.code(run, repo, commit, licence, account, weight).save(file)
     say(f"{file}: hand it to the maintainers for `commonweight contribution sign`")
 
 
 @app.command("data")
 def data(
     file: File,
+    run: RunId,
+    source: Annotated[str, typer.Option(help="Where the data live.")],
     manifest: Annotated[
         Path, typer.Option(exists=True, dir_okay=False, help="Manifest of the data; hashed (SHA-256).")
     ],
     licence: Annotated[str, typer.Option(help="Licence of the data, for instance CC-BY-4.0.")],
-    author: Author,
+    account: Paid,
     weight: Weight,
-    api: Api = DEFAULT_API,
 ) -> None:
-    """Write a data contribution to a file, for maintainers to sign within a day."""
+    """Write a data contribution to a run to a file, for maintainers to sign."""
     from commonweight.contribution_file import ContributionFile
 
-    ContributionFile.data(api, manifest.read_bytes(), licence, author, weight).save(file)
+    ContributionFile.data(run, source, manifest.read_bytes(), licence, account, weight).save(file)
     say(f"{file}: hand it to the maintainers for `commonweight contribution sign`")
 
 
@@ -55,16 +57,21 @@ def data(
 def sign(file: File, keystore: Keystore, api: Api = DEFAULT_API) -> None:
     """Show what the file credits and add your signature to it."""
     from commonweight.contribution_file import ContributionFile
+    from trainer.client import ApiClient
 
-    signed = ContributionFile.load(file).signed(api, open_keystore(keystore))
+    client = ApiClient(api)
+    signed = ContributionFile.load(file).signed(client, open_keystore(keystore))
     signed.save(file)
-    say(f"{signed.describe()}\n{len(signed.signatures)} signatures")
+    have, takes = signed.quorum(client)
+    say(f"{signed.describe()}\n{have} of the {takes} maintainers that it takes have signed")
 
 
 @app.command("submit")
-def submit(file: File, run: RunId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
-    """Hand a signed file in; the run's next epoch pays it."""
+def submit(file: File, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+    """Hand a signed file in; the run's next epoch pays it. A run that is over refuses it."""
     from commonweight.contribution_file import ContributionFile
+    from trainer.client import ApiClient
 
-    key = ContributionFile.load(file).submit(api, run)
-    emit({"contribution": key}) if as_json else say(key)
+    answer = ContributionFile.load(file).submit(ApiClient(api))
+    said = f"entry {answer['index']} of the log: {answer['digest']}"
+    emit({"contribution": answer["digest"], "entry": answer["index"]}) if as_json else say(said)

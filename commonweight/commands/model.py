@@ -34,12 +34,12 @@ def deploy(
         list[str],
         typer.Option(parser=read_address, metavar="ADDRESS", help="Address of a verifier; give it once for each."),
     ],
-    out: Annotated[Path, typer.Option(help="Where to write the deployment.")],
-    rpc_url: Rpc = DEFAULT_RPC,
     log_key: Annotated[
         str,
         typer.Option(help="The operator's log key, as `commonweight keys log-key` prints it; all who join check it."),
-    ] = "",
+    ],
+    out: Annotated[Path, typer.Option(help="Where to write the deployment.")],
+    rpc_url: Rpc = DEFAULT_RPC,
     params: Annotated[str, typer.Option(help='Genesis parameters as JSON, for instance {"threshold": 2}.')] = "{}",
 ) -> None:
     """Deploy all contracts of a model; when it is done, no key holds any power over them."""
@@ -52,8 +52,7 @@ def deploy(
     except TypeError as error:
         raise typer.BadParameter(str(error), param_hint="--params") from error
     w3, account = connect(rpc_url), open_keystore(keystore)
-    if log_key:
-        parse_vkey(log_key)
+    parse_vkey(log_key)
     deployed = deploy_model(w3, account, name, symbol, verifier, genesis, log=log_key)
     out.write_text(deployed.to_json())
     say(f"model {deployed.model}\nwritten to {out}")
@@ -72,13 +71,22 @@ def train(
     rounds_per_epoch: Annotated[int, typer.Option(help="Rounds that one epoch pays.")] = 4,
     min_nodes: Annotated[int, typer.Option(help="Nodes without which the first round does not open.")] = 1,
     samples: Annotated[int, typer.Option(help="Segments that each verifier draws of each proof.")] = 2,
+    max_nodes: Annotated[int, typer.Option(help="Nodes that take part in a round at most.")] = 64,
     panel: Annotated[int, typer.Option(min=0, help="Verifiers that read each proof, drawn by lot; 0 for all.")] = 0,
     audit_floor: Annotated[
         float, typer.Option(min=0, max=1, help="Least share of a staked node's proofs that is audited; 1 audits all.")
     ] = 1.0,
     node_stake: Annotated[int, typer.Option(min=0, help="Stake in wei below which a node is always audited.")] = 0,
-    lease_seconds: Annotated[int, typer.Option(help="Silence after which a node is dropped from a round.")] = 20,
-    phase_seconds: Annotated[int, typer.Option(help="Longest time for training, and for openings.")] = 600,
+    beacon_span: Annotated[
+        int, typer.Option(help="Chain seconds from a round's end to the block that draws; more than finality takes.")
+    ] = 60,
+    period_seconds: Annotated[int, typer.Option(help="How long each thing that is due is awaited.")] = 600,
+    lease_seconds: Annotated[int, typer.Option(help="Silence after which a node is not awaited any more.")] = 60,
+    least_rate: Annotated[int, typer.Option(help="Bytes a second that a node must be able to serve.")] = 100_000,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(help="Digest of a numerics profile under which nodes may compute, beside this machine's."),
+    ] = None,
     nonce: Annotated[int, typer.Option(help="Another number makes another run of the same configuration.")] = 1,
     limits: Annotated[
         Path | None,
@@ -88,14 +96,26 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Start a run: initial weights from the seed, the configuration and the rules of payment."""
-    from commonweight.launch import RunRules, launch_run
+    from commonweight.terms import RunRules, open_run
     from contracts.limits import LimitTable
 
     rules = RunRules(
-        emission, rounds_per_epoch, min_nodes, samples, panel, lease_seconds, phase_seconds, nonce,
-        audit_floor_ppm=round(audit_floor * 1_000_000), node_stake=node_stake,
-    )  # fmt: skip
+        emission,
+        rounds_per_epoch=rounds_per_epoch,
+        min_nodes=min_nodes,
+        max_nodes=max_nodes,
+        panel=panel,
+        samples=samples,
+        audit_floor_ppm=round(audit_floor * 1_000_000),
+        node_stake=node_stake,
+        beacon_span=beacon_span,
+        period_seconds=period_seconds,
+        lease_seconds=lease_seconds,
+        least_rate=least_rate,
+        nonce=nonce,
+        profiles=tuple(profile or ()),
+    )
     overrides, account = read_object(config, "--config"), open_keystore(keystore)
     table = None if limits is None else LimitTable.from_json(limits.read_text())
-    run = launch_run(api, account.key.hex(), overrides, rules, tuple(data or ()), table)
+    run = open_run(api, account.key.hex(), overrides, rules, tuple(data or ()), table)
     emit({"run": run}) if as_json else say(run)

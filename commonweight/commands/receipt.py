@@ -2,62 +2,79 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Account, Api, Json, read_address
+from commonweight.commands.options import DEFAULT_API, Account, Api, Json
 from commonweight.console import emit, say
 
 app = typer.Typer(no_args_is_help=True, help="Your work and pay of an epoch as one file, checked without the server.")
+Trusted = Annotated[
+    Path | None,
+    typer.Option("--deployment", exists=True, dir_okay=False, help="The model's deployment, from elsewhere."),
+]
+OwnChain = Annotated[
+    str | None,
+    typer.Option("--rpc-url", help="JSON-RPC address of a chain node of your choice; default: no chain is asked."),
+]
 
 
-@app.command("get")
-def get(
+@app.command("save")
+def save(
     account: Account,
     epoch: Annotated[int, typer.Option(help="Epoch to prove.")] = 1,
     out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("receipt.json"),
     api: Api = DEFAULT_API,
+    deployment: Trusted = None,
+    rpc_url: OwnChain = None,
+    seconds: Annotated[float, typer.Option(help="How long to wait until k mirrors show one head.")] = 60.0,
 ) -> None:
-    """Download the receipt of an account for an epoch: keep it, the server is not needed any more."""
-    from contracts.receipt import Receipt
+    """Put the receipt of an account for an epoch together: from the server, the log, and k verifiers' mirrors.
+
+    Keep it: none of them is needed any more.
+    """
+    from contracts.chain import connect
+    from contracts.deploy import Deployment
     from trainer.client import ApiClient
+    from verifier.receipt.saving import Judges, save_receipt
 
-    text = json.dumps(ApiClient(api).get(f"/receipts/{epoch}/{account}"), indent=1)
-    receipt = Receipt.from_json(text)
-    out.write_text(text + "\n")
-    say(f"{out}: {len(receipt.entries)} log entries and {len(receipt.payouts)} payouts of {account} in epoch {epoch}")
+    client = ApiClient(api)
+    place = Deployment.from_json(deployment.read_text()) if deployment else None
+    place = place or Deployment.from_mapping(client.network["deployment"])
+    judges = Judges.of(client, place, connect(rpc_url) if rpc_url else None)
+    receipt = save_receipt(client, place, judges, (epoch, account), seconds)
+    out.write_text(receipt.model_dump_json(indent=1) + "\n")
+    said = f"{len(receipt.entries)} log entries and {len(receipt.payouts)} payouts of {account} in epoch {epoch}"
+    say(f"{out}: {said}")
 
 
-@app.command("verify")
-def verify(
+@app.command("check")
+def check(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A receipt.")],
-    deployment: Annotated[
+    deployment: Trusted = None,
+    policy: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="The model's deployment, from somewhere else than the server."),
+        typer.Option(exists=True, dir_okay=False, help="Whose heads count, as a tlog-policy file; see audit --policy."),
     ] = None,
-    operator: Annotated[
-        str | None, typer.Option(parser=read_address, metavar="ADDRESS", help="Who has to have signed the tree head.")
-    ] = None,
-    rpc_url: Annotated[
-        str | None, typer.Option("--rpc-url", help="JSON-RPC address of a chain node of your choice; default: offline.")
-    ] = None,
+    rpc_url: OwnChain = None,
     as_json: Json = False,
 ) -> None:
-    """Check a receipt offline, against the addresses that you trust; with --rpc-url against the chain too.
+    """Check a receipt offline, against what you trust; with --rpc-url against the chain too.
 
     Says what holds, and what it could not check. Exit status: 0 if nothing is wrong, 1 at the first thing that is.
     """
     from contracts.chain import connect
     from contracts.deploy import Deployment
     from contracts.receipt import Contracts, Receipt
-    from verifier.receipt import check_receipt
+    from contracts.tlog.policy_text import parse_policy
+    from verifier.receipt.checking import check_receipt
 
     receipt = Receipt.from_json(file.read_bytes())
     trusted = Contracts.of(Deployment.from_json(deployment.read_text())) if deployment else None
-    found = check_receipt(receipt, trusted, operator, connect(rpc_url) if rpc_url else None)
+    asked = parse_policy(policy.read_bytes()) if policy else None
+    found = check_receipt(receipt, trusted, asked, connect(rpc_url) if rpc_url else None)
     if as_json:
         emit({"holds": found.holds, "unchecked": found.unchecked})
         return
@@ -65,3 +82,11 @@ def verify(
         say(f"holds        {line}")
     for line in found.unchecked:
         say(f"not checked  {line}")
+
+
+@app.command("policy")
+def policy(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A receipt.")]) -> None:
+    """Print whose heads a receipt was made under, as a tlog-policy: a claim, to compare with your own."""
+    from contracts.receipt import Receipt
+
+    say(Receipt.from_json(file.read_bytes()).policy.rstrip("\n"))

@@ -1,4 +1,4 @@
-"""`commonweight verify`: one proof checked again by anyone, and explained."""
+"""`commonweight verify`: one proof replayed by anyone, and every word about it explained."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -14,57 +14,88 @@ from rich.text import Text
 
 from commonweight.commands.options import DEFAULT_API, Api, Data, Device, Json
 from commonweight.console import console, emit, say, visible
+from commonweight.progress import Progress
 
 if TYPE_CHECKING:
-    from verifier.bundle import Bundle
-    from verifier.explain import Finding
+    from verifier.proof.bundle import Bundle
+    from verifier.proof.case import Case
+    from verifier.proof.replay import Finding, Heard
 
 
 def verify(
     proof: Annotated[str, typer.Argument(help="Id of a proof (0x…), or the folder of one saved before.")],
     api: Api = DEFAULT_API,
-    save: Annotated[Path | None, typer.Option("--save", help="Keep proof and blobs here, to verify later.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="Keep log entries and files here, to verify without a network.")
+    ] = None,
+    deployment: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Deployment, from elsewhere; default: the server's."),
+    ] = None,
+    limits: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Table of limits of a bounded run.")
+    ] = None,
     data: Data = None,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Replay a proof from its public blobs and explain the outcome. With a saved folder no server is asked.
+    """Replay a proof from the log and its public files, and explain whether each word about it was right.
 
-    Exit status: 0 if every check stands, 1 if one fails, 2 if it cannot be told here.
+    Exit status: 0 if what was decided is what the replay gives, 1 if it is not, 2 if it cannot be told here.
     """
+    from contracts.protocol.judge.protocol import Protocol
     from trainer.corpus import corpus_of
     from trainer.device import choose_device
-    from verifier.explain import explain, outcome_of
+    from verifier.proof.replay import replays, verdict
 
     choose_device(device)
-    bundle = _bundle(proof, api, save)
-    corpus = corpus_of(data or ())
-    findings = list(explain(bundle, corpus))
-    outcome = outcome_of(findings)
+    found = _bundle(proof, api, bundle, deployment)
+    place = found.deployment
+    functions = Protocol(place.chain_id, place.distributor, bytes.fromhex(place.model[2:]), place.deployer)
+    table = limits.read_bytes() if limits else b""
+    findings = list(replays(found.case, functions, found.files, corpus_of(data or ()), table))
+    holds, why = verdict(found.case, findings)
+    outcome = {True: "right", False: "wrong", None: "untold"}[holds]
     if as_json:
-        emit({"proof": bundle.view["proof"], "outcome": outcome, "findings": [asdict(f) for f in findings]})
+        said = {"outcome": outcome, "why": why, "decided": found.case.outcome}
+        emit({"proof": found.case.proof, **said, "segments": [asdict(finding) for finding in findings]})
     else:
-        _print(bundle.view, findings, outcome)
-    raise typer.Exit({"accept": 0, "reject": 1}.get(outcome, 2))
+        _print(found.case, findings)
+        say(f"{outcome}: {why}; by the log it is {found.case.outcome}")
+    raise typer.Exit({"right": 0, "wrong": 1}.get(outcome, 2))
 
 
-def _bundle(proof: str, api: str, save: Path | None) -> Bundle:
+def _bundle(proof: str, api: str, folder: Path | None, deployment: Path | None) -> Bundle:
+    from contracts.deploy import Deployment
     from trainer.client import ApiClient
-    from verifier.bundle import open_bundle, save_bundle
+    from verifier.proof.bundle import open_bundle
+    from verifier.proof.fetching import fetch_bundle
 
+    trusted = Deployment.from_json(deployment.read_text()) if deployment else None
     if Path(proof).is_dir():
-        return open_bundle(Path(proof))
-    return save_bundle(ApiClient(api), proof, save or Path(tempfile.mkdtemp(prefix="commonweight-proof-")))
+        return open_bundle(Path(proof), trusted)
+    place = trusted or Deployment.from_mapping(ApiClient(api).network["deployment"])
+    chosen = folder or Path(tempfile.mkdtemp(prefix="commonweight-proof-"))
+    return fetch_bundle(chosen, proof, place, api, Progress("entries read"))
 
 
-def _print(view: dict[str, Any], findings: Sequence[Finding], outcome: str) -> None:
-    title = visible(f"proof {view['proof'][:18]}… of node {view['node']}, round {view['round']}")
+def _print(case: Case, findings: Sequence[Finding]) -> None:
+    title = visible(f"proof {case.proof[:18]}… of node {case.commitment.node}, round {case.round.round}")
     table = Table(title=Text(title), title_justify="left")
-    for column in ("check", "outcome", "error", "limit", "why"):
+    for column in ("segment", "replay", "error", "limit", "why", "the bench"):
         table.add_column(column, overflow="fold")
     for f in findings:
-        shown = (f"{f.error:.3g}", f"{f.limit:.3g}") if f.outcome == "fails" else ("", "")
-        table.add_row(f.check, f.outcome, *shown, Text(visible(f.detail)))
+        replay = f"{f.replay} ({f.reason})" if f.reason else f.replay
+        shown = (str(f.segment), replay, f"{f.error:.3g}", f"{f.limit:.3g}", f.detail, f.decided)
+        table.add_row(*(Text(visible(cell)) for cell in shown))
     console.print(table)
-    recorded = view["state"] if view["reason"] is None else f"{view['state']} ({view['reason']})"
-    say(f"here: {outcome}; in the ledger: {recorded}")
+    for f in findings:
+        for heard in f.words:
+            say(f"segment {f.segment}, {_word(heard)}")
+
+
+def _word(heard: Heard) -> str:
+    said = f"{heard.verifier}: {heard.word}" + (f" ({heard.reason})" if heard.reason else "")
+    right = {True: "right", False: "WRONG", None: "cannot be told"}[heard.right]
+    trace = {True: ", trace right", False: ", trace WRONG", None: ""}[heard.trace]
+    return f"{said}, {right}{trace}"

@@ -15,12 +15,11 @@ from typing import Any
 from commonweight.console import emit
 from commonweight.lifetime import die_with_parent
 from contracts.run_config import RunConfig
-from contracts.tensorfile import unpack
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient, octets
 from trainer.corpus import corpus_of
 from trainer.evaluate import held_out_loss
-from trainer.state import theta_layout
+from trainer.state import initial_theta
 
 
 def closed_rounds(client: ApiClient, run: str, count: int) -> Iterator[dict[str, Any]]:
@@ -50,7 +49,7 @@ def main(kind: str, api: str, run: str, rounds: int, node: str, data: list[str])
     corpus = corpus_of([Path(p) for p in data])
     first = next(closed_rounds(client, run, 1))
     config = RunConfig.from_json(first["config"])
-    theta = unpack(client.blob(first["theta"]["blob"]), theta_layout(config))
+    theta = initial_theta(config)
     emit({"kind": kind, "round": 0, "loss": held_out_loss(config, theta, corpus.held_out)})
     public = map(_public, closed_rounds(client, run, rounds))
     losses = solo(public, corpus, theta, node) if kind == "solo" else data_parallel(public, corpus, theta)

@@ -70,13 +70,19 @@ class Board:
             self._nodes.update(self._bars[bar.name], completed=bar.step, total=bar.steps, note=bar.note)
 
 
-def bars(view: Mapping[str, Any], name_of: Callable[[str], str]) -> list[Bar]:
-    """The bars of a round as the API shows it."""
+def bars(view: Mapping[str, Any], name_of: Callable[[str], str], steps_of: Callable[[str], int]) -> list[Bar]:
+    """The bars of a round as the API shows it; `steps_of` gives the inner steps that a node of that name has done."""
     steps = RunConfig.from_json(view["config"]).steps
     proofs = {proof["node"]: proof for proof in view["proofs"]}
+    names = {node["node"]: name_of(node["node"]) for node in view["nodes"]}
     return [
-        Bar(name_of(n["node"]), steps if n["node"] in proofs else min(n["step"], steps), steps, _note(n, proofs))
-        for n in view["nodes"]
+        Bar(
+            names[node["node"]],
+            steps if node["node"] in proofs else min(steps_of(names[node["node"]]), steps),
+            steps,
+            _note(node, proofs),
+        )
+        for node in view["nodes"]
     ]
 
 
@@ -88,4 +94,4 @@ def _note(node: Mapping[str, Any], proofs: Mapping[str, Mapping[str, Any]]) -> s
         return "[green]verified"
     if proof["state"] == "voided":
         return f"[red]voided: {proof['reason']}"
-    return "disputed" if proof["stage"] == 2 else "committed"
+    return "before the full bench" if proof["stage"] == "bench" else str(proof["stage"])

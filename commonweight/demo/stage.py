@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,8 @@ from commonweight.demo.processes import Processes, free_port
 from trainer.client import ApiClient
 
 ROUNDS, KILL_ROUND, KILL_STEP, NEW_LR = 4, 3, 8, "0.0005"
+MOST_ROUNDS = 40
+"""Of the run: it goes on while the holders vote."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,12 @@ class Stage:
     def round(self, number: int) -> dict[str, Any]:
         """One round as the API shows it."""
         return dict(self.client.get(f"/runs/{self.run}/rounds/{number}"))
+
+    def steps(self, name: str, number: int) -> int:
+        """Inner steps of a round that a node has done, by its own lines."""
+        lines = self.processes.log(name).read_text(errors="replace").splitlines()
+        events = [json.loads(line) for line in lines if line.startswith("{")]
+        return max((e["step"] for e in events if e["event"] == "step" and e["round"] == number), default=0)
 
     def wait(self, what: str, ready: Callable[[], Any], seconds: float = 120.0) -> Any:
         """Poll until `ready` gives something true. Raises ActorFailed when time is up or a process ends."""

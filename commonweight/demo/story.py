@@ -77,11 +77,11 @@ def _play(settings: DemoSettings) -> dict[str, Any]:
         open_chain(stage)
         open_run(stage)
         train_together(stage)
-        start_baselines(stage)
         settle(stage)
         proposal = vote(stage)
-        obey(stage)
-        summary = collect(Source(stage.client, stage.rpc, stage.run, stage.cast, proposal))
+        rounds = obey(stage)
+        start_baselines(stage, rounds)
+        summary = collect(Source(stage.client, stage.rpc, stage.run, stage.cast, proposal, rounds))
         return {**summary, "baselines": finish_baselines(stage), "seed": settings.seed}
 
 

@@ -17,20 +17,20 @@ SCALE = 10**18
 
 @dataclass(frozen=True)
 class Source:
-    """Where the numbers come from."""
+    """Where the numbers come from: rounds up to `rounds`, the first one that obeyed the vote."""
 
     client: ApiClient
     rpc_url: str
     run: str
     cast: Cast
     proposal: str
+    rounds: int
 
 
 def collect(source: Source) -> dict[str, Any]:
     """The summary as plain JSON; amounts are decimal strings of 1e-18 tokens."""
     client = source.client
-    last = int(client.get(f"/runs/{source.run}")["round"])
-    rounds = [client.get(f"/runs/{source.run}/rounds/{n}") for n in range(1, last + 1)]
+    rounds = [client.get(f"/runs/{source.run}/rounds/{n}") for n in range(1, source.rounds + 1)]
     epoch = client.get("/epochs")[0]
     chain = _chain(source, epoch)
     summary = {
@@ -78,17 +78,17 @@ def _proof(source: Source, line: dict[str, Any]) -> dict[str, Any]:
     view = source.client.get(f"/proofs/{line['proof']}")
     said = [
         {
-            "verifier": source.cast.name_of(v["message"]["verifier"]), "stage": v["message"]["stage"],
-            "outcome": ("undecided", "accept", "reject")[v["message"]["outcome"]],
-            "error": int(v["message"]["measured"]) / SCALE, "limit": int(v["message"]["limit"]) / SCALE,
+            "verifier": source.cast.name_of(word["verifier"]), "segment": word["segment"], "word": word["word"],
+            "error": int(word["measured"]) / SCALE, "limit": int(word["limit"]) / SCALE,
         }
-        for v in view["verdicts"]
+        for word in view["words"]
     ]  # fmt: skip
     return {
         "round": line["round"], "node": source.cast.name_of(line["node"]), "state": line["state"],
         "reason": line["reason"], "error": int(line["measured"]) / SCALE, "limit": int(line["limit"]) / SCALE,
-        "draws": {source.cast.name_of(c["message"]["verifier"]): c["segments"] for c in view["challenges"]},
-        "verdicts": said, "proof": line["proof"],
+        "draws": {source.cast.name_of(verifier): drawn for verifier, drawn in view["draws"].items()},
+        "bench": [call["segment"] for call in view["bench"]], "decided": view["decided"], "words": said,
+        "proof": line["proof"],
     }  # fmt: skip
 
 
@@ -125,9 +125,10 @@ def _checks(
         == int(epoch["total"])
         == int(chain["epoch_total"]),
         "the root on the chain is the one in the log": chain["epoch_final"] and chain["epoch_root"] == epoch["root"],
-        "the cheat was voided every time and holds nothing": cheat["verified_steps"] == 0
+        "the bench voided the cheat every time, and it holds nothing": cheat["verified_steps"] == 0
         and cheat["voided_steps"] > 0
-        and cheat["units"] == "0",
+        and cheat["units"] == "0"
+        and all(_is_decided_by_k(p) for p in summary["verdicts"] if p["node"] == CHEAT),
         "the joiner worked from round 2 on": JOINER not in by_name[1]["nodes"] and JOINER in by_name[2]["nodes"],
         "the killed node cost round 3 nothing but its own work": KILLED in by_name[3]["lapsed"]
         and by_name[3]["held_out_loss"] is not None,
@@ -137,8 +138,13 @@ def _checks(
         and any(d["key"] == "inner_lr" and d["value"] == by_name[len(rounds)]["inner_lr"] for d in summary["decisions"])
         and any(p["state"] == "posted" for p in changed),
         "at least a quorum spoke on every proof": all(
-            set(VERIFIERS) >= {v["verifier"] for v in p["verdicts"]}
-            and len({v["verifier"] for v in p["verdicts"]}) >= 2
+            set(VERIFIERS) >= {v["verifier"] for v in p["words"]} and len({v["verifier"] for v in p["words"]}) >= 2
             for p in summary["verdicts"]
         ),
     }
+
+
+def _is_decided_by_k(proof: dict[str, Any]) -> bool:
+    """Whether at least two verifiers replayed a segment to another state, so that the bench decided it."""
+    false = [word["segment"] for word in proof["words"] if word["word"] == "false"]
+    return any(not true and false.count(int(segment)) >= 2 for segment, true in proof["decided"].items())

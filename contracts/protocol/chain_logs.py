@@ -22,7 +22,7 @@ from contracts.errors import CommonweightError
 
 REGISTRY_EVENTS = (
     "VerifierAdmitted", "VerifierRemoved", "ThresholdSet", "MaxEpochTotalSet", "Staked", "Unstaked", "Slashed",
-    "Punished", "EpochRejected", "EpochFinalized", "NodeStakeChanged", "NodeSlashed",
+    "Punished", "DisputeLapsed", "EpochRejected", "EpochFinalized", "NodeStakeChanged", "NodeSlashed",
 )  # fmt: skip
 """Events of the VerifierRegistry that the machine follows."""
 MODEL_EVENTS = ("Decision",)

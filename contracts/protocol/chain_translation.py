@@ -11,6 +11,7 @@ from contracts.protocol.judge.chain_events import (
     ChainEvent,
     Decided,
     EpochFinal,
+    EpochLapsed,
     EpochLimit,
     EpochStruck,
     NodeSlashed,
@@ -36,6 +37,7 @@ class Translation:
         self._faults = {
             (party, fault_evidence(proof, fault)): (proof, fault) for proof, party, fault in state.faults if fault
         }
+        self._lapsed: tuple[int, int] | None = None
 
     def of(self, logs: Iterable[Said]) -> tuple[ChainEvent, ...]:
         """The events, in the order of the logs."""
@@ -90,8 +92,15 @@ class Translation:
     def _final(self, said: Arguments) -> Iterator[ChainEvent]:
         yield EpochFinal(int(said["epoch"]), int(said["attempt"]), "0x" + bytes(said["root"]).hex())
 
-    def _struck(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield EpochStruck(int(said["epoch"]), int(said["attempt"]))
+    def _dispute_lapsed(self, said: Arguments) -> Iterator[ChainEvent]:
+        """`EpochRejected` follows in the same call."""
+        self._lapsed = (int(said["epoch"]), int(said["attempt"]))
+        yield from ()
+
+    def _rejected(self, said: Arguments) -> Iterator[ChainEvent]:
+        """Each attempt falls once: struck down by holders, or with a dispute that nobody decided."""
+        fallen = (int(said["epoch"]), int(said["attempt"]))
+        yield EpochLapsed(*fallen) if fallen == self._lapsed else EpochStruck(*fallen)
 
     def _known(self, said: Arguments) -> VerifierStands:
         name = str(said["verifier"])
@@ -115,5 +124,6 @@ _SAYS: dict[str, Callable[[Translation, Arguments], Iterator[ChainEvent]]] = {
     "NodeSlashed": Translation._node_slashed,
     "Decision": Translation._decided,
     "EpochFinalized": Translation._final,
-    "EpochRejected": Translation._struck,
+    "DisputeLapsed": Translation._dispute_lapsed,
+    "EpochRejected": Translation._rejected,
 }

@@ -15,7 +15,6 @@ from contracts.errors import BadField
 
 Address = Annotated[str, "address"]
 Bytes32 = Annotated[bytes, "bytes32"]
-Bool = Annotated[bool, "bool"]
 Uint8 = Annotated[int, "uint8"]
 Uint16 = Annotated[int, "uint16"]
 Uint32 = Annotated[int, "uint32"]
@@ -24,6 +23,8 @@ Uint256 = Annotated[int, "uint256"]
 Text = Annotated[str, "string"]
 Bytes32List = Annotated[tuple[bytes, ...], "bytes32[]"]
 
+LARGEST_NUMBER = 2**53 - 1
+"""What every JSON reader can hold; whole numbers beyond it are written as decimal strings."""
 LONGEST_LIST = 1024
 """Elements of a list in a message: what follows from one stays bounded."""
 
@@ -93,7 +94,10 @@ def plain(struct: Struct) -> dict[str, Any]:
 
 
 def to_json(struct: Struct) -> dict[str, Any]:
-    """Wire form: bytes as 0x-hex, uint256 as decimal strings, smaller integers as numbers."""
+    """Wire form: bytes as 0x-hex, uint256 as decimal strings, smaller integers as numbers up to 2^53 - 1.
+
+    Beyond that they are decimal strings as well: each value has one spelling.
+    """
     return {name: _to_wire(solidity, getattr(struct, name)) for name, solidity in field_types(type(struct)).items()}
 
 
@@ -166,7 +170,11 @@ def _to_wire(solidity: str, value: Any) -> Any:
         return to_json(value)
     if solidity == "bytes32":
         return "0x" + value.hex()
-    return str(value) if solidity == "uint256" else value
+    return str(value) if solidity == "uint256" or _is_large(value) else value
+
+
+def _is_large(value: Any) -> bool:
+    return isinstance(value, int) and value > LARGEST_NUMBER
 
 
 def _from_wire(name: str, solidity: str, value: Any, inner: Mapping[str, type[Struct]]) -> Any:
@@ -184,4 +192,13 @@ def _from_wire(name: str, solidity: str, value: Any, inner: Mapping[str, type[St
         if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
             raise BadField(f"{name} must be a whole number as a decimal string")
         return int(value)
+    return _number(name, value) if solidity.startswith("uint") else value
+
+
+def _number(name: str, value: Any) -> Any:
+    """A smaller integer, which the struct checks against its type."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value) and _is_large(int(value)):
+        return int(value)
+    if isinstance(value, str) or _is_large(value):
+        raise BadField(f"{name} must be a whole number, and a decimal string if it is beyond {LARGEST_NUMBER}")
     return value

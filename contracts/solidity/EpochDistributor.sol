@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {EpochRoots} from "./EpochRoots.sol";
 import {ModelToken} from "./ModelToken.sol";
 import {VerifierRegistry} from "./VerifierRegistry.sol";
 
@@ -102,8 +103,8 @@ contract EpochDistributor is EIP712 {
         bytes32[] calldata proof,
         address to
     ) private {
-        (VerifierRegistry.Status status, bytes32 root, uint256 total) = registry.payoutOf(epoch);
-        if (status != VerifierRegistry.Status.Final) revert EpochNotFinal(epoch);
+        (EpochRoots.Status status, bytes32 root, uint256 total) = registry.payoutOf(epoch);
+        if (status != EpochRoots.Status.Final) revert EpochNotFinal(epoch);
         bytes32 leaf = leafOf(epoch, index, account, kind, amount);
         if (!MerkleProof.verifyCalldata(proof, root, leaf)) revert ProofRefused(epoch, index);
         paid[epoch] += amount;

@@ -3,10 +3,11 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {PullPayments} from "./PullPayments.sol";
 
 /// @title Stakes of nodes, which k verifiers can take when a proof was rejected
 /// @notice Anybody may stake as a node. What is being withdrawn no longer counts as stake, and can be taken until it is paid.
-abstract contract NodeStakes is EIP712 {
+abstract contract NodeStakes is EIP712, PullPayments {
     struct NodeFault {
         bytes32 model;
         address node;
@@ -138,7 +139,4 @@ abstract contract NodeStakes is EIP712 {
 
     /// @dev Pays what was taken to the timelock; must not revert when the timelock does.
     function _forfeit(uint256 amount) internal virtual;
-
-    /// @dev Pays, or reverts.
-    function _pay(address to, uint256 amount) internal virtual;
 }

@@ -9,10 +9,7 @@ from sqlmodel import Session
 
 from ledger.errors import LedgerError
 from ledger.fsck.finding import Finding
-from ledger.fsck.journal_check import check_journal
-from ledger.fsck.onchain import check_chain
 from ledger.fsck.rows import check_rows
-from ledger.fsck.tree import check_tree
 from ledger.judgement import fsck as judged
 from ledger.service import Ledger
 
@@ -39,7 +36,7 @@ class Part:
     findings: list[Finding]
 
 
-PARTS = ("rows", "tree", "journal", "chain")
+PARTS = ("rows", "tree", "journal", "views", "chain")
 
 
 def examine(ledger: Ledger, names: Sequence[str] = PARTS) -> Iterator[Part]:
@@ -51,19 +48,12 @@ def examine(ledger: Ledger, names: Sequence[str] = PARTS) -> Iterator[Part]:
 
 
 def _parts(ledger: Ledger) -> dict[str, Callable[[Session], Iterator[Finding]]]:
-    """By the rules that the ledger goes by."""
-    if ledger.replica is not None:
-        return {
-            "rows": check_rows,
-            "tree": lambda session: judged.check_tree(ledger, session),
-            "journal": lambda session: judged.check_journal(ledger, session),
-            "chain": lambda session: judged.check_chain(ledger, session),
-        }
     return {
         "rows": check_rows,
-        "tree": check_tree,
-        "journal": lambda session: check_journal(ledger, session),
-        "chain": lambda session: check_chain(ledger, session),
+        "tree": lambda session: judged.check_tree(ledger, session),
+        "journal": lambda session: judged.check_journal(ledger, session),
+        "views": lambda session: judged.check_views(ledger, session),
+        "chain": lambda session: judged.check_chain(ledger, session),
     }
 
 

@@ -7,19 +7,16 @@ from collections.abc import Callable, Iterator
 from sqlmodel import Session, col, select
 
 from contracts.genesis import ZERO
-from contracts.verifier_registry import EpochStatus
 from ledger import indexer
 from ledger.fsck.finding import Finding, differences
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, Cursor, DecisionRow, Epoch, PayoutRow
-
-OPEN = (EpochStatus.PROPOSED, EpochStatus.DISPUTED, EpochStatus.FINAL)
+from ledger.tables import ChainEvent, Cursor, DecisionRow, PayoutRow
 
 
 def check_chain(
-    ledger: Ledger, session: Session, check_epochs: Callable[[Ledger, Session], Iterator[Finding]] | None = None
+    ledger: Ledger, session: Session, check_epochs: Callable[[Ledger, Session], Iterator[Finding]]
 ) -> Iterator[Finding]:
-    """A finding for every event, epoch, decision or unit on which ledger and chain differ."""
+    """A finding for every event, decision or unit on which ledger and chain differ, and what `check_epochs` finds."""
     cursor = session.get(Cursor, indexer.NAME)
     if cursor is None:
         for table in (ChainEvent, DecisionRow):
@@ -30,7 +27,7 @@ def check_chain(
         yield Finding("cursor", cursor.name, f"stands on block {cursor.block}, which is another on the chain")
         return
     yield from _check_events(ledger, session, cursor.block)
-    yield from (check_epochs or _check_epochs)(ledger, session)
+    yield from check_epochs(ledger, session)
     yield from _check_supply(ledger, session, cursor.block)
 
 
@@ -49,28 +46,6 @@ def _check_events(ledger: Ledger, session: Session, last: int) -> Iterator[Findi
     }
     rows = {row.sequence: (row.key, row.value) for row in session.exec(select(DecisionRow))}
     yield from differences("decision", decisions, rows, "the chain")
-
-
-def _check_epochs(ledger: Ledger, session: Session) -> Iterator[Finding]:
-    ends = session.exec(select(ChainEvent).where(ChainEvent.name == "EpochFinalized"))
-    finalized = {int(event.arguments["epoch"]) for event in ends}
-    for row in session.exec(select(Epoch).order_by(col(Epoch.number))):
-        if (row.state == "final") != (row.number in finalized):
-            yield Finding("epoch", str(row.number), f"is {row.state}, which its events do not say")
-        state = ledger.chain.registry.epoch_of(row.number)
-        if state.status not in OPEN:
-            continue
-        ours = (row.root, row.total, row.count, row.log_size, row.log_root)
-        theirs = (
-            "0x" + state.root.hex(), state.total, state.count, state.log_size, "0x" + state.log_root.hex(),
-        )  # fmt: skip
-        if ours != theirs:
-            yield Finding("epoch", str(row.number), f"is {ours}; the chain has {theirs}")
-        paid, minted = ledger.chain.distributor.paid(row.number), minted_of(session, row.number)
-        if not minted <= paid <= row.total:
-            yield Finding(
-                "epoch", str(row.number), f"has {minted} units minted by events and {paid} paid of {row.total}"
-            )
 
 
 def _check_supply(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:

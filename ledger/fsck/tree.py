@@ -20,7 +20,7 @@ BATCH = 2_000
 Filing: TypeAlias = Callable[[str, Mapping[str, Any]], str | None]
 
 
-def check_tree(session: Session, subject_of: Filing = log.subject_of) -> Iterator[Finding]:
+def check_tree(session: Session, subject_of: Filing) -> Iterator[Finding]:
     """A finding for every leaf that is missing, changed or misfiled, every node that is not its subtree's, and every
     epoch whose root is not the tree's. `subject_of` gives what a leaf is found by, from its kind and its body."""
     yield from _check_entries(session, subject_of)

@@ -35,7 +35,14 @@ class NotAnnounced(LedgerError):
 
 
 def announce(session: Session, state: State, message: Message, name: str) -> None:
-    """Note the blobs of a message that was entered under its digest `name`; most name none.
+    """Note the blobs of a message that was entered under its digest `name`; most name none."""
+    for columns in rows(state, message, name):
+        session.add(AnnouncedRow(**columns))
+    session.flush()
+
+
+def rows(state: State, message: Message, name: str) -> Iterator[dict[str, Any]]:
+    """The columns of what is noted of a message, `state` being the machine after it and all that follows.
 
     What is larger than any state of the run can be is not noted, since nobody needs to take it.
     """
@@ -46,8 +53,7 @@ def announce(session: Session, state: State, message: Message, name: str) -> Non
     place: dict[str, Any] = {"message": name, "run": run, "round": number, "author": author}
     for digest, kind, size in _named(state, message):
         if size <= largest(config, kind):
-            session.add(AnnouncedRow(digest=digest.hex(), kind=kind, size=size, **place))
-    session.flush()
+            yield {"digest": digest.hex(), "kind": kind, "size": size, **place}
 
 
 def sizes(session: Session, digest: str) -> frozenset[int]:

@@ -44,12 +44,22 @@ def begin(ledger: Ledger) -> None:
 def _enter_next(ledger: Ledger, reader: ChainReader) -> bool:
     """Whether a block was entered. The chain is read without the writers' turn."""
     state = _seen(ledger, reader)
-    number = reader.due(state, ledger.enter_every) if state is not None else None
+    number = reader.due(state, _interval(ledger, state)) if state is not None else None
     if state is None or number is None:
         return False
     block = reader.block(state, number)
     reach("blocks.read")
     return _enter(ledger, state.block, block)
+
+
+def _interval(ledger: Ledger, state: State) -> int:
+    """Seconds of chain time between two entered blocks.
+
+    A beacon's time counts from the last entered block, and k verifiers have to say `Seen` before it: so the log is
+    never further behind than half of the shortest span of a run in which a round is open.
+    """
+    spans = [run.created.terms.span for run in state.runs.values() if not run.over and run.round > run.merged]
+    return min([ledger.enter_every, *(max(1, span // 2) for span in spans)])
 
 
 def _seen(ledger: Ledger, reader: ChainReader) -> State | None:

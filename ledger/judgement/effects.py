@@ -28,7 +28,7 @@ from contracts.protocol.log.leaf import Entry
 from contracts.protocol.log.signed import Envelope
 from ledger import journal, log, payouts
 from ledger.judgement import announced, bookkeeping
-from ledger.tables import ChainEvent, ClosingRow, Epoch, LogEntry, Transfer
+from ledger.tables import ChainEvent, ClosingRow, Epoch, LogEntry
 
 logger = logging.getLogger(__name__)
 
@@ -128,19 +128,20 @@ def _write_row(session: Session, closing: ClosingRow, entry: EpochClosed) -> Non
 
 def _promise(at: Moment, entry: EpochClosed) -> None:
     """What a root pays, pending until the chain has made one final."""
-    for index, line in enumerate(entry.lines):
-        journal.record(
-            at.session,
-            Transfer(
-                id=promise_id(entry.epoch, entry.root, index),
-                book="units",
-                debit=f"emission:{entry.epoch}",
-                credit=f"owed:{to_checksum_address(line.account)}",
-                amount=line.amount,
-                pending=True,
-                made=at.time,
-            ),
-        )
+    promises = [
+        {
+            "id": promise_id(entry.epoch, entry.root, index),
+            "book": "units",
+            "debit": f"emission:{entry.epoch}",
+            "credit": f"owed:{to_checksum_address(line.account)}",
+            "amount": line.amount,
+            "pending": True,
+            "made": at.time,
+        }
+        for index, line in enumerate(entry.lines)
+    ]
+    if promises:
+        journal.record_new(at.session, promises)
 
 
 def _ended(at: Moment, _: int, entry: EpochEnded) -> None:

@@ -13,7 +13,6 @@ from contracts.messages import NodeFault, VerifierFault
 from contracts.protocol.judge.state import State
 from ledger import cosign, outbox
 from ledger.errors import BindingMismatch, NotFound
-from ledger.judgement import cosigning
 from ledger.service import Ledger
 from ledger.tables import Outgoing
 
@@ -61,11 +60,11 @@ def sign(ledger: Ledger, message: NodeFault | VerifierFault, signature: bytes, s
 
     Raises BadSignature, NotVerifier, NotFound and BindingMismatch.
     """
-    name = cosigning.check(ledger, message, signature, signer)
+    name = cosign.check(ledger, message, signature, signer)
     with ledger.store.write() as session:
         state = ledger.judge.at_end(session)
         found = _charge_of(ledger, state, message)
-        cosigning.require_admitted(state, name, found.party)
+        cosign.require_admitted(state, name, found.party)
         cosign.add(ledger, session, found.message, signature, name)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from contracts.errors import CommonweightError
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.log.leaf import DERIVED, SIGNED
 from contracts.protocol.log.signed import hexed, read_envelope
@@ -17,7 +18,8 @@ from ledger.fsck import onchain, tree
 from ledger.fsck.finding import Finding, differences
 from ledger.judgement.rederived import Rederived
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, ClosingRow, Epoch, LogEntry, PayoutRow, Resolution, Transfer
+from ledger.tables import AnnouncedRow, ChainEvent, ClosingRow, Epoch, LogEntry, PayoutRow, Resolution, Transfer
+from ledger.views.rebuilt import rebuilt
 
 BATCH = 2_000
 BOOKS = ("work", "units")
@@ -53,6 +55,7 @@ def check_journal(ledger: Ledger, session: Session) -> Iterator[Finding]:
         derived.mint(str(event.arguments["receipt"]))
     yield from _compare_books(session, derived)
     yield from _compare_epochs(session, derived)
+    yield from _compare_announced(session, derived)
     yield from _balance(session)
 
 
@@ -83,6 +86,26 @@ def _compare_epochs(session: Session, derived: Rederived) -> Iterator[Finding]:
     epochs = {row.number: _epoch(row) for row in session.exec(select(Epoch))}
     expected = {number: _expected(session, derived, number) for number in derived.epochs}
     yield from differences("epoch", expected, epochs, "the log")
+
+
+def _compare_announced(session: Session, derived: Rederived) -> Iterator[Finding]:
+    """What the server takes and keeps, and no other bytes (J21)."""
+    found = {
+        (row.digest, row.message, row.kind, row.size): (row.run, row.round, row.author)
+        for row in session.exec(select(AnnouncedRow))
+    }
+    yield from differences("announced", derived.announced, found, "the log")
+
+
+def check_views(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """A finding for each document that is not what the log makes of it, as far as the documents have come."""
+    try:
+        made = rebuilt(session, ledger.judge.domain)
+    except CommonweightError as error:
+        yield Finding("logentry", "-", f"no document can be made of it: {error.detail}")
+        return
+    for table, expected, found in made.beside(session):
+        yield from differences(table, expected, found, "the log")
 
 
 def _epoch(row: Epoch) -> tuple[Any, ...]:

@@ -1,20 +1,73 @@
-"""A ledger of version 0.2.0: the machine of its deployment, with what it read before, and the chain that it follows."""
+"""How a ledger is made: the machine of its deployment, with what it read before, and the chain that it follows."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 
+from eth_account.signers.local import LocalAccount
+
+from contracts.deploy import Deployment
 from contracts.protocol.chain_reading import ChainReader
 from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.log.operator import LogSigner
+from ledger.blobs import BlobFolder
+from ledger.chain import ModelChain
+from ledger.errors import LedgerError
 from ledger.judgement.replica import Replica
 from ledger.judgement.snapshots import EVERY, Snapshots
-from ledger.service import Ledger
+from ledger.leases import new_holder
+from ledger.relay_rules import RelayRules
+from ledger.service import ENTER_EVERY, Ledger, unix_now
+from ledger.store import Store
 
 
-def judged(ledger: Ledger, snapshot_every: int = EVERY) -> Ledger:
-    """The ledger with a machine of rules; its snapshots lie beside the blobs."""
-    place = ledger.chain.deployment
-    functions = Protocol(place.chain_id, place.distributor, ledger.chain.model, place.deployer)
-    snapshots = Snapshots(ledger.blobs.beside("machine"), snapshot_every)
-    replica = Replica(functions, ledger.chain.domain, snapshots)
-    return replace(ledger, replica=replica, reader=ChainReader(ledger.chain.w3, place))
+class OtherLog(LedgerError):
+    """The deployment names no log, or one whose heads this operator's key does not sign."""
+
+    code = "other-log"
+    status = 500
+
+
+def open_ledger(
+    store: Store,
+    blobs: BlobFolder,
+    chain: ModelChain,
+    operator: LocalAccount,
+    *,
+    now: Callable[[], int] = unix_now,
+    relay: RelayRules | None = None,
+    holder: str = "",
+    enter_every: int = ENTER_EVERY,
+    snapshot_every: int = EVERY,
+) -> Ledger:
+    """One process of a server; the machine's snapshots lie beside the blobs, one every `snapshot_every` entries.
+
+    Raises OtherLog where the deployment names no log.
+    """
+    if not chain.deployment.log:
+        raise OtherLog("the deployment file names no log; `commonweight keys log-key` prints what its `log` has to be")
+    return Ledger(
+        store,
+        blobs,
+        chain,
+        operator,
+        _machine(chain, Snapshots(blobs.beside("machine"), snapshot_every)),
+        ChainReader(chain.w3, chain.deployment),
+        now,
+        relay or RelayRules(),
+        holder or new_holder(),
+        enter_every,
+    )
+
+
+def require_own_log(deployment: Deployment, operator: LocalAccount) -> None:
+    """Whoever serves a log signs the one that its deployment names. Raises OtherLog."""
+    own = LogSigner.of(bytes(operator.key)).public.vkey()
+    if deployment.log != own:
+        raise OtherLog(f"the deployment's log is {deployment.log}, and this operator's key signs {own}")
+
+
+def _machine(chain: ModelChain, snapshots: Snapshots) -> Replica:
+    place = chain.deployment
+    functions = Protocol(place.chain_id, place.distributor, chain.model, place.deployer)
+    return Replica(functions, chain.domain, snapshots)

@@ -16,9 +16,12 @@ from contracts.protocol.judge.chain_events import EpochFinal
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded, Posted, RoundClosed, Undecided, Voided
 from contracts.protocol.judge.facts import Block, Committed
 from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.log.codec import parse
 from contracts.protocol.log.follower import Follower
-from contracts.protocol.log.leaf import Entry
-from contracts.signing import Domain
+from contracts.protocol.log.leaf import SIGNED, Entry
+from contracts.protocol.log.signed import hexed, read_envelope
+from contracts.signing import Domain, digest
+from ledger.judgement import announced
 
 NO_ROOT = "0x" + "00" * 32
 
@@ -29,11 +32,13 @@ class Rederived:
     `transfers`: (book, debit, credit, amount, pending) by id; `ends`: outcome by transfer; `payouts`: (account, kind,
     amount, leaf) by (epoch, index), of final epochs; `closings`: (epoch, attempt, root, total, count, closed_at,
     deadline) by the index of their entry; `current`: the closing that an Epoch row shows, by number; `ended`: whether
-    the final root is one of the log's, by number; `epochs`: (run, first round, last round) by number.
+    the final root is one of the log's, by number; `epochs`: (run, first round, last round) by number; `announced`:
+    (run, round, author) by (digest, message, kind, size), of the blobs that the server still takes.
     """
 
     def __init__(self, functions: Protocol, domain: Domain) -> None:
-        self.follower = Follower(functions, domain)
+        self.follower, self._domain = Follower(functions, domain), domain
+        self.announced: dict[tuple[str, str, str, int], tuple[str, int, str]] = {}
         self.transfers: dict[str, tuple[Any, ...]] = {}
         self.ends: dict[str, str] = {}
         self.payouts: dict[tuple[int, int], tuple[str, int, int, str]] = {}
@@ -62,10 +67,22 @@ class Rederived:
         """Read the next leaf. Raises Differs where it is not what follows."""
         index = self.follower.size
         entry = self.follower.take(text)
+        self._announce(text)
         reader = self._read.get(type(entry))
         if reader is not None:
             reader(index, entry)
         return entry
+
+    def _announce(self, text: str) -> None:
+        body = parse(text)
+        kind = SIGNED.get(body.pop("kind"))
+        if kind is None:
+            return
+        message = read_envelope(kind, body).message
+        name = hexed(digest(message, self._domain))
+        for row in announced.rows(self.follower.state, message, name):
+            key = row["digest"], row["message"], row["kind"], row["size"]
+            self.announced[key] = row["run"], row["round"], row["author"]
 
     def mint(self, receipt: str) -> None:
         """The chain minted this receipt; if it is a payout's leaf, the debt is paid."""
@@ -121,6 +138,17 @@ class Rederived:
                 self._lines[leaf] = (account, payout.amount)
         for index in self._given.pop(entry.epoch):
             del self._closed[index]
+        self._forget(entry.epoch)
+
+    def _forget(self, epoch: int) -> None:
+        """Blobs are wanted of later rounds, of those with an open proof, and what the next round begins with."""
+        name, _, last = self.epochs[epoch]
+        run = self.follower.state.runs[name]
+        held = {number for number, current in run.rounds.items() if number > last or current.proofs}
+        for key, (of, number, _) in list(self.announced.items()):
+            starts = key[2] in announced.OUTER and number == run.merged
+            if of == name and number not in held and not starts:
+                del self.announced[key]
 
     def _finals(self, epoch: int) -> Iterator[EpochFinal]:
         assert self._block is not None, "an epoch ends in a block"

@@ -144,11 +144,13 @@ class Replica:
         return self._writing.author(proof)
 
     def _append(self, session: Session, state: State, given: Prepared) -> Entered:
+        first = state.size
         self._apply(session, state, given.fact)
         reach("judgement.applied")
         found = due(state)
         leaves = [(given.text, given.name), *((write(entry), _proof_of(entry)) for entry in found)]
-        index = log.extend(session, leaves)
+        index = log.extend(session, leaves, first)
+        assert index + len(leaves) == state.size, "log and machine stand at the same place"
         reach("judgement.logged")
         cause(Moment(session, self.functions, state, given.fact, index), found, given.envelope, given.name)
         reach("judgement.booked")

@@ -13,9 +13,7 @@ from contracts.protocol.judge.entries import EpochClosed
 from contracts.verifier_registry import EpochState, EpochStatus
 from ledger import cosign, outbox, payouts
 from ledger.crash_points import reach
-from ledger.epochs import require_epoch
-from ledger.errors import LedgerError, RootMismatch, TooEarly
-from ledger.judgement import cosigning
+from ledger.errors import LedgerError, NotFound, RootMismatch, TooEarly
 from ledger.judgement.effects import closing_of
 from ledger.service import Ledger
 from ledger.tables import Epoch
@@ -29,6 +27,14 @@ class ForeignRoot(LedgerError):
 
     code = "foreign-root"
     status = 410
+
+
+def require_epoch(session: Session, number: int) -> Epoch:
+    """The epoch of that number. Raises NotFound."""
+    found = session.get(Epoch, number)
+    if found is None:
+        raise NotFound(f"epoch {number} is not closed yet")
+    return found
 
 
 def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
@@ -60,9 +66,9 @@ def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, sign
 
     Raises BadSignature, NotVerifier, NotFound and RootMismatch.
     """
-    name = cosigning.check(ledger, message, signature, signer)
+    name = cosign.check(ledger, message, signature, signer)
     with ledger.store.read() as session, ledger.judge.view(session) as state:
-        cosigning.require_admitted(state, name)
+        cosign.require_admitted(state, name)
     with ledger.store.write() as session:
         epoch = require_epoch(session, number)
         if message != root_message(ledger, epoch):

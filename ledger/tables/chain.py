@@ -22,15 +22,6 @@ class LeaseRow(SealedRow, table=True):
     expires: int = large()
 
 
-class AbsenceRow(SealedRow, table=True):
-    """When the server was last away until, in one row (ledger/absences.py)."""
-
-    __tablename__ = "absence"
-
-    name: str = Field(primary_key=True)
-    ended: int = large()
-
-
 class Outgoing(SealedRow, table=True):
     """A call that the relayer owes the chain, and where it stands (states: ledger/outbox.py).
 
@@ -80,7 +71,7 @@ class Attempt(SealedRow, table=True):
 
 
 class Cursor(SealedRow, table=True):
-    """How far the indexer has read the final chain."""
+    """How far somebody has read: the indexer the final chain, the documents that people read the log."""
 
     name: str = Field(primary_key=True)
     block: int = large()
@@ -118,7 +109,7 @@ class ChainEvent(SealedRow, table=True):
 
 
 class DecisionRow(SealedRow, table=True):
-    """A decision of the holders, in chain order; `outcome` says what the run that came to it last made of it."""
+    """A decision of the holders, in chain order. What a run made of it stands in the log."""
 
     __tablename__ = "decision"
 
@@ -126,8 +117,6 @@ class DecisionRow(SealedRow, table=True):
     key: str
     value: str
     block: int = large()
-    round: int | None = large(None)
-    outcome: str | None = None
 
 
 class Proposal(SealedRow, table=True):

@@ -29,22 +29,11 @@ class Resolution(SealedRow, table=True):
     made: int = large()
 
 
-class ContributionRow(SealedRow, table=True):
-    """Code or data that maintainers vouched for; the first epoch of its run that closes after `log_index` pays it."""
-
-    __tablename__ = "contribution"
-
-    subject: str = Field(primary_key=True)
-    run: str
-    kind: int = large()
-    author: str
-    weight: int = units()
-    message: str
-    log_index: int = large()
-
-
 class LogEntry(SQLModel, table=True):
-    """A leaf of the transparency log: canonical JSON. `subject` is the proof that it decides about (ledger/log.py)."""
+    """A leaf of the transparency log: canonical JSON.
+
+    `subject` is what it is found by: of a message its digest, of a derived entry the proof that it is about.
+    """
 
     index: int = large(primary_key=True)
     body: str = Field(sa_column=Column(Text, nullable=False))
@@ -75,7 +64,7 @@ class Epoch(SealedRow, table=True):
     count: int = large()
     log_size: int = large()
     log_root: str
-    closed_at: int = large(0)
+    closed_at: int = large()
     deadline: int = large()
     ours: bool | None = None
 

@@ -28,6 +28,7 @@ def _run_created(documents: Documents, leaf: Any) -> None:
             "verifiers": [],
             "epochs": [],
             "decisions": [],
+            "contributions": [],
             "faults": [],
             "outer": start,
         }
@@ -37,7 +38,13 @@ def _run_created(documents: Documents, leaf: Any) -> None:
 def _anchored(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     verifiers = documents.run(entry.run)["verifiers"]
-    line = {"verifier": entry.verifier, "profile": entry.profile, "first_round": entry.first, "rounds": entry.length}
+    line = {
+        "verifier": entry.verifier,
+        "profile": entry.profile,
+        "first_round": entry.first,
+        "rounds": entry.length,
+        "entry": leaf.index,
+    }
     _replace(verifiers, "verifier", line)
 
 
@@ -49,6 +56,7 @@ def _enrolled(documents: Documents, leaf: Any) -> None:
         "from_round": entry.first_round,
         "profile": entry.profile,
         "active": True,
+        "entry": leaf.index,
     }
     _replace(documents.run(entry.run)["nodes"], "node", line)
 
@@ -77,8 +85,9 @@ def _opened(documents: Documents, leaf: Any) -> None:
             "verifiers": list(entry.verifiers),
             "threshold": entry.k,
             "block": entry.block,
-            "nodes": [_listed(node) for node in entry.nodes],
+            "nodes": [_listed(node, run["nodes"]) for node in entry.nodes],
             "proofs": [],
+            "closed_by": None,
             "lapses": [],
             "beacon": None,
             "merges": {},
@@ -87,8 +96,10 @@ def _opened(documents: Documents, leaf: Any) -> None:
     )
 
 
-def _listed(node: entries.Listed) -> Document:
+def _listed(node: entries.Listed, enrolled: list[Document]) -> Document:
+    """`enrolment` is the entry by which the node named the address where it is paid."""
     return {
+        "enrolment": next(line["entry"] for line in enrolled if line["node"] == node.node),
         "node": node.node,
         "payout": node.payout,
         "inner": node.inner,
@@ -116,7 +127,7 @@ def _lapsed(documents: Documents, leaf: Any) -> None:
 def _closed(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     current = documents.round(entry.run, entry.round)
-    current["phase"] = "verifying"
+    current["phase"], current["closed_by"] = "verifying", leaf.index
     for proof in current["proofs"]:
         if proof not in entry.proofs:
             documents.proof(proof)["state"] = "out"
@@ -164,6 +175,21 @@ def _decision(documents: Documents, leaf: Any) -> None:
     documents.run(entry.run)["decisions"].append(line)
 
 
+def _credited(documents: Documents, leaf: Any) -> None:
+    entry, message = leaf.entry, leaf.body["message"]
+    line = {
+        "entry": leaf.index,
+        "kind": entry.kind,
+        "source": message["source"],
+        "subject": message["subject"],
+        "licence": message["licence"],
+        "account": entry.account,
+        "weight": str(entry.weight),
+        "signers": list(entry.signers),
+    }
+    documents.run(entry.run)["contributions"].append(line)
+
+
 def _epoch(documents: Documents, leaf: Any) -> None:
     numbers = documents.run(leaf.entry.run)["epochs"]
     if leaf.entry.epoch not in numbers:
@@ -192,6 +218,7 @@ ROUNDS: dict[type, Handle] = {
     facts.MergeSigned: _merge,
     entries.RoundMerged: _merged,
     entries.DecisionTaken: _decision,
+    facts.Credited: _credited,
     entries.EpochClosed: _epoch,
     entries.RunOver: _over,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,20 +40,22 @@ def catch_up(ledger: Ledger) -> None:
 
 def _next_batch(ledger: Ledger) -> bool:
     with ledger.store.read() as session:
-        start = _position(session.get(Cursor, NAME))
+        start = position(session)
         rows = log.bodies(session, start, BATCH)
     if not rows:
         return False
     with ledger.store.write() as session:
         cursor = session.get(Cursor, NAME, with_for_update=True)
         if _position(cursor) == start:
-            _apply(session, ledger.chain.domain, rows)
+            documents = Documents(session)
+            project(documents, ledger.chain.domain, rows)
+            documents.save()
             session.add(_moved(cursor, start + len(rows)))
     return True
 
 
-def _apply(session: Session, domain: Domain, rows: list[LogEntry]) -> None:
-    documents = Documents(session)
+def project(documents: Documents, domain: Domain, rows: Sequence[LogEntry]) -> None:
+    """Change the documents by these entries, in their order."""
 
     def author(proof: str) -> str:
         return str(documents.proof(proof)["node"])
@@ -62,11 +65,14 @@ def _apply(session: Session, domain: Domain, rows: list[LogEntry]) -> None:
         handle = _HANDLERS.get(type(entry))
         if handle is not None:
             handle(documents, Leaf(row.index, entry, json.loads(row.body)))
-    documents.save()
+
+
+def position(session: Session) -> int:
+    """Entries that the documents hold."""
+    return _position(session.get(Cursor, NAME))
 
 
 def _position(cursor: Cursor | None) -> int:
-    """Entries that the documents hold."""
     return cursor.block if cursor is not None else 0
 
 

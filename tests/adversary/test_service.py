@@ -31,12 +31,19 @@ def _all_posted(served: Served) -> bool:
     return all(end[0] == "posted" for end in served.ends.proofs.values())
 
 
+def _paid_after_a_lapse(served: Served) -> bool:
+    """An epoch closed anew, and none carries anything over."""
+    epochs = served.ends.epochs
+    return served.kinds["EpochClosed"] > len(epochs) > 0 and set(epochs.values()) == {(True, 0)}
+
+
 SEEDS: dict[str, tuple[int, Callable[[Served], bool]]] = {
     "late-secret": (4, _ended("void", Reason.NOT_FINITE, 0, "n0", True)),
     "silent-verifier": (4, _has("Lapsed", "SeatsFilled")),
     "late-seen": (1, _has("BeaconMissed", "Posted")),
     "honest": (45, lambda served: len(served.ends.over) == 2 and _all_posted(served)),
     "struck-epoch": (9, lambda served: served.kinds["EpochClosed"] > served.kinds["EpochEnded"] > 0),
+    "lapsed-dispute": (8, _paid_after_a_lapse),
     "falling-limit": (9, lambda served: any(carried for _, carried in served.ends.epochs.values())),
     "double-proof": (4, _has("VerifierFault", "Overruled", "RoundMerged")),
     "last-vote": (1, _has("Credited", "DecisionTaken", "Left")),

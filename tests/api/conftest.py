@@ -1,4 +1,4 @@
-"""One chain for the whole folder: no test moves it far, but for its own `place`.
+"""A server with a run in its second round, in which everything that can be refused can be tried.
 
 On SQLite alone: tests/ledger calls the same routes on both databases, and what is refused here is refused before the
 database is asked, or by its answer.
@@ -6,15 +6,17 @@ database is asked, or by its answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from httpx import Response
 
-from tests.api.stage import Stage
 from tests.databases import database as database
 from tests.databases import fresh_database
-from tests.world import Place, StillChain, World
+from tests.house import House, check_refused
+
+Refusal = Callable[[Callable[[], Response], int, str], None]
 
 
 @pytest.fixture(scope="session", params=["sqlite"])
@@ -23,23 +25,30 @@ def database_kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
-def shared_place() -> Place:
-    return Place(chain=StillChain)
-
-
-@pytest.fixture(scope="session")
-def stage(shared_place: Place, database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Shared by all tests that end in a refusal, since a refusal changes nothing."""
+@pytest.fixture(scope="module")
+def stage(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Epoch 1 awaits signatures, and in round 2 one node of two has committed. Shared: a refusal changes nothing."""
     folder = tmp_path_factory.mktemp("stage")
-    with fresh_database(database_kind, folder) as url:
-        made = Stage(folder, shared_place, url)
-        yield made
-        made.world.__exit__(None, None, None)
+    with fresh_database(database_kind, folder) as url, House(folder, database=url) as house:
+        house.start(rounds=3).play_round()
+        house.run.commit(house.run.nodes[0])
+        yield house
 
 
 @pytest.fixture
-def world(shared_place: Place, tmp_path: Path, database: str) -> Iterator[World]:
-    """A network of one's own on the shared chain; epochs must not be settled on it."""
-    with World(tmp_path / "world", shared_place, database=database) as made:
+def house(tmp_path: Path, database: str) -> Iterator[House]:
+    """A server of one's own; no run is open."""
+    with House(tmp_path / "house", database=database) as made:
         yield made
+
+
+@pytest.fixture
+def refused(stage: House) -> Refusal:
+    """The request is refused with a problem document, and every table, the log and the blobs stay as they were."""
+
+    def check(request: Callable[[], Response], status: int, code: str) -> None:
+        before = stage.dump()
+        check_refused(request(), status, code)
+        assert stage.dump() == before
+
+    return check

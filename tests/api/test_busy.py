@@ -8,19 +8,31 @@ import pytest
 from httpx import Response
 from sqlalchemy import make_url
 
+from contracts.protocol import messages
+from contracts.protocol.log.leaf import write
 from ledger.store import Store
 from tests import postgres
-from tests.world import World, accepted, check_refused
+from tests.deployed import verifier_keys
+from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def hasty(world: World) -> World:
+def hasty(house: House) -> House:
     """Its API waits for nobody long."""
-    world.start()
-    world.app.state.ledger = replace(world.ledger, store=Store(world.database, wait=0.3))
-    return world
+    house.start()
+    house.run.commit(house.run.nodes[0])
+    house.app.state.ledger = replace(house.ledger, store=Store(house.database, wait=0.3))
+    return house
+
+
+def send(house: House) -> Response:
+    """A message that the rules take."""
+    verifier = verifier_keys()[0]
+    proofs = tuple(bytes.fromhex(name[2:]) for name in house.run.round.proofs.values())
+    message = messages.Has(house.run.run, 1, verifier.address, proofs)
+    return house.client.post("/v1/messages", content=write(house.run.envelope(message, verifier)).encode())
 
 
 def check_come_again(answer: Response, code: str) -> None:
@@ -29,22 +41,19 @@ def check_come_again(answer: Response, code: str) -> None:
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_a_busy_ledger_takes_the_message_later(hasty: World) -> None:
-    node = hasty.nodes[0]
-    message = hasty.heartbeat_message(node)
+def test_a_busy_ledger_takes_the_message_later(hasty: House) -> None:
     with hasty.ledger.store.write():
-        check_come_again(hasty.post("/heartbeats", message, node), "ledger-busy")
-        assert hasty.run_view()["round"] == 1  # reading waits for nobody
-    accepted(hasty.post("/heartbeats", message, node))
+        check_come_again(send(hasty), "ledger-busy")
+        assert hasty.get("/log/entries", limit=1)["entries"]  # reading waits for nobody
+    accepted(send(hasty))
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
-def test_a_database_that_hung_up_is_reached_again(hasty: World) -> None:
+def test_a_database_that_hung_up_is_reached_again(hasty: House) -> None:
     """Nobody notices that idle connections were lost; while none can be made, the caller is told to come again."""
     name = make_url(hasty.database).database
     postgres.administer(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     postgres.administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-    check_come_again(hasty.client.get(f"/v1/runs/{hasty.run}"), "database-unreachable")
+    check_come_again(hasty.client.get("/v1/log/entries"), "database-unreachable")
     postgres.administer(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    node = hasty.nodes[0]
-    accepted(hasty.post("/heartbeats", hasty.heartbeat_message(node), node))
+    accepted(send(hasty))

@@ -1,37 +1,79 @@
-"""docs/attacks.md says what the catalogue says, and nothing of cheats that are not in it."""
+"""docs/attacks.md says what the catalogue and the simulator say, and nothing of cheats that are not in them."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import re
 
 import pytest
 
-from trainer.cheats.catalogue import CHEATS, GROUPS
+from contracts.protocol.judge.facts import Reason
+from contracts.protocol.judge.state import Stage
+from tests.adversary.mutants import MUTANTS
+from tests.adversary.sim.strategies import STRATEGIES
+from tests.adversary.test_service import SEEDS
+from tests.attacks.page import ROOT, exists, lines, named, rows
+from trainer.cheats.catalogue import CHEATS, CODES, GROUPS
 
 pytestmark = pytest.mark.unit
-ROOT = Path(__file__).parent.parent.parent
 MEASURED = "How far each is from honest work"
-
-
-def _rows(title: str) -> list[str]:
-    """Lines of the table under a heading, without its two head lines."""
-    page = (ROOT / "docs" / "attacks.md").read_text()
-    section = page.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
-    return [line for line in section.splitlines() if line.startswith("|")][2:]
+SERVICE = "tests/adversary/test_service.py:test_the_service_does_what_the_simulator_does"
 
 
 @pytest.mark.parametrize("title", GROUPS)
 def test_each_group_has_a_table_with_exactly_its_cheats(title: str) -> None:
-    assert _rows(title) == [cheat.row() for cheat in GROUPS[title]]
+    assert lines(title) == [cheat.row() for cheat in GROUPS[title]]
+
+
+def test_every_outcome_is_a_reason_an_end_or_a_code() -> None:
+    codes = set(re.findall(r"^\| `([a-z-]+)` ", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE))
+    assert codes >= CODES
+    for cheat in CHEATS.values():
+        assert cheat.outcome in {*Reason, Stage.OUT, *CODES}, cheat.name
+        assert set(re.findall(r"J\d+", cheat.stopped_by)) <= rules_of_the_judge(), cheat.name
+        assert cheat.stopped_by.startswith("J"), cheat.name
 
 
 def test_the_measured_table_covers_what_a_replay_sees_with_the_measured_numbers() -> None:
-    lines = json.loads((ROOT / "benchmarks" / "results" / "cheats.json").read_text())["default"]["cheats"]
-    measured = {(line["cheat"], line["steps"]): line["update"] for line in lines}
-    shown = {row.split("`")[1]: row.split("|")[2:5] for row in _rows(MEASURED)}
+    found = json.loads((ROOT / "benchmarks" / "results" / "cheats.json").read_text())["default"]["cheats"]
+    measured = {(line["cheat"], line["steps"]): line["update"] for line in found}
+    shown = {row.split("`")[1]: row.split("|")[2:5] for row in lines(MEASURED)}
     assert set(shown) == {name for name, _ in measured}
     assert {name for name, cheat in CHEATS.items() if cheat.seen_by_replay} - set(shown) == {"copied-trajectory"}
     for name, cells in shown.items():
         for steps, cell in zip((1, 4, 10), cells, strict=True):
             assert float(cell) == pytest.approx(measured[name, steps], rel=0.06), (name, steps)
+
+
+def rules_of_the_judge() -> set[str]:
+    """All that docs/judge.md names."""
+    return set(re.findall(r"\bJ\d+\b", (ROOT / "docs" / "judge.md").read_text()))
+
+
+def test_every_strategy_has_its_row() -> None:
+    assert [row["strategy"].strip("`") for row in rows("Strategies")] == list(STRATEGIES)
+
+
+def test_a_strategys_rules_and_invariants_are_those_that_a_machine_without_them_breaks() -> None:
+    held = {mutant.rule for mutant in MUTANTS.values()}
+    for row in rows("Strategies"):
+        name, said, breaks = row["strategy"].strip("`"), set(row["rule"].split(", ")), row["invariant"].split(", ")
+        shown = [mutant for mutant in MUTANTS.values() if name in mutant.strategies]
+        assert said <= rules_of_the_judge(), name
+        assert all(re.fullmatch(r"I[1-9]", found) for found in breaks), name
+        if shown:
+            assert said & held <= {mutant.rule for mutant in shown}, name
+            assert set(breaks) <= {found for mutant in shown for found in mutant.breaks}, name
+
+
+def test_a_strategy_that_the_service_plays_says_so() -> None:
+    for row in rows("Strategies"):
+        assert (SERVICE in named(row["test"])) == (row["strategy"].strip("`") in SEEDS), row["strategy"]
+
+
+@pytest.mark.parametrize(("title", "column"), [("Strategies", "test"), ("On the chain", "held by")])
+def test_every_row_names_a_test_that_exists(title: str, column: str) -> None:
+    for row in rows(title):
+        assert all(row.values()), row
+        assert named(row[column]), row
+        assert all(exists(test) for test in named(row[column])), row

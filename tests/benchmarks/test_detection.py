@@ -13,9 +13,9 @@ pytestmark = pytest.mark.integration
 
 
 def test_what_is_all_fake_is_always_caught_and_what_is_honest_never() -> None:
-    trials = trials_of(Setting(2, 1, 1, {0: 1, 1: 2, 2: 1}), rounds=1)
-    assert [t.faked for t in trials] == [0, 1, 1, 2]
-    assert {t.voided for t in trials if t.faked == 2} == {True}
+    trials = trials_of(Setting(3, 2, 1, {0: 1, 1: 2, 3: 1}), rounds=1)
+    assert sorted(t.faked for t in trials) == [0, 1, 1, 3]
+    assert {t.voided for t in trials if t.faked == 3} == {True}
     assert {t.voided for t in trials if t.faked == 0} == {False}
     assert [t.voided for t in trials] == [t.drawn for t in trials]
 

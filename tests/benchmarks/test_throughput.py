@@ -1,4 +1,4 @@
-"""The proof that is timed is one that all checks accept, and not one that they would accept whatever it held."""
+"""The round that is timed is one that a verifier calls true, and not one that it would call true whatever it held."""
 
 from __future__ import annotations
 
@@ -7,43 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.throughput import DOMAIN, KEY, measure, published_proof
-from contracts.errors import CommonweightError
-from contracts.messages import Opening, from_json, to_json
+from benchmarks.throughput import measure, published_round
 from contracts.run_config import RunConfig
-from contracts.signing import sign
 from trainer.corpus import default_corpus
-from verifier.checks import check_binding, check_end, check_segment
-from verifier.errors import CheckFailed
+from verifier.duty.holding import check_gradient
+from verifier.duty.replaying import FALSE, TRUE, judge_segment
 
 pytestmark = pytest.mark.unit
 
 TINY = RunConfig(layers=1, d_model=16, heads=2, context=16, batch=4, segment=2, steps=4)
 
 
-def test_all_checks_accept_the_published_proof(tmp_path: Path) -> None:
-    case, corpus = published_proof(TINY, default_corpus(), tmp_path), default_corpus()
-    check_binding(case)
-    check_end(case)
-    replayed = [check_segment(case, segment, corpus) for segment in range(TINY.segments)]
-    assert [r.comparison.equal for r in replayed] == [True, True]
-    assert sorted(len(r.trace) for r in replayed) == [0, 32]
+def test_the_published_round_is_true_throughout(tmp_path: Path) -> None:
+    desk = published_round(TINY, default_corpus(), tmp_path)
+    check_gradient(desk.held(), desk.files)
+    said = [judge_segment(desk.segment(n, common=n == 0), desk.files, desk.corpus) for n in range(TINY.segments)]
+    assert [one.word for one in said] == [TRUE, TRUE]
+    assert [bool(one.trace) for one in said] == [True, False]
 
 
-def test_a_proof_whose_opening_holds_another_state_is_rejected(tmp_path: Path) -> None:
-    case = published_proof(TINY, default_corpus(), tmp_path)
-    opened, other = case.view["openings"]["1"], case.view["openings"]["2"]["blob"]
-    message = replace(from_json(Opening, opened["message"]), blob=bytes.fromhex(other))
-    opened |= {"message": to_json(message), "signature": "0x" + sign(message, DOMAIN, KEY).hex()}
-    with pytest.raises(CheckFailed) as caught:
-        check_segment(case, 1, default_corpus())
-    assert isinstance(caught.value, CommonweightError)
-    assert caught.value.segment == 1
+def test_a_file_that_holds_another_state_is_false(tmp_path: Path) -> None:
+    desk = published_round(TINY, default_corpus(), tmp_path)
+    asked = replace(desk.segment(1, common=False), start_blob=desk.blobs[2])
+    assert judge_segment(asked, desk.files, desk.corpus).word == FALSE
 
 
-def test_both_kinds_of_segment_and_the_end_check_are_timed() -> None:
+def test_both_kinds_of_segment_and_the_gradient_are_timed() -> None:
     found = measure(TINY, 1)
-    assert all(found[kind]["check_segment ms"] > 0 for kind in ("own segment", "common segment"))
+    assert all(found[kind]["judge_segment ms"] > 0 for kind in ("own segment", "common segment"))
     own = found["own segment"]
-    assert own["percent of bare"] == pytest.approx(100 * own["bare ms"] / own["check_segment ms"], rel=0.01)
-    assert found["end check in steps"] == pytest.approx(found["end check ms"] / (own["bare ms"] / 2), rel=0.01)
+    assert own["percent of bare"] == pytest.approx(100 * own["bare ms"] / own["judge_segment ms"], rel=0.01)
+    assert found["gradient in steps"] == pytest.approx(found["gradient ms"] / (own["bare ms"] / 2), rel=0.01)

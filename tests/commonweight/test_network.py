@@ -22,12 +22,14 @@ from contracts.chain import connect
 from contracts.deploy import Deployment, GenesisParams, check_genesis, deploy_model
 from contracts.devnet import Devnet
 from contracts.devnet_http import DevnetServer
+from contracts.protocol.log.operator import LogSigner
 from contracts.verifier_registry import VerifierRegistry
 from tests.commonweight.conftest import PASSPHRASE, Command
 
 pytestmark = pytest.mark.integration
 
 CREATOR, OPERATOR, VERIFIER, STRANGER = (Account.from_key(bytes([n]) * 32) for n in (1, 2, 3, 4))
+LOG_KEY = LogSigner.of(bytes(OPERATOR.key)).public.vkey()
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     funded = [account.address for account in (CREATOR, OPERATOR, VERIFIER)]
     with DevnetServer(Devnet(funded), "127.0.0.1", 0, 0.5) as chain:
         params = GenesisParams(voting_delay=1, voting_period=600, late_quorum_extension=0, threshold=1)
-        deployment = deploy_model(connect(chain.url), CREATOR, "Shared", "SH", [VERIFIER.address], params)
+        deployment = deploy_model(connect(chain.url), CREATOR, "Shared", "SH", [VERIFIER.address], params, log=LOG_KEY)
         (folder / "deployment.json").write_text(deployment.to_json())
         database = f"sqlite:///{folder / 'ledger.db'}"
         key = bytes(OPERATOR.key).hex()
@@ -86,10 +88,13 @@ def test_deploy_and_stake_leave_a_model_without_an_owner(
     out = tmp_path / "deployment.json"
     named = ("--name", "Other", "--symbol", "O", "--verifier", VERIFIER.address.lower(), "--out", out)
     reached = ("--rpc-url", network.rpc)
+    log_key = commonweight("keys", "log-key", network.key(OPERATOR)).out.strip()
     said = commonweight(
-        "model", "deploy", "--keystore", network.key(CREATOR), *named, *reached, "--params", '{"threshold": 1}'
-    )
+        "model", "deploy", "--keystore", network.key(CREATOR), *named, *reached, "--log-key", log_key, "--params",
+        '{"threshold": 1}',
+    )  # fmt: skip
     assert said.status == 0, said.err
+    assert Deployment.from_json(out.read_text()).log == log_key
     deployment, w3 = Deployment.from_json(out.read_text()), connect(network.rpc)
     assert said.out == f"model {deployment.model}\nwritten to {out}\n"
     check_genesis(w3, deployment)
@@ -147,16 +152,29 @@ def test_a_configuration_that_no_run_can_have(commonweight: Command, network: Ne
 def test_a_contract_that_refuses_says_which_rule(commonweight: Command, network: Network, tmp_path: Path) -> None:
     said = commonweight(
         "model", "deploy", "--keystore", network.key(CREATOR), "--name", "N", "--symbol", "N", "--verifier",
-        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--params", '{"threshold": 2}',
+        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--log-key", LOG_KEY,
+        "--params", '{"threshold": 2}',
     )  # fmt: skip
     assert "ThresholdOutOfRange" in refused(said, "contract-rejected")
+    assert not (tmp_path / "d.json").exists()
+
+
+def test_a_log_key_with_a_mistyped_digit_deploys_nothing(
+    commonweight: Command, network: Network, tmp_path: Path
+) -> None:
+    said = commonweight(
+        "model", "deploy", "--keystore", network.key(CREATOR), "--name", "N", "--symbol", "N", "--verifier",
+        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--log-key", LOG_KEY[:-3] + "A==",
+    )  # fmt: skip
+    refused(said, "invalid-log-key")
     assert not (tmp_path / "d.json").exists()
 
 
 def test_a_key_without_coins_cannot_deploy(commonweight: Command, network: Network, tmp_path: Path) -> None:
     said = commonweight(
         "model", "deploy", "--keystore", network.key(STRANGER), "--name", "N", "--symbol", "N", "--verifier",
-        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--params", '{"threshold": 1}',
+        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--log-key", LOG_KEY,
+        "--params", '{"threshold": 1}',
     )  # fmt: skip
     refused(said, "rpc-refused")
 

@@ -17,38 +17,38 @@ from contracts.devnet_http import DevnetServer
 from ledger import outbox
 from ledger.tables import Outgoing
 from tests.commonweight.conftest import PASSPHRASE, Command
-from tests.world import World
+from tests.house import House
 
 pytestmark = pytest.mark.integration
 PATIENCE = 60.0
 
 
-def enqueue(world: World, name: str, state: str = "queued", error: str | None = None) -> None:
+def enqueue(house: House, name: str, state: str = "queued", error: str | None = None) -> None:
     """The relayer delegates its (no) votes: a call that harms nothing."""
-    with world.ledger.store.write() as session:
-        outbox.enqueue(session, name, world.ledger.chain.token.delegate(world.operator.address))
+    with house.ledger.store.write() as session:
+        outbox.enqueue(session, name, house.ledger.chain.token.delegate(house.operator.address))
         row = session.get_one(Outgoing, name)
         row.state, row.error, row.tries = state, error, 8 if state == "dead" else 0
         session.add(row)
 
 
-def state_of(world: World, name: str) -> tuple[str, int]:
-    with world.ledger.store.read() as session:
+def state_of(house: House, name: str) -> tuple[str, int]:
+    with house.ledger.store.read() as session:
         row = session.get_one(Outgoing, name)
         return row.state, row.tries
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "server")
+def house(tmp_path: Path) -> House:
+    return House(tmp_path / "server")
 
 
-def test_open_calls_are_listed_and_a_dead_one_says_why(world: World, commonweight: Command) -> None:
-    folder = ("--folder", world.folder)
+def test_open_calls_are_listed_and_a_dead_one_says_why(house: House, commonweight: Command) -> None:
+    folder = ("--folder", house.folder)
     assert commonweight("outbox", "list", *folder).out == "no call is open\n"
-    enqueue(world, "alive")
-    enqueue(world, "gone", "dead", "MintingPaused()")
-    enqueue(world, "paid", "final")
+    enqueue(house, "alive")
+    enqueue(house, "gone", "dead", "MintingPaused()")
+    enqueue(house, "paid", "final")
     assert commonweight("outbox", "list", *folder).out.splitlines() == [
         "queued    alive", "dead      gone    MintingPaused()",
     ]  # fmt: skip
@@ -58,35 +58,35 @@ def test_open_calls_are_listed_and_a_dead_one_says_why(world: World, commonweigh
     ]  # fmt: skip
 
 
-def test_only_a_call_that_was_given_up_is_tried_again(world: World, commonweight: Command) -> None:
-    enqueue(world, "gone", "dead", "MintingPaused()")
-    enqueue(world, "paid", "final")
-    assert commonweight("outbox", "retry", "gone", "--folder", world.folder).out == "gone is queued again\n"
-    assert state_of(world, "gone") == ("queued", 0)
+def test_only_a_call_that_was_given_up_is_tried_again(house: House, commonweight: Command) -> None:
+    enqueue(house, "gone", "dead", "MintingPaused()")
+    enqueue(house, "paid", "final")
+    assert commonweight("outbox", "retry", "gone", "--folder", house.folder).out == "gone is queued again\n"
+    assert state_of(house, "gone") == ("queued", 0)
     for call, code in (("paid", "not-dead"), ("nobody", "not-found")):
-        said = commonweight("outbox", "retry", call, "--folder", world.folder)
+        said = commonweight("outbox", "retry", call, "--folder", house.folder)
         assert (said.status, said.err.split(":")[0]) == (1, code)
-    assert state_of(world, "paid") == ("final", 0)
+    assert state_of(house, "paid") == ("final", 0)
 
 
-def test_a_keeper_beside_the_server_sends_what_is_queued_and_ends_when_told(world: World, tmp_path: Path) -> None:
-    enqueue(world, "delegate")
-    (tmp_path / "deployment.json").write_text(world.place.deployment.to_json())
-    write_keystore(tmp_path / "operator.json", bytes(world.operator.key), PASSPHRASE, iterations=1)
-    with DevnetServer(world.place.chain, "127.0.0.1", 0, 3600.0) as chain:
+def test_a_keeper_beside_the_server_sends_what_is_queued_and_ends_when_told(house: House, tmp_path: Path) -> None:
+    enqueue(house, "delegate")
+    (tmp_path / "deployment.json").write_text(house.place.deployment.to_json())
+    write_keystore(tmp_path / "operator.json", bytes(house.operator.key), PASSPHRASE, iterations=1)
+    with DevnetServer(house.place.chain, "127.0.0.1", 0, 3600.0) as chain:
         command = [
             sys.executable, "-m", "commonweight", "keeper", "--only", "settlement", "--rpc-url", chain.url,
             "--deployment", tmp_path / "deployment.json", "--keystore", tmp_path / "operator.json",
-            "--folder", world.folder,
+            "--folder", house.folder,
         ]  # fmt: skip
         keeper = subprocess.Popen(command, env={**os.environ, PASSPHRASE_VARIABLE: PASSPHRASE})
         try:
             end = time.monotonic() + PATIENCE
-            while state_of(world, "delegate")[0] != "final" and time.monotonic() < end:
+            while state_of(house, "delegate")[0] != "final" and time.monotonic() < end:
                 time.sleep(0.1)
             keeper.send_signal(signal.SIGTERM)
             assert keeper.wait(PATIENCE) == 0
         finally:
             keeper.kill()
-    assert state_of(world, "delegate") == ("final", 0)
-    assert world.ledger.chain.token.votes(world.operator.address) == 0
+    assert state_of(house, "delegate") == ("final", 0)
+    assert house.ledger.chain.token.votes(house.operator.address) == 0

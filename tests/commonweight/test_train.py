@@ -1,4 +1,4 @@
-"""`model train`: what its options come to in the manifest that the server keeps."""
+"""`model train`: what its options come to in the terms that stand in the log."""
 
 from __future__ import annotations
 
@@ -42,9 +42,23 @@ def test_the_audit_rule_stands_in_the_manifest(
     said = commonweight(*train, *options)
     assert said.status == 0, said.err
     with urllib.request.urlopen(f"{network.api}/v1/runs/{said.out.strip()}") as answer:
-        manifest = json.load(answer)["manifest"]
-    assert (manifest["auditFloor"], manifest["nodeStake"]) == (floor, stake)
+        terms = json.load(answer)["manifest"]
+    assert (terms["auditFloor"], terms["nodeStake"]) == (floor, stake)
 
 
-def test_a_lower_floor_without_a_stake_is_refused(commonweight: Command, train: tuple[object, ...]) -> None:
-    assert "nodeStake" in refused(commonweight(*train, "--audit-floor", "0.2"), "bad-field")
+def test_periods_and_profiles_stand_in_the_terms(
+    commonweight: Command, network: Network, train: tuple[object, ...]
+) -> None:
+    other = "0x" + "12" * 32
+    options = ("--period-seconds", 90, "--lease-seconds", 15, "--beacon-span", 8, "--profile", other, "--nonce", 3)
+    said = commonweight(*train, *options)
+    assert said.status == 0, said.err
+    with urllib.request.urlopen(f"{network.api}/v1/runs/{said.out.strip()}") as answer:
+        terms = json.load(answer)["manifest"]
+    assert (terms["periodSeconds"], terms["leaseSeconds"], terms["beaconSpan"]) == (90, 15, 8)
+    assert terms["profiles"][1:] == [other]
+
+
+def test_terms_that_nobody_could_judge_are_refused(commonweight: Command, train: tuple[object, ...]) -> None:
+    assert "samples" in refused(commonweight(*train, "--samples", 1, "--nonce", 4), "bad-field")
+    assert "max_nodes" in refused(commonweight(*train, "--max-nodes", 101, "--nonce", 4), "not-bound")

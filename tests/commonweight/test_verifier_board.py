@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from commonweight.verifier_board import LiveBoard, showing
-from verifier.service import Progress
+from verifier.duty.progress import Progress
 
 pytestmark = pytest.mark.unit
 PROOF = "0x" + "ab" * 32

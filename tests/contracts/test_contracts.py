@@ -22,7 +22,8 @@ from contracts.devnet import Devnet
 from contracts.distributor import EpochDistributor
 from contracts.genesis import GenesisRefused, check_genesis
 from contracts.governor import Action, ModelGovernor, ProposalState
-from contracts.messages import AppealRuling, EpochRoot, Message, VerifierFault
+from contracts.keccak import keccak256
+from contracts.messages import EpochRoot, Message, VerifierFault
 from contracts.model_registry import ModelRegistry
 from contracts.payout_tree import Payout, PayoutTree
 from contracts.signing import Domain, digest, sign
@@ -332,14 +333,29 @@ def test_holders_name_a_release_once(world: World) -> None:
         other.call({"from": Web3.to_checksum_address(world.deployment.timelock)})
 
 
+def challenge_of_a_deaf_contract(world: World, epoch: int) -> str:
+    """A contract that challenges an epoch as it is made, and reverts whatever is sent to it; returns its address."""
+    selector, registry = keccak256(b"challenge(uint64)")[:4], bytes.fromhex(world.registry.address[2:])
+    call = b"\x63" + selector + bytes.fromhex("60e01b5f5260") + bytes([epoch]) + bytes.fromhex("600452")  # its calldata
+    call += bytes.fromhex("5f5f60245f3473") + registry + bytes.fromhex("5af1")  # with the value that it was made with
+    code = call + bytes.fromhex("50625f5ffd5f526003601df3")  # what stays of it is PUSH0 PUSH0 REVERT
+    payable = {"type": "constructor", "inputs": [], "stateMutability": "payable"}
+    made = world.w3.eth.contract(abi=[payable], bytecode=code).constructor()
+    receipt = send(world.w3, world.deployer, made, value=world.registry.bond_of(epoch))
+    return str(receipt["contractAddress"])
+
+
 def test_a_payment_that_is_not_taken_waits_for_its_owner(world: World) -> None:
-    deaf = world.deployment.token  # a contract that takes no coins
-    ruling = AppealRuling(world.model, b"1" * 32, world.deployer.address, deaf, False, 2**40)
-    world.send(world.registry.open_appeal(b"1" * 32), PARAMS.bond)
-    receipt = world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, world.verifiers[:2])))
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    root = world.root(world.payouts(2))
+    world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    deaf = challenge_of_a_deaf_contract(world, 2)
+    assert world.registry.epoch_of(2).challenger == deaf
+    world.carry(Action.of(world.registry.resolve(2, 1, True)), "the challenger was right")
     assert world.registry.owed(deaf) == PARAMS.bond
     events = contract_at(world.w3, "VerifierRegistry", world.registry.address).events
-    (owed,) = events.PaymentOwed.get_logs(from_block=receipt["blockNumber"])
+    (owed,) = events.PaymentOwed.get_logs(from_block=world.deployment.block)
     assert dict(owed["args"]) == {"account": deaf, "amount": PARAMS.bond}
     with refused("NothingOwed"):
         world.send(world.registry.withdraw())
@@ -419,30 +435,3 @@ def test_a_fault_is_punished_once_on_the_word_of_k_others(world: World) -> None:
     assert world.w3.eth.get_balance(Web3.to_checksum_address(world.deployment.timelock)) == PARAMS.slash_cap
     with refused("FaultPunished"):
         world.send(world.registry.punish(fault, world.signatures(fault, others)))
-
-
-def test_an_appeal_is_opened_once_and_the_loser_pays(world: World) -> None:
-    respondent, *panel = world.verifiers
-    balance = lambda who: world.w3.eth.get_balance(Web3.to_checksum_address(who))  # noqa: E731
-    for proof, upheld in ((b"1" * 32, False), (b"2" * 32, True)):
-        ruling = AppealRuling(world.model, proof, world.deployer.address, respondent.address, upheld, 2**40)
-        assert world.registry.hash_ruling(ruling) == digest(ruling, Domain(31337, world.registry.address))
-        with refused("AppealNotOpen"):
-            world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, panel)))
-        with refused("WrongBond"):
-            world.send(world.registry.open_appeal(proof), PARAMS.bond - 1)
-        world.send(world.registry.open_appeal(proof), PARAMS.bond)
-        with refused("AppealKnown"):
-            world.send(world.registry.open_appeal(proof), PARAMS.bond)
-        send(world.w3, world.rival, world.registry.open_appeal(proof), value=PARAMS.bond)  # takes nothing from it
-        with refused("OwnCase"):
-            world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, [respondent, panel[0]])))
-        stake, held = world.registry.stake_of(respondent.address), balance(respondent.address)
-        contract = balance(world.deployment.verifier_registry)
-        world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, panel)))
-        slashed = stake - world.registry.stake_of(respondent.address)
-        assert slashed == (min(stake, PARAMS.slash_cap) if upheld else 0)
-        assert balance(respondent.address) - held == (0 if upheld else PARAMS.bond)
-        assert contract - balance(world.deployment.verifier_registry) == PARAMS.bond + slashed
-        with refused("AppealNotOpen"):
-            world.send(world.registry.decide_appeal(ruling, world.signatures(ruling, panel)))

@@ -11,7 +11,7 @@ from contracts.capital_pool import CapitalPool
 from contracts.chain import contract_at, rejections, send
 from contracts.genesis import check_genesis
 from contracts.governor import Action
-from contracts.messages import AppealRuling, NodeFault, VerifierFault
+from contracts.messages import NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes
 from contracts.payout_tree import PayoutTree
 from contracts.signing import Domain, sign
@@ -94,12 +94,6 @@ def test_signatures_of_the_same_verifiers_serve_one_model(pair: Pair) -> None:
     accused = VerifierFault(a.model, lazy, b"e" * 32, 2**40)
     with refused("WrongModel"):
         b.send(b.registry.punish(accused, a.signatures(accused, a.verifiers[:2])))
-    b.send(b.registry.open_appeal(b"1" * 32), PARAMS.bond)
-    ruling = AppealRuling(a.model, b"1" * 32, b.deployer.address, lazy, True, 2**40)
-    with refused("WrongModel"):
-        b.send(b.registry.decide_appeal(ruling, a.signatures(ruling, a.verifiers[:2])))
-    with refused("AppealNotOpen"):  # the appeal is at the other model
-        a.send(a.registry.decide_appeal(ruling, a.signatures(ruling, a.verifiers[:2])))
     assert b.registry.stake_of(lazy) == PARAMS.min_stake
 
 

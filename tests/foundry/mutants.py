@@ -19,7 +19,9 @@ FLOOR = f"{TESTS}Governance.t.sol::testFuzz_the_first_holder_is_no_quorum_below_
 SHARE = f"{FUNDS}testFuzz_a_transfer_after_the_snapshot_changes_no_share"
 
 TOKEN, DISTRIBUTOR = f"{SOLIDITY}ModelToken.sol", f"{SOLIDITY}EpochDistributor.sol"
-VERIFIERS, NODES = f"{SOLIDITY}VerifierRegistry.sol", f"{SOLIDITY}NodeStakes.sol"
+VERIFIERS, NODES = f"{SOLIDITY}VerifierSet.sol", f"{SOLIDITY}NodeStakes.sol"
+EPOCH_ROOTS, PAYMENTS = f"{SOLIDITY}EpochRoots.sol", f"{SOLIDITY}PullPayments.sol"
+REGISTRY = f"{SOLIDITY}VerifierRegistry.sol"
 POOL, SPLITTER = f"{SOLIDITY}CapitalPool.sol", f"{SOLIDITY}RevenueSplitter.sol"
 GOVERNOR = f"{SOLIDITY}ModelGovernor.sol"
 
@@ -37,7 +39,7 @@ MUTANTS: dict[str, Mutant] = {
         (f"{CLAIMS}nobody_mints_without_a_budget_nor_beyond_it",),
     ),
     "claim before final": Mutant(
-        DISTRIBUTOR, "if (status != VerifierRegistry.Status.Final) revert", "if (false) revert",
+        DISTRIBUTOR, "if (status != EpochRoots.Status.Final) revert", "if (false) revert",
         (f"{CLAIMS}nothing_is_claimable_before_the_root_is_final",),
     ),
     "claims beyond the epoch's total": Mutant(
@@ -53,17 +55,17 @@ MUTANTS: dict[str, Mutant] = {
         (f"{ROOTS}fewer_than_k_or_the_same_signature_again_are_no_quorum",),
     ),
     "no attempt in the digest": Mutant(
-        VERIFIERS, "return _hashTypedDataV4(keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, message)));",
+        EPOCH_ROOTS, "return _hashTypedDataV4(keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, message)));",
         "EpochRoot memory bare = message; bare.attempt = 0;"
         " return _hashTypedDataV4(keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, bare)));",
         (f"{ROOTS}signatures_under_a_rejected_root_do_not_serve_again",),
     ),
     "attempt not compared": Mutant(
-        VERIFIERS, "if (message.attempt != epoch.attempt) revert", "if (false) revert",
+        EPOCH_ROOTS, "if (message.attempt != epoch.attempt) revert", "if (false) revert",
         (f"{ROOTS}signatures_under_a_rejected_root_do_not_serve_again",),
     ),
     "epoch total without a limit": Mutant(
-        VERIFIERS, "if (message.total > maxEpochTotal) revert", "if (false) revert",
+        EPOCH_ROOTS, "if (message.total > maxEpochTotal) revert", "if (false) revert",
         (f"{ROOTS}the_limit_of_an_epoch_is_what_governance_set",),
     ),
     "signers without stake": Mutant(
@@ -71,34 +73,35 @@ MUTANTS: dict[str, Mutant] = {
         (f"{ROOTS}strangers_and_verifiers_without_stake_do_not_count",),
     ),
     "window not restarted": Mutant(
-        VERIFIERS,
+        EPOCH_ROOTS,
         "epoch.fruitless += 1;\n            epoch.closesAt = uint64(block.timestamp) + challengeWindow;",
         "epoch.fruitless += 1;",
         (f"{ROOTS}a_failed_challenge_restarts_the_window",),
     ),
     "challenge after the window": Mutant(
-        VERIFIERS, "if (block.timestamp >= epoch.closesAt) revert", "if (false) revert",
+        EPOCH_ROOTS, "if (block.timestamp >= epoch.closesAt) revert", "if (false) revert",
         (f"{ROOTS}a_root_is_disputed_in_its_window_only_and_for_the_bond_only",),
     ),
     "a dispute never lapses": Mutant(
-        VERIFIERS, "if (block.timestamp < lapsesAt) revert", "if (lapsesAt > 0) revert",
+        EPOCH_ROOTS, "if (block.timestamp < lapsesAt) revert", "if (lapsesAt > 0) revert",
         (f"{ROOTS}a_dispute_that_nobody_decides_lapses_after_its_limit",),
     ),
     "a dispute lapses at once": Mutant(
-        VERIFIERS, "if (block.timestamp < lapsesAt) revert", "if (false) revert",
+        EPOCH_ROOTS, "if (block.timestamp < lapsesAt) revert", "if (false) revert",
         (f"{ROOTS}a_dispute_that_nobody_decides_lapses_after_its_limit",),
     ),
-    "the bond of a lapsed dispute stays": Mutant(VERIFIERS, "_payOrOwe(timelock, held);", "", (STAKES,)),
+    "the bond of a lapsed dispute stays": Mutant(EPOCH_ROOTS, "_payOrOwe(timelock, held);", "", (STAKES,)),
     "lapsed disputes do not count": Mutant(
-        VERIFIERS, "epoch.fruitless += 1;\n        emit DisputeLapsed", "emit DisputeLapsed",
+        EPOCH_ROOTS, "epoch.fruitless += 1;\n        emit DisputeLapsed", "emit DisputeLapsed",
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
     "the bond doubles for ever": Mutant(
-        VERIFIERS, "Math.min(_epochs[epochNumber].fruitless, MAX_DOUBLINGS)", "uint256(_epochs[epochNumber].fruitless)",
+        EPOCH_ROOTS, "Math.min(_epochs[epochNumber].fruitless, MAX_DOUBLINGS)",
+        "uint256(_epochs[epochNumber].fruitless)",
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
     "dispute not compared": Mutant(
-        VERIFIERS, "if (dispute != epoch.disputes) revert", "if (false) revert",
+        EPOCH_ROOTS, "if (dispute != epoch.disputes) revert", "if (false) revert",
         (f"{ROOTS}a_decision_falls_on_the_dispute_it_names_alone",),
     ),
     "slash without debit": Mutant(VERIFIERS, "stakeOf[verifier] -= amount;", "", (STAKES,)),
@@ -107,35 +110,24 @@ MUTANTS: dict[str, Mutant] = {
         VERIFIERS, "punished[message.evidence][message.verifier] = true;", "", (STAKES,)
     ),
     "judge of its own case": Mutant(VERIFIERS, "if (signers[i] == accused) revert", "if (false) revert", (STAKES,)),
-    "one appeal for all appellants": Mutant(
-        VERIFIERS, "if (appealOf[proof][msg.sender].openedAt != 0) revert",
-        "if (appealOf[proof][timelock].openedAt != 0) revert",
-        (STAKES,),
-    ),
-    "appeal decided twice": Mutant(VERIFIERS, "appealOf[proof][appellant].decided = true;", "", (STAKES,)),
-    "an appeal lapses at once": Mutant(
-        VERIFIERS, "if (block.timestamp < openUntil) revert", "if (false) revert", (STAKES,)
-    ),
-    "an appeal never lapses": Mutant(
-        VERIFIERS, "if (block.timestamp < openUntil) revert", "if (openUntil > 0) revert", (STAKES,)
-    ),
-    "the bond of a lapsed appeal stays": Mutant(VERIFIERS, "_payOrOwe(appellant, appeal.bond);", "", (STAKES,)),
     "a signer leaves its open root": Mutant(
-        VERIFIERS, "if (signers[i] == verifier) return true;", "if (signers[i] == verifier) return false;", (STAKES,)
+        EPOCH_ROOTS, "if (signers[i] == verifier) return true;", "if (signers[i] == verifier) return false;", (STAKES,)
     ),
-    "debt paid twice": Mutant(VERIFIERS, "owed[msg.sender] = 0;", "", (STAKES,)),
+    "debt paid twice": Mutant(
+        PAYMENTS, "owed[msg.sender] = 0;", "", (f"{ROOTS}what_a_challenger_does_not_take_waits_for_it_once",)
+    ),
     "anybody arbitrates": Mutant(
-        VERIFIERS, "resolve(uint64 epochNumber, uint32 dispute, bool upheld) external onlyRole(ARBITER_ROLE) {",
+        EPOCH_ROOTS, "resolve(uint64 epochNumber, uint32 dispute, bool upheld) external onlyRole(ARBITER_ROLE) {",
         "resolve(uint64 epochNumber, uint32 dispute, bool upheld) external {", (STRANGER,),
     ),
     "removal without its time": Mutant(VERIFIERS, "removedAt[verifier] = uint64(block.timestamp);", "", (STAKES,)),
     "only the first signer answers": Mutant(
-        VERIFIERS, "_signers[message.epoch] = signers;", "_signers[message.epoch].push(signers[0]);", (STAKES,)
+        EPOCH_ROOTS, "_signers[message.epoch] = signers;", "_signers[message.epoch].push(signers[0]);", (STAKES,)
     ),
     "node stake without a delay": Mutant(
         NODES, "uint64(block.timestamp) + nodeWithdrawalDelay;", "uint64(block.timestamp);", (STAKES,)
     ),
-    "node stake is free after one epoch": Mutant(VERIFIERS, "return secondClosing;", "return lastClosing;", (EPOCHS,)),
+    "node stake is free after one epoch": Mutant(REGISTRY, "return secondClosing;", "return lastClosing;", (EPOCHS,)),
     "epochs that closed before count": Mutant(
         NODES, "_secondClosing() > pending.requestedAt;", "_secondClosing() > 0;", (EPOCHS,)
     ),
@@ -148,11 +140,11 @@ MUTANTS: dict[str, Mutant] = {
         "if (pending.requestedAt == 0) pending.requestedAt = uint64(block.timestamp);", (EPOCHS,)
     ),
     "an older epoch replaces a closing": Mutant(
-        VERIFIERS, "else if (closedAt > secondClosing) secondClosing = closedAt;", "else secondClosing = closedAt;",
+        EPOCH_ROOTS, "else if (closedAt > secondClosing) secondClosing = closedAt;", "else secondClosing = closedAt;",
         (EPOCHS,),
     ),
     "an epoch closes in the future": Mutant(
-        VERIFIERS, "if (message.closedAt > block.timestamp) revert", "if (false) revert",
+        EPOCH_ROOTS, "if (message.closedAt > block.timestamp) revert", "if (false) revert",
         (f"{ROOTS}no_root_is_of_an_epoch_that_closes_in_the_future",),
     ),
     "node stake withdrawn twice": Mutant(NODES, "delete pendingWithdrawalOf[msg.sender];", "", (STAKES,)),

@@ -11,14 +11,11 @@ from ledger.store import Store
 from tests.anvil import Anvil
 from tests.databases import database as database
 from tests.databases import database_kind as database_kind
+from tests.house import House
 from tests.ledger.relay import Relay
 from tests.paid_epoch import PaidEpoch
-from tests.world import Place, StillChain, World
 
-FLOWS = {
-    "test_audits.py", "test_contributions.py", "test_governance.py", "test_panels.py", "test_pledges.py",
-    "test_receipts.py", "test_rounds.py", "test_verdicts.py", "test_verifier_changes.py",
-}  # fmt: skip
+FLOWS = ("test_governance.py",)
 """Whole flows, whose statements the tests of storage, epochs and payouts try on PostgreSQL too: long there."""
 
 
@@ -29,22 +26,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.long)
 
 
-@pytest.fixture(scope="session")
-def shared_place() -> Place:
-    return Place(chain=StillChain)
-
-
 @pytest.fixture
-def world(shared_place: Place, tmp_path: Path, database: str) -> Iterator[World]:
-    """On the shared chain: epochs must not be settled on it."""
-    with World(tmp_path / "world", shared_place, database=database) as made:
-        yield made
-
-
-@pytest.fixture
-def alone(tmp_path: Path, database: str) -> Iterator[World]:
-    """On a chain of its own."""
-    with World(tmp_path / "alone", database=database) as made:
+def house(tmp_path: Path, database: str) -> Iterator[House]:
+    """A server on a chain of its own; no run is open."""
+    with House(tmp_path / "house", database=database) as made:
         yield made
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from ledger import epochs, outbox
+from ledger import outbox
+from ledger.judgement import settling
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.tables import Attempt, Outgoing
@@ -40,7 +41,7 @@ class Relay:
     def claim(self, *payees: int) -> None:
         """Queue the claims of these payees, by their place."""
         for payee in payees:
-            epochs.claim(self.ledger, 1, self.place.payees[payee].address)
+            settling.claim(self.ledger, 1, self.place.payees[payee].address)
 
     def flush(self, times: int = 1) -> None:
         """What the keeper does."""

@@ -36,7 +36,7 @@ class Clock:
 
 def process(store: Store, clock: Clock, holder: str) -> Ledger:
     nothing: Any = None
-    return Ledger(store, nothing, nothing, nothing, clock, RelayRules(lease_seconds=10), holder)
+    return Ledger(store, nothing, nothing, nothing, nothing, nothing, clock, RelayRules(lease_seconds=10), holder)
 
 
 def write_first(ledger: Ledger, held: Held) -> None:

@@ -19,6 +19,7 @@ from ledger import log
 from ledger.errors import NotFound
 from ledger.store import Store
 from ledger.tables import LogNode
+from tests.ledger.leaves import append
 
 pytestmark = pytest.mark.integration
 SIZE = 13
@@ -28,7 +29,7 @@ SIZE = 13
 def filled(store: Store) -> Store:
     with store.write() as session:
         for value in range(SIZE):
-            assert log.append(session, "event", value=value, text="é \u2028") == value
+            assert append(session, "event", value=value, text="é \u2028") == value
     return store
 
 
@@ -46,7 +47,9 @@ def test_every_leaf_is_included_in_every_later_head(filled: Store) -> None:
             root = log.root(session, size)
             assert root == SHA256_TREE.root(leaves[:size])
             for index in range(size):
-                SHA256_TREE.check_inclusion(leaves[index], index, size, log.inclusion(session, index, size), root)
+                SHA256_TREE.check_inclusion(
+                    leaves[index], index, size, log.tree(session).inclusion_proof(index, size), root
+                )
 
 
 def test_every_head_is_a_prefix_of_every_later_one(filled: Store) -> None:
@@ -54,13 +57,13 @@ def test_every_head_is_a_prefix_of_every_later_one(filled: Store) -> None:
         roots = {size: log.root(session, size) for size in range(SIZE + 1)}
         for first in range(1, SIZE + 1):
             for second in range(first, SIZE + 1):
-                path = log.consistency(session, first, second)
+                path = log.tree(session).consistency_proof(first, second)
                 SHA256_TREE.check_consistency(first, second, roots[first], roots[second], path)
 
 
 def test_a_proof_of_one_leaf_does_not_hold_for_another(filled: Store) -> None:
     with filled.read() as session:
-        path, root = log.inclusion(session, 4, SIZE), log.root(session, SIZE)
+        path, root = log.tree(session).inclusion_proof(4, SIZE), log.root(session, SIZE)
         other = log.bodies(session, 5, 1)[0].body.encode()
     with pytest.raises(InvalidTree):
         SHA256_TREE.check_inclusion(other, 4, SIZE, path, root)
@@ -78,7 +81,9 @@ def test_roots_and_paths_are_those_of_pymerkle(filled: Store) -> None:
         for size in range(1, SIZE + 1):
             assert log.root(session, size) == theirs.get_state(size)
             for index in range(size):
-                assert log.inclusion(session, index, size) == theirs.prove_inclusion(index + 1, size).path[1:]
+                assert (
+                    log.tree(session).inclusion_proof(index, size) == theirs.prove_inclusion(index + 1, size).path[1:]
+                )
 
 
 def test_nodes_are_written_with_their_leaf_and_vanish_with_it(filled: Store) -> None:
@@ -86,7 +91,7 @@ def test_nodes_are_written_with_their_leaf_and_vanish_with_it(filled: Store) -> 
         before = nodes(session)
     assert [number for number, _ in before] == list(range(node_count(SIZE)))
     with pytest.raises(TypeError, match="not JSON serializable"), filled.write() as session:
-        log.append(session, "event", value=log.append(session, "event"), text={1, 2})
+        append(session, "event", value=append(session, "event"), text={1, 2})
     with filled.read() as session:
         assert (nodes(session), log.size(session)) == (before, SIZE)
 
@@ -117,17 +122,19 @@ def statements(store: Store) -> Iterator[list[int]]:
 
 
 def test_a_proof_from_a_long_log_asks_for_a_few_nodes_at_once(store: Store) -> None:
-    """One look at the size, one at all nodes: at most two for each of the 12 levels of 3,000 leaves."""
+    """One look at all nodes, at most two for each of the 12 levels of 3,000 leaves; and for a root one at the size."""
     with store.write() as session:
         log.extend(session, [(f'{{"value":{i}}}', None) for i in range(3_000)])
     with store.read() as session:
-        for call in (
-            lambda: log.root(session, 2_999), lambda: log.inclusion(session, 1_234, 2_999),
-            lambda: log.consistency(session, 1_717, 2_999),
-        ):  # fmt: skip
+        tree = log.tree(session)
+        for call, looks in (
+            (lambda: log.root(session, 2_999), 2),
+            (lambda: tree.inclusion_proof(1_234, 2_999), 1),
+            (lambda: tree.consistency_proof(1_717, 2_999), 1),
+        ):
             with statements(store) as asked:
                 call()
-            assert len(asked) == 2
+            assert len(asked) == looks
             assert max(asked) <= 24
 
 
@@ -135,20 +142,20 @@ def test_an_append_reads_no_more_than_the_nodes_that_it_completes(store: Store) 
     with store.write() as session:
         log.extend(session, [("{}", None)] * 1_023)
         with statements(store) as asked:
-            log.append(session, "event")
-            log.append(session, "event")
+            append(session, "event")
+            append(session, "event")
     assert asked == [0, 10, 0]  # the size; ten siblings of leaf 1,023; the size again, and nothing for leaf 1,024
 
 
-def test_what_was_decided_about_a_proof_is_found_by_its_id(store: Store) -> None:
+def test_what_is_said_about_a_proof_is_found_by_its_id(store: Store) -> None:
     with store.write() as session:
-        for kind in ("proof-submitted", "panel-drawn", "proof-posted"):
+        for kind in ("commitment", "posted"):
             for proof in ("0xaa", "0xbb"):
-                log.append(session, kind, proof=proof)
-        log.append(session, "round-opened", run="0xaa")
+                append(session, kind, proof=proof)
+        append(session, "round-opened", run="0xaa")
     with store.read() as session:
-        assert [e.index for e in log.about(session, ["0xaa"])] == [0, 4]
-        assert [e.index for e in log.about(session, ["0xbb", "0xaa"])] == [0, 1, 4, 5]
+        assert [e.index for e in log.about(session, ["0xaa"])] == [0, 2]
+        assert [e.index for e in log.about(session, ["0xbb", "0xaa"])] == [0, 1, 2, 3]
         assert log.about(session, ["0xcc"]) == log.about(session, []) == []
 
 
@@ -156,26 +163,25 @@ def test_what_was_decided_about_a_proof_is_found_by_its_id(store: Store) -> None
 def test_the_smallest_logs(store: Store, size: int) -> None:
     with store.write() as session:
         for _ in range(size):
-            log.append(session, "event")
+            append(session, "event")
     with store.read() as session:
         leaves = [entry.body.encode() for entry in log.bodies(session, 0, 9)]
         assert (log.size(session), log.root(session, size)) == (size, SHA256_TREE.root(leaves))
-        for call in (lambda: log.inclusion(session, size, size), lambda: log.consistency(session, 0, size)):
+        for call in (
+            lambda: log.tree(session).inclusion_proof(size, size),
+            lambda: log.tree(session).consistency_proof(0, size),
+        ):
             with pytest.raises(InvalidTree):
                 call()
         if size:
-            assert log.inclusion(session, 0, 1) == log.consistency(session, 1, 1) == []
+            assert log.tree(session).inclusion_proof(0, 1) == log.tree(session).consistency_proof(1, 1) == []
 
 
 def test_what_is_not_there_cannot_be_proven(filled: Store) -> None:
     with filled.read() as session:
         with pytest.raises(NotFound):
             log.root(session, SIZE + 1)
-        with pytest.raises(NotFound):
-            log.inclusion(session, SIZE - 1, SIZE + 1)
-        with pytest.raises(NotFound):
-            log.consistency(session, SIZE + 1, SIZE + 1)
         with pytest.raises(InvalidTree):
-            log.inclusion(session, SIZE, SIZE)
+            log.tree(session).inclusion_proof(SIZE, SIZE)
         with pytest.raises(InvalidTree):
-            log.consistency(session, 0, SIZE)
+            log.tree(session).consistency_proof(0, SIZE)

@@ -1,64 +1,93 @@
-"""What a receipt shows: the account's own work and pay of that epoch, up to what the epoch's log anchors."""
+"""Where the entries of an account's receipt stand: of its epoch, and of no other, and nobody else's."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from contracts.receipt import Receipt
+from contracts.messages import EpochRoot, from_json
+from contracts.payout_tree import Payout, check_proof
+from contracts.protocol.log.signed import read_envelope
+from contracts.protocol.messages import Commitment
+from contracts.signing import Domain, digest, require_signer
 from ledger.errors import NotFound
 from ledger.receipts import receipt_of
-from tests.world import World
+from ledger.service import Ledger
+from tests.databases import fresh_file
+from tests.deployed import key_of
+from tests.ledger.judgement.served_run import Served, ServedRun
 
 pytestmark = pytest.mark.integration
+Paid = tuple[Ledger, ServedRun]
 
 
-def receipt(world: World, number: int, account: str) -> Receipt:
-    with world.ledger.store.read() as session:
-        return receipt_of(world.ledger, session, number, account)
+@pytest.fixture(scope="module")
+def paid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paid]:
+    """Two epochs of a round each, both final."""
+    folder = tmp_path_factory.mktemp("receipts")
+    served = Served()
+    ledger = served.ledger(fresh_file(folder), folder)
+    with ServedRun.on(served, ledger, rounds=2) as run:
+        run.play(2)
+        yield ledger, run
 
 
-def shown(made: Receipt) -> list[tuple[str, str]]:
-    """Kind of each entry, and the node of a proof."""
-    entries = [json.loads(entry.body) for entry in made.entries]
-    return [(e["kind"], e.get("message", {}).get("node", "")) for e in entries]
+def accounts(run: ServedRun) -> list[str]:
+    bodies = [json.loads(leaf) for leaf in run.leaves]
+    return [body["message"]["payout"] for body in bodies if body["kind"] == "enrolment"]
 
 
-def test_each_epoch_shows_its_own_rounds_and_the_account_its_own_proofs(world: World) -> None:
-    """Two rounds, an epoch each: four proofs, of which each receipt shows one."""
-    world.start()
-    proofs = [world.play_round(), world.play_round()]
-    for number in (1, 2):
-        for node, wallet in zip(world.nodes, world.wallets, strict=True):
-            made = receipt(world, number, wallet.address)
-            assert shown(made) == [("proof-submitted", node.address), ("proof-posted", ""), ("epoch-closed", "")]
-            assert json.loads(made.entries[0].body)["proof"] == proofs[number - 1][node.address]
-            assert [line.amount for line in made.payouts] == ["500"]
-            assert made.entries[-1].index == made.epoch["logSize"] - 1
-            assert Receipt.from_json(made.model_dump_json()) == made
+def shown(run: ServedRun, receipt: dict[str, Any]) -> list[dict[str, Any]]:
+    return [json.loads(run.leaves[index]) for index in receipt["entries"]]
 
 
-def test_an_epoch_of_two_rounds_shows_both(world: World) -> None:
-    world.start(roundsPerEpoch=2)
-    for _ in range(2):
-        world.play_round()
-    kinds = [kind for kind, _ in shown(receipt(world, 1, world.wallets[0].address))]
-    assert kinds == ["proof-submitted", "proof-posted"] * 2 + ["epoch-closed"]
+def test_each_epoch_shows_the_accounts_own_work_of_its_round(paid: Paid) -> None:
+    ledger, run = paid
+    for epoch in (1, 2):
+        for node, account in zip(run.nodes, accounts(run), strict=True):
+            entries = shown(run, receipt_of(ledger, epoch, account))
+            assert [e["kind"] for e in entries] == ["enrolment", "commitment", "posted", "epoch-closed"]
+            enrolment, commitment, posted, closed = entries
+            assert enrolment["message"]["node"] == commitment["message"]["node"] == node.address
+            assert commitment["message"]["round"] == closed["epoch"] == epoch
+            assert (posted["account"], posted["proof"]) == (account, proof_of(ledger.chain.domain, commitment))
 
 
-def test_signatures_come_with_it_once_they_are_given(world: World) -> None:
-    world.start().play_round()
-    wallet = world.wallets[0].address
-    assert receipt(world, 1, wallet).signatures == {}
-    world.post_epoch(world.verifiers[1])
-    assert list(receipt(world, 1, wallet).signatures) == [world.verifiers[1].address]
+def proof_of(domain: Domain, body: dict[str, Any]) -> str:
+    inner = {name: value for name, value in body.items() if name != "kind"}
+    return "0x" + digest(read_envelope(Commitment, inner).message, domain).hex()
 
 
-def test_there_is_none_of_an_open_epoch_nor_for_a_stranger(world: World) -> None:
-    world.start()
-    with pytest.raises(NotFound, match="epoch 1 is not closed"):
-        receipt(world, 1, world.wallets[0].address)
-    world.play_round()
-    with pytest.raises(NotFound, match="neither work nor pay"):
-        receipt(world, 1, world.stranger.address)
+def test_root_signatures_and_lines_are_those_of_the_epoch(paid: Paid) -> None:
+    ledger, run = paid
+    place = ledger.chain.deployment
+    for account in accounts(run):
+        receipt = receipt_of(ledger, 2, account)
+        root = from_json(EpochRoot, receipt["epoch"])
+        assert root.logSize - 1 == receipt["entries"][-1]
+        assert len(receipt["signatures"]) == 2
+        for signer, signature in receipt["signatures"].items():
+            require_signer(root, ledger.chain.epoch_domain, bytes.fromhex(signature[2:]), signer)
+        (line,) = receipt["payouts"]
+        amount = int(line["amount"])
+        leaf = Payout(place.chain_id, place.distributor, 2, line["index"], account, line["kind"], amount).leaf()
+        check_proof(leaf, [bytes.fromhex(node[2:]) for node in line["proof"]], root.root)
+
+
+def test_the_anchors_of_all_verifiers_are_named(paid: Paid) -> None:
+    ledger, run = paid
+    receipt = receipt_of(ledger, 1, accounts(run)[0])
+    anchors = [json.loads(run.leaves[index]) for index in receipt["anchors"]]
+    assert {body["kind"] for body in anchors} == {"verifier-anchor"}
+    assert {body["message"]["verifier"] for body in anchors} == {v.address for v in run.verifiers}
+
+
+def test_who_has_neither_work_nor_pay_and_what_is_not_closed_is_not_found(paid: Paid) -> None:
+    ledger, run = paid
+    with pytest.raises(NotFound, match="neither work nor pay in epoch 1"):
+        receipt_of(ledger, 1, key_of("stranger").address)
+    with pytest.raises(NotFound, match="epoch 3 is not closed"):
+        receipt_of(ledger, 3, accounts(run)[0])

@@ -14,13 +14,14 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
-from ledger import append_only, log, schema
+from ledger import append_only, schema
 from ledger.append_only import grants_for, unguarded, wanted_guards
 from ledger.database import connect
 from ledger.errors import SchemaNewer, SchemaUnknown
 from ledger.store import Store
 from tests import postgres
 from tests.databases import empty_database
+from tests.ledger.leaves import append
 from tests.ledger.test_store import only_postgresql, sample
 
 pytestmark = pytest.mark.integration
@@ -159,8 +160,8 @@ def test_a_role_with_the_grants_can_run_a_ledger_and_no_more(database: str) -> N
     run(database, f'CREATE ROLE "{role}" LOGIN', *grants_for(role))
     store = Store(database.replace("//postgres@", f"//{role}@"))
     with store.write() as session:
-        log.append(session, "event")
-        session.execute(text("UPDATE node SET active = true"))
+        append(session, "event")
+        session.execute(text("UPDATE lease SET expires = 0"))
     drop = "DROP TRIGGER transfer_append_only ON transfer"
     for forbidden in ("UPDATE transfer SET amount = 0", "TRUNCATE transfer", drop):
         with pytest.raises(Exception, match=r"permission denied|must be owner"), store.write() as session:

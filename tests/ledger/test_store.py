@@ -25,6 +25,7 @@ from ledger.errors import DatabaseUnreachable, DatabaseUnusable, LedgerBusy
 from ledger.store import Store
 from ledger.tables import APPEND_ONLY, Cursor, LogEntry, Transfer, Units
 from tests.databases import fresh_database
+from tests.ledger.leaves import append
 
 pytestmark = pytest.mark.integration
 LARGEST, LARGEST_UNITS = 2**63 - 1, 2**256 - 1
@@ -150,7 +151,7 @@ def test_the_triggers_hold_for_other_programs_too(tmp_path: Path) -> None:
     """Whoever opens the file with another client is refused as well."""
     store = Store(f"sqlite:///{tmp_path / 'ledger.db'}")
     with store.write() as session:
-        log.append(session, "event", value=1)
+        append(session, "event", value=1)
     foreign = sqlite3.connect(tmp_path / "ledger.db")
     for statement in ("UPDATE logentry SET body = 'forged'", "DELETE FROM logentry"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -188,7 +189,7 @@ def test_the_database_itself_keeps_the_first_end_of_a_transfer(store: Store, out
 def test_an_exception_rolls_everything_back(store: Store) -> None:
     def broken() -> None:
         with store.write() as session:
-            log.append(session, "event")
+            append(session, "event")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -216,7 +217,7 @@ def test_a_reader_sees_one_moment(store: Store) -> None:
     with store.read() as session:
         assert log.size(session) == 0
         with store.write() as writer:
-            log.append(writer, "event")
+            append(writer, "event")
         assert log.size(session) == 0
         assert log.bodies(session, 0, 10) == []
     with store.read() as session:
@@ -230,7 +231,7 @@ def test_a_writer_sees_what_was_committed_while_it_waited(store: Store, database
         thread = threading.Thread(target=lambda: _append(other))
         thread.start()
         thread.join(SHORT)  # it waits by now, or will
-        log.append(session, "event")
+        append(session, "event")
     thread.join()
     with store.read() as session:
         assert [e.index for e in log.bodies(session, 0, 10)] == [0, 1]
@@ -259,7 +260,7 @@ def test_an_index_is_taken_once(store: Store) -> None:
 
 def _append(store: Store) -> None:
     with store.write() as session:
-        log.append(session, "event")
+        append(session, "event")
 
 
 # ---- a database that is busy, gone or none
@@ -366,7 +367,7 @@ def test_connections_that_were_lost_while_idle_are_not_noticed(foreign: Session,
 def test_a_connection_that_is_lost_in_the_middle_keeps_nothing(foreign: Session, hasty: Store) -> None:
     def lose() -> None:
         with hasty.write() as session:
-            log.append(session, "lost")
+            append(session, "lost")
             _hang_up(foreign)
 
     def lose_reading() -> None:
@@ -386,10 +387,10 @@ def test_a_connection_that_is_lost_in_the_middle_keeps_nothing(foreign: Session,
 def test_a_writer_that_hangs_with_the_lock_in_its_hand_is_ended(foreign: Session, hasty: Store) -> None:
     def hang() -> None:
         with hasty.write() as session:
-            log.append(session, "lost")
+            append(session, "lost")
             session.execute(text("SET idle_in_transaction_session_timeout = 100"))
             foreign.execute(text("SELECT pg_sleep(0.3)"))
-            log.append(session, "lost")
+            append(session, "lost")
 
     with pytest.raises(DatabaseUnreachable):
         hang()

@@ -15,27 +15,27 @@ from typing import Any
 
 import uvicorn
 from celery.result import AsyncResult
+from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.settings import ServerSettings
 from commonweight.terms import RunRules, open_run
 from contracts.deploy import Deployment, GenesisParams
 from contracts.devnet_http import DevnetServer
-from contracts.protocol.log.operator import LogSigner
 from ledger import keeper
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
-from ledger.judgement.opening import judged
+from ledger.judgement.opening import open_ledger
 from ledger.service import Ledger
 from ledger.store import Store
 from tests.chains import twin
 from tests.deployed import PARAMS, deployed, key_of, verifier_keys
 from trainer.client import ApiClient
+from trainer.conduct import Conduct
 from trainer.light.node import LightNode
 from trainer.light.settings import LightSettings
 from verifier.duty import service, tasks
 from verifier.duty.service import VerifierProcess
-from verifier.duty.settings import DutySettings
 from verifier.queue import VerifierApp
 from verifier.settings import VerifierSettings
 
@@ -69,8 +69,8 @@ class InlineApp(VerifierApp):
 class Stage:
     """Chain and server, and whoever was sent there. Use `staged`."""
 
-    def __init__(self, folder: Path, api: str, rpc: str, ledger: Ledger) -> None:
-        self.folder, self.api, self.rpc, self.ledger = folder, api, rpc, ledger
+    def __init__(self, folder: Path, api: str, rpc: str, ledger: Ledger, app: ASGIApp) -> None:
+        self.folder, self.api, self.rpc, self.ledger, self.app = folder, api, rpc, ledger, app
         self.text = folder / "text.txt"
         self.text.write_text("".join(f"line {i}: the quick brown fox, {i * i} times\n" for i in range(500)))
         self.client = ApiClient(api)
@@ -94,22 +94,22 @@ class Stage:
         self.run = open_run(self.api, key, config, RunRules(10**21, **{**quick, **rules}), (self.text,))
         return self.run
 
-    def verifier(self, number: int) -> VerifierProcess:
-        """Verifier `number`, not yet at work."""
+    def verifier(self, number: int, api: str = "") -> VerifierProcess:
+        """Verifier `number`, not yet at work, with another address of the server where one is given."""
         name = f"verifier {number}"
-        settings = DutySettings(
-            self.api, self.rpc, self.deployment, self.run, verifier_keys()[number].key.hex(), self.folder / name,
+        settings = VerifierSettings(
+            api or self.api, self.rpc, self.deployment, self.run, verifier_keys()[number].key.hex(), self.folder / name,
             (self.text,), look_seconds=LOOK_SECONDS, backoff_seconds=0.1,
         )  # fmt: skip
         return VerifierProcess(settings, self.said.setdefault(name, []).append)
 
-    def node(self, name: str, **options: Any) -> LightNode:
-        """A node of that name, not yet at work."""
+    def node(self, name: str, api: str = "", conduct: Conduct | None = None, **options: Any) -> LightNode:
+        """A node of that name, not yet at work, with another address of the server where one is given."""
         settings = LightSettings(
-            self.api, self.deployment, self.rpc, self.run, key_of(name).key.hex(), wallet(name), self.folder / name,
-            (self.text,), look_seconds=LOOK_SECONDS, **options,
+            api or self.api, self.deployment, self.rpc, self.run, key_of(name).key.hex(), wallet(name),
+            self.folder / name, (self.text,), **{"look_seconds": LOOK_SECONDS, **options},
         )  # fmt: skip
-        return LightNode(settings, self.said.setdefault(name, []).append)
+        return LightNode(settings, self.said.setdefault(name, []).append, conduct=conduct)
 
     def start(self, name: str, work: Callable[[threading.Event], None]) -> None:
         """A thread that ends with `stop`."""
@@ -160,7 +160,6 @@ def staged(folder: Path, params: GenesisParams = GENESIS) -> Iterator[Stage]:
     service.make_app, before = InlineApp.of, service.make_app  # type: ignore[assignment]
     chain, deployment = deployed(params, _devnet())
     operator = key_of("operator")
-    deployment = replace(deployment, log=LogSigner.of(bytes(operator.key)).public.vkey())
     file = folder / "deployment.json"
     file.write_text(deployment.to_json())
     url, blobs = f"sqlite:///{folder / 'ledger.db'}", folder / "blobs"
@@ -169,13 +168,12 @@ def staged(folder: Path, params: GenesisParams = GENESIS) -> Iterator[Stage]:
         served = stack.enter_context(DevnetServer(twin(chain), "127.0.0.1", 0, 0.5))
         settings = ServerSettings(served.url, file, operator.key.hex(), url, blobs, keeper=False)
         ledger = _ledger(settings, deployment)
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(settings, ledger), port=0, log_level="error", timeout_graceful_shutdown=3)
-        )
+        app = create_app(settings, ledger)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=3))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
-        stack.callback(_halt, server, thread)
-        stage = Stage(folder, _address(server), served.url, ledger)
+        stack.callback(halt, server, thread)
+        stage = Stage(folder, address_of(server), served.url, ledger, app)
         stack.callback(stage.close)
         stage.start("keeper", lambda stop: keeper.run(ledger, stop, 0.2))
         yield stage
@@ -191,11 +189,12 @@ def _ledger(settings: ServerSettings, deployment: Deployment) -> Ledger:
     from contracts.chain import connect
 
     chain = ModelChain(connect(settings.rpc_url), deployment)
-    plain = Ledger(Store(settings.database_url), BlobFolder(settings.blobs), chain, key_of("operator"), enter_every=5)
-    return judged(plain)
+    store, blobs = Store(settings.database_url), BlobFolder(settings.blobs)
+    return open_ledger(store, blobs, chain, key_of("operator"), enter_every=5)
 
 
-def _address(server: uvicorn.Server) -> str:
+def address_of(server: uvicorn.Server) -> str:
+    """The url of a server that is about to listen."""
     end = time.monotonic() + 20
     while not server.started and time.monotonic() < end:
         time.sleep(0.05)
@@ -203,6 +202,7 @@ def _address(server: uvicorn.Server) -> str:
     return f"http://{host}:{port}"
 
 
-def _halt(server: uvicorn.Server, thread: threading.Thread) -> None:
+def halt(server: uvicorn.Server, thread: threading.Thread) -> None:
+    """End a server and its thread."""
     server.should_exit = True
     thread.join(timeout=10)

@@ -6,15 +6,17 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
+from blake3 import blake3
 
 from trainer.client import ApiClient, ApiProblem, BlobCorrupt
 
 pytestmark = pytest.mark.integration
 NETWORK = {"chain_id": 31337, "deployment": {"model_registry": "0x" + "ab" * 20, "verifier_registry": "0x" + "cd" * 20}}
-Serve = Callable[[bytes, int], ApiClient]
+Serve = Callable[..., ApiClient]
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def hostile() -> Iterator[Serve]:
     """A server that is honest about its network and answers everything else with the given bytes."""
     servers: list[ThreadingHTTPServer] = []
 
-    def serve(body: bytes, status: int = 200) -> ApiClient:
+    def serve(body: bytes, status: int = 200, cache: Path | None = None) -> ApiClient:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 known = self.path == "/v1/network"
@@ -36,7 +38,7 @@ def hostile() -> Iterator[Serve]:
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
-        return ApiClient(f"http://127.0.0.1:{server.server_address[1]}")
+        return ApiClient(f"http://127.0.0.1:{server.server_address[1]}", cache=cache)
 
     yield serve
     for server in servers:
@@ -71,3 +73,14 @@ def test_a_busy_server_is_asked_again_and_a_refusal_is_not(hostile: Serve, monke
 def test_bytes_that_are_not_of_their_name_are_refused(hostile: Serve) -> None:
     with pytest.raises(BlobCorrupt):
         hostile(b"other bytes", 200).blob("0" * 64)
+
+
+def test_a_spoilt_cache_is_not_read(hostile: Serve, tmp_path: Path) -> None:
+    """A disk flips bits as a network does: what was kept is fetched again."""
+    data = b"the bytes"
+    name = blake3(data).hexdigest()
+    client = hostile(data, 200, tmp_path)
+    assert client.blob(name) == data
+    (tmp_path / name).write_bytes(b"spoilt")
+    assert client.blob(name) == data
+    assert (tmp_path / name).read_bytes() == data

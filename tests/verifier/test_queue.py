@@ -1,4 +1,4 @@
-"""The fan-out over real Celery workers and real brokers: what is lost, killed or poisoned never becomes an accept."""
+"""The fan-out over real Celery workers and real brokers: what is lost, killed or poisoned never becomes a result."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from contracts.reasons import Reason
 from tests.verifier.brokers import BROKERS, free_port, redis_command, running
+from tests.verifier.conftest import settings_of
+from tests.verifier.fan import Fan
 from tests.verifier.slow_tasks import runs
 from verifier.jobs import Job, State
-from verifier.panel import ACCEPT, UNDECIDED, Examination, Outcome
 from verifier.queue import VerifierApp, make_app
 from verifier.settings import VerifierSettings
 from verifier.workers import WorkerPool
@@ -26,9 +26,7 @@ pytestmark = pytest.mark.integration
 PATIENCE_SECONDS = 120.0
 SEGMENTS = tuple(range(12))
 ROOT = Path(__file__).parents[2]
-SETTINGS = VerifierSettings(
-    "", "", "", "0x" + "11" * 32, Path(), attempts=2, lease_seconds=600.0, queue_seconds=3.0, backoff_seconds=0.1
-)
+SETTINGS = replace(settings_of(Path()), lease_seconds=600.0, queue_seconds=3.0, backoff_seconds=0.1)
 
 
 @dataclass
@@ -49,12 +47,13 @@ class Bench:
         settings = replace(self.settings, lease_seconds=3.0)
         return Bench(settings, make_app(settings))
 
-    def step(self, examination: Examination) -> Outcome | None:
-        examination.dispatch(self.app)
-        return examination.outcome()
+    def step(self, fan: Fan) -> bool:
+        fan.dispatch(self.app)
+        return fan.settled
 
-    def settle(self, examination: Examination) -> Outcome:
-        return until(lambda: self.step(examination))
+    def settle(self, fan: Fan) -> Fan:
+        until(lambda: self.step(fan))
+        return fan
 
 
 @pytest.fixture(scope="module", params=list(BROKERS))
@@ -80,16 +79,16 @@ def until(ready: Callable[[], Any]) -> Any:
     return found
 
 
-def examination(folder: Path, segments: tuple[int, ...] = SEGMENTS, **behaviour: list[int]) -> Examination:
-    return Examination(json.dumps({"folder": str(folder), **behaviour}), segments, 12, attempts=2)
+def fan_of(folder: Path, segments: tuple[int, ...] = SEGMENTS, **behaviour: list[int]) -> Fan:
+    return Fan(json.dumps({"folder": str(folder), **behaviour}), segments)
 
 
 def pids_of(name: str, folder: Path) -> list[int]:
     return [pid for ran, pid in runs(folder) if ran == name]
 
 
-def kill_while_running(bench: Bench, examined: Examination, segment: str, folder: Path) -> int:
-    until(lambda: bench.step(examined) or by_name(examined)[f"segment {segment}"].state == State.RUNNING)
+def kill_while_running(bench: Bench, examined: Fan, segment: str, folder: Path) -> int:
+    until(lambda: bench.step(examined) or examined.job(int(segment)).state == State.RUNNING)
     (killed,) = pids_of(segment, folder)
     os.kill(killed, signal.SIGKILL)
     (folder / "release").touch()
@@ -97,89 +96,84 @@ def kill_while_running(bench: Bench, examined: Examination, segment: str, folder
 
 
 def both_hold(folder: Path) -> bool:
-    return len({pid for name, pid in runs(folder) if name != "end"}) == 2
+    return len({pid for _, pid in runs(folder)}) == 2
 
 
-def waiting(examined: Examination) -> list[Job]:
+def waiting(examined: Fan) -> list[Job]:
     return [job for job in examined.jobs if not job.settled]
 
 
-def by_name(examined: Examination) -> dict[str, Job]:
-    return {job.key.name: job for job in examined.jobs}
-
-
 def test_twelve_segments_fan_out_over_two_workers(bench: Bench, tmp_path: Path) -> None:
-    examined = examination(tmp_path, held=[0, 1])
+    examined = fan_of(tmp_path, held=[0, 1])
     until(lambda: bench.step(examined) or len({pid for _, pid in runs(tmp_path)}) == 2)
     (tmp_path / "release").touch()
-    assert bench.settle(examined) == Outcome(ACCEPT, Reason.NONE, 0xFFFFFFFF, 11, 0)
-    assert sorted(name for name, _ in runs(tmp_path)) == sorted(["end", *map(str, SEGMENTS)])
+    assert bench.settle(examined).done == list(SEGMENTS)
+    assert sorted(name for name, _ in runs(tmp_path)) == sorted(map(str, SEGMENTS))
 
 
 def test_a_killed_workers_segment_is_taken_up_and_counted_once(bench: Bench, tmp_path: Path) -> None:
-    hasty, examined = bench.impatient(), examination(tmp_path, (0, 1, 2, 3), held=[2])
+    hasty, examined = bench.impatient(), fan_of(tmp_path, (0, 1, 2, 3), held=[2])
     killed = kill_while_running(hasty, examined, "2", tmp_path)
-    assert hasty.settle(examined).outcome == ACCEPT
+    assert not hasty.settle(examined).dead
     assert pids_of("2", tmp_path)[0] == killed
     assert len(pids_of("2", tmp_path)) == 2
-    assert by_name(examined)["segment 2"].attempts == 1
+    assert examined.job(2).attempts == 1
 
 
 @pytest.mark.parametrize("bench", ["rabbitmq"], indirect=True)
 def test_rabbitmq_tells_of_a_killed_worker_long_before_the_lease_ends(bench: Bench, tmp_path: Path) -> None:
-    examined = examination(tmp_path, (0,), held=[0])
+    examined = fan_of(tmp_path, (0,), held=[0])
     kill_while_running(bench, examined, "0", tmp_path)
-    assert bench.settle(examined).outcome == ACCEPT
-    assert by_name(examined)["segment 0"].attempts == 1
+    assert not bench.settle(examined).dead
+    assert examined.job(0).attempts == 1
 
 
 def test_a_segment_longer_than_its_lease_may_run_twice_but_counts_once(bench: Bench, tmp_path: Path) -> None:
-    hasty, examined = bench.impatient(), examination(tmp_path, (0, 1), held=[1])
+    hasty, examined = bench.impatient(), fan_of(tmp_path, (0, 1), held=[1])
     until(lambda: hasty.step(examined) or len(pids_of("1", tmp_path)) == 2)
     (tmp_path / "release").touch()
-    assert hasty.settle(examined).outcome == ACCEPT
-    assert by_name(examined)["segment 1"].attempts == 1
+    assert not hasty.settle(examined).dead
+    assert examined.job(1).attempts == 1
 
 
-def test_a_segment_that_raises_is_undecided_with_its_traceback(bench: Bench, tmp_path: Path) -> None:
-    examined = examination(tmp_path, (0, 1, 2, 3), raises=[1])
-    outcome = bench.settle(examined)
-    assert (outcome.outcome, outcome.reason) == (UNDECIDED, Reason.VERIFIER_FAILED)
-    assert "segment 1 failed 2 times" in outcome.detail
-    assert "Traceback" in outcome.detail
-    assert "ArithmeticError: poison in segment 1" in outcome.detail
+def test_a_segment_that_raises_is_given_up_with_its_traceback(bench: Bench, tmp_path: Path) -> None:
+    examined = fan_of(tmp_path, (0, 1, 2, 3), raises=[1])
+    (why,) = bench.settle(examined).dead.values()
+    assert "segment 1 failed 2 times" in why
+    assert "Traceback" in why
+    assert "ArithmeticError: poison in segment 1" in why
+    assert examined.done == [0, 2, 3]
     assert [name for name, _ in runs(tmp_path)].count("1") == 2
 
 
-def test_a_segment_that_kills_its_workers_is_undecided_and_the_others_finish(bench: Bench, tmp_path: Path) -> None:
-    hasty, examined = bench.impatient(), examination(tmp_path, (0, 1, 2, 3, 4, 5), kills=[3])
-    outcome = hasty.settle(examined)
-    assert (outcome.outcome, outcome.reason) == (UNDECIDED, Reason.VERIFIER_FAILED)
-    assert "segment 3 failed 2 times" in outcome.detail
+def test_a_segment_that_kills_its_workers_is_given_up_and_the_others_finish(bench: Bench, tmp_path: Path) -> None:
+    hasty, examined = bench.impatient(), fan_of(tmp_path, (0, 1, 2, 3, 4, 5), kills=[3])
+    (why,) = hasty.settle(examined).dead.values()
+    assert "segment 3 failed 2 times" in why
     assert [name for name, _ in runs(tmp_path)].count("3") == 2
-    assert {name for name, job in by_name(examined).items() if job.state == State.DEAD} == {"segment 3"}
-    dead = [job for job in bench.app.jobs.rows.listed(State.DEAD) if job.key.subject == examined.proof]
+    assert examined.done == [0, 1, 2, 4, 5]
+    dead = [job for job in bench.app.jobs.rows.listed(State.DEAD) if job.key.subject == examined.subject]
     assert [job.key.name for job in dead] == ["segment 3"]
 
 
 def test_a_purged_queue_is_filled_again_from_the_rows(bench: Bench, tmp_path: Path) -> None:
-    examined = examination(tmp_path, held=[*SEGMENTS])  # each worker holds one, and on a slow machine too no third runs
+    examined = fan_of(tmp_path, held=[*SEGMENTS])  # each worker holds one, and on a slow machine too no third runs
     until(lambda: bench.step(examined) or (both_hold(tmp_path) and all(job.task_id for job in waiting(examined))))
     lost = bench.app.control.purge()
     (tmp_path / "release").touch()
     assert lost >= len(SEGMENTS) - 2
-    assert bench.settle(examined).outcome == ACCEPT
+    assert not bench.settle(examined).dead
 
 
 def test_a_restarted_service_goes_on_from_the_rows(bench: Bench, tmp_path: Path) -> None:
-    before = examination(tmp_path, (0, 1, 2, 3), held=[3])
-    until(lambda: bench.step(before) or sum(job.state == State.DONE for job in before.jobs) == 4)
+    before = fan_of(tmp_path, (0, 1, 2, 3), held=[3])
+    until(lambda: bench.step(before) or len(before.done) == 3)
     bench.restart_service()
     (tmp_path / "release").touch()
     after = replace(before, jobs=[])
-    assert bench.settle(after).outcome == ACCEPT
+    assert bench.settle(after).done == [0, 1, 2, 3]
     ran = [name for name, _ in runs(tmp_path)]
-    assert [ran.count(name) for name in ("end", "0", "1", "2")] == [1, 1, 1, 1]
+    assert [ran.count(name) for name in ("0", "1", "2")] == [1, 1, 1]
 
 
 def test_a_redis_that_crashed_and_forgot_everything_is_filled_again(tmp_path: Path) -> None:
@@ -187,11 +181,11 @@ def test_a_redis_that_crashed_and_forgot_everything_is_filled_again(tmp_path: Pa
     server.mkdir()
     address = f"redis://127.0.0.1:{port}/0"
     settings = replace(SETTINGS, folder=tmp_path, broker_url=address)
-    app, examined = make_app(settings), examination(tmp_path, (0, 1, 2))
+    app, examined = make_app(settings), fan_of(tmp_path, (0, 1, 2))
     with running(redis_command(port, server), server, address):
         examined.dispatch(app)
-        assert app.connection_for_read().default_channel._size(settings.queue_name) == 4
+        assert app.connection_for_read().default_channel._size(settings.queue_name) == 3
     examined.dispatch(app)
-    assert examined.outcome() is None
+    assert not examined.settled
     with running(redis_command(port, server), server, address), workers(settings, 1):
-        assert Bench(settings, app).settle(examined).outcome == ACCEPT
+        assert Bench(settings, app).settle(examined).done == [0, 1, 2]

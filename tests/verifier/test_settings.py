@@ -1,26 +1,33 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from verifier.settings import VerifierSettings
+from tests.verifier.conftest import settings_of
+from verifier.settings import VARIABLE, VerifierSettings
 
 pytestmark = pytest.mark.unit
-SETTINGS = VerifierSettings(
-    "http://api", "http://rpc", "0xrun", "0x" + "11" * 32, Path("folder"), (Path("a.txt"),), "redis://here/0",
-    attempts=5, lease_seconds=7.5,
+SETTINGS = replace(
+    settings_of(Path("folder")), data=(Path("a.txt"),), broker_url="redis://here/0", attempts=5, lease_seconds=7.5,
+    limits=Path("limits.json"), device="cuda",
 )  # fmt: skip
 
 
 def test_a_worker_reads_what_the_service_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SETTINGS.to_environment().items():
         monkeypatch.setenv(name, value)
-    assert VerifierSettings.from_environment() == SETTINGS
+    found = VerifierSettings.from_environment()
+    same = ("folder", "data", "limits", "broker_url", "result_backend", "attempts", "lease_seconds", "queue_name",
+            "queue_seconds", "backoff_seconds", "device", "blobs")  # fmt: skip
+    assert [getattr(found, name) for name in same] == [getattr(SETTINGS, name) for name in same]
 
 
-def test_the_key_is_not_shown() -> None:
+def test_workers_do_not_get_the_key_and_nobody_is_shown_it() -> None:
+    assert "11" * 32 not in json.dumps(SETTINGS.to_environment())
+    assert VARIABLE in SETTINGS.to_environment()
     assert "11" * 32 not in repr(SETTINGS)
 
 

@@ -5,37 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contracts.reasons import Reason
-
-REPLAY, PROFILE = Reason.REPLAY_MISMATCH, Reason.PROFILE_UNSUPPORTED
-GRADIENT, WITHHELD = Reason.PSEUDO_GRADIENT_MISMATCH, Reason.OPENING_WITHHELD
+WITHHELD, OUT = "opening-withheld", "out"
+CODES = frozenset({"already-said", "bad-signature", "invalid-merkle-proof", "not-asked", "not-bound"})
 
 
 @dataclass(frozen=True)
 class Cheat:
     """One way to be paid for less than the work, or to harm.
 
-    `expected` is the reason of the verdict, or the code of the refusal where the server does not take the message.
-    `stopped_by` names the check (of verifier/checks.py) or the rule of the ledger. `seen_by_replay` is whether
-    replaying the right segment alone, without any other rule, would show it.
+    `outcome` is the reason for which its proof is void; `out` where k verifiers do not say that they hold what it
+    committed to; or the code with which the server and every mirror refuse a message of it. `stopped_by` names the rule
+    (docs/judge.md). `seen_by_replay` is whether replaying the right segment alone, without any other rule, would show
+    it.
     """
 
     name: str
     how: str
     gain: str
     stopped_by: str
-    expected: Reason | str
+    outcome: str
     seen_by_replay: bool
 
     @property
-    def outcome(self) -> str:
-        """`replay-mismatch` for a reason, or the refusal's code."""
-        return self.expected.slug if isinstance(self.expected, Reason) else self.expected
-
-    @property
     def refused(self) -> bool:
-        """Whether the server refuses a message of it, rather than verifiers rejecting its proof."""
-        return not isinstance(self.expected, Reason)
+        """Whether a message of it is refused, rather than its proof void or out."""
+        return self.outcome in CODES
 
     def row(self) -> str:
         """Its line in a table of docs/attacks.md."""
@@ -44,11 +38,11 @@ class Cheat:
 
 
 def _replayed(name: str, how: str, gain: str) -> Cheat:
-    return Cheat(name, how, gain, "check 4", REPLAY, True)
+    return Cheat(name, how, gain, "J8: a replay", "replay-mismatch", True)
 
 
-def _refused(name: str, how: str, gain: str, stopped_by: str, code: str) -> Cheat:
-    return Cheat(name, how, gain, stopped_by, code, False)
+def _bound(name: str, how: str, gain: str, outcome: str = "not-bound", rule: str = "J7: bound to the round") -> Cheat:
+    return Cheat(name, how, gain, rule, outcome, False)
 
 
 _NOT_DONE = (
@@ -66,8 +60,8 @@ _NOT_DONE = (
         "all compute, not found by comparing end states",
     ),
     _replayed(
-        "copied-trajectory", "Waits until an accepted proof was opened, then commits to the same root and opens the "
-        "same states under its own key. The batches depend on the node's address.", "all compute",
+        "copied-trajectory", "Commits to another node's root under its own key, and opens what that one opens of it. "
+        "The batches depend on the node's address.", "all compute",
     ),
     _replayed(
         "shared-work", "Two identities, one computation: trains on the other identity's batches and claims them as its "
@@ -119,67 +113,62 @@ _STATES = (
         "planted-moments", "True states but the last, whose moments are made up to steer the next round.",
         "a first step of its own choice in the next round",
     ),
-    _refused(
+    Cheat(
         "nan-state", "One weight of one boundary in the middle is NaN.", "a verifier that crashes or finds NaN equal",
-        "ledger: an opening must be finite", "invalid-tensor-file",
+        "J10: a word for every segment", "replay-mismatch", False,
     ),
-    _refused(
+    Cheat(
         "infinite-moment", "One first moment of the last boundary is infinite.", "the same",
-        "ledger: an opening must be finite", "invalid-tensor-file",
+        "J10: a word for every segment", "replay-mismatch", False,
     ),
 )  # fmt: skip
 
 _GRADIENTS = (
-    Cheat("gradient-x2", "Does the work, and claims twice the pseudo-gradient.", "twice the say in the merge",
-          "check 6", GRADIENT, False),
-    Cheat("gradient-x10", "Does the work, and claims ten times the pseudo-gradient.", "the merge goes its way",
-          "check 6", GRADIENT, False),
-    Cheat("gradient-reversed", "Does the work, and claims the negative pseudo-gradient.", "undoes a node's work",
-          "check 6", GRADIENT, False),
-    _refused("nan-gradient", "A NaN in the pseudo-gradient.", "the end of the run: NaN spreads in the merge",
-             "ledger: a pseudo-gradient must be finite", "invalid-tensor-file"),
-    _refused("infinite-gradient", "An infinity in the pseudo-gradient.", "the same",
-             "ledger: a pseudo-gradient must be finite", "invalid-tensor-file"),
-    _refused("gradient-bait", "Uploads another pseudo-gradient than the one whose digest it signed.",
-             "a merge over bytes that nobody committed to", "ledger: proof rule 6", "binding-mismatch"),
+    _bound("gradient-x2", "Does the work, and claims twice the pseudo-gradient.", "twice the say in the merge",
+           "replay-mismatch", "J7: the end is start less gradient"),
+    _bound("gradient-x10", "Does the work, and claims ten times the pseudo-gradient.", "the merge goes its way",
+           "replay-mismatch", "J7: the end is start less gradient"),
+    _bound("gradient-reversed", "Does the work, and claims the negative pseudo-gradient.", "undoes a node's work",
+           "replay-mismatch", "J7: the end is start less gradient"),
+    _bound("nan-gradient", "A NaN in the pseudo-gradient.", "the end of the run: NaN spreads in the merge", OUT,
+           "J5: held by k, finite"),
+    _bound("infinite-gradient", "An infinity in the pseudo-gradient.", "the same", OUT, "J5: held by k, finite"),
+    _bound("gradient-bait", "Uploads another pseudo-gradient than the one whose digest it signed.",
+           "a merge over bytes that nobody committed to", OUT, "J5: held by k, by digest"),
 )  # fmt: skip
 
 _PROOFS = (
-    _refused("front-run", "Copies a pending proof, root and all, under its own key before anything was opened.",
-             "all compute; the victim as the copy", "ledger: proof rule 5", "invalid-merkle-proof"),
-    _refused("replayed-round", "Signs an accepted proof of the previous round anew, for this round.", "all compute",
-             "ledger: proof rule 4", "binding-mismatch"),
-    _refused("other-run", "Claims work that was done on the data of another run.", "one computation paid by two runs",
-             "ledger: proof rule 4", "binding-mismatch"),
-    _refused("other-chain", "Sends a proof signed for the same contracts on another chain.",
-             "one computation paid on two chains", "EIP-712 domain", "bad-signature"),
-    _refused("impostor", "Commits to nothing in another node's name.", "the other cannot commit any more",
-             "ledger: proof rule 1", "bad-signature"),
-    _refused("zero-steps", "A joiner proves zero steps: one boundary, start and end at once.", "a share for joining",
-             "ledger: proof rule 4", "binding-mismatch"),
-    _refused("more-tokens", "Claims ten times the round's tokens.", "ten times the pay", "ledger: proof rule 4",
-             "binding-mismatch"),
-    _refused("other-end", "Names an end state that is not the commitment's last entry.", "an end free to choose later",
-             "ledger: proof rule 5", "invalid-merkle-proof"),
-    Cheat("other-profile", "Computes in bfloat16 and names a numerics profile that no verifier has.",
-          "half of the compute, and nobody to compare with", "check 2", PROFILE, False),
-    _refused("profile-changed", "Computes in bfloat16, commits, and then commits again under another profile.",
-             "the profile in which it looks best", "ledger: proof rule 3", "already-committed"),
-    _refused("second-proof", "Commits to skipped work and, once the sample follows from that, to the honest work.",
-             "a sample that it knows", "ledger: proof rule 3", "already-committed"),
+    _bound("front-run", "Copies a commitment that stands in the log under its own key, and opens nothing.",
+           "all compute; the victim as the copy", WITHHELD, "J7: what is not opened is withheld"),
+    _bound("replayed-round", "Signs an accepted proof of the previous round anew, for this round.", "all compute"),
+    _bound("other-run", "Claims work that was done on the data of another run.", "one computation paid by two runs"),
+    _bound("other-chain", "Sends a proof signed for the same contracts on another chain.",
+           "one computation paid on two chains", "bad-signature", "J16: the signing domain"),
+    _bound("impostor", "Commits to nothing in another node's name.", "the other cannot commit any more",
+           "bad-signature", "J5: the node's own signature"),
+    _bound("zero-steps", "A joiner proves zero steps: one boundary, start and end at once.", "a share for joining"),
+    _bound("more-tokens", "Claims ten times the round's tokens.", "ten times the pay"),
+    _bound("other-end", "Names an end state that is not the commitment's last entry.", "an end free to choose later",
+           "invalid-merkle-proof", "J7: the end's path"),
+    _bound("other-profile", "Computes in bfloat16 and names a numerics profile that no verifier has.",
+           "half of the compute, and nobody to compare with", rule="J4: a profile of the manifest"),
+    _bound("profile-changed", "Computes in bfloat16, commits, and then commits again under another profile.",
+           "the profile in which it looks best", "already-said", "J5: one commitment a round"),
+    _bound("second-proof", "Commits to skipped work and, once the sample follows from that, to the honest work.",
+           "a sample that it knows", "already-said", "J5: one commitment a round"),
 )  # fmt: skip
 
 _OPENINGS = (
-    Cheat("withheld", "Skips all but the first segment, and opens only what it did.", "all but a segment", "check 3",
-          WITHHELD, False),
-    _refused("other-segment", "Opens the segment that it did under the number of the one that was drawn.",
-             "all but a segment", "ledger: path of an opening", "invalid-merkle-proof"),
-    _refused("late-work", "Skips, and does a segment only once it was drawn.", "all segments that are not drawn",
-             "ledger: path of an opening", "invalid-merkle-proof"),
-    _refused("wrong-bytes", "Signs for the right state and uploads the bytes of another.", "one bad verifier's word",
-             "ledger: digest of an opening", "opening-mismatch"),
-    _refused("unasked-boundary", "Answers a draw with a boundary that nobody asked for, beyond the round.",
-             "a verifier that trips", "ledger: path of an opening", "invalid-merkle-proof"),
+    _bound("withheld", "Skips all but the first segment, and opens only what it did.", "all but a segment", WITHHELD,
+           "J7: what is not opened is withheld"),
+    _bound("other-segment", "Opens the segment that it did under the number of the one that was drawn.",
+           "all but a segment", rule="J7: path of an opening"),
+    _bound("late-work", "Skips, and does a segment only once it was drawn.", "all segments that are not drawn",
+           rule="J7: path of an opening"),
+    _bound("wrong-bytes", "Signs for the right state and uploads the bytes of another, and never opens that one.",
+           "one bad verifier's word", WITHHELD, "J7: what is not opened is withheld"),
+    _bound("unasked-boundary", "Answers a draw with a boundary that nobody asked for, beyond the round.",
+           "a verifier that trips", "not-asked", "J7: what was drawn is opened"),
 )  # fmt: skip
 
 GROUPS: Mapping[str, tuple[Cheat, ...]] = {

@@ -7,20 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from blake3 import blake3
 from eth_utils import keccak
 
-from contracts.messages import StepProof
 from contracts.positional_tree import KECCAK_TREE
 from contracts.signing import Domain
 from contracts.state_layout import boundary_entry, inner_digest, theta_digest
 from contracts.tensorfile import pack, state_digest
 from trainer.client import octets
-from trainer.conduct import Commitment, Conduct, Job, commitment
-from trainer.state import Tensors, step_count
+from trainer.conduct import Conduct, Job, Made, commitment
+from trainer.settled import settle
+from trainer.state import Tensors
 from trainer.trajectory import InnerRunner, OnStep, Trajectory, run_inner
 
 Reshape = Callable[[Tensors], Tensors]
-Alter = Callable[[Job, Commitment], Commitment]
+Alter = Callable[[Job, Made], Made]
 
 
 class Worked(Conduct):
@@ -54,7 +55,7 @@ class Altered(Worked):
         super().__init__(runner)
         self._alter = alter
 
-    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Commitment]:
+    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Made]:
         """The altered one."""
         return (self._alter(job, commitment(job, trajectory, self.pledge(job))),)
 
@@ -62,7 +63,7 @@ class Altered(Worked):
 class Doubled(Altered):
     """Work done by a runner, the commitment to it, and then an altered one in its place."""
 
-    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Commitment]:
+    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Made]:
         """Both."""
         first = commitment(job, trajectory, self.pledge(job))
         return first, self._alter(job, first)
@@ -89,38 +90,40 @@ def with_entry(value: float) -> Reshape:
     return reshape
 
 
-def bait(_job: Job, made: Commitment) -> Commitment:
-    """Other gradient bytes than the digest that was signed."""
-    return replace(made, gradient=made.gradient[:-4] + bytes(4))
+def bait(_job: Job, made: Made) -> Made:
+    """Other gradient bytes, under their own name, than the gradient whose digest was signed."""
+    other = made.gradient[:-4] + bytes(4)
+    return replace(_with(made, gradientBlob=blake3(other).digest()), gradient=other)
 
 
-def zero_steps(job: Job, made: Commitment) -> Commitment:
+def zero_steps(job: Job, made: Made) -> Made:
     """A proof of no steps at all: one boundary, which is start and end."""
     root = KECCAK_TREE.root([boundary_entry(job.start)])
     still: Tensors = {n: np.zeros_like(v) for n, v in job.start.items() if n.startswith("theta.")}
+    data = pack(still)
     message = _with(
-        made, commitment=root, boundaries=1, endState=theta_digest(job.start), innerEnd=inner_digest(job.start),
-        pseudoGradient=state_digest(still), steps=step_count(job.start), tokens=0,
+        made, root=root, boundaries=1, endState=theta_digest(job.start), innerEnd=inner_digest(job.start),
+        gradient=state_digest(still), gradientBlob=blake3(data).digest(), gradientSize=len(data), tokens=0,
     )  # fmt: skip
-    return replace(message, gradient=pack(still), first_path=(), last_path=())
+    return replace(message, gradient=data, first_path=(), last_path=())
 
 
-def more_tokens(_job: Job, made: Commitment) -> Commitment:
+def more_tokens(_job: Job, made: Made) -> Made:
     """Ten times the tokens that the round has."""
     return _with(made, tokens=made.message.tokens * 10)
 
 
-def other_profile(_job: Job, made: Commitment) -> Commitment:
+def other_profile(_job: Job, made: Made) -> Made:
     """A numerics profile that no verifier has."""
     return _with(made, profile=keccak(b"a profile in which this is what one gets"))
 
 
-def other_end(_job: Job, made: Commitment) -> Commitment:
+def other_end(_job: Job, made: Made) -> Made:
     """An end state that is not the last entry of the commitment."""
     return _with(made, endState=keccak(b"a better end"))
 
 
-def other_run(job: Job, made: Commitment) -> Commitment:
+def other_run(job: Job, made: Made) -> Made:
     """Bound to the data of another run: the newest round of the first other one, or none that exists."""
     runs = [entry for entry in job.client.get("/runs") if entry["run"] != job.run and entry["round"] > 0]
     if not runs:
@@ -129,23 +132,23 @@ def other_run(job: Job, made: Commitment) -> Commitment:
     return _with(made, dataSeed=octets(job.client.get(f"/runs/{place['run']}/rounds/{place['round']}")["data_seed"]))
 
 
-def other_chain(job: Job, made: Commitment) -> Commitment:
+def other_chain(job: Job, made: Made) -> Made:
     """Signed for the same contracts on another chain."""
     domain = job.client.domain
     return replace(made, domain=Domain(domain.chain_id + 1, domain.verifying_contract))
 
 
-def impostor(job: Job, made: Commitment) -> Commitment:
+def impostor(job: Job, made: Made) -> Made:
     """In another node's name, to take its place in the round, signed with this key."""
     other = next((entry["node"] for entry in job.round["nodes"] if entry["node"] != job.node), job.run[:42])
     return _with(made, node=other)
 
 
-def second_thoughts(job: Job, _made: Commitment) -> Commitment:
+def second_thoughts(job: Job, _made: Made) -> Made:
     """A proof of the honest work, made after the first one fixed what would be drawn of that."""
-    return commitment(job, run_inner(job.config, job.start, job.batches()), Conduct().pledge(job))
+    done = settle(job.start, run_inner(job.config, job.start, job.batches()))
+    return commitment(job, done, Conduct().pledge(job))
 
 
-def _with(made: Commitment, **changes: object) -> Commitment:
-    message: StepProof = replace(made.message, **changes)  # type: ignore[arg-type]
-    return replace(made, message=message)
+def _with(made: Made, **changes: object) -> Made:
+    return replace(made, message=replace(made.message, **changes))  # type: ignore[arg-type]

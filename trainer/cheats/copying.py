@@ -1,4 +1,8 @@
-"""Cheats that live on what others made public: their pseudo-gradients, their openings, their proofs."""
+"""Cheats that live on what others made public: their pseudo-gradients, their openings, their commitments.
+
+While a round is open its commitments stand in the log, paths and all, and their gradients are served. States are opened
+when the round is closed: nothing of this round can be copied from them in time.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from contracts.errors import CommonweightError
-from contracts.messages import StepProof, from_json
+from contracts.messages import from_json
+from contracts.protocol.messages import Commitment
 from contracts.state_layout import boundary_entry
-from contracts.tensorfile import unpack
+from contracts.tensorfile import state_digest, unpack
 from trainer.batches import batch_source
 from trainer.cheats.states import from_theta, towards
-from trainer.client import deadline, octets
-from trainer.conduct import Commitment, Conduct, Disclosure, Job
-from trainer.state import Tensors, layout, theta_layout, theta_of
+from trainer.client import octets
+from trainer.conduct import Conduct, Disclosure, Job, Made, NothingToCopy
+from trainer.state import Tensors, initial_theta, layout, theta_layout, theta_of
 from trainer.trajectory import OnStep, Trajectory, run_inner
 
 PATIENCE_SECONDS = 180.0
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 View = dict[str, Any]
 
 
-class NothingToCopy(CommonweightError):
-    """Nobody made public, in time, what this cheat lives on."""
-
-    code = "nothing-to-copy"
-
-
 class CopiedEnd(Conduct):
-    """Takes the end weights of an accepted proof from its pseudo-gradient and goes there in a straight line.
+    """Takes the end weights of another's commitment from its pseudo-gradient and goes there in a straight line.
 
     `noise` moves each end weight, in standard deviations of the way there.
     """
@@ -43,8 +41,8 @@ class CopiedEnd(Conduct):
 
     def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The line to the victim's end."""
-        victim = _wait_for_proof(job, "posted")
-        gradient = unpack(job.client.blob(victim["gradient_blob"]), theta_layout(job.config))
+        victim = _message(_wait_for_proof(job))
+        gradient = _gradient(job, victim)
         end: Tensors = {name: np.subtract(value, gradient[name]) for name, value in theta_of(job.start).items()}
         return towards(end, self._noise)(job.config, job.start, job.batches(), on_step, folder)
 
@@ -66,86 +64,76 @@ class StaleStart(Conduct):
 
     def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """All steps from the stale weights."""
-        blob = _round(job, job.number - 1)["theta"]["blob"]
-        stale = unpack(job.client.blob(blob), theta_layout(job.config))
+        stale = _weights(job, _round(job, job.number - 1)["theta"])
         return from_theta(stale)(job.config, job.start, job.batches(), on_step, folder)
 
 
 class CopiedTrajectory(Conduct):
-    """Runs nothing: waits until an accepted proof was opened, and commits to the same root under its own key."""
-
-    wanted_state = "posted"
+    """Runs nothing: commits to another's root under its own key, and opens what the other one opens of it."""
 
     def __init__(self) -> None:
-        self._victim: View = {}
+        self._victim = ""
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:  # noqa: ARG002
-        """The victim's trajectory, as far as it is public."""
-        self._victim = self._find(job)
-        message = _message(self._victim)
-        gradient = unpack(job.client.blob(self._victim["gradient_blob"]), theta_layout(job.config))
-        last = self._opened(job, message.boundaries - 1)
-        end = job.start if last is None else unpack(last.packed, layout(job.config))
+    def work(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:  # noqa: ARG002
+        """The victim's trajectory, as far as it is public: its states are not."""
+        view = self._find(job)
+        self._victim, message = str(view["proof"]), _message(view)
         return Trajectory(
-            boundary_entries=(), root=message.commitment, kept=(), pseudo_gradient=gradient,
-            pseudo_gradient_digest=message.pseudoGradient, end_state=dict(end), losses=(), tokens=message.tokens,
+            boundary_entries=(), root=message.root, kept=(), pseudo_gradient=_gradient(job, message),
+            pseudo_gradient_digest=message.gradient, end_state=dict(job.start), losses=(), tokens=message.tokens,
         )  # fmt: skip
 
-    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Commitment]:  # noqa: ARG002
-        """The victim's proof with this node's name and round; paths that are not public are left out."""
-        theirs = _message(self._victim)
-        mine = replace(theirs, node=job.node, round=job.number, deadline=deadline())
-        gradient = job.client.blob(self._victim["gradient_blob"])
-        ends = (self._opened(job, 0), self._opened(job, theirs.boundaries - 1))
-        first, last = (() if end is None else end.path for end in ends)
-        return (Commitment(mine, gradient, first, last),)
+    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Made]:  # noqa: ARG002
+        """The victim's commitment with this node's name and round."""
+        view = self._view(job)
+        theirs = _message(view)
+        mine = replace(theirs, node=job.node, round=job.number, pledge=self.pledge(job).seal(job.node))
+        first, last = (tuple(map(octets, view[name])) for name in ("first_path", "last_path"))
+        return (Made(mine, job.client.blob(theirs.gradientBlob.hex()), first, last),)
 
     def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
-        """What the victim opened of it."""
-        return [shown for boundary in wanted if (shown := self._opened(job, boundary)) is not None]
+        """What the victim has opened of it by now; what else was drawn of this copy it does not have."""
+        opened = self._view(job)["openings"]
+        return [_disclosed(job, boundary, opened[str(boundary)]) for boundary in wanted if str(boundary) in opened]
 
     def _find(self, job: Job) -> View:
-        return _wait_for_proof(job, self.wanted_state)
+        return _wait_for_proof(job)
 
-    def _opened(self, job: Job, boundary: int) -> Disclosure | None:
-        given = self._victim["openings"].get(str(boundary))
-        if given is None:
-            return None
-        packed = job.client.blob(given["blob"])
-        entry = boundary_entry(unpack(packed, layout(job.config)))
-        return Disclosure(boundary, entry, packed, tuple(octets(node) for node in given["path"]))
+    def _view(self, job: Job) -> View:
+        return dict(job.client.get(f"/proofs/{self._victim}"))
 
 
 class FrontRun(CopiedTrajectory):
-    """The same, but at once: while the victim's proof is pending and nothing of it is open."""
+    """The same, and opens nothing: it hopes that it is not drawn."""
 
-    wanted_state = "pending"
-
-    def _opened(self, job: Job, boundary: int) -> Disclosure | None:  # noqa: ARG002
-        return None
+    def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
+        """Nothing."""
+        return []
 
 
 class ReplayedRound(CopiedTrajectory):
-    """An accepted proof of the previous round, signed anew for this one."""
+    """A posted commitment of the previous round, signed anew for this one."""
 
     def _find(self, job: Job) -> View:
-        return _proof_in(job, job.number - 1, "posted") or _missing()
+        found = _proof_in(job, job.number - 1, ("posted",))
+        if found is None:
+            raise NothingToCopy("no posted proof of another node's previous round is held any more")
+        return found
 
 
-def _wait_for_proof(job: Job, state: str) -> View:
-    """A proof of another node in this round that is in `state`, as soon as there is one. Raises NothingToCopy."""
+def _wait_for_proof(job: Job) -> View:
+    """A commitment of another node to this round, as soon as the log has one. Raises NothingToCopy."""
     end = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < end:
-        found = _proof_in(job, job.number, state)
-        if found is not None:
-            return found
+    while (found := _proof_in(job, job.number, ("pending", "posted"))) is None:
+        if time.monotonic() > end:
+            raise NothingToCopy("no other node committed in time")
         time.sleep(LOOK_SECONDS)
-    return _missing()
+    return found
 
 
-def _proof_in(job: Job, number: int, state: str) -> View | None:
+def _proof_in(job: Job, number: int, states: Sequence[str]) -> View | None:
     lines = _round(job, number)["proofs"]
-    line = next((p for p in lines if p["state"] == state and p["node"] != job.node), None)
+    line = next((p for p in lines if p["state"] in states and p["node"] != job.node), None)
     return None if line is None else dict(job.client.get(f"/proofs/{line['proof']}"))
 
 
@@ -153,9 +141,23 @@ def _round(job: Job, number: int) -> View:
     return dict(job.client.get(f"/runs/{job.run}/rounds/{number}"))
 
 
-def _message(view: View) -> StepProof:
-    return from_json(StepProof, view["message"])
+def _message(view: View) -> Commitment:
+    return from_json(Commitment, view["message"])
 
 
-def _missing() -> View:
-    raise NothingToCopy("no proof of another node that this cheat could use was made public")
+def _gradient(job: Job, message: Commitment) -> Tensors:
+    return unpack(job.client.blob(message.gradientBlob.hex()), theta_layout(job.config))
+
+
+def _weights(job: Job, named: View) -> Tensors:
+    """Of a digest: those that the run began with follow from its configuration, others are served."""
+    first = initial_theta(job.config)
+    if "0x" + state_digest(first).hex() == named["digest"]:
+        return first
+    return unpack(job.client.blob(named["blob"]), theta_layout(job.config))
+
+
+def _disclosed(job: Job, boundary: int, given: View) -> Disclosure:
+    packed = job.client.blob(given["blob"])
+    entry = boundary_entry(unpack(packed, layout(job.config)))
+    return Disclosure(boundary, entry, packed, tuple(octets(node) for node in given["path"]))

@@ -25,6 +25,7 @@ from trainer.light.gleaned import Gleaned
 from trainer.light.heads import Contradiction, Heads, read_head
 from trainer.light.keeping import replace_file
 from trainer.light.log_view import LogView, TwoLogs
+from trainer.rest import RestFile
 
 FED = 256
 """Entries that the machine takes at once."""
@@ -39,7 +40,8 @@ logger = logging.getLogger(__name__)
 class CoveredLog:
     """Follows one log. `lock` is held while the machine moves; `warn` is called once for each thing that is wrong.
 
-    `on_entry` is called with each covered entry's text, after the machine took it.
+    `on_entry` is called with each covered entry's text, after the machine took it; who asks for that reads all of them
+    again at a start, all others go on from a file that says where the machine stood.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class CoveredLog:
         functions: Functions,
         domain: Domain,
         warn: Callable[[str, str], None],
-        on_entry: Callable[[str], None] = lambda _: None,
+        on_entry: Callable[[str], None] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._domain, self._warn, self._on_entry = domain, warn, on_entry
@@ -63,6 +65,8 @@ class CoveredLog:
         self._came_from: set[str] = set()
         self._said: set[tuple[str, str]] = set()
         self._least, self._least_root = self._read_stand()
+        self._rest = RestFile(folder / "machine.json", self.view.root)
+        self._resume()
 
     @property
     def state(self) -> State:
@@ -100,7 +104,8 @@ class CoveredLog:
         self._feed(max(self._heads.covered(judges.k, judges.verifiers), self._stood()))
 
     def close(self) -> None:
-        """Let the files go."""
+        """Keep where the machine stands, and let the files go."""
+        self._keep(now=True)
         self.view.close()
 
     # -- what others show ---------------------------------------------------------------------------------------------
@@ -181,12 +186,24 @@ class CoveredLog:
                 for entry in entries:
                     text = entry.decode(errors="replace")
                     self.follower.take(text)
-                    self._on_entry(text)
+                    if self._on_entry is not None:
+                        self._on_entry(text)
         if self.size == self.view.size:
             self._came_from.clear()
         if self.size > self._least:
             self._least, self._least_root = self.size, self.view.root(self.size).hex()
             replace_file(self._stand, json.dumps([self._least, self._least_root]).encode())
+        self._keep()
+
+    def _resume(self) -> None:
+        """Go on from where the machine stood, if that is covered, and of the log that is here."""
+        found = self._rest.read(self.follower.functions, self._stood()) if self._on_entry is None else None
+        if found is not None:
+            self.follower.state = found.state
+
+    def _keep(self, now: bool = False) -> None:
+        if not self.follower.due and self.size <= self.view.size:
+            self._rest.write(self.state, lambda: None, now)
 
     def _read_stand(self) -> tuple[int, str]:
         try:

@@ -82,7 +82,7 @@ class Network:
         limits: Limits | None = None,
     ) -> None:
         self._origin, self._book, self._seconds, self._limits = origin, book, look_seconds, limits
-        server = Peer(api_url, book.loopback, limits, chosen=True)
+        server = Peer(api_url, book.loopback, limits, chosen=True, keeps=True)
         self._server = Source(SERVER, server, "/log", "/v1/messages", "/v1/blobs/", "/v1/mirrors")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="light-network", daemon=True)
@@ -213,6 +213,7 @@ class Network:
         tasks = [task for watched in self._watched.values() for task in watched.tasks]
         await asyncio.gather(*tasks, return_exceptions=True)
         self._watched.clear()
+        await self._server.peer.close()
 
 
 def _cancel(watched: _Watched) -> None:

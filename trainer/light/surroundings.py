@@ -12,14 +12,14 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.errors import CommonweightError
-from contracts.messages import StepProof, to_json
+from contracts.messages import to_json
 from contracts.protocol.judge.state import ProofState, RoundState, Stage, State
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import hexed, read_envelope
 from contracts.protocol.messages import Commitment, StateOpening
 from contracts.signing import Domain, digest
+from trainer.conduct import NothingToCopy
 from trainer.light.covered import CoveredLog
 
 MOST_BYTES = 2**33
@@ -28,18 +28,12 @@ PATIENCE_SECONDS = 180.0
 _SHOWN = {Stage.POSTED: "posted", Stage.ENDED: "void", Stage.OUT: "void", Stage.UNDECIDED: "void"}
 
 
-class NotShown(CommonweightError):
-    """A view or a blob that this node does not have."""
-
-    code = "not-shown"
-
-
 class Published:
     """Commitments and openings as the covered log has them, for a conduct that copies."""
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        self.commitments: dict[str, Commitment] = {}
+        self.commitments: dict[str, dict[str, Any]] = {}
         self.openings: dict[str, dict[str, dict[str, Any]]] = {}
 
     def take(self, text: str) -> None:
@@ -48,16 +42,22 @@ class Published:
             return
         body = parse(text)
         kind = SIGNED.get(body.pop("kind"))
-        if kind is Commitment:
-            made = read_envelope(kind, body).message
-            assert isinstance(made, Commitment), "it was read as one"
-            self.commitments[hexed(digest(made, self._domain))] = made
-        elif kind is StateOpening:
-            envelope = read_envelope(kind, body)
-            shown = envelope.message
+        if kind not in (Commitment, StateOpening):
+            return
+        envelope = read_envelope(kind, body)
+        shown = envelope.message
+        if isinstance(shown, Commitment):
+            name = hexed(digest(shown, self._domain))
+            self.commitments[name] = {"proof": name, "message": to_json(shown), **envelope.beside}
+        else:
             assert isinstance(shown, StateOpening), "it was read as one"
             opened = {"blob": shown.blob.hex(), "path": envelope.beside["path"]}
             self.openings.setdefault(hexed(shown.proof), {})[str(shown.boundary)] = opened
+
+    def proof(self, name: str) -> dict[str, Any] | None:
+        """A commitment with what was opened of it."""
+        known = self.commitments.get(name)
+        return None if known is None else {**known, "openings": self.openings.get(name, {})}
 
 
 class Around:
@@ -68,7 +68,7 @@ class Around:
         key: str,
         domain: Domain,
         log: Callable[[], CoveredLog],
-        published: Published,
+        published: Published | None,
         fetch: Callable[[str, int], bytes | None],
     ) -> None:
         self.domain = domain
@@ -85,21 +85,21 @@ class Around:
         """Checksum address of the key."""
         return str(self._account.address)
 
-    def get(self, path: str, **_query: Any) -> Any:
-        """A view. Raises NotShown."""
+    def get(self, path: str) -> Any:
+        """A view. Raises NothingToCopy."""
         log = self._log()
         with log.lock:
             found = self._view(log.state, path.strip("/").split("/"))
         if found is None:
-            raise NotShown(f"nothing is known of {path}")
+            raise NothingToCopy(f"nothing is known of {path}")
         return found
 
     def blob(self, name: str) -> bytes:
-        """Bytes by their name, waited for. Raises NotShown."""
+        """Bytes by their name, waited for. Raises NothingToCopy."""
         end = time.monotonic() + PATIENCE_SECONDS
         while (data := self._fetch(name, MOST_BYTES)) is None:
             if time.monotonic() > end:
-                raise NotShown(f"nobody gives the blob {name}")
+                raise NothingToCopy(f"nobody gives the blob {name}")
             time.sleep(1.0)
         return data
 
@@ -110,8 +110,8 @@ class Around:
             case ["runs", run, "rounds", number] if run in state.runs:
                 current = state.runs[run].rounds.get(int(number))
                 return None if current is None else self.round(state, current)
-            case ["proofs", proof] if proof in self._published.commitments:
-                return self._proof(proof)
+            case ["proofs", proof] if self._published is not None:
+                return self._published.proof(proof)
         return None
 
     def round(self, state: State, current: RoundState) -> dict[str, Any]:
@@ -126,16 +126,6 @@ class Around:
             "nodes": [{"node": node} for node in current.listed],
             "proofs": [_line(proof) for proof in proofs],
         }
-
-    def _proof(self, name: str) -> dict[str, Any]:
-        made = self._published.commitments[name]
-        said = StepProof(
-            made.run, made.round, made.node, made.startState, made.innerState, made.root, made.boundaries,
-            made.endState, made.innerEnd, made.gradient, made.dataSeed, made.config, made.profile, made.pledge,
-            0, made.tokens, 0,
-        )  # fmt: skip
-        openings = self._published.openings.get(name, {})
-        return {"message": to_json(said), "gradient_blob": made.gradientBlob.hex(), "openings": openings}
 
 
 def _line(proof: ProofState) -> dict[str, str]:

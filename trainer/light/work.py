@@ -1,12 +1,11 @@
 """One round's work in a thread of its own: while it trains, the node goes on following, opening and handing.
 
-What it makes is a trajectory and commitments that are not signed yet. A round that was done already is done again, bit
-for bit: who was killed opens the same states.
+What it makes is a trajectory and commitments that are not signed yet. A round that was done already is read from the
+disk where it was large, or done again, bit for bit: who was killed opens the same states.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,21 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blake3 import blake3
-
 from contracts.errors import CommonweightError
-from contracts.protocol import messages
+from contracts.protocol.judge.state import ProofState
 from contracts.run_config import RunConfig
-from trainer.conduct import Commitment, Conduct, Job, Surroundings
+from trainer.conduct import Conduct, Job, Made, Surroundings
 from trainer.corpus import Corpus
 from trainer.inner_step import StepResult
+from trainer.light.boundaries import Boundaries, Key
 from trainer.light.settings import Progress, Report
 from trainer.light.states import States
-from trainer.settled import settle
-from trainer.state import layout
 from trainer.trajectory import Trajectory
 
-IN_MEMORY_BYTES = 2**30
 FETCH_SECONDS = 1.0
 """Between two tries to get weights that nobody gives yet."""
 
@@ -43,7 +38,8 @@ class Abandoned(CommonweightError):
 class Task:
     """A round as the covered log has it: its view, its configuration, and the digests that it starts from.
 
-    `genesis` says whether its weights are those that the run began with; `blobs` are names of files of them.
+    `genesis` says whether its weights are those that the run began with; `blobs` are names of files of them; `root` is
+    that of the commitment that stands, None before there is one.
     """
 
     view: dict[str, Any]
@@ -52,9 +48,10 @@ class Task:
     inner: str
     genesis: bool
     blobs: Callable[[], list[str]]
+    root: bytes | None = None
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> Key:
         """Run and round."""
         return str(self.view["run"]), int(self.view["round"])
 
@@ -65,7 +62,12 @@ class Work:
 
     job: Job
     trajectory: Trajectory
-    made: tuple[Commitment, ...]
+    made: tuple[Made, ...]
+
+    @property
+    def key(self) -> Key:
+        """Run and round."""
+        return self.job.run, self.job.number
 
 
 @dataclass
@@ -84,12 +86,12 @@ class Workshop:
         self, around: Surroundings, conduct: Conduct, corpus: Corpus, states: States, folder: Path, report: Report
     ) -> None:
         self._around, self._conduct, self._corpus, self._states = around, conduct, corpus, states
-        self._folder, self._report = folder, report
+        self._boundaries, self._report = Boundaries(folder), report
         self._running: _Running | None = None
         self.step = 0
 
     @property
-    def busy(self) -> tuple[str, int] | None:
+    def busy(self) -> Key | None:
         """Run and round of the task that is being done."""
         return self._running.task.key if self._running else None
 
@@ -109,6 +111,10 @@ class Workshop:
         if running.error is not None and not isinstance(running.error, Abandoned):
             raise running.error
         return running.work
+
+    def forget_but(self, keys: set[Key]) -> None:
+        """Boundary states of other rounds are not needed any more; no task is being done."""
+        self._boundaries.forget_but(keys)
 
     def abandon(self) -> None:
         """End the task at its next step."""
@@ -138,11 +144,17 @@ class Workshop:
         job = Job(
             self._around, task.view, task.config, self._corpus, self._states.start(theta, task.inner, task.config)
         )
-        self._report(Progress("training", job.number))
-        done = self._conduct.run_inner(job, self._on_step(running, job.number), self._boundaries(task))
-        trajectory = settle(job.start, done)
+        trajectory = self._boundaries.read(task.key, task.config, job.start, task.root) or self._train(running, job)
         self._states.remember(trajectory.end_state)
         return Work(job, trajectory, tuple(self._conduct.commitments(job, trajectory)))
+
+    def _train(self, running: _Running, job: Job) -> Trajectory:
+        task = running.task
+        self._report(Progress("training", job.number))
+        folder = self._boundaries.folder(task.key, task.config)
+        done = self._conduct.work(job, self._on_step(running, job.number), folder)
+        self._boundaries.keep(task.key, done)
+        return done
 
     def _theta(self, running: _Running) -> Any:
         task = running.task
@@ -162,19 +174,7 @@ class Workshop:
 
         return note
 
-    def _boundaries(self, task: Task) -> Path | None:
-        """Where a round's boundary states are kept; None, memory, while they are small."""
-        state = sum(4 * math.prod(shape) for _, shape in layout(task.config).values())
-        small = state * (task.config.segments + 1) <= IN_MEMORY_BYTES
-        return None if small else self._folder / f"{task.key[0][2:18]}-{task.key[1]}"
 
-
-def as_message(made: Commitment) -> messages.Commitment:
-    """A conduct's proof as the message of this protocol."""
-    said = made.message
-    return messages.Commitment(
-        run=said.run, round=said.round, node=said.node, startState=said.startState, innerState=said.innerState,
-        root=said.commitment, boundaries=said.boundaries, endState=said.endState, innerEnd=said.innerEnd,
-        gradient=said.pseudoGradient, gradientBlob=blake3(made.gradient).digest(), gradientSize=len(made.gradient),
-        dataSeed=said.dataSeed, config=said.config, profile=said.profile, pledge=said.pledge, tokens=said.tokens,
-    )  # fmt: skip
+def key_of(proof: ProofState) -> Key:
+    """Run and round of a proof."""
+    return proof.commitment.run, proof.commitment.round

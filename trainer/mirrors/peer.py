@@ -1,7 +1,7 @@
 """Another mirror, or the server, as one that may lie: every answer is bounded in bytes and in time, none is followed.
 
-A connection goes to the address that was checked. No redirect, no proxy, no cookie and no compression is taken; the
-whole of a call has an end besides the ten seconds in which a byte must come.
+A connection goes to the address that was checked, and is kept only where that is asked for. No redirect, no proxy, no
+cookie and no compression is taken; the whole of a call has an end besides the ten seconds in which a byte must come.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import cache
 import httpx
 
 from contracts.errors import CommonweightError
-from trainer.mirrors.urls import Resolve, Target, find, system_resolve
+from trainer.mirrors.urls import Resolve, find, system_resolve
 
 IDLE_SECONDS = 10.0
 CALL_SECONDS = 30.0
@@ -63,7 +63,8 @@ class Reply:
 
 
 class Peer:
-    """One address, of any machine where its user has `chosen` it (the server), else of a public one.
+    """One address, of any machine where its user has `chosen` it (the server), else of a public one. Who `keeps` its
+    connection makes all calls from one event loop.
 
     Raises PeerUnreachable and PeerMisbehaved, and nothing else but InvalidMirrorAddress.
     """
@@ -75,9 +76,18 @@ class Peer:
         limits: Limits | None = None,
         resolve: Resolve = system_resolve,
         chosen: bool = False,
+        keeps: bool = False,
     ) -> None:
-        self.url, self._loopback, self._resolve, self._chosen = url, loopback, resolve, chosen
+        self.url, self._loopback, self._resolve = url, loopback, resolve
+        self._chosen, self._keeps = chosen, keeps
         self._limits = limits or Limits()
+        self._kept: httpx.AsyncClient | None = None
+
+    async def close(self) -> None:
+        """Let a kept connection go."""
+        if self._kept is not None:
+            await self._kept.aclose()
+            self._kept = None
 
     async def get(self, path: str, most: int, seconds: float | None = None) -> Reply:
         """At most `most` bytes, in as many seconds (the limit of a call, without)."""
@@ -119,9 +129,10 @@ class Peer:
         try:
             async with asyncio.timeout(seconds):
                 target = await find(self.url, self._loopback, self._resolve, self._chosen)
-                async with self._client(target) as client:
+                async with self._client() as client:
+                    host, sni = {"Host": target.host_header()}, {"sni_hostname": target.url.host}
                     request = client.build_request(
-                        method, target.base() + path, content=body, extensions={"sni_hostname": target.url.host}
+                        method, target.base() + path, content=body, headers=host, extensions=sni
                     )
                     answer = await client.send(request, stream=True)
                     try:
@@ -134,12 +145,21 @@ class Peer:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             raise PeerUnreachable(f"cannot be reached, or broke off: {type(error).__name__}") from None
 
-    def _client(self, target: Target) -> httpx.AsyncClient:
-        headers = {"Host": target.host_header(), "Accept-Encoding": "identity", "Connection": "close"}
-        timeout = httpx.Timeout(self._limits.idle)
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
+        if self._keeps:
+            self._kept = self._kept or self._made({})
+            self._kept.cookies.clear()
+            yield self._kept
+            return
+        async with self._made({"Connection": "close"}) as client:
+            yield client
+
+    def _made(self, headers: dict[str, str]) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            headers=headers, timeout=timeout, verify=_tls(), follow_redirects=False, trust_env=False
-        )
+            headers={"Accept-Encoding": "identity", **headers}, timeout=httpx.Timeout(self._limits.idle),
+            verify=_tls(), follow_redirects=False, trust_env=False,
+        )  # fmt: skip
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.messages import Message
+from contracts.messages import Message, from_json, to_json
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import Envelope, hexed, read_envelope
@@ -45,6 +45,29 @@ class Collected:
             self.blobs.setdefault(hexed(message.theta), {})[message.thetaBlob.hex()] = None
             self.blobs.setdefault(hexed(message.momentum), {})[message.momentumBlob.hex()] = None
 
+    def to_json(self) -> dict[str, Any]:
+        """For a file beside the machine's state."""
+        plain = {kind: {name: to_json(m) for name, m in getattr(self, kind).items()} for kind in _KINDS}
+        openings = {proof: {str(b): to_json(m) for b, m in opened.items()} for proof, opened in self.openings.items()}
+        blobs = {state: list(names) for state, names in self.blobs.items()}
+        return {**plain, "openings": openings, "blobs": blobs, "entered": self.entered}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Collected:
+        """What `to_json` gave. Raises BadField, KeyError and TypeError."""
+        plain: dict[str, Any] = {
+            name: {key: from_json(kind, body) for key, body in raw[name].items()} for name, kind in _KINDS.items()
+        }
+        return cls(
+            **plain,
+            openings={
+                proof: {int(boundary): from_json(StateOpening, body) for boundary, body in opened.items()}
+                for proof, opened in raw["openings"].items()
+            },
+            blobs={state: dict.fromkeys(names) for state, names in raw["blobs"].items()},
+            entered={name: (str(run), int(number)) for name, (run, number) in raw["entered"].items()},
+        )
+
     def prune(self, state: State) -> None:
         """Forget what the machine has forgotten."""
         held = {(name, number) for name, run in state.runs.items() for number in run.rounds}
@@ -61,6 +84,9 @@ class Collected:
             del self.blobs[name]
         for name in [name for name, merge in self.merges.items() if hexed(merge.theta) not in wanted]:
             del self.merges[name]
+
+
+_KINDS: dict[str, type[Message]] = {"terms": RunTerms, "commitments": Commitment, "merges": Merge}
 
 
 def _place(state: State, message: Message) -> tuple[str, int] | None:

@@ -1,10 +1,9 @@
-"""What keeps a verifier of version 0.2.0 from signing, or from going on.
+"""What keeps a verifier from signing, or from going on.
 
 CommonweightError
 ├── LogWaits          no head is signed yet, through nobody's fault: one's own chain lags, or a block is not whole
 ├── LogFailed         the log is not what rules and chain say: no head of it is ever signed again
 ├── SecretUnusable    the file of the secret is not what was written
-├── CannotSay         this would be another word than one that was said before
 ├── NotPrepared       what a run needs is not at hand: its text, its limits, its numerics profile
 └── ServerRefused     the server took no signature
 """
@@ -36,13 +35,6 @@ class SecretUnusable(CommonweightError):
     """The file with a verifier's secret is torn, or can be read by others."""
 
     code = "secret-unusable"
-
-
-class CannotSay(CommonweightError):
-    """Another class of word was said before, and stands."""
-
-    code = "already-said-otherwise"
-    status = 409
 
 
 class NotPrepared(CommonweightError):

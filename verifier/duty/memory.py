@@ -16,8 +16,7 @@ from verifier.mirror.database import Database
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS said (name TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS word (
-    proof TEXT, segment INTEGER, word TEXT NOT NULL, replaced INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (proof, segment)
+    proof TEXT, segment INTEGER, word TEXT NOT NULL, PRIMARY KEY (proof, segment)
 );
 CREATE TABLE IF NOT EXISTS bound (name TEXT PRIMARY KEY, seconds REAL NOT NULL);
 """
@@ -47,14 +46,12 @@ class Memory:
     def word(self, proof: str, segment: int, word: Word) -> bool:
         """Whether this word may be said, which it may from then on; written down before the answer."""
         with self._file.write() as tables:
-            tables.execute("INSERT OR IGNORE INTO word (proof, segment, word) VALUES (?, ?, ?)", (proof, segment, word))
-            row = "FROM word WHERE proof = ? AND segment = ?"
-            known, replaced = tables.execute(f"SELECT word, replaced {row}", (proof, segment)).fetchone()
-            if known == word:
-                return True
-            if known != Word.UNSERVED or replaced:
+            tables.execute("INSERT OR IGNORE INTO word VALUES (?, ?, ?)", (proof, segment, word))
+            query = "SELECT word FROM word WHERE proof = ? AND segment = ?"
+            (known,) = tables.execute(query, (proof, segment)).fetchone()
+            if known not in (word, Word.UNSERVED):
                 return False
-            change = "UPDATE word SET word = ?, replaced = 1 WHERE proof = ? AND segment = ?"
+            change = "UPDATE word SET word = ? WHERE proof = ? AND segment = ?"
             tables.execute(change, (word, proof, segment))
             return True
 

@@ -202,9 +202,7 @@ def _pair(config: RunConfig, asked: Segment, limits: bytes) -> PairLimits | None
     """Limits of the two machines, None for an exact comparison. Raises CannotCompare."""
     own = configure_determinism(config.profile)
     if config.profile == BOUNDED and blake3(limits).hexdigest() != config.limits_digest:
-        raise CannotCompare(
-            "the run's table of limits is not at hand; put it into the verifier's folder as limits.json"
-        )
+        raise CannotCompare("the run's table of limits is not at hand")
     try:
         table = LimitTable.from_json(limits) if limits else None
         return limits_for(config, bytes.fromhex(asked.profile[2:]), own, table)

@@ -24,8 +24,9 @@ from contracts.protocol.judge.state import State
 from contracts.protocol.log.blocks import split
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.follower import Follower
-from contracts.protocol.log.leaf import Entry
+from contracts.protocol.log.leaf import Entry, read, write
 from contracts.signing import Domain
+from trainer.rest import RestFile
 from verifier.duty.chain import Chain
 from verifier.duty.envelopes import Collected, envelope_of
 from verifier.duty.errors import LogFailed, LogWaits
@@ -45,9 +46,10 @@ class Entries(Protocol):
 
 
 class Replica:
-    """One verifier's. `finding` is the file in which a failure of the log is kept.
+    """One verifier's. `finding` is the file in which a failure of the log is kept; beside it is where it stands.
 
-    `trusted` entries were signed for by an earlier process: their signatures and blocks are not checked again.
+    `trusted` entries were signed for by an earlier process: their signatures and blocks are not checked again, and as
+    far as a file says where they led they are not even read.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Replica:
     ) -> None:
         self._functions, self._domain, self._chain, self._finding = functions, domain, chain, finding
         self._copy, self._trusted = copy, 0
+        self._rest: RestFile | None = None
         self._turn, self._lock = threading.Lock(), threading.RLock()
         self._follower = Follower(functions, domain)
         self._expected: deque[Block] = deque()
@@ -68,6 +71,8 @@ class Replica:
     def over(self, copy: Entries, trusted: int = 0) -> None:
         """Read this copy, whose first `trusted` entries lie under one's own head. Raises what `admit` raises."""
         self._copy, self._trusted = copy, trusted
+        self._rest = RestFile(self._finding.with_name("replica.json"), copy.root)
+        self._resume(copy, trusted)
         if trusted:
             self.admit(trusted)
 
@@ -110,6 +115,12 @@ class Replica:
             except Differs as error:
                 self._fail(error.index, error.detail)
                 raise LogFailed(error.index, error.detail) from error
+            self._keep()
+
+    def close(self) -> None:
+        """Keep where it stands."""
+        with self._turn:
+            self._keep(now=True)
 
     def _admit(self, size: int) -> None:
         copy = self._copy
@@ -182,6 +193,36 @@ class Replica:
             self._follower = Follower(self._functions, self._domain)
             self._expected, self._root = deque(), (0, b"")
             self.collected, self.closings = Collected(), {}
+
+    def _keep(self, now: bool = False) -> None:
+        """On the disk, where the log that was read ends with a whole entry, and lies under one's own head next."""
+        if self._rest is not None and not self._follower.due and not self._expected and self.failure is None:
+            self._rest.write(self._follower.state, self._beside, now)
+
+    def _beside(self) -> dict[str, Any]:
+        closings = [[epoch, index, write(entry)] for epoch, (index, entry) in self.closings.items()]
+        return {"collected": self.collected.to_json(), "closings": closings}
+
+    def _resume(self, copy: Entries, trusted: int) -> None:
+        """Go on from where an earlier process stood, if that is in the log that it signed."""
+        found = self._rest.read(self._functions, trusted) if self._rest is not None else None
+        if found is None:
+            return
+        try:
+            collected = Collected.from_json(found.beside["collected"])
+            closings = {epoch: (index, self._closing(text)) for epoch, index, text in found.beside["closings"]}
+        except (CommonweightError, KeyError, TypeError, ValueError):
+            return
+        with self._lock:
+            self._follower.state, self.collected, self.closings = found.state, collected, closings
+            self._root = (self.size, copy.root(self.size))
+
+    def _closing(self, text: str) -> EpochClosed:
+        """Raises InvalidLeaf and TypeError."""
+        entry = read(text, self._domain, self._follower.author, checked=False)
+        if not isinstance(entry, EpochClosed):
+            raise TypeError("another entry than one that closes an epoch")
+        return entry
 
     def _fail(self, index: int, detail: str) -> None:
         """On the disk first: a restart signs nothing either."""

@@ -23,11 +23,11 @@ LOG, API = "/log", "/v1"
 
 
 class Server:
-    """One server; calls are made from one thread."""
+    """One server, at whatever address its user chose. Calls are made from one thread."""
 
-    def __init__(self, url: str, loopback: bool) -> None:
-        self.peer = Peer(url.rstrip("/"), loopback)
-        self._api = Peer(url.rstrip("/") + API, loopback)
+    def __init__(self, url: str) -> None:
+        self.peer = Peer(url.rstrip("/"), loopback=True, chosen=True, keeps=True)
+        self._api = Peer(url.rstrip("/") + API, loopback=True, chosen=True, keeps=True)
         self._http = httpx.Client(base_url=url.rstrip("/") + API, timeout=SECONDS, trust_env=False)
         self._runner = asyncio.Runner()
 
@@ -58,8 +58,10 @@ class Server:
 
     def close(self) -> None:
         """End what is under way."""
-        self._runner.close()
-        self._http.close()
+        if not self._http.is_closed:
+            self._runner.run(self._api.close())
+            self._runner.close()
+            self._http.close()
 
 
 def _said(body: bytes) -> str:

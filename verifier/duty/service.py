@@ -1,4 +1,4 @@
-"""A verifier process of version 0.2.0: a mirror that serves, a replica that follows, and duties, look by look.
+"""A verifier process: a mirror that serves, a replica that follows, and duties, look by look.
 
 Nothing that the server, the chain or another mirror answers ends it. What it said stands on its disk, so that a restart
 goes on where it was.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -48,8 +48,8 @@ from verifier.duty.progress import Progress
 from verifier.duty.replica import Replica
 from verifier.duty.secrets import RoundSecrets
 from verifier.duty.server import Server
-from verifier.duty.settings import DutySettings
 from verifier.duty.signing import Voice, quietly
+from verifier.duty.stalls import SAY_SECONDS, stalled
 from verifier.duty.welcome import AnnouncedBlobs, Announcer, Welcome
 from verifier.duty.work import Work
 from verifier.duty.world import World
@@ -65,12 +65,15 @@ from verifier.mirror.pulling import Puller
 from verifier.mirror.routes import Mirror, mirror_app
 from verifier.mirror.serving import mirror_server, port_of
 from verifier.queue import make_app
+from verifier.settings import VerifierSettings
 
 T = TypeVar("T")
 D = TypeVar("D")
 logger = logging.getLogger(__name__)
 LEAST_RATE = 100_000
 """Bytes a second below which another source is asked for a blob."""
+LOOK_TAKES = 3.0
+"""Seconds that a look itself takes at most, as far as time-outs go: more of it is nobody's delay."""
 INTRODUCED_EVERY = 20
 """Looks between two questions to the server for addresses of mirrors."""
 
@@ -78,13 +81,16 @@ INTRODUCED_EVERY = 20
 class VerifierProcess:
     """One verifier. `step` is one look and what follows from it; `run` does so until it is told to stop."""
 
-    def __init__(self, settings: DutySettings, report: Callable[[Progress], None], chain: Chain | None = None) -> None:
+    def __init__(
+        self, settings: VerifierSettings, report: Callable[[Progress], None], chain: Chain | None = None
+    ) -> None:
         bound_recursion()
         self.settings, self._report = settings, report
         settings.folder.mkdir(parents=True, exist_ok=True)
         self._said: tuple[str, str] = ("", "")
         self._looks = 0
-        self._final: tuple[int, int] | None = None
+        self._newest: int | None = None
+        self._known_time, self._quiet_until = 0.0, 0.0
         self._prepared: anchor.Prepared | None = None
         self._open(chain or _own_chain(settings))
 
@@ -128,6 +134,7 @@ class VerifierProcess:
     def close(self) -> None:
         """Let all files go."""
         self._handing.close()
+        self.world.replica.close()
         self.world.server.close()
         for part in (self.mirror.copy, self.mirror.messages, self.mirror.blobs, self.mirror.book):
             part.close()
@@ -137,27 +144,36 @@ class VerifierProcess:
     def step(self) -> None:
         """Look at everybody, read what came, and do what is due."""
         self._introduce()
-        self._final = self._guarded(self.world.chain.final, None)
+        self._newest = self._guarded(self.world.chain.newest_time, None)
         look = self._handing.look()
         self._looks += 1
         self._tell(look)
+        self._watch_blocks()
         self._guarded(self._settle, None)
-        counts = self._guarded(partial(lapse.watch, self.world, look, self._final is not None), False)
+        counts = self._guarded(partial(lapse.watch, self.world, look, self._newest is not None), False)
         if self.world.replica.failure is None:
             self._do(counts)
 
     # -- a look ------------------------------------------------------------------------------------------------------
 
     def _introduce(self) -> None:
-        """Where this mirror is, and where the others are, by what the server lists."""
-        if self._looks % INTRODUCED_EVERY == 0:
+        """Where this mirror is, and where the others are, by what the server lists.
+
+        The address goes to the others again and again: a server that keeps it to itself hides a verifier else.
+        """
+        again = self._looks % INTRODUCED_EVERY == 0
+        if again:
             self._guarded(partial(self.world.server.addresses, self._puller), None)
-        if self.world.address in self._welcome.verifiers():
-            known = self.mirror.book.newest().get(self.address)
-            if known is None or known.url != self.url or not known.text:
-                sequence = max(int(time.time()), known.sequence + 1 if known else 0)
-                message = MirrorAddress(self.address, self.url, sequence)
-                self._guarded(partial(self.world.voice.say, message), False)
+        if self.world.address not in self._welcome.verifiers():
+            return
+        known = self.mirror.book.newest().get(self.address)
+        if known is None or known.url != self.url or not known.text:
+            sequence = max(int(time.time()), known.sequence + 1 if known else 0)
+            message = MirrorAddress(self.address, self.url, sequence)
+            self._guarded(partial(self.world.voice.say, message), False)
+        elif again:
+            nobody: Mapping[str, bool] = {}
+            self._guarded(partial(self._handing.give, known.text.encode()), nobody)
 
     def _tell(self, look: handing_on.Look) -> None:
         """Say what keeps the log from being read, when it changes."""
@@ -167,6 +183,16 @@ class VerifierProcess:
         if said != self._said and said[1]:
             self._report(Progress(said[0], detail=said[1]))
         self._said = said
+
+    def _watch_blocks(self) -> None:
+        """Say that the operator enters none, again and again."""
+        if self._newest is None or time.monotonic() < self._quiet_until:
+            return
+        with self.world.replica.reading() as state:
+            trouble = stalled(state, self.world.replica.collected, self._newest)
+        if trouble:
+            self._quiet_until = time.monotonic() + SAY_SECONDS
+            self._report(Progress("trouble", detail=trouble))
 
     def _settle(self) -> None:
         """Drop what the log has or has no place for, and forget what ended in a final epoch."""
@@ -251,13 +277,13 @@ class VerifierProcess:
         first = deployment.first_mirrors()
         book = AddressBook(mirror / "addresses.db", reader, welcome.is_verifier, settings.loopback, first)
         self.mirror = Mirror(reader, messages, blobs, book, copy, welcome.verifiers)
-        server = Server(settings.api_url, settings.loopback)
+        server = Server(settings.api_url)
         self._puller = Puller(reader, messages, book, copy)
         fetcher = Fetcher(blobs, self._wanted, LEAST_RATE)
         self._handing = HandingOn(account.address, server.door(), book, copy, messages, self._puller, fetcher)
-        longest = 2 * settings.look_seconds
+        longest = settings.look_seconds + LOOK_TAKES
         stopwatch = Stopwatch(mirror / "presence.db", self._chain_time, time.monotonic, longest)
-        self._app, self._ended = make_app(settings.workers()), dict[str, int]()
+        self._app, self._ended = make_app(settings), dict[str, int]()
         self.world = World(
             settings=settings,
             functions=functions,
@@ -291,7 +317,8 @@ class VerifierProcess:
 
     def _chain_time(self) -> float:
         """As of this look; while the chain node does not answer, no look counts."""
-        self._known_time = float(self._final[1]) if self._final is not None else getattr(self, "_known_time", 0.0)
+        if self._newest is not None:
+            self._known_time = float(self._newest)
         return self._known_time
 
     def _give(self, data: bytes) -> None:
@@ -307,7 +334,7 @@ class VerifierProcess:
         self._report(Progress("trouble", proof=subject, detail=why))
 
 
-def _own_chain(settings: DutySettings) -> OwnChain:
+def _own_chain(settings: VerifierSettings) -> OwnChain:
     w3 = connect(settings.rpc_url)
     return OwnChain(ChainReader(w3, settings.deployment), partial(_newest_time, w3))
 

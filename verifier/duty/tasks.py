@@ -1,4 +1,4 @@
-"""What the workers of version 0.2.0 do, one thin task each: parse, call one function, return JSON.
+"""What the workers do, one thin task each: parse, call one function, return JSON.
 
 A task gets all that it has to believe; bytes come from the mirror's folder and are hashed. Bytes that are not there
 are an answer, not a failure: the service fetches them and asks again.
@@ -17,9 +17,8 @@ from verifier.duty.combining import Basis, combine
 from verifier.duty.files import BytesMissing, Folder
 from verifier.duty.holding import GradientRefused, Held, check_gradient
 from verifier.duty.replaying import CannotCompare, Segment, judge_segment
-from verifier.duty.settings import BLOBS, LIMITS_FILE, MERGED
 from verifier.queue import make_app
-from verifier.settings import VerifierSettings
+from verifier.settings import MERGED, VerifierSettings
 
 settings = VerifierSettings.from_environment()
 choose_device(settings.device)
@@ -34,7 +33,7 @@ def corpus() -> Corpus:
 
 def files() -> Folder:
     """The mirror's blobs."""
-    return Folder(settings.folder / BLOBS)
+    return Folder(settings.blobs)
 
 
 @app.task(name="duty.hold", shared=False)  # type: ignore[untyped-decorator]
@@ -52,8 +51,7 @@ def hold(asked: dict[str, Any]) -> dict[str, Any]:
 @app.task(name="duty.replay", shared=False)  # type: ignore[untyped-decorator]
 def replay(asked: dict[str, Any]) -> dict[str, Any]:
     """The word on a segment."""
-    table = settings.folder / LIMITS_FILE
-    limits = table.read_bytes() if table.exists() else b""
+    limits = settings.limits.read_bytes() if settings.limits else b""
     try:
         memory = settings.folder / "residuals"
         return judge_segment(Segment.from_json(asked), files(), corpus(), limits, memory).to_json()

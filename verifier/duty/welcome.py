@@ -69,15 +69,12 @@ class Announcer:
         self._lock = threading.Lock()
 
     def announce(self, blobs: BlobStore) -> None:
-        """All that is new. A key that announced too much is passed over."""
+        """All that is new. What a key announces beyond its budget is tried again: what is forgotten makes room."""
         with self._lock:
             for name, found in self._new():
-                for blob in found:
-                    try:
-                        blobs.announce(blob)
-                    except QuotaSpent:
-                        continue
-                self._done.add(name)
+                taken = [_is_taken(blobs, blob) for blob in found]
+                if all(taken):
+                    self._done.add(name)
 
     def keep(self, blobs: BlobStore) -> None:
         """What a run's next round begins from is needed longer than the epoch in which it was signed."""
@@ -90,11 +87,8 @@ class Announcer:
         for blob in found:
             if (blob.digest, blob.place) in self._kept:
                 continue
-            try:
-                blobs.announce(blob)
-            except QuotaSpent:
-                continue
-            self._kept.add((blob.digest, blob.place))
+            if _is_taken(blobs, blob):
+                self._kept.add((blob.digest, blob.place))
 
     def _new(self) -> list[tuple[str, tuple[Announcement, ...]]]:
         held = [(signed.digest, signed.message) for signed in (held.signed for held in self._messages.held())]
@@ -104,6 +98,14 @@ class Announcer:
             every: list[tuple[str, Message]] = [*held, *log.commitments.items(), *openings, *log.merges.items()]
             self._done &= {name for name, _ in every}
             return [(name, _announced(state, said)) for name, said in every if name not in self._done]
+
+
+def _is_taken(blobs: BlobStore, blob: Announcement) -> bool:
+    try:
+        blobs.announce(blob)
+    except QuotaSpent:
+        return False
+    return True
 
 
 class AnnouncedBlobs(BlobStore):

@@ -14,20 +14,20 @@ from verifier.duty.progress import Progress
 from verifier.duty.replica import Replica
 from verifier.duty.secrets import RoundSecrets
 from verifier.duty.server import Server
-from verifier.duty.settings import DutySettings
 from verifier.duty.signing import Voice
 from verifier.duty.work import Work
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.messages import MessageStore
 from verifier.mirror.presence import Stopwatch
+from verifier.settings import VerifierSettings
 
 
 @dataclass
 class World:
     """One verifier. `give_blob` hands bytes to the mirrors where this one cannot be reached."""
 
-    settings: DutySettings
+    settings: VerifierSettings
     functions: Functions
     chain: Chain
     secrets: RoundSecrets

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.errors import CommonweightError
+from contracts.protocol.log.envelope import BESIDE_THE_LOG
 from trainer.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerMisbehaved, PeerUnreachable
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import LogCopy
@@ -22,7 +23,7 @@ from verifier.mirror.errors import HeadContradicts
 from verifier.mirror.fetching import Fetcher, FetchResult, Source
 from verifier.mirror.following import ShownHead, follow
 from verifier.mirror.messages import MessageStore
-from verifier.mirror.parsing import BESIDE_THE_LOG, Signed
+from verifier.mirror.parsing import Signed
 from verifier.mirror.pulling import Puller
 
 HANDED = 256
@@ -109,7 +110,7 @@ class HandingOn:
         self._own, self._server, self._book, self._copy, self._messages = own, server, book, copy, messages
         self._puller, self._fetcher, self._seconds, self._limits = puller, fetcher, seconds, limits or Limits()
         self._sent: dict[str, int] = {}
-        self._number = 0
+        self._number, self._closed = 0, False
         self._runner = asyncio.Runner()
         self._runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, "mirror-look"))
 
@@ -127,7 +128,10 @@ class HandingOn:
 
     def close(self) -> None:
         """End what is still under way."""
-        self._runner.close()
+        if not self._closed:
+            self._closed = True
+            self._runner.run(self._server.peer.close())
+            self._runner.close()
 
     async def _look(self) -> Look:
         self._number += 1

@@ -101,7 +101,7 @@ class MessageStore:
     def drop(self, digests: Iterable[str]) -> None:
         """The log holds these messages. Those that are not held are passed over."""
         with self._lock:
-            self._remove([self._numbers[digest] for digest in digests if digest in self._numbers])
+            self._remove([self._numbers[digest] for digest in set(digests) if digest in self._numbers])
 
     def drop_where(self, is_over: Callable[[Claim], bool]) -> None:
         """Drop what is about rounds whose epoch is final, as the owner says."""

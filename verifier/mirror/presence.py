@@ -2,8 +2,9 @@
 
 No clock is believed alone. A look that counts adds the time since the look before it, whether that one counted or not:
 as much as both the verifier's own monotonic clock and the chain say, and never more than one look's length. Chain time
-moves in blocks, so what the chain is ahead is kept for the next looks, up to MOST_AHEAD. While something was shown, by
-the log or by any mirror, its time stands still.
+moves in blocks, so what the chain is ahead is kept for the next looks: a few looks' length at most, and a small part of
+the shortest period, so that time in which no look counted fills none. While something was shown, by the log or by any
+mirror, its time stands still.
 
 All is on the disk before it is used. After a restart the first look adds nothing, so that nothing is signed early, and
 what was released for signing once is never released again.
@@ -19,8 +20,8 @@ from typing import Any
 from contracts.protocol.judge.facts import Awaited, What
 from verifier.mirror.database import Database
 
-MOST_AHEAD = 60.0
-"""Seconds that the chain's clock may be ahead: a few blocks."""
+LOOKS_AHEAD, PART_AHEAD = 4, 0.25
+"""Looks' lengths, and part of the shortest period, that the chain's clock may be ahead."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS awaited (
@@ -79,7 +80,7 @@ def opening_seconds(period: float, asked_bytes: int, least_rate: int) -> float:
 
 
 class Stopwatch:
-    """Times what is missing. `chain` and `own` are clocks in seconds: the last final block's, and a monotonic one.
+    """Times what is missing. `chain` and `own` are clocks in seconds: the newest block's, and a monotonic one.
 
     `longest` is a look's length in seconds: the most that one look adds.
     """
@@ -96,12 +97,12 @@ class Stopwatch:
         What is new is timed from this look on; what is no longer open is forgotten, unless it was released for signing
         (`forget` does that). Raises DiskFull.
         """
-        step = self._step() if counts else self._skip()
+        step = self._step(self._most(seen))
         with self._file.write() as tables:
             known = {_missing(row): row[6:] for row in tables.execute("SELECT * FROM awaited")}
             tables.executemany(_CLOSE, [_key(gone) for gone in known.keys() - seen.keys()])
             for missing, sight in seen.items():
-                _enter(tables, missing, sight, known.get(missing), step)
+                _enter(tables, missing, sight, known.get(missing), step if counts else 0.0)
 
     def due(self) -> list[Absence]:
         """Lapses to be signed: missing for a whole period, or silent for a whole lease, and not shown at the last look.
@@ -135,16 +136,18 @@ class Stopwatch:
         """Let the file go."""
         self._file.close()
 
-    def _step(self) -> float:
-        """Seconds that this look adds."""
+    def _step(self, most: float) -> float:
+        """Seconds that a look adds if it counts; in one that does not they have passed as well."""
         own = self._elapsed()
         step = min(own, self._ahead, self._longest)
-        self._ahead -= step
+        self._ahead = min(most, self._ahead - step)
         return step
 
-    def _skip(self) -> float:
-        self._elapsed()
-        return 0.0
+    def _most(self, seen: Mapping[Absence, Observation]) -> float:
+        """Seconds that the chain's clock may be ahead after a look."""
+        allowed = [sight.allowed for sight in seen.values()]
+        bounds = [bound for one in allowed for bound in (one.period, one.lease) if bound is not None]
+        return min([LOOKS_AHEAD * self._longest, *(PART_AHEAD * bound for bound in bounds)])
 
     def _elapsed(self) -> float:
         """Seconds of one's own clock since the last look; the chain's are put with what it is ahead."""
@@ -152,7 +155,7 @@ class Stopwatch:
         before, self._before = self._before, (chain, own)
         if before is None:
             return 0.0
-        self._ahead = min(MOST_AHEAD, self._ahead + max(0.0, chain - before[0]))
+        self._ahead += max(0.0, chain - before[0])
         return max(0.0, own - before[1])
 
 

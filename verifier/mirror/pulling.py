@@ -18,7 +18,7 @@ from contracts.tlog.text import parse_base64
 from trainer.mirrors.peer import Peer, PeerMisbehaved
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import LogCopy
-from verifier.mirror.errors import BodyTooLarge, DiskFull
+from verifier.mirror.errors import DiskFull
 from verifier.mirror.evidence import MOST, Evidence
 from verifier.mirror.messages import PAGE, MessageStore
 from verifier.mirror.parsing import MAX_MESSAGE, Reader
@@ -34,7 +34,7 @@ WAITING = 256
 MOST_BROKEN = 8
 """Messages that no copy could take, in one look."""
 
-_BROKEN = (InvalidLeaf, BadField, BadSignature, InvalidTree, BodyTooLarge)
+_BROKEN = (InvalidLeaf, BadField, BadSignature, InvalidTree)
 
 
 @dataclass

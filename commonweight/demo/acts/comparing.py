@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 
-from commonweight.demo.stage import ROUNDS, Stage
+from commonweight.demo.stage import Stage
 
 KINDS = ("solo", "data-parallel")
 
 
-def start_baselines(stage: Stage) -> None:
-    """Start a process for each baseline; they follow the public rounds, the voted one included."""
+def start_baselines(stage: Stage, rounds: int) -> None:
+    """Start a process for each baseline, over the public rounds up to the voted one."""
     for kind in KINDS:
         stage.processes.start_module(
-            kind, "commonweight.demo.baseline", kind, stage.api, stage.run, str(ROUNDS + 1),
+            kind, "commonweight.demo.baseline", kind, stage.api, stage.run, str(rounds),
             stage.cast.address("ada"), *map(str, stage.settings.data),
         )  # fmt: skip
 

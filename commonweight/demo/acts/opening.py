@@ -6,7 +6,7 @@ import json
 
 from commonweight.demo.cast import CHEAT, CHEAT_NAME, JOINER, NODES, SERVICES, VERIFIERS, wallet
 from commonweight.demo.funding import COIN, ensure_funded
-from commonweight.demo.stage import ROUNDS, Stage
+from commonweight.demo.stage import MOST_ROUNDS, ROUNDS, Stage
 from contracts.chain import connect
 from contracts.deploy import GenesisParams
 
@@ -27,6 +27,7 @@ def open_chain(stage: Stage) -> None:
     named = [a for v in VERIFIERS for a in ("--verifier", stage.cast.address(v))]
     stage.command(
         "model", "deploy", "--keystore", stage.key("creator"), "--name", "Demo", "--symbol", "DEMO", *named,
+        "--log-key", str(stage.command("keys", "log-key", stage.key("operator"))),
         "--out", str(stage.deployment), "--rpc-url", stage.rpc, "--params", json.dumps(GENESIS),
     )  # fmt: skip
     stage.say("contracts", "deployed; no key holds a power over them")
@@ -38,14 +39,17 @@ def open_run(stage: Stage) -> None:
         "api", "serve", "--deployment", str(stage.deployment), "--keystore", stage.key("operator"), "--port",
         stage.api.rsplit(":", 1)[1], "--rpc-url", stage.rpc, "--folder", stage.folder("server"),
     )  # fmt: skip
-    config = json.dumps({"rounds": ROUNDS, "seed": stage.settings.seed})
+    config = json.dumps({"rounds": MOST_ROUNDS, "seed": stage.settings.seed})
     train = (
         "model", "train", "--keystore", stage.key("creator"), "--api", stage.api, "--config", config,
-        "--min-nodes", "3", "--lease-seconds", "12", "--json", *stage.data,
+        "--rounds-per-epoch", str(ROUNDS), "--min-nodes", "3", "--lease-seconds", "12", "--period-seconds", "60",
+        "--beacon-span", "6", "--json", *stage.data,
     )  # fmt: skip
-    stage.run = stage.commands([train, *stakes(stage)])[0]["run"]
-    stage.say("api", f"serves at {stage.api}")
+    stage.commands(stakes(stage))
     stage.say("verifiers", "have staked")
+    stage.wait("the API", lambda: stage.client.get("/log/size")["size"] > 1)
+    stage.say("api", f"serves at {stage.api}")
+    stage.run = stage.command(*train)["run"]
     text = "your" if stage.settings.data else "CPython's own"
     stage.say("run", f"{stage.run} on {text} text")
     _start_verifiers(stage)
@@ -85,8 +89,8 @@ def _join_chain(stage: Stage) -> None:
 def _start_verifiers(stage: Stage) -> None:
     for name in VERIFIERS:
         stage.processes.start(
-            name, "verifier", "run", "--keystore", stage.key(name), "--run", stage.run, *stage.reached, "--folder",
-            stage.folder(name), *stage.data,
+            name, "verifier", "run", "--keystore", stage.key(name), "--run", stage.run, *stage.reached, "--deployment",
+            str(stage.deployment), "--folder", stage.folder(name), *stage.data,
         )  # fmt: skip
 
 
@@ -94,8 +98,8 @@ def _start_nodes(stage: Stage) -> None:
     for name in NODES:
         stage.processes.start(
             name, "node", "--keystore", stage.key(name), "--run", stage.run, "--payout",
-            stage.cast.address(wallet(name)), "--api", stage.api, "--folder", stage.folder(name),
-            "--from-round", "2" if name == JOINER else "1",
+            stage.cast.address(wallet(name)), *stage.reached, "--deployment", str(stage.deployment), "--folder",
+            stage.folder(name), "--json", "--from-round", "2" if name == JOINER else "1",
             *(("--cheat", CHEAT_NAME) if name == CHEAT else ()), *stage.data,
         )  # fmt: skip
 

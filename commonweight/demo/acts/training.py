@@ -10,28 +10,28 @@ from commonweight.demo.stage import KILL_ROUND, KILL_STEP, ROUNDS, Stage
 
 
 def train_together(stage: Stage) -> None:
-    """Watch until the run is complete for the first time."""
-    stage.wait(f"{ROUNDS} rounds of training", lambda: watch(stage, ROUNDS), seconds=600)
+    """Watch until the rounds of the first epoch are merged."""
+    stage.wait(f"{ROUNDS} rounds of training", lambda: watch(stage) >= ROUNDS, seconds=600)
 
 
-def watch(stage: Stage, until: int) -> bool:
-    """Tell what is new in the run; true when round `until` has ended it."""
+def watch(stage: Stage) -> int:
+    """Tell what is new in the run; the last round that is merged, 0 before the first."""
     state = stage.client.get(f"/runs/{stage.run}")
     if state["round"] == 0:
-        return False
+        return 0
     for number in range(max(1, state["round"] - 1), state["round"] + 1):
         current = stage.round(number)
         _tell(stage, current)
         _kill_when_due(stage, current)
     stage.board.busy(f"round {current['round']}: {current['phase']}")
-    stage.board.show(bars(current, stage.cast.name_of))
-    return bool(state["round"] >= until and state["phase"] == "complete")
+    stage.board.show(bars(current, stage.cast.name_of, lambda name: stage.steps(name, current["round"])))
+    return int(state["round"] if current["phase"] == "closed" else state["round"] - 1)
 
 
 def _kill_when_due(stage: Stage, current: dict[str, Any]) -> None:
     if current["round"] != KILL_ROUND or not stage.processes.alive(KILLED):
         return
-    step = next((n["step"] for n in current["nodes"] if stage.cast.name_of(n["node"]) == KILLED), 0)
+    step = stage.steps(KILLED, KILL_ROUND)
     if step >= KILL_STEP:
         stage.processes.kill(KILLED)
         stage.say(KILLED, f"killed with SIGKILL at step {step} of round {KILL_ROUND}")
@@ -51,7 +51,8 @@ def _tell(stage: Stage, current: dict[str, Any]) -> None:
 
 
 def _tell_node(stage: Stage, topic: str, node: dict[str, Any]) -> None:
-    name, step = stage.cast.name_of(node["node"]), node["step"] // 10 * 10
+    name = stage.cast.name_of(node["node"])
+    step = stage.steps(name, int(topic.removeprefix("round "))) // 10 * 10
     if node["lapsed"]:
         stage.once(topic, f"{name} fell silent; the round goes on without it")
     elif step and not stage.board.moves:  # a bar says it better
@@ -61,8 +62,8 @@ def _tell_node(stage: Stage, topic: str, node: dict[str, Any]) -> None:
 def _tell_proof(stage: Stage, topic: str, proof: dict[str, Any]) -> None:
     name = stage.cast.name_of(proof["node"])
     stage.once(topic, f"{name} committed {proof['proof'][:12]}…")
-    if proof["stage"] == 2:
-        stage.once(topic, f"{name} is disputed; every verifier replays the segment")
+    if proof["stage"] == "bench":
+        stage.once(topic, f"{name} is disputed; the full bench replays the segment")
     if proof["state"] == "posted":
         stage.once(topic, f"{name} verified: {proof['work']:,} tokens of work posted")
     if proof["state"] == "voided":

@@ -8,7 +8,7 @@ from commonweight.amounts import tokens
 from commonweight.demo.acts.training import watch
 from commonweight.demo.cast import wallet
 from commonweight.demo.processes import ActorFailed
-from commonweight.demo.stage import NEW_LR, ROUNDS, Stage
+from commonweight.demo.stage import NEW_LR, Stage
 
 VOTES = (("ada", "for"), ("ben", "against"), ("dee", "for"))
 
@@ -18,11 +18,10 @@ def vote(stage: Stage) -> str:
     proposal = str(
         stage.command(
             "gov", "propose", "--keystore", stage.key(wallet("ada")), "--description",
-            "Halve the inner learning rate and train one more round.", "--decide", f"inner_lr={NEW_LR}",
-            "--decide", f"rounds={ROUNDS + 1}", *stage.reached, "--json",
+            "Halve the inner learning rate.", "--decide", f"inner_lr={NEW_LR}", *stage.reached, "--json",
         )["proposal"]
     )  # fmt: skip
-    stage.say("vote", f"ada proposes inner_lr {NEW_LR} and one more round")
+    stage.say("vote", f"ada proposes inner_lr {NEW_LR}, while the run goes on")
     _await_state(stage, proposal, "active")
     stage.commands(
         [("gov", "vote", proposal, said, "--keystore", stage.key(wallet(n)), *stage.reached) for n, said in VOTES]
@@ -36,16 +35,26 @@ def vote(stage: Stage) -> str:
     return proposal
 
 
-def obey(stage: Stage) -> None:
-    """Wait for the round that was voted and show that its configuration is another."""
-    stage.wait("the round that was voted", lambda: watch(stage, ROUNDS + 1), seconds=300)
-    for current in (stage.round(ROUNDS), stage.round(ROUNDS + 1)):
+def obey(stage: Stage) -> int:
+    """Wait for the first round that opened after the vote, and show that its configuration is another; its number."""
+    number = int(stage.wait("a round as it was voted", lambda: _voted(stage), seconds=300))
+    stage.wait(f"round {number}", lambda: watch(stage) >= number, seconds=300)
+    for current in (stage.round(number - 1), stage.round(number)):
         lr = json.loads(current["config"])["inner_lr"]
         stage.say("obeyed", f"round {current['round']}: inner_lr {lr}, digest {current['config_digest']}")
+    return number
+
+
+def _voted(stage: Stage) -> int:
+    """The newest round's number, if it trains with what was voted, else 0."""
+    watch(stage)
+    newest = stage.round(stage.client.get(f"/runs/{stage.run}")["round"])
+    return int(newest["round"]) if json.loads(newest["config"])["inner_lr"] == NEW_LR else 0
 
 
 def _await_state(stage: Stage, proposal: str, state: str) -> None:
     def reached() -> bool:
+        watch(stage)
         found = stage.client.get(f"/proposals/{proposal}")["state"]
         stage.once("vote", f"is {found}")
         if found in ("defeated", "canceled", "expired"):

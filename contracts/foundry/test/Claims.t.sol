@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {EpochDistributor} from "commonweight/EpochDistributor.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {ModelToken} from "commonweight/ModelToken.sol";
-import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {EpochRoots} from "commonweight/EpochRoots.sol";
 import {Genesis} from "./Genesis.sol";
 import {PayoutTree} from "./PayoutTree.sol";
 
@@ -74,7 +74,7 @@ contract ClaimsTest is Genesis {
 
     /// @notice Faults are signed under the root of an epoch that pays nobody, too, and nothing is claimed from it.
     function testFuzz_an_epoch_may_pay_nobody(uint256 place, uint256 amount, bytes32[] calldata proof) external {
-        VerifierRegistry.EpochRoot memory message = _message(bytes32(0), 0, 0);
+        EpochRoots.EpochRoot memory message = _message(bytes32(0), 0, 0);
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));
         _wait(WINDOW);
         registry.finalize(EPOCH);
@@ -196,7 +196,7 @@ contract ClaimsTest is Genesis {
     }
 
     function _propose(uint256 total) private {
-        VerifierRegistry.EpochRoot memory message = _message(_tree[0], total, uint64(LEAVES));
+        EpochRoots.EpochRoot memory message = _message(_tree[0], total, uint64(LEAVES));
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));
     }
 

@@ -5,7 +5,7 @@ import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {ModelGovernor} from "commonweight/ModelGovernor.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
-import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {EpochRoots} from "commonweight/EpochRoots.sol";
 import {MerkleDistributor} from "../src/MerkleDistributor.sol";
 import {PlainGovernor, PlainVotes} from "../src/PlainVotes.sol";
 import {Genesis} from "./Genesis.sol";
@@ -187,7 +187,7 @@ contract GasTest is Genesis {
     /// @dev The next epoch is final; a leaf beside the account's has been paid.
     function _finalizeFor(address account) private {
         uint64 epoch = registry.finalizedEpochs() + 1;
-        VerifierRegistry.EpochRoot memory message =
+        EpochRoots.EpochRoot memory message =
             _message(_root(_leaf(epoch, account), _leaf(epoch, address(this))), 1_000, 2);
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));
         _wait(WINDOW);
@@ -203,7 +203,7 @@ contract GasTest is Genesis {
     }
 
     function _rootWith(uint256 signers, string memory name) private {
-        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), 1_000, 1);
+        EpochRoots.EpochRoot memory message = _message(keccak256("root"), 1_000, 1);
         uint256[] memory places = new uint256[](signers);
         for (uint256 i = 0; i < signers; ++i) places[i] = i;
         bytes[] memory signatures = _signatures(registry.hashEpochRoot(message), places);

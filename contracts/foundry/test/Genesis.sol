@@ -9,6 +9,7 @@ import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {ModelTimelock} from "commonweight/ModelTimelock.sol";
 import {ModelToken} from "commonweight/ModelToken.sol";
 import {RevenueSplitter} from "commonweight/RevenueSplitter.sol";
+import {EpochRoots} from "commonweight/EpochRoots.sol";
 import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
 import {Coin} from "../src/Coin.sol";
 import {Cheats} from "./Cheats.sol";
@@ -205,10 +206,10 @@ abstract contract Genesis is Cheats {
     function _message(bytes32 root, uint256 total, uint64 count)
         internal
         view
-        returns (VerifierRegistry.EpochRoot memory)
+        returns (EpochRoots.EpochRoot memory)
     {
         uint64 epoch = registry.finalizedEpochs() + 1;
-        return VerifierRegistry.EpochRoot({
+        return EpochRoots.EpochRoot({
             model: model,
             epoch: epoch,
             attempt: registry.epochOf(epoch).attempt,

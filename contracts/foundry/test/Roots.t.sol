@@ -2,8 +2,11 @@
 pragma solidity 0.8.37;
 
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
-import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {EpochRoots} from "commonweight/EpochRoots.sol";
+import {PullPayments} from "commonweight/PullPayments.sol";
+import {VerifierSet} from "commonweight/VerifierSet.sol";
 import {Genesis} from "./Genesis.sol";
+import {Stubborn} from "./StakesHandler.sol";
 
 /// @title What k signatures under a root are good for, and for how long a root can be disputed
 contract RootsTest is Genesis {
@@ -16,7 +19,7 @@ contract RootsTest is Genesis {
     }
 
     function testFuzz_signatures_bind_every_field(uint256 field, uint64 other) external {
-        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
+        EpochRoots.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
         bytes[] memory signatures = _quorum(registry.hashEpochRoot(message));
         _alter(message, field % 10, other);
         (bool taken,) = address(registry).call(abi.encodeCall(registry.propose, (message, signatures)));
@@ -24,7 +27,7 @@ contract RootsTest is Genesis {
     }
 
     /// @dev Changes one field, always to a value that it had not.
-    function _alter(VerifierRegistry.EpochRoot memory message, uint256 field, uint64 other) private pure {
+    function _alter(EpochRoots.EpochRoot memory message, uint256 field, uint64 other) private pure {
         if (field == 0) message.model = keccak256(abi.encode(other));
         if (field == 1) message.epoch += other == 0 ? 1 : other % 1_000 + 1;
         if (field == 2) message.attempt += uint32(other % 1_000) + 1;
@@ -38,28 +41,28 @@ contract RootsTest is Genesis {
     }
 
     function testFuzz_fewer_than_k_or_the_same_signature_again_are_no_quorum(uint256 seed) external {
-        VerifierRegistry.EpochRoot memory message = _message(bytes32(seed), 1_000, 3);
+        EpochRoots.EpochRoot memory message = _message(bytes32(seed), 1_000, 3);
         bytes32 digest = registry.hashEpochRoot(message);
         uint256[] memory places = new uint256[](1);
         places[0] = seed % keys.length;
         bytes memory call = abi.encodeCall(registry.propose, (message, _signatures(digest, places)));
-        _refuse(address(this), address(registry), 0, call, VerifierRegistry.TooFewSignatures.selector);
+        _refuse(address(this), address(registry), 0, call, VerifierSet.TooFewSignatures.selector);
         uint256[] memory twice = new uint256[](2);
         (twice[0], twice[1]) = (places[0], places[0]);
         call = abi.encodeCall(registry.propose, (message, _signatures(digest, twice)));
-        _refuse(address(this), address(registry), 0, call, VerifierRegistry.SignersNotSorted.selector);
+        _refuse(address(this), address(registry), 0, call, VerifierSet.SignersNotSorted.selector);
     }
 
     function testFuzz_strangers_and_verifiers_without_stake_do_not_count(uint256 key) external {
         key = _between(key, 1, type(uint128).max);
-        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
+        EpochRoots.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
         bytes32 digest = registry.hashEpochRoot(message);
         bytes[] memory signatures = _sorted(digest, key, keys[0]);
         bytes memory call = abi.encodeCall(registry.propose, (message, signatures));
-        _refuse(address(this), address(registry), 0, call, VerifierRegistry.NotVerifier.selector);
+        _refuse(address(this), address(registry), 0, call, VerifierSet.NotVerifier.selector);
         vm.prank(address(timelock));
         registry.admit(vm.addr(key));
-        _refuse(address(this), address(registry), 0, call, VerifierRegistry.StakeTooSmall.selector);
+        _refuse(address(this), address(registry), 0, call, VerifierSet.StakeTooSmall.selector);
     }
 
     function _sorted(bytes32 digest, uint256 one, uint256 two) private pure returns (bytes[] memory made) {
@@ -70,13 +73,13 @@ contract RootsTest is Genesis {
 
     /// @notice A root that fell stays fallen: its signatures name the attempt.
     function testFuzz_signatures_under_a_rejected_root_do_not_serve_again(bytes32 root) external {
-        (VerifierRegistry.EpochRoot memory message, bytes[] memory signatures) = _propose(root);
+        (EpochRoots.EpochRoot memory message, bytes[] memory signatures) = _propose(root);
         _challenge(message.epoch);
         vm.prank(address(timelock));
         registry.resolve(message.epoch, 1, true);
         _restake();
         bytes memory same = abi.encodeCall(registry.propose, (message, signatures));
-        _refuse(address(this), address(registry), 0, same, VerifierRegistry.WrongAttempt.selector);
+        _refuse(address(this), address(registry), 0, same, EpochRoots.WrongAttempt.selector);
         message.attempt = 1;
         (bool taken,) = address(registry).call(abi.encodeCall(registry.propose, (message, signatures)));
         vm.assertFalse(taken, "the next attempt needs signatures of its own");
@@ -84,7 +87,7 @@ contract RootsTest is Genesis {
     }
 
     function testFuzz_a_failed_challenge_restarts_the_window(uint256 before, uint256 later) external {
-        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        (EpochRoots.EpochRoot memory message,) = _propose(keccak256("root"));
         _wait(_between(before, 0, WINDOW - 1));
         _challenge(message.epoch);
         _wait(_between(later, 0, 3 * WINDOW));
@@ -92,35 +95,35 @@ contract RootsTest is Genesis {
         registry.resolve(message.epoch, 1, false);
         _wait(WINDOW - 1);
         bytes memory early = abi.encodeCall(registry.finalize, (message.epoch));
-        _refuse(address(this), address(registry), 0, early, VerifierRegistry.WindowOpen.selector);
+        _refuse(address(this), address(registry), 0, early, EpochRoots.WindowOpen.selector);
         _wait(1);
         registry.finalize(message.epoch);
         vm.assertTrue(registry.isFinal(message.epoch), "after a whole window it is final");
     }
 
     function testFuzz_a_root_is_disputed_in_its_window_only_and_for_the_bond_only(uint256 wait, uint256 value) external {
-        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        (EpochRoots.EpochRoot memory message,) = _propose(keccak256("root"));
         bytes memory call = abi.encodeCall(registry.challenge, (message.epoch));
         value = _between(value, 0, 5 * BOND);
-        if (value != BOND) _refuse(CHALLENGER, address(registry), value, call, VerifierRegistry.WrongBond.selector);
+        if (value != BOND) _refuse(CHALLENGER, address(registry), value, call, EpochRoots.WrongBond.selector);
         _wait(WINDOW + _between(wait, 0, 10 * WINDOW));
-        _refuse(CHALLENGER, address(registry), BOND, call, VerifierRegistry.WindowClosed.selector);
+        _refuse(CHALLENGER, address(registry), BOND, call, EpochRoots.WindowClosed.selector);
     }
 
     /// @notice Nobody need be able to vote: the epoch is free again, at the cost of the bond, and nobody is slashed.
     function testFuzz_a_dispute_that_nobody_decides_lapses_after_its_limit(uint256 wait, uint256 later) external {
-        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        (EpochRoots.EpochRoot memory message,) = _propose(keccak256("root"));
         _wait(_between(wait, 0, WINDOW - 1));
         _challenge(message.epoch);
         bytes memory call = abi.encodeCall(registry.lapse, (message.epoch));
         uint256 waited = _between(wait >> 128, 0, DISPUTE_LIMIT - 1);
         _wait(waited);
-        _refuse(address(this), address(registry), 0, call, VerifierRegistry.DisputeOpen.selector);
+        _refuse(address(this), address(registry), 0, call, EpochRoots.DisputeOpen.selector);
         _wait(DISPUTE_LIMIT - waited + _between(later, 0, 10 * uint256(DISPUTE_LIMIT)));
         registry.lapse(message.epoch);
         vm.assertEq(address(timelock).balance, BOND, "the timelock has the bond and no slash");
         vm.assertEq(registry.signersOf(message.epoch).length, 0, "nobody stands for the root that fell");
-        _refuse(address(this), address(registry), 0, call, VerifierRegistry.WrongStatus.selector);
+        _refuse(address(this), address(registry), 0, call, EpochRoots.WrongStatus.selector);
         (message,) = _propose(keccak256("root"));
         vm.assertEq(message.attempt, 1, "the next attempt");
         _wait(WINDOW);
@@ -128,15 +131,15 @@ contract RootsTest is Genesis {
     }
 
     function testFuzz_each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit(uint256 kinds) external {
-        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        (EpochRoots.EpochRoot memory message,) = _propose(keccak256("root"));
         uint64 epoch = message.epoch;
         for (uint32 i = 0; i < 12; ++i) {
             uint256 needed = _bondAfter(i);
             vm.assertEq(registry.bondOf(epoch), needed, "the bond");
             vm.deal(CHALLENGER, 2 * needed + 1);
             bytes memory call = abi.encodeCall(registry.challenge, (epoch));
-            _refuse(CHALLENGER, address(registry), needed - 1, call, VerifierRegistry.WrongBond.selector);
-            _refuse(CHALLENGER, address(registry), needed + 1, call, VerifierRegistry.WrongBond.selector);
+            _refuse(CHALLENGER, address(registry), needed - 1, call, EpochRoots.WrongBond.selector);
+            _refuse(CHALLENGER, address(registry), needed + 1, call, EpochRoots.WrongBond.selector);
             vm.prank(CHALLENGER);
             registry.challenge{value: needed}(epoch);
             if ((kinds >> i) % 2 == 0) {
@@ -152,7 +155,7 @@ contract RootsTest is Genesis {
 
     /// @notice What passed in the timelock for one dispute is nothing for the next, whoever of the epoch it is about.
     function testFuzz_a_decision_falls_on_the_dispute_it_names_alone(uint32 dispute, bool upheld) external {
-        (VerifierRegistry.EpochRoot memory message,) = _propose(keccak256("root"));
+        (EpochRoots.EpochRoot memory message,) = _propose(keccak256("root"));
         _challenge(message.epoch);
         vm.prank(address(timelock));
         registry.resolve(message.epoch, 1, true);
@@ -161,17 +164,37 @@ contract RootsTest is Genesis {
         _challenge(message.epoch);
         if (dispute == 2) dispute = 1;
         bytes memory old = abi.encodeCall(registry.resolve, (message.epoch, dispute, upheld));
-        _refuse(address(timelock), address(registry), 0, old, VerifierRegistry.WrongDispute.selector);
+        _refuse(address(timelock), address(registry), 0, old, EpochRoots.WrongDispute.selector);
         vm.prank(address(timelock));
         registry.resolve(message.epoch, 2, upheld);
+    }
+
+    /// @notice A challenger that takes no coins holds up nobody, and fetches its bond once when it takes them.
+    function testFuzz_what_a_challenger_does_not_take_waits_for_it_once(uint256 later) external {
+        Stubborn stubborn = new Stubborn();
+        (EpochRoots.EpochRoot memory message,) = _propose(keccak256("root"));
+        vm.deal(address(stubborn), BOND);
+        vm.prank(address(stubborn));
+        registry.challenge{value: BOND}(message.epoch);
+        vm.prank(address(timelock));
+        registry.resolve(message.epoch, 1, true);
+        vm.assertEq(registry.owed(address(stubborn)), BOND, "the bond waits");
+        bytes memory fetch = abi.encodeCall(registry.withdraw, ());
+        _refuse(address(stubborn), address(registry), 0, fetch, PullPayments.TransferFailed.selector);
+        _wait(_between(later, 0, 10 * WINDOW));
+        stubborn.setWilling(true);
+        vm.prank(address(stubborn));
+        registry.withdraw();
+        vm.assertEq(address(stubborn).balance, BOND, "it has its bond");
+        _refuse(address(stubborn), address(registry), 0, fetch, PullPayments.NothingOwed.selector);
     }
 
     function testFuzz_a_slash_takes_the_cap_or_all_that_is_left(uint256 faults) external {
         faults = _between(faults, 1, 5);
         address accused = seats[3];
         for (uint256 i = 0; i < faults; ++i) {
-            VerifierRegistry.VerifierFault memory fault =
-                VerifierRegistry.VerifierFault(model, accused, bytes32(i + 1), uint64(_now()));
+            VerifierSet.VerifierFault memory fault =
+                VerifierSet.VerifierFault(model, accused, bytes32(i + 1), uint64(_now()));
             registry.punish(fault, _quorum(registry.hashVerifierFault(fault)));
         }
         uint256 taken = faults * SLASH_CAP < MIN_STAKE ? faults * SLASH_CAP : MIN_STAKE;
@@ -184,27 +207,27 @@ contract RootsTest is Genesis {
         vm.prank(address(timelock));
         registry.setMaxEpochTotal(limit);
         total = _between(total, 1, CAP);
-        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), total, 1);
+        EpochRoots.EpochRoot memory message = _message(keccak256("root"), total, 1);
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
-        if (total > limit) _refuse(address(this), address(registry), 0, call, VerifierRegistry.TotalTooLarge.selector);
+        if (total > limit) _refuse(address(this), address(registry), 0, call, EpochRoots.TotalTooLarge.selector);
         else registry.propose(message, _quorum(registry.hashEpochRoot(message)));
     }
 
     /// @notice An epoch closed before its root is proposed; whether it closed before others is not asked.
     function testFuzz_no_root_is_of_an_epoch_that_closes_in_the_future(uint64 closedAt, uint256 wait) external {
         _wait(_between(wait, 0, 1 days));
-        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
+        EpochRoots.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
         message.closedAt = closedAt % 2 == 0 ? closedAt : uint64(_between(closedAt, 0, 2 * _now()));
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
         if (message.closedAt > _now()) {
-            _refuse(address(this), address(registry), 0, call, VerifierRegistry.ClosedInFuture.selector);
+            _refuse(address(this), address(registry), 0, call, EpochRoots.ClosedInFuture.selector);
             return;
         }
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));
         vm.assertEq(registry.epochOf(message.epoch).closedAt, message.closedAt, "the time is kept");
     }
 
-    function _propose(bytes32 root) private returns (VerifierRegistry.EpochRoot memory message, bytes[] memory signed) {
+    function _propose(bytes32 root) private returns (EpochRoots.EpochRoot memory message, bytes[] memory signed) {
         message = _message(root, 1_000, 3);
         message.deadline += 1 days;
         signed = _quorum(registry.hashEpochRoot(message));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {EpochRoots} from "commonweight/EpochRoots.sol";
 import {Cheats} from "./Cheats.sol";
 import {SettlementHandler} from "./SettlementHandler.sol";
 
@@ -41,14 +41,14 @@ contract SettlementInvariants is Cheats {
     function an_epoch_pays_what_was_claimed_and_at_most_its_final_total(uint64 epoch) private view {
         uint256 paid = _handler.distributor().paid(epoch);
         vm.assertEq(paid, _handler.paidIn(epoch), "paid is the sum of the claims");
-        VerifierRegistry.Epoch memory state = _handler.registry().epochOf(epoch);
-        bool done = state.status == VerifierRegistry.Status.Final;
+        EpochRoots.Epoch memory state = _handler.registry().epochOf(epoch);
+        bool done = state.status == EpochRoots.Status.Final;
         vm.assertLe(paid, done ? state.total : 0, "paid is within the final total, and nothing before");
     }
 
     function a_final_epoch_is_the_proposed_one(uint64 epoch) private view {
-        VerifierRegistry.Epoch memory state = _handler.registry().epochOf(epoch);
-        vm.assertTrue(state.status == VerifierRegistry.Status.Final, "epochs are final in order");
+        EpochRoots.Epoch memory state = _handler.registry().epochOf(epoch);
+        vm.assertTrue(state.status == EpochRoots.Status.Final, "epochs are final in order");
         vm.assertEq(state.total, _handler.totalOf(epoch), "the final total is the proposed one");
         vm.assertLe(state.total, _handler.registry().maxEpochTotal(), "the total is within the limit");
     }

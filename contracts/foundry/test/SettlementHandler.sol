@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {EpochDistributor} from "commonweight/EpochDistributor.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {ModelToken} from "commonweight/ModelToken.sol";
-import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {EpochRoots} from "commonweight/EpochRoots.sol";
+import {VerifierSet} from "commonweight/VerifierSet.sol";
 import {Genesis} from "./Genesis.sol";
 import {PayoutTree} from "./PayoutTree.sol";
 
@@ -47,10 +48,10 @@ contract SettlementHandler is Genesis {
     /// @notice A root over 2 to 9 leaves, sometimes with a total below their sum: k verifiers may lie.
     function propose(uint256 seed) external {
         uint64 epoch = _open();
-        if (_status(epoch) != VerifierRegistry.Status.None) return;
+        if (_status(epoch) != EpochRoots.Status.None) return;
         uint256 total = _drawLeaves(epoch, seed);
         bytes32 root = _trees[epoch][0];
-        VerifierRegistry.EpochRoot memory message = _message(root, total, uint64(_leaves[epoch].length));
+        EpochRoots.EpochRoot memory message = _message(root, total, uint64(_leaves[epoch].length));
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));
         totalOf[epoch] = total;
         closesAt[epoch] = _now() + WINDOW;
@@ -58,7 +59,7 @@ contract SettlementHandler is Genesis {
 
     function challenge(uint256 seed) external {
         uint64 epoch = _open();
-        if (_status(epoch) != VerifierRegistry.Status.Proposed || _now() >= closesAt[epoch]) return;
+        if (_status(epoch) != EpochRoots.Status.Proposed || _now() >= closesAt[epoch]) return;
         address challenger = _holder(seed);
         uint256 bond = _bondAfter(_fruitless[epoch]);
         vm.deal(challenger, bond);
@@ -70,7 +71,7 @@ contract SettlementHandler is Genesis {
 
     function resolve(bool upheld) external {
         uint64 epoch = _open();
-        if (_status(epoch) != VerifierRegistry.Status.Disputed) return;
+        if (_status(epoch) != EpochRoots.Status.Disputed) return;
         vm.prank(address(timelock));
         registry.resolve(epoch, _disputes[epoch], upheld);
         if (!upheld) (closesAt[epoch], _fruitless[epoch]) = (_now() + WINDOW, _fruitless[epoch] + 1);
@@ -82,10 +83,10 @@ contract SettlementHandler is Genesis {
     /// @notice Too early it is refused, in time it is done; one dispute in four is left to lapse.
     function lapse(uint256 seed) external {
         uint64 epoch = _open();
-        if (_status(epoch) != VerifierRegistry.Status.Disputed) return;
+        if (_status(epoch) != EpochRoots.Status.Disputed) return;
         if (_now() < _lapsesAt) {
             bytes memory early = abi.encodeCall(registry.lapse, (epoch));
-            _refuse(_holder(seed), address(registry), 0, early, VerifierRegistry.DisputeOpen.selector);
+            _refuse(_holder(seed), address(registry), 0, early, EpochRoots.DisputeOpen.selector);
             if (seed % 4 > 0) return;
             vm.warp(_lapsesAt);
         }
@@ -101,10 +102,10 @@ contract SettlementHandler is Genesis {
     /// @notice Too early it is refused, in time it is done.
     function finalize() external {
         uint64 epoch = _open();
-        if (_status(epoch) != VerifierRegistry.Status.Proposed) return;
+        if (_status(epoch) != EpochRoots.Status.Proposed) return;
         if (_now() < closesAt[epoch]) {
             bytes memory early = abi.encodeCall(registry.finalize, (epoch));
-            _refuse(address(this), address(registry), 0, early, VerifierRegistry.WindowOpen.selector);
+            _refuse(address(this), address(registry), 0, early, EpochRoots.WindowOpen.selector);
             vm.warp(closesAt[epoch]);
         }
         registry.finalize(epoch);
@@ -187,21 +188,21 @@ contract SettlementHandler is Genesis {
 
     /// @notice One verifier's signature given twice, or two in the wrong order.
     function proposeUnsorted(uint256 seed) external {
-        if (_status(_open()) != VerifierRegistry.Status.None) return;
-        VerifierRegistry.EpochRoot memory message = _message(bytes32(seed), 1, 1);
+        if (_status(_open()) != EpochRoots.Status.None) return;
+        EpochRoots.EpochRoot memory message = _message(bytes32(seed), 1, 1);
         uint256[] memory places = new uint256[](2);
         places[0] = 1;
         places[1] = seed % 2;
         bytes[] memory signatures = _signatures(registry.hashEpochRoot(message), places);
         bytes memory call = abi.encodeCall(registry.propose, (message, signatures));
-        _refuse(_holder(seed), address(registry), 0, call, VerifierRegistry.SignersNotSorted.selector);
+        _refuse(_holder(seed), address(registry), 0, call, VerifierSet.SignersNotSorted.selector);
     }
 
     function proposeTooMuch(uint256 seed) external {
-        if (_status(_open()) != VerifierRegistry.Status.None) return;
-        VerifierRegistry.EpochRoot memory message = _message(bytes32(seed), _between(seed, MAX_EPOCH_TOTAL + 1, CAP), 1);
+        if (_status(_open()) != EpochRoots.Status.None) return;
+        EpochRoots.EpochRoot memory message = _message(bytes32(seed), _between(seed, MAX_EPOCH_TOTAL + 1, CAP), 1);
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
-        _refuse(_holder(seed), address(registry), 0, call, VerifierRegistry.TotalTooLarge.selector);
+        _refuse(_holder(seed), address(registry), 0, call, EpochRoots.TotalTooLarge.selector);
     }
 
     // ---- what invariants ask
@@ -234,7 +235,7 @@ contract SettlementHandler is Genesis {
         return registry.finalizedEpochs() + 1;
     }
 
-    function _status(uint64 epoch) private view returns (VerifierRegistry.Status) {
+    function _status(uint64 epoch) private view returns (EpochRoots.Status) {
         return registry.epochOf(epoch).status;
     }
 

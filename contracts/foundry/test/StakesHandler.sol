@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {NodeStakes} from "commonweight/NodeStakes.sol";
-import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {EpochRoots} from "commonweight/EpochRoots.sol";
+import {PullPayments} from "commonweight/PullPayments.sol";
+import {VerifierSet} from "commonweight/VerifierSet.sol";
 import {Genesis} from "./Genesis.sol";
 
 /// @title Takes coins only while it is willing to
@@ -40,13 +42,6 @@ contract StakesHandler is Genesis {
     uint256 public forfeited;
     uint256 public slashes;
 
-    struct OpenAppeal {
-        bytes32 proof;
-        address appellant;
-        uint256 openedAt;
-    }
-
-    OpenAppeal[] private _appeals;
     uint256 private _cases;
     /// @dev The epoch that is open.
     address private _challenger;
@@ -96,7 +91,7 @@ contract StakesHandler is Genesis {
         address verifier = _verifier(seed);
         if (registry.isVerifier(verifier) || _now() < removedAt[verifier] + 2 * WINDOW || _signed(verifier)) {
             bytes memory call = abi.encodeCall(registry.unstake, ());
-            _refuse(verifier, address(registry), 0, call, VerifierRegistry.StakeLocked.selector);
+            _refuse(verifier, address(registry), 0, call, VerifierSet.StakeLocked.selector);
             return;
         }
         _receives(verifier, stakeOf[verifier], abi.encodeCall(registry.unstake, ()));
@@ -108,8 +103,8 @@ contract StakesHandler is Genesis {
     function propose(uint256 seed) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
         (bytes32 none, uint256[] memory places) = (bytes32(seed), _eligible(address(0)));
-        if (registry.epochOf(epoch).status != VerifierRegistry.Status.None || places.length < THRESHOLD) return;
-        VerifierRegistry.EpochRoot memory message = _message(none, 1, 1);
+        if (registry.epochOf(epoch).status != EpochRoots.Status.None || places.length < THRESHOLD) return;
+        EpochRoots.EpochRoot memory message = _message(none, 1, 1);
         uint256 age = _between(seed >> 128, 0, 4 * WINDOW);
         message.closedAt = _closedAt = age < _now() ? uint64(_now() - age) : 0;
         registry.propose(message, _signatures(registry.hashEpochRoot(message), places));
@@ -119,7 +114,7 @@ contract StakesHandler is Genesis {
 
     function challenge(uint256 seed) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
-        if (registry.epochOf(epoch).status != VerifierRegistry.Status.Proposed || _now() >= _closesAt) return;
+        if (registry.epochOf(epoch).status != EpochRoots.Status.Proposed || _now() >= _closesAt) return;
         (_challenger, _bond) = (_person(seed), _bondAfter(fruitless));
         vm.deal(_challenger, _bond);
         vm.prank(_challenger);
@@ -131,7 +126,7 @@ contract StakesHandler is Genesis {
 
     function resolve(bool upheld) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
-        if (registry.epochOf(epoch).status != VerifierRegistry.Status.Disputed) return;
+        if (registry.epochOf(epoch).status != EpochRoots.Status.Disputed) return;
         uint256 before = _coinsOfSigners();
         vm.prank(address(timelock));
         registry.resolve(epoch, disputes, upheld);
@@ -152,10 +147,10 @@ contract StakesHandler is Genesis {
     /// @notice Nobody decided: the timelock has the bond, nobody is slashed, and the root is gone.
     function lapse(uint256 seed) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
-        if (registry.epochOf(epoch).status != VerifierRegistry.Status.Disputed) return;
+        if (registry.epochOf(epoch).status != EpochRoots.Status.Disputed) return;
         if (_now() < _lapsesAt) {
             bytes memory early = abi.encodeCall(registry.lapse, (epoch));
-            _refuse(_person(seed), address(registry), 0, early, VerifierRegistry.DisputeOpen.selector);
+            _refuse(_person(seed), address(registry), 0, early, EpochRoots.DisputeOpen.selector);
             if (seed % 4 > 0) return;
             vm.warp(_lapsesAt);
         }
@@ -169,7 +164,7 @@ contract StakesHandler is Genesis {
 
     function finalize(uint256 seed) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
-        if (registry.epochOf(epoch).status != VerifierRegistry.Status.Proposed) return;
+        if (registry.epochOf(epoch).status != EpochRoots.Status.Proposed) return;
         if (_now() < _closesAt) vm.warp(_between(seed, _closesAt, _closesAt + 1 hours));
         registry.finalize(epoch);
         (disputes, fruitless) = (0, 0);
@@ -177,90 +172,31 @@ contract StakesHandler is Genesis {
         _closings.push(_closedAt);
     }
 
-    // ---- faults and appeals
+    // ---- faults
 
     /// @notice Once per evidence, and never on the word of the accused.
     function punish(uint256 seed) external {
         address accused = _verifier(seed);
         uint256[] memory places = _eligible(accused);
         if (places.length < THRESHOLD) return;
-        VerifierRegistry.VerifierFault memory fault =
-            VerifierRegistry.VerifierFault(model, accused, bytes32(++_cases), uint64(_now()));
+        VerifierSet.VerifierFault memory fault =
+            VerifierSet.VerifierFault(model, accused, bytes32(++_cases), uint64(_now()));
         bytes[] memory signatures = _signatures(registry.hashVerifierFault(fault), places);
         registry.punish(fault, signatures);
         forfeited += _slash(accused);
         bytes memory again = abi.encodeCall(registry.punish, (fault, signatures));
-        _refuse(accused, address(registry), 0, again, VerifierRegistry.FaultPunished.selector);
+        _refuse(accused, address(registry), 0, again, VerifierSet.FaultPunished.selector);
     }
 
     function punishByItself(uint256 seed) external {
         uint256[] memory places = _eligible(address(0));
         if (places.length < THRESHOLD) return;
         address accused = seats[places[seed % places.length]];
-        VerifierRegistry.VerifierFault memory fault =
-            VerifierRegistry.VerifierFault(model, accused, bytes32(++_cases), uint64(_now()));
+        VerifierSet.VerifierFault memory fault =
+            VerifierSet.VerifierFault(model, accused, bytes32(++_cases), uint64(_now()));
         bytes memory call =
             abi.encodeCall(registry.punish, (fault, _signatures(registry.hashVerifierFault(fault), places)));
-        _refuse(accused, address(registry), 0, call, VerifierRegistry.OwnCase.selector);
-    }
-
-    function openAppeal(uint256 seed) external {
-        _openAppeal(bytes32(++_cases), _person(seed));
-    }
-
-    /// @notice Who is faster takes nothing from the node: both have an appeal, and nobody a second one.
-    function openAppealBeside(uint256 seed) external {
-        if (_appeals.length == 0) return;
-        OpenAppeal memory first = _appeals[_appeals.length - 1];
-        vm.deal(first.appellant, BOND);
-        bytes memory again = abi.encodeCall(registry.openAppeal, (first.proof));
-        _refuse(first.appellant, address(registry), BOND, again, VerifierRegistry.AppealKnown.selector);
-        (uint64 openedAt,,) = registry.appealOf(first.proof, _person(seed));
-        if (openedAt == 0) _openAppeal(first.proof, _person(seed));
-    }
-
-    function _openAppeal(bytes32 proof, address appellant) private {
-        vm.deal(appellant, BOND);
-        vm.prank(appellant);
-        registry.openAppeal{value: BOND}(proof);
-        _appeals.push(OpenAppeal(proof, appellant, _now()));
-        openBonds += BOND;
-    }
-
-    /// @notice Upheld, the appellant gets its bond and the slash; dismissed, the respondent the bond; then it is over.
-    function decideAppeal(uint256 seed, bool upheld) external {
-        address respondent = _verifier(seed);
-        uint256[] memory places = _eligible(respondent);
-        if (_appeals.length == 0 || places.length < THRESHOLD) return;
-        OpenAppeal memory one = _appeals[_appeals.length - 1];
-        _appeals.pop();
-        address appellant = one.appellant;
-        VerifierRegistry.AppealRuling memory ruling =
-            VerifierRegistry.AppealRuling(model, one.proof, appellant, respondent, upheld, uint64(_now()));
-        bytes[] memory signatures = _signatures(registry.hashAppealRuling(ruling), places);
-        registry.decideAppeal(ruling, signatures);
-        openBonds -= BOND;
-        _paid(upheld ? appellant : respondent, BOND + (upheld ? _slash(respondent) : 0));
-        bytes memory again = abi.encodeCall(registry.decideAppeal, (ruling, signatures));
-        _refuse(appellant, address(registry), 0, again, VerifierRegistry.AppealNotOpen.selector);
-    }
-
-    /// @notice Nobody ruled: the appellant has its bond back, once, and nobody is slashed.
-    function lapseAppeal(uint256 seed) external {
-        if (_appeals.length == 0) return;
-        OpenAppeal memory one = _appeals[_appeals.length - 1];
-        bytes memory call = abi.encodeCall(registry.lapseAppeal, (one.proof, one.appellant));
-        if (_now() < one.openedAt + DISPUTE_LIMIT) {
-            _refuse(_person(seed), address(registry), 0, call, VerifierRegistry.AppealOpen.selector);
-            if (seed % 4 > 0) return;
-            vm.warp(one.openedAt + DISPUTE_LIMIT);
-        }
-        _appeals.pop();
-        vm.prank(_person(seed));
-        registry.lapseAppeal(one.proof, one.appellant);
-        openBonds -= BOND;
-        _paid(one.appellant, BOND);
-        _refuse(_person(seed), address(registry), 0, call, VerifierRegistry.AppealNotOpen.selector);
+        _refuse(accused, address(registry), 0, call, VerifierSet.OwnCase.selector);
     }
 
     // ---- nodes
@@ -333,7 +269,7 @@ contract StakesHandler is Genesis {
         address person = _person(seed);
         bytes memory call = abi.encodeCall(registry.withdraw, ());
         if (owedTo[person] == 0) {
-            _refuse(person, address(registry), 0, call, VerifierRegistry.NothingOwed.selector);
+            _refuse(person, address(registry), 0, call, PullPayments.NothingOwed.selector);
             return;
         }
         if (person == address(stubborn)) stubborn.setWilling(true);
@@ -385,7 +321,7 @@ contract StakesHandler is Genesis {
         return seats[seed % keys.length];
     }
 
-    /// @dev A node, challenger or appellant; one of them takes no coins.
+    /// @dev A node or challenger; one of them takes no coins.
     function _person(uint256 seed) private view returns (address) {
         uint256 place = seed % PEOPLE;
         return place == 0 ? address(stubborn) : address(uint160(0xB0B0000 + place));

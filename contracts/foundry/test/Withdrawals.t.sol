@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {NodeStakes} from "commonweight/NodeStakes.sol";
-import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
+import {EpochRoots} from "commonweight/EpochRoots.sol";
 import {Genesis} from "./Genesis.sol";
 
 /// @title When a node's stake is paid back
@@ -71,7 +71,7 @@ contract WithdrawalsTest is Genesis {
 
     /// @dev An epoch that closed at that time becomes final.
     function _settle(uint256 closedAt) private {
-        VerifierRegistry.EpochRoot memory message = _message(keccak256("root"), 1, 1);
+        EpochRoots.EpochRoot memory message = _message(keccak256("root"), 1, 1);
         message.closedAt = uint64(closedAt);
         if (closedAt > _now()) vm.warp(closedAt);
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));

@@ -87,3 +87,11 @@ class EpochStruck(ChainEvent):
 
     epoch: int
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLapsed(ChainEvent):
+    """A root fell, since nobody decided its dispute in time."""
+
+    epoch: int
+    attempt: int

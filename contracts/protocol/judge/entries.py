@@ -264,7 +264,7 @@ class Line:
 class EpochClosed(Derived):
     """What an epoch pays: `due` is emission and what was carried over, `total` what the limit lets through.
 
-    `attempt` counts the roots of the epoch that were struck down, as the contract does: the first is 0.
+    `attempt` counts the roots of the epoch that fell on the chain, as the contract does: the first is 0.
     `deadline` (Unix seconds, chain time) is until when this root can be proposed.
     """
 

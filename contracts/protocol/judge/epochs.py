@@ -1,14 +1,15 @@
 """Decisions, contributions and epochs: what is paid, once, and what the chain made of it (J16, J17, J19, J20).
 
 closed ── k signatures, a window ──▶ final: ours, or another root, which is said
-   ├── struck down by holders ──▶ closed anew, paying nothing
-   └── its deadline past ──▶ closed anew, cut where the limit fell
+   ├── struck down by holders ──▶ closed anew, paying nothing from then on
+   ├── its dispute lapsed, undecided ──▶ closed anew, within the limit
+   └── its deadline past ──▶ closed anew, within the limit
 """
 
 from __future__ import annotations
 
 from contracts.protocol.judge import awaits
-from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLimit, EpochStruck
+from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochLimit, EpochStruck
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, Line, RunOver, Undecided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
 from contracts.protocol.judge.facts import Credited
@@ -130,7 +131,7 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
         state.epochs[entry.epoch] = known
         run.paid, run.earned, run.carried, run.unsettled = entry.last_round, {}, 0, False
         state.epoch = entry.epoch
-    known.closed, known.struck = entry, False
+    known.closed = entry
     known.given.setdefault((entry.attempt, entry.root), (entry, state.size - 1))
     state.touched_runs[entry.run] = None
 
@@ -159,19 +160,16 @@ def _ended(number: int, epoch: EpochState) -> EpochEnded:
 
 
 def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
-    """The next attempt after a root was struck down pays nothing; one whose deadline passed is closed anew, within
-    the limit as it stands by then."""
+    """A root that fell is followed by another attempt, one whose deadline passed is closed anew. Either pays the same,
+    within the limit as it stands by then: a bond and an idle vote delay pay, they never cancel it. After holders struck
+    a root down nothing is paid, whatever becomes of the attempts that follow."""
     closed, block = epoch.closed, state.block
-    rounds = (closed.first_round, closed.last_round)
-    if epoch.struck:
-        return _entry(state, closed.run, number, closed.attempt + 1, rounds, closed.due, 0, ())
-    if block is None or block.time <= closed.deadline:
+    if epoch.fallen == closed.attempt and (block is None or block.time <= closed.deadline):
         return None
-    if closed.attempt > 0:
-        return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, 0, ())
-    lines = state.functions.lines(number, epoch.config, epoch.earned, _within(state, closed.due))
-    total = _within(state, closed.due) if lines else 0
-    return _entry(state, closed.run, number, closed.attempt, rounds, closed.due, total, lines)
+    within = 0 if epoch.struck else _within(state, closed.due)
+    lines = state.functions.lines(number, epoch.config, epoch.earned, within)
+    rounds, total = (closed.first_round, closed.last_round), within if lines else 0
+    return _entry(state, closed.run, number, epoch.fallen, rounds, closed.due, total, lines)
 
 
 def _within(state: State, due: int) -> int:
@@ -180,10 +178,18 @@ def _within(state: State, due: int) -> int:
 
 
 def on_struck(state: State, event: EpochStruck) -> None:
-    """Holders struck a root down."""
+    """Holders struck a root down: no later attempt pays."""
     epoch = state.epochs.get(event.epoch)
-    if epoch is not None and event.attempt == epoch.closed.attempt:
+    if epoch is not None:
         epoch.struck = True
+    on_fallen(state, event)
+
+
+def on_fallen(state: State, event: EpochStruck | EpochLapsed) -> None:
+    """The next attempt is due."""
+    epoch = state.epochs.get(event.epoch)
+    if epoch is not None:
+        epoch.fallen = max(epoch.fallen, event.attempt + 1)
 
 
 def on_final(state: State, event: EpochFinal) -> None:

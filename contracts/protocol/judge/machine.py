@@ -247,6 +247,7 @@ _EVENT: dict[type[ChainEvent], _Handler] = {
     chain_events.EpochLimit: epochs.on_limit,
     chain_events.EpochFinal: epochs.on_final,
     chain_events.EpochStruck: epochs.on_struck,
+    chain_events.EpochLapsed: epochs.on_fallen,
 }
 
 _OF_A_ROUND: dict[What, Callable[[State, RoundState, str], None]] = {

@@ -238,13 +238,18 @@ class ProofState(Scope):
 
 @dataclass(slots=True)
 class EpochState:
-    """An epoch: its newest root and those before it, the entry that closed it first, and what the chain said of it."""
+    """An epoch: its newest root and those before it, the entry that closed it first, and what the chain said of it.
+
+    `fallen` counts its roots that fell there, as the contract numbers its attempts; `struck`: holders struck one down,
+    and no later one pays.
+    """
 
     closed: EpochClosed
     index: int
     config: str
     earned: dict[int, dict[str, int]]
     given: dict[tuple[int, str], tuple[EpochClosed, int]] = field(default_factory=dict)
+    fallen: int = 0
     struck: bool = False
     final: tuple[int, str] | None = None
 

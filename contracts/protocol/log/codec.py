@@ -15,10 +15,10 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from contracts.errors import CommonweightError
+from contracts.protocol.fields import LARGEST_NUMBER
 
 T = TypeVar("T")
 
-LARGEST_NUMBER = 2**53 - 1
 MOST_ELEMENTS = 100_000
 DEEPEST = 500
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,77}")

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from eth_utils import to_checksum_address
 
-from contracts.errors import BadField
+from contracts.errors import BadField, BadSignature
 from contracts.messages import Message
 from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol import messages
@@ -89,7 +89,7 @@ def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[str], str],
     else:
         signers = (to_checksum_address(expected),)
     if expected is not None and signers != (to_checksum_address(expected),):
-        raise BadField(f"{type(message).__name__} must be signed by {expected}")
+        raise BadSignature(f"{type(message).__name__} must be signed by {expected}")
     if list(signers) != sorted(set(signers)):
         raise BadField("signatures must be sorted by signer, each once")
     return build(message, hexed(digest(message, domain)), envelope.beside, signers)

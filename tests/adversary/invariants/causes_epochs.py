@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochStruck
+from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochStruck
 from contracts.protocol.judge.entries import EpochClosed
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
@@ -79,25 +79,26 @@ def proofs_end_with_their_epoch(reading: Reading) -> Iterator[Breach]:
 
 
 def attempts_have_a_ground(reading: Reading) -> Iterator[Breach]:
-    """A further attempt follows a struck root; the same one is closed anew only when its deadline has passed."""
+    """A further attempt follows a root that holders struck down, or whose dispute lapsed; the same one is closed anew
+    only when its deadline has passed."""
     for run in reading.runs.values():
         for index, epoch in run.epochs:
-            last = next(_attempts(run, epoch, index), None)
+            last = next(reversed(_attempts(run, epoch, index)), None)
             if last is None:
                 continue
-            struck = epoch.attempt == last.attempt + 1 and _struck(reading, last, index)
+            fell = epoch.attempt == last.attempt + 1 and _fell(reading, last, index)
             anew = epoch.attempt == last.attempt and _is_late(reading, last, index)
-            if not (struck or anew):
+            if not (fell or anew):
                 yield index, f"epoch {epoch.epoch} has attempt {epoch.attempt} without a ground"
 
 
-def _attempts(run: Run, epoch: EpochClosed, before: int) -> Iterator[EpochClosed]:
-    return (entry for entry in earlier(run.epochs, before) if entry.epoch == epoch.epoch)
+def _attempts(run: Run, epoch: EpochClosed, before: int) -> list[EpochClosed]:
+    return [entry for entry in earlier(run.epochs, before) if entry.epoch == epoch.epoch]
 
 
-def _struck(reading: Reading, epoch: EpochClosed, before: int) -> bool:
-    struck = reading.event(EpochStruck, before)
-    return any((event.epoch, event.attempt) == (epoch.epoch, epoch.attempt) for event in struck)
+def _fell(reading: Reading, epoch: EpochClosed, before: int) -> bool:
+    fallen = (*reading.event(EpochStruck, before), *reading.event(EpochLapsed, before))
+    return any((event.epoch, event.attempt) == (epoch.epoch, epoch.attempt) for event in fallen)
 
 
 def _is_late(reading: Reading, epoch: EpochClosed, before: int) -> bool:

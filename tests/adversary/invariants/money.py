@@ -54,7 +54,8 @@ def lines_make_the_total(reading: Reading) -> Iterator[Breach]:
 
 
 def total_is_due_or_cut(reading: Reading) -> Iterator[Breach]:
-    """The total is all that is due, or the contract's limit, or nothing where nobody contributed."""
+    """The total is all that is due, or the contract's limit, or nothing where nobody contributed: in the first root of
+    an epoch and in each later one, also where a dispute lapsed."""
     for _, index, epoch, weights, struck in _epochs(reading):
         limit = next(reading.event(EpochLimit, index), None)
         allowed = epoch.due if limit is None else min(epoch.due, limit.total)
@@ -64,7 +65,7 @@ def total_is_due_or_cut(reading: Reading) -> Iterator[Breach]:
 
 
 def struck_root_pays_nothing(reading: Reading) -> Iterator[Breach]:
-    """The attempt after a root that holders struck down pays nothing."""
+    """No attempt after a root that holders struck down pays."""
     for _, index, epoch, _, struck in _epochs(reading):
         if struck and (epoch.total or epoch.lines):
             yield index, f"epoch {epoch.epoch} was struck down, and attempt {epoch.attempt} pays {epoch.total}"

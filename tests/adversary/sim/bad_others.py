@@ -53,6 +53,18 @@ def struck_epoch(plan: Plan, random: Random) -> None:
     plan.rounds, plan.rounds_per_epoch = random.choice((1, 2, 3)), 1
 
 
+def lapsed_dispute(plan: Plan, random: Random) -> None:
+    """Bonds and an idle vote hold up an epoch; now and then holders strike it down before, or after."""
+    epoch, first = random.randint(1, 2), random.choice((0, 0, 1))
+    plan.lapses += [(epoch, first + place) for place in range(random.randint(1, 3))]
+    if first or random.random() < 0.2:
+        plan.strikes.append(epoch)
+    if random.random() < 0.3:
+        plan.limits.append((random.randint(20, 80), random.choice((300, 900))))
+    plan.root_periods = random.choice((12, 12, 1, 2))
+    plan.rounds, plan.rounds_per_epoch = random.choice((1, 2, 3)), 1
+
+
 def falling_limit(plan: Plan, random: Random) -> None:
     plan.rounds, plan.rounds_per_epoch = random.choice((1, 2, 3)), 1
     plan.limits.append((random.randint(3, 10), random.choice((700, 1_500))))

@@ -20,7 +20,8 @@ class Epochs:
         self.world = world
         self.signed: dict[tuple[int, int, str], set[str]] = {}
         self.proposed: set[tuple[int, int]] = set()
-        self.closings: dict[int, int] = {}
+        self.struck: set[int] = set()
+        self.closings: dict[tuple[int, int], int] = {}
         self.ended: set[int] = set()
         self.faults: list[tuple[int, FaultDerived | VerifierFault]] = []
         self.limit: int | None = None
@@ -29,7 +30,7 @@ class Epochs:
 
     def on_closed(self, entry: EpochClosed, index: int) -> None:
         """Verifiers sign it when their replicas derive it and nothing that they hold is missing."""
-        self.closings[entry.epoch] = index
+        self.closings[entry.epoch, entry.attempt] = index
         for verifier in self.world.verifiers.values():
             verifier.later(verifier.sign_epoch, entry)
 
@@ -45,16 +46,24 @@ class Epochs:
         if len(signers) < world.plan.k or known or not fits or not timely:
             return
         self.proposed.add((entry.epoch, entry.attempt))
-        if entry.epoch in world.plan.strikes and entry.attempt == 0:
-            world.chain.say(chain_events.EpochStruck(entry.epoch, entry.attempt), now + world.plan.window // 2)
+        self._decide(entry, now, world.plan.window)
+
+    def _decide(self, entry: EpochClosed, now: int, window: int) -> None:
+        """What holders and the chain make of a proposed root; a dispute lapses after two windows."""
+        chain, plan = self.world.chain, self.world.plan
+        if (entry.epoch, entry.attempt) in plan.lapses:
+            chain.say(chain_events.EpochLapsed(entry.epoch, entry.attempt), now + 2 * window)
+        elif entry.epoch in plan.strikes and entry.epoch not in self.struck:
+            self.struck.add(entry.epoch)
+            chain.say(chain_events.EpochStruck(entry.epoch, entry.attempt), now + window // 2)
         else:
-            root = "another root" if entry.epoch in world.plan.foreign else entry.root
-            world.chain.say(chain_events.EpochFinal(entry.epoch, entry.attempt, root), now + world.plan.window)
+            root = "another root" if entry.epoch in plan.foreign else entry.root
+            chain.say(chain_events.EpochFinal(entry.epoch, entry.attempt, root), now + window)
 
     def on_ended(self, entry: EpochEnded, index: int) -> None:
         """Faults that stand before a final epoch's closing entry are signed, and cost stake."""
         self.ended.add(entry.epoch)
-        covered = self.closings[entry.epoch]
+        covered = max(at for (epoch, _), at in self.closings.items() if epoch == entry.epoch)
         for at, fault in [found for found in self.faults if found[0] < covered]:
             self.faults.remove((at, fault))
             self._slash(fault)

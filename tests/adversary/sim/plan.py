@@ -171,6 +171,9 @@ class Plan:
     decisions: list[tuple[int, str, str]] = field(default_factory=list)
     limits: list[tuple[int, int]] = field(default_factory=list)
     strikes: list[int] = field(default_factory=list)
+    """Epochs of which holders strike a root down: the first whose dispute does not lapse."""
+    lapses: list[tuple[int, int]] = field(default_factory=list)
+    """Roots (epoch, attempt) that fall with a dispute that nobody decides."""
     foreign: list[int] = field(default_factory=list)
     """Epochs of which the chain makes another root final: k verifiers are corrupt."""
     exits: list[tuple[int, str]] = field(default_factory=list)

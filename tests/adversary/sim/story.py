@@ -39,6 +39,7 @@ def _people(plan: Plan) -> list[str]:
         ("decisions", plan.decisions),
         ("limits", plan.limits),
         ("strikes", plan.strikes),
+        ("lapses", plan.lapses),
         ("stalls", plan.stalls),
     )
     named += [(name, _short(value) if value else "") for name, value in others]

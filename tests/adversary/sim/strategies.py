@@ -100,5 +100,6 @@ STRATEGIES: dict[str, Strategy] = {
     "sleeper": bad_nodes.sleeper,
     "too-many": bad_verifiers.too_many,
     "too-few": bad_verifiers.too_few,
+    "lapsed-dispute": bad_others.lapsed_dispute,
 }
 RARE = frozenset({"sleeper", "too-many", "too-few"})

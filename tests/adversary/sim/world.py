@@ -159,7 +159,7 @@ class World:
             self.commitments.setdefault((entry.run, entry.round), {})[entry.proof] = entry.node
         elif type(entry) is facts.Anchored and entry.verifier in self.verifiers:
             self.verifiers[entry.verifier].bind(entry)
-        again = type(entry) is EpochClosed and entry.epoch in self.epochs.closings
+        again = type(entry) is EpochClosed and (entry.epoch, entry.attempt) in self.epochs.closings
         if type(entry) not in (facts.Block, BeaconMissed) and not again:
             self.busy = self.tick
 

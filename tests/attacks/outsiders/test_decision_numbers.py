@@ -6,15 +6,26 @@ import json
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
+from contracts.governor import description_of
 from contracts.limits import InvalidLimits, LimitTable
+from contracts.protocol.chain_reading import ChainReader
+from contracts.protocol.judge.chain_events import Decided
+from contracts.protocol.judge.facts import Block
+from contracts.protocol.judge.state import State
+from contracts.protocol.messages import RunTerms
 from contracts.run_config import VOTABLE_KEYS, InvalidRunConfig, RunConfig
-from tests.attacks.outsiders.reading import audited
-from tests.world import World, check_refused, key_of
+from tests.attacks.outsiders.script import Script, script
+from tests.attacks.outsiders.served import key
+from verifier.duty.chain import OwnChain
+from verifier.duty.errors import LogFailed
+from verifier.duty.replica import Replica
 
 LEAST_MEMORY = 2**20
 ENDLESS = "9" * 5_000
@@ -42,15 +53,10 @@ def narrow() -> Iterator[None]:
     assert most < LEAST_MEMORY
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with World(tmp_path / "world", nodes=1) as made:
-        yield made
-
-
 @pytest.mark.unit
 @pytest.mark.parametrize("key", VOTABLE_KEYS)
 def test_an_odd_number_in_a_decision_is_refused(key: str) -> None:
+    """F2: spelling and length come before the number."""
     for value in ODD if key != "maintainers" else ODD[1:]:
         with narrow(), pytest.raises(InvalidRunConfig) as refused:
             RunConfig().with_decision(key, value)
@@ -60,6 +66,7 @@ def test_an_odd_number_in_a_decision_is_refused(key: str) -> None:
 @pytest.mark.unit
 @pytest.mark.parametrize("text", ODD_IN_JSON)
 def test_an_odd_number_in_a_configuration_is_refused(text: str) -> None:
+    """F2: in a creator's own text, too."""
     for name in ("layers", "beta1"):
         values = {**json.loads(RunConfig().to_json()), name: "here"}
         with narrow(), pytest.raises(InvalidRunConfig):
@@ -68,6 +75,7 @@ def test_an_odd_number_in_a_configuration_is_refused(text: str) -> None:
 
 @pytest.mark.unit
 def test_a_configuration_is_measured_before_it_is_read() -> None:
+    """F2: its length comes first."""
     text = '{"layers": [' + "1," * 100_000 + "1]}"
     with narrow(), pytest.raises(InvalidRunConfig, match="at most 10000 characters"):
         RunConfig.from_json(text)
@@ -76,6 +84,7 @@ def test_a_configuration_is_measured_before_it_is_read() -> None:
 @pytest.mark.unit
 @pytest.mark.parametrize("size", ["1e999999", "Infinity", "0e-99999999", "-1", "1_0", 1])
 def test_an_odd_size_in_a_table_of_limits_is_refused(size: object) -> None:
+    """F2: nor in a table that a run names."""
     names = ("update", "update_tensor", "moment1", "moment1_tensor", "moment2", "moment2_tensor", "slope")
     pair = {
         "profiles": ["00" * 32] * 2, "segments": 1, "steps": 1, "honest": {name: ["0"] * 3 for name in names},
@@ -86,50 +95,83 @@ def test_an_odd_size_in_a_table_of_limits_is_refused(size: object) -> None:
         LimitTable.from_json(json.dumps([{**pair, "limit": dict.fromkeys(names, size)}]))
 
 
-@pytest.mark.integration
-def test_a_run_goes_on_after_odd_decisions(world: World) -> None:
-    """Decided on the chain itself: each becomes a refusal, the run takes the good one and the audit passes."""
-    world.create_run()
-    world.enrol(world.nodes[0], payout=world.creator.address)
-    for verifier in world.verifiers:
-        world.anchor(verifier)
-    world.step()
-    world.play_round()
-    world.settle_epoch()
-    world.claim(world.creator.address)
-    world.wait(2)
-    chain = world.ledger.chain
-    decisions = [*ON_CHAIN, ("beta1", "0"), ("clip", "2")]
-    calls = [
-        chain.models.decide(chain.model, place.to_bytes(32, "big"), *pair) for place, pair in enumerate(decisions, 1)
-    ]
-    world.enact(world.creator, *calls)
-    world.mine()
-    world.step()
-    world.play_round()
-    outcomes = [entry["outcome"] for entry in world.log("decision")]
-    assert [said.split(":")[0] for said in outcomes] == ["refused"] * (len(ON_CHAIN) + 1) + ["applied"]
-    assert RunConfig.from_json(world.round_view()["config"]).clip == "2"
-    audited(world)
-    junk = world.proposal_body(world.creator, "unsigned", [("inner_lr", "nonsense")]) | {"signature": "0x" + "11" * 65}
-    check_refused(world.client.post("/v1/proposals", json=junk), 400, "contract-rejected")  # the signature comes first
+@pytest.fixture
+def decided(tmp_path: Path) -> Iterator[tuple[Script, LocalAccount]]:
+    """A run whose first round is paid; its node's wallet holds all tokens that there are."""
+    with script(tmp_path, nodes=1, rounds=2) as run:
+        run.play()
+        holder = key(f"wallet of {run.nodes[0].address}")
+        run.service.gift(holder)
+        run.claim(1, holder.address)
+        yield run, holder
+
+
+def own_chain(run: Script, folder: Path) -> Replica:
+    """A verifier's machine over the operator's log, which compares every block with its own chain."""
+    w3, service = run.service.model.w3, run.service
+    chain = OwnChain(ChainReader(w3, service.deployment), lambda: int(w3.eth.get_block("latest")["timestamp"]))
+    return Replica(service.ledger.judge.functions, service.domain, chain, folder / "failed.json", run.view)
 
 
 @pytest.mark.integration
-def test_nothing_is_parsed_before_the_signer_is_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger's run, and a proposal that nobody signed."""
-    blob = world.blob(b"nothing", world.creator)
+def test_a_run_goes_on_after_odd_decisions(decided: tuple[Script, LocalAccount]) -> None:
+    """F2: Decided on the chain itself: each becomes a refusal, the run takes the good one and the audit passes."""
+    run, holder = decided
+    run.service.enact(holder, *ON_CHAIN, ("beta1", "0"), ("clip", "2"))
+    run.block()
+    outcomes = [json.loads(leaf)["applied"] for leaf in run.leaves if '"kind":"decision-taken"' in leaf]
+    assert outcomes == [False] * (len(ON_CHAIN) + 1) + [True]
+    assert RunConfig.from_json(run.state.runs["0x" + run.run.hex()].config).clip == "2"
+    run.play()
+    assert run.paid(run.nodes[0]) == 2 * 10**21
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("what", ["passed over", "invented", "of the past"])
+def test_a_decision_that_is_not_the_holders_is_found(
+    decided: tuple[Script, LocalAccount], what: str, tmp_path: Path
+) -> None:
+    """F5: what the operator passes over, makes up or repeats is not what a verifier's own chain says of that block."""
+    run, holder = decided
+    replica = own_chain(run, tmp_path)
+    replica.admit(run.view.size)
+    reader, changed = run.service.ledger.reader, {"passed over": (), "invented": (("clip", "9"),)}
+    assert reader is not None
+    run.service.enact(holder, ("clip", "2"))
+    block = reader.block
+
+    def other(state: State, number: int) -> Block:
+        found = block(state, number)
+        kept = tuple(event for event in found.events if not isinstance(event, Decided))
+        own = [Decided(place, *pair) for place, pair in enumerate(changed.get(what, (("clip", "2"),) * 2), 1)]
+        return replace(found, events=(*kept, *own))
+
+    run.departs = [(reader, "block", other)]
+    run.block()
+    assert run.follower.size == run.view.size, "nothing in the log itself contradicts it"
+    with pytest.raises(LogFailed, match="says another thing of block"):
+        replica.admit(run.view.size)
+
+
+@pytest.mark.integration
+def test_nothing_is_parsed_before_the_signer_is_known(
+    decided: tuple[Script, LocalAccount], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F25: a stranger's run, and a proposal that nobody signed."""
+    run, _ = decided
+    terms, said = next((found, found.message) for found in run.signed if isinstance(found.message, RunTerms))
+    text = description_of("mine", key("stranger").address)
+    proposal = {
+        "proposer": key("stranger").address, "description": text, "decisions": [("inner_lr", "0e-999999999999999999")],
+        "deadline": 2**40, "signature": "0x" + "11" * 65,
+    }  # fmt: skip
 
     def read(*_: object) -> None:
         raise CommonweightError("a stranger's number was read")
 
-    stranger = key_of("stranger")
-    manifest = world.manifest_message(creator=stranger.address)
-    proposal = world.proposal_body(world.creator, "mine", [("inner_lr", "0.01")]) | {"signature": "0x" + "11" * 65}
     monkeypatch.setattr(RunConfig, "from_json", read)
     monkeypatch.setattr(RunConfig, "with_decision", read)
-    answer = world.post("/runs", manifest, stranger, config=world.config.to_json(), genesis_blob=blob)
-    check_refused(answer, 422, "binding-mismatch")
-    answer = world.post("/runs", world.manifest_message(), stranger, config="{}", genesis_blob=blob)
-    check_refused(answer, 401, "bad-signature")
-    check_refused(world.client.post("/v1/proposals", json=proposal), 403, "no-votes")
+    odd = {"config": '{"beta1": 0e-999999999999999999}'}
+    forged = replace(terms, message=replace(said, nonce=9), signatures=(b"\1" * 64 + b"\x1b",), beside=odd)
+    assert run.offer(forged).json()["code"] == "bad-signature"
+    assert run.client.post("/v1/proposals", json=proposal).json()["code"] == "no-votes"

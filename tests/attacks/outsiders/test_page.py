@@ -1,51 +1,32 @@
-"""The page names every way of outsiders, and exactly the tests that play those that are still open."""
+"""The page names every way of outsiders, exactly the tests that play them, and which of them are still open."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
-from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.adversary.sim.strategies import STRATEGIES
+from tests.attacks.page import exists, functions_of, named, rows
+from tests.attacks.test_page import rules_of_the_judge
+
 pytestmark = pytest.mark.unit
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent.parent
 FOLDER = "tests/attacks/outsiders"
+TITLE = "Ways of outsiders"
 WAYS = {f"F{number}" for number in range(1, 33)} - {"F23"}  # no way has that number
-Row = dict[str, str]
+WRITTEN = {
+    f"{FOLDER}/{file.name}:{name}": test
+    for file in sorted(HERE.glob("test_*.py"))
+    if file.name != "test_page.py"
+    for name, test in functions_of(file).items()
+}
 
 
-def rows() -> list[Row]:
-    """The table, by its head."""
-    section = (ROOT / "docs" / "attacks.md").read_text().split("## Ways of outsiders\n", 1)[1].split("\n## ", 1)[0]
-    head, _, *lines = [line for line in section.splitlines() if line.startswith("|")]
-    return [dict(zip(_cells(head), _cells(line), strict=True)) for line in lines]
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def named(row: Row) -> set[str]:
-    """Tests in the last column, as file:name."""
-    return set(re.findall(rf"`{FOLDER}/([^`]+:[^`]+)`", row["test"]))
-
-
-@cache
-def written() -> dict[str, str | None]:
-    """All tests of the folder as file:name, and the way that one marked `still_open` plays."""
-    found: dict[str, str | None] = {}
-    for file in sorted(HERE.glob("test_*.py")):
-        for node in ast.parse(file.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                found[f"{file.name}:{node.name}"] = _way(node)
-    return found
-
-
-def _way(test: ast.FunctionDef) -> str | None:
+def _open(test: ast.FunctionDef) -> str | None:
+    """The way that a test marked `still_open` plays."""
     for mark in test.decorator_list:
         if isinstance(mark, ast.Call) and getattr(mark.func, "id", "") == "still_open":
             return str(ast.literal_eval(mark.args[0])).split(":")[0]
@@ -53,32 +34,41 @@ def _way(test: ast.FunctionDef) -> str | None:
 
 
 def test_every_way_has_one_row_and_no_cell_is_empty() -> None:
-    ids = [row["id"] for row in rows()]
+    ids = [row["id"] for row in rows(TITLE)]
     assert len(ids) == len(set(ids))
     assert {name for name in ids if name.startswith("F")} == WAYS
-    for row in rows():
+    for row in rows(TITLE):
         assert all(row.values()), row
         assert row["state"] in ("open", "closed"), row
 
 
-def test_every_named_test_exists() -> None:
-    for row in rows():
-        assert named(row) <= set(written()), row["id"]
-        assert row["state"] == "closed" or named(row), row["id"]
-        assert FOLDER in row["test"], row["id"]
+def test_every_row_names_rules_an_invariant_and_a_strategy_that_there_are() -> None:
+    known = rules_of_the_judge()
+    for row in rows(TITLE):
+        assert set(row["rule"].split(", ")) <= known, row["id"]
+        assert all(re.fullmatch(r"I[1-9]", found) for found in row["invariant"].split(", ")), row["id"]
+        assert row["strategy"].strip("`") in STRATEGIES, row["id"]
 
 
-def test_open_rows_are_those_with_tests_that_fail_and_name_all() -> None:
-    fail = defaultdict(set)
-    for test, way in written().items():
-        if way is not None:
-            fail[way].add(test)
-    assert {row["id"]: named(row) for row in rows() if row["state"] == "open"} == fail
+def test_every_row_names_functions_of_this_folder_and_all_named_exist() -> None:
+    for row in rows(TITLE):
+        assert named(row["test"]) & set(WRITTEN), row["id"]
+        assert all(exists(test) for test in named(row["test"])), row["id"]
 
 
-def test_every_open_way_is_told_in_its_docstring() -> None:
-    for file in sorted(HERE.glob("test_open_*.py")):
-        for node in ast.parse(file.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and (way := _way(node)) is not None:
-                assert str(ast.get_docstring(node)).startswith(f"{way}: "), node.name
-                assert len(node.name) <= 60, node.name
+def test_every_test_of_this_folder_has_its_row_and_names_it() -> None:
+    """A test about a way begins its docstring with the ids of its rows."""
+    by_test: dict[str, set[str]] = {}
+    for row in rows(TITLE):
+        for test in named(row["test"]) & set(WRITTEN):
+            by_test.setdefault(test, set()).add(row["id"])
+    assert set(by_test) == set(WRITTEN)
+    for test, ids in by_test.items():
+        said = str(ast.get_docstring(WRITTEN[test])).split(": ")[0]
+        assert set(re.findall(r"\b[FX]\d+\b", said)) == ids, test
+
+
+def test_open_rows_are_those_whose_tests_fail() -> None:
+    fail = {test: way for test, node in WRITTEN.items() if (way := _open(node)) is not None}
+    found = {row["id"]: named(row["test"]) & set(WRITTEN) for row in rows(TITLE) if row["state"] == "open"}
+    assert {test: way for way, tests in found.items() for test in tests} == fail

@@ -39,8 +39,8 @@ def _round(number: int, loss: float, lr: str) -> dict[str, Any]:
 
 
 def _verdict(node: str, state: str, reason: str | None, error: float) -> dict[str, Any]:
-    said = {"verifier": "vera", "stage": 1, "outcome": "accept" if state == "posted" else "reject"}
+    word = {"verifier": "vera", "segment": 1, "word": "true" if state == "posted" else "false"}
     return {
         "round": 1, "node": node, "state": state, "reason": reason, "error": error, "limit": 2.5e-5,
-        "draws": {"vera": [1, 4], "vito": [0, 7]}, "verdicts": [said],
+        "draws": {"vera": [1, 4], "vito": [0, 7]}, "words": [word],
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,8 +61,9 @@ def check_money(summary: dict[str, Any]) -> None:
     assert summary["chain"]["epoch_root"] == summary["epoch"]["root"]
     assert summary["chain"]["epoch_final"]
     assert summary["epoch"]["count"] == sum(units > 0 for units in balances.values()) == 3
-    # the root of the voted round's epoch may be on its way when the summary is written
-    awaited = [t for t in summary["transactions"] if not t["id"].startswith(("propose-root:2:", "finalize:2:"))]
+    # the run goes on: the root of a later epoch may be on its way when the summary is written
+    later = re.compile("(propose-root|finalize):[2-9]")
+    awaited = [t for t in summary["transactions"] if not later.match(t["id"])]
     assert {line["state"] for line in awaited} == {"final"}
     assert sum(line["id"].startswith("claim:") for line in awaited) == 3
     check_shares(summary, balances)
@@ -88,23 +90,23 @@ def check_cheat(summary: dict[str, Any]) -> None:
     honest = [verdict for verdict in summary["verdicts"] if verdict["node"] != "cal"]
     assert {verdict["state"] for verdict in honest} == {"posted"}
     for verdict in summary["verdicts"]:
-        assert len({said["verifier"] for said in verdict["verdicts"]}) >= 2
+        assert len({word["verifier"] for word in verdict["words"]}) >= 2
 
 
 def check_training(summary: dict[str, Any]) -> None:
-    """The loss fell in every round; together ended below alone for as many steps; joiner and dead node left no dent."""
+    """The loss fell in every round of the epoch; together ended below alone; joiner and dead node left no dent."""
     losses = [current["held_out_loss"] for current in summary["rounds"]]
     solo, parallel = summary["baselines"]["solo"], summary["baselines"]["data-parallel"]
-    assert len(losses) == len(solo) - 1 == len(parallel) - 1 == 5
+    assert len(losses) == len(solo) - 1 == len(parallel) - 1 >= 5
     together = [solo[0], *losses]
-    assert all(later < earlier for earlier, later in pairwise(together)), together
+    assert all(later < earlier for earlier, later in pairwise(together[:5])), together
     assert solo[0] == parallel[0]
     assert losses[-1] < solo[-1]
     first, second, third = summary["rounds"][:3]
     assert "dee" not in first["nodes"]
     assert "dee" in second["nodes"]
     assert third["lapsed"] == ["ben"]
-    assert len({current["theta"] for current in summary["rounds"]}) == 5
+    assert len({current["theta"] for current in summary["rounds"]}) == len(losses)
 
 
 def check_vote(summary: dict[str, Any]) -> None:
@@ -113,13 +115,14 @@ def check_vote(summary: dict[str, Any]) -> None:
     expected = {"for": held["ada"] + held["dee"], "against": held["ben"], "abstain": 0}
     for source in ("api", "governor"):
         assert {side: int(units) for side, units in summary["tally"][source].items()} == expected
-    before, after = summary["rounds"][3:5]
-    assert len({current["config_digest"] for current in summary["rounds"][:4]}) == 1
+    before, after = summary["rounds"][-2:]
+    assert len({current["config_digest"] for current in summary["rounds"][:-1]}) == 1
     assert before["config_digest"] != after["config_digest"]
     assert (before["inner_lr"], after["inner_lr"]) == ("0.001", "0.0005")
     decided = {decision["key"]: decision["value"] for decision in summary["decisions"]}
-    assert decided == {"inner_lr": "0.0005", "rounds": "5"}
-    assert any(verdict["round"] == 5 and verdict["state"] == "posted" for verdict in summary["verdicts"])
+    assert decided == {"inner_lr": "0.0005"}
+    last = len(summary["rounds"])
+    assert any(verdict["round"] == last and verdict["state"] == "posted" for verdict in summary["verdicts"])
 
 
 def check_report(out: Path, summary: dict[str, Any]) -> None:

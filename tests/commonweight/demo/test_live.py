@@ -17,32 +17,35 @@ pytestmark = pytest.mark.unit
 NAMES = {"0xa": "ada", "0xb": "ben", "0xc": "cal", "0xd": "dee", "0xe": "eve"}
 
 
-def node(address: str, step: int, lapsed: bool = False) -> dict[str, Any]:
-    return {"node": address, "step": step, "lapsed": lapsed}
+STEPS = {"ada": 30, "ben": 12, "cal": 8, "dee": 36, "eve": 40}
 
 
-def proof(address: str, state: str, stage: int = 1, reason: str | None = None) -> dict[str, Any]:
+def node(address: str, lapsed: bool = False) -> dict[str, Any]:
+    return {"node": address, "lapsed": lapsed}
+
+
+def proof(address: str, state: str, stage: str = "reading", reason: str | None = None) -> dict[str, Any]:
     return {"node": address, "state": state, "stage": stage, "reason": reason}
 
 
 def view() -> dict[str, Any]:
     return {
         "config": RunConfig(steps=40).to_json(),
-        "nodes": [node("0xa", 30), node("0xb", 12), node("0xc", 8, lapsed=True), node("0xd", 36), node("0xe", 40)],
+        "nodes": [node("0xa"), node("0xb"), node("0xc", lapsed=True), node("0xd"), node("0xe")],
         "proofs": [
-            proof("0xa", "posted"), proof("0xd", "voided", 2, "update-out-of-bounds"), proof("0xe", "pending", 2),
+            proof("0xa", "posted"), proof("0xd", "voided", "void", "replay-mismatch"), proof("0xe", "pending", "bench"),
         ],
     }  # fmt: skip
 
 
 def test_a_bar_says_how_far_a_node_is_and_what_became_of_its_proof() -> None:
-    found = {bar.name: (bar.step, bar.steps, bar.note) for bar in bars(view(), NAMES.__getitem__)}
+    found = {bar.name: (bar.step, bar.steps, bar.note) for bar in bars(view(), NAMES.__getitem__, STEPS.__getitem__)}
     assert found == {
         "ada": (40, 40, "[green]verified"),
         "ben": (12, 40, "trains"),
         "cal": (8, 40, "[yellow]fell silent"),
-        "dee": (40, 40, "[red]voided: update-out-of-bounds"),
-        "eve": (40, 40, "disputed"),
+        "dee": (40, 40, "[red]voided: replay-mismatch"),
+        "eve": (40, 40, "before the full bench"),
     }
 
 

@@ -22,6 +22,7 @@ from contracts.protocol.judge.chain_events import (
     ChainEvent,
     Decided,
     EpochFinal,
+    EpochLapsed,
     EpochLimit,
     EpochStruck,
     NodeSlashed,
@@ -50,14 +51,10 @@ NOT_FOLLOWED = {
     "EpochSigned": "as above",
     "EpochChallenged": "as above",
     "ChallengeFailed": "as above",
-    "DisputeLapsed": "EpochRejected follows",
     "NodeWithdrawalRequested": "NodeStakeChanged is beside it",
     "NodeWithdrawn": "what was being withdrawn did not count",
     "PaymentOwed": "coins of nobody's stake",
     "PaymentWithdrawn": "as above",
-    "AppealOpened": "the machine has no appeals",
-    "AppealDecided": "as above",
-    "AppealLapsed": "as above",
     "ModelRegistered": "the deployment names the model",
     "CheckpointRecorded": "a record for people",
     "ReleaseRecorded": "as above",
@@ -213,7 +210,7 @@ def test_decisions_of_this_model_alone_are_told(world: Chain) -> None:
     assert not any(isinstance(event, Decided) for event in block.events)
 
 
-def test_roots_become_final_or_are_struck_down(world: Chain) -> None:
+def test_a_dispute_that_nobody_decides_lapses_before_a_root_is_final(world: Chain) -> None:
     world.told()
     root = world.root(world.payouts(1))
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
@@ -221,7 +218,7 @@ def test_roots_become_final_or_are_struck_down(world: Chain) -> None:
     assert world.told() == ()
     world.wait(PARAMS.dispute_limit)
     world.send(world.registry.lapse(1))
-    assert world.told() == (EpochStruck(1, 0),)
+    assert world.told() == (EpochLapsed(1, 0),)
     root = replace(world.root(world.payouts(1), attempt=1), root=bytes(32), total=0, count=0)
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
     world.wait(PARAMS.challenge_window + 1)
@@ -239,6 +236,22 @@ def test_signers_of_a_root_that_holders_strike_down_stand_below_the_least_stake(
     world.carry(Action.of(world.registry.resolve(2, 1, True)), "strike it down")
     fallen = (world.stands(0, 0, slashed=True), world.stands(1, 0, slashed=True))
     assert world.told() == (EpochStruck(2, 0), *fallen)
+
+
+def test_a_root_that_holders_strike_down_after_a_lapse_is_told_apart(world: Chain) -> None:
+    """Both in one look: each root that fell has its own reason."""
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    world.told()
+    for attempt in range(2):
+        root = world.root(world.payouts(2), attempt=attempt)
+        world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
+        world.send(world.registry.challenge(2), world.registry.bond_of(2))
+        if attempt == 0:
+            world.wait(PARAMS.dispute_limit)
+            world.send(world.registry.lapse(2))
+    world.carry(Action.of(world.registry.resolve(2, 2, True)), "strike it down")
+    assert world.told()[:2] == (EpochLapsed(2, 0), EpochStruck(2, 1))
 
 
 def test_every_reader_gets_the_same_and_no_order_of_looks_changes_it(world: Chain) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from eth_account.signers.local import LocalAccount
 
 from contracts.chain import connect_devnet
-from contracts.devnet import Devnet
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.protocol import Protocol
@@ -21,10 +21,10 @@ from ledger import indexer, log, outbox
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
 from ledger.judgement import blocks, door, settling
-from ledger.judgement.opening import judged
+from ledger.judgement.opening import open_ledger
 from ledger.service import Ledger
 from ledger.store import Store
-from tests.chains import twin
+from tests.chains import StillChain, twin
 from tests.contracts.protocol.log import signed_run
 from tests.contracts.protocol.log.signed_run import SignedRun
 from tests.deployed import PARAMS, deployed, key_of, verifier_keys
@@ -34,13 +34,15 @@ class Served:
     """A chain with one deployed model and three staked verifiers, and ledgers of it."""
 
     def __init__(self) -> None:
-        ready, self.deployment = deployed(PARAMS, Devnet)
+        ready, self.deployment = deployed(PARAMS, StillChain)
         self.chain = twin(ready)
-        self.model = ModelChain(connect_devnet(self.chain), self.deployment)
+        self.w3 = connect_devnet(self.chain)
+        self.model = ModelChain(self.w3, self.deployment)
 
-    def ledger(self, url: str, folder: Path) -> Ledger:
-        """One process of a server."""
-        return judged(Ledger(Store(url), BlobFolder(folder / "blobs"), self.model, key_of("operator")), 50)
+    def ledger(self, url: str, folder: Path, **options: Any) -> Ledger:
+        """One process of a server; `options` as of `open_ledger`."""
+        store, blobs = Store(url), BlobFolder(folder / "blobs")
+        return open_ledger(store, blobs, self.model, key_of("operator"), snapshot_every=50, **options)
 
 
 class ServedRun(SignedRun):
@@ -51,13 +53,13 @@ class ServedRun(SignedRun):
 
     @classmethod
     @contextmanager
-    def on(cls, served: Served, ledger: Ledger, rounds: int = 1) -> Iterator[ServedRun]:
-        """One that signs for this chain, as long as the block lasts."""
+    def on(cls, served: Served, ledger: Ledger, rounds: int = 1, **terms: Any) -> Iterator[ServedRun]:
+        """One that signs for this chain, as long as the block lasts; `terms` as of SignedRun."""
         own = {"DOMAIN": served.model.domain, "MODEL": served.model.model, "key": _key}
         with patch.multiple(signed_run, **own):
             made = cls.__new__(cls)
             made.served, made.ledger = served, ledger
-            made.__init__(rounds=rounds)  # type: ignore[misc]
+            made.__init__(rounds=rounds, **terms)  # type: ignore[misc]
             yield made
 
     def protocol(self) -> Protocol:  # type: ignore[override]
@@ -70,14 +72,14 @@ class ServedRun(SignedRun):
             door.take(self.ledger, write(entry).encode())
         else:
             blocks.follow(self.ledger)
-        return self._read_on()
+        return self.read_on()
 
     def block(self, *events: chain_events.ChainEvent, seconds: int = 40) -> list[Derived]:
         """What the chain has to say it says itself."""
         self.served.chain.increase_time(seconds)
         self.served.chain.mine()
         blocks.follow(self.ledger)
-        return self._read_on()
+        return self.read_on()
 
     def _make_final(self) -> None:
         """k verifiers sign each root, and the keeper brings it to the chain."""
@@ -101,7 +103,7 @@ class ServedRun(SignedRun):
         outbox.flush(self.ledger)
         indexer.follow(self.ledger)
 
-    def _read_on(self) -> list[Derived]:
+    def read_on(self) -> list[Derived]:
         """Follow the ledger's log; what was derived in it."""
         with self.ledger.store.read() as session:
             new = [entry.body for entry in log.bodies(session, len(self.leaves), 100_000)]

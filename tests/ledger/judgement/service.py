@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from sqlmodel import Session, SQLModel, select
 
+from contracts.protocol.chain_reading import ChainReader
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.codec import parse
@@ -33,7 +34,8 @@ def ledger_of(store: Store, folder: Path, snapshots: Snapshots | None = None) ->
     chain = SimpleNamespace(domain=DOMAIN, epoch_domain=CHAIN_DOMAIN, model=MODEL, deployment=place)
     replica = Replica(SignedRun.protocol(), DOMAIN, snapshots)
     operator = key("operator")
-    return Ledger(store, BlobFolder(folder / "blobs"), cast(ModelChain, chain), operator, replica=replica)
+    reader = cast(ChainReader, None)
+    return Ledger(store, BlobFolder(folder / "blobs"), cast(ModelChain, chain), operator, replica, reader)
 
 
 def facts_of(leaves: list[str]) -> list[Rules | Block | Envelope]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlmodel import select
@@ -13,6 +16,7 @@ from sqlmodel import select
 from contracts.errors import CommonweightError
 from contracts.messages import Message
 from contracts.protocol import messages
+from contracts.protocol.log.follower import audit
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
 from contracts.signing import sign
@@ -190,3 +194,28 @@ def test_other_addresses_are_refused(ledger: Ledger, run: SignedRun, url: str, a
 def kept(ledger: Ledger) -> list[MirrorRow]:
     with ledger.store.read() as session:
         return door.mirrors(session)
+
+
+def test_many_hands_at_once_enter_each_message_once(ledger: Ledger, run: SignedRun, tmp_path: Path) -> None:
+    """Two processes with several threads each, all with the same messages; readers look on."""
+    facts = facts_of(run.leaves)
+    last = next(n for n, fact in enumerate(facts) if n > 2 and not isinstance(fact, Envelope))
+    for fact in facts[:2]:
+        give(ledger, fact)
+    processes = [ledger, ledger_of(ledger.store, tmp_path)]
+    start = threading.Barrier(4)
+
+    def send(number: int) -> None:
+        start.wait()
+        for fact in facts[2:last]:
+            while not is_taken(processes[number % 2], cast(Envelope, fact)):
+                time.sleep(0.01)  # what it follows on is on its way by another hand
+            state_text(processes[number % 2])
+
+    with ThreadPoolExecutor(4) as hands:
+        list(hands.map(send, range(4)))
+    with ledger.store.read() as session:
+        texts = leaves(session)
+    audit(texts, run.functions, DOMAIN)
+    assert sorted(texts) == sorted(run.leaves[: len(texts)])
+    assert state_text(processes[0]) == state_text(processes[1])

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import col, select
 
 from contracts.protocol.judge.chain_events import ChainEvent as Said
-from contracts.protocol.judge.chain_events import EpochFinal, EpochLimit, EpochStruck
+from contracts.protocol.judge.chain_events import EpochFinal, EpochLapsed, EpochLimit, EpochStruck
 from ledger import journal, log
 from ledger.fsck.finding import Finding
 from ledger.judgement import fsck
@@ -137,6 +137,17 @@ def test_a_root_that_holders_struck_down_owes_nothing(ledger: Ledger, run: Epoch
     enter_all(ledger, run)
     assert (epoch(ledger).state, epoch(ledger).ours, epoch(ledger).attempt) == ("final", True, 1)
     assert (owed(ledger), paid_lines(ledger)) == (0, 0)
+    assert findings(ledger) == []
+
+
+def test_a_root_that_fell_undecided_and_closed_anew_alike_is_owed_once(ledger: Ledger, run: Epoched) -> None:
+    run.block(EpochLapsed(1, 0))
+    enter_all(ledger, run)
+    assert (epoch(ledger).attempt, epoch(ledger).root) == (1, run.first.root)
+    run.block(EpochFinal(1, 1, run.root))
+    enter_all(ledger, run)
+    assert (epoch(ledger).state, epoch(ledger).ours, epoch(ledger).attempt) == ("final", True, 1)
+    assert (owed(ledger), paid_lines(ledger)) == (10**21, 10**21)
     assert findings(ledger) == []
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from contracts.chain import send
 from contracts.errors import CommonweightError
 from contracts.messages import NodeFault, VerifierFault
 from contracts.protocol.judge.entries import Fault
@@ -99,6 +100,29 @@ def test_of_two_processes_one_enters_a_block(served: Served, ledger: Ledger, dat
     assert len(entered(ledger)) == 2
     with ledger.store.read() as session:
         assert ledger.judge.copy(session) == other.judge.copy(session)
+
+
+def test_what_a_block_said_is_entered_once_though_another_was_entered_since(served: Served, ledger: Ledger) -> None:
+    """One process has read up to the newest final block, and another enters an earlier one before it."""
+    blocks.follow(ledger)
+    verifier, reader = verifier_keys()[0], ledger.reader
+    send(served.model.w3, verifier, served.model.registry.stake(), value=7)
+    earlier = served.model.final()
+    served.chain.mine(2)
+
+    def enter_earlier() -> None:
+        with ledger.store.read() as session:
+            state = ledger.judge.copy(session)
+        with ledger.store.write() as session:
+            ledger.judge.enter(session, reader.block(state, earlier))
+
+    with armed("blocks.read", enter_earlier):
+        blocks.follow(ledger)
+    served.chain.increase_time(100)
+    served.chain.mine()
+    blocks.follow(ledger)
+    said = [(block.number, len(block.events)) for block in entered(ledger)[1:]]
+    assert said == [(earlier, 1), (served.model.final(), 0)]
 
 
 @pytest.mark.parametrize("point", ["blocks.read", "judgement.applied", "judgement.logged", "judgement.booked"])

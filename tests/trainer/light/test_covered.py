@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from contracts.protocol.judge.errors import Differs
+from contracts.protocol.judge.snapshot import dump
+from contracts.protocol.log.follower import Follower
 from contracts.tlog.checkpoint import Checkpoint, sign_checkpoint
 from contracts.tlog.keys import SigningKey
 from contracts.tlog.tile_tree import Read
@@ -222,3 +224,22 @@ def test_a_log_of_more_than_one_bundle_is_followed(tmp_path: Path) -> None:
     assert desk.look(300, 290) == 290
     assert desk.look(village.tree.size, village.tree.size) == village.tree.size
     assert desk.again().look() == village.tree.size
+
+
+def test_a_restart_goes_on_from_where_the_machine_stood(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.village.block()
+    size = desk.village.tree.size
+    assert desk.look(size, size) == size
+    kept = dump(desk.log.state)
+    monkeypatch.setattr(Follower, "take", lambda *_: pytest.fail("it reads an entry again"))
+    again = desk.again()
+    assert (again.log.size, dump(again.log.state)) == (size, kept)
+    assert again.log.current
+
+
+def test_where_the_machine_stood_in_another_log_is_forgotten(desk: Desk) -> None:
+    size = desk.village.tree.size
+    assert desk.look(size, size) == size
+    desk.log.close()
+    (desk.folder / "leaves").write_bytes(b"")
+    assert Desk(desk.folder, desk.village).log.size == 0

@@ -59,7 +59,8 @@ class Target:
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handing, "FIRST_WAIT", 0.0)
+    monkeypatch.setattr(handing, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(handing, "LONGEST_WAIT", 0.004)
 
 
 def deliver(target: Target, parcels: list[Parcel], seconds: float = 0.1) -> Courier:
@@ -97,7 +98,7 @@ def test_what_was_taken_is_not_brought_again_at_once() -> None:
 
 
 def test_what_was_taken_is_brought_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handing, "MESSAGE_AGAIN", 0.0)
+    monkeypatch.setattr(handing, "MESSAGE_AGAIN", 0.005)
     target = Target([TAKEN])
     deliver(target, [Parcel("a", "one")])
     assert len(target.came) > 2

@@ -17,15 +17,16 @@ from contracts.state_layout import inner_digest
 from contracts.tensorfile import pack, state_digest
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
 from tests.trainer.light.world import deployment
+from trainer.conduct import NothingToCopy
 from trainer.light import admitted
-from trainer.light.admitted import ByChain
+from trainer.light.admitted import Admitted, ByChain
 from trainer.light.book import Book
 from trainer.light.gleaned import Gleaned
 from trainer.light.keeping import signed_text
 from trainer.light.pulse import Pulse
 from trainer.light.settings import LightSettings
 from trainer.light.states import OtherGenesis, StateLost, States
-from trainer.light.surroundings import Around, NotShown, Published
+from trainer.light.surroundings import Around, Published
 from trainer.mirrors.urls import NOWHERE
 from trainer.state import initial_theta, start_tensors
 
@@ -143,7 +144,7 @@ def test_a_chain_node_that_does_not_answer_leaves_what_it_said(monkeypatch: pyte
 
     monkeypatch.setattr(judges, "_registry", SimpleNamespace(verifiers=verifiers, threshold=lambda: 2))
     first = judges.now()
-    assert (first.verifiers, first.k) == ({"0xa"}, 2)
+    assert first == Admitted(frozenset({"0xa"}), 2)
     assert judges.now() == first
     assert not answers
 
@@ -235,12 +236,11 @@ def test_a_conduct_sees_what_the_covered_log_shows() -> None:
     assert [entry["run"] for entry in around.get("/runs")] == [hexed(run.run)]
     proof, opened = next(iter(published.openings.items()))
     view = around.get(f"/proofs/{proof}")
-    made = published.commitments[proof]
-    assert view["message"]["commitment"] == hexed(made.root)
-    assert view["gradient_blob"] == made.gradientBlob.hex()
+    assert (view["proof"], view["message"]["node"]) == (proof, published.commitments[proof]["message"]["node"])
+    assert len(view["first_path"]) == len(view["last_path"]) > 0
     assert view["openings"] == opened
     assert around.blob(name) == b"bytes"
-    with pytest.raises(NotShown):
+    with pytest.raises(NothingToCopy):
         around.get("/proofs/0x00")
-    with pytest.raises(NotShown):
+    with pytest.raises(NothingToCopy):
         around.get(f"/runs/{hexed(run.run)}/rounds/9")

@@ -99,6 +99,30 @@ def test_a_name_is_connected_where_it_was_checked() -> None:
     assert reply.body == f"GET /x mirror.example:{port}".encode()
 
 
+@pytest.mark.parametrize(("keeps", "connections"), [(True, 1), (False, 3)])
+def test_a_connection_is_kept_where_that_is_asked_for(keeps: bool, connections: int) -> None:
+    clients: set[object] = set()
+
+    async def note(request: Request) -> Response:
+        clients.add(request.client)
+        return PlainTextResponse("hi")
+
+    async def three(url: str) -> None:
+        peer = Peer(url, True, QUICK, keeps=keeps)
+        for _ in range(3):
+            assert (await peer.get("/x", 10)).body == b"hi"
+        await peer.close()
+
+    with serving(Starlette(routes=[Route("/x", note)])) as url:
+        asyncio.run(three(url))
+    assert len(clients) == connections
+
+
+def test_a_private_machine_is_asked_where_its_user_chose_it() -> None:
+    with serving(Starlette(routes=[Route("/x", _says)])) as url:
+        assert asyncio.run(Peer(url, False, QUICK, chosen=True).get("/x", 1000)).status == 200
+
+
 def test_tls_is_checked_for_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection goes to an address; the certificate must be of the name all the same."""
     certificate, key = _certificate(tmp_path, "mirror.example")

@@ -40,6 +40,7 @@ from tests.verifier.duty.town import REGISTRY
 from tests.verifier.mirror.world import OPERATOR, ORIGIN, Operator, serving
 from trainer.batches import batch_source
 from trainer.corpus import Corpus, load_corpus
+from trainer.mirrors.urls import NOWHERE
 from trainer.outer import zero_momentum
 from trainer.profile import configure_determinism
 from trainer.settled import settle
@@ -51,8 +52,8 @@ from verifier.duty.holding import GradientRefused, Held, check_gradient
 from verifier.duty.progress import Progress
 from verifier.duty.replaying import Segment, judge_segment
 from verifier.duty.service import VerifierProcess
-from verifier.duty.settings import BLOBS, MERGED, DutySettings
 from verifier.mirror.parsing import Reader
+from verifier.settings import BLOBS, MERGED, VerifierSettings
 
 
 class RealRun(SignedRun):
@@ -134,7 +135,8 @@ class RunChain:
 class Town:
     """The operator's server, verifier processes, and a node that hands all to one mirror."""
 
-    def __init__(self, folder: Path, stack: ExitStack, **options: Any) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, hidden: int | None = None, **options: Any) -> None:
+        self.public_urls = {} if hidden is None else {hidden: NOWHERE}
         text = folder / "text.txt"
         text.write_text("".join(f"line {i}: the quick brown fox, {i * i} times\n" for i in range(500)))
         self.folder, self.stack, self.lock = folder, stack, threading.RLock()
@@ -160,7 +162,7 @@ class Town:
         made.world.work = LocalWork(made.settings.folder, self.run.corpus)  # type: ignore[assignment]
         return self.stack.enter_context(made)
 
-    def settings(self, number: int) -> DutySettings:
+    def settings(self, number: int) -> VerifierSettings:
         other = "0x" + "cd" * 20
         deployment = Deployment(
             chain_id=DOMAIN.chain_id, block=0, name="m", model=hexed(MODEL), deployer=self.run.creator.address,
@@ -169,9 +171,9 @@ class Town:
         )  # fmt: skip
         secret = hexed(self.run.verifiers[number].key)
         folder = self.folder / f"verifier {number}"
-        return DutySettings(
+        return VerifierSettings(
             self.url, "http://127.0.0.1:9", deployment, hexed(self.run.run), secret, folder, (self.text,),
-            look_seconds=0.01,
+            look_seconds=0.01, public_url=self.public_urls.get(number, ""),
         )  # fmt: skip
 
     # -- the node and the chain ---------------------------------------------------------------------------------------

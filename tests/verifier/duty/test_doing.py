@@ -349,7 +349,8 @@ def test_faults_are_signed_once_with_the_evidence_that_the_chain_knows(tmp_path:
     made = closed()
     party, proof = make_party(tmp_path, made), "0x" + "3" * 64
     node, verifier = made.nodes[0].address, made.verifiers[1].address
-    due = [SignFault(proof, node, ""), SignFault(proof, verifier, "two-words")]
+    own = SignFault(proof, party.world.address, "two-words")
+    due = [own, SignFault(proof, node, ""), SignFault(proof, verifier, "two-words")]
     for _ in range(2):
         faults.sign(party.world, due)
     (first, second) = party.server.taken
@@ -375,6 +376,8 @@ def test_who_lapsed_comes_back_with_a_head_that_holds_it(tmp_path: Path) -> None
     party.follow()
     (duty,) = party.due(duties.ComeBack)
     come_back.come_back(party.world, [duty])
+    made.block()
+    party.follow()
     come_back.come_back(party.world, [duty])
     (said,) = claims(party, facts.Returned)
     assert said.size > duty.since

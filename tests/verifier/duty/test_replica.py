@@ -12,6 +12,7 @@ import pytest
 
 from contracts.protocol import messages
 from contracts.protocol.judge import chain_events, facts
+from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.blocks import split
 from contracts.protocol.log.leaf import read, write
 from contracts.signing import digest
@@ -223,3 +224,56 @@ def test_entries_that_were_given_up_are_forgotten(tmp_path: Path) -> None:
     found.admit(len(copy.leaves))
     with found.reading() as state:
         assert len(state.proofs) == 1
+
+
+def after_the_first_epoch() -> int:
+    """Entries up to the first after an epoch closed that does not follow from those before it."""
+    places = range(index_of("epoch-closed") + 1, len(leaves()))
+    return next(i for i in places if {"signatures", "number"} & json.loads(leaves()[i]).keys())
+
+
+def resumed(folder: Path, copy: FakeCopy, trusted: int) -> tuple[Replica, list[int]]:
+    """A new process over the same folder, and the places that it read."""
+    places: list[int] = []
+    entries = copy.entries
+
+    def reads(start: int, end: int) -> list[bytes]:
+        places.extend(range(start, end))
+        return entries(start, end)
+
+    copy.entries = reads  # type: ignore[method-assign]
+    made = Replica(run().functions, DOMAIN, chain_of(leaves(), DOMAIN), folder / "failed.json")
+    made.over(copy, trusted)
+    return made, places
+
+
+def test_a_restart_goes_on_from_where_it_stood_and_reads_no_entry_twice(tmp_path: Path) -> None:
+    size = after_the_first_epoch()
+    first = replica(tmp_path, copy_of(leaves()))
+    first.over(copy_of(leaves()))
+    first.admit(size)
+    first.close()
+    again, places = resumed(tmp_path, copy_of(leaves()), size)
+    assert (again.size, places) == (size, [])
+    assert again.closings == first.closings != {}
+    assert again.collected == first.collected
+    again.admit(len(leaves()))
+    assert min(places) == size
+    whole = replica(tmp_path / "whole", copy_of(leaves()))
+    whole.admit(len(leaves()))
+    with again.reading() as state, whole.reading() as other:
+        assert dump(state) == dump(other)
+    assert again.collected == whole.collected
+
+
+def test_where_it_stood_in_another_log_or_beyond_its_own_head_is_forgotten(tmp_path: Path) -> None:
+    size = after_the_first_epoch()
+    first = replica(tmp_path, copy_of(leaves()))
+    first.over(copy_of(leaves()))
+    first.admit(size)
+    first.close()
+    assert resumed(tmp_path, copy_of(leaves()), size - 1)[1] == list(range(size - 1))
+    other = SignedRun(rounds=2, emission=7)
+    other.play(2)
+    copy = copy_of(other.leaves)
+    assert resumed(tmp_path, copy, size)[1][0] == 0

@@ -82,7 +82,7 @@ def test_a_key_has_what_its_rounds_in_flight_need(tmp_path: Path) -> None:
 
 
 def test_a_merges_files_outlive_their_epoch_while_a_round_begins_from_them(tmp_path: Path) -> None:
-    made = SignedRun(nodes=1, rounds=3)
+    made = SignedRun(nodes=1, rounds=4)
     made.play(1)
     party = make_party(tmp_path, made)
     run = "0x" + made.run.hex()
@@ -95,11 +95,11 @@ def test_a_merges_files_outlive_their_epoch_while_a_round_begins_from_them(tmp_p
     with party.world.replica.reading() as state:
         log = party.world.replica.collected
         assert theta in asking.wanted(state, log, party.world.address)
-    made.play(1)
+    made.play(2)
     party.follow()
     announcer.announce(blobs)
     announcer.keep(blobs)
-    blobs.forget(run, 2)
+    blobs.forget(run, 3)
     with pytest.raises(NotAnnounced):
         blobs.sizes(theta)
 
@@ -110,3 +110,22 @@ def test_the_verifiers_are_those_on_the_chains_list(tmp_path: Path) -> None:
     assert sorted(party.welcome.verifiers()) == sorted(v.address for v in made.verifiers)
     assert party.welcome.is_verifier(made.verifiers[0].address)
     assert not party.welcome.is_verifier(made.nodes[0].address)
+
+
+def test_what_a_key_had_no_room_for_is_announced_once_old_rounds_are_forgotten(tmp_path: Path) -> None:
+    """An epoch became final, so that its rounds count no more, and their files were not forgotten yet."""
+    made = SignedRun(nodes=1)
+    party = make_party(tmp_path, made)
+    run, node = "0x" + made.run.hex(), made.nodes[0]
+    announcer, blobs = party.world.blobs._announcer, party.world.blobs  # type: ignore[attr-defined]
+    full = party.welcome.budget(node.address)
+    blobs.announce(Announcement("1" * 64, Kind.STATE, full, Place(node.address, run, 0)))
+    made.commit(node)
+    party.follow()
+    gradient = hashed("blob", node.address, 1).hex()
+    announcer.announce(blobs)
+    with pytest.raises(NotAnnounced):
+        blobs.sizes(gradient)
+    blobs.forget(run, 0)
+    announcer.announce(blobs)
+    assert blobs.sizes(gradient) == {1_000}

@@ -14,22 +14,22 @@ from contracts.deploy import Deployment
 from contracts.run_config import RunConfig
 from tests.verifier.duty.honest import Honest
 from verifier.duty.replaying import TRUE
-from verifier.duty.settings import BLOBS, DutySettings
 from verifier.duty.work import Work
 from verifier.queue import make_app
+from verifier.settings import BLOBS, VerifierSettings
 from verifier.workers import WorkerPool
 
 pytestmark = pytest.mark.integration
 
 
-def settings(folder: Path, text: Path) -> DutySettings:
+def settings(folder: Path, text: Path) -> VerifierSettings:
     nobody = "0x" + "cd" * 20
     deployment = Deployment(
         chain_id=1, block=0, name="m", model="0x" + "0" * 64, deployer=nobody, token=nobody, timelock=nobody,
         governor=nobody, verifier_registry=nobody, distributor=nobody, splitter=nobody, model_registry=nobody,
     )  # fmt: skip
     key = "0x" + bytes(Account.create().key).hex()
-    return DutySettings("http://127.0.0.1:9", "http://127.0.0.1:9", deployment, "0x00", key, folder, (text,))
+    return VerifierSettings("http://127.0.0.1:9", "http://127.0.0.1:9", deployment, "0x00", key, folder, (text,))
 
 
 def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
@@ -40,7 +40,7 @@ def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
     for name, data in work.shelf().held.items():
         (held / name).write_bytes(data)
     (held / work.blob(2)).write_bytes(b"spoilt")
-    app = make_app(made.workers())
+    app = make_app(made)
     said: list[tuple[str, str]] = []
     asking = Work(lambda: app.jobs, lambda name: (held / name).exists(), 2, lambda *why: said.append(why))
     questions: dict[str, tuple[str, dict[str, Any]]] = {
@@ -51,7 +51,7 @@ def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
     }
     found: dict[str, Any] = {}
     end = time.monotonic() + 120
-    with WorkerPool(made.worker_command(), {**os.environ, **made.workers().to_environment()}, 1):
+    with WorkerPool(made.worker_command(), {**os.environ, **made.to_environment()}, 1):
         while time.monotonic() < end and len(found) < 4:
             for name, (task, asked) in questions.items():
                 answer = asking.ask("0xproof", name, task, asked, ()) if name not in found else None

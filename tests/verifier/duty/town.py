@@ -21,7 +21,6 @@ from verifier.duty.memory import Memory
 from verifier.duty.progress import Progress
 from verifier.duty.replica import Replica
 from verifier.duty.secrets import RoundSecrets
-from verifier.duty.settings import DutySettings
 from verifier.duty.signing import Voice
 from verifier.duty.welcome import AnnouncedBlobs, Announcer, Welcome
 from verifier.duty.world import World
@@ -30,6 +29,7 @@ from verifier.mirror.handing_on import Answer, Look, Outcome
 from verifier.mirror.messages import MessageStore
 from verifier.mirror.parsing import Reader
 from verifier.mirror.presence import Stopwatch
+from verifier.settings import VerifierSettings
 
 REGISTRY = "0x" + "ef" * 20
 LONGEST = 100.0
@@ -157,7 +157,7 @@ def make_party(folder: Path, made: SignedRun, index: int = 0) -> Party:
     return party
 
 
-def settings(folder: Path, made: SignedRun, key: bytes) -> DutySettings:
+def settings(folder: Path, made: SignedRun, key: bytes) -> VerifierSettings:
     """Of the deployment that `SignedRun` is of."""
     model_registry, other = DOMAIN.verifying_contract, "0x" + "cd" * 20
     deployment = Deployment(
@@ -165,7 +165,7 @@ def settings(folder: Path, made: SignedRun, key: bytes) -> DutySettings:
         timelock=other, governor=other, verifier_registry=REGISTRY, distributor=other, splitter=other,
         model_registry=model_registry,
     )  # fmt: skip
-    return DutySettings("http://127.0.0.1:9", "http://127.0.0.1:9", deployment, hexed(made.run), hexed(key), folder)
+    return VerifierSettings("http://127.0.0.1:9", "http://127.0.0.1:9", deployment, hexed(made.run), hexed(key), folder)
 
 
 def text_of(made: SignedRun, message: Any, author: Any, **beside: Any) -> str:

@@ -15,7 +15,7 @@ import pytest
 from contracts.protocol.judge.facts import Awaited, What
 from tests.alone import alone
 from tests.verifier.mirror.killing import killed_at
-from verifier.mirror.presence import MOST_AHEAD, Absence, Allowed, Observation, Stopwatch, opening_seconds
+from verifier.mirror.presence import LOOKS_AHEAD, PART_AHEAD, Absence, Allowed, Observation, Stopwatch, opening_seconds
 
 pytestmark = pytest.mark.unit
 
@@ -102,16 +102,24 @@ def test_a_look_that_does_not_count_adds_nothing(world: World) -> None:
 def test_a_chain_that_moves_in_blocks_loses_no_time(world: World) -> None:
     world.look()
     for number in range(1, 25):
-        world.look(chain=12.0 if number % 4 == 0 else 0.0)
+        world.look(Observation(Allowed(120.0)), chain=12.0 if number % 4 == 0 else 0.0)
     assert world.watch.passed(WORDS) > 20 * LONGEST * 0.9
 
 
-def test_what_the_chain_is_ahead_is_bounded(world: World) -> None:
-    world.look()
-    world.look(chain=10**6)
+@pytest.mark.parametrize("counts", [True, False], ids=["in looks that count", "in looks that do not"])
+@pytest.mark.parametrize("period", [9.0, 60.0, 10**6])
+def test_what_the_chain_is_ahead_is_a_small_part_of_the_shortest_period(
+    world: World, period: float, counts: bool
+) -> None:
+    sight = Observation(Allowed(period))
+    world.look(sight)
+    for _ in range(3):
+        world.look(sight, chain=10**6, counts=counts)
+    before = world.watch.passed(WORDS)
     for _ in range(100):
-        world.look(chain=0.0)
-    assert world.watch.passed(WORDS) <= MOST_AHEAD
+        world.look(sight, chain=0.0)
+    most = min(LOOKS_AHEAD * LONGEST, PART_AHEAD * period)
+    assert world.watch.passed(WORDS) - before == most < period / 2
 
 
 def test_clocks_that_go_back_add_nothing(world: World) -> None:

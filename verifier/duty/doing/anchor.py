@@ -19,7 +19,6 @@ from trainer.state import initial_theta
 from verifier.duty.errors import NotPrepared
 from verifier.duty.files import joiner_inner
 from verifier.duty.secrets import LENGTH, next_first
-from verifier.duty.settings import LIMITS_FILE
 from verifier.duty.world import World
 
 T = TypeVar("T")
@@ -83,6 +82,8 @@ def _check_start(terms: RunTerms, config: RunConfig) -> None:
 def _check_limits(world: World, config: RunConfig) -> None:
     if config.profile != BOUNDED:
         return
-    table = world.settings.folder / LIMITS_FILE
-    if not table.exists() or blake3(table.read_bytes()).hexdigest() != config.limits_digest:
-        raise NotPrepared(f"the run's table of limits has to lie in {table}")
+    table = world.settings.limits
+    if table is None or not table.exists():
+        raise NotPrepared("the run is bounded: its table of limits has to be given (limits)")
+    if blake3(table.read_bytes()).hexdigest() != config.limits_digest:
+        raise NotPrepared(f"{table} is another table of limits than the run's, 0x{config.limits_digest[:16]}…")

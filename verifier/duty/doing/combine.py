@@ -9,9 +9,9 @@ from contracts.protocol.judge.facts import MergeSigned
 from contracts.protocol.messages import Merge
 from verifier.duty import asking
 from verifier.duty.combining import Basis, Step
-from verifier.duty.settings import MERGED
 from verifier.duty.world import World
 from verifier.mirror.announced import Announcement, Kind, Place
+from verifier.settings import MERGED
 
 
 def combine(world: World, duties: Iterable[Combine]) -> None:

@@ -10,7 +10,7 @@ from tests.adversary.history import History
 from tests.adversary.invariants import identities, money
 from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, entry, insert
 from tests.adversary.invariants.examples.stories import cheat, honest
-from tests.adversary.invariants.examples.stories_of_money import cut_again, holders
+from tests.adversary.invariants.examples.stories_of_money import cut_again, holders, lapsed
 
 
 def _lines(first: int, second: int) -> tuple[Line, ...]:
@@ -24,6 +24,13 @@ def _last(h: History, **fields: object) -> None:
 def _pays_less(h: History) -> None:
     _last(h, total=90, lines=_lines(45, 45))
     change(h, at(h, EpochEnded, -1), carried=10)
+
+
+def _lapse_cancels(h: History) -> None:
+    """A dispute that lapsed is taken for one that holders decided."""
+    _last(h, total=0, lines=())
+    change(h, at(h, EpochEnded, -1), carried=100)
+    change(h, at(h, RunOver), lapsed=100)
 
 
 def _over_the_limit(h: History) -> None:
@@ -103,6 +110,7 @@ CASES = (
     Case(money.lines_make_the_total, honest, lambda h: _last(h, lines=(*_lines(50, 50), Line("pay-0xa", 1, 0)))),
     Case(money.total_is_due_or_cut, honest, _pays_less),
     Case(money.total_is_due_or_cut, holders, _over_the_limit),
+    Case(money.total_is_due_or_cut, lapsed, _lapse_cancels),
     Case(money.struck_root_pays_nothing, holders, _pays_again),
     Case(money.struck_root_pays_nothing, holders, _pays_a_little),
     Case(money.due_is_emitted_and_carried, honest, lambda h: _last(h, due=120, total=120, lines=_lines(60, 60))),

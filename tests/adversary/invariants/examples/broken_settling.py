@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.protocol.judge.chain_events import EpochFinal, EpochStruck
+from contracts.protocol.judge.chain_events import EpochFinal, EpochLapsed, EpochStruck
 from contracts.protocol.judge.entries import DecisionTaken as Taken
 from contracts.protocol.judge.entries import (
     EpochClosed,
@@ -40,7 +40,7 @@ from tests.adversary.invariants.examples.stories import (
     unserved,
     withheld,
 )
-from tests.adversary.invariants.examples.stories_of_money import cut_again, holders
+from tests.adversary.invariants.examples.stories_of_money import cut_again, holders, lapsed
 
 A1, A2, B1, B2 = "run/1/0xa", "run/2/0xa", "run/1/0xB", "run/2/0xB"
 
@@ -136,6 +136,7 @@ EPOCHS = (
     ),
     Case(causes_epochs.proofs_end_with_their_epoch, undecided, lambda h: drop(h, at(h, Undecided))),
     Case(causes_epochs.attempts_have_a_ground, holders, lambda h: drop_events(h, EpochStruck)),
+    Case(causes_epochs.attempts_have_a_ground, lapsed, lambda h: drop_events(h, EpochLapsed)),
     Case(causes_epochs.attempts_have_a_ground, cut_again, lambda h: change(h, at(h, EpochClosed), deadline=10**9)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: change(h, at(h, EpochEnded), ours=False)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: drop_events(h, EpochFinal)),

@@ -1,4 +1,4 @@
-"""More histories on which all invariants hold: decisions, limits, struck roots; and the table of all."""
+"""More histories on which all invariants hold: decisions, limits, roots that fell; and the table of all."""
 
 from __future__ import annotations
 
@@ -56,6 +56,25 @@ def cut_again() -> History:
     return play.history
 
 
+def lapsed() -> History:
+    """A dispute that nobody decides delays an epoch, and costs nobody its pay; then one more, while the limit falls."""
+    play = Play("lapsed")
+    play.begin()
+    for proof in calm_round(play):
+        read_and_post(play, proof)
+    play.merge()
+    first = play.epoch()
+    play.block(chain_events.EpochLapsed(1, 0))
+    play.add(replace(first, attempt=1, deadline=play.time + TERMS.root_seconds))
+    play.block(chain_events.EpochLapsed(1, 1), chain_events.EpochLimit(60))
+    lines = tuple(replace(line, amount=30) for line in first.lines)
+    again = replace(first, attempt=2, total=60, lines=lines, root="root1.3", deadline=play.time + TERMS.root_seconds)
+    play.add(again)
+    play.final(again)
+    play.add(derived.RunOver("run", play.carried))
+    return play.history
+
+
 STORIES = (
     stories.honest,
     stories.cheat,
@@ -70,4 +89,5 @@ STORIES = (
     stories.undecided,
     holders,
     cut_again,
+    lapsed,
 )

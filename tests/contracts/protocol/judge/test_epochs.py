@@ -57,6 +57,73 @@ def test_a_root_that_was_struck_down_pays_nothing_next() -> None:
     assert court.block(chain_events.EpochFinal(1, 1, found[0].root)) == [EpochEnded(1, True, 1000)]
 
 
+def anew(court: Court, *events: chain_events.ChainEvent, seconds: int = 20) -> EpochClosed:
+    """What closes anew after a block that says this, and nothing else follows."""
+    (found,) = court.block(*events, seconds=seconds)
+    assert isinstance(found, EpochClosed)
+    return found
+
+
+def test_a_lapsed_dispute_delays_pay_and_never_cancels_it() -> None:
+    """A bond and an idle vote hold up an epoch, as often as somebody pays for it."""
+    court, closed = finished("rounds=2")
+    for attempt in range(3):
+        found = anew(court, chain_events.EpochLapsed(1, attempt))
+        assert (found.attempt, found.due, found.total, found.lines) == (attempt + 1, 1000, 1000, closed.lines)
+        assert found.deadline > closed.deadline
+    assert court.block(chain_events.EpochFinal(1, 3, found.root)) == [EpochEnded(1, True, 0)]
+    assert court.state.runs["r"].earned == {}
+
+
+def test_what_lapsed_is_paid_within_the_limit_and_the_rest_goes_on() -> None:
+    court, _ = finished("rounds=2")
+    found = anew(court, chain_events.EpochLapsed(1, 0), chain_events.EpochLimit(300))
+    assert (found.attempt, found.due, found.total) == (1, 1000, 300)
+    again = anew(court, chain_events.EpochLimit(800), chain_events.EpochLapsed(1, 1))
+    assert (again.attempt, again.due, again.total) == (2, 1000, 800)
+    assert court.block(chain_events.EpochFinal(1, 2, again.root)) == [EpochEnded(1, True, 200)]
+    assert court.state.runs["r"].carried == 200
+
+
+def test_a_later_attempt_whose_deadline_passed_closes_anew() -> None:
+    court, _ = finished("rounds=2")
+    anew(court, chain_events.EpochLapsed(1, 0))
+    assert court.block(chain_events.EpochLimit(300)) == []
+    found = anew(court, seconds=700)
+    assert (found.attempt, found.total) == (1, 300)
+
+
+def test_holders_strike_down_what_lapsed_before() -> None:
+    court, _ = finished("rounds=2")
+    anew(court, chain_events.EpochLapsed(1, 0))
+    found = anew(court, chain_events.EpochStruck(1, 1))
+    assert (found.attempt, found.due, found.total, found.lines) == (2, 1000, 0, ())
+    assert court.block(chain_events.EpochFinal(1, 2, found.root)) == [EpochEnded(1, True, 1000)]
+
+
+def test_a_lapse_after_a_strike_brings_no_pay_back() -> None:
+    court, _ = finished("rounds=2")
+    anew(court, chain_events.EpochStruck(1, 0))
+    found = anew(court, chain_events.EpochLapsed(1, 1))
+    assert (found.attempt, found.total, found.lines) == (2, 0, ())
+    found = anew(court, seconds=700)
+    assert (found.attempt, found.total, found.lines) == (2, 0, ())
+
+
+def test_of_several_falls_in_one_block_the_last_counts() -> None:
+    """k corrupt verifiers may sign a root before the block that asks for it is entered."""
+    court, _ = finished("rounds=2")
+    found = anew(court, chain_events.EpochLapsed(1, 0), chain_events.EpochLapsed(1, 1))
+    assert (found.attempt, found.total) == (2, 1000)
+
+
+def test_a_lapse_of_an_epoch_that_is_not_open_changes_nothing() -> None:
+    court, closed = finished("rounds=2")
+    assert court.block(chain_events.EpochLapsed(7, 0)) == []
+    court.block(chain_events.EpochFinal(1, 0, closed.root))
+    assert court.block(chain_events.EpochLapsed(1, 0)) == []
+
+
 def test_another_root_that_the_chain_made_final_is_said() -> None:
     """J20: its claims are not ours."""
     court, _ = finished("rounds=2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -240,11 +241,17 @@ def test_an_entry_larger_than_a_leaf_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", [messages.Enrolment, messages.Seen, messages.Merge], ids=lambda kind: kind.__name__)
-def test_what_nobody_could_read_again_is_not_written(kind: type[Message]) -> None:
-    """Numbers beyond 2^53 - 1, which JSON readers round."""
+def test_a_number_that_json_readers_round_is_a_string_and_smaller_ones_are_not(kind: type[Message]) -> None:
+    """Up to the last one that fits; each has one spelling."""
     field = {"Enrolment": "firstRound", "Seen": "index", "Merge": "heldOutLoss"}[kind.__name__]
-    with pytest.raises(InvalidLeaf):
-        write(envelope(kind, **{field: 2**60}))
+    for value, wire in ((2**53 - 1, 2**53 - 1), (2**53, str(2**53)), (2**64 - 1, str(2**64 - 1))):
+        text = write(envelope(kind, **{field: value}))
+        assert json.loads(text)["message"][field] == wire
+        assert understood(text)
+        with pytest.raises((BadField, InvalidLeaf)):
+            understood(text.replace(json.dumps(wire), str(value) if isinstance(wire, str) else f'"{value}"'))
+    with pytest.raises(BadField):
+        understood(text.replace(str(2**64 - 1), str(2**64)))
 
 
 def test_a_configuration_has_one_text() -> None:

@@ -1,0 +1,28 @@
+"""Route of what is to be signed for: chain, contracts, verifiers and limits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Depends
+
+from api.access import get_ledger, get_settings
+from api.settings import ServerSettings
+from ledger.service import Ledger
+
+router = APIRouter()
+
+
+@router.get("/network")
+def network(ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Depends(get_settings)) -> dict[str, Any]:
+    """Chain, contracts, verifiers and limits."""
+    registry = ledger.chain.registry
+    return {
+        "chain_id": ledger.chain.deployment.chain_id,
+        "deployment": asdict(ledger.chain.deployment),
+        "operator": ledger.operator.address,
+        "verifiers": registry.verifiers(),
+        "threshold": registry.threshold(),
+        "max_blob_bytes": settings.max_blob_bytes,
+    }

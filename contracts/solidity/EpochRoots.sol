@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {VerifierSet} from "./VerifierSet.sol";
+
+/// @title Epoch roots that k of n verifiers signed, and disputes about them
+/// @notice A root becomes final after its challenge window. The timelock alone arbitrates and sets the epoch limit.
+abstract contract EpochRoots is VerifierSet {
+    enum Status { None, Proposed, Disputed, Final }
+
+    /// @dev What verifiers sign. `attempt` keeps signatures on a rejected root from serving again; `logRoot`, the root of
+    /// the log of `logSize` entries, is the evidence. `closedAt`, in Unix seconds, is when the epoch closed by the log.
+    struct EpochRoot {
+        bytes32 model;
+        uint64 epoch;
+        uint32 attempt;
+        bytes32 root;
+        uint256 total;
+        uint64 count;
+        uint64 logSize;
+        bytes32 logRoot;
+        uint64 closedAt;
+        uint64 deadline;
+    }
+
+    /// @dev `disputes` counts the challenges of the epoch, over all attempts, and so numbers the one that is open;
+    /// `fruitless` counts those that failed or lapsed. `closesAt` ends the challenge window, `closedAt` is what was signed.
+    struct Epoch {
+        Status status;
+        uint32 attempt;
+        uint64 closesAt;
+        uint32 fruitless;
+        uint64 closedAt;
+        address challenger;
+        uint64 challengedAt;
+        uint32 disputes;
+        bytes32 root;
+        uint256 total;
+        uint64 count;
+        uint64 logSize;
+        bytes32 logRoot;
+    }
+
+    error WrongEpoch(uint64 epoch, uint64 expected);
+    error WrongAttempt(uint32 attempt, uint32 expected);
+    error WrongStatus(uint64 epoch, Status status);
+    error TotalTooLarge(uint256 total, uint256 limit);
+    error LogShrank(uint64 logSize, uint64 previous);
+    error ClosedInFuture(uint64 closedAt, uint256 timestamp);
+    error WindowClosed(uint64 closesAt);
+    error WindowOpen(uint64 closesAt);
+    error WrongBond(uint256 given, uint256 bond);
+    error WrongDispute(uint32 dispute, uint32 expected);
+    error DisputeOpen(uint256 lapsesAt);
+
+    event MaxEpochTotalSet(uint256 maxEpochTotal);
+    /// @notice `stake` is what the verifier has left.
+    event Slashed(address indexed verifier, uint64 indexed epoch, uint256 amount, uint256 stake);
+    event EpochProposed(
+        uint64 indexed epoch, uint32 attempt, bytes32 root, uint256 total, uint64 logSize, bytes32 logRoot, uint64 closesAt
+    );
+    /// @notice Beside `EpochProposed`: how many payouts the root has, and who answers for it with stake.
+    event EpochSigned(uint64 indexed epoch, uint32 attempt, uint64 count, address[] signers);
+    event EpochChallenged(uint64 indexed epoch, uint32 attempt, uint32 dispute, address indexed challenger);
+    event EpochRejected(uint64 indexed epoch, uint32 attempt);
+    event ChallengeFailed(uint64 indexed epoch, uint32 attempt, uint64 closesAt);
+    /// @notice Nobody decided in time; `EpochRejected` follows.
+    event DisputeLapsed(uint64 indexed epoch, uint32 attempt, uint32 dispute);
+    event EpochFinalized(uint64 indexed epoch, uint32 attempt, bytes32 root, uint256 total);
+
+    /// @notice How often the bond of an epoch's challenges doubles at most.
+    uint32 public constant MAX_DOUBLINGS = 8;
+    /// @notice May decide a disputed epoch.
+    bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
+    /// @notice EIP-712 type of an epoch's root.
+    bytes32 public constant EPOCH_ROOT_TYPEHASH = keccak256(
+        "EpochRoot(bytes32 model,uint64 epoch,uint32 attempt,bytes32 root,uint256 total,uint64 count,uint64 logSize,bytes32 logRoot,uint64 closedAt,uint64 deadline)"
+    );
+
+    /// @notice Seconds in which a proposed root can be challenged.
+    uint64 public immutable challengeWindow;
+    /// @notice Seconds after which a dispute that nobody decided lapses.
+    uint64 public immutable disputeLimit;
+    /// @notice Wei that the first challenge of an epoch puts at stake; later ones: `bondOf`.
+    uint256 public immutable bond;
+
+    /// @notice Most that a proposed epoch may pay, in 1e-18 tokens.
+    uint256 public maxEpochTotal;
+    /// @notice The last final epoch; the next one alone can be proposed.
+    uint64 public finalizedEpochs;
+    /// @notice The latest time at which a final epoch closed, in Unix seconds.
+    uint64 public lastClosing;
+    /// @notice The latest but one: two final epochs closed at or after it.
+    uint64 public secondClosing;
+    mapping(uint64 epoch => Epoch) private _epochs;
+    mapping(uint64 epoch => address[]) private _signers;
+
+    /// @param challengeWindow_ Seconds in which a proposed root can be challenged.
+    /// @param disputeLimit_ Seconds after which a dispute that nobody decided lapses.
+    /// @param bond_ Wei that the first challenge of an epoch puts at stake.
+    constructor(uint64 challengeWindow_, uint64 disputeLimit_, uint256 bond_) {
+        challengeWindow = challengeWindow_;
+        disputeLimit = disputeLimit_;
+        bond = bond_;
+    }
+
+    /// @notice Sets the most that an epoch may pay, for roots proposed from now on. Only the timelock.
+    /// @param maxEpochTotal_ In 1e-18 tokens.
+    function setMaxEpochTotal(uint256 maxEpochTotal_) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _setMaxEpochTotal(maxEpochTotal_);
+    }
+
+    /// @notice Proposes the next epoch's root; anybody may call.
+    /// @param message What was signed.
+    /// @param signatures Of k staked verifiers or more, sorted by signer address.
+    function propose(EpochRoot calldata message, bytes[] calldata signatures) external {
+        Epoch storage epoch = _epochs[message.epoch];
+        _checkMessage(message, epoch);
+        address[] memory signers = _checkSignatures(hashEpochRoot(message), signatures);
+        _signers[message.epoch] = signers;
+        epoch.status = Status.Proposed;
+        epoch.closesAt = uint64(block.timestamp) + challengeWindow;
+        epoch.challenger = address(0);
+        epoch.root = message.root;
+        epoch.total = message.total;
+        epoch.count = message.count;
+        epoch.closedAt = message.closedAt;
+        epoch.logSize = message.logSize;
+        epoch.logRoot = message.logRoot;
+        emit EpochSigned(message.epoch, message.attempt, message.count, signers);
+        emit EpochProposed(
+            message.epoch, message.attempt, message.root, message.total, message.logSize, message.logRoot, epoch.closesAt
+        );
+    }
+
+    /// @notice Disputes a proposed root within its window, with `bondOf` as value.
+    /// @param epochNumber The epoch that is open.
+    function challenge(uint64 epochNumber) external payable {
+        Epoch storage epoch = _requireStatus(epochNumber, Status.Proposed);
+        if (block.timestamp >= epoch.closesAt) revert WindowClosed(epoch.closesAt);
+        uint256 needed = bondOf(epochNumber);
+        if (msg.value != needed) revert WrongBond(msg.value, needed);
+        epoch.status = Status.Disputed;
+        epoch.challenger = msg.sender;
+        epoch.challengedAt = uint64(block.timestamp);
+        epoch.disputes += 1;
+        emit EpochChallenged(epochNumber, epoch.attempt, epoch.disputes, msg.sender);
+    }
+
+    /// @notice Decides a dispute. Upheld: the root falls, its signers are slashed, the challenger has its bond back.
+    /// Failed: a new window starts, and the bond goes to the signers in equal parts. Only the arbiter.
+    /// @param epochNumber The disputed epoch.
+    /// @param dispute Its number: a decision that comes late must not fall on the next one.
+    /// @param upheld Whether the challenger was right.
+    function resolve(uint64 epochNumber, uint32 dispute, bool upheld) external onlyRole(ARBITER_ROLE) {
+        Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
+        if (dispute != epoch.disputes) revert WrongDispute(dispute, epoch.disputes);
+        uint256 held = bondOf(epochNumber);
+        address challenger = epoch.challenger;
+        epoch.challenger = address(0);
+        if (upheld) {
+            address[] memory signers = _reject(epochNumber, epoch);
+            _slashSigners(epochNumber, signers);
+            _payOrOwe(challenger, held);
+        } else {
+            epoch.status = Status.Proposed;
+            epoch.fruitless += 1;
+            epoch.closesAt = uint64(block.timestamp) + challengeWindow;
+            emit ChallengeFailed(epochNumber, epoch.attempt, epoch.closesAt);
+            _payBondToSigners(epochNumber, held);
+        }
+    }
+
+    /// @notice Ends a dispute that nobody decided within `disputeLimit`; anybody may call.
+    /// @dev The root falls, since what is disputed must not pay; nobody was found guilty, so nobody is slashed, and the
+    /// next attempt pays what this one did. The bond goes to the timelock, and the next one is twice as high: to hold up
+    /// an epoch costs more each time.
+    /// @param epochNumber The disputed epoch.
+    function lapse(uint64 epochNumber) external {
+        Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
+        uint256 lapsesAt = uint256(epoch.challengedAt) + disputeLimit;
+        if (block.timestamp < lapsesAt) revert DisputeOpen(lapsesAt);
+        uint256 held = bondOf(epochNumber);
+        epoch.challenger = address(0);
+        epoch.fruitless += 1;
+        emit DisputeLapsed(epochNumber, epoch.attempt, epoch.disputes);
+        _reject(epochNumber, epoch);
+        _payOrOwe(timelock, held);
+    }
+
+    /// @notice Makes an unchallenged root final after its window; anybody may call.
+    /// @param epochNumber The epoch that is open.
+    function finalize(uint64 epochNumber) external {
+        Epoch storage epoch = _requireStatus(epochNumber, Status.Proposed);
+        if (block.timestamp < epoch.closesAt) revert WindowOpen(epoch.closesAt);
+        epoch.status = Status.Final;
+        finalizedEpochs = epochNumber;
+        _recordClosing(epoch.closedAt);
+        emit EpochFinalized(epochNumber, epoch.attempt, epoch.root, epoch.total);
+    }
+
+    /// @notice Where an epoch stands.
+    function epochOf(uint64 epochNumber) external view returns (Epoch memory) {
+        return _epochs[epochNumber];
+    }
+
+    /// @notice What a claim is checked against: half of an epoch's slots, and each costs a claim 2,100 gas to read.
+    function payoutOf(uint64 epochNumber) external view returns (Status status, bytes32 root, uint256 total) {
+        Epoch storage epoch = _epochs[epochNumber];
+        return (epoch.status, epoch.root, epoch.total);
+    }
+
+    /// @notice Who signed the root that stands; empty after it fell.
+    function signersOf(uint64 epochNumber) external view returns (address[] memory) {
+        return _signers[epochNumber];
+    }
+
+    /// @notice Whether the epoch can be claimed from.
+    function isFinal(uint64 epochNumber) external view returns (bool) {
+        return _epochs[epochNumber].status == Status.Final;
+    }
+
+    /// @notice Wei that a challenge of the epoch costs now: twice as much after each that failed or lapsed.
+    function bondOf(uint64 epochNumber) public view returns (uint256) {
+        return bond * 2 ** Math.min(_epochs[epochNumber].fruitless, MAX_DOUBLINGS);
+    }
+
+    /// @notice The EIP-712 digest that verifiers sign.
+    function hashEpochRoot(EpochRoot calldata message) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, message)));
+    }
+
+    /// @dev For two windows after its removal, and while a root that it signed is open. One that others signed does not
+    /// hold it: one may be open at any time for as long as the model lives.
+    function _isHeld(address verifier) internal view override returns (bool) {
+        bool early = block.timestamp < uint256(removedAt[verifier]) + 2 * uint256(challengeWindow);
+        return early || _answersForOpenRoot(verifier);
+    }
+
+    function _setMaxEpochTotal(uint256 maxEpochTotal_) internal {
+        maxEpochTotal = maxEpochTotal_;
+        emit MaxEpochTotalSet(maxEpochTotal_);
+    }
+
+    function _answersForOpenRoot(address verifier) private view returns (bool) {
+        address[] storage signers = _signers[finalizedEpochs + 1];
+        for (uint256 i = 0; i < signers.length; ++i) {
+            if (signers[i] == verifier) return true;
+        }
+        return false;
+    }
+
+    function _checkMessage(EpochRoot calldata message, Epoch storage epoch) private view {
+        uint64 expected = finalizedEpochs + 1;
+        if (message.model != model) revert WrongModel(message.model);
+        if (message.epoch != expected) revert WrongEpoch(message.epoch, expected);
+        if (epoch.status != Status.None) revert WrongStatus(message.epoch, epoch.status);
+        if (message.attempt != epoch.attempt) revert WrongAttempt(message.attempt, epoch.attempt);
+        if (message.total > maxEpochTotal) revert TotalTooLarge(message.total, maxEpochTotal);
+        if (message.logSize < _epochs[finalizedEpochs].logSize) {
+            revert LogShrank(message.logSize, _epochs[finalizedEpochs].logSize);
+        }
+        if (message.closedAt > block.timestamp) revert ClosedInFuture(message.closedAt, block.timestamp);
+        if (block.timestamp > message.deadline) revert DeadlinePassed(message.deadline);
+    }
+
+    /// @dev Times may fall: an epoch whose root was struck down closes anew, later than some that wait behind it.
+    function _recordClosing(uint64 closedAt) private {
+        if (closedAt >= lastClosing) (lastClosing, secondClosing) = (closedAt, lastClosing);
+        else if (closedAt > secondClosing) secondClosing = closedAt;
+    }
+
+    /// @dev The root falls, and the next attempt can be proposed.
+    function _reject(uint64 epochNumber, Epoch storage epoch) private returns (address[] memory signers) {
+        emit EpochRejected(epochNumber, epoch.attempt);
+        signers = _signers[epochNumber];
+        delete _signers[epochNumber];
+        epoch.status = Status.None;
+        epoch.attempt += 1;
+        epoch.root = bytes32(0);
+        epoch.total = 0;
+    }
+
+    function _slashSigners(uint64 epochNumber, address[] memory signers) private {
+        uint256 sum = 0;
+        for (uint256 i = 0; i < signers.length; ++i) {
+            uint256 amount = _slash(signers[i]);
+            sum += amount;
+            emit Slashed(signers[i], epochNumber, amount, stakeOf[signers[i]]);
+        }
+        _payOrOwe(timelock, sum);
+    }
+
+    /// @dev What does not divide goes to the timelock.
+    function _payBondToSigners(uint64 epochNumber, uint256 held) private {
+        address[] memory signers = _signers[epochNumber];
+        uint256 share = held / signers.length;
+        for (uint256 i = 0; i < signers.length; ++i) _payOrOwe(signers[i], share);
+        _payOrOwe(timelock, held - share * signers.length);
+    }
+
+    function _requireStatus(uint64 epochNumber, Status status) private view returns (Epoch storage epoch) {
+        epoch = _epochs[epochNumber];
+        if (epoch.status != status) revert WrongStatus(epochNumber, epoch.status);
+    }
+}

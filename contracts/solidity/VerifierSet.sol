@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
+import {PullPayments} from "./PullPayments.sol";
+
+/// @title Verifiers of one model, their stakes, and what k of them sign
+/// @notice Only the timelock admits, removes and sets the threshold; k others take stake from who did not do its work.
+abstract contract VerifierSet is EIP712, AccessControl, PullPayments {
+    using EnumerableSet for EnumerableSet.AddressSet;
+
+    struct VerifierFault {
+        bytes32 model;
+        address verifier;
+        bytes32 evidence;
+        uint64 deadline;
+    }
+
+    error NotVerifier(address account);
+    error VerifierKnown(address account);
+    error ThresholdOutOfRange(uint256 threshold, uint256 verifiers);
+    error WrongModel(bytes32 model);
+    error DeadlinePassed(uint64 deadline);
+    error TooFewSignatures(uint256 given, uint256 needed);
+    error SignersNotSorted(address previous, address signer);
+    error StakeTooSmall(address verifier, uint256 stake);
+    error StakeLocked(address verifier);
+    error FaultPunished(bytes32 evidence, address verifier);
+    error OwnCase(address signer);
+
+    event VerifierAdmitted(address indexed verifier);
+    event VerifierRemoved(address indexed verifier);
+    event ThresholdSet(uint256 threshold);
+    event Staked(address indexed verifier, uint256 amount, uint256 stake);
+    event Unstaked(address indexed verifier, uint256 amount);
+    /// @notice `stake` is what the verifier has left.
+    event Punished(address indexed verifier, bytes32 indexed evidence, uint256 amount, uint256 stake);
+
+    /// @notice EIP-712 type of a fault that verifiers found in one of them.
+    bytes32 public constant VERIFIER_FAULT_TYPEHASH =
+        keccak256("VerifierFault(bytes32 model,address verifier,bytes32 evidence,uint64 deadline)");
+
+    /// @notice Gets what is slashed, and holds the roles.
+    address public immutable timelock;
+    /// @notice The model whose messages count here.
+    bytes32 public immutable model;
+    /// @notice Stake in wei below which a verifier's signature does not count.
+    uint256 public immutable minStake;
+    /// @notice Most wei that a verifier loses at once.
+    uint256 public immutable slashCap;
+
+    /// @notice k of k-of-n.
+    uint256 public threshold;
+    /// @notice Stake of a verifier in wei.
+    mapping(address verifier => uint256) public stakeOf;
+    /// @notice When a verifier was last removed, in Unix seconds.
+    mapping(address verifier => uint64) public removedAt;
+    /// @notice Whether a verifier was punished on this evidence.
+    mapping(bytes32 evidence => mapping(address verifier => bool)) public punished;
+    EnumerableSet.AddressSet private _verifiers;
+
+    /// @param timelock_ The model's timelock.
+    /// @param model_ The model's id.
+    /// @param minStake_ Wei below which a signature does not count.
+    /// @param slashCap_ Most wei that a verifier loses at once.
+    constructor(address timelock_, bytes32 model_, uint256 minStake_, uint256 slashCap_) {
+        timelock = timelock_;
+        model = model_;
+        minStake = minStake_;
+        slashCap = slashCap_;
+    }
+
+    /// @notice Admits a verifier, who counts once it has staked. Only the timelock.
+    /// @param verifier Its address.
+    function admit(address verifier) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _admit(verifier);
+    }
+
+    /// @notice Removes a verifier; its stake is free after two windows. Only the timelock.
+    /// @param verifier Its address.
+    function remove(address verifier) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        if (!_verifiers.remove(verifier)) revert NotVerifier(verifier);
+        if (_verifiers.length() < threshold) revert ThresholdOutOfRange(threshold, _verifiers.length());
+        removedAt[verifier] = uint64(block.timestamp);
+        emit VerifierRemoved(verifier);
+    }
+
+    /// @notice Sets k of k-of-n. Only the timelock.
+    /// @param threshold_ At least 1, at most the number of verifiers.
+    function setThreshold(uint256 threshold_) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _setThreshold(threshold_);
+    }
+
+    /// @notice Adds to the caller's stake.
+    function stake() external payable {
+        if (!_verifiers.contains(msg.sender)) revert NotVerifier(msg.sender);
+        stakeOf[msg.sender] += msg.value;
+        emit Staked(msg.sender, msg.value, stakeOf[msg.sender]);
+    }
+
+    /// @notice Pays a removed verifier its stake, once nothing that it signed can cost it any.
+    function unstake() external {
+        if (_verifiers.contains(msg.sender) || _isHeld(msg.sender)) revert StakeLocked(msg.sender);
+        uint256 amount = stakeOf[msg.sender];
+        stakeOf[msg.sender] = 0;
+        emit Unstaked(msg.sender, amount);
+        _pay(msg.sender, amount);
+    }
+
+    /// @notice Takes stake, capped, from a verifier that k others found not to have done its work; once per evidence.
+    /// @param message What was signed.
+    /// @param signatures Of k others or more, sorted by signer address.
+    function punish(VerifierFault calldata message, bytes[] calldata signatures) external {
+        _checkHeader(message.model, message.deadline);
+        if (punished[message.evidence][message.verifier]) revert FaultPunished(message.evidence, message.verifier);
+        punished[message.evidence][message.verifier] = true;
+        _checkOthers(hashVerifierFault(message), signatures, message.verifier);
+        uint256 amount = _slash(message.verifier);
+        emit Punished(message.verifier, message.evidence, amount, stakeOf[message.verifier]);
+        _payOrOwe(timelock, amount);
+    }
+
+    /// @notice All admitted verifiers, staked or not.
+    function verifiers() external view returns (address[] memory) {
+        return _verifiers.values();
+    }
+
+    /// @notice Whether an account is an admitted verifier, staked or not.
+    function isVerifier(address account) external view returns (bool) {
+        return _verifiers.contains(account);
+    }
+
+    /// @notice The EIP-712 digest that verifiers sign.
+    function hashVerifierFault(VerifierFault calldata message) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(VERIFIER_FAULT_TYPEHASH, message)));
+    }
+
+    function _checkHeader(bytes32 model_, uint64 deadline) internal view {
+        if (model_ != model) revert WrongModel(model_);
+        if (block.timestamp > deadline) revert DeadlinePassed(deadline);
+    }
+
+    function _checkSignatures(bytes32 digest, bytes[] calldata signatures) internal view returns (address[] memory signers) {
+        if (signatures.length < threshold) revert TooFewSignatures(signatures.length, threshold);
+        signers = new address[](signatures.length);
+        address previous = address(0);
+        for (uint256 i = 0; i < signatures.length; ++i) {
+            address signer = ECDSA.recover(digest, signatures[i]);
+            if (signer <= previous) revert SignersNotSorted(previous, signer);
+            if (!_verifiers.contains(signer)) revert NotVerifier(signer);
+            if (stakeOf[signer] < minStake) revert StakeTooSmall(signer, stakeOf[signer]);
+            signers[i] = signer;
+            previous = signer;
+        }
+    }
+
+    function _slash(address verifier) internal returns (uint256 amount) {
+        amount = Math.min(slashCap, stakeOf[verifier]);
+        stakeOf[verifier] -= amount;
+    }
+
+    /// @dev Nobody signs as the zero address, which would still count among n.
+    function _admit(address verifier) internal {
+        if (verifier == address(0)) revert NotVerifier(verifier);
+        if (!_verifiers.add(verifier)) revert VerifierKnown(verifier);
+        emit VerifierAdmitted(verifier);
+    }
+
+    function _setThreshold(uint256 threshold_) internal {
+        if (threshold_ == 0 || threshold_ > _verifiers.length()) {
+            revert ThresholdOutOfRange(threshold_, _verifiers.length());
+        }
+        threshold = threshold_;
+        emit ThresholdSet(threshold_);
+    }
+
+    /// @dev Whether a removed verifier may still have to answer for what it signed.
+    function _isHeld(address verifier) internal view virtual returns (bool);
+
+    /// @dev Nobody is judge of its own case.
+    function _checkOthers(bytes32 digest, bytes[] calldata signatures, address accused) private view {
+        address[] memory signers = _checkSignatures(digest, signatures);
+        for (uint256 i = 0; i < signers.length; ++i) {
+            if (signers[i] == accused) revert OwnCase(accused);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+"""The documents made anew in memory, to be held against those of the database (`commonweight fsck`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from sqlmodel import Session, col, select
+
+from contracts.signing import Domain
+from ledger.errors import NotFound
+from ledger.tables import LogEntry
+from ledger.tables.views import ProofView, RoundView, RunView
+from ledger.views.documents import Document, Documents
+from ledger.views.projection import BATCH, position, project
+
+Key: TypeAlias = tuple[Any, ...]
+
+
+class Rebuilt(Documents):
+    """Nothing of it is written."""
+
+    def __init__(self) -> None:
+        self._runs: dict[Key, Document] = {}
+        self._rounds: dict[Key, Document] = {}
+        self._proofs: dict[Key, Document] = {}
+
+    def run(self, run: str) -> Document:
+        """Raises NotFound."""
+        return _kept(self._runs, (run,))
+
+    def round(self, run: str, number: int) -> Document:
+        """Raises NotFound."""
+        return _kept(self._rounds, (run, number))
+
+    def proof(self, proof: str) -> Document:
+        """Raises NotFound."""
+        return _kept(self._proofs, (proof,))
+
+    def add_run(self, body: Document) -> None:
+        """A new run."""
+        self._runs[(body["run"],)] = body
+
+    def add_round(self, body: Document) -> None:
+        """A new round."""
+        self._rounds[body["run"], body["round"]] = body
+
+    def add_proof(self, body: Document) -> None:
+        """A new proof."""
+        self._proofs[(body["proof"],)] = body
+
+    def beside(self, session: Session) -> Iterator[tuple[str, Mapping[Key, Any], Mapping[Key, Any]]]:
+        """By table: what the rows must be, and what they are."""
+        yield "runview", _plain(self._runs), {(row.run,): row.body for row in session.exec(select(RunView))}
+        rounds = {(row.run, row.number): row.body for row in session.exec(select(RoundView))}
+        yield "roundview", _plain(self._rounds), rounds
+        places = {key: (body["run"], body["round"], body) for key, body in _plain(self._proofs).items()}
+        proofs = {(row.proof,): (row.run, row.number, row.body) for row in session.exec(select(ProofView))}
+        yield "proofview", places, proofs
+
+
+def rebuilt(session: Session, domain: Domain) -> Rebuilt:
+    """From the log, as far as the documents have come. Raises NotFound for an entry about something unknown."""
+    made = Rebuilt()
+    for start in range(0, position(session), BATCH):
+        end = min(start + BATCH, position(session))
+        rows = select(LogEntry).where(col(LogEntry.index) >= start, col(LogEntry.index) < end)
+        project(made, domain, session.exec(rows.order_by(col(LogEntry.index))).all())
+    return made
+
+
+def _kept(documents: dict[Key, Document], key: Key) -> Document:
+    if key not in documents:
+        raise NotFound("an entry is about something that no entry before it began")
+    return documents[key]
+
+
+def _plain(documents: Mapping[Key, Document]) -> dict[Key, Any]:
+    """As JSON has them."""
+    return {key: json.loads(json.dumps(body)) for key, body in documents.items()}

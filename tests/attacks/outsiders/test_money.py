@@ -1,0 +1,103 @@
+"""What is owed is paid once, in its own run, and blocks nothing behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contracts.maintainers import Maintainers
+from contracts.protocol import messages
+from contracts.protocol.log.signed import Envelope
+from contracts.signing import sign
+from tests.attacks.outsiders.script import Refused, Script, another, script
+from tests.attacks.outsiders.served import key
+from tests.contracts.protocol.log.signed_run import hexed
+from tests.deployed import PARAMS
+
+pytestmark = pytest.mark.integration
+MAINTAINERS = sorted((key(f"maintainer {number}") for number in range(2)), key=lambda found: found.address)
+AUTHOR = key("author").address
+SHARES = {
+    "maintainers": str(Maintainers(2, tuple(maintainer.address for maintainer in MAINTAINERS))),
+    "compute_weight": 70,
+    "code_weight": 30,
+}
+
+
+@pytest.fixture
+def vouched(tmp_path: Path) -> Iterator[Script]:
+    """A run of one round, in which code is paid beside work."""
+    with script(tmp_path, SHARES, nodes=1) as made:
+        yield made
+
+
+def code(run: Script, subject: str = "ab" * 20) -> messages.Contribution:
+    return messages.Contribution(run.run, 1, "git:models", subject, "MIT", AUTHOR, 5)
+
+
+def signed_by_all(run: Script, said: messages.Contribution) -> Envelope:
+    return Envelope(said, tuple(sign(said, run.service.domain, bytes(key.key)) for key in MAINTAINERS), {})
+
+
+def refusal(run: Script, envelope: Envelope) -> str:
+    answer = run.offer(envelope)
+    assert answer.status_code >= 400
+    return str(answer.json()["code"])
+
+
+def test_a_used_nonce_makes_no_second_run(tmp_path: Path) -> None:
+    """F12: no two runs ask for one trajectory. The same terms again are the same run."""
+    with script(tmp_path, nodes=1) as run:
+        again = run.offer(next(e for e in run.signed if isinstance(e.message, messages.RunTerms)))
+        assert (again.status_code, again.json()["digest"]) == (200, hexed(run.run))
+        with pytest.raises(Refused) as refused:
+            another(run, nodes=1, emission=1)
+        assert (refused.value.status, refused.value.code) == (409, "already-said")
+        run.read()
+        assert sum('"kind":"run-terms"' in leaf for leaf in run.leaves) == 1
+        other = another(run, nodes=1, emission=1, nonce=2)
+        assert other.round.data_seed != run.round.data_seed
+
+
+def test_code_that_is_vouched_for_in_time_is_paid(vouched: Script) -> None:
+    """F20: until the last epoch is closed what is taken is paid in it; after that nothing is taken."""
+    vouched.commit_all()
+    vouched.see()
+    vouched.read_all()
+    vouched.add(signed_by_all(vouched, code(vouched)))
+    vouched.merge()
+    assert refusal(vouched, signed_by_all(vouched, code(vouched, "cd" * 20))) == "run-over"
+    vouched.make_final()
+    assert vouched.paid_to(AUTHOR) == 3 * 10**20
+    assert vouched.paid(vouched.nodes[0]) == 7 * 10**20
+
+
+def test_a_signature_for_one_run_is_spent_in_no_other(vouched: Script) -> None:
+    """F21: it names its run; whoever holds it can hand it in nowhere else, and not where the run is over."""
+    vouched.play()
+    later = another(vouched, SHARES, nodes=1, nonce=2)
+    meant = signed_by_all(later, code(later))
+    thief = replace(meant, message=code(vouched))
+    assert refusal(vouched, signed_by_all(vouched, code(vouched))) == "run-over"
+    assert refusal(vouched, thief) in ("run-over", "bad-field", "not-bound")  # by whom its signatures now recover to
+    stolen = replace(signed_by_all(vouched, code(vouched)), message=code(later))
+    assert refusal(later, stolen) in ("bad-field", "not-bound")
+    later.add(meant)
+    assert refusal(later, signed_by_all(later, replace(code(later), weight=9))) == "already-said"
+
+
+def test_an_epoch_above_the_limit_blocks_nobody(tmp_path: Path) -> None:
+    """F24: it is cut when it closes, and the next one pays what was cut, as far as the limit lets through."""
+    most = PARAMS.max_epoch_total
+    with script(tmp_path, nodes=1, rounds=2, emission=most + 1) as run:
+        run.play(2)
+        other = another(run, nodes=1, nonce=2)
+        other.play()
+        epochs = run.client.get("/v1/epochs").json()
+        assert [(epoch["state"], int(epoch["total"])) for epoch in epochs] == [
+            ("final", most), ("final", most), ("final", 10**21),
+        ]  # fmt: skip
+        assert run.paid(run.nodes[0]) == 2 * most + 10**21

@@ -1,0 +1,1 @@
+"""What anybody reads of one short run: audit, receipts, replays, contributions, fsck."""

@@ -1,0 +1,17 @@
+"""One run for all that is read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.commonweight.reading.town import Town, town
+
+
+@pytest.fixture(scope="package")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder = tmp_path_factory.mktemp("town")
+    (folder / "stage").mkdir()
+    with town(folder) as made:
+        yield made

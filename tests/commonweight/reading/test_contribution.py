@@ -1,0 +1,62 @@
+"""`commonweight contribution`: credited by maintainers' signatures, shown in the run, refused once it is over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from commonweight.contribution_file import ContributionFile
+from tests.commonweight.conftest import Command
+from tests.commonweight.reading.town import AUTHOR, MAINTAINERS, Town
+from tests.deployed import key_of
+
+pytestmark = pytest.mark.integration
+
+
+def test_what_is_credited_stands_in_the_runs_document(place: Town) -> None:
+    (line,) = place.stage.client.get(f"/runs/{place.stage.run}")["contributions"]
+    assert line.pop("entry") > 0
+    assert line == {
+        "kind": 1, "source": "https://example.org/model.git", "subject": "ab" * 20, "licence": "Apache-2.0",
+        "account": AUTHOR, "weight": "5", "signers": sorted(key_of(name).address for name in MAINTAINERS),
+    }  # fmt: skip
+
+
+def test_the_same_again_changes_nothing(place: Town, commonweight: Command) -> None:
+    (line,) = place.stage.client.get(f"/runs/{place.stage.run}")["contributions"]
+    said = commonweight("contribution", "submit", place.contribution, "--api", place.stage.api, "--json")
+    assert json.loads(said.out)["entry"] == line["entry"]
+
+
+def test_a_run_that_is_over_credits_nothing(place: Town, commonweight: Command, tmp_path: Path) -> None:
+    manifest, file = tmp_path / "manifest.json", tmp_path / "data.json"
+    manifest.write_text("{}")
+    paid = ("--licence", "CC-BY-4.0", "--account", AUTHOR, "--weight", 3)
+    data = ("--run", place.stage.run, "--source", "https://example.org/data", "--manifest", manifest)
+    assert commonweight("contribution", "data", file, *data, *paid).status == 0
+    body = json.loads(file.read_text())
+    assert body["message"]["subject"].startswith("sha256:44136fa355b3678a")
+    assert body["message"]["kind"] == 3
+    signed = ContributionFile.load(file)
+    for name in MAINTAINERS:
+        signed = signed.signed(place.stage.client, key_of(name))
+    signed.save(file)
+    said = commonweight("contribution", "submit", file, "--api", place.stage.api)
+    assert (said.status, said.err.split(":")[0]) == (1, "run-over")
+
+
+def test_a_signature_of_somebody_else_is_refused_before_it_is_sent(
+    place: Town, commonweight: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "fix.json"
+    body = json.loads(place.contribution.read_text())
+    first, second = list(body["signatures"])
+    body["signatures"][first] = body["signatures"][second]
+    file.write_text(json.dumps(body))
+    said = commonweight("contribution", "submit", file, "--api", place.stage.api)
+    assert (said.status, said.err.split(":")[0]) == (1, "bad-field")
+    file.write_text("[]")
+    said = commonweight("contribution", "submit", file, "--api", place.stage.api)
+    assert (said.status, said.err.split(":")[0]) == (1, "bad-field")

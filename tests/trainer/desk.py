@@ -1,0 +1,64 @@
+"""One node's round without a network: a job, and what a conduct makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from contracts.run_config import RunConfig
+from contracts.signing import Domain
+from contracts.state_layout import theta_digest
+from trainer.conduct import Conduct, Job, Made, NothingToCopy
+from trainer.corpus import Corpus
+from trainer.state import initial_theta, start_tensors
+from trainer.trajectory import Trajectory
+
+RUN, SEED = "0x" + "3" * 64, "0x" + "07" * 32
+VICTIM = "0x" + "22" * 20
+
+
+@dataclass
+class Alone:
+    """Surroundings in which a test says what is shown."""
+
+    views: dict[str, Any] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    domain: Domain = Domain(31337, "0x" + "ab" * 20)  # noqa: RUF009 - frozen
+    account: LocalAccount = field(default_factory=lambda: Account.from_key("0x" + "11" * 32))
+
+    @property
+    def address(self) -> str:
+        return str(self.account.address)
+
+    def get(self, path: str) -> Any:
+        if path not in self.views:
+            raise NothingToCopy(path)
+        return self.views[path]
+
+    def blob(self, name: str) -> bytes:
+        if name not in self.blobs:
+            raise NothingToCopy(name)
+        return self.blobs[name]
+
+
+def job_of(config: RunConfig, corpus: Corpus, around: Alone | None = None, number: int = 1) -> Job:
+    """A joiner's round from the run's first weights."""
+    around = around or Alone()
+    start = start_tensors(initial_theta(config), None)
+    theta = {"digest": "0x" + theta_digest(start).hex(), "blob": ""}
+    view = {
+        "run": RUN, "round": number, "data_seed": SEED, "theta": theta,
+        "nodes": [{"node": around.address}, {"node": VICTIM}], "proofs": [],
+    }  # fmt: skip
+    return Job(around, view, config, corpus, start)
+
+
+def play(conduct: Conduct, job: Job, folder: Path | None = None) -> tuple[Trajectory, Sequence[Made]]:
+    """What it would commit to."""
+    done = conduct.work(job, lambda _step, _result: None, folder)
+    return done, conduct.commitments(job, done)

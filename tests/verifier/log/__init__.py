@@ -1,0 +1,1 @@
+"""verifier/log: a log read by who believes nothing."""

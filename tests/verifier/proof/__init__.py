@@ -1,0 +1,1 @@
+"""verifier/proof: one proof gathered from the log, saved, replayed and explained."""

@@ -1,0 +1,1 @@
+"""verifier/receipt: put together and checked without a network."""

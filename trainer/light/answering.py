@@ -1,0 +1,102 @@
+"""What a node answers to the covered log: its place in the run, its return, the openings of its work and its pledge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from blake3 import blake3
+
+from contracts.protocol.judge.duties import ComeBack, NodeDuty, Open, OpenPledge
+from contracts.protocol.judge.state import ProofState, RunState, State
+from contracts.protocol.log.signed import hexed
+from contracts.protocol.messages import Enrolment, Leave, PledgeReveal, Return, StateOpening
+from contracts.run_config import RunConfig
+from trainer.client import octets
+from trainer.conduct import Conduct, Disclosure, Job, NothingToCopy
+from trainer.corpus import Corpus
+from trainer.light.boundaries import Key
+from trainer.light.covered import CoveredLog
+from trainer.light.pen import Pen, hexes
+from trainer.light.settings import LightSettings, Progress, Report
+from trainer.light.surroundings import Around
+from trainer.light.work import Work, key_of
+from trainer.profile import configure_determinism
+
+
+class Answers:
+    """One node's."""
+
+    def __init__(
+        self,
+        settings: LightSettings,
+        log: CoveredLog,
+        pen: Pen,
+        around: Around,
+        conduct: Conduct,
+        corpus: Corpus,
+        report: Report,
+    ) -> None:
+        self._settings, self._log, self._pen, self._around = settings, log, pen, around
+        self._conduct, self._corpus, self._report = conduct, corpus, report
+        self._shown: set[tuple[str, int]] = set()
+
+    def take_place(self, run: RunState, leaving: bool) -> None:
+        """Enrol, or leave, where the covered log has it otherwise."""
+        node, member = self._around.address, run.nodes.get(self._around.address)
+        name, short = octets(run.created.run), run.created.run[2:18]
+        nonce = time.time_ns() if member is None else max(time.time_ns(), member.sequence + 1)
+        if leaving:
+            if member is not None and not member.left:
+                self._pen.keep(f"leave-{short}", Leave(name, node, nonce))
+            return
+        config, payout = RunConfig.from_json(run.config), self._settings.payout
+        profile = configure_determinism(config.profile).digest()
+        place = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
+        if place != (payout, hexed(profile)) and not run.over:
+            first = self._settings.from_round
+            self._pen.keep(f"enrolment-{short}", Enrolment(name, node, payout, first, profile, nonce))
+
+    def give(self, state: State, duty: NodeDuty, works: Mapping[Key, Work]) -> None:
+        """What a duty asks for, of the works that are here."""
+        if isinstance(duty, ComeBack):
+            self._come_back(duty)
+        elif isinstance(duty, Open):
+            self._open(state.proofs[duty.proof], duty.boundaries, works)
+        elif isinstance(duty, OpenPledge):
+            self._open_pledge(state, state.proofs[duty.proof])
+
+    def _come_back(self, duty: ComeBack) -> None:
+        size, root = self._log.head()
+        if duty.since < size:
+            message = Return(octets(duty.run), self._around.address, size, root)
+            self._pen.keep(f"return-{duty.run[2:18]}-{duty.since}", message)
+
+    def _open(self, proof: ProofState, boundaries: tuple[int, ...], works: Mapping[Key, Work]) -> None:
+        """What the conduct opens of a work; what it has shown it is not asked for again."""
+        name, work = proof.commitment.proof, works.get(key_of(proof))
+        wanted = [boundary for boundary in boundaries if (name, boundary) not in self._shown]
+        if work is None or not wanted:
+            return
+        with suppress(NothingToCopy):
+            for shown in self._conduct.openings(work.job, work.trajectory, wanted):
+                self._shown.add((name, shown.boundary))
+                self._show(name, shown)
+
+    def _show(self, proof: str, shown: Disclosure) -> None:
+        message = StateOpening(
+            octets(proof), shown.boundary, shown.entry[:32], shown.entry[32:], blake3(shown.packed).digest(),
+            len(shown.packed),
+        )  # fmt: skip
+        self._pen.keep(f"opening-{proof}-{shown.boundary}", message, shown.packed, path=hexes(shown.path))
+
+    def _open_pledge(self, state: State, proof: ProofState) -> None:
+        """A pledge needs the key alone."""
+        name, current = proof.commitment.proof, state.round_of(proof)
+        config = RunConfig.from_json(current.config)
+        pledge = self._conduct.pledge(Job(self._around, self._around.round(state, current), config, self._corpus, {}))
+        if self._pen.store.get(f"pledge-{name}") is None and pledge.canary:
+            detail = f"segment {pledge.fake} was bad on purpose"
+            self._report(Progress("canary", proof.commitment.round, detail=detail))
+        self._pen.keep(f"pledge-{name}", PledgeReveal(octets(name), pledge.salt, pledge.fake))

@@ -1,0 +1,74 @@
+"""Where a follower of the log stands, on the disk: a restart goes on from there instead of reading all entries again.
+
+A file is believed only where its bytes hash to what its first line says, this code made it, and the log that is at hand
+has the root that stands there. Anybody may delete it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.snapshot import code_version, dump, restore
+from contracts.protocol.judge.state import State
+
+EVERY = 2_000
+"""Entries between two writes: so many are read at most at a start."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The machine's state after some entries, and what its owner keeps beside it (JSON)."""
+
+    state: State
+    beside: Any
+
+
+class RestFile:
+    """One file. `root` gives the log's root of a size, and raises a CommonweightError where it has fewer entries."""
+
+    def __init__(self, path: Path, root: Callable[[int], bytes], every: int = EVERY) -> None:
+        self._path, self._root, self._every, self._last = path, root, every, 0
+
+    def read(self, functions: Functions, most: int) -> Rest | None:
+        """What stands there, if it fits the first `most` entries of the log."""
+        try:
+            head, _, body = self._path.read_bytes().partition(b"\n")
+            size, (state, beside) = self._checked(json.loads(head), body, most), json.loads(body)
+            found = Rest(restore(state, functions), beside)
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, CommonweightError):
+            return None
+        self._last = size
+        return found if found.state.size == size else None
+
+    def write(self, state: State, beside: Callable[[], Any], now: bool = False) -> None:
+        """Keep a state with no entry due, where enough came since the last one, or `now`. What fails is left out."""
+        if state.size - self._last < (1 if now else self._every):
+            return
+        body = json.dumps([dump(state), beside()]).encode()
+        head = {"code": code_version(), "digest": _hash(body), "root": self._root(state.size).hex(), "size": state.size}
+        scratch = self._path.with_suffix(".part")
+        try:
+            scratch.write_bytes(json.dumps(head).encode() + b"\n" + body)
+            scratch.replace(self._path)
+        except OSError:
+            scratch.unlink(missing_ok=True)
+        self._last = state.size
+
+    def _checked(self, head: Any, body: bytes, most: int) -> int:
+        """The size. Raises ValueError, KeyError, TypeError and what the log raises."""
+        size = int(head["size"])
+        own = (head["code"], head["digest"]) == (code_version(), _hash(body))
+        if not own or size > most or self._root(size).hex() != head["root"]:
+            raise ValueError("another log's, or spoilt")
+        return size
+
+
+def _hash(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,79 @@
+"""The machine over the entries of a log: each derived entry is what follows, each block what the chain says."""
+
+from __future__ import annotations
+
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.errors import Differs
+from contracts.protocol.judge.facts import Block
+from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.state import State
+from contracts.protocol.log.follower import Follower
+from contracts.protocol.log.leaf import Entry, write
+from contracts.signing import Domain
+from verifier.log.blocks import BlockCheck
+from verifier.log.report import Finding
+
+_BLOCK = b'"kind":"block"'
+
+
+class Departs(CommonweightError):
+    """The entry at which a log departs from its rules: what follows from it means nothing."""
+
+    code = "log-departs"
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.line())
+        self.finding = finding
+
+
+class MachineAudit:
+    """Takes one entry after the other, every signature recovered."""
+
+    def __init__(self, functions: Functions, domain: Domain, blocks: BlockCheck) -> None:
+        self._follower, self._blocks = Follower(functions, domain), blocks
+
+    @property
+    def state(self) -> State:
+        """After the entries so far."""
+        return self._follower.state
+
+    def take(self, leaf: bytes) -> Entry:
+        """The next entry. Raises Departs."""
+        index = self._follower.size
+        try:
+            text = leaf.decode()
+        except UnicodeDecodeError as error:
+            raise Departs(Finding("entry", f"is not UTF-8 at byte {error.start}", index)) from None
+        if _BLOCK in leaf and not self._follower.due:
+            self._check_block(index, text)
+        due = self._due()
+        try:
+            return self._follower.take(text)
+        except Differs as error:
+            raise Departs(self._finding(error, due)) from error
+
+    def finish(self) -> None:
+        """At the log's end. Raises Departs."""
+        due = self._due()
+        try:
+            self._follower.finish()
+        except Differs as error:
+            raise Departs(self._finding(error, due)) from error
+
+    def _finding(self, error: Differs, due: str) -> Finding:
+        return Finding("entry", error.detail.removeprefix(f"entry {error.index} "), error.index, due)
+
+    def _due(self) -> str:
+        due = self._follower.due
+        return write(due[0]) if due else ""
+
+    def _check_block(self, index: int, text: str) -> None:
+        try:
+            block = self._follower.understand(text)
+        except CommonweightError:
+            return  # the follower says why
+        expected = self._blocks.due(self.state, block) if isinstance(block, Block) else None
+        if expected is not None:
+            assert isinstance(block, Block), "only blocks are compared"
+            what = f"says another thing of block {block.number} than the chain"
+            raise Departs(Finding("block", what, index, write(expected)))

@@ -1,0 +1,163 @@
+"""Where a log can be read: a server, a verifier's mirror, or static files, in a folder or at a url.
+
+All of them have the names of C2SP's tlog-tiles. What they give is checked by who reads (verifier/log/reading.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from contracts.errors import CommonweightError
+from contracts.tlog.keys import VerifierKey
+from contracts.tlog.mirror import origin_hash
+from contracts.tlog.note import MAX_NOTE
+from contracts.tlog.text import HASH
+from contracts.tlog.tiles import WIDTH, Tile
+from trainer.mirrors.peer import ERROR_BYTES, Peer, PeerUnreachable, Reply
+
+SERVER, STATIC = "/log", ""
+"""Below what a server has its log, and who serves plain files."""
+MAX_BUNDLE = WIDTH * (2 + 2**16)
+MAX_MIRRORS = 2**20
+"""Bytes of a list of mirrors."""
+TRIES = 4
+_CHECKPOINT = "checkpoint"
+
+
+class LogUnreadable(CommonweightError):
+    """No log stands at an address, or a file of it is missing."""
+
+    code = "log-unreadable"
+
+
+class Place(Protocol):
+    """A copy of a log."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    def checkpoint(self) -> bytes:
+        """Its head, as it stands there. Raises LogUnreadable, PeerUnreachable and PeerMisbehaved."""
+
+    def tile(self, tile: Tile) -> bytes:
+        """A tile, or the entries under one. Raises as `checkpoint`."""
+
+    def mirrors(self) -> bytes:
+        """Its list of mirrors, empty where it has none. Raises as `checkpoint`."""
+
+
+class Web:
+    """One address, asked from one thread; what a lost connection took is asked for again."""
+
+    def __init__(self, url: str, loopback: bool = False, chosen: bool = True) -> None:
+        self.url = url.rstrip("/")
+        self._peer = Peer(self.url, loopback, chosen=chosen)
+
+    def get(self, path: str, most: int, seconds: float | None = None, tries: int = TRIES) -> Reply:
+        """At most `most` bytes. Raises PeerUnreachable and PeerMisbehaved."""
+        for left in range(tries - 1, -1, -1):
+            try:
+                return asyncio.run(self._peer.get(path, most, seconds))
+            except PeerUnreachable:
+                if not left:
+                    raise
+                time.sleep(0.5)
+        raise AssertionError("the last try returns or raises")
+
+    def post(self, path: str, body: bytes) -> Reply:
+        """Send bytes once. Raises as `get`."""
+        return asyncio.run(self._peer.post(path, body, ERROR_BYTES))
+
+
+class WebPlace:
+    """A log below a prefix of an address."""
+
+    def __init__(self, web: Web, prefix: str) -> None:
+        self._web, self._prefix = web, prefix
+
+    @property
+    def name(self) -> str:
+        """The address."""
+        return self._web.url
+
+    def checkpoint(self) -> bytes:
+        """The head that is shown now."""
+        return self._get(_CHECKPOINT, MAX_NOTE)
+
+    def tile(self, tile: Tile) -> bytes:
+        """By its name."""
+        return self._get(tile.path(), MAX_BUNDLE if tile.entries else WIDTH * HASH)
+
+    def mirrors(self) -> bytes:
+        """A server lists them below its API, a mirror at its root, files nowhere."""
+        if self._prefix == STATIC:
+            return b""
+        reply = self._web.get("/v1/mirrors" if self._prefix == SERVER else "/mirrors", MAX_MIRRORS)
+        return reply.body if reply.status == 200 else b""
+
+    def _get(self, path: str, most: int) -> bytes:
+        reply = self._web.get(f"{self._prefix}/{path}", most)
+        if reply.status != 200:
+            raise LogUnreadable(f"{self.name} answered {reply.status} to {self._prefix}/{path}")
+        return reply.body
+
+
+class FolderPlace:
+    """A log as files below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def name(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    def checkpoint(self) -> bytes:
+        """The file `checkpoint`."""
+        return self._read(_CHECKPOINT)
+
+    def tile(self, tile: Tile) -> bytes:
+        """The file of its name."""
+        return self._read(tile.path())
+
+    def mirrors(self) -> bytes:
+        """Files list none."""
+        return b""
+
+    def _read(self, path: str) -> bytes:
+        try:
+            return (self._folder / path).read_bytes()
+        except OSError as error:
+            raise LogUnreadable(f"{self._folder / path}: {error.strerror}") from None
+
+
+def open_place(address: str, log: VerifierKey) -> Place:
+    """The folder of this name, or who serves the log at this url. Raises LogUnreadable, and what `Web.get` raises."""
+    if not address.startswith(("http://", "https://")):
+        return FolderPlace(Path(address))
+    web = Web(address)
+    for prefix in (SERVER, f"/{origin_hash(log.name)}", STATIC):
+        if web.get(f"{prefix}/{_CHECKPOINT}", MAX_NOTE).status == 200:
+            return WebPlace(web, prefix)
+    raise LogUnreadable(f"{address} serves no log of {log.name}")
+
+
+def mirror_place(url: str, log: VerifierKey, loopback: bool) -> Place:
+    """A verifier's mirror, at an address that its verifier gave."""
+    return WebPlace(Web(url, loopback, chosen=False), f"/{origin_hash(log.name)}")
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is of this machine: then those of its mirrors may be, too."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,54 @@
+"""What an audit found: what holds, what does not, and what it could not check."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from contracts.errors import CommonweightError
+
+MOST_SHOWN = 300
+"""Characters of an entry that a line for people shows."""
+
+
+class AuditFailed(CommonweightError):
+    """A log, or what the chain made of it, that does not hold."""
+
+    code = "audit-failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that does not hold. `kind` is entry, block, epoch, two-logs or history; `index` is the entry's, `due`
+    what should have stood there (canonical text), `evidence` what convicts by itself."""
+
+    kind: str
+    what: str
+    index: int | None = None
+    due: str = ""
+    evidence: dict[str, Any] | None = None
+
+    def line(self) -> str:
+        """For people."""
+        place = "" if self.index is None else f"entry {self.index}: "
+        due = f"; due was {self.due[:MOST_SHOWN]}{'…' if len(self.due) > MOST_SHOWN else ''}" if self.due else ""
+        return f"{place}{self.what}{due}"
+
+
+@dataclass
+class Report:
+    """Lines for people, findings for scripts too."""
+
+    holds: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+    def body(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    def require(self) -> None:
+        """Raises AuditFailed where something was found."""
+        if self.findings:
+            more = f"; and {len(self.findings) - 1} more" if len(self.findings) > 1 else ""
+            raise AuditFailed(f"{self.findings[0].line()}{more}")

@@ -1,0 +1,129 @@
+"""Payout roots: those that the log gave each epoch against the one that the chain has (J20).
+
+An epoch is compared when the log says that it ended, so that only open ones are remembered.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from web3.exceptions import Web3Exception
+
+from contracts.protocol.judge.entries import EpochClosed, EpochEnded
+from contracts.protocol.log.leaf import Entry
+from contracts.verifier_registry import EpochState, EpochStatus, VerifierRegistry
+from verifier.log.report import Finding
+
+RootOf = Callable[[int], bytes]
+"""The log's root over its first entries."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A root that an entry gave an epoch."""
+
+    index: int
+    attempt: int
+    root: str
+    total: int
+    count: int
+
+
+class RootCheck:
+    """Takes the entries in order; without a registry it has the log's own word alone."""
+
+    def __init__(self, registry: VerifierRegistry | None, size: int, root_of: RootOf) -> None:
+        self._registry, self._size, self._root_of = registry, size, root_of
+        self._given: dict[int, list[Given]] = defaultdict(list)
+        self._newest = 0
+        self.stopped = ""
+        """Why the chain was not asked any more."""
+        self.final = 0
+        """Epochs that are final on the chain with a root that follows from the log."""
+        self.open: list[str] = []
+        """Of those that are not: how they stand, for people."""
+        self.beyond: list[str] = []
+        """Those that the chain has over more entries than were read."""
+
+    def take(self, index: int, entry: Entry) -> Iterator[Finding]:
+        """Look at an entry."""
+        if isinstance(entry, EpochClosed):
+            given = Given(index, entry.attempt, entry.root, entry.total, len(entry.lines))
+            self._given[entry.epoch].append(given)
+            self._newest = max(self._newest, entry.epoch)
+        elif isinstance(entry, EpochEnded):
+            yield from self._ended(index, entry)
+
+    def finish(self, whole: bool) -> Iterator[Finding]:
+        """The epochs that did not end in the log, and where the `whole` log was read those that only the chain has."""
+        if self._registry is None:
+            return
+        for epoch in sorted(self._given):
+            state = self._asked(self._registry, epoch)
+            if state is not None:
+                yield from self._open(epoch, state)
+        epoch = self._newest + 1
+        while whole and (state := self._asked(self._registry, epoch)) and state.status is not EpochStatus.NONE:
+            if not self._is_beyond(epoch, state):
+                yield Finding("epoch", f"epoch {epoch} is on the chain, and the log never closed it")
+            epoch += 1
+
+    def _ended(self, index: int, entry: EpochEnded) -> Iterator[Finding]:
+        given = self._given.pop(entry.epoch, [])
+        if not entry.ours:
+            what = f"epoch {entry.epoch} is final on the chain with a root that does not follow from the log"
+            yield Finding("epoch", what, index, _shown(given))
+            return
+        state = self._asked(self._registry, entry.epoch) if self._registry is not None else None
+        if state is not None:
+            if state.status is not EpochStatus.FINAL:
+                what = f"epoch {entry.epoch} ended, and is {state.status.name.lower()} on the chain"
+                yield Finding("epoch", what, index)
+                return
+            found = list(self._foreign(entry.epoch, state, given, index))
+            self.final += not found
+            yield from found
+
+    def _open(self, epoch: int, state: EpochState) -> Iterator[Finding]:
+        given = self._given[epoch]
+        if state.status is EpochStatus.NONE:
+            newest = given[-1]
+            self.open.append(f"epoch {epoch}: not on the chain yet; {newest.count} payees, root {newest.root}")
+            return
+        if self._is_beyond(epoch, state):
+            return
+        found = list(self._foreign(epoch, state, given, given[-1].index))
+        yield from found
+        if not found:
+            self.open.append(f"epoch {epoch}: {state.status.name.lower()} on the chain, with a root of the log's")
+
+    def _asked(self, registry: VerifierRegistry, epoch: int) -> EpochState | None:
+        """What the chain has; None once its node did not answer."""
+        try:
+            return None if self.stopped else registry.epoch_of(epoch)
+        except (OSError, ValueError, Web3Exception) as error:
+            self.stopped = f"roots from epoch {epoch} on: the chain node does not answer ({type(error).__name__})"
+            return None
+
+    def _is_beyond(self, epoch: int, state: EpochState) -> bool:
+        """An older copy of the log cannot tell."""
+        if state.log_size <= self._size:
+            return False
+        self.beyond.append(f"epoch {epoch}: the chain has it over {state.log_size} entries, more than were read")
+        return True
+
+    def _foreign(self, epoch: int, state: EpochState, given: list[Given], index: int) -> Iterator[Finding]:
+        """The chain's root is one that the log gave, over the log up to the entry that gave it."""
+        theirs = (state.attempt, "0x" + state.root.hex(), state.total, state.count, state.log_size)
+        same = [g for g in given if (g.attempt, g.root, g.total, g.count, g.index + 1) == theirs]
+        if not same:
+            what = f"epoch {epoch} has root 0x{state.root.hex()} (attempt {state.attempt}) on the chain"
+            yield Finding("epoch", f"{what}, which the log did not give it", index, _shown(given))
+        elif self._root_of(state.log_size) != state.log_root:
+            yield Finding("epoch", f"epoch {epoch} is anchored to another log of {state.log_size} entries", index)
+
+
+def _shown(given: list[Given]) -> str:
+    return ", ".join(f"root {g.root} (attempt {g.attempt}) by entry {g.index}" for g in given)

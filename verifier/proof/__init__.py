@@ -1,0 +1,1 @@
+"""One proof of the log, replayed and explained by anyone."""

@@ -1,0 +1,46 @@
+"""A proof saved from the network: the log from one address, the files from there and from the verifiers' mirrors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from contracts.deploy import Deployment
+from contracts.errors import CommonweightError
+from contracts.signing import Domain
+from verifier.log.mirrors import mirror_urls
+from verifier.log.places import Web, is_loopback, open_place
+from verifier.log.reading import LogReader
+from verifier.proof.bundle import Bundle, Source, save_bundle
+from verifier.proof.case import Case
+
+OF_SERVER, OF_MIRROR = "/v1/blobs/", "/blobs/"
+
+
+def fetch_bundle(
+    folder: Path,
+    proof: str,
+    deployment: Deployment,
+    address: str,
+    on_entry: Callable[[int, int], None] = lambda _, __: None,
+) -> Bundle:
+    """Save a proof into a folder, from a server, a mirror or static files. Raises what save_bundle raises."""
+    log = deployment.log_key()
+    reader = LogReader(open_place(address, log), log)
+
+    def sources(case: Case) -> list[Source]:
+        return _sources(case, deployment, reader, address)
+
+    return save_bundle(folder, proof, deployment, reader, sources, on_entry)
+
+
+def _sources(case: Case, deployment: Deployment, reader: LogReader, address: str) -> list[Source]:
+    """The address itself, and the mirrors of those who spoke in the proof's round."""
+    own = [Source(Web(address), OF_SERVER), Source(Web(address), OF_MIRROR)] if address.startswith("http") else []
+    domain = Domain(deployment.chain_id, deployment.model_registry)
+    try:
+        urls = mirror_urls(deployment, domain, case.round.verifiers, reader.place, address)
+    except CommonweightError:
+        urls = deployment.first_mirrors()
+    loopback = any(map(is_loopback, (address, *deployment.first_mirrors().values())))
+    return own + [Source(Web(url, loopback, chosen=False), OF_MIRROR) for url in urls.values()]

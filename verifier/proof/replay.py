@@ -1,0 +1,146 @@
+"""Every segment of a proof whose ends are open, replayed; each word and decision beside what the replay gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.entries import Posted, Voided
+from contracts.protocol.judge.facts import SegmentWord, Word, Words
+from contracts.protocol.judge.functions import Functions
+from contracts.protocol.log.signed import REASONS, hexed
+from trainer.corpus import Corpus
+from verifier.duty.files import Files
+from verifier.duty.replaying import FALSE, TRUE, Said, Segment, judge_segment
+from verifier.duty.sizes import weights_size
+from verifier.proof.case import Case
+
+NO_FAKE = ("canary", "drift", "pledge-withheld", "opening-withheld", "unserved", "undecided")
+"""Reasons of a void that no replay can confirm or deny."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A verifier's word on a segment: `right` says whether the replay gives the same, None where it cannot tell."""
+
+    verifier: str
+    word: str
+    reason: str
+    right: bool | None
+    trace: bool | None = None
+    """Whether the trace that it showed of the common segment is the replay's; None where it showed none."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A segment: `replay` is true, false or untold; errors and limits are relative to what the segment did."""
+
+    segment: int
+    replay: str
+    reason: str
+    error: float
+    limit: float
+    detail: str
+    words: tuple[Heard, ...]
+    decided: str
+    agrees: bool | None
+    """Whether the full bench decided as the replay does; None where it did not decide, or the replay cannot tell."""
+
+
+def replays(case: Case, functions: Functions, files: Files, corpus: Corpus, limits: bytes = b"") -> Iterator[Finding]:
+    """One finding for each segment that can be replayed, in order."""
+    for number in sorted(case.openings):
+        asked = _segment(case, functions, number)
+        if asked is not None:
+            yield _finding(case, number, *_judged(asked, files, corpus, limits))
+
+
+def verdict(case: Case, findings: list[Finding]) -> tuple[bool | None, str]:
+    """Whether what was decided is what the replays give, and why; None where they cannot tell."""
+    wrong = [f"{heard.verifier} on segment {f.segment}" for f in findings for heard in f.words if heard.right is False]
+    false = [finding.segment for finding in findings if finding.replay == "false"]
+    untold = [finding.segment for finding in findings if finding.replay == "untold"]
+    if any(finding.agrees is False for finding in findings):
+        return False, "the bench decided otherwise than the replay"
+    if isinstance(case.end, Posted) and false:
+        return False, f"posted, and segment {false[0]} replays to another state"
+    if (
+        isinstance(case.end, Voided)
+        and str(case.end.reason) not in NO_FAKE
+        and case.end.segment not in (*false, *untold)
+    ):
+        return False, f"voided for segment {case.end.segment}, which replays as committed"
+    if wrong:
+        return False, f"a word is wrong: {', '.join(wrong)}"
+    if untold or not findings or case.end is None:
+        return None, "not everything could be replayed" if untold else "nothing is open, or nothing decided yet"
+    return True, "what was said and decided is what the replays give"
+
+
+def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
+    """For a replay; the last segment's end stands in the commitment itself."""
+    start, end, made = case.openings[number], case.openings.get(number + 1), case.message
+    last = number + 1 == case.commitment.segments
+    if number >= case.commitment.segments or (end is None and not last):
+        return None
+    panel = case.panel
+    common = functions.common_segment(panel.beacon, case.proof, case.commitment.segments) if panel else -1
+    return Segment(
+        config=case.round.config,
+        round=case.round.round,
+        node=made.node,
+        profile=hexed(made.profile),
+        data_seed=hexed(made.dataSeed),
+        segment=number,
+        start=start.entry,
+        start_blob=start.blob,
+        end=end.entry if end is not None else hexed(made.endState + made.innerEnd),
+        end_blob=end.blob if end is not None else "",
+        theta=case.round.theta,
+        theta_blobs=case.theta_blobs,
+        common=number == common,
+    )
+
+
+def _judged(asked: Segment, files: Files, corpus: Corpus, limits: bytes) -> tuple[Said | None, str]:
+    try:
+        said = judge_segment(asked, files, corpus, limits)
+    except CommonweightError as error:
+        return None, f"{error.code}: {error.detail}"
+    return said, said.detail
+
+
+def _finding(case: Case, number: int, said: Said | None, detail: str) -> Finding:
+    decided = case.decided.get(number)
+    replay = "untold" if said is None else {TRUE: "true", FALSE: "false"}.get(said.word, "untold")
+    agrees = None if decided is None or replay == "untold" else decided.true == (replay == "true")
+    return Finding(
+        number,
+        replay,
+        str(REASONS[said.reason]) if said is not None and said.reason else "",
+        said.measured / 1e18 if said is not None else 0.0,
+        said.limit / 1e18 if said is not None else 0.0,
+        detail,
+        tuple(_heard(case, said, replay, words.verifier, word) for words, word in _words(case, number)),
+        "" if decided is None else "true" if decided.true else f"false ({decided.reason})",
+        agrees,
+    )
+
+
+def _words(case: Case, number: int) -> list[tuple[Words, SegmentWord]]:
+    return [(words, word) for words in case.words for word in words.words if word.segment == number]
+
+
+def _heard(case: Case, said: Said | None, replay: str, verifier: str, word: SegmentWord) -> Heard:
+    tells = replay != "untold" and word.word in (Word.TRUE, Word.FALSE)
+    right = (word.word is Word.TRUE) == (replay == "true") if tells else None
+    shown = case.traces.get(verifier) if said is not None and said.trace else None
+    trace = None if shown is None or said is None else shown == said.trace
+    return Heard(verifier, str(word.word), str(word.reason or ""), right, trace)
+
+
+def needed(case: Case) -> dict[str, int]:
+    """Files that replays of the case read, with their bytes at most."""
+    sizes = {opening.blob: opening.size for opening in case.openings.values()}
+    return sizes | dict.fromkeys(case.theta_blobs, weights_size(case.round.config))

@@ -1,0 +1,78 @@
+"""One head under the signatures of k verifiers, put together from what their mirrors show.
+
+Each mirror signs what its own machine applied, so that for a moment they may stand at different sizes: they are asked
+again until k have shown the same head. Of each mirror nothing is taken but the operator's signature and its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from contracts.errors import CommonweightError
+from contracts.tlog.checkpoint import parse_checkpoint, verify_checkpoint
+from contracts.tlog.cosignature import verify_cosignature
+from contracts.tlog.keys import VerifierKey
+from contracts.tlog.note import SignedNote, parse_note
+from contracts.tlog.policy import Policy
+from verifier.log.places import Place
+from verifier.receipt.errors import HeadsApart
+
+LOOK_SECONDS = 0.5
+
+
+def cosigned_head(
+    mirrors: Mapping[str, Place],
+    policy: Policy,
+    least: int,
+    seconds: float,
+    waits: Callable[[str], None] = lambda _: None,
+) -> SignedNote:
+    """A head of at least `least` entries that the policy accepts, within so many seconds; `waits` is told who has
+    shown what. Raises HeadsApart."""
+    found: dict[str, SignedNote] = {}
+    keys = {witness.name: witness.key for witness in policy.witnesses}
+    end = time.monotonic() + seconds
+    while True:
+        said = {name: _look(place, policy, keys[name], found) for name, place in mirrors.items() if name in keys}
+        for text in sorted(found, key=_size, reverse=True):
+            if _size(text) >= least and _is_accepted(policy, found[text]):
+                return found[text]
+        shown = ", ".join(f"{name}: {what}" for name, what in said.items()) or "no mirror is known"
+        if time.monotonic() > end:
+            raise HeadsApart(f"no head of {least} entries or more is signed as {policy.quorum} asks for; {shown}")
+        waits(shown)
+        time.sleep(LOOK_SECONDS)
+
+
+def _look(place: Place, policy: Policy, key: VerifierKey, found: dict[str, SignedNote]) -> str:
+    """Add the head that a mirror shows, under its signature; what it is, for people."""
+    try:
+        note = _own(parse_note(place.checkpoint()), policy.logs[0].key, key)
+    except CommonweightError as error:
+        return error.detail
+    known = found.get(note.text)
+    found[note.text] = known.adding(*note.signatures) if known is not None else note
+    return f"{_size(note.text)} entries"
+
+
+def _own(note: SignedNote, log: VerifierKey, key: VerifierKey) -> SignedNote:
+    """The operator's signature and this verifier's, both verified. Raises NoteNotSigned, BadLogSignature."""
+    names = {(log.name, log.key_id), (key.name, key.key_id)}
+    kept = replace(note, signatures=tuple(s for s in note.signatures if (s.name, s.key_id) in names))
+    verify_checkpoint(kept, log)
+    verify_cosignature(kept, key)
+    return kept
+
+
+def _size(text: str) -> int:
+    return parse_checkpoint(text).size
+
+
+def _is_accepted(policy: Policy, note: SignedNote) -> bool:
+    try:
+        policy.check(note)
+    except CommonweightError:
+        return False
+    return True

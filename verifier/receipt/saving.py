@@ -1,0 +1,120 @@
+"""A receipt put together by who takes it home: the server says where its entries stand, log and mirrors prove it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from web3 import Web3
+
+from contracts.deploy import Deployment
+from contracts.protocol.log.codec import InvalidLeaf, parse
+from contracts.protocol.log.signed import read_envelope
+from contracts.protocol.messages import VerifierAnchor
+from contracts.receipt import Contracts, ProvenEntry, Receipt
+from contracts.signing import Domain, recover
+from contracts.tlog.keys import SignatureType, VerifierKey
+from contracts.tlog.policy import Policy, k_of_n
+from contracts.tlog.policy_text import format_policy
+from contracts.verifier_registry import VerifierRegistry
+from trainer.client import ApiClient
+from verifier.log.mirrors import find_mirrors
+from verifier.log.places import open_place
+from verifier.log.reading import LogReader
+from verifier.receipt.heads import cosigned_head
+
+KIND = "verifier-anchor"
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Who the verifiers are, and k: how many of them decide."""
+
+    verifiers: tuple[str, ...]
+    k: int
+
+    @classmethod
+    def of(cls, client: ApiClient, deployment: Deployment, w3: Web3 | None) -> Judges:
+        """The chain's word, or the server's where no chain is asked."""
+        if w3 is None:
+            return cls(tuple(client.network["verifiers"]), int(client.network["threshold"]))
+        registry = VerifierRegistry(w3, deployment.verifier_registry)
+        return cls(tuple(registry.verifiers()), registry.threshold())
+
+
+def save_receipt(
+    client: ApiClient,
+    deployment: Deployment,
+    judges: Judges,
+    place: tuple[int, str],
+    seconds: float,
+    waits: Callable[[str], None] = lambda _: None,
+) -> Receipt:
+    """The receipt for an epoch and an account (`place`). Raises ApiProblem, HeadsApart, and what the log's reading
+    raises."""
+    epoch, account = place
+    said = client.get(f"/receipts/{epoch}/{account}")
+    log, domain = deployment.log_key(), Domain(deployment.chain_id, deployment.model_registry)
+    server = open_place(client.base_url, log)
+    now = LogReader(server, log)
+    anchors = [now.entry(int(index)).decode() for index in said["anchors"]]
+    policy = _policy(log, anchors, judges, domain)
+    mirrors, _ = find_mirrors(deployment, domain, judges.verifiers, server, client.base_url)
+    indices = [int(index) for index in said["entries"]]
+    note = cosigned_head(mirrors, policy, max(indices) + 1, seconds, waits)
+    reader = LogReader(server, log, note)
+    return Receipt.from_json(json.dumps(_body(reader, deployment, account, said, policy, anchors)))
+
+
+def anchored_keys(anchors: list[str], domain: Domain) -> dict[str, bytes]:
+    """Keys of cosignatures by verifier, of the messages by which each bound its own; the last of each counts.
+
+    Raises InvalidLeaf, BadField and BadSignature.
+    """
+    found = {}
+    for text in anchors:
+        body = parse(text)
+        if not isinstance(body, dict) or body.pop("kind", None) != KIND:
+            raise InvalidLeaf("an anchor is a message of its kind")
+        envelope = read_envelope(VerifierAnchor, body)
+        anchor = envelope.message
+        assert isinstance(anchor, VerifierAnchor), "it was read as one"
+        if [recover(anchor, domain, signature) for signature in envelope.signatures] != [anchor.verifier]:
+            raise InvalidLeaf(f"an anchor is not signed by {anchor.verifier}")
+        found[anchor.verifier] = anchor.logKey
+    return found
+
+
+def _policy(log: VerifierKey, anchors: list[str], judges: Judges, domain: Domain) -> Policy:
+    keys = anchored_keys(anchors, domain)
+    known = [name for name in judges.verifiers if name in keys]
+    return k_of_n(log, {name: VerifierKey(name, SignatureType.COSIGNATURE, keys[name]) for name in known}, judges.k)
+
+
+def _body(
+    reader: LogReader,
+    deployment: Deployment,
+    account: str,
+    said: Mapping[str, Any],
+    policy: Policy,
+    anchors: list[str],
+) -> dict[str, Any]:
+    path = reader.tree.consistency_proof(int(said["epoch"]["logSize"]), reader.size)
+    entries = [ProvenEntry(body=reader.entry(i).decode(), proof=_proof(reader, i)) for i in map(int, said["entries"])]
+    return {
+        "contracts": Contracts.of(deployment).model_dump(),
+        "account": account,
+        "epoch": said["epoch"],
+        "signatures": said["signatures"],
+        "consistency": ["0x" + node.hex() for node in path],
+        "entries": [entry.model_dump() for entry in entries],
+        "payouts": said["payouts"],
+        "policy": format_policy(policy).decode(),
+        "anchors": anchors,
+    }
+
+
+def _proof(reader: LogReader, index: int) -> str:
+    return reader.prove(index).format().decode()

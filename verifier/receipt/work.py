@@ -1,0 +1,86 @@
+"""The account's own entries of a receipt: each proof with what ended it, each contribution, and whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from contracts.protocol.judge.entries import EpochClosed, FaultDerived, Posted, RoundClosed, Undecided, Voided
+from contracts.protocol.judge.facts import Committed, Credited, Enrolled
+from contracts.protocol.log.leaf import Entry
+from verifier.receipt.errors import WorkDiffers
+
+
+class Work:
+    """Reads a receipt's entries in the order of the log."""
+
+    def __init__(self, account: str, closed: EpochClosed) -> None:
+        self._account, self._closed = account.lower(), closed
+        self._enrolled: dict[str, str] = {}
+        self._commitments: dict[str, Committed] = {}
+        self._ends: dict[str, str] = {}
+        self._credited: list[str] = []
+
+    def check(self, entries: Mapping[int, Entry], closing: int) -> list[str]:
+        """A line for each proof and contribution. Raises WorkDiffers."""
+        for index in sorted(entries):
+            self._take(index, entries[index], closing)
+        return [self._line(name, made) for name, made in self._commitments.items()] + self._credited
+
+    def _take(self, index: int, entry: Entry, closing: int) -> None:
+        if isinstance(entry, Enrolled):
+            self._enrolled[entry.node] = entry.payout
+        elif isinstance(entry, Committed):
+            self._commit(index, entry)
+        elif isinstance(entry, RoundClosed):
+            self._out(entry)
+        elif isinstance(entry, Credited):
+            self._credit(entry)
+        elif isinstance(entry, (Posted, Voided, Undecided, FaultDerived)):
+            self._end(index, entry, closing)
+        elif not isinstance(entry, EpochClosed):
+            raise WorkDiffers(f"entry {index} is a {type(entry).__name__}, which no receipt shows")
+
+    def _commit(self, index: int, entry: Committed) -> None:
+        if entry.run != self._closed.run:
+            raise WorkDiffers(f"entry {index} is about another run than the epoch")
+        if self._enrolled.get(entry.node, "").lower() != self._account:
+            raise WorkDiffers(f"no enrolment before entry {index} has {entry.node} paid at the account")
+        self._commitments[entry.proof] = entry
+
+    def _end(self, index: int, entry: Posted | Voided | Undecided | FaultDerived, closing: int) -> None:
+        made = self._commitments.get(entry.proof)
+        if made is None:
+            raise WorkDiffers(f"entry {index} is about a proof that the receipt does not show")
+        before = self._ends.get(entry.proof, "")
+        if isinstance(entry, FaultDerived):
+            fault = "at fault, which costs stake" if entry.costs_stake else "at fault" if entry.at_fault else "no fault"
+            self._ends[entry.proof] = f"{before}: {fault} ({entry.reason})"
+            return
+        if before not in ("", "undecided"):
+            raise WorkDiffers(f"entry {index} decides a proof again")
+        if isinstance(entry, Posted):
+            self._posted(index, entry, made)
+            self._ends[entry.proof] = "posted" if index < closing else "posted, for the run's next epoch"
+        else:
+            self._ends[entry.proof] = f"voided for {entry.reason}" if isinstance(entry, Voided) else "undecided"
+
+    def _posted(self, index: int, entry: Posted, made: Committed) -> None:
+        if entry.account.lower() != self._account:
+            raise WorkDiffers(f"entry {index} credits {entry.account}")
+        if entry.tokens != made.tokens:
+            raise WorkDiffers(f"entry {index} credits {entry.tokens} tokens of {made.tokens}")
+
+    def _out(self, entry: RoundClosed) -> None:
+        for name, made in self._commitments.items():
+            if (made.run, made.round) == (entry.run, entry.round) and name not in entry.proofs:
+                self._ends[name] = "out: k verifiers did not hold it when the round closed"
+
+    def _credit(self, entry: Credited) -> None:
+        if entry.account.lower() != self._account or entry.run != self._closed.run:
+            raise WorkDiffers("a contribution is another account's, or another run's")
+        subject = entry.key.replace("\n", " ")
+        self._credited.append(f"contribution: {subject}, weight {entry.weight}, vouched for by {len(entry.signers)}")
+
+    def _line(self, name: str, made: Committed) -> str:
+        end = self._ends.get(name, "no end is shown")
+        return f"work: {made.tokens} tokens of round {made.round}, {end} ({name})"
