@@ -18,7 +18,7 @@ class MissingSetting(CommonweightError):
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Where things are. `operator_key` is 32 bytes hex: it signs tree heads and pays gas, nothing else."""
+    """Where things are. `operator_key` is 32 bytes hex: it signs heads of the log and pays gas, nothing else."""
 
     rpc_url: str
     deployment: Path

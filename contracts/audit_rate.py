@@ -30,7 +30,6 @@ from enum import Enum
 
 from contracts.errors import BadField, CommonweightError
 from contracts.keccak import keccak256
-from contracts.reasons import Reason
 
 MILLION = 1_000_000
 """Parts in the whole: the rate at which every proof is audited."""
@@ -108,17 +107,6 @@ def audit_rate(outcomes: Iterable[Outcome], policy: AuditPolicy) -> int:
     for outcome in outcomes:
         record = record.after(outcome, policy)
     return record.rate_ppm(policy)
-
-
-def outcome_of(state: str, audited: bool, reason: int | None) -> Outcome | None:
-    """What a decided proof says of its node; None where nothing, since it was voided by nobody's fault.
-
-    The caller leaves out canaries and what an appeal restored.
-    """
-    if state == "posted":
-        return Outcome.POSTED if audited else Outcome.UNAUDITED
-    blameless = state != "voided" or reason in (Reason.QUORUM_MISSING, Reason.CANARY)
-    return None if blameless else Outcome.VOIDED
 
 
 def is_audited(beacon: bytes, proof: bytes, rate_ppm: int) -> bool:

@@ -12,15 +12,6 @@ from collections.abc import Sequence
 
 from contracts.keccak import keccak256
 from contracts.protocol.judge import entries
-from contracts.reasons import Coded
-
-
-class Fault(Coded):
-    """Why a verifier loses stake."""
-
-    TRACE_WITHHELD = 1
-    TRACE_WRONG = 2
-    PASSED_A_FAKE = 3
 
 
 def trace_of(states: Sequence[bytes]) -> bytes:

@@ -9,9 +9,6 @@ from contracts.payout import split
 from contracts.payout_tree import Payout
 from contracts.run_config import RunConfig
 
-ON_CHAIN_SECONDS = 10 * 365 * 86_400
-"""From an epoch's closing to the deadline of its root."""
-
 
 class Kind(IntEnum):
     """Kinds of contribution, as payout leaves carry them."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from eth_utils import to_canonical_address
 
+from contracts.draw import NO_SEGMENT
 from contracts.errors import BadField
 from contracts.keccak import keccak256
-from contracts.reasons import NO_SEGMENT
 
 _MILLION = 1_000_000
 
@@ -31,7 +31,7 @@ class Pledge:
         return self.fake != NO_SEGMENT
 
     def seal(self, node: str) -> bytes:
-        """The 32 bytes in the StepProof, keyed by the node's address. Raises BadField."""
+        """The 32 bytes in the Commitment, keyed by the node's address. Raises BadField."""
         if len(self.salt) != 32 or not 0 <= self.fake <= NO_SEGMENT:
             raise BadField("a pledge has a salt of 32 bytes and a segment of at most 32 bits")
         return keccak256(b"commonweight pledge" + to_canonical_address(node) + self.salt + self.fake.to_bytes(4))

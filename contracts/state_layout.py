@@ -31,6 +31,6 @@ def inner_digest(tensors: Tensors) -> bytes:
 def boundary_entry(tensors: Tensors) -> bytes:
     """What a commitment holds per boundary: weight digest ‖ inner digest, 64 bytes.
 
-    In two halves, so that the first and last entries follow from digests in the StepProof, without any blob.
+    In two halves, so that the first and last entries follow from digests in the Commitment, without any blob.
     """
     return theta_digest(tensors) + inner_digest(tensors)

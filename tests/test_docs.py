@@ -23,8 +23,8 @@ from commonweight.cli import app as cli
 from contracts.deploy import GenesisParams
 from contracts.errors import CommonweightError
 from contracts.protocol.judge.entries import Fault
+from contracts.protocol.judge.facts import Reason
 from contracts.protocol.log.leaf import KINDS
-from contracts.reasons import Reason
 from contracts.run_config import RunConfig
 from ledger.service import Ledger
 from tests.adversary.sim.strategies import STRATEGIES
@@ -53,7 +53,7 @@ def page(request: pytest.FixtureRequest) -> Path:
 
 
 def test_every_error_and_reason_has_a_row_with_a_remedy_and_no_other_code_has() -> None:
-    assert _first_column("errors.md", "Reasons of a verdict") == [reason.slug for reason in Reason]
+    assert _first_column("errors.md", "Reasons of a verdict") == [str(reason) for reason in Reason]
     listed = _first_column("errors.md", "Codes")
     assert sorted(listed) == sorted(_codes())
     for row in _rows("errors.md", "Codes"):
@@ -74,7 +74,7 @@ def test_every_status_in_the_table_is_the_one_that_is_sent() -> None:
 
 
 def test_codes_named_in_pages_exist(page: Path) -> None:
-    known = _codes() | {said.slug for said in Reason} | set(Fault) | set(CHEATS) | _log_kinds() | _words()
+    known = _codes() | set(Reason) | set(Fault) | set(CHEATS) | _log_kinds() | _words()
     known |= set(STRATEGIES)
     for word in re.findall(r"`([a-z]+(?:-[a-z]+)+)`", page.read_text()):
         assert word in known, f"{page.name} names `{word}`, which is no code, reason, cheat, strategy or log entry"

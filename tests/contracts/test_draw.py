@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.draw import boundaries_to_open, chain_link, check_link, draw_segments
-from contracts.errors import BadField
+from contracts.draw import draw_segments
 
 pytestmark = pytest.mark.unit
 SECRET, BEACON, PROOF = b"\7" * 32, b"\1" * 32, b"\2" * 32
@@ -33,19 +32,5 @@ def test_every_segment_is_drawn_about_equally_often() -> None:
 @pytest.mark.parametrize(
     "other", [(b"\3" * 32, SECRET, PROOF), (BEACON, b"\3" * 32, PROOF), (BEACON, SECRET, b"\3" * 32)]
 )
-def test_beacon_link_and_proof_each_change_the_draw(other: tuple[bytes, bytes, bytes]) -> None:
+def test_beacon_secret_and_proof_each_change_the_draw(other: tuple[bytes, bytes, bytes]) -> None:
     assert draw_segments(*other, 1000, 5) != draw_segments(BEACON, SECRET, PROOF, 1000, 5)
-
-
-def test_only_the_anchored_link_of_the_round_is_taken() -> None:
-    anchor = chain_link(SECRET, 100, 0)
-    check_link(anchor, chain_link(SECRET, 100, 3), 3)
-    for link, round_number in ((chain_link(SECRET, 100, 4), 3), (chain_link(b"\10" * 32, 100, 3), 3)):
-        with pytest.raises(BadField):
-            check_link(anchor, link, round_number)
-    with pytest.raises(BadField, match="beyond"):
-        chain_link(SECRET, 100, 101)
-
-
-def test_the_last_boundary_is_always_opened() -> None:
-    assert boundaries_to_open((0, 3), 10) == (0, 1, 3, 4, 10)

@@ -8,6 +8,7 @@ from eth_keys.constants import SECPK1_N
 
 from contracts import messages
 from contracts.errors import BadField, BadSignature
+from contracts.protocol.messages import StateOpening
 from contracts.signing import Domain, digest, recover, require_signer, sign
 
 pytestmark = pytest.mark.unit
@@ -16,8 +17,8 @@ SIGNER = Account.from_key(KEY).address
 DOMAIN = Domain(31337, "0x" + "ab" * 20)
 
 
-def opening() -> messages.Opening:
-    return messages.Opening(b"\1" * 32, 3, b"\2" * 32, b"\3" * 32, 1_900_000_000)
+def opening() -> StateOpening:
+    return StateOpening(b"\1" * 32, 3, b"\2" * 32, b"\3" * 32, b"\4" * 32, 9_000)
 
 
 def high_s(signature: bytes) -> bytes:
@@ -67,8 +68,8 @@ def test_digest_differs_between_messages_and_domains() -> None:
 
 
 def test_type_string_is_the_eip712_encode_type() -> None:
-    assert messages.type_string(messages.Opening) == (
-        "Opening(bytes32 proof,uint32 boundary,bytes32 stateDigest,bytes32 blob,uint64 deadline)"
+    assert messages.type_string(StateOpening) == (
+        "StateOpening(bytes32 proof,uint32 boundary,bytes32 weights,bytes32 inner,bytes32 blob,uint64 size)"
     )
 
 
@@ -91,4 +92,4 @@ def test_misfitting_wire_field_is_named(field: str, value: object) -> None:
 
 def test_unknown_field_is_refused() -> None:
     with pytest.raises(BadField, match="exactly"):
-        messages.from_json(messages.Opening, {**messages.to_json(opening()), "more": 1})
+        messages.from_json(StateOpening, {**messages.to_json(opening()), "more": 1})

@@ -1,4 +1,4 @@
-"""A network of one's own for each test, on SQLite and on PostgreSQL; those that settle epochs take a chain too."""
+"""A server of one's own for each test, on SQLite and on PostgreSQL, with a chain of its own; claims go to an anvil."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_a_missing_trigger_or_column_is_a_difference(empty: str, database_kind: 
     """So that the test above can fail."""
     store = Store(empty)
     trigger = 'transfer_no_INSERT"' if database_kind == "sqlite" else 'transfer_no_truncate" ON transfer'
-    run(empty, f'DROP TRIGGER "{trigger}', "ALTER TABLE node ADD COLUMN more INTEGER")
+    run(empty, f'DROP TRIGGER "{trigger}', "ALTER TABLE epoch ADD COLUMN more INTEGER")
     found = differences(store)
     assert len(found) == 2
     assert "'transfer'" in found[1]
@@ -119,7 +119,7 @@ def test_a_database_from_before_there_were_revisions_is_taken_over(empty: str) -
 
 
 @pytest.mark.parametrize(
-    "change", ["ALTER TABLE node DROP COLUMN payout", "ALTER TABLE node ADD COLUMN more INTEGER", "DROP TABLE node"]
+    "change", ["ALTER TABLE epoch DROP COLUMN ours", "ALTER TABLE epoch ADD COLUMN more INTEGER", "DROP TABLE epoch"]
 )
 def test_tables_that_are_not_ours_are_refused_and_left_alone(empty: str, change: str) -> None:
     engine = connect(empty)

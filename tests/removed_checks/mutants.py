@@ -12,6 +12,7 @@ CONTRACTS = "tests/contracts/test_contracts.py::"
 OUTSIDERS = "tests/attacks/outsiders/"
 POOL = "tests/contracts/test_capital_pool.py::"
 SPLITTER = "tests/contracts/test_revenue_splitter.py::"
+AUDIT, RECEIPT = "tests/verifier/log/test_", "tests/verifier/receipt/test_"
 DUTY, MIRROR, LIGHT = "tests/verifier/duty/test_", "tests/verifier/mirror/test_", "tests/trainer/light/test_"
 
 
@@ -237,6 +238,78 @@ PYTHON: dict[str, Mutant] = {
     "indexer: a replaced final block is read over": Mutant(
         "ledger/indexer.py", "    if now != cursor.hash:\n", "    if False:\n",
         ("tests/ledger/test_indexer.py::test_a_replaced_final_block_stops_the_indexer",),
+    ),
+    "audit: any entries will do": Mutant(
+        "verifier/log/reading.py",
+        "            check_bundle(entries, self._tiles.tile(tile_of(0, index, self.size)))\n", "",
+        (f"{AUDIT}reading.py::test_a_file_with_another_byte_is_refused",),
+    ),
+    "audit: a block is what the log says": Mutant(
+        "verifier/log/blocks.py", "        if expected == block:\n", "        if expected.number == block.number:\n",
+        (f"{AUDIT}blocks_and_roots.py::test_another_block_is_answered_with_the_chains",),
+    ),
+    "audit: any root of the chain": Mutant(
+        "verifier/log/roots.py", "        if not same:\n", "        if not given:\n",
+        (f"{AUDIT}blocks_and_roots.py::test_another_root_is_a_finding",),
+    ),
+    "audit: a root over any log": Mutant(
+        "verifier/log/roots.py", "elif self._root_of(state.log_size) != state.log_root:", "elif not given:",
+        (f"{AUDIT}blocks_and_roots.py::test_another_root_is_a_finding",),
+    ),
+    "audit: two logs are one": Mutant(
+        "verifier/log/two_logs.py", "    if prefix == head.root:\n", "    if len(prefix) == len(head.root):\n",
+        (f"{AUDIT}two_logs.py::test_heads_of_two_logs_convict",),
+    ),
+    "audit: what is due at the end may be missing": Mutant(
+        "verifier/log/auditing.py", "            machine.finish()\n", "",
+        (f"{AUDIT}auditing.py::test_a_finding_says_what_was_due",),
+    ),
+    "receipt: any key of a verifier": Mutant(
+        "verifier/receipt/checking.py", "if keys.get(witness.name) != witness.key.public or", "if",
+        (f"{RECEIPT}checking.py::test_one_thing_changed_is_refused_with_its_code",),
+    ),
+    "receipt: any path to the head": Mutant(
+        "verifier/receipt/checking.py",
+        "SHA256_TREE.check_consistency(epoch.logSize, self._head.size, epoch.logRoot, self._head.root, path)", "pass",
+        (f"{RECEIPT}checking.py::test_one_thing_changed_is_refused_with_its_code",),
+    ),
+    "receipt: lines need no proof": Mutant(
+        "verifier/receipt/checking.py",
+        "check_proof(leaf, [_octets(node) for node in line.proof], self.epoch.root)", "pass",
+        (f"{RECEIPT}checking.py::test_one_thing_changed_is_refused_with_its_code",),
+    ),
+    "receipt: lines may be hidden": Mutant(
+        "verifier/receipt/checking.py", "        if missing:\n", "        if False:\n",
+        (f"{RECEIPT}checking.py::test_one_thing_changed_is_refused_with_its_code",),
+    ),
+    "receipt: the receipt's own policy counts": Mutant(
+        "verifier/receipt/checking.py", "    chosen = brought or own\n", "    chosen = own\n",
+        (f"{RECEIPT}checking.py::test_ones_own_policy_is_not_the_receipts",),
+    ),
+    "receipt: anybody's work": Mutant(
+        "verifier/receipt/work.py", 'if self._enrolled.get(entry.node, "").lower() != self._account:', "if False:",
+        (f"{RECEIPT}work.py::test_what_does_not_belong_together_is_refused",),
+    ),
+    "receipt: one mirror signs for all": Mutant(
+        "verifier/receipt/heads.py", "    verify_cosignature(kept, key)\n", "",
+        (f"{RECEIPT}heads.py::test_no_mirror_spoils_the_head_of_the_others",),
+    ),
+    "verify: any state is the opened one": Mutant(
+        "verifier/proof/case.py", "KECCAK_TREE.check_inclusion(state, message.boundary, count, path, root)", "pass",
+        ("tests/verifier/proof/test_case.py::test_what_does_not_belong_together_is_refused",),
+    ),
+    "verify: a commitment to anything": Mutant(
+        "verifier/proof/case.py", "    if said != asked or created.run != opened.run:\n", "    if False:\n",
+        ("tests/verifier/proof/test_case.py::test_what_does_not_belong_together_is_refused",),
+    ),
+    "verify: a folder's entries need no log": Mutant(
+        "verifier/proof/bundle.py",
+        '    proof.check(entry["body"].encode(), Policy((PolicyLog(log),), (), (), NONE))\n', "",
+        ("tests/verifier/proof/test_case.py::test_a_folder_that_was_changed_is_refused",),
+    ),
+    "fsck: any blob is announced": Mutant(
+        "ledger/judgement/fsck.py", "    yield from _compare_announced(session, derived)\n", "",
+        ("tests/ledger/fsck/test_fsck.py::test_an_edit_under_a_fitting_seal_is_found_and_named",),
     ),
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from eth_utils import to_checksum_address
 from contracts import draw
 from contracts.audit_rate import is_audited
 from contracts.contribution import check_quorum
+from contracts.draw import NO_SEGMENT
 from contracts.errors import CommonweightError
 from contracts.keccak import keccak256
 from contracts.log_audit import Kind, epoch_payouts, kind_weights
@@ -20,7 +21,6 @@ from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
 from contracts.protocol.judge.facts import Anchored, RunCreated
-from contracts.reasons import NO_SEGMENT
 from contracts.run_config import InvalidRunConfig, RunConfig
 
 _WITNESS, _SECRET = b"commonweight witness", b"commonweight secret"

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from eth_utils import to_checksum_address
 
+from contracts.draw import NO_SEGMENT
 from contracts.errors import BadField, BadSignature
 from contracts.messages import Message
 from contracts.positional_tree import KECCAK_TREE
@@ -19,7 +20,6 @@ from contracts.protocol.fields import field_types, from_json, to_json
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Fact, Reason, SegmentWord, What, Word
 from contracts.protocol.log.codec import InvalidLeaf
-from contracts.reasons import NO_SEGMENT
 from contracts.run_config import RunConfig
 from contracts.signing import Domain, digest, recover
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from contracts.draw import NO_SEGMENT
 from contracts.messages import Message
 from contracts.pledge import Pledge
 from contracts.positional_tree import KECCAK_TREE
@@ -16,7 +17,6 @@ from contracts.protocol.judge.chain_events import ChainEvent
 from contracts.protocol.judge.facts import Fact, Reason, What, Word
 from contracts.protocol.judge.protocol import secret_leaf
 from contracts.protocol.log.signed import REASONS, WHAT, WORDS, Envelope
-from contracts.reasons import NO_SEGMENT
 from contracts.run_config import RunConfig
 from contracts.signing import digest, sign
 from tests.adversary.service.names import Names, hexed, is_config, key, real_config

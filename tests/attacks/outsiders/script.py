@@ -17,6 +17,7 @@ from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
 from httpx import Client, Response
 
+from contracts.draw import NO_SEGMENT
 from contracts.faults import fault_evidence
 from contracts.messages import Message, NodeFault, VerifierFault, to_json
 from contracts.positional_tree import KECCAK_TREE
@@ -29,7 +30,6 @@ from contracts.protocol.judge.reading import about, owed
 from contracts.protocol.judge.state import ProofState
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import WHAT, WORDS, Envelope
-from contracts.reasons import NO_SEGMENT
 from contracts.signing import sign
 from contracts.tlog.tiles import Tile
 from ledger.judgement import blocks, settling

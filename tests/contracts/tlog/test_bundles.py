@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.tlog.bundles import MAX_ENTRY, EntryTooLarge, check_bundle, format_bundle, format_entry, parse_bundle
@@ -16,6 +16,7 @@ ENTRIES = st.lists(st.binary(max_size=40), min_size=1, max_size=20)
 
 
 @given(ENTRIES)
+@settings(deadline=None)
 def test_bundles_round_trip(entries: list[bytes]) -> None:
     assert parse_bundle(format_bundle(entries), len(entries)) == entries
 
@@ -25,6 +26,7 @@ def test_the_length_stands_before_each_entry() -> None:
 
 
 @given(st.binary(max_size=60), st.integers(1, 8))
+@settings(deadline=None)
 def test_what_is_read_is_written_alike(data: bytes, width: int) -> None:
     try:
         entries = parse_bundle(data, width)
@@ -49,6 +51,7 @@ def test_a_bundle_of_another_number_is_not_written(count: int) -> None:
 
 
 @given(ENTRIES, st.data())
+@settings(deadline=None)
 def test_a_bundle_cut_short_is_refused(entries: list[bytes], data: st.DataObject) -> None:
     whole = format_bundle(entries)
     with pytest.raises(InvalidTile, match="ends within"):

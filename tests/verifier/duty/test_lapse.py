@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from contracts.draw import NO_SEGMENT
 from contracts.protocol import messages
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.log.signed import WHAT
-from contracts.reasons import NO_SEGMENT
 from tests.contracts.protocol.log.signed_run import SignedRun, hexed
 from tests.verifier.duty.town import Party, make_party, text_of
 from verifier.duty.doing import lapse

@@ -73,6 +73,8 @@ def test_no_mirror_spoils_the_head_of_the_others(made: Made) -> None:
     liar = cosigned(leaves, names[0]).adding(forged, NoteSignature("x", b"1234", b"5"))
     good = {names[0]: Mirror([liar]), names[1]: Mirror([cosigned(leaves, names[1])])}
     assert head(made, good).text == note.text
+    spoilt = note.adding(replace(cosign(note.text, names[2], log_key(names[2]), 5), signature=b"\1" * 72))
+    assert head(made, {names[2]: Mirror([spoilt]), **good}).text == note.text
     stranger = LogSigner(OPERATOR.name, LogSigner.of(bytes(key("stranger").key)).key)
     for bad in (note, head_of(leaves, stranger), cosigned(leaves, names[1])):
         with pytest.raises(HeadsApart, match="asks for"):

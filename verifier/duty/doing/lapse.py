@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from contracts.draw import NO_SEGMENT
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.leaf import ZERO_ADDRESS
 from contracts.protocol.log.signed import WHAT, ZERO
 from contracts.protocol.messages import Lapse
-from contracts.reasons import NO_SEGMENT
 from verifier.duty.periods import allowed
 from verifier.duty.sightings import is_shown, renewal
 from verifier.duty.world import World

@@ -15,6 +15,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from contracts.draw import NO_SEGMENT
 from contracts.messages import Message
 from contracts.pledge import Pledge
 from contracts.positional_tree import KECCAK_TREE
@@ -28,7 +29,6 @@ from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
-from contracts.reasons import NO_SEGMENT
 from contracts.run_config import RunConfig
 from contracts.signing import Domain, digest, sign
 

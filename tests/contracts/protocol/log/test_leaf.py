@@ -10,6 +10,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from contracts.draw import NO_SEGMENT
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
 from contracts.messages import Message
 from contracts.positional_tree import KECCAK_TREE
@@ -19,7 +20,6 @@ from contracts.protocol.judge.facts import What, Word
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.leaf import DERIVED, LARGEST_LEAF, SIGNED, read, write
 from contracts.protocol.log.signed import WHAT, Envelope
-from contracts.reasons import NO_SEGMENT
 from contracts.run_config import RunConfig
 from contracts.signing import Domain, sign
 from tests.contracts.protocol.judge.test_machine import LOG
@@ -106,7 +106,7 @@ def test_another_signers_message_is_refused(kind: type[Message]) -> None:
     if kind is messages.Contribution:
         assert understood(text).signers == (OTHER.address,)
         return
-    with pytest.raises(BadField):
+    with pytest.raises(BadSignature):
         understood(text)
 
 
