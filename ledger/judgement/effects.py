@@ -95,7 +95,7 @@ def _closed(at: Moment, index: int, entry: EpochClosed) -> None:
         root=entry.root,
         total=entry.total,
         count=len(entry.lines),
-        closed_at=entry.deadline - at.state.runs[entry.run].created.terms.root_seconds,
+        closed_at=entry.closed_at,
         deadline=entry.deadline,
         block=at.state.block.number if at.state.block is not None else 0,
     )

@@ -112,8 +112,7 @@ class Rederived:
         leaves = [payout.leaf() for payout in self._payouts(entry)]
         root = "0x" + PayoutTree.of(leaves).root.hex() if leaves else NO_ROOT
         total = sum(line.amount for line in entry.lines)
-        closed_at = entry.deadline - self.follower.state.runs[entry.run].created.terms.root_seconds
-        self.closings[index] = (entry.epoch, entry.attempt, root, total, len(leaves), closed_at, entry.deadline)
+        self.closings[index] = (entry.epoch, entry.attempt, root, total, len(leaves), entry.closed_at, entry.deadline)
         self.current[entry.epoch] = index
         self.epochs[entry.epoch] = (entry.run, entry.first_round, entry.last_round)
         self._closed[index] = entry

@@ -87,7 +87,7 @@ class Stage:
     def open_run(self, rounds: int = 1, nodes: int = 1, **rules: Any) -> str:
         """A run of the creator's; its periods are short."""
         quick = {
-            "rounds_per_epoch": 1, "beacon_span": 3, "period_seconds": 20, "lease_seconds": 10, "min_nodes": nodes,
+            "rounds_per_epoch": 1, "beacon_span": 8, "period_seconds": 60, "lease_seconds": 30, "min_nodes": nodes,
         }  # fmt: skip
         config = {**TINY, "rounds": rounds}
         key = key_of("creator").key.hex()

@@ -25,5 +25,5 @@ def finish_baselines(stage: Stage) -> dict[str, list[float]]:
 
 def _finish(stage: Stage, kind: str) -> list[float]:
     stage.say("compare", f"waiting for the {kind} run over the same data")
-    stage.wait(f"the {kind} run", lambda: not stage.processes.alive(kind), seconds=300)
+    stage.wait(f"the {kind} run", lambda: not stage.processes.alive(kind), seconds=600)
     return [json.loads(line)["loss"] for line in stage.processes.log(kind).read_text().splitlines()]

@@ -9,12 +9,12 @@ from commonweight.demo.stage import Stage
 
 def settle(stage: Stage) -> None:
     """Wait for the root, claim for everyone, and see the mints in the ledger."""
-    stage.wait("the challenge window", lambda: _final(stage))
+    stage.wait("the challenge window", lambda: _final(stage), seconds=300)
     payees = [n for n in NODES if n != CHEAT]
     stage.commands([("wallet", "claim", stage.cast.address(wallet(n)), "--api", stage.api, "--json") for n in payees])
     stage.say("claims", f"{', '.join(payees)} were minted their shares; the relayer paid the gas")
     _cheat_claims(stage)
-    stage.wait("the ledger to see the mints", lambda: _minted(stage) == len(payees))
+    stage.wait("the ledger to see the mints", lambda: _minted(stage) == len(payees), seconds=300)
 
 
 def _final(stage: Stage) -> bool:

@@ -11,7 +11,7 @@ from commonweight.demo.stage import KILL_ROUND, KILL_STEP, ROUNDS, Stage
 
 def train_together(stage: Stage) -> None:
     """Watch until the rounds of the first epoch are merged."""
-    stage.wait(f"{ROUNDS} rounds of training", lambda: watch(stage) >= ROUNDS, seconds=600)
+    stage.wait(f"{ROUNDS} rounds of training", lambda: watch(stage) >= ROUNDS, seconds=1200)
 
 
 def watch(stage: Stage) -> int:

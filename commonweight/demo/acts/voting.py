@@ -37,8 +37,8 @@ def vote(stage: Stage) -> str:
 
 def obey(stage: Stage) -> int:
     """Wait for the first round that opened after the vote, and show that its configuration is another; its number."""
-    number = int(stage.wait("a round as it was voted", lambda: _voted(stage), seconds=300))
-    stage.wait(f"round {number}", lambda: watch(stage) >= number, seconds=300)
+    number = int(stage.wait("a round as it was voted", lambda: _voted(stage), seconds=600))
+    stage.wait(f"round {number}", lambda: watch(stage) >= number, seconds=600)
     for current in (stage.round(number - 1), stage.round(number)):
         lr = json.loads(current["config"])["inner_lr"]
         stage.say("obeyed", f"round {current['round']}: inner_lr {lr}, digest {current['config_digest']}")
@@ -61,4 +61,4 @@ def _await_state(stage: Stage, proposal: str, state: str) -> None:
             raise ActorFailed(f"the proposal is {found}")
         return bool(found == state)
 
-    stage.wait(f"the proposal to be {state}", reached)
+    stage.wait(f"the proposal to be {state}", reached, seconds=300)

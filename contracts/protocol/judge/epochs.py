@@ -8,9 +8,11 @@ closed ── k signatures, a window ──▶ final: ours, or another root, whi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from contracts.protocol.judge import awaits
 from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochLimit, EpochStruck
-from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, Line, RunOver, Undecided
+from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver, Undecided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
 from contracts.protocol.judge.facts import Credited
 from contracts.protocol.judge.merging import is_progressing
@@ -103,24 +105,10 @@ def _close(state: State, name: str, run: RunState) -> EpochClosed:
     due = due if somebody else run.carried
     total = _within(state, due) if somebody else 0
     lines = state.functions.lines(number, config, run.earned, total)
-    first = min(run.paid + 1, run.round)
-    return _entry(state, name, number, 0, (first, run.round), due, total, lines)
-
-
-def _entry(
-    state: State,
-    run: str,
-    number: int,
-    attempt: int,
-    rounds: tuple[int, int],
-    due: int,
-    total: int,
-    lines: tuple[Line, ...],
-) -> EpochClosed:
     assert state.block is not None, "a run without a block opens no round"
-    deadline = state.block.time + state.runs[run].created.terms.root_seconds
-    root = state.functions.root(number, lines)
-    return EpochClosed(number, attempt, run, rounds[0], rounds[1], due, total, lines, root, deadline)
+    deadline = state.block.time + run.created.terms.root_seconds
+    first, root = min(run.paid + 1, run.round), state.functions.root(number, lines)
+    return EpochClosed(number, 0, name, first, run.round, due, total, lines, root, deadline, state.block.time)
 
 
 def on_epoch(state: State, entry: EpochClosed) -> None:
@@ -164,12 +152,19 @@ def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
     within the limit as it stands by then: a bond and an idle vote delay pay, they never cancel it. After holders struck
     a root down nothing is paid, whatever becomes of the attempts that follow."""
     closed, block = epoch.closed, state.block
-    if epoch.fallen == closed.attempt and (block is None or block.time <= closed.deadline):
+    if block is None or (epoch.fallen == closed.attempt and block.time <= closed.deadline):
         return None
     within = 0 if epoch.struck else _within(state, closed.due)
     lines = state.functions.lines(number, epoch.config, epoch.earned, within)
-    rounds, total = (closed.first_round, closed.last_round), within if lines else 0
-    return _entry(state, closed.run, number, epoch.fallen, rounds, closed.due, total, lines)
+    deadline = block.time + state.runs[closed.run].created.terms.root_seconds
+    return replace(
+        closed,
+        attempt=epoch.fallen,
+        total=within if lines else 0,
+        lines=lines,
+        root=state.functions.root(number, lines),
+        deadline=deadline,
+    )
 
 
 def _within(state: State, due: int) -> int:

@@ -80,7 +80,7 @@ def proofs_end_with_their_epoch(reading: Reading) -> Iterator[Breach]:
 
 def attempts_have_a_ground(reading: Reading) -> Iterator[Breach]:
     """A further attempt follows a root that holders struck down, or whose dispute lapsed; the same one is closed anew
-    only when its deadline has passed."""
+    only when its deadline has passed. All are of the time at which the epoch closed first."""
     for run in reading.runs.values():
         for index, epoch in run.epochs:
             last = next(reversed(_attempts(run, epoch, index)), None)
@@ -88,6 +88,8 @@ def attempts_have_a_ground(reading: Reading) -> Iterator[Breach]:
                 continue
             fell = epoch.attempt == last.attempt + 1 and _fell(reading, last, index)
             anew = epoch.attempt == last.attempt and _is_late(reading, last, index)
+            if epoch.closed_at != last.closed_at:
+                yield index, f"epoch {epoch.epoch} closes anew with another time than it closed at"
             if not (fell or anew):
                 yield index, f"epoch {epoch.epoch} has attempt {epoch.attempt} without a ground"
 

@@ -105,6 +105,14 @@ MUTANTS: dict[str, Mutant] = {
         ("I6",),
         ("struck-epoch",),
     ),
+    "a root that closes anew is of a later time": Mutant(
+        "J14",
+        "epochs",
+        "        deadline=deadline,\n",
+        "        deadline=deadline, closed_at=block.time,\n",
+        ("I8",),
+        ("lapsed-dispute", "struck-epoch"),
+    ),
     "an epoch whose dispute lapsed is cancelled": Mutant(
         "J19",
         "epochs",
@@ -116,8 +124,8 @@ MUTANTS: dict[str, Mutant] = {
     "a root whose deadline passed stays closed": Mutant(
         "J19",
         "epochs",
-        "(block is None or block.time <= closed.deadline):",
-        "True:",
+        "(epoch.fallen == closed.attempt and block.time <= closed.deadline):",
+        "epoch.fallen == closed.attempt:",
         ("I5", "I8"),
         ("falling-limit", "operator-drops-verifier"),
         seeds=21,

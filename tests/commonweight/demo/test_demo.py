@@ -21,7 +21,7 @@ from tests.commonweight.demo.proc import running_with
 
 pytestmark = [
     pytest.mark.demo,
-    pytest.mark.timeout(500),
+    pytest.mark.timeout(1500),
     pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc"),
 ]
 

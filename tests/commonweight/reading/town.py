@@ -83,7 +83,7 @@ def contribute(stage: Stage, folder: Path) -> Path:
 def _open_run(stage: Stage) -> None:
     maintainers = sorted(key_of(name).address for name in MAINTAINERS)
     config = {**TINY, "rounds": 2, "maintainers": f"2:{','.join(maintainers)}"}
-    rules = RunRules(EMISSION, rounds_per_epoch=2, min_nodes=2, beacon_span=3, period_seconds=20, lease_seconds=10)
+    rules = RunRules(EMISSION, rounds_per_epoch=2, min_nodes=2, beacon_span=8, period_seconds=60, lease_seconds=30)
     stage.run = open_run(stage.api, key_of("creator").key.hex(), config, rules, (stage.text,))
 
 

@@ -77,7 +77,7 @@ def test_a_chain_that_cannot_tell_is_no_finding_and_is_asked_no_more(error: Exce
 # ---- roots
 
 ROOT, OTHER = b"\1" * 32, b"\2" * 32
-CLOSED = EpochClosed(1, 0, "0xrun", 1, 1, 10, 10, (), hexed(ROOT), 2_000)
+CLOSED = EpochClosed(1, 0, "0xrun", 1, 1, 10, 10, (), hexed(ROOT), 2_000, 1_000)
 AT = 41
 STANDS = EpochState(EpochStatus.FINAL, 0, 0, 0, 0, "", 0, 0, ROOT, 10, 0, AT + 1, b"\7" * 32)
 

@@ -25,7 +25,7 @@ from verifier.receipt.work import Work
 pytestmark = pytest.mark.unit
 
 ACCOUNT, NODE, RUN, PROOF = key("account").address, key("node").address, "0xrun", "0xproof"
-CLOSED = EpochClosed(1, 0, RUN, 1, 1, 10, 10, (), "0xroot", 2_000)
+CLOSED = EpochClosed(1, 0, RUN, 1, 1, 10, 10, (), "0xroot", 2_000, 1_000)
 ENROLLED = Enrolled(RUN, NODE, ACCOUNT, 1, "", 1)
 COMMITTED = Committed(RUN, 1, NODE, PROOF, "", "", "", "", 1, "", "", "", "", 4, 512)
 POSTED = Posted(PROOF, ACCOUNT, 512)

@@ -37,9 +37,7 @@ def _all_entered(world: World, epoch: int, index: int, counts: bool) -> bool:
 
 
 def _sign(world: World, index: int, closed: EpochClosed) -> None:
-    with world.replica.reading() as state:
-        seconds = state.runs[closed.run].created.terms.root_seconds
-    message = epoch_root(closed, world.deployment.model, index + 1, world.copy.root(index + 1), seconds)
+    message = epoch_root(closed, world.deployment.model, index + 1, world.copy.root(index + 1))
     body = world.voice.signature(message, world.epoch_domain)
     try:
         world.server.signature(f"/epochs/{closed.epoch}/signatures", body)
@@ -50,7 +48,7 @@ def _sign(world: World, index: int, closed: EpochClosed) -> None:
     world.say("epoch signed", detail=f"epoch {closed.epoch}, {len(closed.lines)} payees, root {closed.root[:10]}…")
 
 
-def epoch_root(closed: EpochClosed, model: str, size: int, root: bytes, root_seconds: int) -> EpochRoot:
+def epoch_root(closed: EpochClosed, model: str, size: int, root: bytes) -> EpochRoot:
     """What contracts read of a closing entry, over the log of `size` entries that ends with it."""
     return EpochRoot(
         model=bytes.fromhex(model[2:]),
@@ -61,7 +59,7 @@ def epoch_root(closed: EpochClosed, model: str, size: int, root: bytes, root_sec
         count=len(closed.lines),
         logSize=size,
         logRoot=root,
-        closedAt=closed.deadline - root_seconds,
+        closedAt=closed.closed_at,
         deadline=closed.deadline,
     )
 

@@ -137,6 +137,7 @@ EPOCHS = (
     Case(causes_epochs.proofs_end_with_their_epoch, undecided, lambda h: drop(h, at(h, Undecided))),
     Case(causes_epochs.attempts_have_a_ground, holders, lambda h: drop_events(h, EpochStruck)),
     Case(causes_epochs.attempts_have_a_ground, lapsed, lambda h: drop_events(h, EpochLapsed)),
+    Case(causes_epochs.attempts_have_a_ground, lapsed, lambda h: change(h, at(h, EpochClosed, -1), closed_at=10**9)),
     Case(causes_epochs.attempts_have_a_ground, cut_again, lambda h: change(h, at(h, EpochClosed), deadline=10**9)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: change(h, at(h, EpochEnded), ours=False)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: drop_events(h, EpochFinal)),

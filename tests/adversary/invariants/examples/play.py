@@ -218,6 +218,7 @@ class Play:
             lines,
             f"root{self.epochs}.1",
             self.time + TERMS.root_seconds,
+            self.time,
         )  # isort: skip
         self.add(closed)
         self.shares, self.paid_rounds, self.carried = Counter(), self.number, 0

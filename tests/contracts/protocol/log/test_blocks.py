@@ -59,7 +59,7 @@ LARGEST = (
     entries.RoundClosed(DIGEST, 2**40, (DIGEST,) * NODES, 2**40),
     entries.MergeSet(DIGEST, 2**40, (DIGEST,) * NODES, (DIGEST,) * NODES),
     entries.PanelDrawn(DIGEST, DIGEST, True, (ADDRESS,) * VERIFIERS, (ADDRESS,) * VERIFIERS),
-    entries.EpochClosed(2**40, 9, DIGEST, 1, 2**40, 2**140, 2**140, LINES, DIGEST, 2**40),
+    entries.EpochClosed(2**40, 9, DIGEST, 1, 2**40, 2**140, 2**140, LINES, DIGEST, 2**40, 2**40),
 )
 
 

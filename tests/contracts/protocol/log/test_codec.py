@@ -10,7 +10,7 @@ from contracts.protocol.log.codec import InvalidLeaf, canonical, from_object, fr
 
 pytestmark = pytest.mark.unit
 
-CLOSED = EpochClosed(1, 1, "r", 1, 2, 2**80, 2**80, (Line("a", 0, 2**80),), "root", 5)
+CLOSED = EpochClosed(1, 1, "r", 1, 2, 2**80, 2**80, (Line("a", 0, 2**80),), "root", 5, 4)
 
 
 def test_names_are_those_of_the_classes() -> None:
