@@ -90,7 +90,7 @@ def test_an_address_with_a_mistyped_digit_is_refused_and_a_lower_case_one_is_rea
 
 @pytest.mark.parametrize("params", ['{"treshold": 2}', '{"threshold": 2, "model": "x"}'])
 def test_a_genesis_parameter_that_does_not_exist_is_named(commonweight: Command, keystore: Path, params: str) -> None:
-    named = ("--name", "n", "--symbol", "s", "--verifier", ACCOUNT, "--out", "d.json")
+    named = ("--name", "n", "--symbol", "s", "--verifier", ACCOUNT, "--log-key", "key", "--out", "d.json")
     said = commonweight("model", "deploy", "--keystore", keystore, *named, "--params", params)
     assert said.status == 2
     assert "unexpected keyword" in said.err

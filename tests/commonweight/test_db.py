@@ -42,6 +42,6 @@ def test_the_address_of_a_database_goes_before_the_folder(tmp_path: Path) -> Non
 def test_grants_change_nothing_that_must_only_grow() -> None:
     lines = said("grants", "server").splitlines()
     changing = next(line for line in lines if "UPDATE" in line)
-    assert '"round"' in changing
+    assert '"roundview"' in changing
     assert [table for table in APPEND_ONLY if f'"{table}"' in changing] == []
     assert all(line.endswith('TO "server";') for line in lines)

@@ -52,7 +52,7 @@ def test_the_page_holds_every_number_of_the_summary(tmp_path: Path) -> None:
         "0.61",
         "2.5e-05",
         "vera 1,4; vito 0,7",
-        "vera·1 reject",
+        "vera·1 false",
     ] in rows
     assert ["2", "ada, ben, cal", "ben", "0.0005", "0x02" + "cd" * 11 + "…", "2.7000"] in rows
     assert ["holds", "the cheat holds nothing"] in rows
