@@ -72,7 +72,7 @@ slither: install node-packages $(SLITHER)/.installed  ## static analysis: fails 
 
 .PHONY: forge fuzz mutants gas slither
 
-demo: install  ## train together, catch a cheat, claim shares, vote (about 4 minutes)
+demo: install  ## train together, catch a cheat, claim shares, vote (about 5 minutes)
 	$(BIN)/commonweight demo
 
 clean:  ## remove what is installed, cached or written by the demo
