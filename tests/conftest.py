@@ -14,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("calm", deadline=None)
+settings.load_profile("calm")
+"""A busy machine is no reason to fail."""
 
 ROOT = Path(__file__).parent.parent
 KINDS = ("unit", "integration", "demo")

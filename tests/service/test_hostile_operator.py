@@ -17,7 +17,7 @@ from tests.service.hostile import Deaf, Losing, TwoLogs, serving
 from tests.service.stage import Stage, staged
 from verifier.duty.service import VerifierProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 NODES = ("ada", "ben")
 
 
@@ -45,7 +45,7 @@ class Play:
                 stage.start(name, self.verifiers[-1].run)
             for name in NODES:
                 stage.start(name, stage.node(name, other.get(name) or plain).take_part)
-            stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 400)
+            stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 700)
 
     def _forked(self) -> TwoLogs:
         return TwoLogs(self.stage.app, LogSigner.of(bytes(key_of("operator").key)), 12)

@@ -15,7 +15,7 @@ from ledger import log
 from tests.deployed import key_of
 from tests.service.stage import Stage, staged, wallet
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 HONEST, CHEAT = ("ada", "ben"), "cal"
 
 
@@ -29,7 +29,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         for name in HONEST:
             stage.start(name, stage.node(name).take_part)
         stage.start(CHEAT, stage.node(CHEAT, cheat="skip-middle").take_part)
-        stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 280)
+        stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 700)
         yield stage
 
 

@@ -27,7 +27,7 @@ from ledger import log
 from tests.deployed import key_of, verifier_keys
 from tests.service.stage import GENESIS, Stage, address_of, halt, staged, wallet
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 HONEST, CANARY, CHEAT = "ada", "can", "cal"
 TRUE = 1
 DROPPED = ("verdict", "trace-reveal", "round-secret", "state-opening", "pledge-reveal", "commitment", "seen", "has")
@@ -116,7 +116,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Ho
         stage.start(HONEST, stage.node(HONEST, api).take_part)
         stage.start(CANARY, stage.node(CANARY, api, canary_ppm=1_000_000).take_part)
         stage.start(CHEAT, stage.node(CHEAT, api, cheat="skip-middle").take_part)
-        stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 400)
+        stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 700)
         yield stage, hostile
 
 

@@ -16,7 +16,7 @@ from tests.deployed import key_of
 from verifier.log.places import LogUnreadable, Place, open_place
 from verifier.log.reading import LogReader
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 def mirror_of(place: Town, number: int = 0) -> str:

@@ -12,7 +12,7 @@ from tests.commonweight.conftest import Command
 from tests.commonweight.reading.town import AUTHOR, MAINTAINERS, Town
 from tests.deployed import key_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 def test_what_is_credited_stands_in_the_runs_document(place: Town) -> None:

@@ -15,7 +15,7 @@ from tests.commonweight.reading.town import AUTHOR, CHEAT, EMISSION, HONEST, Tow
 from tests.deployed import key_of
 from verifier.log.auditing import Audit, Auditor
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -49,11 +49,11 @@ def town(folder: Path) -> Iterator[Town]:
         stage.start(HONEST, stage.node(HONEST).take_part)
         stage.start(CHEAT, stage.node(CHEAT, cheat="skip-middle").take_part)
         contribution = contribute(stage, folder)
-        proofs = stage.wait("the end of round 1's proofs", lambda: _ended(stage))
+        proofs = stage.wait("the end of round 1's proofs", lambda: _ended(stage), 400)
         saved = {name: folder / "saved" / name for name in proofs}
         for name, proof in proofs.items():
             fetch_bundle(saved[name], proof, stage.deployment, stage.api)
-        stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 280)
+        stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 700)
         yield Town(stage, stage.folder / "deployment.json", contribution, proofs, saved)
 
 

@@ -14,7 +14,7 @@ from contracts.tlog.keys import SignatureType
 from contracts.tlog.note import SignedNote
 from tests.verifier.duty.real_run import Town, town
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 def head_of(found: Town, number: int) -> SignedNote:
