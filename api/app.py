@@ -31,6 +31,7 @@ from contracts.deploy import Deployment
 from ledger import keeper
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
+from ledger.judgement import blocks as chain_blocks
 from ledger.judgement import opening
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
@@ -81,6 +82,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     thread = threading.Thread(target=keeper.run, args=(app.state.ledger, stop), name="keeper", daemon=True)
     app.state.growth = LogGrowth(app.state.ledger)
     watcher = asyncio.create_task(app.state.growth.watch())
+    await asyncio.to_thread(chain_blocks.begin, app.state.ledger)  # before the first message comes
     if app.state.settings.keeper:
         thread.start()
     yield
