@@ -11,34 +11,20 @@ from hypothesis import strategies as st
 from sqlmodel import Session
 
 from contracts.errors import CommonweightError
-from contracts.protocol.log.codec import parse
 from contracts.protocol.log.follower import audit
-from contracts.protocol.log.leaf import SIGNED, read
-from contracts.protocol.log.signed import Envelope, read_envelope
+from contracts.protocol.log.signed import Envelope
 from ledger import journal, log
 from ledger.judgement.replica import Replica
 from ledger.store import Store
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
 from tests.databases import fresh_file
+from tests.ledger.judgement.service import facts_of
 
 pytestmark = pytest.mark.integration
 
 
 class Failed(Exception):
     """A transaction that ends badly."""
-
-
-def facts_of(run: SignedRun) -> list[Any]:
-    """What was entered, without what followed."""
-    found: list[Any] = []
-    for leaf in run.leaves:
-        body = parse(leaf)
-        kind = body.pop("kind")
-        if kind in SIGNED:
-            found.append(read_envelope(SIGNED[kind], body))
-        elif kind in ("rules", "block"):
-            found.append(read(leaf, DOMAIN, str))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +44,7 @@ def leaves(session: Session) -> list[str]:
 
 def test_the_log_is_what_the_machine_makes_of_the_facts(store: Store, run: SignedRun) -> None:
     writer = replica(run)
-    for fact in facts_of(run):
+    for fact in facts_of(run.leaves):
         with store.write() as session:
             writer.enter(session, fact)
     with store.read() as session:
@@ -69,7 +55,7 @@ def test_the_log_is_what_the_machine_makes_of_the_facts(store: Store, run: Signe
 
 def test_posted_work_is_credited_at_the_payout_address(store: Store, run: SignedRun) -> None:
     writer = replica(run)
-    for fact in facts_of(run):
+    for fact in facts_of(run.leaves):
         with store.write() as session:
             writer.enter(session, fact)
     with store.read() as session:
@@ -80,7 +66,7 @@ def test_posted_work_is_credited_at_the_payout_address(store: Store, run: Signed
 
 def test_a_message_sent_twice_is_entered_once(store: Store, run: SignedRun) -> None:
     writer = replica(run)
-    for fact in facts_of(run):
+    for fact in facts_of(run.leaves):
         for _ in range(2 if isinstance(fact, Envelope) else 1):
             with store.write() as session:
                 writer.enter(session, fact)
@@ -90,7 +76,7 @@ def test_a_message_sent_twice_is_entered_once(store: Store, run: SignedRun) -> N
 
 def test_a_refused_fact_leaves_nothing(store: Store, run: SignedRun) -> None:
     """One that comes before its time, and one whose signature is no signature."""
-    writer, facts = replica(run), facts_of(run)
+    writer, facts = replica(run), facts_of(run.leaves)
     with store.write() as session:
         writer.enter(session, facts[0])
     manifest = facts[2]
@@ -113,7 +99,7 @@ def enter_and_fail(store: Store, writer: Replica, fact: Any) -> None:
 def test_what_was_not_committed_is_forgotten(store: Store, run: SignedRun) -> None:
     """The next writer goes on from what the database holds."""
     writer = replica(run)
-    for fact in facts_of(run):
+    for fact in facts_of(run.leaves):
         with pytest.raises(Failed):
             enter_and_fail(store, writer, fact)
         with store.write() as session:
@@ -124,7 +110,7 @@ def test_what_was_not_committed_is_forgotten(store: Store, run: SignedRun) -> No
 
 def test_another_process_goes_on_where_one_stopped(store: Store, run: SignedRun) -> None:
     writers = [replica(run), replica(run), replica(run)]
-    for number, fact in enumerate(facts_of(run)):
+    for number, fact in enumerate(facts_of(run.leaves)):
         with store.write() as session:
             writers[number % 3].enter(session, fact)
     with store.read() as session:
@@ -138,7 +124,7 @@ def test_no_order_of_writers_and_failures_changes_the_log(
     plan: list[tuple[int, bool]], run: SignedRun, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     store = Store(fresh_file(tmp_path_factory.mktemp("store")))
-    writers, due = [replica(run) for _ in range(3)], facts_of(run)
+    writers, due = [replica(run) for _ in range(3)], facts_of(run.leaves)
     for who, fails in plan[: len(due)]:
         if fails:
             with pytest.raises(Failed):
