@@ -28,11 +28,12 @@ from api.growth import LogGrowth
 from api.settings import ServerSettings
 from contracts.chain import connect
 from contracts.deploy import Deployment
+from contracts.mirrors.places import is_loopback
 from ledger import keeper
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
 from ledger.judgement import blocks as chain_blocks
-from ledger.judgement import opening
+from ledger.judgement import opening, restoring
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.store import Store
@@ -76,13 +77,19 @@ def _open_own(settings: ServerSettings) -> Ledger:
     return opened
 
 
+def _begin(ledger: Ledger, settings: ServerSettings) -> None:
+    """The log as whole as the mirrors know it, and its first entry. Raises LogEndLost and SecondLog."""
+    restoring.restore(ledger, is_loopback(settings.rpc_url))
+    chain_blocks.begin(ledger)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=keeper.run, args=(app.state.ledger, stop), name="keeper", daemon=True)
     app.state.growth = LogGrowth(app.state.ledger)
     watcher = asyncio.create_task(app.state.growth.watch())
-    await asyncio.to_thread(chain_blocks.begin, app.state.ledger)  # before the first message comes
+    await asyncio.to_thread(_begin, app.state.ledger, app.state.settings)  # before the first message comes
     if app.state.settings.keeper:
         thread.start()
     yield

@@ -5,9 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Response
 
 from api.access import get_ledger
-from contracts.protocol.log.operator import LogSigner
 from contracts.tlog.tiles import InvalidTile, parse_tile
-from ledger import tiles
+from ledger import heads, tiles
 from ledger.errors import NotFound
 from ledger.service import Ledger
 
@@ -19,7 +18,7 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 def checkpoint(ledger: Ledger = Depends(get_ledger)) -> Response:
     """The log's head of now, a note that the operator signed."""
     with ledger.store.read() as session:
-        note = tiles.checkpoint(session, LogSigner.of(bytes(ledger.operator.key)))
+        note = heads.sign(ledger, session)
     return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 

@@ -15,13 +15,13 @@ from contracts.errors import BadField
 from contracts.log_audit import Kind
 from contracts.maintainers import Maintainers
 from contracts.messages import from_json, to_json
+from contracts.mirrors.places import Web
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
 from contracts.protocol.messages import Contribution
 from contracts.run_config import RunConfig
 from contracts.signing import recover, sign
 from trainer.client import ApiClient, ApiProblem, octets
-from verifier.log.places import Web
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,14 @@
-"""The log as static files: its head and its tiles in the formats of C2SP's tlog-tiles."""
+"""The log as static files: its tiles in the format of C2SP's tlog-tiles."""
 
 from __future__ import annotations
 
 from sqlmodel import Session
 
-from contracts.protocol.log.operator import LogSigner
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, InvalidTile, Tile
 from ledger import log
 from ledger.errors import NotFound
-
-
-def checkpoint(session: Session, signer: LogSigner) -> bytes:
-    """The head of now, signed by the operator."""
-    size = log.size(session)
-    return signer.head(size, log.root(session, size)).format()
 
 
 def tile(session: Session, wanted: Tile) -> bytes:

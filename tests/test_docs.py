@@ -39,7 +39,7 @@ DOCS = ROOT / "docs"
 PACKAGES = ("contracts", "ledger", "api", "trainer", "verifier", "commonweight")
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
 SETTINGS = (ServerSettings, LightSettings, VerifierSettings, RunConfig, GenesisParams)
-MIRRORS = ("verifier.mirror.errors", "trainer.mirrors.urls")
+MIRRORS = ("verifier.mirror.errors", "contracts.mirrors.urls")
 """Where errors stand that a verifier's mirror sends."""
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 

@@ -50,6 +50,8 @@ def keeper(
     """Move rounds, transactions and votes on without serving. As many as you like: one at a time does each part."""
     from api.app import open_ledger
     from api.settings import ServerSettings
+    from contracts.mirrors.places import is_loopback
+    from ledger.judgement.restoring import restore
     from ledger.keeper import run
 
     die_with_parent()
@@ -60,7 +62,9 @@ def keeper(
         rpc_url, deployment, key, url, folder / "blobs", max_fee_per_gas=max_fee_per_gas,
         replace_seconds=replace_seconds,
     )  # fmt: skip
-    run(open_ledger(settings), stop, only=only or PARTS)
+    ledger = open_ledger(settings)
+    restore(ledger, is_loopback(rpc_url))
+    run(ledger, stop, only=only or PARTS)
 
 
 @outbox_app.command("list")

@@ -18,9 +18,8 @@ from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
 from contracts.payout_tree import Payout
-from contracts.protocol.judge.chain_events import EpochFinal
 from contracts.protocol.judge.entries import Derived, EpochClosed, EpochEnded, Line
-from contracts.protocol.judge.facts import Block, Fact
+from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.codec import from_object
@@ -145,11 +144,10 @@ def _promise(at: Moment, entry: EpochClosed) -> None:
 
 
 def _ended(at: Moment, _: int, entry: EpochEnded) -> None:
-    final = _final(at.fact, entry.epoch)
     closings = _closings(at.session, entry.epoch)
-    ours = [row for row in closings if (row.attempt, row.root) == (final.attempt, final.root)]
+    ours = [row for row in closings if (row.attempt, row.root) == (entry.attempt, entry.root)]
     assert bool(ours) == entry.ours, "the rows have the roots that the machine gave"
-    _resolve(at, closings, final.root if ours else None)
+    _resolve(at, closings, entry.root if ours else None)
     row = at.session.get_one(Epoch, entry.epoch)
     if ours:
         closed = closing_of(at.session, ours[-1].log_index)
@@ -161,8 +159,8 @@ def _ended(at: Moment, _: int, entry: EpochEnded) -> None:
             "epoch %d is final on the chain with attempt %d and root %s, which does not follow from the log: "
             "its claims are refused",
             entry.epoch,
-            final.attempt,
-            final.root,
+            entry.attempt,
+            entry.root,
         )
     row.state, row.ours = "final", entry.ours
     at.session.add(row)
@@ -185,12 +183,6 @@ def _note_mints(at: Moment, epoch: int, since: int) -> None:
         line = lines.get(str(event.arguments["receipt"]))
         if line is not None:
             payouts.note_mint(at.session, line, at.time)
-
-
-def _final(fact: Fact, epoch: int) -> EpochFinal:
-    """What the block that is being entered said of the epoch: of several, the first counts."""
-    assert isinstance(fact, Block), "an epoch ends by what a block says"
-    return next(event for event in fact.events if isinstance(event, EpochFinal) and event.epoch == epoch)
 
 
 def _closings(session: Session, epoch: int) -> list[ClosingRow]:

@@ -18,7 +18,7 @@ from ledger.tables import MirrorRow
 NOWHERE = "-"
 """The address of a verifier that cannot be reached."""
 _URL = re.compile(r"https?://[\x21-\x7e]{1,192}")
-"""Whoever connects there looks closer (trainer/mirrors/urls.py): here it is only handed on."""
+"""Whoever connects there looks closer (contracts/mirrors/urls.py): here it is only handed on."""
 
 
 def check(envelope: Envelope, domain: Domain, admitted: frozenset[str]) -> MirrorAddress:

@@ -6,7 +6,7 @@ The machine says what follows on what. What that means for money is said here on
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from eth_utils import to_checksum_address
@@ -51,7 +51,7 @@ class Rederived:
         self._closed: dict[int, EpochClosed] = {}
         self._given: dict[int, list[int]] = defaultdict(list)
         self._round: dict[tuple[str, int], list[str]] = defaultdict(list)
-        self._block: Block | None = None
+        self._finals: dict[int, EpochFinal] = {}
         self._read: dict[type, Callable[[int, Any], None]] = {
             Block: self._on_block,
             Committed: self._on_committed,
@@ -91,7 +91,9 @@ class Rederived:
             self.transfers[f"minted:{receipt}"] = ("units", f"owed:{account}", f"minted:{account}", amount, False)
 
     def _on_block(self, _: int, entry: Block) -> None:
-        self._block = entry
+        for event in entry.events:
+            if isinstance(event, EpochFinal) and event.epoch not in self.ended:
+                self._finals.setdefault(event.epoch, event)
 
     def _on_committed(self, _: int, entry: Committed) -> None:
         listed = self.follower.state.runs[entry.run].rounds[entry.round].listed[entry.node]
@@ -122,7 +124,7 @@ class Rederived:
             self.transfers[_key(entry, place)] = ("units", f"emission:{entry.epoch}", account, line.amount, True)
 
     def _on_ended(self, _: int, entry: EpochEnded) -> None:
-        final = next(self._finals(entry.epoch))
+        final = self._finals.pop(entry.epoch)
         given = [self._closed[index] for index in self._given[entry.epoch]]
         won = [closed for closed in given if (closed.attempt, closed.root) == (final.attempt, final.root)]
         self.ended[entry.epoch] = bool(won)
@@ -148,11 +150,6 @@ class Rederived:
             starts = key[2] in announced.OUTER and number == run.merged
             if of == name and number not in held and not starts:
                 del self.announced[key]
-
-    def _finals(self, epoch: int) -> Iterator[EpochFinal]:
-        assert self._block is not None, "an epoch ends in a block"
-        events = (event for event in self._block.events if isinstance(event, EpochFinal))
-        return (event for event in events if event.epoch == epoch)
 
     def _payouts(self, entry: EpochClosed) -> list[Payout]:
         chain, distributor = self._functions.chain_id, self._functions.distributor

@@ -240,7 +240,7 @@ PYTHON: dict[str, Mutant] = {
         ("tests/ledger/test_indexer.py::test_a_replaced_final_block_stops_the_indexer",),
     ),
     "audit: any entries will do": Mutant(
-        "verifier/log/reading.py",
+        "contracts/mirrors/reading.py",
         "            check_bundle(entries, self._tiles.tile(tile_of(0, index, self.size)))\n", "",
         (f"{AUDIT}reading.py::test_a_file_with_another_byte_is_refused",),
     ),

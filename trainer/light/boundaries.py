@@ -16,7 +16,7 @@ from contracts.positional_tree import KECCAK_TREE
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry
 from contracts.tensorfile import pack, state_digest, unpack
-from trainer.light.keeping import replace_file
+from contracts.whole_file import replace_file
 from trainer.state import Tensors, layout, theta_layout
 from trainer.trajectory import Trajectory
 

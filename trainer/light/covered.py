@@ -20,10 +20,10 @@ from contracts.signing import Domain
 from contracts.tlog.checkpoint import Checkpoint
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.tile_tree import Read
+from contracts.whole_file import replace_file
 from trainer.light.admitted import Admitted
 from trainer.light.gleaned import Gleaned
 from trainer.light.heads import Contradiction, Heads, read_head
-from trainer.light.keeping import replace_file
 from trainer.light.log_view import LogView, TwoLogs
 from trainer.rest import RestFile
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from contracts.errors import CommonweightError
-from trainer.mirrors.peer import ERROR_BYTES, Reply
+from contracts.mirrors.peer import ERROR_BYTES, Reply
 
 MESSAGE_AGAIN, BLOB_AGAIN = 60.0, 600.0
 """Seconds after which something that a target took is brought to it once more."""

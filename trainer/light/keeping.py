@@ -6,7 +6,6 @@ A name stands for one message for ever: who was killed hands the same one again,
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from contracts.protocol.log.codec import canonical, parse, slug
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import Envelope, read_envelope
 from contracts.signing import Domain, sign
+from contracts.whole_file import replace_file
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,3 @@ class Store:
             return kept if kept.message and whole else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, CommonweightError):
             return None
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """The whole of a file at once, on the disk when this returns: a kill leaves the old one or the new one."""
-    scratch = path.with_name(f"{path.name}.part")
-    with scratch.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)

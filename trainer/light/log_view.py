@@ -17,7 +17,7 @@ from contracts.tlog.checkpoint import Checkpoint, open_checkpoint
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.tile_tree import Read, TileReader
 from contracts.tlog.tiles import WIDTH, tile_of
-from trainer.light.keeping import replace_file
+from contracts.whole_file import replace_file
 from trainer.light.leaves import LeafFile
 
 LOADED = 4096

@@ -18,14 +18,14 @@ from typing import Any, TypeVar
 from blake3 import blake3
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.book import Book
+from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerUnreachable, Reply
 from contracts.tlog.mirror import origin_hash
 from contracts.tlog.note import MAX_NOTE
 from contracts.tlog.text import HASH
 from contracts.tlog.tile_tree import Read
 from contracts.tlog.tiles import WIDTH, Tile
-from trainer.light.book import Book
 from trainer.light.handing import CALL_SECONDS, LEAST_RATE, Courier, Parcel, Refusal
-from trainer.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerUnreachable, Reply
 
 SERVER = ""
 """The server's name among the sources, whose others are verifiers' addresses."""

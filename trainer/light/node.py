@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from contracts.mirrors.book import Book
+from contracts.mirrors.peer import Limits
 from contracts.protocol.judge.duties import NodeDuty, Open, OpenPledge, of_node
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.protocol import Protocol
@@ -17,7 +19,6 @@ from trainer.conduct import Conduct
 from trainer.corpus import corpus_of
 from trainer.light.admitted import Admitted, ByChain, ByLog
 from trainer.light.answering import Answers
-from trainer.light.book import Book
 from trainer.light.covered import CoveredLog
 from trainer.light.keeping import Kept, Store
 from trainer.light.network import SERVER, Network
@@ -31,7 +32,6 @@ from trainer.light.states import States
 from trainer.light.story import Story
 from trainer.light.surroundings import Around, Published
 from trainer.light.work import Workshop
-from trainer.mirrors.peer import Limits
 
 
 class LightNode:

@@ -13,7 +13,7 @@ from contracts.errors import CommonweightError
 from contracts.run_config import RunConfig
 from contracts.state_layout import inner_digest
 from contracts.tensorfile import Layout, pack, state_digest, unpack
-from trainer.light.keeping import replace_file
+from contracts.whole_file import replace_file
 from trainer.state import Tensors, initial_theta, inner_of, layout, start_tensors, theta_layout
 
 HEADER_BYTES = 2**20

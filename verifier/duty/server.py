@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from contracts.mirrors.peer import ERROR_BYTES, Peer, PeerUnreachable
 from contracts.protocol.log.codec import canonical
-from trainer.mirrors.peer import ERROR_BYTES, Peer, PeerUnreachable
 from verifier.duty.errors import ServerRefused
 from verifier.mirror.handing_on import ServerDoor
 from verifier.mirror.pulling import Puller

@@ -18,6 +18,7 @@ from web3 import Web3
 
 from contracts.chain import connect
 from contracts.errors import CommonweightError
+from contracts.mirrors.urls import NOWHERE
 from contracts.protocol.chain_reading import ChainReader
 from contracts.protocol.judge.duties import (
     Combine,
@@ -38,7 +39,6 @@ from contracts.protocol.messages import MirrorAddress
 from contracts.recursion import bound_recursion
 from contracts.signing import Domain
 from trainer.corpus import WrongCorpus
-from trainer.mirrors.urls import NOWHERE
 from verifier.duty import asking
 from verifier.duty.chain import Chain, OwnChain
 from verifier.duty.doing import anchor, combine, come_back, epochs, faults, hold, lapse, read, reveal, see, trace

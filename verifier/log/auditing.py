@@ -10,6 +10,9 @@ from web3 import Web3
 
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
+from contracts.mirrors.finding import find_mirrors
+from contracts.mirrors.places import Place, open_place
+from contracts.mirrors.reading import LogReader
 from contracts.protocol.chain_reading import ChainReader
 from contracts.protocol.judge.protocol import Protocol
 from contracts.signing import Domain
@@ -22,9 +25,6 @@ from contracts.verifier_registry import VerifierRegistry
 from trainer.light.gleaned import Gleaned
 from verifier.log.blocks import BlockCheck
 from verifier.log.machine import Departs, MachineAudit
-from verifier.log.mirrors import find_mirrors
-from verifier.log.places import Place, open_place
-from verifier.log.reading import LogReader
 from verifier.log.report import Finding, Report
 from verifier.log.roots import RootCheck
 from verifier.log.two_logs import contradiction, shown_evidence

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.places import Place
+from contracts.mirrors.reading import LogReader
 from contracts.protocol.log.codec import InvalidLeaf, parse
 from contracts.tlog.checkpoint import Checkpoint, verify_checkpoint
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.note import SignedNote
 from contracts.tlog.text import parse_hash
-from verifier.log.places import Place
-from verifier.log.reading import LogReader
 from verifier.mirror.evidence import MOST, Evidence
 
 

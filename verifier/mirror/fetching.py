@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
-from trainer.mirrors.peer import IDLE_SECONDS, Peer, PeerMisbehaved, PeerUnreachable
+from contracts.mirrors.peer import IDLE_SECONDS, Peer, PeerMisbehaved, PeerUnreachable
 from verifier.mirror.announced import blob_name
 from verifier.mirror.blobs import BlobStore, Receiving
 from verifier.mirror.errors import BlobTooLarge, NotAnnounced, WrongBytes

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from contracts.errors import CommonweightError, InvalidTree
+from contracts.mirrors.peer import Peer, PeerMisbehaved, Reply
 from contracts.tlog.bundles import MAX_ENTRY, parse_bundle
 from contracts.tlog.mirror import EntryPackage, Package, UploadHeader, origin_hash
 from contracts.tlog.note import MAX_NOTE, parse_note
@@ -22,7 +23,6 @@ from contracts.tlog.text import HASH
 from contracts.tlog.tile_tree import TileReader
 from contracts.tlog.tiles import WIDTH, InvalidTile, Tile, tile_of
 from contracts.tlog.witness import InvalidMirrorMessage
-from trainer.mirrors.peer import Peer, PeerMisbehaved, Reply
 from verifier.mirror.copy import Head, LogCopy, State
 from verifier.mirror.errors import HeadContradicts, NotHeld
 from verifier.mirror.evidence import Evidence

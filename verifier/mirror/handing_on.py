@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerMisbehaved, PeerUnreachable
 from contracts.protocol.log.envelope import BESIDE_THE_LOG
-from trainer.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerMisbehaved, PeerUnreachable
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.errors import HeadContradicts

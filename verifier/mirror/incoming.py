@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 import anyio.from_thread
 from starlette.requests import ClientDisconnect, Request
 
+from contracts.mirrors.peer import IDLE_SECONDS
 from contracts.tlog.mirror import Take
-from trainer.mirrors.peer import IDLE_SECONDS
 from verifier.mirror.errors import BodyTooLarge, SlowPeer
 
 LEAST_RATE = 4096

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
+from contracts.mirrors.peer import Peer, PeerMisbehaved
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
 from contracts.protocol.messages import MirrorAddress
 from contracts.tlog.text import parse_base64
-from trainer.mirrors.peer import Peer, PeerMisbehaved
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.errors import DiskFull

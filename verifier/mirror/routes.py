@@ -26,6 +26,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from contracts.errors import BadField
+from contracts.mirrors.urls import NOWHERE
 from contracts.protocol.messages import MirrorAddress
 from contracts.recursion import bound_recursion
 from contracts.tlog.mirror import INFO_TYPE, Take, origin_hash
@@ -33,7 +34,6 @@ from contracts.tlog.note import format_signatures
 from contracts.tlog.text import parse_decimal
 from contracts.tlog.tiles import InvalidTile, parse_tile
 from contracts.tlog.witness import MAX_REQUEST, parse_add_checkpoint
-from trainer.mirrors.urls import NOWHERE
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.announced import blob_name
 from verifier.mirror.blobs import BlobStore

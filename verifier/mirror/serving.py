@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from trainer.mirrors.peer import IDLE_SECONDS
+from contracts.mirrors.peer import IDLE_SECONDS
 from verifier.mirror.problems import problem
 
 TICK_SECONDS = 1.0

@@ -15,14 +15,14 @@ from blake3 import blake3
 
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
+from contracts.mirrors.places import Web
+from contracts.mirrors.reading import LogReader
 from contracts.signing import Domain
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.policy import NONE, Policy, PolicyLog
 from contracts.tlog.proof import parse_proof
-from trainer.light.keeping import replace_file
+from contracts.whole_file import replace_file
 from verifier.duty.files import BytesMissing
-from verifier.log.places import Web
-from verifier.log.reading import LogReader
 from verifier.proof.case import Case, Gathered, case_of
 from verifier.proof.replay import needed
 

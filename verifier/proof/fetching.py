@@ -7,10 +7,10 @@ from pathlib import Path
 
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
+from contracts.mirrors.finding import mirror_urls
+from contracts.mirrors.places import Web, is_loopback, open_place
+from contracts.mirrors.reading import LogReader
 from contracts.signing import Domain
-from verifier.log.mirrors import mirror_urls
-from verifier.log.places import Web, is_loopback, open_place
-from verifier.log.reading import LogReader
 from verifier.proof.bundle import Bundle, Source, save_bundle
 from verifier.proof.case import Case
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.places import Place
 from contracts.tlog.checkpoint import parse_checkpoint, verify_checkpoint
 from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.note import SignedNote, parse_note
 from contracts.tlog.policy import Policy
-from verifier.log.places import Place
 from verifier.receipt.errors import HeadsApart
 
 LOOK_SECONDS = 0.5

@@ -10,6 +10,9 @@ from typing import Any
 from web3 import Web3
 
 from contracts.deploy import Deployment
+from contracts.mirrors.finding import find_mirrors
+from contracts.mirrors.places import open_place
+from contracts.mirrors.reading import LogReader
 from contracts.protocol.log.codec import InvalidLeaf, parse
 from contracts.protocol.log.signed import read_envelope
 from contracts.protocol.messages import VerifierAnchor
@@ -20,9 +23,6 @@ from contracts.tlog.policy import Policy, k_of_n
 from contracts.tlog.policy_text import format_policy
 from contracts.verifier_registry import VerifierRegistry
 from trainer.client import ApiClient
-from verifier.log.mirrors import find_mirrors
-from verifier.log.places import open_place
-from verifier.log.reading import LogReader
 from verifier.receipt.heads import cosigned_head
 
 KIND = "verifier-anchor"

@@ -284,10 +284,12 @@ class EpochClosed(Derived):
 
 @dataclass(frozen=True, slots=True)
 class EpochEnded(Derived):
-    """The chain made an epoch final: `ours` says whether with the root that follows from the log, `carried` what
-    goes on to the run's next epoch."""
+    """The chain made an epoch final with this root: `ours` says whether it follows from the log, `carried` what goes
+    on to the run's next epoch."""
 
     epoch: int
+    attempt: int
+    root: str
     ours: bool
     carried: int
 

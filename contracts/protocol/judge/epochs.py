@@ -119,6 +119,7 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
         state.epochs[entry.epoch] = known
         run.paid, run.earned, run.carried, run.unsettled = entry.last_round, {}, 0, False
         state.epoch = entry.epoch
+        known.final = state.finals.pop(entry.epoch, None)
     known.closed = entry
     known.given.setdefault((entry.attempt, entry.root), (entry, state.size - 1))
     state.touched_runs[entry.run] = None
@@ -144,7 +145,8 @@ def _ended(number: int, epoch: EpochState) -> EpochEnded:
     """What was due beyond the root that became final goes on to the run's next epoch (J19)."""
     assert epoch.final is not None, "the chain has made it final"
     given = epoch.given.get(epoch.final)
-    return EpochEnded(number, given is not None, given[0].due - given[0].total if given is not None else 0)
+    left = given[0].due - given[0].total if given is not None else 0
+    return EpochEnded(number, *epoch.final, given is not None, left)
 
 
 def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
@@ -188,10 +190,13 @@ def on_fallen(state: State, event: EpochStruck | EpochLapsed) -> None:
 
 
 def on_final(state: State, event: EpochFinal) -> None:
-    """What the chain says is final is final."""
+    """What the chain says is final is final, also of an epoch that this log closes only later: one that was lost with
+    its end, or that k corrupt verifiers signed in advance."""
     epoch = state.epochs.get(event.epoch)
     if epoch is not None and epoch.final is None:
         epoch.final = (event.attempt, event.root)
+    if event.epoch > state.epoch:
+        state.finals.setdefault(event.epoch, (event.attempt, event.root))
 
 
 def on_limit(state: State, event: EpochLimit) -> None:

@@ -280,6 +280,9 @@ class State:
     proofs: dict[str, ProofState] = field(default_factory=dict)
     epochs: dict[int, EpochState] = field(default_factory=dict)
     epoch: int = 0
+    finals: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """Attempt and root that the chain made final of epochs that have not closed here; they come in order, so that
+    they are few."""
     open: dict[Awaited, int] = field(default_factory=dict)
     touched_proofs: dict[str, None] = field(default_factory=dict)
     touched_rounds: dict[tuple[str, int], None] = field(default_factory=dict)

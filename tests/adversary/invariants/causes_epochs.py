@@ -116,6 +116,8 @@ def ends_follow_the_chain(reading: Reading) -> Iterator[Breach]:
             yield index, f"epoch {ended.epoch} ends before a final block says so"
             continue
         closed = earlier(reading.epochs.get(ended.epoch, ()), index)
+        if (ended.attempt, ended.root) != (final.attempt, final.root):
+            yield index, f"epoch {ended.epoch} ends with {ended.root}, and the chain made {final.root} final"
         if ended.ours != any((epoch.attempt, epoch.root) == (final.attempt, final.root) for epoch in closed):
             yield index, f"epoch {ended.epoch} ends with {final.root}, ours: {ended.ours}"
 

@@ -142,8 +142,8 @@ MUTANTS: dict[str, Mutant] = {
     "another root that is final counts as ours": Mutant(
         "J20",
         "epochs",
-        "return EpochEnded(number, given is not None,",
-        "return EpochEnded(number, True,",
+        "return EpochEnded(number, *epoch.final, given is not None, left)",
+        "return EpochEnded(number, *epoch.final, True, left)",
         ("I8",),
         ("too-many",),
     ),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from contracts.protocol.judge.entries import DecisionTaken, Derived, EpochClosed, Line, Posted, RoundOpened
+from contracts.protocol.judge.entries import DecisionTaken, Derived, EpochClosed, EpochEnded, Line, Posted, RoundOpened
 from contracts.protocol.judge.facts import Committed, Credited, Fact
 from tests.adversary.service.names import Names
 from tests.adversary.service.said import Speaker
@@ -93,6 +93,11 @@ class Comparison:
             raise Unequal(f"{due.root} was {self.names.roots[due.root]}, and is {given.root}")
         return replace(found, lines=due.lines, root=due.root)
 
+    def _ended(self, due: EpochEnded, given: EpochEnded, found: EpochEnded) -> EpochEnded:
+        if given.root != self.names.root(due.root):
+            raise Unequal(f"epoch {due.epoch} ends with {due.root}, the service says {given.root}")
+        return replace(found, root=due.root)
+
 
 def _payees(lines: tuple[Line, ...]) -> set[tuple[str, int]]:
     return {(line.account, line.kind) for line in lines}
@@ -103,4 +108,5 @@ _ADJUST: dict[type[Derived], Callable[[Comparison, Any, Any, Any], Derived]] = {
     Posted: Comparison._posted,
     DecisionTaken: Comparison._decided,
     EpochClosed: Comparison._closed,
+    EpochEnded: Comparison._ended,
 }

@@ -5,11 +5,9 @@ It tells with `happened` that the attack took place, and says with `must_be` wha
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
 from contracts.governor import description_of
 from tests.attacks.outsiders.script import script
@@ -59,32 +57,3 @@ def test_the_relayer_pays_for_proposals_without_end(tmp_path: Path) -> None:
             }  # fmt: skip
             answers.append(run.client.post("/v1/proposals", json=body).status_code)
         must_be(sum(status < 400 for status in answers) < MANY, True)
-
-
-@pytest.mark.integration
-@still_open("X1: rule J20")
-def test_a_restored_database_never_sees_its_epoch_final(tmp_path: Path) -> None:
-    """X1: the same epoch is closed again with the root that is final on the chain, and is never final here."""
-    with script(tmp_path, nodes=1) as run:
-        for proof in run.begin():
-            run.honest_end(proof)
-        service, said = run.service, len(run.signed)
-        for file in tmp_path.glob("ledger.db*"):
-            shutil.copy(file, tmp_path / file.name.replace("ledger", "yesterday"))
-        run.merge()
-        run.make_final()
-        (before,) = run.client.get("/v1/epochs").json()
-        happened(before["state"] == "final")
-        service.ledger = service.open(tmp_path / "yesterday.db")
-        with TestClient(service.app()) as client:
-            happened(client.get("/v1/epochs").json() == [])
-            service.tick()
-            for envelope in run.signed[said:]:
-                run.client = client
-                happened(run.offer(envelope).status_code == 200)
-            for _ in range(4):
-                service.tick()
-                service.settle()
-            (after,) = client.get("/v1/epochs").json()
-            happened((after["root"], service.model.registry.is_final(1)) == (before["root"], True))
-            must_be(after["state"], "final")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from contracts.mirrors.places import LogUnreadable, Place, open_place
+from contracts.mirrors.reading import LogReader
 from contracts.protocol.log.operator import LogSigner
 from contracts.tlog.policy_text import parse_policy
 from contracts.tlog.tiles import Tile, tile_of, tiles_of
 from tests.commonweight.conftest import Command
 from tests.commonweight.reading.town import Town
 from tests.deployed import key_of
-from verifier.log.places import LogUnreadable, Place, open_place
-from verifier.log.reading import LogReader
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

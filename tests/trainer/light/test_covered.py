@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.mirrors.peer import PeerUnreachable
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.follower import Follower
@@ -18,7 +19,6 @@ from tests.contracts.protocol.log.signed_run import DOMAIN
 from tests.trainer.light.world import LOG, ORIGIN, Village, write_text
 from trainer.light.admitted import Admitted
 from trainer.light.covered import CoveredLog
-from trainer.mirrors.peer import PeerUnreachable
 
 pytestmark = pytest.mark.unit
 

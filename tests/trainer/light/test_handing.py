@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.peer import PeerMisbehaved, PeerUnreachable, Reply
 from trainer.light import handing
 from trainer.light.handing import Courier, Parcel, Refusal
 from trainer.light.keeping import Kept
 from trainer.light.offers import offers, targets
-from trainer.mirrors.peer import PeerMisbehaved, PeerUnreachable, Reply
 
 pytestmark = pytest.mark.unit
 

@@ -14,6 +14,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from contracts.mirrors.peer import Limits
 from contracts.protocol import messages
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import ProofState, Stage
@@ -37,7 +38,6 @@ from trainer.light import handing, network
 from trainer.light.node import LightNode
 from trainer.light.settings import LightSettings, Progress
 from trainer.light.work import Abandoned
-from trainer.mirrors.peer import Limits
 from verifier.mirror import database
 
 pytestmark = pytest.mark.integration

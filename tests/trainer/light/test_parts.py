@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
+from contracts.mirrors.book import Book
+from contracts.mirrors.urls import NOWHERE
 from contracts.protocol import messages
 from contracts.protocol.log.codec import InvalidLeaf, canonical
 from contracts.run_config import RunConfig
@@ -20,14 +22,12 @@ from tests.trainer.light.world import deployment
 from trainer.conduct import NothingToCopy
 from trainer.light import admitted
 from trainer.light.admitted import Admitted, ByChain
-from trainer.light.book import Book
 from trainer.light.gleaned import Gleaned
 from trainer.light.keeping import signed_text
 from trainer.light.pulse import Pulse
 from trainer.light.settings import LightSettings
 from trainer.light.states import OtherGenesis, StateLost, States
 from trainer.light.surroundings import Around, Published
-from trainer.mirrors.urls import NOWHERE
 from trainer.state import initial_theta, start_tensors
 
 pytestmark = pytest.mark.unit

@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
+from contracts.mirrors.urls import NOWHERE
 from contracts.positional_tree import KECCAK_TREE, SHA256_TREE
 from contracts.protocol import messages
 from contracts.protocol.judge.facts import Block
@@ -40,7 +41,6 @@ from tests.verifier.duty.town import REGISTRY
 from tests.verifier.mirror.world import OPERATOR, ORIGIN, Operator, serving
 from trainer.batches import batch_source
 from trainer.corpus import Corpus, load_corpus
-from trainer.mirrors.urls import NOWHERE
 from trainer.outer import zero_momentum
 from trainer.profile import configure_determinism
 from trainer.settled import settle

@@ -111,7 +111,7 @@ def read(made: RootCheck, *entries: EpochClosed | EpochEnded, whole: bool = True
     return list(all_())
 
 
-ENDED = EpochEnded(1, True, 0)
+ENDED = EpochEnded(1, 0, CLOSED.root, True, 0)
 
 
 def test_the_root_that_the_log_gave_holds() -> None:

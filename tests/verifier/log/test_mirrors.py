@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from contracts.mirrors.finding import find_mirrors
+from contracts.mirrors.peer import PeerUnreachable
+from contracts.mirrors.places import FolderPlace, Place
+from contracts.mirrors.reading import LogReader
 from contracts.protocol.log.codec import canonical
 from contracts.tlog.note import SignedNote
 from contracts.tlog.tiles import Tile
 from tests.contracts.protocol.log.signed_run import SignedRun
 from tests.verifier.log.files import OPERATOR, KeyedRun, cosigned, deployment, write_log
-from trainer.mirrors.peer import PeerUnreachable
 from verifier.log import auditing
 from verifier.log.auditing import Audit, Auditor
-from verifier.log.mirrors import find_mirrors
-from verifier.log.places import FolderPlace, Place
-from verifier.log.reading import LogReader
 from verifier.log.report import Report
 from verifier.log.two_logs import contradiction
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from contracts.mirrors.places import FolderPlace
+from contracts.mirrors.reading import LogReader
 from contracts.protocol.log.codec import InvalidLeaf
 from tests.verifier.log.files import OPERATOR, head_of, write_log
-from verifier.log.places import FolderPlace
-from verifier.log.reading import LogReader
 from verifier.log.two_logs import contradiction, shown_evidence
 
 pytestmark = pytest.mark.unit

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import BadField
+from contracts.mirrors.urls import NOWHERE, InvalidMirrorAddress
 from tests.verifier.mirror.world import NODE, READER, VERIFIERS, address, has
-from trainer.mirrors.urls import NOWHERE, InvalidMirrorAddress
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.errors import NotWelcome
 

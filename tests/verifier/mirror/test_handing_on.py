@@ -20,6 +20,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.peer import Limits, Peer
+from contracts.mirrors.urls import NOWHERE
 from contracts.tlog.mirror import origin_hash
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import (
@@ -38,8 +40,6 @@ from tests.verifier.mirror.world import (
     raw_server,
     serving,
 )
-from trainer.mirrors.peer import Limits, Peer
-from trainer.mirrors.urls import NOWHERE
 from verifier.mirror import pulling
 from verifier.mirror.fetching import Fetcher
 from verifier.mirror.handing_on import Answer, HandingOn, Look, Outcome, ServerDoor

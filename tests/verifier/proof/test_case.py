@@ -11,13 +11,13 @@ import pytest
 
 from contracts.deploy import Deployment
 from contracts.errors import BadSignature, CommonweightError
+from contracts.mirrors.places import FolderPlace
+from contracts.mirrors.reading import LogReader
 from contracts.positional_tree import SHA256_TREE
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.operator import LogSigner
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
 from tests.verifier.log.files import OPERATOR, deployment, write_log
-from verifier.log.places import FolderPlace
-from verifier.log.reading import LogReader
 from verifier.proof.bundle import BundleIncomplete, Source, open_bundle, save_bundle
 from verifier.proof.case import Case, Gathered, ProofMismatch, ProofUnknown, case_of
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from contracts.mirrors.peer import PeerUnreachable
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.operator import LogSigner
 from contracts.tlog.cosignature import cosign
@@ -14,7 +15,6 @@ from tests.contracts.protocol.log.signed_run import key
 from tests.trainer.light.world import log_key
 from tests.verifier.log.files import OPERATOR, cosigned, head_of
 from tests.verifier.receipt.made import Made, Mirror, make
-from trainer.mirrors.peer import PeerUnreachable
 from verifier.receipt import heads
 from verifier.receipt.errors import HeadsApart
 from verifier.receipt.heads import cosigned_head

@@ -228,4 +228,4 @@ class Play:
         """The chain makes its root final, and the epoch ends."""
         self.block(chain_events.EpochFinal(epoch.epoch, epoch.attempt, epoch.root))
         self.carried += epoch.due - epoch.total
-        self.add(derived.EpochEnded(epoch.epoch, True, epoch.due - epoch.total))
+        self.add(derived.EpochEnded(epoch.epoch, epoch.attempt, epoch.root, True, epoch.due - epoch.total))

@@ -24,7 +24,10 @@ def finished(config: str = "rounds=1", **terms: object) -> tuple[Court, EpochClo
 def test_an_epoch_pays_its_emission_by_verified_tokens() -> None:
     court, closed = finished()
     assert [(line.account, line.amount) for line in closed.lines] == [("wallet of n0", 500), ("wallet of n1", 500)]
-    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [EpochEnded(1, True, 0), RunOver("r")]
+    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [
+        EpochEnded(1, 0, closed.root, True, 0),
+        RunOver("r"),
+    ]
 
 
 def test_an_epoch_above_the_limit_is_cut_and_the_rest_goes_on() -> None:
@@ -36,7 +39,7 @@ def test_an_epoch_above_the_limit_is_cut_and_the_rest_goes_on() -> None:
     closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
     assert (closed.due, closed.total) == (1000, 600)
     ended = court.block(chain_events.EpochFinal(1, 0, closed.root))
-    assert ended == [EpochEnded(1, True, 400)]
+    assert ended == [EpochEnded(1, 0, closed.root, True, 400)]
     assert court.state.runs["r"].carried == 400
 
 
@@ -46,7 +49,7 @@ def test_a_limit_that_falls_cuts_again_after_the_deadline() -> None:
     found = court.block(seconds=700)
     assert isinstance(found[0], EpochClosed)
     assert (found[0].epoch, found[0].attempt, found[0].total) == (1, 0, 300)
-    assert court.block(chain_events.EpochFinal(1, 0, found[0].root)) == [EpochEnded(1, True, 700)]
+    assert court.block(chain_events.EpochFinal(1, 0, found[0].root)) == [EpochEnded(1, 0, found[0].root, True, 700)]
 
 
 def test_a_root_that_was_struck_down_pays_nothing_next() -> None:
@@ -54,7 +57,7 @@ def test_a_root_that_was_struck_down_pays_nothing_next() -> None:
     found = court.block(chain_events.EpochStruck(1, 0))
     assert isinstance(found[0], EpochClosed)
     assert (found[0].attempt, found[0].total, found[0].lines) == (1, 0, ())
-    assert court.block(chain_events.EpochFinal(1, 1, found[0].root)) == [EpochEnded(1, True, 1000)]
+    assert court.block(chain_events.EpochFinal(1, 1, found[0].root)) == [EpochEnded(1, 1, found[0].root, True, 1000)]
 
 
 def anew(court: Court, *events: chain_events.ChainEvent, seconds: int = 20) -> EpochClosed:
@@ -72,7 +75,7 @@ def test_a_lapsed_dispute_delays_pay_and_never_cancels_it() -> None:
         found = anew(court, chain_events.EpochLapsed(1, attempt))
         assert (found.attempt, found.due, found.total, found.lines) == (attempt + 1, 1000, 1000, closed.lines)
         assert (found.closed_at, found.deadline > closed.deadline) == (closed.closed_at, True)
-    assert court.block(chain_events.EpochFinal(1, 3, found.root)) == [EpochEnded(1, True, 0)]
+    assert court.block(chain_events.EpochFinal(1, 3, found.root)) == [EpochEnded(1, 3, found.root, True, 0)]
     assert court.state.runs["r"].earned == {}
 
 
@@ -82,7 +85,7 @@ def test_what_lapsed_is_paid_within_the_limit_and_the_rest_goes_on() -> None:
     assert (found.attempt, found.due, found.total) == (1, 1000, 300)
     again = anew(court, chain_events.EpochLimit(800), chain_events.EpochLapsed(1, 1))
     assert (again.attempt, again.due, again.total) == (2, 1000, 800)
-    assert court.block(chain_events.EpochFinal(1, 2, again.root)) == [EpochEnded(1, True, 200)]
+    assert court.block(chain_events.EpochFinal(1, 2, again.root)) == [EpochEnded(1, 2, again.root, True, 200)]
     assert court.state.runs["r"].carried == 200
 
 
@@ -99,7 +102,7 @@ def test_holders_strike_down_what_lapsed_before() -> None:
     anew(court, chain_events.EpochLapsed(1, 0))
     found = anew(court, chain_events.EpochStruck(1, 1))
     assert (found.attempt, found.due, found.total, found.lines) == (2, 1000, 0, ())
-    assert court.block(chain_events.EpochFinal(1, 2, found.root)) == [EpochEnded(1, True, 1000)]
+    assert court.block(chain_events.EpochFinal(1, 2, found.root)) == [EpochEnded(1, 2, found.root, True, 1000)]
 
 
 def test_a_lapse_after_a_strike_brings_no_pay_back() -> None:
@@ -128,7 +131,27 @@ def test_a_lapse_of_an_epoch_that_is_not_open_changes_nothing() -> None:
 def test_another_root_that_the_chain_made_final_is_said() -> None:
     """J20: its claims are not ours."""
     court, _ = finished("rounds=2")
-    assert court.block(chain_events.EpochFinal(1, 0, "another root")) == [EpochEnded(1, False, 0)]
+    assert court.block(chain_events.EpochFinal(1, 0, "another root")) == [EpochEnded(1, 0, "another root", False, 0)]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_the_chain_made_final_before_the_epoch_closed_here_ends_it(ours: bool) -> None:
+    """X1: a log that lost its end closes the same epoch again, and nobody waits for an event that was."""
+    _, closed = finished("rounds=2")
+    court, root = Court("rounds=2"), closed.root if ours else "another root"
+    assert court.block(chain_events.EpochFinal(1, 0, root), seconds=5) == []
+    for proof in court.read():
+        court.post(proof)
+    ended = [entry for entry in court.merge() if isinstance(entry, EpochEnded)]
+    assert ended == [EpochEnded(1, 0, root, ours, 0)]
+    assert (court.state.epochs, court.state.finals) == ({}, {})
+
+
+def test_a_second_word_on_an_epoch_that_is_final_changes_nothing() -> None:
+    court, closed = finished("rounds=2")
+    court.block(chain_events.EpochFinal(1, 0, closed.root))
+    assert court.block(chain_events.EpochFinal(1, 1, "another root")) == []
+    assert court.state.finals == {}
 
 
 def test_proofs_are_forgotten_when_their_epoch_is_final() -> None:
@@ -197,7 +220,10 @@ def test_what_was_cut_from_the_last_epoch_is_said_to_lapse() -> None:
     for proof in court.read():
         court.post(proof)
     closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
-    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [EpochEnded(1, True, 400), RunOver("r", 400)]
+    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [
+        EpochEnded(1, 0, closed.root, True, 400),
+        RunOver("r", 400),
+    ]
 
 
 def test_a_limit_of_nothing_carries_everything_on() -> None:
@@ -235,7 +261,7 @@ def test_an_epoch_without_earnings_emits_nothing() -> None:
         court.post(proof)
     closed = next(entry for entry in court.log if isinstance(entry, EpochClosed))
     assert (closed.due, closed.total, closed.lines) == (0, 0, ())
-    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [EpochEnded(1, True, 0)]
+    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [EpochEnded(1, 0, closed.root, True, 0)]
 
 
 def test_rounds_in_which_nobody_worked_are_forgotten() -> None:

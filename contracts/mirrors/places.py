@@ -1,6 +1,6 @@
 """Where a log can be read: a server, a verifier's mirror, or static files, in a folder or at a url.
 
-All of them have the names of C2SP's tlog-tiles. What they give is checked by who reads (verifier/log/reading.py).
+All of them have the names of C2SP's tlog-tiles. What they give is checked by who reads (contracts/mirrors/reading.py).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.peer import ERROR_BYTES, Peer, PeerUnreachable, Reply
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.mirror import origin_hash
 from contracts.tlog.note import MAX_NOTE
 from contracts.tlog.text import HASH
 from contracts.tlog.tiles import WIDTH, Tile
-from trainer.mirrors.peer import ERROR_BYTES, Peer, PeerUnreachable, Reply
 
 SERVER, STATIC = "/log", ""
 """Below what a server has its log, and who serves plain files."""
@@ -53,15 +53,15 @@ class Place(Protocol):
 
 
 class Web:
-    """One address, asked from one thread; what a lost connection took is asked for again."""
+    """One address, asked from one thread; what a lost connection took is asked for again, in so many tries."""
 
-    def __init__(self, url: str, loopback: bool = False, chosen: bool = True) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, loopback: bool = False, chosen: bool = True, tries: int = TRIES) -> None:
+        self.url, self._tries = url.rstrip("/"), tries
         self._peer = Peer(self.url, loopback, chosen=chosen)
 
-    def get(self, path: str, most: int, seconds: float | None = None, tries: int = TRIES) -> Reply:
+    def get(self, path: str, most: int, seconds: float | None = None, tries: int | None = None) -> Reply:
         """At most `most` bytes. Raises PeerUnreachable and PeerMisbehaved."""
-        for left in range(tries - 1, -1, -1):
+        for left in range((tries or self._tries) - 1, -1, -1):
             try:
                 return asyncio.run(self._peer.get(path, most, seconds))
             except PeerUnreachable:
@@ -149,9 +149,9 @@ def open_place(address: str, log: VerifierKey) -> Place:
     raise LogUnreadable(f"{address} serves no log of {log.name}")
 
 
-def mirror_place(url: str, log: VerifierKey, loopback: bool) -> Place:
+def mirror_place(url: str, log: VerifierKey, loopback: bool, tries: int = TRIES) -> Place:
     """A verifier's mirror, at an address that its verifier gave."""
-    return WebPlace(Web(url, loopback, chosen=False), f"/{origin_hash(log.name)}")
+    return WebPlace(Web(url, loopback, chosen=False, tries=tries), f"/{origin_hash(log.name)}")
 
 
 def is_loopback(address: str) -> bool:

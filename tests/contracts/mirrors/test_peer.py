@@ -22,10 +22,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from contracts.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable, Reply
+from contracts.mirrors.urls import InvalidMirrorAddress
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import bare_server, raw_server, serving
-from trainer.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable, Reply
-from trainer.mirrors.urls import InvalidMirrorAddress
 
 pytestmark = pytest.mark.integration
 
@@ -127,7 +127,7 @@ def test_tls_is_checked_for_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """The connection goes to an address; the certificate must be of the name all the same."""
     certificate, key = _certificate(tmp_path, "mirror.example")
     trusted = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr("trainer.mirrors.peer._tls", lambda: trusted)
+    monkeypatch.setattr("contracts.mirrors.peer._tls", lambda: trusted)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
 

@@ -16,7 +16,7 @@ from functools import cache
 import httpx
 
 from contracts.errors import CommonweightError
-from trainer.mirrors.urls import Resolve, find, system_resolve
+from contracts.mirrors.urls import Resolve, find, system_resolve
 
 IDLE_SECONDS = 10.0
 CALL_SECONDS = 30.0

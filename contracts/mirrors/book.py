@@ -11,12 +11,12 @@ from typing import Any
 from eth_utils import to_checksum_address
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.urls import NOWHERE, parse_url
 from contracts.protocol.log.codec import InvalidLeaf, parse
 from contracts.protocol.log.signed import read_envelope
 from contracts.protocol.messages import MirrorAddress
 from contracts.signing import Domain, recover
-from trainer.light.keeping import replace_file
-from trainer.mirrors.urls import NOWHERE, parse_url
+from contracts.whole_file import replace_file
 
 MOST = 256
 """Addresses in one answer that are looked at, and that are kept."""

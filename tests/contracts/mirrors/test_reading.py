@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from contracts.mirrors.places import FolderPlace, LogUnreadable, open_place
+from contracts.mirrors.reading import LogReader
 from contracts.protocol.log.operator import LogSigner
 from contracts.tlog.note import NoteNotSigned
 from contracts.tlog.policy import NONE, Policy, PolicyLog
 from contracts.tlog.tiles import InvalidTile
 from tests.contracts.protocol.log.signed_run import key
 from tests.verifier.log.files import OPERATOR, write_log
-from verifier.log.places import FolderPlace, LogUnreadable, open_place
-from verifier.log.reading import LogReader
 
 pytestmark = pytest.mark.unit
 

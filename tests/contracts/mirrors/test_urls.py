@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from trainer.mirrors.urls import InvalidMirrorAddress, Target, Url, check_public, find, parse_url
+from contracts.mirrors.urls import InvalidMirrorAddress, Target, Url, check_public, find, parse_url
 
 pytestmark = pytest.mark.unit
 

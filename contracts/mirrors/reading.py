@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.mirrors.places import Place
 from contracts.stored_tree import StoredTree
 from contracts.tlog.bundles import check_bundle, parse_bundle
 from contracts.tlog.checkpoint import Checkpoint, verify_checkpoint
@@ -15,7 +16,6 @@ from contracts.tlog.note import SignedNote, parse_note
 from contracts.tlog.proof import LogProof, prove
 from contracts.tlog.tile_tree import TileReader
 from contracts.tlog.tiles import WIDTH, InvalidTile, tile_of
-from verifier.log.places import Place
 
 
 class LogReader:

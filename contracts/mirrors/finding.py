@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
+from contracts.mirrors.book import Book
+from contracts.mirrors.places import Place, is_loopback, mirror_place
 from contracts.signing import Domain
-from trainer.light.book import Book
-from verifier.log.places import Place, is_loopback, mirror_place
 
 
 def mirror_urls(
