@@ -33,6 +33,7 @@ class LogUnreadable(CommonweightError):
     """No log stands at an address, or a file of it is missing."""
 
     code = "log-unreadable"
+    status = 502
 
 
 class Place(Protocol):

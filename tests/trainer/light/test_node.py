@@ -179,7 +179,8 @@ def test_weather_ends_no_node(place: Place, monkeypatch: pytest.MonkeyPatch) -> 
     place.server.weather = weather
     with place.node():
         place.until(place.posted)
-    assert not place.events("refused")
+    refused = [said.detail for said in place.events("refused")]
+    assert all("not-announced" in detail for detail in refused), "these mirrors announce at their next look"
 
 
 def test_a_server_that_shows_another_log_is_named_and_the_node_is_paid(place: Place) -> None:
