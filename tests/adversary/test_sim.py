@@ -8,6 +8,7 @@ from contracts.protocol.judge.entries import EpochEnded, FaultDerived, Posted, R
 from contracts.protocol.judge.facts import Words
 from contracts.protocol.judge.machine import replay
 from tests.adversary.history import History
+from tests.adversary.invariants import check_all
 from tests.adversary.sim import STRATEGIES, make, play, simulate, smaller, story
 from tests.adversary.sim.functions import Cheap
 from tests.adversary.sim.noise import NOISE
@@ -101,3 +102,10 @@ def test_a_story_has_one_line_for_each_entry() -> None:
     assert len(told) >= len(history.entries)
     assert sum("Words: " in line for line in told) == count(history, Words)
     assert told[0].startswith("seed 3 liar-on-true")
+
+
+def test_who_is_later_than_the_shortest_period_is_not_among_those_present() -> None:
+    """Seed 10015541: a seat that is three looks behind lapses before its secret is on a mirror, and is not read."""
+    history = simulate(10015541)
+    assert not history.premise
+    check_all(history)

@@ -99,8 +99,12 @@ class VerifierPlan:
 
     @property
     def steady(self) -> bool:
-        """Honest, always there, and a look behind at most."""
-        return not (self.corrupt or self.away or self.cut or self.vanishes) and self.lag <= 1
+        """Honest, always there, and a look behind at most, its chain's node another one; or two where its copy is not.
+
+        One that is three behind hands its secret to a mirror when the shortest period, of four looks, is over.
+        """
+        late = self.lag > 1 or self.lag + self.chain_lag > 2
+        return not (self.corrupt or self.away or self.cut or self.vanishes or late)
 
 
 @dataclass(frozen=True)
