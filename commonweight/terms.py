@@ -58,7 +58,8 @@ def open_run(
     config = _config(overrides, data, limits)
     client = ApiClient(api_url, key)
     model = octets(client.network["deployment"]["model"])
-    answer = client.give(terms(model, client.address, config, rules), config=config.to_json())
+    beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
+    answer = client.give(terms(model, client.address, config, rules), **beside)
     return str(answer["digest"])
 
 

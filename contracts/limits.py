@@ -57,11 +57,19 @@ class PairLimits:
         """The largest error of this metric that passes."""
         return Decimal(self.limit[metric])
 
+    @property
+    def separates(self) -> bool:
+        """Whether every measured cheat exceeds its limit by MARGIN."""
+        return not self._close()
+
     def check_separation(self) -> None:
         """Raises PairRefused unless every measured cheat exceeds its limit by MARGIN."""
-        close = sorted(name for name, ratio in self.cheats.items() if Decimal(ratio) < MARGIN)
+        close = self._close()
         if close:
             raise PairRefused(f"{', '.join(close)} cannot be told from honest work by {MARGIN} on this pair; use exact")
+
+    def _close(self) -> list[str]:
+        return sorted(name for name, ratio in self.cheats.items() if Decimal(ratio) < MARGIN)
 
 
 @dataclass(frozen=True)

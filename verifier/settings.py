@@ -25,8 +25,7 @@ class VerifierSettings:
 
     The mirror listens on `host` and `port` (0: a free one) and is reached at `public_url`: empty for its own address
     where `loopback` is set, and for nowhere otherwise. `loopback` lets addresses of this machine count as public.
-    `look_seconds` lie between two looks. `limits` is the table of a bounded run (contracts/limits.py), whose digest the
-    run's configuration names.
+    `look_seconds` lie between two looks.
 
     `broker_url` is empty for the built-in broker, a folder that needs no server; else Redis or RabbitMQ. A job that
     fails `attempts` times is given up; between its tries it waits `backoff_seconds`, doubling. `lease_seconds` must
@@ -47,7 +46,6 @@ class VerifierSettings:
     public_url: str = ""
     loopback: bool = True
     look_seconds: float = 1.0
-    limits: Path | None = None
     broker_url: str = ""
     result_backend: str = ""
     attempts: int = 3
@@ -79,15 +77,13 @@ class VerifierSettings:
     def from_environment(cls) -> VerifierSettings:
         """What `to_environment` wrote; without it a worker of its own defaults, for `celery inspect` and tests."""
         raw: dict[str, Any] = json.loads(os.environ.get(VARIABLE, "null")) or _EMPTY
-        limits = Path(raw["limits"]) if raw["limits"] else None
-        paths = {"folder": Path(raw["folder"]), "data": tuple(map(Path, raw["data"])), "limits": limits}
+        paths = {"folder": Path(raw["folder"]), "data": tuple(map(Path, raw["data"]))}
         return cls(api_url="", rpc_url="", deployment=_NONE, run="", key="", **{**raw, **paths})
 
     def to_environment(self) -> dict[str, str]:
         """The variable for the worker processes: what they need, and no key."""
         raw = {name: getattr(self, name) for name in _OF_WORKERS}
-        limits = str(self.limits) if self.limits else None
-        paths = {"folder": str(self.folder), "data": [str(path) for path in self.data], "limits": limits}
+        paths = {"folder": str(self.folder), "data": [str(path) for path in self.data]}
         found = {VARIABLE: json.dumps({**raw, **paths, "queue": self.queue_name}), "OMP_NUM_THREADS": "1"}
         if not self.broker_url:
             # the folder broker takes a message by moving it to the folder for temporary files: a rename is only
@@ -107,7 +103,7 @@ _OF_WORKERS = (
     "broker_url", "result_backend", "attempts", "lease_seconds", "queue_seconds", "backoff_seconds", "device",
 )  # fmt: skip
 _EMPTY: dict[str, Any] = {
-    "folder": ".", "data": [], "limits": None, "broker_url": "memory://", "result_backend": "cache+memory://",
+    "folder": ".", "data": [], "broker_url": "memory://", "result_backend": "cache+memory://",
 }  # fmt: skip
 _NOBODY = "0x" + "00" * 20
 _NONE = Deployment(

@@ -172,9 +172,6 @@ def verifier_run(
     public_url: Annotated[
         str, typer.Option(help="Where others reach the mirror; without it only this machine does.")
     ] = "",
-    limits: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Table of limits, for a bounded run.")
-    ] = None,
     workers: Annotated[int, typer.Option(help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
     broker_url: Annotated[str, typer.Option(help="Celery broker; default: a folder, no server needed.")] = "",
     device: Device = "cpu",
@@ -204,7 +201,6 @@ def verifier_run(
         port,
         public_url,
         loopback=not public_url,
-        limits=limits,
         broker_url=broker_url,
         device=device,
     )

@@ -32,9 +32,6 @@ def verify(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Deployment, from elsewhere; default: the server's."),
     ] = None,
-    limits: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Table of limits of a bounded run.")
-    ] = None,
     data: Data = None,
     device: Device = "cpu",
     as_json: Json = False,
@@ -52,8 +49,7 @@ def verify(
     found = _bundle(proof, api, bundle, deployment)
     place = found.deployment
     functions = Protocol(place.chain_id, place.distributor, bytes.fromhex(place.model[2:]), place.deployer)
-    table = limits.read_bytes() if limits else b""
-    findings = list(replays(found.case, functions, found.files, corpus_of(data or ()), table))
+    findings = list(replays(found.case, functions, found.files, corpus_of(data or ())))
     holds, why = verdict(found.case, findings)
     outcome = {True: "right", False: "wrong", None: "untold"}[holds]
     if as_json:

@@ -57,11 +57,17 @@ PYTHON: dict[str, Mutant] = {
         "verifier/duty/replaying.py", "    corpus.require(config.corpus_digest)\n", "",
         (f"{DUTY}replaying.py::test_another_machine_or_text_gives_no_word",),
     ),
-    "replay: any table of limits": Mutant(
-        "verifier/duty/replaying.py",
-        "if config.profile == BOUNDED and blake3(limits).hexdigest() != config.limits_digest:",
+    "terms: any table of limits": Mutant(
+        "contracts/protocol/log/signed.py",
+        "if table.to_json() != text or table.digest().hex() != config.limits_digest:",
         "if False:",
-        (f"{DUTY}bounded_replay.py::test_under_another_table_than_the_runs_there_is_no_word",),
+        ("tests/contracts/protocol/log/test_limited_run.py::test_another_table_than_the_runs_is_refused",),
+    ),
+    "terms: pairs that tell nothing": Mutant(
+        "contracts/protocol/log/signed.py",
+        "for pair in table.pairs if pair.separates)",
+        "for pair in table.pairs)",
+        ("tests/contracts/protocol/log/test_limited_run.py::test_pairs_are_those_that_tell_cheats_from_work_and_machines_alike",),
     ),
     "gradient: it need not lead to the end": Mutant(
         "verifier/duty/holding.py", 'if "0x" + state_digest(after(weights, gradient)).hex() != asked.end:', "if False:",

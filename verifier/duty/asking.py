@@ -48,6 +48,7 @@ def segment(state: State, log: Collected, proof: str, number: int) -> Segment | 
         theta=current.theta,
         theta_blobs=blobs_of(log, current.theta),
         common=number == known.common,
+        limits=state.runs[known.commitment.run].created.limits,
     )
 
 

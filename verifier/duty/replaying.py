@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from blake3 import blake3
-
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.faults import trace_of
 from contracts.limits import LimitTable, PairLimits
@@ -26,7 +24,7 @@ from contracts.tensorfile import layout_of, unpack
 from trainer.batches import batch_source
 from trainer.corpus import Corpus
 from trainer.inner_step import NonFiniteLoss
-from trainer.profile import BOUNDED, configure_determinism
+from trainer.profile import configure_determinism
 from trainer.settled import settled
 from trainer.state import Tensors, layout, step_count
 from trainer.trajectory import replay_segment
@@ -68,6 +66,7 @@ class Segment:
     theta: str
     theta_blobs: tuple[str, ...]
     common: bool
+    limits: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For a task."""
@@ -109,16 +108,14 @@ class _False(Exception):
         self.reason, self.detail, self.measured = reason, detail, measured
 
 
-def judge_segment(
-    asked: Segment, files: Files, corpus: Corpus, limits: bytes = b"", memory: Path | None = None
-) -> Said:
-    """The word on a segment. `limits` is the table of a bounded run, `memory` where residuals are followed.
+def judge_segment(asked: Segment, files: Files, corpus: Corpus, memory: Path | None = None) -> Said:
+    """The word on a segment. `memory` is where residuals of a bounded run are followed.
 
     Raises BytesMissing, CannotCompare and WrongCorpus: then there is no word.
     """
     config = RunConfig.from_json(asked.config)
     corpus.require(config.corpus_digest)
-    pair = _pair(config, asked, limits)
+    pair = _pair(config, asked)
     inside: list[bytes] = []
     try:
         measured, limit, word = _judge(config, asked, files, corpus, pair, inside, memory)
@@ -198,13 +195,11 @@ def _measured(config: RunConfig, asked: Segment, files: Files, start: Tensors, e
     return compare(config, start, claimed, end).error
 
 
-def _pair(config: RunConfig, asked: Segment, limits: bytes) -> PairLimits | None:
+def _pair(config: RunConfig, asked: Segment) -> PairLimits | None:
     """Limits of the two machines, None for an exact comparison. Raises CannotCompare."""
     own = configure_determinism(config.profile)
-    if config.profile == BOUNDED and blake3(limits).hexdigest() != config.limits_digest:
-        raise CannotCompare("the run's table of limits is not at hand")
     try:
-        table = LimitTable.from_json(limits) if limits else None
+        table = LimitTable.from_json(asked.limits) if asked.limits else None
         return limits_for(config, bytes.fromhex(asked.profile[2:]), own, table)
     except CommonweightError as error:
         raise CannotCompare(error.detail) from error

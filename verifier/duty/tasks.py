@@ -51,10 +51,9 @@ def hold(asked: dict[str, Any]) -> dict[str, Any]:
 @app.task(name="duty.replay", shared=False)  # type: ignore[untyped-decorator]
 def replay(asked: dict[str, Any]) -> dict[str, Any]:
     """The word on a segment."""
-    limits = settings.limits.read_bytes() if settings.limits else b""
     try:
         memory = settings.folder / "residuals"
-        return judge_segment(Segment.from_json(asked), files(), corpus(), limits, memory).to_json()
+        return judge_segment(Segment.from_json(asked), files(), corpus(), memory).to_json()
     except BytesMissing as error:
         return _missing(error)
     except CannotCompare as error:

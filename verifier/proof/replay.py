@@ -48,12 +48,12 @@ class Finding:
     """Whether the full bench decided as the replay does; None where it did not decide, or the replay cannot tell."""
 
 
-def replays(case: Case, functions: Functions, files: Files, corpus: Corpus, limits: bytes = b"") -> Iterator[Finding]:
+def replays(case: Case, functions: Functions, files: Files, corpus: Corpus) -> Iterator[Finding]:
     """One finding for each segment that can be replayed, in order."""
     for number in sorted(case.openings):
         asked = _segment(case, functions, number)
         if asked is not None:
-            yield _finding(case, number, *_judged(asked, files, corpus, limits))
+            yield _finding(case, number, *_judged(asked, files, corpus))
 
 
 def verdict(case: Case, findings: list[Finding]) -> tuple[bool | None, str]:
@@ -100,12 +100,13 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
         theta=case.round.theta,
         theta_blobs=case.theta_blobs,
         common=number == common,
+        limits=case.created.limits,
     )
 
 
-def _judged(asked: Segment, files: Files, corpus: Corpus, limits: bytes) -> tuple[Said | None, str]:
+def _judged(asked: Segment, files: Files, corpus: Corpus) -> tuple[Said | None, str]:
     try:
-        said = judge_segment(asked, files, corpus, limits)
+        said = judge_segment(asked, files, corpus)
     except CommonweightError as error:
         return None, f"{error.code}: {error.detail}"
     return said, said.detail

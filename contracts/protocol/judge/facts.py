@@ -144,7 +144,8 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class RunCreated(Fact):
     """A run's manifest. `theta` and `momentum` are digests of the outer state that it begins with, `inner` that of a
-    joiner's optimizer state; `config` is the configuration's canonical text."""
+    joiner's optimizer state; `config` is the configuration's canonical text, `limits` that of the table of a run with
+    limits, from which the terms' pairs follow."""
 
     run: str
     creator: str
@@ -154,6 +155,7 @@ class RunCreated(Fact):
     theta: str
     momentum: str
     inner: str
+    limits: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from eth_utils import to_checksum_address
 
 from contracts.draw import NO_SEGMENT
 from contracts.errors import BadField, BadSignature
+from contracts.limits import LimitTable
 from contracts.messages import Message
 from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol import messages
@@ -81,7 +82,7 @@ def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[str], str],
     """
     message = envelope.message
     build, beside = _FACTS[type(message)], _BESIDE.get(type(message), ())
-    if set(envelope.beside) != set(beside):
+    if set(envelope.beside) - _MAY_STAND.get(type(message), set()) != set(beside):
         raise InvalidLeaf(f"beside {type(message).__name__} stands exactly {', '.join(beside) or 'nothing'}")
     expected = _author(message, author_of)
     if checked or expected is None:
@@ -108,14 +109,30 @@ def _author(message: Any, author_of: Callable[[str], str]) -> str | None:
     return str(message.verifier if hasattr(message, "verifier") else message.node)
 
 
-def _config_text(beside: Beside) -> str:
-    if not isinstance(beside["config"], str):
-        raise InvalidLeaf("config must be text")
-    return beside["config"]
+def _text(beside: Beside, name: str) -> str:
+    found = beside.get(name, "")
+    if not isinstance(found, str):
+        raise InvalidLeaf(f"{name} must be text")
+    return found
+
+
+def _pairs(config: RunConfig, text: str, profiles: tuple[bytes, ...]) -> frozenset[tuple[str, str]] | None:
+    """Who can judge whom in a run with limits: the pairs of its table that tell cheats from honest work, and machines
+    that compute alike, which compare exactly. None in any other run. Raises BadField and InvalidLimits."""
+    if config.profile != "bounded":
+        if text:
+            raise BadField("limits stand beside a run with limits only")
+        return None
+    table = LimitTable.from_json(text)
+    if table.to_json() != text or table.digest().hex() != config.limits_digest:
+        raise BadField("limits is not the canonical text of the manifest's table")
+    alike = {(hexed(profile), hexed(profile)) for profile in profiles}
+    told = [(f"0x{one}", f"0x{other}") for one, other in (pair.profiles for pair in table.pairs if pair.separates)]
+    return frozenset({*alike, *told, *((other, one) for one, other in told)})
 
 
 def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ...]) -> Fact:
-    config = RunConfig.from_json(_config_text(beside))
+    config, limits = RunConfig.from_json(_text(beside, "config")), _text(beside, "limits")
     if config.digest() != message.config or config.to_json() != beside["config"]:
         raise BadField("config is not the canonical text of the manifest's")
     if message.samples < 2:
@@ -136,10 +153,11 @@ def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ..
         canary_window=message.canaryWindow,
         exact=config.profile != "bounded",
         profiles=tuple(hexed(profile) for profile in message.profiles),
+        pairs=_pairs(config, limits, message.profiles),
     )
     start = (hexed(message.genesis), hexed(message.momentum), hexed(message.inner))
     creator = to_checksum_address(message.creator)
-    return facts.RunCreated(name, creator, message.nonce, terms, config.to_json(), *start)
+    return facts.RunCreated(name, creator, message.nonce, terms, config.to_json(), *start, limits)
 
 
 def _anchor(message: messages.VerifierAnchor, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
@@ -297,5 +315,6 @@ _BESIDE: dict[type[Message], tuple[str, ...]] = {
     messages.RoundSecret: ("path",),
     messages.StateOpening: ("path",),
 }
+_MAY_STAND: dict[type[Message], set[str]] = {messages.RunTerms: {"limits"}}
 ENTERED: tuple[type[Message], ...] = tuple(_FACTS)
 """The messages that stand in the log; mirror addresses and lease renewals do not."""

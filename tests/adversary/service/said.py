@@ -19,7 +19,7 @@ from contracts.protocol.judge.protocol import secret_leaf
 from contracts.protocol.log.signed import REASONS, WHAT, WORDS, Envelope
 from contracts.run_config import RunConfig
 from contracts.signing import digest, sign
-from tests.adversary.service.names import Names, hexed, is_config, key, real_config
+from tests.adversary.service.names import NO_PAIRS, Names, hexed, is_config, key, real_config
 from tests.adversary.service.twin import Twin
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL
 
@@ -117,7 +117,8 @@ class Speaker:
             nonce=fact.nonce,
         )
         names.pair(fact.run, hexed(digest(message, DOMAIN)))
-        return message, (fact.creator,), {"config": config.to_json()}
+        beside = {"config": config.to_json()} | ({} if terms.exact else {"limits": NO_PAIRS.to_json()})
+        return message, (fact.creator,), beside
 
     def anchor(self, fact: facts.Anchored) -> Said:
         names, run, verifier = self.names, self.names.octets(fact.run), self.names.address(fact.verifier)

@@ -1,42 +1,39 @@
-"""A bounded run is anchored in only with its own table of limits, which nobody announces: each verifier brings it."""
+"""A bounded run is anchored in by machines that can judge one of its nodes' profiles, by the log's table."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
-from blake3 import blake3
 
-from tests.verifier.duty.honest import TINY
+from contracts.limits import METRICS, LimitTable, PairLimits, pair_key
+from trainer.profile import NumericsProfile, configure_determinism
 from verifier.duty.doing import anchor
 from verifier.duty.errors import NotPrepared
 
 pytestmark = pytest.mark.unit
-TABLE = b"a table"
-BOUNDED = replace(TINY, profile="bounded", limits_digest=blake3(TABLE).hexdigest())
+NODES = b"\1" * 32
 
 
-def world(limits: Path | None) -> Any:
-    return SimpleNamespace(settings=SimpleNamespace(limits=limits))
+@pytest.fixture
+def own() -> NumericsProfile:
+    return configure_determinism("exact")
 
 
-def test_the_runs_own_table_is_taken_and_an_exact_run_needs_none(tmp_path: Path) -> None:
-    (tmp_path / "limits.json").write_bytes(TABLE)
-    anchor._check_limits(world(tmp_path / "limits.json"), BOUNDED)
-    anchor._check_limits(world(None), TINY)
+def table(one: bytes, other: bytes, cheat: str = "100") -> str:
+    limit, honest = dict.fromkeys(METRICS, "0.1"), dict.fromkeys(METRICS, ("0.01", "0.01", "0.01"))
+    return LimitTable((PairLimits(pair_key(one, other), 1, 2, honest, limit, {"skip": cheat}),)).to_json()
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "why"), [(None, b"", "has to be given"), ("x", b"", "has to be given"), ("x", b"y", "another")]
-)
-def test_without_a_table_or_with_another_one_it_says_why(
-    tmp_path: Path, name: str | None, data: bytes, why: str
-) -> None:
-    file = tmp_path / name if name else None
-    if file is not None and data:
-        file.write_bytes(data)
-    with pytest.raises(NotPrepared, match=why):
-        anchor._check_limits(world(file), BOUNDED)
+def test_a_calibrated_pair_is_enough(own: NumericsProfile) -> None:
+    anchor._check_limits(table(own.digest(), NODES), own, [NODES])
+
+
+def test_machines_that_compute_alike_need_no_pair(own: NumericsProfile) -> None:
+    anchor._check_limits("[]", own, [own.digest()])
+
+
+@pytest.mark.parametrize("cheat", ["100", "9"])
+def test_without_a_pair_that_tells_cheats_from_work_it_says_why(own: NumericsProfile, cheat: str) -> None:
+    """The pair of others helps nobody here, nor does one whose limits are as wide as a cheat."""
+    other = b"\2" * 32 if cheat == "100" else own.digest()
+    with pytest.raises(NotPrepared, match="no pair of this machine"):
+        anchor._check_limits(table(other, NODES, cheat), own, [NODES])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from blake3 import blake3
-
+from contracts.limits import LimitTable, PairLimits
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.messages import RunTerms, VerifierAnchor
 from contracts.run_config import RunConfig
@@ -14,7 +14,7 @@ from contracts.state_layout import inner_digest
 from contracts.tensorfile import state_digest
 from trainer.corpus import corpus_of
 from trainer.outer import zero_momentum
-from trainer.profile import BOUNDED, PORTABLE, configure_determinism
+from trainer.profile import BOUNDED, PORTABLE, NumericsProfile, configure_determinism
 from trainer.state import initial_theta
 from verifier.duty.errors import NotPrepared
 from verifier.duty.files import joiner_inner
@@ -37,14 +37,17 @@ def prepare(world: World) -> Prepared | None:
     run = world.settings.run
     with world.replica.reading() as state:
         terms = world.replica.collected.terms.get(run)
-        text = state.runs[run].created.config if run in state.runs else None
-    if terms is None or text is None:
+        created = state.runs[run].created if run in state.runs else None
+    if terms is None or created is None:
         return None
+    text, limits = created.config, created.limits
     config = RunConfig.from_json(text)
     corpus_of(world.settings.data).require(config.corpus_digest)
     _check_start(terms, config)
-    _check_limits(world, config)
-    own = configure_determinism(config.profile).digest()
+    machine = configure_determinism(config.profile)
+    if config.profile == BOUNDED:
+        _check_limits(limits, machine, terms.profiles)
+    own = machine.digest()
     if config.profile not in (PORTABLE, BOUNDED) and set(terms.profiles) != {own}:
         raise NotPrepared("the run lets nodes compute under another numerics profile than this machine's")
     return Prepared(run, own)
@@ -79,11 +82,20 @@ def _check_start(terms: RunTerms, config: RunConfig) -> None:
             raise NotPrepared(f"the run's first {name} are 0x{said.hex()[:16]}…, they follow as 0x{found.hex()[:16]}…")
 
 
-def _check_limits(world: World, config: RunConfig) -> None:
-    if config.profile != BOUNDED:
-        return
-    table = world.settings.limits
-    if table is None or not table.exists():
-        raise NotPrepared("the run is bounded: its table of limits has to be given (limits)")
-    if blake3(table.read_bytes()).hexdigest() != config.limits_digest:
-        raise NotPrepared(f"{table} is another table of limits than the run's, 0x{config.limits_digest[:16]}…")
+def _check_limits(limits: str, own: NumericsProfile, profiles: Iterable[bytes]) -> None:
+    """This machine can judge a node of one of the run's profiles, at least."""
+    table = LimitTable.from_json(limits)
+    told = {profile for pair in table.pairs if pair.separates for profile in _others(pair, own.digest().hex())}
+    if own.deterministic:
+        told.add(own.digest().hex())
+    if told.isdisjoint(profile.hex() for profile in profiles):
+        raise NotPrepared(
+            f"the run's table of limits has no pair of this machine (0x{own.digest().hex()[:16]}…) and one of the "
+            "profiles that its nodes may have: calibrate them, and open a run with that table"
+        )
+
+
+def _others(pair: PairLimits, own: str) -> set[str]:
+    """The profiles that are compared with this one by a pair."""
+    one, other = pair.profiles
+    return {found for found, judged in ((one, other), (other, one)) if judged == own}
