@@ -13,6 +13,7 @@ OUTSIDERS = "tests/attacks/outsiders/"
 POOL = "tests/contracts/test_capital_pool.py::"
 SPLITTER = "tests/contracts/test_revenue_splitter.py::"
 AUDIT, RECEIPT = "tests/verifier/log/test_", "tests/verifier/receipt/test_"
+READING = "tests/contracts/mirrors/test_reading.py::"
 DUTY, MIRROR, LIGHT = "tests/verifier/duty/test_", "tests/verifier/mirror/test_", "tests/trainer/light/test_"
 
 
@@ -248,7 +249,7 @@ PYTHON: dict[str, Mutant] = {
     "audit: any entries will do": Mutant(
         "contracts/mirrors/reading.py",
         "            check_bundle(entries, self._tiles.tile(tile_of(0, index, self.size)))\n", "",
-        (f"{AUDIT}reading.py::test_a_file_with_another_byte_is_refused",),
+        (f"{READING}test_a_file_with_another_byte_is_refused",),
     ),
     "audit: a block is what the log says": Mutant(
         "verifier/log/blocks.py", "        if expected == block:\n", "        if expected.number == block.number:\n",
