@@ -83,7 +83,7 @@ def _epoch(ledger: Ledger, session: Session, row: Epoch) -> dict[str, Any]:
         "count": row.count,
         "log_size": row.log_size,
         "log_root": row.log_root,
-        "closed_at": row.closed_at,
+        "settled_at": row.settled_at,
         "deadline": row.deadline,
         "ours": row.ours,
         "signatures": cosign.signers(ledger, session, settling.root_message(ledger, row)),

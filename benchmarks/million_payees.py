@@ -131,7 +131,7 @@ def _ledger(folder: Path) -> Ledger:
 def _epoch(root: bytes, due: list[Payout]) -> Epoch:
     return Epoch(
         number=1, run="0x", first_round=1, last_round=1, root="0x" + root.hex(), total=sum(p.amount for p in due),
-        count=len(due), log_size=0, log_root="0x", closed_at=0, deadline=0,
+        count=len(due), log_size=0, log_root="0x", settled_at=0, deadline=0,
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ class NodeFault(Message):
 class EpochRoot(Message):
     """The payout root of one epoch, bound to the attempt and to the log's tree head that it was rebuilt from.
 
-    `closedAt` is the chain's time at which the epoch closed by the log.
+    Every round that opened before `settledAt` (Unix seconds, chain time) is settled in that log.
     """
 
     model: Bytes32
@@ -62,7 +62,7 @@ class EpochRoot(Message):
     count: Uint64
     logSize: Uint64
     logRoot: Bytes32
-    closedAt: Uint64
+    settledAt: Uint64
     deadline: Uint64
 
 

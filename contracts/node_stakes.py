@@ -21,7 +21,7 @@ EPOCHS_TO_WAIT = 2
 class Withdrawal:
     """What a node is withdrawing (0 where nothing), since when, and when it can be paid at the latest.
 
-    It can be paid before that once `EPOCHS_TO_WAIT` epochs that closed after `requested_at` are final.
+    It can be paid before that once `EPOCHS_TO_WAIT` epochs are final that settled all that opened until `requested_at`.
     """
 
     amount: int
@@ -47,9 +47,9 @@ class NodeStakes:
         return Withdrawal(*map(int, self._call.pendingWithdrawalOf(to_checksum_address(node)).call()))
 
     def epochs_to_wait(self, pending: Withdrawal) -> int:
-        """How many epochs that closed after the request have still to become final, if the delay does not end first."""
-        closings = (self._call.lastClosing().call(), self._call.secondClosing().call())
-        return EPOCHS_TO_WAIT - sum(int(closed_at) > pending.requested_at for closed_at in closings)
+        """How many such epochs have still to be final, if the delay does not end first."""
+        settled = (self._call.lastSettled().call(), self._call.secondSettled().call())
+        return EPOCHS_TO_WAIT - sum(int(settled_at) > pending.requested_at for settled_at in settled)
 
     def stake_at(self, node: str, block: int) -> int:
         """Stake that counted at the end of `block`. Raises BadField for a block that does not exist."""

@@ -37,14 +37,14 @@ class EpochState:
     """An epoch as the chain has it; times in Unix seconds, `total` in 1e-18 tokens.
 
     `disputes` counts its challenges and numbers the open one; `fruitless` counts those that failed or lapsed.
-    `closes_at` ends the challenge window; `closed_at` is when the epoch closed, as was signed.
+    `closes_at` ends the challenge window; what opened before `settled_at` is settled, as was signed.
     """
 
     status: EpochStatus
     attempt: int
     closes_at: int
     fruitless: int
-    closed_at: int
+    settled_at: int
     challenger: str
     challenged_at: int
     disputes: int

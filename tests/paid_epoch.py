@@ -91,7 +91,7 @@ class PaidEpoch:
     def _epoch(self) -> Epoch:
         return Epoch(
             number=1, run="0x", state="final", first_round=1, last_round=1, root="0x" + self.root.hex(),
-            total=self.total, count=len(self.lines), log_size=0, log_root="0x" + "01" * 32, closed_at=CLOSED,
+            total=self.total, count=len(self.lines), log_size=0, log_root="0x" + "01" * 32, settled_at=CLOSED,
             deadline=FAR, ours=True,
         )  # fmt: skip
 

@@ -104,7 +104,7 @@ def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdr
 def _locked(pending: Withdrawal, stakes: NodeStakes) -> str:
     left, asked = stakes.epochs_to_wait(pending), _clock(pending.requested_at)
     epochs = "one more epoch is" if left == 1 else f"{left} more epochs are"
-    until = f"until {epochs} final that closed after {asked}"
+    until = f"until {epochs} final that settle all that opened until {asked}"
     return f"{pending.amount} wei are locked {until}, and no longer than until {_clock(pending.available_at)}"
 
 

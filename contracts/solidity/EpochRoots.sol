@@ -10,7 +10,8 @@ abstract contract EpochRoots is VerifierSet {
     enum Status { None, Proposed, Disputed, Final }
 
     /// @dev What verifiers sign. `attempt` keeps signatures on a rejected root from serving again; `logRoot`, the root of
-    /// the log of `logSize` entries, is the evidence. `closedAt`, in Unix seconds, is when the epoch closed by the log.
+    /// the log of `logSize` entries, is the evidence. every round that opened
+    /// before `settledAt`, in Unix seconds, is settled in that log.
     struct EpochRoot {
         bytes32 model;
         uint64 epoch;
@@ -20,18 +21,18 @@ abstract contract EpochRoots is VerifierSet {
         uint64 count;
         uint64 logSize;
         bytes32 logRoot;
-        uint64 closedAt;
+        uint64 settledAt;
         uint64 deadline;
     }
 
     /// @dev `disputes` counts the challenges of the epoch, over all attempts, and so numbers the one that is open;
-    /// `fruitless` counts those that failed or lapsed. `closesAt` ends the challenge window, `closedAt` is what was signed.
+    /// `fruitless` counts those that failed or lapsed. `closesAt` ends the challenge window, `settledAt` is what was signed.
     struct Epoch {
         Status status;
         uint32 attempt;
         uint64 closesAt;
         uint32 fruitless;
-        uint64 closedAt;
+        uint64 settledAt;
         address challenger;
         uint64 challengedAt;
         uint32 disputes;
@@ -47,7 +48,7 @@ abstract contract EpochRoots is VerifierSet {
     error WrongStatus(uint64 epoch, Status status);
     error TotalTooLarge(uint256 total, uint256 limit);
     error LogShrank(uint64 logSize, uint64 previous);
-    error ClosedInFuture(uint64 closedAt, uint256 timestamp);
+    error SettledInFuture(uint64 settledAt, uint256 timestamp);
     error WindowClosed(uint64 closesAt);
     error WindowOpen(uint64 closesAt);
     error WrongBond(uint256 given, uint256 bond);
@@ -75,7 +76,7 @@ abstract contract EpochRoots is VerifierSet {
     bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
     /// @notice EIP-712 type of an epoch's root.
     bytes32 public constant EPOCH_ROOT_TYPEHASH = keccak256(
-        "EpochRoot(bytes32 model,uint64 epoch,uint32 attempt,bytes32 root,uint256 total,uint64 count,uint64 logSize,bytes32 logRoot,uint64 closedAt,uint64 deadline)"
+        "EpochRoot(bytes32 model,uint64 epoch,uint32 attempt,bytes32 root,uint256 total,uint64 count,uint64 logSize,bytes32 logRoot,uint64 settledAt,uint64 deadline)"
     );
 
     /// @notice Seconds in which a proposed root can be challenged.
@@ -90,9 +91,9 @@ abstract contract EpochRoots is VerifierSet {
     /// @notice The last final epoch; the next one alone can be proposed.
     uint64 public finalizedEpochs;
     /// @notice The latest time at which a final epoch closed, in Unix seconds.
-    uint64 public lastClosing;
+    uint64 public lastSettled;
     /// @notice The latest but one: two final epochs closed at or after it.
-    uint64 public secondClosing;
+    uint64 public secondSettled;
     mapping(uint64 epoch => Epoch) private _epochs;
     mapping(uint64 epoch => address[]) private _signers;
 
@@ -125,7 +126,7 @@ abstract contract EpochRoots is VerifierSet {
         epoch.root = message.root;
         epoch.total = message.total;
         epoch.count = message.count;
-        epoch.closedAt = message.closedAt;
+        epoch.settledAt = message.settledAt;
         epoch.logSize = message.logSize;
         epoch.logRoot = message.logRoot;
         emit EpochSigned(message.epoch, message.attempt, message.count, signers);
@@ -196,7 +197,7 @@ abstract contract EpochRoots is VerifierSet {
         if (block.timestamp < epoch.closesAt) revert WindowOpen(epoch.closesAt);
         epoch.status = Status.Final;
         finalizedEpochs = epochNumber;
-        _recordClosing(epoch.closedAt);
+        _recordSettled(epoch.settledAt);
         emit EpochFinalized(epochNumber, epoch.attempt, epoch.root, epoch.total);
     }
 
@@ -261,14 +262,14 @@ abstract contract EpochRoots is VerifierSet {
         if (message.logSize < _epochs[finalizedEpochs].logSize) {
             revert LogShrank(message.logSize, _epochs[finalizedEpochs].logSize);
         }
-        if (message.closedAt > block.timestamp) revert ClosedInFuture(message.closedAt, block.timestamp);
+        if (message.settledAt > block.timestamp) revert SettledInFuture(message.settledAt, block.timestamp);
         if (block.timestamp > message.deadline) revert DeadlinePassed(message.deadline);
     }
 
-    /// @dev Times may fall: an epoch whose root was struck down closes anew, later than some that wait behind it.
-    function _recordClosing(uint64 closedAt) private {
-        if (closedAt >= lastClosing) (lastClosing, secondClosing) = (closedAt, lastClosing);
-        else if (closedAt > secondClosing) secondClosing = closedAt;
+    /// @dev Times may fall: a slow round of another run may be open when an epoch closes.
+    function _recordSettled(uint64 settledAt) private {
+        if (settledAt >= lastSettled) (lastSettled, secondSettled) = (settledAt, lastSettled);
+        else if (settledAt > secondSettled) secondSettled = settledAt;
     }
 
     /// @dev The root falls, and the next attempt can be proposed.

@@ -15,8 +15,8 @@ abstract contract NodeStakes is EIP712, PullPayments {
         uint64 deadline;
     }
 
-    /// @dev Times in Unix seconds. It is paid from `availableAt` on, or as soon as two epochs that closed after
-    /// `requestedAt` are final.
+    /// @dev Times in Unix seconds. It is paid from `availableAt` on, or as soon as two epochs are final
+    /// in which all is settled that opened until `requestedAt`.
     struct NodeWithdrawal {
         uint256 amount;
         uint64 requestedAt;
@@ -64,8 +64,8 @@ abstract contract NodeStakes is EIP712, PullPayments {
         _setNodeStake(msg.sender, nodeStakeOf[msg.sender] + msg.value);
     }
 
-    /// @notice Takes an amount out of the caller's stake at once, to be paid when two epochs that close from now on are
-    /// final, or after the delay.
+    /// @notice Takes an amount out of the caller's stake at once, to be paid when two epochs are final in which all is
+    /// settled that opened until now, or after the delay.
     /// @dev What the node did until now is judged in the first of them, and punished before the second is final. A second
     /// request adds to the first, and both start anew.
     /// @param amount In wei, at most the stake that counts.
@@ -80,14 +80,14 @@ abstract contract NodeStakes is EIP712, PullPayments {
         emit NodeWithdrawalRequested(msg.sender, pending.amount, pending.requestedAt, pending.availableAt);
     }
 
-    /// @notice Pays the caller's pending withdrawal to an address, once two epochs that closed after the request are
-    /// final, or the delay has passed.
+    /// @notice Pays the caller's pending withdrawal to an address, once two epochs are final in which all is settled
+    /// that opened until the request, or the delay has passed.
     /// @param to Who is paid.
     function withdrawNodeStake(address to) external {
         if (to == address(0)) revert ReceiverMissing();
         NodeWithdrawal memory pending = pendingWithdrawalOf[msg.sender];
         if (pending.amount == 0) revert NoNodeWithdrawal(msg.sender);
-        bool judged = _secondClosing() > pending.requestedAt;
+        bool judged = _secondSettled() > pending.requestedAt;
         if (!judged && block.timestamp < pending.availableAt) {
             revert NodeWithdrawalLocked(msg.sender, pending.requestedAt, pending.availableAt);
         }
@@ -129,7 +129,7 @@ abstract contract NodeStakes is EIP712, PullPayments {
     }
 
     /// @dev When the second to last of the final epochs closed, in Unix seconds; 0 where there are fewer.
-    function _secondClosing() internal view virtual returns (uint64);
+    function _secondSettled() internal view virtual returns (uint64);
 
     /// @dev Reverts unless model and deadline hold and k staked verifiers signed the digest.
     function _checkNodeFault(bytes32 model_, uint64 deadline, bytes32 digest, bytes[] calldata signatures)

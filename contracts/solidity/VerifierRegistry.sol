@@ -52,8 +52,8 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
         return seconds_ > 0 && seconds_ <= LONGEST;
     }
 
-    function _secondClosing() internal view override returns (uint64) {
-        return secondClosing;
+    function _secondSettled() internal view override returns (uint64) {
+        return secondSettled;
     }
 
     function _checkNodeFault(bytes32 model_, uint64 deadline, bytes32 digest, bytes[] calldata signatures)

@@ -94,7 +94,7 @@ def _closed(at: Moment, index: int, entry: EpochClosed) -> None:
         root=entry.root,
         total=entry.total,
         count=len(entry.lines),
-        closed_at=entry.closed_at,
+        settled_at=entry.settled_at,
         deadline=entry.deadline,
         block=at.state.block.number if at.state.block is not None else 0,
     )
@@ -115,7 +115,7 @@ def _write_row(session: Session, closing: ClosingRow, entry: EpochClosed) -> Non
         "count": closing.count,
         "log_size": closing.log_index + 1,
         "log_root": "0x" + log.root(session, closing.log_index + 1).hex(),
-        "closed_at": closing.closed_at,
+        "settled_at": closing.settled_at,
         "deadline": closing.deadline,
     }
     row = session.get(Epoch, closing.epoch) or Epoch(number=closing.epoch, **columns)

@@ -79,7 +79,7 @@ def _compare_books(session: Session, derived: Rederived) -> Iterator[Finding]:
 
 def _compare_epochs(session: Session, derived: Rederived) -> Iterator[Finding]:
     closings = {
-        row.log_index: (row.epoch, row.attempt, row.root, row.total, row.count, row.closed_at, row.deadline)
+        row.log_index: (row.epoch, row.attempt, row.root, row.total, row.count, row.settled_at, row.deadline)
         for row in session.exec(select(ClosingRow))
     }
     yield from differences("closing", derived.closings, closings, "the log")
@@ -111,7 +111,7 @@ def check_views(ledger: Ledger, session: Session) -> Iterator[Finding]:
 def _epoch(row: Epoch) -> tuple[Any, ...]:
     """But for what the chain says of it before it is final."""
     place = (row.run, row.first_round, row.last_round, row.log_size, row.log_root)
-    closing = (row.attempt, row.root, row.total, row.count, row.closed_at, row.deadline)
+    closing = (row.attempt, row.root, row.total, row.count, row.settled_at, row.deadline)
     return (*place, *closing, row.state == "final", row.ours)
 
 

@@ -30,7 +30,7 @@ class Rederived:
     """Rows by key, as the log gives them.
 
     `transfers`: (book, debit, credit, amount, pending) by id; `ends`: outcome by transfer; `payouts`: (account, kind,
-    amount, leaf) by (epoch, index), of final epochs; `closings`: (epoch, attempt, root, total, count, closed_at,
+    amount, leaf) by (epoch, index), of final epochs; `closings`: (epoch, attempt, root, total, count, settled_at,
     deadline) by the index of their entry; `current`: the closing that an Epoch row shows, by number; `ended`: whether
     the final root is one of the log's, by number; `epochs`: (run, first round, last round) by number; `announced`:
     (run, round, author) by (digest, message, kind, size), of the blobs that the server still takes.
@@ -114,7 +114,7 @@ class Rederived:
         leaves = [payout.leaf() for payout in self._payouts(entry)]
         root = "0x" + PayoutTree.of(leaves).root.hex() if leaves else NO_ROOT
         total = sum(line.amount for line in entry.lines)
-        self.closings[index] = (entry.epoch, entry.attempt, root, total, len(leaves), entry.closed_at, entry.deadline)
+        self.closings[index] = (entry.epoch, entry.attempt, root, total, len(leaves), entry.settled_at, entry.deadline)
         self.current[entry.epoch] = index
         self.epochs[entry.epoch] = (entry.run, entry.first_round, entry.last_round)
         self._closed[index] = entry

@@ -50,7 +50,7 @@ def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
             "count": epoch.count,
             "logSize": epoch.log_size,
             "logRoot": epoch.log_root,
-            "closedAt": epoch.closed_at,
+            "settledAt": epoch.settled_at,
             "deadline": epoch.deadline,
         },
     )

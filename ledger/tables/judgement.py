@@ -10,7 +10,7 @@ from ledger.tables.columns import large, units
 
 
 class ClosingRow(SealedRow, table=True):
-    """An entry by which an epoch closed, first or anew; `closed_at` and `deadline` in chain time.
+    """An entry by which an epoch closed, first or anew; `settled_at` and `deadline` in chain time.
 
     What each pays is pending from here on. The root that the chain makes final decides which of it is owed. `block` is
     the last one that was entered before: nothing of the epoch can be claimed in it.
@@ -24,7 +24,7 @@ class ClosingRow(SealedRow, table=True):
     root: str
     total: int = units()
     count: int = large()
-    closed_at: int = large()
+    settled_at: int = large()
     deadline: int = large()
     block: int = large()
 

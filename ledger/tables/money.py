@@ -50,7 +50,8 @@ class LogNode(SQLModel, table=True):
 class Epoch(SealedRow, table=True):
     """An epoch's payout root; `state` follows the chain: closed, proposed, disputed, final.
 
-    `closed_at` is chain time; `ours` says of a final one whether its root is one that follows from the log.
+    `settled_at` is the chain time until which all rounds are settled; `ours` says of a final one whether its
+    root is one that follows from the log.
     """
 
     number: int = large(primary_key=True)
@@ -64,7 +65,7 @@ class Epoch(SealedRow, table=True):
     count: int = large()
     log_size: int = large()
     log_root: str
-    closed_at: int = large()
+    settled_at: int = large()
     deadline: int = large()
     ours: bool | None = None
 

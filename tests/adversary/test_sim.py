@@ -104,6 +104,11 @@ def test_a_story_has_one_line_for_each_entry() -> None:
     assert told[0].startswith("seed 3 liar-on-true")
 
 
+def test_a_root_that_closed_before_a_departure_may_become_final() -> None:
+    """Seed 30000460: its deadline passes after the departure, and it closes anew as it was signed."""
+    check_all(simulate(30000460))
+
+
 def test_who_is_later_than_the_shortest_period_is_not_among_those_present() -> None:
     """Seed 10015541: a seat that is three looks behind lapses before its secret is on a mirror, and is not read."""
     history = simulate(10015541)

@@ -113,7 +113,7 @@ class World:
             count=len(payouts),
             logSize=5,
             logRoot=b"l" * 32,
-            closedAt=self.now(),
+            settledAt=self.now(),
             deadline=2**40,
         )
 
@@ -261,12 +261,12 @@ def test_signatures_must_be_enough_sorted_and_distinct(world: World) -> None:
 
 
 def test_a_root_is_of_an_epoch_that_has_closed(world: World) -> None:
-    root = replace(world.root(world.payouts(1)), closedAt=world.now() + 1_000)
-    with refused("ClosedInFuture"):
+    root = replace(world.root(world.payouts(1)), settledAt=world.now() + 1_000)
+    with refused("SettledInFuture"):
         world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
     world.wait(1_000)
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
-    assert world.registry.epoch_of(1).closed_at == root.closedAt
+    assert world.registry.epoch_of(1).settled_at == root.settledAt
 
 
 def test_an_epoch_that_pays_nobody_becomes_final_and_nothing_is_claimed_from_it(world: World) -> None:

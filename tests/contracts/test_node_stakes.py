@@ -43,9 +43,9 @@ class Staking(World):
     def balance(self, address: str) -> int:
         return self.w3.eth.get_balance(Web3.to_checksum_address(address))
 
-    def settle(self, epoch: int, closed_at: int) -> None:
+    def settle(self, epoch: int, settled_at: int) -> None:
         """Make an epoch final that closed at that time."""
-        root = replace(self.root(self.payouts(epoch)), closedAt=closed_at)
+        root = replace(self.root(self.payouts(epoch)), settledAt=settled_at)
         self.send(self.registry.propose(root, self.signatures(root, self.verifiers[:2])))
         self.wait(61)
         self.send(self.registry.finalize(epoch))
@@ -88,13 +88,13 @@ def test_what_is_withdrawn_stops_counting_and_is_paid_once_after_the_delay(world
         world.send(world.stakes.withdraw(world.holder.address))
 
 
-def test_a_withdrawal_is_paid_when_two_epochs_that_closed_after_its_request_are_final(world: Staking) -> None:
+def test_a_withdrawal_is_paid_when_two_epochs_that_settled_all_before_its_request_are_final(world: Staking) -> None:
     world.send(world.stakes.stake(), 700)
     world.send(world.stakes.request_withdrawal(300))
     asked = world.now()
     pending = world.stakes.pending_of(world.node)
-    for epoch, closed_at, left in ((1, asked, 2), (2, asked + 1, 1), (3, asked - 5, 1), (4, asked, 1)):
-        world.settle(epoch, closed_at)
+    for epoch, settled_at, left in ((1, asked, 2), (2, asked + 1, 1), (3, asked - 5, 1), (4, asked, 1)):
+        world.settle(epoch, settled_at)
         assert world.stakes.epochs_to_wait(pending) == left
         with refused("NodeWithdrawalLocked"):
             world.send(world.stakes.withdraw(world.holder.address))

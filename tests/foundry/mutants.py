@@ -127,24 +127,23 @@ MUTANTS: dict[str, Mutant] = {
     "node stake without a delay": Mutant(
         NODES, "uint64(block.timestamp) + nodeWithdrawalDelay;", "uint64(block.timestamp);", (STAKES,)
     ),
-    "node stake is free after one epoch": Mutant(REGISTRY, "return secondClosing;", "return lastClosing;", (EPOCHS,)),
+    "node stake is free after one epoch": Mutant(REGISTRY, "return secondSettled;", "return lastSettled;", (EPOCHS,)),
     "epochs that closed before count": Mutant(
-        NODES, "_secondClosing() > pending.requestedAt;", "_secondClosing() > 0;", (EPOCHS,)
+        NODES, "_secondSettled() > pending.requestedAt;", "_secondSettled() > 0;", (EPOCHS,)
     ),
     "an epoch of the second of the request counts": Mutant(
-        NODES, "_secondClosing() > pending.requestedAt;", "_secondClosing() >= pending.requestedAt;", (EPOCHS,)
+        NODES, "_secondSettled() > pending.requestedAt;", "_secondSettled() >= pending.requestedAt;", (EPOCHS,)
     ),
-    "epochs do not count": Mutant(NODES, "_secondClosing() > pending.requestedAt;", "false;", (EPOCHS,)),
+    "epochs do not count": Mutant(NODES, "_secondSettled() > pending.requestedAt;", "false;", (EPOCHS,)),
     "a second request keeps the time of the first": Mutant(
         NODES, "pending.requestedAt = uint64(block.timestamp);",
         "if (pending.requestedAt == 0) pending.requestedAt = uint64(block.timestamp);", (EPOCHS,)
     ),
     "an older epoch replaces a closing": Mutant(
-        EPOCH_ROOTS, "else if (closedAt > secondClosing) secondClosing = closedAt;", "else secondClosing = closedAt;",
-        (EPOCHS,),
+        EPOCH_ROOTS, "else if (settledAt > secondSettled) secondSettled", "else secondSettled", (EPOCHS,)
     ),
     "an epoch closes in the future": Mutant(
-        EPOCH_ROOTS, "if (message.closedAt > block.timestamp) revert", "if (false) revert",
+        EPOCH_ROOTS, "if (message.settledAt > block.timestamp) revert", "if (false) revert",
         (f"{ROOTS}no_root_is_of_an_epoch_that_closes_in_the_future",),
     ),
     "node stake withdrawn twice": Mutant(NODES, "delete pendingWithdrawalOf[msg.sender];", "", (STAKES,)),

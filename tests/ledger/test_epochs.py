@@ -104,7 +104,7 @@ def test_an_epoch_that_nobody_signed_in_time_closes_anew_and_is_signed_again(hou
     house.start().play_round()
     accepted(house.post_epoch(house.run.verifiers[0]))
     (before,) = house.get("/epochs")
-    house.wait(before["deadline"] - before["closed_at"] + 1)
+    house.wait(before["deadline"] - before["settled_at"] + 1)
     house.step(2)
     (after,) = house.get("/epochs")
     assert after["log_size"] > before["log_size"]

@@ -218,7 +218,7 @@ abstract contract Genesis is Cheats {
             count: count,
             logSize: epoch * 10,
             logRoot: keccak256(abi.encode("log", epoch)),
-            closedAt: uint64(_now()),
+            settledAt: uint64(_now()),
             deadline: uint64(_now() + 1 hours)
         });
     }

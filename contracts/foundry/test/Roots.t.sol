@@ -37,7 +37,7 @@ contract RootsTest is Genesis {
         if (field == 6) message.logSize += other % 1_000 + 1;
         if (field == 7) message.logRoot = keccak256(abi.encode(other));
         if (field == 8) message.deadline += other % 1_000 + 1;
-        if (field == 9) message.closedAt = other % message.closedAt;
+        if (field == 9) message.settledAt = other % message.settledAt;
     }
 
     function testFuzz_fewer_than_k_or_the_same_signature_again_are_no_quorum(uint256 seed) external {
@@ -214,17 +214,17 @@ contract RootsTest is Genesis {
     }
 
     /// @notice An epoch closed before its root is proposed; whether it closed before others is not asked.
-    function testFuzz_no_root_is_of_an_epoch_that_closes_in_the_future(uint64 closedAt, uint256 wait) external {
+    function testFuzz_no_root_is_of_an_epoch_that_closes_in_the_future(uint64 settledAt, uint256 wait) external {
         _wait(_between(wait, 0, 1 days));
         EpochRoots.EpochRoot memory message = _message(keccak256("root"), 1_000, 3);
-        message.closedAt = closedAt % 2 == 0 ? closedAt : uint64(_between(closedAt, 0, 2 * _now()));
+        message.settledAt = settledAt % 2 == 0 ? settledAt : uint64(_between(settledAt, 0, 2 * _now()));
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
-        if (message.closedAt > _now()) {
-            _refuse(address(this), address(registry), 0, call, EpochRoots.ClosedInFuture.selector);
+        if (message.settledAt > _now()) {
+            _refuse(address(this), address(registry), 0, call, EpochRoots.SettledInFuture.selector);
             return;
         }
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));
-        vm.assertEq(registry.epochOf(message.epoch).closedAt, message.closedAt, "the time is kept");
+        vm.assertEq(registry.epochOf(message.epoch).settledAt, message.settledAt, "the time is kept");
     }
 
     function _propose(bytes32 root) private returns (EpochRoots.EpochRoot memory message, bytes[] memory signed) {

@@ -48,8 +48,8 @@ contract StakesHandler is Genesis {
     address[] private _signers;
     uint256 private _closesAt;
     /// @dev When the open epoch and those that are final closed.
-    uint64 private _closedAt;
-    uint64[] private _closings;
+    uint64 private _settledAt;
+    uint64[] private _settled;
     uint256 private _lapsesAt;
     uint256 private _bond;
     uint256 public fruitless;
@@ -106,7 +106,7 @@ contract StakesHandler is Genesis {
         if (registry.epochOf(epoch).status != EpochRoots.Status.None || places.length < THRESHOLD) return;
         EpochRoots.EpochRoot memory message = _message(none, 1, 1);
         uint256 age = _between(seed >> 128, 0, 4 * WINDOW);
-        message.closedAt = _closedAt = age < _now() ? uint64(_now() - age) : 0;
+        message.settledAt = _settledAt = age < _now() ? uint64(_now() - age) : 0;
         registry.propose(message, _signatures(registry.hashEpochRoot(message), places));
         _closesAt = _now() + WINDOW;
         for (uint256 i = 0; i < places.length; ++i) _signers.push(seats[places[i]]);
@@ -169,7 +169,7 @@ contract StakesHandler is Genesis {
         registry.finalize(epoch);
         (disputes, fruitless) = (0, 0);
         delete _signers;
-        _closings.push(_closedAt);
+        _settled.push(_settledAt);
     }
 
     // ---- faults
@@ -221,7 +221,7 @@ contract StakesHandler is Genesis {
         (requestedAt[node], availableAt[node]) = (_now(), _now() + NODE_DELAY);
     }
 
-    /// @notice Paid once, and only when two epochs that closed after the request are final, or after the delay.
+    /// @notice Paid once, and only when two final epochs settled more than the request's time, or after the delay.
     function withdrawNodeStake(uint256 seed) external {
         address node = _person(seed);
         if (withdrawingOf[node] == 0) return;
@@ -301,9 +301,9 @@ contract StakesHandler is Genesis {
 
     // ---- parts
 
-    /// @dev How many final epochs closed after that time, counted one by one.
+    /// @dev How many final epochs settled more than that time, counted one by one.
     function _closedSince(uint256 time) private view returns (uint256 count) {
-        for (uint256 i = 0; i < _closings.length; ++i) if (_closings[i] > time) ++count;
+        for (uint256 i = 0; i < _settled.length; ++i) if (_settled[i] > time) ++count;
     }
 
     function _coinsOfSigners() private view returns (uint256 sum) {

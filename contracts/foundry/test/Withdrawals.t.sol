@@ -21,7 +21,7 @@ contract WithdrawalsTest is Genesis {
         registry.stakeNode{value: STAKE}();
     }
 
-    /// @notice Epochs become final in their order, and closed in any: what counts is how many closed after the request.
+    /// @notice Epochs become final in their order, and settle in any: what counts is how many settle more than the request's time.
     function testFuzz_a_withdrawal_waits_for_two_epochs_that_closed_after_it(uint256 seed) external {
         _settle(_now());
         _settle(_now());
@@ -29,9 +29,9 @@ contract WithdrawalsTest is Genesis {
         uint256 asked = _ask();
         uint256 later = 0;
         for (uint256 i = 0; i < EPOCHS; ++i) {
-            uint256 closedAt = _between(_derive(seed, i), asked - 1, asked + 1);
-            _settle(closedAt);
-            if (closedAt > asked) ++later;
+            uint256 settledAt = _between(_derive(seed, i), asked - 1, asked + 1);
+            _settle(settledAt);
+            if (settledAt > asked) ++later;
             if (seed % 4 == 0 && i == 3) (asked, later) = (_ask(), 0);
             if (later < 2) _isLocked();
         }
@@ -70,10 +70,10 @@ contract WithdrawalsTest is Genesis {
     }
 
     /// @dev An epoch that closed at that time becomes final.
-    function _settle(uint256 closedAt) private {
+    function _settle(uint256 settledAt) private {
         EpochRoots.EpochRoot memory message = _message(keccak256("root"), 1, 1);
-        message.closedAt = uint64(closedAt);
-        if (closedAt > _now()) vm.warp(closedAt);
+        message.settledAt = uint64(settledAt);
+        if (settledAt > _now()) vm.warp(settledAt);
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));
         _wait(WINDOW);
         registry.finalize(message.epoch);

@@ -265,8 +265,8 @@ class EpochClosed(Derived):
     """What an epoch pays: `due` is emission and what was carried over, `total` what the limit lets through.
 
     `attempt` counts the roots of the epoch that fell on the chain, as the contract does: the first is 0.
-    `deadline` (Unix seconds, chain time) is until when this root can be proposed, `closed_at` when the epoch closed
-    first: what closes anew is about the same rounds, and frees no stake whose withdrawal was asked for later (J14).
+    `deadline` (Unix seconds, chain time) is until when this root can be proposed. Every round of every run that opened
+    before `settled_at` had been settled when the epoch closed first: no stake that was asked for later may go (J14).
     """
 
     epoch: int
@@ -279,7 +279,7 @@ class EpochClosed(Derived):
     lines: tuple[Line, ...]
     root: str
     deadline: int
-    closed_at: int
+    settled_at: int
 
 
 @dataclass(frozen=True, slots=True)

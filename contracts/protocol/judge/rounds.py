@@ -59,6 +59,7 @@ def on_opened(state: State, entry: RoundOpened) -> None:
         config=entry.config,
         data_seed=entry.data_seed,
         k=entry.k,
+        opened_at=state.block.time if state.block is not None else 0,
         verifiers=frozenset(entry.verifiers),
         anchors={name: anchor for name in entry.verifiers if (anchor := anchor_of(run, name, entry.round))},
         listed=listed,

@@ -138,6 +138,8 @@ class RoundState(Scope):
     config: str = ""
     data_seed: str = ""
     k: int = 0
+    opened_at: int = 0
+    """Chain time of the block by which stakes count in it."""
     verifiers: frozenset[str] = frozenset()
     anchors: dict[str, Anchored] = field(default_factory=dict)
     """The anchor of each verifier, as it counts in this round."""

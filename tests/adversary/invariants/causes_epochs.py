@@ -88,7 +88,7 @@ def attempts_have_a_ground(reading: Reading) -> Iterator[Breach]:
                 continue
             fell = epoch.attempt == last.attempt + 1 and _fell(reading, last, index)
             anew = epoch.attempt == last.attempt and _is_late(reading, last, index)
-            if epoch.closed_at != last.closed_at:
+            if epoch.settled_at != last.settled_at:
                 yield index, f"epoch {epoch.epoch} closes anew with another time than it closed at"
             if not (fell or anew):
                 yield index, f"epoch {epoch.epoch} has attempt {epoch.attempt} without a ground"
@@ -141,6 +141,16 @@ def what_lapses_is_named(reading: Reading) -> Iterator[Breach]:
                 yield over, f"run {run.name} is over, {left} goes on to no epoch, and {entry.lapsed} is said to lapse"
 
 
+def no_stake_leaves_early(reading: Reading) -> Iterator[Breach]:
+    """No node is found at fault for a round that a closed epoch, of whichever run, has called settled (J14)."""
+    closed = sorted((at, epoch) for run in reading.runs.values() for at, epoch in run.epochs)
+    for proof in reading.proofs.values():
+        for index, fault in proof.faults:
+            opened = reading.opened_at(proof)
+            if fault.at_fault and any(at < index and opened < epoch.settled_at for at, epoch in closed):
+                yield index, f"{proof.name} is at fault after an epoch that calls its round settled"
+
+
 CONDITIONS = (
     decisions_have_a_ground,
     decisions_are_taken,
@@ -148,6 +158,7 @@ CONDITIONS = (
     epochs_close_when_due,
     proofs_end_with_their_epoch,
     attempts_have_a_ground,
+    no_stake_leaves_early,
     ends_follow_the_chain,
     runs_end_when_settled,
     what_lapses_is_named,

@@ -28,11 +28,13 @@ def messages_found(reading: Reading) -> Iterator[Breach]:
 def nothing_final_after_it(reading: Reading) -> Iterator[Breach]:
     """Under the premise: no root that was closed after a departure in a derived entry becomes final.
 
-    A root that the rules give at that very place is no root of the operator's: every replica has derived and signed it.
+    A root that the rules give at that very place is no root of the operator's: every replica has derived and signed it;
+    nor is one that closed before, and closes anew with the same root.
     """
     if not reading.deviations or not reading.premise:
         return
     due = {e.root for d in reading.history.deviations for e in d.due if isinstance(e, EpochClosed)}
+    due |= {e.root for e in reading.history.entries[: reading.length] if isinstance(e, EpochClosed)}
     roots: set[str] = set()
     for index, entry in enumerate(reading.history.entries[reading.length :], reading.length):
         if isinstance(entry, EpochClosed):

@@ -94,6 +94,13 @@ class Reading:
         """The chain's events of one kind before an index, the last one first."""
         return (event for index, event in reversed(self.events[kind]) if index < before)
 
+    def opened_at(self, proof: Proof) -> int:
+        """The chain time of the block by which stakes count in a proof's round."""
+        committed = proof.committed[0][1]
+        opened = self.rounds[committed.run, committed.round].opened[0][0]
+        block = self.block(opened)
+        return block.time if block is not None else 0
+
     def block(self, before: int) -> Block | None:
         """The last block before an index."""
         return next((block for index, block in reversed(self.blocks) if index < before), None)

@@ -109,9 +109,17 @@ MUTANTS: dict[str, Mutant] = {
         "J14",
         "epochs",
         "        deadline=deadline,\n",
-        "        deadline=deadline, closed_at=block.time,\n",
+        "        deadline=deadline, settled_at=block.time,\n",
         ("I8",),
         ("lapsed-dispute", "struck-epoch"),
+    ),
+    "an epoch settles what other runs have open": Mutant(
+        "J14",
+        "epochs",
+        "lines, root, deadline, _settled_at(state))",
+        "lines, root, deadline, state.block.time)",
+        ("I8",),
+        ("one-stake",),
     ),
     "an epoch whose dispute lapsed is cancelled": Mutant(
         "J19",

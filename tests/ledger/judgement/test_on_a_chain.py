@@ -147,7 +147,7 @@ def test_a_root_takes_k_signatures_of_admitted_verifiers_over_what_closed(served
         with ledger.store.read() as session:
             message = settling.root_message(ledger, session.get_one(Epoch, 1))
         stranger, verifier = key_of("stranger"), verifier_keys()[0]
-        for author, said in ((stranger, message), (verifier, replace(message, closedAt=message.closedAt + 1))):
+        for author, said in ((stranger, message), (verifier, replace(message, settledAt=message.settledAt + 1))):
             signature = sign(said, served.model.epoch_domain, bytes(author.key))
             with pytest.raises(CommonweightError):
                 settling.sign(ledger, 1, said, signature, author.address)

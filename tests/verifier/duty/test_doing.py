@@ -320,7 +320,7 @@ def test_an_epoch_is_signed_over_the_log_that_ends_with_it(tmp_path: Path) -> No
     index, entry = party.world.replica.closings[1]
     assert (message.logSize, message.logRoot) == (index + 1, party.world.copy.root(index + 1))
     assert (message.attempt, message.total, message.count) == (entry.attempt, entry.total, len(entry.lines))
-    assert (message.closedAt, message.deadline) == (entry.deadline - 600, entry.deadline)
+    assert (message.settledAt, message.deadline) == (entry.deadline - 600, entry.deadline)
     signature = bytes.fromhex(body["signature"][2:])
     assert recover(message, Domain(DOMAIN.chain_id, REGISTRY), signature) == party.world.address == body["signer"]
     again = make_party(tmp_path, party.made)

@@ -59,7 +59,7 @@ def epoch_root(closed: EpochClosed, model: str, size: int, root: bytes) -> Epoch
         count=len(closed.lines),
         logSize=size,
         logRoot=root,
-        closedAt=closed.closed_at,
+        settledAt=closed.settled_at,
         deadline=closed.deadline,
     )
 

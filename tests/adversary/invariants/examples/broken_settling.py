@@ -36,6 +36,7 @@ from tests.adversary.invariants.examples.play import A
 from tests.adversary.invariants.examples.stories import (
     away,
     honest,
+    late_cheat,
     undecided,
     unserved,
     withheld,
@@ -137,8 +138,9 @@ EPOCHS = (
     Case(causes_epochs.proofs_end_with_their_epoch, undecided, lambda h: drop(h, at(h, Undecided))),
     Case(causes_epochs.attempts_have_a_ground, holders, lambda h: drop_events(h, EpochStruck)),
     Case(causes_epochs.attempts_have_a_ground, lapsed, lambda h: drop_events(h, EpochLapsed)),
-    Case(causes_epochs.attempts_have_a_ground, lapsed, lambda h: change(h, at(h, EpochClosed, -1), closed_at=10**9)),
+    Case(causes_epochs.attempts_have_a_ground, lapsed, lambda h: change(h, at(h, EpochClosed, -1), settled_at=10**9)),
     Case(causes_epochs.attempts_have_a_ground, cut_again, lambda h: change(h, at(h, EpochClosed), deadline=10**9)),
+    Case(causes_epochs.no_stake_leaves_early, late_cheat, lambda h: change(h, at(h, EpochClosed), settled_at=10**9)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: change(h, at(h, EpochEnded), ours=False)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: drop_events(h, EpochFinal)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: change_event(h, EpochFinal, root="other")),

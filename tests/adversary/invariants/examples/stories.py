@@ -64,10 +64,15 @@ def honest() -> History:
     return finish(play)
 
 
-def _false_segment(**truth: Any) -> tuple[Play, str]:
+def _false_segment(later: bool = False, **truth: Any) -> tuple[Play, str]:
     """Node B computes segment 1 falsely; v1 draws it and says so, and the bench is called. v3 is corrupt."""
     play = Play("cheat", corrupt=["v3"])
     play.begin()
+    if later:
+        for proof in calm_round(play):
+            read_and_post(play, proof)
+        play.merge()
+        play.final(play.epoch())
     play.open()
     first, second = play.commit(A), play.commit(B, false=frozenset({1}), **truth)
     play.close(first, second)
@@ -97,6 +102,16 @@ def cheat() -> History:
     first, second = calm_round(play, b={"staked": False})
     for each in (first, second):
         read_and_post(play, each)
+    return finish(play)
+
+
+def late_cheat() -> History:
+    """After an honest round and its epoch, node B cheats, and is at fault."""
+    play, proof = _false_segment(later=True)
+    play.read(proof, "v2", s1=Word.FALSE)
+    _decide_false(play, proof)
+    play.add(facts.PledgeOpened(proof, "salt", None))
+    play.add(derived.FaultDerived(proof, B, True, Reason.REPLAY, True))
     return finish(play)
 
 

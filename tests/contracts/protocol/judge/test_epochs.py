@@ -70,11 +70,11 @@ def anew(court: Court, *events: chain_events.ChainEvent, seconds: int = 20) -> E
 def test_a_lapsed_dispute_delays_pay_and_never_cancels_it() -> None:
     """A bond and an idle vote hold up an epoch, as often as somebody pays for it."""
     court, closed = finished("rounds=2")
-    assert closed.closed_at == closed.deadline - TERMS.root_seconds
+    assert closed.settled_at == closed.deadline - TERMS.root_seconds
     for attempt in range(3):
         found = anew(court, chain_events.EpochLapsed(1, attempt))
         assert (found.attempt, found.due, found.total, found.lines) == (attempt + 1, 1000, 1000, closed.lines)
-        assert (found.closed_at, found.deadline > closed.deadline) == (closed.closed_at, True)
+        assert (found.settled_at, found.deadline > closed.deadline) == (closed.settled_at, True)
     assert court.block(chain_events.EpochFinal(1, 3, found.root)) == [EpochEnded(1, 3, found.root, True, 0)]
     assert court.state.runs["r"].earned == {}
 
