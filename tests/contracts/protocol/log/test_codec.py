@@ -61,3 +61,11 @@ def test_other_fields_are_refused(value: object) -> None:
 def test_a_value_of_another_type_is_refused(hint: object, value: object) -> None:
     with pytest.raises(InvalidLeaf):
         from_wire(hint, value)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", ['"' + '\\"' * 400_000, '"' * 400_001, "[" + '"\\' * 300_001])
+def test_a_string_that_nothing_ends_is_read_once(text: str) -> None:
+    """64 kB of it took 25 seconds of whoever read them: each quotation mark began anew."""
+    with pytest.raises(InvalidLeaf):
+        parse(text)
