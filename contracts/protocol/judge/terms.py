@@ -16,7 +16,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "min_nodes": (1, 100),
     "max_nodes": (1, 100),
     "panel": (0, 100),
-    "samples": (1, 10_000),
+    "samples": (1, 1_000),
     "audit_floor": (1, MILLION),
     "node_stake": (0, LARGEST_AMOUNT),
     "span": (1, 86_400),

@@ -14,6 +14,9 @@ from contracts.protocol.judge import duties, facts
 from contracts.protocol.judge.duties import SignFault
 from contracts.protocol.judge.facts import Word
 from contracts.protocol.judge.state import Phase, Stage
+from contracts.protocol.log.codec import canonical
+from contracts.protocol.log.leaf import LARGEST_LEAF
+from contracts.protocol.log.signed import Envelope
 from contracts.signing import Domain, recover
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed, hexed
 from tests.verifier.duty.town import REGISTRY, Party, make_party, text_of
@@ -172,6 +175,25 @@ def test_one_verdict_has_a_word_for_every_segment_that_is_owed(tmp_path: Path) -
     assert party.due(duties.Read) == []
     proof = party.made.state.proofs[duty.proof]
     assert proof.witnesses[party.world.address]
+
+
+def test_many_words_come_in_messages_that_the_log_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a run with 1,100 samples no honest verifier could say a word, and all fell silent."""
+    monkeypatch.setattr(read, "MOST_WORDS", 1)
+    party = make_party(tmp_path, opened())
+    (duty,) = party.due(duties.Read)
+    for number in duty.segments:
+        party.work.answers[f"segment {number}"] = says(TRUE)
+    read.read(party.world, [duty])
+    assert len(claims(party, facts.Words)) == len(duty.segments) > 1
+    party.enter()
+    assert party.due(duties.Read) == []
+
+
+def test_a_message_of_the_longest_words_fits_into_a_leaf() -> None:
+    longest = messages.SegmentVerdict(2**32 - 1, 2, 1, 2**256 - 1, 2**256 - 1)
+    message = messages.Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\1" * 32, (longest,) * read.MOST_WORDS)
+    assert len(canonical(Envelope(message, (b"\1" * 65,), {}).body())) < LARGEST_LEAF // 2
 
 
 def test_what_a_worker_is_asked_is_what_the_node_signed(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from verifier.duty.world import World
 from verifier.mirror.presence import Absence
 
 UNSERVED = next(number for number, word in WORDS.items() if word is Word.UNSERVED)
+MOST_WORDS = 128
+"""In one message: a leaf of the log holds twice as many, each as long as it may be."""
 SHARE = 0.5
 """Of a period, after which bytes that did not come are unserved."""
 
@@ -112,8 +114,11 @@ def _replayed(world: World, reading: Reading, number: int) -> Said | None:
 def _say(world: World, reading: Reading, found: list[Said]) -> None:
     """Each word is written down first: what would be another one than was said is not said."""
     words = [said for said in found if _may(world, reading, said)]
-    if not words:
-        return
+    for start in range(0, len(words), MOST_WORDS):
+        _say_some(world, reading, words[start : start + MOST_WORDS])
+
+
+def _say_some(world: World, reading: Reading, words: list[Said]) -> None:
     message = Verdict(
         bytes.fromhex(reading.proof[2:]), world.address, _witness(world, reading, words), tuple(map(_word, words))
     )
