@@ -1,12 +1,15 @@
 """Strict safetensors: the only file format read from outside, and the digest of a state.
 
 The library accepts NaN, infinity and any shape, so layout and finiteness are checked here. numpy only, no torch.
+A layout has one header, so that a file is held against its bytes and a stranger's header is never parsed: that would
+take many times the memory of the file.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,18 @@ from contracts.errors import InvalidTensorFile
 Tensors = Mapping[str, NDArray[np.generic]]
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]
 
-DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "U8": np.dtype("u1")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+    "U8": np.dtype("u1"),
+}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
+MAX_HEADER = 2**20
+"""Bytes of a header that is read without a layout; the largest layout of a run takes a tenth of it."""
+_LENGTH = _ALIGNMENT = 8
+_ORDER = ("I64", "F64", "F32", "U8")
+"""How the library orders tensors in a file, before their names."""
 
 
 def state_digest(tensors: Tensors) -> bytes:
@@ -48,14 +61,37 @@ def write(tensors: Tensors, path: Path) -> None:
 
 def unpack(data: bytes, layout: Layout) -> dict[str, NDArray[np.generic]]:
     """Read exactly the tensors of `layout` (name → safetensors dtype, shape). Raises InvalidTensorFile."""
+    for name, (dtype, _) in layout.items():
+        if dtype not in DTYPES:
+            raise InvalidTensorFile(f"{name} has dtype {dtype}, which no state holds")
+    if not has_layout(data, layout):
+        raise InvalidTensorFile("not a safetensors file whose header and length are those of the layout")
     found = _tensors(data)
-    if set(found) != set(layout):
-        raise InvalidTensorFile(f"tensors differ from the layout: {sorted(set(found) ^ set(layout))[:5]}")
     return {name: _read(name, found[name], *layout[name]) for name in sorted(layout)}
+
+
+def has_layout(data: bytes, layout: Layout) -> bool:
+    """Whether a file has the header of these tensors and as many bytes as they take; none of them is read."""
+    header = header_of(layout)
+    return data.startswith(header) and len(data) == len(header) + sum(_bytes(*kind) for kind in layout.values())
+
+
+def header_of(layout: Layout) -> bytes:
+    """What a file of these tensors begins with, length and padding included, as the library writes it."""
+    header, offset = {}, 0
+    for name in sorted(layout, key=lambda name: (_ORDER.index(layout[name][0]), name)):
+        dtype, shape = layout[name]
+        end = offset + _bytes(dtype, shape)
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
+    text = _spelled(header)
+    return len(text).to_bytes(_LENGTH, "little") + text
 
 
 def layout_of(data: bytes) -> Layout:
     """Names, dtypes and shapes that a file holds. Raises InvalidTensorFile."""
+    if int.from_bytes(data[:_LENGTH], "little") > MAX_HEADER:
+        raise InvalidTensorFile(f"not a safetensors file: its header has more than {MAX_HEADER} bytes")
     return {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in _tensors(data).items()}
 
 
@@ -71,26 +107,30 @@ def _tensors(data: bytes) -> dict[str, dict[str, Any]]:
 
 def _check_header(data: bytes) -> None:
     """Tensors alone, each once, in one spelling: no digest of a state covers what else a header could hold."""
-    text = data[8 : 8 + int.from_bytes(data[:8], "little")]
+    text = data[_LENGTH : _LENGTH + int.from_bytes(data[:_LENGTH], "little")]
     header = json.loads(text)
-    spelled = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    if "__metadata__" in header or spelled + b" " * (-len(spelled) % 8) != text:
+    if "__metadata__" in header or _spelled(header) != text:
         raise InvalidTensorFile("the header holds more than each tensor once, in the library's own spelling")
+
+
+def _spelled(header: Mapping[str, Any]) -> bytes:
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return text + b" " * (-len(text) % _ALIGNMENT)
+
+
+def _bytes(dtype: str, shape: tuple[int, ...]) -> int:
+    return DTYPES[dtype].itemsize * prod(shape)
 
 
 def _in_order(tensors: Tensors) -> dict[str, NDArray[np.generic]]:
     return {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
 
 
-def _read(name: str, entry: Mapping[str, object], dtype: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
-    if dtype not in DTYPES:
-        raise InvalidTensorFile(f"{name} has dtype {dtype}, which no state holds")
-    if entry["dtype"] != dtype or tuple(entry["shape"]) != shape:  # type: ignore[arg-type]
-        raise InvalidTensorFile(f"{name} must be {dtype}{list(shape)}, is {entry['dtype']}{entry['shape']}")
-    array = np.frombuffer(entry["data"], dtype=DTYPES[dtype]).reshape(shape)  # type: ignore[call-overload]
+def _read(name: str, entry: Mapping[str, Any], dtype: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
+    array: NDArray[np.generic] = np.frombuffer(entry["data"], dtype=DTYPES[dtype]).reshape(shape)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidTensorFile(f"{name} holds NaN or infinity")
-    return array  # type: ignore[no-any-return]
+    return array
 
 
 def _tensor_digest(name: str, tensor: NDArray[np.generic]) -> bytes:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from contracts import tensorfile
 from contracts.errors import InvalidTensorFile
-from contracts.tensorfile import pack, state_digest, unpack
+from contracts.tensorfile import DTYPES, has_layout, header_of, layout_of, pack, state_digest, unpack
 
 pytestmark = pytest.mark.unit
 LAYOUT = {"theta.w": ("F32", (2, 3)), "step": ("I64", ())}
@@ -71,3 +73,29 @@ def test_truncated_file_is_refused() -> None:
 def test_dtype_that_no_state_holds_is_refused() -> None:
     with pytest.raises(InvalidTensorFile, match="dtype"):
         state_digest({"w": np.zeros(2, np.complex64)})
+
+
+def test_a_layout_has_the_header_that_the_library_writes() -> None:
+    kinds = [(kind, shape) for kind in DTYPES for shape in ((), (1,), (2, 3))]
+    layout = {f"{prefix}.{number}ä": kind for prefix in "za" for number, kind in enumerate(kinds)}
+    data = pack({name: np.zeros(shape).astype(DTYPES[kind]) for name, (kind, shape) in layout.items()})
+    assert data.startswith(header_of(layout))
+    assert has_layout(data, layout)
+    assert layout_of(data) == layout
+
+
+def all_header(count: int) -> bytes:
+    """A file of many tensors without a byte."""
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    text = json.dumps({f"t{number}": empty for number in range(count)}, separators=(",", ":")).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+def test_a_header_of_another_length_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[int] = []
+    monkeypatch.setattr(tensorfile, "deserialize", lambda data: parsed.append(len(data)))
+    with pytest.raises(InvalidTensorFile):
+        unpack(all_header(30), LAYOUT)
+    with pytest.raises(InvalidTensorFile):
+        layout_of(all_header(20_000))
+    assert parsed == []
