@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from sqlmodel import Session, col, select
 
 from api.access import get_ledger
-from api.wire import LARGEST, ClaimBody, CosignatureBody, EthAddress, Number
+from api.wire import LARGEST, PAGE, ClaimBody, CosignatureBody, EthAddress, Number
 from contracts import messages
 from contracts.messages import from_json
 from contracts.protocol.judge.entries import Line
@@ -22,10 +22,15 @@ router = APIRouter()
 
 
 @router.get("/epochs")
-def list_epochs(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
-    """All closed epochs, with their signers."""
+def list_epochs(
+    after: int = Query(-1, ge=-1, le=LARGEST),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Closed epochs after a number, with their signers."""
     with ledger.store.read() as session:
-        return [_epoch(ledger, session, row) for row in session.exec(select(Epoch).order_by(col(Epoch.number)))]
+        rows = session.exec(select(Epoch).where(col(Epoch.number) > after).order_by(col(Epoch.number)).limit(limit))
+        return [_epoch(ledger, session, row) for row in rows]
 
 
 @router.get("/epochs/{number}/payouts")

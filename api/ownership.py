@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from sqlmodel import col, select
 
 from api.access import get_ledger
-from api.wire import LARGEST, BallotBody, ProposalBody, octets
+from api.wire import LARGEST, PAGE, BallotBody, ProposalBody, octets
 from ledger import governance, journal, log, outbox
 from ledger.service import Ledger
 from ledger.tables import DecisionRow, Outgoing, Proposal, RunView
@@ -46,13 +46,16 @@ def transactions(
 
 @router.get("/balances/{book}")
 def balances(
-    book: str, account: list[str] = Query([], max_length=50), ledger: Ledger = Depends(get_ledger)
+    book: str,
+    account: list[str] = Query([], max_length=50),
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
 ) -> dict[str, str]:
-    """Balances of one book of the journal (`work`, `units`): of these accounts, or of all."""
+    """Balances of one book of the journal (`work`, `units`): of these accounts, or of the next ones after one."""
     with ledger.store.read() as session:
-        if account:
-            return {name: str(journal.balance(session, book, name)) for name in sorted(set(account))}
-        return {name: str(amount) for name, amount in sorted(journal.balances(session, book).items())}
+        found = journal.balances_of(session, book, account) if account else journal.page(session, book, after, limit)
+    return {name: str(amount) for name, amount in found.items()}
 
 
 @router.post("/proposals")
@@ -65,10 +68,15 @@ def propose(body: ProposalBody, ledger: Ledger = Depends(get_ledger)) -> dict[st
 
 
 @router.get("/proposals")
-def list_proposals(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
-    """All proposals with the Governor's state."""
+def list_proposals(
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Proposals with the Governor's state, by name; `after` is the last one of the page before."""
     with ledger.store.read() as session:
-        rows = list(session.exec(select(Proposal)))
+        wanted = select(Proposal).where(col(Proposal.id) > after)
+        rows = list(session.exec(wanted.order_by(col(Proposal.id)).limit(limit)))
     return [_proposal(ledger, row) for row in rows]
 
 
@@ -94,12 +102,17 @@ def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) 
 
 
 @router.get("/decisions")
-def decisions(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
-    """What holders decided, in chain order, and what each run made of it."""
+def decisions(
+    after: int = Query(-1, ge=-1, le=LARGEST),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """What holders decided after a decision, in chain order, and what each run made of it."""
     catch_up(ledger)
     with ledger.store.read() as session:
         runs = list(session.exec(select(RunView).order_by(col(RunView.run))))
-        rows = session.exec(select(DecisionRow).order_by(col(DecisionRow.sequence)))
+        wanted = select(DecisionRow).where(col(DecisionRow.sequence) > after)
+        rows = session.exec(wanted.order_by(col(DecisionRow.sequence)).limit(limit))
         return [_decision(row, runs) for row in rows]
 
 

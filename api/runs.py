@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from sqlmodel import col, select
 
 from api.access import get_ledger
-from api.wire import LARGEST, Number
+from api.wire import LARGEST, PAGE, Number
 from ledger.errors import NotFound
 from ledger.service import Ledger
 from ledger.tables import ProofView, RoundView, RunView
@@ -19,11 +19,15 @@ Hash = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$")]
 
 
 @router.get("/runs")
-def list_runs(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
-    """All runs, a line each."""
+def list_runs(
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Runs by name, a line each; `after` is the last one of the page before."""
     catch_up(ledger)
     with ledger.store.read() as session:
-        rows = session.exec(select(RunView).order_by(col(RunView.run)))
+        rows = session.exec(select(RunView).where(col(RunView.run) > after).order_by(col(RunView.run)).limit(limit))
         return [{name: row.body[name] for name in ("run", "phase", "round")} for row in rows]
 
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Signature = Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){0,80}$")]
 EthAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 LARGEST = 2**31 - 1
+PAGE = 100
+"""Lines at most of a list that costs something for each of them."""
 Number = Annotated[int, Path(ge=0, le=LARGEST)]
 
 

@@ -5,15 +5,18 @@ Two books: `work` counts verified tokens, `units` counts ownership in 1e-18 toke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert, or_
+from sqlalchemy import Integer, Numeric, String, func, insert, literal, or_, type_coerce, union_all
 from sqlmodel import Session, col, select
 
 from ledger.errors import JournalConflict, NotFound
 from ledger.seals import sealed
 from ledger.tables import Resolution, Transfer
+
+_DIGITS = 10
+"""Of an amount (78 digits), as many are added up at one time on SQLite, whose sums have 64 bits."""
 
 
 def record(session: Session, transfer: Transfer) -> None:
@@ -66,6 +69,41 @@ def balance(session: Session, book: str, account: str) -> int:
     moved = select(Transfer.debit, Transfer.credit, Transfer.amount).where(*_posted(book))
     mine = moved.where(or_(col(Transfer.debit) == account, col(Transfer.credit) == account))
     return sum(amount * ((credit == account) - (debit == account)) for debit, credit, amount in session.exec(mine))
+
+
+def page(session: Session, book: str, after: str, limit: int) -> dict[str, int]:
+    """As `balances`, of the next accounts after one, in the database's order."""
+    return _sums(session, book, lambda account: account > after, limit)
+
+
+def balances_of(session: Session, book: str, accounts: Sequence[str]) -> dict[str, int]:
+    """As `balances`, of these accounts: 0 for one without a transfer."""
+    found = _sums(session, book, lambda account: account.in_(accounts), len(accounts))
+    return {name: found.get(name, 0) for name in sorted(set(accounts))}
+
+
+def _sums(session: Session, book: str, wanted: Callable[[Any], Any], limit: int) -> dict[str, int]:
+    """Added up by the database: what a request reads into memory does not grow with the journal."""
+    sides: list[Any] = [
+        select(col(side).label("account"), col(Transfer.amount).label("amount"), literal(sign).label("sign")).where(
+            *_posted(book), wanted(col(side))
+        )
+        for side, sign in ((Transfer.credit, 1), (Transfer.debit, -1))
+    ]
+    moved = union_all(*sides).subquery()
+    parts = _parts(moved.c.amount, session.get_bind().dialect.name == "sqlite")
+    sums = [func.sum(part * moved.c.sign) for part in parts]
+    rows = session.execute(select(moved.c.account, *sums).group_by(moved.c.account).order_by("account").limit(limit))
+    return {row[0]: sum(int(part) * 10 ** (_DIGITS * place) for place, part in enumerate(row[1:])) for row in rows}
+
+
+def _parts(amount: Any, in_text: bool) -> list[Any]:
+    """An amount as numbers that a sum holds exactly, the lowest digits first."""
+    if not in_text:
+        return [type_coerce(amount, Numeric(78, 0))]
+    text = type_coerce(amount, String)
+    starts = range(78 + 1 - _DIGITS, 1 - _DIGITS, -_DIGITS)
+    return [func.substr(text, max(start, 1), min(_DIGITS, _DIGITS + start - 1)).cast(Integer) for start in starts]
 
 
 def _posted(book: str) -> tuple[Any, ...]:
