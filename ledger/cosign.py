@@ -46,13 +46,7 @@ def signers(ledger: Ledger, session: Session, message: Message) -> list[str]:
 
 def quorum(ledger: Ledger, session: Session, message: Message) -> dict[str, bytes]:
     """k signatures that the chain would count (admitted, with enough stake) by signer; empty while there are fewer."""
-    registry = ledger.chain.registry
-    given, threshold = signatures(ledger, session, message), registry.threshold()
-    if len(given) < threshold:
-        return {}
-    admitted, least = registry.verifiers(), registry.min_stake()
-    counting = [name for name in sorted(given) if name in admitted and registry.stake_of(name) >= least]
-    return {name: given[name] for name in counting[:threshold]} if len(counting) >= threshold else {}
+    return ledger.chain.registry.quorum(signatures(ledger, session, message))
 
 
 def signatures(ledger: Ledger, session: Session, message: Message) -> dict[str, bytes]:

@@ -35,6 +35,21 @@ class Deaf:
         await JSONResponse({"digest": "0x" + "00" * 32, "index": None, "entered": 0})(scope, receive, send)
 
 
+class Forgetful:
+    """Says yes to every signature that contracts read, and drops it: nobody is paid, or slashed, by its doing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Drop signatures."""
+        if scope["type"] != "http" or not scope["path"].endswith("/signatures"):
+            await self._app(scope, receive, send)
+            return
+        await Request(scope, receive).body()
+        await JSONResponse({})(scope, receive, send)
+
+
 class Losing:
     """Takes every blob and has none: bytes come from mirrors alone."""
 

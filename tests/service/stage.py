@@ -94,12 +94,12 @@ class Stage:
         self.run = open_run(self.api, key, config, RunRules(10**21, **{**quick, **rules}), (self.text,))
         return self.run
 
-    def verifier(self, number: int, api: str = "") -> VerifierProcess:
+    def verifier(self, number: int, api: str = "", **options: Any) -> VerifierProcess:
         """Verifier `number`, not yet at work, with another address of the server where one is given."""
         name = f"verifier {number}"
         settings = VerifierSettings(
             api or self.api, self.rpc, self.deployment, self.run, verifier_keys()[number].key.hex(), self.folder / name,
-            (self.text,), look_seconds=LOOK_SECONDS, backoff_seconds=0.1,
+            (self.text,), **{"look_seconds": LOOK_SECONDS, "backoff_seconds": 0.1, **options},
         )  # fmt: skip
         return VerifierProcess(settings, self.said.setdefault(name, []).append)
 

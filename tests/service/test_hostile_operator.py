@@ -13,7 +13,7 @@ import pytest
 
 from contracts.protocol.log.operator import LogSigner
 from tests.deployed import key_of
-from tests.service.hostile import Deaf, Losing, TwoLogs, serving
+from tests.service.hostile import Deaf, Forgetful, Losing, TwoLogs, serving
 from tests.service.stage import Stage, staged
 from verifier.duty.service import VerifierProcess
 
@@ -28,20 +28,22 @@ class Play:
         self.stage = stage
         self.verifiers: list[VerifierProcess] = []
 
-    def run(self, deaf_for: str = "", losing: bool = False, forks_for: str = "") -> None:
-        """To the end of the run, the server being deaf for one, without bytes for all, or forking for one."""
+    def run(self, deaf_for: str = "", losing: bool = False, forks_for: str = "", forgets: bool = False) -> None:
+        """To the end of the run, the server being deaf for one, without bytes or signatures for all, or forking for
+        one."""
         stage = self.stage
         stage.wait("the chain in the log", lambda: stage.client.get("/log/size")["size"] > 1)
         stage.open_run(rounds=1, nodes=len(NODES))
         with ExitStack() as stack:
             plain = stack.enter_context(serving(Losing(stage.app))) if losing else ""
+            plain = stack.enter_context(serving(Forgetful(stage.app))) if forgets else plain
             other = {
                 deaf_for: stack.enter_context(serving(Deaf(stage.app))) if deaf_for else "",
                 forks_for: stack.enter_context(serving(self._forked())) if forks_for else "",
             }
             for number in range(3):
                 name = f"verifier {number}"
-                self.verifiers.append(stage.verifier(number, other.get(name) or plain))
+                self.verifiers.append(stage.verifier(number, other.get(name) or plain, relay_seconds=2.0))
                 stage.start(name, self.verifiers[-1].run)
             for name in NODES:
                 stage.start(name, stage.node(name, other.get(name) or plain).take_part)
@@ -96,3 +98,10 @@ def test_two_logs_are_named_and_harm_nobody(play: Play) -> None:
     assert play.ends() == {"ada": ["posted"], "ben": ["posted"]}
     assert play.paid()
     assert play.evidence()
+
+
+def test_a_server_that_drops_every_signature_keeps_nobody_from_being_paid(play: Play) -> None:
+    """k verifiers gather them from each other, and bring the root to the chain themselves."""
+    play.run(forgets=True)
+    play.stage.wait("the epoch", play.paid)
+    assert play.stage.client.get("/epochs")[0]["signatures"] == [], "the server has none"

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from eth_account import Account
+from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
 from contracts.chain import connect
@@ -65,6 +66,9 @@ from verifier.mirror.pulling import Puller
 from verifier.mirror.routes import Mirror, mirror_app
 from verifier.mirror.serving import mirror_server, port_of
 from verifier.queue import make_app
+from verifier.quorum.bringing import Bringer, subjects
+from verifier.quorum.chain import Contracts
+from verifier.quorum.store import QuorumStore
 from verifier.settings import VerifierSettings
 
 T = TypeVar("T")
@@ -124,11 +128,16 @@ class VerifierProcess:
                 raise NotPrepared(f"nothing can listen on {self.settings.host}:{self.settings.port}")
             time.sleep(0.01)
         self._report(Progress("serving", detail=self.url))
+        self._bringing = threading.Thread(target=self.bringer.run, args=(self._leaves,), name="bringer", daemon=True)
+        self._bringing.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._leaves.set()
+        self.world.quorum.news.set()
         self._server.should_exit = True
         self._thread.join(timeout=10)
+        self._bringing.join(timeout=10)
         self.close()
 
     def close(self) -> None:
@@ -138,6 +147,7 @@ class VerifierProcess:
         self.world.server.close()
         for part in (self.mirror.copy, self.mirror.messages, self.mirror.blobs, self.mirror.book):
             part.close()
+        self.world.quorum.close()
         self.world.stopwatch.close()
         self.world.memory.close()
 
@@ -276,7 +286,8 @@ class VerifierProcess:
         blobs = AnnouncedBlobs(settings.blobs, welcome.budget, self._announcer)
         first = deployment.first_mirrors()
         book = AddressBook(mirror / "addresses.db", reader, welcome.is_verifier, settings.loopback, first)
-        self.mirror = Mirror(reader, messages, blobs, book, copy, welcome.verifiers)
+        quorum = QuorumStore(folder / "signatures.db", Domain(deployment.chain_id, deployment.verifier_registry))
+        self.mirror = Mirror(reader, messages, blobs, book, copy, welcome.verifiers, quorum.show)
         server = Server(settings.api_url)
         self._puller = Puller(reader, messages, book, copy)
         fetcher = Fetcher(blobs, self._wanted, LEAST_RATE)
@@ -298,9 +309,33 @@ class VerifierProcess:
             voice=Voice(account, domain, reader, messages, book, self._give, partial(self._failed, "")),
             server=server,
             work=Work(lambda: self._app.jobs, blobs.has, settings.attempts, self._failed),
+            quorum=quorum,
             report=self._report,
             give_blob=self._give_blob,
         )
+        self._leaves = threading.Event()
+        self.bringer = self._bringer(account)
+
+    def _bringer(self, account: LocalAccount) -> Bringer:
+        """It calls from a thread of its own, so that no duty waits for it."""
+        settings, world = self.settings, self.world
+        return Bringer(
+            address=world.address,
+            store=world.quorum,
+            give=Server(settings.api_url).signature,
+            due=self._due_on_chain,
+            others=lambda: {v: known.url for v, known in self.mirror.book.newest().items() if known.url != NOWHERE},
+            is_verifier=self._welcome.is_verifier,
+            chain=Contracts(connect(settings.rpc_url), settings.deployment, account),
+            say=lambda event, detail: self._report(Progress(event, detail=detail)),
+            patience=settings.relay_seconds,
+            loopback=settings.loopback,
+        )
+
+    def _due_on_chain(self) -> set[str] | None:
+        """None while less was read than was signed for: after a start, or while the chain node does not answer."""
+        with self.world.replica.reading() as state:
+            return subjects(state) if state.size >= self.world.copy.signed else None
 
     def _read_again(self, replica: Replica, copy: LogCopy) -> None:
         """All that lies under one's own head was checked before."""

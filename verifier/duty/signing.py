@@ -11,7 +11,7 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
-from contracts.messages import Message, to_json
+from contracts.messages import Message
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
 from contracts.protocol.messages import MirrorAddress
@@ -58,10 +58,9 @@ class Voice:
             return True
         return False
 
-    def signature(self, message: Message, domain: Domain) -> dict[str, Any]:
-        """A message that is not kept, with its signature, as the server takes it: what contracts read."""
-        signature = sign(message, domain, bytes(self._account.key))
-        return {"message": to_json(message), "signature": "0x" + signature.hex(), "signer": self.address}
+    def signature(self, message: Message, domain: Domain) -> bytes:
+        """Of what contracts read."""
+        return sign(message, domain, bytes(self._account.key))
 
     def held(self) -> list[Signed]:
         """One's own messages that the log lacks."""

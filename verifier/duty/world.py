@@ -20,6 +20,7 @@ from verifier.mirror.blobs import BlobStore
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.messages import MessageStore
 from verifier.mirror.presence import Stopwatch
+from verifier.quorum.store import QuorumStore
 from verifier.settings import VerifierSettings
 
 
@@ -40,6 +41,7 @@ class World:
     voice: Voice
     server: Server
     work: Work
+    quorum: QuorumStore
     report: Callable[[Progress], None]
     give_blob: Callable[[str, bytes], None] = lambda _name, _data: None
     epochs_seen: dict[tuple[int, int], int | None] = field(default_factory=dict)

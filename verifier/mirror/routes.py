@@ -7,6 +7,7 @@
 | `POST /add-checkpoint`, `POST /add-entries` | new heads and entries (tlog-mirror) |
 | `GET /messages?since=`, `POST /messages` | messages that the copy of the log lacks |
 | `GET /mirrors` | the newest address of each verifier, and two logs under one signature where they were seen |
+| `GET /signatures` | signatures on what contracts read: k of them are good for the chain, whoever brings them |
 | `GET /blobs/{digest}`, `PUT /blobs/{digest}` | blobs by BLAKE3 digest, ranges as well |
 """
 
@@ -64,6 +65,7 @@ class Mirror:
     book: AddressBook
     copy: LogCopy
     verifiers: Callable[[], list[str]]
+    signatures: Callable[[], bytes] = lambda: b'{"signatures": []}'
     uploads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(UPLOADS))
 
 
@@ -79,6 +81,7 @@ def mirror_app(mirror: Mirror) -> Starlette:
         _route("GET", "/messages", _get_messages),
         _route("POST", "/messages", _post_message),
         _route("GET", "/mirrors", _mirrors),
+        _route("GET", "/signatures", _signatures),
         _route("GET", "/blobs/{digest}", _get_blob),
         _route("PUT", "/blobs/{digest}", _put_blob),
     ]
@@ -186,6 +189,10 @@ async def _mirrors(request: Request) -> Response:
         shown.append({"verifier": verifier, "url": url, "message": message})
     evidence = [found.body() for found in await run_in_threadpool(mirror.copy.evidence.all)]
     return Response(json.dumps({"mirrors": shown, "evidence": evidence}), media_type="application/json")
+
+
+async def _signatures(request: Request) -> Response:
+    return Response(await run_in_threadpool(_of(request).signatures), media_type="application/json")
 
 
 async def _put_blob(request: Request) -> Response:

@@ -23,7 +23,7 @@ MOST_ELEMENTS = 100_000
 DEEPEST = 500
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,77}")
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-"""A string, also one that nothing ends: else each quotation mark in it would be tried anew, in the square of its size."""
+"""A string, also one that nothing ends: else each quotation mark in it would be tried anew, to the end of the text."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _HINTS: dict[type, dict[str, Any]] = {}

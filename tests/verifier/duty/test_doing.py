@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.faults import fault_evidence
-from contracts.messages import EpochRoot, from_json
+from contracts.messages import EpochRoot, NodeFault, VerifierFault
 from contracts.protocol import messages
 from contracts.protocol.judge import duties, facts
 from contracts.protocol.judge.duties import SignFault
@@ -329,26 +329,23 @@ def test_an_epoch_is_signed_over_the_log_that_ends_with_it(tmp_path: Path) -> No
     party = make_party(tmp_path, closed())
     waiting = party.due(duties.SignEpoch)
     epochs.sign(party.world, waiting, counts=True)
-    assert party.server.taken == [], "a look after it was seen has to pass"
+    assert party.world.quorum.all() == [], "a look after it was seen has to pass"
     epochs.sign(party.world, waiting, counts=False)
-    assert party.server.taken == []
-    party.server.up = False
+    assert party.world.quorum.all() == []
     epochs.sign(party.world, waiting, counts=True)
-    party.server.up = True
-    epochs.sign(party.world, waiting, counts=True)
-    ((path, body),) = party.server.taken
-    assert path == "/epochs/1/signatures"
-    message = from_json(EpochRoot, body["message"])
+    (signed,) = party.world.quorum.all()
+    message = signed.message
+    assert isinstance(message, EpochRoot)
     index, entry = party.world.replica.closings[1]
     assert (message.logSize, message.logRoot) == (index + 1, party.world.copy.root(index + 1))
     assert (message.attempt, message.total, message.count) == (entry.attempt, entry.total, len(entry.lines))
     assert (message.settledAt, message.deadline) == (entry.deadline - 600, entry.deadline)
-    signature = bytes.fromhex(body["signature"][2:])
-    assert recover(message, Domain(DOMAIN.chain_id, REGISTRY), signature) == party.world.address == body["signer"]
+    (signature,) = signed.signatures.values()
+    assert recover(message, Domain(DOMAIN.chain_id, REGISTRY), signature) == party.world.address
     again = make_party(tmp_path, party.made)
     for _ in range(3):
         epochs.sign(again.world, waiting, counts=True)
-    assert again.server.taken == [], "once"
+    assert len([said for said in again.said if said.event == "epoch signed"]) == 0, "once"
 
 
 def test_no_epoch_is_signed_while_the_log_lacks_what_the_mirror_holds(tmp_path: Path) -> None:
@@ -361,10 +358,10 @@ def test_no_epoch_is_signed_while_the_log_lacks_what_the_mirror_holds(tmp_path: 
     party.hold(text_of(made, dropped, silent))
     for _ in range(4):
         epochs.sign(party.world, waiting, counts=True)
-    assert party.server.taken == []
+    assert party.world.quorum.all() == []
     party.enter()
     epochs.sign(party.world, waiting, counts=True)
-    assert len(party.server.taken) == 1
+    assert len(party.world.quorum.all()) == 1
 
 
 def test_faults_are_signed_once_with_the_evidence_that_the_chain_knows(tmp_path: Path) -> None:
@@ -375,13 +372,12 @@ def test_faults_are_signed_once_with_the_evidence_that_the_chain_knows(tmp_path:
     due = [own, SignFault(proof, node, ""), SignFault(proof, verifier, "two-words")]
     for _ in range(2):
         faults.sign(party.world, due)
-    (first, second) = party.server.taken
-    assert (first[0], first[1]["message"]["node"], first[1]["message"]["proof"]) == (
-        "/node-faults/signatures", node, proof,
-    )  # fmt: skip
-    assert second[0] == "/faults/signatures"
-    assert second[1]["message"]["evidence"] == hexed(fault_evidence(proof, "two-words"))
-    assert int(second[1]["message"]["deadline"]) == 2**64 - 1
+    first, second = (signed.message for signed in party.world.quorum.all())
+    assert isinstance(first, NodeFault)
+    assert isinstance(second, VerifierFault)
+    assert (first.node, hexed(first.proof)) == (node, proof)
+    assert second.evidence == fault_evidence(proof, "two-words")
+    assert second.deadline == 2**64 - 1
 
 
 def test_who_lapsed_comes_back_with_a_head_that_holds_it(tmp_path: Path) -> None:

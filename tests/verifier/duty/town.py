@@ -14,6 +14,7 @@ from contracts.deploy import Deployment
 from contracts.protocol.judge.duties import VerifierDuty, of_verifier
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
+from contracts.signing import Domain
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed
 from tests.verifier.duty.stand_ins import FakeChain, FakeCopy, chain_of
 from verifier.duty.errors import ServerRefused
@@ -29,6 +30,8 @@ from verifier.mirror.handing_on import Answer, Look, Outcome
 from verifier.mirror.messages import MessageStore
 from verifier.mirror.parsing import Reader
 from verifier.mirror.presence import Stopwatch
+from verifier.quorum.bringing import Bringer, subjects
+from verifier.quorum.store import QuorumStore, Signed
 from verifier.settings import VerifierSettings
 
 REGISTRY = "0x" + "ef" * 20
@@ -62,6 +65,21 @@ class FakeWork:
 
 
 @dataclass
+class FakeContracts:
+    """Notes what it is asked to bring to the chain."""
+
+    place: int = 0
+    brought: list[Signed] = field(default_factory=list)
+
+    def bring(self, signed: Signed) -> str:
+        self.brought.append(signed)
+        return "done"
+
+    def turn(self) -> int:
+        return self.place
+
+
+@dataclass
 class Party:
     """A verifier of the run, and everything around it."""
 
@@ -75,6 +93,29 @@ class Party:
     sent: list[bytes]
     said: list[Progress]
     k: int = 2
+    contracts: FakeContracts = field(default_factory=FakeContracts)
+
+    def bringer(self, others: dict[str, str] | None = None, patience: float = 600.0) -> Bringer:
+        """What brings its signatures on their way, by this party's clock."""
+        world = self.world
+        return Bringer(
+            address=world.address,
+            store=world.quorum,
+            give=self.server.signature,
+            due=self._due_on_chain,
+            others=lambda: others or {},
+            is_verifier=self.welcome.is_verifier,
+            chain=self.contracts,
+            say=lambda event, detail: self.said.append(Progress(event, detail=detail)),
+            patience=patience,
+            loopback=True,
+            clock=lambda: self.clock[0],
+            now=lambda: self.clock[0],
+        )
+
+    def _due_on_chain(self) -> set[str]:
+        with self.world.replica.reading() as state:
+            return subjects(state)
 
     def follow(self) -> None:
         """Read what the log has by now."""
@@ -150,6 +191,7 @@ def make_party(folder: Path, made: SignedRun, index: int = 0) -> Party:
         ),
         server=cast(Any, server),
         work=cast(Any, work),
+        quorum=QuorumStore(folder / "signatures.db", Domain(DOMAIN.chain_id, REGISTRY), lambda: clock[0]),
         report=said.append,
     )
     party = Party(made, world, chain, server, work, welcome, clock, sent, said)

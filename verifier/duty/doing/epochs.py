@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contracts.errors import CommonweightError
 from contracts.messages import EpochRoot
 from contracts.protocol.judge.duties import SignEpoch
 from contracts.protocol.judge.entries import EpochClosed
 from contracts.protocol.messages import LeaseRenewal
 from verifier.duty.world import World
+from verifier.quorum.bringing import subject_of_epoch
 
 
 def sign(world: World, duties: Iterable[SignEpoch], counts: bool) -> None:
     """Sign each root once. `counts` says whether this look saw log, chain and enough mirrors."""
     for duty in duties:
         found = world.replica.closings.get(duty.epoch)
-        if found is None or world.memory.said(_name(found)) is not None or world.copy.signed <= found[0]:
+        if found is None or world.copy.signed <= found[0]:
             continue
-        if _all_entered(world, duty.epoch, found[0], counts):
-            _sign(world, *found)
+        index, closed = found
+        message = epoch_root(closed, world.deployment.model, index + 1, world.copy.root(index + 1))
+        if not world.quorum.has(message) and _all_entered(world, duty.epoch, index, counts):
+            _sign(world, closed, message)
 
 
 def _all_entered(world: World, epoch: int, index: int, counts: bool) -> bool:
@@ -36,15 +38,9 @@ def _all_entered(world: World, epoch: int, index: int, counts: bool) -> bool:
     return all(isinstance(held.signed.message, LeaseRenewal) for held in left)
 
 
-def _sign(world: World, index: int, closed: EpochClosed) -> None:
-    message = epoch_root(closed, world.deployment.model, index + 1, world.copy.root(index + 1))
-    body = world.voice.signature(message, world.epoch_domain)
-    try:
-        world.server.signature(f"/epochs/{closed.epoch}/signatures", body)
-    except CommonweightError as error:
-        world.say("trouble", detail=f"{error.code}: {error.detail}")
-        return
-    world.memory.once(_name((index, closed)), closed.root)
+def _sign(world: World, closed: EpochClosed, message: EpochRoot) -> None:
+    signature = world.voice.signature(message, world.epoch_domain)
+    world.quorum.keep(subject_of_epoch(closed.epoch), message, world.address, signature)
     world.say("epoch signed", detail=f"epoch {closed.epoch}, {len(closed.lines)} payees, root {closed.root[:10]}…")
 
 
@@ -62,7 +58,3 @@ def epoch_root(closed: EpochClosed, model: str, size: int, root: bytes) -> Epoch
         settledAt=closed.settled_at,
         deadline=closed.deadline,
     )
-
-
-def _name(found: tuple[int, EpochClosed]) -> str:
-    return f"epoch/{found[1].epoch}/{found[1].attempt}/{found[0]}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contracts.errors import CommonweightError
 from contracts.faults import fault_evidence
-from contracts.messages import Message, NodeFault, VerifierFault
+from contracts.messages import NodeFault, VerifierFault
 from contracts.protocol.judge.duties import SignFault
 from verifier.duty.world import World
+from verifier.quorum.bringing import subject_of_fault
 
 NO_DEADLINE = 2**64 - 1
 
@@ -16,24 +16,17 @@ NO_DEADLINE = 2**64 - 1
 def sign(world: World, duties: Iterable[SignFault]) -> None:
     """Sign each once; nobody is judge of its own case."""
     for duty in duties:
-        if duty.party == world.address:
+        message = _message(world.deployment.model, duty)
+        if duty.party == world.address or world.quorum.has(message):
             continue
-        name = f"fault/{duty.proof}/{duty.party}/{duty.fault}"
-        if world.memory.said(name) is not None:
-            continue
-        path, message = _message(world.deployment.model, duty)
-        try:
-            world.server.signature(path, world.voice.signature(message, world.epoch_domain))
-        except CommonweightError as error:
-            world.say("trouble", proof=duty.proof, detail=f"{error.code}: {error.detail}")
-            continue
-        world.memory.once(name, path)
+        signature = world.voice.signature(message, world.epoch_domain)
+        subject = subject_of_fault(duty.proof, duty.party, duty.fault)
+        world.quorum.keep(subject, message, world.address, signature)
         world.say("fault signed", proof=duty.proof, detail=f"{duty.fault or 'node'}: {duty.party}")
 
 
-def _message(model: str, duty: SignFault) -> tuple[str, Message]:
+def _message(model: str, duty: SignFault) -> NodeFault | VerifierFault:
     name = bytes.fromhex(model[2:])
     if not duty.fault:
-        node = NodeFault(name, duty.party, bytes.fromhex(duty.proof[2:]), NO_DEADLINE)
-        return "/node-faults/signatures", node
-    return "/faults/signatures", VerifierFault(name, duty.party, fault_evidence(duty.proof, duty.fault), NO_DEADLINE)
+        return NodeFault(name, duty.party, bytes.fromhex(duty.proof[2:]), NO_DEADLINE)
+    return VerifierFault(name, duty.party, fault_evidence(duty.proof, duty.fault), NO_DEADLINE)

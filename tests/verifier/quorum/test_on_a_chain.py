@@ -1,0 +1,85 @@
+"""k verifiers bring what they signed to the chain themselves: no server is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contracts.faults import fault_evidence
+from contracts.messages import NodeFault, VerifierFault
+from contracts.node_stakes import NodeStakes
+from contracts.verifier_registry import EpochStatus
+from tests.contracts.test_contracts import PARAMS, World
+from verifier.quorum.chain import Contracts
+from verifier.quorum.store import Charter, Signed
+
+pytestmark = pytest.mark.integration
+EVER = 2**64 - 1
+
+
+@pytest.fixture
+def world() -> World:
+    return World.fresh()
+
+
+def contracts(world: World, number: int = 0) -> Contracts:
+    return Contracts(world.w3, world.deployment, world.verifiers[number])
+
+
+def signed(world: World, message: Charter, by: Sequence[Any]) -> Signed:
+    return Signed("0x", "", message, 0.0, world.signatures(message, by))
+
+
+def test_a_root_is_proposed_and_made_final_after_its_window(world: World) -> None:
+    root = signed(world, world.root(world.payouts(1)), world.verifiers[:2])
+    own = contracts(world)
+    assert own.bring(root) == "root of epoch 1"
+    assert world.registry.epoch_of(1).status == EpochStatus.PROPOSED
+    assert own.bring(root) == "", "its window is open"
+    world.wait(PARAMS.challenge_window + 1)
+    assert contracts(world, 1).bring(root) == "epoch 1 is final"
+    assert world.registry.is_final(1)
+    assert own.bring(root) == ""
+
+
+def test_fewer_than_k_bring_nothing(world: World) -> None:
+    assert contracts(world).bring(signed(world, world.root(world.payouts(1)), world.verifiers[:1])) == ""
+    assert world.registry.epoch_of(1).status == EpochStatus.NONE
+
+
+def test_a_root_whose_turn_or_time_it_is_not_waits(world: World) -> None:
+    own, root = contracts(world), world.root(world.payouts(1))
+    for other in (world.root(world.payouts(2)), replace(root, attempt=1), replace(root, deadline=world.now() - 1)):
+        assert own.bring(signed(world, other, world.verifiers[:2])) == ""
+
+
+def test_a_dispute_that_nobody_decides_lapses(world: World) -> None:
+    root, own = signed(world, world.root(world.payouts(1)), world.verifiers[:2]), contracts(world)
+    own.bring(root)
+    world.send(world.registry.challenge(1), world.registry.bond())
+    assert own.bring(root) == ""
+    world.wait(world.registry.dispute_limit() + 1)
+    assert own.bring(root) == "the dispute of epoch 1 lapsed"
+    assert world.registry.epoch_of(1).attempt == 1
+
+
+def test_a_cheats_stake_is_taken(world: World) -> None:
+    nodes = NodeStakes(world.w3, world.registry.address)
+    world.send(nodes.stake(), value=1_000)
+    fault = NodeFault(world.model, world.deployer.address, b"p" * 32, EVER)
+    assert contracts(world).bring(signed(world, fault, world.verifiers[:2])) == f"stake of {world.deployer.address}"
+    assert nodes.stake_of(world.deployer.address) == 0
+
+
+def test_a_verifiers_stake_is_taken_by_the_others(world: World) -> None:
+    party = world.verifiers[2].address
+    fault = VerifierFault(world.model, party, fault_evidence("0x" + "3" * 64, "two-words"), EVER)
+    assert contracts(world).bring(signed(world, fault, world.verifiers[:2])) == f"stake of {party}"
+    assert world.registry.stake_of(party) < PARAMS.min_stake
+
+
+def test_each_has_its_turn(world: World) -> None:
+    assert sorted(contracts(world, number).turn() for number in range(3)) == [0, 1, 2]

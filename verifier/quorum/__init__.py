@@ -1,0 +1,1 @@
+"""What contracts read and k verifiers sign: kept, shown, gathered, and brought to the chain where no server does."""

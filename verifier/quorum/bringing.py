@@ -1,0 +1,150 @@
+"""Signatures on their way: to the server again and again, from the other mirrors, and to the chain by oneself.
+
+The server brings k signatures to the chain, and pays. Where it does not, in time, each verifier does it in its turn:
+nobody's pay and nobody's stake hangs on one operator's goodwill.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from contracts.errors import CommonweightError
+from contracts.messages import EpochRoot, NodeFault, to_json
+from contracts.mirrors.places import Web
+from contracts.protocol.judge.state import State
+from verifier.quorum.store import QuorumStore, Signed
+
+AGAIN = 60.0
+"""Seconds after which a signature that the server took, or did not, is handed to it once more."""
+GATHER = 30.0
+"""Seconds between two questions to the other mirrors, while something is due."""
+MOST_SHOWN = 2**21
+"""Bytes of one mirror's answer."""
+SECONDS = 10.0
+"""For one mirror's answer."""
+
+Say = Callable[[str, str], None]
+"""Reports an event with its detail."""
+
+
+class OnChain(Protocol):
+    """The contracts, with a key that pays (verifier/quorum/chain.py)."""
+
+    def bring(self, signed: Signed) -> str:
+        """Do what is due for a message, if k signatures that count are here; says what was done, or nothing."""
+
+    def turn(self) -> int:
+        """How many verifiers are asked before this one."""
+
+
+@dataclass
+class Bringer:
+    """One verifier's. `due` gives the subjects that the machine still awaits, or None where it has not come so far yet;
+    `others` the urls of other mirrors."""
+
+    address: str
+    store: QuorumStore
+    give: Callable[[str, dict[str, Any]], None]
+    due: Callable[[], set[str] | None]
+    others: Callable[[], Mapping[str, str]]
+    is_verifier: Callable[[str], bool]
+    chain: OnChain
+    say: Say
+    patience: float
+    loopback: bool
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    _given: dict[str, float] = field(default_factory=dict)
+    _gathered: float = float("-inf")
+    _tried: dict[str, float] = field(default_factory=dict)
+    _said: str = ""
+
+    def run(self, stop: threading.Event, interval: float = 1.0) -> None:
+        """Until told to stop."""
+        while not stop.is_set():
+            self.store.news.clear()
+            self.step()
+            if not stop.is_set():
+                self.store.news.wait(interval)
+
+    def step(self) -> None:
+        """All that is due now, each by itself."""
+        due = self.due()
+        if due is not None:
+            self.store.forget(due)
+        waiting = self.store.all()
+        for signed in waiting:
+            self._guarded(self._hand, signed)
+        if waiting and self.clock() - self._gathered >= GATHER:
+            self._gathered = self.clock()
+            self._gather()
+        for signed in waiting:
+            self._guarded(self._bring, signed)
+
+    def _hand(self, signed: Signed) -> None:
+        """To the server, which may say that it took it and drop it."""
+        if self.clock() - self._given.get(signed.digest, float("-inf")) < AGAIN:
+            return
+        self._given[signed.digest] = self.clock()
+        signature = signed.signatures[self.address]
+        body = {"message": to_json(signed.message), "signature": "0x" + signature.hex(), "signer": self.address}
+        self.give(path_of(signed), body)
+
+    def _gather(self) -> None:
+        for verifier, url in self.others().items():
+            if verifier == self.address:
+                continue
+            try:
+                reply = Web(url, self.loopback, chosen=False, tries=1).get("/signatures", MOST_SHOWN, SECONDS)
+                self.store.take(reply.require(), self.is_verifier)
+            except CommonweightError:
+                continue  # it is asked again
+
+    def _bring(self, signed: Signed) -> None:
+        """In turn: whoever is asked first has one patience, the next one another."""
+        name, waited = signed.digest, self.now() - signed.since
+        if waited < self.patience or self.clock() - self._tried.get(name, float("-inf")) < AGAIN:
+            return
+        if waited < self.patience * (1 + self.chain.turn()):
+            return
+        self._tried[name] = self.clock()
+        fresh = next((known for known in self.store.all() if known.digest == name), None)
+        done = self.chain.bring(fresh) if fresh is not None else ""
+        if done:
+            self.say("brought to the chain", f"{done}: the server did not within {waited:.0f} s")
+
+    def _guarded(self, do: Callable[[Signed], None], signed: Signed) -> None:
+        try:
+            do(signed)
+        except Exception as error:  # web3 and its transport raise their own
+            detail = f"{error.code}: {error.detail}" if isinstance(error, CommonweightError) else repr(error)
+            if detail != self._said:
+                self.say("trouble", detail)
+            self._said = detail
+
+
+def path_of(signed: Signed) -> str:
+    """Below the server's API."""
+    if isinstance(signed.message, EpochRoot):
+        return f"/epochs/{signed.message.epoch}/signatures"
+    return "/node-faults/signatures" if isinstance(signed.message, NodeFault) else "/faults/signatures"
+
+
+def subject_of_epoch(number: int) -> str:
+    """An epoch that is not final."""
+    return f"epoch/{number}"
+
+
+def subject_of_fault(proof: str, party: str, fault: str) -> str:
+    """A fault whose slash is not final."""
+    return f"fault/{proof}/{party}/{fault}"
+
+
+def subjects(state: State) -> set[str]:
+    """What the machine awaits of the chain."""
+    epochs = {subject_of_epoch(number) for number, epoch in state.epochs.items() if epoch.final is None}
+    return epochs | {subject_of_fault(*fault) for fault in state.signable}

@@ -1,0 +1,61 @@
+"""A verifier's own calls of the contracts, for messages that k verifiers signed."""
+
+from __future__ import annotations
+
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+
+from contracts.chain import send
+from contracts.deploy import Deployment
+from contracts.messages import EpochRoot, NodeFault
+from contracts.node_stakes import NodeStakes
+from contracts.verifier_registry import EpochStatus, VerifierRegistry
+from verifier.quorum.store import Signed
+
+
+class Contracts:
+    """Registry and stakes of one deployment; `account` pays the gas. Whatever the chain refuses is raised."""
+
+    def __init__(self, w3: Web3, deployment: Deployment, account: LocalAccount) -> None:
+        self._w3, self._account = w3, account
+        self._registry = VerifierRegistry(w3, deployment.verifier_registry)
+        self._nodes = NodeStakes(w3, deployment.verifier_registry)
+
+    def turn(self) -> int:
+        """Admitted verifiers with a smaller address."""
+        return sum(name.lower() < self._account.address.lower() for name in self._registry.verifiers())
+
+    def bring(self, signed: Signed) -> str:
+        """Propose a root, or make it final after its window; take the stake that a fault costs."""
+        message = signed.message
+        if isinstance(message, EpochRoot):
+            return self._epoch(message, signed)
+        given = self._registry.quorum(signed.signatures)
+        if not given:
+            return ""
+        if isinstance(message, NodeFault):
+            send(self._w3, self._account, self._nodes.slash(message, given))
+            return f"stake of {message.node}"
+        send(self._w3, self._account, self._registry.punish(message, given))
+        return f"stake of {message.verifier}"
+
+    def _epoch(self, root: EpochRoot, signed: Signed) -> str:
+        on_chain = self._registry.epoch_of(root.epoch)
+        if on_chain.status == EpochStatus.NONE:
+            turn = self._registry.finalized_epochs() + 1 == root.epoch and on_chain.attempt == root.attempt
+            given = self._registry.quorum(signed.signatures) if turn and self._time() <= root.deadline else {}
+            if not given:
+                return ""
+            send(self._w3, self._account, self._registry.propose(root, given))
+            return f"root of epoch {root.epoch}"
+        if on_chain.status == EpochStatus.PROPOSED and self._time() > on_chain.closes_at:
+            send(self._w3, self._account, self._registry.finalize(root.epoch))
+            return f"epoch {root.epoch} is final"
+        lapses = on_chain.challenged_at + self._registry.dispute_limit()
+        if on_chain.status == EpochStatus.DISPUTED and self._time() >= lapses:
+            send(self._w3, self._account, self._registry.lapse(root.epoch))
+            return f"the dispute of epoch {root.epoch} lapsed"
+        return ""
+
+    def _time(self) -> int:
+        return int(self._w3.eth.get_block("latest")["timestamp"])

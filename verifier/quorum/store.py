@@ -1,0 +1,144 @@
+"""This verifier's signatures on what contracts read, and those that others gave to the same messages.
+
+A message is here because one's own machine derived it; so what others may add is bounded: one signature each.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from contracts.errors import BadField, BadSignature
+from contracts.messages import EpochRoot, NodeFault, VerifierFault, from_json, to_json
+from contracts.signing import Domain, digest, require_signer
+from verifier.mirror.database import Database
+
+Charter: TypeAlias = EpochRoot | NodeFault | VerifierFault
+KINDS: dict[str, type[Charter]] = {kind.__name__: kind for kind in (EpochRoot, NodeFault, VerifierFault)}
+SIGNERS = 256
+"""Signatures under one message at most: no deployment has more verifiers."""
+SHOWN = 1_000
+"""Signatures in one answer."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS charter (
+    digest TEXT PRIMARY KEY, subject TEXT NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL, since REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS signature (
+    digest TEXT NOT NULL REFERENCES charter, signer TEXT NOT NULL, signature TEXT NOT NULL, PRIMARY KEY (digest, signer)
+);
+"""
+_ALL = "SELECT digest, subject, kind, message, since FROM charter ORDER BY since, digest"
+_GIVEN = "SELECT signer, signature FROM signature WHERE digest = ? ORDER BY signer"
+_SHOW = """
+SELECT kind, message, signer, signature FROM signature JOIN charter USING (digest) ORDER BY since DESC, signer LIMIT ?
+"""
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A message that is due on the chain: `subject` says of what, `since` (Unix seconds) since when it is signed."""
+
+    digest: str
+    subject: str
+    message: Charter
+    since: float
+    signatures: Mapping[str, bytes]
+
+
+class QuorumStore:
+    """One verifier's file. `news` is set when something was signed. Raises DiskFull and StoreUnusable."""
+
+    def __init__(self, path: Path, domain: Domain, now: Callable[[], float] = time.time) -> None:
+        self._file, self._domain, self._now = Database(path, _SCHEMA), domain, now
+        self.news = threading.Event()
+
+    def keep(self, subject: str, message: Charter, signer: str, signature: bytes) -> bool:
+        """One's own signature, on the disk before anybody has it; returns whether it is new."""
+        name = "0x" + digest(message, self._domain).hex()
+        row = (name, subject, type(message).__name__, json.dumps(to_json(message)), self._now())
+        with self._file.write() as tables:
+            tables.execute("INSERT OR IGNORE INTO charter VALUES (?, ?, ?, ?, ?)", row)
+            new = tables.execute(
+                "INSERT OR IGNORE INTO signature VALUES (?, ?, ?)", (name, signer, "0x" + signature.hex())
+            ).rowcount
+        self.news.set()
+        return bool(new)
+
+    def has(self, message: Charter) -> bool:
+        """Whether it is signed here."""
+        name = "0x" + digest(message, self._domain).hex()
+        return bool(self._file.rows("SELECT 1 FROM charter WHERE digest = ?", name))
+
+    def all(self) -> list[Signed]:
+        """Everything that is signed here, the oldest first."""
+        return [
+            Signed(name, subject, from_json(KINDS[kind], json.loads(text)), since, self._given(name))
+            for name, subject, kind, text, since in self._file.rows(_ALL)
+        ]
+
+    def forget(self, due: Collection[str]) -> None:
+        """Keep what is about one of these subjects, and nothing else."""
+        gone = [(name,) for name, subject, *_ in self._file.rows(_ALL) if subject not in due]
+        if gone:
+            with self._file.write() as tables:
+                tables.executemany("DELETE FROM signature WHERE digest = ?", gone)
+                tables.executemany("DELETE FROM charter WHERE digest = ?", gone)
+
+    def show(self) -> bytes:
+        """All signatures that are here, for other verifiers and for anybody who brings them to the chain."""
+        shown = [
+            {"kind": kind, "message": json.loads(message), "signer": signer, "signature": signature}
+            for kind, message, signer, signature in self._file.rows(_SHOW, SHOWN)
+        ]
+        return json.dumps({"signatures": shown}).encode()
+
+    def take(self, data: bytes, is_verifier: Callable[[str], bool]) -> int:
+        """Add what another mirror shows of messages that are signed here; returns how many signatures are new.
+
+        Raises BadField for another form; what is about other messages, or wrong, is passed over.
+        """
+        taken = 0
+        for entry in _entries(data):
+            taken += self._take(entry, is_verifier)
+        return taken
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def _take(self, entry: Any, is_verifier: Callable[[str], bool]) -> bool:
+        try:
+            message = from_json(KINDS[entry["kind"]], entry["message"])
+            signer, signature = str(entry["signer"]), bytes.fromhex(str(entry["signature"])[2:])
+        except (KeyError, TypeError, ValueError, AttributeError, BadField):
+            return False
+        name = "0x" + digest(message, self._domain).hex()
+        known = self._given(name)
+        if not known or signer in known or len(known) >= SIGNERS or not is_verifier(signer):
+            return False
+        try:
+            require_signer(message, self._domain, signature, signer)
+        except BadSignature:
+            return False
+        with self._file.write() as tables:
+            row = (name, signer, "0x" + signature.hex())
+            return bool(tables.execute("INSERT OR IGNORE INTO signature VALUES (?, ?, ?)", row).rowcount)
+
+    def _given(self, name: str) -> dict[str, bytes]:
+        return {signer: bytes.fromhex(text[2:]) for signer, text in self._file.rows(_GIVEN, name)}
+
+
+def _entries(data: bytes) -> list[Any]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadField("a list of signatures is JSON") from error
+    found = body.get("signatures") if isinstance(body, dict) else None
+    if not isinstance(found, list):
+        raise BadField("signatures must be a list")
+    return found[:SHOWN]
