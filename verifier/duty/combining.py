@@ -18,6 +18,7 @@ from trainer.state import Tensors, theta_layout
 from verifier.duty.files import BytesMissing, Files, momentum_of, weights_of
 
 LOSS_SCALE = 10**9
+LARGEST_LOSS = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,14 @@ def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
     theta = weights_of(files, config, basis.theta, basis.theta_blobs)
     momentum = momentum_of(files, config, basis.momentum, basis.momentum_blobs)
     theta, momentum = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
-    loss = round(held_out_loss(config, theta, corpus.held_out) * LOSS_SCALE)
+    loss = _scaled(held_out_loss(config, theta, corpus.held_out))
     digests = ["0x" + state_digest(part).hex() for part in (theta, momentum)]
     return Step(digests[0], digests[1], _leave(folder, pack(theta)), _leave(folder, pack(momentum)), loss)
+
+
+def _scaled(loss: float) -> int:
+    """In 1e-9 nats; what is not finite, or too large, is the largest number: a merge is signed whatever it is worth."""
+    return round(loss * LOSS_SCALE) if loss < LARGEST_LOSS / LOSS_SCALE else LARGEST_LOSS
 
 
 def _gradient(files: Files, config: RunConfig, digest: str, blob: str) -> Tensors:

@@ -8,6 +8,7 @@ from typing import Any
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.run_config import RunConfig
 from contracts.tensorfile import state_digest, unpack
+from trainer.reach import is_within_reach
 from trainer.settled import after
 from trainer.state import theta_layout
 from verifier.duty.files import Files, weights_of
@@ -56,3 +57,5 @@ def check_gradient(asked: Held, files: Files) -> None:
     weights = weights_of(files, config, asked.theta, asked.theta_blobs)
     if "0x" + state_digest(after(weights, gradient)).hex() != asked.end:
         raise GradientRefused("the round's weights less the gradient are not the committed end")
+    if not is_within_reach(config, weights, gradient):
+        raise GradientRefused("the gradient leads further than the round's steps can: no steps have it")

@@ -50,6 +50,18 @@ def test_a_gradient_that_leads_elsewhere_is_refused(work: Honest) -> None:
         check_gradient(asked, shelf)
 
 
+def test_a_gradient_beyond_the_reach_of_any_steps_is_refused(work: Honest) -> None:
+    """Finite, committed to, and leading to the committed end: where the last segment is not drawn it was posted, and
+    no merge could be computed any more."""
+    gradient = {name: np.full_like(value, 3e38) for name, value in work.done.pseudo_gradient.items()}
+    shelf = work.shelf()
+    shelf.put(pack(gradient))
+    end = hexed(state_digest(after(work.theta, gradient)))
+    asked = replace(work.held(gradient), gradient=hexed(state_digest(gradient)), end=end)
+    with pytest.raises(GradientRefused, match="further than"):
+        check_gradient(asked, shelf)
+
+
 def test_nan_and_other_layouts_are_refused(work: Honest) -> None:
     def spoil(tensors: Tensors) -> None:
         next(iter(tensors.values())).reshape(-1)[0] = np.inf
