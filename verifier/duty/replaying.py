@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.faults import trace_of
 from contracts.limits import LimitTable, PairLimits
@@ -179,11 +181,22 @@ def _replay(config: RunConfig, asked: Segment, start: Tensors, corpus: Corpus, i
         raise _False(NOT_FINITE, f"the start counts {step_count(start)} steps")
     seed = bytes.fromhex(asked.data_seed[2:])
     batches = batch_source(corpus.train, config, seed, asked.round, asked.node)
+
+    def note(state: Tensors) -> None:
+        inside.append(boundary_entry(_finite(state)))
+
     try:
-        note = (lambda state: inside.append(boundary_entry(state))) if asked.common else None
-        return replay_segment(config, start, asked.segment, batches, note)
+        return _finite(replay_segment(config, start, asked.segment, batches, note if asked.common else None))
     except (NonFiniteLoss, ArithmeticError) as error:
         raise _False(NOT_FINITE, f"from its start on: {error}") from error
+
+
+def _finite(state: Tensors) -> Tensors:
+    """A state whose bits are everybody's: those of NaN are each machine's own. Raises NonFiniteLoss."""
+    bad = next((name for name, value in state.items() if not np.all(np.isfinite(value))), None)
+    if bad is not None:
+        raise NonFiniteLoss(f"{bad} holds NaN or infinity")
+    return state
 
 
 def _measured(config: RunConfig, asked: Segment, files: Files, start: Tensors, end: Tensors) -> int:

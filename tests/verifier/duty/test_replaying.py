@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ import pytest
 from contracts.faults import trace_of
 from contracts.state_layout import boundary_entry
 from contracts.tensorfile import pack
+from tests.verifier.duty import honest
 from tests.verifier.duty.honest import Honest, Shelf, changed, hexed
+from trainer.batches import batch_source
 from trainer.corpus import WrongCorpus, load_corpus
+from trainer.inner_step import NonFiniteLoss
 from trainer.state import Tensors
+from trainer.trajectory import replay_segment
 from verifier.compare import CAP
 from verifier.duty import replaying
 from verifier.duty.files import BytesMissing
@@ -138,3 +143,38 @@ def test_a_word_travels_as_json(work: Honest) -> None:
     assert Segment.from_json(asked.to_json()) == asked
     said = Said(2, FALSE, 1, CAP, 0, "0x00", "detail")
     assert Said.from_json(said.to_json()) == said
+
+
+def quiet_nan(state: Tensors) -> Tensors:
+    """The state as a machine has it whose NaN has other bits."""
+    nan = np.uint32(0x7FC00000).view(np.float32)
+    return {
+        name: np.where(np.isnan(value), nan, value) if value.dtype == np.float32 else value
+        for name, value in state.items()
+    }
+
+
+@pytest.mark.filterwarnings("ignore:.*invalid value")
+@pytest.mark.parametrize("length", [1, 2])
+def test_nan_inside_a_segment_has_one_word_and_one_trace_on_every_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    """The bits of NaN are the machine's own: honest verifiers on others paid for a wrong trace, or a false word."""
+    monkeypatch.setattr(honest, "TINY", replace(honest.TINY, steps=4, segment=length, profile="portable"))
+    work = Honest.train(tmp_path)
+
+    def negative(state: Tensors) -> None:
+        state.update({name: np.full_like(value, -1) for name, value in state.items() if name.startswith("v.")})
+
+    bad, shelf = changed(work.state(1), negative), work.shelf()
+    asked = with_start(work, work.segment(1, common=True), bad, shelf)
+    said = judge_segment(asked, shelf, work.corpus)
+    assert (said.word, said.reason, said.trace) == (FALSE, replaying.NOT_FINITE, hexed(trace_of([])))
+    batches = batch_source(work.corpus.train, work.config, honest.SEED, 1, honest.NODE)
+    try:
+        ends = [replay_segment(work.config, bad, 1, batches)]
+    except NonFiniteLoss:
+        return
+    for end in (*ends, quiet_nan(ends[0])):
+        claimed = replace(asked, end=hexed(boundary_entry(end)))
+        assert judge_segment(claimed, shelf, work.corpus).reason == replaying.NOT_FINITE
