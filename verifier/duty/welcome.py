@@ -8,9 +8,11 @@ from pathlib import Path
 
 from contracts.errors import CommonweightError
 from contracts.messages import Message
+from contracts.mirrors.arrival import LEAST_RATE
+from contracts.mirrors.slots import FAIR_RATE, Owner
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.merging import MOST_STEPS
-from contracts.protocol.judge.state import State
+from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.signed import hexed
 from contracts.protocol.messages import Commitment, LeaseRenewal, Merge, MirrorAddress, StateOpening
 from verifier.duty.replica import Replica
@@ -23,6 +25,8 @@ from verifier.mirror.messages import MessageStore
 from verifier.mirror.parsing import Claim
 
 _NONE = OuterSizes(0, 0)
+UPLOADS_OF_ONE = 8
+"""Mirrors to which a node brings its bytes at one time, at the least rate of its run in all."""
 HEADER_BYTES = 2**16
 """Of a gradient's or a state's file beyond what this machine would write."""
 
@@ -90,6 +94,16 @@ class Announcer:
             if _is_taken(blobs, blob):
                 self._kept.add((blob.digest, blob.place))
 
+    def owner(self, key: str, run: str) -> Owner:
+        """Verifiers, and nodes whose stake is reserved, have a stake; a run's terms say how fast bytes come."""
+        with self._replica.reading() as state:
+            known = state.runs.get(run)
+            rounds = known.rounds.values() if known is not None else ()
+            staked = any(key in current.verifiers or _is_staked(current, key) for current in rounds)
+            terms = self._replica.collected.terms.get(run)
+            rate = terms.leastRate // UPLOADS_OF_ONE if terms is not None else LEAST_RATE
+            return Owner(key, staked, max(1, min(rate, FAIR_RATE // UPLOADS_OF_ONE)))
+
     def _new(self) -> list[tuple[str, tuple[Announcement, ...]]]:
         held = [(signed.digest, signed.message) for signed in (held.signed for held in self._messages.held())]
         with self._replica.reading() as state:
@@ -98,6 +112,10 @@ class Announcer:
             every: list[tuple[str, Message]] = [*held, *log.commitments.items(), *openings, *log.merges.items()]
             self._done &= {name for name, _ in every}
             return [(name, _announced(state, said)) for name, said in every if name not in self._done]
+
+
+def _is_staked(current: RoundState, key: str) -> bool:
+    return key in current.listed and current.listed[key].staked
 
 
 def _is_taken(blobs: BlobStore, blob: Announcement) -> bool:
@@ -113,7 +131,7 @@ class AnnouncedBlobs(BlobStore):
 
     def __init__(self, folder: Path, budget: Callable[[str], int], announcer: Announcer) -> None:
         self._announcer = announcer
-        super().__init__(folder, budget)
+        super().__init__(folder, budget, announcer.owner)
 
     def sizes(self, digest: str) -> frozenset[int]:
         """The sizes that were announced for a digest. Raises NotAnnounced."""

@@ -12,29 +12,25 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from blake3 import blake3
 
+from contracts.mirrors.slots import Owner
 from verifier.mirror.announced import Announcement, blob_name
 from verifier.mirror.database import Database
 from verifier.mirror.errors import (
     BlobTooLarge,
     DiskFull,
-    MirrorBusy,
     NotAnnounced,
     NotHeld,
     QuotaSpent,
     StoreUnusable,
     WrongBytes,
 )
-
-AT_ONCE = 32
-"""Uploads under way in all."""
-AT_ONCE_OF_ONE = 4
-"""Uploads under way of one digest."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SCHEMA = """
@@ -50,15 +46,20 @@ UPDATE announced SET round = max(round, ?) WHERE digest = ? AND key = ? AND size
 
 
 class BlobStore:
-    """A folder of blobs. `budget` says how many bytes a key may have announced at one time."""
+    """A folder of blobs. `budget` says how many bytes a key may have announced at one time, `owned` what is known of a
+    key in a run."""
 
-    def __init__(self, folder: Path, budget: Callable[[str], int]) -> None:
-        self._held, self._coming, self._budget = folder / "held", folder / "coming", budget
+    def __init__(
+        self,
+        folder: Path,
+        budget: Callable[[str], int],
+        owned: Callable[[str, str], Owner] = lambda key, _: Owner(key),
+    ) -> None:
+        self._held, self._coming, self._budget, self._owned = folder / "held", folder / "coming", budget, owned
         for part in (self._held, self._coming):
             part.mkdir(parents=True, exist_ok=True)
         self._announced = Database(folder / "announced.db", _SCHEMA)
         self._lock = threading.RLock()
-        self._open: list[str] = []
         self._tidy()
 
     def announce(self, blob: Announcement) -> None:
@@ -87,26 +88,31 @@ class BlobStore:
             raise NotAnnounced(f"no message that this mirror holds names the blob {blob_name(digest)}")
         return frozenset(row[0] for row in rows)
 
+    def owner(self, digest: str) -> Owner:
+        """Whose bytes come under a digest: of several keys that announced it, one with a stake. Raises NotAnnounced."""
+        self.sizes(digest)
+        rows = self._announced.rows("SELECT key, run FROM announced WHERE digest = ? ORDER BY rowid", blob_name(digest))
+        owners = [self._owned(key, run) for key, run in rows] or [Owner("")]
+        first = max(owners, key=lambda owner: owner.staked)
+        return replace(first, least_rate=min(owner.least_rate for owner in owners))
+
     def has(self, digest: str) -> bool:
         """Whether a blob is here."""
         return (self._held / blob_name(digest)).exists()
 
     @contextmanager
     def receive(self, digest: str, length: int | None = None) -> Iterator[Receiving]:
-        """Where a blob's bytes go. Raises NotAnnounced, BlobTooLarge, WrongBytes, MirrorBusy and DiskFull.
+        """Where a blob's bytes go. Raises NotAnnounced, BlobTooLarge, WrongBytes and DiskFull.
 
-        `length` is how many bytes the sender says will come, None if it does not say.
+        `length` is how many bytes the sender says will come, None if it does not say. What strangers upload has a place
+        first (contracts/mirrors/slots.py); what this verifier fetches or makes itself waits for nobody.
         """
         name = blob_name(digest)
         sizes = self.sizes(name)
         if length is not None and length not in sizes:
             raise (BlobTooLarge if length > max(sizes) else WrongBytes)(f"{length} bytes are not what was announced")
-        self._begin(name)
-        try:
-            with Receiving(self, name, self._coming, sizes) as receiving:
-                yield receiving
-        finally:
-            self._open.remove(name)
+        with Receiving(self, name, self._coming, sizes) as receiving:
+            yield receiving
 
     def keep(self, name: str, file: Path) -> None:
         """Give whole and right bytes their name, unless they were forgotten since. Raises NotAnnounced, DiskFull."""
@@ -147,12 +153,6 @@ class BlobStore:
     def close(self) -> None:
         """Let the files go."""
         self._announced.close()
-
-    def _begin(self, name: str) -> None:
-        with self._lock:
-            if len(self._open) >= AT_ONCE or self._open.count(name) >= AT_ONCE_OF_ONE:
-                raise MirrorBusy("as many uploads as this mirror takes at once are under way; try again shortly")
-            self._open.append(name)
 
     def _tidy(self, coming: bool = True) -> None:
         """Remove what nothing announces, and at the start what a killed process left half-written."""

@@ -1,24 +1,16 @@
-"""The body of a request as it comes in: bounded before it is read, and never waited for without an end.
-
-Ten seconds without a byte end a request. After these the body has to come at the least rate on average, so that a byte
-now and then holds nothing up.
-"""
+"""The body of a request as a mirror reads it: bounded before it is read, and timed (contracts/mirrors/arrival.py)."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import anyio.from_thread
 from starlette.requests import ClientDisconnect, Request
 
+from contracts.mirrors.arrival import LEAST_RATE, Arrival, NoPlace, TooSlow
 from contracts.mirrors.peer import IDLE_SECONDS
 from contracts.tlog.mirror import Take
-from verifier.mirror.errors import BodyTooLarge, SlowPeer
-
-LEAST_RATE = 4096
-"""Bytes a second of a body that takes longer than IDLE_SECONDS, on average."""
+from verifier.mirror.errors import BodyTooLarge, MirrorBusy, SlowPeer
 
 
 def announced_length(request: Request) -> int | None:
@@ -28,21 +20,23 @@ def announced_length(request: Request) -> int | None:
 
 
 class Incoming:
-    """The body of one request, at most `most` bytes of it (None: the reader bounds it).
+    """The body of one request, at most `most` bytes of it, which then are few and come soon (None: the reader bounds
+    it), at a least rate.
 
     Raises BodyTooLarge where the client announces more.
     """
 
-    def __init__(self, request: Request, most: int | None) -> None:
+    def __init__(self, request: Request, most: int | None, least_rate: int = LEAST_RATE) -> None:
         length = announced_length(request)
         if most is not None and length is not None and length > most:
             raise BodyTooLarge(f"the body has at most {most} bytes")
-        self._request, self._most = request, most
-        self._count, self._begun = 0, time.monotonic()
+        seconds = None if most is None else IDLE_SECONDS
+        self.arrival = Arrival(request.receive, least_rate, IDLE_SECONDS, seconds)
+        self._most = most
         self._rest, self._ended = b"", False
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes as they come. Raises BodyTooLarge, SlowPeer and ClientDisconnect."""
+        """The bytes as they come. Raises BodyTooLarge, SlowPeer, MirrorBusy and ClientDisconnect."""
         while not self._ended:
             chunk = await self._next()
             if chunk:
@@ -67,20 +61,15 @@ class Incoming:
 
     async def _next(self) -> bytes:
         try:
-            message = await asyncio.wait_for(self._request.receive(), IDLE_SECONDS)
-        except TimeoutError:
-            raise SlowPeer(f"no byte came for {IDLE_SECONDS:.0f} seconds") from None
+            message = await self.arrival.next()
+        except TooSlow as error:
+            raise SlowPeer(str(error)) from None
+        except NoPlace as error:
+            raise MirrorBusy(f"{error}; try again shortly") from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk: bytes = message.get("body", b"")
         self._ended = not message.get("more_body", False)
-        self._count += len(chunk)
-        self._check()
-        return chunk
-
-    def _check(self) -> None:
-        if self._most is not None and self._count > self._most:
+        if self._most is not None and self.arrival.count > self._most:
             raise BodyTooLarge(f"the body has at most {self._most} bytes")
-        late = time.monotonic() - self._begun - IDLE_SECONDS
-        if late > 0 and self._count < late * LEAST_RATE:
-            raise SlowPeer(f"the body came at less than {LEAST_RATE} bytes a second")
+        return chunk

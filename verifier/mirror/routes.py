@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import BinaryIO
 
 import anyio
@@ -27,6 +29,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from contracts.errors import BadField
+from contracts.mirrors.arrival import NoPlace
+from contracts.mirrors.slots import Owner, Slots
 from contracts.mirrors.urls import NOWHERE
 from contracts.protocol.messages import MirrorAddress
 from contracts.recursion import bound_recursion
@@ -66,7 +70,8 @@ class Mirror:
     copy: LogCopy
     verifiers: Callable[[], list[str]]
     signatures: Callable[[], bytes] = lambda: b'{"signatures": []}'
-    uploads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(UPLOADS))
+    uploads: Slots = field(default_factory=lambda: Slots(UPLOADS, UPLOADS, UPLOADS))
+    slots: Slots = field(default_factory=Slots)
 
 
 def mirror_app(mirror: Mirror) -> Starlette:
@@ -127,20 +132,24 @@ async def _add_checkpoint(request: Request) -> Response:
 
 async def _add_entries(request: Request) -> Response:
     """The body is as long as its header says, so it is read package by package."""
-    take, mirror = Incoming(request, None).take(), _of(request)
-    try:
-        mirror.uploads.acquire_on_behalf_of_nowait(request)
-    except anyio.WouldBlock:
-        raise MirrorBusy("as many uploads as this mirror takes at once are under way; try again shortly") from None
-    try:
-        found = await anyio.to_thread.run_sync(
-            _upload, mirror, take, _is_gzip(request), limiter=anyio.CapacityLimiter(1)
-        )
-    finally:
-        mirror.uploads.release_on_behalf_of(request)
+    incoming, mirror = Incoming(request, None), _of(request)
+    take, packed, host = incoming.take(), _is_gzip(request), request.client.host if request.client else ""
+    with _place(mirror.uploads, token_hex(8), Owner(host), incoming):
+        found = await anyio.to_thread.run_sync(_upload, mirror, take, packed, limiter=anyio.CapacityLimiter(1))
     if found.signatures:
         return Response(format_signatures(found.signatures), media_type="text/plain; charset=utf-8")
     return Response(found.info.format(), 202, {"Content-Type": INFO_TYPE})
+
+
+@contextmanager
+def _place(slots: Slots, name: str, owner: Owner, incoming: Incoming) -> Iterator[None]:
+    """Raises MirrorBusy."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(slots.place(name, owner, incoming.arrival))
+        except NoPlace as error:
+            raise MirrorBusy(str(error)) from None
+        yield
 
 
 def _upload(mirror: Mirror, take: Take, packed: bool) -> UploadResult:
@@ -197,11 +206,15 @@ async def _signatures(request: Request) -> Response:
 
 async def _put_blob(request: Request) -> Response:
     """Whoever sends what is here already is told so before its bytes are read."""
-    blobs, digest = _of(request).blobs, blob_name(request.path_params["digest"])
-    await run_in_threadpool(blobs.sizes, digest)
-    if not blobs.has(digest):
-        with blobs.receive(digest, announced_length(request)) as receiving:
-            async for chunk in Incoming(request, None).chunks():
+    mirror, digest = _of(request), blob_name(request.path_params["digest"])
+    owner = await run_in_threadpool(mirror.blobs.owner, digest)
+    if not mirror.blobs.has(digest):
+        incoming = Incoming(request, None, owner.least_rate)
+        with (
+            mirror.blobs.receive(digest, announced_length(request)) as receiving,
+            _place(mirror.slots, digest, owner, incoming),
+        ):
+            async for chunk in incoming.chunks():
                 await run_in_threadpool(receiving.write, chunk)
             await run_in_threadpool(receiving.finish)
     return Response(json.dumps({"blob": digest}), media_type="application/json", headers={"Connection": "close"})

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -13,17 +14,16 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from contracts.mirrors.slots import Owner
 from contracts.protocol import messages
 from tests.alone import alone
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import NODE, RUN, RUN_ID, blob
-from verifier.mirror import blobs
 from verifier.mirror.announced import Announcement, Kind, OuterSizes, Place, announced_by, blob_name
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.errors import (
     BlobTooLarge,
     DiskFull,
-    MirrorBusy,
     MirrorRefused,
     NotAnnounced,
     NotHeld,
@@ -168,13 +168,25 @@ def test_what_is_forgotten_while_it_comes_is_not_kept(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def test_uploads_at_once_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blobs, "AT_ONCE_OF_ONE", 1)
+def test_what_this_verifier_fetches_waits_for_nobody(tmp_path: Path) -> None:
+    """However much comes in: places are for strangers' uploads (tests/verifier/mirror/test_slots.py)."""
     kept = store(tmp_path)
     kept.announce(blob(DATA))
-    with kept.receive(NAME), pytest.raises(MirrorBusy):
+    with ExitStack() as coming:
+        for _ in range(100):
+            coming.enter_context(kept.receive(NAME))
         put(kept, DATA)
-    put(kept, DATA)
+    assert kept.read(NAME) == DATA
+
+
+def test_of_those_who_announced_a_digest_one_with_a_stake_owns_it(tmp_path: Path) -> None:
+    rates = {"free": 9, "staked": 5}
+    kept = BlobStore(tmp_path, lambda key: 10**6, lambda key, run: Owner(key, key == "staked", rates[key]))
+    for key in rates:
+        kept.announce(blob(DATA, key))
+    assert kept.owner(NAME) == Owner("staked", True, 5)
+    with pytest.raises(NotAnnounced):
+        kept.owner("1" * 64)
 
 
 def test_a_spoilt_blob_is_dropped_when_it_is_used(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import httpx
 import pytest
 from blake3 import blake3
 
-from tests.verifier.mirror.test_routes import DATA, NAME, refused
-from tests.verifier.mirror.world import blob, everything, has, serving
+from contracts.mirrors.slots import Slots
+from tests.verifier.mirror.test_routes import DATA, NAME, fill
+from tests.verifier.mirror.world import Operator, blob, everything, has, serving
 from verifier.mirror import incoming
 from verifier.mirror.routes import Mirror, mirror_app
 from verifier.mirror.serving import TimedProtocol
@@ -102,20 +103,57 @@ def test_a_client_that_hangs_up_leaves_nothing(client: httpx.Client, mirror: Mir
     assert client.put(f"/blobs/{NAME}", content=DATA).status_code == 200
 
 
-def test_slow_uploads_do_not_hold_up_the_others(client: httpx.Client, mirror: Mirror) -> None:
-    """As many as are taken wait in the middle of a body; one more is told so, and everything else is served."""
-    url, open_ = httpx.URL(client.base_url), []
+def begin_uploads(client: httpx.Client, head: str, count: int) -> list[socket.socket]:
+    """Connections that send the head of an upload, and nothing after it."""
+    url, made = httpx.URL(client.base_url), []
+    for _ in range(count):
+        made.append(socket.create_connection((url.host, url.port or 80), timeout=5))
+        made[-1].sendall(f"{head} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n".encode())
+    return made
+
+
+def wait_for(slots: Slots, count: int) -> None:
+    deadline = time.monotonic() + 5
+    while len(slots) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_slow_uploads_do_not_hold_up_the_others(
+    client: httpx.Client, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as are taken wait in the middle of a body: one more takes the place of the slowest."""
+    monkeypatch.setattr("contracts.mirrors.slots.YOUNG", 0.0)
+    open_ = begin_uploads(client, "POST /add-entries", 8)
     try:
-        for _ in range(8):
-            raw = socket.create_connection((url.host, url.port or 80), timeout=5)
-            raw.sendall(b"POST /add-entries HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-            open_.append(raw)
-        deadline = time.monotonic() + 5
-        while mirror.uploads.borrowed_tokens < 8:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        refused(client.post("/add-entries", content=b"x"), 503, "mirror-busy")
+        wait_for(mirror.uploads, 8)
+        assert fill(client, Operator().grow(20)).status_code == 200
+        assert b"mirror-busy" in everything(open_[0])
         assert client.post("/messages", content=has(1)).status_code == 200
     finally:
         for raw in open_:
             raw.close()
+
+
+def test_slow_uploads_keep_no_honest_blob_out(client: httpx.Client, mirror: Mirror) -> None:
+    """Who sends is not known: a stranger may name the honest node's own digest, or fill its own key's places."""
+    others = [bytes([number]) * len(DATA) for number in range(8)]
+    names = [blake3(data).hexdigest() for data in others]
+    for data in (DATA, *others):
+        mirror.blobs.announce(blob(data))
+    open_ = [raw for name in (NAME, *names) for raw in begin_uploads(client, f"PUT /blobs/{name}", 5)]
+    try:
+        wait_for(mirror.slots, 4)
+        assert client.put(f"/blobs/{NAME}", content=DATA).status_code == 200
+        assert len(mirror.slots) <= 4
+    finally:
+        for raw in open_:
+            raw.close()
+
+
+def test_a_blob_that_is_here_is_answered_before_its_bytes_are_sent(client: httpx.Client, mirror: Mirror) -> None:
+    mirror.blobs.announce(blob(DATA))
+    assert client.put(f"/blobs/{NAME}", content=DATA).status_code == 200
+    (raw,) = begin_uploads(client, f"PUT /blobs/{NAME}", 1)
+    with raw:
+        assert b" 200 " in everything(raw)

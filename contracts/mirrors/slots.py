@@ -1,0 +1,96 @@
+"""Places of uploads: shared fairly, so that nobody's slow uploads keep anybody else's bytes out.
+
+Who sends is not known, since only digests are signed. So a digest has few places, a key that announced digests has few,
+and keys without a stake have a part of all. A newcomer is never shut out by what is slower: of the same digest or key
+the slowest upload makes room for it, and so does that of a key with more of them. Whoever wants to keep others out has
+to send more than they do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from contracts.mirrors.arrival import LEAST_RATE, Arrival, NoPlace
+
+OF_DIGEST, OF_KEY = 2, 4
+AT_ONCE, STAKELESS = 64, 32
+FAIR_RATE = 2**16
+"""Bytes a second at which an honest node brings a blob, or it tries again: what is slower makes room where all is
+taken."""
+YOUNG = 1.0
+"""Seconds in which an upload shows how fast it is."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose digest is uploaded, and the bytes a second below which such an upload is ended."""
+
+    key: str
+    staked: bool = False
+    least_rate: int = LEAST_RATE
+
+
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """One that is under way."""
+
+    digest: str
+    owner: Owner
+    arrival: Arrival
+
+    def pace(self) -> tuple[bool, float, float]:
+        """The slowest first; of those that have sent nothing the oldest. The young ones come last."""
+        return self.arrival.age < YOUNG, self.arrival.speed, -self.arrival.age
+
+
+class Slots:
+    """The places of one server, on one event loop."""
+
+    def __init__(self, at_once: int = AT_ONCE, stakeless: int = STAKELESS, of_key: int = OF_KEY) -> None:
+        self._at_once, self._stakeless, self._of_key = at_once, stakeless, of_key
+        self._uploads: list[Upload] = []
+
+    def __len__(self) -> int:
+        return len(self._uploads)
+
+    @contextmanager
+    def place(self, digest: str, owner: Owner, arrival: Arrival) -> Iterator[None]:
+        """A place for an upload, if need be that of a slower one. Raises NoPlace."""
+        upload = Upload(digest, owner, arrival)
+        self._make_room(upload)
+        self._uploads.append(upload)
+        try:
+            yield
+        finally:
+            if upload in self._uploads:
+                self._uploads.remove(upload)
+
+    def _make_room(self, new: Upload) -> None:
+        key = new.owner.key
+        self._bound([one for one in self._uploads if one.digest == new.digest], OF_DIGEST)
+        self._bound([one for one in self._uploads if one.owner.key == key], self._of_key)
+        if not new.owner.staked:
+            self._share([one for one in self._uploads if not one.owner.staked], self._stakeless, key)
+        self._share(self._uploads, self._at_once, key)
+
+    def _bound(self, rivals: Sequence[Upload], most: int) -> None:
+        if len(rivals) >= most:
+            self._end(min(rivals, key=Upload.pace))
+
+    def _share(self, rivals: Sequence[Upload], most: int, key: str) -> None:
+        """Who has more places than the newcomer would have gives one; else whoever is slower than a node would be."""
+        if len(rivals) < most:
+            return
+        held = Counter(one.owner.key for one in rivals)
+        greedy = [one for one in rivals if held[one.owner.key] > held[key] + 1]
+        slow = [one for one in rivals if one.arrival.age >= YOUNG and one.arrival.speed < FAIR_RATE]
+        if not greedy and not slow:
+            raise NoPlace("as many uploads as are taken at once are under way; try again shortly")
+        self._end(min(greedy or slow, key=lambda one: (-held[one.owner.key], one.pace())))
+
+    def _end(self, upload: Upload) -> None:
+        self._uploads.remove(upload)
+        upload.arrival.end()
