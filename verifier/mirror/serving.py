@@ -1,7 +1,8 @@
 """A mirror's server: uvicorn on one address, with an end to every connection on which nothing moves.
 
 uvicorn waits for ever for a request's first lines, and for a client that does not read its answer. Here both end after
-ten seconds. What comes in a body is timed by its reader (verifier/mirror/incoming.py), which can say why it ends.
+ten seconds, and at once where another client needs the place (verifier/mirror/crowding.py). What comes in a body is
+timed by its reader (verifier/mirror/incoming.py), which can say why it ends.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from contracts.mirrors.peer import IDLE_SECONDS
+from verifier.mirror.crowding import leaving, network_of
 from verifier.mirror.problems import problem
 
 TICK_SECONDS = 1.0
 HEADER_BYTES = 16 * 1024
-CONNECTIONS = 512
+STALLED_SECONDS = 2.0
+"""A client that took none of its answer for so long is waited for."""
 
 
 class TimedProtocol(H11Protocol):
@@ -27,14 +30,44 @@ class TimedProtocol(H11Protocol):
     idle_seconds = IDLE_SECONDS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to count; one connection too many is cut at once."""
+        """Begin to count; of too many connections one that hardly moves is cut."""
+        self.network, self._leaves = _network(transport), False
+        self._made = self._since = self.loop.time()
+        self._unsent, self._came, self._was_busy = 0, 0, False
         super().connection_made(transport)
-        self._unsent = 0
-        self._since = self.loop.time()
-        self._was_busy = False
         self._tick = self.loop.call_later(TICK_SECONDS, self._look)
-        if len(self.connections) > CONNECTIONS:
-            transport.abort()
+        others = [one for one in self.connections if isinstance(one, TimedProtocol) and one is not self]
+        chosen = leaving(self, [one for one in others if not one._leaves])
+        if chosen is not None:
+            chosen.leave()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes."""
+        self._came += len(data)
+        super().data_received(data)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the connection was made."""
+        return self.loop.time() - self._made
+
+    @property
+    def speed(self) -> float:
+        """Bytes a second that came until now; the first second counts whole."""
+        return self._came / (self.age + 1)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the client's turn: to send a request or the rest of its body, or to read its answer."""
+        if self.cycle is None or self.cycle.response_complete or self.conn.their_state is h11.SEND_BODY:
+            return True
+        stalled = self.loop.time() - self._since >= STALLED_SECONDS
+        return stalled and self.transport.get_write_buffer_size() > 0
+
+    def leave(self) -> None:
+        """Make room for another."""
+        self._leaves = True
+        self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is refused in the form of every other refusal."""
@@ -64,6 +97,11 @@ class TimedProtocol(H11Protocol):
             self.transport.abort()
             return
         self._tick = self.loop.call_later(TICK_SECONDS, self._look)
+
+
+def _network(transport: asyncio.Transport) -> str:
+    peer = transport.get_extra_info("peername")
+    return network_of(str(peer[0])) if isinstance(peer, tuple) else ""
 
 
 def mirror_server(app: ASGIApp, host: str, port: int, protocol: type[TimedProtocol] = TimedProtocol) -> uvicorn.Server:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -101,6 +103,35 @@ def test_a_client_that_hangs_up_leaves_nothing(client: httpx.Client, mirror: Mir
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert client.put(f"/blobs/{NAME}", content=DATA).status_code == 200
+
+
+def test_connections_that_do_nothing_shut_nobody_out(
+    hasty: tuple[str, int], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sends a head, and then nothing. One in the middle of a request that the mirror works for stays."""
+    monkeypatch.setattr("verifier.mirror.crowding.CONNECTIONS", 8)
+    working, end = threading.Event(), threading.Event()
+
+    def slow() -> list[str]:
+        working.set()
+        end.wait(5)
+        return []
+
+    mirror.verifiers = slow
+    busy = socket.create_connection(hasty, timeout=8)
+    busy.sendall(b"GET /mirrors HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert working.wait(5)
+    head = f"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n"
+    crowd = [socket.create_connection(hasty, timeout=8) for _ in range(20)]
+    for raw in crowd:
+        with suppress(OSError):
+            raw.sendall(head.encode())
+    url = f"http://{hasty[0]}:{hasty[1]}"
+    assert [httpx.get(f"{url}/messages").status_code for _ in range(3)] == [200] * 3
+    end.set()
+    assert b" 200 " in everything(busy)
+    for raw in (busy, *crowd):
+        raw.close()
 
 
 def begin_uploads(client: httpx.Client, head: str, count: int) -> list[socket.socket]:
