@@ -2,7 +2,8 @@
 
 A commitment has no period of its own, since training takes as long as it takes. It lapses after one lease without a
 sign of life; once it stands in the log, after the time that its gradient takes; and, however many signs of life come,
-after a multiple of the time that the others took.
+after a multiple of the time that the others take: in this round, and in the last one with work that was posted. An
+empty commitment is made in no time, so before anything was posted the others' haste says nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from verifier.mirror.presence import Allowed, opening_seconds
 
 TIMES_NEW, TIMES_KNOWN = 2, 4
 """Times the others' time: for a node that did not deliver in the round before, and for one that did."""
+
+FIRST_PERIODS = 24
+"""Periods for a commitment while nobody knows how long one takes."""
 
 Keep = Callable[[float], float]
 """Keeps the first bound that was found for an absence, and returns it."""
@@ -52,7 +56,8 @@ def _commitment(run: RunState, terms: RunTerms, log: Collected, awaited: Awaited
         return Allowed(None, lease)
     member = run.nodes.get(awaited.party)
     times = TIMES_KNOWN if member is not None and member.delivered else TIMES_NEW
-    return Allowed(keep(max(float(terms.periodSeconds), times * passed)), lease)
+    least = times * run.pace if run.pace else FIRST_PERIODS * terms.periodSeconds
+    return Allowed(keep(max(float(terms.periodSeconds), least, times * passed)), lease)
 
 
 def _others_are_in(run: RunState, awaited: Awaited, open_for: set[str]) -> bool:

@@ -195,7 +195,10 @@ def _verifier(state: State, event: chain_events.VerifierStands) -> None:
 
 
 def _node_stake(state: State, event: chain_events.NodeStake) -> None:
-    state.stakes[event.node] = event.stake
+    if event.stake:
+        state.stakes[event.node] = event.stake
+    else:
+        state.stakes.pop(event.node, None)
 
 
 def _node_slashed(state: State, event: chain_events.NodeSlashed) -> None:

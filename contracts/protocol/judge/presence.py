@@ -14,6 +14,10 @@ MOST_ANCHORS = 4
 """Of one verifier for rounds to come."""
 MOST_AHEAD = 1_000
 """Rounds between an enrolment and its first one."""
+MOST_CHANGES = 4
+"""Of one node's place between two rounds: each is an entry of the log for ever."""
+MOST_NEWCOMERS = 256
+"""Nodes without a stake that join between two rounds: identities are free, entries are not."""
 MOST_STAKELESS = 1_000
 """Nodes without a stake that one run remembers."""
 
@@ -78,10 +82,11 @@ def take_enrolment(state: State, fact: Enrolled) -> None:
     known = run.nodes.get(fact.node)
     if known is None:
         _make_room(state, run, fact.node)
+        run.newcomers += not _has_stake(state, run, fact.node)
         run.nodes[fact.node] = NodeState(fact, 0, run.created.inner, fact.sequence)
         move_back(run, fact.node)
     else:
-        _check_sequence(known, fact.node, fact.sequence)
+        _check_change(known, fact.node, fact.sequence)
         same = known.enrolled.profile == fact.profile
         known.record = known.record if same else AuditRecord(owed=known.record.owed)
         known.enrolled, known.left, known.away, known.sequence = fact, False, None, fact.sequence
@@ -92,15 +97,18 @@ def take_leave(state: State, fact: Left) -> None:
     """A node leaves after the open round. Raises UnknownSubject and AlreadySaid."""
     run = run_of(state, fact.run)
     node = node_of(run, fact.node)
-    _check_sequence(node, fact.node, fact.sequence)
+    _check_change(node, fact.node, fact.sequence)
     node.left, node.sequence = True, fact.sequence
     move_back(run, fact.node)
 
 
-def _check_sequence(known: NodeState, node: str, sequence: int) -> None:
-    """Of what a node says of its place only the newest counts, in whatever order it is entered."""
+def _check_change(known: NodeState, node: str, sequence: int) -> None:
+    """Of what a node says of its place only the newest counts, in whatever order it is entered, and a few a round."""
     if sequence <= known.sequence:
         raise AlreadySaid(f"{node} has said something newer than {sequence}")
+    if known.changes >= MOST_CHANGES:
+        raise OutOfTime(f"{node} has changed its place {MOST_CHANGES} times since the last round opened")
+    known.changes += 1
 
 
 def move_back(run: RunState, node: str) -> None:
@@ -111,9 +119,11 @@ def move_back(run: RunState, node: str) -> None:
 
 def _make_room(state: State, run: RunState, node: str) -> None:
     """Identities without a stake are free: a run remembers a stated number, and who left or lapsed goes first."""
-    if state.stakes.get(node):
+    if _has_stake(state, run, node):
         return
-    stakeless = [name for name in run.nodes if not state.stakes.get(name)]
+    if run.newcomers >= MOST_NEWCOMERS:
+        raise OutOfTime(f"{MOST_NEWCOMERS} nodes without a stake joined since the last round opened; the next has room")
+    stakeless = [name for name in run.nodes if not _has_stake(state, run, name)]
     if len(stakeless) < MOST_STAKELESS:
         return
     held = {name for current in run.rounds.values() for name in (*current.listed, *current.proofs)}
@@ -121,6 +131,11 @@ def _make_room(state: State, run: RunState, node: str) -> None:
     if not gone:
         raise NotSeated(f"the run has {MOST_STAKELESS} nodes without a stake; one with a stake is taken")
     del run.nodes[min(gone, key=lambda name: run.nodes[name].place)]
+
+
+def _has_stake(state: State, run: RunState, node: str) -> bool:
+    """As much as the run asks for: a stake of one wei is as good as none."""
+    return state.stakes.get(node, 0) >= max(1, run.created.terms.node_stake)
 
 
 def take_return(state: State, fact: Returned) -> None:

@@ -64,8 +64,10 @@ def on_opened(state: State, entry: RoundOpened) -> None:
         anchors={name: anchor for name in entry.verifiers if (anchor := anchor_of(run, name, entry.round))},
         listed=listed,
     )
-    run.round = entry.round
+    run.round, run.newcomers = entry.round, 0
     run.rounds[entry.round] = current
+    for member in run.nodes.values():
+        member.changes = 0
     for node in entry.nodes:
         if node.staked:
             current.reserved[node.node] = reserve(state, node.node, run.created.terms.node_stake)
@@ -90,7 +92,8 @@ def take_commitment(state: State, fact: Committed) -> None:
     if named != due or (fact.segments, fact.tokens) != asked:
         raise NotBound("the commitment is not bound to the round's public inputs")
     reserved = current.reserved.pop(fact.node, 0)
-    state.proofs[fact.proof] = ProofState(commitment=fact, index=state.size - 1, reserved=reserved)
+    now = state.block.time if state.block is not None else 0
+    state.proofs[fact.proof] = ProofState(commitment=fact, index=state.size - 1, reserved=reserved, committed_at=now)
     current.proofs[fact.node] = fact.proof
 
 

@@ -93,6 +93,8 @@ class NodeState:
     left: bool = False
     away: int | None = None
     delivered: bool = False
+    changes: int = 0
+    """What it said of its place since the last round opened."""
     record: AuditRecord = field(default_factory=AuditRecord)
     canaries: list[int] = field(default_factory=list)
 
@@ -120,6 +122,10 @@ class RunState:
     """Decisions (sequence, key, value) of which nothing was derived yet."""
     round: int = 0
     merged: int = 0
+    pace: int = 0
+    """Seconds of chain time that the commitment in the middle took, in the last round with posted work."""
+    newcomers: int = 0
+    """Nodes without a stake that enrolled since the last round opened."""
     paid: int = 0
     earned: dict[int, dict[str, int]] = field(default_factory=dict)
     carried: int = 0
@@ -208,6 +214,8 @@ class ProofState(Scope):
     commitment: Committed = None  # type: ignore[assignment]
     index: int = 0
     reserved: int = 0
+    committed_at: int = 0
+    """Chain time of the last block before its commitment."""
     has: set[str] = field(default_factory=set)
     stage: Stage = Stage.COMMITTED
     audited: bool = True

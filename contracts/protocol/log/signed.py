@@ -32,6 +32,10 @@ WHAT: tuple[What, ...] = tuple(What)
 """uint8 in Lapse.what."""
 WORDS: dict[int, Word] = {1: Word.TRUE, 2: Word.FALSE, 3: Word.DRIFT, 4: Word.UNSERVED}
 """uint8 in SegmentVerdict.word."""
+CLOCKS: dict[str, tuple[int, int]] = {
+    "periodSeconds": (10, 30 * 86_400), "leaseSeconds": (5, 30 * 86_400), "leastRate": (1, 2**53 - 1),
+}  # fmt: skip
+"""What a run's terms may leave anybody: in less than a period of some looks nobody answers, however honest."""
 REASONS: dict[int, Reason] = {1: Reason.REPLAY, 2: Reason.START, 3: Reason.END, 4: Reason.NOT_FINITE}
 """uint16 in SegmentVerdict.reason, 0 where the word has none."""
 
@@ -137,6 +141,9 @@ def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ..
         raise BadField("config is not the canonical text of the manifest's")
     if message.samples < 2:
         raise BadField("samples must be at least 2: the common segment, which the beacon alone gives, and one's own")
+    for field, (low, high) in CLOCKS.items():
+        if not low <= getattr(message, field) <= high:
+            raise BadField(f"{field} must be between {low} and {high}, is {getattr(message, field)}")
     terms = facts.Terms(
         emission=message.emission,
         rounds_per_epoch=message.roundsPerEpoch,

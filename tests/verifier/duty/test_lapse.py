@@ -13,6 +13,7 @@ from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.log.signed import WHAT
 from tests.contracts.protocol.log.signed_run import SignedRun, hexed
 from tests.verifier.duty.town import Party, make_party, text_of
+from verifier.duty import periods
 from verifier.duty.doing import lapse
 from verifier.duty.periods import TIMES_NEW
 from verifier.mirror.handing_on import Outcome
@@ -108,7 +109,10 @@ def test_a_node_without_a_heartbeat_lapses_after_a_lease(tmp_path: Path) -> None
     assert {said.awaited.party for said in lapses(party)} == {silent.address, alive.address}
 
 
-def test_a_node_that_only_beats_lapses_when_the_others_took_half_the_time(tmp_path: Path) -> None:
+def test_a_node_that_only_beats_lapses_when_the_others_took_half_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(periods, "FIRST_PERIODS", 1)
     party = begin(tmp_path, SignedRun(nodes=2))
     slow, quick = party.made.nodes
     beats = iter(range(1, 1_000))

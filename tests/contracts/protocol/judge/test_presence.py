@@ -202,8 +202,46 @@ def test_free_identities_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     court.enter(facts.Enrolled("r", "a0", "wallet", 1, "exact", 1))
     with pytest.raises(NotSeated):
         court.enter(facts.Enrolled("r", "a1", "wallet", 1, "exact", 1))
-    court.block(chain_events.NodeStake("a1", 1), seconds=5)
+    court.block(chain_events.NodeStake("a1", TERMS.node_stake - 1), seconds=5)
+    with pytest.raises(NotSeated):
+        court.enter(facts.Enrolled("r", "a1", "wallet", 1, "exact", 1))
+    court.block(chain_events.NodeStake("a1", TERMS.node_stake), seconds=5)
     court.enter(facts.Enrolled("r", "a1", "wallet", 1, "exact", 1))
+
+
+def test_a_node_changes_its_place_a_few_times_a_round() -> None:
+    """Each change is an entry of the log for ever, and numbers cost nothing."""
+    court = Court("rounds=2")
+    for sequence in range(2, 2 + presence.MOST_CHANGES):
+        court.enter(facts.Enrolled("r", "n0", "wallet", 1, "exact", sequence))
+    for fact in (facts.Enrolled("r", "n0", "wallet", 1, "exact", 50), facts.Left("r", "n0", 50)):
+        with pytest.raises(OutOfTime):
+            court.enter(fact)
+    for proof in court.read():
+        court.post(proof)
+    court.merge()
+    court.enter(facts.Left("r", "n0", 50))
+
+
+def test_nodes_without_a_stake_join_in_stated_numbers_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "MOST_NEWCOMERS", 2)
+    court = Court("rounds=2")
+    for name in ("a0", "a1"):
+        court.enter(facts.Enrolled("r", name, "wallet", 1, "exact", 1))
+    with pytest.raises(OutOfTime):
+        court.enter(facts.Enrolled("r", "a2", "wallet", 1, "exact", 1))
+    court.block(chain_events.NodeStake("a3", TERMS.node_stake), seconds=5)
+    court.enter(facts.Enrolled("r", "a3", "wallet", 1, "exact", 1))
+    for proof in court.read():
+        court.post(proof)
+    court.merge()
+    court.enter(facts.Enrolled("r", "a2", "wallet", 1, "exact", 1))
+
+
+def test_a_stake_of_nothing_is_not_remembered() -> None:
+    court = Court()
+    court.block(chain_events.NodeStake("stranger", 5), chain_events.NodeStake("stranger", 0), seconds=5)
+    assert "stranger" not in court.state.stakes
 
 
 @pytest.mark.parametrize(("name", "range_"), list(RANGES.items()))

@@ -166,6 +166,9 @@ def test_what_each_field_means() -> None:
         (messages.Verdict, {"words": (replace(WORD, reason=9),)}),
         (messages.RunTerms, {"config": DIGEST}),
         (messages.RunTerms, {"samples": 1}),
+        (messages.RunTerms, {"periodSeconds": 9}),
+        (messages.RunTerms, {"leaseSeconds": 4}),
+        (messages.RunTerms, {"leastRate": 0}),
     ],
     ids=[
         "zero payout",
@@ -175,6 +178,9 @@ def test_what_each_field_means() -> None:
         "unknown reason",
         "other config",
         "one sample",
+        "no time",
+        "no lease",
+        "no rate",
     ],
 )
 def test_a_message_that_says_nothing_is_refused(kind: type[Message], changes: dict[str, Any]) -> None:
