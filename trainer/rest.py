@@ -38,6 +38,7 @@ class RestFile:
 
     def read(self, functions: Functions, most: int) -> Rest | None:
         """What stands there, if it fits the first `most` entries of the log."""
+        self._last = 0
         try:
             head, _, body = self._path.read_bytes().partition(b"\n")
             size, (state, beside) = self._checked(json.loads(head), body, most), json.loads(body)

@@ -1,7 +1,9 @@
 """A verifier's machine over its copy of the log: each entry is what follows, each block what its own chain says.
 
-`admit` is what the copy calls before it signs a head (verifier/mirror/copy.py). Entries are applied once. A chain node
-that lags makes a head wait; an entry that is not what follows ends the signing for ever, and is kept in a file.
+The copy shows it entries as they come, and asks before it signs a head (verifier/mirror/copy.py). Entries are applied
+once. A chain node that lags makes a head wait. An entry that is not what follows is refused, and nothing else: the
+machine stays where it was, and takes what follows in its place. Where the copy gives up what was applied, the machine
+goes back to what lies under one's own head.
 """
 
 from __future__ import annotations
@@ -25,18 +27,26 @@ from contracts.protocol.log.blocks import split
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import Entry, read, write
+from contracts.protocol.messages import VerifierAnchor
 from contracts.signing import Domain
 from trainer.rest import RestFile
 from verifier.duty.chain import Chain
 from verifier.duty.envelopes import Collected, envelope_of
 from verifier.duty.errors import LogFailed, LogWaits
+from verifier.mirror.branches import Judges
 
 STEP = 256
 """Entries that are read from the copy at once."""
+_WEATHER = (LogWaits, LogFailed, MemoryError, OSError)
+"""What says nothing of an entry."""
 
 
 class Entries(Protocol):
-    """A copy of the log, as verifier/mirror/copy.py:LogCopy is one."""
+    """A copy of the log, as verifier/mirror/copy.py:LogCopy is one. It gives up no entry while it shows some."""
+
+    @property
+    def signed(self) -> int:
+        """Entries under one's own head, all of which were admitted."""
 
     def entries(self, start: int, end: int) -> list[bytes]:
         """Entries from `start` up to `end`."""
@@ -46,10 +56,10 @@ class Entries(Protocol):
 
 
 class Replica:
-    """One verifier's. `finding` is the file in which a failure of the log is kept; beside it is where it stands.
+    """One verifier's. `finding` is the file with the newest refusal, for people; beside it is where the machine stands.
 
-    `trusted` entries were signed for by an earlier process: their signatures and blocks are not checked again, and as
-    far as a file says where they led they are not even read.
+    `trusted` entries were signed for before: their signatures and blocks are not checked again, and as far as a file
+    says where they led they are not even read.
     """
 
     def __init__(
@@ -58,12 +68,17 @@ class Replica:
         self._functions, self._domain, self._chain, self._finding = functions, domain, chain, finding
         self._copy, self._trusted = copy, 0
         self._rest: RestFile | None = None
+        self._failure: LogFailed | None = None
         self._turn, self._lock = threading.Lock(), threading.RLock()
         self._follower = Follower(functions, domain)
         self._expected: deque[Block] = deque()
         """Parts of a block that the log has begun, as one's own chain has them."""
         self._root: tuple[int, bytes] = (0, b"")
         """Entries that were applied, and the copy's root over them."""
+        self._spoilt = False
+        """Whether an entry that was refused has changed something."""
+        self._keys: dict[str, bytes] = {}
+        """By which each verifier signs its heads."""
         self.collected = Collected()
         self.closings: dict[int, tuple[int, EpochClosed]] = {}
         """The newest closing entry of each epoch that is not final, with its index."""
@@ -89,11 +104,15 @@ class Replica:
 
     @property
     def failure(self) -> LogFailed | None:
-        """Why no head is signed any more."""
-        if not self._finding.exists():
-            return None
-        found = json.loads(self._finding.read_text())
-        return LogFailed(int(found["index"]), str(found["detail"]))
+        """Why no head is signed any more: what one has signed itself is not what follows, by the rules as they are."""
+        return self._failure
+
+    def judges(self) -> Judges:
+        """Who decides, by the entries that were applied."""
+        with self._lock:
+            state = self._follower.state
+            admitted = [name for name, known in state.verifiers.items() if known.admitted]
+            return Judges(state.k, {name: self._keys[name] for name in admitted if name in self._keys})
 
     def author_of(self, proof: str) -> str:
         """The node of a proof. Raises UnknownSubject."""
@@ -106,36 +125,56 @@ class Replica:
             return [name for name in digests if name in self.collected.entered]
 
     def admit(self, size: int) -> None:
-        """Apply the first `size` entries of the copy. Raises LogWaits and LogFailed."""
+        """Apply the first `size` entries of the copy, with which a head ends. Raises LogWaits and LogFailed."""
         with self._turn:
-            if self.failure is not None:
-                raise self.failure
             try:
-                self._admit(size)
+                self._advance(size)
             except Differs as error:
-                self._fail(error.index, error.detail)
                 raise LogFailed(error.index, error.detail) from error
-            self._keep()
+            if self._expected:
+                raise LogWaits(f"the log's head ends within block {self._expected[0].number}")
+
+    def advance(self, size: int) -> None:
+        """Apply the first `size` entries, wherever a head ends. Raises LogWaits, Differs for an entry that does not
+        follow, and LogFailed where one has signed it."""
+        with self._turn:
+            self._advance(size)
 
     def close(self) -> None:
         """Keep where it stands."""
         with self._turn:
             self._keep(now=True)
 
-    def _admit(self, size: int) -> None:
+    def _advance(self, size: int) -> None:
         copy = self._copy
         assert copy is not None, "a replica reads a copy"
-        if self._is_of_another_log(copy):
-            self._begin_anew()
-        while self.size < size:
-            start = self.size
-            try:
-                for leaf in copy.entries(start, min(size, start + STEP)):
+        if self._failure is not None and self._failure.index < copy.signed:
+            raise self._failure
+        self._failure = None
+        if self._spoilt or self._is_of_another_log(copy):
+            self._go_back(copy)
+        self._keep()
+        try:
+            self._read(copy, size)
+        except Differs as error:
+            self._note_down(error)
+            if error.index < copy.signed:
+                raise self._failed(error) from error
+            if self._spoilt:
+                self._go_back(copy)
+            raise
+
+    def _failed(self, found: Differs) -> LogFailed:
+        self._failure = LogFailed(found.index, found.detail)
+        return self._failure
+
+    def _read(self, copy: Entries, size: int) -> None:
+        try:
+            while self.size < size:
+                for leaf in copy.entries(self.size, min(size, self.size + STEP)):
                     self._apply(leaf)
-            finally:
-                self._root = (self.size, copy.root(self.size))
-        if self._expected:
-            raise LogWaits(f"the log's head ends within block {self._expected[0].number}")
+        finally:
+            self._root = (self.size, copy.root(self.size))
 
     def _is_of_another_log(self, copy: Entries) -> bool:
         """Whether entries beyond one's own head were given up since they were applied."""
@@ -148,8 +187,18 @@ class Replica:
             return True
 
     def _apply(self, leaf: bytes) -> None:
-        """Raises Differs with the entry's index, and LogWaits."""
-        index = self.size
+        """Raises Differs with the entry's index, and LogWaits: the machine stands then where it stood, or is spoilt."""
+        index, expected = self.size, deque(self._expected)
+        try:
+            self._enter(index, leaf)
+        except Exception as error:
+            self._expected = expected
+            self._spoilt = self.size != index
+            if isinstance(error, (Differs, *_WEATHER)):
+                raise
+            raise Differs(index, f"is too much for the machine: {error!r}") from error
+
+    def _enter(self, index: int, leaf: bytes) -> None:
         text, trusted = _text(index, leaf), index < self._trusted
         body = _body(index, text)
         if not trusted and body.get("kind") == "block" and not self._follower.due:
@@ -164,6 +213,8 @@ class Replica:
         message = envelope_of(body, self._domain)
         if message is not None:
             self.collected.add(self._follower.state, message[0].message, message[1])
+            if isinstance(message[0].message, VerifierAnchor):
+                self._keys[message[0].message.verifier] = message[0].message.logKey
         if isinstance(entry, EpochClosed):
             self.closings[entry.epoch] = (index, entry)
         if isinstance(entry, EpochEnded):
@@ -184,24 +235,35 @@ class Replica:
             self._expected = deque(split(self._chain.block(state, block.number)))
         expected = self._expected.popleft()
         if block != expected:
-            self._expected.clear()
             detail = _difference(block, expected)
             raise Differs(index, f"says another thing of block {block.number} than the chain: {detail}")
 
-    def _begin_anew(self) -> None:
+    def _go_back(self, copy: Entries) -> None:
+        """To the end of what lies under one's own head: from where a file says that it led, or from the first entry on.
+        Nobody sees the machine on the way. Raises LogFailed."""
         with self._lock:
-            self._follower = Follower(self._functions, self._domain)
-            self._expected, self._root = deque(), (0, b"")
+            self._follower, self._trusted = Follower(self._functions, self._domain), copy.signed
+            self._expected, self._root, self._keys, self._spoilt = deque(), (0, b""), {}, False
             self.collected, self.closings = Collected(), {}
+            self._resume(copy, copy.signed)
+            try:
+                self._read(copy, copy.signed)
+            except Differs as error:
+                self._note_down(error)
+                raise self._failed(error) from error
 
     def _keep(self, now: bool = False) -> None:
-        """On the disk, where the log that was read ends with a whole entry, and lies under one's own head next."""
-        if self._rest is not None and not self._follower.due and not self._expected and self.failure is None:
-            self._rest.write(self._follower.state, self._beside, now)
+        """On the disk, where the log that was read lies under one's own head, and ends with a whole entry."""
+        copy, rest = self._copy, self._rest
+        if copy is None or rest is None or self._follower.due or self._expected or self.size > copy.signed:
+            return
+        if not self._is_of_another_log(copy):
+            rest.write(self._follower.state, self._beside, now)
 
     def _beside(self) -> dict[str, Any]:
         closings = [[epoch, index, write(entry)] for epoch, (index, entry) in self.closings.items()]
-        return {"collected": self.collected.to_json(), "closings": closings}
+        keys = {name: key.hex() for name, key in self._keys.items()}
+        return {"collected": self.collected.to_json(), "closings": closings, "keys": keys}
 
     def _resume(self, copy: Entries, trusted: int) -> None:
         """Go on from where an earlier process stood, if that is in the log that it signed."""
@@ -211,10 +273,12 @@ class Replica:
         try:
             collected = Collected.from_json(found.beside["collected"])
             closings = {epoch: (index, self._closing(text)) for epoch, index, text in found.beside["closings"]}
-        except (CommonweightError, KeyError, TypeError, ValueError):
+            keys = {name: bytes.fromhex(key) for name, key in found.beside["keys"].items()}
+        except (CommonweightError, AttributeError, KeyError, TypeError, ValueError):
             return
         with self._lock:
             self._follower.state, self.collected, self.closings = found.state, collected, closings
+            self._keys = keys
             self._root = (self.size, copy.root(self.size))
 
     def _closing(self, text: str) -> EpochClosed:
@@ -224,11 +288,11 @@ class Replica:
             raise TypeError("another entry than one that closes an epoch")
         return entry
 
-    def _fail(self, index: int, detail: str) -> None:
-        """On the disk first: a restart signs nothing either."""
+    def _note_down(self, found: Differs) -> None:
+        """For people; what is refused when it comes again is for the copy to say."""
         scratch = self._finding.with_suffix(".part")
         scratch.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps({"index": index, "detail": detail}))
+        scratch.write_text(json.dumps({"index": found.index, "detail": found.detail}))
         scratch.replace(self._finding)
 
 

@@ -1,35 +1,44 @@
 """A mirror's copy of the log: entries, the tree over them, the heads that lead to them, and its own signed head.
 
 As C2SP's tlog-mirror has it. A *pending head* is signed by the operator and consistent with all before it; entries are
-kept as soon as they are proven to lie under one. The *mirror's head* is the largest pending one whose entries are all
-here and whose log the owner's machine takes; it bears this verifier's cosignature (`Head` of J2).
+kept as soon as they are proven to lie under one, and shown to the owner's machine as they come: what it refuses is
+dropped with every head above it, and nothing that others bring is kept while it has not taken what is here. The
+*mirror's head* is the largest pending one whose entries are all here and taken; it bears this verifier's cosignature
+(`Head` of J2).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import CommonweightError
 from contracts.positional_tree import SHA256_TREE
+from contracts.protocol.judge.errors import Differs
 from contracts.stored_tree import GrowingTree, StoredTree, node_number
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from contracts.tlog.cosignature import cosign
 from contracts.tlog.keys import SigningKey, VerifierKey
 from contracts.tlog.note import NoteSignature, SignedNote, parse_note
+from contracts.tlog.text import MAX_SIZE
 from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, InvalidTile, Tile
-from verifier.mirror import evidence
+from verifier.mirror import branches, departures, evidence
+from verifier.mirror.branches import Branches, Judges, Left, nobody
 from verifier.mirror.database import Database
+from verifier.mirror.departures import Departure
 from verifier.mirror.errors import CheckpointRefused, HeadContradicts, NotHeld, StoreUnusable, UnknownLog
 from verifier.mirror.evidence import Evidence, EvidenceBox
 
 PENDING = 64
 """Pending heads that are remembered, so that an upload to one of them may go on when the next one comes."""
+
+LONGEST_HEAD = 4096
+"""Bytes of a head's text: this project's have three lines, and whoever shows two of them has to show them whole."""
 
 LOADED = 4096
 """Entries that are in memory at once while a copy is opened."""
@@ -39,6 +48,8 @@ CREATE TABLE IF NOT EXISTS entry (place INTEGER PRIMARY KEY, body BLOB NOT NULL)
 CREATE TABLE IF NOT EXISTS pending (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS head (one INTEGER PRIMARY KEY CHECK (one = 1), note BLOB NOT NULL);
 {evidence.SCHEMA}
+{departures.SCHEMA}
+{branches.SCHEMA}
 """
 _NEXT_ENTRIES = "SELECT place, body FROM entry WHERE place >= ? ORDER BY place LIMIT ?"
 _FORGET_OLD = "DELETE FROM pending WHERE size NOT IN (SELECT size FROM pending ORDER BY size DESC LIMIT ?)"
@@ -71,15 +82,25 @@ class State:
 
 
 class LogCopy:
-    """One log in a folder. `admit(size)` has the owner's machine apply the first `size` entries; it raises a
-    CommonweightError where the log does not hold, and then no head over them is signed."""
+    """One log in a folder. `advance(size)` has the owner's machine apply the first `size` entries, `admit(size)` says
+    besides whether a head may end there. Both raise Differs for an entry that does not follow, and another
+    CommonweightError where that cannot be said yet. `judges` says who they are that decide."""
 
     def __init__(
-        self, folder: Path, log: VerifierKey, cosigner: Cosigner, admit: Callable[[int], None] = lambda _: None
+        self,
+        folder: Path,
+        log: VerifierKey,
+        cosigner: Cosigner,
+        admit: Callable[[int], None] = lambda _: None,
+        advance: Callable[[int], None] | None = None,
+        judges: Callable[[], Judges] = nobody,
     ) -> None:
-        self.log, self._cosigner, self._admit = log, cosigner, admit
-        self._file, self._lock = Database(folder / "log.db", _SCHEMA), threading.RLock()
-        self.evidence = EvidenceBox(self._file)
+        self.log, self.judges, self._cosigner = log, judges, cosigner
+        self._admit, self._advance = admit, advance or admit
+        self._file = Database(folder / "log.db", _SCHEMA)
+        self._machine, self._lock = threading.RLock(), threading.RLock()
+        """Whoever needs both takes the machine's first: it may wait for a chain node."""
+        self.evidence, self.branches = EvidenceBox(self._file), Branches(self._file, cosigner.name)
         self._tree = GrowingTree()
         self._load()
 
@@ -90,9 +111,9 @@ class LogCopy:
 
     @property
     def signed(self) -> int:
-        """Entries under the mirror's head, 0 without one."""
+        """Entries under the mirror's head, 0 without one; or those that were, before the branch that it left."""
         head = self.head()
-        return head.checkpoint.size if head else 0
+        return max(head.checkpoint.size if head else 0, self.branches.floor)
 
     @property
     def stored(self) -> StoredTree:
@@ -151,16 +172,21 @@ class LogCopy:
             verify_checkpoint(note, self.log)
         except CommonweightError as error:
             raise CheckpointRefused(f"not signed by the log: {error.detail}") from None
+        if len(note.text.encode()) > LONGEST_HEAD:
+            raise CheckpointRefused(f"the text of a head has at most {LONGEST_HEAD} bytes")
         return Head(SignedNote(note.text, _lines_of(note, self.log)), checkpoint)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """What is read and written inside is one step for all others."""
-        with self._lock:
+    def turn(self, shrinks: bool = False) -> Iterator[None]:
+        """What is read and written inside is one step for all others. Entries are given up (`shrinks`) only while the
+        machine reads none."""
+        with self._machine if shrinks else nullcontext(), self._lock:
             yield
 
     def check_head(self, head: Head) -> None:
-        """Compare a verified head with those that are known here. Raises HeadContradicts, and keeps both heads."""
+        """Compare a verified head with those that are known here. Raises HeadContradicts, and keeps both heads; and
+        EntryRefused for one that was refused."""
+        self.evidence.departures.check_head(head.checkpoint)
         with self._lock:
             size, signed, known = head.checkpoint.size, self.signed, self.pending_at(head.checkpoint.size)
             if size <= signed:
@@ -174,11 +200,11 @@ class LogCopy:
                 raise HeadContradicts(f"the operator signed two logs: at {size} entries this copy has another root")
 
     def state(self) -> State:
-        """Now. Of heads that are remembered there is one a size: pending ones, and the mirror's own."""
+        """Now. Of heads that are remembered there is one a size, by size: the mirror's own, and pending ones."""
         with self._lock:
-            rows = self._file.rows("SELECT note FROM head") + self._file.rows("SELECT note FROM pending ORDER BY size")
+            rows = self._file.rows("SELECT note FROM pending") + self._file.rows("SELECT note FROM head")
             found = {head.checkpoint.size: head for head in (_head(row[0]) for row in rows)}
-            return State(self.size, self.signed, tuple(found.values()))
+            return State(self.size, self.signed, tuple(found[size] for size in sorted(found)))
 
     def add_pending(self, head: Head, without: Sequence[int] = ()) -> None:
         """Remember a head that was proven to be consistent with the newest one, or in the place of some that led to
@@ -190,14 +216,26 @@ class LogCopy:
 
     def retreat(self) -> None:
         """Give entries up that are beyond the mirror's head: they lie under a head whose rest nobody shows."""
-        with self._lock:
-            kept, size = GrowingTree(), self.signed
-            kept.append(self.leaves(0, size))
-            with self._file.write() as tables:
-                tables.execute("DELETE FROM entry WHERE place >= ?", (size,))
-            self._tree = kept
+        with self.turn(shrinks=True):
+            self._cut(self.signed)
+
+    def leave(self, common: int) -> None:
+        """Give all up but the first `common` entries: what was signed beyond them is of a branch that is left for good,
+        and its heads stay as evidence. Raises what `advance` raises."""
+        with self.turn(shrinks=True):
+            head = self.head()
+            left = Left(common + 1, self.root(common + 1), head.note.format() if head else b"")
+            self._cut(common, common, left)
+            self.advance()
 
     def append(self, start: int, entries: Sequence[bytes]) -> None:
+        """Keep entries from `start` on that somebody brought, once the machine has taken what is here, and show them to
+        it. Raises what `advance` raises."""
+        self.advance()
+        self.keep(start, entries)
+        self.advance()
+
+    def keep(self, start: int, entries: Sequence[bytes]) -> None:
         """Keep entries from `start` on that were proven to lie under a pending head; known ones are passed over."""
         with self._lock:
             new = list(enumerate(entries, start))[max(0, self.size - start) :]
@@ -208,18 +246,26 @@ class LogCopy:
                 tables.executemany("INSERT INTO entry VALUES (?, ?)", new)
             self._tree.append(SHA256_TREE.leaf_hash(entry) for _, entry in new)
 
+    def advance(self) -> None:
+        """Show all entries that are here to the machine.
+
+        Raises EntryRefused and HeadContradicts, when what they are raised for was dropped, and what the machine raises.
+        """
+        self._show(self._advance, self.size)
+
     def sign(self, pending: Head) -> tuple[NoteSignature, ...]:
         """Make a pending head, all of whose entries are here, the mirror's head; a larger one stays.
 
-        Returns the cosignature. Raises what the owner's machine raises, and HeadContradicts.
+        Returns the cosignature. Raises what `advance` raises, and HeadContradicts.
         """
         size = pending.checkpoint.size
-        self._admit(size)
+        self._show(self._admit, size)
         with self._lock:
             if self.root(size) != pending.checkpoint.root:
                 raise HeadContradicts(f"the entries up to {size} are of another log than this head")
             line = cosign(pending.note.text, self._cosigner.name, self._cosigner.key, self._cosigner.now())
-            if self.head() is None or self.signed < size:
+            head = self.head()
+            if head is None or head.checkpoint.size < size:
                 with self._file.write() as tables:
                     tables.execute("INSERT OR REPLACE INTO head VALUES (1, ?)", (pending.note.adding(line).format(),))
         return (line,)
@@ -228,13 +274,56 @@ class LogCopy:
         """Let the file go."""
         self._file.close()
 
+    def _show(self, machine: Callable[[int], None], size: int) -> None:
+        with self._machine:
+            self._check_not_left()
+            try:
+                machine(size)
+            except Differs as found:
+                raise self._refuse(found) from found
+
+    def _refuse(self, found: Differs) -> CommonweightError:
+        """Drop an entry that the machine does not take, with all behind it and all heads above; what is signed stays.
+
+        Returns what is to be raised.
+        """
+        index = found.index
+        with self._lock:
+            above = next((head for head in self.state().known if head.checkpoint.size > index), None)
+            if not self.signed <= index < self.size or above is None:
+                return found
+            departure = Departure(above.note.format(), index, found.detail)
+            refused = self.evidence.departures.add(departure, above.checkpoint, self.root(index + 1))
+            self._cut(index, index)
+            return refused
+
+    def _check_not_left(self) -> None:
+        """Raises HeadContradicts for entries of a branch that was left, which somebody has brought again."""
+        with self._lock:
+            if self.branches.is_left(self.size, self.root):
+                self._cut(self.signed, self.signed)
+                raise HeadContradicts("these entries are of the branch of the operator's log that was left")
+
+    def _cut(self, size: int, heads: int = MAX_SIZE, left: Left | None = None) -> None:
+        """Keep the first `size` entries, and pending heads of at most `heads`; with a branch that is left, no head."""
+        kept = GrowingTree()
+        kept.append(self.leaves(0, size))
+        with self._file.write() as tables:
+            tables.execute("DELETE FROM entry WHERE place >= ?", (size,))
+            tables.execute("DELETE FROM pending WHERE size > ?", (heads,))
+            if left is not None:
+                tables.execute("DELETE FROM head")
+                tables.execute(branches.LEAVE, (left.size, left.root, left.note))
+        self._tree = kept
+        if left is not None:
+            self.branches.left_behind(left)
+
     def _convict(self, head: Head, root: bytes) -> None:
         """The log here has `root` at the size of a head that says something else."""
         size = head.checkpoint.size
-        query = "SELECT note FROM pending WHERE size >= ? AND size <= ? ORDER BY size LIMIT 1"
-        rows = self._file.rows(query, size, max(size, self.size))
-        if rows:
-            other = _head(rows[0][0])
+        most = max(size, self.size)
+        other = next((known for known in self.state().known if size <= known.checkpoint.size <= most), None)
+        if other is not None:
             proof = self._consistency(size, other.checkpoint.size)
             self.evidence.add(Evidence(head.note.format(), other.note.format(), root, proof))
 
@@ -250,7 +339,7 @@ class LogCopy:
             self._tree.append(SHA256_TREE.leaf_hash(body) for _, body in rows)
         head = self.head()
         size = head.checkpoint.size if head else 0
-        if head is not None and (size > self.size or self.root(size) != head.checkpoint.root):
+        if self.signed > self.size or (head is not None and self.root(size) != head.checkpoint.root):
             raise StoreUnusable("the copy of the log is spoilt; remove it, and it is fetched again")
 
 
@@ -260,5 +349,5 @@ def _head(data: bytes) -> Head:
 
 
 def _lines_of(note: SignedNote, log: VerifierKey) -> tuple[NoteSignature, ...]:
-    """The operator's own lines: those of others may be anything, and many."""
-    return tuple(line for line in note.signatures if (line.name, line.key_id) == (log.name, log.key_id))
+    """One line of the operator's own: further ones say nothing more, and those of others may be anything."""
+    return tuple(line for line in note.signatures if (line.name, line.key_id) == (log.name, log.key_id))[:1]

@@ -1,4 +1,5 @@
 """Two heads under the operator's signature that cannot be of one log: what convicts an operator of showing two (J2).
+Beside them a mirror shows heads whose log its own machine does not take (verifier/mirror/departures.py).
 
 The head of more entries says, by a consistency proof, what the root of its first entries is; the smaller head has
 another one. Where both have one size the proof is empty. Anybody can check it with the log's key alone.
@@ -16,10 +17,13 @@ from contracts.tlog.checkpoint import open_checkpoint
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.text import to_base64
 from verifier.mirror.database import Database
+from verifier.mirror.departures import Departure, Departures
 from verifier.mirror.errors import MirrorRefused
 
 MOST = 16
 """Pairs that are kept: one is enough, and who signs two heads can sign thousands."""
+LARGEST = 2**15
+"""Bytes of both notes of a pair: a list of all of them has to fit into the answer that others take."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS evidence (
@@ -62,20 +66,26 @@ class Evidence:
 
 
 class EvidenceBox:
-    """The pairs that were found, in a mirror's database."""
+    """The pairs that were found, in a mirror's database, and its departures."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self.departures = database, Departures(database)
 
     def add(self, found: Evidence) -> None:
-        """Keep a pair, up to MOST of them."""
+        """Keep a pair, up to MOST of them, none larger than LARGEST."""
+        if len(found.smaller) + len(found.larger) > LARGEST:
+            return
         proof = json.dumps([part.hex() for part in found.proof])
         with self._database.write() as tables:
             if tables.execute("SELECT count(*) FROM evidence").fetchone()[0] < MOST:
                 row = (_pair(found), found.smaller, found.larger, found.prefix, proof)
                 tables.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?)", row)
 
-    def all(self) -> tuple[Evidence, ...]:
+    def all(self) -> tuple[Evidence | Departure, ...]:
+        """What convicts by itself, then departures; each in the order in which it was found."""
+        return (*self.pairs(), *self.departures.all())
+
+    def pairs(self) -> tuple[Evidence, ...]:
         """In the order in which they were found."""
         rows = self._database.rows("SELECT smaller, larger, prefix, proof FROM evidence ORDER BY rowid")
         return tuple(

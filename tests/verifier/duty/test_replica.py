@@ -12,6 +12,7 @@ import pytest
 
 from contracts.protocol import messages
 from contracts.protocol.judge import chain_events, facts
+from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.blocks import split
 from contracts.protocol.log.leaf import read, write
@@ -19,6 +20,7 @@ from contracts.signing import digest
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed
 from tests.verifier.duty.stand_ins import FakeChain, FakeCopy, chain_of, copy_of
 from tests.verifier.duty.town import REGISTRY
+from verifier.duty.envelopes import Collected
 from verifier.duty.errors import LogFailed, LogWaits
 from verifier.duty.replica import Replica
 
@@ -34,6 +36,22 @@ def run() -> SignedRun:
 
 def leaves() -> list[str]:
     return list(run().leaves)
+
+
+class Unsigned(FakeCopy):
+    """Nothing of it lies under one's own head but the first `signs` entries."""
+
+    signs = 0
+
+    @property
+    def signed(self) -> int:
+        return self.signs
+
+
+def unsigned(signs: int = 0) -> Unsigned:
+    copy = Unsigned([leaf.encode() for leaf in leaves()])
+    copy.signs = signs
+    return copy
 
 
 def replica(folder: Path, copy: FakeCopy, chain: FakeChain | None = None) -> Replica:
@@ -97,8 +115,8 @@ def test_messages_are_collected_and_forgotten_with_their_epoch(tmp_path: Path) -
     ],
     ids=["time", "hash", "parent", "missing", "invented", "more"],
 )
-def test_a_block_that_the_operator_made_up_ends_the_signing(tmp_path: Path, change: object) -> None:
-    copy, index = copy_of(leaves()), index_of("block")
+def test_a_block_that_the_operator_made_up_is_refused(tmp_path: Path, change: object) -> None:
+    copy, index = unsigned(), index_of("block")
     block = read(copy.leaves[index].decode(), DOMAIN, str)
     assert isinstance(block, facts.Block)
     copy.leaves[index] = write(change(block)).encode()  # type: ignore[operator]
@@ -107,10 +125,11 @@ def test_a_block_that_the_operator_made_up_ends_the_signing(tmp_path: Path, chan
         made.admit(len(copy.leaves))
     assert failed.value.index == index
     assert "block 1" in failed.value.detail
-    assert made.failure is not None
-    restarted = replica(tmp_path, copy_of(leaves()))
-    with pytest.raises(LogFailed):
-        restarted.admit(1)
+    assert made.failure is None
+    assert json.loads((tmp_path / "failed.json").read_text())["index"] == index
+    copy.leaves = [leaf.encode() for leaf in leaves()]
+    made.admit(len(copy.leaves))
+    assert made.size == len(copy.leaves), "what follows takes its place"
 
 
 ANOTHER: dict[str, dict[str, Any]] = {
@@ -125,8 +144,8 @@ ANOTHER: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", ANOTHER)
 @pytest.mark.parametrize("how", ["missing", "swapped", "changed"])
-def test_a_derived_entry_that_does_not_follow_ends_the_signing(tmp_path: Path, kind: str, how: str) -> None:
-    copy, index = copy_of(leaves()), index_of(kind)
+def test_a_derived_entry_that_does_not_follow_is_refused(tmp_path: Path, kind: str, how: str) -> None:
+    copy, index = unsigned(), index_of(kind)
     if how == "missing":
         del copy.leaves[index]
     elif how == "swapped":
@@ -139,19 +158,25 @@ def test_a_derived_entry_that_does_not_follow_ends_the_signing(tmp_path: Path, k
         made.admit(len(copy.leaves))
     assert failed.value.index == index
     assert made.size == index
+    copy.leaves = [leaf.encode() for leaf in leaves()]
+    made.admit(len(copy.leaves))
+    whole = replica(tmp_path / "whole", unsigned())
+    whole.admit(len(copy.leaves))
+    with made.reading() as state, whole.reading() as other:
+        assert dump(state) == dump(other)
 
 
-@pytest.mark.parametrize("body", [b"\xff", b"{", b"[]", b'{"kind":"block"}', b'{"kind":["block"]}'])
-def test_what_is_no_entry_ends_the_signing(tmp_path: Path, body: bytes) -> None:
-    copy = copy_of(leaves())
+@pytest.mark.parametrize("body", [b"\xff", b"{", b"[]", b'{"kind":"block"}', b'{"kind":["block"]}', b"[" * 60_000])
+def test_what_is_no_entry_is_refused(tmp_path: Path, body: bytes) -> None:
+    copy = unsigned()
     copy.leaves[3] = body
     with pytest.raises(LogFailed) as failed:
         replica(tmp_path, copy).admit(10)
     assert failed.value.index == 3
 
 
-def test_a_changed_signature_ends_the_signing(tmp_path: Path) -> None:
-    copy, index = copy_of(leaves()), index_of("commitment")
+def test_a_changed_signature_is_refused(tmp_path: Path) -> None:
+    copy, index = unsigned(), index_of("commitment")
     body = json.loads(copy.leaves[index])
     body["signatures"] = [json.loads(copy.leaves[index_of("commitment", 1)])["signatures"][0]]
     copy.leaves[index] = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
@@ -191,13 +216,18 @@ def test_a_block_of_many_parts_is_compared_part_by_part(tmp_path: Path) -> None:
     found = replica(tmp_path, copy, chain)
     with pytest.raises(LogWaits, match="within block 2"):
         found.admit(before + 1)
+    found.advance(before + 1)
     found.admit(len(copy.leaves))
     assert chain.asked == [1, 2], "the chain is asked once a block"
-    wrong = copy_of(made.leaves)
-    wrong.leaves[before + 1] = write(replace(parts[1], events=parts[1].events[1:])).encode()
-    with pytest.raises(LogFailed) as failed:
-        replica(tmp_path / "wrong", wrong, chain).admit(len(wrong.leaves))
-    assert failed.value.index == before + 1
+    wrong = Unsigned([leaf.encode() for leaf in made.leaves])
+    other = replica(tmp_path / "wrong", wrong, chain)
+    for events in (parts[1].events[1:], parts[1].events[2:]):
+        wrong.leaves[before + 1] = write(replace(parts[1], events=events)).encode()
+        with pytest.raises(LogFailed) as failed:
+            other.admit(len(wrong.leaves))
+        assert failed.value.index == before + 1, "a refused part lets no other one in"
+    wrong.leaves = [leaf.encode() for leaf in made.leaves]
+    other.admit(len(wrong.leaves))
 
 
 def test_a_restart_reads_what_was_signed_for_without_the_chain(tmp_path: Path) -> None:
@@ -277,3 +307,67 @@ def test_where_it_stood_in_another_log_or_beyond_its_own_head_is_forgotten(tmp_p
     other.play(2)
     copy = copy_of(other.leaves)
     assert resumed(tmp_path, copy, size)[1][0] == 0
+
+
+def test_an_entry_on_which_the_machine_breaks_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug in a rule is no end either: the machine goes back to what was signed, and reads on when something else
+    comes."""
+    index = index_of("commitment", 1)
+    copy = unsigned(index_of("commitment"))
+    made, collect = replica(tmp_path, copy), Collected.add
+    monkeypatch.setattr(Collected, "add", lambda *_: {}["a bug"])
+    with pytest.raises(LogFailed) as failed:
+        made.admit(index + 1)
+    assert failed.value.index == index_of("run-terms")
+    monkeypatch.setattr(Collected, "add", collect)
+    assert made.failure is not None, "it has signed that entry itself"
+    restarted = replica(tmp_path, copy)
+    restarted.admit(index)
+
+    def breaks(*args: Any) -> None:
+        if args[0].entered and args[2] not in args[0].entered:
+            raise KeyError("a bug")
+        collect(*args)
+
+    monkeypatch.setattr(Collected, "add", breaks)
+    with pytest.raises(Differs) as refused:
+        restarted.advance(len(copy.leaves))
+    assert refused.value.index >= index
+    assert (restarted.size, restarted.failure) == (copy.signs, None)
+    monkeypatch.setattr(Collected, "add", collect)
+    restarted.admit(len(copy.leaves))
+    assert restarted.size == len(copy.leaves)
+
+
+def test_the_machine_goes_back_where_the_copy_does(tmp_path: Path) -> None:
+    """It left a branch: what was signed beyond the place where both part is read anew, and checked."""
+    one, other = SignedRun(rounds=2), SignedRun(rounds=2)
+    one.commit_all()
+    common = len(one.leaves)
+    other.commit_all()
+    one.see()
+    copy = Unsigned([leaf.encode() for leaf in one.leaves])
+    copy.signs = len(copy.leaves)
+    found = replica(tmp_path, copy, chain_of(one.leaves, DOMAIN))
+    found.over(copy, copy.signs)
+    assert found.size == len(one.leaves)
+    copy.leaves, copy.signs = copy.leaves[:common], common
+    found.advance(common)
+    assert found.size == common
+    forged = json.loads(one.leaves[index_of("block")])
+    copy.leaves.append(json.dumps({**forged, "number": 99}, sort_keys=True, separators=(",", ":")).encode())
+    with pytest.raises(LogWaits, match="block 99"):
+        found.advance(common + 1)
+
+
+def test_who_decides_is_read_from_the_log_and_kept(tmp_path: Path) -> None:
+    first = replica(tmp_path, copy_of(leaves()))
+    first.over(copy_of(leaves()))
+    first.admit(len(leaves()))
+    judges = first.judges()
+    assert judges.k == 2
+    assert sorted(judges.keys) == sorted(str(verifier.address) for verifier in run().verifiers)
+    first.close()
+    assert resumed(tmp_path, copy_of(leaves()), len(leaves()))[0].judges() == judges

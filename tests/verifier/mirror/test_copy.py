@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import CommonweightError, InvalidTree
+from contracts.protocol.judge.errors import Differs
 from contracts.tlog.bundles import parse_bundle
 from contracts.tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from contracts.tlog.cosignature import verify_cosignature
@@ -28,6 +29,7 @@ from tests.verifier.mirror.world import LOG, OPERATOR, ORIGIN, Operator, cosigne
 from verifier.mirror import copy as copies
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.database import Database
+from verifier.mirror.departures import EntryRefused
 from verifier.mirror.errors import (
     CheckpointRefused,
     HeadContradicts,
@@ -262,15 +264,40 @@ def test_evidence_is_bounded(tmp_path: Path, operator: Operator) -> None:
     assert len(kept.evidence.all()) == 16
 
 
-def test_a_log_that_does_not_hold_is_not_signed(tmp_path: Path, operator: Operator) -> None:
-    def admit(size: int) -> None:
-        raise CommonweightError(f"entry {size - 1} does not follow")
+def test_a_log_of_which_the_machine_says_nothing_yet_is_not_signed(tmp_path: Path, operator: Operator) -> None:
+    """And no more of it is kept than what it was asked of."""
+    operator.grow(300)
 
-    kept = open_copy(tmp_path, admit)
-    with pytest.raises(CommonweightError):
-        fill(kept, operator)
-    assert kept.head() is None
-    assert kept.size == SIZE
+    def waits(size: int) -> None:
+        if size:
+            raise CommonweightError("the chain node is behind")
+
+    kept = open_copy(tmp_path, waits)
+    add_checkpoint(kept, operator.add_checkpoint())
+    for start in (0, 256, 256):
+        with pytest.raises(CommonweightError):
+            upload(kept, operator.upload(start))
+        assert (kept.head(), kept.size) == (None, 256)
+
+
+def test_uploaded_entries_that_the_machine_refuses_are_dropped_with_their_heads(
+    tmp_path: Path, operator: Operator
+) -> None:
+    def refuses(size: int) -> None:
+        if size > 100 and kept.entries(100, 101) != operator.entries[100:101]:
+            raise Differs(100, "is not what follows")
+
+    kept = open_copy(tmp_path, refuses)
+    lie = fork(SIZE, 100)
+    add_checkpoint(kept, lie.add_checkpoint(0, 50))
+    add_checkpoint(kept, lie.add_checkpoint(50))
+    with pytest.raises(EntryRefused):
+        upload(kept, lie.upload())
+    assert (kept.size, kept.pending_at(SIZE), kept.pending_at(50) is None) == (100, None, False)
+    with pytest.raises(EntryRefused):
+        add_checkpoint(kept, lie.add_checkpoint(50))
+    add_checkpoint(kept, operator.add_checkpoint(50))
+    assert upload(kept, operator.upload(100)).signatures
 
 
 def test_pending_heads_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operator: Operator) -> None:
