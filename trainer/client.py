@@ -24,6 +24,8 @@ from contracts.protocol.log.signed import Envelope
 from contracts.recursion import bound_recursion
 from contracts.signing import Domain, sign
 
+MOST_BYTES = 2**29
+"""Of one answer: no file of a run that a server takes is larger."""
 PATIENCE_SECONDS = 30.0
 BUSY = 503
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}")
@@ -77,17 +79,17 @@ class ApiClient:
 
     def get(self, path: str, **query: Any) -> Any:
         """GET and decode. Raises ApiProblem and ApiUnreachable."""
-        return _decoded(self._patiently(lambda: self._http.get(path, params=query)))
+        return _decoded(self._patiently(lambda: self._call("GET", path, params=query)))
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """POST as JSON and decode. Raises ApiProblem and ApiUnreachable."""
-        return _decoded(self._patiently(lambda: self._http.post(path, json=body)))
+        return _decoded(self._patiently(lambda: self._call("POST", path, json=body)))
 
     def give(self, message: Message, **beside: Any) -> dict[str, Any]:
         """Sign a message of judgement and hand it to the server in its one text. Raises ApiProblem, ApiUnreachable."""
         signature = sign(message, self.domain, bytes(self.account.key))
         text = leaf_text(Envelope(message, (signature,), beside)).encode()
-        return dict(_decoded(self._patiently(lambda: self._http.post("/messages", content=text))))
+        return dict(_decoded(self._patiently(lambda: self._call("POST", "/messages", content=text))))
 
     def blob(self, name: str) -> bytes:
         """Bytes that hash to their name, from the cache where they lie there. Raises BlobCorrupt and ApiProblem.
@@ -100,7 +102,7 @@ class ApiClient:
         data = None if kept is None else _kept(kept, name)
         if data is not None:
             return data
-        answer = self._patiently(lambda: self._http.get(f"/blobs/{name}"))
+        answer = self._patiently(lambda: self._call("GET", f"/blobs/{name}"))
         if answer.status_code >= 400:
             _decoded(answer)
         if blake3(answer.content).hexdigest() != name:
@@ -112,6 +114,17 @@ class ApiClient:
     def news(self, size: int, seconds: float) -> int:
         """Wait until the log has more than `size` entries, `seconds` at the most; returns its size."""
         return int(self.get("/log/size", above=size, wait=seconds)["size"])
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The whole answer, of MOST_BYTES at most. Raises ApiProblem."""
+        data = bytearray()
+        with self._http.stream(method, path, **options) as answer:
+            for chunk in answer.iter_bytes():
+                data += chunk
+                if len(data) > MOST_BYTES:
+                    raise ApiProblem(answer.status_code, "http-error", f"the answer has more than {MOST_BYTES} bytes")
+        kind = {name: text for name, text in answer.headers.items() if name in ("content-type", "retry-after")}
+        return httpx.Response(answer.status_code, headers=kind, content=bytes(data))
 
     def _patiently(self, call: Callable[[], httpx.Response]) -> httpx.Response:
         end = time.monotonic() + PATIENCE_SECONDS

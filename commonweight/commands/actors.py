@@ -170,7 +170,10 @@ def verifier_run(
     host: Annotated[str, typer.Option(help="Address on which the mirror listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port on which the mirror listens; 0 for a free one.")] = 0,
     public_url: Annotated[
-        str, typer.Option(help="Where others reach the mirror; without it only this machine does.")
+        str,
+        typer.Option(
+            help="Where others reach the mirror; without it only this machine does."
+        ),
     ] = "",
     workers: Annotated[int, typer.Option(help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
     broker_url: Annotated[str, typer.Option(help="Celery broker; default: a folder, no server needed.")] = "",
@@ -180,6 +183,7 @@ def verifier_run(
     """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
     from commonweight.verifier_board import LiveBoard, showing
     from contracts.deploy import Deployment
+    from contracts.mirrors.places import is_loopback
     from trainer.device import choose_device
     from verifier.duty.service import VerifierProcess
     from verifier.settings import VerifierSettings
@@ -200,7 +204,7 @@ def verifier_run(
         host,
         port,
         public_url,
-        loopback=not public_url,
+        loopback=is_loopback(api),
         broker_url=broker_url,
         device=device,
     )

@@ -24,9 +24,16 @@ _PORTS = {"http": 80, "https": 443}
 _METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
 """Addresses that count as public and are served to a cloud's own machines."""
 _REFUSED = tuple(
-    map(ipaddress.ip_network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10"))
-)
-"""Networks of IPv6 that count as public, behind which any address of IPv4 may be; the last is of a site."""
+    map(
+        ipaddress.ip_network,
+        (
+            "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10",
+            "3fff::/20", "5f00::/16",
+        ),
+    )
+)  # fmt: skip
+"""Networks of IPv6 that count as public, behind which any address of IPv4 may be; the last are of a site, of examples
+(RFC 9637) and of routers (RFC 9602)."""
 
 Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve: TypeAlias = Callable[[str, int], Iterable[str]]

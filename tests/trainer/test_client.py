@@ -12,6 +12,7 @@ import httpx
 import pytest
 from blake3 import blake3
 
+from trainer import client
 from trainer.client import ApiClient, ApiProblem, BlobCorrupt
 
 pytestmark = pytest.mark.integration
@@ -62,11 +63,11 @@ def test_a_refusal_that_is_no_problem_document_is_a_refusal(hostile: Serve) -> N
 
 def test_a_busy_server_is_asked_again_and_a_refusal_is_not(hostile: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [httpx.Response(503), httpx.Response(503), httpx.Response(200, json=7), httpx.Response(409)]
-    client = hostile(b"", 200)
-    monkeypatch.setattr(client._http, "post", lambda *_, **__: answers.pop(0))
-    assert client.post("/proofs", {}) == 7
+    api = hostile(b"", 200)
+    monkeypatch.setattr(api, "_call", lambda *_, **__: answers.pop(0))
+    assert api.post("/proofs", {}) == 7
     with pytest.raises(ApiProblem):
-        client.post("/proofs", {})
+        api.post("/proofs", {})
     assert answers == []
 
 
@@ -84,3 +85,10 @@ def test_a_spoilt_cache_is_not_read(hostile: Serve, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"spoilt")
     assert client.blob(name) == data
     assert (tmp_path / name).read_bytes() == data
+
+
+def test_an_answer_without_an_end_is_read_up_to_a_bound(hostile: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = hostile(b"[" + b"1," * 600 + b"1]")
+    monkeypatch.setattr(client, "MOST_BYTES", 1_000)
+    with pytest.raises(ApiProblem, match="more than 1000 bytes"):
+        api.get("/anything")
