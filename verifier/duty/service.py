@@ -279,7 +279,7 @@ class VerifierProcess:
         reader = Reader(domain, replica.author_of)
         self._welcome = welcome = Welcome(replica)
         cosigner = Cosigner(account.address, secrets.log_key(), lambda: int(time.time()))
-        copy = LogCopy(mirror, deployment.log_key(), cosigner, replica.admit)
+        copy = LogCopy(mirror, deployment.log_key(), cosigner, replica.admit, replica.advance, replica.judges)
         self._read_again(replica, copy)
         messages = MessageStore(mirror / "messages.db", reader, welcome.is_welcome)
         self._announcer = Announcer(replica, messages)
