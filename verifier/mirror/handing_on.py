@@ -19,6 +19,7 @@ from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerMisbehaved, Pe
 from contracts.protocol.log.envelope import BESIDE_THE_LOG
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import LogCopy
+from verifier.mirror.departures import EntryRefused
 from verifier.mirror.errors import HeadContradicts
 from verifier.mirror.fetching import Fetcher, FetchResult, Source
 from verifier.mirror.following import ShownHead, follow
@@ -153,7 +154,7 @@ class HandingOn:
         shown, failure = None, None
         try:
             shown = await follow(peer, self._copy)
-        except (HeadContradicts, PeerMisbehaved) as error:
+        except (HeadContradicts, EntryRefused, PeerMisbehaved) as error:
             failure = error
         complete = await self._puller.messages(verifier, peer)
         await self._puller.addresses(peer)
