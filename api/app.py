@@ -26,6 +26,7 @@ from api import (
 from api.body_size import JsonBodyLimit
 from api.growth import LogGrowth
 from api.settings import ServerSettings
+from api.uploads import Uploads
 from contracts.chain import connect
 from contracts.deploy import Deployment
 from contracts.mirrors.places import is_loopback
@@ -60,7 +61,7 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     """
     chosen = settings or ServerSettings.from_environment()
     app = FastAPI(title="Commonweight", version="1", lifespan=_lifespan)
-    app.state.settings = chosen
+    app.state.settings, app.state.uploads = chosen, Uploads()
     app.state.ledger = ledger or _open_own(chosen)
     problems.install(app)
     app.add_middleware(JsonBodyLimit)

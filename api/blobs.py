@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
+from sqlmodel import select
 
 from api.access import get_ledger, get_settings
 from api.settings import ServerSettings
-from ledger.errors import BlobMismatch, BlobTooLarge
+from api.uploads import Uploads, length_of
+from ledger.errors import NotFound
 from ledger.judgement import announced
 from ledger.service import Ledger
+from ledger.tables import AnnouncedRow
 
 router = APIRouter()
 Name = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a blob: the sizes that messages name, the author of one of them, and whether it is here."""
+
+    sizes: frozenset[int]
+    author: str
+    is_here: bool
 
 
 @router.put("/blobs/{name}")
@@ -24,18 +37,15 @@ async def put_blob(
     request: Request,
     ledger: Ledger = Depends(get_ledger),
     settings: ServerSettings = Depends(get_settings),
-) -> dict[str, str]:
-    """Store bytes that a message in the log announced; refused before they are read where none did."""
-    sizes = await run_in_threadpool(_sizes, ledger, name)
-    most = min(max(sizes), settings.max_blob_bytes)
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > most:
-            raise BlobTooLarge(f"more arrived than the {most} bytes that were announced")
-    if len(data) not in sizes:
-        raise BlobMismatch(f"{len(data)} bytes arrived, of which no message speaks")
-    return {"blob": await run_in_threadpool(ledger.blobs.put, bytes(data), name)}
+) -> JSONResponse:
+    """Store bytes that a message in the log announced; refused before they are read where none did. Whoever sends what
+    is here already is told so at once."""
+    known = await run_in_threadpool(_announced, ledger, name)
+    length = length_of(request, known.sizes, settings.max_blob_bytes)
+    if not known.is_here:
+        uploads: Uploads = request.app.state.uploads
+        await uploads.take(request, ledger.blobs, name, known.author, length)
+    return JSONResponse({"blob": name}, headers={"Connection": "close"} if known.is_here else None)
 
 
 @router.get("/blobs/{name}")
@@ -44,6 +54,13 @@ def get_blob(name: Name, ledger: Ledger = Depends(get_ledger)) -> FileResponse:
     return FileResponse(ledger.blobs.path(name), media_type="application/octet-stream")
 
 
-def _sizes(ledger: Ledger, name: str) -> frozenset[int]:
+def _announced(ledger: Ledger, name: str) -> Known:
+    """Raises NotAnnounced."""
     with ledger.store.read() as session:
-        return announced.sizes(session, name)
+        sizes = announced.sizes(session, name)
+        author = session.exec(select(AnnouncedRow.author).where(AnnouncedRow.digest == name).limit(1)).first()
+    try:
+        ledger.blobs.path(name)
+    except NotFound:
+        return Known(sizes, author or "", False)
+    return Known(sizes, author or "", True)

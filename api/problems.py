@@ -17,7 +17,9 @@ from contracts.errors import CommonweightError
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1
-HTTP_CODES = {400: "malformed-request", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
+HTTP_CODES = {
+    400: "malformed-request", 404: "not-found", 405: "method-not-allowed", 408: "slow-peer", 413: "body-too-large",
+}  # fmt: skip
 
 
 def install(app: FastAPI) -> None:
