@@ -109,6 +109,11 @@ def test_a_root_that_closed_before_a_departure_may_become_final() -> None:
     check_all(simulate(30000460))
 
 
+def test_two_that_see_other_logs_need_no_third_to_find_it() -> None:
+    """Seed 40003399: a third one went away at that very tick."""
+    check_all(simulate(40003399))
+
+
 def test_who_is_later_than_the_shortest_period_is_not_among_those_present() -> None:
     """Seed 10015541: a seat that is three looks behind lapses before its secret is on a mirror, and is not read."""
     history = simulate(10015541)

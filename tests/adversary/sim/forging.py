@@ -97,7 +97,7 @@ class Forger:
         deviation.found = verifier.halted = True
 
     def fork(self) -> None:
-        """Every second honest verifier sees another log from here on; mirrors compare heads at the next looks."""
+        """Every second honest verifier sees another log from here on; the first two that look show each other."""
         world = self.world
         there = [verifier for verifier in world.honest if verifier.up(world.tick)]
         if len(there) < 2:
@@ -106,7 +106,7 @@ class Forger:
         world.history.deviations.append(deviation)
         for verifier in there[1::2]:
             verifier.halted = True
-        meet = max(verifier.when() for verifier in there) + 1
+        meet = max(min(verifier.when() for verifier in side) for side in (there[::2], there[1::2])) + 1
         world.at(meet, self._meet, deviation)
 
     def _meet(self, deviation: Deviation) -> None:
