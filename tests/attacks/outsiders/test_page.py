@@ -72,3 +72,12 @@ def test_open_rows_are_those_whose_tests_fail() -> None:
     fail = {test: way for test, node in WRITTEN.items() if (way := _open(node)) is not None}
     found = {row["id"]: named(row["test"]) & set(WRITTEN) for row in rows(TITLE) if row["state"] == "open"}
     assert {test: way for way, tests in found.items() for test in tests} == fail
+
+
+def test_what_fresh_eyes_found_stays_tested() -> None:
+    found = rows("What fresh eyes found")
+    assert len(found) >= 9
+    for row in found:
+        assert all(row.values()), row
+        assert named(row["test"]), row
+        assert all(exists(test) for test in named(row["test"])), row
