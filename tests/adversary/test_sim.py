@@ -110,8 +110,9 @@ def test_a_root_that_closed_before_a_departure_may_become_final() -> None:
 
 
 def test_two_that_see_other_logs_need_no_third_to_find_it() -> None:
-    """Seed 40003399: a third one went away at that very tick."""
+    """Seed 40003399: a third one went away at that very tick. Seed 50002989: a false block follows on the fork."""
     check_all(simulate(40003399))
+    check_all(simulate(50002989))
 
 
 def test_who_is_later_than_the_shortest_period_is_not_among_those_present() -> None:

@@ -90,7 +90,8 @@ class Forger:
         deviation = Deviation("changed", len(self.world.history.entries), f"block {block.number} has another hash")
         self.world.history.deviations.append(deviation)
         for verifier in self.world.honest:
-            verifier.later(self._compare, verifier, deviation)
+            # one that has stopped at a fork still reads what the operator signs
+            self.world.at(verifier.when(), self._compare, verifier, deviation)
         return replace(block, hash=block.hash + "-false")
 
     def _compare(self, verifier: Any, deviation: Deviation) -> None:
