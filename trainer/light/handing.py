@@ -13,8 +13,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import ERROR_BYTES, Reply
@@ -29,13 +28,20 @@ CALL_SECONDS = 30.0
 _WEATHER = (408, 425, 429)
 
 
+class File(Protocol):
+    """Where a blob's bytes are."""
+
+    def read_bytes(self) -> bytes:
+        """All of them. Raises CommonweightError and OSError."""
+
+
 @dataclass(frozen=True)
 class Parcel:
     """A message (`text`), or a blob in a file whose name is its digest."""
 
     name: str
     text: str = ""
-    file: Path | None = None
+    file: File | None = None
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,24 @@ class _Course:
 
 
 class Courier:
-    """Brings parcels to one target in their order, one at a time. `post` takes a message, `put` a blob by its digest.
+    """Brings parcels to one target in their order, one at a time. `post` takes a message, `put` a blob by its digest;
+    `longest` seconds lie between two tries at most (LONGEST_WAIT, without), `again` until a message that was taken is
+    brought once more (MESSAGE_AGAIN, without).
 
     All is called from one event loop.
     """
 
-    def __init__(self, target: str, post: Post, put: Put, on_refusal: Callable[[Refusal], None]) -> None:
+    def __init__(
+        self,
+        target: str,
+        post: Post,
+        put: Put,
+        on_refusal: Callable[[Refusal], None],
+        longest: float | None = None,
+        again: float | None = None,
+    ) -> None:
         self._target, self._post, self._put, self._on_refusal = target, post, put, on_refusal
+        self._longest, self._message_again = longest, again
         self._parcels: tuple[Parcel, ...] = ()
         self._courses: dict[str, _Course] = {}
         self._news = asyncio.Event()
@@ -123,8 +140,9 @@ class Courier:
 
     def _again(self, parcel: Parcel, course: _Course) -> float:
         if course.taken:
-            return MESSAGE_AGAIN if parcel.file is None else BLOB_AGAIN
-        return _backoff(course.tries)
+            message = MESSAGE_AGAIN if self._message_again is None else self._message_again
+            return message if parcel.file is None else BLOB_AGAIN
+        return self._backoff(course.tries)
 
     async def _send(self, parcel: Parcel) -> Reply:
         if parcel.file is None:
@@ -146,8 +164,8 @@ class Courier:
 
     def _weather(self, course: _Course) -> None:
         self._failures += 1
-        course.due = time.monotonic() + _backoff(course.tries)
-        self._pause = time.monotonic() + _backoff(self._failures)
+        course.due = time.monotonic() + self._backoff(course.tries)
+        self._pause = time.monotonic() + self._backoff(self._failures)
 
     def _next(self) -> tuple[Parcel | None, float]:
         """The first parcel that is due, or the seconds until there is one."""
@@ -160,6 +178,11 @@ class Courier:
         parcel = next((parcel for parcel, due in zip(self._parcels, dues, strict=True) if due <= now), None)
         return parcel, min(dues) - now
 
+    def _backoff(self, tries: int) -> float:
+        longest = LONGEST_WAIT if self._longest is None else self._longest
+        wait = min(longest, FIRST_WAIT * float(1 << min(tries - 1, 16)))
+        return wait * random.uniform(0.5, 1.5)  # noqa: S311 - spread over time, no secret
+
 
 async def _wait(news: asyncio.Event, seconds: float) -> None:
     try:
@@ -167,8 +190,3 @@ async def _wait(news: asyncio.Event, seconds: float) -> None:
             await news.wait()
     except TimeoutError:
         return
-
-
-def _backoff(tries: int) -> float:
-    wait = min(LONGEST_WAIT, FIRST_WAIT * float(1 << min(tries - 1, 16)))
-    return wait * random.uniform(0.5, 1.5)  # noqa: S311 - spread over time, no secret

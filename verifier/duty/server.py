@@ -1,6 +1,6 @@
-"""The operator's server as a verifier uses it: one way in for messages and signatures, one list of addresses.
+"""The operator's server as a verifier uses it: where the looks find its log, and one way in for signatures.
 
-Its answers are claims, and what it does not take is no reason to stop.
+Its answers are claims, and what it does not take is no reason to stop. Every call is bounded in bytes and time.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from typing import Any
 
 import httpx
 
-from contracts.mirrors.peer import ERROR_BYTES, Peer, PeerUnreachable
+from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer
 from contracts.protocol.log.codec import canonical
 from verifier.duty.errors import ServerRefused
 from verifier.mirror.handing_on import ServerDoor
-from verifier.mirror.pulling import Puller
 
-SECONDS = 20.0
 LOG, API = "/log", "/v1"
 """Where the server has its log (tlog-tiles), and below what its routes stand."""
 
@@ -25,43 +23,36 @@ LOG, API = "/log", "/v1"
 class Server:
     """One server, at whatever address its user chose. Calls are made from one thread."""
 
-    def __init__(self, url: str) -> None:
-        self.peer = Peer(url.rstrip("/"), loopback=True, chosen=True, keeps=True)
-        self._api = Peer(url.rstrip("/") + API, loopback=True, chosen=True, keeps=True)
-        self._http = httpx.Client(base_url=url.rstrip("/") + API, timeout=SECONDS, trust_env=False)
+    def __init__(self, url: str, limits: Limits | None = None) -> None:
+        self._url = url.rstrip("/")
+        self._api = JsonPeer(self._url + API, loopback=True, limits=limits, chosen=True, keeps=True)
         self._runner = asyncio.Runner()
+        self._closed = False
 
     def door(self) -> ServerDoor:
-        """For the looks."""
-        return ServerDoor(self.peer, LOG, f"{API}/messages", f"{API}/blobs/")
-
-    def message(self, data: bytes) -> None:
-        """Hand a message on. Raises PeerUnreachable, PeerMisbehaved and ServerRefused."""
-        reply = self._runner.run(self._api.post("/messages", data, ERROR_BYTES))
-        if reply.status >= 300:
-            raise ServerRefused(f"/messages answered {reply.status}: {_said(reply.body)}")
+        """For the looks, which have connections of their own."""
+        log, api = (Peer(self._url + path, loopback=True, chosen=True, keeps=True) for path in ("", API))
+        return ServerDoor(log, LOG, f"{API}/messages", f"{API}/blobs/", api)
 
     def signature(self, path: str, body: dict[str, Any]) -> None:
-        """Hand a signature on that contracts read. Raises as `message`."""
-        headers = {"Content-Type": "application/json"}
-        try:
-            with self._http.stream("POST", path, content=canonical(body).encode(), headers=headers) as answer:
-                said = next(answer.iter_bytes(ERROR_BYTES), b"")
-        except httpx.HTTPError as error:
-            raise PeerUnreachable(f"cannot be reached, or broke off: {type(error).__name__}") from None
-        if answer.status_code >= 300:
-            raise ServerRefused(f"{path} answered {answer.status_code}: {_said(said)}")
-
-    def addresses(self, puller: Puller) -> None:
-        """Take the addresses of mirrors that it lists, each under its verifier's signature. Raises as `message`."""
-        self._runner.run(puller.addresses(self._api))
+        """Hand a signature on that contracts read. Raises PeerUnreachable, PeerMisbehaved and ServerRefused."""
+        reply = self._runner.run(self._api.post(path, canonical(body).encode(), ERROR_BYTES))
+        if reply.status >= 300:
+            raise ServerRefused(f"{path} answered {reply.status}: {_said(reply.body)}")
 
     def close(self) -> None:
         """End what is under way."""
-        if not self._http.is_closed:
+        if not self._closed:
+            self._closed = True
             self._runner.run(self._api.close())
             self._runner.close()
-            self._http.close()
+
+
+class JsonPeer(Peer):
+    """A peer whose requests say that their bodies are JSON: the routes for signatures take nothing else."""
+
+    def _made(self, headers: dict[str, str]) -> httpx.AsyncClient:
+        return super()._made({"Content-Type": "application/json", **headers})
 
 
 def _said(body: bytes) -> str:

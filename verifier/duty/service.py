@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
@@ -49,7 +49,7 @@ from verifier.duty.progress import Progress
 from verifier.duty.replica import Replica
 from verifier.duty.secrets import RoundSecrets
 from verifier.duty.server import Server
-from verifier.duty.signing import Voice, quietly
+from verifier.duty.signing import Voice
 from verifier.duty.stalls import SAY_SECONDS, stalled
 from verifier.duty.welcome import AnnouncedBlobs, Announcer, Welcome
 from verifier.duty.work import Work
@@ -76,10 +76,9 @@ D = TypeVar("D")
 logger = logging.getLogger(__name__)
 LEAST_RATE = 100_000
 """Bytes a second below which another source is asked for a blob."""
-LOOK_TAKES = 3.0
-"""Seconds that a look itself takes at most, as far as time-outs go: more of it is nobody's delay."""
-INTRODUCED_EVERY = 20
-"""Looks between two questions to the server for addresses of mirrors."""
+LOOKS_LONG, LEAST_LOOK = 3.0, 2.0
+"""How long a look takes at most: so many times the pause between two, and never fewer seconds than these. Nobody is
+waited for any longer, and no more of a look counts for a time-out."""
 
 
 class VerifierProcess:
@@ -92,7 +91,7 @@ class VerifierProcess:
         self.settings, self._report = settings, report
         settings.folder.mkdir(parents=True, exist_ok=True)
         self._said: tuple[str, str] = ("", "")
-        self._looks = 0
+        self._closed = False
         self._newest: int | None = None
         self._known_time, self._quiet_until = 0.0, 0.0
         self._prepared: anchor.Prepared | None = None
@@ -141,7 +140,10 @@ class VerifierProcess:
         self.close()
 
     def close(self) -> None:
-        """Let all files go."""
+        """Let all files go. A second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         self._handing.close()
         self.world.replica.close()
         self.world.server.close()
@@ -153,10 +155,9 @@ class VerifierProcess:
 
     def step(self) -> None:
         """Look at everybody, read what came, and do what is due."""
-        self._introduce()
+        self._guarded(self._introduce, None)
         self._newest = self._guarded(self.world.chain.newest_time, None)
         look = self._handing.look()
-        self._looks += 1
         self._tell(look)
         self._watch_blocks()
         self._guarded(self._settle, None)
@@ -167,23 +168,13 @@ class VerifierProcess:
     # -- a look ------------------------------------------------------------------------------------------------------
 
     def _introduce(self) -> None:
-        """Where this mirror is, and where the others are, by what the server lists.
-
-        The address goes to the others again and again: a server that keeps it to itself hides a verifier else.
-        """
-        again = self._looks % INTRODUCED_EVERY == 0
-        if again:
-            self._guarded(partial(self.world.server.addresses, self._puller), None)
+        """Where this mirror is, said when it changes; it goes to server and mirrors again and again."""
         if self.world.address not in self._welcome.verifiers():
             return
         known = self.mirror.book.newest().get(self.address)
         if known is None or known.url != self.url or not known.text:
             sequence = max(int(time.time()), known.sequence + 1 if known else 0)
-            message = MirrorAddress(self.address, self.url, sequence)
-            self._guarded(partial(self.world.voice.say, message), False)
-        elif again:
-            nobody: Mapping[str, bool] = {}
-            self._guarded(partial(self._handing.give, known.text.encode()), nobody)
+            self.world.voice.say(MirrorAddress(self.address, self.url, sequence))
 
     def _tell(self, look: handing_on.Look) -> None:
         """Say what keeps the log from being read, when it changes."""
@@ -289,10 +280,12 @@ class VerifierProcess:
         quorum = QuorumStore(folder / "signatures.db", Domain(deployment.chain_id, deployment.verifier_registry))
         self.mirror = Mirror(reader, messages, blobs, book, copy, welcome.verifiers, quorum.show)
         server = Server(settings.api_url)
-        self._puller = Puller(reader, messages, book, copy)
         fetcher = Fetcher(blobs, self._wanted, LEAST_RATE)
-        self._handing = HandingOn(account.address, server.door(), book, copy, messages, self._puller, fetcher)
-        longest = settings.look_seconds + LOOK_TAKES
+        takes, puller = max(LOOKS_LONG * settings.look_seconds, LEAST_LOOK), Puller(reader, messages, book, copy)
+        self._handing = HandingOn(
+            account.address, server.door(), book, copy, messages, puller, fetcher, blobs, seconds=takes
+        )
+        longest = settings.look_seconds + takes
         stopwatch = Stopwatch(mirror / "presence.db", self._chain_time, time.monotonic, longest)
         self._app, self._ended = make_app(settings), dict[str, int]()
         self.world = World(
@@ -306,7 +299,7 @@ class VerifierProcess:
             messages=messages,
             blobs=blobs,
             stopwatch=stopwatch,
-            voice=Voice(account, domain, reader, messages, book, self._give, partial(self._failed, "")),
+            voice=Voice(account, domain, reader, messages, book, self._hand, partial(self._failed, "")),
             server=server,
             work=Work(lambda: self._app.jobs, blobs.has, settings.attempts, self._failed),
             quorum=quorum,
@@ -356,14 +349,11 @@ class VerifierProcess:
             self._known_time = float(self._newest)
         return self._known_time
 
-    def _give(self, data: bytes) -> None:
-        quietly(self.world.server.message)(data)
-        if self.url == NOWHERE or b'"kind":"mirror-address"' in data:
-            self._handing.give(data)
+    def _hand(self, _data: bytes) -> None:
+        self._handing.hand()
 
-    def _give_blob(self, name: str, data: bytes) -> None:
-        if self.url == NOWHERE:
-            self._handing.give_blob(name, data)
+    def _give_blob(self, name: str, _data: bytes) -> None:
+        self._handing.give_blob(name)
 
     def _failed(self, subject: str, why: str) -> None:
         self._report(Progress("trouble", proof=subject, detail=why))

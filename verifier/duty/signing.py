@@ -1,6 +1,6 @@
-"""Signing: a message is on this mirror's disk before anybody else has it, and goes to the server at once.
+"""Signing: a message is on this mirror's disk before anybody else has it.
 
-What the server does not take is handed on by the looks (verifier/mirror/handing_on.py), and pulled by other mirrors.
+Other mirrors pull it from there, and couriers bring it to the server (verifier/mirror/delivering.py): no duty waits.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.errors import CommonweightError
 from contracts.messages import Message
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
@@ -22,7 +21,7 @@ from verifier.mirror.messages import MessageStore
 from verifier.mirror.parsing import Reader, Signed
 
 Give = Callable[[bytes], None]
-"""Hands bytes of a message on; whoever does not take them is asked again by the looks."""
+"""Is told that a message is new here; waits for nobody."""
 
 
 class Voice:
@@ -83,15 +82,3 @@ class Voice:
     def _signed(self, message: Message, beside: dict[str, Any]) -> Signed:
         envelope = Envelope(message, (sign(message, self.domain, bytes(self._account.key)),), beside)
         return self._reader.read(canonical({"kind": slug(type(message)), **envelope.body()}).encode())
-
-
-def quietly(give: Give) -> Give:
-    """Whoever does not take a message now is asked again later."""
-
-    def ask(data: bytes) -> None:
-        try:
-            give(data)
-        except CommonweightError:
-            return
-
-    return ask

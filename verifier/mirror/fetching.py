@@ -1,20 +1,29 @@
-"""Blobs from other mirrors, by digest: whoever sends other bytes has sent nothing, and the next one is asked."""
+"""Blobs from other mirrors, by digest: whoever sends other bytes has sent nothing, and who is slow is not waited for.
+
+Each blob is fetched by a task of its own, which goes on from look to look; a source has a few places, so that one that
+hardly sends holds up what comes from it, and nothing else.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import logging
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import IDLE_SECONDS, Peer, PeerMisbehaved, PeerUnreachable
+from contracts.mirrors.racing import Attempt, Pace, first
 from verifier.mirror.announced import blob_name
 from verifier.mirror.blobs import BlobStore, Receiving
 from verifier.mirror.errors import BlobTooLarge, NotAnnounced, WrongBytes
 
-AT_ONCE = 4
-"""Blobs that are fetched at one time."""
+logger = logging.getLogger(__name__)
+AT_ONCE = 2
+"""Blobs that come from one source at one time."""
+GRACE = 3.0
+"""Seconds after which another source is asked beside a slow one."""
 
 
 @dataclass(frozen=True)
@@ -35,57 +44,100 @@ class FetchResult:
 
 
 class Fetcher:
-    """Fetches into one store. One source may take `idle` seconds over a blob, and as long as its bytes take at
-    `least_rate` bytes a second."""
+    """Fetches into one store, on one event loop. One source may take `idle` seconds over a blob, and as long as its
+    bytes take at `least_rate` bytes a second."""
 
     def __init__(
-        self, blobs: BlobStore, wanted: Callable[[], Sequence[str]], least_rate: int, idle: float = IDLE_SECONDS
+        self,
+        blobs: BlobStore,
+        wanted: Callable[[], Sequence[str]],
+        least_rate: int,
+        idle: float = IDLE_SECONDS,
+        grace: float = GRACE,
     ) -> None:
         self._blobs, self._wanted, self._least_rate, self._idle = blobs, wanted, least_rate, idle
-        self._round = 0
+        self._grace, self._round = grace, 0
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._begun: list[asyncio.Task[None]] = []
+        self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._failed: Counter[str] = Counter()
+        self._came, self._liars = list[str](), set[str]()
 
-    async def fetch(self, sources: Sequence[Source]) -> FetchResult:
-        """Ask for all that is wanted and not here, each of one source after the other.
+    async def begin(self, sources: Sequence[Source]) -> None:
+        """Ask for all that is wanted, not here, and not asked for yet.
 
-        Another one is first each time, and those that failed are last.
+        Each blob is asked of another one first; those that failed are last.
         """
-        self._round += 1
-        turn = self._round % len(sources) if sources else 0
-        order = sorted([*sources[turn:], *sources[:turn]], key=lambda source: self._failed[source.verifier])
-        names = [blob_name(text) for text in self._wanted()]
-        missing = [name for name in dict.fromkeys(names) if not self._blobs.has(name)]
-        gate, liars = asyncio.Semaphore(AT_ONCE), set[str]()
-        found = await asyncio.gather(*(self._first(gate, name, order, liars) for name in missing))
-        return FetchResult(tuple(name for name, there in zip(missing, found, strict=True) if there), frozenset(liars))
+        self._round, self._begun = self._round + 1, []
+        names = [blob_name(text) for text in await asyncio.to_thread(self._wanted)]
+        missing = [name for name in dict.fromkeys(names) if not self._blobs.has(name) and name not in self._tasks]
+        for place, name in enumerate(missing, self._round):
+            turn = place % len(sources) if sources else 0
+            order = sorted([*sources[turn:], *sources[:turn]], key=lambda source: self._failed[source.verifier])
+            task = asyncio.create_task(self._from_any(name, order))
+            self._tasks[name] = task
+            self._begun.append(task)
+            task.add_done_callback(lambda _, name=name: self._tasks.pop(name))  # type: ignore[misc]
 
-    async def _first(self, gate: asyncio.Semaphore, name: str, order: Sequence[Source], liars: set[str]) -> bool:
-        async with gate:
-            for source in order:
-                try:
-                    self._failed[source.verifier] += 1  # until it did not: a look may end in the middle
-                    found = await self._from(name, source)
-                    self._failed[source.verifier] = 0
-                    if found:
-                        return True
-                except (PeerMisbehaved, WrongBytes, BlobTooLarge):
-                    liars.add(source.verifier)
-                except PeerUnreachable:
-                    continue
-                except CommonweightError:  # this mirror takes no more now: the next look asks again
-                    return False
-            return False
+    async def wait(self, seconds: float) -> None:
+        """Until what was asked for last is here or with nobody, or the seconds are over: it goes on after them."""
+        if self._begun:
+            await asyncio.wait(self._begun, timeout=max(0.0, seconds))
 
-    async def _from(self, name: str, source: Source) -> bool:
+    def result(self) -> FetchResult:
+        """What came since this was asked last."""
+        found = FetchResult(tuple(self._came), frozenset(self._liars))
+        self._came, self._liars = [], set()
+        return found
+
+    async def _from_any(self, name: str, order: Sequence[Source]) -> None:
+        """Raises nothing: what went wrong on this machine is said, and the next look asks again."""
+        try:
+            found = await first([self._attempt(name, source) for source in order], self._grace, self._least_rate)
+        except Exception:
+            logger.exception("the blob %s cannot be taken", name)
+            return
+        if found:
+            self._came.append(name)
+
+    def _attempt(self, name: str, source: Source) -> Attempt:
+        async def ask(pace: Pace) -> bool:
+            async with self._places[source.verifier]:
+                pace.start()
+                return await self._ask(name, source, pace)
+
+        return ask
+
+    async def _ask(self, name: str, source: Source, pace: Pace) -> bool:
+        """Raises nothing: whatever one does, the next one is asked."""
+        try:
+            self._failed[source.verifier] += 1  # until it did not: it may be left in the middle
+            found = await self._from(name, source, pace)
+            self._failed[source.verifier] = 0
+            return found
+        except (PeerMisbehaved, WrongBytes, BlobTooLarge):
+            self._liars.add(source.verifier)
+        except PeerUnreachable:
+            pass
+        except CommonweightError:  # this mirror takes no more now: the next look asks again
+            self._failed[source.verifier] -= 1
+        return False
+
+    async def _from(self, name: str, source: Source, pace: Pace) -> bool:
         try:
             seconds = self._idle + max(self._blobs.sizes(name)) / self._least_rate
             with self._blobs.receive(name) as receiving:
-                return await self._read(name, source, receiving, seconds)
+                return await self._read(name, source, receiving, pace, seconds)
         except NotAnnounced:  # forgotten since it was asked for
             return False
 
-    async def _read(self, name: str, source: Source, receiving: Receiving, seconds: float) -> bool:
-        if await source.peer.read(f"{source.path}{name}", receiving.write, seconds) != 200:
+    async def _read(self, name: str, source: Source, receiving: Receiving, pace: Pace, seconds: float) -> bool:
+        def write(chunk: bytes) -> None:
+            receiving.write(chunk)
+            pace.add(len(chunk))
+
+        if await source.peer.read(f"{source.path}{name}", write, seconds) != 200:
             return False
+        pace.whole = True
         await asyncio.to_thread(receiving.finish)
         return True

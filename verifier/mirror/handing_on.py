@@ -1,6 +1,7 @@
 """A verifier's look at all others: what they hold comes here, and what the log lacks goes to the server.
 
-Each mirror is asked apart from the others and may fail as it likes. What each one answered is returned, since a look
+Each mirror is asked apart from the others and may fail as it likes, or take its time: a look waits for those who answer
+within it, and for whoever was late already only while too few did. What each one answered is returned, since a look
 counts towards a time-out only when enough of them did (J3).
 """
 
@@ -8,32 +9,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from contracts.errors import CommonweightError
-from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerMisbehaved, PeerUnreachable
-from contracts.protocol.log.envelope import BESIDE_THE_LOG
+from contracts.mirrors.loop import EventThread
+from contracts.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable
 from verifier.mirror.addresses import AddressBook
+from verifier.mirror.blobs import BlobStore
+from verifier.mirror.calls import Calls
 from verifier.mirror.copy import LogCopy
+from verifier.mirror.delivering import SERVER, Deliveries, Door
 from verifier.mirror.departures import EntryRefused
 from verifier.mirror.errors import HeadContradicts
-from verifier.mirror.fetching import Fetcher, FetchResult, Source
+from verifier.mirror.fetching import Fetcher, Source
 from verifier.mirror.following import ShownHead, follow
 from verifier.mirror.messages import MessageStore
-from verifier.mirror.parsing import Signed
 from verifier.mirror.pulling import Puller
 
-HANDED = 256
-"""Messages that go to the server in one look."""
-AGAIN = 8
-"""Looks after which a message that the log still lacks is sent to the server again."""
-HEAD_START = 2.0
-"""Seconds for the server to bring the log, so that it is not fetched of all mirrors at once."""
-THREADS = 32
+CALL_SECONDS = 60.0
+"""Seconds after which a call is ended, whatever came."""
+HEAD_START = 0.25
+"""Part of a look in which the server may bring the log, so that it is not fetched of all mirrors at once."""
+INTRODUCED_EVERY = 20
+"""Looks between two questions to the server for addresses of mirrors; while none is known it is asked at each."""
+ADDRESSES, BYTES = "addresses", "bytes"
+"""Calls beside those to mirrors, which are named by their verifiers."""
+
+Ask: TypeAlias = Callable[[], Coroutine[Any, Any, tuple[bool, ShownHead | None]]]
+"""Asks somebody: whether all was seen, and the head that it shows."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,15 +67,20 @@ class Answer:
     detail: str = ""
     size: int | None = None
 
+    def unless_liar(self, liars: Collection[str]) -> Answer:
+        """Who sent other bytes than were asked for has not answered, whatever else it said."""
+        if self.verifier not in liars or self.outcome is Outcome.CONTRADICTS:
+            return self
+        return Answer(self.verifier, self.url, Outcome.MISBEHAVED, "sent other bytes than were asked for", self.size)
+
 
 @dataclass(frozen=True)
 class Look:
-    """One look: the log's own answer, that of each other mirror, what was fetched, and what the server took."""
+    """One look: the log's own answer, that of each other mirror, and what came since the one before."""
 
     log: Answer
     mirrors: tuple[Answer, ...]
     fetched: tuple[str, ...] = ()
-    handed: int = 0
 
     def counts(self, verifiers: Collection[str], k: int, chain: bool) -> bool:
         """Whether it counts towards a time-out of a round with these verifiers: log, chain and n - k others answered,
@@ -84,17 +96,25 @@ class Look:
 
 @dataclass(frozen=True)
 class ServerDoor:
-    """The server: where its log stands (tlog-tiles), where it takes messages, and where it has blobs."""
+    """The server: where its log stands (tlog-tiles), where it takes messages, and where it has blobs; `api` lists
+    mirrors."""
 
     peer: Peer
     log: str
     messages: str
     blobs: str
+    api: Peer | None = None
+
+    async def close(self) -> None:
+        """Let kept connections go."""
+        for peer in (self.peer, self.api):
+            if peer is not None:
+                await peer.close()
 
 
 class HandingOn:
-    """One verifier's looks, one at a time. `own` is its address, `seconds` the longest that either half of
-    a look takes: asking, then fetching and handing on."""
+    """One verifier's looks, one at a time, and its deliveries beside them. `own` is its address, `seconds` the longest
+    that a look takes."""
 
     def __init__(
         self,
@@ -105,45 +125,86 @@ class HandingOn:
         messages: MessageStore,
         puller: Puller,
         fetcher: Fetcher,
-        seconds: float = 60.0,
+        blobs: BlobStore,
+        seconds: float = 3.0,
         limits: Limits | None = None,
     ) -> None:
-        self._own, self._server, self._book, self._copy, self._messages = own, server, book, copy, messages
+        self._own, self._server, self._book, self._copy = own, server, book, copy
         self._puller, self._fetcher, self._seconds, self._limits = puller, fetcher, seconds, limits or Limits()
-        self._sent: dict[str, int] = {}
+        self._loop = EventThread("mirror-looks")
+        self._calls = Calls[Answer]()
+        self._against: dict[str, Answer] = {}
         self._number, self._closed = 0, False
-        self._runner = asyncio.Runner()
-        self._runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, "mirror-look"))
+        door = Door(server.peer, server.messages, server.blobs)
+        self._deliveries = Deliveries(own, self._loop, door, book, messages, blobs)
 
     def look(self) -> Look:
         """Pull, fetch, and hand on. Raises nothing: whatever a mirror does, or this one cannot keep, is an answer."""
-        return self._runner.run(self._look())
+        look = self._loop.call(self._look())
+        self._deliveries.offer()
+        return look
 
-    def give(self, data: bytes) -> Mapping[str, bool]:
-        """Put a message to every mirror that can be reached: for a verifier that itself cannot be (by verifier)."""
-        return self._runner.run(self._give("POST", "/messages", data))
+    def hand(self) -> None:
+        """Something new is here for others: it goes out beside the looks."""
+        self._deliveries.offer()
 
-    def give_blob(self, digest: str, data: bytes) -> Mapping[str, bool]:
-        """Put a blob that a message announced to every mirror that can be reached."""
-        return self._runner.run(self._give("PUT", f"/blobs/{digest}", data))
+    def give_blob(self, name: str) -> None:
+        """A blob that a message announced goes to every mirror, where this one cannot be reached."""
+        self._deliveries.give_blob(name)
 
     def close(self) -> None:
         """End what is still under way."""
         if not self._closed:
             self._closed = True
-            self._runner.run(self._server.peer.close())
-            self._runner.close()
+            self._loop.call(self._server.close())
+            self._loop.close()
 
     async def _look(self) -> Look:
         self._number += 1
-        peers = self._peers()
-        server = asyncio.create_task(self._answered("", self._server.peer, self._ask_server()))
-        await asyncio.wait([server], timeout=HEAD_START)
-        asked = (self._answered(verifier, peer, self._ask(verifier, peer)) for verifier, peer in peers.items())
-        mirrors = await asyncio.gather(*asked)
-        fetched, handed = await asyncio.gather(self._fetch(peers), self._hand())
-        known = [_unless_liar(answer, fetched.liars) for answer in mirrors]
-        return Look(await server, tuple(known), fetched.digests, handed)
+        self._calls.next_look()
+        ends = _clock() + self._seconds
+        peers = await asyncio.to_thread(self._peers)
+        await self._deliveries.tend(peers)
+        await self._ask_all(peers, ends)
+        self._begin(BYTES, self._server.peer, partial(self._fetch, peers))
+        await self._calls.wait([BYTES], ends - _clock())
+        await self._fetcher.wait(ends - _clock())
+        fetched = self._fetcher.result()
+        known = [self._answer(verifier, peer).unless_liar(fetched.liars) for verifier, peer in peers.items()]
+        return Look(self._answer(SERVER, self._server.peer), tuple(known), fetched.digests)
+
+    async def _ask_all(self, peers: Mapping[str, Peer], ends: float) -> None:
+        """Wait for those that are asked now; for those that are late already only while too few answered."""
+        asked = [SERVER] if self._begin(SERVER, self._server.peer, self._ask_server) else []
+        if not peers or self._number % INTRODUCED_EVERY == 1:
+            asked += [ADDRESSES] if self._begin(ADDRESSES, self._server.peer, self._ask_addresses) else []
+        await self._calls.wait(asked, self._seconds * HEAD_START)
+        asked += [v for v, peer in peers.items() if self._begin(v, peer, partial(self._ask, v, peer))]
+        await self._calls.wait(asked, ends - _clock())
+        while (late := self._late(peers)) and _clock() < ends:
+            await self._calls.wait(late, ends - _clock(), for_one=True)
+
+    def _late(self, peers: Mapping[str, Peer]) -> list[str]:
+        """Who is still waited for: those that have not answered, while the log or half of the mirrors did not."""
+        answered = [verifier for verifier in peers if self._calls.fresh(verifier) is not None]
+        if self._calls.fresh(SERVER) is not None and 2 * len(answered) >= len(peers):
+            return []
+        return [name for name in (SERVER, *peers) if self._calls.is_under_way(name)]
+
+    def _begin(self, name: str, peer: Peer, ask: Ask) -> bool:
+        return self._calls.begin(name, partial(self._answered, name, peer, ask))
+
+    def _answer(self, verifier: str, peer: Peer) -> Answer:
+        """Who once contradicted goes on doing so until it says something else."""
+        late = self._calls.late(verifier)
+        if late is not None:
+            self._against.pop(verifier, None)
+            if late.outcome is Outcome.CONTRADICTS:
+                self._against[verifier] = late
+        if verifier in self._against:
+            return self._against[verifier]
+        slow = Answer(verifier, peer.url, Outcome.UNREACHABLE, "does not answer in time")
+        return self._calls.fresh(verifier) or slow
 
     def _peers(self) -> dict[str, Peer]:
         reachable = self._book.reachable(but=self._own)
@@ -166,15 +227,24 @@ class HandingOn:
         shown = await follow(self._server.peer, self._copy, self._server.log)
         return shown is None or shown.caught_up, shown
 
-    async def _answered(
-        self, verifier: str, peer: Peer, asked: Coroutine[Any, Any, tuple[bool, ShownHead | None]]
-    ) -> Answer:
+    async def _ask_addresses(self) -> tuple[bool, ShownHead | None]:
+        """Addresses of mirrors, each under its verifier's signature."""
+        if self._server.api is not None:
+            await self._puller.addresses(self._server.api)
+        return True, None
+
+    async def _fetch(self, peers: Mapping[str, Peer]) -> tuple[bool, ShownHead | None]:
+        server = Source(SERVER, self._server.peer, self._server.blobs)
+        await self._fetcher.begin([*(Source(verifier, peer) for verifier, peer in peers.items()), server])
+        return True, None
+
+    async def _answered(self, verifier: str, peer: Peer, ask: Ask) -> Answer:
         """Whatever one does is its own answer."""
         try:
-            async with asyncio.timeout(self._seconds):
-                complete, shown = await asked
+            async with asyncio.timeout(CALL_SECONDS):
+                complete, shown = await ask()
         except TimeoutError:
-            return Answer(verifier, peer.url, Outcome.UNREACHABLE, f"did not end within {self._seconds:g} seconds")
+            return Answer(verifier, peer.url, Outcome.UNREACHABLE, f"did not end within {CALL_SECONDS:g} seconds")
         except HeadContradicts as error:
             return Answer(verifier, peer.url, Outcome.CONTRADICTS, error.detail)
         except PeerMisbehaved as error:
@@ -189,55 +259,6 @@ class HandingOn:
         outcome = Outcome.ANSWERED if complete else Outcome.PARTIAL
         return Answer(verifier, peer.url, outcome, "", shown.size if shown else None)
 
-    async def _fetch(self, peers: Mapping[str, Peer]) -> FetchResult:
-        server = Source("", self._server.peer, self._server.blobs)
-        sources = [*(Source(verifier, peer) for verifier, peer in peers.items()), server]
-        try:
-            async with asyncio.timeout(self._seconds):
-                return await self._fetcher.fetch(sources)
-        except TimeoutError:
-            return FetchResult((), frozenset())
 
-    async def _hand(self) -> int:
-        """Messages that the log lacks, the oldest first; returns how many the server took."""
-        taken = 0
-        try:
-            async with asyncio.timeout(self._seconds):
-                for signed in self._due():
-                    taken += await self._hand_one(signed)
-        except (TimeoutError, CommonweightError):
-            return taken
-        return taken
-
-    def _due(self) -> Sequence[Signed]:
-        kinds = tuple(BESIDE_THE_LOG.values())
-        held = [held.signed for held in self._messages.held() if not isinstance(held.signed.message, kinds)]
-        names = {signed.digest for signed in held}
-        self._sent = {digest: number for digest, number in self._sent.items() if digest in names}
-        return [s for s in held if self._number - self._sent.get(s.digest, -AGAIN) >= AGAIN][:HANDED]
-
-    async def _hand_one(self, signed: Signed) -> bool:
-        """A refusal is final for a while: others wait behind it. Raises PeerUnreachable and PeerMisbehaved."""
-        reply = await self._server.peer.post(self._server.messages, signed.text.encode(), ERROR_BYTES)
-        self._sent[signed.digest] = self._number
-        return reply.status < 300
-
-    async def _give(self, method: str, path: str, data: bytes) -> Mapping[str, bool]:
-        peers = self._peers()
-        found = await asyncio.gather(*(self._give_one(peer, method, path, data) for peer in peers.values()))
-        return dict(zip(peers, found, strict=True))
-
-    async def _give_one(self, peer: Peer, method: str, path: str, data: bytes) -> bool:
-        try:
-            if method == "PUT":
-                return (await peer.put(path, data, self._seconds)).status < 300
-            return (await peer.post(path, data, ERROR_BYTES)).status < 300
-        except CommonweightError:
-            return False
-
-
-def _unless_liar(answer: Answer, liars: Collection[str]) -> Answer:
-    """Who sent other bytes than were asked for has not answered, whatever else it said."""
-    if answer.verifier not in liars or answer.outcome is Outcome.CONTRADICTS:
-        return answer
-    return Answer(answer.verifier, answer.url, Outcome.MISBEHAVED, "sent other bytes than were asked for", answer.size)
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

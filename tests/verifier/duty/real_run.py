@@ -5,8 +5,10 @@ The operator is honest and enters all that the machine takes; a test says when b
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -148,6 +150,12 @@ class Town:
         self.dropped: set[tuple[str, str]] = set()
         """Kinds of messages, and whose, that the operator does not enter."""
         self.known: set[str] = set()
+        self.hangs = threading.Event()
+        """While it is set, nobody who brings a message gets an answer."""
+        self.gave_up: list[str] = []
+        """Requests whose client waited no longer."""
+        self.heard: set[str] = set()
+        """Digests of all that came, entered or not."""
         self._reader = Reader(DOMAIN, self._author)
         self._note_blocks()
         self.url = stack.enter_context(serving(self._app()))
@@ -182,6 +190,7 @@ class Town:
         """One look of every verifier, what the nodes do then, and a block where one is due."""
         for process in self.processes:
             process.step()
+        self._wait_for_couriers()
         with self.lock:
             state = self.run.state.runs[hexed(self.run.run)]
             if state.round and self.run.round.phase is Phase.OPEN:
@@ -190,6 +199,13 @@ class Town:
             self._answer()
             if not state.round or (self.run.round.phase is Phase.CLOSED and len(self.run.round.seen) == 3):
                 self.block()
+
+    def _wait_for_couriers(self) -> None:
+        """What the verifiers said reaches the server beside their duties."""
+        end = time.monotonic() + 10
+        said = [signed.digest for process in self.processes for signed in process.world.voice.held()]
+        while not self.heard.issuperset(said) and not self.hangs.is_set() and time.monotonic() < end:
+            time.sleep(0.005)
 
     def block(self, *events: Any) -> None:
         with self.lock:
@@ -236,6 +252,11 @@ class Town:
 
         async def message(request: Request) -> Response:
             data = await request.body()
+            while self.hangs.is_set():
+                if await request.is_disconnected():
+                    self.gave_up.append(request.url.path)
+                    return Response()
+                await asyncio.sleep(0.01)
             return await run_in_threadpool(self._take, data)
 
         async def mirrors(_request: Request) -> Response:
@@ -272,6 +293,7 @@ class Town:
         try:
             with self.lock:
                 signed = self._reader.read(data)
+                self.heard.add(signed.digest)
                 body = json.loads(signed.text)
                 if isinstance(signed.message, messages.MirrorAddress):
                     self.addresses[signed.signers[0]] = body

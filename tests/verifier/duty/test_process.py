@@ -9,10 +9,12 @@ import pytest
 from contracts.protocol.judge.facts import Word
 from contracts.protocol.judge.state import Stage
 from contracts.protocol.log.signed import hexed
+from contracts.protocol.messages import VerifierAnchor
 from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.keys import SignatureType
 from contracts.tlog.note import SignedNote
 from tests.verifier.duty.real_run import Town, town
+from verifier.mirror import delivering
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -51,8 +53,9 @@ def test_an_honest_round_is_posted_merged_and_signed_for(tmp_path: Path) -> None
         assert not [line for line in said if line.event in ("lapse", "log failed", "refused")], said
 
 
-def test_a_dropped_message_keeps_every_epoch_unsigned(tmp_path: Path) -> None:
+def test_a_dropped_message_keeps_every_epoch_unsigned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator does not enter one verifier's merge, which nothing depends on: nobody who holds it signs."""
+    monkeypatch.setattr(delivering, "AGAIN", 0.1)
     with town(tmp_path, nodes=1, verifiers=3) as found:
         last = found.run.verifiers[2].address
         found.dropped = {("merge", last)}
@@ -86,3 +89,17 @@ def test_a_restart_goes_on(tmp_path: Path) -> None:
             if len(found.signatures) == 3:
                 break
         assert len(found.signatures) == 3, found.said
+
+
+def test_duties_are_done_while_the_server_takes_no_message(tmp_path: Path) -> None:
+    """Each verifier has anchored itself, on its own disk, while the first delivery of each still hangs."""
+    with town(tmp_path, nodes=1, verifiers=3) as found:
+        found.hangs.set()
+        try:
+            for process in found.processes:
+                for _ in range(3):
+                    process.step()
+                assert [held for held in process.world.voice.held() if isinstance(held.message, VerifierAnchor)]
+            assert not found.gave_up
+        finally:
+            found.hangs.clear()

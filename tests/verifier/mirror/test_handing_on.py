@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +76,9 @@ class Town:
     folder: Path
     stack: ExitStack
     limits: Limits = PATIENT
+    seconds: float = 20.0
+    """The longest that a look takes."""
+    grace: float = 3.0
     parties: list[Party] = field(default_factory=list)
 
     def party(self, server: str, admit: Any = lambda size: None, welcome: Any = lambda claim: True) -> Party:
@@ -83,7 +86,7 @@ class Town:
         mirror = make_mirror(self.folder / str(number), welcome, admit=admit, seed=20 + number)
         door = ServerDoor(Peer(server, True, self.limits), "/log", "/messages", "/blobs/")
         puller = Puller(READER, mirror.messages, mirror.book, mirror.copy)
-        fetcher = Fetcher(mirror.blobs, mirror.blobs.missing, 10**6, self.limits.idle)
+        fetcher = Fetcher(mirror.blobs, mirror.blobs.missing, 10**6, self.limits.idle, self.grace)
         looks = HandingOn(
             NAMES[number],
             door,
@@ -92,7 +95,8 @@ class Town:
             mirror.messages,
             puller,
             fetcher,
-            4 * self.limits.call,
+            mirror.blobs,
+            self.seconds,
             self.limits,
         )
         party = Party(NAMES[number], mirror, looks)
@@ -140,6 +144,14 @@ def fill(mirror: Mirror, operator: Operator) -> None:
     add_entries(mirror.copy, io.BytesIO(operator.upload(mirror.copy.size)).read)
 
 
+def until(done: Callable[[], object]) -> None:
+    """What goes on beside the looks has come so far."""
+    end = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_with_the_server_down_all_ends_up_everywhere(town: Town, nobody: str) -> None:
     """Log, messages, heartbeats, addresses and a blob, each brought to another mirror."""
     one, two, three = town.three(nobody)
@@ -170,9 +182,11 @@ def test_the_server_gets_what_the_log_lacks(town: Town) -> None:
         for number in (1, 2):
             one.mirror.messages.take(has(number))
         one.mirror.messages.take(beat(1))
-        first, second = one.looks.look(), one.looks.look()
-    assert taken == [has(1), has(2)], "heartbeats stay with mirrors, and nothing is sent at each look"
-    assert (first.handed, second.handed) == (2, 0)
+        first = one.looks.look()
+        until(lambda: len(taken) >= 3)
+        one.looks.look()
+    own = one.mirror.book.newest()[NAMES[0]].text.encode()
+    assert taken == [own, has(1), has(2)], "heartbeats stay with mirrors, and nothing is sent at each look"
     assert one.mirror.copy.signed == 300
     assert first.log == Answer("", server, Outcome.ANSWERED, "", 300)
     assert first.counts(THREE, 2, chain=True)
@@ -203,9 +217,7 @@ def test_hostile_mirrors_stop_nobody(town: Town, nobody: str) -> None:
         know(one, name, town.stack.enter_context(raw_server(answer)), 2)
     looks = []
     while not one.mirror.blobs.has(NAME):
-        begun = time.monotonic()
         looks.append(outcomes(one.looks.look()))
-        assert time.monotonic() - begun < 20
         assert len(looks) < 4
     assert looks[0][NAMES[1]] is Outcome.ANSWERED
     assert one.mirror.messages.has(two.mirror.messages.held()[0].signed.digest)
@@ -362,18 +374,34 @@ def test_a_log_that_does_not_hold_is_no_answer(town: Town) -> None:
     assert party.mirror.copy.head() is None
 
 
-def test_a_message_is_given_to_all_that_can_be_reached(town: Town, nobody: str) -> None:
-    """What a verifier does that has no address itself."""
+def test_who_cannot_be_reached_puts_its_own_words_and_bytes_to_all(town: Town, nobody: str) -> None:
+    """Its own alone; a mirror that fails keeps nothing from the others."""
     one, two, three = town.three(nobody)
-    know(two, NAMES[0], NOWHERE, 2)
-    two.mirror.blobs.announce(blob(DATA))
+    know(one, NAMES[0], NOWHERE, 2)
+    one.mirror.messages.take(has(1))
+    one.mirror.messages.take(has(2, VERIFIERS[1]))
+    for party in (one, two):
+        party.mirror.blobs.announce(blob(DATA))
+    with one.mirror.blobs.receive(NAME) as receiving:
+        receiving.write(DATA)
+        receiving.finish()
+    one.looks.give_blob(NAME)
     with raw_server(hostile.fails) as url:
         know(one, NAMES[2], url, 2)
-        assert one.looks.give(has(1)) == {NAMES[1]: True, NAMES[2]: False}
-        assert one.looks.give_blob(NAME, DATA) == {NAMES[1]: True, NAMES[2]: False}
-    assert two.mirror.messages.held()
-    assert two.mirror.blobs.has(NAME)
+        one.looks.look()
+        until(lambda: two.mirror.messages.held() and two.mirror.blobs.has(NAME))
+    assert [held.signed.text.encode() for held in two.mirror.messages.held()] == [has(1)]
+    assert two.mirror.book.newest()[NAMES[0]].url == NOWHERE
     assert three.mirror.messages.held() == ()
+
+
+def test_who_can_be_reached_puts_its_address_alone(town: Town, nobody: str) -> None:
+    one, two, _ = town.three(nobody)
+    one.mirror.messages.take(has(1))
+    know(one, NAMES[0], "http://127.0.0.1:9", 2)
+    one.looks.look()
+    until(lambda: two.mirror.book.newest()[NAMES[0]].url == "http://127.0.0.1:9")
+    assert two.mirror.messages.held() == ()
 
 
 ANSWERED, CONTRADICTS, PARTIAL = (

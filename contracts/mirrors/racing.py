@@ -1,0 +1,103 @@
+"""Bytes that several may have: one is asked after the other, and who is slow holds up nothing.
+
+While there are others to ask, two are asked at one time: whoever brought less since the last look at both is left. The
+last one has to bring the least rate. Who was left is asked again where the one that was kept failed in the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass
+class Pace:
+    """How one source's bytes come: `start` when it is asked, `add` with each part."""
+
+    began: float | None = None
+    count: int = 0
+    seen: int = 0
+    """Bytes that were there at the last look."""
+    whole: bool = False
+    """All bytes are here, and are being looked at: nobody is slow any more."""
+
+    def start(self) -> None:
+        """It is asked now: before that it is late with nothing."""
+        self.began = time.monotonic()
+
+    def add(self, count: int) -> None:
+        """So many bytes came."""
+        self.count += count
+
+    def is_behind(self, grace: float, rate: float) -> bool:
+        """Whether it brought less than the rate on average, from so many seconds on."""
+        return self.began is not None and self.count < (time.monotonic() - self.began - grace) * rate
+
+
+Attempt: TypeAlias = Callable[[Pace], Awaitable[bool]]
+"""Asks one source; returns whether all is here. Raises nothing."""
+
+
+@dataclass
+class _Race:
+    waiting: deque[Attempt]
+    grace: float
+    rate: float
+    left: list[Attempt] = field(default_factory=list)
+    running: dict[asyncio.Task[bool], tuple[Attempt, Pace]] = field(default_factory=dict)
+
+    async def run(self) -> bool:
+        while self._begin():
+            done, _ = await asyncio.wait(self.running, timeout=self.grace, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                del self.running[task]
+                if task.result():
+                    return True
+            if not done:
+                self._leave()
+        return False
+
+    def _begin(self) -> bool:
+        """One more, if there is one, and only one is asked; false where nobody is left to ask."""
+        if not self.running and not self.waiting:
+            self.waiting, self.left = deque(self.left), []
+        if self.waiting and len(self.running) < 2:
+            attempt, pace = self.waiting.popleft(), Pace()
+            self.running[asyncio.ensure_future(_run(attempt, pace))] = (attempt, pace)
+        return bool(self.running)
+
+    def _leave(self) -> None:
+        """The slower of two, to be asked again perhaps; the only one if it does not bring what it must."""
+        if any(pace.whole for _, pace in self.running.values()):
+            return
+        came = {task: pace.count - pace.seen for task, (_, pace) in self.running.items()}
+        for _, pace in self.running.values():
+            pace.seen = pace.count
+        slowest = min(came, key=lambda task: came[task])
+        attempt, pace = self.running[slowest]
+        if len(self.running) > 1:
+            self.left.append(attempt)
+        elif self.waiting or not pace.is_behind(self.grace, self.rate):
+            return
+        slowest.cancel()
+        del self.running[slowest]
+
+
+async def _run(attempt: Attempt, pace: Pace) -> bool:
+    return await attempt(pace)
+
+
+async def first(attempts: Sequence[Attempt], grace: float, rate: float) -> bool:
+    """Ask one after the other until one has brought all; `grace` seconds lie between two looks at who is slower, and
+    the last one has to bring `rate` bytes a second."""
+    race = _Race(deque(attempts), grace, rate)
+    try:
+        return await race.run()
+    finally:
+        for task in race.running:
+            task.cancel()
+        await asyncio.gather(*race.running, return_exceptions=True)
