@@ -15,6 +15,7 @@ from typing import Any
 from contracts.positional_tree import SHA256_TREE
 from contracts.tlog.checkpoint import open_checkpoint
 from contracts.tlog.keys import VerifierKey
+from contracts.tlog.note import parse_note
 from contracts.tlog.text import to_base64
 from verifier.mirror.database import Database
 from verifier.mirror.departures import Departure, Departures
@@ -94,5 +95,6 @@ class EvidenceBox:
 
 
 def _pair(found: Evidence) -> str:
-    """One name for two heads, whichever comes first."""
-    return hashlib.sha256(b"".join(sorted((found.smaller, found.larger)))).hexdigest()
+    """One name for two heads, whichever comes first and whoever signed them besides."""
+    texts = sorted(parse_note(note).text for note in (found.smaller, found.larger))
+    return hashlib.sha256("".join(texts).encode()).hexdigest()
