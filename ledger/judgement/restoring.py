@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
+from requests.exceptions import ConnectionError as ChainUnreachable
+from requests.exceptions import Timeout
 from sqlmodel import Session
 
 from contracts.errors import CommonweightError
@@ -91,7 +93,7 @@ def _places(ledger: Ledger, loopback: bool) -> list[Place]:
     with ledger.store.read() as session:
         known = [row.text for row in addresses.mirrors(session)]
         with ledger.judge.view(session) as state:
-            verifiers = set(state.verifiers)
+            verifiers = set(state.verifiers) | _on_chain(ledger)
     allowed = loopback or any(map(is_loopback, first.values()))
     book = Book(ledger.blobs.beside("log") / "mirrors.json", ledger.judge.domain, first, allowed)
     for text in known:
@@ -99,6 +101,15 @@ def _places(ledger: Ledger, loopback: bool) -> list[Place]:
     for place in _opened(ledger, book.urls(verifiers), allowed):
         _learn(book, place)
     return _opened(ledger, book.urls(verifiers), allowed)
+
+
+def _on_chain(ledger: Ledger) -> set[str]:
+    """Who is admitted now: a log that lost its end may not know it. A chain that does not answer keeps nobody waiting."""
+    try:
+        return set(ledger.chain.registry.verifiers())
+    except (ChainUnreachable, Timeout):
+        logger.warning("the chain does not answer: mirrors of verifiers that the log does not know are not asked")
+        return set()
 
 
 def _opened(ledger: Ledger, urls: dict[str, str], loopback: bool) -> list[Place]:

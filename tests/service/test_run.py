@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,11 @@ from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.follower import audit
 from contracts.token import ModelToken
 from ledger import log
+from ledger.blobs import BlobFolder
+from ledger.judgement import mirrors, restoring
+from ledger.judgement.opening import open_ledger
+from ledger.store import Store
+from ledger.tables import MirrorRow
 from tests.deployed import key_of
 from tests.service.stage import Stage, staged, wallet
 
@@ -73,6 +79,23 @@ def test_an_audit_of_the_log_gives_the_same(stage: Stage) -> None:
     state = audit(leaves, functions, stage.ledger.chain.domain)
     assert state.runs[stage.run].over
     assert state.epochs == {}
+
+
+def test_a_database_that_lost_everything_takes_the_log_back_from_the_mirrors(stage: Stage, tmp_path: Path) -> None:
+    """J20, over HTTP: of what was there it has the mirrors' addresses alone."""
+    with stage.ledger.store.read() as session:
+        known = [row.model_dump() for row in mirrors.mirrors(session)]
+        whole = [entry.body for entry in log.bodies(session, 0, 10_000)]
+    store = Store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    fresh = open_ledger(store, BlobFolder(tmp_path / "blobs"), stage.ledger.chain, key_of("operator"))
+    with store.write() as session:
+        session.add_all(MirrorRow(**row) for row in known)
+    restored = restoring.restore(fresh, loopback=True)
+    with store.read() as session:
+        found = [entry.body for entry in log.bodies(session, 0, 10_000)]
+    assert restored.answered == 3
+    assert found == whole[: len(found)]
+    assert len(whole) - len(found) < 10, "the mirrors are a look behind at most"
 
 
 def minted(stage: Stage) -> dict[str, int]:
