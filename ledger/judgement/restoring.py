@@ -104,7 +104,7 @@ def _places(ledger: Ledger, loopback: bool) -> list[Place]:
 
 
 def _on_chain(ledger: Ledger) -> set[str]:
-    """Who is admitted now: a log that lost its end may not know it. A chain that does not answer keeps nobody waiting."""
+    """Who is admitted now: a log that lost its end may not know it. A chain that does not answer holds nothing up."""
     try:
         return set(ledger.chain.registry.verifiers())
     except (ChainUnreachable, Timeout):
