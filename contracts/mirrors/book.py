@@ -1,4 +1,8 @@
-"""Where mirrors are: the deployment's first addresses, and the newest that each verifier signed."""
+"""Where mirrors are: the deployment's first addresses, and the newest that each verifier signed.
+
+Anybody can make keys and sign addresses, so a place is kept from those who matter by nobody: who is asked for, and who
+stands in the deployment, comes first in every answer, and gets a stranger's place where all are taken.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ class Book:
     def __init__(self, path: Path, domain: Domain, first: Mapping[str, str], loopback: bool) -> None:
         self._path, self._domain, self.loopback = path, domain, loopback
         self._first: dict[str, str] = {to_checksum_address(verifier): url for verifier, url in first.items()}
+        self._asked: frozenset[str] = frozenset()
         self._newest: dict[str, tuple[int, str]] = {}
         self._bodies: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -39,9 +44,10 @@ class Book:
         shown = body.get("mirrors") if isinstance(body, dict) else None
         if not isinstance(shown, list):
             raise InvalidLeaf("a list of mirrors has another form")
-        for entry in shown[:MOST]:
-            if isinstance(entry, dict) and isinstance(entry.get("message"), dict):
-                self.take(entry["message"])
+        bodies = [entry["message"] for entry in shown if isinstance(entry, dict) and "message" in entry]
+        found = [body for body in bodies if isinstance(body, dict)]
+        for body in sorted(found, key=lambda body: not self._matters(_named(body)))[:MOST]:
+            self.take(body)
 
     def take(self, body: Mapping[str, Any]) -> bool:
         """Keep a signed address if it is its verifier's newest; returns whether it is."""
@@ -51,20 +57,34 @@ class Book:
             return False
         with self._lock:
             known = self._newest.get(verifier)
-            if (known is not None and known >= (address.sequence, address.url)) or (
-                known is None and len(self._newest) >= MOST
-            ):
+            if known is not None and known >= (address.sequence, address.url):
+                return False
+            if known is None and not self._has_place(verifier):
                 return False
             self._newest[verifier], self._bodies[verifier] = (address.sequence, address.url), dict(body)
             replace_file(self._path, json.dumps(list(self._bodies.values())).encode())
             return True
 
     def urls(self, verifiers: Collection[str]) -> dict[str, str]:
-        """Urls by verifier: of these, and of the deployment's first mirrors."""
+        """Urls by verifier: of these, who matter from now on, and of the deployment's first mirrors."""
         with self._lock:
+            self._asked = frozenset(verifiers)
             signed = {v: url for v, (_, url) in self._newest.items() if v in verifiers or v in self._first}
         newest: dict[str, str] = self._first | signed
         return {verifier: url for verifier, url in newest.items() if url != NOWHERE}
+
+    def _matters(self, verifier: str) -> bool:
+        return verifier in self._asked or verifier in self._first
+
+    def _has_place(self, verifier: str) -> bool:
+        """Whether one more may be kept; for one that matters a stranger goes."""
+        if len(self._newest) < MOST:
+            return True
+        strangers = [name for name in self._newest if not self._matters(name)]
+        if not strangers or not self._matters(verifier):
+            return False
+        del self._newest[strangers[0]], self._bodies[strangers[0]]
+        return True
 
     def _read(self, body: Mapping[str, Any]) -> tuple[str, MirrorAddress]:
         inner = {name: value for name, value in body.items() if name != "kind"}
@@ -87,3 +107,10 @@ class Book:
         for body in bodies if isinstance(bodies, list) else ():
             if isinstance(body, dict):
                 self.take(body)
+
+
+def _named(body: Mapping[str, Any]) -> str:
+    """Whose address it says that it is, before anything is checked."""
+    message = body.get("message")
+    name = message.get("verifier") if isinstance(message, dict) else None
+    return name if isinstance(name, str) else ""

@@ -7,36 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import CancelledError
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from blake3 import blake3
+from typing import Any
 
 from contracts.errors import CommonweightError
 from contracts.mirrors.book import Book
-from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerUnreachable, Reply
+from contracts.mirrors.loop import EventThread
+from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, Reply
+from contracts.mirrors.racing import first
 from contracts.tlog.mirror import origin_hash
 from contracts.tlog.note import MAX_NOTE
-from contracts.tlog.text import HASH
 from contracts.tlog.tile_tree import Read
-from contracts.tlog.tiles import WIDTH, Tile
-from trainer.light.handing import CALL_SECONDS, LEAST_RATE, Courier, Parcel, Refusal
+from trainer.light.getting import GRACE, Blobs, Tiles
+from trainer.light.handing import LEAST_RATE, Courier, Parcel, Refusal
 
 SERVER = ""
 """The server's name among the sources, whose others are verifiers' addresses."""
-MAX_BUNDLE = WIDTH * (2 + 2**16)
 MAX_MIRRORS = 2**20
 """Bytes of a list of mirrors."""
 LIST_EVERY = 16
 """Looks at a source between two at its list of mirrors."""
 LONGEST_WAIT = 10.0
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -67,7 +61,10 @@ class _Watched:
     source: Source
     courier: Courier
     tasks: list[asyncio.Task[None]]
+    tiles: Tiles
     note: bytes | None = None
+    failed: int = 0
+    """Blobs in a row that it was asked for, and did not bring."""
 
 
 class Network:
@@ -84,26 +81,23 @@ class Network:
         self._origin, self._book, self._seconds, self._limits = origin, book, look_seconds, limits
         server = Peer(api_url, book.loopback, limits, chosen=True, keeps=True)
         self._server = Source(SERVER, server, "/log", "/v1/messages", "/v1/blobs/", "/v1/mirrors")
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="light-network", daemon=True)
+        self._loop = EventThread("light-network")
         self._watched: dict[str, _Watched] = {}
         self.refusals: deque[Refusal] = deque(maxlen=1024)
 
     def start(self) -> None:
         """Begin with the server and the deployment's first mirrors."""
-        self._thread.start()
         self.watch(())
 
     def close(self) -> None:
         """End all that is under way."""
-        self._call(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._watched.clear()
+        self._loop.call(self._server.peer.close())
         self._loop.close()
 
     def watch(self, verifiers: Sequence[str]) -> None:
         """Keep to the server, and to the mirrors of these verifiers that have an address."""
-        self._call(self._tend(self._book.urls(verifiers)))
+        self._loop.call(self._tend(self._book.urls(verifiers)))
 
     def names(self) -> list[str]:
         """Server and mirrors that are watched."""
@@ -115,30 +109,21 @@ class Network:
 
     def read(self, name: str) -> Read:
         """Tiles of one source, for LogView.extend; they raise PeerUnreachable and PeerMisbehaved."""
-        watched = self._watched[name]
-
-        def tile(asked: Tile) -> bytes:
-            most = MAX_BUNDLE if asked.entries else WIDTH * HASH
-            path = f"{watched.source.log}/{asked.path()}"
-            return self._call(watched.source.peer.get(path, most)).require()
-
-        return tile
+        turn = self._watched[name].tiles.turn()
+        return lambda tile: self._loop.call(turn.tile(tile))
 
     def blob(self, digest: str, most: int) -> bytes | None:
         """Bytes of that name of at most this many, from the server or any mirror; None where nobody gives them now."""
-        for watched in list(self._watched.values()):
-            try:
-                path, seconds = f"{watched.source.blobs}{digest}", CALL_SECONDS + most / LEAST_RATE
-                data = self._call(watched.source.peer.get(path, most, seconds)).require()
-            except CommonweightError:
-                continue
-            if blake3(data).hexdigest() == digest:
-                return data
-        return None
+        found = self.any_blob((digest,), most)
+        return found[1] if found else None
+
+    def any_blob(self, digests: Sequence[str], most: int) -> tuple[str, bytes] | None:
+        """As `blob`, under one of several names: whichever comes first."""
+        return self._loop.call(self._any_blob(digests, most))
 
     def offer(self, parcels: Mapping[str, Sequence[Parcel]]) -> None:
         """What each source is to be handed now; the others nothing."""
-        self._loop.call_soon_threadsafe(self._offer, dict(parcels))
+        self._loop.soon(self._offer, dict(parcels))
 
     def courier(self, name: str) -> Courier | None:
         """How it stands with what was offered to a source."""
@@ -147,15 +132,7 @@ class Network:
 
     def tell(self, data: bytes) -> None:
         """A message to all mirrors at once, and no word of who took it: for signs of life."""
-        self._loop.call_soon_threadsafe(self._tell, data)
-
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        """From another thread. Raises what the work raises."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except (CancelledError, FutureTimeout):
-            raise PeerUnreachable("the node ends") from None
+        self._loop.soon(self._tell, data)
 
     def _offer(self, parcels: Mapping[str, Sequence[Parcel]]) -> None:
         for name, watched in self._watched.items():
@@ -164,7 +141,7 @@ class Network:
     def _tell(self, data: bytes) -> None:
         for watched in self._watched.values():
             if watched.source.name != SERVER:
-                task = self._loop.create_task(_quietly(watched.source.post(data)))
+                task = asyncio.create_task(_quietly(watched.source.post(data)))
                 watched.tasks = [*(t for t in watched.tasks if not t.done()), task]
 
     async def _tend(self, urls: Mapping[str, str]) -> None:
@@ -178,9 +155,17 @@ class Network:
 
     def _begin(self, source: Source) -> None:
         courier = Courier(source.name, source.post, source.put, self.refusals.append)
-        watched = _Watched(source, courier, [])
+        watched = _Watched(source, courier, [], Tiles(source.peer, source.log))
         self._watched[source.name] = watched
-        watched.tasks = [self._loop.create_task(self._poll(watched)), self._loop.create_task(courier.run())]
+        watched.tasks = [asyncio.create_task(self._poll(watched)), asyncio.create_task(courier.run())]
+
+    async def _any_blob(self, digests: Sequence[str], most: int) -> tuple[str, bytes] | None:
+        """Those that failed lately are asked last."""
+        blobs = Blobs(most)
+        sources = sorted(self._watched.values(), key=lambda watched: watched.failed)
+        asked = [(watched, digest) for digest in digests for watched in sources]
+        await first([blobs.attempt(w, w.source.peer, w.source.blobs, digest) for w, digest in asked], GRACE, LEAST_RATE)
+        return blobs.found
 
     def _mirror(self, name: str, url: str) -> Source:
         peer = Peer(url, self._book.loopback, self._limits)
@@ -205,15 +190,6 @@ class Network:
             reply = await source.peer.get(source.mirrors, MAX_MIRRORS)
             if reply.status == 200:
                 await asyncio.to_thread(self._book.take_answer, reply.body)
-
-    async def _end(self) -> None:
-        for watched in self._watched.values():
-            _cancel(watched)
-        await asyncio.sleep(0)
-        tasks = [task for watched in self._watched.values() for task in watched.tasks]
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._watched.clear()
-        await self._server.peer.close()
 
 
 def _cancel(watched: _Watched) -> None:

@@ -47,7 +47,7 @@ class LightNode:
         conduct = conduct or (Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat))
         corpus, folder = corpus_of(settings.data), settings.folder
         self._pen = Pen(settings.key, self.domain, Store(folder / "outbox"))
-        states = States(folder / "states", self.network.blob)
+        states = States(folder / "states", self.network.any_blob)
         self._shop = Workshop(self._around, conduct, corpus, states, folder / "boundaries", report)
         self._rounds = Rounds(self.log, self._around, self._shop, states, self._pen, report, self._warn)
         self._answers = Answers(settings, self.log, self._pen, self._around, conduct, corpus, report)

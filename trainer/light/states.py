@@ -6,7 +6,7 @@ Everything is hashed before it is used. Weights that nobody gives yet are weathe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.errors import CommonweightError
@@ -20,8 +20,8 @@ HEADER_BYTES = 2**20
 """Of a safetensors file, beside its tensors."""
 _BYTES = {"F32": 4, "F64": 8, "I64": 8, "U8": 1}
 
-Fetch = Callable[[str, int], bytes | None]
-"""Bytes by their BLAKE3 name, at most so many; None where nobody has them now."""
+Fetch = Callable[[Sequence[str], int], tuple[str, bytes] | None]
+"""Bytes by one of several BLAKE3 names, at most so many, with the name; None where nobody has them now."""
 
 
 class StateLost(CommonweightError):
@@ -53,14 +53,7 @@ class States:
             return kept
         if first:
             return self._genesis(digest, config)
-        most = _size(theta_layout(config)) + HEADER_BYTES
-        for name in blobs:
-            data = self._fetch(name, most)
-            found = None if data is None else _checked(data, digest, theta_layout(config))
-            if data is not None and found is not None:
-                replace_file(self._path("theta", digest), data)
-                return found
-        return None
+        return self._fetched(digest, config, blobs)
 
     def start(self, theta: Tensors, inner: str, config: RunConfig) -> Tensors:
         """A round's start: these weights, and the moments of a digest; zeros where that is a joiner's.
@@ -95,6 +88,18 @@ class States:
         if "0x" + state_digest(found).hex() != digest:
             raise OtherGenesis("the run's first weights do not follow from its configuration here")
         return found
+
+    def _fetched(self, digest: str, config: RunConfig, blobs: list[str]) -> Tensors | None:
+        """Whichever comes first: a verifier may have named a file that is another, or that nobody gives."""
+        most, left = _size(theta_layout(config)) + HEADER_BYTES, list(blobs)
+        while left and (came := self._fetch(left, most)) is not None:
+            name, data = came
+            found = _checked(data, digest, theta_layout(config))
+            if found is not None:
+                replace_file(self._path("theta", digest), data)
+                return found
+            left.remove(name)
+        return None
 
     def _kept(self, kind: str, digest: str, expected: Layout) -> Tensors | None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,6 +102,29 @@ def test_loopback_is_allowed_where_the_deployment_says_so(api: str, first: tuple
     assert settings.loopback() is expected
 
 
+def many(count: int) -> list[Any]:
+    return [key(f"stranger {number}") for number in range(count)]
+
+
+def listed(*bodies: dict[str, Any]) -> bytes:
+    return canonical({"mirrors": [{"message": body} for body in bodies]}).encode()
+
+
+def test_strangers_take_no_place_of_those_who_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever lists made-up keys first, before anybody is known, or in the same answer as the real ones."""
+    monkeypatch.setattr("contracts.mirrors.book.MOST", 4)
+    lies = [address("http://127.0.0.1:9", of=stranger) for stranger in many(6)]
+    kept = Book(tmp_path / "mirrors.json", DOMAIN, {}, loopback=True)
+    kept.take_answer(listed(*lies))
+    assert kept.urls((ONE.address, TWO.address)) == {}
+    kept.take_answer(listed(*lies, address("http://127.0.0.1:3")))
+    again = Book(tmp_path / "mirrors.json", DOMAIN, {}, loopback=True)
+    for found in (kept, again):
+        assert found.urls((ONE.address, TWO.address)) == {ONE.address: "http://127.0.0.1:3"}
+        found.take_answer(listed(address("http://127.0.0.1:4", of=TWO), *lies))
+        assert set(found.urls((ONE.address, TWO.address))) == {ONE.address, TWO.address}
+
+
 # -- gleaned
 
 
@@ -157,8 +181,15 @@ def test_weights_come_by_digest_from_whoever_has_them_and_are_kept(tmp_path: Pat
     digest, data = hexed(state_digest(theta)), pack(theta)
     other = pack(initial_theta(replace(CONFIG, seed=8)))
     answers = {"bad": b"no tensors", "other": other, "good": data}
-    states = States(tmp_path, lambda name, most: answers.get(name) if most >= len(data) else None)
+    asked: list[list[str]] = []
+
+    def fetch(names: Sequence[str], most: int) -> tuple[str, bytes] | None:
+        asked.append(list(names))
+        return next(((name, answers[name]) for name in names if name in answers and most >= len(data)), None)
+
+    states = States(tmp_path, fetch)
     assert states.theta(digest, CONFIG, False, ["nobody", "bad", "other"]) is None
+    assert asked == [["nobody", "bad", "other"], ["nobody", "other"], ["nobody"]], "all at once, the wrong ones no more"
     found = states.theta(digest, CONFIG, False, ["other", "good"])
     assert found is not None
     assert state_digest(found) == state_digest(theta)

@@ -1,0 +1,106 @@
+"""A node's sources that are slow: tiles, weights and bytes come from whoever has them, in time."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from contracts.mirrors.book import Book
+from contracts.mirrors.peer import Limits, PeerUnreachable
+from contracts.tlog.tiles import Tile
+from tests.trainer.light.test_parts import DOMAIN, ONE
+from tests.verifier.mirror import hostile
+from tests.verifier.mirror.world import raw_server
+from trainer.light import getting, network
+from trainer.light.network import SERVER, Network
+
+pytestmark = pytest.mark.integration
+
+DATA = bytes(range(256)) * 40
+NAME, OTHER = blake3(DATA).hexdigest(), blake3(b"other").hexdigest()
+
+
+class Gives:
+    """Says `data` to whoever asks for one of these paths."""
+
+    def __init__(self, path: str, data: bytes) -> None:
+        self._path, self._data = path, data
+
+    def __call__(self, connection: socket.socket, head: bytes) -> None:
+        if not head.startswith(f"GET {self._path}".encode()):
+            connection.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+            return
+        connection.sendall(hostile.OK + b"Content-Length: %d\r\n\r\n" % len(self._data) + self._data)
+
+
+class Drips:
+    """A byte again and again, to whoever asks for bytes, until the test ends."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self.over = threading.Event()
+
+    def __call__(self, connection: socket.socket, head: bytes) -> None:
+        self.asked.append(head.split()[1])
+        connection.sendall(hostile.OK + b"Content-Length: 100000\r\n\r\n")
+        while not self.over.is_set():
+            connection.sendall(b"x")
+            time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((network, "GRACE"), (getting, "TILE_GRACE")):
+        monkeypatch.setattr(module, name, 0.1)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def started(folder: Path, stack: ExitStack, server: hostile.Bad, mirror: hostile.Bad) -> Network:
+    """A node's network with a server and one mirror."""
+    api, url = (stack.enter_context(raw_server(answer)) for answer in (server, mirror))
+    book = Book(folder / "mirrors.json", DOMAIN, {ONE.address: url}, loopback=True)
+    made = Network(api, "log.example", book, 60.0, Limits(idle=30.0, call=30.0))
+    stack.callback(made.close)
+    made.start()
+    return made
+
+
+def test_weights_come_from_a_mirror_while_the_server_drips_them(tmp_path: Path, stack: ExitStack) -> None:
+    drips = Drips()
+    net = started(tmp_path, stack, drips, Gives(f"/blobs/{NAME}", DATA))
+    assert net.blob(NAME, len(DATA)) == DATA
+    assert net.blob(NAME, len(DATA)) == DATA
+    assert drips.asked.count(b"/v1/blobs/" + NAME.encode()) == 1, "who failed is asked last"
+    drips.over.set()
+
+
+def test_a_name_that_is_dripped_keeps_no_other_name_from_coming(tmp_path: Path, stack: ExitStack) -> None:
+    drips = Drips()
+    net = started(tmp_path, stack, drips, Gives(f"/blobs/{NAME}", DATA))
+    assert net.any_blob((OTHER, NAME), len(DATA)) == (NAME, DATA)
+    assert net.blob(OTHER, len(DATA)) is None, "nobody has it, and the one that drips is not waited for"
+    drips.over.set()
+
+
+def test_who_drips_tiles_is_left_alone_for_a_while(tmp_path: Path, stack: ExitStack) -> None:
+    drips = Drips()
+    net = started(tmp_path, stack, drips, hostile.fails)
+    read, tile = net.read(SERVER), Tile(0, 0, 1, False)
+    with pytest.raises(PeerUnreachable, match="longer"):
+        read(tile)
+    with pytest.raises(PeerUnreachable, match="for a while"):
+        net.read(SERVER)(tile)
+    assert drips.asked.count(f"/log/{tile.path()}".encode()) == 1
+    drips.over.set()
