@@ -18,7 +18,7 @@ from contracts.protocol.judge.facts import Enrolled
 from contracts.protocol.messages import LeaseRenewal, MirrorAddress
 from verifier.mirror.database import Database
 from verifier.mirror.errors import NotWelcome, QuotaSpent
-from verifier.mirror.parsing import Claim, Reader, Signed
+from verifier.mirror.parsing import Asked, Claim, Reader, Signed, Unchecked
 
 PAGE = 64
 """Messages in one answer."""
@@ -55,7 +55,7 @@ class Page:
 class MessageStore:
     """Messages in a file, and in memory. `is_welcome` says whether the machine would enter one at its head."""
 
-    def __init__(self, path: Path, reader: Reader, is_welcome: Callable[[Claim], bool]) -> None:
+    def __init__(self, path: Path, reader: Reader, is_welcome: Callable[[Asked], bool]) -> None:
         self._reader, self._is_welcome = reader, is_welcome
         self._file, self._lock = Database(path, _SCHEMA), threading.RLock()
         self._held: dict[int, Signed] = {}
@@ -70,7 +70,16 @@ class MessageStore:
 
         Raises NotWelcome, QuotaSpent, DiskFull, and what Reader.read raises.
         """
-        return self.keep(self._reader.read(data))
+        return self.take_unchecked(self._reader.parse(data))
+
+    def take_unchecked(self, message: Unchecked) -> int:
+        """As `take`: the machine is asked first, and only then who signed."""
+        with self._lock:
+            known = self._numbers.get(message.digest)
+        if known is not None:
+            return known
+        self._require_welcome(message.asked)
+        return self.keep(self._reader.check(message, self._is_welcome))
 
     def keep(self, signed: Signed) -> int:
         """As `take`, for a message that was read."""
@@ -112,9 +121,12 @@ class MessageStore:
         """Let the file go."""
         self._file.close()
 
-    def _check(self, signed: Signed) -> None:
-        if isinstance(signed.claim, MirrorAddress) or not self._is_welcome(signed.claim):
+    def _require_welcome(self, asked: Asked) -> None:
+        if isinstance(asked, MirrorAddress) or not self._is_welcome(asked):
             raise NotWelcome("the rules have no place for this message at the head of this mirror's copy")
+
+    def _check(self, signed: Signed) -> None:
+        self._require_welcome(signed.claim)
         if any(self._signers[signer] >= MOST_OF_ONE for signer in signed.signers):
             raise QuotaSpent(f"{MOST_OF_ONE} messages of one signer wait for the log")
         if isinstance(signed.claim, Enrolled) and self._enrolments >= MOST_ENROLMENTS:

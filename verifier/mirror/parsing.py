@@ -1,16 +1,21 @@
-"""A message as it comes to a mirror: the leaf that it would be in the log, its signature checked, its digest known."""
+"""A message as it comes to a mirror: the leaf that it would be in the log, its digest known, its signatures last.
+
+Recovering a signer costs far more than everything else, and whoever likes signs garbage. So a message is first read
+without its signatures, and asked about as if its author had signed; then each signature is recovered once, and the
+first that is nobody's who may sign ends it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from eth_utils import to_checksum_address
 
-from contracts.errors import BadSignature
+from contracts.errors import BadField, BadSignature
 from contracts.messages import Message
-from contracts.protocol.judge.facts import Fact
+from contracts.protocol.judge.facts import Credited, Fact, Opened, PledgeOpened
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.leaf import LARGEST_LEAF
@@ -26,6 +31,19 @@ Claim: TypeAlias = Fact | LeaseRenewal | MirrorAddress
 
 
 @dataclass(frozen=True)
+class Vouching:
+    """What several have to sign, before all of them are known: may its next signer be this one? "" asks whether it is
+    welcome once enough have signed."""
+
+    fact: Credited
+    signer: str = ""
+
+
+Asked: TypeAlias = Claim | Vouching
+"""What the machine is asked."""
+
+
+@dataclass(frozen=True)
 class Signed:
     """A message with its EIP-712 digest (0x-hex), its signers (checksum addresses) and its one text."""
 
@@ -37,6 +55,23 @@ class Signed:
 
 
 @dataclass(frozen=True)
+class Unchecked:
+    """A message of which nobody knows yet who signed it. `author` must have, alone; "" stands for maintainers, of whom
+    the claim names none."""
+
+    text: str
+    digest: str
+    author: str
+    claim: Claim
+    envelope: Envelope
+
+    @property
+    def asked(self) -> Asked:
+        """What to ask the machine before any signature is looked at."""
+        return Vouching(self.claim) if isinstance(self.claim, Credited) else self.claim
+
+
+@dataclass(frozen=True)
 class Reader:
     """Reads messages of one deployment. `author_of` gives the node of a proof (both 0x-hex)."""
 
@@ -45,19 +80,45 @@ class Reader:
 
     def read(self, data: bytes) -> Signed:
         """Raises MessageTooLarge, InvalidLeaf, BadField, BadSignature and InvalidTree."""
+        return self.check(self.parse(data))
+
+    def parse(self, data: bytes) -> Unchecked:
+        """A message, its signatures unread. Raises as `read`, but BadSignature only for their number."""
         envelope, text = parse_envelope(data)
         claim = self._claim(envelope)
-        signers = tuple(recover(envelope.message, self.domain, signature) for signature in envelope.signatures)
-        name = hexed(digest(envelope.message, self.domain))
-        return Signed(text, name, signers, envelope.message, claim)
+        author = "" if isinstance(claim, Credited) else to_checksum_address(self._author(claim))
+        if author and len(envelope.signatures) != 1:
+            raise BadSignature(f"{type(envelope.message).__name__} must be signed by {author} alone")
+        return Unchecked(text, hexed(digest(envelope.message, self.domain)), author, claim, envelope)
+
+    def check(self, message: Unchecked, may_sign: Callable[[Asked], bool] = lambda _: True) -> Signed:
+        """Who signed; of several each has to be one who may. Raises BadSignature and BadField."""
+        said, claim = message.envelope.message, message.claim
+        signers: list[str] = []
+        for signature in message.envelope.signatures:
+            signer = recover(said, self.domain, signature)
+            if message.author and signer != message.author:
+                raise BadSignature(f"{type(said).__name__} must be signed by {message.author}")
+            if isinstance(claim, Credited) and not may_sign(Vouching(claim, signer)):
+                raise BadSignature(f"{signer} is nobody who vouches for a contribution")
+            if signers and signer <= signers[-1]:
+                raise BadField("signatures must be sorted by signer, each once")
+            signers.append(signer)
+        named = replace(claim, signers=tuple(signers)) if isinstance(claim, Credited) else claim
+        return Signed(message.text, message.digest, tuple(signers), said, named)
 
     def _claim(self, envelope: Envelope) -> Claim:
         message = envelope.message
         if not isinstance(message, (LeaseRenewal, MirrorAddress)):
-            return fact_of(envelope, self.domain, self.author_of)
+            unsigned = Envelope(message, (), envelope.beside)
+            return fact_of(unsigned, self.domain, self.author_of, checked=False)
         if envelope.beside:
             raise InvalidLeaf(f"nothing stands beside {type(message).__name__}")
-        author = to_checksum_address(message.node if isinstance(message, LeaseRenewal) else message.verifier)
-        if [recover(message, self.domain, signature) for signature in envelope.signatures] != [author]:
-            raise BadSignature(f"{type(message).__name__} must be signed by {author}")
         return message
+
+    def _author(self, claim: Claim) -> str:
+        """Whose word it says that it is."""
+        if isinstance(claim, (Opened, PledgeOpened)):
+            return self.author_of(claim.proof)
+        names = (getattr(claim, name, None) for name in ("verifier", "node", "party", "creator"))
+        return str(next(name for name in names if name is not None))

@@ -1,12 +1,14 @@
 """What one other mirror holds, pulled at each look: messages, addresses, and two logs under one signature.
 
-A message that is not welcome yet may be so when this copy has caught up. It waits in memory, a bounded number of each
-mirror's, and is tried again; one that no copy could take is passed over, and a mirror that shows many is not asked on.
+A message that is not welcome yet may be so when this copy has caught up. It waits in memory as it was read, a bounded
+number of each mirror's, and the machine is asked again; one that no copy could take is remembered, so that it is read
+once. A mirror that shows many of either is not asked on in this look.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +23,7 @@ from verifier.mirror.copy import LogCopy
 from verifier.mirror.errors import DiskFull
 from verifier.mirror.evidence import MOST, Evidence
 from verifier.mirror.messages import PAGE, MessageStore
-from verifier.mirror.parsing import MAX_MESSAGE, Reader
+from verifier.mirror.parsing import MAX_MESSAGE, Reader, Unchecked
 
 PAGES = 16
 """Pages of messages of one mirror in a look."""
@@ -31,6 +33,14 @@ MAX_MIRRORS = 2**20
 MOST_ADDRESSES = 256
 WAITING = 256
 """Messages of one mirror that wait in memory."""
+WAITING_BYTES = 2**22
+"""Bytes of their texts in all."""
+RETRIED = 64
+"""Of those that wait, the machine is asked about as many in a look."""
+MOST_UNWELCOME = 256
+"""Messages that are not welcome, in one look: the rest is read in the next one."""
+MOST_REFUSED = 1024
+"""Messages of one mirror that are remembered as refused for good."""
 MOST_BROKEN = 8
 """Messages that no copy could take, in one look."""
 
@@ -39,11 +49,42 @@ _BROKEN = (InvalidLeaf, BadField, BadSignature, InvalidTree)
 
 @dataclass
 class Cursor:
-    """How far a mirror was read: its store's name, the last number, and what waits."""
+    """How far a mirror was read: its store's name, the last number, what waits, and what no copy could take."""
 
     store: str = ""
     since: int = 0
-    waiting: dict[str, None] = field(default_factory=dict)
+    waiting: dict[str, Unchecked | None] = field(default_factory=dict)
+    refused: Refused = field(default_factory=lambda: Refused())
+
+
+class Refused:
+    """Texts that were refused for good, by their hash; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, None] = {}
+
+    def __contains__(self, text: str) -> bool:
+        return _hash(text) in self._known
+
+    def add(self, text: str) -> None:
+        """Remember one."""
+        if len(self._known) >= MOST_REFUSED:
+            del self._known[next(iter(self._known))]
+        self._known[_hash(text)] = None
+
+
+@dataclass
+class _Spent:
+    """What a mirror has used up of a look."""
+
+    broken: int = 0
+    unwelcome: int = 0
+
+    def add_broken(self, why: str) -> None:
+        """Raises PeerMisbehaved."""
+        self.broken += 1
+        if self.broken >= MOST_BROKEN:
+            raise PeerMisbehaved(f"holds messages that nobody can take: {why}")
 
 
 @dataclass(frozen=True)
@@ -61,15 +102,15 @@ class Puller:
     def __init__(self, reader: Reader, messages: MessageStore, book: AddressBook, copy: LogCopy) -> None:
         self._reader, self._messages, self._book, self._copy = reader, messages, book, copy
         self._cursors: dict[str, Cursor] = {}
+        self._refused = Refused()
 
     async def messages(self, verifier: str, peer: Peer) -> bool:
         """Pull what a mirror holds; returns whether all of it was seen.
 
         Raises PeerUnreachable and PeerMisbehaved, and DiskFull where this mirror has no room.
         """
-        cursor = self._cursors.setdefault(verifier, Cursor())
-        waiting, cursor.waiting = list(cursor.waiting), {}
-        await asyncio.to_thread(self._take_all, cursor, waiting)
+        cursor, spent = self._cursors.setdefault(verifier, Cursor()), _Spent()
+        await asyncio.to_thread(self._retry, cursor, spent)
         for _ in range(PAGES):
             page = _page(await self._get(peer, f"/messages?since={cursor.since}", MAX_PAGE), cursor.since)
             if page.store != cursor.store:
@@ -77,8 +118,9 @@ class Puller:
                 cursor.store, cursor.since = page.store, 0
                 if again:
                     continue
-            await asyncio.to_thread(self._take_all, cursor, list(page.texts.values()))
-            cursor.since = max(page.texts, default=cursor.since)
+            await asyncio.to_thread(self._take_page, cursor, page, spent)
+            if spent.unwelcome >= MOST_UNWELCOME:
+                return False
             if cursor.since >= page.last or not page.texts:
                 return True
         return False
@@ -101,39 +143,62 @@ class Puller:
             raise PeerMisbehaved(f"answers {path.partition('?')[0]} with another form")
         return body
 
-    def _take_all(self, cursor: Cursor, texts: list[str]) -> None:
-        broken = 0
-        for text in texts:
-            try:
-                self._messages.take(text.encode())
-            except DiskFull:
-                raise
-            except _BROKEN as error:
-                broken += 1
-                if broken >= MOST_BROKEN:
-                    raise PeerMisbehaved(f"holds messages that nobody can take: {error.detail}") from None
-            except CommonweightError:
-                self._wait(cursor, text)
+    def _retry(self, cursor: Cursor, spent: _Spent) -> None:
+        """What waits, in turn."""
+        for text in list(cursor.waiting)[:RETRIED]:
+            self._take(cursor, text, spent, cursor.waiting.pop(text))
 
-    def _wait(self, cursor: Cursor, text: str) -> None:
-        if len(cursor.waiting) >= WAITING:
+    def _take_page(self, cursor: Cursor, page: PulledPage, spent: _Spent) -> None:
+        for number, text in page.texts.items():
+            self._take(cursor, text, spent)
+            cursor.since = number
+            if spent.unwelcome >= MOST_UNWELCOME:
+                return
+
+    def _take(self, cursor: Cursor, text: str, spent: _Spent, message: Unchecked | None = None) -> None:
+        """`message` is what was read of it before. Raises PeerMisbehaved and DiskFull."""
+        if text in cursor.refused:
+            spent.add_broken("it was shown before")
+            return
+        try:
+            message = message or self._reader.parse(text.encode())
+            self._messages.take_unchecked(message)
+        except DiskFull:
+            raise
+        except _BROKEN as error:
+            cursor.refused.add(text)
+            spent.add_broken(error.detail)
+        except CommonweightError:
+            spent.unwelcome += 1
+            self._wait(cursor, text, message)
+
+    def _wait(self, cursor: Cursor, text: str, message: Unchecked | None) -> None:
+        """Without what was read of it where it is about a proof that this copy lacks."""
+        cursor.waiting[text] = message
+        while len(cursor.waiting) > WAITING or sum(map(len, cursor.waiting)) > WAITING_BYTES:
             del cursor.waiting[next(iter(cursor.waiting))]
-        cursor.waiting[text] = None
 
     def _take_addresses(self, shown: list[Any]) -> None:
-        """One's own word about oneself; what another says of somebody counts only under that one's signature."""
-        for entry in shown:
-            body = entry.get("message") if isinstance(entry, Mapping) else None
-            if not isinstance(body, Mapping):
-                continue
-            try:
-                signed = self._reader.read(canonical(body).encode())
-                if isinstance(signed.message, MirrorAddress):
-                    self._book.take(signed)
-            except DiskFull:
-                raise
-            except CommonweightError:
-                continue
+        """One's own word about oneself; what another says of somebody counts only under that one's signature.
+
+        What is known already is not read again. Raises PeerMisbehaved and DiskFull.
+        """
+        known, spent = {address.text for address in self._book.newest().values()}, _Spent()
+        bodies = [entry.get("message") if isinstance(entry, Mapping) else None for entry in shown]
+        for text in [canonical(body) for body in bodies if isinstance(body, Mapping)]:
+            if text not in known and text not in self._refused:
+                self._take_address(text, spent)
+
+    def _take_address(self, text: str, spent: _Spent) -> None:
+        try:
+            signed = self._reader.read(text.encode())
+            if isinstance(signed.message, MirrorAddress):
+                self._book.take(signed)
+        except DiskFull:
+            raise
+        except CommonweightError as error:
+            self._refused.add(text)
+            spent.add_broken(error.detail)
 
     def _take_evidence(self, shown: list[Any]) -> None:
         for body in shown:
@@ -143,6 +208,10 @@ class Puller:
             except CommonweightError:
                 continue
             self._copy.evidence.add(evidence)
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _page(body: dict[str, Any], since: int) -> PulledPage:

@@ -43,7 +43,7 @@ from verifier.mirror.addresses import AddressBook
 from verifier.mirror.announced import blob_name
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.copy import LogCopy
-from verifier.mirror.errors import MirrorBusy, NotHeld, RangeRefused
+from verifier.mirror.errors import MirrorBusy, NotHeld, NotWelcome, RangeRefused
 from verifier.mirror.incoming import Incoming, announced_length
 from verifier.mirror.messages import MessageStore
 from verifier.mirror.parsing import MAX_MESSAGE, Reader
@@ -178,12 +178,14 @@ async def _post_message(request: Request) -> Response:
 
 
 def _take_message(mirror: Mirror, data: bytes) -> Response:
-    signed = mirror.reader.read(data)
-    if isinstance(signed.message, MirrorAddress):
-        mirror.book.take(signed)
+    message = mirror.reader.parse(data)
+    if not isinstance(message.claim, MirrorAddress):
+        mirror.messages.take_unchecked(message)
+    elif message.author in mirror.verifiers():
+        mirror.book.take(mirror.reader.check(message))
     else:
-        mirror.messages.keep(signed)
-    return Response(json.dumps({"digest": signed.digest}), media_type="application/json")
+        raise NotWelcome(f"{message.author} is no verifier")
+    return Response(json.dumps({"digest": message.digest}), media_type="application/json")
 
 
 async def _mirrors(request: Request) -> Response:
