@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from contracts.errors import CommonweightError
+from contracts.maintainers import Maintainers
 from contracts.messages import Message
 from contracts.mirrors.arrival import LEAST_RATE
 from contracts.mirrors.slots import FAIR_RATE, Owner
 from contracts.protocol.judge import facts
+from contracts.protocol.judge.errors import NotSeated
 from contracts.protocol.judge.merging import MOST_STEPS
+from contracts.protocol.judge.presence import live_run
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.signed import hexed
 from contracts.protocol.messages import Commitment, LeaseRenewal, Merge, MirrorAddress, StateOpening
+from contracts.run_config import RunConfig
 from verifier.duty.replica import Replica
 from verifier.duty.sizes import outer_sizes, state_size, weights_size
 from verifier.duty.trial import check_entry, check_renewal
@@ -22,13 +28,12 @@ from verifier.mirror.announced import Announcement, OuterSizes, Place, announced
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.errors import NotAnnounced, QuotaSpent
 from verifier.mirror.messages import MessageStore
-from verifier.mirror.parsing import Claim
+from verifier.mirror.parsing import Asked, Vouching
 
+Subject: TypeAlias = tuple[str | int, ...]
 _NONE = OuterSizes(0, 0)
 UPLOADS_OF_ONE = 8
 """Mirrors to which a node brings its bytes at one time, at the least rate of its run in all."""
-HEADER_BYTES = 2**16
-"""Of a gradient's or a state's file beyond what this machine would write."""
 
 
 class Welcome:
@@ -37,7 +42,7 @@ class Welcome:
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
 
-    def is_welcome(self, claim: Claim) -> bool:
+    def is_welcome(self, claim: Asked) -> bool:
         """Whether the machine would enter a message now."""
         with self._replica.reading() as state:
             try:
@@ -105,13 +110,25 @@ class Announcer:
             return Owner(key, staked, max(1, min(rate, FAIR_RATE // UPLOADS_OF_ONE)))
 
     def _new(self) -> list[tuple[str, tuple[Announcement, ...]]]:
+        """A key has one gradient a round, and one file a boundary: what the log names, else what was held first."""
         held = [(signed.digest, signed.message) for signed in (held.signed for held in self._messages.held())]
         with self._replica.reading() as state:
             log = self._replica.collected
             openings = [(f"{p}/{b}", o) for p, opened in log.openings.items() for b, o in opened.items()]
-            every: list[tuple[str, Message]] = [*held, *log.commitments.items(), *openings, *log.merges.items()]
-            self._done &= {name for name, _ in every}
-            return [(name, _announced(state, said)) for name, said in every if name not in self._done]
+            every: list[tuple[str, Message]] = [*log.commitments.items(), *openings, *log.merges.items(), *held]
+            chosen: dict[Subject, tuple[str, Message]] = {}
+            for name, said in every:
+                chosen.setdefault(_subject(name, said), (name, said))
+            self._done &= {name for name, _ in chosen.values()}
+            return [(name, _announced(state, said)) for name, said in chosen.values() if name not in self._done]
+
+
+def _subject(name: str, message: Message) -> Subject:
+    if isinstance(message, Commitment):
+        return message.node, hexed(message.run), message.round
+    if isinstance(message, StateOpening):
+        return hexed(message.proof), message.boundary
+    return (name,)
 
 
 def _is_staked(current: RoundState, key: str) -> bool:
@@ -142,40 +159,65 @@ class AnnouncedBlobs(BlobStore):
             return super().sizes(digest)
 
 
-def _check(state: State, claim: Claim) -> None:
+def _check(state: State, claim: Asked) -> None:
     """Raises Refused."""
-    if isinstance(claim, LeaseRenewal):
+    if isinstance(claim, Vouching):
+        _check_vouching(state, claim)
+    elif isinstance(claim, LeaseRenewal):
         check_renewal(state, claim)
     elif not isinstance(claim, MirrorAddress):
         assert isinstance(claim, facts.Fact), "a claim is one of three"
         check_entry(state, claim)
 
 
+def _check_vouching(state: State, claim: Vouching) -> None:
+    """As if all maintainers had signed; whoever did is one of them. Raises Refused."""
+    run = live_run(state, claim.fact.run)
+    maintainers = Maintainers.parse(RunConfig.from_json(run.config).maintainers).members
+    if claim.signer and claim.signer not in maintainers:
+        raise NotSeated(f"{claim.signer} is no maintainer")
+    check_entry(state, replace(claim.fact, signers=tuple(maintainers)))
+
+
 def _bytes(state: State, key: str) -> Iterator[int]:
+    """A node's gradient, and the states that draws ask for; a verifier's merges. At most the manifest's number of nodes
+    is listed, so that keys without a stake have no more than these in all."""
     for run in state.runs.values():
         for current in run.rounds.values():
-            segments = state.functions.segments(current.config)
             if key in current.listed:
-                yield weights_size(current.config) + HEADER_BYTES
-                yield (segments + 1) * (state_size(current.config) + HEADER_BYTES)
+                yield weights_size(current.config) + _boundaries(state, current, key) * state_size(current.config)
             if key in current.verifiers:
                 yield MOST_STEPS * 2 * weights_size(current.config)
+
+
+def _boundaries(state: State, current: RoundState, key: str) -> int:
+    proof = state.proofs.get(current.proofs.get(key, ""))
+    segments = proof.segments if proof is not None else ()
+    return len({side for segment in segments for side in (segment, segment + 1)})
 
 
 def _announced(state: State, message: Message) -> tuple[Announcement, ...]:
     """What a message announces, under its author and its round; a merge is of the round that begins from it."""
     if isinstance(message, Commitment):
-        return announced_by(message, Place(message.node, hexed(message.run), message.round), _NONE)
+        return _of_node(state, message, Place(message.node, hexed(message.run), message.round))
     if isinstance(message, StateOpening):
         proof = state.proofs.get(hexed(message.proof))
-        if proof is None:
-            return ()
-        said = proof.commitment
-        return announced_by(message, Place(said.node, said.run, said.round), _NONE)
+        said = proof.commitment if proof is not None else None
+        return _of_node(state, message, Place(said.node, said.run, said.round)) if said is not None else ()
     if isinstance(message, Merge) and hexed(message.run) in state.runs:
         place = Place(message.verifier, hexed(message.run), message.round + 1)
         return announced_by(message, place, _outer(state, message))
     return ()
+
+
+def _of_node(state: State, message: Commitment | StateOpening, place: Place) -> tuple[Announcement, ...]:
+    """Nothing that is larger than a file of the run's layout, which nobody could use."""
+    run = state.runs.get(place.run)
+    current = run.rounds.get(place.round) if run is not None else None
+    if current is None:
+        return ()
+    most = weights_size(current.config) if isinstance(message, Commitment) else state_size(current.config)
+    return tuple(blob for blob in announced_by(message, place, _NONE) if blob.size <= most)
 
 
 def _kept(state: State, merge: Merge, number: int) -> tuple[Announcement, ...]:

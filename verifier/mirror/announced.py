@@ -36,12 +36,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Announcement:
-    """A blob of `size` bytes whose BLAKE3 digest (64 hex digits) a message of this place names."""
+    """A blob of `size` bytes whose BLAKE3 digest (64 hex digits) a message of this place names.
+
+    Of one `subject` ("" for none) a place has one blob at a time.
+    """
 
     digest: str
     kind: Kind
     size: int
     place: Place
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,9 @@ def blob_name(text: str) -> str:
 def announced_by(message: Message, place: Place, outer: OuterSizes) -> tuple[Announcement, ...]:
     """The blobs that a message names; most name none."""
     if isinstance(message, Commitment):
-        return (Announcement(message.gradientBlob.hex(), Kind.GRADIENT, message.gradientSize, place),)
+        return (Announcement(message.gradientBlob.hex(), Kind.GRADIENT, message.gradientSize, place, "gradient"),)
     if isinstance(message, StateOpening):
-        return (Announcement(message.blob.hex(), Kind.STATE, message.size, place),)
+        return (Announcement(message.blob.hex(), Kind.STATE, message.size, place, f"state {message.boundary}"),)
     if isinstance(message, Merge):
         return (
             Announcement(message.thetaBlob.hex(), Kind.WEIGHTS, outer.weights, place),

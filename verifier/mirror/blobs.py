@@ -35,13 +35,16 @@ from verifier.mirror.errors import (
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS announced (
-    digest TEXT, key TEXT, size INTEGER, run TEXT, round INTEGER, kind TEXT,
-    PRIMARY KEY (digest, key, size, run)
+    digest TEXT, key TEXT, size INTEGER, run TEXT, subject TEXT, round INTEGER, kind TEXT,
+    PRIMARY KEY (digest, key, size, run, subject)
 );
 """
-_KNOWN = "SELECT 1 FROM announced WHERE digest = ? AND key = ? AND size = ? AND run = ?"
+_KNOWN = "SELECT 1 FROM announced WHERE digest = ? AND key = ? AND size = ? AND run = ? AND subject = ?"
 _LAST_ROUND = """
-UPDATE announced SET round = max(round, ?) WHERE digest = ? AND key = ? AND size = ? AND run = ?
+UPDATE announced SET round = max(round, ?) WHERE digest = ? AND key = ? AND size = ? AND run = ? AND subject = ?
+"""
+_REPLACED = """
+DELETE FROM announced WHERE key = ? AND run = ? AND round = ? AND subject = ? AND subject != '' AND digest != ?
 """
 
 
@@ -63,14 +66,22 @@ class BlobStore:
         self._tidy()
 
     def announce(self, blob: Announcement) -> None:
-        """Take these bytes from now on; what is announced again counts once. Raises QuotaSpent and DiskFull."""
-        place, identity = blob.place, (blob.digest, blob.place.key, blob.size, blob.place.run)
+        """Take these bytes from now on; what is announced again counts once, and what had its subject no longer.
+
+        Raises QuotaSpent and DiskFull.
+        """
+        place, identity = blob.place, (blob.digest, blob.place.key, blob.size, blob.place.run, blob.subject)
         with self._announced.write() as tables:
+            other = (place.key, place.run, place.round, blob.subject, blob.digest)
+            replaced = tables.execute(_REPLACED, other).rowcount
             known = tables.execute(_KNOWN, identity).fetchone()
             if known is None and self.announced_bytes(place.key) + blob.size > self._budget(place.key):
                 raise QuotaSpent(f"{place.key} has announced all the bytes that its rounds in flight need")
-            tables.execute("INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, 0, ?)", (*identity, blob.kind))
+            tables.execute("INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?, 0, ?)", (*identity, blob.kind))
             tables.execute(_LAST_ROUND, (place.round, *identity))
+        if replaced:
+            with self._lock:
+                self._tidy(coming=False)
 
     def announced_bytes(self, key: str) -> int:
         """What a key has announced and was not forgotten, in bytes."""

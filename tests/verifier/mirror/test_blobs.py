@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -179,6 +180,19 @@ def test_what_this_verifier_fetches_waits_for_nobody(tmp_path: Path) -> None:
     assert kept.read(NAME) == DATA
 
 
+def test_a_subject_has_one_blob_at_a_time(tmp_path: Path) -> None:
+    """What it had counts no more, and its file goes."""
+    kept = store(tmp_path, budget=len(DATA))
+    kept.announce(replace(blob(DATA), subject="gradient"))
+    put(kept, DATA)
+    other = replace(blob(DATA[::-1]), subject="gradient")
+    kept.announce(other)
+    assert (kept.missing(), kept.has(NAME), kept.announced_bytes("node")) == ([other.digest], False, len(DATA))
+    with pytest.raises(QuotaSpent):
+        kept.announce(replace(blob(DATA, round_number=2), subject="gradient"))
+    assert kept.missing() == [other.digest]
+
+
 def test_of_those_who_announced_a_digest_one_with_a_stake_owns_it(tmp_path: Path) -> None:
     rates = {"free": 9, "staked": 5}
     kept = BlobStore(tmp_path, lambda key: 10**6, lambda key, run: Owner(key, key == "staked", rates[key]))
@@ -242,7 +256,7 @@ def test_messages_announce_their_blobs() -> None:
     place, outer = Place(NODE.address, RUN_ID, 3), OuterSizes(70, 80)
     opening = messages.StateOpening(RUN, 1, RUN, RUN, b"\5" * 32, 9)
     merge = messages.Merge(RUN, 3, NODE.address, RUN, RUN, b"\6" * 32, b"\7" * 32, 0)
-    assert announced_by(opening, place, outer) == (Announcement("05" * 32, Kind.STATE, 9, place),)
+    assert announced_by(opening, place, outer) == (Announcement("05" * 32, Kind.STATE, 9, place, "state 1"),)
     assert [(b.digest, b.kind, b.size) for b in announced_by(merge, place, outer)] == [
         ("06" * 32, Kind.WEIGHTS, 70),
         ("07" * 32, Kind.MOMENTUM, 80),
