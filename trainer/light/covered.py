@@ -1,6 +1,7 @@
 """The log as this node acts on it: the machine at the end of what lies under the heads of k verifiers, and no further.
 
-What was covered once is on the disk: after a restart the node begins where it stood, and acts on nothing older.
+Nothing is fetched beyond the size that k of them show: the operator can sign a head of any size. What was covered once
+is on the disk: after a restart the node begins where it stood, and acts on nothing older.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,8 +24,9 @@ from contracts.tlog.keys import VerifierKey
 from contracts.tlog.tile_tree import Read
 from contracts.whole_file import replace_file
 from trainer.light.admitted import Admitted
+from trainer.light.bounds import STEP, Bounds, Clock
 from trainer.light.gleaned import Gleaned
-from trainer.light.heads import Contradiction, Heads, read_head
+from trainer.light.heads import Contradiction, Heads, read_head, size_of_k
 from trainer.light.log_view import LogView, TwoLogs
 from trainer.rest import RestFile
 
@@ -52,9 +55,10 @@ class CoveredLog:
         domain: Domain,
         warn: Callable[[str, str], None],
         on_entry: Callable[[str], None] | None = None,
+        clock: Clock = time.monotonic,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._domain, self._warn, self._on_entry = domain, warn, on_entry
+        self._domain, self._warn, self._on_entry, self._clock = domain, warn, on_entry, clock
         self._stand = folder / "covered"
         self.gleaned = Gleaned(domain)
         self.view = LogView(folder, log, lambda entry: self.gleaned.take(entry))
@@ -62,6 +66,9 @@ class CoveredLog:
         self.lock = threading.RLock()
         self._heads = Heads()
         self._penalties: Counter[str] = Counter()
+        self._late: dict[str, int] = {}
+        """In which look a source did not bring what it shows: the others are asked before it."""
+        self._looks = 0
         self._came_from: set[str] = set()
         self._said: set[tuple[str, str]] = set()
         self._least, self._least_root = self._read_stand()
@@ -93,8 +100,8 @@ class CoveredLog:
         Raises Differs where k verifiers signed what the machine does not derive.
         """
         shown = list(self._shown(notes))
-        against = self._follow(shown, read)
-        self._take_heads(shown)
+        follows, against = self._follow(shown, self._most(shown, admitted()), read)
+        self._take_heads(shown, follows)
         against += self._heads.compare(self.view)
         for found in dict.fromkeys(against):
             self._say("two-logs", found.shown_by, f"shows another log of the operator's, of {found.size} entries")
@@ -111,48 +118,92 @@ class CoveredLog:
     # -- what others show ---------------------------------------------------------------------------------------------
 
     def _shown(self, notes: Mapping[str, bytes]) -> Iterator[Shown]:
-        """Heads under the operator's signature: mirrors before the server, whose own log once misled before the last,
-        larger ones first."""
+        """Heads under the operator's signature: who misled before comes last, then who was late, the longest ago first;
+        mirrors before the server, larger heads first."""
         found: list[Shown] = []
         for name, note in notes.items():
             try:
                 found.append((name, note, self.view.verified(note)))
             except CommonweightError as error:
                 self._say("bad-head", name, f"shows no head of this log: {error.detail}")
-        yield from sorted(found, key=lambda s: (self._penalties[s[0]], s[0] == SERVER, -s[2].size))
+        yield from sorted(found, key=self._turn)
 
-    def _follow(self, shown: list[Shown], read: Callable[[str], Read]) -> tuple[Contradiction, ...]:
-        """Come up to each head in turn; returns those that are of another log."""
-        against = []
+    def _turn(self, shown: Shown) -> tuple[int, int, bool, int]:
+        name, _, head = shown
+        return self._penalties[name], self._late.get(name, 0), name == SERVER, -head.size
+
+    def _most(self, shown: list[Shown], judges: Admitted) -> int:
+        """How many entries are worth having: what k verifiers show. Whose key stands in the log has to have signed.
+
+        Who believes the log of who they are reads on, a look's share at a time, until it names k.
+        """
+        if len(judges.verifiers) < max(1, judges.k) and judges == self._by_log():
+            return self.view.size + STEP
+        claims = {name: head.size for name, note, head in shown if self._key(name) is None or self._signed(name, note)}
+        return size_of_k(claims, judges.k, judges.verifiers)
+
+    def _by_log(self) -> Admitted:
+        return Admitted(frozenset(self.gleaned.admitted), self.gleaned.k)
+
+    def _follow(
+        self, shown: list[Shown], most: int, read: Callable[[str], Read]
+    ) -> tuple[dict[str, int], tuple[Contradiction, ...]]:
+        """Come up to each head in turn, and to `most` entries at the furthest; returns how many of those that are here
+        lie under each one's head, and heads that are of another log."""
+        bounds, follows, against = Bounds(self._clock), dict[str, int](), []
+        self._looks += 1
         for name, note, head in shown:
+            if self._is_spared(name, min(most, head.size)):
+                continue
             try:
-                self._extend(name, note, head, read)
+                self._extend(name, note, min(most, head.size), bounds, read)
+                follows[name] = min(head.size, self.view.size)
             except TwoLogs:
                 against.append(Contradiction(name, head.size, head.root))
             except CommonweightError as error:
+                self._late[name] = self._looks
                 logger.info("%s did not show the log up to %s: %s", name or "the server", head.size, error.detail)
-        return tuple(against)
+        return follows, tuple(against)
 
-    def _extend(self, name: str, note: bytes, head: Checkpoint, read: Callable[[str], Read]) -> None:
-        self.view.check(head)
-        if head.size > self.view.size:
-            before = self.view.size
-            try:
-                self.view.extend(note, read(name))
-            finally:
-                if self.view.size > before:
-                    self._came_from.add(name)
+    def _is_spared(self, name: str, most: int) -> bool:
+        """Whether who was late has nothing that is needed now."""
+        is_known = name == SERVER or self._heads.agreed.get(name, 0) >= most
+        return name in self._late and self.view.size >= most and is_known
 
-    def _take_heads(self, shown: list[Shown]) -> None:
+    def _extend(self, name: str, note: bytes, most: int, bounds: Bounds, read: Callable[[str], Read]) -> None:
+        """Raises TwoLogs, and what the source raises."""
+        before, share = self.view.size, bounds.share(read(name))
+        try:
+            self.view.extend(note, share.read, share.goes_on, most)
+        finally:
+            if self.view.size > before:
+                self._came_from.add(name)
+        if self.view.size < most:
+            self._late[name] = self._looks
+        else:
+            self._late.pop(name, None)
+
+    def _take_heads(self, shown: list[Shown], follows: Mapping[str, int]) -> None:
         """Cosignatures, by the keys that their verifiers bound to themselves in the log."""
         for name, note, head in shown:
-            key = self.gleaned.keys.get(name)
-            if key is None:
+            if self._key(name) is None or not self._signed(name, note):
                 continue
-            try:
-                self._heads.take(name, read_head(note, self.view.log, name, key))
-            except CommonweightError as error:
-                self._say("bad-head", name, f"did not sign its head of {head.size} entries: {error.detail}")
+            self._heads.take(name, head)
+            if name in follows:
+                self._heads.follows(name, follows[name])
+
+    def _key(self, name: str) -> bytes | None:
+        return self.gleaned.keys.get(name)
+
+    def _signed(self, name: str, note: bytes) -> bool:
+        """Whether a verifier has signed the head that it shows, by the key that it bound to itself."""
+        key = self._key(name)
+        try:
+            read_head(note, self.view.log, name, key or b"")
+        except CommonweightError as error:
+            self._say("bad-head", name, f"did not sign the head that it shows: {error.detail}")
+            return False
+        return True
 
     def _retreats(self, shown: list[Shown], against: tuple[Contradiction, ...]) -> bool:
         """Where more mirrors show another log than this one, all that is not covered is given up."""

@@ -30,6 +30,12 @@ class Contradiction:
     root: bytes
 
 
+def size_of_k(sizes: Mapping[str, int], k: int, verifiers: Collection[str]) -> int:
+    """The largest size that k of these verifiers reach; 0 for none."""
+    found = sorted((sizes.get(verifier, 0) for verifier in set(verifiers)), reverse=True)
+    return found[k - 1] if 0 < k <= len(found) else 0
+
+
 class Heads:
     """The newest head of each verifier, and the size up to which each one's heads are of this copy."""
 
@@ -43,6 +49,10 @@ class Heads:
         if known is None or known.size <= head.size:
             self._newest[verifier] = head
 
+    def follows(self, verifier: str, size: int) -> None:
+        """The first `size` entries of this copy lie under a head of this verifier, by the head's own tiles."""
+        self._agreed[verifier] = max(size, self._agreed.get(verifier, 0))
+
     def compare(self, view: LogView) -> tuple[Contradiction, ...]:
         """Count the heads whose entries are here; returns those that are of another log, which count for nothing."""
         found = []
@@ -53,7 +63,7 @@ class Heads:
                 found.append(Contradiction(verifier, head.size, head.root))
                 continue
             if head.size <= view.size:
-                self._agreed[verifier] = max(head.size, self._agreed.get(verifier, 0))
+                self.follows(verifier, head.size)
         return tuple(found)
 
     def retreat(self, size: int) -> None:
@@ -62,8 +72,7 @@ class Heads:
 
     def covered(self, k: int, verifiers: Collection[str]) -> int:
         """The largest size that lies under heads of k of these verifiers; 0 for none."""
-        sizes = sorted((self._agreed.get(verifier, 0) for verifier in set(verifiers)), reverse=True)
-        return sizes[k - 1] if 0 < k <= len(sizes) else 0
+        return size_of_k(self._agreed, k, verifiers)
 
     @property
     def agreed(self) -> Mapping[str, int]:

@@ -40,6 +40,8 @@ class LogView:
         self.log, self._on_entry, self._head = log, on_entry, folder / "head"
         self._leaves = LeafFile(folder / "leaves")
         self._tree = GrowingTree()
+        self._kept = 0
+        """Entries under the head that stands on the disk."""
         self._load()
 
     @property
@@ -65,33 +67,42 @@ class LogView:
         if head.size <= self.size and self.root(head.size) != head.root:
             raise TwoLogs(f"at {head.size} entries the operator signed another log than the one that is here")
 
-    def extend(self, note: bytes, read: Read, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Come up to the head in a note with the tiles that `read` gives, while `goes_on`.
+    def extend(
+        self, note: bytes, read: Read, goes_on: Callable[[], bool] = lambda: True, most: int | None = None
+    ) -> None:
+        """Come up to the head in a note, or to the first `most` entries under it, with the tiles that `read` gives,
+        while `goes_on`. Where nothing is raised, all that is here lies under the head, or the head under it.
 
         Raises TwoLogs, InvalidTile, and what `verified` and `read` raise; what came before stays.
         """
         head = self.verified(note)
         self.check(head)
-        if head.size <= self.size:
-            return
-        reader = TileReader(read, head.size, head.root)
-        if reader.tree().root(self.size) != self.root(self.size):
-            raise TwoLogs(f"the head of {head.size} entries does not follow on the {self.size} that are here")
-        for index in range(self.size // WIDTH, -(-head.size // WIDTH)):
-            if not goes_on():
-                return
-            self._append(self._bundle(reader, read, index)[self.size - index * WIDTH :])
-        replace_file(self._head, note)
+        if head.size > self.size:
+            self._take(head, read, goes_on, head.size if most is None else min(most, head.size))
+        if head.size == self.size != self._kept:
+            replace_file(self._head, note)
+            self._kept = head.size
 
     def retreat(self, size: int) -> None:
         """Give up all beyond the first `size` entries."""
         self._head.unlink(missing_ok=True)
+        self._kept = 0
         self._leaves.truncate(size)
         self._grow()
 
     def close(self) -> None:
         """Let the file go."""
         self._leaves.close()
+
+    def _take(self, head: Checkpoint, read: Read, goes_on: Callable[[], bool], most: int) -> None:
+        reader = TileReader(read, head.size, head.root)
+        if reader.tree().root(self.size) != self.root(self.size):
+            raise TwoLogs(f"the head of {head.size} entries does not follow on the {self.size} that are here")
+        for index in range(self.size // WIDTH, -(-most // WIDTH)):
+            if not goes_on():
+                return
+            begin = index * WIDTH
+            self._append(self._bundle(reader, read, index)[self.size - begin : most - begin])
 
     def _bundle(self, reader: TileReader, read: Read, index: int) -> list[bytes]:
         place = tile_of(0, index, reader.size, entries=True)
@@ -116,6 +127,7 @@ class LogView:
             self._grow(quietly=True)
             if self.size != head.size or self.root(head.size) != head.root:
                 raise InvalidTree("the copy of the log is spoilt")
+            self._kept = head.size
         except (OSError, CommonweightError):
             self._leaves.truncate(0)
         self._grow()

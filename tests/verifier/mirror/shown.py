@@ -58,8 +58,8 @@ class Waits(Exception):
 class Endless:
     """The real log, and behind it one entry for ever: nodes are computed when they are asked for."""
 
-    def __init__(self, real: Sequence[bytes], junk: bytes, more: int = 2**40) -> None:
-        self._real, self._junk, self.size = list(real), junk, len(real) + more
+    def __init__(self, real: Sequence[bytes], junk: bytes, origin: str = ORIGIN) -> None:
+        self._real, self._junk, self.size, self._origin = list(real), junk, len(real) + 2**40, origin
         self._leaves = [SHA256_TREE.leaf_hash(entry) for entry in real]
         self._nodes = [SHA256_TREE.leaf_hash(junk)]
         for _ in range(64):
@@ -71,7 +71,7 @@ class Endless:
         root = StoredTree(lambda numbers: {number: self._node(*node_place(number)) for number in numbers}).root(
             self.size
         )
-        return sign_checkpoint(Checkpoint(ORIGIN, self.size, root), OPERATOR)
+        return sign_checkpoint(Checkpoint(self._origin, self.size, root), OPERATOR)
 
     def tile(self, tile: Tile) -> bytes:
         """As a log serves it."""
