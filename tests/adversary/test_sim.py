@@ -115,6 +115,11 @@ def test_two_that_see_other_logs_need_no_third_to_find_it() -> None:
     check_all(simulate(50002989))
 
 
+def test_what_an_operator_takes_and_does_not_enter_is_on_the_mirrors() -> None:
+    """Seed 70042451: it stopped with a node's openings in its hands."""
+    check_all(simulate(70042451))
+
+
 def test_who_is_later_than_the_shortest_period_is_not_among_those_present() -> None:
     """Seed 10015541: a seat that is three looks behind lapses before its secret is on a mirror, and is not read."""
     history = simulate(10015541)

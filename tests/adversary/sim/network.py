@@ -23,6 +23,8 @@ class Message:
     ready: int = 0
     tries: int = 0
     mirrored: bool = True
+    taken: int = 0
+    """Tick at which the operator said that it has it."""
     harmless: bool = False
     """A stranger's: whatever it does to the log is wrong."""
 
@@ -88,8 +90,10 @@ class Network:
             self.floating.remove(message)
 
     def floats(self, awaited: Awaited) -> bool:
-        """Whether mirrors have what is awaited, though the log has not."""
-        return any(_answers(message.fact, awaited) for message in self.floating)
+        """Whether mirrors have what is awaited, though the log has not: also what the operator took and does not enter,
+        since its sender sees that the log lacks it."""
+        late = (m for m in self.world.operator.inbox if m.mirrored and m.taken + 2 <= self.world.tick)
+        return any(_answers(message.fact, awaited) for message in (*self.floating, *late))
 
     def short_looks(self, verifier: Verifier, start: int, end: int) -> int:
         """Ticks in which the verifier's look did not count."""

@@ -46,6 +46,7 @@ class Operator:
         now = self.world.tick
         if self.unruly and (self.is_stopped(now) or any(_meets(drop, message) for drop in self.plan.drops)):
             return False
+        message.taken = now
         if self.plan.delay:
             message.ready = now + self.world.plan.roll(self.plan.delay + 1, "delay", message.sender, now)
         self.inbox.append(message)
