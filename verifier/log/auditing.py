@@ -102,7 +102,7 @@ class Audit:
 
     def _entries(self) -> None:
         auditor, reader, report = self._auditor, self.reader, self.report
-        blocks = BlockCheck(ChainReader(auditor.w3, auditor.deployment) if auditor.w3 is not None else None)
+        blocks = self._block_check()
         machine = MachineAudit(auditor.functions(), auditor.domain, blocks)
         roots = RootCheck(self._registry, reader.size, lambda size: reader.tree.root(size))
         report.holds.append(f"head: {reader.size} entries, signed by {reader.log.name}")
@@ -120,6 +120,14 @@ class Audit:
                 report.unchecked.append(f"the {reader.size - read} entries behind entry {read - 1}")
         self._say_blocks(blocks)
         self._say_roots(roots)
+
+    def _block_check(self) -> BlockCheck:
+        auditor, registry = self._auditor, self._registry
+        if auditor.w3 is None or registry is None:
+            return BlockCheck(None)
+        return BlockCheck(
+            ChainReader(auditor.w3, auditor.deployment), lambda: registry.created(auditor.deployment.block)
+        )
 
     def _say_blocks(self, blocks: BlockCheck) -> None:
         if blocks.checked:

@@ -72,8 +72,11 @@ class MachineAudit:
             block = self._follower.understand(text)
         except CommonweightError:
             return  # the follower says why
-        expected = self._blocks.due(self.state, block) if isinstance(block, Block) else None
+        if not isinstance(block, Block):
+            return
+        if never := self._blocks.never(self.state, block):
+            raise Departs(Finding("block", never, index))
+        expected = self._blocks.due(self.state, block)
         if expected is not None:
-            assert isinstance(block, Block), "only blocks are compared"
             what = f"says another thing of block {block.number} than the chain"
             raise Departs(Finding("block", what, index, write(expected)))

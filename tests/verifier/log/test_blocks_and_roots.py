@@ -28,10 +28,13 @@ STATE = State(SignedRun.protocol())
 
 
 class Chain:
-    """Says one block, or raises."""
+    """Says one block, or raises; its newest is `at`."""
 
-    def __init__(self, said: Block | Exception) -> None:
-        self.said = said
+    def __init__(self, said: Block | Exception, at: tuple[int, int] = (3, 1_000)) -> None:
+        self.said, self.at = said, at
+
+    def final(self) -> tuple[int, int]:
+        return self.at
 
     def block(self, state: State, number: int) -> Block:
         if isinstance(self.said, Exception):
@@ -71,6 +74,39 @@ def test_a_chain_that_cannot_tell_is_no_finding_and_is_asked_no_more(error: Exce
     assert made.due(STATE, BLOCK) is None
     assert made.due(STATE, BLOCK) is None
     assert (made.checked, made.unchecked) == (0, 2)
+    assert made.stopped.startswith("from block 3 on")
+
+
+@pytest.mark.parametrize(
+    ("final", "now", "never"),
+    [
+        ((3, 1_000), 2_000.0, False),
+        ((2, 990), 2_000.0, False),
+        ((2, 1_001), 2_000.0, True),
+        ((2, 990), -3_000.0, True),
+    ],
+    ids=["final", "behind", "a later block is before it", "a time to come"],
+)
+def test_a_node_that_is_behind_is_told_from_a_block_that_never_was(
+    final: tuple[int, int], now: float, never: bool
+) -> None:
+    made = BlockCheck(cast(ChainReader, Chain(BLOCK, final)), now=lambda: now)
+    assert bool(made.never(STATE, BLOCK)) is never
+
+
+def test_the_first_block_is_not_before_the_registry() -> None:
+    made = BlockCheck(cast(ChainReader, Chain(BLOCK)), first=lambda: 4)
+    assert "from block 4 on" in made.never(STATE, BLOCK)
+    assert BlockCheck(cast(ChainReader, Chain(BLOCK)), first=lambda: 3).never(STATE, BLOCK) == ""
+
+
+def test_a_node_that_does_not_answer_finds_nothing() -> None:
+    def away() -> int:
+        raise OSError("away")
+
+    made = BlockCheck(cast(ChainReader, Chain(BLOCK)), first=away)
+    assert made.never(STATE, BLOCK) == ""
+    assert made.due(STATE, BLOCK) is None
     assert made.stopped.startswith("from block 3 on")
 
 

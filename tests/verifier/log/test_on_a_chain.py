@@ -6,20 +6,26 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from web3 import Web3
 
 from contracts.chain import connect_devnet
 from contracts.deploy import Deployment
+from contracts.protocol.judge.chain_events import Quorum, VerifierStands
+from contracts.protocol.judge.facts import Block
 from contracts.protocol.log.codec import canonical
+from contracts.protocol.log.leaf import write
 from tests.databases import fresh_file
+from tests.deployed import key_of
 from tests.ledger.judgement.served_run import Served, ServedRun
 from tests.verifier.log.files import OPERATOR, write_log
 from verifier.log.auditing import AnotherChain, Audit, Auditor
-from verifier.log.report import Report
+from verifier.log.report import AuditFailed, Report
 
 pytestmark = pytest.mark.integration
+HASH = "0x" + "66" * 32
 
 
 @dataclass
@@ -80,3 +86,33 @@ def test_an_epoch_of_the_chain_that_a_shorter_log_lacks_is_named(paid: Paid, tmp
 def test_a_node_of_another_chain_is_refused(paid: Paid, tmp_path: Path) -> None:
     with pytest.raises(AnotherChain):
         Audit(Auditor(replace(paid.deployment, chain_id=7), str(tmp_path), paid.w3))
+
+
+def block_of(paid: Paid, index: int = -1) -> dict[str, Any]:
+    """One of the log's blocks."""
+    return cast(dict[str, Any], json.loads([leaf for leaf in paid.leaves if '"kind":"block"' in leaf][index]))
+
+
+def test_verifiers_that_the_operator_made_up_before_there_were_any_are_found(paid: Paid, tmp_path: Path) -> None:
+    """A first block before the registry's: whoever stands in it would judge, and no later block would fit the chain."""
+    friends = [VerifierStands(key_of(f"friend {number}").address, True, 10**30) for number in range(3)]
+    forged = [Block(0, 1, HASH, (Quorum(1, 1), *friends), 0), Block(1, 2, HASH, (), 1)]
+    report = audit(paid, tmp_path, [paid.leaves[0], *map(write, forged)])
+    assert [(finding.kind, finding.index) for finding in report.findings] == [("block", 1)]
+    with pytest.raises(AuditFailed):
+        report.require()
+
+
+@pytest.mark.parametrize(
+    ("number", "later", "said"),
+    [(10**12, 10, "which no chain reaches"), (10**12, 10**11, "a time to come"), (500_000, -(10**4), "had only block")],
+    ids=["too many blocks", "a time to come", "known by now"],
+)
+def test_a_block_that_no_chain_has_is_found(paid: Paid, tmp_path: Path, number: int, later: int, said: str) -> None:
+    last = block_of(paid)
+    time = int(last["time"]) + later
+    forged = canonical({**last, "number": number, "time": time, "parent_time": time - 1, "hash": HASH, "events": []})
+    report = audit(paid, tmp_path, [*paid.leaves, forged])
+    finding = report.findings[0]
+    assert (finding.kind, finding.index) == ("block", len(paid.leaves))
+    assert said in finding.what
