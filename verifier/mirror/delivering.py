@@ -21,7 +21,7 @@ from verifier.mirror.messages import MessageStore
 from verifier.mirror.parsing import Signed
 
 LONGEST_WAIT, AGAIN = 4.0, 8.0
-"""Seconds between two tries to hand a message on, at most, and until one that the log still lacks is brought again."""
+"""Seconds between two tries to hand a message on, at most, and until the server gets again what the log still lacks."""
 SERVER = ""
 
 
@@ -90,7 +90,8 @@ class Deliveries:
                 del self._targets[name]
         for name, door in doors.items():
             if name not in self._targets:
-                courier = Courier(name, door.post, door.put, _ignore, LONGEST_WAIT, AGAIN)
+                again = AGAIN if name == SERVER else None
+                courier = Courier(name, door.post, door.put, _ignore, LONGEST_WAIT, again)
                 self._targets[name] = _Target(door.peer.url, courier, asyncio.create_task(courier.run()))
 
     def _take(self, server: Sequence[Parcel], mirrors: Sequence[Parcel]) -> None:
