@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,17 +42,21 @@ _WEATHER = (LogWaits, LogFailed, MemoryError, OSError)
 
 
 class Entries(Protocol):
-    """A copy of the log, as verifier/mirror/copy.py:LogCopy is one. It gives up no entry while it shows some."""
-
-    @property
-    def signed(self) -> int:
-        """Entries under one's own head, all of which were admitted."""
+    """A copy of a log. It gives up no entry while it shows some."""
 
     def entries(self, start: int, end: int) -> list[bytes]:
         """Entries from `start` up to `end`."""
 
     def root(self, size: int) -> bytes:
         """Root of the first `size` entries."""
+
+
+class SignedEntries(Entries, Protocol):
+    """One's own copy, as verifier/mirror/copy.py:LogCopy is."""
+
+    @property
+    def signed(self) -> int:
+        """Entries under one's own head, all of which were admitted."""
 
 
 class Replica:
@@ -67,6 +71,7 @@ class Replica:
     ) -> None:
         self._functions, self._domain, self._chain, self._finding = functions, domain, chain, finding
         self._copy, self._trusted = copy, 0
+        self._signed: Callable[[], int] = lambda: 0
         self._rest: RestFile | None = None
         self._failure: LogFailed | None = None
         self._turn, self._lock = threading.Lock(), threading.RLock()
@@ -83,9 +88,9 @@ class Replica:
         self.closings: dict[int, tuple[int, EpochClosed]] = {}
         """The newest closing entry of each epoch that is not final, with its index."""
 
-    def over(self, copy: Entries, trusted: int = 0) -> None:
+    def over(self, copy: SignedEntries, trusted: int = 0) -> None:
         """Read this copy, whose first `trusted` entries lie under one's own head. Raises what `admit` raises."""
-        self._copy, self._trusted = copy, trusted
+        self._copy, self._signed, self._trusted = copy, lambda: copy.signed, trusted
         self._rest = RestFile(self._finding.with_name("replica.json"), copy.root)
         self._resume(copy, trusted)
         if trusted:
@@ -148,7 +153,7 @@ class Replica:
     def _advance(self, size: int) -> None:
         copy = self._copy
         assert copy is not None, "a replica reads a copy"
-        if self._failure is not None and self._failure.index < copy.signed:
+        if self._failure is not None and self._failure.index < self._signed():
             raise self._failure
         self._failure = None
         if self._spoilt or self._is_of_another_log(copy):
@@ -158,7 +163,7 @@ class Replica:
             self._read(copy, size)
         except Differs as error:
             self._note_down(error)
-            if error.index < copy.signed:
+            if error.index < self._signed():
                 raise self._failed(error) from error
             if self._spoilt:
                 self._go_back(copy)
@@ -242,12 +247,12 @@ class Replica:
         """To the end of what lies under one's own head: from where a file says that it led, or from the first entry on.
         Nobody sees the machine on the way. Raises LogFailed."""
         with self._lock:
-            self._follower, self._trusted = Follower(self._functions, self._domain), copy.signed
+            self._follower, self._trusted = Follower(self._functions, self._domain), self._signed()
             self._expected, self._root, self._keys, self._spoilt = deque(), (0, b""), {}, False
             self.collected, self.closings = Collected(), {}
-            self._resume(copy, copy.signed)
+            self._resume(copy, self._signed())
             try:
-                self._read(copy, copy.signed)
+                self._read(copy, self._signed())
             except Differs as error:
                 self._note_down(error)
                 raise self._failed(error) from error
@@ -255,7 +260,7 @@ class Replica:
     def _keep(self, now: bool = False) -> None:
         """On the disk, where the log that was read lies under one's own head, and ends with a whole entry."""
         copy, rest = self._copy, self._rest
-        if copy is None or rest is None or self._follower.due or self._expected or self.size > copy.signed:
+        if copy is None or rest is None or self._follower.due or self._expected or self.size > self._signed():
             return
         if not self._is_of_another_log(copy):
             rest.write(self._follower.state, self._beside, now)

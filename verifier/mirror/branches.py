@@ -71,6 +71,11 @@ class Branches:
         names = {line.name for line in note.signatures} & judges.keys.keys() - {self._own}
         return frozenset(name for name in names if _is_signed(note, name, judges.keys[name]))
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody's heads lie on another branch."""
+        return bool(self._elsewhere)
+
     def here(self, names: Collection[str]) -> None:
         """These show heads of one's own branch."""
         with self._lock:

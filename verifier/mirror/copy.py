@@ -30,7 +30,7 @@ from contracts.tlog.tiles import WIDTH, InvalidTile, Tile
 from verifier.mirror import branches, departures, evidence
 from verifier.mirror.branches import Branches, Judges, Left, nobody
 from verifier.mirror.database import Database
-from verifier.mirror.departures import Departure
+from verifier.mirror.departures import Departure, EntryRefused
 from verifier.mirror.errors import CheckpointRefused, HeadContradicts, NotHeld, StoreUnusable, UnknownLog
 from verifier.mirror.evidence import Evidence, EvidenceBox
 
@@ -289,13 +289,13 @@ class LogCopy:
         """
         index = found.index
         with self._lock:
-            above = next((head for head in self.state().known if head.checkpoint.size > index), None)
-            if not self.signed <= index < self.size or above is None:
+            if not self.signed <= index < self.size:
                 return found
-            departure = Departure(above.note.format(), index, found.detail)
-            refused = self.evidence.departures.add(departure, above.checkpoint, self.root(index + 1))
+            for above in [head for head in self.state().known if head.checkpoint.size > index][:1]:
+                departure = Departure(above.note.format(), index, found.detail)
+                self.evidence.departures.add(departure, above.checkpoint, self.root(index + 1))
             self._cut(index, index)
-            return refused
+            return EntryRefused(index, found.detail)
 
     def _check_not_left(self) -> None:
         """Raises HeadContradicts for entries of a branch that was left, which somebody has brought again."""

@@ -19,9 +19,9 @@ from verifier.mirror.database import Database
 from verifier.mirror.errors import MirrorRefused
 
 MOST = 16
-"""Departures that are kept: the newest."""
+"""Departures that are kept: the newest. So many places one process knows again, each at the price of a root a look."""
 REMEMBERED = 256
-"""Heads, and places where a log departs, that one process knows again."""
+"""Heads that it knows again."""
 LONGEST = 500
 """Characters of a reason."""
 
@@ -72,17 +72,16 @@ class Departures:
         self._heads: dict[tuple[int, bytes], EntryRefused] = {}
         self._places: dict[tuple[int, bytes], EntryRefused] = {}
 
-    def add(self, found: Departure, head: Checkpoint, root: bytes) -> EntryRefused:
-        """Keep one; `root` is that of the log up to and with the entry. Returns what is raised when it comes again."""
+    def add(self, found: Departure, head: Checkpoint, root: bytes) -> None:
+        """Keep one; `root` is that of the log up to and with the entry."""
         refused = EntryRefused(found.index, found.reason)
         with self._lock:
-            _remember(self._places, (found.index + 1, root), refused)
+            _remember(self._places, (found.index + 1, root), refused, MOST)
         self._know(head, refused)
         with self._database.write() as tables:
             row = (found.head, found.index, found.reason[:LONGEST])
             tables.execute("INSERT OR IGNORE INTO departure VALUES (?, ?, ?)", row)
             tables.execute(_FORGET_OLD, (MOST,))
-        return refused
 
     def check_head(self, head: Checkpoint) -> None:
         """Raises EntryRefused for a head that was refused before."""
@@ -107,10 +106,12 @@ class Departures:
 
     def _know(self, head: Checkpoint, refused: EntryRefused) -> None:
         with self._lock:
-            _remember(self._heads, (head.size, head.root), refused)
+            _remember(self._heads, (head.size, head.root), refused, REMEMBERED)
 
 
-def _remember(kept: dict[tuple[int, bytes], EntryRefused], name: tuple[int, bytes], refused: EntryRefused) -> None:
+def _remember(
+    kept: dict[tuple[int, bytes], EntryRefused], name: tuple[int, bytes], refused: EntryRefused, most: int
+) -> None:
     kept[name] = refused
-    if len(kept) > REMEMBERED:
+    if len(kept) > most:
         del kept[next(iter(kept))]

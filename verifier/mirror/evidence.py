@@ -23,7 +23,7 @@ from verifier.mirror.errors import MirrorRefused
 
 MOST = 16
 """Pairs that are kept: one is enough, and who signs two heads can sign thousands."""
-LARGEST = 2**15
+LARGEST = 2**14
 """Bytes of both notes of a pair: a list of all of them has to fit into the answer that others take."""
 
 SCHEMA = """

@@ -53,9 +53,8 @@ async def follow(peer: Peer, copy: LogCopy, prefix: str | None = None) -> ShownH
         return None
     note, head = _verified(copy, reply.require())
     size = head.checkpoint.size
-    signers = copy.branches.signers(note, copy.judges())
-    if not _is_here(copy, head, signers):
-        await _in_thread(peer, copy, head, signers, prefix)
+    if not _is_here(copy, head, note):
+        await _in_thread(peer, copy, head, note, prefix)
     return ShownHead(size, head.checkpoint.root, copy.signed >= size)
 
 
@@ -67,7 +66,7 @@ def _verified(copy: LogCopy, data: bytes) -> tuple[SignedNote, Head]:
         raise PeerMisbehaved(f"shows no head of this log: {error.detail}") from None
 
 
-def _is_here(copy: LogCopy, head: Head, signers: frozenset[str]) -> bool:
+def _is_here(copy: LogCopy, head: Head, note: SignedNote) -> bool:
     """Whether a head lies under one's own. Raises EntryRefused for one that was refused; and HeadContradicts for one of
     another branch, unless others have signed it: then its tiles say whose heads lie there."""
     copy.evidence.departures.check_head(head.checkpoint)
@@ -76,14 +75,19 @@ def _is_here(copy: LogCopy, head: Head, signers: frozenset[str]) -> bool:
     try:
         copy.check_head(head)
     except HeadContradicts:
-        if not signers:
+        if not _signers(copy, note):
             raise
         return False
-    copy.branches.here(signers)
+    if copy.branches.watched:
+        copy.branches.here(_signers(copy, note))
     return True
 
 
-async def _in_thread(peer: Peer, copy: LogCopy, head: Head, signers: frozenset[str], prefix: str) -> None:
+def _signers(copy: LogCopy, note: SignedNote) -> frozenset[str]:
+    return copy.branches.signers(note, copy.judges())
+
+
+async def _in_thread(peer: Peer, copy: LogCopy, head: Head, note: SignedNote, prefix: str) -> None:
     """A TileReader asks for one tile after the other and waits: it has a thread, and the tiles come from this loop."""
     loop, asked = asyncio.get_running_loop(), _Asked()
 
@@ -92,7 +96,7 @@ async def _in_thread(peer: Peer, copy: LogCopy, head: Head, signers: frozenset[s
         return asked.wait(asyncio.run_coroutine_threadsafe(peer.get(f"{prefix}/{tile.path()}", most), loop)).require()
 
     try:
-        await asyncio.to_thread(_pull, fetch, copy, head, signers)
+        await asyncio.to_thread(_pull, fetch, copy, head, note)
     finally:
         asked.end()
 
@@ -116,8 +120,9 @@ class _Asked:
             self._waits_for.cancel()
 
 
-def _pull(fetch: Fetch, copy: LogCopy, head: Head, signers: frozenset[str]) -> None:
+def _pull(fetch: Fetch, copy: LogCopy, head: Head, note: SignedNote) -> None:
     """Raises PeerMisbehaved for tiles that do not lie under the head, and what `follow` raises."""
+    signers = _signers(copy, note)
     try:
         reader = TileReader(fetch, head.checkpoint.size, head.checkpoint.root)
         followed = _follow(Shown(head, signers, reader, fetch), copy)

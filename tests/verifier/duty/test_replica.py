@@ -317,6 +317,7 @@ def test_an_entry_on_which_the_machine_breaks_is_refused_and_leaves_nothing(
     index = index_of("commitment", 1)
     copy = unsigned(index_of("commitment"))
     made, collect = replica(tmp_path, copy), Collected.add
+    made.over(copy)
     monkeypatch.setattr(Collected, "add", lambda *_: {}["a bug"])
     with pytest.raises(LogFailed) as failed:
         made.admit(index + 1)
@@ -324,6 +325,7 @@ def test_an_entry_on_which_the_machine_breaks_is_refused_and_leaves_nothing(
     monkeypatch.setattr(Collected, "add", collect)
     assert made.failure is not None, "it has signed that entry itself"
     restarted = replica(tmp_path, copy)
+    restarted.over(copy, copy.signs)
     restarted.admit(index)
 
     def breaks(*args: Any) -> None:
