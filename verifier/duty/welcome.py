@@ -75,15 +75,25 @@ class Announcer:
         self._replica, self._messages = replica, messages
         self._done: set[str] = set()
         self._kept: set[tuple[str, Place]] = set()
-        self._lock = threading.Lock()
+        self._lock, self._seen = threading.Lock(), (-1, -1)
 
     def announce(self, blobs: BlobStore) -> None:
         """All that is new. What a key announces beyond its budget is tried again: what is forgotten makes room."""
         with self._lock:
+            self._seen = self._newest()
             for name, found in self._new():
                 taken = [_is_taken(blobs, blob) for blob in found]
                 if all(taken):
                     self._done.add(name)
+
+    def announce_news(self, blobs: BlobStore) -> None:
+        """As `announce`, where there is a new message or entry: strangers' questions cost no more than that look."""
+        if self._newest() != self._seen:
+            self.announce(blobs)
+
+    def _newest(self) -> tuple[int, int]:
+        with self._replica.reading() as state:
+            return self._messages.newest, state.size
 
     def keep(self, blobs: BlobStore) -> None:
         """What a run's next round begins from is needed longer than the epoch in which it was signed."""
@@ -155,7 +165,7 @@ class AnnouncedBlobs(BlobStore):
         try:
             return super().sizes(digest)
         except NotAnnounced:
-            self._announcer.announce(self)
+            self._announcer.announce_news(self)
             return super().sizes(digest)
 
 

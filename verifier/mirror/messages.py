@@ -91,12 +91,18 @@ class MessageStore:
             older = self._older_renewals(signed)
             return self._write(signed, older)
 
+    @property
+    def newest(self) -> int:
+        """The number of the newest that is held, 0 for none."""
+        with self._lock:
+            return max(self._held, default=0)
+
     def since(self, number: int) -> Page:
         """What is held after a number, in its order."""
         with self._lock:
             later = [n for n in self._held if n > number][:PAGE]
             held = tuple(HeldMessage(n, self._held[n]) for n in later)
-            return Page(self.name, held, max(self._held, default=0))
+            return Page(self.name, held, self.newest)
 
     def held(self) -> tuple[HeldMessage, ...]:
         """All that is held, in its order."""

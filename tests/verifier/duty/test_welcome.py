@@ -17,6 +17,7 @@ from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed, ke
 from tests.verifier.duty.town import make_party, text_of
 from verifier.duty import asking
 from verifier.duty.sizes import state_size, weights_size
+from verifier.duty.welcome import Announcer
 from verifier.mirror.announced import Announcement, Kind, Place
 from verifier.mirror.errors import NotAnnounced, NotWelcome, QuotaSpent
 from verifier.mirror.parsing import Vouching
@@ -127,6 +128,23 @@ def test_a_gradient_that_no_layout_has_is_not_announced(tmp_path: Path) -> None:
     party.hold(text)
     with pytest.raises(NotAnnounced):
         party.world.blobs.sizes(name.hex())
+
+
+def test_questions_for_what_nobody_announced_read_no_messages_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = SignedRun(nodes=1)
+    party = make_party(tmp_path, made)
+    looks: list[int] = []
+    found = Announcer._new
+    monkeypatch.setattr(Announcer, "_new", lambda announcer: looks.append(1) or found(announcer))
+    text, name = committing(made)
+    party.hold(text)
+    for _ in range(5):
+        with pytest.raises(NotAnnounced):
+            party.world.blobs.sizes("1" * 64)
+    assert party.world.blobs.sizes(name.hex()) == {len(DATA)}
+    assert len(looks) == 1
 
 
 def test_a_boundary_has_one_file(tmp_path: Path) -> None:
