@@ -136,8 +136,8 @@ class Replica:
                 self._advance(size)
             except Differs as error:
                 raise LogFailed(error.index, error.detail) from error
-            if self._expected:
-                raise LogWaits(f"the log's head ends within block {self._expected[0].number}")
+            if self._is_within_a_block(size):
+                raise LogWaits(f"the log's head of {size} entries ends within a block")
 
     def advance(self, size: int) -> None:
         """Apply the first `size` entries, wherever a head ends. Raises LogWaits, Differs for an entry that does not
@@ -172,6 +172,14 @@ class Replica:
     def _failed(self, found: Differs) -> LogFailed:
         self._failure = LogFailed(found.index, found.detail)
         return self._failure
+
+    def _is_within_a_block(self, size: int) -> bool:
+        """The machine may be further than a head that is to be signed."""
+        if not 0 < size < self.size:
+            return bool(self._expected)
+        assert self._copy is not None, "a replica reads a copy"
+        body = parse(self._copy.entries(size - 1, size)[0].decode())
+        return bool(body["kind"] == "block" and body["more"])
 
     def _read(self, copy: Entries, size: int) -> None:
         try:

@@ -144,7 +144,8 @@ def _follow(shown: Shown, copy: LogCopy) -> bool:
             tries -= 1
             continue
         followed = True
-        copy.advance()
+        if made.packages or made.retreats:
+            copy.advance()
         if not made.packages or allowed.spent:
             break
     return followed

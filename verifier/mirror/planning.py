@@ -86,7 +86,7 @@ def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> Plan:
     if shown.root(signed) != copy.root(signed):
         return Plan(state, contradicted, evidence, contradicts=True, leaves=_leaves(shown, copy, signed))
     retreats = shown.root(own) != copy.root(own)
-    if not retreats:
+    if not retreats and own < head.size:
         copy.advance()
     packages = _packages(shown, state.signed if retreats else own, copy.log.name, allowed)
     return Plan(state, contradicted, evidence, retreats=retreats, packages=packages)

@@ -119,6 +119,15 @@ def test_nothing_is_kept_ahead_of_a_machine_that_waits(tmp_path: Path) -> None:
     assert (copy.signed, len(machine.taken)) == (30, 30), "it is no reason not to follow another head"
 
 
+def test_a_head_below_an_entry_for_which_the_machine_waits_is_signed(tmp_path: Path) -> None:
+    copy, _ = reading_copy(tmp_path, waits=lambda entry: entry.startswith(b"another"))
+    with pytest.raises(Waits):
+        look(copy, Showing(fork(300, 50)))
+    assert copy.size > 300
+    look(copy, Showing(Operator().grow(300)))
+    assert copy.signed == 300
+
+
 def test_a_head_is_signed_when_its_size_is_reached_and_entries_are_applied_before(tmp_path: Path) -> None:
     copy, machine = reading_copy(tmp_path)
     shown = Showing(Operator().grow((BUNDLES + 3) * 256))
