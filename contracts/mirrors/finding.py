@@ -24,6 +24,7 @@ def mirror_urls(
     loopback = any(map(is_loopback, (address, *first.values())))
     with TemporaryDirectory() as folder:
         book = Book(Path(folder) / "mirrors.json", domain, first, loopback)
+        book.urls(verifiers)  # whoever is asked for has a place before strangers
         answer = place.mirrors()
         if answer:
             book.take_answer(answer)

@@ -14,8 +14,8 @@ class Transfer(SealedRow, table=True):
 
     id: str = Field(primary_key=True)
     book: str
-    debit: str
-    credit: str
+    debit: str = Field(index=True)
+    credit: str = Field(index=True)
     amount: int = units()
     pending: bool
     made: int = large()

@@ -2,7 +2,7 @@
 
 CommonweightError
 ├── LogWaits          no head is signed yet, through nobody's fault: one's own chain lags, or a block is not whole
-├── LogFailed         the log is not what rules and chain say: no head of it is ever signed again
+├── LogFailed         what this verifier signed for is not what the rules say, as its software has them now
 ├── SecretUnusable    the file of the secret is not what was written
 ├── NotPrepared       what a run needs is not at hand: its text, its limits, its numerics profile
 └── ServerRefused     the server took no signature
@@ -21,7 +21,7 @@ class LogWaits(CommonweightError):
 
 
 class LogFailed(CommonweightError):
-    """Entry `index` of the log is not what follows from the entries before it and from the chain."""
+    """Entry `index`, under one's own head, is not what follows from the entries before it and from the chain."""
 
     code = "log-failed"
     status = 422

@@ -287,6 +287,10 @@ def upgrade() -> None:
         sa.Column("made", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    with op.batch_alter_table("transfer", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_transfer_credit"), ["credit"], unique=False)
+        batch_op.create_index(batch_op.f("ix_transfer_debit"), ["debit"], unique=False)
+
     make_append_only("transfer", [["id"]])
     make_append_only("resolution", [["transfer"]])
     make_append_only("logentry", [["index"]])
