@@ -24,7 +24,7 @@ from contracts.protocol.log.signed import Envelope
 from contracts.recursion import bound_recursion
 from contracts.signing import Domain, sign
 
-KEPT_HEADERS = frozenset("content-type retry-after".split())
+KEPT_HEADERS = frozenset(["content-type", "retry-after"])
 MOST_BYTES = 2**29
 """Of one answer: no file of a run that a server takes is larger."""
 PATIENCE_SECONDS = 30.0
