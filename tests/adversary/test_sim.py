@@ -110,9 +110,11 @@ def test_a_root_that_closed_before_a_departure_may_become_final() -> None:
 
 
 def test_two_that_see_other_logs_need_no_third_to_find_it() -> None:
-    """Seed 40003399: a third one went away at that very tick. Seed 50002989: a false block follows on the fork."""
+    """Seed 40003399: a third one went away at that very tick. Seed 50002989: a false block follows on the fork.
+    Seed 90013515: in the look at which a time-out is said the other head is there already."""
     check_all(simulate(40003399))
     check_all(simulate(50002989))
+    check_all(simulate(90013515))
 
 
 def test_what_an_operator_takes_and_does_not_enter_is_on_the_mirrors() -> None:

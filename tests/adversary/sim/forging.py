@@ -107,7 +107,7 @@ class Forger:
         world.history.deviations.append(deviation)
         for verifier in there[1::2]:
             verifier.halted = True
-        meet = max(min(verifier.when() for verifier in side) for side in (there[::2], there[1::2])) + 1
+        meet = max(min(verifier.when() for verifier in side) for side in (there[::2], there[1::2]))
         world.at(meet, self._meet, deviation)
 
     def _meet(self, deviation: Deviation) -> None:
