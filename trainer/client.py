@@ -24,7 +24,6 @@ from contracts.protocol.log.signed import Envelope
 from contracts.recursion import bound_recursion
 from contracts.signing import Domain, sign
 
-KEPT_HEADERS = frozenset(["content-type", "retry-after"])
 MOST_BYTES = 2**29
 """Of one answer: no file of a run that a server takes is larger."""
 PATIENCE_SECONDS = 30.0
@@ -124,8 +123,7 @@ class ApiClient:
                 data += chunk
                 if len(data) > MOST_BYTES:
                     raise ApiProblem(answer.status_code, "http-error", f"the answer has more than {MOST_BYTES} bytes")
-        kind = {name: text for name, text in answer.headers.items() if name in KEPT_HEADERS}
-        return httpx.Response(answer.status_code, headers=kind, content=bytes(data))
+        return httpx.Response(answer.status_code, content=bytes(data))
 
     def _patiently(self, call: Callable[[], httpx.Response]) -> httpx.Response:
         end = time.monotonic() + PATIENCE_SECONDS

@@ -119,7 +119,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{DUTY}doing.py::test_bytes_that_do_not_come_within_half_a_period_are_unserved",),
     ),
     "epoch: signed while the log lacks a message": Mutant(
-        "verifier/duty/doing/epochs.py", "if _all_entered(world, duty.epoch, found[0], counts):", "if True:",
+        "verifier/duty/doing/epochs.py", "and _all_entered(world, duty.epoch, index, counts):", ":",
         (f"{DUTY}doing.py::test_no_epoch_is_signed_while_the_log_lacks_what_the_mirror_holds",),
     ),
     "memory: a word may change": Mutant(
@@ -128,17 +128,17 @@ PYTHON: dict[str, Mutant] = {
     ),
     "log: a block is what the operator says": Mutant(
         "verifier/duty/replica.py", "        if block != expected:\n", "        if False:\n",
-        (f"{DUTY}replica.py::test_a_block_that_the_operator_made_up_ends_the_signing",),
+        (f"{DUTY}replica.py::test_a_block_that_the_operator_made_up_is_refused",),
     ),
     "log: signatures are believed": Mutant(
         "verifier/duty/replica.py", "self._follower.checked = not trusted", "self._follower.checked = False",
-        (f"{DUTY}replica.py::test_a_changed_signature_ends_the_signing",),
+        (f"{DUTY}replica.py::test_a_changed_signature_is_refused",),
     ),
     "log: a derived entry is believed": Mutant(
         "contracts/protocol/log/follower.py",
         "        if not self.due or entry != self.due[0]:\n",
         "        if not self.due:\n",
-        (f"{DUTY}replica.py::test_a_derived_entry_that_does_not_follow_ends_the_signing",),
+        (f"{DUTY}replica.py::test_a_derived_entry_that_does_not_follow_is_refused",),
     ),
     "time: looks that saw nobody count": Mutant(
         "verifier/mirror/presence.py", "step if counts else 0.0", "step",
@@ -162,8 +162,8 @@ PYTHON: dict[str, Mutant] = {
     ),
     "node: one head is enough": Mutant(
         "trainer/light/heads.py",
-        "return sizes[k - 1] if 0 < k <= len(sizes) else 0",
-        "return sizes[0] if sizes else 0",
+        "return found[k - 1] if 0 < k <= len(found) else 0",
+        "return found[0] if found else 0",
         (f"{LIGHT}covered.py::test_one_verifier_alone_covers_nothing",),
     ),
     "node: a head under any key counts": Mutant(

@@ -12,7 +12,7 @@ from verifier.settings import VARIABLE, VerifierSettings
 pytestmark = pytest.mark.unit
 SETTINGS = replace(
     settings_of(Path("folder")), data=(Path("a.txt"),), broker_url="redis://here/0", attempts=5, lease_seconds=7.5,
-    limits=Path("limits.json"), device="cuda",
+    device="cuda",
 )  # fmt: skip
 
 
@@ -20,7 +20,7 @@ def test_a_worker_reads_what_the_service_wrote(monkeypatch: pytest.MonkeyPatch) 
     for name, value in SETTINGS.to_environment().items():
         monkeypatch.setenv(name, value)
     found = VerifierSettings.from_environment()
-    same = ("folder", "data", "limits", "broker_url", "result_backend", "attempts", "lease_seconds", "queue_name",
+    same = ("folder", "data", "broker_url", "result_backend", "attempts", "lease_seconds", "queue_name",
             "queue_seconds", "backoff_seconds", "device", "blobs")  # fmt: skip
     assert [getattr(found, name) for name in same] == [getattr(SETTINGS, name) for name in same]
 

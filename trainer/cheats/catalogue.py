@@ -126,8 +126,8 @@ _STATES = (
 _GRADIENTS = (
     _bound("gradient-x2", "Does the work, and claims twice the pseudo-gradient.", "twice the say in the merge",
            "replay-mismatch", "J7: the end is start less gradient"),
-    _bound("gradient-x10", "Does the work, and claims ten times the pseudo-gradient.", "the merge goes its way",
-           "replay-mismatch", "J7: the end is start less gradient"),
+    _bound("gradient-x10", "Does the work, and claims ten times the pseudo-gradient.", "the merge goes its way", OUT,
+           "J5: held by k, in reach of the steps"),
     _bound("gradient-reversed", "Does the work, and claims the negative pseudo-gradient.", "undoes a node's work",
            "replay-mismatch", "J7: the end is start less gradient"),
     _bound("nan-gradient", "A NaN in the pseudo-gradient.", "the end of the run: NaN spreads in the merge", OUT,
