@@ -61,7 +61,8 @@ def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None
     asked = model("unstake", "--wei", 300)
     assert asked.status == 0, asked.err
     time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-    locked = rf"300 wei are locked until 2 more epochs are final that settle all that opened until {time}, and no longer than until {time}"
+    settled = rf"300 wei are locked until 2 more epochs are final that settle all that opened until {time}"
+    locked = rf"{settled}, and no longer than until {time}"
     assert re.match(rf"{locked}; they can be taken until paid", asked.out), asked.out
     assert model.held() == (600, 300)
     early = model("unstake", "--to", WALLET.address)
