@@ -63,7 +63,7 @@ class Replica:
     functions: Protocol
     domain: Domain
     snapshots: Snapshots | None = None
-    _lock: threading.RLock = field(init=False, default_factory=threading.RLock)
+    _lock: threading.RLock = field(init=False, default_factory=lambda: threading.RLock())
     _committed: Follower | None = field(init=False, default=None)
     _writing: Follower | None = field(init=False, default=None)
     _open: Session | None = field(init=False, default=None)

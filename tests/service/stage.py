@@ -30,6 +30,7 @@ from ledger.service import Ledger
 from ledger.store import Store
 from tests.chains import twin
 from tests.deployed import PARAMS, deployed, key_of, verifier_keys
+from tests.lock_order import watched_locks
 from trainer.client import ApiClient
 from trainer.conduct import Conduct
 from trainer.light.node import LightNode
@@ -164,6 +165,7 @@ def staged(folder: Path, params: GenesisParams = GENESIS) -> Iterator[Stage]:
     file.write_text(deployment.to_json())
     url, blobs = f"sqlite:///{folder / 'ledger.db'}", folder / "blobs"
     with ExitStack() as stack:
+        stack.enter_context(watched_locks())
         stack.callback(setattr, service, "make_app", before)
         served = stack.enter_context(DevnetServer(twin(chain), "127.0.0.1", 0, 0.5))
         settings = ServerSettings(served.url, file, operator.key.hex(), url, blobs, keeper=False)

@@ -92,8 +92,9 @@ class Announcer:
             self.announce(blobs)
 
     def _newest(self) -> tuple[int, int]:
+        newest = self._messages.newest
         with self._replica.reading() as state:
-            return self._messages.newest, state.size
+            return newest, state.size
 
     def keep(self, blobs: BlobStore) -> None:
         """What a run's next round begins from is needed longer than the epoch in which it was signed."""

@@ -65,8 +65,7 @@ class AddressBook:
 
     def newest(self) -> dict[str, Address]:
         """By verifier, those who are verifiers no more left out."""
-        with self._lock:
-            return {verifier: address for verifier, address in self._newest.items() if self._is_verifier(verifier)}
+        return {verifier: found for verifier, found in self._known().items() if self._is_verifier(verifier)}
 
     def reachable(self, but: str = "") -> dict[str, str]:
         """Urls by verifier, without one's own."""
@@ -76,6 +75,11 @@ class AddressBook:
     def close(self) -> None:
         """Let the file go."""
         self._file.close()
+
+    def _known(self) -> dict[str, Address]:
+        """A copy, so that the machine, which has a lock of its own, is asked while this one is free."""
+        with self._lock:
+            return dict(self._newest)
 
     def _address(self, signed: Signed) -> tuple[str, Address]:
         message = signed.message

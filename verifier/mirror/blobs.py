@@ -71,11 +71,12 @@ class BlobStore:
         Raises QuotaSpent and DiskFull.
         """
         place, identity = blob.place, (blob.digest, blob.place.key, blob.size, blob.place.run, blob.subject)
+        budget = self._budget(place.key)  # of the machine, which has a lock of its own: asked while this file is free
         with self._announced.write() as tables:
             other = (place.key, place.run, place.round, blob.subject, blob.digest)
             replaced = tables.execute(_REPLACED, other).rowcount
             known = tables.execute(_KNOWN, identity).fetchone()
-            if known is None and self.announced_bytes(place.key) + blob.size > self._budget(place.key):
+            if known is None and self.announced_bytes(place.key) + blob.size > budget:
                 raise QuotaSpent(f"{place.key} has announced all the bytes that its rounds in flight need")
             tables.execute("INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?, 0, ?)", (*identity, blob.kind))
             tables.execute(_LAST_ROUND, (place.round, *identity))

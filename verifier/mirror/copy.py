@@ -98,8 +98,9 @@ class LogCopy:
         self.log, self.judges, self._cosigner = log, judges, cosigner
         self._admit, self._advance = admit, advance or admit
         self._file = Database(folder / "log.db", _SCHEMA)
-        self._machine, self._lock = threading.RLock(), threading.RLock()
+        self._machine = threading.RLock()
         """Whoever needs both takes the machine's first: it may wait for a chain node."""
+        self._lock = threading.RLock()
         self.evidence, self.branches = EvidenceBox(self._file), Branches(self._file, cosigner.name)
         self._tree = GrowingTree()
         self._load()

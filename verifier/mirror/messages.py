@@ -53,7 +53,10 @@ class Page:
 
 
 class MessageStore:
-    """Messages in a file, and in memory. `is_welcome` says whether the machine would enter one at its head."""
+    """Messages in a file, and in memory. `is_welcome` says whether the machine would enter one at its head.
+
+    The machine has a lock of its own: it is asked only while this store's is free.
+    """
 
     def __init__(self, path: Path, reader: Reader, is_welcome: Callable[[Asked], bool]) -> None:
         self._reader, self._is_welcome = reader, is_welcome
@@ -74,8 +77,7 @@ class MessageStore:
 
     def take_unchecked(self, message: Unchecked) -> int:
         """As `take`: the machine is asked first, and only then who signed."""
-        with self._lock:
-            known = self._numbers.get(message.digest)
+        known = self._numbers.get(message.digest)
         if known is not None:
             return known
         self._require_welcome(message.asked)
@@ -83,6 +85,8 @@ class MessageStore:
 
     def keep(self, signed: Signed) -> int:
         """As `take`, for a message that was read."""
+        if signed.digest not in self._numbers:
+            self._require_welcome(signed.claim)
         with self._lock:
             known = self._numbers.get(signed.digest)
             if known is not None:
@@ -120,8 +124,9 @@ class MessageStore:
 
     def drop_where(self, is_over: Callable[[Claim], bool]) -> None:
         """Drop what is about rounds whose epoch is final, as the owner says."""
+        over = [held.sequence for held in self.held() if is_over(held.signed.claim)]
         with self._lock:
-            self._remove([number for number, signed in self._held.items() if is_over(signed.claim)])
+            self._remove([number for number in over if number in self._held])
 
     def close(self) -> None:
         """Let the file go."""
@@ -132,7 +137,6 @@ class MessageStore:
             raise NotWelcome("the rules have no place for this message at the head of this mirror's copy")
 
     def _check(self, signed: Signed) -> None:
-        self._require_welcome(signed.claim)
         if any(self._signers[signer] >= MOST_OF_ONE for signer in signed.signers):
             raise QuotaSpent(f"{MOST_OF_ONE} messages of one signer wait for the log")
         if isinstance(signed.claim, Enrolled) and self._enrolments >= MOST_ENROLMENTS:

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.errors import BadField
 from contracts.mirrors.urls import NOWHERE, InvalidMirrorAddress
+from tests.lock_order import elsewhere
 from tests.verifier.mirror.world import NODE, READER, VERIFIERS, address, has
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.errors import NotWelcome
@@ -81,3 +82,16 @@ def test_a_restart_keeps_the_newest(tmp_path: Path) -> None:
     take(kept, address("https://b.example", 2))
     kept.close()
     assert book(tmp_path).reachable() == {ONE: "https://b.example"}
+
+
+def test_the_machine_is_asked_while_the_book_is_free(tmp_path: Path) -> None:
+    free: list[bool] = []
+
+    def machine(_verifier: str) -> bool:
+        free.append(elsewhere(lambda: kept._known()))
+        return True
+
+    kept = AddressBook(tmp_path / "addresses.db", READER, machine, first={ONE: "https://first.example"})
+    assert take(kept, address("https://b.example", 2))
+    assert kept.reachable() == {ONE: "https://b.example"}
+    assert set(free) == {True}

@@ -18,6 +18,7 @@ from blake3 import blake3
 from contracts.mirrors.slots import Owner
 from contracts.protocol import messages
 from tests.alone import alone
+from tests.lock_order import elsewhere
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import NODE, RUN, RUN_ID, blob
 from verifier.mirror.announced import Announcement, Kind, OuterSizes, Place, announced_by, blob_name
@@ -263,3 +264,15 @@ def test_messages_announce_their_blobs() -> None:
     ]
     assert announced_by(messages.Leave(RUN, NODE.address, 1), place, outer) == ()
     assert blob_name("0x" + NAME) == NAME
+
+
+def test_the_machine_is_asked_while_the_store_is_free(tmp_path: Path) -> None:
+    free: list[bool] = []
+
+    def budget(_key: str) -> int:
+        free.append(elsewhere(lambda: kept.missing()))
+        return 10**6
+
+    kept = BlobStore(tmp_path, budget)
+    kept.announce(blob(DATA))
+    assert set(free) == {True}

@@ -15,6 +15,7 @@ from contracts.protocol.judge import facts
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.envelope import MessageTooLarge
 from tests.alone import alone
+from tests.lock_order import elsewhere
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import NODE, READER, RUN, VERIFIERS, address, beat, has, leaf
 from verifier.mirror import messages
@@ -229,3 +230,18 @@ def test_a_kill_at_any_line_loses_nothing_it_said(tmp_path: Path) -> None:
         if not killed:
             break
     assert line > 20, "the lines of a taking were tried"
+
+
+def test_the_machine_is_asked_while_the_store_is_free(tmp_path: Path) -> None:
+    """It has a lock of its own, whose holder may be asking this store."""
+    free: list[bool] = []
+
+    def machine(_claim: object) -> bool:
+        free.append(elsewhere(lambda: kept.since(0)))
+        return True
+
+    kept = MessageStore(tmp_path / "messages.db", READER, machine)
+    kept.take(has(1))
+    kept.drop_where(lambda claim: machine(claim))
+    assert set(free) == {True}
+    assert kept.held() == ()
