@@ -14,6 +14,7 @@ seven first seeds; and it counts the conditions of the checkers without each of 
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import statistics
 import time
@@ -43,6 +44,12 @@ def _give_up(*_: object) -> None:
     raise TimeoutError("the history does not end")
 
 
+def _settle() -> None:
+    """What was imported is not looked through again at each collection: a seventh of the time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def play_block(seeds: range) -> Played:
     """One process's share: check each history of these seeds."""
     signal.signal(signal.SIGALRM, _give_up)
@@ -63,7 +70,7 @@ def blocks(start: int, histories: int) -> Iterator[range]:
 def run(start: int, histories: int) -> dict[str, Any]:
     """Play them all; ends early where too much breaks."""
     total, began, told, written = Played(), time.monotonic(), 0.0, 0.0
-    with get_context("fork").Pool(PROCESSES) as pool:
+    with get_context("fork").Pool(PROCESSES, _settle) as pool:
         for played in pool.imap_unordered(play_block, blocks(start, histories)):
             total.add(played)
             for found in played.broken:
