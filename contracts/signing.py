@@ -8,6 +8,7 @@ digest and its fields, never on signature bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eth_account import Account
@@ -73,7 +74,9 @@ def _check_canonical(signature: bytes) -> None:
         raise BadSignature("signature s must be in the lower half of the group order (EIP-2)")
 
 
+@lru_cache(maxsize=64)
 def _encode(message: Message, domain: Domain) -> SignableMessage:
+    """Kept for a while: what was recovered is named by its digest next, and the library takes long for each."""
     return encode_typed_data(
         domain_data=domain.fields(), message_types=typed_fields(type(message)), message_data=plain(message)
     )
