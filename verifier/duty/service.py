@@ -315,7 +315,7 @@ class VerifierProcess:
         return Bringer(
             address=world.address,
             store=world.quorum,
-            give=Server(settings.api_url).signature,
+            server=Server(settings.api_url),
             due=self._due_on_chain,
             others=lambda: {v: known.url for v, known in self.mirror.book.newest().items() if known.url != NOWHERE},
             is_verifier=self._welcome.is_verifier,

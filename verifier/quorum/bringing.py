@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from contracts.errors import CommonweightError
@@ -31,6 +32,16 @@ Say = Callable[[str, str], None]
 """Reports an event with its detail."""
 
 
+class Door(Protocol):
+    """The server, as this thread uses it (verifier/duty/server.py)."""
+
+    def signature(self, path: str, body: dict[str, Any]) -> None:
+        """Hand a signature on."""
+
+    def close(self) -> None:
+        """Nothing is handed on any more."""
+
+
 class OnChain(Protocol):
     """The contracts, with a key that pays (verifier/quorum/chain.py)."""
 
@@ -48,7 +59,7 @@ class Bringer:
 
     address: str
     store: QuorumStore
-    give: Callable[[str, dict[str, Any]], None]
+    server: Door
     due: Callable[[], set[str] | None]
     others: Callable[[], Mapping[str, str]]
     is_verifier: Callable[[str], bool]
@@ -64,26 +75,30 @@ class Bringer:
     _said: str = ""
 
     def run(self, stop: threading.Event, interval: float = 1.0) -> None:
-        """Until told to stop."""
+        """Until told to stop: neither a full disk nor a chain node that is away ends it."""
         while not stop.is_set():
             self.store.news.clear()
-            self.step()
+            self._guarded(self.step)
             if not stop.is_set():
                 self.store.news.wait(interval)
+        self.server.close()
 
     def step(self) -> None:
         """All that is due now, each by itself."""
+        self._guarded(self._forget)
+        waiting = self.store.all()
+        for signed in waiting:
+            self._guarded(partial(self._hand, signed))
+        if waiting and self.clock() - self._gathered >= GATHER:
+            self._gathered = self.clock()
+            self._guarded(self._gather)
+        for signed in waiting:
+            self._guarded(partial(self._bring, signed))
+
+    def _forget(self) -> None:
         due = self.due()
         if due is not None:
             self.store.forget(due)
-        waiting = self.store.all()
-        for signed in waiting:
-            self._guarded(self._hand, signed)
-        if waiting and self.clock() - self._gathered >= GATHER:
-            self._gathered = self.clock()
-            self._gather()
-        for signed in waiting:
-            self._guarded(self._bring, signed)
 
     def _hand(self, signed: Signed) -> None:
         """To the server, which may say that it took it and drop it."""
@@ -92,7 +107,7 @@ class Bringer:
         self._given[signed.digest] = self.clock()
         signature = signed.signatures[self.address]
         body = {"message": to_json(signed.message), "signature": "0x" + signature.hex(), "signer": self.address}
-        self.give(path_of(signed), body)
+        self.server.signature(path_of(signed), body)
 
     def _gather(self) -> None:
         for verifier, url in self.others().items():
@@ -117,9 +132,9 @@ class Bringer:
         if done:
             self.say("brought to the chain", f"{done}: the server did not within {waited:.0f} s")
 
-    def _guarded(self, do: Callable[[Signed], None], signed: Signed) -> None:
+    def _guarded(self, do: Callable[[], None]) -> None:
         try:
-            do(signed)
+            do()
         except Exception as error:  # web3 and its transport raise their own
             detail = f"{error.code}: {error.detail}" if isinstance(error, CommonweightError) else repr(error)
             if detail != self._said:

@@ -43,7 +43,11 @@ class FakeServer:
     """Takes signatures while it is up."""
 
     up: bool = True
+    closed: bool = False
     taken: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def close(self) -> None:
+        self.closed = True
 
     def signature(self, path: str, body: dict[str, Any]) -> None:
         if not self.up:
@@ -101,7 +105,7 @@ class Party:
         return Bringer(
             address=world.address,
             store=world.quorum,
-            give=self.server.signature,
+            server=self.server,
             due=self._due_on_chain,
             others=lambda: others or {},
             is_verifier=self.welcome.is_verifier,

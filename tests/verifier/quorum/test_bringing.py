@@ -17,8 +17,9 @@ from tests.verifier.duty.test_doing import closed
 from tests.verifier.duty.town import Party, make_party
 from tests.verifier.mirror.world import serving
 from verifier.duty.doing import epochs
+from verifier.mirror.errors import DiskFull
 from verifier.quorum import bringing
-from verifier.quorum.store import QuorumStore
+from verifier.quorum.store import QuorumStore, Signed
 
 pytestmark = pytest.mark.integration
 
@@ -130,3 +131,20 @@ def test_the_store_of_a_mirror_is_what_it_shows(tmp_path: Path) -> None:
     message = party.world.quorum.all()[0].message
     copy.keep("epoch/1", message, party.world.address, party.world.quorum.all()[0].signatures[party.world.address])
     assert copy.show() == party.world.quorum.show()
+
+
+def test_a_disk_that_is_full_for_a_while_ends_no_bringer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    party, stop, tries = signed(tmp_path), threading.Event(), list[bool]()
+    bringer, kept = party.bringer(), party.world.quorum.all
+
+    def all_of_them() -> list[Signed]:
+        tries.append(True)
+        if len(tries) < 3:
+            raise DiskFull("no room is left for signatures.db")
+        stop.set()
+        return kept()
+
+    monkeypatch.setattr(party.world.quorum, "all", all_of_them)
+    bringer.run(stop, interval=0.01)
+    assert [path for path, _ in party.server.taken] == ["/epochs/1/signatures"]
+    assert party.server.closed
