@@ -5,6 +5,9 @@ Whoever restores a database from a copy, and not the disk, finds there what was 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from sqlmodel import Session
@@ -21,9 +24,10 @@ def sign(ledger: Ledger, session: Session) -> bytes:
     """The head of now, signed by the operator; on the disk before anybody has it."""
     size = log.size(session)
     note = LogSigner.of(bytes(ledger.operator.key)).head(size, log.root(session, size)).format()
-    known = last(ledger)
-    if known is None or parse_checkpoint(parse_note(known).text).size < size:
-        replace_file(_file(ledger), note)
+    with _turn(ledger):
+        known = last(ledger)
+        if known is None or parse_checkpoint(parse_note(known).text).size < size:
+            replace_file(_file(ledger), note)
     return note
 
 
@@ -33,6 +37,14 @@ def last(ledger: Ledger) -> bytes | None:
         return _file(ledger).read_bytes()
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def _turn(ledger: Ledger) -> Iterator[None]:
+    """One writer of all threads and processes: a slow request must not put a smaller head in a larger one's place."""
+    with _file(ledger).with_suffix(".lock").open("ab") as file:
+        flock(file, LOCK_EX)
+        yield
 
 
 def _file(ledger: Ledger) -> Path:

@@ -46,11 +46,20 @@ class Book:
             raise InvalidLeaf("a list of mirrors has another form")
         bodies = [entry["message"] for entry in shown if isinstance(entry, dict) and "message" in entry]
         found = [body for body in bodies if isinstance(body, dict)]
-        for body in sorted(found, key=lambda body: not self._matters(_named(body)))[:MOST]:
-            self.take(body)
+        shown = sorted(found, key=lambda body: not self._matters(named_verifier(body)))[:MOST]
+        taken = [self._keep(body) for body in shown]
+        if any(taken):
+            self._write()
 
     def take(self, body: Mapping[str, Any]) -> bool:
         """Keep a signed address if it is its verifier's newest; returns whether it is."""
+        taken = self._keep(body)
+        if taken:
+            self._write()
+        return taken
+
+    def _keep(self, body: Mapping[str, Any]) -> bool:
+        """In memory."""
         try:
             verifier, address = self._read(body)
         except CommonweightError:
@@ -62,8 +71,13 @@ class Book:
             if known is None and not self._has_place(verifier):
                 return False
             self._newest[verifier], self._bodies[verifier] = (address.sequence, address.url), dict(body)
-            replace_file(self._path, json.dumps(list(self._bodies.values())).encode())
             return True
+
+    def _write(self) -> None:
+        """Outside of the lock: nobody who asks for addresses waits for a disk."""
+        with self._lock:
+            data = json.dumps(list(self._bodies.values())).encode()
+        replace_file(self._path, data)
 
     def urls(self, verifiers: Collection[str]) -> dict[str, str]:
         """Urls by verifier: of these, who matter from now on, and of the deployment's first mirrors."""
@@ -106,10 +120,10 @@ class Book:
             return
         for body in bodies if isinstance(bodies, list) else ():
             if isinstance(body, dict):
-                self.take(body)
+                self._keep(body)
 
 
-def _named(body: Mapping[str, Any]) -> str:
+def named_verifier(body: Mapping[str, Any]) -> str:
     """Whose address it says that it is, before anything is checked."""
     message = body.get("message")
     name = message.get("verifier") if isinstance(message, dict) else None

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from contracts.mirrors.peer import PeerUnreachable
@@ -21,9 +22,31 @@ class EventThread:
         self._loop.set_default_executor(ThreadPoolExecutor(threads, name))
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
+        self._closing = False
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for it, from another thread. Raises what it raises, and PeerUnreachable where the loop ends before."""
+        if self._closing:
+            work.close()
+            raise PeerUnreachable("this process ends")
+        return self._call(work)
+
+    def soon(self, do: Callable[..., object], *values: Any) -> None:
+        """Have the loop do something, and wait for nothing; it does nothing any more once it ends."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(do, *values)
+
+    def close(self) -> None:
+        """End all that is under way. A second time does nothing."""
+        if self._closing:
+            return
+        self._closing = True
+        self._call(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:  # it was closed
@@ -34,22 +57,15 @@ class EventThread:
         except CancelledError:
             raise PeerUnreachable("this process ends") from None
 
-    def soon(self, do: Callable[..., object], *values: Any) -> None:
-        """Have the loop do something, and wait for nothing."""
-        self._loop.call_soon_threadsafe(do, *values)
-
-    def close(self) -> None:
-        """End all that is under way. A second time does nothing."""
-        if self._loop.is_closed():
-            return
-        self.call(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
     async def _end(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        """Also what was asked for while it ends."""
+        await _cancel_others()
+        await self._loop.shutdown_default_executor()
+        await _cancel_others()
+
+
+async def _cancel_others() -> None:
+    while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._loop.shutdown_default_executor()

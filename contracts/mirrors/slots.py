@@ -41,9 +41,11 @@ class Upload:
     owner: Owner
     arrival: Arrival
 
-    def pace(self) -> tuple[bool, float, float]:
-        """The slowest first; of those that have sent nothing the oldest. The young ones come last."""
-        return self.arrival.age < YOUNG, self.arrival.speed, -self.arrival.age
+    def pace(self) -> tuple[int, float, float]:
+        """Who makes room first: who had time and is slow, then the young ones, so that newcomers end no upload that has
+        shown its speed; of these the slowest, and of those that have sent nothing the oldest."""
+        young, fast = self.arrival.age < YOUNG, self.arrival.speed >= FAIR_RATE
+        return 1 if young else 2 * fast, self.arrival.speed, -self.arrival.age
 
 
 class Slots:
@@ -69,28 +71,30 @@ class Slots:
                 self._uploads.remove(upload)
 
     def _make_room(self, new: Upload) -> None:
-        key = new.owner.key
-        self._bound([one for one in self._uploads if one.digest == new.digest], OF_DIGEST)
-        self._bound([one for one in self._uploads if one.owner.key == key], self._of_key)
+        """Who leaves is decided before anybody is ended: a newcomer that finds no place has ended nobody."""
+        key, left = new.owner.key, list(self._uploads)
+        _bound(left, [one for one in left if one.digest == new.digest], OF_DIGEST)
+        _bound(left, [one for one in left if one.owner.key == key], self._of_key)
         if not new.owner.staked:
-            self._share([one for one in self._uploads if not one.owner.staked], self._stakeless, key)
-        self._share(self._uploads, self._at_once, key)
+            _share(left, [one for one in left if not one.owner.staked], self._stakeless, key)
+        _share(left, list(left), self._at_once, key)
+        for upload in [one for one in self._uploads if one not in left]:
+            self._uploads.remove(upload)
+            upload.arrival.end()
 
-    def _bound(self, rivals: Sequence[Upload], most: int) -> None:
-        if len(rivals) >= most:
-            self._end(min(rivals, key=Upload.pace))
 
-    def _share(self, rivals: Sequence[Upload], most: int, key: str) -> None:
-        """Who has more places than the newcomer would have gives one; else whoever is slower than a node would be."""
-        if len(rivals) < most:
-            return
-        held = Counter(one.owner.key for one in rivals)
-        greedy = [one for one in rivals if held[one.owner.key] > held[key] + 1]
-        slow = [one for one in rivals if one.arrival.age >= YOUNG and one.arrival.speed < FAIR_RATE]
-        if not greedy and not slow:
-            raise NoPlace("as many uploads as are taken at once are under way; try again shortly")
-        self._end(min(greedy or slow, key=lambda one: (-held[one.owner.key], one.pace())))
+def _bound(left: list[Upload], rivals: Sequence[Upload], most: int) -> None:
+    if len(rivals) >= most:
+        left.remove(min(rivals, key=Upload.pace))
 
-    def _end(self, upload: Upload) -> None:
-        self._uploads.remove(upload)
-        upload.arrival.end()
+
+def _share(left: list[Upload], rivals: Sequence[Upload], most: int, key: str) -> None:
+    """Who has more places than the newcomer would have gives one; else whoever is slower than a node would be."""
+    if len(rivals) < most:
+        return
+    held = Counter(one.owner.key for one in rivals)
+    greedy = [one for one in rivals if held[one.owner.key] > held[key] + 1]
+    slow = [one for one in rivals if one.arrival.age >= YOUNG and one.arrival.speed < FAIR_RATE]
+    if not greedy and not slow:
+        raise NoPlace("as many uploads as are taken at once are under way; try again shortly")
+    left.remove(min(greedy or slow, key=lambda one: (-held[one.owner.key], one.pace())))

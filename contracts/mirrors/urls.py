@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -34,6 +35,9 @@ _REFUSED = tuple(
 )  # fmt: skip
 """Networks of IPv6 that count as public, behind which any address of IPv4 may be; the last are of a site, of examples
 (RFC 9637) and of routers (RFC 9602)."""
+
+_RESOLVING = ThreadPoolExecutor(64, "resolve")
+"""Names are resolved in threads of their own: those of a loop may all be waiting for an answer."""
 
 Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve: TypeAlias = Callable[[str, int], Iterable[str]]
@@ -117,12 +121,16 @@ async def find(text: str, loopback: bool, resolve: Resolve = system_resolve, cho
     Raises InvalidMirrorAddress and OSError.
     """
     url = parse_url(text, loopback, chosen)
-    found = await asyncio.to_thread(lambda: list(resolve(url.host, url.port)))
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVING, _resolved, resolve, url)
     if not found:
         raise InvalidMirrorAddress(f"{url.host} has no address")
     for ip in found if not chosen else ():
         check_public(ip, loopback)
     return Target(url, found[0])
+
+
+def _resolved(resolve: Resolve, url: Url) -> list[str]:
+    return list(resolve(url.host, url.port))
 
 
 def _check_literal(host: str, loopback: bool) -> None:

@@ -179,8 +179,14 @@ class Network:
                 looks, wait = looks + 1, self._seconds
             except CommonweightError as error:
                 logger.debug("%s: %s", watched.source.peer.url, error.detail)
-                wait = min(max(LONGEST_WAIT, self._seconds), wait * 2)
+                wait = self._longer(wait)
+            except Exception:  # a full disk, for one: this source is looked at again all the same
+                logger.exception("a look at %s failed here", watched.source.peer.url)
+                wait = self._longer(wait)
             await asyncio.sleep(wait)
+
+    def _longer(self, wait: float) -> float:
+        return min(max(LONGEST_WAIT, self._seconds), wait * 2)
 
     async def _look(self, watched: _Watched, looks: int) -> None:
         source = watched.source

@@ -24,15 +24,9 @@ class Server:
     """One server, at whatever address its user chose. Calls are made from one thread."""
 
     def __init__(self, url: str, limits: Limits | None = None) -> None:
-        self._url = url.rstrip("/")
-        self._api = JsonPeer(self._url + API, loopback=True, limits=limits, chosen=True, keeps=True)
+        self._api = JsonPeer(url.rstrip("/") + API, loopback=True, limits=limits, chosen=True, keeps=True)
         self._runner = asyncio.Runner()
         self._closed = False
-
-    def door(self) -> ServerDoor:
-        """For the looks, which have connections of their own."""
-        log, api = (Peer(self._url + path, loopback=True, chosen=True, keeps=True) for path in ("", API))
-        return ServerDoor(log, LOG, f"{API}/messages", f"{API}/blobs/", api)
 
     def signature(self, path: str, body: dict[str, Any]) -> None:
         """Hand a signature on that contracts read. Raises PeerUnreachable, PeerMisbehaved and ServerRefused."""
@@ -46,6 +40,12 @@ class Server:
             self._closed = True
             self._runner.run(self._api.close())
             self._runner.close()
+
+
+def door_of(url: str) -> ServerDoor:
+    """A server for the looks, which have connections of their own."""
+    log, api = (Peer(url.rstrip("/") + path, loopback=True, chosen=True, keeps=True) for path in ("", API))
+    return ServerDoor(log, LOG, f"{API}/messages", f"{API}/blobs/", api)
 
 
 class JsonPeer(Peer):

@@ -48,7 +48,7 @@ from verifier.duty.memory import Memory
 from verifier.duty.progress import Progress
 from verifier.duty.replica import Replica
 from verifier.duty.secrets import RoundSecrets
-from verifier.duty.server import Server
+from verifier.duty.server import Server, door_of
 from verifier.duty.signing import Voice
 from verifier.duty.stalls import SAY_SECONDS, stalled
 from verifier.duty.welcome import AnnouncedBlobs, Announcer, Welcome
@@ -146,7 +146,6 @@ class VerifierProcess:
         self._closed = True
         self._handing.close()
         self.world.replica.close()
-        self.world.server.close()
         for part in (self.mirror.copy, self.mirror.messages, self.mirror.blobs, self.mirror.book):
             part.close()
         self.world.quorum.close()
@@ -279,11 +278,10 @@ class VerifierProcess:
         book = AddressBook(mirror / "addresses.db", reader, welcome.is_verifier, settings.loopback, first)
         quorum = QuorumStore(folder / "signatures.db", Domain(deployment.chain_id, deployment.verifier_registry))
         self.mirror = Mirror(reader, messages, blobs, book, copy, welcome.verifiers, quorum.show)
-        server = Server(settings.api_url)
         fetcher = Fetcher(blobs, self._wanted, LEAST_RATE)
         takes, puller = max(LOOKS_LONG * settings.look_seconds, LEAST_LOOK), Puller(reader, messages, book, copy)
         self._handing = HandingOn(
-            account.address, server.door(), book, copy, messages, puller, fetcher, blobs, seconds=takes
+            account.address, door_of(settings.api_url), book, copy, messages, puller, fetcher, blobs, seconds=takes
         )
         longest = settings.look_seconds + takes
         stopwatch = Stopwatch(mirror / "presence.db", self._chain_time, time.monotonic, longest)
@@ -300,11 +298,10 @@ class VerifierProcess:
             blobs=blobs,
             stopwatch=stopwatch,
             voice=Voice(account, domain, reader, messages, book, self._hand, partial(self._failed, "")),
-            server=server,
             work=Work(lambda: self._app.jobs, blobs.has, settings.attempts, self._failed),
             quorum=quorum,
             report=self._report,
-            give_blob=self._give_blob,
+            give_blob=lambda name: self._handing.give_blob(name),
         )
         self._leaves = threading.Event()
         self.bringer = self._bringer(account)
@@ -351,9 +348,6 @@ class VerifierProcess:
 
     def _hand(self, _data: bytes) -> None:
         self._handing.hand()
-
-    def _give_blob(self, name: str, _data: bytes) -> None:
-        self._handing.give_blob(name)
 
     def _failed(self, subject: str, why: str) -> None:
         self._report(Progress("trouble", proof=subject, detail=why))

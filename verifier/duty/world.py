@@ -13,7 +13,6 @@ from verifier.duty.memory import Memory
 from verifier.duty.progress import Progress
 from verifier.duty.replica import Replica
 from verifier.duty.secrets import RoundSecrets
-from verifier.duty.server import Server
 from verifier.duty.signing import Voice
 from verifier.duty.work import Work
 from verifier.mirror.blobs import BlobStore
@@ -39,11 +38,10 @@ class World:
     blobs: BlobStore
     stopwatch: Stopwatch
     voice: Voice
-    server: Server
     work: Work
     quorum: QuorumStore
     report: Callable[[Progress], None]
-    give_blob: Callable[[str, bytes], None] = lambda _name, _data: None
+    give_blob: Callable[[str], None] = lambda _name: None
     epochs_seen: dict[tuple[int, int], int | None] = field(default_factory=dict)
     """By epoch and index of its closing entry: the newest message that was held one look later, None before it."""
     epochs_waited: set[tuple[int, int]] = field(default_factory=set)

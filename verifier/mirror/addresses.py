@@ -63,6 +63,10 @@ class AddressBook:
             self._newest[author] = address
             return True
 
+    def takes(self, verifier: str) -> bool:
+        """Whether an address of this one would be kept, if it signed it."""
+        return self._is_verifier(verifier)
+
     def newest(self) -> dict[str, Address]:
         """By verifier, those who are verifiers no more left out."""
         return {verifier: found for verifier, found in self._known().items() if self._is_verifier(verifier)}

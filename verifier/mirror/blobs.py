@@ -95,10 +95,7 @@ class BlobStore:
 
     def sizes(self, digest: str) -> frozenset[int]:
         """The sizes that were announced for a digest. Raises NotAnnounced."""
-        rows = self._announced.rows("SELECT size FROM announced WHERE digest = ?", blob_name(digest))
-        if not rows:
-            raise NotAnnounced(f"no message that this mirror holds names the blob {blob_name(digest)}")
-        return frozenset(row[0] for row in rows)
+        return self._sizes(blob_name(digest))
 
     def owner(self, digest: str) -> Owner:
         """Whose bytes come under a digest: of several keys that announced it, one with a stake. Raises NotAnnounced."""
@@ -129,7 +126,7 @@ class BlobStore:
     def keep(self, name: str, file: Path) -> None:
         """Give whole and right bytes their name, unless they were forgotten since. Raises NotAnnounced, DiskFull."""
         with self._lock, named():
-            self.sizes(name)
+            self._sizes(name)
             file.replace(self._held / name)
             _sync_folder(self._held)
 
@@ -165,6 +162,13 @@ class BlobStore:
     def close(self) -> None:
         """Let the files go."""
         self._announced.close()
+
+    def _sizes(self, name: str) -> frozenset[int]:
+        """As the file has them: nobody is asked for news."""
+        rows = self._announced.rows("SELECT size FROM announced WHERE digest = ?", name)
+        if not rows:
+            raise NotAnnounced(f"no message that this mirror holds names the blob {name}")
+        return frozenset(row[0] for row in rows)
 
     def _tidy(self, coming: bool = True) -> None:
         """Remove what nothing announces, and at the start what a killed process left half-written."""

@@ -31,7 +31,7 @@ from verifier.mirror import branches, departures, evidence
 from verifier.mirror.branches import Branches, Judges, Left, nobody
 from verifier.mirror.database import Database
 from verifier.mirror.departures import Departure, EntryRefused
-from verifier.mirror.errors import CheckpointRefused, HeadContradicts, NotHeld, StoreUnusable, UnknownLog
+from verifier.mirror.errors import CheckpointRefused, CopyChanged, HeadContradicts, NotHeld, StoreUnusable, UnknownLog
 from verifier.mirror.evidence import Evidence, EvidenceBox
 
 PENDING = 64
@@ -229,20 +229,15 @@ class LogCopy:
             self._cut(common, common, left)
             self.advance()
 
-    def append(self, start: int, entries: Sequence[bytes]) -> None:
-        """Keep entries from `start` on that somebody brought, once the machine has taken what is here, and show them to
-        it. Raises what `advance` raises."""
-        self.advance()
-        self.keep(start, entries)
-        self.advance()
-
     def keep(self, start: int, entries: Sequence[bytes]) -> None:
-        """Keep entries from `start` on that were proven to lie under a pending head; known ones are passed over."""
+        """Keep entries from `start` on that were proven to lie under a pending head; known ones are passed over. Raises
+        CopyChanged where those before them were given up meanwhile."""
         with self._lock:
             new = list(enumerate(entries, start))[max(0, self.size - start) :]
             if not new:
                 return
-            assert new[0][0] == self.size, "no gap was let through"
+            if new[0][0] != self.size:
+                raise CopyChanged(f"the entries before entry {new[0][0]} are not here any more")
             with self._file.write() as tables:
                 tables.executemany("INSERT INTO entry VALUES (?, ?)", new)
             self._tree.append(SHA256_TREE.leaf_hash(entry) for _, entry in new)
@@ -257,11 +252,13 @@ class LogCopy:
     def sign(self, pending: Head) -> tuple[NoteSignature, ...]:
         """Make a pending head, all of whose entries are here, the mirror's head; a larger one stays.
 
-        Returns the cosignature. Raises what `advance` raises, and HeadContradicts.
+        Returns the cosignature. Raises what `advance` raises, HeadContradicts, and CopyChanged.
         """
         size = pending.checkpoint.size
         self._show(self._admit, size)
         with self._lock:
+            if self.size < size:
+                raise CopyChanged(f"this copy has fewer than {size} entries by now")
             if self.root(size) != pending.checkpoint.root:
                 raise HeadContradicts(f"the entries up to {size} are of another log than this head")
             line = cosign(pending.note.text, self._cosigner.name, self._cosigner.key, self._cosigner.now())

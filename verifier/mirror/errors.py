@@ -7,7 +7,7 @@ CommonweightError
     ├── WrongBytes, BlobTooLarge, BodyTooLarge   bytes that are not what was announced, or more of them
     ├── SlowPeer, MirrorBusy, DiskFull           it does not come, or finds no room
     ├── CheckpointRefused, SizeConflict, UploadConflict, HeadContradicts
-    └── RangeRefused, StoreUnusable
+    └── RangeRefused, StoreUnusable, CopyChanged
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ class NotAnnounced(MirrorRefused):
 
     code = "not-announced"
     status = 403
+
+
+class CopyChanged(MirrorRefused):
+    """This copy of the log went back while it was read: what was to be done is done anew, or asked for again."""
+
+    code = "copy-changed"
+    status = 503
 
 
 class NotWelcome(MirrorRefused):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from verifier.mirror.errors import BlobTooLarge, NotAnnounced, WrongBytes
 logger = logging.getLogger(__name__)
 AT_ONCE = 2
 """Blobs that come from one source at one time."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
+"""Seconds until a blob that nobody had is asked for again: they double."""
 GRACE = 3.0
 """Seconds after which another source is asked beside a slow one."""
 
@@ -61,6 +64,7 @@ class Fetcher:
         self._begun: list[asyncio.Task[None]] = []
         self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._failed: Counter[str] = Counter()
+        self._vain: dict[str, tuple[int, float]] = {}
         self._came, self._liars = list[str](), set[str]()
 
     async def begin(self, sources: Sequence[Source]) -> None:
@@ -69,8 +73,9 @@ class Fetcher:
         Each blob is asked of another one first; those that failed are last.
         """
         self._round, self._begun = self._round + 1, []
-        names = [blob_name(text) for text in await asyncio.to_thread(self._wanted)]
-        missing = [name for name in dict.fromkeys(names) if not self._blobs.has(name) and name not in self._tasks]
+        names = dict.fromkeys(blob_name(text) for text in await asyncio.to_thread(self._wanted))
+        self._vain = {name: course for name, course in self._vain.items() if name in names}
+        missing = [name for name in names if not self._blobs.has(name) and name not in self._tasks and self._due(name)]
         for place, name in enumerate(missing, self._round):
             turn = place % len(sources) if sources else 0
             order = sorted([*sources[turn:], *sources[:turn]], key=lambda source: self._failed[source.verifier])
@@ -78,6 +83,9 @@ class Fetcher:
             self._tasks[name] = task
             self._begun.append(task)
             task.add_done_callback(lambda _, name=name: self._tasks.pop(name))  # type: ignore[misc]
+
+    def _due(self, name: str) -> bool:
+        return self._vain.get(name, (0, 0.0))[1] <= time.monotonic()
 
     async def wait(self, seconds: float) -> None:
         """Until what was asked for last is here or with nobody, or the seconds are over: it goes on after them."""
@@ -99,6 +107,9 @@ class Fetcher:
             return
         if found:
             self._came.append(name)
+            return
+        tries = self._vain.get(name, (0, 0.0))[0] + 1
+        self._vain[name] = tries, time.monotonic() + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10))
 
     def _attempt(self, name: str, source: Source) -> Attempt:
         async def ask(pace: Pace) -> bool:
@@ -120,7 +131,7 @@ class Fetcher:
         except PeerUnreachable:
             pass
         except CommonweightError:  # this mirror takes no more now: the next look asks again
-            self._failed[source.verifier] -= 1
+            self._failed[source.verifier] = max(0, self._failed[source.verifier] - 1)
         return False
 
     async def _from(self, name: str, source: Source, pace: Pace) -> bool:

@@ -23,7 +23,7 @@ from contracts.tlog.tiles import WIDTH, InvalidTile, Tile
 from contracts.tlog.witness import InvalidMirrorMessage
 from verifier.mirror.copy import Head, LogCopy
 from verifier.mirror.departures import EntryRefused
-from verifier.mirror.errors import HeadContradicts, NotHeld
+from verifier.mirror.errors import CopyChanged, HeadContradicts, NotHeld
 from verifier.mirror.planning import Allowance, Fetch, Plan, Shown, apply, plan
 
 TRIES = 4
@@ -152,10 +152,13 @@ def _follow(shown: Shown, copy: LogCopy) -> bool:
 
 
 def _planned(shown: Shown, copy: LogCopy, allowed: Allowance) -> Plan | None:
-    """None where entries that were here already were refused, and given up: others may follow now."""
+    """None where this copy went back meanwhile, or entries that were here already were refused, and given up: others
+    may follow now."""
     size = copy.size
     try:
         return plan(shown, copy, allowed)
+    except CopyChanged:
+        return None
     except EntryRefused:
         if copy.size >= size:
             raise

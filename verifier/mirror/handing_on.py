@@ -23,7 +23,6 @@ from verifier.mirror.blobs import BlobStore
 from verifier.mirror.calls import Calls
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.delivering import SERVER, Deliveries, Door
-from verifier.mirror.departures import EntryRefused
 from verifier.mirror.errors import HeadContradicts
 from verifier.mirror.fetching import Fetcher, Source
 from verifier.mirror.following import ShownHead, follow
@@ -85,9 +84,13 @@ class Look:
     def counts(self, verifiers: Collection[str], k: int, chain: bool) -> bool:
         """Whether it counts towards a time-out of a round with these verifiers: log, chain and n - k others answered,
         and nobody showed a head that contradicts one's own (J3). `chain` says whether one's chain node answered."""
-        if not chain or self.log.outcome is not Outcome.ANSWERED:
-            return False
         if any(answer.outcome is Outcome.CONTRADICTS for answer in self.mirrors):
+            return False
+        return chain and self.reached(verifiers, k)
+
+    def reached(self, verifiers: Collection[str], k: int) -> bool:
+        """Whether the log and n - k others of these verifiers answered."""
+        if self.log.outcome is not Outcome.ANSWERED:
             return False
         names = {verifier.lower() for verifier in verifiers}
         answered = {answer.verifier.lower() for answer in self.mirrors if answer.outcome is Outcome.ANSWERED}
@@ -195,7 +198,7 @@ class HandingOn:
         return self._calls.begin(name, partial(self._answered, name, peer, ask))
 
     def _answer(self, verifier: str, peer: Peer) -> Answer:
-        """Who once contradicted goes on doing so until it says something else."""
+        """Who once contradicted goes on doing so until its next call ends otherwise."""
         late = self._calls.late(verifier)
         if late is not None:
             self._against.pop(verifier, None)
@@ -215,7 +218,9 @@ class HandingOn:
         shown, failure = None, None
         try:
             shown = await follow(peer, self._copy)
-        except (HeadContradicts, EntryRefused, PeerMisbehaved) as error:
+        except PeerUnreachable:
+            raise
+        except CommonweightError as error:
             failure = error
         complete = await self._puller.messages(verifier, peer)
         await self._puller.addresses(peer)

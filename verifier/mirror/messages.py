@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.errors import CommonweightError
+from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
 from contracts.protocol.judge.facts import Enrolled
+from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.messages import LeaseRenewal, MirrorAddress
 from verifier.mirror.database import Database
 from verifier.mirror.errors import NotWelcome, QuotaSpent
@@ -26,6 +27,8 @@ MOST_OF_ONE = 1024
 """Messages of one signer."""
 MOST_ENROLMENTS = 4096
 """Enrolments in all: whoever makes a key can sign one."""
+
+_BROKEN = (InvalidLeaf, BadField, BadSignature, InvalidTree)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -63,6 +66,8 @@ class MessageStore:
         self._file, self._lock = Database(path, _SCHEMA), threading.RLock()
         self._held: dict[int, Signed] = {}
         self._numbers: dict[str, int] = {}
+        self._unread: dict[int, tuple[str, str]] = {}
+        """Digest and text of what cannot be read before the machine has come as far as it was."""
         self._signers: Counter[str] = Counter()
         self._enrolments = 0
         self.name = self._named()
@@ -91,6 +96,11 @@ class MessageStore:
             known = self._numbers.get(signed.digest)
             if known is not None:
                 return known
+            number = next((n for n, (digest, _) in self._unread.items() if digest == signed.digest), None)
+            if number is not None:
+                del self._unread[number]
+                self._remember(number, signed)
+                return number
             self._check(signed)
             older = self._older_renewals(signed)
             return self._write(signed, older)
@@ -104,14 +114,14 @@ class MessageStore:
     def since(self, number: int) -> Page:
         """What is held after a number, in its order."""
         with self._lock:
-            later = [n for n in self._held if n > number][:PAGE]
+            later = sorted(n for n in self._held if n > number)[:PAGE]
             held = tuple(HeldMessage(n, self._held[n]) for n in later)
             return Page(self.name, held, self.newest)
 
     def held(self) -> tuple[HeldMessage, ...]:
         """All that is held, in its order."""
         with self._lock:
-            return tuple(HeldMessage(number, signed) for number, signed in self._held.items())
+            return tuple(HeldMessage(number, self._held[number]) for number in sorted(self._held))
 
     def has(self, digest: str) -> bool:
         """Whether a message with this digest (0x-hex) is held."""
@@ -124,6 +134,7 @@ class MessageStore:
 
     def drop_where(self, is_over: Callable[[Claim], bool]) -> None:
         """Drop what is about rounds whose epoch is final, as the owner says."""
+        self._read_later()
         over = [held.sequence for held in self.held() if is_over(held.signed.claim)]
         with self._lock:
             self._remove([number for number in over if number in self._held])
@@ -192,22 +203,30 @@ class MessageStore:
         return name
 
     def _load(self) -> None:
-        """A disk flips bits: what does not read any more, or names its row wrongly, is dropped."""
-        spoilt = []
-        for number, digest, text in self._file.rows("SELECT sequence, digest, text FROM message ORDER BY sequence"):
-            signed = self._readable(text)
-            if signed is None or signed.digest != digest:
-                spoilt.append((number,))
-            else:
-                self._remember(number, signed)
-        with self._file.write() as tables:
-            tables.executemany("DELETE FROM message WHERE sequence = ?", spoilt)
+        rows = self._file.rows("SELECT sequence, digest, text FROM message ORDER BY sequence")
+        self._unread = {number: (digest, text) for number, digest, text in rows}
+        self._read_later()
 
-    def _readable(self, text: str) -> Signed | None:
-        try:
-            return self._reader.read(text.encode())
-        except CommonweightError:
-            return None
+    def _read_later(self) -> None:
+        """A disk flips bits: what nobody could read, or names its row wrongly, is dropped; what is about a proof that
+        the machine does not know stays."""
+        for number, (digest, text) in list(self._unread.items()):
+            try:
+                signed = self._reader.read(text.encode())
+            except _BROKEN:
+                signed = None
+            except CommonweightError:
+                continue
+            with self._lock:
+                del self._unread[number]
+                if signed is None or signed.digest != digest:
+                    self._drop_row(number)
+                elif digest not in self._numbers:
+                    self._remember(number, signed)
+
+    def _drop_row(self, number: int) -> None:
+        with self._file.write() as tables:
+            tables.execute("DELETE FROM message WHERE sequence = ?", (number,))
 
 
 def _same_lease(one: LeaseRenewal, other: Claim) -> bool:

@@ -22,6 +22,7 @@ from contracts.protocol.log.leaf import LARGEST_LEAF
 from contracts.protocol.log.signed import Envelope, fact_of, hexed
 from contracts.protocol.messages import LeaseRenewal, MirrorAddress
 from contracts.signing import Domain, digest, recover
+from verifier.mirror.errors import NotWelcome
 
 MAX_MESSAGE = LARGEST_LEAF
 """Bytes of a message: what an entry of the log may have."""
@@ -92,7 +93,8 @@ class Reader:
         return Unchecked(text, hexed(digest(envelope.message, self.domain)), author, claim, envelope)
 
     def check(self, message: Unchecked, may_sign: Callable[[Asked], bool] = lambda _: True) -> Signed:
-        """Who signed; of several each has to be one who may. Raises BadSignature and BadField."""
+        """Who signed; of several each has to be one who may, by the rules of now. Raises BadSignature, BadField and
+        NotWelcome."""
         said, claim = message.envelope.message, message.claim
         signers: list[str] = []
         for signature in message.envelope.signatures:
@@ -100,7 +102,7 @@ class Reader:
             if message.author and signer != message.author:
                 raise BadSignature(f"{type(said).__name__} must be signed by {message.author}")
             if isinstance(claim, Credited) and not may_sign(Vouching(claim, signer)):
-                raise BadSignature(f"{signer} is nobody who vouches for a contribution")
+                raise NotWelcome(f"{signer} is nobody who vouches for a contribution")
             if signers and signer <= signers[-1]:
                 raise BadField("signatures must be sorted by signer, each once")
             signers.append(signer)

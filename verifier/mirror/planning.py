@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 
+from contracts.errors import InvalidTree
 from contracts.tlog.bundles import parse_bundle
 from contracts.tlog.mirror import EntryPackage, Package, UploadHeader
 from contracts.tlog.subtree import subtree_proof
 from contracts.tlog.tile_tree import TileReader
 from contracts.tlog.tiles import WIDTH, Tile, tile_of
 from verifier.mirror.copy import Head, LogCopy, State
-from verifier.mirror.errors import HeadContradicts
+from verifier.mirror.errors import CopyChanged, HeadContradicts
 from verifier.mirror.evidence import Evidence
 
 BUNDLES = 32
@@ -73,8 +74,9 @@ class Plan:
 
 
 def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> Plan:
-    """Raises EntryRefused where the head's log departs as another one did, HeadContradicts for a branch that was left,
-    what the owner's machine says of what is here, and what `fetch` and the tiles raise."""
+    """Raises CopyChanged where it is to be made anew, EntryRefused where the head's log departs as another one did,
+    HeadContradicts for a branch that was left, what the owner's machine says of what is here, and what `fetch` and the
+    tiles raise."""
     head, state = shown.head.checkpoint, copy.state()
     copy.evidence.departures.check(head, shown.root)
     if copy.branches.is_left(head.size, shown.root):
@@ -83,9 +85,9 @@ def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> Plan:
     contradicted = tuple(known.checkpoint.size for known in differing)
     evidence = tuple(_evidence(shown, known) for known in differing)
     signed, own = min(state.signed, head.size), min(state.size, head.size)
-    if shown.root(signed) != copy.root(signed):
+    if shown.root(signed) != _own_root(copy, signed):
         return Plan(state, contradicted, evidence, contradicts=True, leaves=_leaves(shown, copy, signed))
-    retreats = shown.root(own) != copy.root(own)
+    retreats = shown.root(own) != _own_root(copy, own)
     if not retreats and own < head.size:
         copy.advance()
     packages = _packages(shown, state.signed if retreats else own, copy.log.name, allowed)
@@ -119,6 +121,14 @@ def apply(made: Plan, shown: Shown, copy: LogCopy) -> bool:
         return True
 
 
+def _own_root(copy: LogCopy, size: int) -> bytes:
+    """Raises CopyChanged where this copy has gone back since its state was looked at."""
+    try:
+        return copy.root(size)
+    except InvalidTree as error:
+        raise CopyChanged(f"this copy has fewer than {size} entries by now") from error
+
+
 def _differs(known: Head, shown: Shown) -> bool:
     size = known.checkpoint.size
     return 0 < size <= shown.head.checkpoint.size and shown.root(size) != known.checkpoint.root
@@ -139,7 +149,7 @@ def _leaves(shown: Shown, copy: LogCopy, differ: int) -> int | None:
     same = 0
     while differ - same > 1:
         middle = (same + differ) // 2
-        if shown.root(middle) == copy.root(middle):
+        if shown.root(middle) == _own_root(copy, middle):
             same = middle
         else:
             differ = middle

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
+from contracts.mirrors.book import named_verifier
 from contracts.mirrors.peer import Peer, PeerMisbehaved
+from contracts.mirrors.urls import InvalidMirrorAddress
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
 from contracts.protocol.messages import MirrorAddress
 from contracts.tlog.text import parse_base64
@@ -144,9 +146,10 @@ class Puller:
         return body
 
     def _retry(self, cursor: Cursor, spent: _Spent) -> None:
-        """What waits, in turn."""
+        """What waits, in turn; what a full disk keeps out goes on waiting."""
         for text in list(cursor.waiting)[:RETRIED]:
-            self._take(cursor, text, spent, cursor.waiting.pop(text))
+            message = cursor.waiting[text]
+            self._take(cursor, text, spent, message, again=True)
 
     def _take_page(self, cursor: Cursor, page: PulledPage, spent: _Spent) -> None:
         for number, text in page.texts.items():
@@ -155,8 +158,11 @@ class Puller:
             if spent.unwelcome >= MOST_UNWELCOME:
                 return
 
-    def _take(self, cursor: Cursor, text: str, spent: _Spent, message: Unchecked | None = None) -> None:
-        """`message` is what was read of it before. Raises PeerMisbehaved and DiskFull."""
+    def _take(
+        self, cursor: Cursor, text: str, spent: _Spent, message: Unchecked | None = None, again: bool = False
+    ) -> None:
+        """`message` is what was read of it before, when it was told to wait (`again`). Raises PeerMisbehaved and
+        DiskFull."""
         if text in cursor.refused:
             spent.add_broken("it was shown before")
             return
@@ -166,14 +172,20 @@ class Puller:
         except DiskFull:
             raise
         except _BROKEN as error:
+            cursor.waiting.pop(text, None)
             cursor.refused.add(text)
             spent.add_broken(error.detail)
         except CommonweightError:
             spent.unwelcome += 1
             self._wait(cursor, text, message)
+        else:
+            if again:
+                cursor.waiting.pop(text, None)
 
     def _wait(self, cursor: Cursor, text: str, message: Unchecked | None) -> None:
-        """Without what was read of it where it is about a proof that this copy lacks."""
+        """Behind all others that wait. `message` is None where it is about a proof that this copy lacks: then nothing
+        of it can be read yet."""
+        cursor.waiting.pop(text, None)
         cursor.waiting[text] = message
         while len(cursor.waiting) > WAITING or sum(map(len, cursor.waiting)) > WAITING_BYTES:
             del cursor.waiting[next(iter(cursor.waiting))]
@@ -181,11 +193,13 @@ class Puller:
     def _take_addresses(self, shown: list[Any]) -> None:
         """One's own word about oneself; what another says of somebody counts only under that one's signature.
 
-        What is known already is not read again. Raises PeerMisbehaved and DiskFull.
+        What is known already is not read again, and nothing of who is no verifier here, or not yet. Raises
+        PeerMisbehaved and DiskFull.
         """
         known, spent = {address.text for address in self._book.newest().values()}, _Spent()
         bodies = [entry.get("message") if isinstance(entry, Mapping) else None for entry in shown]
-        for text in [canonical(body) for body in bodies if isinstance(body, Mapping)]:
+        for body in [body for body in bodies if isinstance(body, Mapping) and self._book.takes(named_verifier(body))]:
+            text = canonical(body)
             if text not in known and text not in self._refused:
                 self._take_address(text, spent)
 
@@ -196,9 +210,11 @@ class Puller:
                 self._book.take(signed)
         except DiskFull:
             raise
-        except CommonweightError as error:
+        except (*_BROKEN, InvalidMirrorAddress) as error:
             self._refused.add(text)
             spent.add_broken(error.detail)
+        except CommonweightError:
+            return  # it is shown again
 
     def _take_evidence(self, shown: list[Any]) -> None:
         for body in shown:

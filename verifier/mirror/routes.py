@@ -191,9 +191,9 @@ def _take_message(mirror: Mirror, data: bytes) -> Response:
 async def _mirrors(request: Request) -> Response:
     """Those on the chain's list without an address are shown as unreachable."""
     mirror = _of(request)
-    newest = await run_in_threadpool(mirror.book.newest)
+    newest, listed = await run_in_threadpool(mirror.book.newest), await run_in_threadpool(mirror.verifiers)
     shown = []
-    for verifier in dict.fromkeys([*mirror.verifiers(), *newest]):
+    for verifier in dict.fromkeys([*listed, *newest]):
         address = newest.get(verifier)
         url = address.url if address and address.url != NOWHERE else None
         message = json.loads(address.text) if address and address.text else None
@@ -211,11 +211,9 @@ async def _put_blob(request: Request) -> Response:
     mirror, digest = _of(request), blob_name(request.path_params["digest"])
     owner = await run_in_threadpool(mirror.blobs.owner, digest)
     if not mirror.blobs.has(digest):
-        incoming = Incoming(request, None, owner.least_rate)
-        with (
-            mirror.blobs.receive(digest, announced_length(request)) as receiving,
-            _place(mirror.slots, digest, owner, incoming),
-        ):
+        incoming, length = Incoming(request, None, owner.least_rate), announced_length(request)
+        with _place(mirror.slots, digest, owner, incoming), ExitStack() as held:
+            receiving = await run_in_threadpool(held.enter_context, mirror.blobs.receive(digest, length))
             async for chunk in incoming.chunks():
                 await run_in_threadpool(receiving.write, chunk)
             await run_in_threadpool(receiving.finish)

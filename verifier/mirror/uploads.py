@@ -25,7 +25,7 @@ from contracts.tlog.note import NoteSignature
 from contracts.tlog.tiles import WIDTH
 from contracts.tlog.witness import AddCheckpoint, InvalidMirrorMessage
 from verifier.mirror.copy import Head, LogCopy
-from verifier.mirror.errors import SizeConflict, UnknownLog, UploadConflict
+from verifier.mirror.errors import CopyChanged, SizeConflict, UnknownLog, UploadConflict
 
 _GZIP = 16 + zlib.MAX_WBITS
 _STEP = 2**14
@@ -112,8 +112,13 @@ def _keep(copy: LogCopy, pending: Head, packages: Iterator[tuple[Package, EntryP
     size, root = pending.checkpoint.size, pending.checkpoint.root
     try:
         for place, package in packages:
-            package.check(place, copy.leaves(place.base, place.start), size, root)
-            copy.append(place.start, package.entries)
+            copy.advance()
+            with copy.turn():
+                if copy.pending_at(size) is None:
+                    raise CopyChanged("the head that this upload leads to was given up meanwhile")
+                package.check(place, copy.leaves(place.base, place.start), size, root)
+                copy.keep(place.start, package.entries)
+            copy.advance()
             done += 1
     except InvalidMirrorMessage:
         if not done:

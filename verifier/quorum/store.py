@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS signature (
 _ALL = "SELECT digest, subject, kind, message, since FROM charter ORDER BY since, digest"
 _GIVEN = "SELECT signer, signature FROM signature WHERE digest = ? ORDER BY signer"
 _SHOW = """
-SELECT kind, message, signer, signature FROM signature JOIN charter USING (digest) ORDER BY since DESC, signer LIMIT ?
+SELECT kind, message, signer, signature FROM signature JOIN charter USING (digest)
+ORDER BY since, digest, signer LIMIT ?
 """
 
 
@@ -90,7 +91,10 @@ class QuorumStore:
                 tables.executemany("DELETE FROM charter WHERE digest = ?", gone)
 
     def show(self) -> bytes:
-        """All signatures that are here, for other verifiers and for anybody who brings them to the chain."""
+        """The signatures that are here, for other verifiers and for anybody who brings them to the chain.
+
+        Those under the oldest messages come first, since epochs become final in their order.
+        """
         shown = [
             {"kind": kind, "message": json.loads(message), "signer": signer, "signature": signature}
             for kind, message, signer, signature in self._file.rows(_SHOW, SHOWN)

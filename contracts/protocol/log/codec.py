@@ -25,6 +25,8 @@ _WHOLE = re.compile(r"0|[1-9][0-9]{0,77}")
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 """A string, also one that nothing ends: else each quotation mark in it would be tried anew, to the end of the text."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""Two of them may be one letter: what they were read as has to have UTF-8."""
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _HINTS: dict[type, dict[str, Any]] = {}
 
@@ -53,11 +55,14 @@ def parse(text: str) -> Any:
     if _depth(text) > DEEPEST:
         raise InvalidLeaf(f"is nested deeper than {DEEPEST}")
     try:
-        return json.loads(
+        found = json.loads(
             text, object_pairs_hook=_once, parse_float=_no_fraction, parse_constant=_no_fraction, parse_int=_small
         )
+        if _ESCAPED_SURROGATE.search(text):
+            canonical(found).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidLeaf(f"is not JSON: {error}") from error
+    return found
 
 
 def to_wire(value: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -124,3 +126,21 @@ def test_an_address_that_its_user_chose_may_be_any_machine() -> None:
     target = asyncio.run(find("http://server:8000", False, lambda host, port: ["10.0.0.7"], chosen=True))
     assert target.base() == "http://10.0.0.7:8000"
     assert asyncio.run(find("http://10.0.0.7", False, lambda host, port: [host], chosen=True)).ip == "10.0.0.7"
+
+
+def test_a_name_is_resolved_though_all_threads_of_the_loop_wait() -> None:
+    """Each of them may be waiting for what the name leads to."""
+    over = threading.Event()
+
+    async def play() -> Target:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        waits = loop.run_in_executor(None, over.wait)
+        try:
+            async with asyncio.timeout(20):
+                return await find("https://mirror.example", False, lambda host, port: ["9.9.9.9"])
+        finally:
+            over.set()
+            await waits
+
+    assert asyncio.run(play()).ip == "9.9.9.9"

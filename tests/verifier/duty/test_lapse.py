@@ -12,6 +12,7 @@ from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.log.signed import WHAT
 from tests.contracts.protocol.log.signed_run import SignedRun, hexed
+from tests.verifier.duty.test_doing import closed
 from tests.verifier.duty.town import Party, make_party, text_of
 from verifier.duty import periods
 from verifier.duty.doing import lapse
@@ -191,3 +192,18 @@ def test_messages_say_what_is_awaited_as_the_log_reads_it() -> None:
         assert (WHAT[found.what], found.since, found.round) == (what, 9, 3)
         assert (found.segment != NO_SEGMENT) == (what is What.SECOND_LOOK)
         assert (hexed(found.proof) == proof) == (not of_round)
+
+
+@pytest.mark.parametrize(
+    ("answered", "outcome", "reached"),
+    [(2, Outcome.ANSWERED, True), (0, Outcome.ANSWERED, False), (2, Outcome.UNREACHABLE, False)],
+)
+def test_without_a_round_of_its_own_a_look_counts_where_it_reached_the_others(
+    tmp_path: Path, answered: int, outcome: Outcome, reached: bool
+) -> None:
+    """An epoch's root is signed by what one saw, also when all rounds are over."""
+    party = make_party(tmp_path, closed())
+    with party.world.replica.reading() as state:
+        for run in state.runs.values():
+            run.rounds.clear()
+    assert lapse.watch(party.world, party.look(answered, outcome), chain=True) is reached

@@ -193,7 +193,6 @@ def make_party(folder: Path, made: SignedRun, index: int = 0) -> Party:
             sent.append,
             lambda detail: said.append(Progress("refused", detail=detail)),
         ),
-        server=cast(Any, server),
         work=cast(Any, work),
         quorum=QuorumStore(folder / "signatures.db", Domain(DOMAIN.chain_id, REGISTRY), lambda: clock[0]),
         report=said.append,

@@ -276,3 +276,19 @@ def test_the_machine_is_asked_while_the_store_is_free(tmp_path: Path) -> None:
     kept = BlobStore(tmp_path, budget)
     kept.announce(blob(DATA))
     assert set(free) == {True}
+
+
+def test_bytes_get_their_name_while_the_store_asks_nobody_for_news(tmp_path: Path) -> None:
+    """Who looks for news holds another lock, under which it may be tidying this store."""
+    free: list[bool] = []
+
+    class LooksForNews(BlobStore):
+        def sizes(self, digest: str) -> frozenset[int]:
+            free.append(elsewhere(lambda: self.forget("another run", 0)))
+            return super().sizes(digest)
+
+    kept = LooksForNews(tmp_path, lambda _: 10**6)
+    kept.announce(blob(DATA))
+    put(kept, DATA)
+    assert set(free) == {True}
+    assert kept.has(NAME)

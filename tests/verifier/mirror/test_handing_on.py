@@ -344,7 +344,8 @@ def test_a_head_whose_entries_nobody_shows_is_given_up(town: Town) -> None:
     with serving(operator.app()) as server:
         one, *_ = town.three(server)
         add_checkpoint(one.mirror.copy, other.add_checkpoint(0, 400))
-        one.mirror.copy.append(0, other.entries[:256])
+        one.mirror.copy.keep(0, other.entries[:256])
+        one.mirror.copy.advance()
         operator.grow(200)
         assert one.looks.look().log.outcome is Outcome.ANSWERED
     assert one.mirror.copy.signed == 500

@@ -12,6 +12,7 @@ import pytest
 from contracts.errors import BadSignature
 from contracts.protocol import messages as kinds
 from contracts.protocol.judge import facts
+from contracts.protocol.judge.errors import UnknownSubject
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.envelope import MessageTooLarge
 from tests.alone import alone
@@ -22,7 +23,7 @@ from verifier.mirror import messages
 from verifier.mirror.database import Database
 from verifier.mirror.errors import NotWelcome, QuotaSpent
 from verifier.mirror.messages import MessageStore
-from verifier.mirror.parsing import MAX_MESSAGE, Claim
+from verifier.mirror.parsing import MAX_MESSAGE, Claim, Reader
 
 pytestmark = pytest.mark.unit
 
@@ -245,3 +246,36 @@ def test_the_machine_is_asked_while_the_store_is_free(tmp_path: Path) -> None:
     kept.drop_where(lambda claim: machine(claim))
     assert set(free) == {True}
     assert kept.held() == ()
+
+
+def test_what_is_about_a_proof_that_the_machine_lost_is_read_when_it_knows_it_again(tmp_path: Path) -> None:
+    """A killed process may have been further than what lies under its own head."""
+    known = True
+
+    def author_of(_proof: str) -> str:
+        if not known:
+            raise UnknownSubject("no such proof")
+        return str(NODE.address)
+
+    reader, opening = Reader(READER.domain, author_of), pledge()
+    first = MessageStore(tmp_path / "messages.db", reader, lambda _: True)
+    assert [first.take(opening), first.take(has(1))] == [1, 2]
+    first.close()
+    known = False
+    kept = MessageStore(tmp_path / "messages.db", reader, lambda _: True)
+    assert [held.sequence for held in kept.held()] == [2]
+    known = True
+    assert kept.take(opening) == 1
+    assert [held.sequence for held in kept.since(0).held] == [1, 2]
+    kept.close()
+    again = MessageStore(tmp_path / "messages.db", reader, lambda _: True)
+    known = False
+    later = MessageStore(tmp_path / "messages.db", reader, lambda _: True)
+    known = True
+    later.drop_where(lambda _: False)
+    assert [held.sequence for held in later.held()] == [held.sequence for held in again.held()] == [1, 2]
+
+
+def pledge() -> bytes:
+    """Names a proof, whose node has to have signed."""
+    return leaf(kinds.PledgeReveal(b"\5" * 32, b"\6" * 32, 2**32 - 1), NODE)

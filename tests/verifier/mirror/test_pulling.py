@@ -35,6 +35,7 @@ from tests.verifier.mirror.world import (
     serving,
 )
 from verifier.mirror import parsing, pulling
+from verifier.mirror.errors import NotWelcome
 from verifier.mirror.parsing import Reader, Vouching
 from verifier.mirror.pulling import Puller
 from verifier.mirror.routes import Mirror
@@ -131,8 +132,22 @@ def test_addresses_that_are_known_or_were_refused_are_not_read_again(tmp_path: P
     with serving(shows([], ",".join(f'{{"message":{text.decode()}}}' for text in (good, bad)))) as url:
         for _ in range(3):
             asyncio.run(puller.addresses(Peer(url, True)))
-    assert (calls["recovered"], calls["read"]) == (2, 2)
+    assert (calls["recovered"], calls["read"]) == (1, 1)
     assert list(mirror.book.newest()) == [VERIFIERS[0].address]
+
+
+def test_who_is_admitted_later_is_found_at_its_old_address(tmp_path: Path) -> None:
+    """A copy that has not read yet who the verifiers are refuses nobody for good."""
+    admitted: set[str] = set()
+    mirror = make_mirror(tmp_path, is_verifier=lambda name: name in admitted)
+    puller = puller_of(mirror)
+    shown = [address(f"http://127.0.0.1:{number}", key=key) for number, key in enumerate(VERIFIERS, start=1)]
+    with serving(shows([], ",".join(f'{{"message":{text.decode()}}}' for text in shown * 3))) as url:
+        asyncio.run(puller.addresses(Peer(url, True)))
+        assert mirror.book.newest() == {}
+        admitted.update(str(key.address) for key in VERIFIERS)
+        asyncio.run(puller.addresses(Peer(url, True)))
+    assert set(mirror.book.newest()) == admitted
 
 
 def test_a_signature_is_recovered_once(tmp_path: Path, calls: Counter[str]) -> None:
@@ -146,7 +161,7 @@ def test_a_signature_is_recovered_once(tmp_path: Path, calls: Counter[str]) -> N
 
 def test_of_many_signatures_the_first_strangers_ends_it(tmp_path: Path, calls: Counter[str]) -> None:
     mirror = make_mirror(tmp_path, is_welcome=lambda asked: not isinstance(asked, Vouching) or not asked.signer)
-    with pytest.raises(BadSignature):
+    with pytest.raises(NotWelcome):
         mirror.messages.take(contribution(1))
     assert calls["recovered"] == 1
 

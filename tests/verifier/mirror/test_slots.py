@@ -64,6 +64,24 @@ def test_of_one_digest_the_slowest_makes_room(slots: Slots, enter: Enter) -> Non
     assert (fast.is_over, slow.is_over, len(slots)) == (False, True, OF_DIGEST)
 
 
+def test_newcomers_that_send_nothing_end_no_fast_upload(slots: Slots) -> None:
+    with ExitStack() as held:
+        fast = Sent(FAIR_RATE * 100)
+        young = [Sent(0, age=0.1) for _ in range(6)]
+        for sent in (fast, *young):
+            held.enter_context(slots.place("gradient", Owner("node"), sent))
+        assert (fast.is_over, [sent.is_over for sent in young]) == (False, [True] * 5 + [False])
+
+
+def test_a_newcomer_that_finds_no_place_has_ended_nobody(enter: Enter) -> None:
+    own = enter("own", "node 0", FAIR_RATE * 100)
+    others = [enter(f"d{n}", f"node {n}", FAIR_RATE * 100) for n in range(1, 4)]
+    own_too = [enter(f"s{n}", "staked", FAIR_RATE * 100) for n in range(2)]
+    with pytest.raises(NoPlace):
+        enter("free", "node 5", 0)
+    assert [one.is_over for one in (own, *others, *own_too)] == [False] * 6
+
+
 def test_a_key_has_a_few_places(slots: Slots, enter: Enter) -> None:
     own = [enter(f"made up {number}", "free", number) for number in range(7)]
     assert [one.is_over for one in own] == [True] * 4 + [False] * 3

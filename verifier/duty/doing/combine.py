@@ -58,7 +58,7 @@ def _sign(world: World, duty: Combine, step: Step) -> None:
     )
     if world.voice.say(message):
         for name in (step.theta_blob, step.momentum_blob):
-            world.give_blob(name, world.blobs.read(name))
+            world.give_blob(name)
         world.say("merged", duty.round, detail=f"held-out loss {step.loss / 1e9:.4f}")
 
 

@@ -19,7 +19,8 @@ from verifier.mirror.presence import Absence, Observation
 
 
 def watch(world: World, look: Look, chain: bool) -> bool:
-    """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for all rounds.
+    """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for all rounds of
+    one's own, and reached those who are admitted, which has to hold where no round is one's own.
 
     `chain` says whether one's own chain node answered.
     """
@@ -27,6 +28,7 @@ def watch(world: World, look: Look, chain: bool) -> bool:
     with world.replica.reading() as state:
         log = world.replica.collected
         mine = {absence: absence.awaited for absence in _open(state, world.address)}
+        admitted, k = [name for name, known in state.verifiers.items() if known.admitted], state.k
         counts = all(look.counts(current.verifiers, current.k, chain) for current in _rounds(state, world.address))
         signs = {absence: _sign(state, awaited, claims) for absence, awaited in mine.items()}
         shown = {absence: is_shown(state, awaited, claims, world.address) for absence, awaited in mine.items()}
@@ -40,7 +42,7 @@ def watch(world: World, look: Look, chain: bool) -> bool:
             for absence, awaited in mine.items()
         }
     world.stopwatch.look(seen, counts)
-    return counts and chain
+    return counts and chain and look.reached(admitted, k)
 
 
 def lapse(world: World) -> None:

@@ -63,6 +63,16 @@ def test_a_value_of_another_type_is_refused(hint: object, value: object) -> None
         from_wire(hint, value)
 
 
+@pytest.mark.parametrize("text", ['{"a":"\\ud800"}', '{"\\uDFFF":1}', '["\\udc00\\ud800"]'])
+def test_half_a_surrogate_pair_is_refused_as_an_escape_too(text: str) -> None:
+    with pytest.raises(InvalidLeaf):
+        parse(text)
+
+
+def test_a_letter_of_two_escapes_and_an_escaped_backslash_are_read() -> None:
+    assert parse('["\\ud83d\\ude00","\\\\ud800"]') == ["\U0001f600", "\\ud800"]
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("text", ['"' + '\\"' * 400_000, '"' * 400_001, "[" + '"\\' * 300_001])
 def test_a_string_that_nothing_ends_is_read_once(text: str) -> None:
