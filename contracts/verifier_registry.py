@@ -126,13 +126,15 @@ class VerifierRegistry:
         """Stake in wei below which a signature does not count."""
         return int(self._call.minStake().call())
 
-    def quorum(self, given: Mapping[str, bytes]) -> dict[str, bytes]:
-        """k of these signatures, by signer, that the chain would count: admitted, with enough stake; else none."""
+    def quorum(self, given: Mapping[str, bytes], accused: str = "") -> dict[str, bytes]:
+        """k of these signatures, by signer, that the chain would count: admitted, with enough stake, and not those of
+        who is `accused`, which the registry refuses as a judge of its own case; else none."""
         threshold = self.threshold()
         if len(given) < threshold:
             return {}
         admitted, least = self.verifiers(), self.min_stake()
-        counting = [name for name in sorted(given) if name in admitted and self.stake_of(name) >= least]
+        others = [name for name in sorted(given) if name in admitted and name.lower() != accused.lower()]
+        counting = [name for name in others if self.stake_of(name) >= least]
         return {name: given[name] for name in counting[:threshold]} if len(counting) >= threshold else {}
 
     def bond(self) -> int:

@@ -1,7 +1,8 @@
 """Bytes that several may have: one is asked after the other, and who is slow holds up nothing.
 
 While there are others to ask, two are asked at one time: whoever brought less since the last look at both is left. The
-last one has to bring the least rate. Who was left is asked again where the one that was kept failed in the end.
+last one has to bring the least rate, in one of every few looks: what it brought before buys it no time. Who was left is
+asked again where the one that was kept failed in the end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+SLOW = 3
+"""Looks in a row at which the only one that is asked may be slower than the rate."""
+
 
 @dataclass
 class Pace:
@@ -22,6 +26,8 @@ class Pace:
     count: int = 0
     seen: int = 0
     """Bytes that were there at the last look."""
+    slow: int = 0
+    """Looks in a row at which it had brought less than the rate."""
     whole: bool = False
     """All bytes are here, and are being looked at: nobody is slow any more."""
 
@@ -33,9 +39,11 @@ class Pace:
         """So many bytes came."""
         self.count += count
 
-    def is_behind(self, grace: float, rate: float) -> bool:
-        """Whether it brought less than the rate on average, from so many seconds on."""
-        return self.began is not None and self.count < (time.monotonic() - self.began - grace) * rate
+    def look(self, seconds: float, rate: float) -> int:
+        """Bytes since the last look, which was so many seconds ago. Who waits for its turn is late with nothing."""
+        came, self.seen = self.count - self.seen, self.count
+        self.slow = self.slow + 1 if self.began is not None and came < seconds * rate else 0
+        return came
 
 
 Attempt: TypeAlias = Callable[[Pace], Awaitable[bool]]
@@ -74,14 +82,12 @@ class _Race:
         """The slower of two, to be asked again perhaps; the only one if it does not bring what it must."""
         if any(pace.whole for _, pace in self.running.values()):
             return
-        came = {task: pace.count - pace.seen for task, (_, pace) in self.running.items()}
-        for _, pace in self.running.values():
-            pace.seen = pace.count
+        came = {task: pace.look(self.grace, self.rate) for task, (_, pace) in self.running.items()}
         slowest = min(came, key=lambda task: came[task])
         attempt, pace = self.running[slowest]
         if len(self.running) > 1:
             self.left.append(attempt)
-        elif self.waiting or not pace.is_behind(self.grace, self.rate):
+        elif self.waiting or pace.slow < SLOW:
             return
         slowest.cancel()
         del self.running[slowest]

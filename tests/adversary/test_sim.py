@@ -127,3 +127,8 @@ def test_who_is_later_than_the_shortest_period_is_not_among_those_present() -> N
     history = simulate(10015541)
     assert not history.premise
     check_all(history)
+
+
+def test_a_verifier_looks_for_bytes_as_long_as_the_server_is_away() -> None:
+    """Seed 100346492: it gave up after four periods, in which the server stood, and was overruled for it."""
+    check_all(simulate(100346492))

@@ -1,37 +1,42 @@
 """How long each thing may be missing before a verifier says so (J3), from the run's manifest.
 
 A commitment has no period of its own, since training takes as long as it takes. It lapses after one lease without a
-sign of life; once it stands in the log, after the time that its gradient takes; and, however many signs of life come,
-after a multiple of the time that the others take: in this round, and in the last one with work that was posted. An
-empty commitment is made in no time, so before anything was posted the others' haste says nothing.
+sign of life; once it stands in the log, after the time that its gradient takes, by the run's layout. However many signs
+of life come, it lapses once another one's is in and a multiple of the usual time is over: of that which this verifier
+measured of the node itself, or, of a node that did not deliver in the round before, of the slowest that did. Times in
+the log are those of blocks, which the operator enters when it likes; and one that is quick, or had a head start, makes
+nobody late. Where nobody's comes the round still ends, after MOST_PERIODS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import ProofState, RunState, State
 from contracts.protocol.messages import RunTerms
 from verifier.duty.envelopes import Collected
-from verifier.duty.sizes import state_size
+from verifier.duty.sizes import state_size, weights_size
 from verifier.mirror.presence import Allowed, opening_seconds
 
 TIMES_NEW, TIMES_KNOWN = 2, 4
-"""Times the others' time: for a node that did not deliver in the round before, and for one that did."""
+"""Times the usual time: for a node that did not deliver in the round before, and for one that did."""
 
-FIRST_PERIODS = 24
-"""Periods for a commitment while nobody knows how long one takes."""
+FIRST_PERIODS, MOST_PERIODS = 24, 240
+"""Periods for a commitment while nobody knows how long one takes, and while nobody's comes."""
 
 Keep = Callable[[float], float]
 """Keeps the first bound that was found for an absence, and returns it."""
 
 
-def allowed(state: State, log: Collected, awaited: Awaited, passed: float, keep: Keep) -> Allowed:
-    """Bounds of an absence that has been one for `passed` seconds."""
+def allowed(
+    state: State, log: Collected, awaited: Awaited, passed: float, keep: Keep, took: Mapping[str, float]
+) -> Allowed:
+    """Bounds of an absence that has been one for `passed` seconds; `took` has the seconds that this verifier measured
+    of the run's nodes, each until its newest commitment was there."""
     run, terms = state.runs[awaited.run], log.terms[awaited.run]
     if awaited.what is What.COMMITMENT:
-        return _commitment(run, terms, log, awaited, passed, keep)
+        return _commitment(run, terms, awaited, passed, keep, took)
     if awaited.what is What.OPENINGS:
         proof = state.proofs[awaited.proof]
         asked = _boundaries(proof) * state_size(state.round_of(proof).config)
@@ -45,24 +50,31 @@ def _boundaries(proof: ProofState) -> int:
     return len(asked - proof.opened)
 
 
-def _commitment(run: RunState, terms: RunTerms, log: Collected, awaited: Awaited, passed: float, keep: Keep) -> Allowed:
-    current, lease = run.rounds[awaited.round], float(terms.leaseSeconds)
-    name = current.proofs.get(awaited.party)
-    if name is not None:
-        size = log.commitments[name].gradientSize
-        return Allowed(None, max(lease, opening_seconds(terms.periodSeconds, size, max(1, terms.leastRate))))
-    open_for = {known.party for known in current.awaits if known.what is What.COMMITMENT}
-    if not _others_are_in(run, awaited, open_for):
-        return Allowed(None, lease)
-    member = run.nodes.get(awaited.party)
-    times = TIMES_KNOWN if member is not None and member.delivered else TIMES_NEW
-    least = times * run.pace if run.pace else FIRST_PERIODS * terms.periodSeconds
-    return Allowed(keep(max(float(terms.periodSeconds), least, times * passed)), lease)
+def _commitment(
+    run: RunState, terms: RunTerms, awaited: Awaited, passed: float, keep: Keep, took: Mapping[str, float]
+) -> Allowed:
+    current, period, lease = run.rounds[awaited.round], float(terms.periodSeconds), float(terms.leaseSeconds)
+    if awaited.party in current.proofs:
+        size = weights_size(current.config)
+        return Allowed(None, max(lease, opening_seconds(period, size, max(1, terms.leastRate))))
+    times, usual = _usual(run, awaited.party, took)
+    least = max(period, times * usual if usual else FIRST_PERIODS * period)
+    if not _is_one_in(run, awaited):
+        most = max(MOST_PERIODS * period, least)
+        return Allowed(most if passed >= most else None, lease)
+    return Allowed(max(least, keep(times * passed)), lease)
 
 
-def _others_are_in(run: RunState, awaited: Awaited, open_for: set[str]) -> bool:
-    """Whether nobody else is awaited: of those who delivered before, where there are any, or they could be held up."""
-    listed = run.rounds[awaited.round].listed.values()
-    others = {node.node for node in listed if node.awaited and node.node != awaited.party}
-    proven = {name for name in others if name in run.nodes and run.nodes[name].delivered}
-    return bool(others) and not (proven or others) & open_for
+def _usual(run: RunState, node: str, took: Mapping[str, float]) -> tuple[int, float]:
+    """How many times which seconds a node has; 0 where nobody's are known."""
+    delivered = {name: seconds for name, seconds in took.items() if name in run.nodes and run.nodes[name].delivered}
+    if node in delivered:
+        return TIMES_KNOWN, delivered[node]
+    return TIMES_NEW, max(delivered.values(), default=0.0)
+
+
+def _is_one_in(run: RunState, awaited: Awaited) -> bool:
+    """Whether the commitment of another node of the round is there, in the hands of k."""
+    current = run.rounds[awaited.round]
+    others = {node.node for node in current.listed.values() if node.awaited and node.node != awaited.party}
+    return bool(others - {known.party for known in current.awaits if known.what is What.COMMITMENT})

@@ -160,7 +160,8 @@ class VerifierProcess:
         self._tell(look)
         self._watch_blocks()
         self._guarded(self._settle, None)
-        counts = self._guarded(partial(lapse.watch, self.world, look, self._newest is not None), False)
+        watch = partial(lapse.watch, self.world, look, self._newest is not None)
+        counts = self._guarded(watch, lambda _entries: False)
         if self.world.replica.failure is None:
             self._do(counts)
 
@@ -214,7 +215,7 @@ class VerifierProcess:
 
     # -- duties ------------------------------------------------------------------------------------------------------
 
-    def _do(self, counts: bool) -> None:
+    def _do(self, counts: lapse.Counts) -> None:
         """Each duty by itself: one that fails keeps no other from being done."""
         world = self.world
         with world.replica.reading() as state:
@@ -230,7 +231,7 @@ class VerifierProcess:
             partial(combine.combine, world, _of(Combine, due)),
             partial(come_back.come_back, world, _of(ComeBack, due)),
             partial(epochs.sign, world, _of(SignEpoch, due), counts),
-            partial(faults.sign, world, _of(SignFault, due)),
+            partial(faults.sign, world, _of(SignFault, due), counts),
             partial(lapse.lapse, world),
         ):
             self._guarded(duty, None)
@@ -271,7 +272,7 @@ class VerifierProcess:
         cosigner = Cosigner(account.address, secrets.log_key(), lambda: int(time.time()))
         copy = LogCopy(mirror, deployment.log_key(), cosigner, replica.admit, replica.advance, replica.judges)
         self._read_again(replica, copy)
-        messages = MessageStore(mirror / "messages.db", reader, welcome.is_welcome)
+        messages = MessageStore(mirror / "messages.db", reader, welcome.is_welcome, welcome.has_part)
         self._announcer = Announcer(replica, messages)
         blobs = AnnouncedBlobs(settings.blobs, welcome.budget, self._announcer)
         first = deployment.first_mirrors()

@@ -1,7 +1,7 @@
 """Whether the machine would enter a fact at its head: the machine itself says so, over copies of what it would change.
 
 Only the run, the round and the proofs that a fact is about are copied, and only after its author was found to have a
-part in them: so a stranger's message costs a look into a dictionary.
+part in them, and to have signed: so a stranger's message costs a look into a dictionary, and a signature at most.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.errors import NotSeated, OutOfTime
+from contracts.protocol.judge.errors import NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.held import proof_of, require_speaker, round_of
 from contracts.protocol.judge.machine import apply
@@ -25,7 +25,29 @@ _OF_A_RUN = (facts.Anchored, facts.Enrolled, facts.Left, facts.Returned, facts.C
 
 def check_entry(state: State, fact: Fact) -> None:
     """Raises Refused unless the machine would enter this signed fact now."""
+    check_part(state, fact)
     apply(_overlay(state, fact), fact)
+
+
+def check_part(state: State, fact: Fact) -> None:
+    """What costs nothing, before anybody knows who signed: its author has a part in what it is about, which is there,
+    and it names no more than that has. Raises Refused."""
+    if isinstance(fact, _OF_A_PROOF):
+        known = proof_of(state, fact.proof).commitment
+        if isinstance(fact, (facts.Words, facts.TraceShown)):
+            require_speaker(round_of(state, known.run, known.round), fact.verifier)
+    elif isinstance(fact, facts.Lapse):
+        require_speaker(round_of(state, fact.awaited.run, fact.awaited.round), fact.verifier)
+    elif isinstance(fact, facts.Committed):
+        if fact.node not in round_of(state, fact.run, fact.round).listed:
+            raise NotSeated(f"{fact.node} takes no part in round {fact.round}")
+    elif isinstance(fact, _OF_A_ROUND):
+        current = round_of(state, fact.run, fact.round)
+        require_speaker(current, fact.verifier)
+        if isinstance(fact, facts.Has) and len(fact.proofs) > len(current.proofs):
+            raise UnknownSubject("it names more proofs than the round has")
+    elif isinstance(fact, _OF_A_RUN):
+        live_run(state, fact.run)
 
 
 def check_renewal(state: State, renewal: LeaseRenewal) -> None:
@@ -43,16 +65,12 @@ def _overlay(state: State, fact: Fact) -> State:
         return _with_proofs(state, (fact.proof,))
     if isinstance(fact, facts.Lapse):
         awaited = fact.awaited
-        require_speaker(round_of(state, awaited.run, awaited.round), fact.verifier)
         return (
             _with_proofs(state, (awaited.proof,)) if awaited.proof else _with_round(state, awaited.run, awaited.round)
         )
     if isinstance(fact, facts.Committed):
-        if fact.node not in round_of(state, fact.run, fact.round).listed:
-            raise NotSeated(f"{fact.node} takes no part in round {fact.round}")
         return _with_round(state, fact.run, fact.round)
     if isinstance(fact, _OF_A_ROUND):
-        require_speaker(round_of(state, fact.run, fact.round), fact.verifier)
         return _with_round(state, fact.run, fact.round, fact.proofs if isinstance(fact, facts.Has) else ())
     if isinstance(fact, _OF_A_RUN):
         return _with_run(state, fact)
@@ -83,7 +101,7 @@ def _with_round(state: State, run: str, number: int, proofs: tuple[str, ...] = (
     """This round is a copy, and so are these proofs where they are known."""
     copied: RoundState = deepcopy(round_of(state, run, number))
     runs = {**state.runs, run: replace(state.runs[run], rounds={number: copied})}
-    known = tuple(name for name in proofs if name in state.proofs)
+    known = tuple(name for name in dict.fromkeys(proofs) if name in state.proofs)
     return replace(_with_proofs(state, known), runs=runs)
 
 

@@ -23,7 +23,7 @@ from contracts.protocol.messages import Commitment, LeaseRenewal, Merge, MirrorA
 from contracts.run_config import RunConfig
 from verifier.duty.replica import Replica
 from verifier.duty.sizes import outer_sizes, state_size, weights_size
-from verifier.duty.trial import check_entry, check_renewal
+from verifier.duty.trial import check_entry, check_part, check_renewal
 from verifier.mirror.announced import Announcement, OuterSizes, Place, announced_by
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.errors import NotAnnounced, QuotaSpent
@@ -51,10 +51,22 @@ class Welcome:
                 return False
         return True
 
-    def budget(self, key: str) -> int:
-        """Bytes that the rounds in flight of a node or verifier need."""
+    def has_part(self, claim: Asked) -> bool:
+        """Whether its author may speak of what it is about at all: asked before anybody looks who signed."""
+        if not isinstance(claim, facts.Fact):
+            return self.is_welcome(claim)
         with self._replica.reading() as state:
-            return sum(_bytes(state, key))
+            try:
+                check_part(state, claim)
+            except CommonweightError:
+                return False
+        return True
+
+    def budget(self, place: Place) -> int:
+        """Bytes that a round of a node, or the merge before it of a verifier, needs: whatever became of other rounds,
+        and of others' proofs."""
+        with self._replica.reading() as state:
+            return sum(_bytes(state, place))
 
     def verifiers(self) -> list[str]:
         """Those on the chain's list."""
@@ -157,7 +169,7 @@ def _is_taken(blobs: BlobStore, blob: Announcement) -> bool:
 class AnnouncedBlobs(BlobStore):
     """A store that looks for new announcements before it says that there is none."""
 
-    def __init__(self, folder: Path, budget: Callable[[str], int], announcer: Announcer) -> None:
+    def __init__(self, folder: Path, budget: Callable[[Place], int], announcer: Announcer) -> None:
         self._announcer = announcer
         super().__init__(folder, budget, announcer.owner)
 
@@ -190,15 +202,17 @@ def _check_vouching(state: State, claim: Vouching) -> None:
     check_entry(state, replace(claim.fact, signers=tuple(maintainers)))
 
 
-def _bytes(state: State, key: str) -> Iterator[int]:
+def _bytes(state: State, place: Place) -> Iterator[int]:
     """A node's gradient, and the states that draws ask for; a verifier's merges. At most the manifest's number of nodes
     is listed, so that keys without a stake have no more than these in all."""
-    for run in state.runs.values():
-        for current in run.rounds.values():
-            if key in current.listed:
-                yield weights_size(current.config) + _boundaries(state, current, key) * state_size(current.config)
-            if key in current.verifiers:
-                yield MOST_STEPS * 2 * weights_size(current.config)
+    run = state.runs.get(place.run)
+    if run is None:
+        return
+    current = run.rounds.get(place.round)
+    if current is not None and place.key in current.listed:
+        yield weights_size(current.config) + _boundaries(state, current, place.key) * state_size(current.config)
+    if any(place.key in known.verifiers for known in run.rounds.values()):
+        yield MOST_STEPS * 2 * weights_size(run.config)
 
 
 def _boundaries(state: State, current: RoundState, key: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from contracts.deploy import Deployment
+from contracts.protocol.judge.duties import SignFault
 from contracts.protocol.judge.functions import Functions
 from contracts.signing import Domain
 from verifier.duty.chain import Chain
@@ -45,6 +46,8 @@ class World:
     epochs_seen: dict[tuple[int, int], int | None] = field(default_factory=dict)
     """By epoch and index of its closing entry: the newest message that was held one look later, None before it."""
     epochs_waited: set[tuple[int, int]] = field(default_factory=set)
+    faults_seen: dict[SignFault, int] = field(default_factory=dict)
+    """Entries that were read when it became due to sign a fault."""
 
     @property
     def address(self) -> str:

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from blake3 import blake3
 
 from contracts.mirrors.slots import Owner
-from verifier.mirror.announced import Announcement, blob_name
+from verifier.mirror.announced import Announcement, Place, blob_name
 from verifier.mirror.database import Database
 from verifier.mirror.errors import (
     BlobTooLarge,
@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS announced (
 );
 """
 _KNOWN = "SELECT 1 FROM announced WHERE digest = ? AND key = ? AND size = ? AND run = ? AND subject = ?"
+_ANNOUNCED = "SELECT coalesce(sum(size), 0) FROM announced WHERE key = ? AND run = ? AND round = ?"
 _LAST_ROUND = """
 UPDATE announced SET round = max(round, ?) WHERE digest = ? AND key = ? AND size = ? AND run = ? AND subject = ?
 """
@@ -49,13 +50,13 @@ DELETE FROM announced WHERE key = ? AND run = ? AND round = ? AND subject = ? AN
 
 
 class BlobStore:
-    """A folder of blobs. `budget` says how many bytes a key may have announced at one time, `owned` what is known of a
+    """A folder of blobs. `budget` says how many bytes a key may have announced for a round, `owned` what is known of a
     key in a run."""
 
     def __init__(
         self,
         folder: Path,
-        budget: Callable[[str], int],
+        budget: Callable[[Place], int],
         owned: Callable[[str, str], Owner] = lambda key, _: Owner(key),
     ) -> None:
         self._held, self._coming, self._budget, self._owned = folder / "held", folder / "coming", budget, owned
@@ -71,22 +72,22 @@ class BlobStore:
         Raises QuotaSpent and DiskFull.
         """
         place, identity = blob.place, (blob.digest, blob.place.key, blob.size, blob.place.run, blob.subject)
-        budget = self._budget(place.key)  # of the machine, which has a lock of its own: asked while this file is free
+        budget = self._budget(place)  # of the machine, which has a lock of its own: asked while this file is free
         with self._announced.write() as tables:
             other = (place.key, place.run, place.round, blob.subject, blob.digest)
             replaced = tables.execute(_REPLACED, other).rowcount
             known = tables.execute(_KNOWN, identity).fetchone()
-            if known is None and self.announced_bytes(place.key) + blob.size > budget:
-                raise QuotaSpent(f"{place.key} has announced all the bytes that its rounds in flight need")
+            if known is None and self.announced_bytes(place) + blob.size > budget:
+                raise QuotaSpent(f"{place.key} has announced all the bytes that its round needs")
             tables.execute("INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?, 0, ?)", (*identity, blob.kind))
             tables.execute(_LAST_ROUND, (place.round, *identity))
         if replaced:
             with self._lock:
                 self._tidy(coming=False)
 
-    def announced_bytes(self, key: str) -> int:
-        """What a key has announced and was not forgotten, in bytes."""
-        return int(self._announced.rows("SELECT coalesce(sum(size), 0) FROM announced WHERE key = ?", key)[0][0])
+    def announced_bytes(self, place: Place) -> int:
+        """What a key has announced for a round and was not forgotten, in bytes."""
+        return int(self._announced.rows(_ANNOUNCED, place.key, place.run, place.round)[0][0])
 
     def missing(self) -> list[str]:
         """Digests that were announced and are not here."""
@@ -201,9 +202,13 @@ class Receiving:
             self._file.write(chunk)
 
     def finish(self) -> None:
-        """All bytes are there. Raises WrongBytes, NotAnnounced and DiskFull."""
-        if self._count not in self._sizes:
-            raise WrongBytes(f"{self._count} bytes came, which is not what was announced")
+        """All bytes are there. Raises WrongBytes, NotAnnounced and DiskFull.
+
+        Bytes of this name that have another size than its author announced are the author's lie, and nobody's who
+        brings them.
+        """
+        if self._hash.hexdigest() == self._name and self._count not in self._sizes:
+            raise NotAnnounced(f"{self._count} bytes came, of which no message speaks")
         if self._hash.hexdigest() != self._name:
             raise WrongBytes(f"the bytes hash to {self._hash.hexdigest()}, not to {self._name}")
         with named():

@@ -126,8 +126,10 @@ class Fetcher:
             found = await self._from(name, source, pace)
             self._failed[source.verifier] = 0
             return found
-        except (PeerMisbehaved, WrongBytes, BlobTooLarge):
+        except (PeerMisbehaved, WrongBytes):
             self._liars.add(source.verifier)
+        except BlobTooLarge:  # its author may have announced another size elsewhere
+            pass
         except PeerUnreachable:
             pass
         except CommonweightError:  # this mirror takes no more now: the next look asks again

@@ -18,9 +18,11 @@ from typing import Any, TypeAlias
 from contracts.errors import CommonweightError
 from contracts.mirrors.loop import EventThread
 from contracts.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable
+from contracts.mirrors.urls import NOWHERE
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.calls import Calls
+from verifier.mirror.carrying import carry
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.delivering import SERVER, Deliveries, Door
 from verifier.mirror.errors import HeadContradicts
@@ -81,19 +83,27 @@ class Look:
     mirrors: tuple[Answer, ...]
     fetched: tuple[str, ...] = ()
 
-    def counts(self, verifiers: Collection[str], k: int, chain: bool) -> bool:
+    def counts(self, verifiers: Collection[str], k: int, chain: bool, holds: int = 0) -> bool:
         """Whether it counts towards a time-out of a round with these verifiers: log, chain and n - k others answered,
-        and nobody showed a head that contradicts one's own (J3). `chain` says whether one's chain node answered."""
+        and nobody showed a head that contradicts one's own (J3). `chain` says whether one's chain node answered.
+
+        The others' heads have `holds` entries at least: those to which the entry belongs since which something is
+        awaited. Who never saw that entry says nothing of what did not come after it.
+        """
         if any(answer.outcome is Outcome.CONTRADICTS for answer in self.mirrors):
             return False
-        return chain and self.reached(verifiers, k)
+        return chain and self.reached(verifiers, k, holds)
 
-    def reached(self, verifiers: Collection[str], k: int) -> bool:
-        """Whether the log and n - k others of these verifiers answered."""
+    def reached(self, verifiers: Collection[str], k: int, holds: int = 0) -> bool:
+        """Whether the log and n - k others of these verifiers answered, who have so many entries."""
         if self.log.outcome is not Outcome.ANSWERED:
             return False
         names = {verifier.lower() for verifier in verifiers}
-        answered = {answer.verifier.lower() for answer in self.mirrors if answer.outcome is Outcome.ANSWERED}
+        answered = {
+            answer.verifier.lower()
+            for answer in self.mirrors
+            if answer.outcome is Outcome.ANSWERED and (answer.size or 0) >= holds
+        }
         return len(answered & names) >= len(names) - k
 
 
@@ -224,9 +234,23 @@ class HandingOn:
             failure = error
         complete = await self._puller.messages(verifier, peer)
         await self._puller.addresses(peer)
+        if failure is None and not self._is_reachable():
+            await self._carry(peer, shown.size if shown else 0)
         if failure is not None:
             raise failure
         return complete and (shown is None or shown.caught_up), shown
+
+    def _is_reachable(self) -> bool:
+        """Whether others can pull from here, by one's own word."""
+        own = self._book.newest().get(self._own)
+        return own is not None and own.url != NOWHERE
+
+    async def _carry(self, peer: Peer, known: int) -> None:
+        """What a mirror does not take of it says nothing against what it showed."""
+        try:
+            await carry(peer, self._copy, known)
+        except CommonweightError as error:
+            logger.info("the log cannot be carried to %s: %s", peer.url, error.detail)
 
     async def _ask_server(self) -> tuple[bool, ShownHead | None]:
         shown = await follow(self._server.peer, self._copy, self._server.log)

@@ -56,13 +56,20 @@ class Page:
 
 
 class MessageStore:
-    """Messages in a file, and in memory. `is_welcome` says whether the machine would enter one at its head.
+    """Messages in a file, and in memory. `is_welcome` says whether the machine would enter one at its head, `has_part`
+    whether its author may say such a thing at all (as `is_welcome`, without).
 
     The machine has a lock of its own: it is asked only while this store's is free.
     """
 
-    def __init__(self, path: Path, reader: Reader, is_welcome: Callable[[Asked], bool]) -> None:
-        self._reader, self._is_welcome = reader, is_welcome
+    def __init__(
+        self,
+        path: Path,
+        reader: Reader,
+        is_welcome: Callable[[Asked], bool],
+        has_part: Callable[[Asked], bool] | None = None,
+    ) -> None:
+        self._reader, self._is_welcome, self._has_part = reader, is_welcome, has_part or is_welcome
         self._file, self._lock = Database(path, _SCHEMA), threading.RLock()
         self._held: dict[int, Signed] = {}
         self._numbers: dict[str, int] = {}
@@ -81,11 +88,11 @@ class MessageStore:
         return self.take_unchecked(self._reader.parse(data))
 
     def take_unchecked(self, message: Unchecked) -> int:
-        """As `take`: the machine is asked first, and only then who signed."""
+        """As `take`: its author must have a part in it, and only then it is asked who signed, and the machine."""
         known = self._numbers.get(message.digest)
         if known is not None:
             return known
-        self._require_welcome(message.asked)
+        _require(not isinstance(message.asked, MirrorAddress) and self._has_part(message.asked))
         return self.keep(self._reader.check(message, self._is_welcome))
 
     def keep(self, signed: Signed) -> int:
@@ -144,8 +151,7 @@ class MessageStore:
         self._file.close()
 
     def _require_welcome(self, asked: Asked) -> None:
-        if isinstance(asked, MirrorAddress) or not self._is_welcome(asked):
-            raise NotWelcome("the rules have no place for this message at the head of this mirror's copy")
+        _require(not isinstance(asked, MirrorAddress) and self._is_welcome(asked))
 
     def _check(self, signed: Signed) -> None:
         if any(self._signers[signer] >= MOST_OF_ONE for signer in signed.signers):
@@ -227,6 +233,11 @@ class MessageStore:
     def _drop_row(self, number: int) -> None:
         with self._file.write() as tables:
             tables.execute("DELETE FROM message WHERE sequence = ?", (number,))
+
+
+def _require(place: bool) -> None:
+    if not place:
+        raise NotWelcome("the rules have no place for this message at the head of this mirror's copy")
 
 
 def _same_lease(one: LeaseRenewal, other: Claim) -> bool:

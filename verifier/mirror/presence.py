@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS awaited (
     period REAL, lease REAL, signed INTEGER NOT NULL DEFAULT 0, shown INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (what, run, round, proof, party, since)
 );
+CREATE TABLE IF NOT EXISTS took (run TEXT, party TEXT, seconds REAL NOT NULL, PRIMARY KEY (run, party));
 """
 _PASSED = """
 SELECT passed FROM awaited WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ?
@@ -41,6 +42,10 @@ _RELEASE = """
 UPDATE awaited SET signed = 1
 WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ?
 AND signed = 0 AND shown = 0 AND (passed >= period OR quiet >= lease)
+"""
+_CAME = """
+INSERT OR REPLACE INTO took SELECT run, party, passed FROM awaited
+WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ? AND signed = 0
 """
 _CLOSE = """
 DELETE FROM awaited
@@ -67,11 +72,12 @@ class Allowed:
 @dataclass(frozen=True)
 class Observation:
     """What a look saw of something: whether log or mirrors have it, its author's newest sign of life (any text that
-    changes with it), and how long it may take."""
+    changes with it), how long it may take, and whether the look counts for it."""
 
     allowed: Allowed
     shown: bool = False
     sign: str = ""
+    counts: bool = True
 
 
 def opening_seconds(period: float, asked_bytes: int, least_rate: int) -> float:
@@ -91,8 +97,8 @@ class Stopwatch:
         self._before: tuple[float, float] | None = None
         self._ahead = 0.0
 
-    def look(self, seen: Mapping[Absence, Observation], counts: bool) -> None:
-        """Enter a look: `seen` is all that is open now (State.open), `counts` what Look.counts said.
+    def look(self, seen: Mapping[Absence, Observation]) -> None:
+        """Enter a look: `seen` is all that is open now (State.open).
 
         What is new is timed from this look on; what is no longer open is forgotten, unless it was released for signing
         (`forget` does that). Raises DiskFull.
@@ -100,9 +106,11 @@ class Stopwatch:
         step = self._step(self._most(seen))
         with self._file.write() as tables:
             known = {_missing(row): row[6:] for row in tables.execute("SELECT * FROM awaited")}
-            tables.executemany(_CLOSE, [_key(gone) for gone in known.keys() - seen.keys()])
+            gone = [_key(missing) for missing in known.keys() - seen.keys()]
+            tables.executemany(_CAME, [row for row in gone if row[0] == What.COMMITMENT])
+            tables.executemany(_CLOSE, gone)
             for missing, sight in seen.items():
-                _enter(tables, missing, sight, known.get(missing), step if counts else 0.0)
+                _enter(tables, missing, sight, known.get(missing), step if sight.counts else 0.0)
 
     def due(self) -> list[Absence]:
         """Lapses to be signed: missing for a whole period, or silent for a whole lease, and not shown at the last look.
@@ -126,6 +134,10 @@ class Stopwatch:
         """Seconds that something has been missing, 0 where it is not known."""
         rows = self._file.rows(_PASSED, *_key(missing))
         return float(rows[0][0]) if rows else 0.0
+
+    def took(self, run: str) -> dict[str, float]:
+        """Seconds until the newest commitment of each node of a run was there."""
+        return dict(self._file.rows("SELECT party, seconds FROM took WHERE run = ?", run))
 
     def forget(self, run: str, last_round: int) -> None:
         """A final epoch of this run ends with this round: nothing of it is signed any more."""

@@ -7,7 +7,7 @@ from web3 import Web3
 
 from contracts.chain import send
 from contracts.deploy import Deployment
-from contracts.messages import EpochRoot, NodeFault
+from contracts.messages import EpochRoot, NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes
 from contracts.verifier_registry import EpochStatus, VerifierRegistry
 from verifier.quorum.store import Signed
@@ -30,7 +30,8 @@ class Contracts:
         message = signed.message
         if isinstance(message, EpochRoot):
             return self._epoch(message, signed)
-        given = self._registry.quorum(signed.signatures)
+        accused = message.verifier if isinstance(message, VerifierFault) else ""
+        given = self._registry.quorum(signed.signatures, accused)
         if not given:
             return ""
         if isinstance(message, NodeFault):

@@ -121,6 +121,8 @@ class QuorumStore:
             signer, signature = str(entry["signer"]), bytes.fromhex(str(entry["signature"])[2:])
         except (KeyError, TypeError, ValueError, AttributeError, BadField):
             return False
+        if isinstance(message, VerifierFault) and signer.lower() == message.verifier.lower():
+            return False  # nobody is judge of its own case
         name = "0x" + digest(message, self._domain).hex()
         known = self._given(name)
         if not known or signer in known or len(known) >= SIGNERS or not is_verifier(signer):

@@ -228,12 +228,21 @@ def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierF
     name = proof.commitment.proof
     wrong = _wrong(proof, current.k) if terms.exact else []
     for verifier, fault in (*proof.found, *wrong):
+        if fault is Fault.FELL_SILENT and not _is_own_fault(proof, current.k):
+            continue
         if (verifier, fault) not in proof.faults:
             return VerifierFault(current.run, current.number, name, verifier, fault)
     for verifier in _overruled(proof, current.k):
         if verifier not in proof.overruled:
             return Overruled(current.run, name, verifier, current.number + terms.behind_rounds)
     return None
+
+
+def _is_own_fault(proof: ProofState, k: int) -> bool:
+    """Whether silence on a proof says something of who was silent: not where k were, one of whom at least is honest,
+    so that no machine gets through it in time; and not before it is known how many there are."""
+    awaited = any(found.what is What.WORDS for found in proof.awaits)
+    return not awaited and len(proof.fallen) < k
 
 
 def _wrong(proof: ProofState, k: int) -> list[tuple[str, Fault]]:

@@ -17,7 +17,7 @@ from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Re
 from contracts.protocol.judge.facts import Credited
 from contracts.protocol.judge.merging import is_progressing
 from contracts.protocol.judge.presence import live_run
-from contracts.protocol.judge.state import EpochState, Phase, ProofState, RoundState, RunState, Stage, State
+from contracts.protocol.judge.state import EpochState, ProofState, RunState, Stage, State
 
 CREDITED_KINDS = (1, 3)
 """Code and data (contracts/log_audit.py:Kind); compute is posted, capital is paid by its pool."""
@@ -112,16 +112,15 @@ def _close(state: State, name: str, run: RunState) -> EpochClosed:
 
 
 def _settled_at(state: State) -> int:
-    """Until when every round that had opened, of whichever run, is settled: what was staked in it is free, or at fault
-    by an entry before this one. A quick run's epochs free no stake that a slow run's open round may still cost."""
+    """Until when every round that had opened, of whichever run, is settled: it is in an epoch that this log says is
+    final, and nothing of it is left. What was staked in it is free, or at fault under that epoch's root, which can be
+    signed since: so a whole window of challenges lies before another epoch is final, and the stake can go.
+
+    A quick run's epochs free no stake that a slow run's open round may still cost, and an operator that enters no block
+    for a while frees none either."""
     assert state.block is not None, "a run without a block opens no round"
-    rounds = (current for run in state.runs.values() for current in run.rounds.values())
-    return min([state.block.time, *(current.opened_at for current in rounds if not _is_settled(state, current))])
-
-
-def _is_settled(state: State, current: RoundState) -> bool:
-    proofs = [state.proofs[name] for name in current.proofs.values() if name in state.proofs]
-    return current.phase is Phase.MERGED and all(proof.done for proof in proofs)
+    opened = (current.opened_at for run in state.runs.values() for current in run.rounds.values())
+    return min([state.block.time, *opened])
 
 
 def on_epoch(state: State, entry: EpochClosed) -> None:

@@ -83,17 +83,9 @@ def due_merged(current: RoundState) -> RoundMerged | None:
     return None
 
 
-def _pace(state: State, current: RoundState) -> int:
-    """How long work that is worth something takes: nobody's empty commitment makes the others late."""
-    posted = current.merge_set.proofs if current.merge_set is not None else ()
-    took = sorted(state.proofs[name].committed_at - current.opened_at for name in posted if name in state.proofs)
-    return took[(len(took) - 1) // 2] if took else 0
-
-
 def on_merged(state: State, entry: RoundMerged) -> None:
     """The next round begins from here."""
     run = state.runs[entry.run]
     run.rounds[entry.round].phase = Phase.MERGED
     run.merged, run.theta, run.momentum = entry.round, entry.theta, entry.momentum
-    run.pace = _pace(state, run.rounds[entry.round]) or run.pace
     state.touched_runs[entry.run] = None

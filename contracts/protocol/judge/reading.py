@@ -198,6 +198,8 @@ def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> 
     question(proof, verifier)
     due = frozenset(owed(proof, verifier))
     if period == 2:
+        if drawn_by(proof, verifier) & due:
+            proof.fallen.add(verifier)
         if drawn_by(proof, verifier) & due and verifier not in current.silent:
             current.silent.add(verifier)
             proof.found.append((verifier, Fault.FELL_SILENT))

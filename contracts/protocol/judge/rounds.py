@@ -92,8 +92,7 @@ def take_commitment(state: State, fact: Committed) -> None:
     if named != due or (fact.segments, fact.tokens) != asked:
         raise NotBound("the commitment is not bound to the round's public inputs")
     reserved = current.reserved.pop(fact.node, 0)
-    now = state.block.time if state.block is not None else 0
-    state.proofs[fact.proof] = ProofState(commitment=fact, index=state.size - 1, reserved=reserved, committed_at=now)
+    state.proofs[fact.proof] = ProofState(commitment=fact, index=state.size - 1, reserved=reserved)
     current.proofs[fact.node] = fact.proof
 
 

@@ -122,8 +122,6 @@ class RunState:
     """Decisions (sequence, key, value) of which nothing was derived yet."""
     round: int = 0
     merged: int = 0
-    pace: int = 0
-    """Seconds of chain time that the commitment in the middle took, in the last round with posted work."""
     newcomers: int = 0
     """Nodes without a stake that enrolled since the last round opened."""
     paid: int = 0
@@ -214,8 +212,6 @@ class ProofState(Scope):
     commitment: Committed = None  # type: ignore[assignment]
     index: int = 0
     reserved: int = 0
-    committed_at: int = 0
-    """Chain time of the last block before its commitment."""
     has: set[str] = field(default_factory=set)
     stage: Stage = Stage.COMMITTED
     audited: bool = True
@@ -228,6 +224,8 @@ class ProofState(Scope):
     silent: set[str] = field(default_factory=set)
     back: set[str] = field(default_factory=set)
     """Who fell silent and returned: it is awaited once more."""
+    fallen: set[str] = field(default_factory=set)
+    """Who drew, and was silent twice."""
     witnesses: dict[str, str] = field(default_factory=dict)
     traces: dict[str, str] = field(default_factory=dict)
     pledge: PledgeOpened | None = None

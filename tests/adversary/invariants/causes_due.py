@@ -80,18 +80,26 @@ def two_words_are_a_fault(reading: Reading) -> Iterator[Breach]:
 
 
 def silence_is_a_fault(reading: Reading) -> Iterator[Breach]:
-    """Words that are missing after a second period are a fault, once a round; so is a trace."""
+    """Words that are missing after a second period are a fault, once a round, unless k verifiers' are; so is a trace."""
     for index, lapsed in reading.lapsed if not reading.deviations else ():
         awaited = lapsed.awaited
         if lapsed.period != 2 or awaited.what not in (What.WORDS, What.TRACE):
             continue
         if awaited.what is What.WORDS and not _owes_what_it_drew(reading.proof(awaited.proof), awaited.party, index):
             continue
+        if awaited.what is What.WORDS and len(_fallen(reading.proof(awaited.proof))) >= reading.history.k:
+            continue
         faults = [fault for _, fault in reading.run(awaited.run).verifier_faults if fault.verifier == awaited.party]
         silent = any(f.fault is Fault.FELL_SILENT and f.round == awaited.round for f in faults)
         withheld = any(f.fault is Fault.TRACE_WITHHELD and f.proof == awaited.proof for f in faults)
         if not (silent if awaited.what is What.WORDS else withheld):
             yield index, f"{awaited} lapsed twice, and it is no fault"
+
+
+def _fallen(proof: Proof) -> set[str]:
+    """Who lapsed twice and owed what it drew."""
+    twice = [(at, entry.awaited) for at, entry in proof.lapsed if entry.period == 2]
+    return {a.party for at, a in twice if a.what is What.WORDS and _owes_what_it_drew(proof, a.party, at)}
 
 
 def _owes_what_it_drew(proof: Proof, party: str, before: int) -> bool:

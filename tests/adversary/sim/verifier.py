@@ -181,7 +181,8 @@ class Verifier:
     def look_again(self, work: Work, segment: int, since: int) -> None:
         """Bytes came later: the word `unserved` is replaced, once."""
         world = self.world
-        if (work.proof, segment) not in self.unserved or world.tick > since + 4 * world.plan.period:
+        away = sum(end - begin for begin, end, _ in world.plan.operator.stops)
+        if (work.proof, segment) not in self.unserved or world.tick > since + 4 * world.plan.period + away:
             return
         if world.bytes_there(work.proof, segment, self):
             self.unserved.discard((work.proof, segment))

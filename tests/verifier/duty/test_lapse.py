@@ -206,4 +206,5 @@ def test_without_a_round_of_its_own_a_look_counts_where_it_reached_the_others(
     with party.world.replica.reading() as state:
         for run in state.runs.values():
             run.rounds.clear()
-    assert lapse.watch(party.world, party.look(answered, outcome), chain=True) is reached
+    assert lapse.watch(party.world, party.look(answered, outcome), chain=True)(5) is reached
+    assert not lapse.watch(party.world, party.look(answered, outcome, holds=4), chain=True)(5)

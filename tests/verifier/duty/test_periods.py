@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 from eth_account.signers.local import LocalAccount
@@ -14,19 +15,20 @@ from contracts.protocol.messages import Has, RunTerms
 from tests.contracts.protocol.log.signed_run import SignedRun
 from verifier.duty import periods
 from verifier.duty.envelopes import Collected
-from verifier.duty.periods import FIRST_PERIODS, TIMES_KNOWN, TIMES_NEW
+from verifier.duty.periods import FIRST_PERIODS, MOST_PERIODS, TIMES_KNOWN, TIMES_NEW
+from verifier.duty.sizes import weights_size
+from verifier.mirror.presence import Allowed, opening_seconds
 
 pytestmark = pytest.mark.unit
 PERIOD = 60.0
 
 
-def bound(made: SignedRun, node: int, passed: float) -> float | None:
-    """Seconds for a node's commitment, after `passed` of them."""
+def allowed(made: SignedRun, node: int, passed: float = 1.0, took: Mapping[str, float] | None = None) -> Allowed:
+    """Bounds for a node's commitment, after `passed` seconds of it."""
     run, log = hexed(made.run), Collected()
     log.terms = {run: terms_of(made)}
-    number = made.round.number
-    awaited = Awaited(What.COMMITMENT, run, number, "", made.nodes[node].address)
-    return periods.allowed(made.state, log, awaited, passed, lambda found: found).period
+    awaited = Awaited(What.COMMITMENT, run, made.round.number, "", made.nodes[node].address)
+    return periods.allowed(made.state, log, awaited, passed, lambda found: found, took or {})
 
 
 def terms_of(made: SignedRun) -> RunTerms:
@@ -43,42 +45,51 @@ def held(made: SignedRun, node: LocalAccount) -> None:
 
 @pytest.fixture
 def made() -> SignedRun:
-    """In its first round one of two nodes has committed, to whatever."""
-    run = SignedRun(nodes=2, rounds=3)
+    """In its first round one of three nodes has committed, to whatever."""
+    run = SignedRun(nodes=3, rounds=3)
     held(run, run.nodes[1])
     return run
 
 
-def test_before_anything_was_posted_an_empty_commitment_hurries_nobody(made: SignedRun) -> None:
-    assert bound(made, 0, passed=1.0) == FIRST_PERIODS * PERIOD
+def delivered(made: SignedRun, *nodes: int) -> None:
+    for number in nodes:
+        made.state.runs[hexed(made.run)].nodes[made.nodes[number].address].delivered = True
 
 
-def test_nobody_holds_the_first_round_up_for_ever(made: SignedRun) -> None:
-    assert bound(made, 0, passed=10_000.0) == TIMES_NEW * 10_000
+def test_before_anything_is_known_an_empty_commitment_hurries_nobody(made: SignedRun) -> None:
+    assert allowed(made, 0).period == FIRST_PERIODS * PERIOD
 
 
-@pytest.mark.parametrize(("delivered", "times"), [(True, TIMES_KNOWN), (False, TIMES_NEW)])
-def test_what_posted_work_took_before_counts_where_the_others_are_quicker(
-    made: SignedRun, delivered: bool, times: int
-) -> None:
-    run = made.state.runs[hexed(made.run)]
-    run.pace, run.nodes[made.nodes[0].address].delivered = 500, delivered
-    assert bound(made, 0, passed=1.0) == times * 500
-    assert bound(made, 0, passed=900.0) == times * 900
-    run.pace = 1
-    assert bound(made, 0, passed=1.0) == PERIOD
+def test_one_that_is_in_is_enough_though_others_only_send_signs_of_life(made: SignedRun) -> None:
+    """Two that never deliver are no reason to wait for each other."""
+    assert allowed(made, 0, passed=10_000.0).period == TIMES_NEW * 10_000
+    assert allowed(made, 2, passed=10_000.0).period == TIMES_NEW * 10_000
 
 
-def test_while_others_are_awaited_the_lease_alone_counts() -> None:
-    assert bound(SignedRun(nodes=2), 0, passed=1.0) is None
+def test_where_nobody_comes_the_round_ends_all_the_same() -> None:
+    made = SignedRun(nodes=2)
+    assert allowed(made, 0, passed=MOST_PERIODS * PERIOD - 1).period is None
+    assert allowed(made, 0, passed=MOST_PERIODS * PERIOD).period == MOST_PERIODS * PERIOD
 
 
-def test_the_pace_is_that_of_the_commitment_in_the_middle_of_what_was_posted() -> None:
-    made = SignedRun(nodes=3, rounds=2)
-    for node in made.nodes:
-        made.block(seconds=100)
-        held(made, node)
-    made.see()
-    made.read_all()
-    made.merge()
-    assert made.state.runs[hexed(made.run)].pace == 200
+def test_a_node_has_a_multiple_of_what_it_took_itself(made: SignedRun) -> None:
+    """Whoever was quicker, and had a head start."""
+    delivered(made, 0, 1)
+    own, quick = made.nodes[0].address, made.nodes[1].address
+    assert allowed(made, 0, took={own: 3_600.0, quick: 12.0}).period == TIMES_KNOWN * 3_600
+    assert allowed(made, 0, passed=9_000.0, took={own: 3_600.0, quick: 12.0}).period == TIMES_KNOWN * 9_000
+    assert allowed(made, 0, took={own: 1.0, quick: 1.0}).period == PERIOD
+
+
+def test_a_newcomer_has_a_multiple_of_what_the_slowest_took(made: SignedRun) -> None:
+    delivered(made, 1, 2)
+    took = {made.nodes[1].address: 12.0, made.nodes[2].address: 500.0, "0xGone": 10**6}
+    assert allowed(made, 0, took=took).period == TIMES_NEW * 500
+
+
+def test_a_commitment_that_nobody_can_hold_has_the_time_of_the_layouts_bytes(made: SignedRun) -> None:
+    """Whatever size it names: 2^64 - 1 bytes would take for ever."""
+    made.commit(made.nodes[0])
+    terms, text = terms_of(made), made.config.to_json()
+    seconds = opening_seconds(terms.periodSeconds, weights_size(text), terms.leastRate)
+    assert allowed(made, 0) == Allowed(None, max(float(terms.leaseSeconds), seconds))

@@ -74,10 +74,11 @@ def test_a_key_has_what_its_rounds_in_flight_need(tmp_path: Path) -> None:
     party = make_party(tmp_path, made)
     text = made.config.to_json()
     node, verifier = made.nodes[0].address, made.verifiers[1].address
-    assert party.welcome.budget(node) == weights_size(text), "no draw asks for a state yet"
-    assert party.welcome.budget(verifier) == 6 * weights_size(text)
-    assert party.welcome.budget(key("stranger").address) == 0
     run = "0x" + made.run.hex()
+    assert party.welcome.budget(Place(node, run, 1)) == weights_size(text), "no draw asks for a state yet"
+    assert party.welcome.budget(Place(node, run, 2)) == 0
+    assert party.welcome.budget(Place(verifier, run, 2)) == 6 * weights_size(text)
+    assert party.welcome.budget(Place(key("stranger").address, run, 1)) == 0
     with pytest.raises(QuotaSpent):
         party.world.blobs.announce(Announcement("1" * 64, Kind.STATE, 10**9, Place(node, run, 1)))
 
@@ -94,7 +95,8 @@ def test_states_have_room_once_draws_ask_for_them(tmp_path: Path) -> None:
         (proof,) = state.proofs.values()
         asked = {side for segment in proof.segments for side in (segment, segment + 1)}
     assert 2 <= len(asked) <= 5
-    assert party.welcome.budget(node) == weights_size(text) + len(asked) * state_size(text)
+    place = Place(node, "0x" + made.run.hex(), 1)
+    assert party.welcome.budget(place) == weights_size(text) + len(asked) * state_size(text)
 
 
 def test_of_many_commitments_of_a_round_one_has_a_gradient(tmp_path: Path) -> None:
@@ -118,7 +120,11 @@ def test_of_many_commitments_of_a_round_one_has_a_gradient(tmp_path: Path) -> No
     party.follow()
     gradient = hashed("blob", node, 1).hex()
     assert blobs.sizes(gradient) == {1_000}
-    assert (blobs.missing(), blobs.has(names[0]), blobs.announced_bytes(node)) == ([gradient], False, 1_000)
+    assert (blobs.missing(), blobs.has(names[0]), blobs.announced_bytes(Place(node, "0x" + made.run.hex(), 1))) == (
+        [gradient],
+        False,
+        1_000,
+    )
 
 
 def test_a_gradient_that_no_layout_has_is_not_announced(tmp_path: Path) -> None:
@@ -224,20 +230,16 @@ def test_the_verifiers_are_those_on_the_chains_list(tmp_path: Path) -> None:
     assert not party.welcome.is_verifier(made.nodes[0].address)
 
 
-def test_what_a_key_had_no_room_for_is_announced_once_old_rounds_are_forgotten(tmp_path: Path) -> None:
-    """An epoch became final, so that its rounds count no more, and their files were not forgotten yet."""
+def test_what_is_left_of_older_rounds_takes_no_room_of_a_new_one(tmp_path: Path) -> None:
+    """Another's proof may hold a round that is over: the files of that round are not forgotten yet."""
     made = SignedRun(nodes=1)
     party = make_party(tmp_path, made)
     run, node = "0x" + made.run.hex(), made.nodes[0]
     announcer, blobs = party.world.blobs._announcer, party.world.blobs  # type: ignore[attr-defined]
-    full = party.welcome.budget(node.address)
-    blobs.announce(Announcement("1" * 64, Kind.STATE, full, Place(node.address, run, 0)))
+    with blobs._announced.write() as tables:
+        old = ("1" * 64, node.address, 10**9, run, "", 0, Kind.STATE)
+        tables.execute("INSERT INTO announced VALUES (?, ?, ?, ?, ?, ?, ?)", old)
     made.commit(node)
     party.follow()
-    gradient = hashed("blob", node.address, 1).hex()
     announcer.announce(blobs)
-    with pytest.raises(NotAnnounced):
-        blobs.sizes(gradient)
-    blobs.forget(run, 0)
-    announcer.announce(blobs)
-    assert blobs.sizes(gradient) == {1_000}
+    assert blobs.sizes(hashed("blob", node.address, 1).hex()) == {1_000}

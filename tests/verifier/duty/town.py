@@ -150,10 +150,10 @@ class Party:
         """Another mirror's message comes."""
         self.world.messages.take(text.encode())
 
-    def look(self, answered: int = 2, outcome: Outcome = Outcome.ANSWERED) -> Look:
-        """A look at which so many others answered."""
+    def look(self, answered: int = 2, outcome: Outcome = Outcome.ANSWERED, holds: int = 10**6) -> Look:
+        """A look at which so many others answered, who have so many entries."""
         others = [v.address for v in self.made.verifiers if v.address != self.world.address][:answered]
-        return Look(Answer("", "", outcome), tuple(Answer(name, "", Outcome.ANSWERED) for name in others))
+        return Look(Answer("", "", outcome), tuple(Answer(name, "", Outcome.ANSWERED, "", holds) for name in others))
 
     def pass_time(self, seconds: float) -> None:
         """On the chain and here."""

@@ -188,10 +188,11 @@ def test_a_subject_has_one_blob_at_a_time(tmp_path: Path) -> None:
     put(kept, DATA)
     other = replace(blob(DATA[::-1]), subject="gradient")
     kept.announce(other)
-    assert (kept.missing(), kept.has(NAME), kept.announced_bytes("node")) == ([other.digest], False, len(DATA))
+    assert (kept.missing(), kept.has(NAME), kept.announced_bytes(other.place)) == ([other.digest], False, len(DATA))
+    kept.announce(replace(blob(DATA, round_number=2), subject="gradient"))
+    assert kept.missing() == [other.digest, NAME], "another round has room of its own"
     with pytest.raises(QuotaSpent):
-        kept.announce(replace(blob(DATA, round_number=2), subject="gradient"))
-    assert kept.missing() == [other.digest]
+        kept.announce(blob(DATA[1:]))
 
 
 def test_of_those_who_announced_a_digest_one_with_a_stake_owns_it(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -53,7 +53,7 @@ class World:
     ) -> None:
         self.chain += chain
         self.own += own
-        self.watch.look({missing: sight or Observation(Allowed(9.0))}, counts)
+        self.watch.look({missing: replace(sight or Observation(Allowed(9.0)), counts=counts)})
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_lapse_is_due_after_one_whole_period(world: World) -> None:
 
 def test_the_look_that_first_sees_it_adds_nothing(world: World) -> None:
     world.look(missing=OPENINGS)
-    world.watch.look({WORDS: Observation(Allowed(9.0))}, True)
+    world.watch.look({WORDS: Observation(Allowed(9.0))})
     assert world.watch.passed(WORDS) == 0
 
 
@@ -216,7 +216,7 @@ def test_what_was_released_is_known_until_it_is_final(world: World) -> None:
     for _ in range(5):
         world.look()
     world.watch.release(WORDS)
-    world.watch.look({}, True)
+    world.watch.look({})
     for _ in range(9):
         world.look()
     assert not world.watch.release(WORDS)

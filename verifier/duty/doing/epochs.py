@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from contracts.messages import EpochRoot
 from contracts.protocol.judge.duties import SignEpoch
@@ -12,15 +12,15 @@ from verifier.duty.world import World
 from verifier.quorum.bringing import subject_of_epoch
 
 
-def sign(world: World, duties: Iterable[SignEpoch], counts: bool) -> None:
-    """Sign each root once. `counts` says whether this look saw log, chain and enough mirrors."""
+def sign(world: World, duties: Iterable[SignEpoch], counts: Callable[[int], bool]) -> None:
+    """Sign each root once. `counts` says whether this look saw log, chain and enough mirrors with so many entries."""
     for duty in duties:
         found = world.replica.closings.get(duty.epoch)
         if found is None or world.copy.signed <= found[0]:
             continue
         index, closed = found
         message = epoch_root(closed, world.deployment.model, index + 1, world.copy.root(index + 1))
-        if not world.quorum.has(message) and _all_entered(world, duty.epoch, index, counts):
+        if not world.quorum.has(message) and _all_entered(world, duty.epoch, index, counts(index + 1)):
             _sign(world, closed, message)
 
 

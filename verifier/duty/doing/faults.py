@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from contracts.faults import fault_evidence
 from contracts.messages import NodeFault, VerifierFault
@@ -13,11 +13,17 @@ from verifier.quorum.bringing import subject_of_fault
 NO_DEADLINE = 2**64 - 1
 
 
-def sign(world: World, duties: Iterable[SignFault]) -> None:
-    """Sign each once; nobody is judge of its own case."""
-    for duty in duties:
+def sign(world: World, duties: Iterable[SignFault], counts: Callable[[int], bool]) -> None:
+    """Sign each once; nobody is judge of its own case.
+
+    `counts` says whether this look saw log, chain and enough mirrors with so many entries: a branch of the log that
+    nobody else has convicts nobody.
+    """
+    due = list(duties)
+    world.faults_seen = {duty: world.faults_seen.get(duty, world.replica.size) for duty in due}
+    for duty in due:
         message = _message(world.deployment.model, duty)
-        if duty.party == world.address or world.quorum.has(message):
+        if duty.party == world.address or world.quorum.has(message) or not counts(world.faults_seen[duty]):
             continue
         signature = world.voice.signature(message, world.epoch_domain)
         subject = subject_of_fault(duty.proof, duty.party, duty.fault)

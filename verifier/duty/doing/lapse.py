@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
 
 from contracts.draw import NO_SEGMENT
 from contracts.protocol.judge.facts import Awaited, What
@@ -17,10 +19,13 @@ from verifier.mirror.handing_on import Look
 from verifier.mirror.parsing import Claim
 from verifier.mirror.presence import Absence, Observation
 
+Counts: TypeAlias = Callable[[int], bool]
+"""Whether a look counts that has to have reached who holds so many entries."""
 
-def watch(world: World, look: Look, chain: bool) -> bool:
-    """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for all rounds of
-    one's own, and reached those who are admitted, which has to hold where no round is one's own.
+
+def watch(world: World, look: Look, chain: bool) -> Counts:
+    """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for who has so many
+    entries: for all rounds of one's own, and for those who are admitted, which has to hold where no round is one's own.
 
     `chain` says whether one's own chain node answered.
     """
@@ -30,19 +35,23 @@ def watch(world: World, look: Look, chain: bool) -> bool:
         mine = {absence: absence.awaited for absence in _open(state, world.address)}
         admitted, k = [name for name, known in state.verifiers.items() if known.admitted], state.k
         counts = all(look.counts(current.verifiers, current.k, chain) for current in _rounds(state, world.address))
+        rounds = {absence: state.runs[what.run].rounds[what.round] for absence, what in mine.items()}
+        for_each = {a: look.counts(r.verifiers, r.k, chain, a.since + 1) for a, r in rounds.items()}
+        took = {run: world.stopwatch.took(run) for run in {what.run for what in mine.values()}}
         signs = {absence: _sign(state, awaited, claims) for absence, awaited in mine.items()}
         shown = {absence: is_shown(state, awaited, claims, world.address) for absence, awaited in mine.items()}
         passed = {absence: world.stopwatch.passed(absence) for absence in mine}
         seen = {
             absence: Observation(
-                allowed(state, log, awaited, passed[absence], lambda bound, a=absence: _kept(world, a, bound)),  # type: ignore[misc]
+                allowed(state, log, awaited, passed[absence], partial(_kept, world, absence), took[awaited.run]),
                 shown[absence],
                 signs[absence],
+                for_each[absence],
             )
             for absence, awaited in mine.items()
         }
-    world.stopwatch.look(seen, counts)
-    return counts and chain and look.reached(admitted, k)
+    world.stopwatch.look(seen)
+    return lambda entries: counts and chain and look.reached(admitted, k, entries)
 
 
 def lapse(world: World) -> None:

@@ -35,6 +35,7 @@ class Reading:
     round: int
     node: str
     exact: bool
+    beacon: str
     common: int
     asked: dict[int, Segment | None]
     overdue: bool
@@ -76,7 +77,7 @@ def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | Non
     passed = world.stopwatch.passed(Absence(awaited, since)) if since is not None else 0.0
     exact, overdue = run.created.terms.exact, passed >= period
     last = commitment.segments - 1
-    return Reading(proof, commitment.round, commitment.node, exact, known.common, asked, overdue, last)
+    return Reading(proof, commitment.round, commitment.node, exact, known.beacon, known.common, asked, overdue, last)
 
 
 def _spoken(world: World, proof: str) -> set[int]:
@@ -140,13 +141,14 @@ def _witness(world: World, reading: Reading, words: list[Said]) -> bytes:
     sealed = [said for said in words if said.segment == reading.common and said.word != UNSERVED]
     if not reading.exact or not sealed:
         return b"\0" * 32
-    trace = world.memory.once(trace_name(reading.proof), sealed[0].trace)
+    trace = world.memory.once(trace_name(reading.proof, reading.beacon, reading.common), sealed[0].trace)
     return bytes.fromhex(world.functions.seal_trace(world.address, trace)[2:])
 
 
-def trace_name(proof: str) -> str:
-    """Under which the trace of a proof's common segment is kept."""
-    return f"proof/{proof}/trace"
+def trace_name(proof: str, beacon: str, common: int) -> str:
+    """Under which the trace of a proof's common segment is kept. On a branch of the log that one goes back from another
+    beacon drew another one."""
+    return f"proof/{proof}/trace/{beacon}/{common}"
 
 
 def _word(said: Said) -> SegmentVerdict:

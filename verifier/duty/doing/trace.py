@@ -13,7 +13,10 @@ from verifier.duty.world import World
 def show(world: World, duties: Iterable[Trace]) -> None:
     """Show what was kept."""
     for duty in duties:
-        trace = world.memory.said(trace_name(duty.proof))
+        with world.replica.reading() as state:
+            proof = state.proofs.get(duty.proof)
+            name = trace_name(duty.proof, proof.beacon, proof.common) if proof is not None else ""
+        trace = world.memory.said(name)
         if trace is None:
             world.say("trouble", proof=duty.proof, detail="the trace that was sealed is not in this folder")
             continue

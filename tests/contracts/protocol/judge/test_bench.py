@@ -159,9 +159,26 @@ def test_who_drew_and_falls_silent_puts_its_draw_before_the_bench() -> None:
     proof, _ = court.read()
     found = court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
     assert [entry.segment for entry in found if isinstance(entry, BenchCalled)] == [0, 2]
-    found = court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
-    assert VerifierFault("r", 1, proof, "v1", Fault.FELL_SILENT) in found
+    fault = VerifierFault("r", 1, proof, "v1", Fault.FELL_SILENT)
+    assert fault not in court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"]), "not while others may fall silent too"
+    found = court.say(proof, "v0", s0="true", s1="true", s2="true") + court.say(proof, "v2", s0="true", s2="true")
+    assert fault in found
     assert court.state.runs["r"].away["v1"]
+
+
+def test_where_k_fall_silent_on_a_proof_it_says_nothing_of_them() -> None:
+    """One of them at least is honest: what was asked cannot be done in time by any machine (a state whose numbers are
+    so small that each step takes fifty times as long)."""
+    court = Court()
+    proof, _ = court.read()
+    found: list[object] = []
+    for _ in range(2):
+        for verifier, others in (("v0", ["v1", "v2"]), ("v1", ["v0", "v2"]), ("v2", ["v0", "v1"])):
+            if any(a.what is What.WORDS and a.party == verifier for a in court.state.proofs[proof].awaits):
+                found += court.lapse(What.WORDS, proof, verifier, by=others)
+    assert len(court.state.proofs[proof].fallen) >= 2
+    assert not [entry for entry in found if isinstance(entry, VerifierFault)]
+    assert court.state.proofs[proof].stage is not Stage.POSTED
 
 
 def test_who_fell_silent_before_it_drew_leaves_nothing_unread() -> None:
