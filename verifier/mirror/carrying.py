@@ -15,9 +15,9 @@ from contracts.tlog.subtree import subtree_proof
 from contracts.tlog.witness import AddCheckpoint, parse_size
 from verifier.mirror.copy import Head, LogCopy
 
-PACKAGES = 8
-"""Packages of 256 entries in one upload; the next look brings more."""
-CONFLICT = 409
+PACKAGES, UPLOADS = 8, 4
+"""Packages of 256 entries in one upload, and uploads to one mirror in a look: the next one brings more."""
+ACCEPTED, CONFLICT = 202, 409
 
 
 async def carry(peer: Peer, copy: LogCopy, known: int) -> None:
@@ -31,10 +31,13 @@ async def carry(peer: Peer, copy: LogCopy, known: int) -> None:
     reply = await _add_checkpoint(peer, copy, head, known)
     if reply.status == CONFLICT and (pending := parse_size(reply.body)) < head.checkpoint.size:
         await _add_checkpoint(peer, copy, head, pending)
-    reply = await _add_entries(peer, copy, MirrorInfo(head.checkpoint.size, known))
-    if reply.status == CONFLICT:
-        info = parse_mirror_info(reply.body)
-        await _add_entries(peer, copy, MirrorInfo(min(info.size, head.checkpoint.size), info.next_entry))
+    info = MirrorInfo(head.checkpoint.size, known)
+    for _ in range(UPLOADS):
+        reply = await _add_entries(peer, copy, info)
+        if reply.status not in (ACCEPTED, CONFLICT):
+            return
+        found = parse_mirror_info(reply.body)
+        info = MirrorInfo(min(found.size, head.checkpoint.size), found.next_entry)
 
 
 async def _add_checkpoint(peer: Peer, copy: LogCopy, head: Head, old: int) -> Reply:

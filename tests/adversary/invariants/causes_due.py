@@ -80,14 +80,14 @@ def two_words_are_a_fault(reading: Reading) -> Iterator[Breach]:
 
 
 def silence_is_a_fault(reading: Reading) -> Iterator[Breach]:
-    """Words that are missing after a second period are a fault, once a round, unless k verifiers' are; so is a trace."""
+    """Words that are missing after a second period are a fault, once a round, unless k are silent; so is a trace."""
     for index, lapsed in reading.lapsed if not reading.deviations else ():
         awaited = lapsed.awaited
         if lapsed.period != 2 or awaited.what not in (What.WORDS, What.TRACE):
             continue
         if awaited.what is What.WORDS and not _owes_what_it_drew(reading.proof(awaited.proof), awaited.party, index):
             continue
-        if awaited.what is What.WORDS and len(_fallen(reading.proof(awaited.proof))) >= reading.history.k:
+        if awaited.what is What.WORDS and not _says_something(reading, reading.proof(awaited.proof)):
             continue
         faults = [fault for _, fault in reading.run(awaited.run).verifier_faults if fault.verifier == awaited.party]
         silent = any(f.fault is Fault.FELL_SILENT and f.round == awaited.round for f in faults)
@@ -96,10 +96,11 @@ def silence_is_a_fault(reading: Reading) -> Iterator[Breach]:
             yield index, f"{awaited} lapsed twice, and it is no fault"
 
 
-def _fallen(proof: Proof) -> set[str]:
-    """Who lapsed twice and owed what it drew."""
+def _says_something(reading: Reading, proof: Proof) -> bool:
+    """Whether fewer than k lapsed twice and owed what they drew, and nobody else may still."""
     twice = [(at, entry.awaited) for at, entry in proof.lapsed if entry.period == 2]
-    return {a.party for at, a in twice if a.what is What.WORDS and _owes_what_it_drew(proof, a.party, at)}
+    fallen = {a.party for at, a in twice if a.what is What.WORDS and _owes_what_it_drew(proof, a.party, at)}
+    return reading.complete and len(fallen) < reading.history.k
 
 
 def _owes_what_it_drew(proof: Proof, party: str, before: int) -> bool:

@@ -13,10 +13,13 @@ import pytest
 from contracts.chain import ContractRejected, send
 from contracts.node_stakes import NodeStakes
 from contracts.protocol import messages
+from contracts.signing import sign
+from ledger.judgement import settling
 from tests.attacks.outsiders.script import another, script
 from tests.attacks.outsiders.served import key
 from tests.contracts.protocol.log import signed_run
 from tests.contracts.protocol.log.signed_run import hexed
+from tests.deployed import PARAMS, key_of
 
 pytestmark = pytest.mark.integration
 STAKE = 10**15
@@ -62,6 +65,54 @@ def test_a_quick_runs_epochs_free_no_stake_of_a_slow_runs_round(tmp_path: Path) 
         slow.make_final()
         slow.slash()
         assert taken(nodes, cheat.address) == STAKE
+
+
+def test_a_pause_of_the_log_for_a_window_frees_no_stake(tmp_path: Path) -> None:
+    """Two epochs closed before the first was final. The operator entered no block while both became final on the chain,
+    so that no verifier could sign the fault; the stake was paid back meanwhile."""
+    rules: dict[str, Any] = {"nodeStake": STAKE, "panel": 0, "samples": 4}
+    with script(tmp_path, nodes=2, rounds=4, **rules) as run:
+        cheat = run.nodes[0]
+        service, model = run.service, run.service.model
+        service.stake(cheat, STAKE)
+        run.play(1)
+        run.make_final()
+        name = hexed(run.commit(cheat))
+        run.false[cheat.address] = set(range(run.config.segments))
+        send(model.w3, cheat, model.nodes.request_withdrawal(STAKE))
+        run.block()
+        _end_round(run, name)
+        assert run.view_of(run.state.proofs[name])["costs_stake"]
+        run.false.clear()
+        _end_round(run)
+        for number in sorted(run.state.epochs):
+            with service.ledger.store.read() as session:
+                root = settling.root_message(service.ledger, settling.require_epoch(session, number))
+            given = {v.address: sign(root, service.epoch_domain, bytes(v.key)) for v in run.verifiers[: run.state.k]}
+            send(model.w3, key_of("creator"), model.registry.propose(root, given))
+            service.chain.increase_time(PARAMS.challenge_window + 1)
+            service.chain.mine()
+            send(model.w3, key_of("creator"), model.registry.finalize(number))
+        assert model.registry.finalized_epochs() == 3
+        with pytest.raises(ContractRejected, match="NodeWithdrawalLocked"):
+            send(model.w3, cheat, model.nodes.withdraw(key("purse").address))
+
+
+def _end_round(run: Any, *names: str) -> None:
+    """All others commit, and what is in is read, decided and merged."""
+    due = [node for node in run.nodes if node.address not in run.round.proofs]
+    due = [node for node in due if run.round.listed[node.address].awaited]
+    held = tuple(bytes.fromhex(name[2:]) for name in [*names, *(hexed(run.commit(node)) for node in due)])
+    for verifier in run.verifiers:
+        run.send(messages.Has(run.run, run.round.number, verifier.address, held), verifier)
+    run.see()
+    run.draw()
+    for proof in [run.state.proofs[closed] for closed in run.round.closed]:
+        run.open_all(proof)
+        run.read_through(proof)
+        run.finish(proof)
+    if run.state.runs[hexed(run.run)].merged != run.round.number:
+        run.merge()
 
 
 def taken(nodes: NodeStakes, node: str) -> int:

@@ -99,3 +99,27 @@ def test_who_has_brought_all_is_not_left_while_it_is_looked_at() -> None:
 
     assert run(sources.source("checked", checked), sources.source("drips", drips))
     assert sources.asked == ["checked", "drips"]
+
+
+def test_a_burst_buys_no_time_for_a_stall() -> None:
+    """It wins the first looks, and then brings next to nothing: the one that it beat has all in the end."""
+    sources = Sources()
+
+    async def bursts(pace: Pace) -> bool:
+        for _ in range(8):
+            pace.add(10**9)
+            await asyncio.sleep(GRACE / 2)
+        return await drips(pace)
+
+    async def steady(pace: Pace) -> bool:
+        for _ in range(40):
+            pace.add(10**5)
+            await asyncio.sleep(GRACE / 4)
+        return True
+
+    async def play() -> bool:
+        async with asyncio.timeout(200 * GRACE):
+            return await first((sources.source("bursts", bursts), sources.source("steady", steady)), GRACE, 10**4)
+
+    assert asyncio.run(play())
+    assert sources.asked == ["bursts", "steady", "steady"]

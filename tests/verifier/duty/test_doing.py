@@ -432,3 +432,78 @@ def test_a_whole_round_is_spoken_by_one_verifier_as_the_machine_awaits(tmp_path:
         made.open_pledge(proof)
     party.follow()
     assert made.round.phase is Phase.MERGING
+
+
+def closed_at(early: bool) -> tuple[SignedRun, str]:
+    """Of one chain's blocks the round is closed after the first or the second: another one is its beacon."""
+    made = SignedRun(nodes=1, rounds=2, panel=0, samples=3)
+    proof = hexed(made.commit(made.nodes[0]))
+    number, time = made.number, made.time
+
+    def block(after: int, seconds: int, parent: int) -> None:
+        made.number, made.time = number + after, time + seconds
+        made.add(facts.Block(made.number, made.time, hexed(hashed("block", made.number)), (), time + parent))
+
+    if early:
+        block(1, 12, 0)
+    for verifier in made.verifiers:
+        made.send(messages.Has(made.run, 1, verifier.address, (bytes.fromhex(proof[2:]),)), verifier)
+    for verifier in made.verifiers:
+        said = messages.Seen(made.run, 1, verifier.address, made.round.closed_at, hashed("root"))
+        made.send(said, verifier)
+    block(3, 52, 40) if early else block(2, 40, 12)
+    for verifier in made.verifiers:
+        made.show_secret(verifier)
+    made.open(made.round.closed[0])
+    return made, proof
+
+
+def test_a_trace_that_was_sealed_on_a_branch_that_one_left_is_not_shown(tmp_path: Path) -> None:
+    """There another beacon drew another common segment."""
+    (made, proof), (fork, _) = closed_at(early=False), closed_at(early=True)
+    assert made.state.proofs[proof].common != fork.state.proofs[proof].common
+    party = make_party(tmp_path, fork)
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        trace = hexed(hashed("trace", asked["segment"])) if asked["common"] else ""
+        return Said(asked["segment"], TRUE, 0, 5, 9, trace).to_json()
+
+    def speak() -> None:
+        for duty in party.due(duties.Read):
+            party.work.answers |= {f"segment {number}": answer for number in duty.segments}
+        read.read(party.world, party.due(duties.Read))
+
+    speak()
+    assert party.sent
+    party.made = made
+    party.follow()
+    speak()
+    party.enter()
+    for verifier in made.verifiers[1:]:
+        made.say(proof, verifier)
+    made.open_pledge(proof)
+    party.follow()
+    trace.show(party.world, party.due(duties.Trace))
+    (said,) = claims(party, facts.TraceShown)
+    assert said.trace == hexed(hashed("trace", made.state.proofs[proof].common))
+
+
+def test_a_fault_is_signed_once_others_hold_what_shows_it(tmp_path: Path) -> None:
+    """A branch that an operator shows to one verifier alone convicts nobody."""
+    party, proof = make_party(tmp_path, closed()), "0x" + "3" * 64
+    due = [SignFault(proof, party.made.nodes[0].address, "")]
+    asked: list[int] = []
+
+    def counts(entries: int) -> bool:
+        asked.append(entries)
+        return len(asked) > 2
+
+    size = party.world.replica.size
+    for _ in range(2):
+        faults.sign(party.world, due, counts)
+    assert party.world.quorum.all() == []
+    party.made.block()
+    party.follow()
+    faults.sign(party.world, due, counts)
+    assert len(party.world.quorum.all()) == 1
+    assert asked == [size] * 3, "what was read when it became due"

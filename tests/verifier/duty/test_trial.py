@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -11,13 +12,14 @@ import pytest
 from contracts.errors import CommonweightError
 from contracts.protocol import messages
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.errors import Refused
+from contracts.protocol.judge.errors import Refused, UnknownSubject
 from contracts.protocol.judge.facts import Fact, Rules
 from contracts.protocol.judge.machine import apply, due
 from contracts.protocol.judge.state import Phase, State
 from contracts.protocol.log.leaf import read
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
-from verifier.duty.trial import check_entry, check_renewal
+from verifier.duty import trial
+from verifier.duty.trial import check_entry, check_part, check_renewal
 
 pytestmark = pytest.mark.unit
 
@@ -146,3 +148,20 @@ def test_a_heartbeat_is_welcome_while_its_node_is_awaited() -> None:
     made.commit(made.nodes[0])
     with pytest.raises(Refused):
         check_renewal(made.state, messages.LeaseRenewal(run, 1, node, 4))
+
+
+def test_what_names_more_than_there_is_is_refused_before_anything_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One proof nine hundred times took five seconds of the machine's turn."""
+    made = SignedRun(nodes=2)
+    proof = hexed(made.commit(made.nodes[0]))
+    made.block()
+    copied: list[object] = []
+    monkeypatch.setattr(trial, "deepcopy", lambda value: copied.append(value) or deepcopy(value))
+    many = facts.Has(hexed(made.run), 1, made.verifiers[0].address, (proof,) * 900)
+    with pytest.raises(UnknownSubject):
+        check_entry(made.state, many)
+    assert copied == []
+    check_part(made.state, replace(many, proofs=(proof,)))
+    assert copied == []
+    with pytest.raises(Refused):
+        check_part(made.state, replace(many, proofs=(proof,), verifier=STRANGER))

@@ -279,3 +279,20 @@ def test_what_is_about_a_proof_that_the_machine_lost_is_read_when_it_knows_it_ag
 def pledge() -> bytes:
     """Names a proof, whose node has to have signed."""
     return leaf(kinds.PledgeReveal(b"\5" * 32, b"\6" * 32, 2**32 - 1), NODE)
+
+
+def test_who_signed_is_asked_before_the_machine_is(tmp_path: Path) -> None:
+    """Whether it would enter a message costs more than a signature, and anybody can name who takes part."""
+    asked: list[str] = []
+
+    def told(name: str) -> Callable[[object], bool]:
+        return lambda _: asked.append(name) is None
+
+    kept = MessageStore(tmp_path / "messages.db", READER, told("machine"), told("part"))
+    real, other = (VERIFIERS[number].address.encode() for number in (1, 0))
+    forged = has(1, VERIFIERS[1]).replace(real, other)
+    with pytest.raises(BadSignature):
+        kept.take(forged)
+    assert asked == ["part"]
+    kept.take(has(1))
+    assert asked == ["part", "part", "machine"]

@@ -31,7 +31,7 @@ from verifier.mirror.routes import mirror_app
 
 pytestmark = pytest.mark.integration
 
-SHORT = 0.3
+SHORT = 1.0
 """Seconds that a look takes at most."""
 
 
@@ -86,6 +86,20 @@ def test_a_slow_mirror_has_not_answered_and_is_asked_once(town: Town) -> None:
     slow.go.set()
     until(one.mirror.messages.held)
     until(lambda: outcomes(one.looks.look())[NAMES[2]] is Outcome.ANSWERED)
+
+
+def test_bytes_of_a_size_that_was_not_announced_here_convict_nobody(town: Town) -> None:
+    """Their author may have announced one name with two sizes, one at each mirror."""
+    operator = Operator().grow(3)
+    one, two, _ = town.three(town.stack.enter_context(serving(operator.app())))
+    fill(two.mirror, operator)
+    for party, size in ((two, len(DATA)), (one, 10)):
+        party.mirror.blobs.announce(blob(DATA, size=size))
+    with two.mirror.blobs.receive(NAME) as receiving:
+        receiving.write(DATA)
+        receiving.finish()
+    for _ in range(3):
+        assert outcomes(one.looks.look())[NAMES[1]] is Outcome.ANSWERED
 
 
 def test_a_slow_server_keeps_no_look_and_no_message_from_the_others(town: Town) -> None:

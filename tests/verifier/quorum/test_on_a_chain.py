@@ -83,3 +83,13 @@ def test_a_verifiers_stake_is_taken_by_the_others(world: World) -> None:
 
 def test_each_has_its_turn(world: World) -> None:
     assert sorted(contracts(world, number).turn() for number in range(3)) == [0, 1, 2]
+
+
+def test_the_accused_is_not_among_those_who_bring_its_fault(world: World) -> None:
+    """The registry refuses a judge of its own case, with all other signatures of the call."""
+    accused = min(world.verifiers, key=lambda verifier: str(verifier.address).lower())
+    fault = VerifierFault(world.model, accused.address, fault_evidence("0x" + "3" * 64, "two-words"), EVER)
+    before = world.registry.stake_of(accused.address)
+    honest = next(n for n, verifier in enumerate(world.verifiers) if verifier is not accused)
+    assert contracts(world, honest).bring(signed(world, fault, world.verifiers)) == f"stake of {accused.address}"
+    assert world.registry.stake_of(accused.address) < before

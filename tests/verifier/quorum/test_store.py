@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import BadField
-from contracts.messages import NodeFault, to_json
+from contracts.messages import NodeFault, VerifierFault, to_json
 from contracts.signing import Domain, sign
 from tests.contracts.protocol.log.signed_run import key
 from verifier.quorum import store as stores
@@ -108,3 +108,28 @@ def test_what_is_not_due_any_more_is_forgotten(store: QuorumStore) -> None:
     store.forget({"fault/b"})
     assert [signed.message for signed in store.all()] == [ELSEWHERE]
     assert not store.has(FAULT)
+
+
+def test_nobody_signs_under_its_own_fault(tmp_path: Path) -> None:
+    """The registry refuses the whole call for it, and whoever gathers would bring it again and again."""
+    fault = VerifierFault(b"\1" * 32, OTHER.address, b"\2" * 32, 2**64 - 1)
+    kept = QuorumStore(tmp_path / "signatures.db", DOMAIN)
+    kept.keep("fault", fault, OWN.address, sign(fault, DOMAIN, bytes(OWN.key)))
+    for author in (OTHER, key("verifier 2")):
+        entry = {
+            "kind": "VerifierFault", "message": to_json(fault), "signer": author.address,
+            "signature": "0x" + sign(fault, DOMAIN, bytes(author.key)).hex(),
+        }  # fmt: skip
+        kept.take(json.dumps({"signatures": [entry]}).encode(), lambda _: True)
+    (found,) = kept.all()
+    assert set(found.signatures) == {OWN.address, key("verifier 2").address}
+
+
+def test_the_oldest_are_shown_where_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "SHOWN", 1)
+    now = iter((1.0, 2.0))
+    kept = QuorumStore(tmp_path / "signatures.db", DOMAIN, lambda: next(now))
+    for message in (FAULT, ELSEWHERE):
+        kept.keep("fault", message, OWN.address, signature(message, OWN))
+    (shown_first,) = json.loads(kept.show())["signatures"]
+    assert shown_first["message"] == to_json(FAULT)
