@@ -68,8 +68,8 @@ def test_a_quick_runs_epochs_free_no_stake_of_a_slow_runs_round(tmp_path: Path) 
 
 
 def test_a_pause_of_the_log_for_a_window_frees_no_stake(tmp_path: Path) -> None:
-    """Two epochs closed before the first was final. The operator entered no block while both became final on the chain,
-    so that no verifier could sign the fault; the stake was paid back meanwhile."""
+    """X5: two epochs closed before the first was final. The operator entered no block while both became final on the
+    chain, so that no verifier could sign the fault; the stake was paid back meanwhile."""
     rules: dict[str, Any] = {"nodeStake": STAKE, "panel": 0, "samples": 4}
     with script(tmp_path, nodes=2, rounds=4, **rules) as run:
         cheat = run.nodes[0]
