@@ -72,8 +72,12 @@ def unpack(data: bytes, layout: Layout) -> dict[str, NDArray[np.generic]]:
 
 def has_layout(data: bytes, layout: Layout) -> bool:
     """Whether a file has the header of these tensors and as many bytes as they take; none of them is read."""
-    header = header_of(layout)
-    return data.startswith(header) and len(data) == len(header) + sum(_bytes(*kind) for kind in layout.values())
+    return data.startswith(header_of(layout)) and len(data) == packed_size(layout)
+
+
+def packed_size(layout: Layout) -> int:
+    """Bytes of the file that `pack` makes of these tensors."""
+    return len(header_of(layout)) + sum(_bytes(*kind) for kind in layout.values())
 
 
 def header_of(layout: Layout) -> bytes:

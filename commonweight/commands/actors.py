@@ -171,7 +171,7 @@ def verifier_run(
     port: Annotated[int, typer.Option(help="Port on which the mirror listens; 0 for a free one.")] = 0,
     public_url: Annotated[
         str,
-        typer.Option(help="Where others reach the mirror; without it only this machine does."),
+        typer.Option(help="Where others reach the mirror. Without it: on this machine, or by nobody."),
     ] = "",
     workers: Annotated[int, typer.Option(help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
     broker_url: Annotated[str, typer.Option(help="Celery broker; default: a folder, no server needed.")] = "",

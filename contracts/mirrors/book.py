@@ -22,6 +22,8 @@ from contracts.protocol.messages import MirrorAddress
 from contracts.signing import Domain, recover
 from contracts.whole_file import replace_file
 
+MAX_MIRRORS = 2**20
+"""Bytes of an answer with addresses, and with evidence."""
 MOST = 256
 """Addresses in one answer that are looked at, and that are kept."""
 

@@ -13,7 +13,9 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.book import MAX_MIRRORS
 from contracts.mirrors.peer import ERROR_BYTES, Peer, PeerUnreachable, Reply
+from contracts.tlog.bundles import MAX_BUNDLE
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.mirror import origin_hash
 from contracts.tlog.note import MAX_NOTE
@@ -22,8 +24,6 @@ from contracts.tlog.tiles import WIDTH, Tile
 
 SERVER, STATIC = "/log", ""
 """Below what a server has its log, and who serves plain files."""
-MAX_BUNDLE = WIDTH * (2 + 2**16)
-MAX_MIRRORS = 2**20
 """Bytes of a list of mirrors."""
 TRIES = 4
 _CHECKPOINT = "checkpoint"

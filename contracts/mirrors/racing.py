@@ -1,8 +1,8 @@
 """Bytes that several may have: one is asked after the other, and who is slow holds up nothing.
 
-While there are others to ask, two are asked at one time: whoever brought less since the last look at both is left. The
-last one has to bring the least rate, in one of every few looks: what it brought before buys it no time. Who was left is
-asked again where the one that was kept failed in the end.
+Who is not done within a grace gets a rival, while there are others to ask: whoever of the two brought less since the
+last look at both is left. The last one has to bring the least rate, in one of every few looks: what it brought before
+buys it no time. Who was left is asked again where the one that was kept failed in the end.
 """
 
 from __future__ import annotations

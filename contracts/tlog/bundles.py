@@ -16,6 +16,8 @@ MAX_ENTRY = 2**16 - 1
 """Bytes of an entry."""
 
 _LENGTH = 2
+MAX_BUNDLE = WIDTH * (_LENGTH + MAX_ENTRY)
+"""Bytes of a bundle."""
 
 
 class EntryTooLarge(CommonweightError):

@@ -11,11 +11,11 @@ from blake3 import blake3
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import Peer, PeerMisbehaved, PeerUnreachable
 from contracts.mirrors.racing import Attempt, Pace, first
+from contracts.tlog.bundles import MAX_BUNDLE
 from contracts.tlog.text import HASH
 from contracts.tlog.tiles import WIDTH, Tile
 from trainer.light.handing import CALL_SECONDS, LEAST_RATE
 
-MAX_BUNDLE = WIDTH * (2 + 2**16)
 GRACE = 3.0
 """Seconds after which another source is asked for a blob beside a slow one."""
 TILE_GRACE, TURN_SECONDS, REST_SECONDS = 2.0, 6.0, 10.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.errors import CommonweightError
-from contracts.mirrors.book import Book
+from contracts.mirrors.book import MAX_MIRRORS, Book
 from contracts.mirrors.loop import EventThread
 from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, Reply
 from contracts.mirrors.racing import first
@@ -25,8 +25,6 @@ from trainer.light.handing import LEAST_RATE, Courier, Parcel, Refusal
 
 SERVER = ""
 """The server's name among the sources, whose others are verifiers' addresses."""
-MAX_MIRRORS = 2**20
-"""Bytes of a list of mirrors."""
 LIST_EVERY = 16
 """Looks at a source between two at its list of mirrors."""
 LONGEST_WAIT = 10.0

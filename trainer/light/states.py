@@ -5,20 +5,15 @@ Everything is hashed before it is used. Weights that nobody gives yet are weathe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.errors import CommonweightError
 from contracts.run_config import RunConfig
 from contracts.state_layout import inner_digest
-from contracts.tensorfile import Layout, pack, state_digest, unpack
+from contracts.tensorfile import Layout, pack, packed_size, state_digest, unpack
 from contracts.whole_file import replace_file
 from trainer.state import Tensors, initial_theta, inner_of, layout, start_tensors, theta_layout
-
-HEADER_BYTES = 2**20
-"""Of a safetensors file, beside its tensors."""
-_BYTES = {"F32": 4, "F64": 8, "I64": 8, "U8": 1}
 
 Fetch = Callable[[Sequence[str], int], tuple[str, bytes] | None]
 """Bytes by one of several BLAKE3 names, at most so many, with the name; None where nobody has them now."""
@@ -91,7 +86,7 @@ class States:
 
     def _fetched(self, digest: str, config: RunConfig, blobs: list[str]) -> Tensors | None:
         """Whichever comes first: a verifier may have named a file that is another, or that nobody gives."""
-        most, left = _size(theta_layout(config)) + HEADER_BYTES, list(blobs)
+        most, left = packed_size(theta_layout(config)), list(blobs)
         while left and (came := self._fetch(left, most)) is not None:
             name, data = came
             found = _checked(data, digest, theta_layout(config))
@@ -117,7 +112,3 @@ def _checked(data: bytes, digest: str, expected: Layout) -> Tensors | None:
     except CommonweightError:
         return None
     return found if "0x" + state_digest(found).hex() == digest else None
-
-
-def _size(expected: Layout) -> int:
-    return sum(_BYTES[dtype] * math.prod(shape) for dtype, shape in expected.values())

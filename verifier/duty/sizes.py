@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
-from math import prod
-from typing import Any
 
 from contracts.run_config import RunConfig
-from contracts.tensorfile import DTYPES, Layout
+from contracts.tensorfile import packed_size
 from trainer.state import layout, theta_layout
 from verifier.mirror.announced import OuterSizes
-
-_LENGTH, _ALIGNMENT = 8, 8
-_KINDS: dict[str, Any] = dict(DTYPES)
-
-
-def packed_size(tensors: Layout) -> int:
-    """Bytes of the file that contracts/tensorfile.py:pack makes of tensors of this layout."""
-    sizes = {name: _KINDS[kind].itemsize * prod(shape) for name, (kind, shape) in tensors.items()}
-    header, offset = {}, 0
-    for name in sorted(tensors, key=lambda name: (-_KINDS[tensors[name][0]].itemsize, name)):
-        kind, shape = tensors[name]
-        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [offset, offset + sizes[name]]}
-        offset += sizes[name]
-    text = len(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode())
-    return _LENGTH + -(-text // _ALIGNMENT) * _ALIGNMENT + offset
 
 
 @lru_cache(maxsize=32)

@@ -7,7 +7,7 @@ since a household has one. Behind a proxy of its own (loopback) all are one addr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Protocol, TypeVar
 
@@ -46,7 +46,7 @@ def network_of(host: str) -> str:
     return str(found if isinstance(found, IPv4Address) else IPv6Network((int(found), 64), strict=False))
 
 
-def leaving(new: G, others: Iterable[G]) -> G | None:
+def leaving(new: G, others: Collection[G]) -> G | None:
     """Who makes room for a newcomer: None where there is room, itself where nobody waits."""
     held = Counter(guest.network for guest in others)
     if new.network and held[new.network] >= OF_NETWORK:

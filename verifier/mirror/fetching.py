@@ -26,7 +26,7 @@ AT_ONCE = 2
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 """Seconds until a blob that nobody had is asked for again: they double."""
 GRACE = 3.0
-"""Seconds after which another source is asked beside a slow one."""
+"""Seconds after which another source is asked beside one that is not done."""
 
 
 @dataclass(frozen=True)

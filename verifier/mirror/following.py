@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from contracts.errors import CommonweightError, InvalidTree
 from contracts.mirrors.peer import Peer, PeerMisbehaved, Reply
-from contracts.tlog.bundles import MAX_ENTRY
+from contracts.tlog.bundles import MAX_BUNDLE
 from contracts.tlog.mirror import origin_hash
 from contracts.tlog.note import MAX_NOTE, SignedNote, parse_note
 from contracts.tlog.text import HASH
@@ -28,7 +28,6 @@ from verifier.mirror.planning import Allowance, Fetch, Plan, Shown, apply, plan
 
 TRIES = 4
 """How often a plan is made anew because another mirror's entries came first, or some were given up."""
-MAX_BUNDLE = WIDTH * (2 + MAX_ENTRY)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A verifier's look at all others: what they hold comes here, and what the log lacks goes to the server.
+"""A verifier's look at all others: what they hold comes here. What goes out does so beside it (delivering.py).
 
 Each mirror is asked apart from the others and may fail as it likes, or take its time: a look waits for those who answer
 within it, and for whoever was late already only while too few did. What each one answered is returned, since a look

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
-from contracts.mirrors.book import named_verifier
+from contracts.mirrors.book import MAX_MIRRORS, named_verifier
 from contracts.mirrors.peer import Peer, PeerMisbehaved
 from contracts.mirrors.urls import InvalidMirrorAddress
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
@@ -30,8 +30,6 @@ from verifier.mirror.parsing import MAX_MESSAGE, Reader, Unchecked
 PAGES = 16
 """Pages of messages of one mirror in a look."""
 MAX_PAGE = PAGE * (MAX_MESSAGE + 64) + 256
-MAX_MIRRORS = 2**20
-"""Bytes of the answer with addresses and evidence."""
 MOST_ADDRESSES = 256
 WAITING = 256
 """Messages of one mirror that wait in memory."""
@@ -49,16 +47,6 @@ MOST_BROKEN = 8
 _BROKEN = (InvalidLeaf, BadField, BadSignature, InvalidTree)
 
 
-@dataclass
-class Cursor:
-    """How far a mirror was read: its store's name, the last number, what waits, and what no copy could take."""
-
-    store: str = ""
-    since: int = 0
-    waiting: dict[str, Unchecked | None] = field(default_factory=dict)
-    refused: Refused = field(default_factory=lambda: Refused())
-
-
 class Refused:
     """Texts that were refused for good, by their hash; the oldest are forgotten."""
 
@@ -73,6 +61,16 @@ class Refused:
         if len(self._known) >= MOST_REFUSED:
             del self._known[next(iter(self._known))]
         self._known[_hash(text)] = None
+
+
+@dataclass
+class Cursor:
+    """How far a mirror was read: its store's name, the last number, what waits, and what no copy could take."""
+
+    store: str = ""
+    since: int = 0
+    waiting: dict[str, Unchecked | None] = field(default_factory=dict)
+    refused: Refused = field(default_factory=Refused)
 
 
 @dataclass

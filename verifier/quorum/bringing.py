@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from contracts.errors import CommonweightError
 from contracts.messages import EpochRoot, NodeFault, to_json
+from contracts.mirrors.peer import PeerUnreachable
 from contracts.mirrors.places import Web
 from contracts.protocol.judge.state import State
 from verifier.quorum.store import QuorumStore, Signed
@@ -87,8 +88,10 @@ class Bringer:
         """All that is due now, each by itself."""
         self._guarded(self._forget)
         waiting = self.store.all()
-        for signed in waiting:
-            self._guarded(partial(self._hand, signed))
+        known = {signed.digest for signed in waiting}
+        self._given = {name: at for name, at in self._given.items() if name in known}
+        self._tried = {name: at for name, at in self._tried.items() if name in known}
+        self._guarded(partial(self._hand_all, waiting))
         if waiting and self.clock() - self._gathered >= GATHER:
             self._gathered = self.clock()
             self._guarded(self._gather)
@@ -99,6 +102,16 @@ class Bringer:
         due = self.due()
         if due is not None:
             self.store.forget(due)
+
+    def _hand_all(self, waiting: Sequence[Signed]) -> None:
+        """Each by itself, while the server answers: one that hangs is not asked once for each of them."""
+        for signed in waiting:
+            try:
+                self._hand(signed)
+            except PeerUnreachable:
+                raise
+            except CommonweightError as error:
+                self._tell(f"{error.code}: {error.detail}")
 
     def _hand(self, signed: Signed) -> None:
         """To the server, which may say that it took it and drop it."""
@@ -136,10 +149,12 @@ class Bringer:
         try:
             do()
         except Exception as error:  # web3 and its transport raise their own
-            detail = f"{error.code}: {error.detail}" if isinstance(error, CommonweightError) else repr(error)
-            if detail != self._said:
-                self.say("trouble", detail)
-            self._said = detail
+            self._tell(f"{error.code}: {error.detail}" if isinstance(error, CommonweightError) else repr(error))
+
+    def _tell(self, detail: str) -> None:
+        if detail != self._said:
+            self.say("trouble", detail)
+        self._said = detail
 
 
 def path_of(signed: Signed) -> str:

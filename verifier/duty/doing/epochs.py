@@ -14,7 +14,11 @@ from verifier.quorum.bringing import subject_of_epoch
 
 def sign(world: World, duties: Iterable[SignEpoch], counts: Callable[[int], bool]) -> None:
     """Sign each root once. `counts` says whether this look saw log, chain and enough mirrors with so many entries."""
-    for duty in duties:
+    due = list(duties)
+    awaited = {duty.epoch for duty in due}
+    world.epochs_seen = {place: last for place, last in world.epochs_seen.items() if place[0] in awaited}
+    world.epochs_waited = {place for place in world.epochs_waited if place[0] in awaited}
+    for duty in due:
         found = world.replica.closings.get(duty.epoch)
         if found is None or world.copy.signed <= found[0]:
             continue
