@@ -132,3 +132,8 @@ def test_who_is_later_than_the_shortest_period_is_not_among_those_present() -> N
 def test_a_verifier_looks_for_bytes_as_long_as_the_server_is_away() -> None:
     """Seed 100346492: it gave up after four periods, in which the server stood, and was overruled for it."""
     check_all(simulate(100346492))
+
+
+def test_a_fork_before_one_that_goes_away_for_good_is_nobodys_to_find() -> None:
+    """Seed 100589054: it had no look any more at which it showed its head."""
+    check_all(simulate(100589054))

@@ -98,16 +98,19 @@ class Forger:
         deviation.found = verifier.halted = True
 
     def fork(self) -> None:
-        """Every second honest verifier sees another log from here on; the first two that look show each other."""
+        """Every second honest verifier sees another log from here on; the first two that look show each other. Where one
+        side goes away for good before it looks, nobody sees two logs."""
         world = self.world
         there = [verifier for verifier in world.honest if verifier.up(world.tick)]
         if len(there) < 2:
+            return
+        meet = max(min(verifier.when() for verifier in side) for side in (there[::2], there[1::2]))
+        if meet >= NEVER:
             return
         deviation = Deviation("forked", len(world.history.entries), f"{there[1].name} sees another log")
         world.history.deviations.append(deviation)
         for verifier in there[1::2]:
             verifier.halted = True
-        meet = max(min(verifier.when() for verifier in side) for side in (there[::2], there[1::2]))
         world.at(meet, self._meet, deviation)
 
     def _meet(self, deviation: Deviation) -> None:
