@@ -10,6 +10,7 @@ from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.machine import replay
 from tests.adversary.history import Deviation
+from tests.adversary.sim.plan import NEVER
 
 if TYPE_CHECKING:
     from tests.adversary.sim.world import World
@@ -98,8 +99,8 @@ class Forger:
         deviation.found = verifier.halted = True
 
     def fork(self) -> None:
-        """Every second honest verifier sees another log from here on; the first two that look show each other. Where one
-        side goes away for good before it looks, nobody sees two logs."""
+        """Every second honest verifier sees another log from here on; the first two that look show each other. Where
+        one side goes away for good before it looks, nobody sees two logs."""
         world = self.world
         there = [verifier for verifier in world.honest if verifier.up(world.tick)]
         if len(there) < 2:
