@@ -119,7 +119,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{DUTY}doing.py::test_bytes_that_do_not_come_within_half_a_period_are_unserved",),
     ),
     "epoch: signed while the log lacks a message": Mutant(
-        "verifier/duty/doing/epochs.py", "and _all_entered(world, duty.epoch, index, counts):", ":",
+        "verifier/duty/doing/epochs.py", "and _all_entered(world, duty.epoch, index, counts(index + 1)):", ":",
         (f"{DUTY}doing.py::test_no_epoch_is_signed_while_the_log_lacks_what_the_mirror_holds",),
     ),
     "memory: a word may change": Mutant(
@@ -140,8 +140,26 @@ PYTHON: dict[str, Mutant] = {
         "        if not self.due:\n",
         (f"{DUTY}replica.py::test_a_derived_entry_that_does_not_follow_is_refused",),
     ),
+    "time: looks count though nobody else has the entry": Mutant(
+        "verifier/duty/doing/lapse.py",
+        "look.counts(r.verifiers, r.k, chain, a.since + 1)",
+        "look.counts(r.verifiers, r.k, chain)",
+        (f"{DUTY}lapse.py::test_no_time_passes_while_the_others_lack_the_entry",),
+    ),
+    "fault: signed on a branch that nobody else has": Mutant(
+        "verifier/duty/doing/faults.py",
+        " or not counts(world.faults_seen[duty])",
+        "",
+        (f"{DUTY}doing.py::test_a_fault_is_signed_once_others_hold_what_shows_it",),
+    ),
+    "signatures: the accused among its judges": Mutant(
+        "contracts/verifier_registry.py",
+        "name in admitted and name.lower() != accused.lower()",
+        "name in admitted",
+        ("tests/verifier/quorum/test_on_a_chain.py::test_the_accused_is_not_among_those_who_bring_its_fault",),
+    ),
     "time: looks that saw nobody count": Mutant(
-        "verifier/mirror/presence.py", "step if counts else 0.0", "step",
+        "verifier/mirror/presence.py", "step if sight.counts else 0.0", "step",
         (f"{MIRROR}presence.py::test_a_look_that_does_not_count_adds_nothing",),
     ),
     "time: the chain runs ahead": Mutant(

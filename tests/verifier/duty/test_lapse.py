@@ -37,6 +37,16 @@ def passes(
         seconds -= step
 
 
+def test_no_time_passes_while_the_others_lack_the_entry(tmp_path: Path) -> None:
+    """They answer, and never saw what anything is awaited since: an operator goes on before this one alone."""
+    party = make_party(tmp_path, drawn())
+    for _ in range(20):
+        party.pass_time(10)
+        lapse.watch(party.world, party.look(holds=3), chain=True)
+        lapse.lapse(party.world)
+    assert lapses(party) == []
+
+
 def lapses(party: Party) -> list[facts.Lapse]:
     return [s.claim for s in party.world.voice.held() if isinstance(s.claim, facts.Lapse)]
 
