@@ -171,7 +171,8 @@ class VerifierRegistry:
         return self._call.stake()
 
     def unstake(self) -> ContractFunction:
-        """Pay the sender its stake, two windows after its removal and while no root is open."""
+        """Pay the sender its stake, while no root that it signed is open: once two epochs are final in which all is
+        settled that opened before its removal, or after the delay of nodes' withdrawals."""
         return self._call.unstake()
 
     def propose(self, root: EpochRoot, signatures: Mapping[str, bytes]) -> ContractFunction:

@@ -232,12 +232,18 @@ abstract contract EpochRoots is VerifierSet {
         return _hashTypedDataV4(keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, message)));
     }
 
-    /// @dev For two windows after its removal, and while a root that it signed is open. One that others signed does not
-    /// hold it: one may be open at any time for as long as the model lives.
+    /// @dev Until two epochs are final in which all is settled that opened before its removal, or the longest hold has
+    /// passed: what it said until then is at fault under the first of them, and punished before the second is final. And
+    /// while a root that it signed is open. One that others signed does not hold it: one may be open at any time for as
+    /// long as the model lives.
     function _isHeld(address verifier) internal view override returns (bool) {
-        bool early = block.timestamp < uint256(removedAt[verifier]) + 2 * uint256(challengeWindow);
+        uint256 removed = removedAt[verifier];
+        bool early = secondSettled <= removed && block.timestamp < removed + _longestHold();
         return early || _answersForOpenRoot(verifier);
     }
+
+    /// @dev Seconds after which a removed verifier's stake is free whatever became final.
+    function _longestHold() internal view virtual returns (uint64);
 
     function _setMaxEpochTotal(uint256 maxEpochTotal_) internal {
         maxEpochTotal = maxEpochTotal_;

@@ -56,6 +56,11 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
         return secondSettled;
     }
 
+    /// @dev As a node's stake.
+    function _longestHold() internal view override returns (uint64) {
+        return nodeWithdrawalDelay;
+    }
+
     function _checkNodeFault(bytes32 model_, uint64 deadline, bytes32 digest, bytes[] calldata signatures)
         internal
         view

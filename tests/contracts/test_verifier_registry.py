@@ -157,7 +157,8 @@ def test_a_decision_falls_on_the_dispute_it_names() -> None:
     world.as_timelock(world.registry.resolve(2, 1, True))
 
 
-def test_a_removed_verifier_has_its_stake_once_two_windows_later_and_answers_for_the_root_it_signed() -> None:
+def test_a_removed_verifier_has_its_stake_once_what_it_said_is_judged_and_answers_for_the_root_it_signed() -> None:
+    """Its faults are signed when an epoch over them is final, and taken before another one is."""
     world = World.fresh()
     leaver, other, third = world.verifiers
     world.send(world.claim(world.finalized(1), 0))
@@ -169,14 +170,18 @@ def test_a_removed_verifier_has_its_stake_once_two_windows_later_and_answers_for
     world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
     with refused("NotVerifier"):
         send(world.w3, leaver, world.registry.stake(), value=1)
-    world.wait(PARAMS.challenge_window)
-    with refused("StakeLocked"):  # one window is not enough
-        send(world.w3, leaver, world.registry.unstake())
-    world.wait(PARAMS.challenge_window)
+    world.wait(2 * PARAMS.challenge_window)
     with refused("StakeLocked"):  # the root that it signed is open
         send(world.w3, leaver, world.registry.unstake())
     world.send(world.registry.finalize(2))
-    theirs = world.root(world.payouts(3))
+    for epoch in (3, 4):
+        with refused("StakeLocked"):  # not all is judged that it said before it was removed
+            send(world.w3, leaver, world.registry.unstake())
+        judged = world.root(world.payouts(epoch))
+        world.send(world.registry.propose(judged, world.signatures(judged, [other, third])))
+        world.wait(PARAMS.challenge_window + 1)
+        world.send(world.registry.finalize(epoch))
+    theirs = world.root(world.payouts(5))
     world.send(world.registry.propose(theirs, world.signatures(theirs, [other, third])))
     before = world.w3.eth.get_balance(world.registry.address)
     send(world.w3, leaver, world.registry.unstake())  # one that others signed holds it no longer
@@ -184,3 +189,17 @@ def test_a_removed_verifier_has_its_stake_once_two_windows_later_and_answers_for
     send(world.w3, leaver, world.registry.unstake())  # nothing is left to be paid
     assert world.registry.stake_of(leaver.address) == 0
     assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
+
+
+def test_a_removed_verifier_has_its_stake_after_the_long_delay_where_no_epoch_comes() -> None:
+    world = World.fresh()
+    leaver = world.verifiers[0]
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
+    world.wait(PARAMS.node_withdrawal_delay - PARAMS.challenge_window)
+    with refused("StakeLocked"):
+        send(world.w3, leaver, world.registry.unstake())
+    world.wait(PARAMS.challenge_window + 1)
+    send(world.w3, leaver, world.registry.unstake())
+    assert world.registry.stake_of(leaver.address) == 0

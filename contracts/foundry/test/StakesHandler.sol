@@ -86,10 +86,13 @@ contract StakesHandler is Genesis {
         registry.admit(verifier);
     }
 
-    /// @notice Who was removed long enough ago, and signed no open root, gets its stake, once; anybody else nothing.
+    /// @notice Who was removed before all that two final epochs settled, or long ago, and signed no open root, gets its
+    /// stake, once; anybody else nothing.
     function unstake(uint256 seed) external {
         address verifier = _verifier(seed);
-        if (registry.isVerifier(verifier) || _now() < removedAt[verifier] + 2 * WINDOW || _signed(verifier)) {
+        uint256 removed = removedAt[verifier];
+        bool early = _now() < removed + NODE_DELAY && _closedSince(removed) < 2;
+        if (registry.isVerifier(verifier) || early || _signed(verifier)) {
             bytes memory call = abi.encodeCall(registry.unstake, ());
             _refuse(verifier, address(registry), 0, call, VerifierSet.StakeLocked.selector);
             return;
