@@ -134,7 +134,7 @@ def test_holders_change_the_quorum_the_limit_and_the_list(world: Chain) -> None:
     assert world.told() == (Quorum(3, STAKE), EpochLimit(77))
     world.carry(Action.of(world.registry.remove(old)), "one less")
     assert world.told() == (world.stands(2, STAKE, admitted=False),)
-    world.wait(2 * PARAMS.challenge_window)
+    world.wait(PARAMS.node_withdrawal_delay + 1)
     send(world.w3, world.verifiers[2], world.registry.unstake())
     assert world.told() == (world.stands(2, 0, admitted=False),)
 
