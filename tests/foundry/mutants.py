@@ -121,6 +121,10 @@ MUTANTS: dict[str, Mutant] = {
         "resolve(uint64 epochNumber, uint32 dispute, bool upheld) external {", (STRANGER,),
     ),
     "removal without its time": Mutant(VERIFIERS, "removedAt[verifier] = uint64(block.timestamp);", "", (STAKES,)),
+    "a removed verifier waits two windows only": Mutant(
+        EPOCH_ROOTS, "secondSettled <= removed && block.timestamp < removed + _longestHold();",
+        "block.timestamp < removed + 2 * uint256(challengeWindow);", (STAKES,),
+    ),
     "only the first signer answers": Mutant(
         EPOCH_ROOTS, "_signers[message.epoch] = signers;", "_signers[message.epoch].push(signers[0]);", (STAKES,)
     ),
