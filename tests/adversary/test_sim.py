@@ -138,3 +138,8 @@ def test_a_verifier_looks_for_bytes_as_long_as_the_server_is_away() -> None:
 def test_a_fork_before_one_that_goes_away_for_good_is_nobodys_to_find() -> None:
     """Seed 100589054: it had no look any more at which it showed its head."""
     check_all(simulate(100589054))
+
+
+def test_time_stands_while_the_server_does_not_answer() -> None:
+    """Seed 100843088: nothing waited to be entered, and no look counted, for fifteen ticks."""
+    check_all(simulate(100843088))

@@ -77,7 +77,8 @@ class Operator:
         now, world = self.world.tick, self.world
         waits = bool(self.inbox or world.network.floating or world.network.dropped)
         if self.plan.stops and self.is_stopped(now):
-            world.history.stopped += waits
+            # while it does not answer no look counts, whatever waits for it
+            world.history.stopped += waits or self.is_dark(now)
             return
         before, size = self.entered, world.state.size
         if self.inbox:
