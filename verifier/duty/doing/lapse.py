@@ -25,7 +25,7 @@ Counts: TypeAlias = Callable[[int], bool]
 
 def watch(world: World, look: Look, chain: bool) -> Counts:
     """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for who has so many
-    entries: for all rounds of one's own, and for those who are admitted, which has to hold where no round is one's own.
+    entries, in all rounds of one's own; where no round is, among those who are admitted.
 
     `chain` says whether one's own chain node answered.
     """
@@ -33,8 +33,8 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
     with world.replica.reading() as state:
         log = world.replica.collected
         mine = {absence: absence.awaited for absence in _open(state, world.address)}
-        admitted, k = [name for name, known in state.verifiers.items() if known.admitted], state.k
-        counts = all(look.counts(current.verifiers, current.k, chain) for current in _rounds(state, world.address))
+        admitted = frozenset(name for name, known in state.verifiers.items() if known.admitted)
+        own = [(current.verifiers, current.k) for current in _rounds(state, world.address)] or [(admitted, state.k)]
         rounds = {absence: state.runs[what.run].rounds[what.round] for absence, what in mine.items()}
         for_each = {a: look.counts(r.verifiers, r.k, chain, a.since + 1) for a, r in rounds.items()}
         took = {run: world.stopwatch.took(run) for run in {what.run for what in mine.values()}}
@@ -51,7 +51,7 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
             for absence, awaited in mine.items()
         }
     world.stopwatch.look(seen)
-    return lambda entries: counts and chain and look.reached(admitted, k, entries)
+    return lambda entries: all(look.counts(verifiers, k, chain, entries) for verifiers, k in own)
 
 
 def lapse(world: World) -> None:
