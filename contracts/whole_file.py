@@ -27,7 +27,7 @@ def replace_file(path: Path, data: bytes) -> None:
         except BaseException:
             scratch.unlink(missing_ok=True)
             raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     _sweep(path)
 
 
@@ -40,7 +40,8 @@ def _umask() -> int:
         return 0o077
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """The names in a folder are on the disk when this returns."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -20,6 +20,7 @@ from typing import BinaryIO
 from blake3 import blake3
 
 from contracts.mirrors.slots import Owner
+from contracts.whole_file import sync_folder
 from verifier.mirror.announced import Announcement, Place, blob_name
 from verifier.mirror.database import Database
 from verifier.mirror.errors import (
@@ -129,7 +130,7 @@ class BlobStore:
         with self._lock, named():
             self._sizes(name)
             file.replace(self._held / name)
-            _sync_folder(self._held)
+            sync_folder(self._held)
 
     def open(self, digest: str) -> tuple[BinaryIO, int]:
         """A file to read a blob from, and its size in bytes. Raises NotHeld."""
@@ -231,11 +232,3 @@ def named() -> Iterator[None]:
         if error.errno in _NO_ROOM:
             raise DiskFull("no room is left for blobs") from error
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -36,7 +36,7 @@ def test_a_quick_runs_epochs_free_no_stake_of_a_slow_runs_round(tmp_path: Path) 
     """X4: two epochs of another run became final, and the stake was gone before its round was judged."""
     rules: dict[str, Any] = {"nodeStake": STAKE, "panel": 0, "samples": 4}
     with script(tmp_path, nodes=2, rounds=3, **rules) as slow:
-        cheat, honest = slow.nodes
+        cheat, _ = slow.nodes
         service, nodes = slow.service, slow.service.model.nodes
         service.stake(cheat, STAKE)
         slow.play(1)
@@ -51,17 +51,8 @@ def test_a_quick_runs_epochs_free_no_stake_of_a_slow_runs_round(tmp_path: Path) 
         with pytest.raises(ContractRejected, match="NodeWithdrawalLocked"):
             send(service.model.w3, cheat, nodes.withdraw(key("purse").address))
         slow.read()
-        held = tuple(bytes.fromhex(proof[2:]) for proof in (name, hexed(slow.commit(honest))))
-        for verifier in slow.verifiers:
-            slow.send(messages.Has(slow.run, slow.round.number, verifier.address, held), verifier)
-        slow.see()
-        slow.draw()
-        for proof in [slow.state.proofs[closed] for closed in slow.round.closed]:
-            slow.open_all(proof)
-            slow.read_through(proof)
-            slow.finish(proof)
+        _end_round(slow, name)
         assert slow.view_of(slow.state.proofs[name])["costs_stake"]
-        slow.merge()
         slow.make_final()
         slow.slash()
         assert taken(nodes, cheat.address) == STAKE
