@@ -25,6 +25,8 @@ class Work:
     """What its pledge names."""
     drifts: frozenset[int] = frozenset()
     """Segments that are beyond some honest verifier's limit though nobody cheated; in bounded runs only."""
+    heavy: frozenset[int] = frozenset()
+    """Segments that take any honest verifier periods to replay, whoever computed them."""
     in_time: bool = False
     """Commitment and gradient reached k present honest mirrors within one period of the round's opening."""
     serves: bool = False
@@ -34,8 +36,9 @@ class Work:
 
     @property
     def honest(self) -> bool:
-        """Work done within all limits, committed in time, opened and served as asked, and no canary."""
-        return not self.false and self.fake is None and not self.drifts and self.in_time and self.serves
+        """Work done within all limits, replayed in time, committed in time, opened and served as asked, no canary."""
+        within = not self.drifts and not self.heavy
+        return not self.false and self.fake is None and within and self.in_time and self.serves
 
 
 @dataclass

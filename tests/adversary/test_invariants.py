@@ -9,6 +9,7 @@ import pytest
 
 from contracts.protocol.judge.entries import EpochClosed, Fault, RoundClosed, VerifierFault, Voided
 from contracts.protocol.judge.facts import Reason, Word
+from tests.adversary import play
 from tests.adversary.history import Deviation, History
 from tests.adversary.invariants import INVARIANTS, Broken, Earnings, Invariant, Reading, check_all, nodes, quiet
 from tests.adversary.invariants.core import Condition
@@ -217,3 +218,17 @@ def test_check_all_counts_for_i7_too() -> None:
     earnings = Earnings()
     check_all(STORIES[1](), earnings)
     assert earnings.strategies["cheat"].histories == 1
+
+
+def test_what_seems_to_pay_is_played_again_and_chance_is_told_from_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pair of which no lost stake has been seen yet; and one that pays from fresh seeds, too."""
+    monkeypatch.setattr(play, "AGAIN", 300)
+    lucky, paid = play.Played(), play.Played()
+    for seed in range(LEAST_HISTORIES):
+        lucky.earnings.strategies["skip+operator-repeats"].add(seed, 0.3 + seed / 1_000)
+        paid.earnings.add(faked("fakes", seed))
+    lucky.check_earnings()
+    assert not lucky.broken
+    monkeypatch.setattr(play, "play_one", lambda again, seed, strategy: again.earnings.add(faked(strategy, seed)))
+    paid.check_earnings()
+    assert [found.invariant for found in paid.broken] == ["I7"]

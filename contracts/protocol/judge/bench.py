@@ -39,12 +39,21 @@ def take_words(state: State, fact: Words) -> None:
         proof.witnesses[fact.verifier] = fact.witness
         if proof.stage not in (Stage.READING, Stage.SPOKEN):
             awaits.begin(state, proof, about(proof, What.TRACE, fact.verifier))
+    asked = _still_asked(proof, fact.verifier)
     for said in fact.words:
+        if said.segment in asked:
+            proof.segments[said.segment].in_time.add(fact.verifier)
         _hear(proof, fact.verifier, said)
         if not proof.segments[said.segment].sayers(Word.UNSERVED):
             awaits.end(state, proof, about(proof, What.SECOND_LOOK, str(said.segment)))
     _end_if_said(state, proof, fact.verifier)
     state.touch(proof)
+
+
+def _still_asked(proof: ProofState, verifier: str) -> set[int]:
+    """What a verifier owes while the proof is read, if it was never late on it."""
+    late = verifier in proof.silent or verifier in proof.back
+    return set() if late or proof.stage is not Stage.READING or proof.void else set(owed(proof, verifier))
 
 
 def _check_shape(fact: Words, exact: bool) -> None:
@@ -227,9 +236,8 @@ def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierF
     terms = state.runs[current.run].created.terms
     name = proof.commitment.proof
     wrong = _wrong(proof, current.k) if terms.exact else []
-    for verifier, fault in (*proof.found, *wrong):
-        if fault is Fault.FELL_SILENT and not _is_own_fault(proof, current.k):
-            continue
+    silent = ((verifier, Fault.FELL_SILENT) for verifier in _silent(proof, current))
+    for verifier, fault in (*proof.found, *silent, *wrong):
         if (verifier, fault) not in proof.faults:
             return VerifierFault(current.run, current.number, name, verifier, fault)
     for verifier in _overruled(proof, current.k):
@@ -238,11 +246,14 @@ def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierF
     return None
 
 
-def _is_own_fault(proof: ProofState, k: int) -> bool:
-    """Whether silence on a proof says something of who was silent: not where k were, one of whom at least is honest,
-    so that no machine gets through it in time; and not before it is known how many there are."""
-    awaited = any(found.what is What.WORDS for found in proof.awaits)
-    return not awaited and len(proof.fallen) < k
+def _silent(proof: ProofState, current: RoundState) -> list[str]:
+    """Who left a segment that it drew to the end of its second period, though k others spoke about it in time: once a
+    round. One of these k is honest, so the segment could be read; where they were silent as well, it could not."""
+    return [
+        verifier
+        for verifier, left in proof.left.items()
+        if verifier not in current.silent and left and all(len(proof.segments[n].in_time) >= current.k for n in left)
+    ]
 
 
 def _wrong(proof: ProofState, k: int) -> list[tuple[str, Fault]]:
@@ -272,7 +283,9 @@ def _overruled(proof: ProofState, k: int) -> list[str]:
 
 
 def on_fault(state: State, entry: VerifierFault) -> None:
-    """Named once."""
+    """Named once, silence once a round."""
+    if entry.fault is Fault.FELL_SILENT:
+        state.round_of(state.proofs[entry.proof]).silent.add(entry.verifier)
     state.proofs[entry.proof].faults.add((entry.verifier, entry.fault))
     state.faults[entry.proof, entry.verifier, entry.fault] = state.size - 1
     state.runs[entry.run].unsettled = True

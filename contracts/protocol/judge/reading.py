@@ -7,7 +7,7 @@ seat: sits ── secret ──▶ drew ── openings ──▶ ready ── w
 from __future__ import annotations
 
 from contracts.protocol.judge import awaits
-from contracts.protocol.judge.entries import Drawn, Fault, OpeningsClosed, PanelDrawn, SeatsFilled
+from contracts.protocol.judge.entries import Drawn, OpeningsClosed, PanelDrawn, SeatsFilled
 from contracts.protocol.judge.errors import AlreadySaid, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import Awaited, Opened, Reason, Secret, What
 from contracts.protocol.judge.held import proof_of, require_speaker, round_of
@@ -190,19 +190,15 @@ def await_words(state: State, proof: ProofState, verifier: str) -> None:
 
 
 def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> None:
-    """A first lapse gives the seat up and puts what it drew before the full bench; a second one costs stake, where
-    something that it drew is left (J12)."""
+    """A first lapse gives the seat up and puts what it drew before the full bench; after a second one what is left of
+    its draw costs stake where k others were in time with it (J12)."""
     current = state.round_of(proof)
     state.runs[current.run].away[verifier] = state.size - 1
     proof.silent.add(verifier)
     question(proof, verifier)
     due = frozenset(owed(proof, verifier))
     if period == 2:
-        if drawn_by(proof, verifier) & due:
-            proof.fallen.add(verifier)
-        if drawn_by(proof, verifier) & due and verifier not in current.silent:
-            current.silent.add(verifier)
-            proof.found.append((verifier, Fault.FELL_SILENT))
+        proof.left[verifier] = proof.left.get(verifier, frozenset()) | (drawn_by(proof, verifier) & due)
     elif due:
         awaits.begin(state, proof, about(proof, What.WORDS, verifier), 2, due)
     state.touch(proof)

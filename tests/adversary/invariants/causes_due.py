@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from contracts.protocol.judge.entries import Fault, Lapsed
 from contracts.protocol.judge.facts import What, Word
-from tests.adversary.invariants.causes_words import stood_unserved
+from tests.adversary.invariants.causes_words import left_of_draw, stood_unserved
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
 from tests.adversary.invariants.views import Proof, effective
@@ -80,14 +80,13 @@ def two_words_are_a_fault(reading: Reading) -> Iterator[Breach]:
 
 
 def silence_is_a_fault(reading: Reading) -> Iterator[Breach]:
-    """Words that are missing after a second period are a fault, once a round, unless k are silent; so is a trace."""
+    """What was drawn and is missing after a second period is a fault, once a round, where k others were in time with
+    all of it; so is a trace."""
     for index, lapsed in reading.lapsed if not reading.deviations else ():
         awaited = lapsed.awaited
         if lapsed.period != 2 or awaited.what not in (What.WORDS, What.TRACE):
             continue
-        if awaited.what is What.WORDS and not _owes_what_it_drew(reading.proof(awaited.proof), awaited.party, index):
-            continue
-        if awaited.what is What.WORDS and not _says_something(reading, reading.proof(awaited.proof)):
+        if awaited.what is What.WORDS and not _others_did(reading, reading.proof(awaited.proof), awaited.party):
             continue
         faults = [fault for _, fault in reading.run(awaited.run).verifier_faults if fault.verifier == awaited.party]
         silent = any(f.fault is Fault.FELL_SILENT and f.round == awaited.round for f in faults)
@@ -96,11 +95,11 @@ def silence_is_a_fault(reading: Reading) -> Iterator[Breach]:
             yield index, f"{awaited} lapsed twice, and it is no fault"
 
 
-def _says_something(reading: Reading, proof: Proof) -> bool:
-    """Whether fewer than k lapsed twice and owed what they drew, and nobody else may still."""
-    twice = [(at, entry.awaited) for at, entry in proof.lapsed if entry.period == 2]
-    fallen = {a.party for at, a in twice if a.what is What.WORDS and _owes_what_it_drew(proof, a.party, at)}
-    return reading.complete and len(fallen) < reading.history.k
+def _others_did(reading: Reading, proof: Proof, party: str) -> bool:
+    """Whether k others were in time with all that it left of its draw."""
+    end = reading.length
+    left, k = left_of_draw(proof, party, end), reading.round_of(proof).k
+    return bool(left) and all(len(proof.in_time(segment, end)) >= k for segment in left)
 
 
 def _owes_what_it_drew(proof: Proof, party: str, before: int) -> bool:

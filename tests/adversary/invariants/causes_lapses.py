@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from contracts.protocol.judge.entries import Lapsed
-from contracts.protocol.judge.facts import What, Word
+from contracts.protocol.judge.facts import What
 from tests.adversary.invariants.causes_rounds import awaited_since, seers
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
@@ -49,14 +49,7 @@ def _no_words(_: Reading, __: Round, proof: Proof, lapsed: Lapsed, before: int) 
     party = lapsed.awaited.party
     drawn = set(proof.draws(before).get(party, ()))
     bench = {call.segment for call in earlier(proof.benches, before) if party in call.members}
-    return any(not _answered(proof, party, segment, before) for segment in drawn | bench)
-
-
-def _answered(proof: Proof, party: str, segment: int, before: int) -> bool:
-    """Whether it said a word; `unserved` answers nothing where k had the bytes before."""
-    decided = next((at for at, d in proof.decided if d.segment == segment and d.true), before)
-    words = [(at, word) for at, word in proof.words.get((party, segment), []) if at < before]
-    return any(word.word is not Word.UNSERVED or at < decided for at, word in words)
+    return any(not proof.answered(party, segment, before) for segment in drawn | bench)
 
 
 def _not_decided(_: Reading, __: Round, proof: Proof, lapsed: Lapsed, before: int) -> bool:

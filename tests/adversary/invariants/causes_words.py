@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from contracts.protocol.judge.entries import Fault, VerifierFault
+from contracts.protocol.judge.entries import Fault, Lapsed, VerifierFault
 from contracts.protocol.judge.facts import What, Word
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
@@ -25,10 +25,10 @@ def benches_are_called_for_cause(reading: Reading) -> Iterator[Breach]:
 
 
 def _doubts(round_: Round, proof: Proof, verifier: str, segment: int, before: int) -> bool:
-    words = list(earlier(proof.words.get((verifier, segment), []), before))
-    if not words:
-        return round_.lapsed_seat(proof, What.WORDS, verifier, before)
-    return any(word.word is not Word.TRUE for word in words)
+    words = [(at, word) for at, word in proof.words.get((verifier, segment), []) if at < before]
+    first = words[0][0] if words else before
+    late = round_.lapsed_seat(proof, What.WORDS, verifier, first)
+    return late or any(word.word is not Word.TRUE for _, word in words)
 
 
 def benches_are_the_first(reading: Reading) -> Iterator[Breach]:
@@ -220,9 +220,25 @@ def _two_words(proof: Proof, _: Round, fault: VerifierFault, before: int) -> boo
 
 
 def _silent(proof: Proof, round_: Round, fault: VerifierFault, before: int) -> bool:
-    seated = fault.verifier in proof.seats(before) or any(fault.verifier in p.seats(before) for p in round_.proofs)
-    late = (round_.lapsed_seat(proof, what, fault.verifier, before, period=2) for what in (What.SECRET, What.WORDS))
-    return seated and any(late)
+    """It lapsed twice, and k others were in time with all that it left of its draw."""
+    left = left_of_draw(proof, fault.verifier, before)
+    return bool(left) and all(len(proof.in_time(segment, before)) >= round_.k for segment in left)
+
+
+def left_of_draw(proof: Proof, verifier: str, before: int) -> set[int]:
+    """What it had drawn, could read and said nothing about when a second period for its words lapsed."""
+    twice = [at for at, lapsed in proof.lapsed if lapsed.period == 2 and at < before and _is_words_of(lapsed, verifier)]
+    return {
+        segment
+        for at in twice
+        if any(entry.verifier == verifier for entry in earlier(proof.openings, at))
+        for segment in proof.draws(at).get(verifier, ())
+        if not proof.answered(verifier, segment, at)
+    }
+
+
+def _is_words_of(lapsed: Lapsed, verifier: str) -> bool:
+    return lapsed.awaited.what is What.WORDS and lapsed.awaited.party == verifier
 
 
 _GROUNDS: dict[Fault, Callable[[Proof, Round, VerifierFault, int], bool]] = {

@@ -59,12 +59,13 @@ def proofs_end(reading: Reading) -> Iterator[Breach]:
 def nothing_is_undecided(reading: Reading) -> Iterator[Breach]:
     """k present honest verifiers read whatever is questioned, and bytes that one has all have: they say the same.
 
-    Where a segment is beyond the limits of some of them it may be otherwise (bounded runs).
+    Where a segment is beyond the limits of some of them (bounded runs), or takes them too long, it may be otherwise.
     """
     for proof in reading.proofs.values():
         work = reading.history.work.get(proof.name)
         for index, end in proof.ends:
-            if isinstance(end, Undecided) and _ended(reading) and not (work is not None and work.drifts):
+            readable = work is None or not (work.drifts or work.heavy)
+            if isinstance(end, Undecided) and _ended(reading) and readable:
                 yield index, f"{proof.name} is undecided, though k honest verifiers read it"
 
 

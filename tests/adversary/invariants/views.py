@@ -92,6 +92,25 @@ class Proof:
         words = (self.word(reader, segment, before) for reader in self.readers(segment, before))
         return [word for word in words if word is not None]
 
+    def answered(self, verifier: str, segment: int, before: int) -> bool:
+        """Whether it said a word; `unserved` answers nothing where k had the bytes before."""
+        decided = next((at for at, d in self.decided if d.segment == segment and d.true), before)
+        words = [(at, word) for at, word in self.words.get((verifier, segment), []) if at < before]
+        return any(word.word is not Word.UNSERVED or at < decided for at, word in words)
+
+    def in_time(self, segment: int, before: int) -> set[str]:
+        """Who spoke about a segment while it was asked, and before it was ever late with words on the proof."""
+        until = min((before, *(at for at, _ in self.ends), *(at for at, _ in self.faults)))
+        decided = next((at for at, d in self.decided if d.segment == segment and d.true), until)
+        late = {entry.awaited.party: at for at, entry in reversed(self.lapsed) if entry.awaited.what is What.WORDS}
+        found = set()
+        for (verifier, number), words in self.words.items():
+            drew = segment in self.draws(before).get(verifier, ())
+            ends = min(until if drew else decided, late.get(verifier, until))
+            if number == segment and words and words[0][0] < ends:
+                found.add(verifier)
+        return found
+
     def held_true(self, segment: int, before: int) -> bool:
         """The bench decided that the segment is true."""
         return any(decided.true for decided in earlier(self.decided, before) if decided.segment == segment)

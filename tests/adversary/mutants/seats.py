@@ -102,14 +102,36 @@ MUTANTS: dict[str, Mutant] = {
         "J12", "reading", "    if period == 2:\n", "    if True:\n", ("I3", "I8"), ("silent-seat", "vanishes")
     ),
     "falling silent costs each time": Mutant(
-        "J12",
-        "reading",
-        "if drawn_by(proof, verifier) & due and verifier not in current.silent:",
-        "if drawn_by(proof, verifier) & due:",
-        ("I8",),
-        ("silent-seat",),
+        "J12", "bench", "if verifier not in current.silent and left", "if left", ("I8",), ("silent-seat",)
     ),
     "falling silent costs nothing": Mutant(
-        "J12", "reading", "proof.found.append((verifier, Fault.FELL_SILENT))", "pass", ("I8",), ("silent-seat",)
+        "J12", "bench", "if verifier not in current.silent and left", "if False", ("I8",), ("silent-seat",)
+    ),
+    "silence costs where nobody could speak in time": Mutant(
+        "J12",
+        "bench",
+        "all(len(proof.segments[n].in_time) >= current.k for n in left)",
+        "True",
+        ("I3", "I8"),
+        ("near-zero",),
+    ),
+    "late words of others are in time": Mutant(
+        "J12",
+        "bench",
+        "late = verifier in proof.silent or verifier in proof.back",
+        "late = False",
+        ("I3", "I8"),
+        ("near-zero",),
+    ),
+    "words that nobody asks for any more are in time": Mutant(
+        "J12",
+        "bench",
+        "proof.stage is not Stage.READING or proof.void else",
+        "False else",
+        ("I3", "I8"),
+        ("near-zero",),
+    ),
+    "one segment that others read is enough": Mutant(
+        "J12", "bench", "left and all(", "left and any(", ("I3", "I8"), ("near-zero",)
     ),
 }

@@ -110,6 +110,13 @@ def drift(plan: Plan, random: Random) -> None:
         corrupt(plan, random, words=random.choice(("false", "unserved", "drift", "silent")))
 
 
+def near_zero(plan: Plan, random: Random) -> None:
+    """Starts of numbers so small that no honest verifier gets through a replay in time."""
+    node(plan, random, heavy=random.choice(("one", "some", "some", "all")), skips=random.choice(("nothing", "one")))
+    if random.random() < 0.5:
+        corrupt(plan, random, words=random.choice(("true", "false", "silent", "opposite")))
+
+
 def split_bench(plan: Plan, random: Random) -> None:
     """Five verifiers, a bench of three: bytes come late, and one lies, so that the rest must come in."""
     plan.k, plan.verifiers = 2, [VerifierPlan(f"v{place}") for place in range(5)]

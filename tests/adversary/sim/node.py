@@ -9,7 +9,7 @@ from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import Listed, RoundOpened
 from contracts.protocol.judge.facts import Awaited
 from tests.adversary.history import Work
-from tests.adversary.sim.truth import drifting, fake_of, is_bad, skipped
+from tests.adversary.sim.truth import drifting, fake_of, heavy, is_bad, skipped
 
 if TYPE_CHECKING:
     from tests.adversary.sim.plan import NodePlan
@@ -67,8 +67,9 @@ class Node:
         false = skipped(world.plan, self.plan, number, proof)
         fake = fake_of(world.plan, self.plan, number, proof, false)
         drifts = drifting(world.plan, self.plan, number, proof, false)
+        slow = heavy(world.plan, self.plan, number, proof)
         serves = self._serves(number) and how not in ("broken", "unbound")
-        work = Work(proof, opened.run, number, self.name, false, fake, drifts, serves=serves)
+        work = Work(proof, opened.run, number, self.name, false, fake, drifts, slow, serves=serves)
         world.history.work[proof] = work
         functions = world.functions
         fact = facts.Committed(

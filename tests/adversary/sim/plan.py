@@ -47,6 +47,8 @@ class NodePlan:
     """open, never, second (after a first lapse), wrong (another than was sealed), early (before the words, too)."""
     drifts: str = "none"
     """In bounded runs, the verifiers beyond whose limit some of its segments are: none, all, some."""
+    heavy: str = "none"
+    """Segments that take honest verifiers periods to replay (numbers near zero): none, one, some, all."""
     leaves: int = 0
     """The round in which it says that it leaves; 0: it stays."""
     rejoins: bool = False

@@ -11,10 +11,10 @@ from tests.adversary.sim.plan import Plan
 
 
 def make(seed: int, strategy: str | None = None) -> Plan:
-    """The plan of a seed: one strategy, or where none is named one or two of the seed's choice."""
+    """The plan of a seed: one strategy, or a pair ("a+b"); where none is named one or two of the seed's choice."""
     random = Random(seed)
     plan = base(seed, random)
-    names = [strategy] if strategy is not None else _choice(random)
+    names = strategy.split("+") if strategy is not None else _choice(random)
     for name in names:
         STRATEGIES[name](plan, random)
     plan.strategy = "+".join(names)
@@ -88,6 +88,7 @@ STRATEGIES: dict[str, Strategy] = {
     "unbound": bad_nodes.unbound,
     "early-pledge": bad_nodes.early_pledge,
     "drift": bad_nodes.drift,
+    "near-zero": bad_nodes.near_zero,
     "split-bench": bad_nodes.split_bench,
     "lone-reader": bad_nodes.lone_reader,
     "few-places": bad_nodes.few_places,

@@ -49,6 +49,15 @@ def drifting(plan: Plan, node: NodePlan, number: int, proof: str, false: frozens
     return frozenset(s for s in range(plan.segments) if s not in false and plan.roll(2, "drift", proof, s))
 
 
+def heavy(plan: Plan, node: NodePlan, number: int, proof: str) -> frozenset[int]:
+    """Segments that no honest verifier gets through in time."""
+    if node.heavy == "none" or not is_bad(node, number):
+        return frozenset()
+    one = plan.roll(plan.segments, "heavy", proof)
+    every = range(plan.segments)
+    return frozenset(s for s in every if node.heavy == "all" or s == one or (node.heavy == "some" and plan.roll(2, s)))
+
+
 def _is_beyond(plan: Plan, work: Work, segment: int, verifier: str) -> bool:
     """Whether a segment is beyond that verifier's limit."""
     if segment not in work.drifts:

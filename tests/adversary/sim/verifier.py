@@ -148,7 +148,21 @@ class Verifier:
             world.at(self.there(world.tick + 1), self.do, self.read, proof)
             return
         del self.reads[proof]
-        self.speak(work, [self.word(work, segment, there[segment]) for segment in segments])
+        found = [self.word(work, segment, there[segment]) for segment in segments]
+        light = [said for said in found if said.segment not in work.heavy or not there[said.segment]]
+        if len(light) < len(found):
+            self.labour(work, found, light)
+        else:
+            self.speak(work, found)
+
+    def labour(self, work: Work, found: list[SegmentWord], light: list[SegmentWord]) -> None:
+        """Some of it takes periods: it says the rest at once, or waits with all."""
+        plan, first = self.world.plan, self.world.plan.roll(2, "light first", self.name)
+        if first and light:
+            self.speak(work, light)
+        late = [said for said in found if not first or said not in light]
+        after = plan.period + plan.roll(4 * plan.period, "labour", work.proof, self.name)
+        self.world.at(self.there(self.world.tick + after), self.do, self.speak, work, late)
 
     def word(self, work: Work, segment: int, there: bool) -> SegmentWord:
         """What it finds."""

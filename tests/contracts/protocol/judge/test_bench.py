@@ -166,9 +166,9 @@ def test_who_drew_and_falls_silent_puts_its_draw_before_the_bench() -> None:
     assert court.state.runs["r"].away["v1"]
 
 
-def test_where_k_fall_silent_on_a_proof_it_says_nothing_of_them() -> None:
-    """One of them at least is honest: what was asked cannot be done in time by any machine (a state whose numbers are
-    so small that each step takes fifty times as long)."""
+def test_silence_says_nothing_of_anybody_where_k_others_were_not_in_time() -> None:
+    """Of these k one is honest: else what was asked may be more than any machine does in time (a state whose numbers
+    are so small that each step takes fifty times as long)."""
     court = Court()
     proof, _ = court.read()
     found: list[object] = []
@@ -176,9 +176,22 @@ def test_where_k_fall_silent_on_a_proof_it_says_nothing_of_them() -> None:
         for verifier, others in (("v0", ["v1", "v2"]), ("v1", ["v0", "v2"]), ("v2", ["v0", "v1"])):
             if any(a.what is What.WORDS and a.party == verifier for a in court.state.proofs[proof].awaits):
                 found += court.lapse(What.WORDS, proof, verifier, by=others)
-    assert len(court.state.proofs[proof].fallen) >= 2
+    assert court.state.proofs[proof].left["v1"]
+    found += court.say(proof, "v2", s0="true", s2="true") + court.say(proof, "v0", s0="true", s1="true", s2="true")
+    assert not [entry for entry in found if isinstance(entry, VerifierFault)], "late words show nothing"
+
+
+def test_one_segment_that_nobody_gets_through_excuses_who_drew_it() -> None:
+    """A node makes one of them slow, and others draw the rest: who stands before the slow one says nothing at all."""
+    court = Court()
+    proof, _ = court.read()
+    court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    found = court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    assert court.state.proofs[proof].left["v1"] == {0, 2}
+    found += court.say(proof, "v0", s0="true", s1="true") + court.say(proof, "v2", s0="true")
     assert not [entry for entry in found if isinstance(entry, VerifierFault)]
-    assert court.state.proofs[proof].stage is not Stage.POSTED
+    fault = VerifierFault("r", 1, proof, "v1", Fault.FELL_SILENT)
+    assert fault in court.say(proof, "v0", s2="true") + court.say(proof, "v2", s2="true")
 
 
 def test_who_fell_silent_before_it_drew_leaves_nothing_unread() -> None:
