@@ -10,6 +10,8 @@ Nothing else convicts: bytes that are not here say nothing.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ from contracts.limits import LimitTable, PairLimits
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry
 from contracts.tensorfile import layout_of, unpack
-from trainer.batches import batch_source
+from trainer.batches import Batch, BatchSource, batch_source
 from trainer.corpus import Corpus
 from trainer.inner_step import NonFiniteLoss
 from trainer.profile import configure_determinism
@@ -47,6 +49,16 @@ class CannotCompare(CommonweightError):
     """This machine has no way to compare with the node's: no word at all."""
 
     code = "cannot-compare"
+
+
+class TookTooLong(CommonweightError):
+    """The replay was ended by the clock: no word at all. `seconds` is what it was given."""
+
+    code = "took-too-long"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the segment is not replayed after {seconds:.1f} s")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -110,17 +122,20 @@ class _False(Exception):
         self.reason, self.detail, self.measured = reason, detail, measured
 
 
-def judge_segment(asked: Segment, files: Files, corpus: Corpus, memory: Path | None = None) -> Said:
+def judge_segment(
+    asked: Segment, files: Files, corpus: Corpus, memory: Path | None = None, seconds: float = math.inf
+) -> Said:
     """The word on a segment. `memory` is where residuals of a bounded run are followed.
 
-    Raises BytesMissing, CannotCompare and WrongCorpus: then there is no word.
+    Raises BytesMissing, CannotCompare, WrongCorpus, and TookTooLong where a step begins after so many seconds: then
+    there is no word.
     """
     config = RunConfig.from_json(asked.config)
     corpus.require(config.corpus_digest)
-    pair = _pair(config, asked)
+    pair, batches = _pair(config, asked), _until(_batches(config, asked, corpus), seconds)
     inside: list[bytes] = []
     try:
-        measured, limit, word = _judge(config, asked, files, corpus, pair, inside, memory)
+        measured, limit, word = _judge(config, asked, files, batches, pair, inside, memory)
         said = Said(asked.segment, word, measured=measured, limit=limit)
     except _False as found:
         said = Said(asked.segment, FALSE, found.reason, found.measured, EXACT_LIMIT, detail=found.detail)
@@ -131,14 +146,14 @@ def _judge(
     config: RunConfig,
     asked: Segment,
     files: Files,
-    corpus: Corpus,
+    batches: BatchSource,
     pair: PairLimits | None,
     inside: list[bytes],
     memory: Path | None,
 ) -> tuple[int, int, int]:
     """Measured error, limit and word, `true` or `drift`; a bounded `false` too is a reason that convicts."""
     start = _opened(files, config, asked.start_blob, asked.start, START)
-    end = _replay(config, asked, start, corpus, inside)
+    end = _replay(config, asked, start, batches, inside)
     if asked.segment == config.segments - 1:
         end = settled(weights_of(files, config, asked.theta, asked.theta_blobs), end)
     if pair is None and "0x" + boundary_entry(end).hex() == asked.end:
@@ -176,11 +191,25 @@ def _of_file(data: bytes, config: RunConfig, otherwise: int) -> int:
         return otherwise
 
 
-def _replay(config: RunConfig, asked: Segment, start: Tensors, corpus: Corpus, inside: list[bytes]) -> Tensors:
+def _batches(config: RunConfig, asked: Segment, corpus: Corpus) -> BatchSource:
+    return batch_source(corpus.train, config, bytes.fromhex(asked.data_seed[2:]), asked.round, asked.node)
+
+
+def _until(batches: BatchSource, seconds: float) -> BatchSource:
+    """The same batches, and none after so many seconds: each step asks for one."""
+    end = time.monotonic() + seconds
+
+    def timed(step: int) -> Batch:
+        if time.monotonic() > end:
+            raise TookTooLong(seconds)
+        return batches(step)
+
+    return timed
+
+
+def _replay(config: RunConfig, asked: Segment, start: Tensors, batches: BatchSource, inside: list[bytes]) -> Tensors:
     if not 0 <= step_count(start) <= MOST_STEPS:
         raise _False(NOT_FINITE, f"the start counts {step_count(start)} steps")
-    seed = bytes.fromhex(asked.data_seed[2:])
-    batches = batch_source(corpus.train, config, seed, asked.round, asked.node)
 
     def note(state: Tensors) -> None:
         inside.append(boundary_entry(_finite(state)))

@@ -6,6 +6,7 @@ are an answer, not a failure: the service fetches them and asks again.
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ from trainer.device import choose_device
 from verifier.duty.combining import Basis, combine
 from verifier.duty.files import BytesMissing, Folder
 from verifier.duty.holding import GradientRefused, Held, check_gradient
-from verifier.duty.replaying import CannotCompare, Segment, judge_segment
+from verifier.duty.replaying import CannotCompare, Segment, TookTooLong, judge_segment
 from verifier.queue import make_app
 from verifier.settings import MERGED, VerifierSettings
 
@@ -49,11 +50,14 @@ def hold(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 @app.task(name="duty.replay", shared=False)  # type: ignore[untyped-decorator]
-def replay(asked: dict[str, Any]) -> dict[str, Any]:
-    """The word on a segment."""
+def replay(asked: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """The word on a segment, and how long it took; none after so many seconds."""
+    began, memory = time.monotonic(), settings.folder / "residuals"
     try:
-        memory = settings.folder / "residuals"
-        return judge_segment(Segment.from_json(asked), files(), corpus(), memory).to_json()
+        said = judge_segment(Segment.from_json(asked), files(), corpus(), memory, seconds)
+        return {**said.to_json(), "took": time.monotonic() - began}
+    except TookTooLong as error:
+        return {"late": error.seconds}
     except BytesMissing as error:
         return _missing(error)
     except CannotCompare as error:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
+from verifier.duty.pace import Effort, Pace, Place
 from verifier.jobs import Job, Key, Order, State
 
 LONGEST_PAUSE_SECONDS = 60.0
@@ -32,8 +33,9 @@ class Work:
         report: Callable[[str, str], None],
     ) -> None:
         self._board, self._has, self._attempts, self._report = board, has, attempts, report
-        self._tries: dict[tuple[str, str], tuple[int, float]] = {}
-        self._said: set[tuple[str, str]] = set()
+        self._tries: dict[Place, tuple[int, float]] = {}
+        self._said: set[Place] = set()
+        self._pace = Pace()
 
     def ask(
         self,
@@ -43,32 +45,45 @@ class Work:
         asked: dict[str, Any],
         needs: Collection[str],
         any_of: Sequence[Collection[str]] = (),
+        effort: Effort | None = None,
     ) -> dict[str, Any] | None:
         """The answer to a question about a subject, None until there is one.
 
-        It is not asked before all blobs in `needs` are here, and one of each that `any_of` lists.
+        It is not asked before all blobs in `needs` are here, and one of each that `any_of` lists. With `effort` a
+        worker gives up in time, says how long it took, and is asked anew when that holds nothing else up.
         """
         place = (subject, name)
         number, earliest = self._tries.get(place, (0, 0.0))
         here = all(map(self._has, needs)) and all(any(map(self._has, blobs)) for blobs in any_of if blobs)
         if time.monotonic() < earliest or not here:
             return None
-        job = self._board().one(Order(Key(subject, number, name), task, (asked,), self._attempts))
+        arguments = (asked,) if effort is None else (asked, self._pace.allowed(effort, place))
+        job = self._board().one(Order(Key(subject, number, name), task, arguments, self._attempts))
         if job.state == State.DEAD:
-            self._give_up(place, job.reason())
+            self._tell(place, job.reason())
         if job.state != State.DONE:
             return None
         answer = job.result if isinstance(job.result, dict) else {"unable": "a worker gave no sound result"}
+        return self._taken(place, number, answer, effort)
+
+    def _taken(self, place: Place, number: int, answer: dict[str, Any], effort: Effort | None) -> dict[str, Any] | None:
+        now = time.monotonic()
         if "missing" in answer:
-            pause = min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(number, 10))
-            self._tries[place] = (number + 1, time.monotonic() + pause)
+            self._tries[place] = (number + 1, now + min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(number, 10)))
+            return None
+        if "late" in answer:
+            seconds = float(answer["late"])
+            self._tries[place] = (number + 1, self._pace.late(place, seconds, now))
+            self._tell(place, f"not done after {seconds:.1f} s: tried again beside the rest, with more time")
             return None
         if "unable" in answer:
-            self._give_up(place, str(answer["unable"]))
+            self._tell(place, str(answer["unable"]))
             return None
-        return answer
+        if effort is not None and "took" in answer:
+            self._pace.note(effort.kind, place, float(answer["took"]))
+        return {name: value for name, value in answer.items() if name != "took"}
 
-    def _give_up(self, place: tuple[str, str], why: str) -> None:
+    def _tell(self, place: Place, why: str) -> None:
         if place not in self._said:
             self._said.add(place)
             self._report(place[0], f"{place[1]}: {why}")

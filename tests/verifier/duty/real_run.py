@@ -51,6 +51,7 @@ from trainer.trajectory import Trajectory, run_inner
 from verifier.duty.combining import Basis, combine
 from verifier.duty.files import BytesMissing, Folder
 from verifier.duty.holding import GradientRefused, Held, check_gradient
+from verifier.duty.pace import Effort
 from verifier.duty.progress import Progress
 from verifier.duty.replaying import Segment, judge_segment
 from verifier.duty.service import VerifierProcess
@@ -324,7 +325,16 @@ class LocalWork:
     corpus: Corpus
     false: set[int] = field(default_factory=set)
 
-    def ask(self, subject: str, name: str, task: str, asked: dict[str, Any], needs: Any, any_of: Any = ()) -> Any:
+    def ask(
+        self,
+        subject: str,
+        name: str,
+        task: str,
+        asked: dict[str, Any],
+        needs: Any,
+        any_of: Any = (),
+        effort: Effort | None = None,
+    ) -> Any:
         files = Folder(self.folder / BLOBS)
         try:
             if task == "duty.hold":

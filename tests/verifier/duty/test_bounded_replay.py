@@ -51,7 +51,7 @@ def asked_of(
     node, table = profiles
     config = replace(work.config, profile="bounded", limits_digest=table.digest().hex())
     asked = replace(work.segment(1), config=config.to_json(), profile=hexed(node), limits=table.to_json())
-    end = replaying._replay(config, asked, work.state(1), work.corpus, [])
+    end = replaying._replay(config, asked, work.state(1), replaying._batches(config, asked, work.corpus), [])
 
     def push(tensors: Tensors) -> None:
         tensors["theta." + next(n for n in tensors if n.startswith("theta."))[6:]].reshape(-1)[0] += np.float32(amount)

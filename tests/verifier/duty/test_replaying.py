@@ -21,7 +21,7 @@ from trainer.trajectory import replay_segment
 from verifier.compare import CAP
 from verifier.duty import replaying
 from verifier.duty.files import BytesMissing
-from verifier.duty.replaying import FALSE, TRUE, CannotCompare, Said, Segment, judge_segment
+from verifier.duty.replaying import FALSE, TRUE, CannotCompare, Said, Segment, TookTooLong, judge_segment
 
 pytestmark = pytest.mark.unit
 
@@ -178,3 +178,9 @@ def test_nan_inside_a_segment_has_one_word_and_one_trace_on_every_machine(
     for end in (*ends, quiet_nan(ends[0])):
         claimed = replace(asked, end=hexed(boundary_entry(end)))
         assert judge_segment(claimed, shelf, work.corpus).reason == replaying.NOT_FINITE
+
+
+def test_a_replay_that_takes_too_long_is_ended_between_two_steps(work: Honest) -> None:
+    with pytest.raises(TookTooLong, match=r"not replayed after 0\.0 s"):
+        judge_segment(work.segment(1), work.shelf(), work.corpus, None, 0.0)
+    assert judge_segment(work.segment(1), work.shelf(), work.corpus, None, 600.0).word == TRUE

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from verifier.duty import work
+from verifier.duty.pace import LEAST_SECONDS, MULTIPLE, Effort
 from verifier.duty.work import Work
 from verifier.jobs import Job, Key, Order, State
 
@@ -68,3 +69,72 @@ def test_what_has_no_answer_is_said_once_and_is_no_answer(result: Any) -> None:
     assert ask() is None
     assert len(said) == 1
     assert said[0][0] == "proof"
+
+
+EFFORT = Effort("a configuration", 40.0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(work.time, "monotonic", lambda: now[0])
+    return now
+
+
+@dataclass
+class Shop:
+    """Answers by place and try; what each try was given, in order."""
+
+    results: dict[tuple[str, int], Any]
+    given: list[tuple[str, float]] = field(default_factory=list)
+    seen: set[Key] = field(default_factory=set)
+
+    def one(self, order: Order) -> Job:
+        if order.key not in self.seen:
+            self.seen.add(order.key)
+            self.given.append((order.key.name, order.arguments[1]))
+        result = self.results.get((order.key.name, order.key.stage))
+        state = State.DONE if result is not None else State.RUNNING
+        return Job(order.key, order.task, list(order.arguments), 3, state, 1, "", 0.0, "", "", result)
+
+    def asking(self, said: list[str]) -> Any:
+        made = Work(lambda: self, lambda _name: True, 3, lambda _subject, why: said.append(why))
+        return lambda name: made.ask("proof", name, "duty.replay", {}, (), (), EFFORT)
+
+
+def test_a_replay_may_take_a_multiple_of_what_such_replays_take(clock: list[float]) -> None:
+    shop = Shop({("1", 0): {"word": 1, "took": 2.0}, ("2", 0): {"word": 1, "took": 0.01}})
+    ask = shop.asking([])
+    for name in "12":
+        assert ask(name) == ask(name) == {"word": 1}
+    ask("3")
+    assert shop.given == [("1", EFFORT.most / 2), ("2", MULTIPLE * 2.0), ("3", MULTIPLE * 1.005)]
+    shop.results["4", 0] = {"word": 1, "took": 0.01}
+    assert ask("4")
+    assert ask("5") is None
+    assert shop.given[-1] == ("5", LEAST_SECONDS), "a clock is not that good"
+
+
+def test_what_takes_longer_gets_more_time_beside_the_rest(clock: list[float]) -> None:
+    """Two slow ones are tried anew one after the other, each with a pause as long as it may take; others go on."""
+    late, said = {"late": 4.0}, list[str]()
+    shop = Shop({("light", 0): {"word": 1, "took": 1.0}, ("a", 0): late, ("b", 0): late})
+    ask = shop.asking(said)
+    assert ask("light")
+    for _ in range(3):
+        assert ask("a") is ask("b") is None
+    assert shop.given[1:] == [("a", 4.0), ("b", 4.0), ("a", 8.0)], "b waits until a had its time and as much again"
+    assert ask("light") == {"word": 1}
+    clock[0] += 16
+    ask("b")
+    assert shop.given[4:] == [("b", 8.0)]
+    assert len(said) == 2, "each is said once"
+
+
+def test_no_try_takes_longer_than_there_is_time(clock: list[float]) -> None:
+    shop = Shop({("a", number): {"late": 20.0 * min(number + 1, 2)} for number in range(9)})
+    ask = shop.asking([])
+    for _ in range(6):
+        ask("a")
+        clock[0] += 1_000
+    assert [seconds for _, seconds in shop.given] == [20.0] + [EFFORT.most] * 5

@@ -13,6 +13,7 @@ from eth_account import Account
 from contracts.deploy import Deployment
 from contracts.run_config import RunConfig
 from tests.verifier.duty.honest import Honest
+from verifier.duty.pace import Effort
 from verifier.duty.replaying import TRUE
 from verifier.duty.work import Work
 from verifier.queue import make_app
@@ -54,7 +55,8 @@ def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
     with WorkerPool(made.worker_command(), {**os.environ, **made.to_environment()}, 1):
         while time.monotonic() < end and len(found) < 4:
             for name, (task, asked) in questions.items():
-                answer = asking.ask("0xproof", name, task, asked, ()) if name not in found else None
+                effort = Effort(work.config.to_json(), 60.0) if task == "duty.replay" else None
+                answer = asking.ask("0xproof", name, task, asked, (), (), effort) if name not in found else None
                 if answer is not None:
                     found[name] = answer
             if "segment 2" not in found and not (held / work.blob(2)).exists():

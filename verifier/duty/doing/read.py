@@ -15,6 +15,7 @@ from contracts.protocol.judge.reading import about
 from contracts.protocol.log.signed import WORDS
 from contracts.protocol.messages import SegmentVerdict, Verdict
 from verifier.duty import asking
+from verifier.duty.pace import Effort
 from verifier.duty.progress import Progress
 from verifier.duty.replaying import Said, Segment
 from verifier.duty.world import World
@@ -39,6 +40,8 @@ class Reading:
     common: int
     asked: dict[int, Segment | None]
     overdue: bool
+    time: float
+    """Seconds for bytes to come, and for one replay."""
     last: int
     """The segment whose end the round's weights are needed for."""
 
@@ -77,7 +80,9 @@ def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | Non
     passed = world.stopwatch.passed(Absence(awaited, since)) if since is not None else 0.0
     exact, overdue = run.created.terms.exact, passed >= period
     last = commitment.segments - 1
-    return Reading(proof, commitment.round, commitment.node, exact, known.beacon, known.common, asked, overdue, last)
+    return Reading(
+        proof, commitment.round, commitment.node, exact, known.beacon, known.common, asked, overdue, period, last
+    )
 
 
 def _spoken(world: World, proof: str) -> set[int]:
@@ -108,7 +113,8 @@ def _replayed(world: World, reading: Reading, number: int) -> Said | None:
     if asked is None:
         return None
     needs, starts = _needs(asked, reading.exact), (asked.theta_blobs,) if number == reading.last else ()
-    answer = world.work.ask(reading.proof, f"segment {number}", "duty.replay", asked.to_json(), needs, starts)
+    effort = Effort(asked.config, reading.time)
+    answer = world.work.ask(reading.proof, f"segment {number}", "duty.replay", asked.to_json(), needs, starts, effort)
     return Said.from_json(answer) if answer is not None else None
 
 

@@ -1,0 +1,58 @@
+"""How long a replay may keep a worker: a multiple of what replays of the same run take.
+
+A node can open a state whose numbers make every step fifty times as slow (close to zero, for a processor). Whoever
+reads it must not come too late with everybody else's work for that.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Place: TypeAlias = tuple[str, str]
+"""(subject, name) of a question."""
+MULTIPLE = 4.0
+"""Of the usual time; twice that at each further try."""
+LEAST_SECONDS = 1.0
+REMEMBERED = 32
+
+
+@dataclass(frozen=True)
+class Effort:
+    """A replay's kind (the configuration of its round), and the seconds that one may take at most."""
+
+    kind: str
+    most: float
+
+
+class Pace:
+    """Seconds that answered questions took, by kind."""
+
+    def __init__(self) -> None:
+        self._took: defaultdict[str, OrderedDict[Place, float]] = defaultdict(OrderedDict)
+        self._late: dict[Place, int] = {}
+        self._slow_until = 0.0
+
+    def note(self, kind: str, place: Place, seconds: float) -> None:
+        """An answer took so long; told again, it counts once."""
+        took = self._took[kind]
+        took[place] = seconds
+        self._late.pop(place, None)
+        while len(took) > REMEMBERED:
+            took.popitem(last=False)
+
+    def allowed(self, effort: Effort, place: Place) -> float:
+        """Seconds for the next try; half of the most while nothing is known of the kind."""
+        took = self._took.get(effort.kind)
+        first = max(LEAST_SECONDS, MULTIPLE * statistics.median(took.values())) if took else effort.most / 2
+        return float(min(effort.most, first * 2 ** min(self._late.get(place, 0), 16)))
+
+    def late(self, place: Place, seconds: float, now: float) -> float:
+        """A try ended after so many seconds without an answer; when the next one may begin. Tries anew come one after
+        the other, each with as long a pause as it may take: half a worker at most."""
+        self._late[place] = self._late.get(place, 0) + 1
+        start = max(now, self._slow_until)
+        self._slow_until = start + 4 * seconds
+        return start
