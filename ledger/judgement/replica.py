@@ -27,11 +27,13 @@ from contracts.protocol.judge.state import State
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import DERIVED, read, write
 from contracts.protocol.log.signed import Envelope, fact_of, hexed
+from contracts.protocol.messages import Contribution
 from contracts.signing import Domain, digest
 from ledger import log
 from ledger.crash_points import reach
 from ledger.judgement.effects import Moment, cause
 from ledger.judgement.snapshots import Snapshots
+from ledger.judgement.vouching import check_first, maintainers
 from ledger.tables import LogEntry
 
 BATCH = 1_000
@@ -82,13 +84,17 @@ class Replica:
     def prepare(self, session: Session, envelope: Envelope, text: str) -> Prepared:
         """A message whose signature and shape hold. For readers too.
 
-        Raises BadSignature, BadField, InvalidLeaf, InvalidTree and UnknownSubject.
+        Raises BadSignature, BadField, InvalidLeaf, InvalidTree, and Refused of what is about nothing.
         """
 
         def author(proof: str) -> str:
             with self.view(session) as state:
                 return proof_of(state, proof).commitment.node
 
+        if isinstance(envelope.message, Contribution):
+            with self.view(session) as state:
+                members = maintainers(state, hexed(envelope.message.run))
+            check_first(envelope, self.domain, members)
         fact = fact_of(envelope, self.domain, author)
         return Prepared(fact, text, self.name_of(envelope), envelope)
 

@@ -29,6 +29,7 @@ MOST_CREDITED = 100
 def take_credit(state: State, fact: Credited) -> None:
     """A contribution, once in a model, to a run that goes on (J16). Raises Refused."""
     run = live_run(state, fact.run)
+    state.functions.check_quorum(run.config, fact.signers)
     if run.round and run.paid == run.round >= state.functions.rounds(run.config):
         raise RunEnded("the run's last epoch is closed")
     if fact.kind not in CREDITED_KINDS or not 1 <= fact.weight <= LARGEST_WEIGHT:
@@ -38,7 +39,6 @@ def take_credit(state: State, fact: Credited) -> None:
         raise OutOfTime(f"an epoch credits {MOST_CREDITED} accounts at most; the next one takes it")
     if fact.key in state.credited:
         raise AlreadySaid(f"{fact.key} is credited")
-    state.functions.check_quorum(run.config, fact.signers)
     state.credited.add(fact.key)
     earned = run.earned.setdefault(fact.kind, {})
     earned[fact.account] = earned.get(fact.account, 0) + fact.weight
