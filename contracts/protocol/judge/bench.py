@@ -11,7 +11,7 @@ from contracts.protocol.judge.entries import BenchCalled, Fault, Overruled, Seco
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import FALSE_REASONS, Reason, SegmentWord, What, Word, Words
 from contracts.protocol.judge.held import proof_of
-from contracts.protocol.judge.reading import about, await_words, owed
+from contracts.protocol.judge.reading import about, await_words, drawn_by, owed
 from contracts.protocol.judge.state import ProofState, RoundState, SegmentState, Stage, State
 
 
@@ -39,10 +39,9 @@ def take_words(state: State, fact: Words) -> None:
         proof.witnesses[fact.verifier] = fact.witness
         if proof.stage not in (Stage.READING, Stage.SPOKEN):
             awaits.begin(state, proof, about(proof, What.TRACE, fact.verifier))
-    asked = _still_asked(proof, fact.verifier)
     for said in fact.words:
-        if said.segment in asked:
-            proof.segments[said.segment].in_time.add(fact.verifier)
+        if said.word is not Word.UNSERVED and _is_in_time(proof, fact.verifier, said.segment):
+            proof.segments[said.segment].read.add(fact.verifier)
         _hear(proof, fact.verifier, said)
         if not proof.segments[said.segment].sayers(Word.UNSERVED):
             awaits.end(state, proof, about(proof, What.SECOND_LOOK, str(said.segment)))
@@ -50,10 +49,10 @@ def take_words(state: State, fact: Words) -> None:
     state.touch(proof)
 
 
-def _still_asked(proof: ProofState, verifier: str) -> set[int]:
-    """What a verifier owes while the proof is read, if it was never late on it."""
-    late = verifier in proof.silent or verifier in proof.back
-    return set() if late or proof.stage is not Stage.READING or proof.void else set(owed(proof, verifier))
+def _is_in_time(proof: ProofState, verifier: str, number: int) -> bool:
+    """Whether a verifier speaks while it is asked, and was never late on the proof."""
+    over = verifier in proof.late or proof.stage is not Stage.READING or proof.void
+    return not over and (number in drawn_by(proof, verifier) or proof.segments[number].true is None)
 
 
 def _check_shape(fact: Words, exact: bool) -> None:
@@ -236,24 +235,13 @@ def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierF
     terms = state.runs[current.run].created.terms
     name = proof.commitment.proof
     wrong = _wrong(proof, current.k) if terms.exact else []
-    silent = ((verifier, Fault.FELL_SILENT) for verifier in _silent(proof, current))
-    for verifier, fault in (*proof.found, *silent, *wrong):
+    for verifier, fault in (*proof.found, *wrong):
         if (verifier, fault) not in proof.faults:
             return VerifierFault(current.run, current.number, name, verifier, fault)
     for verifier in _overruled(proof, current.k):
         if verifier not in proof.overruled:
             return Overruled(current.run, name, verifier, current.number + terms.behind_rounds)
     return None
-
-
-def _silent(proof: ProofState, current: RoundState) -> list[str]:
-    """Who left a segment that it drew to the end of its second period, though k others spoke about it in time: once a
-    round. One of these k is honest, so the segment could be read; where they were silent as well, it could not."""
-    return [
-        verifier
-        for verifier, left in proof.left.items()
-        if verifier not in current.silent and left and all(len(proof.segments[n].in_time) >= current.k for n in left)
-    ]
 
 
 def _wrong(proof: ProofState, k: int) -> list[tuple[str, Fault]]:
@@ -283,9 +271,7 @@ def _overruled(proof: ProofState, k: int) -> list[str]:
 
 
 def on_fault(state: State, entry: VerifierFault) -> None:
-    """Named once, silence once a round."""
-    if entry.fault is Fault.FELL_SILENT:
-        state.round_of(state.proofs[entry.proof]).silent.add(entry.verifier)
+    """Named once."""
     state.proofs[entry.proof].faults.add((entry.verifier, entry.fault))
     state.faults[entry.proof, entry.verifier, entry.fault] = state.size - 1
     state.runs[entry.run].unsettled = True

@@ -7,7 +7,7 @@ seat: sits ── secret ──▶ drew ── openings ──▶ ready ── w
 from __future__ import annotations
 
 from contracts.protocol.judge import awaits
-from contracts.protocol.judge.entries import Drawn, OpeningsClosed, PanelDrawn, SeatsFilled
+from contracts.protocol.judge.entries import Drawn, Fault, OpeningsClosed, PanelDrawn, SeatsFilled
 from contracts.protocol.judge.errors import AlreadySaid, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import Awaited, Opened, Reason, Secret, What
 from contracts.protocol.judge.held import proof_of, require_speaker, round_of
@@ -190,18 +190,27 @@ def await_words(state: State, proof: ProofState, verifier: str) -> None:
 
 
 def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> None:
-    """A first lapse gives the seat up and puts what it drew before the full bench; after a second one what is left of
-    its draw costs stake where k others were in time with it (J12)."""
+    """A first lapse gives the seat up and puts what it drew before the full bench; a second one costs stake, once a
+    round, where something that it drew is left and k others read all that it owed in time (J12)."""
     current = state.round_of(proof)
     state.runs[current.run].away[verifier] = state.size - 1
     proof.silent.add(verifier)
+    proof.late.add(verifier)
     question(proof, verifier)
     due = frozenset(owed(proof, verifier))
     if period == 2:
-        proof.left[verifier] = proof.left.get(verifier, frozenset()) | (drawn_by(proof, verifier) & due)
+        if drawn_by(proof, verifier) & due and _others_did(proof, due, current.k) and verifier not in current.silent:
+            current.silent.add(verifier)
+            proof.found.append((verifier, Fault.FELL_SILENT))
     elif due:
         awaits.begin(state, proof, about(proof, What.WORDS, verifier), 2, due)
     state.touch(proof)
+
+
+def _others_did(proof: ProofState, due: frozenset[int], k: int) -> bool:
+    """Whether k others have read all of it by now. One of them is honest, so it could be done in time; where they were
+    silent as well, or had no bytes, that is not known."""
+    return all(len(proof.segments[number].read) >= k for number in due)
 
 
 def question(proof: ProofState, verifier: str) -> None:

@@ -199,8 +199,8 @@ class SegmentState:
     true: bool | None = None
     stood: set[str] = field(default_factory=set)
     """Whose `unserved` stood a whole period after k had said true."""
-    in_time: set[str] = field(default_factory=set)
-    """Who spoke while it was asked, and was never late on the proof."""
+    read: set[str] = field(default_factory=set)
+    """Who said what its replay gave while it was asked, and was never late on the proof."""
 
     def sayers(self, word: Word) -> set[str]:
         """Who says so."""
@@ -226,8 +226,8 @@ class ProofState(Scope):
     silent: set[str] = field(default_factory=set)
     back: set[str] = field(default_factory=set)
     """Who fell silent and returned: it is awaited once more."""
-    left: dict[str, frozenset[int]] = field(default_factory=dict)
-    """What a verifier had drawn and said nothing about when its second period lapsed."""
+    late: set[str] = field(default_factory=set)
+    """Whose words ever lapsed, whether it returned or not."""
     witnesses: dict[str, str] = field(default_factory=dict)
     traces: dict[str, str] = field(default_factory=dict)
     pledge: PledgeOpened | None = None

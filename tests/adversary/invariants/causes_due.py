@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from contracts.protocol.judge.entries import Fault, Lapsed
 from contracts.protocol.judge.facts import What, Word
-from tests.adversary.invariants.causes_words import left_of_draw, stood_unserved
+from tests.adversary.invariants.causes_words import others_did, stood_unserved
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
 from tests.adversary.invariants.views import Proof, effective
@@ -80,26 +80,21 @@ def two_words_are_a_fault(reading: Reading) -> Iterator[Breach]:
 
 
 def silence_is_a_fault(reading: Reading) -> Iterator[Breach]:
-    """What was drawn and is missing after a second period is a fault, once a round, where k others were in time with
-    all of it; so is a trace."""
+    """What was drawn and is missing after a second period is a fault, once a round, where k others had read all that
+    was owed; so is a trace."""
     for index, lapsed in reading.lapsed if not reading.deviations else ():
         awaited = lapsed.awaited
         if lapsed.period != 2 or awaited.what not in (What.WORDS, What.TRACE):
             continue
-        if awaited.what is What.WORDS and not _others_did(reading, reading.proof(awaited.proof), awaited.party):
+        if awaited.what is What.WORDS and not others_did(
+            reading.proof(awaited.proof), awaited.party, index, reading.round((awaited.run, awaited.round)).k
+        ):
             continue
         faults = [fault for _, fault in reading.run(awaited.run).verifier_faults if fault.verifier == awaited.party]
         silent = any(f.fault is Fault.FELL_SILENT and f.round == awaited.round for f in faults)
         withheld = any(f.fault is Fault.TRACE_WITHHELD and f.proof == awaited.proof for f in faults)
         if not (silent if awaited.what is What.WORDS else withheld):
             yield index, f"{awaited} lapsed twice, and it is no fault"
-
-
-def _others_did(reading: Reading, proof: Proof, party: str) -> bool:
-    """Whether k others were in time with all that it left of its draw."""
-    end = reading.length
-    left, k = left_of_draw(proof, party, end), reading.round_of(proof).k
-    return bool(left) and all(len(proof.in_time(segment, end)) >= k for segment in left)
 
 
 def _owes_what_it_drew(proof: Proof, party: str, before: int) -> bool:

@@ -49,7 +49,8 @@ def audited_where_it_must_be(reading: Reading) -> Iterator[Breach]:
 
 
 def seats_are_the_first(reading: Reading) -> Iterator[Breach]:
-    """The seats of an audited proof are the first of an order of the round's verifiers, at least k; else nobody."""
+    """The seats of an audited proof are the first of an order of the round's verifiers, at least k where so many are
+    there; else nobody."""
     for proof in reading.proofs.values():
         round_ = reading.round_of(proof)
         for index, panel in proof.panels:
@@ -58,7 +59,7 @@ def seats_are_the_first(reading: Reading) -> Iterator[Breach]:
                 yield index, f"{proof.name} has an order of other than the round's verifiers"
             if panel.seats != panel.order[: len(panel.seats)]:
                 yield index, f"{proof.name} seats others than the first of its order"
-            least = min(round_.k, len(panel.order))
+            least = min(round_.k, sum(not _is_away(reading, round_, seat, index) for seat in panel.order))
             if len(panel.seats) < least or (not panel.audited and (panel.order or panel.seats)):
                 yield index, f"{proof.name} has {len(panel.seats)} seats (audited: {panel.audited})"
 

@@ -220,21 +220,27 @@ def _two_words(proof: Proof, _: Round, fault: VerifierFault, before: int) -> boo
 
 
 def _silent(proof: Proof, round_: Round, fault: VerifierFault, before: int) -> bool:
-    """It lapsed twice, and k others were in time with all that it left of its draw."""
-    left = left_of_draw(proof, fault.verifier, before)
-    return bool(left) and all(len(proof.in_time(segment, before)) >= round_.k for segment in left)
+    """It lapsed twice, owed something that it drew, and k others had read all that it owed by then."""
+    twice = [
+        at for at, lapsed in proof.lapsed if lapsed.period == 2 and at < before and _is_words_of(lapsed, fault.verifier)
+    ]
+    return any(others_did(proof, fault.verifier, at, round_.k) for at in twice)
 
 
-def left_of_draw(proof: Proof, verifier: str, before: int) -> set[int]:
-    """What it had drawn, could read and said nothing about when a second period for its words lapsed."""
-    twice = [at for at, lapsed in proof.lapsed if lapsed.period == 2 and at < before and _is_words_of(lapsed, verifier)]
-    return {
-        segment
-        for at in twice
-        if any(entry.verifier == verifier for entry in earlier(proof.openings, at))
-        for segment in proof.draws(at).get(verifier, ())
-        if not proof.answered(verifier, segment, at)
-    }
+def others_did(proof: Proof, verifier: str, at: int, k: int) -> bool:
+    """Whether at a second lapse of its words it owed something that it drew, and k others had read all that it owed."""
+    owed = _owed(proof, verifier, at)
+    return bool(owed) and all(len(proof.read_in_time(segment, at)) >= k for segment in owed)
+
+
+def _owed(proof: Proof, verifier: str, at: int) -> set[int]:
+    """All that it owes at an index, where it has drawn and can read some of it."""
+    ready = any(entry.verifier == verifier for entry in earlier(proof.openings, at))
+    drawn = set(proof.draws(at).get(verifier, ())) if ready else set[int]()
+    called = {call.segment for call in earlier(proof.benches, at) if verifier in call.members}
+    open_ = called - {decided.segment for decided in earlier(proof.decided, at) if decided.true}
+    owed = {segment for segment in drawn | open_ if not proof.answered(verifier, segment, at)}
+    return owed if owed & drawn else set()
 
 
 def _is_words_of(lapsed: Lapsed, verifier: str) -> bool:

@@ -33,14 +33,15 @@ def honest_without_false_words(reading: Reading) -> Iterator[Breach]:
 
 
 def honest_is_not_overruled(reading: Reading) -> Iterator[Breach]:
-    """With fewer than k corrupt: an honest one is overruled only where work is beyond some limits (bounded runs), or
-    where it is not present and had no bytes for a period after k had them."""
+    """With fewer than k corrupt: an honest one is overruled only where work is beyond some limits (bounded runs) or
+    takes periods to replay, or where it is not present and had no bytes for a period after k had them."""
     if not reading.safe:
         return
     for run in reading.runs.values():
         for index, overruled in run.overruled:
             work, proof = reading.history.work.get(overruled.proof), reading.proof(overruled.proof)
-            honest = overruled.verifier in reading.history.honest and not (work is not None and work.drifts)
+            ordinary = work is None or not (work.drifts or work.heavy)
+            honest = overruled.verifier in reading.history.honest and ordinary
             present = reading.premise and overruled.verifier in reading.history.present
             stood = {name for segment in proof.decided for name in stood_unserved(proof, segment[1].segment, index)}
             if honest and (present or overruled.verifier not in stood):

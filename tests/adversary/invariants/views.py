@@ -98,16 +98,16 @@ class Proof:
         words = [(at, word) for at, word in self.words.get((verifier, segment), []) if at < before]
         return any(word.word is not Word.UNSERVED or at < decided for at, word in words)
 
-    def in_time(self, segment: int, before: int) -> set[str]:
-        """Who spoke about a segment while it was asked, and before it was ever late with words on the proof."""
+    def read_in_time(self, segment: int, before: int) -> set[str]:
+        """Who said what a replay of a segment gave while it was asked, and before it was ever late on the proof."""
         until = min((before, *(at for at, _ in self.ends), *(at for at, _ in self.faults)))
         decided = next((at for at, d in self.decided if d.segment == segment and d.true), until)
         late = {entry.awaited.party: at for at, entry in reversed(self.lapsed) if entry.awaited.what is What.WORDS}
         found = set()
         for (verifier, number), words in self.words.items():
             drew = segment in self.draws(before).get(verifier, ())
-            ends = min(until if drew else decided, late.get(verifier, until))
-            if number == segment and words and words[0][0] < ends:
+            end = min(until if drew else decided, late.get(verifier, until))
+            if number == segment and any(at < end and said.word is not Word.UNSERVED for at, said in words):
                 found.add(verifier)
         return found
 

@@ -102,36 +102,39 @@ MUTANTS: dict[str, Mutant] = {
         "J12", "reading", "    if period == 2:\n", "    if True:\n", ("I3", "I8"), ("silent-seat", "vanishes")
     ),
     "falling silent costs each time": Mutant(
-        "J12", "bench", "if verifier not in current.silent and left", "if left", ("I8",), ("silent-seat",)
+        "J12", "reading", " and verifier not in current.silent:", ":", ("I8",), ("silent-seat",)
     ),
     "falling silent costs nothing": Mutant(
-        "J12", "bench", "if verifier not in current.silent and left", "if False", ("I8",), ("silent-seat",)
+        "J12", "reading", "proof.found.append((verifier, Fault.FELL_SILENT))", "pass", ("I8",), ("silent-seat",)
     ),
     "silence costs where nobody could speak in time": Mutant(
-        "J12",
-        "bench",
-        "all(len(proof.segments[n].in_time) >= current.k for n in left)",
-        "True",
-        ("I3", "I8"),
-        ("near-zero",),
+        "J12", "reading", " and _others_did(proof, due, current.k)", "", ("I3", "I8"), ("near-zero",)
     ),
     "late words of others are in time": Mutant(
-        "J12",
-        "bench",
-        "late = verifier in proof.silent or verifier in proof.back",
-        "late = False",
-        ("I3", "I8"),
-        ("near-zero",),
+        "J12", "bench", "verifier in proof.late or proof.stage", "proof.stage", ("I3", "I8"), ("near-zero",)
     ),
-    "words that nobody asks for any more are in time": Mutant(
+    "no bytes is as good as a replay": Mutant(
         "J12",
         "bench",
-        "proof.stage is not Stage.READING or proof.void else",
-        "False else",
+        "if said.word is not Word.UNSERVED and _is_in_time(",
+        "if _is_in_time(",
         ("I3", "I8"),
         ("near-zero",),
     ),
     "one segment that others read is enough": Mutant(
-        "J12", "bench", "left and all(", "left and any(", ("I3", "I8"), ("near-zero",)
+        "J12",
+        "reading",
+        "return all(len(proof.segments[number].read)",
+        "return any(len(proof.segments[number].read)",
+        ("I3", "I8"),
+        ("near-zero",),
+    ),
+    "what the bench asks besides is no excuse": Mutant(
+        "J12",
+        "reading",
+        "_others_did(proof, due, current.k)",
+        "_others_did(proof, frozenset(drawn_by(proof, verifier)) & due, current.k)",
+        ("I3", "I8"),
+        ("near-zero",),
     ),
 }

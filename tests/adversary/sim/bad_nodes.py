@@ -112,9 +112,13 @@ def drift(plan: Plan, random: Random) -> None:
 
 def near_zero(plan: Plan, random: Random) -> None:
     """Starts of numbers so small that no honest verifier gets through a replay in time."""
-    node(plan, random, heavy=random.choice(("one", "some", "some", "all")), skips=random.choice(("nothing", "one")))
-    if random.random() < 0.5:
-        corrupt(plan, random, words=random.choice(("true", "false", "silent", "opposite")))
+    heavy, skips = random.choice(("one", "some", "some", "all")), random.choice(("nothing", "one"))
+    node(plan, random, heavy=heavy, skips=skips, gives=random.choice(("all", "all", "edge")))
+    if random.random() < 0.6:
+        bad = corrupt(plan, random, words=random.choice(("true", "false", "silent", "opposite", "unserved")))
+        victims = [verifier.name for verifier in plan.verifiers if verifier.name not in bad]
+        if random.random() < 0.5:
+            corrupt(plan, random, lapses=random.choice(victims))
 
 
 def split_bench(plan: Plan, random: Random) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import BeaconMissed, EpochClosed, MergeSet, RoundClosed
-from contracts.protocol.judge.facts import Awaited, Reason, SegmentWord, Word
+from contracts.protocol.judge.facts import Awaited, Reason, SegmentWord, What, Word
 from tests.adversary.history import Work
 from tests.adversary.sim.truth import replayed
 from tests.adversary.sim.verifier import Verifier
@@ -149,6 +149,8 @@ class Corrupt(Verifier):
         """Lapse whatever is awaited, at once, like the honest do, or never."""
         if self.plan.lapses == "honest":
             super().watch(fresh)
+        elif self.plan.lapses in self.world.verifiers:
+            super().watch([(a, s) for a, s in fresh if a.what is not What.WORDS or a.party == self.plan.lapses])
         elif self.plan.lapses == "all":
             for awaited, since in fresh:
                 if not self.plan.about or self.plan.about in (awaited.party, awaited.proof.split("/")[-1]):

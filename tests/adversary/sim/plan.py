@@ -88,7 +88,7 @@ class VerifierPlan:
     merge: str = "honest"
     """honest, wrong, never."""
     lapses: str = "honest"
-    """honest, all (whatever is awaited, at once), never."""
+    """honest, all (whatever is awaited, at once), never, or the name of the one verifier whose words may lapse."""
     anchors: int = 0
     """The round at whose opening it anchors new secrets; 0: never."""
     returns: bool = True

@@ -156,13 +156,17 @@ class Verifier:
             self.speak(work, found)
 
     def labour(self, work: Work, found: list[SegmentWord], light: list[SegmentWord]) -> None:
-        """Some of it takes periods: it says the rest at once, or waits with all."""
-        plan, first = self.world.plan, self.world.plan.roll(2, "light first", self.name)
-        if first and light:
+        """Some of it takes periods: it says the rest at once."""
+        if light:
             self.speak(work, light)
-        late = [said for said in found if not first or said not in light]
-        after = plan.period + plan.roll(4 * plan.period, "labour", work.proof, self.name)
-        self.world.at(self.there(self.world.tick + after), self.do, self.speak, work, late)
+        late = [said for said in found if said not in light]
+        self.world.at(self.labour_ends(work), self.do, self.speak, work, late)
+
+    def labour_ends(self, work: Work) -> int:
+        """When a replay that begins now and takes some periods is done."""
+        period = self.world.plan.period
+        after = 3 * period + self.world.plan.roll(4 * period, "labour", work.proof, self.name)
+        return self.there(self.world.tick + after)
 
     def word(self, work: Work, segment: int, there: bool) -> SegmentWord:
         """What it finds."""
@@ -200,7 +204,11 @@ class Verifier:
             return
         if world.bytes_there(work.proof, segment, self):
             self.unserved.discard((work.proof, segment))
-            self.speak(work, [self.word(work, segment, True)])
+            found = [self.word(work, segment, True)]
+            if segment in work.heavy:
+                world.at(self.labour_ends(work), self.do, self.speak, work, found)
+            else:
+                self.speak(work, found)
         else:
             world.at(self.there(world.tick + 1), self.do, self.look_again, work, segment, since)
 
@@ -252,7 +260,7 @@ class Verifier:
     def check(self, awaited: Awaited, since: int, held: int) -> None:
         """Say that it lapsed, once a period of looks that count is over and no mirror has it (J3)."""
         world, now = self.world, self.world.tick
-        if self.halted or self.came(awaited, since) or (awaited, since) in self.lapsed:
+        if self.halted or awaited.party == self.name or self.came(awaited, since) or (awaited, since) in self.lapsed:
             return
         short = held + world.plan.period + world.network.short_looks(self, held, now) - now
         if not self.up(now) or short > 0 or world.network.floats(awaited) or self.has_it(awaited):
