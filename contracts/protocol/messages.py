@@ -217,10 +217,12 @@ class SegmentVerdict(Struct):
 
 @dataclass(frozen=True)
 class Verdict(Message):
-    """A verifier's words on segments of a proof; `witness` seals its trace of the common one, zero without."""
+    """A verifier's words on segments of a proof; `witness` seals its trace of the common one, zero without; `root` is
+    that of the log up to and with the entry that drew the panel."""
 
     proof: Bytes32
     verifier: Address
+    root: Bytes32
     witness: Bytes32
     words: tuple[SegmentVerdict, ...]
 
@@ -245,8 +247,8 @@ class TraceReveal(Message):
 
 @dataclass(frozen=True)
 class Lapse(Message):
-    """Timeout attestation: the verifier's copy held entry `since` for one whole period, and neither the log nor the
-    mirrors have what is awaited.
+    """Timeout attestation: the verifier's copy held entry `since`, the last one under `root`, for one whole period, and
+    neither the log nor the mirrors have what is awaited.
 
     `what` counts judge/facts.py:What from 0. `proof` is zero for what a round awaits; `segment` is 2**32 - 1 but for a
     second look.
@@ -260,11 +262,13 @@ class Lapse(Message):
     party: Address
     segment: Uint32
     since: Uint64
+    root: Bytes32
 
 
 @dataclass(frozen=True)
 class Merge(Message):
-    """A verifier computed the outer step over the round's merge set; it serves the two blobs.
+    """A verifier computed the outer step over the round's merge set, the last entry under `root`; it serves the two
+    blobs.
 
     `heldOutLoss` is in 1e-9 nats per token, a measurement that no quorum depends on.
     """
@@ -272,6 +276,7 @@ class Merge(Message):
     run: Bytes32
     round: Uint64
     verifier: Address
+    root: Bytes32
     theta: Bytes32
     momentum: Bytes32
     thetaBlob: Bytes32

@@ -23,6 +23,7 @@ from contracts.protocol.judge.facts import Block, Fact, Rules
 from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.machine import apply, due
 from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.judge.roots import grow
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import DERIVED, read, write
@@ -156,7 +157,9 @@ class Replica:
         found = due(state)
         leaves = [(given.text, given.name), *((write(entry), _proof_of(entry)) for entry in found)]
         index = log.extend(session, leaves, first)
-        assert index + len(leaves) == state.size, "log and machine stand at the same place"
+        for entry, (text, _) in zip((given.fact, *found), leaves, strict=True):
+            grow(state, entry, text)
+        assert index + len(leaves) == state.size == state.leaves, "log and machine stand at the same place"
         reach("judgement.logged")
         cause(Moment(session, self.functions, state, given.fact, index), found, given.envelope, given.name)
         reach("judgement.booked")

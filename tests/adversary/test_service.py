@@ -52,7 +52,7 @@ SEEDS: dict[str, tuple[int, Callable[[Served], bool]]] = {
     "drift": (3, _ended("undecided")),
     "half-commitment": (4, _has("Returned")),
     "too-many": (12, lambda served: any(not ours for ours, _ in served.ends.epochs.values())),
-    "strangers": (9, lambda served: {"run-over", "not-asked", "unknown-subject"} <= set(served.refused)),
+    "strangers": (2, lambda served: {"run-over", "not-asked", "unknown-subject"} <= set(served.refused)),
     "operator-repeats": (4, lambda served: served.known > 10),
 }
 """Strategy → seed, and what it stands for here."""

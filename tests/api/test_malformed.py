@@ -136,7 +136,8 @@ def test_a_bug_is_a_problem_and_tells_nothing(house: House, monkeypatch: pytest.
     """And what was about to be entered is not."""
     house.start().run.commit_all()
     before, verifier = house.dump(), verifier_keys()[0]
-    message = messages.Seen(house.run.run, 1, verifier.address, house.run.round.closed_at, b"h" * 32)
+    closed = house.run.round.closed_at
+    message = messages.Seen(house.run.run, 1, verifier.address, closed, house.run.root(closed))
 
     def broken(*_: object) -> None:
         raise RuntimeError("secret of the server")

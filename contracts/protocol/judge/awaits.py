@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.protocol.judge import roots
 from contracts.protocol.judge.entries import Lapsed
 from contracts.protocol.judge.errors import AlreadySaid, NotAwaited, NotSeated, UnknownSubject
 from contracts.protocol.judge.facts import Awaited, Lapse
@@ -40,6 +41,7 @@ def take_lapse(state: State, fact: Lapse) -> None:
         return
     if fact.verifier in known.words:
         raise AlreadySaid(f"{fact.verifier} has said so")
+    roots.check(state, fact.since, fact.root)
     known.words.add(fact.verifier)
     if len(known.words) >= current.k:
         _touch(state, scope, current)

@@ -6,7 +6,7 @@ segment: drawn ── all who drew it say true ───────────
 
 from __future__ import annotations
 
-from contracts.protocol.judge import awaits
+from contracts.protocol.judge import awaits, roots
 from contracts.protocol.judge.entries import BenchCalled, Fault, Overruled, SecondLook, SegmentDecided, VerifierFault
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import FALSE_REASONS, Reason, SegmentWord, What, Word, Words
@@ -28,6 +28,7 @@ def take_words(state: State, fact: Words) -> None:
     _check_shape(fact, exact)
     for said in fact.words:
         _check_asked(proof, fact.verifier, said)
+    roots.check(state, proof.panel_at, fact.root)
     seat = proof.seats.get(fact.verifier)
     drawn = proof.common if seat is not None and seat.segments is not None else None
     sealed = any(said.segment == drawn and said.word is not Word.UNSERVED for said in fact.words)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.protocol.judge import awaits
+from contracts.protocol.judge import awaits, roots
 from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochLimit, EpochStruck
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver, Undecided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
@@ -138,10 +138,17 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
 
 
 def on_over(state: State, entry: RunOver) -> None:
-    """It credits nothing from here on; what was cut from its last epoch lapses."""
+    """It credits nothing from here on; what was cut from its last epoch lapses. Nothing of it waits for anything, so
+    its rounds are settled and hold no stake (`_settled_at`)."""
     run = state.runs[entry.run]
     run.over = True
     run.pending.clear()
+    for proof in _proofs(state, entry.run):
+        _forget(state, run, proof)
+    for current in run.rounds.values():
+        awaits.end_all(state, current)
+    run.rounds.clear()
+    roots.forget(state)
 
 
 def due_ending(state: State) -> EpochEnded | EpochClosed | None:
@@ -228,9 +235,10 @@ def on_ended(state: State, entry: EpochEnded) -> None:
     for proof in _proofs(state, epoch.closed.run):
         if proof.done and not proof.awaits and proof.ended_at < epoch.index:
             _forget(state, run, proof)
-    for number in [n for n, current in run.rounds.items() if not current.proofs and (n < run.round or run.over)]:
+    for number in [n for n, current in run.rounds.items() if not current.proofs and n < run.round]:
         awaits.end_all(state, run.rounds[number])
         del run.rounds[number]
+    roots.forget(state)
 
 
 def _forget(state: State, run: RunState, proof: ProofState) -> None:

@@ -283,12 +283,13 @@ class SegmentWord:
 @dataclass(frozen=True, slots=True)
 class Words(Fact):
     """A verifier's words on segments that it had to read; `witness` seals its trace of the common segment, or is
-    empty."""
+    empty; `root` is that of the log up to and with the entry that drew the proof's panel."""
 
     proof: str
     verifier: str
     words: tuple[SegmentWord, ...]
     witness: str = ""
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,22 +312,25 @@ class TraceShown(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Lapse(Fact):
-    """A verifier's copy held the entry `since` for a whole period, and neither log nor mirrors have what is awaited."""
+    """A verifier's copy held the entry `since`, under `root`, for a whole period, and neither log nor mirrors have what
+    is awaited."""
 
     verifier: str
     awaited: Awaited
     since: int
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeSigned(Fact):
-    """A verifier computed the outer step over the merge set itself."""
+    """A verifier computed the outer step over the merge set itself; `root` is that of the log up to and with it."""
 
     run: str
     round: int
     verifier: str
     theta: str
     momentum: str
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)

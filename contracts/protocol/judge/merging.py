@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.protocol.judge import roots
 from contracts.protocol.judge.entries import MergeSet, RoundMerged
 from contracts.protocol.judge.errors import AlreadySaid, OutOfTime
 from contracts.protocol.judge.facts import Awaited, MergeSigned, What
@@ -50,7 +51,7 @@ def due_merge_set(state: State, current: RoundState) -> MergeSet | None:
 def on_merge_set(state: State, entry: MergeSet) -> None:
     """The nodes whose work is merged go on from their own last moments."""
     current = state.runs[entry.run].rounds[entry.round]
-    current.phase, current.merge_set = Phase.MERGING, entry
+    current.phase, current.merge_set, current.merge_at = Phase.MERGING, entry, state.size - 1
     for name in entry.proofs:
         commitment = state.proofs[name].commitment
         state.runs[entry.run].nodes[commitment.node].inner = commitment.inner_end
@@ -63,6 +64,7 @@ def take_merge(state: State, fact: MergeSigned) -> None:
     require_speaker(current, fact.verifier)
     if current.merge_set is None or not current.merge_set.proofs:
         raise OutOfTime(f"round {fact.round} has nothing to merge")
+    roots.check(state, current.merge_at, fact.root)
     signed = current.merges.setdefault(fact.verifier, set())
     if (fact.theta, fact.momentum) in signed or len(signed) >= MOST_STEPS:
         raise AlreadySaid(f"{fact.verifier} has signed this outer step, or {MOST_STEPS} others")

@@ -27,6 +27,7 @@ def on_panel(state: State, entry: PanelDrawn) -> None:
     current.phase = Phase.READING
     awaits.end(state, current, Awaited(What.SEEN, current.run, current.number, "", ""))
     proof.audited, proof.order, proof.beacon = entry.audited, entry.order, entry.beacon
+    proof.panel_at = state.size - 1
     if not entry.audited:
         proof.stage = Stage.SPOKEN
         awaits.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))

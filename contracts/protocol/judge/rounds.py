@@ -8,7 +8,7 @@ open ── every awaited node has k `Has`, or lapsed ──▶ closed ── be
 from __future__ import annotations
 
 from contracts.audit_rate import MILLION
-from contracts.protocol.judge import awaits
+from contracts.protocol.judge import awaits, roots
 from contracts.protocol.judge.entries import BeaconFixed, BeaconMissed, PanelDrawn, RoundClosed, RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import Awaited, Block, Committed, Has, Seen, What
@@ -151,6 +151,7 @@ def take_seen(state: State, fact: Seen) -> None:
         raise OutOfTime(f"round {fact.round} is open")
     if fact.index not in (current.closed_at, *current.closed_before):
         raise NotBound(f"round {fact.round} awaits its beacon since entry {current.closed_at}")
+    roots.check(state, fact.index, fact.root)
     late = current.phase is not Phase.CLOSED or fact.index != current.closed_at
     in_time = fact.index == current.closed_at and fact.verifier in current.seen
     if in_time or (fact.verifier, fact.index) in current.seen_late:

@@ -168,6 +168,7 @@ class RoundState(Scope):
     silent: set[str] = field(default_factory=set)
     """Verifiers that were found to have fallen silent in this round: it costs once."""
     merge_set: MergeSet | None = None
+    merge_at: int = 0
     merges: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     """Outer states (weights, momentum) by the verifier that signed them."""
 
@@ -223,6 +224,7 @@ class ProofState(Scope):
     opened: set[int] = field(default_factory=set)
     common: int = 0
     beacon: str = ""
+    panel_at: int = 0
     silent: set[str] = field(default_factory=set)
     back: set[str] = field(default_factory=set)
     """Who fell silent and returned: it is awaited once more."""
@@ -294,6 +296,11 @@ class State:
     """Attempt and root that the chain made final of epochs that have not closed here; they come in order, so that
     they are few."""
     open: dict[Awaited, int] = field(default_factory=dict)
+    leaves: int = 0
+    """Of the log beneath; 0 where none is."""
+    peaks: list[str] = field(default_factory=list)
+    roots: dict[int, str] = field(default_factory=dict)
+    """Of the log up to and with an entry that messages may name (judge/roots.py)."""
     touched_proofs: dict[str, None] = field(default_factory=dict)
     touched_rounds: dict[tuple[str, int], None] = field(default_factory=dict)
     touched_runs: dict[str, None] = field(default_factory=dict)

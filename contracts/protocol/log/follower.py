@@ -16,6 +16,7 @@ from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.machine import apply, due
+from contracts.protocol.judge.roots import grow
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import Entry, read
 from contracts.signing import Domain
@@ -51,6 +52,7 @@ class Follower:
             self._compare(index, entry)
         else:
             self._enter(index, entry)
+        grow(self.state, entry, text)
         return entry
 
     def understand(self, text: str) -> Entry:

@@ -235,7 +235,8 @@ def _opening(message: messages.StateOpening, _: str, beside: Beside, __: tuple[s
 
 def _verdict(message: messages.Verdict, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
     witness = "" if message.witness == ZERO else hexed(message.witness)
-    return facts.Words(hexed(message.proof), signers[0], tuple(_word(word) for word in message.words), witness)
+    words = tuple(_word(word) for word in message.words)
+    return facts.Words(hexed(message.proof), signers[0], words, witness, hexed(message.root))
 
 
 def _word(said: messages.SegmentVerdict) -> SegmentWord:
@@ -264,13 +265,12 @@ def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[str, ...]
     party = "" if nobody else to_checksum_address(message.party)
     party = str(message.segment) if looks else party
     awaited = facts.Awaited(what, hexed(message.run), message.round, proof, party)
-    return facts.Lapse(signers[0], awaited, message.since)
+    return facts.Lapse(signers[0], awaited, message.since, hexed(message.root))
 
 
 def _merge(message: messages.Merge, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.MergeSigned(
-        hexed(message.run), message.round, signers[0], hexed(message.theta), hexed(message.momentum)
-    )
+    theta, momentum = hexed(message.theta), hexed(message.momentum)
+    return facts.MergeSigned(hexed(message.run), message.round, signers[0], theta, momentum, hexed(message.root))
 
 
 def _contribution(message: messages.Contribution, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:

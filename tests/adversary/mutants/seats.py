@@ -111,7 +111,13 @@ MUTANTS: dict[str, Mutant] = {
         "J12", "reading", " and _others_did(proof, due, current.k)", "", ("I3", "I8"), ("near-zero",)
     ),
     "late words of others are in time": Mutant(
-        "J12", "bench", "verifier in proof.late or proof.stage", "proof.stage", ("I3", "I8"), ("near-zero",)
+        "J12",
+        "bench",
+        "verifier in proof.late or proof.stage",
+        "proof.stage",
+        ("I3", "I8"),
+        ("near-zero+vanishes",),
+        seeds=60,
     ),
     "no bytes is as good as a replay": Mutant(
         "J12",

@@ -30,6 +30,7 @@ ELSEWHERE = "stranger"
 _SECRET = re.compile(r"(.+)#([0-9]+)(?:-[0-9]+)?")
 """A secret of the simulator: its anchor, its place, and what a grinder made of it."""
 _PLEDGE = re.compile(r"pledge (\S+) (\S+) (None|[0-9]+)")
+_ROOT = re.compile(r"root-([0-9]+)")
 _WITNESS = re.compile(r"sealed (\S+) (\S+)")
 _KEYS = {"tokens": "clip", "weight": "compute_weight"}
 """What stands for a key of the simulator that holders cannot vote on."""
@@ -48,6 +49,8 @@ class Speaker:
     functions: Twin
     tokens: dict[str, int] = field(default_factory=dict)
     """What a proof's commitment said in the service, by the simulator's name."""
+    roots: Callable[[], dict[int, str]] = dict
+    """Those of the service's log that messages may name."""
     _exact: bool = True
     _runs: dict[str, int] = field(default_factory=dict)
     _nodes: dict[str, str] = field(default_factory=dict)
@@ -204,9 +207,15 @@ class Speaker:
         return message, (fact.verifier,), {}
 
     def see(self, fact: facts.Seen) -> Said:
-        run, root = self.names.octets(fact.run), self.names.octets(fact.root)
+        run, root = self.names.octets(fact.run), self._root(fact.root)
         message = messages.Seen(run, fact.round, self.names.address(fact.verifier), fact.index, root)
         return message, (fact.verifier,), {}
+
+    def _root(self, text: str) -> bytes:
+        """The service's own for an entry that a message may name; any other text stands for a root of another log."""
+        found = _ROOT.fullmatch(text)
+        known = self.roots().get(int(found[1])) if found else None
+        return bytes.fromhex(known[2:]) if known is not None else self.names.octets(text)
 
     def secret(self, fact: facts.Secret) -> Said:
         """With the path of its place under its anchor, whether it is the one that is asked for or not."""
@@ -219,7 +228,8 @@ class Speaker:
     def merge(self, fact: facts.MergeSigned) -> Said:
         names, theta, momentum = self.names, self.names.octets(fact.theta), self.names.octets(fact.momentum)
         run, verifier = names.octets(fact.run), names.address(fact.verifier)
-        message = messages.Merge(run, fact.round, verifier, theta, momentum, theta, momentum, 5)
+        root = self._root(fact.root)
+        message = messages.Merge(run, fact.round, verifier, root, theta, momentum, theta, momentum, 5)
         return message, (fact.verifier,), {}
 
     # -- a proof ------------------------------------------------------------------------------------------------------
@@ -240,7 +250,8 @@ class Speaker:
             for one in fact.words
         )
         witness = self._witness(fact.witness)
-        message = messages.Verdict(names.octets(fact.proof), names.address(fact.verifier), witness, said)
+        proof, root = names.octets(fact.proof), self._root(fact.root)
+        message = messages.Verdict(proof, names.address(fact.verifier), root, witness, said)
         return message, (fact.verifier,), {}
 
     def _witness(self, text: str) -> bytes:
@@ -272,6 +283,7 @@ class Speaker:
             party=NOBODY if nobody else names.address(awaited.party),
             segment=int(awaited.party) if looks else NO_SEGMENT,
             since=fact.since,
+            root=self._root(fact.root),
         )
         return message, (fact.verifier,), {}
 

@@ -60,6 +60,7 @@ class Service:
         self.speaker = Speaker(self.names, self.functions)
         self.comparison = Comparison(self.names, self.functions, self.speaker)
         self.server = Server(folder, self.functions)
+        self.speaker.roots = self.server.roots
         self.log: list[Fact | Derived] = []
         """What the simulator's machine makes of the facts."""
         self._messages: dict[str, int] = {}

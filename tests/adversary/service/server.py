@@ -49,6 +49,11 @@ class Server:
             entered = self.replica.enter(session, entry)
         return self._after(entered)
 
+    def roots(self) -> dict[int, str]:
+        """Of the log up to entries that messages may name."""
+        with self.store.read() as session, self.replica.view(session) as state:
+            return dict(state.roots)
+
     @property
     def size(self) -> int:
         """Entries of the log."""

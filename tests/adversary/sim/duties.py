@@ -81,7 +81,7 @@ class Duties:
     def _panel(self, entry: e.PanelDrawn, index: int) -> None:
         world, work = self.world, self.world.history.work[entry.proof]
         world.operator.beacons.pop((work.run, work.round), None)
-        world.panels[entry.proof] = entry
+        world.panels[entry.proof], world.panel_at[entry.proof] = entry, index
         if entry.audited:
             segments = world.plan.segments
             world.common[entry.proof] = world.functions.common_segment(entry.beacon, entry.proof, segments)
@@ -119,6 +119,7 @@ class Duties:
                 verifier.must_read(entry.proof, (entry.segment,))
 
     def _merge_set(self, entry: e.MergeSet, index: int) -> None:
+        self.world.merge_at[entry.run, entry.round] = index
         if entry.proofs:
             for verifier in self.world.verifiers.values():
                 verifier.later(verifier.merge, entry)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Awaited, Fact, What
 from tests.adversary.history import Deviation
+from tests.adversary.sim.ground import grounded
 
 if TYPE_CHECKING:
     from tests.adversary.sim.verifier import Verifier
@@ -45,7 +46,7 @@ class Network:
 
     def send(self, fact: Fact, sender: str, server: bool = True, mirrors: bool = True, harmless: bool = False) -> bool:
         """Say something to the server, and to mirrors where it does not take it; returns whether it does."""
-        message = Message(fact, sender, mirrored=mirrors, harmless=harmless)
+        message = Message(grounded(self.world, fact), sender, mirrored=mirrors, harmless=harmless)
         taken = server and self.world.operator.take(message)
         if mirrors and not taken:
             self.world.at(self.world.tick + 1, self.float, message)

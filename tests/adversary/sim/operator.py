@@ -10,6 +10,7 @@ from contracts.protocol.judge.errors import Refused
 from contracts.protocol.judge.facts import Block, Fact
 from contracts.protocol.judge.machine import apply, due
 from tests.adversary.sim.forging import Forger
+from tests.adversary.sim.ground import lies_beneath
 from tests.adversary.sim.network import Message
 
 if TYPE_CHECKING:
@@ -128,10 +129,11 @@ class Operator:
 
     def apply(self, fact: Fact, harmless: bool = False) -> None:
         """Enter a fact and all that follows. Raises Refused."""
-        world = self.world
+        world, first = self.world, self.world.state.size
         apply(world.state, fact)
         world.write(fact)
         derived = due(world.state)
+        lies_beneath(world.state, first)
         if harmless and derived:
             raise Effect(f"tick {world.tick}: after {fact} follows {derived[0]}")
         if derived:

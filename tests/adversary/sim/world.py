@@ -55,6 +55,8 @@ class World:
         self.opened_at: dict[tuple[str, int], int] = {}
         self.commitments: dict[tuple[str, int], dict[str, str]] = {}
         self.panels: dict[str, PanelDrawn] = {}
+        self.panel_at: dict[str, int] = {}
+        self.merge_at: dict[tuple[str, int], int] = {}
         self.common: dict[str, int] = {}
         self.drawn: dict[tuple[str, str], tuple[int, ...]] = {}
         self.known: dict[Awaited, int] = {}

@@ -248,7 +248,8 @@ def test_no_panel_is_drawn_without_k_who_saw(run: Script) -> None:
     """F18: the operator and one verifier say that they saw it in time."""
     run.commit_all()
     friend = run.verifiers[0]
-    run.send(messages.Seen(run.run, 1, friend.address, run.round.closed_at, b"\1" * 32), friend)
+    closed = run.round.closed_at
+    run.send(messages.Seen(run.run, 1, friend.address, closed, run.root(closed)), friend)
     run.block()
     assert run.round.phase is Phase.CLOSED
     assert not any(proof.seats for proof in run.state.proofs.values())

@@ -14,13 +14,14 @@ pytestmark = pytest.mark.unit
 
 WORD = SegmentVerdict(3, 2, 1, 10**18, 5)
 GOOD = to_json(WORD)
-VERDICT = Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\0" * 32, (WORD, WORD))
+VERDICT = Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\2" * 32, b"\0" * 32, (WORD, WORD))
 
 
 def test_a_type_names_the_structs_that_it_is_made_of() -> None:
     word = "SegmentVerdict(uint32 segment,uint8 word,uint16 reason,uint256 measured,uint256 limit)"
     assert (
-        type_string(Verdict) == f"Verdict(bytes32 proof,address verifier,bytes32 witness,SegmentVerdict[] words){word}"
+        type_string(Verdict)
+        == f"Verdict(bytes32 proof,address verifier,bytes32 root,bytes32 witness,SegmentVerdict[] words){word}"
     )
     assert list(typed_fields(Verdict)) == ["Verdict", "SegmentVerdict"]
 
@@ -52,7 +53,7 @@ def test_a_list_that_does_not_fit_is_refused(words: Any) -> None:
 def test_a_list_is_a_tuple_of_its_type() -> None:
     for words in ([WORD], (VERDICT,), (WORD,) * (LONGEST_LIST + 1)):
         with pytest.raises(BadField):
-            Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\0" * 32, words)  # type: ignore[arg-type]
+            Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\2" * 32, b"\0" * 32, words)  # type: ignore[arg-type]
     with pytest.raises(BadField):
         Has(b"\1" * 32, 1, "0x" + "ab" * 20, (b"\1" * 31,))
 

@@ -356,7 +356,7 @@ class Council:
                 proofs = (bytes.fromhex(duty.proof[2:]),)
                 village.send(messages.Has(village.run, made.round, verifier.address, proofs), verifier)
         elif isinstance(duty, duties.See):
-            seen = messages.Seen(village.run, duty.round, verifier.address, duty.index, hashed("root"))
+            seen = messages.Seen(village.run, duty.round, verifier.address, duty.index, village.root(duty.index))
             village.send(seen, verifier)
         elif isinstance(duty, duties.Reveal):
             village.show_secret(verifier)
@@ -388,7 +388,8 @@ class Council:
         names = tuple(blake3(data).digest() for data in packed)
         self.server.blobs |= {name.hex(): data for name, data in zip(names, packed, strict=True)}
         digests = state_digest(theta), state_digest(momentum)
-        message = messages.Merge(self.village.run, duty.round, verifier.address, *digests, names[0], names[1], 5)
+        root = self.village.merge_root
+        message = messages.Merge(self.village.run, duty.round, verifier.address, root, *digests, *names, 5)
         self.village.send(message, verifier)
 
     def _outer(self, number: int) -> tuple[Tensors, Tensors]:

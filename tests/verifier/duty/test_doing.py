@@ -192,7 +192,7 @@ def test_many_words_come_in_messages_that_the_log_can_hold(tmp_path: Path, monke
 
 def test_a_message_of_the_longest_words_fits_into_a_leaf() -> None:
     longest = messages.SegmentVerdict(2**32 - 1, 2, 1, 2**256 - 1, 2**256 - 1)
-    message = messages.Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\1" * 32, (longest,) * read.MOST_WORDS)
+    message = messages.Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\1" * 32, b"\1" * 32, (longest,) * read.MOST_WORDS)
     assert len(canonical(Envelope(message, (b"\1" * 65,), {}).body())) < LARGEST_LEAF // 2
 
 
@@ -275,7 +275,8 @@ def test_unserved_is_replaced_at_a_second_look(tmp_path: Path) -> None:
     (duty,) = party.due(duties.Read)
     words = tuple(messages.SegmentVerdict(number, 4, 0, 0, 0) for number in duty.segments)
     for verifier in made.verifiers[:2]:
-        made.send(messages.Verdict(bytes.fromhex(proof[2:]), verifier.address, b"\0" * 32, words), verifier)
+        name, root = bytes.fromhex(proof[2:]), made.root(made.state.proofs[proof].panel_at)
+        made.send(messages.Verdict(name, verifier.address, root, b"\0" * 32, words), verifier)
     for number in duty.segments:
         assert party.world.memory.word(proof, number, Word.UNSERVED)
     party.follow()
@@ -354,7 +355,7 @@ def test_no_epoch_is_signed_while_the_log_lacks_what_the_mirror_holds(tmp_path: 
     party = make_party(tmp_path, made)
     waiting, silent = party.due(duties.SignEpoch), made.verifiers[2]
     theta, momentum = hashed("theta", 1), hashed("momentum", 1)
-    dropped = messages.Merge(made.run, 1, silent.address, theta, momentum, theta, momentum, 5)
+    dropped = messages.Merge(made.run, 1, silent.address, made.merge_root, theta, momentum, theta, momentum, 5)
     party.hold(text_of(made, dropped, silent))
     for _ in range(4):
         epochs.sign(party.world, waiting, counts=lambda _: True)
@@ -389,7 +390,7 @@ def test_who_lapsed_comes_back_with_a_head_that_holds_it(tmp_path: Path) -> None
     awaited = facts.Awaited(facts.What.SECRET, hexed(made.run), 1, "", away)
     since = made.state.open[awaited]
     for verifier in made.verifiers[1:]:
-        said = lapse.lapse_message(verifier.address, lapse.Absence(awaited, since))
+        said = lapse.lapse_message(verifier.address, lapse.Absence(awaited, since), made.state.roots[since])
         made.send(said, verifier)
     party.follow()
     (duty,) = party.due(duties.ComeBack)
@@ -449,7 +450,7 @@ def closed_at(early: bool) -> tuple[SignedRun, str]:
     for verifier in made.verifiers:
         made.send(messages.Has(made.run, 1, verifier.address, (bytes.fromhex(proof[2:]),)), verifier)
     for verifier in made.verifiers:
-        said = messages.Seen(made.run, 1, verifier.address, made.round.closed_at, hashed("root"))
+        said = messages.Seen(made.run, 1, verifier.address, made.round.closed_at, made.root(made.round.closed_at))
         made.send(said, verifier)
     block(3, 52, 40) if early else block(2, 40, 12)
     for verifier in made.verifiers:

@@ -198,7 +198,9 @@ def test_messages_say_what_is_awaited_as_the_log_reads_it() -> None:
     for what in What:
         of_round = what in (What.COMMITMENT, What.SECRET, What.SEEN)
         party = {What.SEEN: "", What.SECOND_LOOK: "7"}.get(what, node)
-        found = lapse.lapse_message(node, Absence(Awaited(what, run, 3, "" if of_round else proof, party), 9))
+        absence = Absence(Awaited(what, run, 3, "" if of_round else proof, party), 9)
+        found = lapse.lapse_message(node, absence, run)
+        assert hexed(found.root) == run
         assert (WHAT[found.what], found.since, found.round) == (what, 9, 3)
         assert (found.segment != NO_SEGMENT) == (what is What.SECOND_LOOK)
         assert (hexed(found.proof) == proof) == (not of_round)

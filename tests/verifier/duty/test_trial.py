@@ -126,7 +126,8 @@ def test_late_messages_are_welcome_where_the_machine_enters_them() -> None:
     made.see()
     made.verifiers = made.verifiers[:2]
     made.read_all()
-    late += [facts.Seen(run, 1, last, made.round.closed_at, "0x" + "1" * 64)] if last not in made.round.seen else []
+    closed = made.round.closed_at
+    late += [facts.Seen(run, 1, last, closed, state.roots[closed])] if last not in made.round.seen else []
     for fact in late:
         before = said(state)
         check_entry(state, fact)

@@ -62,7 +62,7 @@ def test_a_strangers_message_announces_nothing(tmp_path: Path) -> None:
     for message in (
         messages.Has(made.run, 1, stranger.address, (b"\1" * 32,)),
         messages.LeaseRenewal(made.run, 1, stranger.address, 1),
-        messages.Merge(made.run, 1, stranger.address, b"\1" * 32, b"\1" * 32, b"\1" * 32, b"\1" * 32, 1),
+        messages.Merge(made.run, 1, stranger.address, *(b"\1" * 32,) * 5, 1),
     ):
         with pytest.raises(NotWelcome):
             party.hold(text_of(made, message, stranger))

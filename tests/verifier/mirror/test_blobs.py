@@ -257,7 +257,7 @@ def test_a_kill_at_any_line_leaves_no_half_blob(tmp_path: Path) -> None:
 def test_messages_announce_their_blobs() -> None:
     place, outer = Place(NODE.address, RUN_ID, 3), OuterSizes(70, 80)
     opening = messages.StateOpening(RUN, 1, RUN, RUN, b"\5" * 32, 9)
-    merge = messages.Merge(RUN, 3, NODE.address, RUN, RUN, b"\6" * 32, b"\7" * 32, 0)
+    merge = messages.Merge(RUN, 3, NODE.address, RUN, RUN, RUN, b"\6" * 32, b"\7" * 32, 0)
     assert announced_by(opening, place, outer) == (Announcement("05" * 32, Kind.STATE, 9, place, "state 1"),)
     assert [(b.digest, b.kind, b.size) for b in announced_by(merge, place, outer)] == [
         ("06" * 32, Kind.WEIGHTS, 70),

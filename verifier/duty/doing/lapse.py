@@ -57,20 +57,20 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
 def lapse(world: World) -> None:
     """Sign what is due; and once more what was released and is still open, if a kill came between the two."""
     with world.replica.reading() as state:
-        still = set(_open(state, world.address))
+        still, roots = set(_open(state, world.address)), dict(state.roots)
     for absence in [*world.stopwatch.released(), *world.stopwatch.due()]:
         if absence not in still or absence.awaited.party == world.address:
             continue
         if absence in world.stopwatch.released() or world.stopwatch.release(absence):
-            message = lapse_message(world.address, absence)
+            message = lapse_message(world.address, absence, roots[absence.since])
             if world.voice.say(message):
                 awaited = absence.awaited
                 detail = f"{awaited.what} of {awaited.party or 'the verifiers'}, since entry {absence.since}"
                 world.say("lapse", awaited.round, awaited.proof, detail)
 
 
-def lapse_message(verifier: str, absence: Absence) -> Lapse:
-    """As contracts/protocol/log/signed.py reads it."""
+def lapse_message(verifier: str, absence: Absence, root: str) -> Lapse:
+    """As contracts/protocol/log/signed.py reads it; `root` is that of the log up to the entry since which it is one."""
     awaited = absence.awaited
     looks, nobody = awaited.what is What.SECOND_LOOK, awaited.what in (What.SECOND_LOOK, What.SEEN)
     return Lapse(
@@ -82,6 +82,7 @@ def lapse_message(verifier: str, absence: Absence) -> Lapse:
         party=ZERO_ADDRESS if nobody else awaited.party,
         segment=int(awaited.party) if looks else NO_SEGMENT,
         since=absence.since,
+        root=bytes.fromhex(root[2:]),
     )
 
 

@@ -126,9 +126,13 @@ def _say(world: World, reading: Reading, found: list[Said]) -> None:
 
 
 def _say_some(world: World, reading: Reading, words: list[Said]) -> None:
-    message = Verdict(
-        bytes.fromhex(reading.proof[2:]), world.address, _witness(world, reading, words), tuple(map(_word, words))
-    )
+    with world.replica.reading() as state:
+        known = state.proofs.get(reading.proof)
+        root = state.roots[known.panel_at] if known is not None else None
+    if root is None:
+        return
+    proof, log = bytes.fromhex(reading.proof[2:]), bytes.fromhex(root[2:])
+    message = Verdict(proof, world.address, log, _witness(world, reading, words), tuple(map(_word, words)))
     if world.voice.say(message):
         world.report(_progress(reading, words))
 

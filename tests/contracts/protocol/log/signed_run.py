@@ -182,11 +182,10 @@ class SignedRun:
 
     def see(self) -> None:
         """The verifiers saw the closing entry, and the beacon comes."""
+        closed = self.round.closed_at
         for verifier in self.verifiers:
-            self.send(
-                messages.Seen(self.run, self.round.number, verifier.address, self.round.closed_at, hashed("root")),
-                verifier,
-            )
+            seen = messages.Seen(self.run, self.round.number, verifier.address, closed, self.root(closed))
+            self.send(seen, verifier)
         self.block()
 
     def read_all(self) -> None:
@@ -238,7 +237,8 @@ class SignedRun:
             return
         words = tuple(messages.SegmentVerdict(segment, 1, 0, 0, 10**15) for segment in due)
         witness = self.functions.seal_trace(verifier.address, hexed(hashed("trace", proof)))
-        message = messages.Verdict(bytes.fromhex(proof[2:]), verifier.address, bytes.fromhex(witness[2:]), words)
+        name, root = bytes.fromhex(proof[2:]), self.root(self.state.proofs[proof].panel_at)
+        message = messages.Verdict(name, verifier.address, root, bytes.fromhex(witness[2:]), words)
         self.send(message, verifier)
 
     def open_pledge(self, proof: str) -> list[Derived]:
@@ -253,7 +253,17 @@ class SignedRun:
         number = self.round.number
         for verifier in self.verifiers[: self.state.k]:
             theta, momentum = hashed("theta", number), hashed("momentum", number)
-            self.send(messages.Merge(self.run, number, verifier.address, theta, momentum, theta, momentum, 5), verifier)
+            digests = (theta, momentum, theta, momentum)
+            self.send(messages.Merge(self.run, number, verifier.address, self.merge_root, *digests, 5), verifier)
+
+    def root(self, index: int) -> bytes:
+        """Of the log up to and with an entry; zero where no message can name it any more."""
+        return bytes.fromhex(self.state.roots.get(index, hexed(b"\0" * 32))[2:])
+
+    @property
+    def merge_root(self) -> bytes:
+        """Of the log up to and with the newest round's merge set."""
+        return self.root(self.round.merge_at)
 
     # -- the beginning ------------------------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ COMMITMENT = messages.Commitment(
     pledge=DIGEST,
     tokens=64,
 )
-LAPSE = messages.Lapse(RUN, 1, VERIFIER.address, WHAT.index(What.WORDS), PROOF, OTHER.address, NO_SEGMENT, 7)
+LAPSE = messages.Lapse(RUN, 1, VERIFIER.address, WHAT.index(What.WORDS), PROOF, OTHER.address, NO_SEGMENT, 7, DIGEST)
 GIVEN: dict[type[Message], tuple[Message, LocalAccount, dict[str, Any]]] = {
     type(message): (message, key, beside)
     for message, key, beside in (
@@ -70,11 +70,11 @@ GIVEN: dict[type[Message], tuple[Message, LocalAccount, dict[str, Any]]] = {
         (messages.Seen(RUN, 1, VERIFIER.address, 4, DIGEST), VERIFIER, {}),
         (messages.RoundSecret(RUN, 1, VERIFIER.address, DIGEST), VERIFIER, {"path": []}),
         (messages.StateOpening(PROOF, 2, DIGEST, DIGEST, DIGEST, 9), NODE, {"path": PATHS[0]}),
-        (messages.Verdict(PROOF, VERIFIER.address, DIGEST, (WORD,)), VERIFIER, {}),
+        (messages.Verdict(PROOF, VERIFIER.address, DIGEST, DIGEST, (WORD,)), VERIFIER, {}),
         (messages.PledgeReveal(PROOF, DIGEST, NO_SEGMENT), NODE, {}),
         (messages.TraceReveal(PROOF, VERIFIER.address, DIGEST), VERIFIER, {}),
         (LAPSE, VERIFIER, {}),
-        (messages.Merge(RUN, 1, VERIFIER.address, DIGEST, DIGEST, DIGEST, DIGEST, 5), VERIFIER, {}),
+        (messages.Merge(RUN, 1, VERIFIER.address, *(DIGEST,) * 5, 5), VERIFIER, {}),
         (messages.Contribution(RUN, 1, "repo", "commit", "MIT", OTHER.address, 5), VERIFIER, {}),
     )
 }
