@@ -137,7 +137,7 @@ def test_a_bug_is_a_problem_and_tells_nothing(house: House, monkeypatch: pytest.
     house.start().run.commit_all()
     before, verifier = house.dump(), verifier_keys()[0]
     closed = house.run.round.closed_at
-    message = messages.Seen(house.run.run, 1, verifier.address, closed, house.run.root(closed))
+    message = messages.Seen(house.run.run, 1, verifier.address, closed, house.run.root_at(closed))
 
     def broken(*_: object) -> None:
         raise RuntimeError("secret of the server")

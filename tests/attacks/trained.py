@@ -250,7 +250,7 @@ class Theatre(Script):
         trace = next((s.trace for s in said if s.trace), "")
         witness = bytes.fromhex(self.functions.seal_trace(verifier.address, trace)[2:]) if trace else b"\0" * 32
         name = bytes.fromhex(proof.commitment.proof[2:])
-        self.send(messages.Verdict(name, verifier.address, self.root(proof.panel_at), witness, words), verifier)
+        self.send(messages.Verdict(name, verifier.address, self.root_at(proof.panel_at), witness, words), verifier)
 
     def _word(self, proof: str, segment: int) -> Said:
         """What a worker finds; one replay serves all three, since they are the same machine."""

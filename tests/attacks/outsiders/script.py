@@ -215,7 +215,7 @@ class Script(SignedRun):
             for segment, word in sorted(words.items())
         )
         witness = self.functions.seal_trace(verifier.address, hexed(hashed("trace", name)))
-        root = self.root(proof.panel_at)
+        root = self.root_at(proof.panel_at)
         return messages.Verdict(bytes.fromhex(name[2:]), verifier.address, root, bytes.fromhex(witness[2:]), said)
 
     def read_through(self, proof: ProofState, *verifiers: LocalAccount) -> None:
@@ -256,7 +256,7 @@ class Script(SignedRun):
             run=bytes.fromhex(awaited.run[2:]), round=awaited.round, verifier=verifier.address,
             what=WHAT.index(awaited.what), proof=bytes.fromhex(awaited.proof[2:]) if awaited.proof else b"\0" * 32,
             party=party, segment=int(awaited.party) if looks else NO_SEGMENT, since=since,
-            root=self.root(since),
+            root=self.root_at(since),
         )  # fmt: skip
 
     def awaited(self, proof: ProofState, what: What, party: str = "") -> Awaited:

@@ -249,7 +249,7 @@ def test_no_panel_is_drawn_without_k_who_saw(run: Script) -> None:
     run.commit_all()
     friend = run.verifiers[0]
     closed = run.round.closed_at
-    run.send(messages.Seen(run.run, 1, friend.address, closed, run.root(closed)), friend)
+    run.send(messages.Seen(run.run, 1, friend.address, closed, run.root_at(closed)), friend)
     run.block()
     assert run.round.phase is Phase.CLOSED
     assert not any(proof.seats for proof in run.state.proofs.values())

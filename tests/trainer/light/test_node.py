@@ -288,7 +288,7 @@ def test_who_lapsed_comes_back(tmp_path: Path, stack: ExitStack) -> None:
         place.until(lambda: commitments(place))
     since = place.village.round.awaits[awaited(place)].since
     for verifier in place.village.verifiers[:2]:
-        root, nothing = place.village.root(since), b"\0" * 32
+        root, nothing = place.village.root_at(since), b"\0" * 32
         lapse = messages.Lapse(place.village.run, 1, verifier.address, 0, nothing, NODE.address, 2**32 - 1, since, root)
         place.village.send(lapse, verifier)
     member = place.village.state.runs[hexed(place.village.run)].nodes[NODE.address]

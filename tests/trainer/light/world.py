@@ -356,7 +356,7 @@ class Council:
                 proofs = (bytes.fromhex(duty.proof[2:]),)
                 village.send(messages.Has(village.run, made.round, verifier.address, proofs), verifier)
         elif isinstance(duty, duties.See):
-            seen = messages.Seen(village.run, duty.round, verifier.address, duty.index, village.root(duty.index))
+            seen = messages.Seen(village.run, duty.round, verifier.address, duty.index, village.root_at(duty.index))
             village.send(seen, verifier)
         elif isinstance(duty, duties.Reveal):
             village.show_secret(verifier)

@@ -275,7 +275,7 @@ def test_unserved_is_replaced_at_a_second_look(tmp_path: Path) -> None:
     (duty,) = party.due(duties.Read)
     words = tuple(messages.SegmentVerdict(number, 4, 0, 0, 0) for number in duty.segments)
     for verifier in made.verifiers[:2]:
-        name, root = bytes.fromhex(proof[2:]), made.root(made.state.proofs[proof].panel_at)
+        name, root = bytes.fromhex(proof[2:]), made.root_at(made.state.proofs[proof].panel_at)
         made.send(messages.Verdict(name, verifier.address, root, b"\0" * 32, words), verifier)
     for number in duty.segments:
         assert party.world.memory.word(proof, number, Word.UNSERVED)
@@ -450,7 +450,7 @@ def closed_at(early: bool) -> tuple[SignedRun, str]:
     for verifier in made.verifiers:
         made.send(messages.Has(made.run, 1, verifier.address, (bytes.fromhex(proof[2:]),)), verifier)
     for verifier in made.verifiers:
-        said = messages.Seen(made.run, 1, verifier.address, made.round.closed_at, made.root(made.round.closed_at))
+        said = messages.Seen(made.run, 1, verifier.address, made.round.closed_at, made.root_at(made.round.closed_at))
         made.send(said, verifier)
     block(3, 52, 40) if early else block(2, 40, 12)
     for verifier in made.verifiers:

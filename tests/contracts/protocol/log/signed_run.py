@@ -184,7 +184,7 @@ class SignedRun:
         """The verifiers saw the closing entry, and the beacon comes."""
         closed = self.round.closed_at
         for verifier in self.verifiers:
-            seen = messages.Seen(self.run, self.round.number, verifier.address, closed, self.root(closed))
+            seen = messages.Seen(self.run, self.round.number, verifier.address, closed, self.root_at(closed))
             self.send(seen, verifier)
         self.block()
 
@@ -237,7 +237,7 @@ class SignedRun:
             return
         words = tuple(messages.SegmentVerdict(segment, 1, 0, 0, 10**15) for segment in due)
         witness = self.functions.seal_trace(verifier.address, hexed(hashed("trace", proof)))
-        name, root = bytes.fromhex(proof[2:]), self.root(self.state.proofs[proof].panel_at)
+        name, root = bytes.fromhex(proof[2:]), self.root_at(self.state.proofs[proof].panel_at)
         message = messages.Verdict(name, verifier.address, root, bytes.fromhex(witness[2:]), words)
         self.send(message, verifier)
 
@@ -256,14 +256,14 @@ class SignedRun:
             digests = (theta, momentum, theta, momentum)
             self.send(messages.Merge(self.run, number, verifier.address, self.merge_root, *digests, 5), verifier)
 
-    def root(self, index: int) -> bytes:
+    def root_at(self, index: int) -> bytes:
         """Of the log up to and with an entry; zero where no message can name it any more."""
         return bytes.fromhex(self.state.roots.get(index, hexed(b"\0" * 32))[2:])
 
     @property
     def merge_root(self) -> bytes:
         """Of the log up to and with the newest round's merge set."""
-        return self.root(self.round.merge_at)
+        return self.root_at(self.round.merge_at)
 
     # -- the beginning ------------------------------------------------------------------------------------------------
 
