@@ -44,14 +44,12 @@ def announce(session: Session, state: State, message: Message, name: str) -> Non
 def rows(state: State, message: Message, name: str) -> Iterator[dict[str, Any]]:
     """The columns of what is noted of a message, `state` being the machine after it and all that follows.
 
-    What is larger than any state of the run can be is not noted, since nobody needs to take it. Where a merge ends the
-    run its rounds are gone; all configurations of a run have the same layout.
+    What is larger than any state of the run can be is not noted, since nobody needs to take it.
     """
     if not isinstance(message, (Commitment, StateOpening, Merge)):
         return
     run, number, author = _place(state, message)
-    current = state.runs[run].rounds.get(number)
-    config = RunConfig.from_json(current.config if current is not None else state.runs[run].config)
+    config = RunConfig.from_json(state.runs[run].rounds[number].config)
     place: dict[str, Any] = {"message": name, "run": run, "round": number, "author": author}
     for digest, kind, size in _named(state, message):
         if size <= largest(config, kind):

@@ -112,14 +112,16 @@ def _close(state: State, name: str, run: RunState) -> EpochClosed:
 
 
 def _settled_at(state: State) -> int:
-    """Until when every round that had opened, of whichever run, is settled: it is in an epoch that this log says is
-    final, and nothing of it is left. What was staked in it is free, or at fault under that epoch's root, which can be
-    signed since: so a whole window of challenges lies before another epoch is final, and the stake can go.
+    """Until when every round that had opened, of whichever run, is settled: its run is over, or it is in an epoch that
+    this log says is final, and nothing of it is left. What was staked in it is free, or at fault under that epoch's
+    root, which can be signed since: so a whole window of challenges lies before another epoch is final, and the stake
+    can go.
 
     A quick run's epochs free no stake that a slow run's open round may still cost, and an operator that enters no block
     for a while frees none either."""
     assert state.block is not None, "a run without a block opens no round"
-    opened = (current.opened_at for run in state.runs.values() for current in run.rounds.values())
+    going = (run for run in state.runs.values() if not run.over)
+    opened = (current.opened_at for run in going for current in run.rounds.values())
     return min([state.block.time, *opened])
 
 
@@ -138,17 +140,10 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
 
 
 def on_over(state: State, entry: RunOver) -> None:
-    """It credits nothing from here on; what was cut from its last epoch lapses. Nothing of it waits for anything, so
-    its rounds are settled and hold no stake (`_settled_at`)."""
+    """It credits nothing from here on; what was cut from its last epoch lapses."""
     run = state.runs[entry.run]
     run.over = True
     run.pending.clear()
-    for proof in _proofs(state, entry.run):
-        _forget(state, run, proof)
-    for current in run.rounds.values():
-        awaits.end_all(state, current)
-    run.rounds.clear()
-    roots.forget(state)
 
 
 def due_ending(state: State) -> EpochEnded | EpochClosed | None:

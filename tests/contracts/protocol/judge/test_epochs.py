@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.protocol.judge import chain_events, facts
+from contracts.protocol.judge import chain_events, epochs, facts
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RoundOpened, RunOver
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, RunEnded, UnknownSubject
 from tests.contracts.protocol.judge.court import TERMS, Court
@@ -285,3 +285,14 @@ def test_an_epoch_credits_a_bounded_number_of_accounts() -> None:
     with pytest.raises(OutOfTime):
         court.enter(facts.Credited("r", "one more", 1, "another author", 5, ("maintainer",)))
     court.enter(facts.Credited("r", "one more", 1, "author 7", 5, ("maintainer",)))
+
+
+def test_a_run_that_is_over_holds_no_stake() -> None:
+    """Its last round is remembered, as its end came after its last epoch's; nothing of it can cost anything."""
+    court, closed = finished()
+    opened = court.state.runs["r"].rounds[1].opened_at
+    assert closed.settled_at == opened
+    court.block(chain_events.EpochFinal(1, 0, closed.root))
+    court.block(seconds=10_000_000)
+    assert court.state.runs["r"].over
+    assert epochs._settled_at(court.state) == court.time > opened
