@@ -142,8 +142,8 @@ PYTHON: dict[str, Mutant] = {
     ),
     "time: looks count though nobody else has the entry": Mutant(
         "verifier/duty/doing/lapse.py",
-        "look.counts(r.verifiers, r.k, chain, a.since + 1)",
-        "look.counts(r.verifiers, r.k, chain)",
+        "look.counts(r.verifiers, r.k, chain, a.since + 1, admitted)",
+        "look.counts(r.verifiers, r.k, chain, 0, admitted)",
         (f"{DUTY}lapse.py::test_no_time_passes_while_the_others_lack_the_entry",),
     ),
     "fault: signed on a branch that nobody else has": Mutant(
