@@ -96,8 +96,8 @@ PYTHON: dict[str, Mutant] = {
     ),
     "has: what was refused is held": Mutant(
         "verifier/duty/doing/hold.py",
-        'return answer is not None and answer["holds"] is True',
-        "return answer is not None",
+        "    return not refused\n",
+        "    return True\n",
         (f"{DUTY}doing.py::test_a_gradient_that_does_not_lead_to_its_end_is_never_held",),
     ),
     "seen: also after the beacon": Mutant(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
 from contracts.faults import fault_evidence
 from contracts.messages import EpochRoot, NodeFault, VerifierFault
@@ -22,6 +24,7 @@ from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed, h
 from tests.verifier.duty.town import REGISTRY, Party, make_party, text_of
 from verifier.duty.doing import come_back, epochs, faults, hold, lapse, read, reveal, see, trace
 from verifier.duty.errors import LogWaits
+from verifier.duty.holding import Measured
 from verifier.duty.replaying import FALSE, REPLAY, TRUE, Said
 from verifier.duty.secrets import RoundSecrets
 
@@ -42,6 +45,18 @@ def says(word: int, reason: int = 0) -> Any:
     return answer
 
 
+def measures(made: SignedRun, *others: str) -> Any:
+    """A worker's answer to the question what a gradient's file is: what was committed to, but for these files."""
+    known = {found.gradientBlob.hex(): found for found in map(made.commitment, made.nodes)}
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        found = known[asked["blob"]]
+        gradient = hashed("another") if asked["blob"] in others else found.gradient
+        return Measured(found.gradientSize, hexed(gradient), hexed(found.endState)).to_json()
+
+    return answer
+
+
 # -- Has ------------------------------------------------------------------------------------------------------------
 
 
@@ -52,7 +67,7 @@ def test_all_gradients_that_passed_are_named_in_one_message(tmp_path: Path) -> N
     party.work.answers["hold"] = None
     hold.hold(party.world, party.due(duties.Hold))
     assert claims(party, facts.Has) == []
-    party.work.answers["hold"] = lambda asked: {"holds": asked["size"] == 1_000, "detail": ""}
+    party.work.answers["hold"] = measures(made)
     hold.hold(party.world, party.due(duties.Hold))
     (said,) = claims(party, facts.Has)
     assert sorted(said.proofs) == sorted(proofs)
@@ -68,15 +83,38 @@ def test_a_gradient_that_does_not_lead_to_its_end_is_never_held(tmp_path: Path) 
         made.commit(node)
     party = make_party(tmp_path, made)
     bad = party.due(duties.Hold)[0].proof
-    names = {hexed(made.commitment(node).gradient): node for node in made.nodes}
-    refused = party.world.replica.collected.commitments[bad].gradient
-    party.work.answers["hold"] = lambda asked: {"holds": asked["gradient"] != hexed(refused), "detail": "not finite"}
+    refused = party.world.replica.collected.commitments[bad].gradientBlob
+    party.work.answers["hold"] = measures(made, refused.hex())
     for _ in range(2):
         hold.hold(party.world, party.due(duties.Hold))
     (said,) = claims(party, facts.Has)
     assert bad not in said.proofs
-    assert len(said.proofs) == len(names) - 1
+    assert len(said.proofs) == len(made.nodes) - 1
     assert [line.proof for line in party.said if line.event == "gradient refused"] == [bad]
+
+
+class OneFile(SignedRun):
+    """All nodes commit to the first one's gradient, each with an end of its own."""
+
+    def commitment(self, node: LocalAccount) -> messages.Commitment:
+        first = super().commitment(self.nodes[0])
+        message = super().commitment(node)
+        return replace(message, gradient=first.gradient, gradientBlob=first.gradientBlob)
+
+
+def test_commitments_to_one_file_are_one_question(tmp_path: Path) -> None:
+    """A zero gradient under 99 keys, with whatever end each of them names, puts one job before an honest one."""
+    made = OneFile(nodes=3)
+    proof, *_ = [hexed(made.commit(node)) for node in made.nodes]
+    party = make_party(tmp_path, made)
+    first = made.commitment(made.nodes[0])
+    found = Measured(first.gradientSize, hexed(first.gradient), hexed(first.endState))
+    party.work.answers["hold"] = found.to_json()
+    hold.hold(party.world, party.due(duties.Hold))
+    assert len(party.work.asked) == 3
+    assert len({(subject, name) for subject, name, _ in party.work.asked}) == 1
+    (said,) = claims(party, facts.Has)
+    assert said.proofs == (proof,), "each commitment is compared with what the file is"
 
 
 # -- Seen, secrets ----------------------------------------------------------------------------------------------------
