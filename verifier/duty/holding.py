@@ -99,8 +99,8 @@ def measure(asked: Question, files: Files) -> Measured:
         return Measured(len(data), detail=error.detail)
     weights = weights_of(files, config, asked.theta, asked.theta_blobs)
     beyond = "" if is_within_reach(config, weights, gradient) else BEYOND
-    digests = ("0x" + state_digest(part).hex() for part in (gradient, after(weights, gradient)))
-    return Measured(len(data), *digests, beyond)
+    found, end = ("0x" + state_digest(part).hex() for part in (gradient, after(weights, gradient)))
+    return Measured(len(data), found, end, beyond)
 
 
 def refusal(asked: Held, found: Measured) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from verifier.duty.errors import LogWaits
 from verifier.duty.holding import Measured
 from verifier.duty.replaying import FALSE, REPLAY, TRUE, Said
 from verifier.duty.secrets import RoundSecrets
+from verifier.mirror.handing_on import Look, Outcome
 
 pytestmark = pytest.mark.unit
 
@@ -185,9 +187,9 @@ def test_an_anchor_of_another_folder_is_said_and_nothing_is_shown(tmp_path: Path
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def opened(k: int = 2) -> SignedRun:
+def opened(**terms: int) -> SignedRun:
     """All is drawn and open; nobody has spoken."""
-    made = SignedRun(nodes=1, panel=0)
+    made = SignedRun(nodes=1, panel=0, **terms)
     made.commit_all()
     made.see()
     for verifier in made.verifiers:
@@ -277,14 +279,86 @@ def test_bytes_that_do_not_come_within_half_a_period_are_unserved(tmp_path: Path
     party.enter()
 
 
-def test_who_is_cut_off_calls_nothing_unserved(tmp_path: Path) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.ANSWERED, Outcome.UNREACHABLE])
+def test_who_is_cut_off_calls_nothing_unserved(tmp_path: Path, outcome: Outcome) -> None:
+    """Whatever the server says: without n - k others it asked nobody for the bytes."""
     party = make_party(tmp_path, opened())
     lapse.watch(party.world, party.look(), chain=True)
     for _ in range(100):
         party.pass_time(10)
-        lapse.watch(party.world, party.look(answered=0), chain=True)
+        lapse.watch(party.world, party.look(0, outcome), chain=True)
     read.read(party.world, party.due(duties.Read))
     assert claims(party, facts.Words) == []
+
+
+def deaf(party: Party) -> Look:
+    """The server answers this verifier with an error."""
+    return party.look(2, Outcome.UNREACHABLE)
+
+
+def contradicted(party: Party) -> Look:
+    """A corrupt verifier shows it alone another head of the operator's."""
+    seen = party.look()
+    first, second = seen.mirrors
+    return replace(seen, mirrors=(first, replace(second, outcome=Outcome.CONTRADICTS)))
+
+
+@pytest.mark.parametrize("alone", [deaf, contradicted])
+def test_who_is_singled_out_says_unserved_in_its_time(tmp_path: Path, alone: Callable[[Party], Look]) -> None:
+    """Its looks do not count, as others' do. The chain's clock is nothing to what one owes oneself."""
+    party = make_party(tmp_path, opened())
+    for waited in (0, 28, 2):
+        assert claims(party, facts.Words) == []
+        party.clock[0] += waited
+        lapse.watch(party.world, alone(party), chain=False)
+        read.read(party.world, party.due(duties.Read))
+    (said,) = claims(party, facts.Words)
+    assert {word.word for word in said.words} == {Word.UNSERVED}
+    assert not party.world.stopwatch.due(), "nobody is called late by looks that do not count"
+
+
+def test_what_speaks_against_a_segment_waits_for_no_other(tmp_path: Path) -> None:
+    party = make_party(tmp_path, opened(samples=3))
+    (duty,) = party.due(duties.Read)
+    first, second = duty.segments[:2]
+    party.work.answers = {f"segment {first}": says(FALSE, REPLAY), f"segment {second}": says(TRUE)}
+    assert len(duty.segments) > 2
+    read.read(party.world, [duty])
+    (said,) = claims(party, facts.Words)
+    assert [(word.segment, word.word) for word in said.words] == [(first, Word.FALSE)]
+    read.read(party.world, [duty])
+    assert len(party.sent) == 1
+    party.enter()
+    assert party.due(duties.Read)[0].segments == duty.segments[1:]
+
+
+def test_a_slow_segment_keeps_no_quick_one_back(tmp_path: Path) -> None:
+    """It is here, and still being replayed when half of one's time is over: the rest is said, and it when it ends."""
+    made = opened(samples=3)
+    party = make_party(tmp_path, made)
+    (duty,) = party.due(duties.Read)
+    common = made.state.proofs[duty.proof].common
+    slow = next(number for number in duty.segments if number != common)
+    party.world.blobs.has = lambda name: True  # type: ignore[method-assign]
+    party.work.answers = {f"segment {number}": says(TRUE) for number in duty.segments if number != slow}
+    for waited in (0, 28):
+        party.pass_time(waited)
+        lapse.watch(party.world, party.look(), chain=True)
+        read.read(party.world, [duty])
+        assert claims(party, facts.Words) == []
+    party.pass_time(2)
+    lapse.watch(party.world, party.look(), chain=True)
+    read.read(party.world, [duty])
+    (said,) = claims(party, facts.Words)
+    assert {word.segment for word in said.words} == set(duty.segments) - {slow}
+    assert said.witness, "it goes with the common segment"
+    party.enter()
+    (left,) = party.due(duties.Read)
+    assert left.segments == (slow,)
+    party.work.answers[f"segment {slow}"] = says(TRUE)
+    read.read(party.world, [left])
+    party.enter()
+    assert party.due(duties.Read) == []
 
 
 def test_a_restart_never_says_another_class_of_word(tmp_path: Path) -> None:
