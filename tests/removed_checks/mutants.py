@@ -71,15 +71,15 @@ PYTHON: dict[str, Mutant] = {
         ("tests/contracts/protocol/log/test_limited_run.py::test_pairs_are_those_that_tell_cheats_from_work_and_machines_alike",),
     ),
     "gradient: it need not lead to the end": Mutant(
-        "verifier/duty/holding.py", 'if "0x" + state_digest(after(weights, gradient)).hex() != asked.end:', "if False:",
+        "verifier/duty/holding.py", "if found.end != asked.end:", "if False:",
         (f"{DUTY}holding.py::test_a_gradient_that_leads_elsewhere_is_refused",),
     ),
     "gradient: another than the committed one": Mutant(
-        "verifier/duty/holding.py", 'if "0x" + state_digest(gradient).hex() != asked.gradient:', "if False:",
+        "verifier/duty/holding.py", "if found.gradient != asked.gradient:", "if False:",
         (f"{DUTY}holding.py::test_another_gradient_than_the_committed_one_is_refused",),
     ),
     "gradient: any size": Mutant(
-        "verifier/duty/holding.py", "    if len(data) != asked.size:\n", "    if False:\n",
+        "verifier/duty/holding.py", "    if found.size != asked.size:\n", "    if False:\n",
         (f"{DUTY}holding.py::test_nan_and_other_layouts_are_refused",),
     ),
     "bytes: a spoilt file is read": Mutant(
@@ -96,8 +96,8 @@ PYTHON: dict[str, Mutant] = {
     ),
     "has: what was refused is held": Mutant(
         "verifier/duty/doing/hold.py",
-        'return answer is not None and answer["holds"] is True',
-        "return answer is not None",
+        "    return not refused\n",
+        "    return True\n",
         (f"{DUTY}doing.py::test_a_gradient_that_does_not_lead_to_its_end_is_never_held",),
     ),
     "seen: also after the beacon": Mutant(
@@ -142,8 +142,8 @@ PYTHON: dict[str, Mutant] = {
     ),
     "time: looks count though nobody else has the entry": Mutant(
         "verifier/duty/doing/lapse.py",
-        "look.counts(r.verifiers, r.k, chain, a.since + 1)",
-        "look.counts(r.verifiers, r.k, chain)",
+        "look.counts(r.verifiers, r.k, chain, a.since + 1, admitted)",
+        "look.counts(r.verifiers, r.k, chain, 0, admitted)",
         (f"{DUTY}lapse.py::test_no_time_passes_while_the_others_lack_the_entry",),
     ),
     "fault: signed on a branch that nobody else has": Mutant(
@@ -161,6 +161,63 @@ PYTHON: dict[str, Mutant] = {
     "time: looks that saw nobody count": Mutant(
         "verifier/mirror/presence.py", "step if sight.counts else 0.0", "step",
         (f"{MIRROR}presence.py::test_a_look_that_does_not_count_adds_nothing",),
+    ),
+    "time: one's own deadline waits for looks that count": Mutant(
+        "verifier/duty/doing/read.py", "world.stopwatch.asked(Absence", "world.stopwatch.passed(Absence",
+        (f"{DUTY}doing.py::test_who_is_singled_out_says_unserved_in_its_time",),
+    ),
+    "time: bytes are late for who could ask nobody": Mutant(
+        "verifier/mirror/presence.py", "own if sight.reached else 0.0", "own",
+        (f"{DUTY}doing.py::test_who_is_cut_off_calls_nothing_unserved",),
+    ),
+    "words: a false waits for the rest": Mutant(
+        "verifier/duty/doing/read.py", "WORDS[said.word] in AGAINST", "False",
+        (f"{DUTY}doing.py::test_what_speaks_against_a_segment_waits_for_no_other",),
+    ),
+    "words: one slow segment keeps the others back": Mutant(
+        "verifier/duty/doing/read.py", " and not reading.late", "",
+        (f"{DUTY}doing.py::test_a_slow_segment_keeps_no_quick_one_back",),
+    ),
+    "time: an outage makes nodes look quick": Mutant(
+        "verifier/mirror/presence.py", '"seconds": chain - one.opened', '"seconds": 0.0',
+        (f"{DUTY}lapse.py::test_an_outage_makes_no_slow_node_look_quick",),
+    ),
+    "time: who lapsed has a measure": Mutant(
+        "verifier/duty/doing/lapse.py", "for node in current.proofs:", "for node in run.nodes:",
+        (f"{DUTY}lapse.py::test_what_others_called_missing_is_no_measure",),
+    ),
+    "time: who dawdles has longer each round": Mutant(
+        "verifier/duty/periods.py", "min(most, max(least, keep(times * passed)))", "max(least, keep(times * passed))",
+        (f"{DUTY}periods.py::test_who_dawdles_holds_no_round_up_for_longer_than_nobody_does",),
+    ),
+    "time: who delivered nothing last round is a newcomer": Mutant(
+        "verifier/duty/periods.py", "if name in run.nodes}", "if name in run.nodes and run.nodes[name].delivered}",
+        (f"{DUTY}periods.py::test_who_was_late_once_has_its_own_time_in_the_next_round",),
+    ),
+    "time: a quick one hurries newcomers": Mutant(
+        "verifier/duty/periods.py", "max(FIRST_PERIODS * period, TIMES_NEW", "max(period, TIMES_NEW",
+        (f"{DUTY}periods.py::test_a_newcomer_has_a_multiple_of_what_the_slowest_took",),
+    ),
+    "time: removed verifiers are waited for": Mutant(
+        "verifier/mirror/handing_on.py",
+        "left = names if admitted is None else names & {name.lower() for name in admitted}",
+        "left = names",
+        (f"{DUTY}lapse.py::test_who_stays_needs_nobody_who_was_removed",),
+    ),
+    "time: one goes on alone where others were removed": Mutant(
+        "verifier/mirror/handing_on.py", "max(len(left) - k, min(1, len(names) - k, len(left) - 1))", "len(left) - k",
+        (f"{DUTY}lapse.py::test_though_others_were_removed_nobody_goes_on_alone",),
+    ),
+    "signatures: old rounds' verifiers are waited for": Mutant(
+        "verifier/duty/doing/lapse.py",
+        "    return lambda entries: look.counts(admitted, k, chain, entries)\n",
+        "    old = [current for run in state.runs.values() for current in run.rounds.values()]\n"
+        "    return lambda entries: all(look.counts(one.verifiers, one.k, chain, entries) for one in old)\n",
+        (f"{DUTY}lapse.py::test_a_round_that_is_long_over_keeps_nobody_from_signing",),
+    ),
+    "has: one job for each commitment to a file": Mutant(
+        "verifier/duty/doing/hold.py", "world.work.ask(question.name, ", "world.work.ask(name, ",
+        (f"{DUTY}doing.py::test_commitments_to_one_file_are_one_question",),
     ),
     "time: the chain runs ahead": Mutant(
         "verifier/mirror/presence.py", "self._ahead = min(most, self._ahead - step)", "self._ahead -= step",

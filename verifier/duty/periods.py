@@ -3,9 +3,10 @@
 A commitment has no period of its own, since training takes as long as it takes. It lapses after one lease without a
 sign of life; once it stands in the log, after the time that its gradient takes, by the run's layout. However many signs
 of life come, it lapses once another one's is in and a multiple of the usual time is over: of that which this verifier
-measured of the node itself, or, of a node that did not deliver in the round before, of the slowest that did. Times in
-the log are those of blocks, which the operator enters when it likes; and one that is quick, or had a head start, makes
-nobody late. Where nobody's comes the round still ends, after MOST_PERIODS.
+measured of the node itself, whether it delivered since or not; of a node of which nothing is known, of the slowest that
+was ever measured. Times in the log are those of blocks, which the operator enters when it likes; and one that is quick,
+or had a head start, makes nobody late. What was measured is an upper estimate, so no outage makes a slow node look
+quick. No bound is longer than MOST_PERIODS, whoever dawdles and whoever comes.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from verifier.duty.sizes import state_size, weights_size
 from verifier.mirror.presence import Allowed, opening_seconds
 
 TIMES_NEW, TIMES_KNOWN = 2, 4
-"""Times the usual time: for a node that did not deliver in the round before, and for one that did."""
+"""Times the usual time: for a node of which nothing was measured, and for one that is known."""
 
 FIRST_PERIODS, MOST_PERIODS = 24, 240
-"""Periods for a commitment while nobody knows how long one takes, and while nobody's comes."""
+"""Periods for a commitment: the least while nobody knows how long its node takes, and the most for anybody."""
 
 Keep = Callable[[float], float]
 """Keeps the first bound that was found for an absence, and returns it."""
@@ -33,7 +34,7 @@ def allowed(
     state: State, log: Collected, awaited: Awaited, passed: float, keep: Keep, took: Mapping[str, float]
 ) -> Allowed:
     """Bounds of an absence that has been one for `passed` seconds; `took` has the seconds that this verifier measured
-    of the run's nodes, each until its newest commitment was there."""
+    of the run's nodes, each at most for its newest commitment."""
     run, terms = state.runs[awaited.run], log.terms[awaited.run]
     if awaited.what is What.COMMITMENT:
         return _commitment(run, terms, awaited, passed, keep, took)
@@ -57,20 +58,19 @@ def _commitment(
     if awaited.party in current.proofs:
         size = weights_size(current.config)
         return Allowed(None, max(lease, opening_seconds(period, size, max(1, terms.leastRate))))
-    times, usual = _usual(run, awaited.party, took)
-    least = max(period, times * usual if usual else FIRST_PERIODS * period)
+    most = MOST_PERIODS * period
     if not _is_one_in(run, awaited):
-        most = max(MOST_PERIODS * period, least)
         return Allowed(most if passed >= most else None, lease)
-    return Allowed(max(least, keep(times * passed)), lease)
+    times, least = _usual(run, awaited.party, period, took)
+    return Allowed(min(most, max(least, keep(times * passed))), lease)
 
 
-def _usual(run: RunState, node: str, took: Mapping[str, float]) -> tuple[int, float]:
-    """How many times which seconds a node has; 0 where nobody's are known."""
-    delivered = {name: seconds for name, seconds in took.items() if name in run.nodes and run.nodes[name].delivered}
-    if node in delivered:
-        return TIMES_KNOWN, delivered[node]
-    return TIMES_NEW, max(delivered.values(), default=0.0)
+def _usual(run: RunState, node: str, period: float, took: Mapping[str, float]) -> tuple[int, float]:
+    """How many times the usual time a node has, and how many seconds at least."""
+    known = {name: seconds for name, seconds in took.items() if name in run.nodes}
+    if node in known:
+        return TIMES_KNOWN, max(period, TIMES_KNOWN * known[node])
+    return TIMES_NEW, max(FIRST_PERIODS * period, TIMES_NEW * max(known.values(), default=0.0))
 
 
 def _is_one_in(run: RunState, awaited: Awaited) -> bool:

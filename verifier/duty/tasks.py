@@ -16,7 +16,7 @@ from trainer.corpus import Corpus, corpus_of
 from trainer.device import choose_device
 from verifier.duty.combining import Basis, combine
 from verifier.duty.files import BytesMissing, Folder
-from verifier.duty.holding import GradientRefused, Held, check_gradient
+from verifier.duty.holding import Question, measure
 from verifier.duty.replaying import CannotCompare, Segment, TookTooLong, judge_segment
 from verifier.queue import make_app
 from verifier.settings import MERGED, VerifierSettings
@@ -39,14 +39,11 @@ def files() -> Folder:
 
 @app.task(name="duty.hold", shared=False)  # type: ignore[untyped-decorator]
 def hold(asked: dict[str, Any]) -> dict[str, Any]:
-    """Check a gradient."""
+    """What a gradient's file is."""
     try:
-        check_gradient(Held.from_json(asked), files())
+        return measure(Question.from_json(asked), files()).to_json()
     except BytesMissing as error:
         return _missing(error)
-    except GradientRefused as error:
-        return {"holds": False, "detail": error.detail}
-    return {"holds": True, "detail": ""}
 
 
 @app.task(name="duty.replay", shared=False)  # type: ignore[untyped-decorator]

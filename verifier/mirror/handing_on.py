@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -83,28 +83,53 @@ class Look:
     mirrors: tuple[Answer, ...]
     fetched: tuple[str, ...] = ()
 
-    def counts(self, verifiers: Collection[str], k: int, chain: bool, holds: int = 0) -> bool:
+    def counts(
+        self,
+        verifiers: Collection[str],
+        k: int,
+        chain: bool,
+        holds: int = 0,
+        admitted: Collection[str] | None = None,
+    ) -> bool:
         """Whether it counts towards a time-out of a round with these verifiers: log, chain and n - k others answered,
         and nobody showed a head that contradicts one's own (J3). `chain` says whether one's chain node answered.
 
         The others' heads have `holds` entries at least: those to which the entry belongs since which something is
         awaited. Who never saw that entry says nothing of what did not come after it.
-        """
-        if any(answer.outcome is Outcome.CONTRADICTS for answer in self.mirrors):
-            return False
-        return chain and self.reached(verifiers, k, holds)
 
-    def reached(self, verifiers: Collection[str], k: int, holds: int = 0) -> bool:
-        """Whether the log and n - k others of these verifiers answered, who have so many entries."""
-        if self.log.outcome is not Outcome.ANSWERED:
+        Of the verifiers those are asked who are still `admitted` (all, where that is not said), and n is their number.
+        Whoever holders removed is asked by nobody, so waiting for it would stop the round's time for ever. What a look
+        shows still holds: with n - k others, and oneself, it meets every k of those who are left. What only removed
+        ones hold it may miss, as nobody can ask them.
+        """
+        against = any(answer.outcome is Outcome.CONTRADICTS for answer in self.mirrors)
+        if against or not chain or self.log.outcome is not Outcome.ANSWERED:
             return False
-        names = {verifier.lower() for verifier in verifiers}
-        answered = {
-            answer.verifier.lower()
-            for answer in self.mirrors
-            if answer.outcome is Outcome.ANSWERED and (answer.size or 0) >= holds
-        }
-        return len(answered & names) >= len(names) - k
+        able = [a for a in self.mirrors if a.outcome is Outcome.ANSWERED and (a.size or 0) >= holds]
+        return _are_enough(able, verifiers, k, admitted)
+
+    def reached(self, verifiers: Collection[str], k: int, admitted: Collection[str] | None = None) -> bool:
+        """Whether n - k others of these verifiers could be asked for bytes, whatever the server said, and whatever
+        heads anybody showed; where none of them is needed, whether anybody could be.
+
+        One's own deadline for bytes runs on such looks. An operator that answers one verifier with an error, or a
+        corrupt one that shows it a contradicting head, would keep it silent if they had to count, and have it accused.
+        """
+        able = [a for a in self.mirrors if a.outcome in _ABLE]
+        return bool(able or self.log.outcome in _ABLE) and _are_enough(able, verifiers, k, admitted)
+
+
+_ABLE = frozenset({Outcome.ANSWERED, Outcome.PARTIAL, Outcome.CONTRADICTS})
+"""Who answered so could be asked for bytes."""
+
+
+def _are_enough(able: Sequence[Answer], verifiers: Collection[str], k: int, admitted: Collection[str] | None) -> bool:
+    """Whether n - k others are among them, of those who are still admitted. Where the round needs others at all it is
+    never nobody, while anybody is left: no operator goes on before one verifier alone because others were removed."""
+    names = {verifier.lower() for verifier in verifiers}
+    left = names if admitted is None else names & {name.lower() for name in admitted}
+    needed = max(len(left) - k, min(1, len(names) - k, len(left) - 1))
+    return len({answer.verifier.lower() for answer in able} & left) >= needed
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,17 @@ moves in blocks, so what the chain is ahead is kept for the next looks: a few lo
 the shortest period, so that time in which no look counted fills none. While something was shown, by the log or by any
 mirror, its time stands still.
 
+Two more measures stand beside it, which nobody can hold back. What one owes oneself runs on one's own clock, in looks
+that reached who has the bytes (`asked`). And how long a node took is an upper estimate, by the chain's clock since its
+round opened: looks that do not count make nobody look quick (`took`).
+
 All is on the disk before it is used. After a restart the first look adds nothing, so that nothing is signed early, and
 what was released for signing once is never released again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +32,15 @@ CREATE TABLE IF NOT EXISTS awaited (
     what TEXT, run TEXT, round INTEGER, proof TEXT, party TEXT, since INTEGER,
     passed REAL NOT NULL DEFAULT 0, quiet REAL NOT NULL DEFAULT 0, sign TEXT NOT NULL DEFAULT '',
     period REAL, lease REAL, signed INTEGER NOT NULL DEFAULT 0, shown INTEGER NOT NULL DEFAULT 0,
+    asked REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (what, run, round, proof, party, since)
 );
-CREATE TABLE IF NOT EXISTS took (run TEXT, party TEXT, seconds REAL NOT NULL, PRIMARY KEY (run, party));
+CREATE TABLE IF NOT EXISTS took (
+    run TEXT, party TEXT, round INTEGER NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (run, party)
+);
 """
-_PASSED = """
-SELECT passed FROM awaited WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ?
+_TIMES = """
+SELECT passed, asked FROM awaited WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ?
 """
 _DUE = """
 SELECT * FROM awaited WHERE signed = 0 AND shown = 0 AND (passed >= period OR quiet >= lease) ORDER BY since, rowid
@@ -44,8 +51,11 @@ WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since =
 AND signed = 0 AND shown = 0 AND (passed >= period OR quiet >= lease)
 """
 _CAME = """
-INSERT OR REPLACE INTO took SELECT run, party, passed FROM awaited
-WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ? AND signed = 0
+INSERT INTO took VALUES (:run, :node, :round, max(:seconds, coalesce((
+    SELECT max(passed) FROM awaited WHERE what = 'commitment' AND run = :run AND round = :round AND party = :node
+), 0)))
+ON CONFLICT (run, party) DO UPDATE SET round = excluded.round, seconds = excluded.seconds
+WHERE excluded.round > took.round
 """
 _CLOSE = """
 DELETE FROM awaited
@@ -72,12 +82,24 @@ class Allowed:
 @dataclass(frozen=True)
 class Observation:
     """What a look saw of something: whether log or mirrors have it, its author's newest sign of life (any text that
-    changes with it), how long it may take, and whether the look counts for it."""
+    changes with it), how long it may take, whether the look counts for it, and whether it reached enough others to ask
+    for bytes."""
 
     allowed: Allowed
     shown: bool = False
     sign: str = ""
     counts: bool = True
+    reached: bool = True
+
+
+@dataclass(frozen=True)
+class Came:
+    """A node's commitment that is in the log and no longer awaited; `opened` is the chain's time when its round was."""
+
+    run: str
+    round: int
+    node: str
+    opened: float
 
 
 def opening_seconds(period: float, asked_bytes: int, least_rate: int) -> float:
@@ -97,20 +119,22 @@ class Stopwatch:
         self._before: tuple[float, float] | None = None
         self._ahead = 0.0
 
-    def look(self, seen: Mapping[Absence, Observation]) -> None:
-        """Enter a look: `seen` is all that is open now (State.open).
+    def look(self, seen: Mapping[Absence, Observation], came: Iterable[Came] = ()) -> None:
+        """Enter a look: `seen` is all that is open now (State.open), `came` has the commitments that are there, in a
+        look at which the chain answered.
 
         What is new is timed from this look on; what is no longer open is forgotten, unless it was released for signing
-        (`forget` does that). Raises DiskFull.
+        (`forget` does that). How long a node took is noted once, of its newest round. Raises DiskFull.
         """
-        step = self._step(self._most(seen))
+        own = self._elapsed()
+        step = self._step(own, self._most(seen))
         with self._file.write() as tables:
             known = {_missing(row): row[6:] for row in tables.execute("SELECT * FROM awaited")}
-            gone = [_key(missing) for missing in known.keys() - seen.keys()]
-            tables.executemany(_CAME, [row for row in gone if row[0] == What.COMMITMENT])
-            tables.executemany(_CLOSE, gone)
+            self._note(tables, came)
+            tables.executemany(_CLOSE, [_key(missing) for missing in known.keys() - seen.keys()])
             for missing, sight in seen.items():
-                _enter(tables, missing, sight, known.get(missing), step if sight.counts else 0.0)
+                counted, reached = step if sight.counts else 0.0, own if sight.reached else 0.0
+                _enter(tables, missing, sight, known.get(missing), counted, reached)
 
     def due(self) -> list[Absence]:
         """Lapses to be signed: missing for a whole period, or silent for a whole lease, and not shown at the last look.
@@ -132,11 +156,17 @@ class Stopwatch:
 
     def passed(self, missing: Absence) -> float:
         """Seconds that something has been missing, 0 where it is not known."""
-        rows = self._file.rows(_PASSED, *_key(missing))
+        rows = self._file.rows(_TIMES, *_key(missing))
         return float(rows[0][0]) if rows else 0.0
 
+    def asked(self, missing: Absence) -> float:
+        """Seconds of one's own clock that something has been missing, in looks that reached enough others to ask for
+        it, whether they counted or not; 0 where it is not known."""
+        rows = self._file.rows(_TIMES, *_key(missing))
+        return float(rows[0][1]) if rows else 0.0
+
     def took(self, run: str) -> dict[str, float]:
-        """Seconds until the newest commitment of each node of a run was there."""
+        """Seconds that each node of a run took at most for its newest commitment, until k had its gradient."""
         return dict(self._file.rows("SELECT party, seconds FROM took WHERE run = ?", run))
 
     def forget(self, run: str, last_round: int) -> None:
@@ -148,9 +178,18 @@ class Stopwatch:
         """Let the file go."""
         self._file.close()
 
-    def _step(self, most: float) -> float:
+    def _note(self, tables: Any, came: Iterable[Came]) -> None:
+        """Of each node's newest round, once."""
+        assert self._before is not None, "this look read the clocks"
+        chain, _ = self._before
+        newest = {(run, node): number for run, node, number in tables.execute("SELECT run, party, round FROM took")}
+        for one in came:
+            if one.round > newest.get((one.run, one.node), 0):
+                row = {"run": one.run, "node": one.node, "round": one.round, "seconds": chain - one.opened}
+                tables.execute(_CAME, row)
+
+    def _step(self, own: float, most: float) -> float:
         """Seconds that a look adds if it counts; in one that does not they have passed as well."""
-        own = self._elapsed()
         step = min(own, self._ahead, self._longest)
         self._ahead = min(most, self._ahead - step)
         return step
@@ -171,14 +210,17 @@ class Stopwatch:
         return max(0.0, own - before[1])
 
 
-def _enter(tables: Any, missing: Absence, sight: Observation, known: tuple[Any, ...] | None, step: float) -> None:
+def _enter(
+    tables: Any, missing: Absence, sight: Observation, known: tuple[Any, ...] | None, step: float, own: float
+) -> None:
     """What was added later never shortens a period, nor a lease."""
-    passed, quiet, sign, period, lease, signed, _ = known or (0.0, 0.0, sight.sign, None, None, 0, 0)
+    passed, quiet, sign, period, lease, signed, _, asked = known or (0.0, 0.0, sight.sign, None, None, 0, 0, 0.0)
     adds = 0.0 if known is None or sight.shown else step
+    asked = 0.0 if known is None else asked + own
     quiet = 0.0 if sight.sign != sign else quiet + adds
     longer = (_longer(period, sight.allowed.period), _longer(lease, sight.allowed.lease))
-    row = (*_key(missing), passed + adds, quiet, sight.sign, *longer, signed, int(sight.shown))
-    tables.execute("INSERT OR REPLACE INTO awaited VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    row = (*_key(missing), passed + adds, quiet, sight.sign, *longer, signed, int(sight.shown), asked)
+    tables.execute("INSERT OR REPLACE INTO awaited VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def _longer(before: float | None, now: float | None) -> float | None:

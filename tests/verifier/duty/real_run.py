@@ -50,7 +50,7 @@ from trainer.state import initial_theta, start_tensors
 from trainer.trajectory import Trajectory, run_inner
 from verifier.duty.combining import Basis, combine
 from verifier.duty.files import BytesMissing, Folder
-from verifier.duty.holding import GradientRefused, Held, check_gradient
+from verifier.duty.holding import Question, measure
 from verifier.duty.pace import Effort
 from verifier.duty.progress import Progress
 from verifier.duty.replaying import Segment, judge_segment
@@ -338,13 +338,10 @@ class LocalWork:
         files = Folder(self.folder / BLOBS)
         try:
             if task == "duty.hold":
-                check_gradient(Held.from_json(asked), files)
-                return {"holds": True, "detail": ""}
+                return measure(Question.from_json(asked), files).to_json()
             if task == "duty.replay":
                 return judge_segment(Segment.from_json(asked), files, self.corpus).to_json()
             return vars(combine(Basis.from_json(asked), files, self.corpus, self.folder / MERGED))
-        except GradientRefused as error:
-            return {"holds": False, "detail": error.detail}
         except BytesMissing:
             return None
 

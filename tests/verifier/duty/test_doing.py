@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
 from contracts.faults import fault_evidence
 from contracts.messages import EpochRoot, NodeFault, VerifierFault
@@ -22,8 +25,10 @@ from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed, h
 from tests.verifier.duty.town import REGISTRY, Party, make_party, text_of
 from verifier.duty.doing import come_back, epochs, faults, hold, lapse, read, reveal, see, trace
 from verifier.duty.errors import LogWaits
+from verifier.duty.holding import Measured
 from verifier.duty.replaying import FALSE, REPLAY, TRUE, Said
 from verifier.duty.secrets import RoundSecrets
+from verifier.mirror.handing_on import Look, Outcome
 
 pytestmark = pytest.mark.unit
 
@@ -42,6 +47,18 @@ def says(word: int, reason: int = 0) -> Any:
     return answer
 
 
+def measures(made: SignedRun, *others: str) -> Any:
+    """A worker's answer to the question what a gradient's file is: what was committed to, but for these files."""
+    known = {found.gradientBlob.hex(): found for found in map(made.commitment, made.nodes)}
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        found = known[asked["blob"]]
+        gradient = hashed("another") if asked["blob"] in others else found.gradient
+        return Measured(found.gradientSize, hexed(gradient), hexed(found.endState)).to_json()
+
+    return answer
+
+
 # -- Has ------------------------------------------------------------------------------------------------------------
 
 
@@ -52,7 +69,7 @@ def test_all_gradients_that_passed_are_named_in_one_message(tmp_path: Path) -> N
     party.work.answers["hold"] = None
     hold.hold(party.world, party.due(duties.Hold))
     assert claims(party, facts.Has) == []
-    party.work.answers["hold"] = lambda asked: {"holds": asked["size"] == 1_000, "detail": ""}
+    party.work.answers["hold"] = measures(made)
     hold.hold(party.world, party.due(duties.Hold))
     (said,) = claims(party, facts.Has)
     assert sorted(said.proofs) == sorted(proofs)
@@ -68,15 +85,38 @@ def test_a_gradient_that_does_not_lead_to_its_end_is_never_held(tmp_path: Path) 
         made.commit(node)
     party = make_party(tmp_path, made)
     bad = party.due(duties.Hold)[0].proof
-    names = {hexed(made.commitment(node).gradient): node for node in made.nodes}
-    refused = party.world.replica.collected.commitments[bad].gradient
-    party.work.answers["hold"] = lambda asked: {"holds": asked["gradient"] != hexed(refused), "detail": "not finite"}
+    refused = party.world.replica.collected.commitments[bad].gradientBlob
+    party.work.answers["hold"] = measures(made, refused.hex())
     for _ in range(2):
         hold.hold(party.world, party.due(duties.Hold))
     (said,) = claims(party, facts.Has)
     assert bad not in said.proofs
-    assert len(said.proofs) == len(names) - 1
+    assert len(said.proofs) == len(made.nodes) - 1
     assert [line.proof for line in party.said if line.event == "gradient refused"] == [bad]
+
+
+class OneFile(SignedRun):
+    """All nodes commit to the first one's gradient, each with an end of its own."""
+
+    def commitment(self, node: LocalAccount) -> messages.Commitment:
+        first = super().commitment(self.nodes[0])
+        message = super().commitment(node)
+        return replace(message, gradient=first.gradient, gradientBlob=first.gradientBlob)
+
+
+def test_commitments_to_one_file_are_one_question(tmp_path: Path) -> None:
+    """A zero gradient under 99 keys, with whatever end each of them names, puts one job before an honest one."""
+    made = OneFile(nodes=3)
+    proof, *_ = [hexed(made.commit(node)) for node in made.nodes]
+    party = make_party(tmp_path, made)
+    first = made.commitment(made.nodes[0])
+    found = Measured(first.gradientSize, hexed(first.gradient), hexed(first.endState))
+    party.work.answers["hold"] = found.to_json()
+    hold.hold(party.world, party.due(duties.Hold))
+    assert len(party.work.asked) == 3
+    assert len({(subject, name) for subject, name, _ in party.work.asked}) == 1
+    (said,) = claims(party, facts.Has)
+    assert said.proofs == (proof,), "each commitment is compared with what the file is"
 
 
 # -- Seen, secrets ----------------------------------------------------------------------------------------------------
@@ -147,9 +187,9 @@ def test_an_anchor_of_another_folder_is_said_and_nothing_is_shown(tmp_path: Path
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def opened(k: int = 2) -> SignedRun:
+def opened(**terms: int) -> SignedRun:
     """All is drawn and open; nobody has spoken."""
-    made = SignedRun(nodes=1, panel=0)
+    made = SignedRun(nodes=1, panel=0, **terms)
     made.commit_all()
     made.see()
     for verifier in made.verifiers:
@@ -239,14 +279,86 @@ def test_bytes_that_do_not_come_within_half_a_period_are_unserved(tmp_path: Path
     party.enter()
 
 
-def test_who_is_cut_off_calls_nothing_unserved(tmp_path: Path) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.ANSWERED, Outcome.UNREACHABLE])
+def test_who_is_cut_off_calls_nothing_unserved(tmp_path: Path, outcome: Outcome) -> None:
+    """Whatever the server says: without n - k others it asked nobody for the bytes."""
     party = make_party(tmp_path, opened())
     lapse.watch(party.world, party.look(), chain=True)
     for _ in range(100):
         party.pass_time(10)
-        lapse.watch(party.world, party.look(answered=0), chain=True)
+        lapse.watch(party.world, party.look(0, outcome), chain=True)
     read.read(party.world, party.due(duties.Read))
     assert claims(party, facts.Words) == []
+
+
+def deaf(party: Party) -> Look:
+    """The server answers this verifier with an error."""
+    return party.look(2, Outcome.UNREACHABLE)
+
+
+def contradicted(party: Party) -> Look:
+    """A corrupt verifier shows it alone another head of the operator's."""
+    seen = party.look()
+    first, second = seen.mirrors
+    return replace(seen, mirrors=(first, replace(second, outcome=Outcome.CONTRADICTS)))
+
+
+@pytest.mark.parametrize("alone", [deaf, contradicted])
+def test_who_is_singled_out_says_unserved_in_its_time(tmp_path: Path, alone: Callable[[Party], Look]) -> None:
+    """Its looks do not count, as others' do. The chain's clock is nothing to what one owes oneself."""
+    party = make_party(tmp_path, opened())
+    for waited in (0, 28, 2):
+        assert claims(party, facts.Words) == []
+        party.clock[0] += waited
+        lapse.watch(party.world, alone(party), chain=False)
+        read.read(party.world, party.due(duties.Read))
+    (said,) = claims(party, facts.Words)
+    assert {word.word for word in said.words} == {Word.UNSERVED}
+    assert not party.world.stopwatch.due(), "nobody is called late by looks that do not count"
+
+
+def test_what_speaks_against_a_segment_waits_for_no_other(tmp_path: Path) -> None:
+    party = make_party(tmp_path, opened(samples=3))
+    (duty,) = party.due(duties.Read)
+    first, second = duty.segments[:2]
+    party.work.answers = {f"segment {first}": says(FALSE, REPLAY), f"segment {second}": says(TRUE)}
+    assert len(duty.segments) > 2
+    read.read(party.world, [duty])
+    (said,) = claims(party, facts.Words)
+    assert [(word.segment, word.word) for word in said.words] == [(first, Word.FALSE)]
+    read.read(party.world, [duty])
+    assert len(party.sent) == 1
+    party.enter()
+    assert party.due(duties.Read)[0].segments == duty.segments[1:]
+
+
+def test_a_slow_segment_keeps_no_quick_one_back(tmp_path: Path) -> None:
+    """It is here, and still being replayed when half of one's time is over: the rest is said, and it when it ends."""
+    made = opened(samples=3)
+    party = make_party(tmp_path, made)
+    (duty,) = party.due(duties.Read)
+    common = made.state.proofs[duty.proof].common
+    slow = next(number for number in duty.segments if number != common)
+    party.world.blobs.has = lambda name: True  # type: ignore[method-assign]
+    party.work.answers = {f"segment {number}": says(TRUE) for number in duty.segments if number != slow}
+    for waited in (0, 28):
+        party.pass_time(waited)
+        lapse.watch(party.world, party.look(), chain=True)
+        read.read(party.world, [duty])
+        assert claims(party, facts.Words) == []
+    party.pass_time(2)
+    lapse.watch(party.world, party.look(), chain=True)
+    read.read(party.world, [duty])
+    (said,) = claims(party, facts.Words)
+    assert {word.segment for word in said.words} == set(duty.segments) - {slow}
+    assert said.witness, "it goes with the common segment"
+    party.enter()
+    (left,) = party.due(duties.Read)
+    assert left.segments == (slow,)
+    party.work.answers[f"segment {slow}"] = says(TRUE)
+    read.read(party.world, [left])
+    party.enter()
+    assert party.due(duties.Read) == []
 
 
 def test_a_restart_never_says_another_class_of_word(tmp_path: Path) -> None:

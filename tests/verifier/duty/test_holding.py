@@ -16,14 +16,15 @@ from trainer.settled import after, settle, settled
 from trainer.state import Tensors, start_tensors
 from trainer.trajectory import Trajectory, pseudo_gradient
 from verifier.duty.files import BytesMissing, Folder, momentum_of, weights_of
-from verifier.duty.holding import GradientRefused, Held, check_gradient
+from verifier.duty.holding import GradientRefused, Question, check_gradient
 
 pytestmark = pytest.mark.unit
 
 
 def test_an_honest_gradient_is_held(work: Honest) -> None:
     check_gradient(work.held(), work.shelf())
-    assert Held.from_json(work.held().to_json()) == work.held()
+    question = work.held().question
+    assert Question.from_json(question.to_json()) == question
 
 
 def test_a_gradient_that_is_not_here_says_nothing(work: Honest) -> None:

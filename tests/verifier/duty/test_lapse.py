@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
 from contracts.draw import NO_SEGMENT
 from contracts.protocol import messages
-from contracts.protocol.judge import facts
+from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.log.signed import WHAT
-from tests.contracts.protocol.log.signed_run import SignedRun, hexed
+from tests.contracts.protocol.log.signed_run import SignedRun, hexed, key
 from tests.verifier.duty.test_doing import closed
 from tests.verifier.duty.town import Party, make_party, text_of
 from verifier.duty import periods
 from verifier.duty.doing import lapse
 from verifier.duty.periods import TIMES_NEW
-from verifier.mirror.handing_on import Outcome
+from verifier.mirror.handing_on import Answer, Look, Outcome
 from verifier.mirror.presence import Absence
 
 pytestmark = pytest.mark.unit
@@ -220,3 +221,127 @@ def test_without_a_round_of_its_own_a_look_counts_where_it_reached_the_others(
             run.rounds.clear()
     assert lapse.watch(party.world, party.look(answered, outcome), chain=True)(5) is reached
     assert not lapse.watch(party.world, party.look(answered, outcome, holds=4), chain=True)(5)
+
+
+def rotated(made: SignedRun, stay: int) -> list[LocalAccount]:
+    """Holders remove all verifiers but the first `stay`, and admit two others."""
+    gone, new = made.verifiers[stay:], [key(f"new verifier {i}") for i in range(2)]
+    stand = [(v, True) for v in new] + [(v, False) for v in gone]
+    made.block(*[chain_events.VerifierStands(v.address, admitted, 10) for v, admitted in stand])
+    return [*made.verifiers[:stay], *new]
+
+
+def seen(party: Party, *others: LocalAccount, size: int = 10**6) -> Look:
+    """A look at which the log and these answered."""
+    mirrors = (Answer(v.address, "", Outcome.ANSWERED, "", size) for v in others)
+    return Look(Answer("", "", Outcome.ANSWERED), tuple(mirrors))
+
+
+def test_who_stays_needs_nobody_who_was_removed(tmp_path: Path) -> None:
+    """They are asked by nobody any more: in open rounds and for epochs and faults time goes on without them."""
+    made = SignedRun(panel=0, verifiers=5, k=3)
+    made.commit_all()
+    made.see()
+    left = rotated(made, stay=2)
+    party = make_party(tmp_path, made)
+    look = seen(party, *left[1:])
+    for _ in range(PERIOD // 10 + 1):
+        party.pass_time(10)
+        counts = lapse.watch(party.world, look, chain=True)
+        lapse.lapse(party.world)
+    assert counts(1)
+    assert {said.awaited.what for said in lapses(party)} == {What.SECRET}
+    assert not lapse.watch(party.world, seen(party, *made.verifiers[2:]), chain=True)(1), "removed ones are nobody"
+
+
+def test_a_round_that_is_long_over_keeps_nobody_from_signing(tmp_path: Path) -> None:
+    """Its other verifiers were all removed: two new ones answer, and an epoch and a fault are signed."""
+    made = SignedRun(nodes=1)
+    made.play(1)
+    assert made.state.runs[hexed(made.run)].rounds
+    left = rotated(made, stay=1)
+    party = make_party(tmp_path, made)
+    assert lapse.watch(party.world, seen(party, *left[1:]), chain=True)(1)
+    assert not lapse.watch(party.world, seen(party, *made.verifiers[1:]), chain=True)(1)
+
+
+def test_though_others_were_removed_nobody_goes_on_alone(tmp_path: Path) -> None:
+    """n = 3, k = 2, and two are left: an operator would show the one what it hides from the other."""
+    made = drawn()
+    left = rotated(made, stay=2)
+    party = make_party(tmp_path, made)
+    for others in ((), left[2:], made.verifiers[2:]):
+        for _ in range(3 * PERIOD // 10):
+            party.pass_time(10)
+            lapse.watch(party.world, seen(party, *others), chain=True)
+            lapse.lapse(party.world)
+    assert lapses(party) == []
+    for _ in range(PERIOD // 10 + 1):
+        party.pass_time(10)
+        lapse.watch(party.world, seen(party, left[1]), chain=True)
+        lapse.lapse(party.world)
+    assert lapses(party)
+
+
+def beat(party: Party, step: int, *nodes: LocalAccount) -> None:
+    """A sign of life of each of these."""
+    for node in nodes:
+        renewal = messages.LeaseRenewal(party.made.run, party.made.round.number, node.address, step)
+        party.hold(text_of(party.made, renewal, node))
+
+
+def delivers(party: Party, *nodes: LocalAccount) -> None:
+    """They commit, and all verifiers hold what they committed to."""
+    made = party.made
+    proofs = tuple(made.commit(node) for node in nodes)
+    for verifier in made.verifiers:
+        made.send(messages.Has(made.run, made.round.number, verifier.address, proofs), verifier)
+    party.follow()
+
+
+@pytest.mark.parametrize("outage", ["the server answers nobody", "this verifier is down", "it came late"])
+def test_an_outage_makes_no_slow_node_look_quick(tmp_path: Path, outage: str) -> None:
+    """Both train an hour, of which one measured seconds. In the next round the one has a head start, and the other has
+    the hour that it needs."""
+    made, hour = SignedRun(nodes=2, panel=0, rounds=3), 3_600
+    made.block()
+    party = begin(tmp_path, made) if outage != "it came late" else make_party(tmp_path, made)
+    if outage == "the server answers nobody":
+        passes(party, hour, step=100, outcome=Outcome.UNREACHABLE)
+    else:
+        party.pass_time(hour)
+    party.chain.now = made.round.opened_at + hour
+    lapse.watch(party.world, party.look(), chain=True)
+    honest, hasty = made.nodes
+    delivers(party, honest, hasty)
+    passes(party, 10)
+    assert party.world.stopwatch.took(hexed(made.run))[honest.address] >= hour
+    made.see()
+    made.read_all()
+    made.merge()
+    made._make_final()
+    party.follow()
+    passes(party, 10)
+    delivers(party, hasty)
+    for step in range(1, hour // 10):
+        beat(party, step, honest)
+        passes(party, 10)
+    assert made.round.number == 2
+    assert lapses(party) == []
+
+
+def test_what_others_called_missing_is_no_measure(tmp_path: Path) -> None:
+    """Nor is anything measured while one's own chain node does not answer."""
+    party = begin(tmp_path, SignedRun(nodes=2))
+    made = party.made
+    silent, quick = made.nodes
+    (absence,) = [Absence(a, since) for a, since in made.state.open.items() if a.party == silent.address]
+    for verifier in made.verifiers[1:]:
+        made.send(lapse.lapse_message(verifier.address, absence), verifier)
+    delivers(party, quick)
+    party.pass_time(10)
+    lapse.watch(party.world, party.look(), chain=False)
+    assert party.world.stopwatch.took(hexed(made.run)) == {}
+    passes(party, 10)
+    assert absence.awaited not in made.state.open
+    assert set(party.world.stopwatch.took(hexed(made.run))) == {quick.address}

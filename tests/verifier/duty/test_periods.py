@@ -62,8 +62,8 @@ def test_before_anything_is_known_an_empty_commitment_hurries_nobody(made: Signe
 
 def test_one_that_is_in_is_enough_though_others_only_send_signs_of_life(made: SignedRun) -> None:
     """Two that never deliver are no reason to wait for each other."""
-    assert allowed(made, 0, passed=10_000.0).period == TIMES_NEW * 10_000
-    assert allowed(made, 2, passed=10_000.0).period == TIMES_NEW * 10_000
+    assert allowed(made, 0, passed=5_000.0).period == TIMES_NEW * 5_000
+    assert allowed(made, 2, passed=5_000.0).period == TIMES_NEW * 5_000
 
 
 def test_where_nobody_comes_the_round_ends_all_the_same() -> None:
@@ -76,15 +76,38 @@ def test_a_node_has_a_multiple_of_what_it_took_itself(made: SignedRun) -> None:
     """Whoever was quicker, and had a head start."""
     delivered(made, 0, 1)
     own, quick = made.nodes[0].address, made.nodes[1].address
-    assert allowed(made, 0, took={own: 3_600.0, quick: 12.0}).period == TIMES_KNOWN * 3_600
-    assert allowed(made, 0, passed=9_000.0, took={own: 3_600.0, quick: 12.0}).period == TIMES_KNOWN * 9_000
+    assert allowed(made, 0, took={own: 900.0, quick: 12.0}).period == TIMES_KNOWN * 900
+    assert allowed(made, 0, passed=3_000.0, took={own: 900.0, quick: 12.0}).period == TIMES_KNOWN * 3_000
     assert allowed(made, 0, took={own: 1.0, quick: 1.0}).period == PERIOD
 
 
+def test_who_was_late_once_has_its_own_time_in_the_next_round(made: SignedRun) -> None:
+    """It was one period for ever, beside a quick one that delivered alone."""
+    delivered(made, 1)
+    own, quick = made.nodes[0].address, made.nodes[1].address
+    assert allowed(made, 0, took={own: 3_000.0, quick: 12.0}).period == TIMES_KNOWN * 3_000
+
+
 def test_a_newcomer_has_a_multiple_of_what_the_slowest_took(made: SignedRun) -> None:
-    delivered(made, 1, 2)
-    took = {made.nodes[1].address: 12.0, made.nodes[2].address: 500.0, "0xGone": 10**6}
-    assert allowed(made, 0, took=took).period == TIMES_NEW * 500
+    """Of all that were ever measured, and never less than when nothing is known: a quick one hurries nobody."""
+    delivered(made, 1)
+    took = {made.nodes[1].address: 12.0, made.nodes[2].address: 2_000.0, "0xGone": 10**6}
+    assert allowed(made, 0, took=took).period == TIMES_NEW * 2_000
+    assert allowed(made, 0, took={made.nodes[1].address: 12.0}).period == FIRST_PERIODS * PERIOD
+
+
+def test_who_dawdles_holds_no_round_up_for_longer_than_nobody_does(made: SignedRun) -> None:
+    """Committing a second before it would lapse, it had four times as long in each round: 24, 96, 384 periods."""
+    slow, quick, took = made.nodes[0].address, made.nodes[1].address, {}
+    waits = []
+    for _ in range(5):
+        bound = allowed(made, 0, passed=5.0, took=took).period
+        assert bound is not None
+        took = {slow: bound - 1, quick: 5.0}
+        waits.append(bound / PERIOD)
+    assert waits[0] == FIRST_PERIODS
+    assert max(waits) == MOST_PERIODS
+    assert allowed(made, 0, passed=10.0**6).period == allowed(made, 2, took=took).period == MOST_PERIODS * PERIOD
 
 
 def test_a_commitment_that_nobody_can_hold_has_the_time_of_the_layouts_bytes(made: SignedRun) -> None:

@@ -13,6 +13,7 @@ from eth_account import Account
 from contracts.deploy import Deployment
 from contracts.run_config import RunConfig
 from tests.verifier.duty.honest import Honest
+from verifier.duty.holding import Measured, refusal
 from verifier.duty.pace import Effort
 from verifier.duty.replaying import TRUE
 from verifier.duty.work import Work
@@ -45,7 +46,7 @@ def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
     said: list[tuple[str, str]] = []
     asking = Work(lambda: app.jobs, lambda name: (held / name).exists(), 2, lambda *why: said.append(why))
     questions: dict[str, tuple[str, dict[str, Any]]] = {
-        "hold": ("duty.hold", work.held().to_json()),
+        "hold": ("duty.hold", work.held().question.to_json()),
         "segment 1": ("duty.replay", work.segment(1, common=True).to_json()),
         "segment 2": ("duty.replay", work.segment(2).to_json()),
         "merge 1": ("duty.merge", work.basis().to_json()),
@@ -63,7 +64,7 @@ def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
                 (held / work.blob(2)).write_bytes(work.shelf().held[work.blob(2)])  # it was fetched again
             time.sleep(0.1)
     assert sorted(found) == sorted(questions), said
-    assert found["hold"] == {"holds": True, "detail": ""}
+    assert refusal(work.held(), Measured(**found["hold"])) == ""
     assert [found[f"segment {number}"]["word"] for number in (1, 2)] == [TRUE, TRUE]
     assert found["segment 1"]["trace"].startswith("0x")
     assert (made.folder / "merged" / found["merge 1"]["theta_blob"]).exists()

@@ -426,3 +426,39 @@ ANSWERED, CONTRADICTS, PARTIAL = (
 def test_a_look_counts_when_enough_answered(mirrors: list[Answer], counts: bool) -> None:
     """Three verifiers, k = 2: one other has to answer (n - k)."""
     assert Look(Answer("", "", Outcome.ANSWERED), tuple(mirrors)).counts(THREE, 2, chain=True) is counts
+
+
+@pytest.mark.parametrize("log", list(Outcome))
+@pytest.mark.parametrize(
+    ("mirrors", "reached"),
+    [
+        (ANSWERED[1:], True),
+        (PARTIAL[1:2], True),
+        (CONTRADICTS[1:2], True),
+        ([], False),
+        ([Answer(NAMES[1], "", Outcome.UNREACHABLE), Answer(NAMES[2], "", Outcome.MISBEHAVED)], False),
+        ([Answer("0xstranger", "", Outcome.ANSWERED)], False),
+    ],
+)
+def test_a_look_reaches_who_could_be_asked_for_bytes(mirrors: list[Answer], reached: bool, log: Outcome) -> None:
+    """Whatever the server said, and whatever heads were shown."""
+    assert Look(Answer("", "", log), tuple(mirrors)).reached(THREE, 2) is reached
+
+
+def test_where_no_other_is_needed_a_look_reaches_who_has_the_bytes_at_all() -> None:
+    """n = k = 1: the server has them, too."""
+    assert Look(Answer("", "", Outcome.ANSWERED), ()).reached(THREE[:1], 1)
+    assert not Look(Answer("", "", Outcome.UNREACHABLE), ()).reached(THREE[:1], 1)
+
+
+@pytest.mark.parametrize(
+    ("left", "answered", "counts"),
+    [(5, 2, True), (5, 1, False), (4, 1, True), (3, 1, True), (3, 0, False), (2, 1, True), (2, 0, False), (1, 0, True)],
+)
+def test_who_was_removed_is_not_waited_for(left: int, answered: int, counts: bool) -> None:
+    """Five verifiers, k = 3: n - k others of those who are left, and never nobody while there is one."""
+    five = [f"0x{number}" for number in range(5)]
+    removed = [Answer(name, "", Outcome.ANSWERED) for name in five[left:]]
+    mirrors = [Answer(name, "", Outcome.ANSWERED) for name in five[1 : 1 + answered]]
+    look = Look(Answer("", "", Outcome.ANSWERED), (*mirrors, *removed))
+    assert look.counts(five, 3, chain=True, admitted=[*five[:left], "0xnew"]) is counts

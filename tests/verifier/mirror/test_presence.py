@@ -15,7 +15,16 @@ import pytest
 from contracts.protocol.judge.facts import Awaited, What
 from tests.alone import alone
 from tests.verifier.mirror.killing import killed_at
-from verifier.mirror.presence import LOOKS_AHEAD, PART_AHEAD, Absence, Allowed, Observation, Stopwatch, opening_seconds
+from verifier.mirror.presence import (
+    LOOKS_AHEAD,
+    PART_AHEAD,
+    Absence,
+    Allowed,
+    Came,
+    Observation,
+    Stopwatch,
+    opening_seconds,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -192,6 +201,63 @@ def test_a_node_lapses_after_a_silent_lease(world: World) -> None:
     assert world.watch.due() == []
     world.look(Observation(Allowed(None, 6.0), sign="beat 2"), COMMITMENT)
     assert world.watch.due() == [COMMITMENT]
+
+
+def test_what_one_owes_runs_on_ones_own_clock_in_looks_that_reached_others(world: World) -> None:
+    """Whether they count or not, whatever the chain says, and though it was shown; all the time that passed."""
+    world.look()
+    world.look(chain=0.0, own=10.0, counts=False)
+    world.look(Observation(Allowed(9.0), shown=True), chain=10**6, own=5.0)
+    assert world.watch.asked(WORDS) == 15
+    world.look(Observation(Allowed(9.0), reached=False), own=1000.0)
+    assert world.watch.asked(WORDS) == 15
+    assert world.watch.asked(OPENINGS) == 0
+
+
+def test_a_restart_does_not_move_what_one_owes(world: World) -> None:
+    """Another boot's clock says another thing: the first look after it adds nothing."""
+    world.look()
+    world.look()
+    for own in (10.0**6, 0.0):
+        world.restart()
+        world.own = own
+        world.look()
+        assert world.watch.asked(WORDS) == 3
+    world.look()
+    assert world.watch.asked(WORDS) == 6
+
+
+def test_what_a_node_took_is_no_less_than_the_chains_time_since_its_round_opened(world: World) -> None:
+    """Though no look counted, or this verifier came late: 3,600 seconds, of which it measured three."""
+    opened = world.chain
+    world.look(missing=COMMITMENT)
+    world.look(missing=COMMITMENT)
+    world.look(missing=COMMITMENT, chain=3_000.0, counts=False)
+    world.restart()
+    world.chain = opened + 3_600
+    came = [Came("run", 1, "node", opened), Came("run", 1, "unseen", opened)]
+    world.watch.look({}, came)
+    assert world.watch.took("run") == {"node": 3_600, "unseen": 3_600}
+    world.chain += 500
+    world.watch.look({}, came)
+    assert world.watch.took("run")["node"] == 3_600, "noted once a round"
+    world.watch.look({}, [Came("run", 2, "node", world.chain - 7)])
+    assert world.watch.took("run") == {"node": 7, "unseen": 3_600}
+    assert world.watch.took("another") == {}
+
+
+def test_what_a_node_took_is_no_less_than_was_measured(world: World) -> None:
+    for _ in range(5):
+        world.look(missing=COMMITMENT)
+    world.watch.look({}, [Came("run", 1, "node", world.chain)])
+    assert world.watch.took("run") == {"node": 4 * LONGEST}
+
+
+def test_what_ended_without_a_commitment_is_no_measure(world: World) -> None:
+    for _ in range(5):
+        world.look(missing=COMMITMENT)
+    world.watch.look({})
+    assert world.watch.took("run") == {}
 
 
 def test_without_a_bound_nothing_is_due(world: World) -> None:

@@ -1,4 +1,8 @@
-"""`Has`: this verifier holds these gradients, and each leads to the committed end (J5)."""
+"""`Has`: this verifier holds these gradients, and each leads to the committed end (J5).
+
+Workers are asked once about each file, however many commitments name it: a zero gradient under a hundred keys is one
+job before an honest one. What each commitment says of the file is compared here.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from contracts.protocol.judge import facts
 from contracts.protocol.judge.duties import Hold
 from contracts.protocol.messages import Has
 from verifier.duty import asking
-from verifier.duty.holding import Held
+from verifier.duty.holding import Held, Measured, refusal
 from verifier.duty.world import World
 
 MOST_PROOFS = 256
@@ -38,11 +42,15 @@ def _asked(world: World, duties: Iterable[Hold]) -> list[tuple[str, tuple[str, i
 
 
 def _passes(world: World, name: str, number: int, asked: Held) -> bool:
-    answer = world.work.ask(name, "hold", "duty.hold", asked.to_json(), (asked.blob,), (asked.theta_blobs,))
-    if answer is not None and not answer["holds"] and world.memory.said(f"proof/{name}/refused") is None:
-        world.memory.once(f"proof/{name}/refused", answer["detail"])
-        world.say("gradient refused", number, name, answer["detail"])
-    return answer is not None and answer["holds"] is True
+    question, needs = asked.question, (asked.blob,)
+    answer = world.work.ask(question.name, "hold", "duty.hold", question.to_json(), needs, (asked.theta_blobs,))
+    if answer is None:
+        return False
+    refused = refusal(asked, Measured(**answer))
+    if refused and world.memory.said(f"proof/{name}/refused") is None:
+        world.memory.once(f"proof/{name}/refused", refused)
+        world.say("gradient refused", number, name, refused)
+    return not refused
 
 
 def _proofs(claim: object) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
 from contracts.draw import NO_SEGMENT
 from contracts.protocol.judge.facts import Awaited, What
-from contracts.protocol.judge.state import RoundState, State
+from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import ZERO_ADDRESS
 from contracts.protocol.log.signed import WHAT, ZERO
 from contracts.protocol.messages import Lapse
@@ -17,7 +17,7 @@ from verifier.duty.sightings import is_shown, renewal
 from verifier.duty.world import World
 from verifier.mirror.handing_on import Look
 from verifier.mirror.parsing import Claim
-from verifier.mirror.presence import Absence, Observation
+from verifier.mirror.presence import Absence, Came, Observation
 
 Counts: TypeAlias = Callable[[int], bool]
 """Whether a look counts that has to have reached who holds so many entries."""
@@ -25,18 +25,21 @@ Counts: TypeAlias = Callable[[int], bool]
 
 def watch(world: World, look: Look, chain: bool) -> Counts:
     """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for who has so many
-    entries, in all rounds of one's own; where no round is, among those who are admitted.
+    entries, among those who are admitted now.
 
-    `chain` says whether one's own chain node answered.
+    Epochs and faults need no more: they are signed with those whose signatures count on the chain, and no round of long
+    ago, whose verifiers holders have removed, keeps who stays from it. `chain` says whether one's own chain node
+    answered: where it did not, nobody knows how long a node took.
     """
     claims = [held.signed.claim for held in world.messages.held()]
     with world.replica.reading() as state:
         log = world.replica.collected
         mine = {absence: absence.awaited for absence in _open(state, world.address)}
         admitted = frozenset(name for name, known in state.verifiers.items() if known.admitted)
-        own = [(current.verifiers, current.k) for current in _rounds(state, world.address)] or [(admitted, state.k)]
+        k, came = state.k, tuple(_came(state)) if chain else ()
         rounds = {absence: state.runs[what.run].rounds[what.round] for absence, what in mine.items()}
-        for_each = {a: look.counts(r.verifiers, r.k, chain, a.since + 1) for a, r in rounds.items()}
+        for_each = {a: look.counts(r.verifiers, r.k, chain, a.since + 1, admitted) for a, r in rounds.items()}
+        reached = {absence: look.reached(r.verifiers, r.k, admitted) for absence, r in rounds.items()}
         took = {run: world.stopwatch.took(run) for run in {what.run for what in mine.values()}}
         signs = {absence: _sign(state, awaited, claims) for absence, awaited in mine.items()}
         shown = {absence: is_shown(state, awaited, claims, world.address) for absence, awaited in mine.items()}
@@ -47,11 +50,12 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
                 shown[absence],
                 signs[absence],
                 for_each[absence],
+                reached[absence],
             )
             for absence, awaited in mine.items()
         }
-    world.stopwatch.look(seen)
-    return lambda entries: all(look.counts(verifiers, k, chain, entries) for verifiers, k in own)
+    world.stopwatch.look(seen, came)
+    return lambda entries: look.counts(admitted, k, chain, entries)
 
 
 def lapse(world: World) -> None:
@@ -101,9 +105,14 @@ def _is_said(state: State, awaited: Awaited, verifier: str) -> bool:
     return verifier in scope.awaits[awaited].words
 
 
-def _rounds(state: State, verifier: str) -> list[RoundState]:
-    rounds = (current for run in state.runs.values() for current in run.rounds.values())
-    return [current for current in rounds if verifier in current.verifiers]
+def _came(state: State) -> Iterator[Came]:
+    """Commitments that are in the log, and awaited no more. Where one's absence ended because others called it missing
+    there is none, and nothing to measure."""
+    for run in state.runs.values():
+        for current in run.rounds.values():
+            for node in current.proofs:
+                if Awaited(What.COMMITMENT, current.run, current.number, "", node) not in state.open:
+                    yield Came(current.run, current.number, node, current.opened_at)
 
 
 def _sign(state: State, awaited: Awaited, claims: Sequence[Claim]) -> str:

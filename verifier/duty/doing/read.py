@@ -1,6 +1,12 @@
 """Words: every segment that is owed is replayed whole, and each gets one (J8 to J11).
 
 Bytes that do not come within half of one's time are `unserved`; who gets them later says what they lead to instead.
+That time runs on one's own clock, in looks that reached enough others to ask for the bytes. Whether these looks count
+is nothing to it: else an operator that answers one verifier nothing, or a corrupt one that shows it alone another head,
+keeps it silent while all others speak.
+
+All words on a proof go at once. What speaks against a segment goes as soon as it is known, and everything that is known
+once half of one's time is over, so that no slow segment keeps the others' words back.
 """
 
 from __future__ import annotations
@@ -24,13 +30,15 @@ from verifier.mirror.presence import Absence
 UNSERVED = next(number for number, word in WORDS.items() if word is Word.UNSERVED)
 MOST_WORDS = 128
 """In one message: a leaf of the log holds twice as many, each as long as it may be."""
+AGAINST = frozenset({Word.FALSE, Word.DRIFT})
+"""Words that wait for no other one."""
 SHARE = 0.5
 """Of a period, after which bytes that did not come are unserved."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is owed of one proof: its round and node, the replays, whether the time for bytes is over."""
+    """What is owed of one proof: its round and node, the replays, whether time is over."""
 
     proof: str
     round: int
@@ -40,6 +48,9 @@ class Reading:
     common: int
     asked: dict[int, Segment | None]
     overdue: bool
+    """Whether the time for bytes is over."""
+    late: bool
+    """Whether what is known is said without the rest: then too, or when nobody awaits one's words any more."""
     time: float
     """Seconds for bytes to come, and for one replay."""
     last: int
@@ -47,14 +58,15 @@ class Reading:
 
 
 def read(world: World, duties: Iterable[Read]) -> None:
-    """Say a word on all segments of a proof at once, when there is one for each."""
+    """Say a word on all segments of a proof at once, when there is one for each or time is over; what speaks against
+    one at once."""
     for duty in duties:
         reading = _reading(world, duty.proof, duty.segments)
         if reading is None or not reading.asked:
             continue
-        found = {number: _said(world, reading, number) for number in reading.asked}
-        if all(said is not None for said in found.values()):
-            _say(world, reading, [said for said in found.values() if said is not None])
+        found = [said for number in reading.asked if (said := _said(world, reading, number)) is not None]
+        waits = len(found) < len(reading.asked) and not reading.late
+        _say(world, reading, [said for said in found if not waits or WORDS[said.word] in AGAINST])
 
 
 def look(world: World, duties: Iterable[Look]) -> None:
@@ -77,11 +89,19 @@ def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | Non
         since = known.awaits[awaited].since if awaited in known.awaits else None
         asked = {number: asking.segment(state, log, proof, number) for number in segments if number not in spoken}
         period = log.terms[commitment.run].periodSeconds * SHARE
-    passed = world.stopwatch.passed(Absence(awaited, since)) if since is not None else 0.0
-    exact, overdue = run.created.terms.exact, passed >= period
-    last = commitment.segments - 1
+    overdue = since is not None and world.stopwatch.asked(Absence(awaited, since)) >= period
     return Reading(
-        proof, commitment.round, commitment.node, exact, known.beacon, known.common, asked, overdue, period, last
+        proof=proof,
+        round=commitment.round,
+        node=commitment.node,
+        exact=run.created.terms.exact,
+        beacon=known.beacon,
+        common=known.common,
+        asked=asked,
+        overdue=overdue,
+        late=overdue or since is None,
+        time=period,
+        last=commitment.segments - 1,
     )
 
 
