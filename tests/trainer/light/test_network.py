@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from contracts.mirrors.book import Book
 from contracts.mirrors.peer import Limits, PeerUnreachable
+from contracts.mirrors.tickets import Tickets
 from contracts.tlog.tiles import Tile
 from tests.trainer.light.test_parts import DOMAIN, ONE
 from tests.verifier.mirror import hostile
@@ -71,7 +72,7 @@ def started(folder: Path, stack: ExitStack, server: hostile.Bad, mirror: hostile
     """A node's network with a server and one mirror."""
     api, url = (stack.enter_context(raw_server(answer)) for answer in (server, mirror))
     book = Book(folder / "mirrors.json", DOMAIN, {ONE.address: url}, loopback=True)
-    made = Network(api, "log.example", book, 60.0, Limits(idle=30.0, call=30.0))
+    made = Network(api, "log.example", book, 60.0, Tickets(ONE, DOMAIN), Limits(idle=30.0, call=30.0))
     stack.callback(made.close)
     made.start()
     return made
