@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,8 +14,9 @@ from sqlmodel import select
 from api.access import get_ledger, get_settings
 from api.settings import ServerSettings
 from api.uploads import Uploads, length_of
+from contracts.mirrors.tickets import HEADER, TO_SERVER, bringer
 from ledger.errors import NotFound
-from ledger.judgement import announced
+from ledger.judgement import announced, door
 from ledger.service import Ledger
 from ledger.tables import AnnouncedRow
 
@@ -24,10 +26,10 @@ Name = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a blob: the sizes that messages name, the author of one of them, and whether it is here."""
+    """What is known of a blob: the sizes that messages name, their authors, and whether it is here."""
 
     sizes: frozenset[int]
-    author: str
+    authors: frozenset[str]
     is_here: bool
 
 
@@ -38,13 +40,14 @@ async def put_blob(
     ledger: Ledger = Depends(get_ledger),
     settings: ServerSettings = Depends(get_settings),
 ) -> JSONResponse:
-    """Store bytes that a message in the log announced; refused before they are read where none did. Whoever sends what
-    is here already is told so at once."""
+    """Store bytes that a message in the log announced, for its author or a verifier; refused before they are read where
+    none did, or without a ticket. Whoever sends what is here already is told so at once."""
     known = await run_in_threadpool(_announced, ledger, name)
     length = length_of(request, known.sizes, settings.max_blob_bytes)
     if not known.is_here:
         uploads: Uploads = request.app.state.uploads
-        await uploads.take(request, ledger.blobs, name, known.author, length)
+        key = await run_in_threadpool(_bringer, ledger, name, known.authors, request.headers.getlist(HEADER))
+        await uploads.take(request, ledger.blobs, name, key, length)
     return JSONResponse({"blob": name}, headers={"Connection": "close"} if known.is_here else None)
 
 
@@ -58,9 +61,18 @@ def _announced(ledger: Ledger, name: str) -> Known:
     """Raises NotAnnounced."""
     with ledger.store.read() as session:
         sizes = announced.sizes(session, name)
-        author = session.exec(select(AnnouncedRow.author).where(AnnouncedRow.digest == name).limit(1)).first()
+        authors = frozenset(session.exec(select(AnnouncedRow.author).where(AnnouncedRow.digest == name)))
     try:
         ledger.blobs.path(name)
     except NotFound:
-        return Known(sizes, author or "", False)
-    return Known(sizes, author or "", True)
+        return Known(sizes, authors, False)
+    return Known(sizes, authors, True)
+
+
+def _bringer(ledger: Ledger, name: str, authors: frozenset[str], tickets: Sequence[str]) -> str:
+    """The key that brings a blob. Raises what `bringer` does."""
+
+    def may(key: str) -> bool:
+        return key in authors or key in door.admitted(ledger)
+
+    return bringer(tickets, name, TO_SERVER, ledger.judge.domain, may)

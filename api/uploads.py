@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from contracts.errors import CommonweightError
 from contracts.mirrors.arrival import Arrival, NoPlace, TooSlow
-from contracts.mirrors.slots import AT_ONCE, FAIR_RATE, Owner, Slots
+from contracts.mirrors.slots import AT_ONCE, FAIR_RATE, Sender, Slots
 from ledger.blobs import BlobFolder
 from ledger.errors import BlobMismatch, BlobTooLarge
 
@@ -53,14 +53,14 @@ class Uploads:
     def __init__(self) -> None:
         self.slots = Slots(stakeless=AT_ONCE)
 
-    async def take(self, request: Request, blobs: BlobFolder, name: str, author: str, length: int) -> None:
-        """Store the body under its digest (64 hex digits), for the author of the message that announced it.
+    async def take(self, request: Request, blobs: BlobFolder, name: str, key: str, length: int) -> None:
+        """Store the body, which this key brings, under its digest (64 hex digits).
 
         Raises SlowUpload, UploadsBusy, BlobMismatch and BlobTooLarge.
         """
         arrival = Arrival(request.receive, LEAST_RATE)
         folder = blobs.beside("coming")
-        with _refused(), self.slots.place(name, Owner(author), arrival), tempfile.TemporaryFile(dir=folder) as file:
+        with _refused(), self.slots.place(Sender(key), arrival), tempfile.TemporaryFile(dir=folder) as file:
             async for chunk in _chunks(arrival, length):
                 await run_in_threadpool(file.write, chunk)
             await run_in_threadpool(_keep, blobs, file, name, length)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -97,9 +97,9 @@ class Peer:
         """Send bytes, and read the answer."""
         return await self._call("POST", path, most, body, None)
 
-    async def put(self, path: str, body: bytes, seconds: float) -> Reply:
-        """Send a blob, in as many seconds."""
-        return await self._call("PUT", path, ERROR_BYTES, body, seconds)
+    async def put(self, path: str, body: bytes, seconds: float, headers: Mapping[str, str]) -> Reply:
+        """Send a blob under its ticket, in as many seconds."""
+        return await self._call("PUT", path, ERROR_BYTES, body, seconds, headers)
 
     async def read(self, path: str, sink: Sink, seconds: float) -> int:
         """Hand the bytes of a blob on as they come; the sink bounds them. Returns the status; a refusal has no bytes.
@@ -112,8 +112,16 @@ class Peer:
                     sink(chunk)
             return answer.status_code
 
-    async def _call(self, method: str, path: str, most: int, body: bytes | None, seconds: float | None) -> Reply:
-        async with self._answer(method, path, body, seconds or self._limits.call) as answer:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        most: int,
+        body: bytes | None,
+        seconds: float | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        async with self._answer(method, path, body, seconds or self._limits.call, headers) as answer:
             most = most if answer.status_code < 300 else ERROR_BYTES
             data = bytearray()
             async for chunk in answer.aiter_raw():
@@ -124,13 +132,13 @@ class Peer:
 
     @asynccontextmanager
     async def _answer(
-        self, method: str, path: str, body: bytes | None, seconds: float
+        self, method: str, path: str, body: bytes | None, seconds: float, more: Mapping[str, str] | None = None
     ) -> AsyncIterator[httpx.Response]:
         try:
             async with asyncio.timeout(seconds):
                 target = await find(self.url, self._loopback, self._resolve, self._chosen)
                 async with self._client() as client:
-                    host, sni = {"Host": target.host_header()}, {"sni_hostname": target.url.host}
+                    host, sni = {"Host": target.host_header(), **(more or {})}, {"sni_hostname": target.url.host}
                     request = client.build_request(
                         method, target.base() + path, content=body, headers=host, extensions=sni
                     )

@@ -60,11 +60,16 @@ def mirrors(session: Session) -> list[MirrorRow]:
     return addresses.mirrors(session)
 
 
+def admitted(ledger: Ledger) -> frozenset[str]:
+    """The verifiers on the list, as the log has it."""
+    with ledger.store.read() as session, ledger.judge.view(session) as state:
+        return frozenset(verifier for verifier, standing in state.verifiers.items() if standing.admitted)
+
+
 def _address(ledger: Ledger, replica: Replica, envelope: Envelope, text: str, name: str) -> Accepted:
+    verifiers = admitted(ledger)
     with ledger.store.read() as session:
-        with replica.view(session) as state:
-            admitted = frozenset(verifier for verifier, standing in state.verifiers.items() if standing.admitted)
-        message = addresses.check(envelope, replica.domain, admitted)
+        message = addresses.check(envelope, replica.domain, verifiers)
         newest = addresses.is_newest(session, message, name)
     if newest:
         with ledger.store.write() as session:

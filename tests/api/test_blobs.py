@@ -1,17 +1,23 @@
-"""Blobs: taken from anybody if a message in the log names them with this size, under the digest of the bytes alone."""
+"""Blobs: taken if a message in the log names them with this size, of its author or a verifier, under the digest of
+the bytes alone."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blake3 import blake3
+from eth_account.signers.local import LocalAccount
 from httpx import Response
 
+from contracts.mirrors.tickets import LIFE, SKEW, TO_SERVER, Tickets, UploadTicket
 from contracts.positional_tree import KECCAK_TREE
 from tests.databases import fresh_database
+from tests.deployed import key_of, verifier_keys
 from tests.house import MAX_BLOB, House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
@@ -38,8 +44,17 @@ def announce(house: House, data: bytes) -> None:
     run.send(message, node, first_path=["0x" + n.hex() for n in first], last_path=["0x" + n.hex() for n in last])
 
 
-def put(house: House, content: bytes, name: str = "") -> Response:
-    return house.client.put(f"/v1/blobs/{name or blake3(DATA).hexdigest()}", content=content)
+def ticket(house: House, by: LocalAccount | None = None, **changes: Any) -> dict[str, str]:
+    """The header under which a key, that of the first node if none is named, brings DATA to the server."""
+    tickets = Tickets(by or house.run.nodes[0], house.ledger.judge.domain)
+    until = int(time.time()) + LIFE
+    made = UploadTicket(str(tickets.account.address), blake3(DATA).digest(), TO_SERVER, until)
+    return tickets.signed(replace(made, **changes))
+
+
+def put(house: House, content: bytes, name: str = "", headers: dict[str, str] | None = None) -> Response:
+    path = f"/v1/blobs/{name or blake3(DATA).hexdigest()}"
+    return house.client.put(path, content=content, headers=ticket(house) if headers is None else headers)
 
 
 REFUSED: dict[str, tuple[int, str, Sent]] = {
@@ -55,6 +70,33 @@ REFUSED: dict[str, tuple[int, str, Sent]] = {
     "a name with a line's end": (422, "malformed-request", lambda h: put(h, DATA, blake3(DATA).hexdigest() + "%0a")),
     "a path": (404, "not-found", lambda h: put(h, DATA, "..%2f..%2fledger.db")),
 }
+
+
+TICKETS: dict[str, tuple[int, str, Callable[[House], dict[str, str]]]] = {
+    "none": (422, "invalid-ticket", lambda h: {}),
+    "no ticket": (422, "invalid-ticket", lambda h: {"Upload-Ticket": "{}"}),
+    "for another blob": (403, "foreign-ticket", lambda h: ticket(h, blob=b"1" * 32)),
+    "for a mirror": (403, "foreign-ticket", lambda h: ticket(h, receiver=verifier_keys()[0].address)),
+    "over": (403, "ticket-over", lambda h: ticket(h, until=int(time.time()) - SKEW - 5)),
+    "for a year": (403, "ticket-over", lambda h: ticket(h, until=int(time.time()) + 31_536_000)),
+    "by a stranger": (403, "not-theirs", lambda h: ticket(h, key_of("stranger"))),
+    "by another node": (403, "not-theirs", lambda h: ticket(h, h.run.nodes[1])),
+    "forged": (401, "bad-signature", lambda h: ticket(h, key_of("stranger"), key=h.run.nodes[0].address)),
+}
+
+
+@pytest.mark.parametrize("name", TICKETS)
+def test_an_upload_with_another_ticket_is_refused(stage: House, name: str) -> None:
+    status, code, headers = TICKETS[name]
+    before = stage.dump()
+    check_refused(put(stage, DATA, headers=headers(stage)), status, code)
+    assert stage.dump() == before
+
+
+def test_a_verifier_may_bring_what_somebody_else_announced(house: House) -> None:
+    house.start()
+    announce(house, DATA)
+    assert accepted(put(house, DATA, headers=ticket(house, verifier_keys()[0]))) == {"blob": blake3(DATA).hexdigest()}
 
 
 @pytest.mark.parametrize("name", REFUSED)

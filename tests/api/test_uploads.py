@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 
 import httpx
@@ -13,8 +13,9 @@ import pytest
 from blake3 import blake3
 
 from contracts.mirrors import arrival
-from contracts.mirrors.slots import OF_DIGEST
-from tests.api.test_blobs import DATA, announce
+from contracts.mirrors.slots import OF_KEY
+from tests.api.test_blobs import DATA, announce, ticket
+from tests.deployed import verifier_keys
 from tests.house import House
 from tests.verifier.mirror.world import everything, serving
 
@@ -38,9 +39,10 @@ def opened(url: str, head: str) -> socket.socket:
     return raw
 
 
-def put(url: str, length: int | None = len(DATA)) -> socket.socket:
+def put(url: str, length: int | None = len(DATA), ticket: Mapping[str, str] | None = None) -> socket.socket:
     """A connection that sends the head of an upload, and nothing after it."""
     raw = opened(url, f"PUT /v1/blobs/{NAME}")
+    raw.sendall("".join(f"{name}: {text}\r\n" for name, text in (ticket or {}).items()).encode())
     raw.sendall((f"Content-Length: {length}\r\n\r\n" if length is not None else "\r\n").encode())
     return raw
 
@@ -57,21 +59,42 @@ def test_uploads_that_never_end_hold_a_few_places_and_nobody_up(served: tuple[Ho
     house, url = served
     slots = house.client.app.state.uploads.slots  # type: ignore[attr-defined]
     with ExitStack() as held:
-        uploads = [held.enter_context(put(url)) for _ in range(12)]
-        ended = answered(uploads, 12 - OF_DIGEST)
+        uploads = [held.enter_context(put(url, ticket=ticket(house))) for _ in range(12)]
+        ended = answered(uploads, 12 - OF_KEY)
         assert all(b" 503 " in answer and b"mirror-busy" in answer for answer in map(everything, ended))
-        assert len(slots) == OF_DIGEST
-        assert httpx.put(f"{url}/v1/blobs/{NAME}", content=DATA).json() == {"blob": NAME}
-        assert len(slots) == OF_DIGEST - 1
+        assert len(slots) == OF_KEY
+        assert httpx.put(f"{url}/v1/blobs/{NAME}", content=DATA, headers=ticket(house)).json() == {"blob": NAME}
+        assert len(slots) == OF_KEY - 1
     deadline = time.monotonic() + 5
     while len(slots):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
+def test_strangers_end_no_upload_and_hold_no_place(served: tuple[House, str]) -> None:
+    """Garbage and heads alone, without a ticket and with whatever one can have: the node's own upload goes on."""
+    house, url = served
+    slots = house.client.app.state.uploads.slots  # type: ignore[attr-defined]
+    with put(url, ticket=ticket(house)) as honest, ExitStack() as held:
+        honest.sendall(DATA[:1])
+        while not len(slots):
+            time.sleep(0.01)
+        stolen = [
+            {},
+            ticket(house, receiver=verifier_keys()[0].address),
+            ticket(house, until=1),
+            ticket(house, blob=b"1" * 32),
+        ]
+        uploads = [held.enter_context(put(url, ticket=headers)) for headers in stolen * 5]
+        assert all(b" 422 " in answer or b" 403 " in answer for answer in map(everything, uploads))
+        assert len(slots) == 1
+        honest.sendall(DATA[1:])
+        assert b" 200 " in everything(honest)
+
+
 def test_what_is_here_is_answered_before_its_bytes_are_sent(served: tuple[House, str]) -> None:
-    _, url = served
-    assert httpx.put(f"{url}/v1/blobs/{NAME}", content=DATA).status_code == 200
+    house, url = served
+    assert httpx.put(f"{url}/v1/blobs/{NAME}", content=DATA, headers=ticket(house)).status_code == 200
     with put(url) as raw:
         assert b" 200 " in everything(raw)
 
@@ -100,6 +123,7 @@ def test_a_body_that_does_not_come_is_ended(
 ) -> None:
     monkeypatch.setattr(arrival, "BEGIN_SECONDS", 0.2)
     with opened(served[1], head) as raw:
+        raw.sendall("".join(f"{name}: {text}\r\n" for name, text in ticket(served[0]).items()).encode())
         raw.sendall(f"Content-Length: {len(DATA)}\r\n\r\n".encode())
         answer = everything(raw)
     assert b" 408 " in answer

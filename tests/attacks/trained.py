@@ -20,6 +20,7 @@ from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
 
 from contracts.errors import CommonweightError
+from contracts.mirrors.tickets import TO_SERVER, Tickets
 from contracts.protocol import messages
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.facts import What
@@ -149,12 +150,14 @@ class Theatre(Script):
         envelope = Envelope(made.message, (sign(made.message, domain, bytes(actor.account.key)),), paths)
         try:
             self.add(envelope)
-            self._put(made.gradient)
+            self._put(actor.account, made.gradient)
         except Refused as refused:
             actor.refused.append(refused.code)
 
-    def _put(self, data: bytes) -> None:
-        answer = self.client.put(f"/v1/blobs/{blake3(data).hexdigest()}", content=data)
+    def _put(self, account: LocalAccount, data: bytes) -> None:
+        name = blake3(data).hexdigest()
+        ticket = Tickets(account, self.service.domain).headers(name, TO_SERVER)
+        answer = self.client.put(f"/v1/blobs/{name}", content=data, headers=ticket)
         if answer.status_code >= 300:
             raise Refused(answer)
 
@@ -183,7 +186,7 @@ class Theatre(Script):
             )  # fmt: skip
             try:
                 self.send(message, actor.account, path=[hexed(node) for node in shown.path])
-                self._put(shown.packed)
+                self._put(actor.account, shown.packed)
             except Refused as refused:
                 actor.refused.append(refused.code)
 
@@ -303,7 +306,7 @@ class Theatre(Script):
                 verifier,
             )  # fmt: skip
         for blob in (step.theta_blob, step.momentum_blob):
-            self._put((self.folder / blob).read_bytes())
+            self._put(self.verifiers[0], (self.folder / blob).read_bytes())
         self.theta = unpack((self.folder / step.theta_blob).read_bytes(), theta_layout(self.config))
 
     def credit(self, name: str) -> int:

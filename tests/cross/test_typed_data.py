@@ -11,6 +11,7 @@ from eth_utils.crypto import keccak
 
 from contracts.compile import SOLIDITY
 from contracts.messages import MESSAGES, Message
+from contracts.mirrors.tickets import UploadTicket
 from contracts.protocol.fields import Struct, field_types, structs, to_json, type_string, typed_fields
 from contracts.protocol.messages import JUDGED
 from contracts.signing import Domain, digest
@@ -75,7 +76,7 @@ def _numbers_as_text(value: Any) -> Any:
 
 def test_every_digest_is_that_of_viem() -> None:
     chance = random.Random(712)
-    kinds = (*MESSAGES, *JUDGED)
+    kinds = (*MESSAGES, *JUDGED, UploadTicket)
     asked = [
         (example(kind, extreme, chance), domain) for kind in kinds for extreme in (False, True) for domain in DOMAINS
     ]

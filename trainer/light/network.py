@@ -17,6 +17,7 @@ from contracts.mirrors.book import MAX_MIRRORS, Book
 from contracts.mirrors.loop import EventThread
 from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, Reply
 from contracts.mirrors.racing import first
+from contracts.mirrors.tickets import TO_SERVER, Tickets
 from contracts.tlog.mirror import origin_hash
 from contracts.tlog.note import MAX_NOTE
 from contracts.tlog.tile_tree import Read
@@ -42,10 +43,12 @@ class Source:
     messages: str
     blobs: str
     mirrors: str
+    tickets: Tickets
 
     async def put(self, digest: str, data: bytes, seconds: float) -> Reply:
-        """Bring a blob."""
-        return await self.peer.put(f"{self.blobs}{digest}", data, seconds)
+        """Bring a blob, under a ticket of its own."""
+        ticket = await asyncio.to_thread(self.tickets.headers, digest, self.name or TO_SERVER)
+        return await self.peer.put(f"{self.blobs}{digest}", data, seconds, ticket)
 
     async def post(self, data: bytes) -> Reply:
         """Bring a message."""
@@ -74,11 +77,13 @@ class Network:
         origin: str,
         book: Book,
         look_seconds: float,
+        tickets: Tickets,
         limits: Limits | None = None,
     ) -> None:
         self._origin, self._book, self._seconds, self._limits = origin, book, look_seconds, limits
+        self._tickets = tickets
         server = Peer(api_url, book.loopback, limits, chosen=True, keeps=True)
-        self._server = Source(SERVER, server, "/log", "/v1/messages", "/v1/blobs/", "/v1/mirrors")
+        self._server = Source(SERVER, server, "/log", "/v1/messages", "/v1/blobs/", "/v1/mirrors", tickets)
         self._loop = EventThread("light-network")
         self._watched: dict[str, _Watched] = {}
         self.refusals: deque[Refusal] = deque(maxlen=1024)
@@ -167,7 +172,7 @@ class Network:
 
     def _mirror(self, name: str, url: str) -> Source:
         peer = Peer(url, self._book.loopback, self._limits)
-        return Source(name, peer, f"/{origin_hash(self._origin)}", "/messages", "/blobs/", "/mirrors")
+        return Source(name, peer, f"/{origin_hash(self._origin)}", "/messages", "/blobs/", "/mirrors", self._tickets)
 
     async def _poll(self, watched: _Watched) -> None:
         looks, wait = 0, self._seconds

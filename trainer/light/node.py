@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 
+from eth_account import Account
+
 from contracts.mirrors.book import Book
 from contracts.mirrors.peer import Limits
+from contracts.mirrors.tickets import Tickets
 from contracts.protocol.judge.duties import NodeDuty, Open, OpenPledge, of_node
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.protocol import Protocol
@@ -134,7 +137,8 @@ class LightNode:
         on_entry = published.take if published is not None else None
         self.log = CoveredLog(folder / "log", key, functions, self.domain, self._warn, on_entry)
         book = Book(folder / "mirrors.json", self.domain, deployment.first_mirrors(), settings.loopback())
-        self.network = Network(settings.api_url, key.name, book, settings.look_seconds, limits)
+        tickets = Tickets(Account.from_key(settings.key), self.domain)
+        self.network = Network(settings.api_url, key.name, book, settings.look_seconds, tickets, limits)
         self._around = Around(settings.key, self.domain, lambda: self.log, published, self.network.blob)
         self._judges = (
             ByChain(settings.rpc_url, deployment)

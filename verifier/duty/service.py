@@ -19,6 +19,7 @@ from web3 import Web3
 
 from contracts.chain import connect
 from contracts.errors import CommonweightError
+from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.protocol.chain_reading import ChainReader
 from contracts.protocol.judge.duties import (
@@ -278,12 +279,13 @@ class VerifierProcess:
         first = deployment.first_mirrors()
         book = AddressBook(mirror / "addresses.db", reader, welcome.is_verifier, settings.loopback, first)
         quorum = QuorumStore(folder / "signatures.db", Domain(deployment.chain_id, deployment.verifier_registry))
-        self.mirror = Mirror(reader, messages, blobs, book, copy, welcome.verifiers, quorum.show)
+        self.mirror = Mirror(account.address, reader, messages, blobs, book, copy, welcome.verifiers, quorum.show)
         fetcher = Fetcher(blobs, self._wanted, LEAST_RATE)
         takes, puller = max(LOOKS_LONG * settings.look_seconds, LEAST_LOOK), Puller(reader, messages, book, copy)
         self._handing = HandingOn(
-            account.address, door_of(settings.api_url), book, copy, messages, puller, fetcher, blobs, seconds=takes
-        )
+            account.address, door_of(settings.api_url), book, copy, messages, puller, fetcher, blobs,
+            Tickets(account, domain), seconds=takes,
+        )  # fmt: skip
         longest = settings.look_seconds + takes
         stopwatch = Stopwatch(mirror / "presence.db", self._chain_time, time.monotonic, longest)
         self._app, self._ended = make_app(settings), dict[str, int]()

@@ -12,7 +12,7 @@ from contracts.errors import CommonweightError
 from contracts.maintainers import Maintainers
 from contracts.messages import Message
 from contracts.mirrors.arrival import LEAST_RATE
-from contracts.mirrors.slots import FAIR_RATE, Owner
+from contracts.mirrors.slots import FAIR_RATE, Sender
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import NotSeated
 from contracts.protocol.judge.merging import MOST_STEPS
@@ -122,7 +122,7 @@ class Announcer:
             if _is_taken(blobs, blob):
                 self._kept.add((blob.digest, blob.place))
 
-    def owner(self, key: str, run: str) -> Owner:
+    def sender(self, key: str, run: str) -> Sender:
         """Verifiers, and nodes whose stake is reserved, have a stake; a run's terms say how fast bytes come."""
         with self._replica.reading() as state:
             known = state.runs.get(run)
@@ -130,7 +130,7 @@ class Announcer:
             staked = any(key in current.verifiers or _is_staked(current, key) for current in rounds)
             terms = self._replica.collected.terms.get(run)
             rate = terms.leastRate // UPLOADS_OF_ONE if terms is not None else LEAST_RATE
-            return Owner(key, staked, max(1, min(rate, FAIR_RATE // UPLOADS_OF_ONE)))
+            return Sender(key, staked, max(1, min(rate, FAIR_RATE // UPLOADS_OF_ONE)))
 
     def _new(self) -> list[tuple[str, tuple[Announcement, ...]]]:
         """A key has one gradient a round, and one file a boundary: what the log names, else what was held first."""
@@ -171,7 +171,7 @@ class AnnouncedBlobs(BlobStore):
 
     def __init__(self, folder: Path, budget: Callable[[Place], int], announcer: Announcer) -> None:
         self._announcer = announcer
-        super().__init__(folder, budget, announcer.owner)
+        super().__init__(folder, budget, announcer.sender)
 
     def sizes(self, digest: str) -> frozenset[int]:
         """The sizes that were announced for a digest. Raises NotAnnounced."""

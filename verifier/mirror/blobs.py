@@ -12,14 +12,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from blake3 import blake3
 
-from contracts.mirrors.slots import Owner
+from contracts.mirrors.slots import Sender
 from contracts.whole_file import sync_folder
 from verifier.mirror.announced import Announcement, Place, blob_name
 from verifier.mirror.database import Database
@@ -51,16 +50,16 @@ DELETE FROM announced WHERE key = ? AND run = ? AND round = ? AND subject = ? AN
 
 
 class BlobStore:
-    """A folder of blobs. `budget` says how many bytes a key may have announced for a round, `owned` what is known of a
-    key in a run."""
+    """A folder of blobs. `budget` says how many bytes a key may have announced for a round, `sender` what is known of
+    a key in a run."""
 
     def __init__(
         self,
         folder: Path,
         budget: Callable[[Place], int],
-        owned: Callable[[str, str], Owner] = lambda key, _: Owner(key),
+        sender: Callable[[str, str], Sender] = lambda key, _: Sender(key),
     ) -> None:
-        self._held, self._coming, self._budget, self._owned = folder / "held", folder / "coming", budget, owned
+        self._held, self._coming, self._budget, self._sender = folder / "held", folder / "coming", budget, sender
         for part in (self._held, self._coming):
             part.mkdir(parents=True, exist_ok=True)
         self._announced = Database(folder / "announced.db", _SCHEMA)
@@ -99,13 +98,16 @@ class BlobStore:
         """The sizes that were announced for a digest. Raises NotAnnounced."""
         return self._sizes(blob_name(digest))
 
-    def owner(self, digest: str) -> Owner:
-        """Whose bytes come under a digest: of several keys that announced it, one with a stake. Raises NotAnnounced."""
+    def senders(self, digest: str) -> dict[str, Sender]:
+        """The keys that announced a digest, each as it stands best in any of its runs. Raises NotAnnounced."""
         self.sizes(digest)
         rows = self._announced.rows("SELECT key, run FROM announced WHERE digest = ? ORDER BY rowid", blob_name(digest))
-        owners = [self._owned(key, run) for key, run in rows] or [Owner("")]
-        first = max(owners, key=lambda owner: owner.staked)
-        return replace(first, least_rate=min(owner.least_rate for owner in owners))
+        found: dict[str, Sender] = {}
+        for key, run in rows:
+            one = self._sender(key, run)
+            other = found.get(key, one)
+            found[key] = Sender(key, one.staked or other.staked, min(one.least_rate, other.least_rate))
+        return found
 
     def has(self, digest: str) -> bool:
         """Whether a blob is here."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from contracts.mirrors.loop import EventThread
 from contracts.mirrors.peer import ERROR_BYTES, Peer, Reply
+from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.protocol.log.envelope import BESIDE_THE_LOG
 from trainer.light.handing import Courier, Parcel, Refusal
@@ -39,9 +40,11 @@ class StoredBlob:
 
 @dataclass(frozen=True)
 class Door:
-    """Where a target takes messages and blobs."""
+    """Where a target takes messages and blobs. `receiver` is whom blobs are brought to, by their tickets."""
 
     peer: Peer
+    receiver: str
+    tickets: Tickets
     messages: str = "/messages"
     blobs: str = "/blobs/"
 
@@ -50,8 +53,9 @@ class Door:
         return await self.peer.post(self.messages, data, ERROR_BYTES)
 
     async def put(self, name: str, data: bytes, seconds: float) -> Reply:
-        """Bring a blob."""
-        return await self.peer.put(f"{self.blobs}{name}", data, seconds)
+        """Bring a blob, under a ticket of its own."""
+        ticket = await asyncio.to_thread(self.tickets.headers, name, self.receiver)
+        return await self.peer.put(f"{self.blobs}{name}", data, seconds, ticket)
 
 
 @dataclass
@@ -62,7 +66,7 @@ class _Target:
 
 
 class Deliveries:
-    """Couriers of one verifier on an event loop. `own` is its address."""
+    """Couriers of one verifier on an event loop. `own` is its address, and the server's door has its tickets."""
 
     def __init__(
         self, own: str, loop: EventThread, server: Door, book: AddressBook, messages: MessageStore, blobs: BlobStore
@@ -83,7 +87,7 @@ class Deliveries:
 
     async def tend(self, peers: Mapping[str, Peer]) -> None:
         """Keep to the server and to the mirrors that can be reached now."""
-        doors = {SERVER: self._server} | {verifier: Door(peer) for verifier, peer in peers.items()}
+        doors = {SERVER: self._server} | {v: Door(peer, v, self._server.tickets) for v, peer in peers.items()}
         for name, target in list(self._targets.items()):
             if name not in doors or doors[name].peer.url != target.url:
                 target.task.cancel()

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from contracts.errors import CommonweightError
 from contracts.mirrors.loop import EventThread
 from contracts.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable
+from contracts.mirrors.tickets import TO_SERVER, Tickets
 from contracts.mirrors.urls import NOWHERE
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.blobs import BlobStore
@@ -164,6 +165,7 @@ class HandingOn:
         puller: Puller,
         fetcher: Fetcher,
         blobs: BlobStore,
+        tickets: Tickets,
         seconds: float = 3.0,
         limits: Limits | None = None,
     ) -> None:
@@ -173,7 +175,7 @@ class HandingOn:
         self._calls = Calls[Answer]()
         self._against: dict[str, Answer] = {}
         self._number, self._closed = 0, False
-        door = Door(server.peer, server.messages, server.blobs)
+        door = Door(server.peer, TO_SERVER, tickets, server.messages, server.blobs)
         self._deliveries = Deliveries(own, self._loop, door, book, messages, blobs)
 
     def look(self) -> Look:

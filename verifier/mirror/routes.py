@@ -8,17 +8,16 @@
 | `GET /messages?since=`, `POST /messages` | messages that the copy of the log lacks |
 | `GET /mirrors` | the newest address of each verifier, and two logs under one signature where they were seen |
 | `GET /signatures` | signatures on what contracts read: k of them are good for the chain, whoever brings them |
-| `GET /blobs/{digest}`, `PUT /blobs/{digest}` | blobs by BLAKE3 digest, ranges as well |
+| `GET /blobs/{digest}`, `PUT /blobs/{digest}` | blobs by BLAKE3 digest, ranges as well; uploads under a ticket |
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from secrets import token_hex
 from typing import BinaryIO
 
 import anyio
@@ -29,8 +28,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from contracts.errors import BadField
-from contracts.mirrors.arrival import NoPlace
-from contracts.mirrors.slots import Owner, Slots
+from contracts.mirrors.arrival import LEAST_RATE, NoPlace
+from contracts.mirrors.slots import Sender, Slots
+from contracts.mirrors.tickets import HEADER, bringer
 from contracts.mirrors.urls import NOWHERE
 from contracts.protocol.messages import MirrorAddress
 from contracts.recursion import bound_recursion
@@ -61,8 +61,9 @@ _BYTES = "application/octet-stream"
 
 @dataclass
 class Mirror:
-    """What one verifier serves. `verifiers` gives the addresses of those on the chain's list."""
+    """What one verifier (`address`) serves. `verifiers` gives the addresses of those on the chain's list."""
 
+    address: str
     reader: Reader
     messages: MessageStore
     blobs: BlobStore
@@ -134,7 +135,7 @@ async def _add_entries(request: Request) -> Response:
     """The body is as long as its header says, so it is read package by package."""
     incoming, mirror = Incoming(request, None), _of(request)
     take, packed, host = incoming.take(), _is_gzip(request), request.client.host if request.client else ""
-    with _place(mirror.uploads, token_hex(8), Owner(host), incoming):
+    with _place(mirror.uploads, Sender(host), incoming):
         found = await anyio.to_thread.run_sync(_upload, mirror, take, packed, limiter=anyio.CapacityLimiter(1))
     if found.signatures:
         return Response(format_signatures(found.signatures), media_type="text/plain; charset=utf-8")
@@ -142,11 +143,11 @@ async def _add_entries(request: Request) -> Response:
 
 
 @contextmanager
-def _place(slots: Slots, name: str, owner: Owner, incoming: Incoming) -> Iterator[None]:
+def _place(slots: Slots, sender: Sender, incoming: Incoming) -> Iterator[None]:
     """Raises MirrorBusy."""
     with ExitStack() as held:
         try:
-            held.enter_context(slots.place(name, owner, incoming.arrival))
+            held.enter_context(slots.place(sender, incoming.arrival))
         except NoPlace as error:
             raise MirrorBusy(str(error)) from None
         yield
@@ -207,17 +208,26 @@ async def _signatures(request: Request) -> Response:
 
 
 async def _put_blob(request: Request) -> Response:
-    """Whoever sends what is here already is told so before its bytes are read."""
+    """Whoever sends what is here already is told so before its bytes are read, and so is who has no ticket."""
     mirror, digest = _of(request), blob_name(request.path_params["digest"])
-    owner = await run_in_threadpool(mirror.blobs.owner, digest)
+    known = await run_in_threadpool(mirror.blobs.senders, digest)
     if not mirror.blobs.has(digest):
-        incoming, length = Incoming(request, None, owner.least_rate), announced_length(request)
-        with _place(mirror.slots, digest, owner, incoming), ExitStack() as held:
+        sender = await run_in_threadpool(_sender, mirror, digest, known, request.headers.getlist(HEADER))
+        incoming, length = Incoming(request, None, sender.least_rate), announced_length(request)
+        with _place(mirror.slots, sender, incoming), ExitStack() as held:
             receiving = await run_in_threadpool(held.enter_context, mirror.blobs.receive(digest, length))
             async for chunk in incoming.chunks():
                 await run_in_threadpool(receiving.write, chunk)
             await run_in_threadpool(receiving.finish)
     return Response(json.dumps({"blob": digest}), media_type="application/json", headers={"Connection": "close"})
+
+
+def _sender(mirror: Mirror, digest: str, known: Mapping[str, Sender], tickets: Sequence[str]) -> Sender:
+    """Who brings a blob: a key that announced it, or a verifier. Raises what `bringer` does."""
+    verifiers = mirror.verifiers()
+    key = bringer(tickets, digest, mirror.address, mirror.reader.domain, lambda key: key in known or key in verifiers)
+    staked = key in verifiers or known[key].staked
+    return Sender(key, staked, min((one.least_rate for one in known.values()), default=LEAST_RATE))
 
 
 async def _get_blob(request: Request) -> Response:

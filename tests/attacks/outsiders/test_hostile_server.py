@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from contracts.mirrors.tickets import HEADER
 from contracts.verifier_registry import VerifierRegistry
 from ledger import log
 from tests.deployed import key_of, verifier_keys
@@ -68,7 +69,7 @@ class HostileServer:
             return self._mirrors()
         if not path.startswith(BELIEVED):
             return JSONResponse({"round": 30, "segments": [0], "samples": 1, "pledge_wanted": True, "state": "posted"})
-        return self._pass(method, path, data)
+        return self._pass(method, path, data, request.headers.get(HEADER))
 
     def _message(self, data: bytes) -> Response:
         name, kind = blake3(data).hexdigest(), str(json.loads(data)["kind"])
@@ -89,8 +90,9 @@ class HostileServer:
         false = [{**line, "url": "http://127.0.0.1:9"} for line in shown["mirrors"]]
         return JSONResponse({"mirrors": [*false, *shown["mirrors"]], "evidence": []})
 
-    def _pass(self, method: str, path: str, data: bytes) -> Response:
-        found = self._real.request(method, path, content=data, headers={"Content-Type": "application/json"})
+    def _pass(self, method: str, path: str, data: bytes, ticket: str | None = None) -> Response:
+        headers = {"Content-Type": "application/json"} | ({HEADER: ticket} if ticket is not None else {})
+        found = self._real.request(method, path, content=data, headers=headers)
         return Response(found.content, found.status_code, media_type=found.headers.get("content-type"))
 
 

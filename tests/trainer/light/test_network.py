@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,13 +14,15 @@ import pytest
 from blake3 import blake3
 
 from contracts.mirrors.book import Book
-from contracts.mirrors.peer import Limits, PeerUnreachable
+from contracts.mirrors.peer import Limits, Peer, PeerUnreachable, Reply
+from contracts.mirrors.tickets import HEADER, TO_SERVER, Tickets, bringer
 from contracts.tlog.tiles import Tile
 from tests.trainer.light.test_parts import DOMAIN, ONE
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import raw_server
 from trainer.light import getting, network
-from trainer.light.network import SERVER, Network
+from trainer.light.handing import Courier, Parcel, Refusal
+from trainer.light.network import SERVER, Network, Source
 
 pytestmark = pytest.mark.integration
 
@@ -71,7 +74,7 @@ def started(folder: Path, stack: ExitStack, server: hostile.Bad, mirror: hostile
     """A node's network with a server and one mirror."""
     api, url = (stack.enter_context(raw_server(answer)) for answer in (server, mirror))
     book = Book(folder / "mirrors.json", DOMAIN, {ONE.address: url}, loopback=True)
-    made = Network(api, "log.example", book, 60.0, Limits(idle=30.0, call=30.0))
+    made = Network(api, "log.example", book, 60.0, Tickets(ONE, DOMAIN), Limits(idle=30.0, call=30.0))
     stack.callback(made.close)
     made.start()
     return made
@@ -104,3 +107,31 @@ def test_who_drips_tiles_is_left_alone_for_a_while(tmp_path: Path, stack: ExitSt
         net.read(SERVER)(tile)
     assert drips.asked.count(f"/log/{tile.path()}".encode()) == 1
     drips.over.set()
+
+
+class Refuses(Peer):
+    """Finds every ticket over, and keeps it."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:9", loopback=True)
+        self.tickets: list[str] = []
+
+    async def put(self, path: str, body: bytes, seconds: float, headers: Mapping[str, str]) -> Reply:
+        self.tickets.append(headers[HEADER])
+        return Reply(403, b'{"code":"ticket-over","detail":"set your clock"}')
+
+
+@pytest.mark.parametrize(("name", "receiver"), [(SERVER, TO_SERVER), (str(ONE.address), str(ONE.address))])
+def test_each_try_of_an_upload_has_a_ticket_of_its_own(
+    name: str, receiver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, refusals, now = Refuses(), list[Refusal](), time.time()
+    source = Source(name, peer, "/log", "/messages", "/blobs/", "/mirrors", Tickets(ONE, DOMAIN))
+    courier = Courier(name, source.post, source.put, refusals.append)
+    (tmp_path / NAME).write_bytes(DATA)
+    for later in (0, 60):
+        monkeypatch.setattr("contracts.mirrors.tickets.time.time", lambda later=later: now + later)
+        asyncio.run(courier.bring(Parcel(NAME, file=tmp_path / NAME)))
+        assert bringer(peer.tickets[-1:], NAME, receiver, DOMAIN, lambda _: True) == ONE.address
+    assert len(set(peer.tickets)) == 2
+    assert [refusal.code for refusal in refusals] == ["ticket-over"] * 2

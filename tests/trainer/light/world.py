@@ -257,6 +257,7 @@ class House:
         names = [str(v.address) for v in village.verifiers]
         reader = Reader(DOMAIN, village.author_of)
         found = Mirror(
+            name,
             reader,
             MessageStore(folder / "messages.db", reader, lambda claim: True),
             BlobStore(folder / "blobs", lambda _: 10**9),

@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from contracts.deploy import Deployment
 from contracts.errors import CommonweightError
+from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.positional_tree import KECCAK_TREE, SHA256_TREE
 from contracts.protocol import messages
@@ -220,7 +221,9 @@ class Town:
         with httpx.Client(base_url=self.processes[0].url, timeout=10, verify=False) as client:
             client.post("/messages", content=text)
             if blob:
-                client.put(f"/blobs/{name_of(blob).hex()}", content=blob)
+                name = name_of(blob).hex()
+                ticket = Tickets(author, DOMAIN).headers(name, self.processes[0].address)
+                client.put(f"/blobs/{name}", content=blob, headers=ticket)
 
     def _commit(self, node: LocalAccount) -> None:
         if node.address in self.run.round.proofs:

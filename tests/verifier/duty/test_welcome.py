@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from contracts.mirrors.slots import Owner
+from contracts.mirrors.slots import Sender
 from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol import messages
 from contracts.protocol.judge import facts
@@ -194,9 +194,9 @@ def test_the_terms_say_how_fast_bytes_come_and_whose_stake_counts(tmp_path: Path
     made = SignedRun(nodes=1, leastRate=8_000)
     party = make_party(tmp_path, made)
     announcer, run = party.world.blobs._announcer, hexed(made.run)  # type: ignore[attr-defined]
-    assert announcer.owner(made.nodes[0].address, run) == Owner(made.nodes[0].address, False, 1_000)
-    assert announcer.owner(made.verifiers[0].address, run) == Owner(made.verifiers[0].address, True, 1_000)
-    assert announcer.owner("nobody", "no run").staked is False
+    assert announcer.sender(made.nodes[0].address, run) == Sender(made.nodes[0].address, False, 1_000)
+    assert announcer.sender(made.verifiers[0].address, run) == Sender(made.verifiers[0].address, True, 1_000)
+    assert announcer.sender("nobody", "no run").staked is False
 
 
 def test_a_merges_files_outlive_their_epoch_while_a_round_begins_from_them(tmp_path: Path) -> None:

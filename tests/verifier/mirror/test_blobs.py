@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from contracts.mirrors.slots import Owner
+from contracts.mirrors.slots import Sender
 from contracts.protocol import messages
 from tests.alone import alone
 from tests.lock_order import elsewhere
@@ -195,14 +195,14 @@ def test_a_subject_has_one_blob_at_a_time(tmp_path: Path) -> None:
         kept.announce(blob(DATA[1:]))
 
 
-def test_of_those_who_announced_a_digest_one_with_a_stake_owns_it(tmp_path: Path) -> None:
-    rates = {"free": 9, "staked": 5}
-    kept = BlobStore(tmp_path, lambda key: 10**6, lambda key, run: Owner(key, key == "staked", rates[key]))
-    for key in rates:
-        kept.announce(blob(DATA, key))
-    assert kept.owner(NAME) == Owner("staked", True, 5)
+def test_all_who_announced_a_digest_may_send_it_each_as_it_stands_best(tmp_path: Path) -> None:
+    rates = {RUN_ID: 9, "other run": 5}
+    kept = BlobStore(tmp_path, lambda key: 10**6, lambda key, run: Sender(key, (key, run) == ("a", RUN_ID), rates[run]))
+    for key, run in (("a", RUN_ID), ("a", "other run"), ("b", RUN_ID)):
+        kept.announce(replace(blob(DATA), place=Place(key, run, 1)))
+    assert kept.senders(NAME) == {"a": Sender("a", True, 5), "b": Sender("b", False, 9)}
     with pytest.raises(NotAnnounced):
-        kept.owner("1" * 64)
+        kept.senders("1" * 64)
 
 
 def test_a_spoilt_blob_is_dropped_when_it_is_used(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import Limits, Peer
+from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.tlog.mirror import origin_hash
 from tests.verifier.mirror import hostile
@@ -39,6 +40,7 @@ from tests.verifier.mirror.world import (
     mirror_on,
     raw_server,
     serving,
+    ticket,
 )
 from verifier.mirror import pulling
 from verifier.mirror.fetching import Fetcher
@@ -69,6 +71,11 @@ class Party:
     url: str = ""
 
 
+def bring(party: Party) -> None:
+    """The node brings DATA to a verifier."""
+    CLIENT.put(f"{party.url}/blobs/{NAME}", content=DATA, headers=ticket(NAME, party.name)).raise_for_status()
+
+
 @dataclass
 class Town:
     """Three verifiers and a server; whoever is not `up` does not answer."""
@@ -83,7 +90,7 @@ class Town:
 
     def party(self, server: str, admit: Any = lambda size: None, welcome: Any = lambda claim: True) -> Party:
         number = len(self.parties)
-        mirror = make_mirror(self.folder / str(number), welcome, admit=admit, seed=20 + number)
+        mirror = make_mirror(self.folder / str(number), welcome, admit=admit, seed=20 + number, own=VERIFIERS[number])
         door = ServerDoor(Peer(server, True, self.limits), "/log", "/messages", "/blobs/")
         puller = Puller(READER, mirror.messages, mirror.book, mirror.copy)
         fetcher = Fetcher(mirror.blobs, mirror.blobs.missing, 10**6, self.limits.idle, self.grace)
@@ -96,6 +103,7 @@ class Town:
             puller,
             fetcher,
             mirror.blobs,
+            Tickets(VERIFIERS[number], DOMAIN),
             self.seconds,
             self.limits,
         )
@@ -162,7 +170,7 @@ def test_with_the_server_down_all_ends_up_everywhere(town: Town, nobody: str) ->
     CLIENT.post(f"{three.url}/messages", content=address("http://127.0.0.1:9", 2, VERIFIERS[0]))
     for party in (one, two, three):
         party.mirror.blobs.announce(blob(DATA))
-    CLIENT.put(f"{three.url}/blobs/{NAME}", content=DATA).raise_for_status()
+    bring(three)
     looks = [party.looks.look() for party in (two, three, one)]
     for party in (one, two, three):
         assert party.mirror.copy.signed == 700
@@ -211,7 +219,7 @@ def test_hostile_mirrors_stop_nobody(town: Town, nobody: str) -> None:
     two.mirror.messages.take(has(1))
     for party in (one, two):
         party.mirror.blobs.announce(blob(DATA))
-    CLIENT.put(f"{two.url}/blobs/{NAME}", content=DATA).raise_for_status()
+    bring(two)
     bad = dict(zip(NAMES[2:], hostile.ALL, strict=False))
     for name, answer in bad.items():
         know(one, name, town.stack.enter_context(raw_server(answer)), 2)
@@ -231,7 +239,7 @@ def test_other_bytes_for_a_blob_are_named_and_left(town: Town, nobody: str) -> N
     for party in (one, two, three):
         party.mirror.blobs.announce(blob(DATA))
     for party in (two, three):
-        CLIENT.put(f"{party.url}/blobs/{NAME}", content=DATA).raise_for_status()
+        bring(party)
     (town.folder / "1" / "blobs" / "held" / NAME).write_bytes(b"x" + DATA[1:])
     found = [one.looks.look()]
     while Outcome.MISBEHAVED not in outcomes(found[-1]).values():
@@ -245,7 +253,7 @@ def test_other_bytes_for_a_blob_are_named_and_left(town: Town, nobody: str) -> N
 def test_a_blob_that_nobody_announced_is_not_fetched(town: Town, nobody: str) -> None:
     one, two, _ = town.three(nobody)
     two.mirror.blobs.announce(blob(DATA))
-    CLIENT.put(f"{two.url}/blobs/{NAME}", content=DATA).raise_for_status()
+    bring(two)
     one.looks.look()
     assert not one.mirror.blobs.has(NAME)
 

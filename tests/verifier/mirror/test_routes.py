@@ -34,6 +34,7 @@ from tests.verifier.mirror.world import (
     has,
     make_mirror,
     mirror_on,
+    ticket,
 )
 from verifier.mirror.errors import NotWelcome
 from verifier.mirror.parsing import MAX_MESSAGE
@@ -53,7 +54,7 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     mirror.blobs.announce(blob(DATA))
     with mirror_on(mirror) as url, httpx.Client(base_url=url, timeout=20, verify=False) as client:
         fill(client, Operator().grow(20)).raise_for_status()
-        client.put(f"/blobs/{NAME}", content=DATA).raise_for_status()
+        client.put(f"/blobs/{NAME}", content=DATA, headers=ticket(NAME)).raise_for_status()
         yield client
 
 
@@ -187,7 +188,7 @@ def test_addresses_are_shown_with_who_has_none(client: httpx.Client) -> None:
 def test_a_blob_comes_in_and_is_served(mirror: Mirror, client: httpx.Client) -> None:
     mirror.blobs.announce(blob(DATA))
     for _ in range(2):
-        assert client.put(f"/blobs/0x{NAME}", content=DATA).json() == {"blob": NAME}
+        assert client.put(f"/blobs/0x{NAME}", content=DATA, headers=ticket(NAME)).json() == {"blob": NAME}
     answer = client.get(f"/blobs/{NAME}")
     assert (answer.content, answer.headers["accept-ranges"]) == (DATA, "bytes")
 
@@ -216,12 +217,12 @@ def test_any_other_range_is_refused(reading: httpx.Client, asked: str) -> None:
 
 
 def test_blobs_are_refused_with_their_codes(mirror: Mirror, client: httpx.Client) -> None:
-    refused(client.put(f"/blobs/{NAME}", content=DATA), 403, "not-announced")
+    refused(client.put(f"/blobs/{NAME}", content=DATA, headers=ticket(NAME)), 403, "not-announced")
     mirror.blobs.announce(blob(DATA))
-    refused(client.put(f"/blobs/{NAME}", content=DATA + b"x"), 413, "blob-too-large")
-    refused(client.put(f"/blobs/{NAME}", content=b"x" * len(DATA)), 422, "blob-mismatch")
+    refused(client.put(f"/blobs/{NAME}", content=DATA + b"x", headers=ticket(NAME)), 413, "blob-too-large")
+    refused(client.put(f"/blobs/{NAME}", content=b"x" * len(DATA), headers=ticket(NAME)), 422, "blob-mismatch")
     endless = (b"x" * 2**16 for _ in range(100))
-    refused(client.put(f"/blobs/{NAME}", content=endless), 413, "blob-too-large")
+    refused(client.put(f"/blobs/{NAME}", content=endless, headers=ticket(NAME)), 413, "blob-too-large")
     refused(client.get(f"/blobs/{NAME}"), 404, "not-found")
     refused(client.get("/blobs/x"), 404, "not-found")
 
@@ -280,12 +281,12 @@ def test_a_full_disk_is_answered_with_507(
 
     mirror.blobs.announce(blob(DATA))
     monkeypatch.setattr(os, "fsync", full)
-    refused(client.put(f"/blobs/{NAME}", content=DATA), 507, "disk-full")
+    refused(client.put(f"/blobs/{NAME}", content=DATA, headers=ticket(NAME)), 507, "disk-full")
 
 
 def test_a_broken_disk_is_said_without_its_details(mirror: Mirror, client: httpx.Client, tmp_path: Path) -> None:
     mirror.blobs.announce(blob(DATA))
     (tmp_path / "blobs" / "coming").rmdir()
-    answer = client.put(f"/blobs/{NAME}", content=DATA)
+    answer = client.put(f"/blobs/{NAME}", content=DATA, headers=ticket(NAME))
     refused(answer, 500, "internal-error")
     assert str(tmp_path) not in answer.text

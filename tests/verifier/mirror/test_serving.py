@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from blake3 import blake3
 
 from contracts.mirrors.slots import Slots
 from tests.verifier.mirror.test_routes import DATA, NAME, fill
-from tests.verifier.mirror.world import Operator, blob, everything, has, serving
+from tests.verifier.mirror.world import VERIFIERS, Operator, blob, everything, has, serving, ticket
 from verifier.mirror import incoming
 from verifier.mirror.routes import Mirror, mirror_app
 from verifier.mirror.serving import TimedProtocol
@@ -35,6 +36,12 @@ def hasty(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str
     monkeypatch.setattr("verifier.mirror.serving.TICK_SECONDS", 0.2)
     with serving(mirror_app(mirror), Hasty) as url:
         yield "127.0.0.1", int(url.rpartition(":")[2])
+
+
+def put(name: str, **changes: Any) -> str:
+    """The head of an upload of as many bytes as DATA has, under a ticket."""
+    headers = "".join(f"{header}: {text}\r\n" for header, text in ticket(name, **changes).items())
+    return f"PUT /blobs/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n{headers}\r\n"
 
 
 def drips(raw: socket.socket, data: bytes) -> bool:
@@ -64,9 +71,8 @@ def test_a_client_that_drips_its_head_is_ended(hasty: tuple[str, int]) -> None:
 def test_a_client_that_sends_no_body_is_told_and_ended(hasty: tuple[str, int], mirror: Mirror, route: str) -> None:
     mirror.blobs.announce(blob(DATA))
     with socket.create_connection(hasty, timeout=8) as raw:
-        raw.sendall(
-            f"{route} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA) if 'PUT' in route else 9}\r\n\r\nx".encode()
-        )
+        head = put(NAME) if "PUT" in route else f"{route} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+        raw.sendall(f"{head}x".encode())
         answer = everything(raw)
     assert b" 408 " in answer
     assert b"slow-peer" in answer
@@ -75,7 +81,7 @@ def test_a_client_that_sends_no_body_is_told_and_ended(hasty: tuple[str, int], m
 def test_a_client_that_drips_its_body_is_ended(hasty: tuple[str, int], mirror: Mirror) -> None:
     mirror.blobs.announce(blob(DATA))
     with socket.create_connection(hasty, timeout=8) as raw:
-        raw.sendall(f"PUT /blobs/{NAME} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n".encode())
+        raw.sendall(put(NAME).encode())
         assert not drips(raw, b"x" * 60)
 
 
@@ -96,13 +102,13 @@ def test_a_client_that_hangs_up_leaves_nothing(client: httpx.Client, mirror: Mir
     mirror.blobs.announce(blob(DATA))
     url = httpx.URL(client.base_url)
     with socket.create_connection((url.host, url.port or 80), timeout=5) as raw:
-        raw.sendall(f"PUT /blobs/{NAME} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\nxx".encode())
+        raw.sendall(f"{put(NAME)}xx".encode())
         time.sleep(0.2)
     deadline = time.monotonic() + 5
     while any((tmp_path / "blobs" / "coming").iterdir()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert client.put(f"/blobs/{NAME}", content=DATA).status_code == 200
+    assert client.put(f"/blobs/{NAME}", content=DATA, headers=ticket(NAME)).status_code == 200
 
 
 def test_connections_that_do_nothing_shut_nobody_out(
@@ -135,11 +141,11 @@ def test_connections_that_do_nothing_shut_nobody_out(
 
 
 def begin_uploads(client: httpx.Client, head: str, count: int) -> list[socket.socket]:
-    """Connections that send the head of an upload, and nothing after it."""
+    """Connections that send this head of an upload, and nothing after it."""
     url, made = httpx.URL(client.base_url), []
     for _ in range(count):
         made.append(socket.create_connection((url.host, url.port or 80), timeout=5))
-        made[-1].sendall(f"{head} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n".encode())
+        made[-1].sendall(head.encode())
     return made
 
 
@@ -155,7 +161,7 @@ def test_slow_uploads_do_not_hold_up_the_others(
 ) -> None:
     """As many as are taken wait in the middle of a body: one more takes the place of the slowest."""
     monkeypatch.setattr("contracts.mirrors.slots.YOUNG", 0.0)
-    open_ = begin_uploads(client, "POST /add-entries", 8)
+    open_ = begin_uploads(client, f"POST /add-entries HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n", 8)
     try:
         wait_for(mirror.uploads, 8)
         assert fill(client, Operator().grow(20)).status_code == 200
@@ -167,16 +173,19 @@ def test_slow_uploads_do_not_hold_up_the_others(
 
 
 def test_slow_uploads_keep_no_honest_blob_out(client: httpx.Client, mirror: Mirror) -> None:
-    """Who sends is not known: a stranger may name the honest node's own digest, or fill its own key's places."""
+    """The node's own, and another key's: each has its few places, and whoever is quicker has one of them."""
     others = [bytes([number]) * len(DATA) for number in range(8)]
     names = [blake3(data).hexdigest() for data in others]
-    for data in (DATA, *others):
-        mirror.blobs.announce(blob(data))
-    open_ = [raw for name in (NAME, *names) for raw in begin_uploads(client, f"PUT /blobs/{name}", 5)]
+    mirror.blobs.announce(blob(DATA))
+    for data in others:
+        mirror.blobs.announce(blob(data, str(VERIFIERS[-1].address)))
+    mirror.verifiers = list
+    open_ = [raw for name in names for raw in begin_uploads(client, put(name, by=VERIFIERS[-1]), 5)]
+    open_ += begin_uploads(client, put(NAME), 5)
     try:
-        wait_for(mirror.slots, 4)
-        assert client.put(f"/blobs/{NAME}", content=DATA).status_code == 200
-        assert len(mirror.slots) <= 4
+        wait_for(mirror.slots, 8)
+        assert client.put(f"/blobs/{NAME}", content=DATA, headers=ticket(NAME)).status_code == 200
+        assert len(mirror.slots) <= 8
     finally:
         for raw in open_:
             raw.close()
@@ -184,7 +193,7 @@ def test_slow_uploads_keep_no_honest_blob_out(client: httpx.Client, mirror: Mirr
 
 def test_a_blob_that_is_here_is_answered_before_its_bytes_are_sent(client: httpx.Client, mirror: Mirror) -> None:
     mirror.blobs.announce(blob(DATA))
-    assert client.put(f"/blobs/{NAME}", content=DATA).status_code == 200
-    (raw,) = begin_uploads(client, f"PUT /blobs/{NAME}", 1)
+    assert client.put(f"/blobs/{NAME}", content=DATA, headers=ticket(NAME)).status_code == 200
+    (raw,) = begin_uploads(client, put(NAME), 1)
     with raw:
         assert b" 200 " in everything(raw)

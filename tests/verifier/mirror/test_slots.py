@@ -11,7 +11,7 @@ import pytest
 
 from contracts.mirrors import arrival as arriving
 from contracts.mirrors.arrival import Arrival, NoPlace, TooSlow
-from contracts.mirrors.slots import FAIR_RATE, OF_DIGEST, Owner, Slots
+from contracts.mirrors.slots import FAIR_RATE, Sender, Slots
 
 pytestmark = pytest.mark.unit
 
@@ -37,7 +37,7 @@ async def never() -> dict[str, Any]:
     return {}
 
 
-Enter = Callable[[str, str, int], Sent]
+Enter = Callable[[str, int], Sent]
 
 
 @pytest.fixture
@@ -49,19 +49,39 @@ def slots() -> Slots:
 def enter(slots: Slots) -> Iterator[Enter]:
     with ExitStack() as held:
 
-        def one(digest: str, key: str, count: int) -> Sent:
+        def one(key: str, count: int) -> Sent:
             sent = Sent(count)
-            held.enter_context(slots.place(digest, Owner(key, key.startswith("staked")), sent))
+            held.enter_context(slots.place(Sender(key, key.startswith("staked")), sent))
             return sent
 
         yield one
 
 
-def test_of_one_digest_the_slowest_makes_room(slots: Slots, enter: Enter) -> None:
-    fast, slow = enter("a", "node", 900), enter("a", "node", 10)
+def test_of_one_key_the_slowest_makes_room(slots: Slots, enter: Enter) -> None:
+    fast, slow = enter("node", 900), enter("node", 10)
     for _ in range(5):
-        enter("a", "node", 20)
-    assert (fast.is_over, slow.is_over, len(slots)) == (False, True, OF_DIGEST)
+        enter("node", 20)
+    assert (fast.is_over, slow.is_over, len(slots)) == (False, True, 3)
+
+
+def test_newcomers_of_other_keys_end_nobodys_upload_while_there_is_room(slots: Slots) -> None:
+    with ExitStack() as held:
+        honest = Sent(0, age=0.1)
+        held.enter_context(slots.place(Sender("staked node"), honest))
+        others = [Sent(FAIR_RATE * 100) for _ in range(20)]
+        for sent in others:
+            held.enter_context(slots.place(Sender("staked other"), sent))
+        assert (honest.is_over, sum(not sent.is_over for sent in others)) == (False, 3)
+
+
+def test_where_all_is_taken_nobodys_young_upload_is_ended_for_another_key(slots: Slots) -> None:
+    with ExitStack() as held:
+        young = [Sent(0, age=0.1) for _ in range(4)]
+        for number, sent in enumerate(young):
+            held.enter_context(slots.place(Sender(f"node {number}"), sent))
+        with pytest.raises(NoPlace):
+            held.enter_context(slots.place(Sender("node 4"), Sent(0, age=0.0)))
+        assert not any(sent.is_over for sent in young)
 
 
 def test_newcomers_that_send_nothing_end_no_fast_upload(slots: Slots) -> None:
@@ -69,42 +89,42 @@ def test_newcomers_that_send_nothing_end_no_fast_upload(slots: Slots) -> None:
         fast = Sent(FAIR_RATE * 100)
         young = [Sent(0, age=0.1) for _ in range(6)]
         for sent in (fast, *young):
-            held.enter_context(slots.place("gradient", Owner("node"), sent))
-        assert (fast.is_over, [sent.is_over for sent in young]) == (False, [True] * 5 + [False])
+            held.enter_context(slots.place(Sender("node"), sent))
+        assert (fast.is_over, [sent.is_over for sent in young]) == (False, [True] * 4 + [False] * 2)
 
 
 def test_a_newcomer_that_finds_no_place_has_ended_nobody(enter: Enter) -> None:
-    own = enter("own", "node 0", FAIR_RATE * 100)
-    others = [enter(f"d{n}", f"node {n}", FAIR_RATE * 100) for n in range(1, 4)]
-    own_too = [enter(f"s{n}", "staked", FAIR_RATE * 100) for n in range(2)]
+    own = enter("node 0", FAIR_RATE * 100)
+    others = [enter(f"node {n}", FAIR_RATE * 100) for n in range(1, 4)]
+    own_too = [enter("staked", FAIR_RATE * 100) for n in range(2)]
     with pytest.raises(NoPlace):
-        enter("free", "node 5", 0)
+        enter("node 5", 0)
     assert [one.is_over for one in (own, *others, *own_too)] == [False] * 6
 
 
 def test_a_key_has_a_few_places(slots: Slots, enter: Enter) -> None:
-    own = [enter(f"made up {number}", "free", number) for number in range(7)]
+    own = [enter("free", number) for number in range(7)]
     assert [one.is_over for one in own] == [True] * 4 + [False] * 3
     assert len(slots) == 3
 
 
 def test_keys_without_a_stake_have_a_part_and_share_it(slots: Slots, enter: Enter) -> None:
     """Others hold all that is for them: an honest one gets a place, and one with a stake has its own."""
-    greedy = [enter(f"free {n}", "free", FAIR_RATE * 100) for n in range(3)]
-    other = enter("other", "other", FAIR_RATE * 100)
-    honest = enter("gradient", "honest", 0)
+    greedy = [enter("free", FAIR_RATE * 100) for n in range(3)]
+    other = enter("other", FAIR_RATE * 100)
+    honest = enter("honest", 0)
     assert (honest.is_over, other.is_over, sum(one.is_over for one in greedy), len(slots)) == (False, False, 1, 4)
-    assert not enter("state", "staked", 0).is_over
+    assert not enter("staked", 0).is_over
     assert len(slots) == 5
 
 
 def test_where_everybody_has_one_only_the_slow_make_room(enter: Enter) -> None:
-    fast = [enter(f"d{n}", f"node {n}", FAIR_RATE * 100) for n in range(3)]
-    slow = enter("d3", "node 3", 4096 * 10)
-    enter("d4", "node 4", FAIR_RATE * 100)
+    fast = [enter(f"node {n}", FAIR_RATE * 100) for n in range(3)]
+    slow = enter("node 3", 4096 * 10)
+    enter("node 4", FAIR_RATE * 100)
     assert (slow.is_over, [one.is_over for one in fast]) == (True, [False] * 3)
     with pytest.raises(NoPlace):
-        enter("d5", "node 5", 0)
+        enter("node 5", 0)
 
 
 def test_who_loses_its_place_is_told_while_it_waits() -> None:

@@ -13,13 +13,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.mirrors.peer import Limits
 from tests.verifier.mirror.test_handing_on import (
-    CLIENT,
     DATA,
     NAME,
     NAMES,
     THREE,
     Party,
     Town,
+    bring,
     fill,
     know,
     outcomes,
@@ -144,7 +144,7 @@ def test_bytes_come_from_another_while_a_source_hangs(town: Town) -> None:
     for party in (one, two, three):
         party.mirror.blobs.announce(blob(DATA))
     for party in (two, three):
-        CLIENT.put(f"{party.url}/blobs/{NAME}", content=DATA).raise_for_status()
+        bring(party)
     slow = slow_mirror(town, one, three, "/blobs")
     for _ in range(3):
         until(lambda: one.looks.look() and one.mirror.blobs.has(NAME))

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.messages import Message
+from contracts.mirrors.tickets import LIFE, Tickets, UploadTicket
 from contracts.positional_tree import SHA256_TREE
 from contracts.protocol import messages
 from contracts.protocol.log.codec import canonical, slug
@@ -77,10 +78,18 @@ def address(url: str, sequence: int = 1, key: LocalAccount = VERIFIERS[0]) -> by
     return leaf(messages.MirrorAddress(key.address, url, sequence), key)
 
 
-def blob(data: bytes, key: str = "node", size: int | None = None, round_number: int = 1) -> Announcement:
+def blob(data: bytes, key: str = str(NODE.address), size: int | None = None, round_number: int = 1) -> Announcement:
     """The announcement of these bytes."""
     place = Place(key, RUN_ID, round_number)
     return Announcement(blake3(data).hexdigest(), Kind.STATE, len(data) if size is None else size, place)
+
+
+def ticket(
+    name: str, receiver: str = str(VERIFIERS[0].address), by: LocalAccount = NODE, **changes: Any
+) -> dict[str, str]:
+    """The header under which a key brings a blob to a verifier."""
+    made = UploadTicket(str(by.address), bytes.fromhex(name), receiver, int(time.time()) + LIFE)
+    return Tickets(by, DOMAIN).signed(replace(made, **changes))
 
 
 @dataclass
@@ -158,11 +167,13 @@ def make_mirror(
     admit: Callable[[int], None] = lambda size: None,
     seed: int = 9,
     is_verifier: Callable[[str], bool] | None = None,
+    own: LocalAccount = VERIFIERS[0],
 ) -> Mirror:
     """A mirror that takes all that is well signed, unless it is told otherwise."""
     names = [str(key.address) for key in VERIFIERS]
     is_verifier = is_verifier or names.__contains__
     return Mirror(
+        str(own.address),
         READER,
         MessageStore(folder / "messages.db", READER, is_welcome),
         BlobStore(folder / "blobs", lambda key: budget),
