@@ -51,7 +51,7 @@ def refusal(run: Script, envelope: Envelope) -> str:
 
 
 def test_a_stranger_has_one_signature_read(vouched: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thirty-two of its own cost the server 40 ms once."""
+    """X6: thirty-two of its own cost the server 40 ms once."""
     read: list[bytes] = []
 
     def counted(message: Message, domain: Domain, signature: bytes) -> str:

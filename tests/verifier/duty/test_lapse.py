@@ -337,7 +337,7 @@ def test_what_others_called_missing_is_no_measure(tmp_path: Path) -> None:
     silent, quick = made.nodes
     (absence,) = [Absence(a, since) for a, since in made.state.open.items() if a.party == silent.address]
     for verifier in made.verifiers[1:]:
-        made.send(lapse.lapse_message(verifier.address, absence), verifier)
+        made.send(lapse.lapse_message(verifier.address, absence, made.state.roots[absence.since]), verifier)
     delivers(party, quick)
     party.pass_time(10)
     lapse.watch(party.world, party.look(), chain=False)
