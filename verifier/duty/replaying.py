@@ -36,8 +36,9 @@ from verifier.bounded import residual
 from verifier.compare import CAP, EXACT_LIMIT, SCALE, compare, limits_for
 from verifier.drift import ALIGNMENT_LIMIT, Drift, Residual
 from verifier.duty.files import BytesMissing, Files, weights_of
+from verifier.duty.labour import CostsTooMuch, bounded
 
-TRUE, FALSE, DRIFT = 1, 2, 3
+TRUE, FALSE, DRIFT, UNSERVED = 1, 2, 3, 4
 """uint8 of a word, as contracts/protocol/log/signed.py:WORDS has them."""
 REPLAY, START, END, NOT_FINITE = 1, 2, 3, 4
 """uint16 of a reason, as contracts/protocol/log/signed.py:REASONS has them."""
@@ -125,20 +126,23 @@ class _False(Exception):
 def judge_segment(
     asked: Segment, files: Files, corpus: Corpus, memory: Path | None = None, seconds: float = math.inf
 ) -> Said:
-    """The word on a segment. `memory` is where residuals of a bounded run are followed.
+    """The word on a segment: `unserved` too where its states are such that no processor gets through them. `memory` is
+    where residuals of a bounded run are followed.
 
     Raises BytesMissing, CannotCompare, WrongCorpus, and TookTooLong where a step begins after so many seconds: then
     there is no word.
     """
     config = RunConfig.from_json(asked.config)
     corpus.require(config.corpus_digest)
-    pair, batches = _pair(config, asked), _until(_batches(config, asked, corpus), seconds)
+    pair, batches = _pair(config, asked), _until(bounded(config, _batches(config, asked, corpus)), seconds)
     inside: list[bytes] = []
     try:
         measured, limit, word = _judge(config, asked, files, batches, pair, inside, memory)
         said = Said(asked.segment, word, measured=measured, limit=limit)
     except _False as found:
         said = Said(asked.segment, FALSE, found.reason, found.measured, EXACT_LIMIT, detail=found.detail)
+    except CostsTooMuch as error:
+        return Said(asked.segment, UNSERVED, detail=str(error))
     return Said(**{**asdict(said), "trace": "0x" + trace_of(inside).hex() if asked.common else ""})
 
 

@@ -23,11 +23,10 @@ from contracts.protocol.messages import SegmentVerdict, Verdict
 from verifier.duty import asking
 from verifier.duty.pace import Effort
 from verifier.duty.progress import Progress
-from verifier.duty.replaying import Said, Segment
+from verifier.duty.replaying import UNSERVED, Said, Segment
 from verifier.duty.world import World
 from verifier.mirror.presence import Absence
 
-UNSERVED = next(number for number, word in WORDS.items() if word is Word.UNSERVED)
 MOST_WORDS = 128
 """In one message: a leaf of the log holds twice as many, each as long as it may be."""
 AGAINST = frozenset({Word.FALSE, Word.DRIFT})
@@ -74,7 +73,7 @@ def look(world: World, duties: Iterable[Look]) -> None:
     for duty in duties:
         reading = _reading(world, duty.proof, (duty.segment,))
         said = _replayed(world, reading, duty.segment) if reading is not None and reading.asked else None
-        if reading is not None and said is not None:
+        if reading is not None and said is not None and said.word != UNSERVED:
             _say(world, reading, [said])
 
 
