@@ -260,7 +260,8 @@ class Verifier:
     def check(self, awaited: Awaited, since: int, held: int) -> None:
         """Say that it lapsed, once a period of looks that count is over and no mirror has it (J3)."""
         world, now = self.world, self.world.tick
-        if self.halted or awaited.party == self.name or self.came(awaited, since) or (awaited, since) in self.lapsed:
+        own = awaited.party == self.name and awaited.what is not What.OPENINGS
+        if self.halted or own or self.came(awaited, since) or (awaited, since) in self.lapsed:
             return
         short = held + world.plan.period + world.network.short_looks(self, held, now) - now
         if not self.up(now) or short > 0 or world.network.floats(awaited) or self.has_it(awaited):

@@ -66,6 +66,17 @@ def drawn() -> SignedRun:
     return made
 
 
+def test_openings_for_ones_own_draw_lapse_by_ones_own_word_too(tmp_path: Path) -> None:
+    """The node is late, not who drew: where one verifier is silent it takes both others, of whom one drew."""
+    made = drawn()
+    for verifier in made.verifiers:
+        made.show_secret(verifier)
+    party = begin(tmp_path, made)
+    passes(party, 4 * PERIOD)
+    found = {said.awaited.party for said in lapses(party) if said.awaited.what is What.OPENINGS}
+    assert found == {verifier.address for verifier in made.verifiers}
+
+
 def test_a_secret_lapses_after_a_whole_period_and_not_before(tmp_path: Path) -> None:
     party = begin(tmp_path, drawn())
     passes(party, PERIOD - 1)

@@ -63,7 +63,7 @@ def lapse(world: World) -> None:
     with world.replica.reading() as state:
         still, roots = set(_open(state, world.address)), dict(state.roots)
     for absence in [*world.stopwatch.released(), *world.stopwatch.due()]:
-        if absence not in still or absence.awaited.party == world.address:
+        if absence not in still or _is_own(absence.awaited, world.address):
             continue
         if absence in world.stopwatch.released() or world.stopwatch.release(absence):
             message = lapse_message(world.address, absence, roots[absence.since])
@@ -71,6 +71,11 @@ def lapse(world: World) -> None:
                 awaited = absence.awaited
                 detail = f"{awaited.what} of {awaited.party or 'the verifiers'}, since entry {absence.since}"
                 world.say("lapse", awaited.round, awaited.proof, detail)
+
+
+def _is_own(awaited: Awaited, verifier: str) -> bool:
+    """Whether one's own lateness is meant: of openings the party is whoever drew, and the node is late."""
+    return awaited.party == verifier and awaited.what is not What.OPENINGS
 
 
 def lapse_message(verifier: str, absence: Absence, root: str) -> Lapse:
