@@ -15,6 +15,7 @@ from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.held import proof_of, require_speaker, round_of
 from contracts.protocol.judge.machine import apply
 from contracts.protocol.judge.presence import live_run
+from contracts.protocol.judge.reading import check_opening
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
 from contracts.protocol.messages import LeaseRenewal
 
@@ -36,6 +37,8 @@ def check_part(state: State, fact: Fact) -> None:
         known = proof_of(state, fact.proof).commitment
         if isinstance(fact, (facts.Words, facts.TraceShown)):
             require_speaker(round_of(state, known.run, known.round), fact.verifier)
+        elif isinstance(fact, facts.Opened):
+            check_opening(state, fact)  # a refused one copies no proof, however many segments that has
     elif isinstance(fact, facts.Lapse):
         require_speaker(round_of(state, fact.awaited.run, fact.awaited.round), fact.verifier)
     elif isinstance(fact, facts.Committed):

@@ -129,6 +129,14 @@ def on_filled(state: State, entry: SeatsFilled) -> None:
 
 def take_opening(state: State, fact: Opened) -> None:
     """A boundary that a draw asks for, in time. Raises Refused."""
+    check_opening(state, fact)
+    proof = proof_of(state, fact.proof)
+    proof.opened.add(fact.boundary)
+    state.touch(proof)
+
+
+def check_opening(state: State, fact: Opened) -> None:
+    """Raises Refused unless it may be taken; reads the state and changes nothing."""
     proof = proof_of(state, fact.proof)
     if proof.stage is not Stage.READING:
         raise OutOfTime(f"proof {fact.proof} is {proof.stage}")
@@ -138,8 +146,6 @@ def take_opening(state: State, fact: Opened) -> None:
         raise NotSeated(f"no draw asks for boundary {fact.boundary}")
     committed = proof.commitment
     state.functions.check_opening(committed.root, committed.segments + 1, fact.boundary, fact.state, fact.path)
-    proof.opened.add(fact.boundary)
-    state.touch(proof)
 
 
 def due_openings_closed(proof: ProofState) -> OpeningsClosed | None:

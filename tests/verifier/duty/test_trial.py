@@ -166,3 +166,19 @@ def test_what_names_more_than_there_is_is_refused_before_anything_is_copied(monk
     assert copied == []
     with pytest.raises(Refused):
         check_part(made.state, replace(many, proofs=(proof,), verifier=STRANGER))
+
+
+def test_a_refused_opening_copies_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signed opening of another state, again and again, held the machine for 200 ms each in a run of many samples."""
+    made = SignedRun(nodes=1, panel=0)
+    made.commit_all()
+    made.see()
+    for verifier in made.verifiers:
+        made.show_secret(verifier)
+    (proof,) = made.round.closed
+    boundary = min(made.state.proofs[proof].segments)
+    copied: list[object] = []
+    monkeypatch.setattr(trial, "deepcopy", lambda value: copied.append(value) or deepcopy(value))
+    with pytest.raises(Refused):
+        check_entry(made.state, facts.Opened(proof, boundary, "0x" + "11" * 64, "0x" + "22" * 32, ()))
+    assert copied == []
