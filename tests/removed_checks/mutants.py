@@ -54,6 +54,24 @@ PYTHON: dict[str, Mutant] = {
         "verifier/duty/replaying.py", "    if not 0 <= step_count(start) <= MOST_STEPS:\n", "    if False:\n",
         (f"{DUTY}replaying.py::test_a_start_from_which_no_step_is_possible_is_not_finite",),
     ),
+    "log: what was said of another log counts": Mutant(
+        "contracts/protocol/judge/roots.py",
+        "    if state.leaves and state.roots.get(index) != root:\n",
+        "    if False:\n",
+        ("tests/contracts/protocol/log/test_roots.py::test_what_was_said_on_a_fork_is_refused_on_the_log",),
+    ),
+    "replay: however slow its steps are": Mutant(
+        "verifier/duty/labour.py", "        if spent and now - spent[0] > TIMES * usual:\n", "        if False:\n",
+        (f"{DUTY}labour.py::test_a_segment_that_nobody_gets_through_is_unserved",),
+    ),
+    "replay: a slow one has the worker": Mutant(
+        "verifier/duty/replaying.py", "        if time.monotonic() > end:\n", "        if False:\n",
+        (f"{DUTY}replaying.py::test_a_replay_that_takes_too_long_is_ended_between_two_steps",),
+    ),
+    "lapse: openings for one's own draw are one's own lateness": Mutant(
+        "verifier/duty/doing/lapse.py", "awaited.party == verifier and awaited.what is not What.OPENINGS",
+        "awaited.party == verifier", (f"{DUTY}lapse.py::test_openings_for_ones_own_draw_lapse_by_ones_own_word_too",),
+    ),
     "replay: any text will do": Mutant(
         "verifier/duty/replaying.py", "    corpus.require(config.corpus_digest)\n", "",
         (f"{DUTY}replaying.py::test_another_machine_or_text_gives_no_word",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts.protocol.judge import roots
 from contracts.protocol.judge.entries import Lapsed
 from contracts.protocol.judge.errors import AlreadySaid, NotAwaited, NotSeated, UnknownSubject
-from contracts.protocol.judge.facts import Awaited, Lapse
+from contracts.protocol.judge.facts import Awaited, Lapse, What
 from contracts.protocol.judge.state import Await, ProofState, RoundState, Scope, State
 
 
@@ -35,6 +35,13 @@ def take_lapse(state: State, fact: Lapse) -> None:
     scope, current = scope_of(state, fact.awaited)
     if fact.verifier not in current.verifiers:
         raise NotSeated(f"{fact.verifier} is no verifier of round {current.number}")
+    _count(state, scope, current, fact)
+    if isinstance(scope, ProofState) and fact.awaited.what is What.WORDS:
+        scope.late.add(fact.awaited.party)
+
+
+def _count(state: State, scope: Scope, current: RoundState, fact: Lapse) -> None:
+    """Towards k of the period that it is about; of one that is over it is entered without effect."""
     known = scope.awaits.get(fact.awaited)
     if known is None or known.since != fact.since:
         _note_late(scope, fact)

@@ -51,9 +51,11 @@ def take_words(state: State, fact: Words) -> None:
 
 
 def _is_in_time(proof: ProofState, verifier: str, number: int) -> bool:
-    """Whether a verifier speaks while it is asked, and was never late on the proof."""
-    over = verifier in proof.late or proof.stage is not Stage.READING or proof.void
-    return not over and (number in drawn_by(proof, verifier) or proof.segments[number].true is None)
+    """Whether a verifier speaks first while it is asked, and was never late on the proof: what replaces an `unserved`
+    may have taken any time."""
+    segment = proof.segments[number]
+    over = verifier in proof.late or proof.stage is not Stage.READING or proof.void or verifier in segment.words
+    return not over and (number in drawn_by(proof, verifier) or segment.true is None)
 
 
 def _check_shape(fact: Words, exact: bool) -> None:

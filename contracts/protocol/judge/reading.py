@@ -202,7 +202,6 @@ def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> 
     current = state.round_of(proof)
     state.runs[current.run].away[verifier] = state.size - 1
     proof.silent.add(verifier)
-    proof.late.add(verifier)
     question(proof, verifier)
     due = frozenset(owed(proof, verifier))
     if period == 2:

@@ -229,7 +229,8 @@ class ProofState(Scope):
     back: set[str] = field(default_factory=set)
     """Who fell silent and returned: it is awaited once more."""
     late: set[str] = field(default_factory=set)
-    """Whose words ever lapsed, whether it returned or not."""
+    """Of whom anybody ever said that its words did not come in time: one honest verifier says so of whoever is late,
+    and a corrupt one cannot keep it from being said."""
     witnesses: dict[str, str] = field(default_factory=dict)
     traces: dict[str, str] = field(default_factory=dict)
     pledge: PledgeOpened | None = None

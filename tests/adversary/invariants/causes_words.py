@@ -238,7 +238,7 @@ def _owed(proof: Proof, verifier: str, at: int) -> set[int]:
     ready = any(entry.verifier == verifier for entry in earlier(proof.openings, at))
     drawn = set(proof.draws(at).get(verifier, ())) if ready else set[int]()
     called = {call.segment for call in earlier(proof.benches, at) if verifier in call.members}
-    open_ = called - {decided.segment for decided in earlier(proof.decided, at) if decided.true}
+    open_ = called - {decided.segment for decided in earlier(proof.decided, at)}
     owed = {segment for segment in drawn | open_ if not proof.answered(verifier, segment, at)}
     return owed if owed & drawn else set()
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from contracts.protocol.judge import entries as derived
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.chain_events import ChainEvent
-from contracts.protocol.judge.facts import Awaited, Block, Lapse
+from contracts.protocol.judge.facts import Awaited, Block, Lapse, What
 from tests.adversary.history import History
 from tests.adversary.invariants.tables import MESSAGES, OF_PROOF, OF_ROUND, OF_RUN
 from tests.adversary.invariants.views import At, Key, Proof, Round, Run
@@ -148,6 +148,8 @@ def _words(reading: Reading, index: int, entry: facts.Words) -> None:
 
 def _lapse(reading: Reading, index: int, entry: Lapse) -> None:
     reading.lapses[entry.awaited, entry.since].append((index, entry))
+    if entry.awaited.what is What.WORDS:
+        reading.proof(entry.awaited.proof).called_late.setdefault(entry.awaited.party, index)
 
 
 def _lapsed(reading: Reading, index: int, entry: derived.Lapsed) -> None:

@@ -62,6 +62,8 @@ class Proof:
     spoken: list[At[derived.PanelSpoken]] = field(default_factory=list)
     pledges: list[At[facts.PledgeOpened]] = field(default_factory=list)
     lapsed: list[At[derived.Lapsed]] = field(default_factory=list)
+    called_late: dict[str, int] = field(default_factory=dict)
+    """Verifier → index of the first word, of whomever, that its words did not come in time."""
     ends: list[At[End]] = field(default_factory=list)
     posted: At[derived.Posted] | None = None
     """Its first `Posted`."""
@@ -99,15 +101,14 @@ class Proof:
         return any(word.word is not Word.UNSERVED or at < decided for at, word in words)
 
     def read_in_time(self, segment: int, before: int) -> set[str]:
-        """Who said what a replay of a segment gave while it was asked, and before it was ever late on the proof."""
+        """Who first said what a replay of a segment gave while it was asked, and before anybody called it late."""
         until = min((before, *(at for at, _ in self.ends), *(at for at, _ in self.faults)))
-        decided = next((at for at, d in self.decided if d.segment == segment and d.true), until)
-        late = {entry.awaited.party: at for at, entry in reversed(self.lapsed) if entry.awaited.what is What.WORDS}
+        decided = min((until, *(at for at, d in self.decided if d.segment == segment and d.true)))
         found = set()
         for (verifier, number), words in self.words.items():
             drew = segment in self.draws(before).get(verifier, ())
-            end = min(until if drew else decided, late.get(verifier, until))
-            if number == segment and any(at < end and said.word is not Word.UNSERVED for at, said in words):
+            end = min(until if drew else decided, self.called_late.get(verifier, until))
+            if number == segment and words and words[0][0] < end and words[0][1].word is not Word.UNSERVED:
                 found.add(verifier)
         return found
 

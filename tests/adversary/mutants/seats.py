@@ -135,12 +135,12 @@ MUTANTS: dict[str, Mutant] = {
         ("I3", "I8"),
         ("near-zero",),
     ),
-    "what the bench asks besides is no excuse": Mutant(
+    "what replaces unserved is in time": Mutant(
         "J12",
-        "reading",
-        "_others_did(proof, due, current.k)",
-        "_others_did(proof, frozenset(drawn_by(proof, verifier)) & due, current.k)",
+        "bench",
+        " or proof.void or verifier in segment.words\n",
+        " or proof.void\n",
         ("I3", "I8"),
-        ("near-zero",),
+        ("slow-bytes+silent-seat",),
     ),
 }

@@ -205,6 +205,31 @@ def test_the_words_of_one_who_was_late_itself_show_nothing() -> None:
     assert not [entry for entry in found if isinstance(entry, VerifierFault)]
 
 
+def test_what_replaces_unserved_shows_nothing_of_how_long_it_takes() -> None:
+    court = Court()
+    proof, _ = court.read()
+    court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    court.say(proof, "v0", s0="unserved", s2="unserved")
+    court.say(proof, "v2", s0="true", s2="true")
+    court.say(proof, "v0", s0="true", s2="true")
+    assert court.state.proofs[proof].segments[0].read == {"v2"}
+    found = court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    assert not [entry for entry in found if isinstance(entry, VerifierFault)]
+
+
+def test_whoever_is_called_late_by_anybody_shows_nothing() -> None:
+    """A corrupt verifier signs the lapse of one honest verifier alone: the other is as late, and never lapses."""
+    court = Court()
+    proof, _ = court.read()
+    awaited = next(a for a in court.state.open if a.what is What.WORDS and a.party == "v0")
+    court.enter(facts.Lapse("v1", awaited, court.state.open[awaited]))
+    court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    court.say(proof, "v0", s0="true", s1="true", s2="true")
+    court.say(proof, "v2", s0="true", s2="true")
+    found = court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
+    assert not [entry for entry in found if isinstance(entry, VerifierFault)]
+
+
 def test_who_fell_silent_before_it_drew_leaves_nothing_unread() -> None:
     """Its draw goes to the bench as soon as it can be read; nobody waits for its word."""
     court = Court(k=3, panel=3)
