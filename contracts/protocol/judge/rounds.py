@@ -219,9 +219,8 @@ def due_miss(state: State, current: RoundState) -> BeaconMissed | None:
 
 
 def _seen(current: RoundState) -> bool:
-    """Whether k verifiers say the same of the closing entry."""
-    roots = list(current.seen.values())
-    return any(roots.count(root) >= current.k for root in set(roots))
+    """Whether k verifiers saw the closing entry, each under this log's root (judge/roots.py), before its beacon."""
+    return len(current.seen) >= current.k
 
 
 def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, beacon: str) -> PanelDrawn:

@@ -135,11 +135,13 @@ def test_without_k_that_saw_it_a_later_block_draws_and_all_is_read() -> None:
         assert list(court.proof(node).seats) == ["v0", "v1", "v2"]
 
 
-def test_roots_that_differ_do_not_count_together() -> None:
+def test_a_root_of_another_log_is_refused() -> None:
     court = Court()
     court.close()
-    court.seen(by=["v0"])
-    court.seen(by=["v1"], root="another root")
+    court.state.leaves, court.state.roots = court.state.size, {court.round.closed_at: "this log's"}
+    court.seen(by=["v0"], root="this log's")
+    with pytest.raises(NotBound, match="another log"):
+        court.seen(by=["v1"], root="another root")
     assert [type(entry) for entry in court.block()] == [BeaconFixed]
 
 
