@@ -143,3 +143,10 @@ def test_a_fork_before_one_that_goes_away_for_good_is_nobodys_to_find() -> None:
 def test_time_stands_while_the_server_does_not_answer() -> None:
     """Seed 100843088: nothing waited to be entered, and no look counted, for fifteen ticks."""
     check_all(simulate(100843088))
+
+
+def test_silence_is_a_fault_where_k_others_read_the_same_in_time_and_nowhere_else() -> None:
+    """Seeds 3000016646, 5000024164 and 6000076331: others were as late, replaced an `unserved`, or drew it later.
+    Seed 4000004539: openings were withheld, and one verifier was silent."""
+    for seed in (3000016646, 4000004539, 5000024164, 6000076331):
+        check_all(simulate(seed))

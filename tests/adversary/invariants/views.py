@@ -106,9 +106,11 @@ class Proof:
         decided = min((until, *(at for at, d in self.decided if d.segment == segment and d.true)))
         found = set()
         for (verifier, number), words in self.words.items():
-            drew = segment in self.draws(before).get(verifier, ())
-            end = min(until if drew else decided, self.called_late.get(verifier, until))
-            if number == segment and words and words[0][0] < end and words[0][1].word is not Word.UNSERVED:
+            if number != segment or not words or words[0][1].word is Word.UNSERVED:
+                continue
+            at = words[0][0]
+            drew = segment in self.draws(at).get(verifier, ())
+            if at < min(until if drew else decided, self.called_late.get(verifier, until)):
                 found.add(verifier)
         return found
 

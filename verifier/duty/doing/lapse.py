@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from contracts.draw import NO_SEGMENT
 from contracts.protocol.judge.facts import Awaited, What
-from contracts.protocol.judge.state import State
+from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.leaf import ZERO_ADDRESS
 from contracts.protocol.log.signed import WHAT, ZERO
 from contracts.protocol.messages import Lapse
@@ -25,10 +25,10 @@ Counts: TypeAlias = Callable[[int], bool]
 
 def watch(world: World, look: Look, chain: bool) -> Counts:
     """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for who has so many
-    entries, among those who are admitted now.
+    entries, in all rounds of one's own; where no run of one's own goes on, among those who are admitted.
 
-    Epochs and faults need no more: they are signed with those whose signatures count on the chain, and no round of long
-    ago, whose verifiers holders have removed, keeps who stays from it. `chain` says whether one's own chain node
+    Who is admitted and takes no part in a run keeps nobody from signing its epochs; nor does who was removed, or a run
+    that is over. `chain` says whether one's own chain node
     answered: where it did not, nobody knows how long a node took.
     """
     claims = [held.signed.claim for held in world.messages.held()]
@@ -36,7 +36,8 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
         log = world.replica.collected
         mine = {absence: absence.awaited for absence in _open(state, world.address)}
         admitted = frozenset(name for name, known in state.verifiers.items() if known.admitted)
-        k, came = state.k, tuple(_came(state)) if chain else ()
+        own = [(current.verifiers, current.k) for current in _rounds(state, world.address)] or [(admitted, state.k)]
+        came = tuple(_came(state)) if chain else ()
         rounds = {absence: state.runs[what.run].rounds[what.round] for absence, what in mine.items()}
         for_each = {a: look.counts(r.verifiers, r.k, chain, a.since + 1, admitted) for a, r in rounds.items()}
         reached = {absence: look.reached(r.verifiers, r.k, admitted) for absence, r in rounds.items()}
@@ -55,7 +56,7 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
             for absence, awaited in mine.items()
         }
     world.stopwatch.look(seen, came)
-    return lambda entries: look.counts(admitted, k, chain, entries)
+    return lambda entries: all(look.counts(verifiers, k, chain, entries, admitted) for verifiers, k in own)
 
 
 def lapse(world: World) -> None:
@@ -103,6 +104,12 @@ def _open(state: State, verifier: str) -> list[Absence]:
         if current is not None and verifier in current.verifiers and not _is_said(state, awaited, verifier):
             found.append(Absence(awaited, since))
     return found
+
+
+def _rounds(state: State, verifier: str) -> list[RoundState]:
+    going = (run for run in state.runs.values() if not run.over)
+    rounds = (current for run in going for current in run.rounds.values())
+    return [current for current in rounds if verifier in current.verifiers]
 
 
 def _is_said(state: State, awaited: Awaited, verifier: str) -> bool:
