@@ -24,7 +24,7 @@ def watch(work: Honest, monkeypatch: pytest.MonkeyPatch) -> Watch:
     """Steps that cost so many times the usual one: how many batches were given."""
     now = [100.0]
     monkeypatch.setattr(labour, "usual_step", lambda *_: 2.0)
-    monkeypatch.setattr(labour.time, "process_time", lambda: now[0])
+    monkeypatch.setattr(labour.time, "thread_time", lambda: now[0])
     source = batch_source(work.corpus.train, work.config, b"\1" * 32, 1, "0x" + "ab" * 20)
 
     def run(costs: list[float]) -> int:
@@ -52,6 +52,8 @@ def test_one_that_costs_a_few_times_as_much_is_not(watch: Watch, work: Honest) -
 def test_a_segment_that_nobody_gets_through_is_unserved(work: Honest, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = work.segment(1, common=True)
     monkeypatch.setattr(labour, "usual_step", lambda *_: 1e-12)
+    assert judge_segment(asked, work.shelf(), work.corpus).word == TRUE, "it takes no seconds"
+    monkeypatch.setattr(labour, "LEAST_SECONDS", 0.0)
     said = judge_segment(asked, work.shelf(), work.corpus)
     assert (said.word, said.reason, said.trace) == (UNSERVED, 0, "")
     assert "times what a segment costs from the weights of round 0" in said.detail
