@@ -61,7 +61,9 @@ PYTHON: dict[str, Mutant] = {
         ("tests/contracts/protocol/log/test_roots.py::test_what_was_said_on_a_fork_is_refused_on_the_log",),
     ),
     "replay: however slow its steps are": Mutant(
-        "verifier/duty/labour.py", "        if spent and now - spent[0] > max(TIMES * usual, LEAST_SECONDS):\n", "        if False:\n",
+        "verifier/duty/labour.py",
+        "        if spent and now - spent[0] > max(TIMES * usual, LEAST_SECONDS):\n",
+        "        if False:\n",
         (f"{DUTY}labour.py::test_a_segment_that_nobody_gets_through_is_unserved",),
     ),
     "replay: a slow one has the worker": Mutant(
