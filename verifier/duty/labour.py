@@ -35,15 +35,19 @@ def bounded(config: RunConfig, batches: BatchSource) -> BatchSource:
     """The same batches, each asked for by a step; they end with CostsTooMuch."""
     if device_of(config.profile).type != CPU:
         return batches
-    spent: list[float] = []
+    begun: list[tuple[float, float]] = []
+    """When the first step began, and what the segment usually costs."""
 
     def watched(step: int) -> Batch:
-        batch, now = batches(step), time.thread_time()
-        usual = usual_step(config, batch) * config.segment
-        if spent and now - spent[0] > max(TIMES * usual, LEAST_SECONDS):
-            raise CostsTooMuch((now - spent[0]) / usual)
-        if not spent:
-            spent.append(time.thread_time())
+        batch = batches(step)
+        if not begun:
+            usual = usual_step(config, batch) * config.segment
+            begun.append((time.thread_time(), usual))
+            return batch
+        ((start, usual),) = begun
+        spent = time.thread_time() - start
+        if spent > max(TIMES * usual, LEAST_SECONDS):
+            raise CostsTooMuch(spent / usual)
         return batch
 
     return watched

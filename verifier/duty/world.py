@@ -54,6 +54,13 @@ class World:
         """This verifier's."""
         return self.voice.address
 
+    def root(self, index: int) -> bytes | None:
+        """Of the log up to and with an entry that messages may name; None while this copy has not read it: derived
+        entries are known before they come."""
+        with self.replica.reading() as state:
+            found = state.roots.get(index)
+        return bytes.fromhex(found[2:]) if found is not None else None
+
     @property
     def deployment(self) -> Deployment:
         """The deployment that is judged."""

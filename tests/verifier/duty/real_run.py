@@ -52,7 +52,6 @@ from trainer.trajectory import Trajectory, run_inner
 from verifier.duty.combining import Basis, combine
 from verifier.duty.files import BytesMissing, Folder
 from verifier.duty.holding import Question, measure
-from verifier.duty.pace import Effort
 from verifier.duty.progress import Progress
 from verifier.duty.replaying import Segment, judge_segment
 from verifier.duty.service import VerifierProcess
@@ -328,16 +327,7 @@ class LocalWork:
     corpus: Corpus
     false: set[int] = field(default_factory=set)
 
-    def ask(
-        self,
-        subject: str,
-        name: str,
-        task: str,
-        asked: dict[str, Any],
-        needs: Any,
-        any_of: Any = (),
-        effort: Effort | None = None,
-    ) -> Any:
+    def ask(self, subject: str, name: str, task: str, asked: dict[str, Any], *_needs: Any) -> Any:
         files = Folder(self.folder / BLOBS)
         try:
             if task == "duty.hold":

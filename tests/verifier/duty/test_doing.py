@@ -502,7 +502,7 @@ def test_who_lapsed_comes_back_with_a_head_that_holds_it(tmp_path: Path) -> None
     awaited = facts.Awaited(facts.What.SECRET, hexed(made.run), 1, "", away)
     since = made.state.open[awaited]
     for verifier in made.verifiers[1:]:
-        said = lapse.lapse_message(verifier.address, lapse.Absence(awaited, since), made.state.roots[since])
+        said = lapse.lapse_message(verifier.address, lapse.Absence(awaited, since), made.root_at(since))
         made.send(said, verifier)
     party.follow()
     (duty,) = party.due(duties.ComeBack)

@@ -211,7 +211,7 @@ def test_messages_say_what_is_awaited_as_the_log_reads_it() -> None:
         of_round = what in (What.COMMITMENT, What.SECRET, What.SEEN)
         party = {What.SEEN: "", What.SECOND_LOOK: "7"}.get(what, node)
         absence = Absence(Awaited(what, run, 3, "" if of_round else proof, party), 9)
-        found = lapse.lapse_message(node, absence, run)
+        found = lapse.lapse_message(node, absence, bytes.fromhex(run[2:]))
         assert hexed(found.root) == run
         assert (WHAT[found.what], found.since, found.round) == (what, 9, 3)
         assert (found.segment != NO_SEGMENT) == (what is What.SECOND_LOOK)
@@ -348,7 +348,7 @@ def test_what_others_called_missing_is_no_measure(tmp_path: Path) -> None:
     silent, quick = made.nodes
     (absence,) = [Absence(a, since) for a, since in made.state.open.items() if a.party == silent.address]
     for verifier in made.verifiers[1:]:
-        made.send(lapse.lapse_message(verifier.address, absence, made.state.roots[absence.since]), verifier)
+        made.send(lapse.lapse_message(verifier.address, absence, made.root_at(absence.since)), verifier)
     delivers(party, quick)
     party.pass_time(10)
     lapse.watch(party.world, party.look(), chain=False)

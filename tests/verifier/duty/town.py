@@ -19,7 +19,6 @@ from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, he
 from tests.verifier.duty.stand_ins import FakeChain, FakeCopy, chain_of
 from verifier.duty.errors import ServerRefused
 from verifier.duty.memory import Memory
-from verifier.duty.pace import Effort
 from verifier.duty.progress import Progress
 from verifier.duty.replica import Replica
 from verifier.duty.secrets import RoundSecrets
@@ -63,16 +62,7 @@ class FakeWork:
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
-    def ask(
-        self,
-        subject: str,
-        name: str,
-        task: str,
-        asked: dict[str, Any],
-        needs: Any,
-        any_of: Any = (),
-        effort: Effort | None = None,
-    ) -> Any:
+    def ask(self, subject: str, name: str, task: str, asked: dict[str, Any], *_needs: Any) -> Any:
         self.asked.append((subject, name, asked))
         found = self.answers.get(name)
         return found(asked) if callable(found) else found

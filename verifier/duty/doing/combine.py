@@ -47,12 +47,15 @@ def _sign(world: World, duty: Combine, step: Step) -> None:
     for name, kind in ((step.theta_blob, Kind.WEIGHTS), (step.momentum_blob, Kind.MOMENTUM)):
         _keep(world, name, kind, place)
     with world.replica.reading() as state:
-        root = state.roots[state.runs[duty.run].rounds[duty.round].merge_at]
+        index = state.runs[duty.run].rounds[duty.round].merge_at
+    root = world.root(index)
+    if root is None:
+        return
     message = Merge(
         bytes.fromhex(duty.run[2:]),
         duty.round,
         world.address,
-        bytes.fromhex(root[2:]),
+        root,
         bytes.fromhex(step.theta[2:]),
         bytes.fromhex(step.momentum[2:]),
         bytes.fromhex(step.theta_blob),

@@ -28,8 +28,8 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
     entries, in all rounds of one's own; where no run of one's own goes on, among those who are admitted.
 
     Who is admitted and takes no part in a run keeps nobody from signing its epochs; nor does who was removed, or a run
-    that is over. `chain` says whether one's own chain node
-    answered: where it did not, nobody knows how long a node took.
+    that is over. `chain` says whether one's own chain node answered: where it did not, nobody knows how long a node
+    took.
     """
     claims = [held.signed.claim for held in world.messages.held()]
     with world.replica.reading() as state:
@@ -62,12 +62,13 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
 def lapse(world: World) -> None:
     """Sign what is due; and once more what was released and is still open, if a kill came between the two."""
     with world.replica.reading() as state:
-        still, roots = set(_open(state, world.address)), dict(state.roots)
+        still = set(_open(state, world.address))
     for absence in [*world.stopwatch.released(), *world.stopwatch.due()]:
         if absence not in still or _is_own(absence.awaited, world.address):
             continue
-        if absence in world.stopwatch.released() or world.stopwatch.release(absence):
-            message = lapse_message(world.address, absence, roots[absence.since])
+        root = world.root(absence.since)
+        if root is not None and (absence in world.stopwatch.released() or world.stopwatch.release(absence)):
+            message = lapse_message(world.address, absence, root)
             if world.voice.say(message):
                 awaited = absence.awaited
                 detail = f"{awaited.what} of {awaited.party or 'the verifiers'}, since entry {absence.since}"
@@ -79,7 +80,7 @@ def _is_own(awaited: Awaited, verifier: str) -> bool:
     return awaited.party == verifier and awaited.what is not What.OPENINGS
 
 
-def lapse_message(verifier: str, absence: Absence, root: str) -> Lapse:
+def lapse_message(verifier: str, absence: Absence, root: bytes) -> Lapse:
     """As contracts/protocol/log/signed.py reads it; `root` is that of the log up to the entry since which it is one."""
     awaited = absence.awaited
     looks, nobody = awaited.what is What.SECOND_LOOK, awaited.what in (What.SECOND_LOOK, What.SEEN)
@@ -92,7 +93,7 @@ def lapse_message(verifier: str, absence: Absence, root: str) -> Lapse:
         party=ZERO_ADDRESS if nobody else awaited.party,
         segment=int(awaited.party) if looks else NO_SEGMENT,
         since=absence.since,
-        root=bytes.fromhex(root[2:]),
+        root=root,
     )
 
 

@@ -43,6 +43,8 @@ class Reading:
     round: int
     node: str
     exact: bool
+    panel_at: int
+    """The entry that drew its panel."""
     beacon: str
     common: int
     asked: dict[int, Segment | None]
@@ -94,6 +96,7 @@ def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | Non
         round=commitment.round,
         node=commitment.node,
         exact=run.created.terms.exact,
+        panel_at=known.panel_at,
         beacon=known.beacon,
         common=known.common,
         asked=asked,
@@ -145,13 +148,11 @@ def _say(world: World, reading: Reading, found: list[Said]) -> None:
 
 
 def _say_some(world: World, reading: Reading, words: list[Said]) -> None:
-    with world.replica.reading() as state:
-        known = state.proofs.get(reading.proof)
-        root = state.roots[known.panel_at] if known is not None else None
+    root = world.root(reading.panel_at)
     if root is None:
         return
-    proof, log = bytes.fromhex(reading.proof[2:]), bytes.fromhex(root[2:])
-    message = Verdict(proof, world.address, log, _witness(world, reading, words), tuple(map(_word, words)))
+    proof = bytes.fromhex(reading.proof[2:])
+    message = Verdict(proof, world.address, root, _witness(world, reading, words), tuple(map(_word, words)))
     if world.voice.say(message):
         world.report(_progress(reading, words))
 
