@@ -145,6 +145,11 @@ def test_time_stands_while_the_server_does_not_answer() -> None:
     check_all(simulate(100843088))
 
 
+def test_a_seat_that_its_verifier_left_empty_and_came_back_from_is_free() -> None:
+    """Seed 7000002642: the checker counted it among those who sit."""
+    check_all(simulate(7000002642))
+
+
 def test_silence_is_a_fault_where_k_others_read_the_same_in_time_and_nowhere_else() -> None:
     """Seeds 3000016646, 5000024164 and 6000076331: others were as late, replaced an `unserved`, or drew it later.
     Seed 4000004539: openings were withheld, and one verifier was silent."""

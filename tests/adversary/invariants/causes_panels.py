@@ -156,9 +156,20 @@ def seats_are_filled_in_order(reading: Reading) -> Iterator[Breach]:
             few = len(before) < min(max(_panel(reading, round_), round_.k), len(order))
             if not (few or any(_late(round_, proof, seat, index) for seat in before)):
                 yield index, f"{proof.name} fills its seats and nobody lapsed"
-            seats = {*before, *filled.verifiers}
+            free = {seat for seat in before if _left_empty(reading, round_, proof, seat, index)}
+            seats = {*before, *filled.verifiers} - (free - {*filled.verifiers})
             if len(seats) > 2 * round_.k - 1 and len(proof.draws(index)) >= round_.k:
                 yield index, f"{proof.name} has {len(seats)} seats although k drew"
+
+
+def _left_empty(reading: Reading, round_: Round, proof: Proof, seat: str, before: int) -> bool:
+    """Whether a seat is free: its verifier gave it up before it drew, came back since, and sat down once."""
+    if seat in proof.draws(before) or proof.seats(before).count(seat) > 1:
+        return False
+    run = reading.run(round_.key[0])
+    missed = (What.SECRET, seat)
+    lapsed = [at for at, e in round_.lapsed if at < before and (e.awaited.what, e.awaited.party) == missed]
+    return bool(lapsed) and any(r.party == seat and r.size > lapsed[-1] for r in earlier(run.returned, before))
 
 
 def _panel(reading: Reading, round_: Round) -> int:
