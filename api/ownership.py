@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Query
 from sqlmodel import col, select
 
 from api.access import get_ledger
-from api.wire import LARGEST, PAGE, BallotBody, ProposalBody, octets
-from ledger import governance, journal, log, outbox
+from api.wire import LARGEST, PAGE, BallotBody, EthAddress, ProposalBody, octets
+from ledger import budget, journal, log, outbox
+from ledger.governance import proposals, relaying, shown, votes
 from ledger.service import Ledger
-from ledger.tables import DecisionRow, Outgoing, Proposal, RunView
+from ledger.tables import DecisionRow, Outgoing, RunView
 from ledger.views.projection import catch_up
 
 router = APIRouter()
@@ -61,7 +62,7 @@ def balances(
 @router.post("/proposals")
 def propose(body: ProposalBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """Relay a signed proposal."""
-    proposal = governance.propose(
+    proposal = relaying.propose(
         ledger, body.proposer, body.description, body.decisions, body.deadline, octets(body.signature)
     )
     return {"proposal": proposal}
@@ -73,32 +74,59 @@ def list_proposals(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[dict[str, Any]]:
-    """Proposals with the Governor's state, by name; `after` is the last one of the page before."""
+    """All proposals of the Governor, by name, with their calls in words; `after` is the last of the page before."""
     with ledger.store.read() as session:
-        wanted = select(Proposal).where(col(Proposal.id) > after)
-        rows = list(session.exec(wanted.order_by(col(Proposal.id)).limit(limit)))
-    return [_proposal(ledger, row) for row in rows]
+        rows = proposals.page(session, after, limit)
+    return shown.listed(ledger, rows)
 
 
 @router.get("/proposals/{proposal}")
 def show_proposal(proposal: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
-    """One proposal."""
+    """One proposal, with the Governor's word on its state."""
     with ledger.store.read() as session:
-        row = governance.require_proposal(session, proposal)
-    return _proposal(ledger, row)
+        row = proposals.require(session, proposal)
+    return shown.proposal(ledger, row)
 
 
 @router.get("/proposals/{proposal}/tally")
 def tally(proposal: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
-    """The API's count beside the Governor's."""
-    return governance.tally(ledger, proposal)
+    """The API's count beside the Governor's, at the same block."""
+    with ledger.store.read() as session:
+        row = proposals.require(session, proposal)
+    return shown.tally(ledger, row)
+
+
+@router.get("/proposals/{proposal}/votes")
+def list_votes(
+    proposal: str,
+    block: int = Query(-1, ge=-1, le=LARGEST),
+    log_index: int = Query(-1, ge=-1, le=LARGEST),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Votes in the order of the chain, after the vote at this place (`block`, `log_index`)."""
+    with ledger.store.read() as session:
+        row = proposals.require(session, proposal)
+        return [shown.vote(vote) for vote in votes.page(session, row.id, (block, log_index), limit)]
 
 
 @router.post("/proposals/{proposal}/ballots")
 def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """Relay a signed vote."""
-    governance.vote(ledger, proposal, body.voter, body.support, octets(body.signature))
+    relaying.vote(ledger, proposal, body.voter, body.support, octets(body.signature))
     return {"voter": to_checksum_address(body.voter)}
+
+
+@router.get("/relay/{account}")
+def relay(account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """For whom the relayer pays, and how much gas is left today for an account and for all."""
+    with ledger.store.read() as session:
+        left = budget.left(ledger, session, to_checksum_address(account))
+    rules = ledger.relay
+    return {
+        "proposal_ppm": rules.proposal_ppm, "ballot_ppm": rules.ballot_ppm, "gas_left": left.account,
+        "gas_left_everybody": left.everybody, "gas_a_day": rules.account_gas, "gas_a_day_everybody": rules.daily_gas,
+    }  # fmt: skip
 
 
 @router.get("/decisions")
@@ -124,10 +152,6 @@ def _decision(row: DecisionRow, runs: Sequence[RunView]) -> dict[str, Any]:
         if line["sequence"] == row.sequence
     ]
     return {"sequence": row.sequence, "key": row.key, "value": row.value, "block": row.block, "taken": taken}
-
-
-def _proposal(ledger: Ledger, row: Proposal) -> dict[str, Any]:
-    return {**row.model_dump(), "state": governance.state_name(ledger, row)}
 
 
 def _outgoing(row: Outgoing, hashes: list[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
@@ -85,6 +85,10 @@ class ModelGovernor:
         """Where a proposal stands."""
         return ProposalState(self._call.state(proposal_id).call())
 
+    def final_state(self, proposal_id: int) -> ProposalState:
+        """Where a proposal stood at the newest final block, which must have it."""
+        return ProposalState(self._call.state(proposal_id).call(block_identifier="finalized"))
+
     def proposal_id(self, actions: Sequence[Action], description: str) -> int:
         """The id that a proposal has or would have."""
         return int(self._call.hashProposal(*_columns(actions), keccak(text=description)).call())
@@ -101,9 +105,9 @@ class ModelGovernor:
         """When a queued proposal can be executed, 0 before it is queued."""
         return int(self._call.proposalEta(proposal_id).call())
 
-    def votes(self, proposal_id: int) -> tuple[int, int, int]:
-        """Votes against, for, abstaining."""
-        against, in_favour, abstain = self._call.proposalVotes(proposal_id).call()
+    def votes(self, proposal_id: int, block: int | None = None) -> tuple[int, int, int]:
+        """Votes against, for, abstaining, at the end of a block (None: the newest)."""
+        against, in_favour, abstain = self._call.proposalVotes(proposal_id).call(block_identifier=block)
         return int(against), int(in_favour), int(abstain)
 
     def quorum(self, timestamp: int) -> int:
@@ -185,13 +189,13 @@ class ModelGovernor:
         """Cast signed ballots; a refused one does not stop the rest."""
         return self._call.relayVotes([(b.proposal_id, b.support, b.voter, b.signature) for b in ballots])
 
-    def queue(self, actions: Sequence[Action], description: str) -> ContractFunction:
-        """Hand a successful proposal to the timelock."""
-        return self._call.queue(*_columns(actions), keccak(text=description))
+    def queue(self, actions: Sequence[Action], description: str | bytes) -> ContractFunction:
+        """Hand a successful proposal to the timelock. The description may be given by its 32-byte keccak256."""
+        return self._call.queue(*_columns(actions), _hash(description))
 
-    def execute(self, actions: Sequence[Action], description: str) -> ContractFunction:
-        """Execute a queued proposal after its delay."""
-        return self._call.execute(*_columns(actions), keccak(text=description))
+    def execute(self, actions: Sequence[Action], description: str | bytes) -> ContractFunction:
+        """Execute a queued proposal after its delay. The description may be given by its 32-byte keccak256."""
+        return self._call.execute(*_columns(actions), _hash(description))
 
     def _typed_data(self, name: str, fields: list[tuple[str, str]], message: dict[str, Any]) -> dict[str, Any]:
         _, domain_name, version, chain_id, contract, _, _ = self._call.eip712Domain().call()
@@ -216,6 +220,18 @@ class ModelGovernor:
 
 def _named(fields: list[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "type": kind} for name, kind in fields]
+
+
+def description_bytes(data: bytes) -> bytes:
+    """The description in the data of a ProposalCreated, as it was sent: bytes that need be no text."""
+    kinds = ("uint256", "address", "address[]", "uint256[]", "string[]", "bytes[]", "uint256", "uint256", "bytes")
+    # strings are read as bytes: both have the same encoding, and nothing is asked of them
+    read = decode([kind.replace("string", "bytes") for kind in kinds], data)
+    return bytes(read[-1])
+
+
+def _hash(description: str | bytes) -> bytes:
+    return keccak(text=description) if isinstance(description, str) else description
 
 
 def _columns(actions: Sequence[Action]) -> tuple[list[str], list[int], list[bytes]]:

@@ -66,6 +66,20 @@ class NoVotes(LedgerError):
     status = 403
 
 
+class BelowThreshold(LedgerError):
+    """The relayer pays for larger holders only; anybody may send it himself."""
+
+    code = "below-relay-threshold"
+    status = 403
+
+
+class RelayBudgetSpent(LedgerError):
+    """The relayer's budget of the day is used up, the account's or everybody's."""
+
+    code = "relay-budget-spent"
+    status = 429
+
+
 class TooEarly(LedgerError):
     """The epoch or vote that this needs does not exist yet."""
 

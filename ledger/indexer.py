@@ -12,6 +12,7 @@ import logging
 from functools import lru_cache
 from typing import Any, cast
 
+from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from sqlmodel import Session, col, delete, select
 from web3 import Web3
@@ -19,10 +20,12 @@ from web3.contract.contract import ContractEvent
 from web3.exceptions import BlockNotFound, Web3RPCError
 
 from contracts.chain import contract_at
+from contracts.governor import description_bytes
 from contracts.verifier_registry import SET_EVENTS
 from ledger import payouts
 from ledger.crash_points import reach
 from ledger.errors import FinalityViolated
+from ledger.governance import proposals, votes
 from ledger.service import Ledger
 from ledger.tables import ChainEvent, Cursor, DecisionRow, Header, PendingEvent
 
@@ -32,7 +35,7 @@ FOLLOWED: dict[str, tuple[str, ...]] = {
     "VerifierRegistry": (
         *SET_EVENTS, "EpochProposed", "EpochChallenged", "EpochFinalized", "NodeStakeChanged",
     ),
-    "ModelGovernor": ("ProposalCreated", "VoteCast", "ProposalExecuted"),
+    "ModelGovernor": (*proposals.CREDITED, *votes.CREDITED),
 }  # fmt: skip
 BATCH = 500
 OLD = 1_000
@@ -86,8 +89,7 @@ def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
         found.append(
             ChainEvent(
                 block=entry["blockNumber"], log_index=entry["logIndex"], contract=contract, name=event.event_name,
-                transaction=entry["transactionHash"].to_0x_hex(),
-                arguments=_plain(dict(event.process_log(entry)["args"])),
+                transaction=entry["transactionHash"].to_0x_hex(), arguments=_arguments(event, entry),
             )
         )  # fmt: skip
     return sorted(found, key=lambda e: (e.block, e.log_index))
@@ -207,11 +209,22 @@ def _followed(w3: Web3, name: str, address: str) -> tuple[ContractEvent, ...]:
 def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
     if event.name == "Minted":
         payouts.record_mint(session, event.arguments["receipt"], ledger.now())
+    if event.contract == "ModelGovernor":
+        credit = votes.credit if event.name in votes.CREDITED else proposals.credit
+        credit(session, event)
     if event.name == "Decision":
         said = event.arguments
         session.add(
             DecisionRow(sequence=int(said["sequence"]), key=said["key"], value=said["value"], block=event.block)
         )
+
+
+def _arguments(event: ContractEvent, entry: Any) -> dict[str, Any]:
+    """Of one log. A proposal is named by the hash of its description's bytes, which need be no text."""
+    arguments: dict[str, Any] = _plain(dict(event.process_log(entry)["args"]))
+    if event.event_name == "ProposalCreated":
+        arguments["descriptionHash"] = "0x" + keccak(description_bytes(bytes(entry["data"]))).hex()
+    return arguments
 
 
 def _plain(value: Any) -> Any:

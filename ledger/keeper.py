@@ -16,8 +16,9 @@ from functools import partial
 from requests.exceptions import ConnectionError as ChainUnreachable
 from requests.exceptions import Timeout
 
-from ledger import governance, indexer, leases, outbox, tip
+from ledger import indexer, leases, outbox, tip
 from ledger.errors import LeaseLost
+from ledger.governance import carrying_out, votes
 from ledger.judgement import blocks, faults, settling
 from ledger.service import Ledger
 
@@ -26,10 +27,11 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("rounds", blocks.follow),
     ("settlement", outbox.flush),
     ("indexer", indexer.follow),
+    ("indexer", votes.weigh),
     ("indexer", tip.track),
     ("settlement", settling.settle),
     ("settlement", faults.settle),
-    ("settlement", governance.carry_out),
+    ("settlement", carrying_out.carry_out),
 )
 PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
 logger = logging.getLogger(__name__)

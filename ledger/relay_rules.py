@@ -1,10 +1,11 @@
-"""How patient the relayer is, and what a transaction may cost."""
+"""How patient the relayer is, what a transaction may cost, and for whom it pays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 LONGEST_PAUSE, MAX_DOUBLINGS = 86_400, 30
+PPM = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,9 @@ class RelayRules:
 
     A transaction at the head of the line that is not mined after `replace_seconds` is signed again at its nonce for
     more, never above `max_fee`. What fails `attempts` times is dead; `backoff_seconds` doubles from try to try.
+
+    Proposals are paid for who has `proposal_ppm` millionths of the votes at least, ballots for who has `ballot_ppm`; an
+    account's calls of a day take `account_gas` at most, those of all accounts `daily_gas`.
     """
 
     replace_seconds: int = 60
@@ -21,6 +25,10 @@ class RelayRules:
     backoff_seconds: int = 15
     resend_seconds: int = 15
     lease_seconds: int = 10
+    proposal_ppm: int = 1_000
+    ballot_ppm: int = 10
+    account_gas: int = 12_000_000
+    daily_gas: int = 300_000_000
 
     def pause(self, tries: int) -> int:
         """Seconds from failed try number `tries` to the next, at most a day."""

@@ -26,6 +26,7 @@ from contracts.messages import EpochRoot, Message, to_json
 from contracts.signing import sign
 from ledger import indexer, keeper
 from ledger.judgement import settling
+from ledger.relay_rules import RelayRules
 from ledger.tables import Epoch
 from tests.databases import fresh_file
 from tests.deployed import PARAMS, key_of
@@ -49,8 +50,10 @@ class House:
 
     run: ServedRun
 
-    def __init__(self, folder: Path, place: Served | None = None, database: str | None = None) -> None:
-        self.folder, self.place = folder, place or Served()
+    def __init__(
+        self, folder: Path, place: Served | None = None, database: str | None = None, rules: RelayRules | None = None
+    ) -> None:
+        self.folder, self.place, self.rules = folder, place or Served(), rules
         folder.mkdir(parents=True, exist_ok=True)
         self.database = database or fresh_file(folder)
         self.clock = Clock(int(self.place.w3.eth.get_block("latest")["timestamp"]))
@@ -75,7 +78,7 @@ class House:
             self.run.ledger = self.ledger
 
     def _open(self) -> None:
-        self.ledger = self.place.ledger(self.database, self.folder, now=self.clock, holder="house")
+        self.ledger = self.place.ledger(self.database, self.folder, now=self.clock, holder="house", relay=self.rules)
         for _ in range(0, self.ledger.chain.head() + 1, indexer.BATCH):  # as a keeper does that has run for a while
             indexer.follow(self.ledger)
         settings = ServerSettings(

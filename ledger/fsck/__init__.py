@@ -5,4 +5,5 @@ tree       each leaf and node of the log; each epoch's root over its leaves     
 journal    transfers, ends, payouts, closings, epochs, announced blobs          (a row that was made up or lost)
 views      the documents that people read                                       (one that says another thing)
 onchain    events, roots and supply                                             (a database and a chain that part)
+governance proposals, votes and their counts                                    (a vote that was made up or lost)
 """

@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from ledger.errors import LedgerError
 from ledger.fsck.finding import Finding
+from ledger.fsck.governance import check_governance
 from ledger.fsck.rows import check_rows
 from ledger.judgement import fsck as judged
 from ledger.service import Ledger
@@ -36,7 +37,7 @@ class Part:
     findings: list[Finding]
 
 
-PARTS = ("rows", "tree", "journal", "views", "chain")
+PARTS = ("rows", "tree", "journal", "views", "chain", "governance")
 
 
 def examine(ledger: Ledger, names: Sequence[str] = PARTS) -> Iterator[Part]:
@@ -54,6 +55,7 @@ def _parts(ledger: Ledger) -> dict[str, Callable[[Session], Iterator[Finding]]]:
         "journal": lambda session: judged.check_journal(ledger, session),
         "views": lambda session: judged.check_views(ledger, session),
         "chain": lambda session: judged.check_chain(ledger, session),
+        "governance": check_governance,
     }
 
 

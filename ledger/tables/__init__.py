@@ -15,6 +15,8 @@ from ledger.tables.chain import LeaseRow as LeaseRow
 from ledger.tables.chain import Outgoing as Outgoing
 from ledger.tables.chain import PendingEvent as PendingEvent
 from ledger.tables.chain import Proposal as Proposal
+from ledger.tables.chain import RelaySpending as RelaySpending
+from ledger.tables.chain import Vote as Vote
 from ledger.tables.columns import Units as Units
 from ledger.tables.judgement import AnnouncedRow as AnnouncedRow
 from ledger.tables.judgement import ClosingRow as ClosingRow

@@ -120,14 +120,44 @@ class DecisionRow(SealedRow, table=True):
 
 
 class Proposal(SealedRow, table=True):
-    """A proposal that came through the API; one that is `over` is asked about no more."""
+    """A proposal of the Governor, made through the API or anywhere else; one that is `over` changes no more.
+
+    `actions` are (target, value in wei, data) of each call, `hash` is keccak256 of the description's bytes, `snapshot`,
+    `deadline` and `eta` are Unix seconds, `block` is of its creation. `state` is the Governor's word as it was last
+    heard, `relaying` before a final block has the proposal; after `tries` looks that changed nothing the relayer looks
+    `again` at that second. The counts are of `weighed` votes, by the API's own reading.
+    """
 
     id: str = Field(primary_key=True)
-    proposer: str
-    description: str
-    decisions: list[list[str]] = document()
-    executed: bool = False
-    over: bool = False
+    proposer: str = Field(index=True)
+    description: str = Field(sa_column=Column(Text, nullable=False))
+    hash: str
+    actions: list[list[str]] = document()
+    state: str = "relaying"
+    over: bool = Field(default=False, index=True)
+    block: int | None = large(None)
+    snapshot: int | None = large(None)
+    deadline: int | None = large(None)
+    eta: int | None = large(None)
+    tries: int = large(0)
+    again: int = large(0)
+    against: int = units(0)
+    in_favour: int = units(0)
+    abstain: int = units(0)
+    weighed: int = large(0)
+
+
+class Vote(SealedRow, table=True):
+    """A vote that the Governor counted, by its event; `weight` is what its voter had at the snapshot."""
+
+    __table_args__ = (Index("ix_vote_order", "proposal", "block", "log_index"),)
+
+    proposal: str = Field(primary_key=True)
+    voter: str = Field(primary_key=True)
+    support: int = large()
+    weight: int | None = units(None)
+    block: int = large()
+    log_index: int = large()
 
 
 class BallotRow(SealedRow, table=True):
@@ -139,3 +169,13 @@ class BallotRow(SealedRow, table=True):
     voter: str = Field(primary_key=True)
     support: int = large()
     signature: str
+
+
+class RelaySpending(SealedRow, table=True):
+    """Gas that the relayer took on for an account on a day (Unix days); the account "" has everybody's sum."""
+
+    __tablename__ = "relayspending"
+
+    day: int = large(primary_key=True)
+    account: str = Field(primary_key=True)
+    gas: int = large(0)

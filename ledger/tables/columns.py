@@ -29,9 +29,10 @@ class Units(TypeDecorator[int]):
         return None if value is None else int(value)
 
 
-def units() -> Any:
-    """A column of whole units."""
-    return Field(sa_column=Column(Units, nullable=False))
+def units(*default: int | None) -> Any:
+    """A column of whole units; one whose default is None may be empty, and is looked for by that."""
+    empty = default == (None,)
+    return Field(*default, sa_column=Column(Units, nullable=empty, index=empty or None))
 
 
 def large(*default: int | None, **options: Any) -> Any:

@@ -127,7 +127,7 @@ def test_a_defeated_proposal_is_not_carried_out(electorate: House) -> None:
     assert electorate.get(f"/proposals/{proposal}")["state"] == "defeated"
     with electorate.ledger.store.read() as session:
         row = session.get_one(Proposal, proposal)
-    assert (row.over, row.executed) == (True, False)  # nobody asks about it again
+    assert (row.over, row.state) == (True, "defeated")  # nobody asks about it again
     assert electorate.get("/decisions") == []
     assert not [t for t in electorate.get("/transactions") if t["id"] in (f"queue:{proposal}", f"execute:{proposal}")]
 

@@ -29,14 +29,17 @@ from ledger.tables import (
     LogNode,
     PayoutRow,
     ProofView,
+    Proposal,
     Resolution,
     RoundView,
     RunView,
     Transfer,
+    Vote,
 )
 from ledger.views.projection import catch_up
 from tests.databases import copied_store, fresh_database
-from tests.house import House
+from tests.deployed import PARAMS
+from tests.house import House, accepted
 from tests.ledger.fsck.vandal import flip_every_column, unguarded
 
 pytestmark = pytest.mark.integration
@@ -44,14 +47,15 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def whole(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    """An epoch that is final and claimed on the chain, every event read."""
+    """An epoch that is final and claimed on the chain, a proposal with a vote, every event read."""
     folder = tmp_path_factory.mktemp("settled")
     with fresh_database(database_kind, folder) as url:
         with House(folder, database=url) as house:
-            house.start().play_round()
-            house.settle_epoch()
-            for wallet in house.wallets:
-                house.claim(wallet.address)
+            house.become_holders()
+            holder = house.wallets[0]
+            proposal = house.propose(holder, "clip more", [("clip", "2")])
+            house.wait(PARAMS.voting_delay + 1)
+            accepted(house.vote(holder, proposal))
             house.step(3)
             catch_up(house.ledger)
         yield house.ledger  # the server that watches its log is gone, and nobody holds the database
@@ -117,6 +121,14 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
     ),
     "mint-forgotten": (lambda s: s.delete(first(s, ChainEvent, name="Minted")), "chainevent"),
     "decision-made-up": (lambda s: s.add(DecisionRow(sequence=9, key="rounds", value="1", block=1)), "decision"),
+    "vote-turned": (lambda s: edit(first(s, Vote), support=0)(s), "vote"),
+    "vote-lost": (lambda s: s.delete(first(s, Vote)), "vote"),
+    "vote-made-up": (
+        lambda s: s.add(Vote(proposal="1", voter=OTHER, support=1, weight=10**9, block=1, log_index=0)), "vote",
+    ),
+    "count-raised": (lambda s: edit(first(s, Proposal), in_favour=10**9)(s), "proposal"),
+    "proposal-of-other-calls": (lambda s: edit(first(s, Proposal), actions=[])(s), "proposal"),
+    "proposal-lost": (lambda s: s.delete(first(s, Proposal)), "proposal"),
     "run-that-shows-another-emission": (
         lambda s: edit(run := first(s, RunView), body=run.body | {"manifest": {"emission": "999000"}})(s), "runview",
     ),
@@ -196,6 +208,8 @@ def test_every_flipped_bit_is_found_and_its_row_named(settled: Ledger) -> None:
         "epoch",
         "closing",
         "proofview",
+        "proposal",
+        "vote",
     }
 
 

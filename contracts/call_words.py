@@ -1,0 +1,135 @@
+"""A call in words: which contract of the model, which function, which arguments; raw data where it is none of these.
+
+Anybody may propose anything, so nothing here fails on what somebody wrote, and nothing is called by a name that its
+bytes do not carry: data is shown as a function's only where encoding its arguments again gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hexbytes import HexBytes
+from web3 import Web3
+
+from contracts.chain import contract_at, load_artifact
+from contracts.deploy import Deployment
+from contracts.governor import Action
+
+LONGEST_TEXT = 200
+"""Characters of an argument that are shown; the rest is cut, and the cut is told."""
+LONGEST_DATA = 1_000
+WORDS: dict[str, str] = {
+    "ModelRegistry.decide": "decide {key} = {value} for the model's runs",
+    "ModelRegistry.recordCheckpoint": "record the weights {digest} as those after round {round}",
+    "ModelRegistry.recordRelease": "release the weights {digest} as version {version} under {licence}",
+    "ModelToken.setBudget": "let {minter} mint {budget} units (1e-18 tokens) from now on",
+    "ModelToken.setMintingPaused": "stop all minting ({paused}) or go on with it",
+    "ModelToken.transfer": "pay {value} units (1e-18 tokens) of the treasury to {to}",
+    "VerifierRegistry.admit": "admit {verifier} as a verifier",
+    "VerifierRegistry.remove": "remove {verifier} from the verifiers",
+    "VerifierRegistry.setThreshold": "ask for {threshold_} equal words of verifiers",
+    "VerifierRegistry.setMaxEpochTotal": "limit what one epoch pays to {maxEpochTotal_} units (1e-18 tokens)",
+    "VerifierRegistry.resolve": "decide dispute {dispute} of epoch {epochNumber}: upheld {upheld}",
+    "ModelGovernor.setVotingDelay": "begin votes {newVotingDelay} seconds after a proposal",
+    "ModelGovernor.setVotingPeriod": "let votes last {newVotingPeriod} seconds",
+    "ModelGovernor.setProposalThreshold": "ask {newProposalThreshold} units (1e-18 tokens) of who proposes",
+    "ModelGovernor.updateQuorumNumerator": "ask {newQuorumNumerator} per cent of the supply to vote",
+    "ModelTimelock.updateDelay": "execute {newDelay} seconds after a vote",
+}
+"""What a call does, by its arguments; a function without a line is shown with its arguments by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallInWords:
+    """A call as people read it. `contract` and `function` are empty where it is none of the model's own."""
+
+    target: str
+    value: int
+    data: str
+    contract: str
+    function: str
+    arguments: dict[str, Any]
+    words: str
+
+
+def in_words(w3: Web3, deployment: Deployment, action: Action) -> CallInWords:
+    """One call of a proposal. Reads no chain and never fails."""
+    target, data = Web3.to_checksum_address(action.target), "0x" + action.data.hex()
+    contract = contract_names(deployment).get(target, "")
+    function, arguments = _decoded(w3, contract, target, action.data) if contract else ("", {})
+    words = _words(contract, function, arguments) if function else _raw(contract or target, data, action.value)
+    return CallInWords(target, action.value, _cut(data, LONGEST_DATA), contract, function, arguments, words)
+
+
+def contract_names(deployment: Deployment) -> dict[str, str]:
+    """Checksummed address to the name of each contract of the model."""
+    named = {
+        deployment.token: "ModelToken",
+        deployment.timelock: "ModelTimelock",
+        deployment.governor: "ModelGovernor",
+        deployment.verifier_registry: "VerifierRegistry",
+        deployment.distributor: "EpochDistributor",
+        deployment.splitter: "RevenueSplitter",
+        deployment.model_registry: "ModelRegistry",
+        deployment.pool: "CapitalPool",
+    }
+    return {Web3.to_checksum_address(address): name for address, name in named.items() if address}
+
+
+def _decoded(w3: Web3, name: str, target: str, data: bytes) -> tuple[str, dict[str, Any]]:
+    contract = contract_at(w3, name, target)
+    if data[:4] not in _selectors(name):
+        return "", {}
+    try:
+        function, arguments = contract.decode_function_input(HexBytes(data))
+        again = contract.functions[function.abi_element_identifier](**arguments)._encode_transaction_data()
+    except Exception:  # whatever a stranger's bytes do to the decoder: they are shown as they are
+        return "", {}
+    if bytes.fromhex(str(again)[2:]) != data:
+        return "", {}
+    return str(function.fn_name), {key: _plain(value) for key, value in arguments.items()}
+
+
+def _selectors(name: str) -> set[bytes]:
+    functions = (entry for entry in load_artifact(name)["abi"] if entry["type"] == "function")
+    return {bytes(Web3.keccak(text=_signature(entry))[:4]) for entry in functions}
+
+
+def _signature(entry: dict[str, Any]) -> str:
+    return f"{entry['name']}({','.join(_kind(part) for part in entry['inputs'])})"
+
+
+def _kind(part: dict[str, Any]) -> str:
+    kind = str(part["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(_kind(inner) for inner in part['components'])}){kind[5:]}"
+
+
+def _words(contract: str, function: str, arguments: dict[str, Any]) -> str:
+    template = WORDS.get(f"{contract}.{function}")
+    if template is not None:
+        return template.format_map(arguments)
+    inner = ", ".join(f"{name}={value}" for name, value in arguments.items())
+    return _cut(f"{contract}.{function}({inner})", LONGEST_DATA)
+
+
+def _raw(target: str, data: str, value: int) -> str:
+    coins = f" with {value} wei" if value else ""
+    return f"call {target} with {_cut(data, LONGEST_TEXT)}{coins}" if data != "0x" else f"send {value} wei to {target}"
+
+
+def _plain(value: Any) -> Any:
+    """As JSON holds it, whole numbers as text, each text cut."""
+    if isinstance(value, bytes):
+        return _cut("0x" + value.hex(), LONGEST_TEXT)
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value[:LONGEST_TEXT]]
+    if isinstance(value, bool):
+        return value
+    return _cut(str(value), LONGEST_TEXT)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"

@@ -1,0 +1,56 @@
+"""Proposals and votes against the Governor's events that were credited, and the counts against the votes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from ledger.fsck.finding import Finding, differences
+from ledger.governance import proposals, votes
+from ledger.tables import ChainEvent, Proposal, Vote
+
+_FROM_EVENTS = ("proposer", "hash", "actions", "block", "snapshot", "deadline", "eta")
+"""Columns that follow from events alone; the state is also heard from the Governor."""
+
+
+def check_governance(session: Session) -> Iterator[Finding]:
+    """A finding for every proposal or vote that does not follow from the events, and every count that no votes give."""
+    wanted = select(ChainEvent).where(ChainEvent.contract == "ModelGovernor")
+    events = session.exec(wanted.order_by(col(ChainEvent.block), col(ChainEvent.log_index))).all()
+    rows = {row.id: row for row in session.exec(select(Proposal)) if row.state != proposals.RELAYING}
+    expected = {name: _columns(row) for name, row in _derived(events).items()}
+    yield from differences("proposal", expected, {name: _columns(row) for name, row in rows.items()}, "the chain")
+    cast = list(session.exec(select(Vote)))
+    yield from differences("vote", _votes(events), {_key(v.proposal, v.voter): v.support for v in cast}, "the chain")
+    counts = {name: _sums([vote for vote in cast if vote.proposal == name]) for name in rows}
+    yield from differences("proposal", counts, {n: (*votes.counted(r), r.weighed) for n, r in rows.items()}, "its votes")
+
+
+def _derived(events: Any) -> dict[str, Proposal]:
+    made: dict[str, Proposal] = {}
+    for event in events:
+        if event.name == "ProposalCreated":
+            made[event.arguments["proposalId"]] = proposals.created_row(event)
+        elif event.name in proposals.CREDITED:
+            proposals.change(made[event.arguments["proposalId"]], event)
+    return made
+
+
+def _votes(events: Any) -> dict[str, int]:
+    cast = (event.arguments for event in events if event.name in votes.CREDITED)
+    return {_key(said["proposalId"], said["voter"]): int(said["support"]) for said in cast}
+
+
+def _sums(cast: list[Vote]) -> tuple[int, int, int, int]:
+    sums = [sum(v.weight for v in cast if v.support == place and v.weight is not None) for place in range(3)]
+    return sums[0], sums[1], sums[2], sum(vote.weight is not None for vote in cast)
+
+
+def _columns(row: Proposal) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in _FROM_EVENTS)
+
+
+def _key(proposal: str, voter: str) -> str:
+    return f"{proposal} {voter}"

@@ -1,0 +1,76 @@
+"""What passed is queued and executed: anyone may, so the relayer does, wherever it was proposed, within its budget."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlmodel import col, or_, select
+from web3.contract.contract import ContractFunction
+
+from contracts.chain import ContractRejected
+from contracts.governor import ProposalState
+from ledger import budget, outbox
+from ledger.errors import RelayBudgetSpent
+from ledger.governance.proposals import RELAYING, actions_of
+from ledger.service import Ledger
+from ledger.tables import Outgoing, Proposal
+
+AT_ONCE = 100
+"""Proposals that are looked at between two looks at other work."""
+SILENT_ENDS = (ProposalState.DEFEATED, ProposalState.EXPIRED, ProposalState.CANCELED)
+"""Ends of which the Governor may log nothing (canceled: in the timelock)."""
+logger = logging.getLogger(__name__)
+
+
+def carry_out(ledger: Ledger) -> None:
+    """Look at every proposal whose vote has ended, and take it one step on.
+
+    One that cannot be taken on is looked at again after a pause that doubles: it must not keep others from their turn.
+    """
+    waiting = select(Proposal).where(col(Proposal.over).is_(False), Proposal.state != RELAYING)
+    waiting = waiting.where(col(Proposal.again) <= ledger.now())
+    with ledger.store.read() as session:
+        if session.exec(waiting.limit(1)).first() is None:
+            return
+    now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
+    ended = waiting.where(col(Proposal.deadline) < now, or_(col(Proposal.eta).is_(None), col(Proposal.eta) <= now))
+    with ledger.store.read() as session:
+        rows = list(session.exec(ended.order_by(col(Proposal.again), col(Proposal.deadline)).limit(AT_ONCE)))
+    for row in rows:
+        _take_on(ledger, row)
+
+
+def _take_on(ledger: Ledger, row: Proposal) -> None:
+    state = ledger.chain.governor.state(int(row.id))
+    governor, actions, digest = ledger.chain.governor, actions_of(row), bytes.fromhex(row.hash[2:])
+    if state == ProposalState.SUCCEEDED:
+        _relay(ledger, row, "queue", governor.queue(actions, digest))
+    elif state == ProposalState.QUEUED and row.eta is not None:
+        _relay(ledger, row, "execute", governor.execute(actions, digest))
+    _note(ledger, row, state)
+
+
+def _relay(ledger: Ledger, row: Proposal, step: str, call: ContractFunction) -> None:
+    key = f"{step}:{row.id}"
+    with ledger.store.read() as session:
+        if session.get(Outgoing, key) is not None:
+            return
+    try:
+        gas = budget.gas_of(ledger, call)
+        with ledger.store.write() as session:
+            budget.take(ledger, session, row.proposer, gas)
+            outbox.enqueue(session, key, call)
+    except (ContractRejected, RelayBudgetSpent) as error:
+        logger.warning("proposal %s is not taken on (%s): %s", row.id, step, error)
+
+
+def _note(ledger: Ledger, row: Proposal, state: ProposalState) -> None:
+    """What no event of the Governor says: succeeded, and, once no reorg can take it back, that it is over."""
+    ended = state in SILENT_ENDS and ledger.chain.governor.final_state(int(row.id)) == state
+    with ledger.store.write() as session:
+        kept = session.get_one(Proposal, row.id, with_for_update=True)
+        kept.tries += 1
+        kept.again = ledger.now() + ledger.relay.pause(kept.tries)
+        if ended or state == ProposalState.SUCCEEDED:
+            kept.state, kept.over = state.name.lower(), ended
+        session.add(kept)

@@ -1,0 +1,109 @@
+"""Proposals and votes by signature: the holder signs, the relayer pays, if its rules and its budget allow it (J22)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eth_utils import keccak, to_checksum_address
+
+from contracts.errors import BadField
+from contracts.governor import Action, Ballot, ProposalState, description_of
+from contracts.run_config import RunConfig
+from ledger import budget, outbox
+from ledger.errors import AlreadyDecided, NoVotes, TooEarly, VoteClosed
+from ledger.governance import proposals
+from ledger.service import Ledger
+from ledger.tables import BallotRow, Outgoing, Proposal
+
+
+def propose(
+    ledger: Ledger, proposer: str, description: str, decisions: Sequence[Sequence[str]], deadline: int, signature: bytes
+) -> str:
+    """Relay a signed proposal of (key, value) decisions; returns its id. Every decision must fit the run's rules.
+
+    The Governor is asked first, so that nobody's bad signature takes the place of a good one. Raises BadField for a
+    description without its proposer's mark, NoVotes, BelowThreshold, RelayBudgetSpent and ContractRejected.
+    """
+    name = to_checksum_address(proposer)
+    if not description.lower().endswith(description_of("", name).lower()):
+        raise BadField(f"description must end with {description_of('', name)}: else anybody can take its place")
+    now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
+    votes = ledger.chain.token.past_votes(name, now - 1)
+    if votes == 0:
+        raise NoVotes(f"{name} has no votes: the relayer pays for holders alone")
+    actions = ledger.chain.decision_actions(description, decisions)
+    governor = ledger.chain.governor
+    proposal_id = str(governor.proposal_id(actions, description))
+    key = f"proposal:{proposal_id}:{keccak(signature).hex()[:16]}"
+    with ledger.store.read() as session:
+        if session.get(Outgoing, key) is not None:
+            return proposal_id
+    budget.require_share(ledger, votes, now - 1, ledger.relay.proposal_ppm)
+    call = governor.propose_by_sig(name, actions, description, deadline, signature)
+    gas = budget.gas_of(ledger, call)
+    _check_fits(ledger, decisions)
+    with ledger.store.write() as session:
+        budget.take(ledger, session, name, gas)
+        if session.get(Proposal, proposal_id) is None:
+            session.add(_relayed(proposal_id, name, description, actions))
+        outbox.enqueue(session, key, call)
+    return proposal_id
+
+
+def _relayed(proposal_id: str, proposer: str, description: str, actions: Sequence[Action]) -> Proposal:
+    """The row of a proposal that is on its way."""
+    columns = proposals.as_columns(actions)
+    digest = "0x" + keccak(text=description).hex()
+    return Proposal(id=proposal_id, proposer=proposer, description=description, hash=digest, actions=columns)
+
+
+def _check_fits(ledger: Ledger, decisions: Sequence[Sequence[str]]) -> None:
+    """After the signature: nothing is parsed for a stranger. Raises InvalidRunConfig."""
+    for config in _configs(ledger) or [RunConfig()]:
+        for key, value in decisions:
+            config.with_decision(key, value)
+
+
+def _configs(ledger: Ledger) -> list[RunConfig]:
+    """What the next round of each run would open with."""
+    with ledger.store.read() as session, ledger.judge.view(session) as state:
+        return [RunConfig.from_json(run.config) for run in state.runs.values() if not run.over]
+
+
+def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: bytes) -> None:
+    """Relay a signed ballot on any proposal of the Governor, if the vote is open and it would count.
+
+    Raises NotFound, TooEarly, VoteClosed, AlreadyDecided, NoVotes, BelowThreshold, RelayBudgetSpent, ContractRejected.
+    """
+    name, text = to_checksum_address(voter), "0x" + signature.hex()
+    with ledger.store.read() as session:
+        proposals.require(session, proposal_id)
+        known = session.get(BallotRow, (proposal_id, name))
+    if known is not None and (known.support, known.signature) == (support, text):
+        return
+    if known is not None:
+        raise AlreadyDecided(f"{name} has voted on {proposal_id}")
+    snapshot = _require_active(ledger, int(proposal_id))
+    weight = ledger.chain.token.past_votes(name, snapshot)
+    if weight == 0:
+        raise NoVotes(f"{name} had no votes at the proposal's snapshot")
+    budget.require_share(ledger, weight, snapshot, ledger.relay.ballot_ppm)
+    ballot = Ballot(int(proposal_id), support, name, signature)
+    gas = budget.gas_of(ledger, ledger.chain.ballot_call(ballot))
+    with ledger.store.write() as session:
+        if session.get(BallotRow, (proposal_id, name)) is not None:
+            raise AlreadyDecided(f"{name} has voted on {proposal_id}")
+        budget.take(ledger, session, name, gas)
+        session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
+        outbox.enqueue(session, f"ballot:{proposal_id}:{name}", ledger.chain.governor.relay_votes([ballot]))
+
+
+def _require_active(ledger: Ledger, proposal_id: int) -> int:
+    """The snapshot of a proposal whose vote is open. Raises TooEarly and VoteClosed."""
+    snapshot = ledger.chain.governor.snapshot(proposal_id)
+    state = ledger.chain.governor.state(proposal_id) if snapshot else ProposalState.PENDING
+    if state == ProposalState.PENDING:
+        raise TooEarly("voting has not begun; the snapshot is taken first")
+    if state != ProposalState.ACTIVE:
+        raise VoteClosed(f"proposal {proposal_id} is {state.name.lower()}")
+    return snapshot

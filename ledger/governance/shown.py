@@ -1,0 +1,95 @@
+"""What the API answers of proposals: each with its calls in words, its state and its counts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from web3.exceptions import Web3Exception
+
+from contracts.call_words import in_words
+from contracts.governor import ProposalState
+from ledger import indexer
+from ledger.governance import votes
+from ledger.governance.proposals import RELAYING, actions_of
+from ledger.service import Ledger
+from ledger.tables import Cursor, Proposal, Vote
+
+LONGEST = 4_000
+"""Characters of a description that are shown; what is longer is on the chain."""
+MOST_CALLS = 64
+
+
+def proposal(ledger: Ledger, row: Proposal) -> dict[str, Any]:
+    """One proposal, with the Governor's word on its state now."""
+    return {**_document(ledger, row), "state": _state_now(ledger, row)}
+
+
+def listed(ledger: Ledger, rows: list[Proposal]) -> list[dict[str, Any]]:
+    """Proposals with their states as the rows and the clock of the chain have them: a page asks the chain once."""
+    open_ones = [row for row in rows if row.snapshot is not None and not row.over]
+    now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"]) if open_ones else 0
+    return [{**_document(ledger, row), "state": _state_at(row, now)} for row in rows]
+
+
+def tally(ledger: Ledger, row: Proposal) -> dict[str, Any]:
+    """Both counts at the same final block: `api` weighed each vote itself, `governor` is the contract's own.
+
+    `unweighed` votes are credited and not in the API's count yet. A node that has no state of that block any more is
+    asked for the newest, and `block` is null.
+    """
+    with ledger.store.read() as session:
+        cursor = session.get(Cursor, indexer.NAME)
+        waiting = votes.unweighed(session, row.id)
+    block, own = _own_count(ledger, int(row.id), cursor.block if cursor is not None else None)
+    return {
+        "api": _named(votes.counted(row)), "governor": _named(own), "votes": row.weighed, "unweighed": waiting,
+        "block": block,
+    }  # fmt: skip
+
+
+def vote(row: Vote) -> dict[str, Any]:
+    """One vote; its weight is null until it was looked up."""
+    weight = None if row.weight is None else str(row.weight)
+    return {**row.model_dump(exclude={"proposal", "weight"}), "weight": weight}
+
+
+def _document(ledger: Ledger, row: Proposal) -> dict[str, Any]:
+    calls = [asdict(in_words(ledger.chain.w3, ledger.chain.deployment, action)) for action in actions_of(row)]
+    text = row.description
+    return {
+        "id": row.id, "proposer": row.proposer, "description": text[:LONGEST], "description_length": len(text),
+        "calls": [{**call, "value": str(call["value"])} for call in calls[:MOST_CALLS]], "call_count": len(calls),
+        "block": row.block, "snapshot": row.snapshot, "deadline": row.deadline, "eta": row.eta, "over": row.over,
+        "counts": _named(votes.counted(row)), "votes": row.weighed,
+    }  # fmt: skip
+
+
+def _state_now(ledger: Ledger, row: Proposal) -> str:
+    if row.over:
+        return row.state
+    governor = ledger.chain.governor
+    return governor.state(int(row.id)).name.lower() if governor.snapshot(int(row.id)) else RELAYING
+
+
+def _state_at(row: Proposal, now: int) -> str:
+    """`ended`: the vote is over and nobody has looked yet what came of it."""
+    if row.snapshot is None or row.deadline is None or row.state not in ("pending", "active"):
+        return row.state
+    if now <= row.snapshot:
+        return ProposalState.PENDING.name.lower()
+    return ProposalState.ACTIVE.name.lower() if now <= row.deadline else "ended"
+
+
+def _own_count(ledger: Ledger, proposal_id: int, block: int | None) -> tuple[int | None, tuple[int, int, int]]:
+    governor = ledger.chain.governor
+    if block is None:
+        return None, governor.votes(proposal_id)
+    try:
+        return block, governor.votes(proposal_id, block)
+    except (Web3Exception, ValueError):
+        return None, governor.votes(proposal_id)
+
+
+def _named(counts: tuple[int, int, int]) -> dict[str, str]:
+    return {name: str(count) for name, count in zip(("against", "for", "abstain"), counts, strict=True)}

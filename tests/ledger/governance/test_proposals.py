@@ -1,0 +1,177 @@
+"""Every proposal of the Governor is known, wherever it was made: in words, voted on, carried out or over.
+
+Before, a proposal made by a wallet was 404 here: not listed, its ballots refused, never queued nor executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from contracts.chain import contract_at, send
+from contracts.governor import Action, ModelGovernor
+from ledger.tables import Header, PendingEvent, Proposal
+from tests.deployed import PARAMS, key_of
+from tests.house import House, accepted, check_refused
+
+pytestmark = pytest.mark.integration
+NO_TEXT = b"\xff\x00\xc3(" * 8
+
+
+def by_wallet(house: House, actions: Sequence[Action], description: str) -> str:
+    """A proposal that a holder sends himself, past the API."""
+    governor = house.ledger.chain.governor
+    send(house.place.w3, house.wallets[0], governor.propose(actions, description))
+    house.step()
+    return str(governor.proposal_id(actions, description))
+
+
+def decide(house: House, key: str, value: str, name: bytes) -> Action:
+    """A decision under an id of its own."""
+    models = house.ledger.chain.models
+    return Action.of(models.decide(house.ledger.chain.model, name.ljust(32, b"."), key, value))
+
+
+def pass_it(house: House, proposal: str) -> None:
+    """Both holders vote for it by signature; the keeper does the rest."""
+    house.wait(PARAMS.voting_delay + 1)
+    for holder in house.wallets:
+        accepted(house.vote(holder, proposal))
+    house.step(2)
+    house.wait(PARAMS.voting_period + 1)
+    house.step(3)
+    house.wait(PARAMS.timelock_delay + 2)
+    house.step(3)
+
+
+def test_a_wallets_proposal_is_voted_on_through_the_api_and_carried_out(electorate: House) -> None:
+    proposal = by_wallet(electorate, [decide(electorate, "clip", "3", b"wallet")], "from my wallet")
+    shown = electorate.get(f"/proposals/{proposal}")
+    assert (shown["state"], shown["proposer"]) == ("pending", electorate.wallets[0].address)
+    assert [call["words"] for call in shown["calls"]] == ["decide clip = 3 for the model's runs"]
+    assert proposal in {row["id"] for row in electorate.get("/proposals")}
+    pass_it(electorate, proposal)
+    assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"
+    assert ("clip", "3") in [(d["key"], d["value"]) for d in electorate.get("/decisions")]
+
+
+def test_any_call_of_the_timelock_can_be_proposed_and_executed(electorate: House) -> None:
+    """Also one that is no function of the model's contracts: it is shown as the bytes that it is."""
+    stranger = key_of("stranger").address
+    actions = [
+        Action(stranger, b""),
+        Action.of(electorate.ledger.chain.token.set_budget(stranger, 0)),
+        Action(stranger, b"\x12\x34"),
+    ]
+    proposal = by_wallet(electorate, actions, "anything")
+    words = [call["words"] for call in electorate.get(f"/proposals/{proposal}")["calls"]]
+    assert words == [
+        f"send 0 wei to {stranger}",
+        f"let {stranger} mint 0 units (1e-18 tokens) from now on",
+        f"call {stranger} with 0x1234",
+    ]
+    pass_it(electorate, proposal)
+    assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"
+
+
+def test_a_description_that_is_no_text_is_carried_out_all_the_same(electorate: House) -> None:
+    """The Governor names a proposal by the hash of the bytes; the text that people read has another."""
+    governor, hole = electorate.ledger.chain.governor, "?" * len(NO_TEXT)
+    action = decide(electorate, "clip", "4", b"no text")
+    call = governor.propose([action], hole)
+    data = bytes.fromhex(call._encode_transaction_data()[2:]).replace(hole.encode(), NO_TEXT)
+    w3, holder = electorate.place.w3, electorate.wallets[0]
+    signed = holder.sign_transaction(
+        {
+            "to": call.address, "data": data, "gas": 3_000_000, "gasPrice": w3.eth.gas_price * 2,
+            "chainId": w3.eth.chain_id, "nonce": w3.eth.get_transaction_count(holder.address),
+        }
+    )  # fmt: skip
+    assert w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(signed.raw_transaction))["status"] == 1
+    electorate.step()
+    (shown,) = [row for row in electorate.get("/proposals") if row["description"].startswith("\\xff\\x00")]
+    pass_it(electorate, shown["id"])
+    assert electorate.get(f"/proposals/{shown['id']}")["state"] == "executed"
+
+
+def test_a_proposal_that_its_proposer_cancelled_is_over(electorate: House) -> None:
+    action = decide(electorate, "clip", "5", b"cancelled")
+    proposal = by_wallet(electorate, [action], "never mind")
+    raw = contract_at(electorate.place.w3, "ModelGovernor", electorate.place.deployment.governor).functions
+    cancel = raw.cancel([action.target], [0], [action.data], electorate.place.w3.keccak(text="never mind"))
+    send(electorate.place.w3, electorate.wallets[0], cancel)
+    electorate.step()
+    shown = electorate.get(f"/proposals/{proposal}")
+    assert (shown["state"], shown["over"]) == ("canceled", True)
+    check_refused(electorate.vote(electorate.wallets[0], proposal), 409, "vote-closed")
+
+
+def test_what_can_never_be_executed_keeps_nobody_from_his_turn(electorate: House) -> None:
+    """It passes and its call reverts for ever: it is tried again after pauses that double, and others go on."""
+    bad = by_wallet(
+        electorate, [Action.of(electorate.ledger.chain.token.set_budget(key_of("x").address, 2**255))], "no"
+    )
+    good = by_wallet(electorate, [decide(electorate, "clip", "6", b"behind it")], "behind it")
+    electorate.wait(PARAMS.voting_delay + 1)
+    for proposal in (bad, good):
+        for holder in electorate.wallets:
+            accepted(electorate.vote(holder, proposal))
+    electorate.step(2)
+    electorate.wait(PARAMS.voting_period + 1)
+    electorate.step(3)
+    electorate.wait(PARAMS.timelock_delay + 2)
+    electorate.step(3)
+    assert [electorate.get(f"/proposals/{p}")["state"] for p in (bad, good)] == ["queued", "executed"]
+    with electorate.ledger.store.read() as session:
+        row = session.get_one(Proposal, bad)
+    assert row.tries == 1
+    assert row.again > electorate.clock.now
+    electorate.step(3)
+    with electorate.ledger.store.read() as session:
+        assert session.get_one(Proposal, bad).tries == 1  # not before its time
+    assert not [t for t in electorate.get("/transactions") if t["id"] == f"execute:{bad}"]
+
+
+def test_a_proposal_whose_block_is_not_final_yet_can_be_voted_on(house: House) -> None:
+    """Else nobody could vote through the API in the first quarter of an hour of every vote."""
+    electorate = house.become_holders()
+    ledger, action = electorate.ledger, decide(electorate, "clip", "7", b"fresh")
+    proposal = by_wallet(electorate, [action], "fresh")
+    with ledger.store.write() as session:
+        row = session.get_one(Proposal, proposal)
+        said = {
+            "proposalId": proposal, "proposer": row.proposer, "targets": [action.target], "values": ["0"],
+            "calldatas": ["0x" + action.data.hex()], "voteStart": str(row.snapshot), "voteEnd": str(row.deadline),
+            "description": row.description,
+        }  # fmt: skip
+        block = (row.block or 0) + 1
+        session.add(Header(number=block, hash="0x01", parent="0x02"))
+        session.add(
+            PendingEvent(
+                block=block, log_index=0, transaction="0x", contract="ModelGovernor", name="ProposalCreated",
+                arguments=said,
+            )
+        )  # fmt: skip
+        session.delete(row)
+    electorate.wait(PARAMS.voting_delay + 1)
+    assert electorate.get(f"/proposals/{proposal}")["state"] == "active"
+    accepted(electorate.vote(electorate.wallets[0], proposal))
+
+
+def test_no_proposal_of_that_name(electorate: House) -> None:
+    for path in ("/v1/proposals/1", "/v1/proposals/one/tally", "/v1/proposals/1/votes"):
+        check_refused(electorate.client.get(path), 404, "not-found")
+
+
+def test_a_state_is_told_without_a_call_for_each_proposal(electorate: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is anybody's to ask for."""
+    by_wallet(electorate, [decide(electorate, "clip", "8", b"page")], "page")
+
+    def fail(*_: object) -> None:
+        raise AssertionError("asked the chain for one proposal's state")
+
+    monkeypatch.setattr(ModelGovernor, "state", fail)
+    monkeypatch.setattr(ModelGovernor, "snapshot", fail)
+    states = {row["description"]: row["state"] for row in electorate.get("/proposals")}
+    assert states["page"] == "pending"

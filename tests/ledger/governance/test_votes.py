@@ -1,0 +1,97 @@
+"""Whatever the Governor counts is counted once, by past votes at the snapshot; a tally is a sum that stands ready."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.chain import contract_at, send
+from contracts.token import ModelToken
+from ledger import indexer, outbox
+from ledger.governance import votes
+from ledger.tables import Proposal, Vote
+from tests.deployed import PARAMS
+from tests.house import House, accepted
+
+pytestmark = pytest.mark.integration
+
+
+def opened(house: House, name: str) -> str:
+    """A proposal whose vote is open."""
+    proposal = house.propose(house.wallets[0], name, [("clip", "2")])
+    house.wait(PARAMS.voting_delay + 1)
+    return proposal
+
+
+def vote_credited(house: House, proposal: str) -> None:
+    """A vote that is final and read, and that nobody has weighed."""
+    accepted(house.vote(house.wallets[0], proposal))
+    outbox.flush(house.ledger)
+    indexer.follow(house.ledger)
+
+
+def test_votes_with_parameters_are_counted(electorate: House) -> None:
+    """Before: the Governor had 500 for it, and the API none."""
+    proposal, (one, two) = opened(electorate, "params"), electorate.wallets
+    raw = contract_at(electorate.place.w3, "ModelGovernor", electorate.place.deployment.governor).functions
+    send(electorate.place.w3, one, raw.castVoteWithReasonAndParams(int(proposal), 1, "because", b"\x01\x02"))
+    send(electorate.place.w3, two, raw.castVoteWithReason(int(proposal), 0, "because not"))
+    electorate.step(2)
+    tally = electorate.get(f"/proposals/{proposal}/tally")
+    assert tally["api"] == tally["governor"] == {"against": "500", "for": "500", "abstain": "0"}
+    assert (tally["votes"], tally["unweighed"]) == (2, 0)
+    assert tally["block"] is not None
+    cast = electorate.get(f"/proposals/{proposal}/votes")
+    assert [(v["voter"], v["support"], v["weight"]) for v in cast] == [(one.address, 1, "500"), (two.address, 0, "500")]
+    after = {"block": cast[0]["block"], "log_index": cast[0]["log_index"]}
+    assert electorate.get(f"/proposals/{proposal}/votes", **after) == cast[1:]
+
+
+def test_a_vote_that_is_not_weighed_yet_is_told_and_never_counted_twice(electorate: House) -> None:
+    proposal = opened(electorate, "weighed once")
+    vote_credited(electorate, proposal)
+    tally = electorate.get(f"/proposals/{proposal}/tally")
+    assert (tally["unweighed"], tally["api"]["for"], tally["governor"]["for"]) == (1, "0", "500")
+    votes.weigh(electorate.ledger)
+    votes.weigh(electorate.ledger)
+    tally = electorate.get(f"/proposals/{proposal}/tally")
+    assert (tally["unweighed"], tally["votes"], tally["api"]["for"]) == (0, 1, "500")
+
+
+def test_two_that_weigh_at_once_count_a_vote_once(electorate: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process weighs it between this one's look at the token and its writing."""
+    proposal = opened(electorate, "two at once")
+    vote_credited(electorate, proposal)
+    asked = ModelToken.past_votes
+    inside = False
+
+    def slow(token: ModelToken, account: str, timestamp: int) -> int:
+        nonlocal inside
+        if not inside:
+            inside = True
+            votes.weigh(electorate.ledger)
+        return asked(token, account, timestamp)
+
+    monkeypatch.setattr(ModelToken, "past_votes", slow)
+    votes.weigh(electorate.ledger)
+    with electorate.ledger.store.read() as session:
+        row = session.get_one(Proposal, proposal)
+        assert (row.in_favour, row.weighed) == (500, 1)
+        assert session.get_one(Vote, (proposal, electorate.wallets[0].address)).weight == 500
+
+
+def test_a_tally_asks_the_chain_once(electorate: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    proposal = opened(electorate, "no call per vote")
+    for holder in electorate.wallets:
+        accepted(electorate.vote(holder, proposal))
+    electorate.step(2)
+    provider = electorate.place.w3.provider
+    asked: list[object] = []
+    real = provider.make_request
+
+    def counted(method: object, params: object) -> object:
+        asked.append(method)
+        return real(method, params)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(provider, "make_request", counted)
+    assert electorate.get(f"/proposals/{proposal}/tally")["api"]["for"] == "1000"
+    assert len(asked) <= 1
