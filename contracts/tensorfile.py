@@ -59,15 +59,18 @@ def write(tensors: Tensors, path: Path) -> None:
     save_file(_in_order(tensors), path)
 
 
-def unpack(data: bytes, layout: Layout) -> dict[str, NDArray[np.generic]]:
-    """Read exactly the tensors of `layout` (name → safetensors dtype, shape). Raises InvalidTensorFile."""
+def unpack(data: bytes, layout: Layout, finite: bool = True) -> dict[str, NDArray[np.generic]]:
+    """Read exactly the tensors of `layout` (name → safetensors dtype, shape), `finite` ones unless told otherwise.
+
+    Raises InvalidTensorFile.
+    """
     for name, (dtype, _) in layout.items():
         if dtype not in DTYPES:
             raise InvalidTensorFile(f"{name} has dtype {dtype}, which no state holds")
     if not has_layout(data, layout):
         raise InvalidTensorFile("not a safetensors file whose header and length are those of the layout")
     found = _tensors(data)
-    return {name: _read(name, found[name], *layout[name]) for name in sorted(layout)}
+    return {name: _read(name, found[name], *layout[name], finite) for name in sorted(layout)}
 
 
 def has_layout(data: bytes, layout: Layout) -> bool:
@@ -130,9 +133,11 @@ def _in_order(tensors: Tensors) -> dict[str, NDArray[np.generic]]:
     return {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
 
 
-def _read(name: str, entry: Mapping[str, Any], dtype: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
+def _read(
+    name: str, entry: Mapping[str, Any], dtype: str, shape: tuple[int, ...], finite: bool
+) -> NDArray[np.generic]:
     array: NDArray[np.generic] = np.frombuffer(entry["data"], dtype=DTYPES[dtype]).reshape(shape)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidTensorFile(f"{name} holds NaN or infinity")
     return array
 

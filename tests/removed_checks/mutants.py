@@ -62,12 +62,12 @@ PYTHON: dict[str, Mutant] = {
     ),
     "replay: however slow its steps are": Mutant(
         "verifier/duty/labour.py",
-        "        if spent > max(TIMES * usual, LEAST_SECONDS):\n",
+        "        if self._usual and spent > max(TIMES * self._usual, LEAST_SECONDS):\n",
         "        if False:\n",
         (f"{DUTY}labour.py::test_a_segment_that_nobody_gets_through_is_unserved",),
     ),
     "replay: a slow one has the worker": Mutant(
-        "verifier/duty/replaying.py", "        if time.monotonic() > end:\n", "        if False:\n",
+        "verifier/duty/labour.py", "        if time.monotonic() > self._end:\n", "        if False:\n",
         (f"{DUTY}replaying.py::test_a_replay_that_takes_too_long_is_ended_between_two_steps",),
     ),
     "lapse: openings for one's own draw are one's own lateness": Mutant(
@@ -130,12 +130,12 @@ PYTHON: dict[str, Mutant] = {
     ),
     "words: others than were said": Mutant(
         "verifier/duty/doing/read.py",
-        "    if world.memory.word(reading.proof, said.segment, WORDS[said.word]):\n",
+        "    if world.memory.word(reading.proof, root, said.segment, WORDS[said.word]):\n",
         "    if True:\n",
         (f"{DUTY}doing.py::test_a_restart_never_says_another_class_of_word",),
     ),
     "words: unserved at once": Mutant(
-        "verifier/duty/doing/read.py", "if found is not None or not reading.overdue or", "if found is not None or",
+        "verifier/duty/doing/read.py", "if found is not None or not reading.overdue:", "if found is not None:",
         (f"{DUTY}doing.py::test_bytes_that_do_not_come_within_half_a_period_are_unserved",),
     ),
     "epoch: signed while the log lacks a message": Mutant(

@@ -10,8 +10,10 @@ do not slow.
 
 from __future__ import annotations
 
+import math
 import time
 
+from contracts.errors import CommonweightError
 from contracts.run_config import RunConfig
 from trainer.batches import Batch, BatchSource
 from trainer.device import CPU, device_of
@@ -31,26 +33,42 @@ class CostsTooMuch(Exception):
         super().__init__(f"it has cost {times:.0f} times what a segment costs from the weights of round 0")
 
 
-def bounded(config: RunConfig, batches: BatchSource) -> BatchSource:
-    """The same batches, each asked for by a step; they end with CostsTooMuch."""
-    if device_of(config.profile).type != CPU:
-        return batches
-    begun: list[tuple[float, float]] = []
-    """When the first step began, and what the segment usually costs."""
+class TookTooLong(CommonweightError):
+    """The replay was ended by the clock: no word at all. `seconds` is what it was given."""
 
-    def watched(step: int) -> Batch:
-        batch = batches(step)
-        if not begun:
-            usual = usual_step(config, batch) * config.segment
-            begun.append((time.thread_time(), usual))
+    code = "took-too-long"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the segment is not replayed after {seconds:.1f} s")
+        self.seconds = seconds
+
+
+class Bounded:
+    """The same batches, each asked for by a step, until they cost too much or `seconds` are over."""
+
+    def __init__(self, config: RunConfig, batches: BatchSource, seconds: float = math.inf) -> None:
+        self._config, self._batches, self._seconds = config, batches, seconds
+        self._end = time.monotonic() + seconds
+        self._is_slowed = device_of(config.profile).type == CPU
+        self._usual = self._start = 0.0
+
+    def __call__(self, step: int) -> Batch:
+        """One step's batch. Raises TookTooLong and CostsTooMuch."""
+        if time.monotonic() > self._end:
+            raise TookTooLong(self._seconds)
+        batch = self._batches(step)
+        if not self._is_slowed:
             return batch
-        ((start, usual),) = begun
-        spent = time.thread_time() - start
-        if spent > max(TIMES * usual, LEAST_SECONDS):
-            raise CostsTooMuch(spent / usual)
+        if not self._usual:
+            self._usual, self._start = usual_step(self._config, batch) * self._config.segment, time.thread_time()
+        self.check()
         return batch
 
-    return watched
+    def check(self) -> None:
+        """After the last step too: nothing ends a step itself, and a segment may have but one. Raises CostsTooMuch."""
+        spent = time.thread_time() - self._start
+        if self._usual and spent > max(TIMES * self._usual, LEAST_SECONDS):
+            raise CostsTooMuch(spent / self._usual)
 
 
 def usual_step(config: RunConfig, batch: Batch) -> float:

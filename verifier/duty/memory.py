@@ -1,7 +1,7 @@
 """What a verifier said, on the disk before it is sent: no restart and no second process says something else (J10).
 
 `once` keeps the text of a message under its name, so that the same one is sent again. `word` lets one class of word on
-a segment through, and one that replaces `unserved`.
+a segment through, and one that replaces `unserved`, for each log: that of a fork counts on no other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from verifier.mirror.database import Database
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS said (name TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS word (
-    proof TEXT, segment INTEGER, word TEXT NOT NULL, PRIMARY KEY (proof, segment)
+    proof TEXT, root BLOB, segment INTEGER, word TEXT NOT NULL, PRIMARY KEY (proof, root, segment)
 );
 CREATE TABLE IF NOT EXISTS bound (name TEXT PRIMARY KEY, seconds REAL NOT NULL);
 """
@@ -43,21 +43,24 @@ class Memory:
         rows = self._file.rows("SELECT text FROM said WHERE name = ?", name)
         return str(rows[0][0]) if rows else None
 
-    def word(self, proof: str, segment: int, word: Word) -> bool:
-        """Whether this word may be said, which it may from then on; written down before the answer."""
+    def word(self, proof: str, root: bytes, segment: int, word: Word) -> bool:
+        """Whether this word may be said on the log of this root, which it may from then on; written down before the
+        answer."""
+        place = (proof, root, segment)
         with self._file.write() as tables:
-            tables.execute("INSERT OR IGNORE INTO word VALUES (?, ?, ?)", (proof, segment, word))
-            query = "SELECT word FROM word WHERE proof = ? AND segment = ?"
-            (known,) = tables.execute(query, (proof, segment)).fetchone()
+            tables.execute("INSERT OR IGNORE INTO word VALUES (?, ?, ?, ?)", (*place, word))
+            query = "SELECT word FROM word WHERE proof = ? AND root = ? AND segment = ?"
+            (known,) = tables.execute(query, place).fetchone()
             if known not in (word, Word.UNSERVED):
                 return False
-            change = "UPDATE word SET word = ? WHERE proof = ? AND segment = ?"
-            tables.execute(change, (word, proof, segment))
+            change = "UPDATE word SET word = ? WHERE proof = ? AND root = ? AND segment = ?"
+            tables.execute(change, (word, *place))
             return True
 
-    def spoken(self, proof: str, segment: int) -> Word | None:
+    def spoken(self, proof: str, root: bytes, segment: int) -> Word | None:
         """The word that stands."""
-        rows = self._file.rows("SELECT word FROM word WHERE proof = ? AND segment = ?", proof, segment)
+        query = "SELECT word FROM word WHERE proof = ? AND root = ? AND segment = ?"
+        rows = self._file.rows(query, proof, root, segment)
         return Word(rows[0][0]) if rows else None
 
     def bound(self, name: str, seconds: float) -> float:

@@ -33,6 +33,7 @@ class Pace:
     def __init__(self) -> None:
         self._took: defaultdict[str, OrderedDict[Place, float]] = defaultdict(OrderedDict)
         self._late: dict[Place, int] = {}
+        self._outlasted: set[Place] = set()
         self._slow_until = 0.0
 
     def note(self, kind: str, place: Place, seconds: float) -> None:
@@ -40,6 +41,7 @@ class Pace:
         took = self._took[kind]
         took[place] = seconds
         self._late.pop(place, None)
+        self._outlasted.discard(place)
         while len(took) > REMEMBERED:
             took.popitem(last=False)
 
@@ -49,10 +51,17 @@ class Pace:
         first = max(LEAST_SECONDS, MULTIPLE * statistics.median(took.values())) if took else effort.most / 2
         return float(min(effort.most, first * 2 ** min(self._late.get(place, 0), 16)))
 
-    def late(self, place: Place, seconds: float, now: float) -> float:
+    def late(self, effort: Effort, place: Place, seconds: float, now: float) -> float:
         """A try ended after so many seconds without an answer; when the next one may begin. Tries anew come one after
         the other, each with as long a pause as it may take: half a worker at most."""
         self._late[place] = self._late.get(place, 0) + 1
+        if self._took.get(effort.kind):
+            self._outlasted.add(place)
         start = max(now, self._slow_until)
         self._slow_until = start + 4 * seconds
         return start
+
+    def outlasted(self, place: Place) -> bool:
+        """Whether a try ended that had several times what others of its kind take. A machine that is done with none of
+        a kind in time says nothing of them: it may be the slow one."""
+        return place in self._outlasted

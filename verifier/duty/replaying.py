@@ -1,17 +1,18 @@
 """One segment, replayed whole: the word that its bytes lead to (J9 to J11).
 
-- the state at its start is the one that the node opened, in the file that it named; else `false`, start;
-- replayed with the trainer's own step it ends in the committed entry; else `false`, replay. In a run with limits the
-  claimed end is compared within them, and residuals that push one way are `drift`;
+- replayed with the trainer's own step from the state that the node committed to it ends in the committed entry; else
+  `false`, replay. In a run with limits the claimed end is compared within them, and residuals that push one way are
+  `drift`;
 - states from which no honest step can start are `false`, not finite.
 
-Nothing else convicts: bytes that are not here say nothing.
+Nothing else convicts: bytes that are not here say nothing, and a file that does not hold the committed state is
+`unserved`. Which file a boundary is said to be in stands in an opening, and an opening is of one log: of another the
+same node may have signed another one.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,8 +25,8 @@ from contracts.faults import trace_of
 from contracts.limits import LimitTable, PairLimits
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry
-from contracts.tensorfile import layout_of, unpack
-from trainer.batches import Batch, BatchSource, batch_source
+from contracts.tensorfile import unpack
+from trainer.batches import BatchSource, batch_source
 from trainer.corpus import Corpus
 from trainer.inner_step import NonFiniteLoss
 from trainer.profile import configure_determinism
@@ -36,11 +37,12 @@ from verifier.bounded import residual
 from verifier.compare import CAP, EXACT_LIMIT, SCALE, compare, limits_for
 from verifier.drift import ALIGNMENT_LIMIT, Drift, Residual
 from verifier.duty.files import BytesMissing, Files, weights_of
-from verifier.duty.labour import CostsTooMuch, bounded
+from verifier.duty.labour import Bounded, CostsTooMuch
+from verifier.duty.labour import TookTooLong as TookTooLong
 
 TRUE, FALSE, DRIFT, UNSERVED = 1, 2, 3, 4
 """uint8 of a word, as contracts/protocol/log/signed.py:WORDS has them."""
-REPLAY, START, END, NOT_FINITE = 1, 2, 3, 4
+REPLAY, NOT_FINITE = 1, 4
 """uint16 of a reason, as contracts/protocol/log/signed.py:REASONS has them."""
 MOST_STEPS = 10_000 * 1_000_000
 """No run has more inner steps."""
@@ -50,16 +52,6 @@ class CannotCompare(CommonweightError):
     """This machine has no way to compare with the node's: no word at all."""
 
     code = "cannot-compare"
-
-
-class TookTooLong(CommonweightError):
-    """The replay was ended by the clock: no word at all. `seconds` is what it was given."""
-
-    code = "took-too-long"
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"the segment is not replayed after {seconds:.1f} s")
-        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -115,6 +107,10 @@ class Said:
         return cls(**{**raw, "measured": int(raw["measured"]), "limit": int(raw["limit"])})
 
 
+class _NotServed(Exception):
+    """The file that a node named does not hold the state that it committed to."""
+
+
 class _False(Exception):
     """A reason that convicts."""
 
@@ -126,22 +122,22 @@ class _False(Exception):
 def judge_segment(
     asked: Segment, files: Files, corpus: Corpus, memory: Path | None = None, seconds: float = math.inf
 ) -> Said:
-    """The word on a segment: `unserved` too where its states are such that no processor gets through them. `memory` is
-    where residuals of a bounded run are followed.
+    """The word on a segment: `unserved` too where its files hold other states than the committed ones, or states that
+    no processor gets through. `memory` is where residuals of a bounded run are followed.
 
     Raises BytesMissing, CannotCompare, WrongCorpus, and TookTooLong where a step begins after so many seconds: then
     there is no word.
     """
     config = RunConfig.from_json(asked.config)
     corpus.require(config.corpus_digest)
-    pair, batches = _pair(config, asked), _until(bounded(config, _batches(config, asked, corpus)), seconds)
+    pair, batches = _pair(config, asked), Bounded(config, _batches(config, asked, corpus), seconds)
     inside: list[bytes] = []
     try:
         measured, limit, word = _judge(config, asked, files, batches, pair, inside, memory)
         said = Said(asked.segment, word, measured=measured, limit=limit)
     except _False as found:
         said = Said(asked.segment, FALSE, found.reason, found.measured, EXACT_LIMIT, detail=found.detail)
-    except CostsTooMuch as error:
+    except (CostsTooMuch, _NotServed) as error:
         return Said(asked.segment, UNSERVED, detail=str(error))
     return Said(**{**asdict(said), "trace": "0x" + trace_of(inside).hex() if asked.common else ""})
 
@@ -150,13 +146,13 @@ def _judge(
     config: RunConfig,
     asked: Segment,
     files: Files,
-    batches: BatchSource,
+    batches: Bounded,
     pair: PairLimits | None,
     inside: list[bytes],
     memory: Path | None,
 ) -> tuple[int, int, int]:
     """Measured error, limit and word, `true` or `drift`; a bounded `false` too is a reason that convicts."""
-    start = _opened(files, config, asked.start_blob, asked.start, START)
+    start = _opened(files, config, asked.start_blob, asked.start)
     end = _replay(config, asked, start, batches, inside)
     if asked.segment == config.segments - 1:
         end = settled(weights_of(files, config, asked.theta, asked.theta_blobs), end)
@@ -164,7 +160,7 @@ def _judge(
         return 0, EXACT_LIMIT, TRUE
     if pair is None:
         raise _False(REPLAY, "replays to another state", _measured(config, asked, files, start, end))
-    claimed = _opened(files, config, asked.end_blob, asked.end, END)
+    claimed = _opened(files, config, asked.end_blob, asked.end)
     found = compare(config, start, claimed, end, pair)
     if not found.equal:
         raise _False(REPLAY, f"replays to another state: {found.metric} beyond {found.limit}", found.error)
@@ -175,43 +171,25 @@ def _judge(
     return found.error, found.limit, TRUE
 
 
-def _opened(files: Files, config: RunConfig, blob: str, entry: str, reason: int) -> Tensors:
-    """The state that a node opened, from the file that it named. Raises BytesMissing; what else is wrong, it signed."""
-    data = files.read(blob)
+def _opened(files: Files, config: RunConfig, blob: str, entry: str) -> Tensors:
+    """The state that a node committed to, from the file that it named. Raises BytesMissing."""
     try:
-        state = unpack(data, layout(config))
+        state = unpack(files.read(blob), layout(config), finite=False)
     except InvalidTensorFile as error:
-        raise _False(_of_file(data, config, reason), error.detail) from error
+        raise _NotServed(f"the file that the node named is no state: {error.detail}") from error
     if "0x" + boundary_entry(state).hex() != entry:
-        raise _False(reason, "the file that the node named does not hold the state that it opened")
-    return state
-
-
-def _of_file(data: bytes, config: RunConfig, otherwise: int) -> int:
-    """A file of the right layout that cannot be read holds NaN or infinity."""
+        raise _NotServed("the file that the node named does not hold the state that it committed to")
     try:
-        return NOT_FINITE if layout_of(data) == layout(config) else otherwise
-    except InvalidTensorFile:
-        return otherwise
+        return _finite(state)
+    except NonFiniteLoss as error:
+        raise _False(NOT_FINITE, str(error)) from error
 
 
 def _batches(config: RunConfig, asked: Segment, corpus: Corpus) -> BatchSource:
     return batch_source(corpus.train, config, bytes.fromhex(asked.data_seed[2:]), asked.round, asked.node)
 
 
-def _until(batches: BatchSource, seconds: float) -> BatchSource:
-    """The same batches, and none after so many seconds: each step asks for one."""
-    end = time.monotonic() + seconds
-
-    def timed(step: int) -> Batch:
-        if time.monotonic() > end:
-            raise TookTooLong(seconds)
-        return batches(step)
-
-    return timed
-
-
-def _replay(config: RunConfig, asked: Segment, start: Tensors, batches: BatchSource, inside: list[bytes]) -> Tensors:
+def _replay(config: RunConfig, asked: Segment, start: Tensors, batches: Bounded, inside: list[bytes]) -> Tensors:
     if not 0 <= step_count(start) <= MOST_STEPS:
         raise _False(NOT_FINITE, f"the start counts {step_count(start)} steps")
 
@@ -219,7 +197,9 @@ def _replay(config: RunConfig, asked: Segment, start: Tensors, batches: BatchSou
         inside.append(boundary_entry(_finite(state)))
 
     try:
-        return _finite(replay_segment(config, start, asked.segment, batches, note if asked.common else None))
+        end = _finite(replay_segment(config, start, asked.segment, batches, note if asked.common else None))
+        batches.check()
+        return end
     except (NonFiniteLoss, ArithmeticError) as error:
         raise _False(NOT_FINITE, f"from its start on: {error}") from error
 
@@ -235,8 +215,8 @@ def _finite(state: Tensors) -> Tensors:
 def _measured(config: RunConfig, asked: Segment, files: Files, start: Tensors, end: Tensors) -> int:
     """How far off the claimed end is, where its bytes are at hand; it convicts without them."""
     try:
-        claimed = _opened(files, config, asked.end_blob, asked.end, END)
-    except (BytesMissing, _False):
+        claimed = _opened(files, config, asked.end_blob, asked.end)
+    except (BytesMissing, _False, _NotServed):
         return CAP
     return compare(config, start, claimed, end).error
 

@@ -11,8 +11,14 @@ from contracts.protocol.judge.reading import owed
 from contracts.protocol.judge.state import ProofState, RoundState, State
 from contracts.protocol.messages import LeaseRenewal
 from verifier.mirror.parsing import Claim
+from verifier.mirror.presence import Absence
 
 T = TypeVar("T")
+
+
+def absence_of(state: State, awaited: Awaited, since: int) -> Absence:
+    """Something that is awaited since an entry of this log."""
+    return Absence(awaited, since, state.roots.get(since, ""))
 
 
 def is_shown(state: State, awaited: Awaited, claims: Sequence[Claim], verifier: str) -> bool:

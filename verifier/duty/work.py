@@ -1,10 +1,15 @@
 """Jobs of the workers as questions: what is asked stands in rows, and an answer is there or not there yet.
 
 Bytes that a worker did not find are fetched by the next looks, and the same question is asked anew, later each time.
+
+A question is all that it asks: what was asked of one log is answered for that log alone, and of another one, on which
+other bytes are named, it is another question.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
@@ -52,13 +57,13 @@ class Work:
         It is not asked before all blobs in `needs` are here, and one of each that `any_of` lists. With `effort` a
         worker gives up in time, says how long it took, and is asked anew when that holds nothing else up.
         """
-        place = (subject, name)
+        place = (subject, f"{name} {_question(task, asked)}")
         number, earliest = self._tries.get(place, (0, 0.0))
         here = all(map(self._has, needs)) and all(any(map(self._has, blobs)) for blobs in any_of if blobs)
         if time.monotonic() < earliest or not here:
             return None
         arguments = (asked,) if effort is None else (asked, self._pace.allowed(effort, place))
-        job = self._board().one(Order(Key(subject, number, name), task, arguments, self._attempts))
+        job = self._board().one(Order(Key(subject, number, place[1]), task, arguments, self._attempts))
         if job.state == State.DEAD:
             self._tell(place, job.reason())
         if job.state != State.DONE:
@@ -66,14 +71,18 @@ class Work:
         answer = job.result if isinstance(job.result, dict) else {"unable": "a worker gave no sound result"}
         return self._taken(place, number, answer, effort)
 
+    def outlasted(self, subject: str, name: str, task: str, asked: dict[str, Any]) -> bool:
+        """Whether a worker gave this question up that took several times what others of its kind take."""
+        return self._pace.outlasted((subject, f"{name} {_question(task, asked)}"))
+
     def _taken(self, place: Place, number: int, answer: dict[str, Any], effort: Effort | None) -> dict[str, Any] | None:
         now = time.monotonic()
         if "missing" in answer:
             self._tries[place] = (number + 1, now + min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(number, 10)))
             return None
-        if "late" in answer:
+        if "late" in answer and effort is not None:
             seconds = float(answer["late"])
-            self._tries[place] = (number + 1, self._pace.late(place, seconds, now))
+            self._tries[place] = (number + 1, self._pace.late(effort, place, seconds, now))
             self._tell(place, f"not done after {seconds:.1f} s: tried again beside the rest, with more time")
             return None
         if "unable" in answer:
@@ -87,3 +96,10 @@ class Work:
         if place not in self._said:
             self._said.add(place)
             self._report(place[0], f"{place[1]}: {why}")
+
+
+def _question(task: str, asked: dict[str, Any]) -> str:
+    """A short name of all that is asked. Where bytes may lie that are checked against a digest (`..._blobs`) makes no
+    other question."""
+    parts = {name: value for name, value in asked.items() if not name.endswith("_blobs")}
+    return hashlib.blake2b(json.dumps([task, parts], sort_keys=True).encode(), digest_size=8).hexdigest()

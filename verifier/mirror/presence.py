@@ -29,27 +29,24 @@ LOOKS_AHEAD, PART_AHEAD = 4, 0.25
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS awaited (
-    what TEXT, run TEXT, round INTEGER, proof TEXT, party TEXT, since INTEGER,
+    what TEXT, run TEXT, round INTEGER, proof TEXT, party TEXT, since INTEGER, root TEXT,
     passed REAL NOT NULL DEFAULT 0, quiet REAL NOT NULL DEFAULT 0, sign TEXT NOT NULL DEFAULT '',
     period REAL, lease REAL, signed INTEGER NOT NULL DEFAULT 0, shown INTEGER NOT NULL DEFAULT 0,
     asked REAL NOT NULL DEFAULT 0,
-    PRIMARY KEY (what, run, round, proof, party, since)
+    PRIMARY KEY (what, run, round, proof, party, since, root)
 );
 CREATE TABLE IF NOT EXISTS took (
     run TEXT, party TEXT, round INTEGER NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (run, party)
 );
 """
-_TIMES = """
-SELECT passed, asked FROM awaited WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ?
-"""
+_ONE = "what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ? AND root = ?"
+_TIMES = f"SELECT passed, asked FROM awaited WHERE {_ONE}"  # noqa: S608 - constants
 _DUE = """
 SELECT * FROM awaited WHERE signed = 0 AND shown = 0 AND (passed >= period OR quiet >= lease) ORDER BY since, rowid
 """
-_RELEASE = """
-UPDATE awaited SET signed = 1
-WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ?
-AND signed = 0 AND shown = 0 AND (passed >= period OR quiet >= lease)
-"""
+_RELEASE = f"""
+UPDATE awaited SET signed = 1 WHERE {_ONE} AND signed = 0 AND shown = 0 AND (passed >= period OR quiet >= lease)
+"""  # noqa: S608 - constants
 _CAME = """
 INSERT INTO took VALUES (:run, :node, :round, max(:seconds, coalesce((
     SELECT max(passed) FROM awaited WHERE what = 'commitment' AND run = :run AND round = :round AND party = :node
@@ -57,18 +54,19 @@ INSERT INTO took VALUES (:run, :node, :round, max(:seconds, coalesce((
 ON CONFLICT (run, party) DO UPDATE SET round = excluded.round, seconds = excluded.seconds
 WHERE excluded.round > took.round
 """
-_CLOSE = """
-DELETE FROM awaited
-WHERE what = ? AND run = ? AND round = ? AND proof = ? AND party = ? AND since = ? AND signed = 0
-"""
+_CLOSE = f"DELETE FROM awaited WHERE {_ONE} AND signed = 0"  # noqa: S608 - constants
+_COLUMNS = 7
+"""Of `awaited`, by which an absence is known."""
 
 
 @dataclass(frozen=True)
 class Absence:
-    """Something that is awaited since an entry of the log."""
+    """Something that is awaited since an entry of the log; `root` (0x-hex) is of the log up to that entry, so that time
+    that passed on a fork ends nothing on another one; empty while that entry was not read."""
 
     awaited: Awaited
     since: int
+    root: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class Stopwatch:
         own = self._elapsed()
         step = self._step(own, self._most(seen))
         with self._file.write() as tables:
-            known = {_missing(row): row[6:] for row in tables.execute("SELECT * FROM awaited")}
+            known = {_missing(row): row[_COLUMNS:] for row in tables.execute("SELECT * FROM awaited")}
             self._note(tables, came)
             tables.executemany(_CLOSE, [_key(missing) for missing in known.keys() - seen.keys()])
             for missing, sight in seen.items():
@@ -220,7 +218,7 @@ def _enter(
     quiet = 0.0 if sight.sign != sign else quiet + adds
     longer = (_longer(period, sight.allowed.period), _longer(lease, sight.allowed.lease))
     row = (*_key(missing), passed + adds, quiet, sight.sign, *longer, signed, int(sight.shown), asked)
-    tables.execute("INSERT OR REPLACE INTO awaited VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    tables.execute("INSERT OR REPLACE INTO awaited VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def _longer(before: float | None, now: float | None) -> float | None:
@@ -228,11 +226,11 @@ def _longer(before: float | None, now: float | None) -> float | None:
     return max(known, default=None)
 
 
-def _key(missing: Absence) -> tuple[str, str, int, str, str, int]:
+def _key(missing: Absence) -> tuple[str, str, int, str, str, int, str]:
     found = missing.awaited
-    return (str(found.what), found.run, found.round, found.proof, found.party, missing.since)
+    return (str(found.what), found.run, found.round, found.proof, found.party, missing.since, missing.root)
 
 
 def _missing(row: tuple[Any, ...]) -> Absence:
-    what, run, number, proof, party, since = row[:6]
-    return Absence(Awaited(What(what), run, number, proof, party), since)
+    what, run, number, proof, party, since, root = row[:_COLUMNS]
+    return Absence(Awaited(What(what), run, number, proof, party), since, root)

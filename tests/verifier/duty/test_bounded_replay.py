@@ -20,7 +20,8 @@ from verifier.bounded import residual
 from verifier.drift import LEAST_ROUNDS, Drift
 from verifier.duty import replaying
 from verifier.duty.files import BytesMissing
-from verifier.duty.replaying import DRIFT, FALSE, TRUE, CannotCompare, Segment, judge_segment
+from verifier.duty.labour import Bounded
+from verifier.duty.replaying import DRIFT, FALSE, TRUE, UNSERVED, CannotCompare, Segment, judge_segment
 
 pytestmark = pytest.mark.unit
 
@@ -51,7 +52,8 @@ def asked_of(
     node, table = profiles
     config = replace(work.config, profile="bounded", limits_digest=table.digest().hex())
     asked = replace(work.segment(1), config=config.to_json(), profile=hexed(node), limits=table.to_json())
-    end = replaying._replay(config, asked, work.state(1), replaying._batches(config, asked, work.corpus), [])
+    batches = Bounded(config, replaying._batches(config, asked, work.corpus))
+    end = replaying._replay(config, asked, work.state(1), batches, [])
 
     def push(tensors: Tensors) -> None:
         tensors["theta." + next(n for n in tensors if n.startswith("theta."))[6:]].reshape(-1)[0] += np.float32(amount)
@@ -80,12 +82,12 @@ def test_without_the_ends_bytes_there_is_no_word(work: Honest, profiles: tuple[b
         judge_segment(asked, shelf, work.corpus)
 
 
-def test_an_end_that_was_not_opened_is_false(work: Honest, profiles: tuple[bytes, LimitTable]) -> None:
+def test_an_end_whose_file_holds_another_state_is_unserved(work: Honest, profiles: tuple[bytes, LimitTable]) -> None:
     shelf = work.shelf()
     asked, *_ = asked_of(work, profiles, shelf, 0.0)
     asked = replace(asked, end_blob=work.blob(3))
     said = judge_segment(asked, shelf, work.corpus)
-    assert (said.word, said.reason) == (FALSE, replaying.END)
+    assert (said.word, said.reason) == (UNSERVED, 0)
 
 
 @pytest.mark.parametrize("limits", ["", "[]"])

@@ -361,6 +361,40 @@ def test_a_slow_segment_keeps_no_quick_one_back(tmp_path: Path) -> None:
     assert party.due(duties.Read) == []
 
 
+def test_a_segment_that_outlasts_its_tries_is_unserved_when_half_of_ones_time_is_over(tmp_path: Path) -> None:
+    """Before, nodes that opened slow states made whoever drew most of them fall silent, which costs stake."""
+    made = opened(samples=3)
+    party = make_party(tmp_path, made)
+    (duty,) = party.due(duties.Read)
+    common = made.state.proofs[duty.proof].common
+    slow = next(number for number in duty.segments if number != common)
+    party.world.blobs.has = lambda name: True  # type: ignore[method-assign]
+    party.work.answers = {f"segment {number}": says(TRUE) for number in duty.segments if number != slow}
+    party.work.slow = {f"segment {slow}"}
+    for waited in (0, 28):
+        party.pass_time(waited)
+        lapse.watch(party.world, party.look(), chain=True)
+        read.read(party.world, [duty])
+        assert claims(party, facts.Words) == []
+    party.pass_time(2)
+    lapse.watch(party.world, party.look(), chain=True)
+    read.read(party.world, [duty])
+    words = {word.segment: word.word for said in claims(party, facts.Words) for word in said.words}
+    assert words == {number: Word.UNSERVED if number == slow else Word.TRUE for number in duty.segments}
+
+
+def test_a_common_segment_that_was_replayed_without_its_trace_is_not_spoken_of(tmp_path: Path) -> None:
+    """An empty trace can be sealed and never shown: its stake would be gone."""
+    made = opened()
+    party = make_party(tmp_path, made)
+    (duty,) = party.due(duties.Read)
+    said = Said(made.state.proofs[duty.proof].common, TRUE)
+    party.work.answers = {f"segment {number}": said.to_json() for number in duty.segments}
+    read.read(party.world, [duty])
+    assert claims(party, facts.Words) == []
+    assert any("without its trace" in progress.detail for progress in party.said)
+
+
 def test_a_restart_never_says_another_class_of_word(tmp_path: Path) -> None:
     """It sent false, and was killed before anybody had it: what workers say now does not change it."""
     made = opened()
@@ -390,7 +424,7 @@ def test_unserved_is_replaced_at_a_second_look(tmp_path: Path) -> None:
         name, root = bytes.fromhex(proof[2:]), made.root_at(made.state.proofs[proof].panel_at)
         made.send(messages.Verdict(name, verifier.address, root, b"\0" * 32, words), verifier)
     for number in duty.segments:
-        assert party.world.memory.word(proof, number, Word.UNSERVED)
+        assert party.world.memory.word(proof, root, number, Word.UNSERVED)
     party.follow()
     looks = party.due(duties.Look)
     assert looks, "all seats read the common segment"

@@ -11,7 +11,7 @@ from tests.verifier.duty.honest import Honest
 from trainer.batches import batch_source
 from trainer.device import CPU
 from verifier.duty import labour
-from verifier.duty.labour import TIMES, CostsTooMuch, bounded, usual_step
+from verifier.duty.labour import TIMES, Bounded, CostsTooMuch, usual_step
 from verifier.duty.replaying import TRUE, UNSERVED, judge_segment
 
 pytestmark = pytest.mark.unit
@@ -28,10 +28,11 @@ def watch(work: Honest, monkeypatch: pytest.MonkeyPatch) -> Watch:
     source = batch_source(work.corpus.train, work.config, b"\1" * 32, 1, "0x" + "ab" * 20)
 
     def run(costs: list[float]) -> int:
-        given, batches = 0, bounded(work.config, source)
+        given, batches = 0, Bounded(work.config, source)
         for step, cost in enumerate(costs):
             batches(step)
             given, now[0] = given + 1, now[0] + 2.0 * cost
+        batches.check()
         return given
 
     return run
@@ -42,6 +43,12 @@ def test_a_segment_that_costs_far_more_than_one_does_is_ended(watch: Watch, work
         watch([TIMES * work.config.segment + 1, 1, 1])
     with pytest.raises(CostsTooMuch):
         watch([33] * 99)
+
+
+def test_a_segment_of_one_step_is_bounded_too(watch: Watch, work: Honest) -> None:
+    """Nothing ends the step, and its cost is told after it: before, such a segment was read to its end by some."""
+    with pytest.raises(CostsTooMuch):
+        watch([TIMES * work.config.segment + 1])
 
 
 def test_one_that_costs_a_few_times_as_much_is_not(watch: Watch, work: Honest) -> None:
@@ -73,5 +80,8 @@ def test_what_a_step_costs_is_measured_once(work: Honest, monkeypatch: pytest.Mo
 def test_on_a_gpu_no_step_is_watched(work: Honest, monkeypatch: pytest.MonkeyPatch) -> None:
     source = batch_source(work.corpus.train, work.config, b"\1" * 32, 1, "0x" + "ab" * 20)
     monkeypatch.setattr(labour, "device_of", lambda _profile: type("Device", (), {"type": "cuda"}))
-    assert bounded(work.config, source) is source
+    monkeypatch.setattr(labour, "usual_step", lambda *_: pytest.fail("nobody asks what a step costs"))
+    batches = Bounded(work.config, source)
+    batches(0)
+    batches.check()
     assert CPU == "cpu"

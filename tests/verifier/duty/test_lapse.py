@@ -12,7 +12,7 @@ from contracts.protocol import messages
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.log.signed import WHAT
-from tests.contracts.protocol.log.signed_run import SignedRun, hexed, key
+from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed, key
 from tests.verifier.duty.test_doing import closed
 from tests.verifier.duty.town import Party, make_party, text_of
 from verifier.duty import periods
@@ -356,3 +356,32 @@ def test_what_others_called_missing_is_no_measure(tmp_path: Path) -> None:
     passes(party, 10)
     assert absence.awaited not in made.state.open
     assert set(party.world.stopwatch.took(hexed(made.run))) == {quick.address}
+
+
+def test_time_that_passed_on_a_fork_ends_nothing_on_the_log(tmp_path: Path) -> None:
+    """Both logs open round 2 at the same index. Before, a lapse that was due on the fork was signed at the first look
+    at the log, on which the round had just opened."""
+
+    def log(second: int) -> SignedRun:
+        made = SignedRun(nodes=2, rounds=2)
+        made.commit_all()
+        made.see()
+        made.read_all()
+        theta, momentum = hashed("theta", 1), hashed("momentum", 1)
+        for verifier in (made.verifiers[0], made.verifiers[second]):
+            merge = messages.Merge(made.run, 1, verifier.address, made.merge_root, theta, momentum, theta, momentum, 5)
+            made.send(merge, verifier)
+        return made
+
+    real, fork = log(1), log(2)
+    assert list(real.state.open.items()) == list(fork.state.open.items())
+    party = make_party(tmp_path, fork)
+    lapse.watch(party.world, party.look(1), chain=True)
+    passes(party, LEASE, answered=1)
+    assert lapses(party), "on the fork they are late"
+    party.made = real
+    party.follow()
+    for _ in range(2):
+        lapse.watch(party.world, party.look(2), chain=True)
+        lapse.lapse(party.world)
+        assert lapses(party) == []

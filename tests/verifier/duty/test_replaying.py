@@ -21,7 +21,7 @@ from trainer.trajectory import replay_segment
 from verifier.compare import CAP
 from verifier.duty import replaying
 from verifier.duty.files import BytesMissing
-from verifier.duty.replaying import FALSE, TRUE, CannotCompare, Said, Segment, TookTooLong, judge_segment
+from verifier.duty.replaying import FALSE, TRUE, UNSERVED, CannotCompare, Said, Segment, TookTooLong, judge_segment
 
 pytestmark = pytest.mark.unit
 
@@ -78,18 +78,28 @@ def test_a_last_segment_that_is_not_settled_is_false(work: Honest) -> None:
     assert judge_segment(asked, work.shelf(), work.corpus).reason == replaying.REPLAY
 
 
-def test_a_start_that_was_not_opened_is_false(work: Honest) -> None:
+def test_a_file_that_holds_another_state_is_unserved(work: Honest) -> None:
+    """A node may sign two openings of one boundary: whoever is shown the bad one on a fork convicted true work."""
     shelf = work.shelf()
     asked = replace(work.segment(1), start_blob=shelf.put(pack(changed(work.state(1), nudge))))
     said = judge_segment(asked, shelf, work.corpus)
-    assert (said.word, said.reason) == (FALSE, replaying.START)
+    assert (said.word, said.reason, said.trace) == (UNSERVED, 0, "")
 
 
 @pytest.mark.parametrize("data", [b"", b"no tensors", pack({"theta.x": np.zeros(3, np.float32)})])
-def test_a_file_of_another_form_is_a_false_start(work: Honest, data: bytes) -> None:
+def test_a_file_of_another_form_is_unserved(work: Honest, data: bytes) -> None:
     shelf = work.shelf()
     said = judge_segment(replace(work.segment(1), start_blob=shelf.put(data)), shelf, work.corpus)
-    assert (said.word, said.reason) == (FALSE, replaying.START)
+    assert (said.word, said.reason) == (UNSERVED, 0)
+
+
+def test_a_file_with_nan_that_is_not_the_committed_one_is_unserved(work: Honest) -> None:
+    def spoil(tensors: Tensors) -> None:
+        next(value for name, value in tensors.items() if name.startswith("m.")).reshape(-1)[0] = np.nan
+
+    shelf = work.shelf()
+    asked = replace(work.segment(1), start_blob=shelf.put(pack(changed(work.state(1), spoil))))
+    assert judge_segment(asked, shelf, work.corpus).word == UNSERVED
 
 
 def test_a_start_with_nan_is_not_finite(work: Honest) -> None:

@@ -71,6 +71,17 @@ def test_what_has_no_answer_is_said_once_and_is_no_answer(result: Any) -> None:
     assert said[0][0] == "proof"
 
 
+def test_another_question_of_the_same_name_is_asked_anew() -> None:
+    """On another log other bytes are named: before, the answer about the one stood for the other."""
+    board = Board([{"holds": True}])
+    made = Work(lambda: board, lambda _name: True, 3, lambda _subject, _why: None)
+    for blob in ("garbage", "garbage", "real"):
+        made.ask("proof", "segment 1", "duty.replay", {"start_blob": blob}, ())
+    assert len(board.orders) == 2
+    made.ask("proof", "segment 1", "duty.replay", {"start_blob": "real", "theta_blobs": ("another place",)}, ())
+    assert len(board.orders) == 2, "where bytes may lie is no other question"
+
+
 EFFORT = Effort("a configuration", 40.0)
 
 
@@ -88,18 +99,25 @@ class Shop:
     results: dict[tuple[str, int], Any]
     given: list[tuple[str, float]] = field(default_factory=list)
     seen: set[Key] = field(default_factory=set)
+    work: Work | None = None
 
     def one(self, order: Order) -> Job:
         if order.key not in self.seen:
             self.seen.add(order.key)
-            self.given.append((order.key.name, order.arguments[1]))
-        result = self.results.get((order.key.name, order.key.stage))
+            self.given.append((_name(order), order.arguments[1]))
+        result = self.results.get((_name(order), order.key.stage))
         state = State.DONE if result is not None else State.RUNNING
         return Job(order.key, order.task, list(order.arguments), 3, state, 1, "", 0.0, "", "", result)
 
     def asking(self, said: list[str]) -> Any:
         made = Work(lambda: self, lambda _name: True, 3, lambda _subject, why: said.append(why))
+        self.work = made
         return lambda name: made.ask("proof", name, "duty.replay", {}, (), (), EFFORT)
+
+
+def _name(order: Order) -> str:
+    """A job's name without what names its question."""
+    return order.key.name.split(" ")[0]
 
 
 def test_a_replay_may_take_a_multiple_of_what_such_replays_take(clock: list[float]) -> None:
@@ -138,3 +156,22 @@ def test_no_try_takes_longer_than_there_is_time(clock: list[float]) -> None:
         ask("a")
         clock[0] += 1_000
     assert [seconds for _, seconds in shop.given] == [20.0] + [EFFORT.most] * 5
+
+
+def test_a_machine_that_is_done_with_none_of_a_kind_calls_none_of_it_slow(clock: list[float]) -> None:
+    """Several times what others take is slow; where nothing is known, it may be this machine."""
+    shop = Shop({("a", 0): {"late": 20.0}})
+    ask = shop.asking([])
+    question = ("proof", "a", "duty.replay", dict[str, Any]())
+    ask("a")
+    assert shop.work is not None
+    assert not shop.work.outlasted(*question)
+    shop.results |= {("light", 0): {"word": 1, "took": 1.0}, ("a", 1): {"late": 8.0}}
+    ask("light")
+    clock[0] += 1_000
+    ask("a")
+    assert shop.work.outlasted(*question)
+    shop.results["a", 2] = {"word": 1, "took": 12.0}
+    clock[0] += 1_000
+    assert ask("a") == {"word": 1}
+    assert not shop.work.outlasted(*question)

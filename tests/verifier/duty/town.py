@@ -57,15 +57,19 @@ class FakeServer:
 
 @dataclass
 class FakeWork:
-    """Answers by name of the question, None while there is none."""
+    """Answers by name of the question, None while there is none; `slow` names those that workers gave up."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    slow: set[str] = field(default_factory=set)
 
     def ask(self, subject: str, name: str, task: str, asked: dict[str, Any], *_needs: Any) -> Any:
         self.asked.append((subject, name, asked))
         found = self.answers.get(name)
         return found(asked) if callable(found) else found
+
+    def outlasted(self, subject: str, name: str, task: str, asked: dict[str, Any]) -> bool:
+        return name in self.slow
 
 
 @dataclass

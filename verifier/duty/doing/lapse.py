@@ -13,7 +13,7 @@ from contracts.protocol.log.leaf import ZERO_ADDRESS
 from contracts.protocol.log.signed import WHAT, ZERO
 from contracts.protocol.messages import Lapse
 from verifier.duty.periods import allowed
-from verifier.duty.sightings import is_shown, renewal
+from verifier.duty.sightings import absence_of, is_shown, renewal
 from verifier.duty.world import World
 from verifier.mirror.handing_on import Look
 from verifier.mirror.parsing import Claim
@@ -103,7 +103,7 @@ def _open(state: State, verifier: str) -> list[Absence]:
     for awaited, since in state.open.items():
         current = state.runs[awaited.run].rounds.get(awaited.round)
         if current is not None and verifier in current.verifiers and not _is_said(state, awaited, verifier):
-            found.append(Absence(awaited, since))
+            found.append(absence_of(state, awaited, since))
     return found
 
 
@@ -140,4 +140,4 @@ def _sign(state: State, awaited: Awaited, claims: Sequence[Claim]) -> str:
 
 def _kept(world: World, absence: Absence, bound: float) -> float:
     awaited = absence.awaited
-    return world.memory.bound(f"{awaited.run}/{awaited.round}/{awaited.party}/{absence.since}", bound)
+    return world.memory.bound(f"{awaited.run}/{awaited.round}/{awaited.party}/{absence.since}/{absence.root}", bound)

@@ -3,7 +3,8 @@
 Bytes that do not come within half of one's time are `unserved`; who gets them later says what they lead to instead.
 That time runs on one's own clock, in looks that reached enough others to ask for the bytes. Whether these looks count
 is nothing to it: else an operator that answers one verifier nothing, or a corrupt one that shows it alone another head,
-keeps it silent while all others speak.
+keeps it silent while all others speak. A replay that was given several times what others take, and did not end, is
+`unserved` by then too: else nodes that open slow states make whoever drew most of them fall silent.
 
 All words on a proof go at once. What speaks against a segment goes as soon as it is known, and everything that is known
 once half of one's time is over, so that no slow segment keeps the others' words back.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.duties import Look, Read
@@ -24,8 +26,8 @@ from verifier.duty import asking
 from verifier.duty.pace import Effort
 from verifier.duty.progress import Progress
 from verifier.duty.replaying import UNSERVED, Said, Segment
+from verifier.duty.sightings import absence_of
 from verifier.duty.world import World
-from verifier.mirror.presence import Absence
 
 MOST_WORDS = 128
 """In one message: a leaf of the log holds twice as many, each as long as it may be."""
@@ -45,7 +47,6 @@ class Reading:
     exact: bool
     panel_at: int
     """The entry that drew its panel."""
-    beacon: str
     common: int
     asked: dict[int, Segment | None]
     overdue: bool
@@ -80,24 +81,23 @@ def look(world: World, duties: Iterable[Look]) -> None:
 
 
 def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | None:
-    spoken = _spoken(world, proof)
     with world.replica.reading() as state:
         known, log = state.proofs.get(proof), world.replica.collected
         if known is None:
             return None
+        spoken = _spoken(world, proof, state.roots.get(known.panel_at))
         run, commitment = state.runs[known.commitment.run], known.commitment
         awaited = about(known, What.WORDS, world.address)
         since = known.awaits[awaited].since if awaited in known.awaits else None
         asked = {number: asking.segment(state, log, proof, number) for number in segments if number not in spoken}
         period = log.terms[commitment.run].periodSeconds * SHARE
-    overdue = since is not None and world.stopwatch.asked(Absence(awaited, since)) >= period
+    overdue = since is not None and world.stopwatch.asked(absence_of(state, awaited, since)) >= period
     return Reading(
         proof=proof,
         round=commitment.round,
         node=commitment.node,
         exact=run.created.terms.exact,
         panel_at=known.panel_at,
-        beacon=known.beacon,
         common=known.common,
         asked=asked,
         overdue=overdue,
@@ -107,22 +107,30 @@ def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | Non
     )
 
 
-def _spoken(world: World, proof: str) -> set[int]:
-    """Segments of one's own words that the log lacks; an `unserved` among them may be replaced."""
-    words = [s.claim for s in world.voice.held() if isinstance(s.claim, facts.Words) and s.claim.proof == proof]
-    return {word.segment for said in words for word in said.words}
+def _spoken(world: World, proof: str, root: str | None) -> set[int]:
+    """Segments of one's own words on this log that it lacks; an `unserved` among them may be replaced."""
+    words = [s.claim for s in world.voice.held() if isinstance(s.claim, facts.Words)]
+    return {word.segment for said in words if (said.proof, said.root) == (proof, root) for word in said.words}
 
 
 def _said(world: World, reading: Reading, number: int) -> Said | None:
     """None while there may still be a better word."""
-    found = _replayed(world, reading, number)
-    if found is not None or not reading.overdue or _is_here(world, reading.asked[number], reading.exact):
+    found, asked = _replayed(world, reading, number), reading.asked[number]
+    if found is not None or not reading.overdue:
         return found
-    return Said(number, UNSERVED, detail="its bytes did not come")
+    if asked is None or not _is_here(world, asked, reading.exact):
+        return Said(number, UNSERVED, detail="its bytes did not come")
+    if world.work.outlasted(*_question(reading, number, asked)):
+        return Said(number, UNSERVED, detail="no replay of it ended in time")
+    return None
 
 
-def _is_here(world: World, asked: Segment | None, exact: bool) -> bool:
-    return asked is not None and all(world.blobs.has(name) for name in _needs(asked, exact))
+def _question(reading: Reading, number: int, asked: Segment) -> tuple[str, str, str, dict[str, Any]]:
+    return reading.proof, f"segment {number}", "duty.replay", asked.to_json()
+
+
+def _is_here(world: World, asked: Segment, exact: bool) -> bool:
+    return all(world.blobs.has(name) for name in _needs(asked, exact))
 
 
 def _needs(asked: Segment, exact: bool) -> tuple[str, ...]:
@@ -136,49 +144,56 @@ def _replayed(world: World, reading: Reading, number: int) -> Said | None:
         return None
     needs, starts = _needs(asked, reading.exact), (asked.theta_blobs,) if number == reading.last else ()
     effort = Effort(asked.config, reading.time)
-    answer = world.work.ask(reading.proof, f"segment {number}", "duty.replay", asked.to_json(), needs, starts, effort)
+    answer = world.work.ask(*_question(reading, number, asked), needs, starts, effort)
     return Said.from_json(answer) if answer is not None else None
 
 
 def _say(world: World, reading: Reading, found: list[Said]) -> None:
     """Each word is written down first: what would be another one than was said is not said."""
-    words = [said for said in found if _may(world, reading, said)]
-    for start in range(0, len(words), MOST_WORDS):
-        _say_some(world, reading, words[start : start + MOST_WORDS])
-
-
-def _say_some(world: World, reading: Reading, words: list[Said]) -> None:
     root = world.root(reading.panel_at)
     if root is None:
         return
+    words = [said for said in found if _may(world, reading, root, said)]
+    for start in range(0, len(words), MOST_WORDS):
+        _say_some(world, reading, root, words[start : start + MOST_WORDS])
+
+
+def _say_some(world: World, reading: Reading, root: bytes, words: list[Said]) -> None:
+    witness = _witness(world, reading, root, words)
+    if witness is None:
+        return
     proof = bytes.fromhex(reading.proof[2:])
-    message = Verdict(proof, world.address, root, _witness(world, reading, words), tuple(map(_word, words)))
+    message = Verdict(proof, world.address, root, witness, tuple(map(_word, words)))
     if world.voice.say(message):
         world.report(_progress(reading, words))
 
 
-def _may(world: World, reading: Reading, said: Said) -> bool:
-    if world.memory.word(reading.proof, said.segment, WORDS[said.word]):
+def _may(world: World, reading: Reading, root: bytes, said: Said) -> bool:
+    """Words on two logs never count together, so each log has its own."""
+    if world.memory.word(reading.proof, root, said.segment, WORDS[said.word]):
         return True
-    stands = world.memory.spoken(reading.proof, said.segment)
+    stands = world.memory.spoken(reading.proof, root, said.segment)
     detail = f"segment {said.segment}: {WORDS[said.word]} is not said after {stands}"
     world.say("trouble", reading.round, reading.proof, detail)
     return False
 
 
-def _witness(world: World, reading: Reading, words: list[Said]) -> bytes:
-    """Seals the trace of the common segment; the trace is kept until it is asked for."""
+def _witness(world: World, reading: Reading, root: bytes, words: list[Said]) -> bytes | None:
+    """Seals the trace of the common segment; the trace is kept until it is asked for. None where there is none to seal:
+    an empty one could never be shown."""
     sealed = [said for said in words if said.segment == reading.common and said.word != UNSERVED]
     if not reading.exact or not sealed:
         return b"\0" * 32
-    trace = world.memory.once(trace_name(reading.proof, reading.beacon, reading.common), sealed[0].trace)
+    trace = world.memory.once(trace_name(reading.proof, root), sealed[0].trace)
+    if not trace:
+        world.say("trouble", reading.round, reading.proof, f"segment {reading.common} was replayed without its trace")
+        return None
     return bytes.fromhex(world.functions.seal_trace(world.address, trace)[2:])
 
 
-def trace_name(proof: str, beacon: str, common: int) -> str:
-    """Under which the trace of a proof's common segment is kept. On a branch of the log that one goes back from another
-    beacon drew another one."""
-    return f"proof/{proof}/trace/{beacon}/{common}"
+def trace_name(proof: str, root: bytes) -> str:
+    """Under which the trace of a proof's common segment is kept: on each log of one's words it is another one."""
+    return f"proof/{proof}/trace/{root.hex()}"
 
 
 def _word(said: Said) -> SegmentVerdict:

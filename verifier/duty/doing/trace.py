@@ -15,8 +15,8 @@ def show(world: World, duties: Iterable[Trace]) -> None:
     for duty in duties:
         with world.replica.reading() as state:
             proof = state.proofs.get(duty.proof)
-            name = trace_name(duty.proof, proof.beacon, proof.common) if proof is not None else ""
-        trace = world.memory.said(name)
+        root = world.root(proof.panel_at) if proof is not None else None
+        trace = world.memory.said(trace_name(duty.proof, root)) if root is not None else None
         if trace is None:
             world.say("trouble", proof=duty.proof, detail="the trace that was sealed is not in this folder")
             continue
