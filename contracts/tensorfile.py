@@ -133,9 +133,7 @@ def _in_order(tensors: Tensors) -> dict[str, NDArray[np.generic]]:
     return {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
 
 
-def _read(
-    name: str, entry: Mapping[str, Any], dtype: str, shape: tuple[int, ...], finite: bool
-) -> NDArray[np.generic]:
+def _read(name: str, entry: Mapping[str, Any], dtype: str, shape: tuple[int, ...], finite: bool) -> NDArray[np.generic]:
     array: NDArray[np.generic] = np.frombuffer(entry["data"], dtype=DTYPES[dtype]).reshape(shape)
     if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidTensorFile(f"{name} holds NaN or infinity")

@@ -93,9 +93,9 @@ class Peer:
         """At most `most` bytes, in as many seconds (the limit of a call, without)."""
         return await self._call("GET", path, most, None, seconds)
 
-    async def post(self, path: str, body: bytes, most: int) -> Reply:
+    async def post(self, path: str, body: bytes, most: int, headers: Mapping[str, str] | None = None) -> Reply:
         """Send bytes, and read the answer."""
-        return await self._call("POST", path, most, body, None)
+        return await self._call("POST", path, most, body, None, headers)
 
     async def put(self, path: str, body: bytes, seconds: float, headers: Mapping[str, str]) -> Reply:
         """Send a blob under its ticket, in as many seconds."""

@@ -175,6 +175,7 @@ class HandingOn:
         self._calls = Calls[Answer]()
         self._against: dict[str, Answer] = {}
         self._number, self._closed = 0, False
+        self._tickets = tickets
         door = Door(server.peer, TO_SERVER, tickets, server.messages, server.blobs)
         self._deliveries = Deliveries(own, self._loop, door, book, messages, blobs)
 
@@ -262,7 +263,7 @@ class HandingOn:
         complete = await self._puller.messages(verifier, peer)
         await self._puller.addresses(peer)
         if failure is None and not self._is_reachable():
-            await self._carry(peer, shown.size if shown else 0)
+            await self._carry(verifier, peer, shown.size if shown else 0)
         if failure is not None:
             raise failure
         return complete and (shown is None or shown.caught_up), shown
@@ -272,10 +273,10 @@ class HandingOn:
         own = self._book.newest().get(self._own)
         return own is not None and own.url != NOWHERE
 
-    async def _carry(self, peer: Peer, known: int) -> None:
+    async def _carry(self, verifier: str, peer: Peer, known: int) -> None:
         """What a mirror does not take of it says nothing against what it showed."""
         try:
-            await carry(peer, self._copy, known)
+            await carry(peer, self._copy, known, partial(self._tickets.headers, receiver=verifier))
         except CommonweightError as error:
             logger.info("the log cannot be carried to %s: %s", peer.url, error.detail)
 

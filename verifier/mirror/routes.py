@@ -4,7 +4,7 @@
 |---|---|
 | `GET /{origin hash}/checkpoint` | the mirror's head, cosigned (tlog-tiles) |
 | `GET /{origin hash}/tile/...` | tiles, and entries under `tile/entries/` (tlog-tiles) |
-| `POST /add-checkpoint`, `POST /add-entries` | new heads and entries (tlog-mirror) |
+| `POST /add-checkpoint`, `POST /add-entries` | new heads and entries (tlog-mirror); verifiers by a ticket |
 | `GET /messages?since=`, `POST /messages` | messages that the copy of the log lacks |
 | `GET /mirrors` | the newest address of each verifier, and two logs under one signature where they were seen |
 | `GET /signatures` | signatures on what contracts read: k of them are good for the chain, whoever brings them |
@@ -43,6 +43,7 @@ from verifier.mirror.addresses import AddressBook
 from verifier.mirror.announced import blob_name
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.copy import LogCopy
+from verifier.mirror.crowding import network_of
 from verifier.mirror.errors import MirrorBusy, NotHeld, NotWelcome, RangeRefused
 from verifier.mirror.incoming import Incoming, announced_length
 from verifier.mirror.messages import MessageStore
@@ -71,7 +72,7 @@ class Mirror:
     copy: LogCopy
     verifiers: Callable[[], list[str]]
     signatures: Callable[[], bytes] = lambda: b'{"signatures": []}'
-    uploads: Slots = field(default_factory=lambda: Slots(UPLOADS, UPLOADS, UPLOADS))
+    uploads: Slots = field(default_factory=lambda: Slots(UPLOADS, UPLOADS // 2, UPLOADS // 2))
     slots: Slots = field(default_factory=Slots)
 
 
@@ -134,12 +135,25 @@ async def _add_checkpoint(request: Request) -> Response:
 async def _add_entries(request: Request) -> Response:
     """The body is as long as its header says, so it is read package by package."""
     incoming, mirror = Incoming(request, None), _of(request)
-    take, packed, host = incoming.take(), _is_gzip(request), request.client.host if request.client else ""
-    with _place(mirror.uploads, Sender(host), incoming):
+    take, packed, sender = incoming.take(), _is_gzip(request), await run_in_threadpool(_carrier, request)
+    with _place(mirror.uploads, sender, incoming):
         found = await anyio.to_thread.run_sync(_upload, mirror, take, packed, limiter=anyio.CapacityLimiter(1))
     if found.signatures:
         return Response(format_signatures(found.signatures), media_type="text/plain; charset=utf-8")
     return Response(found.info.format(), 202, {"Content-Type": INFO_TYPE})
+
+
+def _carrier(request: Request) -> Sender:
+    """Who brings entries: a verifier by its ticket, for whom half of the places are kept, or whoever has this address.
+
+    Raises what `bringer` does.
+    """
+    mirror, tickets = _of(request), request.headers.getlist(HEADER)
+    if not tickets:
+        return Sender(network_of(request.client.host if request.client else ""))
+    verifiers, log = mirror.verifiers(), origin_hash(mirror.copy.log.name)
+    key = bringer(tickets, log, mirror.address, mirror.reader.domain, verifiers.__contains__)
+    return Sender(key, staked=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.mirrors.peer import Peer
-from tests.verifier.mirror.world import Operator, make_mirror, mirror_on
+from tests.verifier.mirror.world import VERIFIERS, Operator, make_mirror, mirror_on, ticket
 from verifier.mirror.carrying import carry
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.handing_on import Answer, Look, Outcome
@@ -24,13 +24,18 @@ def fill(copy: LogCopy, operator: Operator) -> None:
     add_entries(copy, io.BytesIO(operator.upload(copy.size)).read)
 
 
+def bring(log: str) -> dict[str, str]:
+    """Under the ticket of another verifier."""
+    return ticket(log, by=VERIFIERS[1])
+
+
 def test_a_mirror_gets_what_it_lacks(tmp_path: Path) -> None:
     """From nothing, from a common beginning, and in parts where it is much."""
     own, other, operator = make_mirror(tmp_path / "own"), make_mirror(tmp_path / "other"), Operator()
     with mirror_on(other) as url:
         for count in (5, 60, 3_000):
             fill(own.copy, operator.grow(count))
-            asyncio.run(carry(Peer(url, True), own.copy, other.copy.signed))
+            asyncio.run(carry(Peer(url, True), own.copy, other.copy.signed, bring))
             assert other.copy.signed == own.copy.signed == operator.tree.size
     assert other.copy.root(operator.tree.size) == operator.tree.root(operator.tree.size)
 
@@ -40,7 +45,7 @@ def test_a_mirror_that_knows_the_head_and_lacks_its_entries_gets_them(tmp_path: 
     fill(own.copy, operator)
     add_checkpoint(other.copy, operator.add_checkpoint())
     with mirror_on(other) as url:
-        asyncio.run(carry(Peer(url, True), own.copy, 0))
+        asyncio.run(carry(Peer(url, True), own.copy, 0, bring))
     assert other.copy.signed == 300
 
 
@@ -49,8 +54,8 @@ def test_a_mirror_that_is_further_gets_nothing(tmp_path: Path) -> None:
     fill(own.copy, operator)
     fill(other.copy, operator.grow(10))
     with mirror_on(other) as url:
-        asyncio.run(carry(Peer(url, True), own.copy, 20))
-        asyncio.run(carry(Peer(url, True), own.copy, 5))
+        asyncio.run(carry(Peer(url, True), own.copy, 20, bring))
+        asyncio.run(carry(Peer(url, True), own.copy, 5, bring))
     assert other.copy.signed == 20
 
 

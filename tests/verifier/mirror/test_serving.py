@@ -15,8 +15,9 @@ import pytest
 from blake3 import blake3
 
 from contracts.mirrors.slots import Slots
+from contracts.tlog.mirror import origin_hash
 from tests.verifier.mirror.test_routes import DATA, NAME, fill
-from tests.verifier.mirror.world import VERIFIERS, Operator, blob, everything, has, serving, ticket
+from tests.verifier.mirror.world import NODE, ORIGIN, VERIFIERS, Operator, blob, everything, has, serving, ticket
 from verifier.mirror import incoming
 from verifier.mirror.routes import Mirror, mirror_app
 from verifier.mirror.serving import TimedProtocol
@@ -161,12 +162,36 @@ def test_slow_uploads_do_not_hold_up_the_others(
 ) -> None:
     """As many as are taken wait in the middle of a body: one more takes the place of the slowest."""
     monkeypatch.setattr("contracts.mirrors.slots.YOUNG", 0.0)
-    open_ = begin_uploads(client, f"POST /add-entries HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n", 8)
+    open_ = begin_uploads(client, f"POST /add-entries HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n", 4)
     try:
-        wait_for(mirror.uploads, 8)
+        wait_for(mirror.uploads, 4)
         assert fill(client, Operator().grow(20)).status_code == 200
         assert b"mirror-busy" in everything(open_[0])
         assert client.post("/messages", content=has(1)).status_code == 200
+    finally:
+        for raw in open_:
+            raw.close()
+
+
+def test_no_stranger_shuts_a_verifiers_entries_out(
+    client: httpx.Client, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers without a key hold what places they have, each as fast as a node: before, they had all of them."""
+    monkeypatch.setattr("contracts.mirrors.slots.FAIR_RATE", 0)
+    networks = iter(f"192.0.2.{number}" for number in range(100))
+    monkeypatch.setattr("verifier.mirror.routes.network_of", lambda _host: next(networks))
+    head = f"POST /add-entries HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n"
+    open_ = begin_uploads(client, head, 20)
+    try:
+        wait_for(mirror.uploads, 4)
+        operator = Operator().grow(20)
+        assert fill(client, operator).status_code == 503, "one more stranger"
+        log = origin_hash(ORIGIN)
+        carried = client.post("/add-entries", content=operator.upload(), headers=ticket(log, by=VERIFIERS[1]))
+        assert carried.status_code == 200
+        other_receiver = ticket(log, str(VERIFIERS[2].address), VERIFIERS[1])
+        for bad in (ticket(log, by=NODE), ticket("11" * 32, by=VERIFIERS[1]), other_receiver):
+            assert client.post("/add-entries", content=operator.upload(), headers=bad).status_code == 403
     finally:
         for raw in open_:
             raw.close()
