@@ -51,10 +51,10 @@ def take_words(state: State, fact: Words) -> None:
 
 
 def _is_in_time(proof: ProofState, verifier: str, number: int) -> bool:
-    """Whether a verifier speaks first while it is asked, and was never late on the proof: what replaces an `unserved`
-    may have taken any time."""
+    """Whether a verifier speaks first while it is asked: what replaces an `unserved` may have taken any time. Who was
+    called late on the proof counts no more (`_others_did` in reading.py)."""
     segment = proof.segments[number]
-    over = verifier in proof.late or proof.stage is not Stage.READING or proof.void or verifier in segment.words
+    over = proof.stage is not Stage.READING or proof.void or verifier in segment.words
     return not over and (number in drawn_by(proof, verifier) or segment.true is None)
 
 

@@ -101,7 +101,7 @@ class Proof:
         return any(word.word is not Word.UNSERVED or at < decided for at, word in words)
 
     def read_in_time(self, segment: int, before: int) -> set[str]:
-        """Who first said what a replay of a segment gave while it was asked, and before anybody called it late."""
+        """Who first said what a replay of a segment gave while it was asked, and was called late by nobody so far."""
         until = min((before, *(at for at, _ in self.ends), *(at for at, _ in self.faults)))
         decided = min((until, *(at for at, d in self.decided if d.segment == segment and d.true)))
         found = set()
@@ -110,7 +110,7 @@ class Proof:
                 continue
             at = words[0][0]
             drew = segment in self.draws(at).get(verifier, ())
-            if at < min(until if drew else decided, self.called_late.get(verifier, until)):
+            if at < (until if drew else decided) and self.called_late.get(verifier, before) >= before:
                 found.add(verifier)
         return found
 

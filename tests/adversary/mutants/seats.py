@@ -112,9 +112,9 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "late words of others are in time": Mutant(
         "J12",
-        "bench",
-        "verifier in proof.late or proof.stage",
-        "proof.stage",
+        "reading",
+        ".read - proof.late) >= k",
+        ".read) >= k",
         ("I3", "I8"),
         ("near-zero+vanishes",),
         seeds=60,
@@ -130,8 +130,8 @@ MUTANTS: dict[str, Mutant] = {
     "one segment that others read is enough": Mutant(
         "J12",
         "reading",
-        "return all(len(proof.segments[number].read)",
-        "return any(len(proof.segments[number].read)",
+        "return all(len(proof.segments[number].read -",
+        "return any(len(proof.segments[number].read -",
         ("I3", "I8"),
         ("near-zero",),
     ),
