@@ -48,7 +48,8 @@ def open_ledger(settings: ServerSettings) -> Ledger:
     chain = ModelChain(connect(settings.rpc_url), Deployment.from_json(settings.deployment.read_text()))
     rules = RelayRules(
         replace_seconds=settings.replace_seconds, max_fee=settings.max_fee_per_gas, attempts=settings.attempts,
-        lease_seconds=settings.lease_seconds,
+        lease_seconds=settings.lease_seconds, proposal_ppm=settings.proposal_ppm, ballot_ppm=settings.ballot_ppm,
+        account_gas=settings.account_gas, daily_gas=settings.daily_gas,
     )  # fmt: skip
     store, operator = Store(settings.database_url), Account.from_key(settings.operator_key)
     return opening.open_ledger(store, BlobFolder(settings.blobs), chain, operator, relay=rules)

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, Query
 from sqlmodel import col, select
 
 from api.access import get_ledger
-from api.wire import LARGEST, PAGE, BallotBody, EthAddress, ProposalBody, octets
+from api.wire import LARGEST, PAGE, BallotBody, DelegationBody, EthAddress, ProposalBody, octets
+from contracts.token import Delegation
 from ledger import budget, journal, log, outbox
-from ledger.governance import proposals, relaying, shown, votes
+from ledger.governance import delegations, proposals, relaying, shown, votes
 from ledger.service import Ledger
-from ledger.tables import DecisionRow, Outgoing, RunView
+from ledger.tables import DecisionRow, DelegationRow, Outgoing, RunView
 from ledger.views.projection import catch_up
 
 router = APIRouter()
@@ -115,6 +116,28 @@ def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) 
     """Relay a signed vote."""
     relaying.vote(ledger, proposal, body.voter, body.support, octets(body.signature))
     return {"voter": to_checksum_address(body.voter)}
+
+
+@router.post("/delegations")
+def delegate(body: DelegationBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """Relay a signed delegation of votes."""
+    delegation = Delegation(to_checksum_address(body.delegatee), body.nonce, body.expiry)
+    return {"transaction": delegations.delegate(ledger, body.delegator, delegation, octets(body.signature))}
+
+
+@router.get("/delegations/{account}")
+def show_delegation(
+    account: EthAddress,
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> dict[str, Any]:
+    """Whom an account lends its votes (null: it never did), and a page of those who lend it theirs."""
+    name = to_checksum_address(account)
+    with ledger.store.read() as session:
+        row = session.get(DelegationRow, name)
+        found = delegations.lenders(session, name, after, limit)
+        return {"account": name, "to": row.to if row else None, "lenders": [lender.delegator for lender in found]}
 
 
 @router.get("/relay/{account}")

@@ -31,6 +31,10 @@ class ServerSettings:
     replace_seconds: int = 60
     attempts: int = 8
     lease_seconds: int = 10
+    proposal_ppm: int = 1_000
+    ballot_ppm: int = 10
+    account_gas: int = 12_000_000
+    daily_gas: int = 300_000_000
 
     @classmethod
     def from_environment(cls) -> ServerSettings:

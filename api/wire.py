@@ -57,6 +57,16 @@ class BallotBody(Body):
     signature: Signature
 
 
+class DelegationBody(Body):
+    """Votes lent by a signature for the token (OpenZeppelin's EIP-712 `Delegation`)."""
+
+    delegator: EthAddress
+    delegatee: EthAddress
+    nonce: int = Field(ge=0, lt=2**64)
+    expiry: int = Field(ge=0, lt=2**64)
+    signature: Signature
+
+
 def octets(text: str) -> bytes:
     """0x-hex to bytes."""
     return bytes.fromhex(text[2:])

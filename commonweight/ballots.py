@@ -10,6 +10,7 @@ from eth_utils import keccak
 from contracts.chain import connect
 from contracts.governor import Action, ModelGovernor, description_of
 from contracts.model_registry import ModelRegistry
+from contracts.token import Delegation, ModelToken
 from trainer.client import ApiClient, octets
 
 
@@ -20,6 +21,7 @@ class GovernanceClient:
         self.client = ApiClient(api_url)
         deployment, w3 = self.client.network["deployment"], connect(rpc_url)
         self.governor = ModelGovernor(w3, deployment["governor"])
+        self.token = ModelToken(w3, deployment["token"])
         self._models, self._model = ModelRegistry(w3, deployment["model_registry"]), octets(deployment["model"])
 
     def propose(self, account: LocalAccount, description: str, decisions: list[tuple[str, str]]) -> str:
@@ -42,3 +44,12 @@ class GovernanceClient:
         ballot = self.governor.sign_ballot(account, int(proposal), support)
         body = {"voter": account.address, "support": support, "signature": "0x" + ballot.signature.hex()}
         self.client.post(f"/proposals/{proposal}/ballots", body)
+
+    def delegate(self, account: LocalAccount, to: str) -> str:
+        """Sign and hand in a delegation of votes; returns the id of the relayer's transaction. Raises ApiProblem."""
+        delegation = Delegation(to, self.token.nonce(account.address), int(time.time()) + 3600)
+        body = {
+            "delegator": account.address, "delegatee": to, "nonce": delegation.nonce, "expiry": delegation.expiry,
+            "signature": "0x" + self.token.sign_delegation(account, delegation).hex(),
+        }  # fmt: skip
+        return str(self.client.post("/delegations", body)["transaction"])

@@ -19,11 +19,22 @@ errors = Console(stderr=True, highlight=False, emoji=False)
 
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_BIDI = {code: f"\\u{code:04x}" for code in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""They turn the direction in which a line is read (Unicode's UAX 9): what stands would read as something else."""
+_SURROGATES = {code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)}
+_ESCAPED = _CONTROLS | _BIDI | _SURROGATES
 
 
 def visible(text: str) -> str:
-    """Text from a server, a chain or a file, for a terminal: it must not move the cursor or repaint what stands."""
-    return text.translate(_CONTROLS)
+    """Text from a server, a chain or a file, for a terminal: it must not move the cursor, repaint what stands, or turn
+    the direction in which it is read."""
+    return text.translate(_ESCAPED)
+
+
+def one_line(text: str, most: int = 100) -> str:
+    """Text of strangers within a line of one's own."""
+    line = visible(text.replace("\n", "\\n").replace("\t", " "))
+    return line if len(line) <= most else f"{line[:most]}…"
 
 
 def say(text: str) -> None:

@@ -15,6 +15,7 @@ from web3 import Web3
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import contract_at
+from contracts.own_domain import typed_data
 
 _PROPOSAL = [
     ("proposer", "address"),
@@ -135,7 +136,8 @@ class ModelGovernor:
     ) -> dict[str, Any]:
         """EIP-712 typed data that a proposer signs."""
         hashed = keccak(encode(["address[]", "uint256[]", "bytes[]"], _columns(actions)))
-        return self._typed_data(
+        return typed_data(
+            self._call,
             "Proposal",
             _PROPOSAL,
             {
@@ -149,7 +151,8 @@ class ModelGovernor:
 
     def ballot_typed_data(self, proposal_id: int, support: int, voter: str) -> dict[str, Any]:
         """EIP-712 typed data that a voter signs."""
-        return self._typed_data(
+        return typed_data(
+            self._call,
             "Ballot",
             _BALLOT,
             {
@@ -196,30 +199,6 @@ class ModelGovernor:
     def execute(self, actions: Sequence[Action], description: str | bytes) -> ContractFunction:
         """Execute a queued proposal after its delay. The description may be given by its 32-byte keccak256."""
         return self._call.execute(*_columns(actions), _hash(description))
-
-    def _typed_data(self, name: str, fields: list[tuple[str, str]], message: dict[str, Any]) -> dict[str, Any]:
-        _, domain_name, version, chain_id, contract, _, _ = self._call.eip712Domain().call()
-        domain = [
-            ("name", "string"),
-            ("version", "string"),
-            ("chainId", "uint256"),
-            ("verifyingContract", "address"),
-        ]
-        return {
-            "types": {"EIP712Domain": _named(domain), name: _named(fields)},
-            "primaryType": name,
-            "message": message,
-            "domain": {
-                "name": domain_name,
-                "version": version,
-                "chainId": chain_id,
-                "verifyingContract": contract,
-            },
-        }
-
-
-def _named(fields: list[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"name": name, "type": kind} for name, kind in fields]
 
 
 def description_bytes(data: bytes) -> bytes:

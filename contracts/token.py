@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from eth_account import Account
+from eth_account.messages import SignableMessage, encode_typed_data
+from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import contract_at, rejections
+from contracts.own_domain import typed_data
+from contracts.errors import BadSignature
+
+_DELEGATION = [("delegatee", "address"), ("nonce", "uint256"), ("expiry", "uint256")]
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Whom an account lends its votes: OpenZeppelin's EIP-712 `Delegation`; `expiry` is the last Unix second at which
+    the signature counts."""
+
+    to: str
+    nonce: int
+    expiry: int
 
 
 class ModelToken:
@@ -77,6 +96,31 @@ class ModelToken:
     def delegate(self, to: str) -> ContractFunction:
         """Lend the sender's votes."""
         return self._call.delegate(to)
+
+    def nonce(self, account: str) -> int:
+        """Nonce of the account's next signed delegation."""
+        return int(self._call.nonces(account).call())
+
+    def sign_delegation(self, account: LocalAccount, delegation: Delegation) -> bytes:
+        """65-byte signature of whom an account lends its votes."""
+        return bytes(account.sign_message(self._typed(delegation)).signature)
+
+    def signer_of(self, delegation: Delegation, signature: bytes) -> str:
+        """Checksum address of whoever signed a delegation. Raises BadSignature."""
+        try:
+            return str(Account.recover_message(self._typed(delegation), signature=signature))
+        except Exception as error:  # the library raises its own and its backend's exceptions
+            raise BadSignature(f"signature does not recover to a key: {error}") from error
+
+    def delegate_by_sig(self, delegation: Delegation, signature: bytes) -> ContractFunction:
+        """Lend the votes of whoever signed."""
+        r, s, v = signature[:32], signature[32:64], signature[64]
+        return self._call.delegateBySig(delegation.to, delegation.nonce, delegation.expiry, v, r, s)
+
+    def _typed(self, delegation: Delegation) -> SignableMessage:
+        message = {"delegatee": delegation.to, "nonce": delegation.nonce, "expiry": delegation.expiry}
+        typed = typed_data(self._call, "Delegation", _DELEGATION, message)
+        return encode_typed_data(full_message=typed)
 
     def transfer(self, to: str, amount: int) -> ContractFunction:
         """Send tokens."""

@@ -25,12 +25,12 @@ from contracts.verifier_registry import SET_EVENTS
 from ledger import payouts
 from ledger.crash_points import reach
 from ledger.errors import FinalityViolated
-from ledger.governance import proposals, votes
+from ledger.governance import delegations, proposals, votes
 from ledger.service import Ledger
 from ledger.tables import ChainEvent, Cursor, DecisionRow, Header, PendingEvent
 
 FOLLOWED: dict[str, tuple[str, ...]] = {
-    "ModelToken": ("Minted", "Transfer"),
+    "ModelToken": ("Minted", "Transfer", delegations.CREDITED),
     "ModelRegistry": ("Decision",),
     "VerifierRegistry": (
         *SET_EVENTS, "EpochProposed", "EpochChallenged", "EpochFinalized", "NodeStakeChanged",
@@ -212,6 +212,8 @@ def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
     if event.contract == "ModelGovernor":
         credit = votes.credit if event.name in votes.CREDITED else proposals.credit
         credit(session, event)
+    if event.name == delegations.CREDITED:
+        delegations.credit(session, event)
     if event.name == "Decision":
         said = event.arguments
         session.add(

@@ -11,7 +11,9 @@ import typer
 from commonweight.commands.options import (
     DEFAULT_API,
     DEFAULT_RPC,
+    AccountGas,
     Api,
+    DailyGas,
     Data,
     DatabaseUrl,
     DeploymentFile,
@@ -77,6 +79,8 @@ def serve(
     keeper: Annotated[bool, typer.Option(help="Also move rounds, transactions and votes on.")] = True,
     max_fee_per_gas: MaxFee = 500 * 10**9,
     replace_seconds: ReplaceSeconds = 60,
+    account_gas: AccountGas = 12_000_000,
+    daily_gas: DailyGas = 300_000_000,
 ) -> None:
     """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""
     import uvicorn
@@ -90,7 +94,7 @@ def serve(
     url = database_address(folder, database_url)
     settings = ServerSettings(
         rpc_url, deployment, key, url, folder / "blobs", keeper=keeper, max_fee_per_gas=max_fee_per_gas,
-        replace_seconds=replace_seconds,
+        replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
     )  # fmt: skip
     uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
 

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from commonweight.amounts import tokens
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Json, Keystore, ProposalId, Rpc
-from commonweight.console import emit, say
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Keystore, ProposalId, Rpc
+from commonweight.console import emit, one_line, say
 from commonweight.keystore import open_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
+LONGEST_DESCRIPTION = 3_900
+"""Characters: with its proposer's mark a server takes 4,000."""
 SUPPORT = {"against": 0, "for": 1, "abstain": 2}
 
 
@@ -32,6 +34,7 @@ def propose(
     from commonweight.ballots import GovernanceClient
     from contracts.run_config import RunConfig
 
+    _require_text(description)
     decisions = [_pair(text) for text in decide]
     for key, value in decisions:
         RunConfig().with_decision(key, value)  # before anything is signed; the server looks again
@@ -56,6 +59,83 @@ def vote(
     say(f"voted {support}")
 
 
+@app.command("list")
+def list_proposals(
+    api: Api = DEFAULT_API,
+    open_only: Annotated[bool, typer.Option("--open", help="Those that are not over.")] = False,
+    as_json: Json = False,
+) -> None:
+    """All proposals of the Governor, wherever they were made."""
+    from commonweight.proposals import all_proposals
+    from trainer.client import ApiClient
+
+    found = [row for row in all_proposals(ApiClient(api)) if not (open_only and row["over"])]
+    if as_json:
+        emit(found)
+        return
+    for row in found:
+        say(f"{row['state']:<9} {row['id']}  {one_line(row['description'])}")
+
+
+@app.command("show")
+def show(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+    """One proposal: what it says, and each call that it would make, in words."""
+    from commonweight.proposals import lines_of
+    from trainer.client import ApiClient
+
+    found = ApiClient(api).get(f"/proposals/{proposal}")
+    if as_json:
+        emit(found)
+        return
+    for line in lines_of(found):
+        say(line)
+
+
+@app.command("votes")
+def list_votes(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+    """Each vote on a proposal, in the order of the chain, with its weight."""
+    from commonweight.proposals import all_votes
+    from trainer.client import ApiClient
+
+    found, names = list(all_votes(ApiClient(api), proposal)), {number: name for name, number in SUPPORT.items()}
+    if as_json:
+        emit(found)
+        return
+    for row in found:
+        weight = tokens(row["weight"]) if row["weight"] is not None else "not weighed yet"
+        say(f"{names[row['support']]:<8} {row['voter']}  {weight}")
+
+
+@app.command("decisions")
+def decisions(api: Api = DEFAULT_API, as_json: Json = False) -> None:
+    """What holders decided, and what each run made of it: obeyed, or refused and why."""
+    from commonweight.proposals import all_decisions
+    from trainer.client import ApiClient
+
+    found = list(all_decisions(ApiClient(api)))
+    if as_json:
+        emit(found)
+        return
+    for row in found:
+        say(f"{row['sequence']:>4} {one_line(row['key'])} = {one_line(row['value'])}")
+        for taken in row["taken"]:
+            say(f"     {taken['run'][:10]} {'obeys' if taken['applied'] else 'refused: ' + taken['detail']}")
+
+
+@app.command("relay")
+def relay(account: Account, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+    """For whom the relayer pays, and what gas is left of its budget today."""
+    from trainer.client import ApiClient
+
+    found = ApiClient(api).get(f"/relay/{account}")
+    if as_json:
+        emit(found)
+        return
+    say(f"proposals from {found['proposal_ppm']} millionths of the tokens on, ballots from {found['ballot_ppm']}")
+    say(f"left today: {found['gas_left']} of {found['gas_a_day']} gas for {account}")
+    say(f"            {found['gas_left_everybody']} of {found['gas_a_day_everybody']} gas for all together")
+
+
 @app.command("tally")
 def tally(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
     """The API's own count beside the Governor's."""
@@ -66,10 +146,23 @@ def tally(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -
     if as_json:
         emit({"state": state, **counts})
         return
-    say(f"state {state}")
+    waiting = f", {counts['unweighed']} not weighed yet" if counts["unweighed"] else ""
+    say(f"state {state}, {counts['votes']} votes{waiting}")
     for name in SUPPORT:
         ours, theirs = (tokens(counts[source][name]) for source in ("api", "governor"))
         say(f"{name:<8} api {ours:>28}   governor {theirs:>28}")
+
+
+def _require_text(description: str) -> None:
+    """Raises BadParameter for what the server would not take."""
+    from contracts.governor import PROPOSER_MARK
+
+    if not 0 < len(description) <= LONGEST_DESCRIPTION:
+        raise typer.BadParameter(f"must have 1 to {LONGEST_DESCRIPTION} characters", param_hint="--description")
+    if any(0xD800 <= ord(character) < 0xE000 for character in description):
+        raise typer.BadParameter("holds bytes that are no UTF-8 text", param_hint="--description")
+    if PROPOSER_MARK in description.lower():
+        raise typer.BadParameter(f"must not hold {PROPOSER_MARK}: yours is put at its end", param_hint="--description")
 
 
 def _pair(text: str) -> tuple[str, str]:

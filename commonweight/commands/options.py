@@ -71,6 +71,12 @@ MaxFee = Annotated[
 ReplaceSeconds = Annotated[
     int, typer.Option("--replace-seconds", min=1, help="Wait before an unmined transaction is signed again for more.")
 ]
+AccountGas = Annotated[
+    int, typer.Option("--account-gas", min=0, help="Gas that the relayer pays a day for one account's calls.")
+]
+DailyGas = Annotated[
+    int, typer.Option("--daily-gas", min=0, help="Gas that the relayer pays a day for all accounts' calls.")
+]
 RunId = Annotated[
     str, typer.Option("--run", parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")
 ]

@@ -9,6 +9,8 @@ import typer
 
 from commonweight.commands.options import (
     DEFAULT_RPC,
+    AccountGas,
+    DailyGas,
     DatabaseUrl,
     DeploymentFile,
     Json,
@@ -46,6 +48,8 @@ def keeper(
     database_url: DatabaseUrl = "",
     max_fee_per_gas: MaxFee = 500 * 10**9,
     replace_seconds: ReplaceSeconds = 60,
+    account_gas: AccountGas = 12_000_000,
+    daily_gas: DailyGas = 300_000_000,
 ) -> None:
     """Move rounds, transactions and votes on without serving. As many as you like: one at a time does each part."""
     from api.app import open_ledger
@@ -60,7 +64,7 @@ def keeper(
     folder.mkdir(parents=True, exist_ok=True)
     settings = ServerSettings(
         rpc_url, deployment, key, url, folder / "blobs", max_fee_per_gas=max_fee_per_gas,
-        replace_seconds=replace_seconds,
+        replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
     )  # fmt: skip
     ledger = open_ledger(settings)
     restore(ledger, is_loopback(rpc_url))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commonweight.amounts import tokens
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Rpc
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Keystore, Rpc, read_address
 from commonweight.console import emit, say
+from commonweight.keystore import open_keystore
 from contracts.errors import CommonweightError
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
@@ -58,6 +59,46 @@ def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC
         return
     share = 100 * units / max(1, supply)
     say(f"{tokens(units)} tokens ({share:.2f} % of supply), {tokens(votes)} votes")
+
+
+@app.command("delegate")
+def delegate(
+    keystore: Keystore,
+    to: Annotated[str, typer.Option("--to", parser=read_address, metavar="ADDRESS", help="Whom to lend your votes.")],
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """Lend your votes to somebody, or take them back with your own address; your tokens stay yours.
+
+    You sign, the relayer pays. Votes on proposals whose snapshot was taken before are not moved.
+    """
+    from commonweight.ballots import GovernanceClient
+
+    client = GovernanceClient(api, rpc_url)
+    done = _await(client.client, {client.delegate(open_keystore(keystore), to)})
+    if as_json:
+        emit(done)
+        return
+    for line in done:
+        say(f"{line['id']}  {line['state']}  {line['hash']}")
+
+
+@app.command("delegation")
+def delegation(account: Account, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+    """Whom an account lends its votes, and who lends it theirs."""
+    from trainer.client import ApiClient
+
+    client = ApiClient(api)
+    found = client.get(f"/delegations/{account}")
+    while rest := client.get(f"/delegations/{account}", after=(found["lenders"] or ["0x"])[-1])["lenders"]:
+        found["lenders"] += rest
+    if as_json:
+        emit(found)
+        return
+    say(f"lends its votes to {found['to'] or 'nobody'}")
+    for lender in found["lenders"]:
+        say(f"votes for {lender}")
 
 
 def _await(client: ApiClient, wanted: set[str], seconds: float = 60.0) -> list[dict[str, Any]]:

@@ -25,7 +25,9 @@ def check_governance(session: Session) -> Iterator[Finding]:
     cast = list(session.exec(select(Vote)))
     yield from differences("vote", _votes(events), {_key(v.proposal, v.voter): v.support for v in cast}, "the chain")
     counts = {name: _sums([vote for vote in cast if vote.proposal == name]) for name in rows}
-    yield from differences("proposal", counts, {n: (*votes.counted(r), r.weighed) for n, r in rows.items()}, "its votes")
+    yield from differences(
+        "proposal", counts, {n: (*votes.counted(r), r.weighed) for n, r in rows.items()}, "its votes"
+    )
 
 
 def _derived(events: Any) -> dict[str, Proposal]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from eth_utils import keccak, to_checksum_address
 
 from contracts.errors import BadField
-from contracts.governor import Action, Ballot, ProposalState, description_of
+from contracts.governor import PROPOSER_MARK, Action, Ballot, ProposalState, description_of
 from contracts.run_config import RunConfig
 from ledger import budget, outbox
 from ledger.errors import AlreadyDecided, NoVotes, TooEarly, VoteClosed
@@ -27,6 +27,10 @@ def propose(
     name = to_checksum_address(proposer)
     if not description.lower().endswith(description_of("", name).lower()):
         raise BadField(f"description must end with {description_of('', name)}: else anybody can take its place")
+    if description.lower().count(PROPOSER_MARK) > 1:
+        raise BadField(
+            f"description must hold {PROPOSER_MARK} once, at its end: another mark would mislead who reads it"
+        )
     now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
     votes = ledger.chain.token.past_votes(name, now - 1)
     if votes == 0:

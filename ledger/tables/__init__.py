@@ -10,6 +10,7 @@ from ledger.tables.chain import BallotRow as BallotRow
 from ledger.tables.chain import ChainEvent as ChainEvent
 from ledger.tables.chain import Cursor as Cursor
 from ledger.tables.chain import DecisionRow as DecisionRow
+from ledger.tables.chain import DelegationRow as DelegationRow
 from ledger.tables.chain import Header as Header
 from ledger.tables.chain import LeaseRow as LeaseRow
 from ledger.tables.chain import Outgoing as Outgoing

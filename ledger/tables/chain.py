@@ -160,6 +160,17 @@ class Vote(SealedRow, table=True):
     log_index: int = large()
 
 
+class DelegationRow(SealedRow, table=True):
+    """Whom an account lends its votes, by its newest final event."""
+
+    __tablename__ = "delegation"
+    __table_args__ = (Index("ix_delegation_to", "to", "delegator"),)
+
+    delegator: str = Field(primary_key=True)
+    to: str
+    block: int = large()
+
+
 class BallotRow(SealedRow, table=True):
     """A signed ballot that came through the API; support 0 against, 1 for, 2 abstain."""
 

@@ -72,7 +72,7 @@ def _reversed(order: Callable[..., Any]) -> Callable[..., Any]:
 Break = Callable[[pytest.MonkeyPatch], None]
 BROKEN: dict[str, tuple[str, int, Break, str]] = {
     "a reason is read as another": (
-        "late-secret", 4, lambda patch: patch.setitem(signed.REASONS, 4, Reason.END), "SegmentDecided"
+        "late-secret", 4, lambda patch: patch.setitem(signed.REASONS, 2, Reason.REPLAY), "SegmentDecided"
     ),
     "a word is read as another": (
         "operator-repeats", 4, lambda patch: patch.setitem(signed.WORDS, 1, Word.UNSERVED), "the service gives"

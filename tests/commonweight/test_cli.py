@@ -58,6 +58,16 @@ def test_a_group_alone_prints_its_commands(commonweight: Command, path: tuple[st
 WRONG = {
     "decide-without-value": (("gov", "propose", "--description", "d", "--decide", "inner_lr"), "must be key=value"),
     "decide-without-key": (("gov", "propose", "--description", "d", "--decide", "=1"), "must be key=value"),
+    "description-no-text": (("gov", "propose", "--description", "a\udcff", "--decide", "rounds=9"), "no UTF-8 text"),
+    "description-of-a-megabyte": (
+        ("gov", "propose", "--description", "a" * 10**6, "--decide", "rounds=9"),
+        "must have 1 to 3900 characters",
+    ),
+    "description-with-anothers-mark": (
+        ("gov", "propose", "--description", f"x#proposer={ACCOUNT} y", "--decide", "rounds=9"),
+        "must not hold #proposer=",
+    ),
+    "delegate-not-an-address": (("wallet", "delegate", "--to", "somebody"), "not an address"),
     "proposal-not-a-number": (("gov", "vote", "0xff", "for"), "not a proposal"),
     "support-unknown": (("gov", "vote", "7", "maybe"), "for, against or abstain"),
     "config-not-json": (("model", "train", "--config", "{seed: 2}"), "not JSON"),

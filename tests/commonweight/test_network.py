@@ -121,6 +121,23 @@ def test_the_relayer_carries_no_proposal_of_who_holds_nothing(commonweight: Comm
     assert STRANGER.address in refused(said, "no-votes")
 
 
+def test_what_is_listed_where_nothing_was_decided_yet(commonweight: Command, network: Network) -> None:
+    for command in (("list",), ("list", "--open"), ("decisions",)):
+        said = commonweight("gov", *command, "--api", network.api, "--json")
+        assert (said.status, said.out) == (0, "[]\n")
+    for command in (("show", "7"), ("votes", "7")):
+        refused(commonweight("gov", *command, "--api", network.api), "not-found")
+    left = json.loads(commonweight("gov", "relay", STRANGER.address, "--api", network.api, "--json").out)
+    assert left["gas_left"] == left["gas_a_day"] > 0
+    lent = json.loads(commonweight("wallet", "delegation", STRANGER.address, "--api", network.api, "--json").out)
+    assert lent == {"account": STRANGER.address, "to": None, "lenders": []}
+    said = commonweight(
+        "wallet", "delegate", "--to", VERIFIER.address, "--keystore", network.key(STRANGER), "--api", network.api,
+        "--rpc-url", network.rpc,
+    )  # fmt: skip
+    refused(said, "no-votes")
+
+
 def refused(said: object, code: str) -> str:
     """One refusal on stderr with its code, status 1, nothing on stdout; returns its text."""
     assert (said.status, said.out) == (1, "")  # type: ignore[attr-defined]

@@ -24,7 +24,6 @@ REASONS: dict[str, dict[str, str]] = {
     "ModelToken": {
         "Approval": "an allowance moves nothing",
         "BudgetSet": "the contract refuses what is above it; the proposal is shown",
-        "DelegateChanged": "past votes are asked of the token, which counts delegation",
         "DelegateVotesChanged": "past votes are asked of the token, which counts delegation",
         "EIP712DomainChanged": _DOMAIN,
         "MintingPausedSet": "a mint that is paused is refused and tried again",

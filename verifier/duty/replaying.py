@@ -42,7 +42,7 @@ from verifier.duty.labour import TookTooLong as TookTooLong
 
 TRUE, FALSE, DRIFT, UNSERVED = 1, 2, 3, 4
 """uint8 of a word, as contracts/protocol/log/signed.py:WORDS has them."""
-REPLAY, NOT_FINITE = 1, 4
+REPLAY, NOT_FINITE = 1, 2
 """uint16 of a reason, as contracts/protocol/log/signed.py:REASONS has them."""
 MOST_STEPS = 10_000 * 1_000_000
 """No run has more inner steps."""

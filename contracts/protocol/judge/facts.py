@@ -47,8 +47,6 @@ class Reason(StrEnum):
     """Why a proof was not posted. `AT_FAULT` names those that cost stake."""
 
     REPLAY = "replay-mismatch"
-    START = "start-state-mismatch"
-    END = "end-state-mismatch"
     NOT_FINITE = "not-finite"
     WITHHELD = "opening-withheld"
     UNSERVED = "unserved"
@@ -61,15 +59,13 @@ class Reason(StrEnum):
 AT_FAULT = frozenset(
     {
         Reason.REPLAY,
-        Reason.START,
-        Reason.END,
         Reason.NOT_FINITE,
         Reason.WITHHELD,
         Reason.UNSERVED,
         Reason.PLEDGE_WITHHELD,
     }
 )
-FALSE_REASONS = frozenset({Reason.REPLAY, Reason.START, Reason.END, Reason.NOT_FINITE})
+FALSE_REASONS = frozenset({Reason.REPLAY, Reason.NOT_FINITE})
 """What a word `false` may give as its reason."""
 
 

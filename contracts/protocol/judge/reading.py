@@ -215,7 +215,7 @@ def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> 
 
 def _others_did(proof: ProofState, due: frozenset[int], k: int) -> bool:
     """Whether k others have read all of it by now. One of them is honest, so it could be done in time; where they were
-    silent as well, had no bytes, or were called late by anybody, before or after their words came, that is not known."""
+    silent as well, had no bytes, or were called late by anybody, be it behind their words, that is not known."""
     return all(len(proof.segments[number].read - proof.late) >= k for number in due)
 
 

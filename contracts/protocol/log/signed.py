@@ -36,7 +36,7 @@ CLOCKS: dict[str, tuple[int, int]] = {
     "periodSeconds": (10, 30 * 86_400), "leaseSeconds": (5, 30 * 86_400), "leastRate": (1, 2**53 - 1),
 }  # fmt: skip
 """What a run's terms may leave anybody: in less than a period of some looks nobody answers, however honest."""
-REASONS: dict[int, Reason] = {1: Reason.REPLAY, 2: Reason.START, 3: Reason.END, 4: Reason.NOT_FINITE}
+REASONS: dict[int, Reason] = {1: Reason.REPLAY, 2: Reason.NOT_FINITE}
 """uint16 in SegmentVerdict.reason, 0 where the word has none."""
 
 

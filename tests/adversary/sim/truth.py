@@ -6,7 +6,7 @@ from contracts.protocol.judge.facts import Reason, SegmentWord, Word
 from tests.adversary.history import Work
 from tests.adversary.sim.plan import NodePlan, Plan
 
-_REASONS = (Reason.REPLAY, Reason.REPLAY, Reason.REPLAY, Reason.START, Reason.END, Reason.NOT_FINITE)
+_REASONS = (*[Reason.REPLAY] * 5, Reason.NOT_FINITE)
 
 
 def is_bad(node: NodePlan, number: int) -> bool:

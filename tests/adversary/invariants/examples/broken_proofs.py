@@ -47,9 +47,9 @@ def _word(h: History, verifier: str, *words: SegmentWord) -> None:
 
 
 def _other_reason(h: History) -> None:
-    change(h, at(h, SegmentDecided), reason=Reason.END)
-    change(h, at(h, Voided), reason=Reason.END)
-    change(h, at(h, FaultDerived), reason=Reason.END)
+    change(h, at(h, SegmentDecided), reason=Reason.NOT_FINITE)
+    change(h, at(h, Voided), reason=Reason.NOT_FINITE)
+    change(h, at(h, FaultDerived), reason=Reason.NOT_FINITE)
 
 
 def _spared_from_fault(h: History) -> None:

@@ -95,7 +95,7 @@ def test_the_reason_is_that_of_most() -> None:
     for verifier in ("v0", "v1", "v2"):
         court.secret(verifier, "1")
     court.open(proofs[0])
-    for verifier, reason in (("v0", Reason.START), ("v1", Reason.REPLAY), ("v2", Reason.REPLAY)):
+    for verifier, reason in (("v0", Reason.NOT_FINITE), ("v1", Reason.REPLAY), ("v2", Reason.REPLAY)):
         words = (SegmentWord(0, Word.TRUE), SegmentWord(1, Word.FALSE, reason))
         court.enter(facts.Words(proofs[0], verifier, words, "witness"))
     assert court.proof().void == (Reason.REPLAY, 1)

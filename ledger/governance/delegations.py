@@ -1,0 +1,64 @@
+"""Who lends votes to whom: as the token's events tell it, and relayed for holders who have no gas."""
+
+from __future__ import annotations
+
+from eth_utils import to_checksum_address
+from eth_utils.crypto import keccak
+from sqlmodel import Session, col, select
+
+from contracts.errors import BadField, BadSignature
+from contracts.token import Delegation
+from ledger import budget, outbox
+from ledger.errors import NoVotes
+from ledger.service import Ledger
+from ledger.tables import ChainEvent, DelegationRow, Outgoing
+
+CREDITED = "DelegateChanged"
+
+
+def credit(session: Session, event: ChainEvent) -> None:
+    """Whom an account lends its votes from this final block on; the zero address: nobody."""
+    said = event.arguments
+    row = session.get(DelegationRow, said["delegator"]) or DelegationRow(delegator=said["delegator"], to="", block=0)
+    row.to, row.block = said["toDelegate"], event.block
+    session.add(row)
+
+
+def lenders(session: Session, to: str, after: str, limit: int) -> list[DelegationRow]:
+    """Who lends an account votes, by address, after an address."""
+    wanted = select(DelegationRow).where(DelegationRow.to == to, col(DelegationRow.delegator) > after)
+    return list(session.exec(wanted.order_by(col(DelegationRow.delegator)).limit(limit)))
+
+
+def delegate(ledger: Ledger, delegator: str, delegation: Delegation, signature: bytes) -> str:
+    """Relay a signed delegation; returns the transaction's id.
+
+    Raises BadField, BadSignature, NoVotes (who holds nothing lends nothing), BelowThreshold, RelayBudgetSpent and
+    ContractRejected.
+    """
+    name = to_checksum_address(delegator)
+    if len(signature) != 65:
+        raise BadField(f"signature must be 65 bytes, got {len(signature)}: a contract's votes are lent by the contract")
+    key = f"delegation:{name}:{keccak(signature).hex()[:16]}"
+    with ledger.store.read() as session:
+        if session.get(Outgoing, key) is not None:
+            return key
+    _require_holder(ledger, name)
+    signer = ledger.chain.token.signer_of(delegation, signature)
+    if signer != name:
+        raise BadSignature(f"signed by {signer}, not by {name}; check key, chain and nonce")
+    call = ledger.chain.token.delegate_by_sig(delegation, signature)
+    gas = budget.gas_of(ledger, call)
+    with ledger.store.write() as session:
+        budget.take(ledger, session, name, gas)
+        outbox.enqueue(session, key, call)
+    return key
+
+
+def _require_holder(ledger: Ledger, name: str) -> None:
+    """Raises NoVotes and BelowThreshold."""
+    before = int(ledger.chain.w3.eth.get_block("latest")["timestamp"]) - 1
+    balance = ledger.chain.token.past_balance(name, before)
+    if balance == 0:
+        raise NoVotes(f"{name} holds no tokens: there is nothing to lend")
+    budget.require_share(ledger, balance, before, ledger.relay.ballot_ppm)
