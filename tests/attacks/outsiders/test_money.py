@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.governor import description_of
 from contracts.maintainers import Maintainers
 from contracts.protocol import messages
 from contracts.protocol.log import signed
@@ -123,3 +124,28 @@ def test_an_epoch_above_the_limit_blocks_nobody(tmp_path: Path) -> None:
             ("final", most), ("final", most), ("final", 10**21),
         ]  # fmt: skip
         assert run.paid(run.nodes[0]) == 2 * most + 10**21
+
+
+def test_the_relayer_does_not_pay_for_proposals_without_end(tmp_path: Path) -> None:
+    """F11: a holder of some units of 10^-18 of a token had each of its proposals brought to the chain."""
+    with script(tmp_path, nodes=1, emission=1_000) as run:
+        run.play()
+        holder, chain = key(f"wallet of {run.nodes[0].address}"), run.service.model
+        run.claim(1, holder.address)
+        assert chain.token.votes(holder.address) == 1_000
+        answers, gas = [], 12_000_000
+        for number in range(60):
+            text = description_of(f"wish {number}", holder.address)
+            actions = chain.decision_actions(text, [("rounds", "9")])
+            signature = "0x" + chain.governor.sign_proposal(holder, actions, text, 2**40).hex()
+            body = {
+                "proposer": holder.address, "description": text, "decisions": [("rounds", "9")], "deadline": 2**40,
+                "signature": signature,
+            }  # fmt: skip
+            answers.append(run.client.post("/v1/proposals", json=body).status_code)
+            if answers[-1] == 429:
+                break
+        assert answers[-1] == 429
+        assert set(answers[:-1]) == {200}
+        left = run.client.get(f"/v1/relay/{holder.address}").json()
+        assert (left["gas_a_day"], left["gas_left"] < gas // len(answers)) == (gas, True)
