@@ -7,7 +7,7 @@ import time
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from contracts.chain import connect
+from contracts.chain import connect, send
 from contracts.governor import Action, ModelGovernor, description_of
 from contracts.model_registry import ModelRegistry
 from contracts.token import Delegation, ModelToken
@@ -44,6 +44,17 @@ class GovernanceClient:
         ballot = self.governor.sign_ballot(account, int(proposal), support)
         body = {"voter": account.address, "support": support, "signature": "0x" + ballot.signature.hex()}
         self.client.post(f"/proposals/{proposal}/ballots", body)
+
+    def object_to(self, account: LocalAccount, proposal: str) -> tuple[int, int, str]:
+        """Object with the account's own gas; returns objections, votes for it, and where it stands then.
+
+        Its calls are the chain's, not the server's. Raises BadField and ContractRejected.
+        """
+        number, first = int(proposal), int(self.client.network["deployment"]["block"])
+        actions, digest = self.governor.calls_of(number, first)
+        send(self.governor.w3, account, self.governor.object_to(actions, digest))
+        votes, _ = self.governor.objections_to(number)
+        return votes, self.governor.votes(number)[1], self.governor.state(number).name.lower()
 
     def delegate(self, account: LocalAccount, to: str) -> str:
         """Sign and hand in a delegation of votes; returns the id of the relayer's transaction. Raises ApiProblem."""

@@ -32,6 +32,10 @@ class CapitalPool:
         """What is paid in."""
         return Currency(self.w3, str(self._call.currency().call()))
 
+    def token(self) -> str:
+        """Address of the token that is sold."""
+        return str(self._call.token().call())
+
     def status(self) -> PoolStatus:
         """Where the round stands; it may be over only from the next block on."""
         return PoolStatus(self._call.status().call())
@@ -44,12 +48,20 @@ class CapitalPool:
         """When the round ends at the latest."""
         return int(self._call.deadline().call())
 
+    def ends_at(self) -> int:
+        """When the round ends: its deadline, or when the hard cap was reached."""
+        return int(self._call.endsAt().call())
+
+    def release_at(self) -> int:
+        """Until when buyers may leave, and from when on the money can go to the treasury."""
+        return int(self._call.releaseAt().call())
+
     def deposited(self) -> int:
-        """All that was ever taken."""
+        """What was paid in and not taken back while the round was open."""
         return int(self._call.deposited().call())
 
     def refunded(self) -> int:
-        """All that was paid back."""
+        """What was paid back after the round."""
         return int(self._call.refunded().call())
 
     def swept(self) -> int:
@@ -63,6 +75,10 @@ class CapitalPool:
     def deposit_of(self, account: str) -> int:
         """What `account` has neither claimed nor been refunded."""
         return int(self._call.depositOf(to_checksum_address(account)).call())
+
+    def claimed_of(self, account: str) -> int:
+        """What of `account`'s deposit was turned into tokens."""
+        return int(self._call.claimedOf(to_checksum_address(account)).call())
 
     def tokens_for(self, paid: int) -> int:
         """Tokens for a whole deposit, rounded down."""
@@ -84,6 +100,14 @@ class CapitalPool:
         """The permit (v, r, s) that `deposit_with_permit` takes from `account`."""
         return self.currency().sign_permit(account, self.address, amount, deadline)
 
+    def withdraw(self) -> ContractFunction:
+        """Take the sender's whole deposit back while the round is open."""
+        return self._call.withdraw()
+
+    def leave(self) -> ContractFunction:
+        """Take the sender's deposit back after the round, for its tokens where it claimed them."""
+        return self._call.exit()
+
     def refund(self, account: str) -> ContractFunction:
         """Pay `account` back after the round failed."""
         return self._call.refund(to_checksum_address(account))
@@ -93,7 +117,7 @@ class CapitalPool:
         return self._call.claim(to_checksum_address(account))
 
     def sweep(self) -> ContractFunction:
-        """Send the deposits of a round that succeeded to the treasury."""
+        """Send the deposits of a round that succeeded to the treasury, once buyers may leave no more."""
         return self._call.sweep()
 
     def cancel(self) -> ContractFunction:

@@ -10,16 +10,20 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract import Contract
+from web3.types import Nonce
+from web3.utils.address import get_create_address
 
 from contracts.chain import contract_at, load_artifact, send
 from contracts.genesis import (
     ADMIN,
     GOVERNOR_ROLES,
+    GRACE,
     ZERO,
     GenesisRefused,
     check_dispute_limit,
     check_floor,
     check_genesis,
+    check_settlement,
     role,
 )
 from contracts.tlog.keys import VerifierKey, parse_vkey
@@ -55,6 +59,7 @@ class GenesisParams:
     funding_soft_cap: int = 0
     funding_hard_cap: int = 0
     funding_seconds: int = 2_592_000
+    funding_settlement: int = 1_728_000
     funding_token_units: int = 1
     funding_paid_units: int = 1
 
@@ -150,7 +155,8 @@ def deploy_model(
     timelock = create("ModelTimelock", p.timelock_delay, [], [ZERO], deployer.address)
     token = create("ModelToken", name, symbol, p.cap, deployer.address, timelock.address)
     governor = create("ModelGovernor", name, token.address, timelock.address, *_voting(p))
-    checks = create("VerifierRegistry", timelock.address, model, verifiers, _registry_rules(p))
+    payer = _next_but(w3, deployer, 1)
+    checks = create("VerifierRegistry", timelock.address, model, payer, verifiers, _registry_rules(p))
     distributor = create("EpochDistributor", token.address, checks.address)
     splitter = create("RevenueSplitter", token.address, p.revenue_snapshot_age)
     pool = create("CapitalPool", token.address, timelock.address, _terms(w3, p)) if p.funding_currency else None
@@ -182,6 +188,12 @@ def deploy_model(
     return deployment
 
 
+def _next_but(w3: Web3, deployer: LocalAccount, skipped: int) -> str:
+    """Where the deployer's contract will stand that it makes after so many other transactions (EIP-161)."""
+    nonce = Nonce(w3.eth.get_transaction_count(deployer.address) + skipped)
+    return str(get_create_address(deployer.address, nonce))
+
+
 def _check_params(p: GenesisParams) -> None:
     if p.tokens_sold() > p.cap:
         raise GenesisRefused(f"the funding round sells {p.tokens_sold()}, more than the cap {p.cap}")
@@ -190,6 +202,9 @@ def _check_params(p: GenesisParams) -> None:
             f"late_quorum_extension is {p.late_quorum_extension}, and at most the voting_period, {p.voting_period}"
         )
     check_floor(p.quorum_floor, p.cap)
+    life = p.voting_delay + p.voting_period + p.late_quorum_extension + p.timelock_delay + 2 * GRACE
+    if p.funding_currency:
+        check_settlement(p.funding_settlement, life)
     check_dispute_limit(p.dispute_limit, p.voting_delay + p.voting_period + p.late_quorum_extension + p.timelock_delay)
 
 
@@ -210,7 +225,7 @@ def _terms(w3: Web3, p: GenesisParams) -> tuple[str | int, ...]:
     """The pool's `Terms` struct; the round's time starts now."""
     deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
     currency, caps = Web3.to_checksum_address(p.funding_currency), (p.funding_soft_cap, p.funding_hard_cap)
-    return (currency, *caps, deadline, p.funding_token_units, p.funding_paid_units)
+    return (currency, *caps, deadline, p.funding_token_units, p.funding_paid_units, p.funding_settlement)
 
 
 def _hand_over(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract, governor: str) -> None:

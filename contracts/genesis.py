@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ZERO = "0x" + "00" * 20
 ADMIN = bytes(32)
 """OpenZeppelin's DEFAULT_ADMIN_ROLE."""
+GRACE = 7 * 86_400
+"""Seconds in which what passed can be queued, and what is queued can be executed (ModelTimelock.sol)."""
 GOVERNOR_ROLES = ("PROPOSER_ROLE", "CANCELLER_ROLE")
 """What the governor holds, on the timelock and nowhere else."""
 Grant = tuple[str, bytes, str]
@@ -37,7 +39,8 @@ def check_genesis(w3: Web3, deployment: Deployment) -> None:
     3. No call had been scheduled in the timelock: by it a role that was handed over would act once more.
     4. Only distributor and pool have mint budgets; the pool's pays its hard cap.
     5. All contracts point at each other, and the model registry at them.
-    6. A dispute lasts long enough for a vote to decide it, and the votes that a decision needs can exist.
+    6. A dispute lasts long enough for a vote to decide it, the votes that a decision needs can exist, and the money
+       of a funding round is released when no proposal is alive any more that was made before.
     """
     _check_roles(w3, deployment)
     _check_nothing_scheduled(w3, deployment)
@@ -56,6 +59,13 @@ def check_dispute_limit(dispute_limit: int, vote: int) -> None:
     """Raise GenesisRefused if a dispute lapses before a vote on it, of `vote` seconds in all, can be executed."""
     if dispute_limit < vote:
         raise GenesisRefused(f"a dispute lapses after {dispute_limit} seconds, and a vote on it takes {vote}")
+
+
+def check_settlement(settlement: int, life: int) -> None:
+    """Raise GenesisRefused if a funding round's money is released while a proposal of `life` seconds from before is
+    alive: its buyers are asked before their money is spent."""
+    if settlement <= life:
+        raise GenesisRefused(f"money is released {settlement} seconds after a round, and proposals live {life}")
 
 
 def role(contract: Contract, name: str) -> bytes:
@@ -139,6 +149,7 @@ def _check_wiring(w3: Web3, d: Deployment) -> None:
         (checks.timelock().call(), d.timelock),
         (bytes(checks.model().call()), model),
         (distributor.token().call(), d.token),
+        (checks.distributor().call(), d.distributor),
         (distributor.registry().call(), d.verifier_registry),
         (governor.token().call(), d.token),
         (governor.timelock().call(), d.timelock),
@@ -158,6 +169,9 @@ def _check_terms(w3: Web3, d: Deployment) -> None:
     times = (governor.votingDelay(), governor.votingPeriod(), governor.lateQuorumVoteExtension())
     vote = sum(int(time.call()) for time in (*times, _timelock(w3, d).functions.getMinDelay()))
     check_dispute_limit(_verifiers(w3, d).functions.disputeLimit().call(), vote)
+    if d.pool:
+        settlement = contract_at(w3, "CapitalPool", d.pool).functions.settlement().call()
+        check_settlement(settlement, vote + 2 * _timelock(w3, d).functions.GRACE().call())
 
 
 def _require(found: object, wanted: object) -> None:

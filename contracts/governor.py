@@ -14,7 +14,8 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import contract_at
+from contracts.chain import EventHistory, contract_at
+from contracts.errors import BadField
 from contracts.own_domain import typed_data
 
 _PROPOSAL = [
@@ -191,6 +192,28 @@ class ModelGovernor:
     def relay_votes(self, ballots: Sequence[Ballot]) -> ContractFunction:
         """Cast signed ballots; a refused one does not stop the rest."""
         return self._call.relayVotes([(b.proposal_id, b.support, b.voter, b.signature) for b in ballots])
+
+    def calls_of(self, proposal_id: int, first_block: int) -> tuple[list[Action], bytes]:
+        """The calls of a proposal and its description's 32-byte hash, from its own event. Raises BadField."""
+        contract = contract_at(self.w3, "ModelGovernor", self.address)
+        for event in EventHistory(contract, ["ProposalCreated"], first_block).until():
+            said = event["args"]
+            if said["proposalId"] != proposal_id:
+                continue
+            actions = [Action(*call) for call in zip(said["targets"], said["calldatas"], said["values"], strict=True)]
+            raw = self.w3.eth.get_transaction_receipt(event["transactionHash"])["logs"]
+            data = next(log["data"] for log in raw if log["logIndex"] == event["logIndex"])
+            return actions, keccak(description_bytes(bytes(data)))
+        raise BadField(f"proposal must exist: the governor logged no {proposal_id}")
+
+    def object_to(self, actions: Sequence[Action], description: str | bytes) -> ContractFunction:
+        """Object, as the sender, to a proposal that passed."""
+        return self._call.objectTo(*_columns(actions), _hash(description))
+
+    def objections_to(self, proposal_id: int) -> tuple[int, int]:
+        """Votes that objected, and the Unix second at which they are weighed, 0 before the first."""
+        votes, snapshot = self._call.objectionsTo(proposal_id).call()
+        return int(votes), int(snapshot)
 
     def queue(self, actions: Sequence[Action], description: str | bytes) -> ContractFunction:
         """Hand a successful proposal to the timelock. The description may be given by its 32-byte keccak256."""

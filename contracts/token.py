@@ -11,8 +11,8 @@ from web3 import Web3
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import contract_at, rejections
-from contracts.own_domain import typed_data
 from contracts.errors import BadSignature
+from contracts.own_domain import typed_data
 
 _DELEGATION = [("delegatee", "address"), ("nonce", "uint256"), ("expiry", "uint256")]
 
@@ -69,28 +69,36 @@ class ModelToken:
         """Whom `account` lends its votes."""
         return str(self._call.delegates(account).call())
 
-    def receipt_paid(self, receipt: bytes) -> bool:
-        """Whether the 32-byte receipt has been minted."""
-        return bool(self._call.receiptPaid(receipt).call())
+    def receipt_paid(self, minter: str, receipt: bytes) -> bool:
+        """Whether a minter has paid its 32-byte receipt."""
+        return bool(self._call.receiptPaid(minter, receipt).call())
 
     def budget_of(self, minter: str) -> int:
-        """What `minter` may still mint."""
+        """What `minter` may still reserve."""
         return int(self._call.budgetOf(minter).call())
+
+    def reserved_of(self, minter: str) -> int:
+        """What `minter` owes, and no vote takes back."""
+        return int(self._call.reservedOf(minter).call())
+
+    def reserve(self, amount: int) -> ContractFunction:
+        """Move what the sender owes from now on out of its budget."""
+        return self._call.reserve(amount)
 
     def mint(self, receipt: bytes, to: str, amount: int) -> ContractFunction:
         """Pay a receipt once."""
         return self._call.mint(receipt, to, amount)
 
     def allotted(self) -> int:
-        """Supply and all budgets together, at most the cap, in 1e-18 tokens."""
+        """Supply, budgets and reserves together, at most the cap, in 1e-18 tokens."""
         return int(self._call.allotted().call())
 
     def set_budget(self, minter: str, budget: int) -> ContractFunction:
-        """Set a minter's budget (timelock); with all others and the supply not beyond the cap."""
+        """Set what a minter may reserve (timelock); with all others and the supply not beyond the cap."""
         return self._call.setBudget(minter, budget)
 
     def set_minting_paused(self, paused: bool) -> ContractFunction:
-        """Stop or resume minting (guardian)."""
+        """Stop minting for two weeks at most, or resume it (guardian)."""
         return self._call.setMintingPaused(paused)
 
     def delegate(self, to: str) -> ContractFunction:

@@ -191,9 +191,9 @@ class VerifierRegistry:
         """Dispute a root (send with `bond_of` as value)."""
         return self._call.challenge(epoch)
 
-    def resolve(self, epoch: int, dispute: int, upheld: bool) -> ContractFunction:
-        """Decide an epoch's dispute of that number (timelock)."""
-        return self._call.resolve(epoch, dispute, upheld)
+    def resolve(self, epoch: int, root: bytes, challenged_at: int, upheld: bool) -> ContractFunction:
+        """Decide the dispute about an epoch's 32-byte root that was opened at a Unix second (timelock)."""
+        return self._call.resolve(epoch, root, challenged_at, upheld)
 
     def lapse(self, epoch: int) -> ContractFunction:
         """End a dispute that nobody decided in time: another attempt is due, and the bond goes to the timelock."""

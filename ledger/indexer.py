@@ -89,7 +89,7 @@ def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
         found.append(
             ChainEvent(
                 block=entry["blockNumber"], log_index=entry["logIndex"], contract=contract, name=event.event_name,
-                transaction=entry["transactionHash"].to_0x_hex(), arguments=_arguments(event, entry),
+                transaction=entry["transactionHash"].to_0x_hex(), arguments=_arguments(ledger, event, entry),
             )
         )  # fmt: skip
     return sorted(found, key=lambda e: (e.block, e.log_index))
@@ -207,7 +207,7 @@ def _followed(w3: Web3, name: str, address: str) -> tuple[ContractEvent, ...]:
 
 
 def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
-    if event.name == "Minted":
+    if event.name == "Minted" and payouts.pays_a_line(event):
         payouts.record_mint(session, event.arguments["receipt"], ledger.now())
     if event.contract == "ModelGovernor":
         credit = votes.credit if event.name in votes.CREDITED else proposals.credit
@@ -221,11 +221,14 @@ def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
         )
 
 
-def _arguments(event: ContractEvent, entry: Any) -> dict[str, Any]:
-    """Of one log. A proposal is named by the hash of its description's bytes, which need be no text."""
+def _arguments(ledger: Ledger, event: ContractEvent, entry: Any) -> dict[str, Any]:
+    """Of one log. A proposal is named by the hash of its description's bytes, which need be no text; receipts belong to
+    their minter, and `ours` are those of the distributor."""
     arguments: dict[str, Any] = _plain(dict(event.process_log(entry)["args"]))
     if event.event_name == "ProposalCreated":
         arguments["descriptionHash"] = "0x" + keccak(description_bytes(bytes(entry["data"]))).hex()
+    if event.event_name == "Minted":
+        arguments["ours"] = arguments["minter"] == Web3.to_checksum_address(ledger.chain.deployment.distributor)
     return arguments
 
 

@@ -23,7 +23,7 @@ from ledger import journal
 from ledger.errors import NotFound
 from ledger.seals import sealed
 from ledger.service import Ledger
-from ledger.tables import Epoch, PayoutRow, Transfer
+from ledger.tables import ChainEvent, Epoch, PayoutRow, PendingEvent, Transfer
 
 BATCH = 5_000
 
@@ -33,6 +33,11 @@ def write(session: Session, epoch: int, payouts: Sequence[Payout]) -> None:
     for start in range(0, len(payouts), BATCH):
         rows = [_row(epoch, payout) for payout in payouts[start : start + BATCH]]
         session.execute(insert(PayoutRow), rows)
+
+
+def pays_a_line(event: ChainEvent | PendingEvent) -> bool:
+    """Whether a mint was the distributor's: another minter's receipt of the same name pays nobody's line."""
+    return bool(event.arguments["ours"])
 
 
 def record_mint(session: Session, leaf: str, now: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from sqlmodel import Session, col, delete, select
 from web3.exceptions import BlockNotFound, Web3RPCError
 
-from ledger import indexer
+from ledger import indexer, payouts
 from ledger.crash_points import reach
 from ledger.errors import FinalityViolated
 from ledger.service import Ledger
@@ -50,7 +50,8 @@ def mint_state(session: Session, leaf: str) -> str | None:
     if session.get(Transfer, f"minted:{leaf}") is not None:
         return "final"
     mints = session.exec(select(PendingEvent).where(PendingEvent.name == "Minted"))
-    return "mined" if any(event.arguments["receipt"] == leaf for event in mints) else None
+    mined = any(event.arguments["receipt"] == leaf and payouts.pays_a_line(event) for event in mints)
+    return "mined" if mined else None
 
 
 def _walk(ledger: Ledger, cursor: Cursor, known: dict[int, Header], head: Header) -> list[Header] | None:

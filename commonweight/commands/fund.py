@@ -15,6 +15,8 @@ from commonweight.keystore import open_keystore
 from contracts.errors import CommonweightError
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from eth_account.signers.local import LocalAccount
+
     from contracts.capital_pool import CapitalPool
 
 app = typer.Typer(no_args_is_help=True, help="Pay into a model's funding round; get its tokens, or your money back.")
@@ -33,12 +35,16 @@ def show(deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC, as_json: Json =
     """Where the round stands."""
     pool = _pool(deployment, rpc_url)
     soft, hard = pool.caps()
-    status, deposited = pool.status().name.lower(), pool.deposited()
+    status, deposited, own = pool.status().name.lower(), pool.deposited(), _of_deployer(pool, deployment)
+    times = {"deadline": pool.deadline(), "ends_at": pool.ends_at(), "release_at": pool.release_at()}
     if as_json:
         amounts = {"deposited": str(deposited), "soft_cap": str(soft), "hard_cap": str(hard), "held": str(pool.held())}
-        emit({"status": status, "currency": pool.currency().address, "deadline": pool.deadline(), **amounts})
+        emit({"status": status, "currency": pool.currency().address, "by_deployer": str(own), **times, **amounts})
         return
     say(f"{status}: {deposited} of {soft} to {hard} units of {pool.currency().address}")
+    if own:
+        say(f"of it {own} by who deployed the model: {100 * own // max(1, deposited)} %")
+    say(f"buyers may leave until second {times['release_at']}, and the money can go to the treasury from then on")
 
 
 @app.command("deposit")
@@ -76,8 +82,38 @@ def claim(account: Account, keystore: Keystore, deployment: DeploymentFile, rpc_
     """Have an account's tokens minted to it after the round succeeded; any key with gas may ask."""
     pool = _pool(deployment, rpc_url)
     bought = pool.tokens_for(pool.deposit_of(account))
-    _send(pool, keystore, pool.claim(account))
+    _send(pool, open_keystore(keystore), pool.claim(account))
     say(f"minted {tokens(bought)} tokens to {account}")
+
+
+@app.command("withdraw")
+def withdraw(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+    """Take your whole deposit back while the round is open."""
+    pool = _pool(deployment, rpc_url)
+    account = open_keystore(keystore)
+    paid = pool.deposit_of(account.address)
+    _send(pool, account, pool.withdraw())
+    say(f"took {paid} units back")
+
+
+@app.command("leave")
+def leave(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+    """Take your deposit back after the round, until its money can go to the treasury.
+
+    Where you claimed your tokens, they go to the treasury for it; this approves them first.
+    """
+    from contracts.chain import send
+    from contracts.currency import Currency
+
+    pool = _pool(deployment, rpc_url)
+    account = open_keystore(keystore)
+    claimed = pool.claimed_of(account.address)
+    paid = claimed or pool.deposit_of(account.address)
+    if claimed:
+        token = Currency(pool.w3, pool.token())
+        send(pool.w3, account, token.approve(pool.address, pool.tokens_for(claimed)))
+    _send(pool, account, pool.leave())
+    say(f"took {paid} units back" + (f" for {tokens(pool.tokens_for(claimed))} tokens" if claimed else ""))
 
 
 @app.command("refund")
@@ -85,22 +121,31 @@ def refund(account: Account, keystore: Keystore, deployment: DeploymentFile, rpc
     """Have an account's deposit paid back to it after the round failed; any key with gas may ask."""
     pool = _pool(deployment, rpc_url)
     paid = pool.deposit_of(account)
-    _send(pool, keystore, pool.refund(account))
+    _send(pool, open_keystore(keystore), pool.refund(account))
     say(f"paid {paid} units back to {account}")
 
 
 @app.command("sweep")
 def sweep(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """Send the deposits of a round that succeeded to the model's treasury; any key with gas may ask."""
+    """Send the deposits of a round that succeeded to the model's treasury, once buyers may leave no more; any key with
+    gas may ask."""
     pool = _pool(deployment, rpc_url)
-    _send(pool, keystore, pool.sweep())
+    _send(pool, open_keystore(keystore), pool.sweep())
     say(f"sent {pool.swept()} units to the treasury")
 
 
-def _send(pool: CapitalPool, keystore: Path, call: Any) -> None:
+def _send(pool: CapitalPool, account: LocalAccount, call: Any) -> None:
     from contracts.chain import send
 
-    send(pool.w3, open_keystore(keystore), call)
+    send(pool.w3, account, call)
+
+
+def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
+    """What whoever deployed the model paid in itself: a soft cap that its maker bought says little."""
+    from contracts.deploy import Deployment
+
+    deployer = Deployment.from_json(deployment.read_text()).deployer
+    return pool.deposit_of(deployer) + pool.claimed_of(deployer)
 
 
 def _pool(deployment: Path, rpc_url: str) -> CapitalPool:

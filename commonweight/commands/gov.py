@@ -136,6 +136,27 @@ def relay(account: Account, api: Api = DEFAULT_API, as_json: Json = False) -> No
     say(f"            {found['gas_left_everybody']} of {found['gas_a_day_everybody']} gas for all together")
 
 
+@app.command("object")
+def object_to(
+    proposal: ProposalId,
+    keystore: Keystore,
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """Object to a proposal that passed, until it is executed; you pay the gas.
+
+    More objections than there were votes for it cancel it at once.
+    """
+    from commonweight.ballots import GovernanceClient
+
+    votes, needed, state = GovernanceClient(api, rpc_url).object_to(open_keystore(keystore), proposal)
+    if as_json:
+        emit({"objections": str(votes), "votes_for": str(needed), "state": state})
+        return
+    say(f"{tokens(votes)} tokens object, {tokens(needed)} were for it: {state}")
+
+
 @app.command("tally")
 def tally(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
     """The API's own count beside the Governor's."""

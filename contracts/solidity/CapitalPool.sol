@@ -11,8 +11,10 @@ import {ModelToken} from "./ModelToken.sol";
 
 /// @title One funding round of a model: an ERC-20 against ownership tokens
 /// @notice Below the soft cap at the deadline everybody is refunded. Otherwise every depositor is minted tokens at
-/// one price, and the deposits go to the treasury, once. What the pool holds is deposits - refunds - sweeps.
-/// @dev Tokens are computed on an account's whole deposit and rounded down; the fraction of a 1e-18 token that is cut
+/// one price, reserved when it pays in, and the deposits go to the treasury, once, after `settlement` seconds in which
+/// buyers hold votes and may leave with what they paid. What the pool holds is deposits - refunds - sweeps.
+/// @dev `settlement` is longer than any proposal lives that was made before the round ended, so that every decision that
+/// can spend the money has its snapshot after the buyers could claim; check_genesis sees to it. Tokens are computed on an account's whole deposit and rounded down; the fraction of a 1e-18 token that is cut
 /// off is never minted, and what was paid for it goes to the treasury with the rest. A currency that takes a fee
 /// is refused; a rebasing one must not be chosen, since its balance changes with no deposit.
 contract CapitalPool is AccessControl, ReentrancyGuardTransient {
@@ -20,7 +22,7 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
 
     enum Status { Open, Succeeded, Failed }
 
-    /// @dev A deposit of `paidUnits` buys `tokenUnits`; `deadline` in Unix seconds.
+    /// @dev A deposit of `paidUnits` buys `tokenUnits`; `deadline` in Unix seconds, `settlement` in seconds.
     struct Terms {
         IERC20 currency;
         uint256 softCap;
@@ -28,6 +30,7 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
         uint64 deadline;
         uint256 tokenUnits;
         uint256 paidUnits;
+        uint64 settlement;
     }
 
     error TermsRefused();
@@ -37,11 +40,16 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     error BalanceMissing(uint256 balance, uint256 held);
     error NothingDeposited(address account);
     error AlreadySwept(uint256 amount);
-    error ClaimsNotCovered(uint256 tokensDue, uint256 mintable);
+    error BuyersMayLeave(uint256 until);
+    error MoneyReleased(uint256 since);
     error NoSurplus(address asset);
 
     event Deposited(address indexed account, uint256 amount, uint256 total);
+    /// @notice An account took a deposit back while the round was open.
+    event Withdrawn(address indexed account, uint256 amount, uint256 total);
     event Refunded(address indexed account, uint256 amount);
+    /// @notice An account took its deposit back after the round; `tokens` that it had claimed went to the treasury.
+    event Left(address indexed account, uint256 amount, uint256 tokens);
     event Claimed(address indexed account, uint256 paid, uint256 tokens);
     event Swept(address indexed treasury, uint256 amount);
     event SurplusRecovered(address indexed asset, address indexed treasury, uint256 amount);
@@ -63,19 +71,23 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     uint256 public immutable tokenUnits;
     /// @notice See `tokenUnits`.
     uint256 public immutable paidUnits;
+    /// @notice Seconds after the round's end in which its money stays here, and buyers may leave.
+    uint64 public immutable settlement;
 
-    /// @notice All that was ever taken, in units of the currency.
+    /// @notice What was paid in and not taken back while the round was open, in units of the currency.
     uint256 public deposited;
-    /// @notice Of it, what was paid back.
+    /// @notice Of it, what was paid back after the round.
     uint256 public refunded;
     /// @notice Of it, what went to the treasury.
     uint256 public swept;
-    /// @notice Of it, what was turned into tokens.
-    uint256 public claimedDeposits;
+    /// @notice Unix second at which the hard cap was reached; 0 while it was not.
+    uint64 public filledAt;
     /// @notice Whether the holders ended the round.
     bool public cancelled;
     /// @notice What an account has in the round and has neither claimed nor been refunded.
     mapping(address account => uint256) public depositOf;
+    /// @notice What an account has in the round and was minted tokens for.
+    mapping(address account => uint256) public claimedOf;
 
     modifier onlyIn(Status needed) {
         Status found = status();
@@ -89,10 +101,11 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     constructor(ModelToken token_, address treasury_, Terms memory terms) {
         bool caps = terms.softCap > 0 && terms.softCap <= terms.hardCap;
         bool price = terms.tokenUnits > 0 && terms.paidUnits > 0;
+        bool span = terms.settlement > 0 && terms.deadline > block.timestamp;
         bool currency_ = address(terms.currency).code.length > 0 && address(terms.currency) != address(token_);
-        if (!caps || !price || !currency_ || treasury_ == address(0) || terms.deadline <= block.timestamp) {
-            revert TermsRefused();
-        }
+        if (!caps || !price || !currency_ || !span || treasury_ == address(0)) revert TermsRefused();
+        uint256 smallest = Math.ceilDiv(terms.paidUnits, terms.tokenUnits);
+        if (smallest > 1 && terms.hardCap - terms.softCap < smallest) revert TermsRefused(); // dust nobody could fill
         token = token_;
         treasury = treasury_;
         currency = terms.currency;
@@ -101,6 +114,7 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
         deadline = terms.deadline;
         tokenUnits = terms.tokenUnits;
         paidUnits = terms.paidUnits;
+        settlement = terms.settlement;
         if (Math.mulDiv(terms.softCap, terms.tokenUnits, terms.paidUnits) == 0) revert TermsRefused();
         Math.mulDiv(terms.hardCap, terms.tokenUnits, terms.paidUnits); // reverts where a claim would overflow
         _grantRole(DEFAULT_ADMIN_ROLE, treasury_);
@@ -128,13 +142,40 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
         return _deposit(amount);
     }
 
+    /// @notice Takes the caller's whole deposit back while the round is open.
+    function withdraw() external nonReentrant onlyIn(Status.Open) {
+        uint256 amount = _settle(msg.sender);
+        deposited -= amount;
+        token.release(tokensFor(amount));
+        emit Withdrawn(msg.sender, amount, deposited);
+        currency.safeTransfer(msg.sender, amount);
+    }
+
     /// @notice Pays an account its deposit back after the round failed; anybody may call.
     /// @param account Who is paid.
     function refund(address account) external nonReentrant onlyIn(Status.Failed) {
         uint256 amount = _settle(account);
         refunded += amount;
+        token.release(tokensFor(amount));
         emit Refunded(account, amount);
         currency.safeTransfer(account, amount);
+    }
+
+    /// @notice Takes the caller's deposit back until the money is released: instead of its tokens, or against them, which
+    /// go to the treasury and must be approved. After a round that failed since too many left, too.
+    function exit() external nonReentrant {
+        Status found = status();
+        if (found == Status.Open) revert WrongPoolStatus(found, Status.Succeeded);
+        if (found == Status.Succeeded && block.timestamp >= releaseAt()) revert MoneyReleased(releaseAt());
+        uint256 claimed = claimedOf[msg.sender];
+        uint256 amount = claimed == 0 ? _settle(msg.sender) : claimed;
+        uint256 tokens = tokensFor(claimed);
+        claimedOf[msg.sender] = 0;
+        refunded += amount;
+        emit Left(msg.sender, amount, tokens);
+        if (claimed == 0) token.release(tokensFor(amount));
+        else IERC20(address(token)).safeTransferFrom(msg.sender, treasury, tokens);
+        currency.safeTransfer(msg.sender, amount);
     }
 
     /// @notice Mints an account its tokens after the round succeeded; anybody may call.
@@ -143,20 +184,16 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     function claim(address account) external nonReentrant onlyIn(Status.Succeeded) {
         uint256 paid = _settle(account);
         uint256 tokens = tokensFor(paid);
-        claimedDeposits += paid;
+        claimedOf[account] = paid;
         emit Claimed(account, paid, tokens);
         token.mint(receiptOf(account), account, tokens);
     }
 
-    /// @notice Sends the deposits of a round that succeeded to the treasury, once; anybody may call.
-    /// @dev Not before the pool's budget pays every claim that is left, nor while nothing is minted: no money without tokens.
+    /// @notice Sends the deposits of a round that succeeded to the treasury, once; anybody may call, after `releaseAt`.
     function sweep() external nonReentrant onlyIn(Status.Succeeded) {
         if (swept != 0) revert AlreadySwept(swept);
-        if (token.mintingPaused()) revert ModelToken.MintingPaused();
-        uint256 due = tokensFor(deposited - claimedDeposits);
-        uint256 mintable = token.budgetOf(address(this));
-        if (mintable < due) revert ClaimsNotCovered(due, mintable);
-        swept = deposited;
+        if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());
+        swept = deposited - refunded;
         emit Swept(treasury, swept);
         currency.safeTransfer(treasury, swept);
     }
@@ -180,12 +217,22 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
         if (left < held()) revert BalanceMissing(left, held());
     }
 
-    /// @notice Where the round stands. The hard cap ends it before its deadline.
+    /// @notice Where the round stands. The hard cap ends it before its deadline; it fails where so many leave that less
+    /// than the soft cap is left, since nobody would have bought for that.
     function status() public view returns (Status) {
         if (cancelled) return Status.Failed;
-        if (deposited >= hardCap) return Status.Succeeded;
-        if (block.timestamp < deadline) return Status.Open;
-        return deposited >= softCap ? Status.Succeeded : Status.Failed;
+        if (block.timestamp < endsAt()) return Status.Open;
+        return deposited - refunded >= softCap ? Status.Succeeded : Status.Failed;
+    }
+
+    /// @notice Unix second at which the round ends or ended: its deadline, or when the hard cap was reached.
+    function endsAt() public view returns (uint256) {
+        return filledAt == 0 ? deadline : filledAt;
+    }
+
+    /// @notice Unix second until which buyers may leave, and from which on the money can go to the treasury.
+    function releaseAt() public view returns (uint256) {
+        return endsAt() + settlement;
     }
 
     /// @notice What the pool holds of the currency: deposits - refunds - sweeps.
@@ -207,12 +254,15 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     /// @dev Counts first and measures afterwards: another amount than was counted takes all back.
     function _deposit(uint256 amount) private onlyIn(Status.Open) returns (uint256 accepted) {
         accepted = Math.min(amount, hardCap - deposited);
-        uint256 whole = depositOf[msg.sender] + accepted;
+        uint256 first = depositOf[msg.sender];
+        uint256 whole = first + accepted;
         if (accepted == 0 || tokensFor(whole) == 0) revert DepositTooSmall(accepted);
         uint256 before = currency.balanceOf(address(this));
         if (before < held()) revert BalanceMissing(before, held());
         depositOf[msg.sender] = whole;
         deposited += accepted;
+        if (deposited >= hardCap) filledAt = uint64(block.timestamp);
+        token.reserve(tokensFor(whole) - tokensFor(first));
         emit Deposited(msg.sender, accepted, deposited);
         currency.safeTransferFrom(msg.sender, address(this), accepted);
         uint256 received = currency.balanceOf(address(this)) - before;

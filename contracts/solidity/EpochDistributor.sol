@@ -4,13 +4,15 @@ pragma solidity 0.8.37;
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-import {EpochRoots} from "./EpochRoots.sol";
+import {EpochRoots, IReserves} from "./EpochRoots.sol";
 import {ModelToken} from "./ModelToken.sol";
 import {VerifierRegistry} from "./VerifierRegistry.sol";
 
 /// @title Pays the leaves of final epoch roots
-/// @notice A leaf's hash is its mint receipt, so that no leaf pays twice.
-contract EpochDistributor is EIP712 {
+/// @notice A leaf's hash is its mint receipt, so that no leaf pays twice. What a proposed root pays is reserved at once.
+contract EpochDistributor is EIP712, IReserves {
+    error NotRegistry(address caller);
+    error PayeeRefused(address to);
     error EpochNotFinal(uint64 epoch);
     error ProofRefused(uint64 epoch, uint256 index);
     error TotalExceeded(uint64 epoch, uint256 paid, uint256 total);
@@ -38,6 +40,18 @@ contract EpochDistributor is EIP712 {
     constructor(ModelToken token_, VerifierRegistry registry_) EIP712("Commonweight", "1") {
         token = token_;
         registry = registry_;
+    }
+
+    /// @inheritdoc IReserves
+    function reserve(uint256 amount) external {
+        if (msg.sender != address(registry)) revert NotRegistry(msg.sender);
+        token.reserve(amount);
+    }
+
+    /// @inheritdoc IReserves
+    function release(uint256 amount) external {
+        if (msg.sender != address(registry)) revert NotRegistry(msg.sender);
+        token.release(amount);
     }
 
     /// @notice Pays a leaf to its own account; anybody may call.
@@ -103,6 +117,7 @@ contract EpochDistributor is EIP712 {
         bytes32[] calldata proof,
         address to
     ) private {
+        if (to == address(token) || to == address(this)) revert PayeeRefused(to);
         (EpochRoots.Status status, bytes32 root, uint256 total) = registry.payoutOf(epoch);
         if (status != EpochRoots.Status.Final) revert EpochNotFinal(epoch);
         bytes32 leaf = leafOf(epoch, index, account, kind, amount);

@@ -4,6 +4,15 @@ pragma solidity 0.8.37;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {VerifierSet} from "./VerifierSet.sol";
 
+/// @title Who pays final epochs, and reserves what it will owe
+interface IReserves {
+    /// @notice Reserves what a proposed root pays. Reverts where it cannot be had. Only the registry.
+    function reserve(uint256 amount) external;
+
+    /// @notice Lets go of what a root would have paid that fell. Only the registry.
+    function release(uint256 amount) external;
+}
+
 /// @title Epoch roots that k of n verifiers signed, and disputes about them
 /// @notice A root becomes final after its challenge window. The timelock alone arbitrates and sets the epoch limit.
 abstract contract EpochRoots is VerifierSet {
@@ -52,7 +61,7 @@ abstract contract EpochRoots is VerifierSet {
     error WindowClosed(uint64 closesAt);
     error WindowOpen(uint64 closesAt);
     error WrongBond(uint256 given, uint256 bond);
-    error WrongDispute(uint32 dispute, uint32 expected);
+    error WrongDispute(bytes32 root, uint64 challengedAt);
     error DisputeOpen(uint256 lapsesAt);
 
     event MaxEpochTotalSet(uint256 maxEpochTotal);
@@ -85,6 +94,8 @@ abstract contract EpochRoots is VerifierSet {
     uint64 public immutable disputeLimit;
     /// @notice Wei that the first challenge of an epoch puts at stake; later ones: `bondOf`.
     uint256 public immutable bond;
+    /// @notice Who pays, and reserves what a root pays when it is proposed.
+    IReserves public immutable distributor;
 
     /// @notice Most that a proposed epoch may pay, in 1e-18 tokens.
     uint256 public maxEpochTotal;
@@ -100,7 +111,9 @@ abstract contract EpochRoots is VerifierSet {
     /// @param challengeWindow_ Seconds in which a proposed root can be challenged.
     /// @param disputeLimit_ Seconds after which a dispute that nobody decided lapses.
     /// @param bond_ Wei that the first challenge of an epoch puts at stake.
-    constructor(uint64 challengeWindow_, uint64 disputeLimit_, uint256 bond_) {
+    /// @param distributor_ Who pays: made after this contract, at the address that its deployer's nonce gives.
+    constructor(uint64 challengeWindow_, uint64 disputeLimit_, uint256 bond_, IReserves distributor_) {
+        distributor = distributor_;
         challengeWindow = challengeWindow_;
         disputeLimit = disputeLimit_;
         bond = bond_;
@@ -112,7 +125,7 @@ abstract contract EpochRoots is VerifierSet {
         _setMaxEpochTotal(maxEpochTotal_);
     }
 
-    /// @notice Proposes the next epoch's root; anybody may call.
+    /// @notice Proposes the next epoch's root; anybody may call. What it pays is reserved, so that it can be had.
     /// @param message What was signed.
     /// @param signatures Of k staked verifiers or more, sorted by signer address.
     function propose(EpochRoot calldata message, bytes[] calldata signatures) external {
@@ -133,6 +146,7 @@ abstract contract EpochRoots is VerifierSet {
         emit EpochProposed(
             message.epoch, message.attempt, message.root, message.total, message.logSize, message.logRoot, epoch.closesAt
         );
+        distributor.reserve(message.total);
     }
 
     /// @notice Disputes a proposed root within its window, with `bondOf` as value.
@@ -152,11 +166,17 @@ abstract contract EpochRoots is VerifierSet {
     /// @notice Decides a dispute. Upheld: the root falls, its signers are slashed, the challenger has its bond back.
     /// Failed: a new window starts, and the bond goes to the signers in equal parts. Only the arbiter.
     /// @param epochNumber The disputed epoch.
-    /// @param dispute Its number: a decision that comes late must not fall on the next one.
+    /// @param root Of the epoch that is disputed: nobody can pass a decision on a root that is not there yet.
+    /// @param challengedAt When the dispute was opened, in Unix seconds: a decision must not fall on the next one.
     /// @param upheld Whether the challenger was right.
-    function resolve(uint64 epochNumber, uint32 dispute, bool upheld) external onlyRole(ARBITER_ROLE) {
+    function resolve(uint64 epochNumber, bytes32 root, uint64 challengedAt, bool upheld)
+        external
+        onlyRole(ARBITER_ROLE)
+    {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
-        if (dispute != epoch.disputes) revert WrongDispute(dispute, epoch.disputes);
+        if (root != epoch.root || challengedAt != epoch.challengedAt) {
+            revert WrongDispute(epoch.root, epoch.challengedAt);
+        }
         uint256 held = bondOf(epochNumber);
         address challenger = epoch.challenger;
         epoch.challenger = address(0);
@@ -272,7 +292,7 @@ abstract contract EpochRoots is VerifierSet {
         if (block.timestamp > message.deadline) revert DeadlinePassed(message.deadline);
     }
 
-    /// @dev Times may fall: a slow round of another run may be open when an epoch closes.
+    /// @dev Of an epoch's time the latest counts: a slow round of another run may be open when an epoch closes.
     function _recordSettled(uint64 settledAt) private {
         if (settledAt >= lastSettled) (lastSettled, secondSettled) = (settledAt, lastSettled);
         else if (settledAt > secondSettled) secondSettled = settledAt;
@@ -283,10 +303,12 @@ abstract contract EpochRoots is VerifierSet {
         emit EpochRejected(epochNumber, epoch.attempt);
         signers = _signers[epochNumber];
         delete _signers[epochNumber];
+        uint256 total = epoch.total;
         epoch.status = Status.None;
         epoch.attempt += 1;
         epoch.root = bytes32(0);
         epoch.total = 0;
+        distributor.release(total);
     }
 
     function _slashSigners(uint64 epochNumber, address[] memory signers) private {

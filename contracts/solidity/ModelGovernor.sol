@@ -9,14 +9,15 @@ import {GovernorVotesQuorumFraction} from "@openzeppelin/contracts/governance/ex
 import {GovernorTimelockControl} from "@openzeppelin/contracts/governance/extensions/GovernorTimelockControl.sol";
 import {GovernorPreventLateQuorum} from "@openzeppelin/contracts/governance/extensions/GovernorPreventLateQuorum.sol";
 import {GovernorNoncesKeyed} from "@openzeppelin/contracts/governance/extensions/GovernorNoncesKeyed.sol";
-import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
+import {ModelTimelock} from "./ModelTimelock.sol";
 import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 /// @title Votes of a model's holders
-/// @notice Proposals and ballots may come by signature, so that holders need no coin for gas.
+/// @notice Proposals and ballots may come by signature, so that holders need no coin for gas. What passed lives for a
+/// stated time, and until it is executed holders stop it by objections that outweigh the votes for it.
 contract ModelGovernor is
     Governor,
     GovernorSettings,
@@ -37,8 +38,19 @@ contract ModelGovernor is
     error ProposalExpired(uint256 deadline);
     error ProposalNotSigned(address proposer);
     error BallotGasMissing(uint256 left);
+    error ObjectionCast(uint256 proposalId, address holder);
 
     event BallotRefused(uint256 indexed proposalId, address indexed voter, bytes reason);
+
+    /// @notice `objections` of `needed` were cast against a proposal that passed.
+    event Objected(uint256 indexed proposalId, address indexed holder, uint256 weight, uint256 objections, uint256 needed);
+
+    /// @dev `snapshot` is the second before the first objection: tokens that came after the vote object as well.
+    struct Objections {
+        uint48 snapshot;
+        uint256 votes;
+        mapping(address holder => bool) cast;
+    }
 
     /// @notice EIP-712 type of a signed proposal.
     bytes32 public constant PROPOSAL_TYPEHASH = keccak256(
@@ -49,6 +61,11 @@ contract ModelGovernor is
 
     /// @notice Gas that one ballot of `relayVotes` may use: a contract's signature check must not use up the others'.
     uint256 public constant BALLOT_GAS = 400_000;
+
+    /// @notice Seconds in which what passed can be queued, and what is queued can be executed.
+    uint256 public immutable grace;
+    mapping(uint256 proposalId => Objections) private _objections;
+    mapping(uint256 proposalId => bool) private _canceled;
 
     /// @notice Votes below which nothing is decided, however few exist: the first claimer is not the quorum.
     uint256 public immutable quorumFloor;
@@ -62,7 +79,7 @@ contract ModelGovernor is
     constructor(
         string memory name_,
         IVotes token_,
-        TimelockController timelock_,
+        ModelTimelock timelock_,
         uint48 votingDelay_,
         uint32 votingPeriod_,
         uint256 proposalThreshold_,
@@ -78,6 +95,7 @@ contract ModelGovernor is
         GovernorPreventLateQuorum(lateQuorumExtension_)
     {
         quorumFloor = quorumFloor_;
+        grace = timelock_.GRACE();
     }
 
     /// @notice Proposes for a holder who signed; anybody may relay.
@@ -124,6 +142,37 @@ contract ModelGovernor is
         }
     }
 
+    /// @notice Objects to a proposal that passed; more objections than there were votes for it cancel it at once.
+    /// @dev A vote against it would take longer than the timelock waits. Objections weigh what was held the second before
+    /// the first of them, so that nobody borrows them in the same block, and buyers since the vote have theirs.
+    /// @param targets Contracts that the timelock would call.
+    /// @param values Wei with each call.
+    /// @param calldatas Data of each call.
+    /// @param descriptionHash Of the proposal's text.
+    function objectTo(
+        address[] memory targets,
+        uint256[] memory values,
+        bytes[] memory calldatas,
+        bytes32 descriptionHash
+    ) external {
+        uint256 id = getProposalId(targets, values, calldatas, descriptionHash);
+        _validateStateBitmap(id, _encodeStateBitmap(ProposalState.Succeeded) | _encodeStateBitmap(ProposalState.Queued));
+        Objections storage found = _objections[id];
+        if (found.snapshot == 0) found.snapshot = clock() - 1;
+        if (found.cast[msg.sender]) revert ObjectionCast(id, msg.sender);
+        found.cast[msg.sender] = true;
+        uint256 weight = getVotes(msg.sender, found.snapshot);
+        found.votes += weight;
+        (, uint256 needed,) = proposalVotes(id);
+        emit Objected(id, msg.sender, weight, found.votes, needed);
+        if (found.votes > needed) _cancel(targets, values, calldatas, descriptionHash);
+    }
+
+    /// @notice Votes that objected to a proposal so far, and when they are weighed, 0 before the first.
+    function objectionsTo(uint256 id) external view returns (uint256 votes, uint256 snapshot) {
+        return (_objections[id].votes, _objections[id].snapshot);
+    }
+
     /// @notice The nonce that `proposer`'s next signed proposal must carry.
     function proposalNonce(address proposer) external view returns (uint256) {
         return nonces(proposer, PROPOSAL_NONCE_KEY);
@@ -150,8 +199,14 @@ contract ModelGovernor is
     }
 
     /// @inheritdoc Governor
+    /// @dev Who passed it, and why, is no longer what the holders are: what nobody queued, or executed, in time is over.
     function state(uint256 id) public view override(Governor, GovernorTimelockControl) returns (ProposalState) {
-        return super.state(id);
+        ProposalState found = super.state(id);
+        if (found == ProposalState.Succeeded) {
+            return block.timestamp > proposalDeadline(id) + grace ? ProposalState.Expired : found;
+        }
+        bool dropped = found == ProposalState.Canceled && !_canceled[id]; // the timelock does not know it any more
+        return dropped && block.timestamp > proposalEta(id) + grace ? ProposalState.Expired : found;
     }
 
     /// @inheritdoc Governor
@@ -221,8 +276,9 @@ contract ModelGovernor is
         uint256[] memory values,
         bytes[] memory calldatas,
         bytes32 descriptionHash
-    ) internal override(Governor, GovernorTimelockControl) returns (uint256) {
-        return super._cancel(targets, values, calldatas, descriptionHash);
+    ) internal override(Governor, GovernorTimelockControl) returns (uint256 id) {
+        id = super._cancel(targets, values, calldatas, descriptionHash);
+        _canceled[id] = true;
     }
 
     function _executor() internal view override(Governor, GovernorTimelockControl) returns (address) {

@@ -9,8 +9,9 @@ import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 
 /// @title Ownership of one model
-/// @notice Minted against receipts, each of which pays once, out of a budget for each minter. Budgets are reservations:
-/// together with what exists they never pass the hard cap, so that what one minter owes no other can mint away.
+/// @notice Minted against receipts, each of which pays once, out of what its minter reserved for it. A minter reserves
+/// what it owes out of its budget at the moment at which it owes it: from then on no vote takes that back. Budgets,
+/// reserves and what exists never pass the hard cap together, so that what one minter owes no other can mint away.
 /// Votes follow delegation, revenue follows balances: both are remembered for every past second.
 contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     using Checkpoints for Checkpoints.Trace208;
@@ -18,26 +19,36 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     /// @notice May pause and resume minting.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
-    error ReceiptPaid(bytes32 receipt);
+    error ReceiptPaid(address minter, bytes32 receipt);
     error CapExceeded(uint256 allotted, uint256 cap);
     error BudgetExceeded(address minter, uint256 amount, uint256 budget);
-    error MintingPaused();
+    error ReserveExceeded(address minter, uint256 amount, uint256 reserved);
+    error MintingPaused(uint256 until);
+    error PauseTooSoon(uint256 earliest);
 
     event BudgetSet(address indexed minter, uint256 budget);
-    /// @notice `minter` has paid `receipt` out of its budget.
+    /// @notice What `minter` owes now, and what is left of its budget.
+    event Reserved(address indexed minter, uint256 reserved, uint256 budget);
+    /// @notice `minter` has paid its `receipt` out of what it had reserved.
     event Minted(bytes32 indexed receipt, address indexed to, address indexed minter, uint256 amount);
-    event MintingPausedSet(bool paused);
+    /// @notice `until` is the Unix second at which minting goes on by itself; now, where it was resumed.
+    event MintingPausedSet(bool paused, uint256 until);
+
+    /// @notice Seconds after which a pause ends by itself, and the least that must pass before the next one.
+    uint64 public constant LONGEST_PAUSE = 14 days;
 
     /// @notice Most tokens that can ever exist, in 1e-18 tokens.
     uint256 public immutable cap;
-    /// @notice Whether the holders have stopped minting for now.
-    bool public mintingPaused;
-    /// @notice Supply and all budgets together. A mint moves from one to the other, so only `setBudget` changes it.
+    /// @notice Unix second until which the holders have stopped minting; past where they have not.
+    uint64 public pausedUntil;
+    /// @notice Supply, budgets and reserves together. Only `setBudget` changes it: all else moves between the three.
     uint256 public allotted;
-    /// @notice What a minter may still mint.
+    /// @notice What a minter may still reserve.
     mapping(address minter => uint256) public budgetOf;
-    /// @notice Whether a receipt has been minted; never again false once it is true.
-    mapping(bytes32 receipt => bool) public receiptPaid;
+    /// @notice What a minter owes, and it alone draws.
+    mapping(address minter => uint256) public reservedOf;
+    /// @notice Whether a minter has paid a receipt; never again false once it is true. Receipts belong to their minter.
+    mapping(address minter => mapping(bytes32 receipt => bool)) public receiptPaid;
     mapping(address holder => bool) private _received;
     mapping(address holder => Checkpoints.Trace208) private _balanceHistory;
 
@@ -55,9 +66,9 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
         _grantRole(GUARDIAN_ROLE, guardian);
     }
 
-    /// @notice Sets how much a minter may still mint. Only the timelock.
+    /// @notice Sets how much a minter may reserve beside what it has reserved. Only the timelock.
     /// @param minter A contract that pays receipts.
-    /// @param budget In 1e-18 tokens; replaces what was left.
+    /// @param budget In 1e-18 tokens; replaces what was left, and takes nothing of what is owed.
     function setBudget(address minter, uint256 budget) external onlyRole(DEFAULT_ADMIN_ROLE) {
         uint256 sum = allotted - budgetOf[minter] + budget;
         if (sum > cap) revert CapExceeded(sum, cap);
@@ -66,25 +77,53 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
         emit BudgetSet(minter, budget);
     }
 
-    /// @notice Stops or resumes minting; transfers never stop. Only the guardian.
+    /// @notice Stops minting for `LONGEST_PAUSE` at most, or resumes it; transfers never stop. Only the guardian.
+    /// @dev What is owed stays owed, and can be had after a stated time: no pause follows another at once.
     /// @param paused True to stop.
     function setMintingPaused(bool paused) external onlyRole(GUARDIAN_ROLE) {
-        mintingPaused = paused;
-        emit MintingPausedSet(paused);
+        if (paused) {
+            uint256 earliest = pausedUntil == 0 ? 0 : uint256(pausedUntil) + LONGEST_PAUSE;
+            if (block.timestamp < earliest) revert PauseTooSoon(earliest);
+            pausedUntil = uint64(block.timestamp) + LONGEST_PAUSE;
+        } else if (mintingPaused()) {
+            pausedUntil = uint64(block.timestamp);
+        }
+        emit MintingPausedSet(paused, pausedUntil);
     }
 
-    /// @notice Pays a receipt once, out of the caller's budget; a first receipt delegates its holder's votes to the holder.
-    /// @dev Who has no budget cannot even pay nothing: that would spend the receipt of somebody else's payment.
-    /// @param receipt Names the payment, unique over all minters: a hash over chain, minter and what is paid.
+    /// @notice Moves what the caller owes from now on out of its budget, where no vote reaches it.
+    /// @param amount In 1e-18 tokens.
+    function reserve(uint256 amount) external {
+        uint256 budget = budgetOf[msg.sender];
+        if (amount > budget) revert BudgetExceeded(msg.sender, amount, budget);
+        budgetOf[msg.sender] = budget - amount;
+        reservedOf[msg.sender] += amount;
+        emit Reserved(msg.sender, reservedOf[msg.sender], budget - amount);
+    }
+
+    /// @notice Moves what the caller does not owe any more back into its budget.
+    /// @param amount In 1e-18 tokens.
+    function release(uint256 amount) external {
+        uint256 reserved = reservedOf[msg.sender];
+        if (amount > reserved) revert ReserveExceeded(msg.sender, amount, reserved);
+        reservedOf[msg.sender] = reserved - amount;
+        budgetOf[msg.sender] += amount;
+        emit Reserved(msg.sender, reserved - amount, budgetOf[msg.sender]);
+    }
+
+    /// @notice Pays a receipt once, out of what the caller reserved; a first receipt delegates its holder's votes to the
+    /// holder.
+    /// @dev Who has reserved nothing cannot even pay nothing: a payment of nothing would delegate another's votes.
+    /// @param receipt Names the payment among the caller's own.
     /// @param to Who gets the tokens.
     /// @param amount In 1e-18 tokens.
     function mint(bytes32 receipt, address to, uint256 amount) external {
-        if (mintingPaused) revert MintingPaused();
-        if (receiptPaid[receipt]) revert ReceiptPaid(receipt);
-        uint256 budget = budgetOf[msg.sender];
-        if (budget == 0 || amount > budget) revert BudgetExceeded(msg.sender, amount, budget);
-        receiptPaid[receipt] = true;
-        budgetOf[msg.sender] = budget - amount;
+        if (mintingPaused()) revert MintingPaused(pausedUntil);
+        if (receiptPaid[msg.sender][receipt]) revert ReceiptPaid(msg.sender, receipt);
+        uint256 reserved = reservedOf[msg.sender];
+        if (reserved == 0 || amount > reserved) revert ReserveExceeded(msg.sender, amount, reserved);
+        receiptPaid[msg.sender][receipt] = true;
+        reservedOf[msg.sender] = reserved - amount;
         if (!_received[to]) {
             _received[to] = true;
             if (delegates(to) == address(0)) _delegate(to, to);
@@ -98,6 +137,11 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     /// @param timepoint Unix second before the current block's.
     function getPastBalance(address account, uint256 timepoint) external view returns (uint256) {
         return _balanceHistory[account].upperLookupRecent(_validateTimepoint(timepoint));
+    }
+
+    /// @notice Whether the holders have stopped minting for now.
+    function mintingPaused() public view returns (bool) {
+        return block.timestamp < pausedUntil;
     }
 
     /// @notice Unix seconds: checkpoints are by time (ERC-6372).

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {EpochRoots} from "./EpochRoots.sol";
+import {EpochRoots, IReserves} from "./EpochRoots.sol";
 import {NodeStakes} from "./NodeStakes.sol";
 import {VerifierSet} from "./VerifierSet.sol";
 
@@ -30,13 +30,20 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
 
     /// @param timelock_ The model's timelock.
     /// @param model_ The model's id.
+    /// @param distributor_ Who pays final epochs, at the address at which it will be made.
     /// @param verifiers_ Admitted from the start; each counts once it has staked.
     /// @param rules All of them fixed for ever, but for threshold and epoch limit.
-    constructor(address timelock_, bytes32 model_, address[] memory verifiers_, Rules memory rules)
+    constructor(
+        address timelock_,
+        bytes32 model_,
+        IReserves distributor_,
+        address[] memory verifiers_,
+        Rules memory rules
+    )
         EIP712("Commonweight", "1")
         NodeStakes(rules.nodeSlashCap, rules.nodeWithdrawalDelay)
         VerifierSet(timelock_, model_, rules.minStake, rules.slashCap)
-        EpochRoots(rules.challengeWindow, rules.disputeLimit, rules.bond)
+        EpochRoots(rules.challengeWindow, rules.disputeLimit, rules.bond, distributor_)
     {
         bool spans = _isSpan(rules.challengeWindow) && _isSpan(rules.disputeLimit) && _isSpan(rules.nodeWithdrawalDelay);
         bool stakes = rules.minStake > 0 && rules.bond > 0 && rules.slashCap > 0 && rules.nodeSlashCap > 0;

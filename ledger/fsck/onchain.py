@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from contracts.genesis import ZERO
 from ledger import indexer
 from ledger.fsck.finding import Finding, differences
+from ledger.payouts import pays_a_line
 from ledger.service import Ledger
 from ledger.tables import ChainEvent, Cursor, DecisionRow, PayoutRow
 
@@ -68,7 +69,7 @@ def minted_of(session: Session, epoch: int) -> int:
     """Units that mint events paid of an epoch's lines."""
     leaves = set(session.exec(select(PayoutRow.leaf).where(PayoutRow.epoch == epoch)))
     events = session.exec(select(ChainEvent).where(ChainEvent.name == "Minted"))
-    return sum(int(e.arguments["amount"]) for e in events if e.arguments["receipt"] in leaves)
+    return sum(int(e.arguments["amount"]) for e in events if e.arguments["receipt"] in leaves and pays_a_line(e))
 
 
 def _place(event: ChainEvent) -> tuple[int, int]:

@@ -181,7 +181,7 @@ def _note_mints(at: Moment, epoch: int, since: int) -> None:
     minted = select(ChainEvent).where(ChainEvent.name == "Minted", col(ChainEvent.block) > since)
     for event in at.session.exec(minted):
         line = lines.get(str(event.arguments["receipt"]))
-        if line is not None:
+        if line is not None and payouts.pays_a_line(event):
             payouts.note_mint(at.session, line, at.time)
 
 

@@ -11,7 +11,7 @@ from benchmarks.throughput import measure, published_round
 from contracts.run_config import RunConfig
 from trainer.corpus import default_corpus
 from verifier.duty.holding import check_gradient
-from verifier.duty.replaying import FALSE, TRUE, judge_segment
+from verifier.duty.replaying import TRUE, UNSERVED, judge_segment
 
 pytestmark = pytest.mark.unit
 
@@ -26,10 +26,10 @@ def test_the_published_round_is_true_throughout(tmp_path: Path) -> None:
     assert [bool(one.trace) for one in said] == [True, False]
 
 
-def test_a_file_that_holds_another_state_is_false(tmp_path: Path) -> None:
+def test_a_file_that_holds_another_state_is_unserved(tmp_path: Path) -> None:
     desk = published_round(TINY, default_corpus(), tmp_path)
     asked = replace(desk.segment(1, common=False), start_blob=desk.blobs[2])
-    assert judge_segment(asked, desk.files, desk.corpus).word == FALSE
+    assert judge_segment(asked, desk.files, desk.corpus).word == UNSERVED
 
 
 def test_both_kinds_of_segment_and_the_gradient_are_timed() -> None:

@@ -23,7 +23,7 @@ from tests.contracts.currencies import deploy_currency
 pytestmark = pytest.mark.integration
 
 PAYER = Account.from_key(bytes([1]) * 32)
-TIME, AGE = 1_000, 5
+TIME, AGE, SETTLEMENT = 1_000, 5, GenesisParams().funding_settlement
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,16 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     )
     shown = json.loads(model("fund", "show", "--json").out)
     assert (shown["status"], shown["deposited"], shown["held"]) == ("succeeded", "2000", "2000")
+    assert (shown["by_deployer"], shown["release_at"] - shown["ends_at"]) == ("2000", SETTLEMENT)
+    assert "of it 2000 by who deployed the model: 100 %" in model("fund", "show").out
     assert model("fund", "claim", PAYER.address).out == f"minted 2,000 tokens to {PAYER.address}\n"
     assert model.token.balance_of(PAYER.address) == 2_000 * 10**18
     again = model("fund", "claim", PAYER.address)
     assert (again.status, again.out) == (1, "")
     assert again.err.startswith("contract-rejected: NothingDeposited(")
+    early = model("fund", "sweep")
+    assert early.err.startswith("contract-rejected: BuyersMayLeave(")
+    model.wait(SETTLEMENT + 1)
     assert model("fund", "sweep").out == "sent 2000 units to the treasury\n"
     assert model.money_of(model.deployment.timelock) == 2_000
     model.wait(AGE + 1)
@@ -96,7 +101,7 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
 
 def test_a_failed_round_pays_back(model: Setting) -> None:
     assert model("fund", "deposit", "--amount", 499).status == 0
-    assert model("fund", "show").out == f"open: 499 of 500 to 2000 units of {model.money.address}\n"
+    assert model("fund", "show").out.startswith(f"open: 499 of 500 to 2000 units of {model.money.address}\n")
     early = model("fund", "refund", PAYER.address)
     assert (early.status, early.out) == (1, "")
     assert early.err.startswith("contract-rejected: WrongPoolStatus(")
@@ -110,3 +115,18 @@ def test_a_model_without_a_round_says_so(model: Setting) -> None:
     (model.folder / "deployment.json").write_text(json.dumps(plain))
     said = model("fund", "show")
     assert (said.status, said.err) == (1, "no-funding-round: the model Shared was deployed without a funding round\n")
+
+
+def test_a_buyer_thinks_better_of_it(model: Setting) -> None:
+    """While the round is open, and after it until the money may go, with or without tokens."""
+    before = model.money_of(PAYER.address)
+    model("fund", "deposit", "--amount", 300)
+    assert model("fund", "withdraw").out == "took 300 units back\n"
+    model("fund", "deposit", "--amount", 2_000)
+    model("fund", "claim", PAYER.address)
+    assert model("fund", "leave").out == "took 2000 units back for 2,000 tokens\n"
+    assert model.money_of(PAYER.address) == before
+    assert model.token.balance_of(model.deployment.timelock) == 2_000 * 10**18
+    assert json.loads(model("fund", "show", "--json").out)["status"] == "failed"
+    again = model("fund", "leave")
+    assert again.err.startswith("contract-rejected: NothingDeposited(")

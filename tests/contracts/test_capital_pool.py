@@ -21,7 +21,7 @@ from tests.contracts.test_contracts import refused
 
 pytestmark = pytest.mark.integration
 
-SOFT, HARD, TIME = 1_000, 2_000, 100
+SOFT, HARD, TIME, SETTLEMENT = 1_000, 2_000, 100, 50
 PRICE = (3, 2)
 """Three token units for two units of the currency."""
 LATE = 2**40
@@ -39,7 +39,7 @@ class Round:
         self.token = ModelToken(self.w3, self.create("ModelToken", "m", "M", 10_000, *[self.owner.address] * 2))
         self.raw: Contract = deploy_currency(self.w3, self.owner, kind, 100_000)
         self.money = Currency(self.w3, self.raw.address)
-        terms = (self.money.address, SOFT, HARD, self.now() + TIME, *price)
+        terms = (self.money.address, SOFT, HARD, self.now() + TIME, *price, SETTLEMENT)
         self.pool = CapitalPool(self.w3, self.create("CapitalPool", self.token.address, self.treasury.address, terms))
         self.act(self.owner, self.token.set_budget(self.pool.address, self.pool.tokens_for(HARD)))
         for payer in (self.ann, self.bob):
@@ -58,6 +58,11 @@ class Round:
 
     def end(self) -> None:
         self.chain.increase_time(TIME + 1)
+        self.chain.mine()
+
+    def release(self) -> None:
+        """The money may go."""
+        self.chain.increase_time(SETTLEMENT + 1)
         self.chain.mine()
 
     def deposit(self, account: LocalAccount, amount: int) -> None:
@@ -88,14 +93,17 @@ def test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once(funding: Ro
     funding.end()
     assert pool.status() is PoolStatus.SUCCEEDED
     funding.act(funding.stranger, pool.claim(ann.address))
+    with refused("BuyersMayLeave"):
+        funding.act(funding.stranger, pool.sweep())
+    funding.release()
     funding.act(funding.stranger, pool.sweep())
     funding.balanced()
     assert (funding.money.balance_of(funding.treasury.address), pool.held()) == (1_035, 0)
     funding.act(funding.stranger, pool.claim(bob.address))
     assert (funding.token.balance_of(ann.address), funding.token.balance_of(bob.address)) == (501, 1_051)
     assert funding.token.votes(bob.address) == 1_051
-    assert funding.token.receipt_paid(pool.receipt_of(bob.address))
-    assert funding.token.budget_of(pool.address) == 3_000 - 501 - 1_051
+    assert funding.token.receipt_paid(pool.address, pool.receipt_of(bob.address))
+    assert (funding.token.budget_of(pool.address), funding.token.reserved_of(pool.address)) == (3_000 - 501 - 1_051, 0)
     for call, error in (
         (pool.claim(ann.address), "NothingDeposited"),
         (pool.claim(funding.stranger.address), "NothingDeposited"),
@@ -217,6 +225,7 @@ def test_a_currency_that_calls_back_takes_nothing_twice(outcome: str) -> None:
         provoke(bob, pool.refund(ann.address), pool.refund(bob.address))
         assert (pool.held(), funding.money.balance_of(ann.address)) == (500, 10_000)
     else:
+        funding.release()
         provoke(bob, pool.sweep(), pool.sweep())
         assert (pool.held(), funding.money.balance_of(funding.treasury.address)) == (0, 1_000)
 
@@ -236,59 +245,108 @@ def test_only_the_treasury_cancels_and_then_all_are_paid_back(funding: Round) ->
         funding.act(funding.treasury, funding.pool.cancel())
 
 
-def test_no_money_leaves_before_the_token_can_mint_for_all_of_it(funding: Round) -> None:
+def test_no_vote_takes_what_was_sold(funding: Round) -> None:
+    """Its budget is nothing after the deposits: what they buy is reserved."""
     pool, token, owner = funding.pool, funding.token, funding.owner
     funding.deposit(funding.ann, 600)
     funding.deposit(funding.bob, 401)
-    funding.end()
-    funding.act(owner, pool.claim(funding.ann.address))
-    funding.act(owner, token.set_budget(pool.address, 600))
-    with refused("ClaimsNotCovered"):
-        funding.act(owner, pool.sweep())
+    assert token.reserved_of(pool.address) == 900 + 601
+    funding.act(owner, token.set_budget(pool.address, 0))
     with refused("BudgetExceeded"):
-        funding.act(owner, pool.claim(funding.bob.address))
-    assert pool.held() == 1_001
+        funding.deposit(funding.bob, 10)
+    funding.end()
+    funding.release()
+    funding.act(owner, pool.sweep())
+    for payer in (funding.ann, funding.bob):
+        funding.act(owner, pool.claim(payer.address))
+    assert (token.balance_of(funding.ann.address), token.balance_of(funding.bob.address)) == (900, 601)
 
 
-def test_no_money_leaves_while_nothing_is_minted(funding: Round) -> None:
+def test_a_pause_of_claims_ends_by_itself(funding: Round) -> None:
     pool, token, owner = funding.pool, funding.token, funding.owner
     funding.deposit(funding.ann, 1_001)
     funding.end()
     funding.act(owner, token.set_minting_paused(True))
-    for call in (pool.sweep(), pool.claim(funding.ann.address)):
-        with refused("MintingPaused"):
-            funding.act(owner, call)
-    assert pool.held() == 1_001
-    funding.act(owner, token.set_minting_paused(False))
-    funding.act(owner, pool.sweep())
+    with refused("MintingPaused"):
+        funding.act(owner, pool.claim(funding.ann.address))
+    funding.chain.increase_time(14 * 86_400)
+    funding.chain.mine()
+    with refused("PauseTooSoon"):
+        funding.act(owner, token.set_minting_paused(True))
     funding.act(owner, pool.claim(funding.ann.address))
-    assert funding.token.balance_of(funding.ann.address) == pool.tokens_for(1_001)
+    assert token.balance_of(funding.ann.address) == pool.tokens_for(1_001)
+
+
+def test_who_may_leave_when(funding: Round) -> None:
+    """While the round is open, and until its money is released, for the tokens where they were claimed."""
+    pool, token, ann, bob = funding.pool, funding.token, funding.ann, funding.bob
+    funding.deposit(ann, 900)
+    with refused("WrongPoolStatus"):
+        funding.act(ann, pool.leave())
+    funding.act(ann, pool.withdraw())
+    funding.balanced()
+    assert (pool.deposited(), token.reserved_of(pool.address), funding.money.balance_of(ann.address)) == (0, 0, 10_000)
+    for payer, amount in ((ann, 600), (bob, 1_200)):
+        funding.deposit(payer, amount)
+    funding.end()
+    with refused("WrongPoolStatus"):
+        funding.act(ann, pool.withdraw())
+    funding.act(ann, pool.claim(ann.address))
+    with refused("ERC20InsufficientAllowance"):
+        funding.act(ann, pool.leave())
+    funding.act(ann, token_approve(funding, pool.address))
+    funding.act(ann, pool.leave())
+    funding.balanced()
+    assert (token.balance_of(ann.address), token.balance_of(funding.treasury.address)) == (0, 900)
+    assert funding.money.balance_of(ann.address) == 10_000
+    with refused("NothingDeposited"):
+        funding.act(ann, pool.leave())
+    funding.release()
+    with refused("MoneyReleased"):
+        funding.act(bob, pool.leave())
+    funding.act(ann, pool.sweep())
+    assert funding.money.balance_of(funding.treasury.address) == 1_200
+    funding.act(ann, pool.claim(bob.address))
+
+
+def test_where_too_many_leave_the_others_have_their_money_too(funding: Round) -> None:
+    """Nobody would have bought for less than the soft cap; who claimed has it for its tokens, later too."""
+    pool, token, ann, bob = funding.pool, funding.token, funding.ann, funding.bob
+    funding.deposit(ann, 600)
+    funding.deposit(bob, 600)
+    funding.end()
+    funding.act(bob, pool.claim(bob.address))
+    funding.act(ann, pool.leave())
+    assert pool.status() is PoolStatus.FAILED
+    funding.release()
+    with refused("WrongPoolStatus"):
+        funding.act(ann, pool.sweep())
+    funding.act(bob, token_approve(funding, pool.address))
+    funding.act(bob, pool.leave())
+    funding.balanced()
+    assert (pool.held(), funding.money.balance_of(bob.address), token.balance_of(bob.address)) == (0, 10_000, 0)
+
+
+def token_approve(funding: Round, spender: str) -> Any:
+    raw = funding.w3.eth.contract(address=funding.token.address, abi=load_artifact("ModelToken")["abi"])  # type: ignore
+    return raw.functions.approve(spender, 10_000)
 
 
 def test_no_other_minter_can_take_what_depositors_bought(funding: Round) -> None:
     pool, token, owner = funding.pool, funding.token, funding.owner
     funding.deposit(funding.ann, 1_200)
     funding.end()
+    funding.release()
     funding.act(owner, pool.sweep())
     left = 10_000 - pool.tokens_for(HARD)
     with refused("CapExceeded"):
         funding.act(owner, token.set_budget(owner.address, left + 1))
     funding.act(owner, token.set_budget(owner.address, left))
+    funding.act(owner, token.reserve(left))
     funding.act(owner, token.mint(b"r" * 32, owner.address, left))
     assert token.allotted() == 10_000
     funding.act(funding.stranger, pool.claim(funding.ann.address))
     assert token.balance_of(funding.ann.address) == 1_800
-
-
-def test_claims_that_are_just_covered_let_the_money_go(funding: Round) -> None:
-    funding.deposit(funding.ann, 600)
-    funding.deposit(funding.bob, 401)
-    funding.end()
-    funding.act(funding.owner, funding.pool.claim(funding.ann.address))
-    funding.act(funding.owner, funding.token.set_budget(funding.pool.address, 601))
-    funding.act(funding.owner, funding.pool.sweep())
-    funding.act(funding.owner, funding.pool.claim(funding.bob.address))
-    assert funding.token.balance_of(funding.bob.address) == 601
 
 
 def test_what_came_without_a_deposit_goes_to_the_treasury_and_nothing_else_does(funding: Round) -> None:
@@ -308,7 +366,7 @@ def test_what_came_without_a_deposit_goes_to_the_treasury_and_nothing_else_does(
 
 
 def test_terms_that_cannot_work_are_refused(funding: Round) -> None:
-    good = [funding.money.address, SOFT, HARD, funding.now() + 1_000, 3, 2]
+    good = [funding.money.address, SOFT, HARD, funding.now() + 1_000, 3, 2, SETTLEMENT]
     for place, value in (
         (0, funding.stranger.address),  # no contract
         (0, funding.token.address),  # the token itself
@@ -318,8 +376,12 @@ def test_terms_that_cannot_work_are_refused(funding: Round) -> None:
         (4, 0),
         (5, 0),
         (5, 3 * SOFT + 1),  # the soft cap would buy nothing
+        (6, 0),  # buyers would never be asked
     ):
         terms = tuple(value if n == place else one for n, one in enumerate(good))
         with refused("TermsRefused"):
             funding.create("CapitalPool", funding.token.address, funding.treasury.address, terms)
+    dust = (*good[:1], HARD - 1, *good[2:4], 1, 3, SETTLEMENT)  # what is left between the caps buys nobody anything
+    with refused("TermsRefused"):
+        funding.create("CapitalPool", funding.token.address, funding.treasury.address, dust)
     funding.create("CapitalPool", funding.token.address, funding.treasury.address, tuple(good))

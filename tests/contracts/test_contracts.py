@@ -52,6 +52,12 @@ PARAMS = GenesisParams(
 Made = TypeVar("Made", bound="World")
 
 
+def decided(registry: VerifierRegistry, epoch: int, upheld: bool) -> ContractFunction:
+    """The holders' decision on the dispute that is open."""
+    state = registry.epoch_of(epoch)
+    return registry.resolve(epoch, state.root, state.challenged_at, upheld)
+
+
 class World:
     """One deployed model with three staked verifiers; `beside` another one, of another owner, on the same registry."""
 
@@ -189,7 +195,7 @@ def test_no_key_holds_power_after_genesis(world: World) -> None:
     token = contract_at(world.w3, "ModelToken", world.deployment.token)
     with refused("AccessControlUnauthorizedAccount"):
         world.send(token.functions.setBudget(world.deployer.address, 1))
-    with refused("BudgetExceeded"):
+    with refused("ReserveExceeded"):
         world.send(world.token.mint(b"r" * 32, world.deployer.address, 1))
     with refused("NotTimelock"):
         world.send(world.models.decide(world.model, b"d" * 32, "lr", "1"))
@@ -198,7 +204,7 @@ def test_no_key_holds_power_after_genesis(world: World) -> None:
         world.registry.remove(world.verifiers[0].address),
         world.registry.set_threshold(1),
         world.registry.set_max_epoch_total(1),
-        world.registry.resolve(1, 0, True),
+        world.registry.resolve(1, b"r" * 32, 1, True),
         world.token.set_minting_paused(True),
     ):
         with refused("AccessControlUnauthorizedAccount"):
@@ -213,7 +219,8 @@ def test_a_genesis_that_leaves_a_power_to_others_is_refused(world: World) -> Non
     artifact = load_artifact("VerifierRegistry")
     factory = world.w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     rules, seats = (1, 1, 1, 1, 1, 1, 1, 1, 1), [world.deployer.address]
-    own = send(world.w3, world.deployer, factory.constructor(world.deployer.address, world.model, seats, rules))
+    heads = (world.deployer.address, world.model, world.deployment.distributor)
+    own = send(world.w3, world.deployer, factory.constructor(*heads, seats, rules))
     refuses(f"{world.deployer.address} holds role", verifier_registry=str(own["contractAddress"]), block=0)
     refuses("holds role", governor=world.deployer.address)  # a key in the governor's place
     refuses("minters are", distributor=world.deployer.address)
@@ -352,7 +359,7 @@ def test_a_payment_that_is_not_taken_waits_for_its_owner(world: World) -> None:
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
     deaf = challenge_of_a_deaf_contract(world, 2)
     assert world.registry.epoch_of(2).challenger == deaf
-    world.carry(Action.of(world.registry.resolve(2, 1, True)), "the challenger was right")
+    world.carry(Action.of(decided(world.registry, 2, True)), "the challenger was right")
     assert world.registry.owed(deaf) == PARAMS.bond
     events = contract_at(world.w3, "VerifierRegistry", world.registry.address).events
     (owed,) = events.PaymentOwed.get_logs(from_block=world.deployment.block)
@@ -380,12 +387,12 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
         world.send(world.registry.challenge(2), 1)
     world.send(world.registry.challenge(2), PARAMS.bond)
     with refused("AccessControlUnauthorizedAccount"):
-        world.send(world.registry.resolve(2, 1, False))
+        world.send(decided(world.registry, 2, False))
     world.wait(61)
     with refused("WrongStatus"):
         world.send(world.registry.finalize(2))
     signers = [world.w3.eth.get_balance(v.address) for v in world.verifiers]
-    world.carry(Action.of(world.registry.resolve(2, 1, False)), "challenge fails")
+    world.carry(Action.of(decided(world.registry, 2, False)), "challenge fails")
     got = [world.w3.eth.get_balance(v.address) - before for v, before in zip(world.verifiers, signers, strict=True)]
     assert got == [PARAMS.bond // 2, PARAMS.bond // 2, 0]
     with refused("WindowOpen"):
@@ -394,7 +401,7 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
         world.send(world.registry.challenge(2), PARAMS.bond)
     assert world.registry.bond_of(2) == 2 * PARAMS.bond
     world.send(world.registry.challenge(2), 2 * PARAMS.bond)
-    world.carry(Action.of(world.registry.resolve(2, 2, True)), "challenge holds")
+    world.carry(Action.of(decided(world.registry, 2, True)), "challenge holds")
     state = world.registry.epoch_of(2)
     assert (state.status, state.attempt) == (EpochStatus.NONE, 1)
     assert [world.registry.stake_of(v.address) for v in world.verifiers] == [0, 0, PARAMS.min_stake]

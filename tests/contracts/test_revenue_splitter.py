@@ -38,6 +38,7 @@ class Earnings:
         self.raw = deploy_currency(self.w3, self.owner, kind, money)
         self.money = Currency(self.w3, self.raw.address)
         self.act(self.owner, self.token.set_budget(self.owner.address, cap))
+        self.act(self.owner, self.token.reserve(cap))
         self.act(self.owner, self.money.approve(self.splitter.address, 2**256 - 1))
 
     def create(self, contract: str, *arguments: Any) -> str:
@@ -289,7 +290,7 @@ def test_past_balances_are_remembered_and_add_up_to_the_past_supply(earnings: Ea
 
 
 def test_nobody_spends_a_receipt_without_a_budget(earnings: Earnings) -> None:
-    with refused("BudgetExceeded"):
+    with refused("ReserveExceeded"):
         earnings.act(earnings.eve, earnings.token.mint(b"r" * 32, earnings.eve.address, 0))
     earnings.act(earnings.owner, earnings.token.mint(b"r" * 32, earnings.ann.address, 5))
     minted = contract_at(earnings.w3, "ModelToken", earnings.token.address).events.Minted.get_logs(from_block=0)

@@ -15,7 +15,7 @@ from contracts.devnet import Devnet
 from contracts.errors import BadField
 from contracts.governor import Action
 from contracts.verifier_registry import SET_EVENTS, EpochStatus, VerifierRegistry, VerifierSet
-from tests.contracts.test_contracts import PARAMS, World, refused
+from tests.contracts.test_contracts import PARAMS, World, decided, refused
 
 pytestmark = pytest.mark.integration
 
@@ -148,13 +148,14 @@ def test_a_dispute_that_nobody_decides_lapses_at_the_cost_of_the_challenger() ->
 def test_a_decision_falls_on_the_dispute_it_names() -> None:
     world = World.fresh()
     world.send(world.claim(world.finalized(1), 0))
-    root = world.root(world.payouts(2))
-    world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    proposed = world.root(world.payouts(2))
+    world.send(world.registry.propose(proposed, world.signatures(proposed, world.verifiers[:2])))
     world.send(world.registry.challenge(2), PARAMS.bond)
-    for dispute in (0, 2):
+    state = world.registry.epoch_of(2)
+    for root, opened in ((b"r" * 32, state.challenged_at), (state.root, state.challenged_at + 1)):
         with refused("WrongDispute"):
-            world.as_timelock(world.registry.resolve(2, dispute, True))
-    world.as_timelock(world.registry.resolve(2, 1, True))
+            world.as_timelock(world.registry.resolve(2, root, opened, True))
+    world.as_timelock(decided(world.registry, 2, True))
 
 
 def test_a_removed_verifier_has_its_stake_once_what_it_said_is_judged_and_answers_for_the_root_it_signed() -> None:

@@ -14,7 +14,6 @@ EPOCHS = f"{TESTS}Withdrawals.t.sol::testFuzz_a_withdrawal_waits_for_two_epochs_
 STRANGER = f"{TESTS}Governance.t.sol::testFuzz_a_stranger_can_use_no_power"
 REFUND = f"{FUNDS}testFuzz_below_the_soft_cap_all_comes_back_and_no_token_is_made"
 SALE = f"{FUNDS}testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_swept_once"
-PAUSED = f"{FUNDS}testFuzz_nothing_is_swept_while_minting_is_paused"
 FLOOR = f"{TESTS}Governance.t.sol::testFuzz_the_first_holder_is_no_quorum_below_the_floor"
 SHARE = f"{FUNDS}testFuzz_a_transfer_after_the_snapshot_changes_no_share"
 
@@ -27,16 +26,54 @@ GOVERNOR = f"{SOLIDITY}ModelGovernor.sol"
 
 MUTANTS: dict[str, Mutant] = {
     "receipt check dropped": Mutant(
-        TOKEN, "if (receiptPaid[receipt]) revert ReceiptPaid(receipt);", "",
+        TOKEN, "if (receiptPaid[msg.sender][receipt]) revert ReceiptPaid(msg.sender, receipt);", "",
         (f"{CLAIMS}a_leaf_pays_its_account_once_whoever_asks",),
     ),
     "total cap dropped": Mutant(
         TOKEN, "if (sum > cap) revert", "if (false) revert",
         (f"{CLAIMS}the_cap_holds_for_all_minters_together",),
     ),
-    "mint without debit of the budget": Mutant(
+    "mint without debit of the reserve": Mutant(
+        TOKEN, "receiptPaid[msg.sender][receipt] = true;\n        reservedOf[msg.sender] = reserved - amount;",
+        "receiptPaid[msg.sender][receipt] = true;", (f"{CLAIMS}nobody_mints_without_a_budget_nor_beyond_it",),
+    ),
+    "reserve without debit of the budget": Mutant(
         TOKEN, "budgetOf[msg.sender] = budget - amount;", "",
         (f"{CLAIMS}nobody_mints_without_a_budget_nor_beyond_it",),
+    ),
+    "a pause after a pause": Mutant(
+        TOKEN, "if (block.timestamp < earliest) revert PauseTooSoon(earliest);", "",
+        (f"{CLAIMS}a_pause_of_claims_has_an_end",),
+    ),
+    "a root that reserves nothing": Mutant(
+        EPOCH_ROOTS, "distributor.reserve(message.total);", "",
+        (f"{CLAIMS}a_root_above_what_can_be_reserved_is_refused",),
+    ),
+    "a root that fell keeps its reserve": Mutant(
+        EPOCH_ROOTS, "distributor.release(total);", "", (f"{TESTS}Settlement.t.sol::invariant_settlement",)
+    ),
+    "a decision without its root": Mutant(
+        EPOCH_ROOTS, "root != epoch.root || ", "", (f"{ROOTS}a_decision_falls_on_the_dispute_it_names_alone",)
+    ),
+    "a decision without its opening": Mutant(
+        EPOCH_ROOTS, " || challengedAt != epoch.challengedAt", "",
+        (f"{ROOTS}a_decision_falls_on_the_dispute_it_names_alone",),
+    ),
+    "what passed lives for ever": Mutant(
+        GOVERNOR, "block.timestamp > proposalDeadline(id) + grace ? ProposalState.Expired : found;", "found;",
+        (f"{TESTS}Governance.t.sol::testFuzz_what_passed_lives_for_a_stated_time",),
+    ),
+    "what is queued lives for ever": Mutant(
+        f"{SOLIDITY}ModelTimelock.sol", "block.timestamp > getTimestamp(id) + GRACE", "false",
+        (f"{TESTS}Governance.t.sol::testFuzz_what_passed_lives_for_a_stated_time",),
+    ),
+    "objections twice": Mutant(
+        GOVERNOR, "if (found.cast[msg.sender]) revert ObjectionCast(id, msg.sender);", "",
+        (f"{TESTS}Governance.t.sol::testFuzz_objections_that_outweigh_the_votes_cancel",),
+    ),
+    "objections of borrowed tokens": Mutant(
+        GOVERNOR, "getVotes(msg.sender, found.snapshot);", "token().getVotes(msg.sender);",
+        (f"{TESTS}Governance.t.sol::testFuzz_objections_weigh_what_was_held_before",),
     ),
     "claim before final": Mutant(
         DISTRIBUTOR, "if (status != EpochRoots.Status.Final) revert", "if (false) revert",
@@ -157,8 +194,21 @@ MUTANTS: dict[str, Mutant] = {
     "pool refunds twice": Mutant(POOL, "depositOf[account] = 0;", "", (REFUND,)),
     "pool without a hard cap": Mutant(POOL, "Math.min(amount, hardCap - deposited);", "amount;", (SALE,)),
     "pool swept twice": Mutant(POOL, "if (swept != 0) revert AlreadySwept(swept);", "", (SALE,)),
-    "pool swept while minting is paused": Mutant(
-        POOL, "if (token.mintingPaused()) revert ModelToken.MintingPaused();", "", (PAUSED,)
+    "pool swept at once": Mutant(
+        POOL, "if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());", "",
+        (f"{FUNDS}testFuzz_a_round_that_is_filled_at_once_pays_nobody_at_once",),
+    ),
+    "pool sells what it cannot mint": Mutant(
+        POOL, "token.reserve(tokensFor(whole) - tokensFor(first));", "",
+        (f"{FUNDS}testFuzz_no_deposit_beyond_the_budget",),
+    ),
+    "pool left with the tokens": Mutant(
+        POOL, "else IERC20(address(token)).safeTransferFrom(msg.sender, treasury, tokens);", "",
+        (f"{FUNDS}testFuzz_a_buyer_leaves_with_its_share",),
+    ),
+    "pool left after the money": Mutant(
+        POOL, "if (found == Status.Succeeded && block.timestamp >= releaseAt()) revert MoneyReleased(releaseAt());", "",
+        (SALE,),
     ),
     "deposits leave under a second address": Mutant(
         POOL, "if (left < held()) revert", "if (false) revert",

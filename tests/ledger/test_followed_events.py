@@ -26,6 +26,7 @@ REASONS: dict[str, dict[str, str]] = {
         "BudgetSet": "the contract refuses what is above it; the proposal is shown",
         "DelegateVotesChanged": "past votes are asked of the token, which counts delegation",
         "EIP712DomainChanged": _DOMAIN,
+        "Reserved": "what is owed follows from the roots and deposits that are shown",
         "MintingPausedSet": "a mint that is paused is refused and tried again",
         "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
     },
@@ -43,6 +44,7 @@ REASONS: dict[str, dict[str, str]] = {
         "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
     },
     "ModelGovernor": {
+        "Objected": "objections that cancel a proposal come with ProposalCanceled",
         "BallotRefused": "a ballot that was refused is no vote; the relayer sees its transaction",
         "EIP712DomainChanged": _DOMAIN,
         "LateQuorumVoteExtensionSet": _SETTING, "ProposalThresholdSet": _SETTING, "QuorumNumeratorUpdated": _SETTING,
@@ -56,7 +58,7 @@ REASONS: dict[str, dict[str, str]] = {
         "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
     },
     "CapitalPool": dict.fromkeys(
-        ("Cancelled", "Claimed", "Deposited", "Refunded", "SurplusRecovered", "Swept"),
+        ("Cancelled", "Claimed", "Deposited", "Left", "Refunded", "SurplusRecovered", "Swept", "Withdrawn"),
         "buyers deal with the pool itself; its mints are followed as the token's",
     ) | {"RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES},
     "EpochDistributor": {"Claimed": "the token's Minted comes with it", "EIP712DomainChanged": _DOMAIN},

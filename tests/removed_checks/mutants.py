@@ -435,7 +435,7 @@ SOLIDITY: dict[str, Mutant] = {
         (f"{CONTRACTS}test_challenges_restart_the_window_or_reject_the_root",),
     ),
     "receipt": Mutant(
-        "ModelToken.sol", "if (receiptPaid[receipt]) revert ReceiptPaid(receipt);", "",
+        "ModelToken.sol", "if (receiptPaid[msg.sender][receipt]) revert ReceiptPaid(msg.sender, receipt);", "",
         (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
     ),
     "final epoch": Mutant(
@@ -443,7 +443,7 @@ SOLIDITY: dict[str, Mutant] = {
         (f"{CONTRACTS}test_a_leaf_pays_once_and_only_when_final",),
     ),
     "receipt without a budget": Mutant(
-        "ModelToken.sol", "if (budget == 0 || amount > budget) revert", "if (amount > budget) revert",
+        "ModelToken.sol", "if (reserved == 0 || amount > reserved) revert", "if (amount > reserved) revert",
         (f"{SPLITTER}test_nobody_spends_a_receipt_without_a_budget",),
     ),
     "refunds only of a failed round": Mutant(
@@ -459,9 +459,13 @@ SOLIDITY: dict[str, Mutant] = {
         "CapitalPool.sol", "if (swept != 0) revert AlreadySwept(swept);", "",
         (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once",),
     ),
-    "claims covered before the sweep": Mutant(
-        "CapitalPool.sol", "if (mintable < due) revert ClaimsNotCovered(due, mintable);", "",
-        (f"{POOL}test_no_money_leaves_before_the_token_can_mint_for_all_of_it",),
+    "sold tokens reserved": Mutant(
+        "CapitalPool.sol", "token.reserve(tokensFor(whole) - tokensFor(first));", "",
+        (f"{POOL}test_no_vote_takes_what_was_sold",),
+    ),
+    "buyers asked before the sweep": Mutant(
+        "CapitalPool.sol", "if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());", "",
+        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once",),
     ),
     "deposit measured": Mutant(
         "CapitalPool.sol", "if (received != accepted) revert AmountChanged(received, accepted);", "",

@@ -217,7 +217,7 @@ class _Check:
             raise wrong.ChainDiffers(what)
         stands = state.status.name.lower()
         self.found.holds.append(f"chain: epoch {epoch.epoch} is {stands} there, with this root and this log")
-        self._paid(ModelToken(self.w3, place.token))
+        self._paid(ModelToken(self.w3, place.token), place.distributor)
 
     def _signers(self, registry: VerifierRegistry, policy: Policy) -> None:
         """Whose heads count, and who signed the root, may have left since: that is said, and no more."""
@@ -230,9 +230,9 @@ class _Check:
         if asked < k:
             self.found.unchecked.append(f"heads of k verifiers: the policy asks for {asked}, the chain for {k} now")
 
-    def _paid(self, token: ModelToken) -> None:
+    def _paid(self, token: ModelToken, distributor: str) -> None:
         for line, leaf in zip(self.receipt.payouts, self.found.leaves, strict=True):
-            paid = "paid" if token.receipt_paid(leaf) else "not claimed yet"
+            paid = "paid" if token.receipt_paid(distributor, leaf) else "not claimed yet"
             self.found.holds.append(f"chain: {line.amount} units under mint receipt 0x{leaf.hex()} are {paid}")
 
 

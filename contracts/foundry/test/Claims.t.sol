@@ -45,8 +45,7 @@ contract ClaimsTest is Genesis {
         registry.challenge{value: BOND}(EPOCH);
         _wait(_between(wait, 0, 3 * WINDOW));
         _refuse(address(this), address(this), 0, call, notFinal);
-        vm.prank(address(timelock));
-        registry.resolve(EPOCH, 1, false);
+        _resolve(EPOCH, false);
         _refuse(address(this), address(this), 0, call, notFinal);
         _wait(WINDOW);
         _refuse(address(this), address(this), 0, call, notFinal);
@@ -124,17 +123,68 @@ contract ClaimsTest is Genesis {
         amount = _between(amount, 0, CAP);
         budget = _between(budget, 1, SPARE);
         bytes memory call = abi.encodeCall(token.mint, (keccak256("receipt"), minter, amount));
-        _refuse(minter, address(token), 0, call, ModelToken.BudgetExceeded.selector);
+        bytes memory more = abi.encodeCall(token.reserve, (budget + 1));
+        _refuse(minter, address(token), 0, call, ModelToken.ReserveExceeded.selector);
+        _refuse(minter, address(token), 0, more, ModelToken.BudgetExceeded.selector);
         vm.assume(minter != address(0));
         vm.prank(address(timelock));
         token.setBudget(minter, budget);
+        _refuse(minter, address(token), 0, call, ModelToken.ReserveExceeded.selector);
+        _refuse(minter, address(token), 0, more, ModelToken.BudgetExceeded.selector);
+        vm.prank(minter);
+        token.reserve(budget);
+        vm.assertEq(token.budgetOf(minter), 0, "what is reserved is out of the budget");
         if (amount > budget) {
-            _refuse(minter, address(token), 0, call, ModelToken.BudgetExceeded.selector);
+            _refuse(minter, address(token), 0, call, ModelToken.ReserveExceeded.selector);
             return;
         }
         vm.prank(minter);
         token.mint(keccak256("receipt"), minter, amount);
-        vm.assertEq(token.budgetOf(minter), budget - amount, "a mint costs budget");
+        vm.assertEq(token.reservedOf(minter), budget - amount, "a mint costs what was reserved");
+    }
+
+    /// @notice A vote for 0 or a unit under the receipts of chosen earners, with or without all of the budget.
+    function testFuzz_no_vote_takes_what_a_final_epoch_owes(uint256 place, uint256 beneath) external {
+        place %= LEAVES;
+        _finalize(_sum());
+        vm.startPrank(address(timelock));
+        token.setBudget(address(distributor), 0);
+        token.setBudget(address(this), SPARE);
+        vm.stopPrank();
+        token.reserve(SPARE);
+        token.mint(_leaf(place), address(this), _between(beneath, 0, 1));
+        this.claim(place);
+        vm.assertEq(token.balanceOf(_holder(place)), _amount(place), "the account has its amount");
+    }
+
+    function testFuzz_a_root_above_what_can_be_reserved_is_refused(uint256 total) external {
+        vm.prank(address(timelock));
+        token.setBudget(address(distributor), _sum());
+        total = _between(total, _sum() + 1, MAX_EPOCH_TOTAL);
+        EpochRoots.EpochRoot memory message = _message(_tree[0], total, uint64(LEAVES));
+        bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
+        _refuse(address(this), address(registry), 0, call, ModelToken.BudgetExceeded.selector);
+        _finalize(_sum());
+        vm.assertEq(token.reservedOf(address(distributor)), _sum(), "what it owes");
+    }
+
+    /// @notice A pause ends by itself, and the next one does not follow it at once.
+    function testFuzz_a_pause_of_claims_has_an_end(uint256 place, uint256 when) external {
+        place %= LEAVES;
+        _finalize(_sum());
+        bytes memory call = abi.encodeCall(this.claim, (place));
+        bytes memory pause = abi.encodeCall(token.setMintingPaused, (true));
+        vm.prank(address(timelock));
+        token.setMintingPaused(true);
+        _wait(_between(when, 0, token.LONGEST_PAUSE() - 1));
+        _refuse(address(this), address(this), 0, call, ModelToken.MintingPaused.selector);
+        _refuse(address(timelock), address(token), 0, pause, ModelToken.PauseTooSoon.selector);
+        vm.warp(token.pausedUntil());
+        _refuse(address(timelock), address(token), 0, pause, ModelToken.PauseTooSoon.selector);
+        this.claim(place);
+        _wait(token.LONGEST_PAUSE());
+        vm.prank(address(timelock));
+        token.setMintingPaused(true);
     }
 
     function testFuzz_the_cap_holds_for_all_minters_together(uint256 first, uint256 second, uint256 minted)
@@ -164,6 +214,7 @@ contract ClaimsTest is Genesis {
         minted = _between(minted, 0, budget);
         _mayMint(budget);
         token.mint(keccak256("minted"), address(this), minted);
+        token.release(budget - minted);
         vm.startPrank(address(timelock));
         token.setBudget(address(this), 0);
         token.setBudget(DEPLOYER, SPARE - minted);

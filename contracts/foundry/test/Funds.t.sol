@@ -59,13 +59,19 @@ contract FundsInvariants is Cheats {
         address[] memory people = _handler.people();
         for (uint256 i = 0; i < people.length; ++i) {
             vm.assertEq(pool.depositOf(people[i]), _handler.depositOf(people[i]), "each has its deposit");
+            vm.assertEq(pool.claimedOf(people[i]), _handler.claimedOf(people[i]), "or what it was sold for");
         }
     }
 
     function no_more_tokens_are_sold_than_the_hard_cap_buys() private view {
         CapitalPool pool = _handler.pool();
-        uint256 left = _handler.token().budgetOf(address(pool));
+        uint256 reserved = _handler.token().reservedOf(address(pool));
+        uint256 left = _handler.token().budgetOf(address(pool)) + reserved;
         vm.assertEq(left + _handler.bought(), pool.tokensFor(pool.hardCap()), "the budget pays for each sold token");
+        uint256 owed = 0;
+        address[] memory people = _handler.people();
+        for (uint256 i = 0; i < people.length; ++i) owed += pool.tokensFor(_handler.depositOf(people[i]));
+        vm.assertEq(reserved, owed, "what every deposit buys is reserved, and nothing else");
     }
 
     function the_splitter_has_what_came_less_what_was_released() private view {
@@ -124,27 +130,78 @@ contract FundsTest is Genesis {
         _deposit(ALICE, amount);
         uint256 taken = amount < HARD_CAP ? amount : HARD_CAP;
         vm.assertEq(coin.balanceOf(ALICE), amount - taken, "what is beyond the hard cap stays");
-        vm.warp(pool.deadline());
+        if (taken < HARD_CAP) vm.warp(pool.deadline());
+        vm.warp(pool.releaseAt() - 1);
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.sweep, ()), CapitalPool.BuyersMayLeave.selector);
+        _wait(1);
         pool.sweep();
         _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.sweep, ()), CapitalPool.AlreadySwept.selector);
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.exit, ()), CapitalPool.MoneyReleased.selector);
         pool.claim(ALICE);
         _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.claim, (ALICE)), CapitalPool.NothingDeposited.selector);
         vm.assertEq(token.balanceOf(ALICE), taken * 3 / 2, "tokens at the price");
         vm.assertEq(coin.balanceOf(address(timelock)), taken, "the treasury has the deposits");
     }
 
-    /// @notice Depositors' coins stay where they can still get something for them.
-    function testFuzz_nothing_is_swept_while_minting_is_paused(uint256 amount, uint256 when) external {
-        _deposit(ALICE, _between(amount, SOFT_CAP, HARD_CAP));
-        _wait(_between(when, 0, POOL_TIME));
-        vm.prank(address(timelock));
-        token.setMintingPaused(true);
-        vm.warp(pool.deadline());
-        _refuse(BOB, address(pool), 0, abi.encodeCall(pool.sweep, ()), ModelToken.MintingPaused.selector);
-        vm.prank(address(timelock));
-        token.setMintingPaused(false);
+    /// @notice Neither a vote for the budget nor a pause takes what was sold: what is owed is paid, before or after.
+    function testFuzz_no_vote_takes_what_was_sold(uint256 amount, bool paused) external {
+        amount = _between(amount, SOFT_CAP, HARD_CAP);
+        _deposit(ALICE, amount);
+        vm.startPrank(address(timelock));
+        token.setBudget(address(pool), 0);
+        if (paused) token.setMintingPaused(true);
+        vm.stopPrank();
+        vm.warp(pool.deadline() + SETTLEMENT);
         pool.sweep();
         pool.claim(ALICE);
+        vm.assertEq(token.balanceOf(ALICE), amount * 3 / 2, "Alice has her tokens");
+    }
+
+    /// @notice A deposit is taken only while the budget covers its tokens.
+    function testFuzz_no_deposit_beyond_the_budget(uint256 budget, uint256 amount) external {
+        budget = _between(budget, 1, HARD_CAP * 3 / 2 - 1);
+        amount = _between(amount, budget * 2 / 3 + 1, HARD_CAP);
+        if (amount * 3 / 2 <= budget) return;
+        vm.prank(address(timelock));
+        token.setBudget(address(pool), budget);
+        coin.print(ALICE, amount);
+        vm.prank(ALICE);
+        coin.approve(address(pool), amount);
+        bytes memory call = abi.encodeCall(pool.deposit, (amount));
+        _refuse(ALICE, address(pool), 0, call, ModelToken.BudgetExceeded.selector);
+    }
+
+    /// @notice Who leaves with its tokens' price leaves the others theirs; below the soft cap all of them have theirs.
+    function testFuzz_a_buyer_leaves_with_its_share(uint256 one, uint256 two, bool claimed) external {
+        one = _between(one, 1, SOFT_CAP);
+        two = _between(two, SOFT_CAP - one + 1, HARD_CAP - one);
+        _deposit(ALICE, one);
+        _deposit(BOB, two);
+        if (one + two < HARD_CAP) vm.warp(pool.deadline());
+        if (claimed) pool.claim(ALICE);
+        vm.startPrank(ALICE);
+        token.approve(address(pool), type(uint256).max);
+        pool.exit();
+        vm.stopPrank();
+        vm.assertEq(coin.balanceOf(ALICE), one, "Alice has her coins");
+        vm.assertEq(token.balanceOf(ALICE), 0, "and no tokens");
+        if (two < SOFT_CAP) {
+            pool.refund(BOB);
+            vm.assertEq(coin.balanceOf(BOB), two, "Bob has his, since nobody would have bought alone");
+        } else {
+            vm.warp(pool.releaseAt());
+            pool.sweep();
+            pool.claim(BOB);
+            vm.assertEq(coin.balanceOf(address(timelock)), two, "the treasury has what is left");
+        }
+    }
+
+    /// @notice Borrowed money fills the round, and does not come out again for its lender.
+    function testFuzz_a_round_that_is_filled_at_once_pays_nobody_at_once(uint256 when) external {
+        _deposit(ALICE, HARD_CAP);
+        vm.warp(_now() + _between(when, 0, SETTLEMENT - 1));
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.sweep, ()), CapitalPool.BuyersMayLeave.selector);
+        vm.assertEq(coin.balanceOf(address(timelock)), 0, "nothing to pay anybody with");
     }
 
     function testFuzz_a_permit_is_as_good_as_an_approval_and_survives_a_front_runner(uint256 key, bool usedBefore)

@@ -17,8 +17,10 @@ contract FundsHandler is Genesis {
     uint256 public refunded;
     uint256 public swept;
     uint256 public bought;
+    /// @dev What an account has in the round and was minted tokens for.
+    mapping(address account => uint256) public claimedOf;
+    uint256 private _filledAt;
     bool private _swept;
-    bool private _paused;
 
     // the splitter
     mapping(uint256 id => mapping(address account => bool)) public released;
@@ -55,6 +57,53 @@ contract FundsHandler is Genesis {
         vm.assertEq(pool.deposit(amount), taken, "what is taken is what fits");
         depositOf[person] += taken;
         deposited += taken;
+        if (deposited == HARD_CAP) _filledAt = _now();
+    }
+
+    /// @notice While the round is open a deposit comes back whole.
+    function withdraw(uint256 seed) external {
+        address person = _person(seed);
+        bytes memory call = abi.encodeCall(CapitalPool.withdraw, ());
+        if (_status() != CapitalPool.Status.Open) {
+            _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            return;
+        }
+        if (seed % 4 > 0) return;
+        uint256 amount = depositOf[person];
+        if (amount > 0) {
+            uint256 before = coin.balanceOf(person);
+            vm.prank(person);
+            pool.withdraw();
+            vm.assertEq(coin.balanceOf(person) - before, amount, "the deposit comes back whole");
+            (depositOf[person], deposited) = (0, deposited - amount);
+        }
+        _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
+    }
+
+    /// @notice Until the money is released a buyer leaves with what it paid, for its tokens where it claimed them.
+    function leave(uint256 seed) external {
+        address person = _person(seed);
+        bytes memory call = abi.encodeCall(CapitalPool.exit, ());
+        CapitalPool.Status found = _status();
+        if (found == CapitalPool.Status.Open) {
+            return _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+        }
+        if (found == CapitalPool.Status.Succeeded && _now() >= _releaseAt()) {
+            return _refuse(person, address(pool), 0, call, CapitalPool.MoneyReleased.selector);
+        }
+        (uint256 claimed, uint256 amount) = (claimedOf[person], depositOf[person] + claimedOf[person]);
+        if (amount == 0) return _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
+        uint256 tokens = claimed * 3 / 2;
+        if (seed % 4 > 0 || token.balanceOf(person) < tokens) return;
+        (uint256 coins, uint256 treasury) = (coin.balanceOf(person), token.balanceOf(address(timelock)));
+        vm.startPrank(person);
+        token.approve(address(pool), tokens);
+        pool.exit();
+        vm.stopPrank();
+        vm.assertEq(coin.balanceOf(person) - coins, amount, "with what it paid");
+        vm.assertEq(token.balanceOf(address(timelock)) - treasury, tokens, "for its tokens");
+        (depositOf[person], claimedOf[person], refunded) = (0, 0, refunded + amount);
+        _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
     }
 
     /// @notice A round that failed pays each deposit back, once.
@@ -84,12 +133,14 @@ contract FundsHandler is Genesis {
             return;
         }
         if (depositOf[person] > 0) {
-            if (_paused) return _refuse(person, address(pool), 0, call, ModelToken.MintingPaused.selector);
+            if (token.mintingPaused()) {
+                return _refuse(person, address(pool), 0, call, ModelToken.MintingPaused.selector);
+            }
             uint256 before = token.balanceOf(person);
             uint256 due = depositOf[person] * 3 / 2;
             pool.claim(person);
             vm.assertEq(token.balanceOf(person) - before, due, "tokens at the price");
-            (depositOf[person], bought) = (0, bought + due);
+            (claimedOf[person], depositOf[person], bought) = (depositOf[person], 0, bought + due);
         }
         _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
     }
@@ -101,10 +152,12 @@ contract FundsHandler is Genesis {
             return;
         }
         if (!_swept) {
-            if (_paused) return _refuse(address(this), address(pool), 0, call, ModelToken.MintingPaused.selector);
+            if (_now() < _releaseAt()) {
+                return _refuse(address(this), address(pool), 0, call, CapitalPool.BuyersMayLeave.selector);
+            }
             uint256 before = coin.balanceOf(address(timelock));
             pool.sweep();
-            (_swept, swept) = (true, deposited);
+            (_swept, swept) = (true, deposited - refunded);
             vm.assertEq(coin.balanceOf(address(timelock)) - before, swept, "the treasury has the deposits");
         }
         _refuse(address(this), address(pool), 0, call, CapitalPool.AlreadySwept.selector);
@@ -117,16 +170,33 @@ contract FundsHandler is Genesis {
         pool.cancel();
     }
 
-    /// @notice The holders stop minting, and resume it.
+    /// @notice The holders stop minting, no pause at once after another, and resume it.
     function pauseMinting(uint256 seed) external {
-        _paused = seed % 3 == 0;
+        bool paused = seed % 3 == 0;
+        uint256 until = token.pausedUntil();
+        if (paused && until != 0 && _now() < until + token.LONGEST_PAUSE()) {
+            bytes memory call = abi.encodeCall(token.setMintingPaused, (true));
+            return _refuse(address(timelock), address(token), 0, call, ModelToken.PauseTooSoon.selector);
+        }
         vm.prank(address(timelock));
-        token.setMintingPaused(_paused);
+        token.setMintingPaused(paused);
     }
 
-    /// @notice Past the deadline the round is decided.
+    /// @notice The holders take back what budget they can: what was sold stays.
+    function takeBudget(uint256 seed) external {
+        if (seed % 3 > 0) return;
+        uint256 budget = token.budgetOf(address(pool));
+        vm.startPrank(address(timelock));
+        token.setBudget(address(pool), 0);
+        token.setBudget(address(pool), budget);
+        vm.stopPrank();
+    }
+
+    /// @notice Past the deadline the round is decided, and later its money is released.
     function closePool(uint256 seed) external {
-        if (_status() == CapitalPool.Status.Open && seed % 4 == 0) vm.warp(pool.deadline());
+        if (seed % 4 > 0) return;
+        if (_status() == CapitalPool.Status.Open) vm.warp(pool.deadline());
+        else if (_status() == CapitalPool.Status.Succeeded && _now() < _releaseAt()) vm.warp(_releaseAt());
     }
 
     // ---- the splitter
@@ -206,12 +276,15 @@ contract FundsHandler is Genesis {
         return (splitter.releasable(id, one), splitter.releasable(id, two));
     }
 
-    /// @dev By the rules alone: the hard cap, else the deadline and the soft cap.
+    /// @dev By the rules alone: the hard cap, else the deadline, and the soft cap with all who are left.
     function _status() private view returns (CapitalPool.Status) {
         if (pool.cancelled()) return CapitalPool.Status.Failed;
-        if (deposited == HARD_CAP) return CapitalPool.Status.Succeeded;
-        if (_now() < pool.deadline()) return CapitalPool.Status.Open;
-        return deposited >= SOFT_CAP ? CapitalPool.Status.Succeeded : CapitalPool.Status.Failed;
+        if (_filledAt == 0 && _now() < pool.deadline()) return CapitalPool.Status.Open;
+        return deposited - refunded >= SOFT_CAP ? CapitalPool.Status.Succeeded : CapitalPool.Status.Failed;
+    }
+
+    function _releaseAt() private view returns (uint256) {
+        return (_filledAt == 0 ? pool.deadline() : _filledAt) + SETTLEMENT;
     }
 
     function _person(uint256 seed) private pure returns (address) {

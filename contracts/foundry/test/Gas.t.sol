@@ -123,8 +123,9 @@ contract GasTest is Genesis {
         vm.prank(ALICE);
         registry.challenge{value: BOND}(2);
         _note("root", "challenge");
+        EpochRoots.Epoch memory disputed = registry.epochOf(2);
         vm.prank(address(timelock));
-        registry.resolve(2, 1, false);
+        registry.resolve(2, disputed.root, disputed.challengedAt, false);
         _note("root", "resolve, challenge failed, 2 signers");
         _wait(WINDOW);
         registry.finalize(2);

@@ -9,7 +9,7 @@ import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {ModelTimelock} from "commonweight/ModelTimelock.sol";
 import {ModelToken} from "commonweight/ModelToken.sol";
 import {RevenueSplitter} from "commonweight/RevenueSplitter.sol";
-import {EpochRoots} from "commonweight/EpochRoots.sol";
+import {EpochRoots, IReserves} from "commonweight/EpochRoots.sol";
 import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
 import {Coin} from "../src/Coin.sol";
 import {Cheats} from "./Cheats.sol";
@@ -38,6 +38,8 @@ abstract contract Genesis is Cheats {
     uint256 internal constant SOFT_CAP = 1_000;
     uint256 internal constant HARD_CAP = 2_000;
     uint64 internal constant POOL_TIME = 10 days;
+    /// @dev Longer than a proposal lives: its delay, vote, time to be queued, timelock and time to be executed.
+    uint64 internal constant SETTLEMENT = 16 days;
 
     /// @dev Has every power at deployment and none afterwards.
     address internal constant DEPLOYER = address(0xD);
@@ -68,7 +70,8 @@ abstract contract Genesis is Cheats {
         governor = new ModelGovernor(
             name, IVotes(address(token)), timelock, VOTING_DELAY, VOTING_PERIOD, PROPOSAL_THRESHOLD, 4, QUORUM_FLOOR, 0
         );
-        registry = new VerifierRegistry(address(timelock), model, seats, _rules());
+        IReserves next = IReserves(vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1));
+        registry = new VerifierRegistry(address(timelock), model, next, seats, _rules());
         distributor = new EpochDistributor(token, registry);
         splitter = new RevenueSplitter(token, SNAPSHOT_AGE);
         coin = new Coin();
@@ -83,7 +86,8 @@ abstract contract Genesis is Cheats {
             hardCap: HARD_CAP,
             deadline: uint64(_now() + POOL_TIME),
             tokenUnits: 3,
-            paidUnits: 2
+            paidUnits: 2,
+            settlement: SETTLEMENT
         });
     }
 
@@ -125,10 +129,18 @@ abstract contract Genesis is Cheats {
         vm.stopPrank();
     }
 
-    /// @dev This contract is a minter too, as the holders may decide.
+    /// @dev This contract is a minter too, as the holders may decide, and owes all that it may mint.
     function _mayMint(uint256 budget) internal {
         vm.prank(address(timelock));
         token.setBudget(address(this), budget);
+        token.reserve(budget);
+    }
+
+    /// @dev The holders decide the dispute that is open.
+    function _resolve(uint64 epoch, bool upheld) internal {
+        EpochRoots.Epoch memory disputed = registry.epochOf(epoch);
+        vm.prank(address(timelock));
+        registry.resolve(epoch, disputed.root, disputed.challengedAt, upheld);
     }
 
     function _deposit(address who, uint256 amount) internal {

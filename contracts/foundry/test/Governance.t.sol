@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {ModelGovernor} from "commonweight/ModelGovernor.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {ModelTimelock} from "commonweight/ModelTimelock.sol";
@@ -109,6 +110,7 @@ contract GovernanceInvariants is Cheats {
         }
         for (uint256 i = 0; i < people.length; ++i) {
             vm.assertEq(_handler.token().budgetOf(people[i]), 0, "nobody but contracts has a budget");
+            vm.assertEq(_handler.token().reservedOf(people[i]), 0, "nor a reserve");
         }
     }
 
@@ -219,6 +221,85 @@ contract FirstVotesTest is Genesis {
         bytes memory call = abi.encodeCall(governor.relayVotes, (ballots));
         (bool done, bytes memory answer) = address(governor).call{gas: governor.BALLOT_GAS()}(call);
         vm.assertTrue(!done && bytes4(answer) == ModelGovernor.BallotGasMissing.selector, "is not tried");
+    }
+
+    /// @notice What passed and was left lying cannot be executed by a minority a year later, not by the open door either.
+    function testFuzz_what_passed_lives_for_a_stated_time(uint256 wait, bool queued) external {
+        token.mint("first", ALICE, QUORUM_FLOOR);
+        vm.assertTrue(_voteOfAlice() == IGovernor.ProposalState.Succeeded, "it passed");
+        uint256 id = governor.hashProposal(new address[](1), new uint256[](1), new bytes[](1), keccak256("all to me"));
+        uint256 grace = timelock.GRACE();
+        if (queued) governor.queue(new address[](1), new uint256[](1), new bytes[](1), keccak256("all to me"));
+        uint256 until = (queued ? governor.proposalEta(id) : governor.proposalDeadline(id)) + grace;
+        vm.warp(until);
+        vm.assertTrue(
+            governor.state(id) == (queued ? IGovernor.ProposalState.Queued : IGovernor.ProposalState.Succeeded), "alive"
+        );
+        vm.warp(until + _between(wait, 1, 3650 days));
+        vm.assertTrue(governor.state(id) == IGovernor.ProposalState.Expired, "over");
+        bytes4 over = IGovernor.GovernorUnexpectedProposalState.selector;
+        _refuse(ALICE, address(governor), 0, _call(governor.queue.selector), over);
+        _refuse(ALICE, address(governor), 0, _call(governor.execute.selector), over);
+        bytes32 salt = bytes20(address(governor)) ^ keccak256("all to me");
+        bytes memory door = abi.encodeCall(
+            timelock.executeBatch, (new address[](1), new uint256[](1), new bytes[](1), bytes32(0), salt)
+        );
+        _refuse(ALICE, address(timelock), 0, door, TimelockController.TimelockUnexpectedOperationState.selector);
+    }
+
+    /// @notice Holders stop what passed before it is executed, if they are more than those who voted for it.
+    function testFuzz_objections_that_outweigh_the_votes_cancel(uint256 supporters, uint256 objectors, bool queued)
+        external
+    {
+        supporters = _between(supporters, QUORUM_FLOOR, SPARE / 3);
+        objectors = _between(objectors, 1, SPARE / 3);
+        token.mint("first", ALICE, supporters);
+        vm.assertTrue(_voteOfAlice() == IGovernor.ProposalState.Succeeded, "it passed");
+        token.mint("second", BOB, objectors); // a buyer since the vote
+        _wait(1);
+        uint256 id = governor.hashProposal(new address[](1), new uint256[](1), new bytes[](1), keccak256("all to me"));
+        if (queued) governor.queue(new address[](1), new uint256[](1), new bytes[](1), keccak256("all to me"));
+        vm.prank(BOB);
+        (bool done,) = address(governor).call(_call(governor.objectTo.selector));
+        vm.assertTrue(done, "Bob objects");
+        bool stopped = governor.state(id) == IGovernor.ProposalState.Canceled;
+        vm.assertTrue(stopped == (objectors > supporters), "the heavier side has its way");
+        bytes4 again = stopped ? IGovernor.GovernorUnexpectedProposalState.selector : ModelGovernor.ObjectionCast.selector;
+        _refuse(BOB, address(governor), 0, _call(governor.objectTo.selector), again);
+        if (!stopped || !queued) return;
+        _wait(TIMELOCK_DELAY);
+        bytes4 over = IGovernor.GovernorUnexpectedProposalState.selector;
+        _refuse(ALICE, address(governor), 0, _call(governor.execute.selector), over);
+        _wait(3650 days);
+        vm.assertTrue(governor.state(id) == IGovernor.ProposalState.Canceled, "it stays canceled");
+    }
+
+    /// @notice Nothing is objected to that has not passed, and borrowed tokens weigh nothing in their block.
+    function testFuzz_objections_weigh_what_was_held_before(uint256 borrowed) external {
+        bytes4 early = IGovernor.GovernorUnexpectedProposalState.selector;
+        token.mint("first", ALICE, QUORUM_FLOOR);
+        _wait(1);
+        uint256 id = _proposeOfAlice();
+        _refuse(BOB, address(governor), 0, _call(governor.objectTo.selector), early);
+        _wait(VOTING_DELAY + 1);
+        vm.prank(ALICE);
+        governor.castVote(id, 1);
+        _refuse(BOB, address(governor), 0, _call(governor.objectTo.selector), early);
+        _wait(VOTING_PERIOD);
+        token.mint("second", BOB, _between(borrowed, QUORUM_FLOOR + 1, SPARE / 2));
+        vm.prank(BOB);
+        (bool done,) = address(governor).call(_call(governor.objectTo.selector));
+        vm.assertTrue(done, "it may be said");
+        (uint256 votes,) = governor.objectionsTo(id);
+        vm.assertEq(votes, 0, "and weighs nothing");
+        vm.assertTrue(governor.state(id) == IGovernor.ProposalState.Succeeded, "it stands");
+    }
+
+    /// @dev A call of the governor about Alice's proposal: queue, execute and objectTo take the same.
+    function _call(bytes4 selector) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(
+            selector, new address[](1), new uint256[](1), new bytes[](1), keccak256("all to me")
+        );
     }
 
     function _voteOfAlice() private returns (IGovernor.ProposalState) {

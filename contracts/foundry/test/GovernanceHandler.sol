@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
+import {EpochDistributor} from "commonweight/EpochDistributor.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {ModelToken} from "commonweight/ModelToken.sol";
 import {Genesis} from "./Genesis.sol";
@@ -161,7 +162,10 @@ contract GovernanceHandler is Genesis {
         _power(address(token), abi.encodeCall(token.setBudget, (DEPLOYER, CAP)), noRole);
         _power(address(token), abi.encodeCall(token.setMintingPaused, (true)), noRole);
         _power(address(token), abi.encodeCall(token.grantRole, (bytes32(0), DEPLOYER)), noRole);
-        _power(address(token), abi.encodeCall(token.mint, ("receipt", DEPLOYER, 1)), ModelToken.BudgetExceeded.selector);
+        _power(address(token), abi.encodeCall(token.mint, ("receipt", DEPLOYER, 1)), ModelToken.ReserveExceeded.selector);
+        bytes4 notRegistry = EpochDistributor.NotRegistry.selector;
+        _power(address(distributor), abi.encodeCall(distributor.reserve, (1)), notRegistry);
+        _power(address(distributor), abi.encodeCall(distributor.release, (0)), notRegistry);
         _power(address(timelock), abi.encodeCall(timelock.grantRole, (bytes32(0), DEPLOYER)), noRole);
         _power(address(timelock), abi.encodeCall(timelock.schedule, (DEPLOYER, 0, "", 0, 0, TIMELOCK_DELAY)), noRole);
         _power(address(timelock), abi.encodeCall(timelock.cancel, (bytes32(0))), noRole);
@@ -173,7 +177,7 @@ contract GovernanceHandler is Genesis {
         _power(address(registry), abi.encodeCall(registry.remove, (seats[0])), noRole);
         _power(address(registry), abi.encodeCall(registry.setThreshold, (1)), noRole);
         _power(address(registry), abi.encodeCall(registry.setMaxEpochTotal, (CAP)), noRole);
-        _power(address(registry), abi.encodeCall(registry.resolve, (1, 1, true)), noRole);
+        _power(address(registry), abi.encodeCall(registry.resolve, (1, "root", 1, true)), noRole);
         _power(address(registry), abi.encodeCall(registry.grantRole, (bytes32(0), DEPLOYER)), noRole);
         _power(address(pool), abi.encodeCall(pool.cancel, ()), noRole);
         _power(address(models), abi.encodeCall(models.decide, (model, "id", "lr", "9")), notTimelock);

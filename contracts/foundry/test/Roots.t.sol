@@ -75,8 +75,7 @@ contract RootsTest is Genesis {
     function testFuzz_signatures_under_a_rejected_root_do_not_serve_again(bytes32 root) external {
         (EpochRoots.EpochRoot memory message, bytes[] memory signatures) = _propose(root);
         _challenge(message.epoch);
-        vm.prank(address(timelock));
-        registry.resolve(message.epoch, 1, true);
+        _resolve(message.epoch, true);
         _restake();
         bytes memory same = abi.encodeCall(registry.propose, (message, signatures));
         _refuse(address(this), address(registry), 0, same, EpochRoots.WrongAttempt.selector);
@@ -91,8 +90,7 @@ contract RootsTest is Genesis {
         _wait(_between(before, 0, WINDOW - 1));
         _challenge(message.epoch);
         _wait(_between(later, 0, 3 * WINDOW));
-        vm.prank(address(timelock));
-        registry.resolve(message.epoch, 1, false);
+        _resolve(message.epoch, false);
         _wait(WINDOW - 1);
         bytes memory early = abi.encodeCall(registry.finalize, (message.epoch));
         _refuse(address(this), address(registry), 0, early, EpochRoots.WindowOpen.selector);
@@ -143,8 +141,7 @@ contract RootsTest is Genesis {
             vm.prank(CHALLENGER);
             registry.challenge{value: needed}(epoch);
             if ((kinds >> i) % 2 == 0) {
-                vm.prank(address(timelock));
-                registry.resolve(epoch, i + 1, false);
+                _resolve(epoch, false);
             } else {
                 _wait(DISPUTE_LIMIT);
                 registry.lapse(epoch);
@@ -154,19 +151,26 @@ contract RootsTest is Genesis {
     }
 
     /// @notice What passed in the timelock for one dispute is nothing for the next, whoever of the epoch it is about.
-    function testFuzz_a_decision_falls_on_the_dispute_it_names_alone(uint32 dispute, bool upheld) external {
+    function testFuzz_a_decision_falls_on_the_dispute_it_names_alone(bytes32 other, uint64 when, bool upheld) external {
         (EpochRoots.EpochRoot memory message,) = _propose(keccak256("root"));
         _challenge(message.epoch);
-        vm.prank(address(timelock));
-        registry.resolve(message.epoch, 1, true);
+        EpochRoots.Epoch memory first = registry.epochOf(message.epoch);
+        _resolve(message.epoch, true);
         _restake();
+        _wait(1);
         _propose(keccak256("root"));
         _challenge(message.epoch);
-        if (dispute == 2) dispute = 1;
-        bytes memory old = abi.encodeCall(registry.resolve, (message.epoch, dispute, upheld));
-        _refuse(address(timelock), address(registry), 0, old, EpochRoots.WrongDispute.selector);
-        vm.prank(address(timelock));
-        registry.resolve(message.epoch, 2, upheld);
+        if (other == first.root) other = bytes32(0);
+        if (when == _now()) when = 0;
+        _notTaken(message.epoch, first.root, first.challengedAt, upheld);
+        _notTaken(message.epoch, other, uint64(_now()), upheld);
+        _notTaken(message.epoch, first.root, when, upheld);
+        _resolve(message.epoch, upheld);
+    }
+
+    function _notTaken(uint64 epoch, bytes32 root, uint64 challengedAt, bool upheld) private {
+        bytes memory call = abi.encodeCall(registry.resolve, (epoch, root, challengedAt, upheld));
+        _refuse(address(timelock), address(registry), 0, call, EpochRoots.WrongDispute.selector);
     }
 
     /// @notice A challenger that takes no coins holds up nobody, and fetches its bond once when it takes them.
@@ -176,8 +180,7 @@ contract RootsTest is Genesis {
         vm.deal(address(stubborn), BOND);
         vm.prank(address(stubborn));
         registry.challenge{value: BOND}(message.epoch);
-        vm.prank(address(timelock));
-        registry.resolve(message.epoch, 1, true);
+        _resolve(message.epoch, true);
         vm.assertEq(registry.owed(address(stubborn)), BOND, "the bond waits");
         bytes memory fetch = abi.encodeCall(registry.withdraw, ());
         _refuse(address(stubborn), address(registry), 0, fetch, PullPayments.TransferFailed.selector);
@@ -206,7 +209,7 @@ contract RootsTest is Genesis {
         limit = _between(limit, 1, CAP);
         vm.prank(address(timelock));
         registry.setMaxEpochTotal(limit);
-        total = _between(total, 1, CAP);
+        total = _between(total, 1, BUDGET);
         EpochRoots.EpochRoot memory message = _message(keccak256("root"), total, 1);
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
         if (total > limit) _refuse(address(this), address(registry), 0, call, EpochRoots.TotalTooLarge.selector);

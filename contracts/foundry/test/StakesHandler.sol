@@ -131,8 +131,7 @@ contract StakesHandler is Genesis {
         uint64 epoch = registry.finalizedEpochs() + 1;
         if (registry.epochOf(epoch).status != EpochRoots.Status.Disputed) return;
         uint256 before = _coinsOfSigners();
-        vm.prank(address(timelock));
-        registry.resolve(epoch, disputes, upheld);
+        _resolve(epoch, upheld);
         openBonds -= _bond;
         if (upheld) {
             for (uint256 i = 0; i < _signers.length; ++i) forfeited += _slash(_signers[i]);

@@ -6,8 +6,7 @@ is injected (twin.py); signatures, digests, trees, seals, configurations, payout
 operator of the simulator writes instead of a derived entry is not entered, since the server derives by itself.
 
 What the simulator has and no real message says:
-- `Terms.pairs`: a manifest names no pairs of profiles, and one sample a seat is refused. Plans are played without pairs
-  and with two samples at least.
+- one sample a seat, which a manifest may not ask for: plans are played with two at least.
 - a decision about `tokens`: holders cannot vote on a round's size. `clip`, which decides nothing here, is voted on, and
   tokens and payouts are compared in each side's own numbers (compare.py).
 - an opening or a pledge that a stranger sends about somebody's proof: the message names no author, and the door takes

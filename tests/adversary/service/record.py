@@ -22,9 +22,9 @@ class Step:
 
 
 def sayable(seed: int, strategy: str | None) -> Plan:
-    """The plan of a seed, but for what no manifest says: one sample a seat, and pairs of profiles that may judge."""
+    """The plan of a seed, but for what no manifest says: one sample a seat."""
     plan = make(seed, strategy)
-    plan.samples, plan.pairs = max(2, plan.samples), False
+    plan.samples = max(2, plan.samples)
     return plan
 
 

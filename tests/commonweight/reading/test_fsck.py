@@ -23,7 +23,7 @@ def test_a_sound_database_holds_and_a_changed_row_is_named(place: Town, commonwe
     said = commonweight("fsck", *chain, "--folder", place.stage.folder)
     assert said.status == 0, said.err
     assert said.out.split() == [
-        word for part in ("rows", "tree", "journal", "views", "chain") for word in (part, "holds")
+        word for part in ("rows", "tree", "journal", "views", "chain", "governance") for word in (part, "holds")
     ]
     folder = tmp_path / "copy"
     folder.mkdir()

@@ -36,7 +36,7 @@ from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.machine import VERSION, apply
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
-from tests.contracts.test_contracts import PARAMS, World
+from tests.contracts.test_contracts import PARAMS, World, decided
 
 pytestmark = pytest.mark.integration
 
@@ -233,7 +233,7 @@ def test_signers_of_a_root_that_holders_strike_down_stand_below_the_least_stake(
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
     world.send(world.registry.challenge(2), PARAMS.bond)
     world.told()
-    world.carry(Action.of(world.registry.resolve(2, 1, True)), "strike it down")
+    world.carry(Action.of(decided(world.registry, 2, True)), "strike it down")
     fallen = (world.stands(0, 0, slashed=True), world.stands(1, 0, slashed=True))
     assert world.told() == (EpochStruck(2, 0), *fallen)
 
@@ -250,7 +250,7 @@ def test_a_root_that_holders_strike_down_after_a_lapse_is_told_apart(world: Chai
         if attempt == 0:
             world.wait(PARAMS.dispute_limit)
             world.send(world.registry.lapse(2))
-    world.carry(Action.of(world.registry.resolve(2, 2, True)), "strike it down")
+    world.carry(Action.of(decided(world.registry, 2, True)), "strike it down")
     assert world.told()[:2] == (EpochLapsed(2, 0), EpochStruck(2, 1))
 
 

@@ -114,7 +114,7 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
         lambda s: s.add(
             ChainEvent(
                 block=1, log_index=0, transaction="0x", contract="ModelToken", name="Minted",
-                arguments={"receipt": "0x00", "to": OTHER, "amount": "5"},
+                arguments={"receipt": "0x00", "to": OTHER, "amount": "5", "ours": True},
             )
         ),
         "chainevent",

@@ -168,8 +168,9 @@ def test_a_claim_that_was_read_before_the_end_was_entered_is_paid(ledger: Ledger
     run.block(EpochFinal(1, 0, run.root))
     leaf = "0x" + payouts_of(run.functions, 1, run.first.lines)[0].leaf().hex()
     with ledger.store.write() as session:
-        for block, receipt in ((run.number, leaf), (1, OTHER)):
-            said = {"receipt": receipt, "amount": "1"}
+        other = "0x" + payouts_of(run.functions, 1, run.first.lines)[1].leaf().hex()
+        for block, receipt, ours in ((run.number, leaf, True), (1, OTHER, True), (run.number + 1, other, False)):
+            said = {"receipt": receipt, "amount": "1", "ours": ours}
             session.add(
                 ChainEvent(
                     block=block, log_index=0, transaction="0x", contract="ModelToken", name="Minted", arguments=said

@@ -141,7 +141,7 @@ def chain(
         def epoch_of(self, epoch: int) -> EpochState:
             return state
 
-    token = SimpleNamespace(receipt_paid=lambda leaf: paid)
+    token = SimpleNamespace(receipt_paid=lambda minter, leaf: paid)
     monkeypatch.setattr(checking, "VerifierRegistry", Registry)
     monkeypatch.setattr(checking, "ModelToken", lambda *_: token)
     return SimpleNamespace(eth=SimpleNamespace(chain_id=DOMAIN.chain_id))
