@@ -150,6 +150,11 @@ def test_a_seat_that_its_verifier_left_empty_and_came_back_from_is_free() -> Non
     check_all(simulate(7000002642))
 
 
+def test_bytes_that_come_just_before_a_second_look_is_over_may_leave_a_proof_undecided() -> None:
+    """Seed 8000399484: one had them in time, and another one's word stands behind the lapse."""
+    check_all(simulate(8000399484))
+
+
 def test_silence_is_a_fault_where_k_others_read_the_same_in_time_and_nowhere_else() -> None:
     """Seeds 3000016646, 5000024164, 6000076331 and 7000428263: others were as late, replaced an `unserved`, drew it
     later, or were called late by messages that stand behind their words, since the server stood.

@@ -20,8 +20,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts.protocol.judge.entries import Undecided
+from contracts.protocol.judge.facts import What
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading
+from tests.adversary.invariants.views import Proof, earlier
 
 LATENESS = 2
 PLEDGE_WAITS = 2
@@ -56,16 +58,23 @@ def proofs_end(reading: Reading) -> Iterator[Breach]:
             yield proof.closed[0][0], f"{proof.name} is in the closing entry and has no end"
 
 
+def _came_late(proof: Proof, before: int) -> bool:
+    """Whether a second look lapsed though one of those who said `unserved` replaced it by then."""
+    replaced = any(len(list(earlier(words, before))) > 1 for words in proof.words.values())
+    return replaced and proof.has_lapsed(What.SECOND_LOOK, before)
+
+
 def nothing_is_undecided(reading: Reading) -> Iterator[Breach]:
     """k present honest verifiers read whatever is questioned, and bytes that one has all have: they say the same.
 
-    Where a segment is beyond the limits of some of them (bounded runs), or takes them too long, it may be otherwise.
+    Where a segment is beyond the limits of some of them (bounded runs), or takes them too long, it may be otherwise; and
+    where its bytes came to one of them just before a second look was over, so that another one's word stands behind it.
     """
     for proof in reading.proofs.values():
         work = reading.history.work.get(proof.name)
         for index, end in proof.ends:
             readable = work is None or not (work.drifts or work.heavy)
-            if isinstance(end, Undecided) and _ended(reading) and readable:
+            if isinstance(end, Undecided) and _ended(reading) and readable and not _came_late(proof, index):
                 yield index, f"{proof.name} is undecided, though k honest verifiers read it"
 
 

@@ -133,7 +133,7 @@ MUTANTS: dict[str, Mutant] = {
         "return all(len(proof.segments[number].read -",
         "return any(len(proof.segments[number].read -",
         ("I3", "I8"),
-        ("near-zero",),
+        ("slow-bytes+silent-seat",),
     ),
     "what replaces unserved is in time": Mutant(
         "J12",
