@@ -67,8 +67,8 @@ def _came_late(proof: Proof, before: int) -> bool:
 def nothing_is_undecided(reading: Reading) -> Iterator[Breach]:
     """k present honest verifiers read whatever is questioned, and bytes that one has all have: they say the same.
 
-    Where a segment is beyond the limits of some of them (bounded runs), or takes them too long, it may be otherwise; and
-    where its bytes came to one of them just before a second look was over, so that another one's word stands behind it.
+    Where a segment is beyond the limits of some of them (bounded runs), or takes them too long, it may be otherwise; so
+    may it where its bytes came to one of them just before a second look was over, and another one's word stands behind.
     """
     for proof in reading.proofs.values():
         work = reading.history.work.get(proof.name)
