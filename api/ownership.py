@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from api.access import get_ledger
 from api.wire import LARGEST, PAGE, BallotBody, DelegationBody, EthAddress, ProposalBody, octets
+from contracts.governor import Action
 from contracts.token import Delegation
 from ledger import budget, journal, log, outbox
 from ledger.governance import delegations, proposals, relaying, shown, votes
@@ -63,9 +64,11 @@ def balances(
 @router.post("/proposals")
 def propose(body: ProposalBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """Relay a signed proposal."""
-    proposal = relaying.propose(
-        ledger, body.proposer, body.description, body.decisions, body.deadline, octets(body.signature)
+    calls = [Action(to_checksum_address(call.target), octets(call.data), int(call.value)) for call in body.calls]
+    signed = relaying.SignedProposal(
+        body.proposer, body.description, body.decisions, calls, body.deadline, octets(body.signature)
     )
+    proposal = relaying.propose(ledger, signed)
     return {"proposal": proposal}
 
 

@@ -39,12 +39,21 @@ class ClaimBody(Body):
     account: EthAddress
 
 
+class CallBody(Body):
+    """One call that the timelock would make: `value` in wei, `data` at most 32,768 bytes."""
+
+    target: EthAddress
+    value: Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$")] = "0"
+    data: Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2})*$", max_length=2 + 2 * 32_768)]
+
+
 class ProposalBody(Body):
-    """A proposal signed for the Governor (EIP-712 `Proposal`)."""
+    """A proposal signed for the Governor (EIP-712 `Proposal`): decisions for the runs, then other calls."""
 
     proposer: EthAddress
     description: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-    decisions: Annotated[list[tuple[str, str]], Field(min_length=1, max_length=16)]
+    decisions: Annotated[list[tuple[str, str]], Field(max_length=16)]
+    calls: Annotated[list[CallBody], Field(max_length=16)] = []
     deadline: int = Field(ge=0, lt=2**64)
     signature: Signature
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
+from contracts.call_effects import Preview, preview
+from contracts.call_text import parse_call
 from contracts.chain import connect, send
+from contracts.deploy import Deployment
 from contracts.governor import Action, ModelGovernor, description_of
 from contracts.model_registry import ModelRegistry
 from contracts.token import Delegation, ModelToken
@@ -20,21 +24,37 @@ class GovernanceClient:
     def __init__(self, api_url: str, rpc_url: str) -> None:
         self.client = ApiClient(api_url)
         deployment, w3 = self.client.network["deployment"], connect(rpc_url)
+        self.deployment = Deployment.from_mapping(deployment)
         self.governor = ModelGovernor(w3, deployment["governor"])
         self.token = ModelToken(w3, deployment["token"])
         self._models, self._model = ModelRegistry(w3, deployment["model_registry"]), octets(deployment["model"])
 
-    def propose(self, account: LocalAccount, description: str, decisions: list[tuple[str, str]]) -> str:
+    def calls(self, texts: Sequence[str]) -> list[Action]:
+        """The calls that these texts mean, on the contracts that the server names. Raises BadField."""
+        return [parse_call(self.governor.w3, self.deployment, text) for text in texts]
+
+    def previews(self, actions: Sequence[Action]) -> list[Preview]:
+        """What each call would change, as of now."""
+        return [preview(self.governor.w3, self.deployment, action) for action in actions]
+
+    def propose(
+        self,
+        account: LocalAccount,
+        description: str,
+        decisions: Sequence[tuple[str, str]],
+        calls: Sequence[Action] = (),
+    ) -> str:
         """Sign and hand in a proposal under its proposer's mark; returns its id. Raises ApiProblem."""
         description = description_of(description, account.address)
         actions = [
             Action.of(self._models.decide(self._model, keccak(text=f"{description}\n{place}"), key, value))
             for place, (key, value) in enumerate(decisions)
-        ]
+        ] + list(calls)
         until = int(time.time()) + 3600
         signature = self.governor.sign_proposal(account, actions, description, until)
         body = {
-            "proposer": account.address, "description": description, "decisions": decisions, "deadline": until,
+            "proposer": account.address, "description": description, "decisions": list(decisions), "deadline": until,
+            "calls": [{"target": c.target, "value": str(c.value), "data": "0x" + c.data.hex()} for c in calls],
             "signature": "0x" + signature.hex(),
         }  # fmt: skip
         return str(self.client.post("/proposals", body)["proposal"])

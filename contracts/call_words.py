@@ -37,7 +37,19 @@ WORDS: dict[str, str] = {
     "ModelGovernor.setVotingPeriod": "let votes last {newVotingPeriod} seconds",
     "ModelGovernor.setProposalThreshold": "ask {newProposalThreshold} units (1e-18 tokens) of who proposes",
     "ModelGovernor.updateQuorumNumerator": "ask {newQuorumNumerator} per cent of the supply to vote",
+    "ModelGovernor.setLateQuorumVoteExtension": "keep votes open {newVoteExtension} seconds after a late quorum",
+    "ModelGovernor.updateTimelock": "have the governor act through the timelock {newTimelock}",
+    "ModelGovernor.relay": "have the governor itself call {target} with {data} and {value} wei",
+    "CapitalPool.cancel": "end the open funding round, so that all are paid back",
     "ModelTimelock.updateDelay": "execute {newDelay} seconds after a vote",
+    "ModelToken.grantRole": "give {account} the role {role} on ModelToken",
+    "ModelToken.revokeRole": "take the role {role} on ModelToken from {account}",
+    "VerifierRegistry.grantRole": "give {account} the role {role} on VerifierRegistry",
+    "VerifierRegistry.revokeRole": "take the role {role} on VerifierRegistry from {account}",
+    "ModelTimelock.grantRole": "give {account} the role {role} on ModelTimelock",
+    "ModelTimelock.revokeRole": "take the role {role} on ModelTimelock from {account}",
+    "CapitalPool.grantRole": "give {account} the role {role} on CapitalPool",
+    "CapitalPool.revokeRole": "take the role {role} on CapitalPool from {account}",
 }
 """What a call does, by its arguments; a function without a line is shown with its arguments by name."""
 

@@ -14,6 +14,7 @@ from commonweight.keystore import open_keystore
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
 LONGEST_DESCRIPTION = 3_900
 """Characters: with its proposer's mark a server takes 4,000."""
+CALL_HELP = "Contract.function name=value ..., for instance 'VerifierRegistry.admit verifier=0x...'; repeat for more."
 SUPPORT = {"against": 0, "for": 1, "abstain": 2}
 
 
@@ -21,25 +22,68 @@ SUPPORT = {"against": 0, "for": 1, "abstain": 2}
 def propose(
     keystore: Keystore,
     description: Annotated[str, typer.Option(help="What and why; make it unique, ids follow from it.")],
-    decide: Annotated[list[str], typer.Option(help="key=value, for instance inner_lr=0.001; repeat for more.")],
+    decide: Annotated[
+        list[str] | None, typer.Option(help="key=value, for instance inner_lr=0.001; repeat for more.")
+    ] = None,
+    call: Annotated[list[str] | None, typer.Option(help=CALL_HELP)] = None,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
     as_json: Json = False,
 ) -> None:
-    """Propose decisions for the run.
+    """Propose decisions for the run, and calls of the model's contracts.
 
     Votable: inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds, maintainers, and the weights by which an
-    emission is split: compute_weight, code_weight, data_weight.
+    emission is split: compute_weight, code_weight, data_weight. `gov powers` lists what can be called, and `gov
+    simulate` shows what would change.
     """
     from commonweight.ballots import GovernanceClient
     from contracts.run_config import RunConfig
 
     _require_text(description)
-    decisions = [_pair(text) for text in decide]
+    decisions = [_pair(text) for text in decide or ()]
+    if not decisions and not call:
+        raise typer.BadParameter("give at least one --decide or --call", param_hint="--decide")
     for key, value in decisions:
         RunConfig().with_decision(key, value)  # before anything is signed; the server looks again
-    proposal = GovernanceClient(api, rpc_url).propose(open_keystore(keystore), description, decisions)
+    client = GovernanceClient(api, rpc_url)
+    proposal = client.propose(open_keystore(keystore), description, decisions, client.calls(call or ()))
     emit({"proposal": proposal}) if as_json else say(proposal)
+
+
+@app.command("powers")
+def powers(as_json: Json = False) -> None:
+    """What holders can decide about the model's contracts: each call, and what it does."""
+    from contracts.call_words import WORDS
+
+    if as_json:
+        emit(WORDS)
+        return
+    for name, words in sorted(WORDS.items()):
+        say(f"{name:<45} {words}")
+
+
+@app.command("simulate")
+def simulate(
+    call: Annotated[list[str], typer.Option(help=CALL_HELP)],
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """What calls would change: in words, what stands now, and whether the timelock could make them now."""
+    from dataclasses import asdict
+
+    from commonweight.ballots import GovernanceClient
+
+    client = GovernanceClient(api, rpc_url)
+    found = client.previews(client.calls(call))
+    if as_json:
+        emit([asdict(one) for one in found])
+        return
+    for number, one in enumerate(found, 1):
+        say(f"{number}. {one_line(one.call.words, 400)}")
+        if one.reads:
+            say(f"   now {one.reads} is {one_line(one.now)}")
+        say(f"   refused now: {one_line(one.refused, 400)}" if one.refused else "   would go through now")
 
 
 @app.command("vote")

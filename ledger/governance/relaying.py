@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from eth_utils import keccak, to_checksum_address
 
@@ -16,42 +17,56 @@ from ledger.service import Ledger
 from ledger.tables import BallotRow, Outgoing, Proposal
 
 
-def propose(
-    ledger: Ledger, proposer: str, description: str, decisions: Sequence[Sequence[str]], deadline: int, signature: bytes
-) -> str:
-    """Relay a signed proposal of (key, value) decisions; returns its id. Every decision must fit the run's rules.
+@dataclass(frozen=True)
+class SignedProposal:
+    """What a holder signed for the Governor: decisions (key, value) for the runs, then calls; until `deadline`."""
+
+    proposer: str
+    description: str
+    decisions: Sequence[Sequence[str]]
+    calls: Sequence[Action]
+    deadline: int
+    signature: bytes
+
+
+def propose(ledger: Ledger, asked: SignedProposal) -> str:
+    """Relay a signed proposal; returns its id. Every decision must fit the run's rules; calls are the holders' own.
 
     The Governor is asked first, so that nobody's bad signature takes the place of a good one. Raises BadField for a
     description without its proposer's mark, NoVotes, BelowThreshold, RelayBudgetSpent and ContractRejected.
     """
-    name = to_checksum_address(proposer)
-    if not description.lower().endswith(description_of("", name).lower()):
-        raise BadField(f"description must end with {description_of('', name)}: else anybody can take its place")
-    if description.lower().count(PROPOSER_MARK) > 1:
-        raise BadField(
-            f"description must hold {PROPOSER_MARK} once, at its end: another mark would mislead who reads it"
-        )
+    name, governor = to_checksum_address(asked.proposer), ledger.chain.governor
+    _check_description(asked.description, name)
     now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
     votes = ledger.chain.token.past_votes(name, now - 1)
     if votes == 0:
         raise NoVotes(f"{name} has no votes: the relayer pays for holders alone")
-    actions = ledger.chain.decision_actions(description, decisions)
-    governor = ledger.chain.governor
-    proposal_id = str(governor.proposal_id(actions, description))
-    key = f"proposal:{proposal_id}:{keccak(signature).hex()[:16]}"
+    actions = [*ledger.chain.decision_actions(asked.description, asked.decisions), *asked.calls]
+    if not actions:
+        raise BadField("decisions and calls must not both be empty")
+    proposal_id = str(governor.proposal_id(actions, asked.description))
+    key = f"proposal:{proposal_id}:{keccak(asked.signature).hex()[:16]}"
     with ledger.store.read() as session:
         if session.get(Outgoing, key) is not None:
             return proposal_id
     budget.require_share(ledger, votes, now - 1, ledger.relay.proposal_ppm)
-    call = governor.propose_by_sig(name, actions, description, deadline, signature)
+    call = governor.propose_by_sig(name, actions, asked.description, asked.deadline, asked.signature)
     gas = budget.gas_of(ledger, call)
-    _check_fits(ledger, decisions)
+    _check_fits(ledger, asked.decisions)
     with ledger.store.write() as session:
         budget.take(ledger, session, name, gas)
         if session.get(Proposal, proposal_id) is None:
-            session.add(_relayed(proposal_id, name, description, actions))
+            session.add(_relayed(proposal_id, name, asked.description, actions))
         outbox.enqueue(session, key, call)
     return proposal_id
+
+
+def _check_description(description: str, proposer: str) -> None:
+    """Raises BadField."""
+    if not description.lower().endswith(description_of("", proposer).lower()):
+        raise BadField(f"description must end with {description_of('', proposer)}: else anybody can take its place")
+    if description.lower().count(PROPOSER_MARK) > 1:
+        raise BadField(f"description must hold {PROPOSER_MARK} once, at its end: another one misleads readers")
 
 
 def _relayed(proposal_id: str, proposer: str, description: str, actions: Sequence[Action]) -> Proposal:

@@ -68,6 +68,7 @@ WRONG = {
         "must not hold #proposer=",
     ),
     "delegate-not-an-address": (("wallet", "delegate", "--to", "somebody"), "not an address"),
+    "nothing-proposed": (("gov", "propose", "--description", "d"), "at least one --decide or --call"),
     "proposal-not-a-number": (("gov", "vote", "0xff", "for"), "not a proposal"),
     "support-unknown": (("gov", "vote", "7", "maybe"), "for, against or abstain"),
     "config-not-json": (("model", "train", "--config", "{seed: 2}"), "not JSON"),

@@ -138,6 +138,22 @@ def test_what_is_listed_where_nothing_was_decided_yet(commonweight: Command, net
     refused(said, "no-votes")
 
 
+def test_calls_are_told_before_they_are_proposed(commonweight: Command, network: Network) -> None:
+    reached = ("--api", network.api, "--rpc-url", network.rpc)
+    call = f"VerifierRegistry.admit verifier={STRANGER.address}"
+    said = commonweight("gov", "simulate", "--call", call, *reached)
+    assert said.out.split("\n")[:3] == [
+        f"1. admit {STRANGER.address} as a verifier", "   now VerifierRegistry.stakeOf is 0", "   would go through now",
+    ]  # fmt: skip
+    (one,) = json.loads(commonweight("gov", "simulate", "--call", call, *reached, "--json").out)
+    assert (one["call"]["function"], one["refused"]) == ("admit", "")
+    refused(commonweight("gov", "simulate", "--call", "VerifierRegistry.admit", *reached), "bad-field")
+    said = commonweight(
+        "gov", "propose", "--keystore", network.key(STRANGER), "--description", "d", "--call", call, *reached
+    )
+    refused(said, "no-votes")
+
+
 def refused(said: object, code: str) -> str:
     """One refusal on stderr with its code, status 1, nothing on stdout; returns its text."""
     assert (said.status, said.out) == (1, "")  # type: ignore[attr-defined]

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from contracts.call_text import parse_call
 from contracts.chain import contract_at, send
-from contracts.governor import Action, ModelGovernor
+from contracts.governor import Action, ModelGovernor, description_of
 from ledger.tables import Header, PendingEvent, Proposal
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
@@ -175,3 +176,52 @@ def test_a_state_is_told_without_a_call_for_each_proposal(electorate: House, mon
     monkeypatch.setattr(ModelGovernor, "snapshot", fail)
     states = {row["description"]: row["state"] for row in electorate.get("/proposals")}
     assert states["page"] == "pending"
+
+
+def signed(house: House, text: str, calls: list[Action], decisions: list[tuple[str, str]]) -> dict[str, object]:
+    """A signed proposal of decisions and calls, as the API takes it."""
+    chain, holder = house.ledger.chain, house.wallets[0]
+    description = description_of(text, holder.address)
+    actions = [*chain.decision_actions(description, decisions), *calls]
+    until = int(house.place.w3.eth.get_block("latest")["timestamp"]) + 3600
+    signature = chain.governor.sign_proposal(holder, actions, description, until)
+    shown = [{"target": c.target, "value": str(c.value), "data": "0x" + c.data.hex()} for c in calls]
+    return {
+        "proposer": holder.address, "description": description, "decisions": decisions, "calls": shown,
+        "deadline": until, "signature": "0x" + signature.hex(),
+    }  # fmt: skip
+
+
+def test_powers_are_proposed_by_signature_beside_decisions(electorate: House) -> None:
+    registry = electorate.ledger.chain.registry
+    call = parse_call(
+        electorate.place.w3, electorate.place.deployment, "VerifierRegistry.setMaxEpochTotal maxEpochTotal_=12345"
+    )
+    body = signed(electorate, "limit and clip", [call], [("clip", "9")])
+    proposal = accepted(electorate.client.post("/v1/proposals", json=body))["proposal"]
+    electorate.step()
+    words = [row["words"] for row in electorate.get(f"/proposals/{proposal}")["calls"]]
+    assert words == [
+        "decide clip = 9 for the model's runs",
+        "limit what one epoch pays to 12345 units (1e-18 tokens)",
+    ]
+    pass_it(electorate, proposal)
+    assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"
+    assert registry.max_epoch_total() == 12345
+
+
+def test_calls_are_signed_and_bounded(electorate: House) -> None:
+    good = signed(electorate, "nothing changes", [decide(electorate, "clip", "2", b"bounded")], [])
+    call = dict(good["calls"][0])  # type: ignore[index]
+    before = electorate.dump()
+    for calls, status, code in (
+        ([], 422, "bad-field"),
+        ([{**call, "data": call["data"] + "00"}], 400, "contract-rejected"),
+        ([{**call, "value": "1"}], 400, "contract-rejected"),
+        ([call] * 17, 422, "malformed-request"),
+        ([{**call, "value": "-1"}], 422, "malformed-request"),
+        ([{**call, "data": "0x1"}], 422, "malformed-request"),
+        ([{**call, "data": "0x" + "00" * 40_000}], 422, "malformed-request"),
+    ):
+        check_refused(electorate.client.post("/v1/proposals", json={**good, "calls": calls}), status, code)
+    assert electorate.dump() == before
