@@ -160,7 +160,14 @@ def test_proposals_that_no_run_could_obey_are_refused(owned: House) -> None:
     for decision in bad:
         unchanged(owned, _proposal(owned, [decision]), 422, "invalid-run-config")
         unchanged(owned, _proposal(owned, [*good, decision]), 422, "invalid-run-config")
-    for change in ({"decisions": []}, {"description": ""}, {"deadline": -1}, {"surprise": 1}, {"proposer": "nobody"}):
+    unchanged(owned, _proposal(owned, good, decisions=[]), 422, "bad-field")
+    for change in (
+        {"decisions": good * 17},
+        {"description": ""},
+        {"deadline": -1},
+        {"surprise": 1},
+        {"proposer": "nobody"},
+    ):
         unchanged(owned, _proposal(owned, good, **change), 422, "malformed-request")
     unchanged(owned, _proposal(owned, good, signature="0x" + "11" * 65), 400, "contract-rejected")
     unchanged(owned, _proposal(owned, good, description="another"), 422, "bad-field")
