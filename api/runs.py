@@ -12,6 +12,7 @@ from api.wire import LARGEST, PAGE, Number
 from ledger.errors import NotFound
 from ledger.service import Ledger
 from ledger.tables import ProofView, RoundView, RunView
+from ledger.views.lineage import lineage
 from ledger.views.projection import catch_up
 
 router = APIRouter()
@@ -82,6 +83,21 @@ def list_proofs(
         )
         rows = session.exec(wanted.order_by(col(ProofView.number), col(ProofView.proof)).limit(limit))
         return [_line(row.body) for row in rows]
+
+
+@router.get("/runs/{run}/lineage")
+def show_lineage(
+    run: Hash,
+    first: int = Query(1, ge=1, le=LARGEST),
+    last: int = Query(LARGEST, ge=1, le=LARGEST),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """What led to weights: each round with the proofs that were merged, the decisions that it opened with, what else
+    was credited, and the epoch that pays it."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        return lineage(session, run, first, last, limit)
 
 
 def _line(body: dict[str, Any]) -> dict[str, Any]:

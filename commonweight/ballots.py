@@ -16,6 +16,7 @@ from contracts.governor import Action, ModelGovernor, description_of
 from contracts.model_registry import ModelRegistry
 from contracts.token import Delegation, ModelToken
 from trainer.client import ApiClient, octets
+from verifier.settled_weights import settled_weights
 
 
 class GovernanceClient:
@@ -58,6 +59,17 @@ class GovernanceClient:
             "signature": "0x" + signature.hex(),
         }  # fmt: skip
         return str(self.client.post("/proposals", body)["proposal"])
+
+    def release(
+        self, account: LocalAccount, description: str, weights: tuple[str, int], version: str, licence: str
+    ) -> tuple[str, str]:
+        """Propose to release the weights after a round (run, number); returns the proposal's id and their digest.
+
+        Raises NotSettled, ApiProblem, and what the log's reading raises.
+        """
+        found = settled_weights(self.client, self.deployment, self.governor.w3, *weights)
+        call = self._models.record_release(self._model, version, octets(found.theta), licence)
+        return self.propose(account, description, (), [Action.of(call)]), found.theta
 
     def vote(self, account: LocalAccount, proposal: str, support: int) -> None:
         """Sign and hand in a ballot. Raises ApiProblem."""

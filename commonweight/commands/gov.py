@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from commonweight.amounts import tokens
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Keystore, ProposalId, Rpc
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Keystore, ProposalId, Rpc, RunId
 from commonweight.console import emit, one_line, say
 from commonweight.keystore import open_keystore
 
@@ -48,6 +48,27 @@ def propose(
     client = GovernanceClient(api, rpc_url)
     proposal = client.propose(open_keystore(keystore), description, decisions, client.calls(call or ()))
     emit({"proposal": proposal}) if as_json else say(proposal)
+
+
+@app.command("release")
+def release(
+    keystore: Keystore,
+    run: RunId,
+    round_number: Annotated[int, typer.Option("--round", min=1, help="Round after which the weights stand.")],
+    version: Annotated[str, typer.Option(help="Name of the release, for instance 1.0.0.")],
+    licence: Annotated[str, typer.Option(help="Licence of the weights, for instance Apache-2.0.")],
+    description: Annotated[str, typer.Option(help="What and why; make it unique, ids follow from it.")],
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """Propose to release settled weights: those of a round whose epoch is final, proven by the epoch's log root."""
+    from commonweight.ballots import GovernanceClient
+
+    _require_text(description)
+    client = GovernanceClient(api, rpc_url)
+    proposal, theta = client.release(open_keystore(keystore), description, (run, round_number), version, licence)
+    emit({"proposal": proposal, "weights": theta}) if as_json else say(proposal)
 
 
 @app.command("powers")

@@ -16,6 +16,7 @@ from commonweight.commands.options import (
     Json,
     Keystore,
     Rpc,
+    RunId,
     read_address,
     read_object,
 )
@@ -60,6 +61,25 @@ def deploy(
 
 app.command("stake")(stake.stake)
 app.command("unstake")(stake.unstake)
+
+
+@app.command("lineage")
+def lineage(
+    run: RunId,
+    round_number: Annotated[int, typer.Option("--round", min=1, help="Round after which the weights stand.")],
+    api: Api = DEFAULT_API,
+    as_json: Json = False,
+) -> None:
+    """Which rounds, proofs, contributions and decisions led to the weights after a round."""
+    from commonweight.lineage import lines_of, rounds_of
+    from trainer.client import ApiClient
+
+    found = rounds_of(ApiClient(api), run, round_number)
+    if as_json:
+        emit(found)
+        return
+    for line in lines_of(found):
+        say(line)
 
 
 @app.command("train")

@@ -76,6 +76,7 @@ def _opened(documents: Documents, leaf: Any) -> None:
         {
             "run": entry.run,
             "round": entry.round,
+            "entry": leaf.index,
             "phase": "training",
             "config": entry.config,
             "config_digest": "0x" + RunConfig.from_json(entry.config).digest().hex(),
@@ -166,12 +167,12 @@ def _merged(documents: Documents, leaf: Any) -> None:
     blobs = {"theta_blob": first["theta_blob"], "momentum_blob": first["momentum_blob"]}
     run["outer"] = {"theta": entry.theta, "momentum": entry.momentum, **blobs}
     losses = {verifier: merge["held_out_loss"] for verifier, merge in equal.items()}
-    current["merge"] = {**run["outer"], "held_out_loss": losses}
+    current["merge"] = {**run["outer"], "held_out_loss": losses, "entry": leaf.index}
 
 
 def _decision(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
-    line = {"sequence": entry.sequence, "applied": entry.applied, "detail": entry.detail}
+    line = {"sequence": entry.sequence, "applied": entry.applied, "detail": entry.detail, "entry": leaf.index}
     documents.run(entry.run)["decisions"].append(line)
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from commonweight.contribution_file import ContributionFile
-from tests.commonweight.conftest import Command
-from tests.commonweight.reading.town import AUTHOR, MAINTAINERS, Town
+from commonweight.keystore import write_keystore
+from contracts.chain import connect
+from tests.commonweight.conftest import PASSPHRASE, Command
+from tests.commonweight.reading.town import AUTHOR, HONEST, MAINTAINERS, Town
 from tests.deployed import key_of
+from verifier.settled_weights import NotSettled, settled_weights
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -60,3 +63,33 @@ def test_a_signature_of_somebody_else_is_refused_before_it_is_sent(
     file.write_text("[]")
     said = commonweight("contribution", "submit", file, "--api", place.stage.api)
     assert (said.status, said.err.split(":")[0]) == (1, "bad-field")
+
+
+def test_the_lineage_of_the_weights_names_work_and_code(place: Town, commonweight: Command) -> None:
+    run = ("--run", place.stage.run, "--api", place.stage.api)
+    rounds = json.loads(commonweight("model", "lineage", *run, "--round", 2, "--json").out)
+    assert [row["round"] for row in rounds] == [1, 2]
+    credited = [credit["account"] for row in rounds for credit in row["contributions"]]
+    assert credited == [AUTHOR]
+    plain = commonweight("model", "lineage", *run, "--round", 2).out
+    assert f"trained by {key_of(HONEST).address}" in plain
+    assert f"credited {'ab' * 20} (Apache-2.0) to {AUTHOR}" in plain
+
+
+def test_settled_weights_alone_can_be_released(place: Town, tmp_path: Path, commonweight: Command) -> None:
+    """The digest is the log's own, under the log root of an epoch that is final on the chain."""
+    stage = place.stage
+    w3 = connect(stage.rpc)
+    found = settled_weights(stage.client, stage.deployment, w3, stage.run, 2)
+    assert (found.round, found.epoch) == (2, 1)
+    assert found.theta == stage.client.get(f"/runs/{stage.run}")["outer"]["theta"]
+    for number in (3, 9):
+        with pytest.raises(NotSettled, match="is not merged"):
+            settled_weights(stage.client, stage.deployment, w3, stage.run, number)
+    keystore = tmp_path / "poor.json"
+    write_keystore(keystore, bytes(key_of("poor").key), PASSPHRASE, iterations=1)
+    said = commonweight(
+        "gov", "release", "--keystore", keystore, "--run", stage.run, "--round", 2, "--version", "1.0.0", "--licence",
+        "Apache-2.0", "--description", "first", "--api", stage.api, "--rpc-url", stage.rpc,
+    )  # fmt: skip
+    assert said.err.startswith("no-votes: "), said.err  # all was checked before, and signed

@@ -1,0 +1,84 @@
+"""What led to weights: each round of a run, the work that its merge took, what else was credited and decided.
+
+The weights after a round follow from those before it and from exactly the gradients of its merge set (J15). So the
+lineage of a model is its rounds in their order, each with the proofs that were merged. Decisions stand at the first
+round that opened with them, contributions at the round during which they were credited, or at the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from ledger.errors import NotFound
+from ledger.tables import DecisionRow, Epoch, ProofView, RoundView, RunView
+
+
+def lineage(session: Session, run: str, first: int, last: int, limit: int) -> list[dict[str, Any]]:
+    """Rounds `first` to `last` of a run, at most `limit`. Raises NotFound for a run that is none."""
+    whole = session.get(RunView, run)
+    if whole is None:
+        raise NotFound(f"no run {run}")
+    number = col(RoundView.number)
+    wanted = select(RoundView).where(RoundView.run == run, number >= first, number <= last)
+    rounds = list(session.exec(wanted.order_by(number).limit(limit)))
+    epochs = list(session.exec(select(Epoch).where(Epoch.run == run)))
+    ends = _ends(session, run, rounds)
+    return [_round(session, whole.body, row.body, epochs, *ends[row.number]) for row in rounds]
+
+
+def _ends(session: Session, run: str, rounds: Sequence[RoundView]) -> dict[int, tuple[int, int | None]]:
+    """By round: the entry at which the round before it opened, and the entry at which the next one did."""
+    found = {}
+    for row in rounds:
+        before, after = (session.get(RoundView, (run, row.number + step)) for step in (-1, 1))
+        found[row.number] = (before.body["entry"] if before else -1, after.body["entry"] if after else None)
+    return found
+
+
+def _round(
+    session: Session,
+    run: Mapping[str, Any],
+    body: Mapping[str, Any],
+    epochs: Sequence[Epoch],
+    before: int,
+    after: int | None,
+) -> dict[str, Any]:
+    number, opened, merge = body["round"], body["entry"], body["merge"]
+    since = opened if before >= 0 else 0
+    during = [c for c in run["contributions"] if since <= c["entry"] and (after is None or c["entry"] < after)]
+    members = [session.get_one(ProofView, proof).body for proof in body.get("merge_set", ())]
+    epoch = next((row for row in epochs if row.first_round <= number <= row.last_round), None)
+    return {
+        "round": number,
+        "entry": opened,
+        "config_digest": body["config_digest"],
+        "from": body["theta"]["digest"],
+        "weights": merge["theta"] if merge else None,
+        "weights_blob": merge["theta_blob"] if merge else None,
+        "merged_at": merge["entry"] if merge else None,
+        "proofs": [{name: proof[name] for name in ("proof", "node", "payout", "work")} for proof in members],
+        "decisions": _decisions(session, run, before, opened),
+        "contributions": during,
+        "epoch": _epoch(epoch),
+    }
+
+
+def _decisions(session: Session, run: Mapping[str, Any], before: int, opened: int) -> list[dict[str, Any]]:
+    """Those that the run obeys from this round on."""
+    lines = [line for line in run["decisions"] if line["applied"] and before < line["entry"] < opened]
+    rows = {line["sequence"]: session.get(DecisionRow, line["sequence"]) for line in lines}
+    return [
+        {"sequence": number, "key": row.key if row else None, "value": row.value if row else None}
+        for number, row in rows.items()
+    ]
+
+
+def _epoch(row: Epoch | None) -> dict[str, Any] | None:
+    """The epoch that pays the round, once it closed; `ours` tells whether the chain's final root is the log's."""
+    if row is None:
+        return None
+    shown = {"epoch": row.number, "state": row.state, "root": row.root, "ours": row.ours}
+    return {**shown, "log_size": row.log_size, "log_root": row.log_root}

@@ -1,0 +1,64 @@
+"""Settled weights: merged in a round whose epoch is final on the chain, under whose log root the merge stands.
+
+A server says which entry that is. The entry itself, its place in the log and the epoch's log root are checked here: by
+the log's tiles, which lead to one signed head, and by the chain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from web3 import Web3
+
+from contracts.deploy import Deployment
+from contracts.errors import CommonweightError
+from contracts.mirrors.places import open_place
+from contracts.mirrors.reading import LogReader
+from contracts.protocol.judge.entries import RoundMerged
+from contracts.protocol.log.codec import from_object, parse, slug
+from contracts.verifier_registry import EpochStatus, VerifierRegistry
+from trainer.client import ApiClient
+
+
+class NotSettled(CommonweightError):
+    """Weights that no final epoch has: nothing is released that may still change."""
+
+    code = "not-settled"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The weights after a round: digest of the outer weights (0x-hex), their file, and where log and chain have it."""
+
+    theta: str
+    blob: str
+    round: int
+    entry: int
+    epoch: int
+
+
+def settled_weights(client: ApiClient, deployment: Deployment, w3: Web3, run: str, number: int) -> Settled:
+    """The weights after a round of a run. Raises NotSettled, ApiProblem, and what the log's reading raises."""
+    found = client.get(f"/runs/{run}/lineage", first=number, last=number)
+    if not found or found[0]["weights"] is None or found[0]["epoch"] is None:
+        raise NotSettled(f"round {number} is not merged, or its epoch has not closed")
+    said, epoch = found[0], int(found[0]["epoch"]["epoch"])
+    state = VerifierRegistry(w3, deployment.verifier_registry).epoch_of(epoch)
+    if state.status is not EpochStatus.FINAL:
+        raise NotSettled(f"epoch {epoch}, which pays round {number}, is {state.status.name.lower()} on the chain")
+    index, log = int(said["merged_at"]), deployment.log_key()
+    reader = LogReader(open_place(client.base_url, log), log)
+    if reader.size < state.log_size or reader.tree.root(state.log_size) != state.log_root:
+        raise NotSettled(f"epoch {epoch} is final over another log than this one")
+    merged = _merged(reader, index)
+    if (merged.run, merged.round) != (run, number) or index >= state.log_size:
+        raise NotSettled(f"entry {index} does not merge round {number} of this run under epoch {epoch}")
+    return Settled(merged.theta, str(said["weights_blob"]), number, index, epoch)
+
+
+def _merged(reader: LogReader, index: int) -> RoundMerged:
+    body = parse(reader.entry(index).decode())
+    if not isinstance(body, dict) or body.pop("kind", None) != slug(RoundMerged):
+        raise NotSettled(f"entry {index} of the log merges nothing")
+    merged: RoundMerged = from_object(RoundMerged, body)
+    return merged
