@@ -2,6 +2,9 @@
 
 Every power of the holders is such a call, so each can be proposed: names and types are those of the contract's own ABI,
 and nothing is guessed. What a call does is told by contracts/call_words.py, from its bytes.
+
+What the treasury pays in other money is written as `Currency@0x...transfer to=... value=...` (ERC-20), and coins as
+`Coins.send to=... wei=...`.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from contracts.deploy import Deployment
 from contracts.errors import BadField
 from contracts.governor import Action
 
+CURRENCY, CURRENCY_ABI, COINS = "Currency@", "ModelToken", "Coins.send"
+"""The token is an ERC-20 (EIP-20): its functions of that standard are those of any other."""
 LONGEST = 40_000
 """Characters of a call."""
 
@@ -26,14 +31,31 @@ LONGEST = 40_000
 def parse_call(w3: Web3, deployment: Deployment, text: str) -> Action:
     """The call that a text means. Raises BadField, which names what is wrong and what would be right."""
     name, given = _parts(text)
+    if name == COINS:
+        return _coins(given)
     contract, _, function = name.partition(".")
-    address = {known: at for at, known in contract_names(deployment).items()}.get(contract)
-    if address is None:
-        raise BadField(f"contract must be one of {', '.join(sorted(contract_names(deployment).values()))}: {contract}")
+    address = _address_of(deployment, contract)
+    contract = CURRENCY_ABI if contract.startswith(CURRENCY) else contract
     inputs = _inputs(contract, function, given)
     values = [_value(str(part["name"]), str(part["type"]), given[part["name"]]) for part in inputs]
     signature = f"{function}({','.join(str(part['type']) for part in inputs)})"
     return Action.of(contract_at(w3, contract, address).get_function_by_signature(signature)(*values))
+
+
+def _address_of(deployment: Deployment, contract: str) -> str:
+    """Raises BadField."""
+    if contract.startswith(CURRENCY):
+        return _address("currency", "", contract.removeprefix(CURRENCY))
+    known = {name: at for at, name in contract_names(deployment).items()}
+    if contract not in known:
+        raise BadField(f"contract must be one of {', '.join(sorted(known))}, {CURRENCY}0x... or Coins: {contract[:80]}")
+    return known[contract]
+
+
+def _coins(given: Mapping[str, str]) -> Action:
+    if given.keys() != {"to", "wei"}:
+        raise BadField(f"{COINS} takes (to: address, wei: uint256); given are {', '.join(given) or 'none'}")
+    return Action(_address("to", "", given["to"]), b"", _whole("wei", "uint256", given["wei"]))
 
 
 def _parts(text: str) -> tuple[str, dict[str, str]]:

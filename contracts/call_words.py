@@ -52,6 +52,12 @@ WORDS: dict[str, str] = {
     "CapitalPool.revokeRole": "take the role {role} on CapitalPool from {account}",
 }
 """What a call does, by its arguments; a function without a line is shown with its arguments by name."""
+_CURRENCY_WORDS: dict[str, str] = {
+    "transfer": "pay {value} units to {to}",
+    "approve": "let {spender} take up to {value} units",
+    "transferFrom": "pay {value} units of {from} to {to}",
+}
+"""What calls of another contract do, where it keeps to EIP-20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def in_words(w3: Web3, deployment: Deployment, action: Action) -> CallInWords:
     target, data = Web3.to_checksum_address(action.target), "0x" + action.data.hex()
     contract = contract_names(deployment).get(target, "")
     function, arguments = _decoded(w3, contract, target, action.data) if contract else ("", {})
-    words = _words(contract, function, arguments) if function else _raw(contract or target, data, action.value)
+    words = _words(contract, function, arguments) if function else _foreign(w3, contract or target, action)
     return CallInWords(target, action.value, _cut(data, LONGEST_DATA), contract, function, arguments, words)
 
 
@@ -127,6 +133,15 @@ def _words(contract: str, function: str, arguments: dict[str, Any]) -> str:
         return template.format_map(arguments)
     inner = ", ".join(f"{name}={value}" for name, value in arguments.items())
     return _cut(f"{contract}.{function}({inner})", LONGEST_DATA)
+
+
+def _foreign(w3: Web3, target: str, action: Action) -> str:
+    """What an ERC-20 would make of it, where it is one; else the bytes."""
+    function, arguments = _decoded(w3, "ModelToken", Web3.to_checksum_address(action.target), action.data)
+    told = _CURRENCY_WORDS.get(function) if not action.value else None
+    if told is None:
+        return _raw(target, "0x" + action.data.hex(), action.value)
+    return f"{told.format_map(arguments)}, if {target} is an ERC-20"
 
 
 def _raw(target: str, data: str, value: int) -> str:

@@ -46,7 +46,21 @@ def test_a_call_is_what_the_contract_encodes() -> None:
     assert parsed(text) == Action.of(expected)
 
 
+def test_the_treasury_pays_in_any_money() -> None:
+    money = key_of("money").address
+    paid = parsed(f"Currency@{money}.transfer to={ANN} value=7")
+    assert (paid.target, in_words(W3, DEPLOYMENT, paid).words) == (
+        money, f"pay 7 units to {ANN}, if {money} is an ERC-20"
+    )  # fmt: skip
+    coins = parsed(f"Coins.send to={ANN} wei=9")
+    assert (coins, in_words(W3, DEPLOYMENT, coins).words) == (Action(ANN, b"", 9), f"send 9 wei to {ANN}")
+    assert "ERC-20" not in in_words(W3, DEPLOYMENT, Action(money, paid.data + b"\0")).words
+    assert "ERC-20" not in in_words(W3, DEPLOYMENT, Action(money, paid.data, 1)).words
+
+
 WRONG = {
+    "no-currency": (f"Currency@0x12.transfer to={ANN} value=7", "currency must be an address"),
+    "coins-of-nobody": ("Coins.send wei=9", r"takes \(to: address, wei: uint256\)"),
     "no-contract": ("Token.setBudget minter=1 budget=1", "contract must be one of"),
     "no-function": ("ModelToken.print amount=1", "ModelToken has no print; it has"),
     "a-view": ("ModelToken.balanceOf account=1", "has no balanceOf"),
