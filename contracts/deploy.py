@@ -23,6 +23,7 @@ from contracts.genesis import (
     check_dispute_limit,
     check_floor,
     check_genesis,
+    check_round,
     check_settlement,
     role,
 )
@@ -186,6 +187,19 @@ def deploy_model(
     deployment = replace(deployment, block=receipt["blockNumber"])
     check_genesis(w3, deployment)
     return deployment
+
+
+def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -> str:
+    """Deploy another funding round of a model, by the `funding_` parameters; returns its address.
+
+    It sells nothing until holders give it a budget. Raises ContractRejected and GenesisRefused.
+    """
+    artifact = load_artifact("CapitalPool")
+    factory = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+    token, treasury = Web3.to_checksum_address(d.token), Web3.to_checksum_address(d.timelock)
+    made = str(send(w3, payer, factory.constructor(token, treasury, _terms(w3, p)))["contractAddress"])
+    check_round(w3, d, made)
+    return made
 
 
 def _next_but(w3: Web3, deployer: LocalAccount, skipped: int) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from web3 import Web3
 from web3.contract import Contract
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError
 
 from contracts.chain import contract_at
 from contracts.errors import CommonweightError
@@ -166,12 +167,34 @@ def _check_terms(w3: Web3, d: Deployment) -> None:
     # 6. As they are now: votes may have changed the times since.
     governor = contract_at(w3, "ModelGovernor", d.governor).functions
     check_floor(governor.quorumFloor().call(), _token(w3, d).functions.cap().call())
-    times = (governor.votingDelay(), governor.votingPeriod(), governor.lateQuorumVoteExtension())
-    vote = sum(int(time.call()) for time in (*times, _timelock(w3, d).functions.getMinDelay()))
-    check_dispute_limit(_verifiers(w3, d).functions.disputeLimit().call(), vote)
+    check_dispute_limit(_verifiers(w3, d).functions.disputeLimit().call(), _vote(w3, d))
     if d.pool:
-        settlement = contract_at(w3, "CapitalPool", d.pool).functions.settlement().call()
-        check_settlement(settlement, vote + 2 * _timelock(w3, d).functions.GRACE().call())
+        _check_round(w3, d, d.pool)
+
+
+def check_round(w3: Web3, d: Deployment, pool: str) -> None:
+    """Raise GenesisRefused unless a funding round sells this model's token for its treasury, and asks its buyers."""
+    functions = contract_at(w3, "CapitalPool", pool).functions
+    try:
+        found = (functions.token().call(), functions.treasury().call(), functions.settlement().call())
+    except (ContractLogicError, BadFunctionCallOutput):
+        raise GenesisRefused(f"{pool} is no funding round") from None
+    _require(found[:2], (d.token, d.timelock))
+    _check_round(w3, d, pool)
+
+
+def _check_round(w3: Web3, d: Deployment, pool: str) -> None:
+    """While its money is there: later votes may be longer."""
+    functions = contract_at(w3, "CapitalPool", pool).functions
+    if w3.eth.get_block("latest")["timestamp"] < functions.releaseAt().call():
+        check_settlement(functions.settlement().call(), _vote(w3, d) + 2 * _timelock(w3, d).functions.GRACE().call())
+
+
+def _vote(w3: Web3, d: Deployment) -> int:
+    """Seconds from a proposal to its execution, without what it may lie about."""
+    governor = contract_at(w3, "ModelGovernor", d.governor).functions
+    times = (governor.votingDelay(), governor.votingPeriod(), governor.lateQuorumVoteExtension())
+    return sum(int(time.call()) for time in (*times, _timelock(w3, d).functions.getMinDelay()))
 
 
 def _require(found: object, wanted: object) -> None:

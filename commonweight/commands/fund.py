@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commonweight.amounts import tokens
-from commonweight.commands.options import DEFAULT_RPC, Account, Json, Keystore, Rpc
+from commonweight.commands.options import DEFAULT_RPC, Account, Json, Keystore, Rpc, read_address, read_object
 from commonweight.commands.stake import DeploymentFile
 from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
@@ -20,6 +20,13 @@ if TYPE_CHECKING:  # commands load what they need when they run, so that --help 
     from contracts.capital_pool import CapitalPool
 
 app = typer.Typer(no_args_is_help=True, help="Pay into a model's funding round; get its tokens, or your money back.")
+Pool = Annotated[
+    str,
+    typer.Option(
+        "--pool", parser=lambda text: text and read_address(text), metavar="ADDRESS",
+        help="A later round's contract; default: the deployment's.",
+    ),
+]  # fmt: skip
 PERMIT_SECONDS = 3_600
 """How long the signed permission of a deposit is good for."""
 
@@ -31,9 +38,9 @@ class NoFundingRound(CommonweightError):
 
 
 @app.command("show")
-def show(deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
+def show(deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
     """Where the round stands."""
-    pool = _pool(deployment, rpc_url)
+    pool = _pool(deployment, rpc_url, at)
     soft, hard = pool.caps()
     status, deposited, own = pool.status().name.lower(), pool.deposited(), _of_deployer(pool, deployment)
     times = {"deadline": pool.deadline(), "ends_at": pool.ends_at(), "release_at": pool.release_at()}
@@ -47,6 +54,33 @@ def show(deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC, as_json: Json =
     say(f"buyers may leave until second {times['release_at']}, and the money can go to the treasury from then on")
 
 
+@app.command("open")
+def open_round(
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    params: Annotated[str, typer.Option(help='The round as JSON: {"funding_currency": "0x...", ...}.')],
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """Deploy another funding round of a model; it sells nothing until holders give it a budget.
+
+    Prints its address, and the call that they have to pass for it.
+    """
+    from contracts import deploy
+    from contracts.chain import connect
+
+    try:
+        terms = deploy.GenesisParams(**read_object(params, "--params"))
+    except TypeError as error:
+        raise typer.BadParameter(str(error), param_hint="--params") from error
+    if not terms.funding_currency:
+        raise typer.BadParameter("must name a funding_currency", param_hint="--params")
+    found = deploy.Deployment.from_json(deployment.read_text())
+    made = deploy.open_round(connect(rpc_url), open_keystore(keystore), found, terms)
+    call = f"ModelToken.setBudget minter={made} budget={terms.tokens_sold()}"
+    emit({"pool": made, "call": call}) if as_json else say(f"round {made}\npropose --call '{call}'")
+
+
 @app.command("deposit")
 def deposit(
     keystore: Keystore,
@@ -57,12 +91,13 @@ def deposit(
     approve: Annotated[
         bool, typer.Option("--approve", help="Approve in a transaction of its own, for a currency without permits.")
     ] = False,
+    at: Pool = "",
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
     """Pay in, by a signed permit in one transaction."""
     from contracts.chain import send
 
-    pool, account = _pool(deployment, rpc_url), open_keystore(keystore)
+    pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
     before = pool.deposit_of(account.address)
     if approve:
         send(pool.w3, account, pool.currency().approve(pool.address, amount))
@@ -78,18 +113,24 @@ def deposit(
 
 
 @app.command("claim")
-def claim(account: Account, keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+def claim(
+    account: Account,
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    at: Pool = "",
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
     """Have an account's tokens minted to it after the round succeeded; any key with gas may ask."""
-    pool = _pool(deployment, rpc_url)
+    pool = _pool(deployment, rpc_url, at)
     bought = pool.tokens_for(pool.deposit_of(account))
     _send(pool, open_keystore(keystore), pool.claim(account))
     say(f"minted {tokens(bought)} tokens to {account}")
 
 
 @app.command("withdraw")
-def withdraw(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+def withdraw(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
     """Take your whole deposit back while the round is open."""
-    pool = _pool(deployment, rpc_url)
+    pool = _pool(deployment, rpc_url, at)
     account = open_keystore(keystore)
     paid = pool.deposit_of(account.address)
     _send(pool, account, pool.withdraw())
@@ -97,7 +138,7 @@ def withdraw(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFA
 
 
 @app.command("leave")
-def leave(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+def leave(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
     """Take your deposit back after the round, until its money can go to the treasury.
 
     Where you claimed your tokens, they go to the treasury for it; this approves them first.
@@ -105,7 +146,7 @@ def leave(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT
     from contracts.chain import send
     from contracts.currency import Currency
 
-    pool = _pool(deployment, rpc_url)
+    pool = _pool(deployment, rpc_url, at)
     account = open_keystore(keystore)
     claimed = pool.claimed_of(account.address)
     paid = claimed or pool.deposit_of(account.address)
@@ -117,19 +158,25 @@ def leave(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT
 
 
 @app.command("refund")
-def refund(account: Account, keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+def refund(
+    account: Account,
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    at: Pool = "",
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
     """Have an account's deposit paid back to it after the round failed; any key with gas may ask."""
-    pool = _pool(deployment, rpc_url)
+    pool = _pool(deployment, rpc_url, at)
     paid = pool.deposit_of(account)
     _send(pool, open_keystore(keystore), pool.refund(account))
     say(f"paid {paid} units back to {account}")
 
 
 @app.command("sweep")
-def sweep(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+def sweep(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
     """Send the deposits of a round that succeeded to the model's treasury, once buyers may leave no more; any key with
     gas may ask."""
-    pool = _pool(deployment, rpc_url)
+    pool = _pool(deployment, rpc_url, at)
     _send(pool, open_keystore(keystore), pool.sweep())
     say(f"sent {pool.swept()} units to the treasury")
 
@@ -148,12 +195,16 @@ def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
     return pool.deposit_of(deployer) + pool.claimed_of(deployer)
 
 
-def _pool(deployment: Path, rpc_url: str) -> CapitalPool:
+def _pool(deployment: Path, rpc_url: str, address: str = "") -> CapitalPool:
+    """The round of the deployment, or a later one at this address, which is checked to be of this model."""
     from contracts.capital_pool import CapitalPool
     from contracts.chain import connect
     from contracts.deploy import Deployment
+    from contracts.genesis import check_round
 
-    found = Deployment.from_json(deployment.read_text())
-    if not found.pool:
-        raise NoFundingRound(f"the model {found.name} was deployed without a funding round")
-    return CapitalPool(connect(rpc_url), found.pool)
+    found, w3 = Deployment.from_json(deployment.read_text()), connect(rpc_url)
+    if address:
+        check_round(w3, found, address)
+    elif not found.pool:
+        raise NoFundingRound(f"the model {found.name} was deployed without a funding round; give a later one by --pool")
+    return CapitalPool(w3, address or found.pool)
