@@ -9,7 +9,7 @@ from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import contract_at
+from contracts.chain import EventHistory, contract_at
 
 FRACTION_BITS = 112
 """Shares are kept in fractions of 2^-112 units."""
@@ -52,9 +52,28 @@ class RevenueSplitter:
         """What `release` would pay now."""
         return int(self._call.releasable(id_, to_checksum_address(account)).call())
 
-    def unreleased(self, account: str) -> list[int]:
-        """Ids of the distributions of which `account` can be paid a unit or more."""
-        return [id_ for id_ in range(1, self.distributions() + 1) if self.releasable(id_, account)]
+    def waiting(self, account: str, first_block: int) -> dict[str, list[int]]:
+        """Ids that were never released to `account`, by currency, from the splitter's events since `first_block`.
+
+        Two questions to the chain, however many there are: anybody may distribute junk. Whether `account` has a share
+        of them `releasable` says.
+        """
+        contract = contract_at(self.w3, "RevenueSplitter", self.address)
+        done = {
+            int(event["args"]["id"])
+            for event in EventHistory(contract, ["Released"], first_block).until()
+            if event["args"]["account"] == to_checksum_address(account)
+        }
+        found: dict[str, list[int]] = {}
+        for event in EventHistory(contract, ["Distributed"], first_block).until():
+            id_, currency = int(event["args"]["id"]), str(event["args"]["currency"])
+            if id_ not in done:
+                found.setdefault(currency, []).append(id_)
+        return found
+
+    def unreleased(self, account: str, ids: Sequence[int]) -> list[int]:
+        """Those of which `account` can be paid a unit or more."""
+        return [id_ for id_ in ids if self.releasable(id_, account)]
 
     def distribute(self, currency: str, amount: int) -> ContractFunction:
         """Share what the sender has approved."""

@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_RPC, Account, Keystore, Rpc, read_address
+from commonweight.commands.options import DEFAULT_RPC, Account, Json, Keystore, Rpc, read_address
 from commonweight.commands.stake import DeploymentFile
-from commonweight.console import say
+from commonweight.console import emit, one_line, say
 from commonweight.keystore import open_keystore
+from contracts.errors import CommonweightError
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from eth_account.signers.local import LocalAccount
+
     from contracts.revenue_splitter import RevenueSplitter
+
+
+class CurrencyFailed(CommonweightError):
+    """A currency refuses its transfer."""
+
+    code = "currency-failed"
+
 
 app = typer.Typer(no_args_is_help=True, help="Share what a model earned among its holders, and take your part.")
 
@@ -32,29 +42,71 @@ def distribute(
     from contracts.chain import send
     from contracts.currency import Currency
 
-    splitter, account = _splitter(deployment, rpc_url), open_keystore(keystore)
+    (splitter, _), account = _splitter(deployment, rpc_url), open_keystore(keystore)
     send(splitter.w3, account, Currency(splitter.w3, currency).approve(splitter.address, amount))
     send(splitter.w3, account, splitter.distribute(currency, amount))
     say(f"shared {amount} units of {currency}")
 
 
-@app.command("release")
-def release(account: Account, keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """Have all that an account can be paid sent to it; any key with gas may ask."""
-    from contracts.chain import send
+@app.command("show")
+def show(account: Account, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
+    """Distributions that were never released to an account, by currency. Anybody may distribute anything: choose."""
+    splitter, first = _splitter(deployment, rpc_url)
+    waiting = splitter.waiting(account, first)
+    if as_json:
+        emit(waiting)
+        return
+    for currency, ids in waiting.items():
+        say(f"{currency}  {len(ids)} distributions, from {ids[0]} to {ids[-1]}")
 
-    splitter = _splitter(deployment, rpc_url)
-    ids = splitter.unreleased(account)
-    if not ids:
+
+@app.command("release")
+def release(
+    account: Account,
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    currency: Annotated[
+        list[str] | None,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Currency to be paid in; repeat; default: each."),
+    ] = None,
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Have all that an account can be paid sent to it, each currency for itself; any key with gas may ask.
+
+    A currency that cannot be paid is named, and stops no other one; then the command fails.
+    """
+    splitter, first = _splitter(deployment, rpc_url)
+    waiting = splitter.waiting(account, first)
+    chosen = {one: ids for one, ids in waiting.items() if not currency or one in currency}
+    due = {one: found for one, ids in chosen.items() if (found := splitter.unreleased(account, ids))}
+    if not due:
         say(f"nothing to pay to {account}")
         return
-    send(splitter.w3, open_keystore(keystore), splitter.release_many(ids, account))
+    failed = [one for one, ids in due.items() if not _pay(splitter, open_keystore(keystore), account, one, ids)]
+    if failed:
+        raise CurrencyFailed(f"{', '.join(failed)} could not be paid; what others owed is paid")
+
+
+def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, currency: str, ids: list[int]) -> bool:
+    """Whether a currency was paid; why not is said."""
+    from web3.exceptions import Web3Exception
+
+    from contracts.chain import ContractRejected, send
+
+    try:
+        send(splitter.w3, payer, splitter.release_many(ids, account))
+    except (ContractRejected, Web3Exception) as error:
+        say(f"{currency} cannot be paid: {one_line(str(error), 300)}")
+        return False
     say(f"paid {account} its share of distributions {', '.join(map(str, ids))}")
+    return True
 
 
-def _splitter(deployment: Path, rpc_url: str) -> RevenueSplitter:
+def _splitter(deployment: Path, rpc_url: str) -> tuple[RevenueSplitter, int]:
+    """The model's splitter, and the block since which the model is registered."""
     from contracts.chain import connect
     from contracts.deploy import Deployment
     from contracts.revenue_splitter import RevenueSplitter
 
-    return RevenueSplitter(connect(rpc_url), Deployment.from_json(deployment.read_text()).splitter)
+    found = Deployment.from_json(deployment.read_text())
+    return RevenueSplitter(connect(rpc_url), found.splitter), found.block

@@ -11,7 +11,7 @@ import pytest
 from eth_account import Account
 
 from commonweight.keystore import write_keystore
-from contracts.chain import connect
+from contracts.chain import connect, send
 from contracts.currency import Currency
 from contracts.deploy import Deployment, GenesisParams, deploy_model
 from contracts.devnet import Devnet
@@ -146,3 +146,28 @@ def test_another_round_sells_once_holders_gave_it_a_budget(model: Setting) -> No
     hasty = model("fund", "open", "--params", json.dumps(terms | {"funding_settlement": 60}))
     assert hasty.err.startswith("genesis-refused: money is released 60 seconds after a round"), hasty.err
     assert model("fund", "open", "--params", "{}").status == 2
+
+
+def test_a_currency_that_cannot_be_paid_stops_no_other(model: Setting) -> None:
+    """Before, one that refuses its transfer kept every holder from all of its revenue."""
+    model("fund", "deposit", "--amount", 2_000)
+    model("fund", "claim", PAYER.address)
+    model.wait(AGE + 1)
+    w3 = connect(model.url)
+    hostile = deploy_currency(w3, PAYER, "HostileCurrency", 1_000)
+    for currency in (hostile.address, model.money.address):
+        assert model("revenue", "distribute", "--currency", currency, "--amount", 70).status == 0
+    send(w3, PAYER, hostile.functions.shrink(model.deployment.splitter, 70))
+    shown = model.command(
+        "revenue", "show", PAYER.address, "--deployment", model.folder / "deployment.json", "--rpc-url", model.url,
+        "--json",
+    )  # fmt: skip
+    assert json.loads(shown.out) == {hostile.address: [1], model.money.address: [2]}
+    before = model.money_of(PAYER.address)
+    said = model("revenue", "release", PAYER.address)
+    assert (said.status, said.err.split(":")[0]) == (1, "currency-failed")
+    assert f"{hostile.address} cannot be paid: ERC20InsufficientBalance" in said.out
+    assert model.money_of(PAYER.address) == before + 70
+    assert model("revenue", "release", PAYER.address, "--currency", model.money.address).out.startswith(
+        "nothing to pay"
+    )

@@ -218,10 +218,13 @@ def test_money_sent_without_a_word_is_shared_by_whoever_asks(earnings: Earnings)
     assert earnings.splitter.distribution_of(2).amount == 40
     with refused("NothingToDistribute"):
         earnings.act(earnings.eve, earnings.splitter.distribute_surplus(earnings.money.address))
-    assert earnings.splitter.unreleased(earnings.ann.address) == [1, 2]
+    assert earnings.splitter.waiting(earnings.ann.address, 0) == {earnings.money.address: [1, 2]}
+    assert earnings.splitter.unreleased(earnings.ann.address, [1, 2]) == [1, 2]
+    assert earnings.splitter.unreleased(earnings.bob.address, [1, 2]) == []
     earnings.act(earnings.eve, earnings.splitter.release_many([1, 2], earnings.ann.address))
     assert earnings.money.balance_of(earnings.ann.address) == 140
-    assert earnings.splitter.unreleased(earnings.ann.address) == []
+    assert earnings.splitter.waiting(earnings.ann.address, 0) == {}
+    assert earnings.splitter.waiting(earnings.bob.address, 0) == {earnings.money.address: [1, 2]}
 
 
 def test_tokens_that_the_splitter_itself_holds_share_in_nothing(earnings: Earnings) -> None:
