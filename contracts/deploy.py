@@ -216,10 +216,10 @@ def _check_params(p: GenesisParams) -> None:
             f"late_quorum_extension is {p.late_quorum_extension}, and at most the voting_period, {p.voting_period}"
         )
     check_floor(p.quorum_floor, p.cap)
-    life = p.voting_delay + p.voting_period + p.late_quorum_extension + p.timelock_delay + 2 * GRACE
+    vote = p.voting_delay + p.voting_period + p.late_quorum_extension + p.timelock_delay
     if p.funding_currency:
-        check_settlement(p.funding_settlement, life)
-    check_dispute_limit(p.dispute_limit, p.voting_delay + p.voting_period + p.late_quorum_extension + p.timelock_delay)
+        check_settlement(p.funding_settlement, 2 * vote + 2 * GRACE)  # no vote makes its times longer than twice these
+    check_dispute_limit(p.dispute_limit, vote)
 
 
 def _voting(p: GenesisParams) -> tuple[int, ...]:

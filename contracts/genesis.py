@@ -184,10 +184,18 @@ def check_round(w3: Web3, d: Deployment, pool: str) -> None:
 
 
 def _check_round(w3: Web3, d: Deployment, pool: str) -> None:
-    """While its money is there: later votes may be longer."""
+    """While its money is there."""
     functions = contract_at(w3, "CapitalPool", pool).functions
     if w3.eth.get_block("latest")["timestamp"] < functions.releaseAt().call():
-        check_settlement(functions.settlement().call(), _vote(w3, d) + 2 * _timelock(w3, d).functions.GRACE().call())
+        check_settlement(functions.settlement().call(), _longest_life(w3, d))
+
+
+def _longest_life(w3: Web3, d: Deployment) -> int:
+    """Seconds from a proposal to the last moment of its execution, by the bounds that no vote can pass."""
+    governor, timelock = contract_at(w3, "ModelGovernor", d.governor).functions, _timelock(w3, d).functions
+    delay, period, extension, *_ = governor.bounds().call()
+    times = (delay[1], period[1], extension[1], timelock.mostDelay().call(), 2 * timelock.GRACE().call())
+    return sum(int(time) for time in times)
 
 
 def _vote(w3: Web3, d: Deployment) -> int:

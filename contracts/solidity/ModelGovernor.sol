@@ -39,11 +39,19 @@ contract ModelGovernor is
     error ProposalNotSigned(address proposer);
     error BallotGasMissing(uint256 left);
     error ObjectionCast(uint256 proposalId, address holder);
+    error OutOfBounds(uint256 value, uint256 least, uint256 most);
 
     event BallotRefused(uint256 indexed proposalId, address indexed voter, bytes reason);
 
     /// @notice `objections` of `needed` were cast against a proposal that passed.
     event Objected(uint256 indexed proposalId, address indexed holder, uint256 weight, uint256 objections, uint256 needed);
+
+    /// @dev From half to twice of what genesis set: one batch must not make the next decision immediate, nor have
+    /// proposals outlive the time for which a funding round's money waits.
+    struct Bounds {
+        uint256 least;
+        uint256 most;
+    }
 
     /// @dev `snapshot` is the second before the first objection: tokens that came after the vote object as well.
     struct Objections {
@@ -64,6 +72,11 @@ contract ModelGovernor is
 
     /// @notice Seconds in which what passed can be queued, and what is queued can be executed.
     uint256 public immutable grace;
+    Bounds private _delayBounds;
+    Bounds private _periodBounds;
+    Bounds private _quorumBounds;
+    Bounds private _thresholdBounds;
+    Bounds private _extensionBounds;
     mapping(uint256 proposalId => Objections) private _objections;
     mapping(uint256 proposalId => bool) private _canceled;
 
@@ -96,6 +109,16 @@ contract ModelGovernor is
     {
         quorumFloor = quorumFloor_;
         grace = timelock_.GRACE();
+        _delayBounds = _around(votingDelay_);
+        _periodBounds = _around(votingPeriod_);
+        _quorumBounds = _around(quorumPercent);
+        _extensionBounds = _around(lateQuorumExtension_);
+        _thresholdBounds = Bounds(0, Math.max(proposalThreshold_, quorumFloor_)); // who can decide can propose
+    }
+
+    /// @notice Bounds of voting delay, voting period, late quorum extension, quorum numerator and proposal threshold.
+    function bounds() external view returns (Bounds[5] memory) {
+        return [_delayBounds, _periodBounds, _extensionBounds, _quorumBounds, _thresholdBounds];
     }
 
     /// @notice Proposes for a holder who signed; anybody may relay.
@@ -222,6 +245,41 @@ contract ModelGovernor is
     /// @inheritdoc Governor
     function proposalDeadline(uint256 id) public view override(Governor, GovernorPreventLateQuorum) returns (uint256) {
         return super.proposalDeadline(id);
+    }
+
+    function _around(uint256 value) private pure returns (Bounds memory) {
+        return Bounds((value + 1) / 2, value * 2);
+    }
+
+    /// @dev There are none yet while the constructors before this one's body run.
+    function _check(uint256 value, Bounds storage allowed) private view {
+        if (_periodBounds.most == 0) return;
+        if (value < allowed.least || value > allowed.most) revert OutOfBounds(value, allowed.least, allowed.most);
+    }
+
+    function _setVotingDelay(uint48 delay) internal override {
+        _check(delay, _delayBounds);
+        super._setVotingDelay(delay);
+    }
+
+    function _setVotingPeriod(uint32 period) internal override {
+        _check(period, _periodBounds);
+        super._setVotingPeriod(period);
+    }
+
+    function _setProposalThreshold(uint256 threshold) internal override {
+        _check(threshold, _thresholdBounds);
+        super._setProposalThreshold(threshold);
+    }
+
+    function _updateQuorumNumerator(uint256 numerator) internal override {
+        _check(numerator, _quorumBounds);
+        super._updateQuorumNumerator(numerator);
+    }
+
+    function _setLateQuorumVoteExtension(uint48 extension) internal override {
+        _check(extension, _extensionBounds);
+        super._setLateQuorumVoteExtension(extension);
     }
 
     function _tallyUpdated(uint256 id) internal override(Governor, GovernorPreventLateQuorum) {

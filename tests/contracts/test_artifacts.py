@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from web3 import Web3
 
 from contracts import compile as compiler
 from tests.contracts import currencies
+from tests.contracts.test_contracts import World
 
 pytestmark = pytest.mark.unit
 
@@ -48,5 +50,9 @@ def test_only_a_base_contract_has_no_code_of_its_own() -> None:
 
 
 def test_contracts_fit_the_size_limit() -> None:
+    """EIP-170: 24,576 bytes of code on the chain; EIP-3860: twice as much to make it."""
     for path in compiler.ARTIFACTS.glob("*.json"):
-        assert len(json.loads(path.read_text())["bytecode"]) // 2 - 1 <= 24_576, path.name
+        assert len(json.loads(path.read_text())["bytecode"]) // 2 - 1 <= 49_152, path.name
+    world = World.fresh()
+    for address in world.deployment.contracts():
+        assert 0 < len(world.w3.eth.get_code(Web3.to_checksum_address(address))) <= 24_576, address

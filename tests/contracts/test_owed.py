@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from web3 import Web3
 
-from contracts.chain import send
+from contracts.chain import contract_at, send
 from contracts.genesis import GRACE
 from contracts.governor import Action, ProposalState
 from tests.contracts.test_contracts import World, refused
@@ -122,3 +122,23 @@ def test_a_late_majority_stops_what_was_passed_before_it_could_vote(world: World
     world.wait(6)
     with refused("GovernorUnexpectedProposalState"):
         world.send(world.governor.execute(actions, "before they came"))
+
+
+RULES = {
+    "setVotingPeriod": (14, 61, 15), "updateQuorumNumerator": (1, 9, 3), "setVotingDelay": (0, 3, 2),
+    "setProposalThreshold": (None, 11, 10),
+}  # fmt: skip
+"""Below and above what genesis set (half and double), and within."""
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_rules_of_votes_stay_within_what_genesis_set(world: World, rule: str) -> None:
+    """Before, one batch set delay, period, quorum and timelock to nothing, and the next decision took nine seconds."""
+    governor = contract_at(world.w3, "ModelGovernor", world.deployment.governor).functions
+    below, above, within = RULES[rule]
+    for value in (below, above):
+        if value is not None:
+            with refused("OutOfBounds"):
+                world.carry(Action.of(governor[rule](value)), f"{rule} {value}")
+            world.wait(60)
+    world.carry(Action.of(governor[rule](within)), f"{rule} {within}")

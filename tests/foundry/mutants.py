@@ -23,6 +23,7 @@ EPOCH_ROOTS, PAYMENTS = f"{SOLIDITY}EpochRoots.sol", f"{SOLIDITY}PullPayments.so
 REGISTRY = f"{SOLIDITY}VerifierRegistry.sol"
 POOL, SPLITTER = f"{SOLIDITY}CapitalPool.sol", f"{SOLIDITY}RevenueSplitter.sol"
 GOVERNOR = f"{SOLIDITY}ModelGovernor.sol"
+BOUNDS = f"{TESTS}Governance.t.sol::testFuzz_the_{{}}_stays_within_what_genesis_set"
 
 MUTANTS: dict[str, Mutant] = {
     "receipt check dropped": Mutant(
@@ -66,6 +67,14 @@ MUTANTS: dict[str, Mutant] = {
     "what is queued lives for ever": Mutant(
         f"{SOLIDITY}ModelTimelock.sol", "block.timestamp > getTimestamp(id) + GRACE", "false",
         (f"{TESTS}Governance.t.sol::testFuzz_what_passed_lives_for_a_stated_time",),
+    ),
+    "a timelock of any delay": Mutant(
+        f"{SOLIDITY}ModelTimelock.sol", "if (newDelay < leastDelay || newDelay > mostDelay) revert",
+        "if (false) revert", (BOUNDS.format("delay"),),
+    ),
+    "a vote of any length": Mutant(
+        GOVERNOR, "if (value < allowed.least || value > allowed.most) revert", "if (false) revert",
+        (BOUNDS.format("vote"),),
     ),
     "objections twice": Mutant(
         GOVERNOR, "if (found.cast[msg.sender]) revert ObjectionCast(id, msg.sender);", "",

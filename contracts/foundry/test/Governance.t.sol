@@ -295,6 +295,41 @@ contract FirstVotesTest is Genesis {
         vm.assertTrue(governor.state(id) == IGovernor.ProposalState.Succeeded, "it stands");
     }
 
+    /// @notice No vote passes a delay that makes the next decision immediate, or lets it outlive a round's money.
+    function testFuzz_the_delay_stays_within_what_genesis_set(uint256 value) external {
+        value = _between(value, 0, 3 * TIMELOCK_DELAY);
+        bytes memory call = abi.encodeCall(timelock.updateDelay, (value));
+        bool inside = 2 * value >= TIMELOCK_DELAY && value <= 2 * TIMELOCK_DELAY;
+        if (!inside) {
+            return _refuse(address(timelock), address(timelock), 0, call, ModelTimelock.DelayOutOfBounds.selector);
+        }
+        vm.prank(address(timelock));
+        timelock.updateDelay(value);
+        vm.assertEq(timelock.getMinDelay(), value, "within the bounds holders decide");
+    }
+
+    /// @notice No vote passes a voting period that lets one second decide, nor one that never ends.
+    function testFuzz_the_vote_stays_within_what_genesis_set(uint32 value) external {
+        uint256 set = governor.votingPeriod();
+        value = uint32(_between(value, 1, 3 * set));
+        address[] memory targets = new address[](1);
+        bytes[] memory calls = new bytes[](1);
+        (targets[0], calls[0]) = (address(governor), abi.encodeCall(governor.setVotingPeriod, (value)));
+        token.mint("first", ALICE, QUORUM_FLOOR);
+        _wait(1);
+        vm.prank(ALICE);
+        uint256 id = governor.propose(targets, new uint256[](1), calls, "another period");
+        _letAliceDecide(id);
+        governor.queue(targets, new uint256[](1), calls, keccak256("another period"));
+        _wait(TIMELOCK_DELAY);
+        bytes memory execution =
+            abi.encodeCall(governor.execute, (targets, new uint256[](1), calls, keccak256("another period")));
+        (bool done,) = address(governor).call(execution);
+        bool inside = 2 * uint256(value) >= set && value <= 2 * set;
+        vm.assertTrue(done == inside, "what is within the bounds is carried out, and nothing else");
+        vm.assertEq(governor.votingPeriod(), inside ? value : set, "and stands");
+    }
+
     /// @dev A call of the governor about Alice's proposal: queue, execute and objectTo take the same.
     function _call(bytes4 selector) private pure returns (bytes memory) {
         return abi.encodeWithSelector(
@@ -305,11 +340,15 @@ contract FirstVotesTest is Genesis {
     function _voteOfAlice() private returns (IGovernor.ProposalState) {
         _wait(1);
         uint256 id = _proposeOfAlice();
+        _letAliceDecide(id);
+        return governor.state(id);
+    }
+
+    function _letAliceDecide(uint256 id) private {
         _wait(VOTING_DELAY + 1);
         vm.prank(ALICE);
         governor.castVote(id, 1);
         _wait(VOTING_PERIOD);
-        return governor.state(id);
     }
 
     function _proposeOfAlice() private returns (uint256) {
