@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import contract_at
+
+DELEGATION_SIZE = 23
+"""Bytes of code that an account with a key may have, as the contract says."""
 
 
 class EpochDistributor:
@@ -19,6 +23,10 @@ class EpochDistributor:
         """What the epoch's leaves have been paid."""
         return int(self._call.paid(epoch).call())
 
+    def only_its_own(self, account: str) -> bool:
+        """Whether the account is a contract, for which nobody else claims; a key's delegation (EIP-7702) is none."""
+        return len(self.w3.eth.get_code(to_checksum_address(account))) > DELEGATION_SIZE
+
     def leaf_of(self, epoch: int, index: int, account: str, kind: int, amount: int) -> bytes:
         """32-byte leaf of one payout, its mint receipt."""
         return bytes(self._call.leafOf(epoch, index, account, kind, amount).call())
@@ -26,7 +34,7 @@ class EpochDistributor:
     def claim(
         self, epoch: int, index: int, account: str, kind: int, amount: int, proof: list[bytes]
     ) -> ContractFunction:
-        """Pay a leaf to its account."""
+        """Pay a leaf to its account; a contract is paid only where it calls itself."""
         return self._call.claim(epoch, index, account, kind, amount, proof)
 
     def claim_to(

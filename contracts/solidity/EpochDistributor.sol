@@ -23,6 +23,9 @@ contract EpochDistributor is EIP712, IReserves {
         uint64 indexed epoch, uint256 index, address indexed account, uint8 kind, uint256 amount, address indexed to
     );
 
+    /// @notice Bytes of code that an account with a key may have: its delegation (EIP-7702). What has more is a contract,
+    /// which may be unable to move tokens: it alone, or its signature, says where they go.
+    uint256 public constant DELEGATION_SIZE = 23;
     /// @notice EIP-712 type of a claim to another address.
     bytes32 public constant CLAIM_TO_TYPEHASH = keccak256(
         "ClaimTo(uint64 epoch,uint256 index,address account,uint8 kind,uint256 amount,address to,uint256 deadline)"
@@ -54,7 +57,7 @@ contract EpochDistributor is EIP712, IReserves {
         token.release(amount);
     }
 
-    /// @notice Pays a leaf to its own account; anybody may call.
+    /// @notice Pays a leaf to its own account; anybody may call, for a contract only itself.
     /// @param epoch A final epoch.
     /// @param index Place of the leaf.
     /// @param account Whose leaf.
@@ -64,6 +67,7 @@ contract EpochDistributor is EIP712, IReserves {
     function claim(uint64 epoch, uint256 index, address account, uint8 kind, uint256 amount, bytes32[] calldata proof)
         external
     {
+        if (account.code.length > DELEGATION_SIZE && msg.sender != account) revert ClaimNotSigned(account);
         _payLeaf(epoch, index, account, kind, amount, proof, account);
     }
 

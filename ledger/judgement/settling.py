@@ -22,6 +22,13 @@ STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", Ep
 """By the chain as it stands; an entry of the log alone makes an epoch final."""
 
 
+class ContractAccount(LedgerError):
+    """A contract's tokens might be lost in it: it claims them itself, or signs where they go."""
+
+    code = "contract-account"
+    status = 409
+
+
 class ForeignRoot(LedgerError):
     """The chain made another root final than any that follows from the log: nothing of it is claimed here."""
 
@@ -90,8 +97,10 @@ def settle(ledger: Ledger) -> None:
 def claim(ledger: Ledger, number: int, account: str) -> list[str]:
     """Queue the mints of an account's lines in a final epoch, at the relayer's cost; returns their outbox ids.
 
-    Raises NotFound, TooEarly and ForeignRoot.
+    Raises NotFound, TooEarly, ForeignRoot and ContractAccount.
     """
+    if ledger.chain.distributor.only_its_own(account):
+        raise ContractAccount(f"{account} is a contract: it calls claim of the distributor, or signs ClaimTo")
     with ledger.store.write() as session:
         epoch = require_epoch(session, number)
         if epoch.state != "final":

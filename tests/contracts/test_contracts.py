@@ -134,11 +134,14 @@ class World:
 
     def finalized(self, epoch: int) -> list[Payout]:
         payouts = self.payouts(epoch)
+        self.finalize(payouts)
+        return payouts
+
+    def finalize(self, payouts: list[Payout]) -> None:
         root = self.root(payouts)
         self.send(self.registry.propose(root, self.signatures(root, self.verifiers[:2])))
         self.wait(61)
-        self.send(self.registry.finalize(epoch))
-        return payouts
+        self.send(self.registry.finalize(root.epoch))
 
     def carry(self, action: Action, description: str) -> None:
         """Pass one action through signed proposal, signed ballot, timelock."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from web3 import Web3
 
@@ -35,6 +37,20 @@ def test_no_vote_takes_what_a_final_epoch_owes(world: World) -> None:
     world.send(world.claim(payouts, 1))
     assert token.balance_of(owed.account) == owed.amount
     assert (token.receipt_paid(world.deployment.distributor, owed.leaf()), token.allotted()) == (True, 900 * 2 + 5)
+
+
+def test_nobody_claims_for_a_contract_but_itself(world: World) -> None:
+    """Before, anybody sent a contract's tokens into it, where it might be unable to move them."""
+    epoch = world.payouts(2)
+    timelock = world.deployment.timelock
+    epoch[1] = replace(epoch[1], account=timelock)
+    world.finalize(epoch)
+    with refused("ClaimNotSigned"):
+        world.send(world.claim(epoch, 1))
+    assert world.distributor.only_its_own(timelock)
+    assert not world.distributor.only_its_own(world.holder.address)
+    world.carry(Action.of(world.claim(epoch, 1)), "what the treasury earned")
+    assert world.token.balance_of(timelock) == epoch[1].amount
 
 
 def test_a_root_above_what_can_be_reserved_is_refused(world: World) -> None:

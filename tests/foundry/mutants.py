@@ -96,6 +96,10 @@ MUTANTS: dict[str, Mutant] = {
         DISTRIBUTOR, "if (!SignatureChecker.isValidSignatureNow(account, digest, signature)) revert",
         "if (false) revert", (f"{CLAIMS}a_share_goes_elsewhere_only_under_its_accounts_signature",),
     ),
+    "anybody claims for a contract": Mutant(
+        DISTRIBUTOR, "if (account.code.length > DELEGATION_SIZE && msg.sender != account) revert", "if (false) revert",
+        (f"{CLAIMS}nobody_claims_for_a_contract_but_itself",),
+    ),
     "signature sort skipped": Mutant(
         VERIFIERS, "if (signer <= previous) revert", "if (false) revert",
         (f"{ROOTS}fewer_than_k_or_the_same_signature_again_are_no_quorum",),

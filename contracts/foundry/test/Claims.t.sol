@@ -116,6 +116,23 @@ contract ClaimsTest is Genesis {
         vm.assertEq(token.balanceOf(to), _amount(place), "to whom the account said");
     }
 
+    /// @notice Tokens in a contract that cannot move them are lost: nobody sends them there before it says where to.
+    function testFuzz_nobody_claims_for_a_contract_but_itself(uint256 place, address anybody, uint256 size) external {
+        place %= LEAVES;
+        address wallet = _holder(place);
+        vm.assume(anybody != wallet);
+        _finalize(_sum());
+        bytes memory code = new bytes(_between(size, 0, 100));
+        vm.etch(wallet, code);
+        bytes memory call = _claim(place);
+        if (code.length > distributor.DELEGATION_SIZE()) {
+            _refuse(anybody, address(distributor), 0, call, EpochDistributor.ClaimNotSigned.selector);
+            vm.prank(wallet);
+        }
+        (bool paid,) = address(distributor).call(call);
+        vm.assertTrue(paid && token.balanceOf(wallet) == _amount(place), "it has its amount");
+    }
+
     function testFuzz_nobody_mints_without_a_budget_nor_beyond_it(address minter, uint256 amount, uint256 budget)
         external
     {
@@ -226,6 +243,12 @@ contract ClaimsTest is Genesis {
     /// @dev A claim of a leaf of this tree, for calls from outside.
     function claim(uint256 place) external {
         distributor.claim(EPOCH, place, _holder(place), _kind(place), _amount(place), _proof(place));
+    }
+
+    function _claim(uint256 place) private view returns (bytes memory) {
+        return abi.encodeCall(
+            distributor.claim, (EPOCH, place, _holder(place), _kind(place), _amount(place), _proof(place))
+        );
     }
 
     /// @dev A claim to `to` under a signature of `key` over a claim to `signedTo`.

@@ -162,6 +162,12 @@ def test_a_root_takes_k_signatures_of_admitted_verifiers_over_what_closed(served
             settling.claim(ledger, 1, run.creator.address)
 
 
+def test_the_relayer_claims_for_no_contract(served: Served, ledger: Ledger) -> None:
+    with pytest.raises(settling.ContractAccount):
+        settling.claim(ledger, 1, served.model.deployment.timelock)
+    assert calls(ledger) == []
+
+
 def calls(ledger: Ledger) -> list[str]:
     with ledger.store.read() as session:
         return [row.id for row in outbox.listed(session)]
