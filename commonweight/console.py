@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -51,6 +52,15 @@ def emit(value: Any) -> None:
     """JSON for scripts."""
     sys.stdout.write(json.dumps(value, sort_keys=True) + "\n")
     sys.stdout.flush()
+
+
+def tell(found: Any, lines: Iterable[str], as_json: bool) -> None:
+    """What was found: as JSON for scripts, else as lines, which are made only then."""
+    if as_json:
+        emit(found)
+        return
+    for line in lines:
+        say(line)
 
 
 def report_lines(as_json: bool) -> Any:

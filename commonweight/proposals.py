@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from commonweight.amounts import tokens
@@ -10,6 +10,9 @@ from commonweight.console import one_line
 from trainer.client import ApiClient
 
 PAGE = 100
+SUPPORT = {"against": 0, "for": 1, "abstain": 2}
+"""As the Governor numbers them (OpenZeppelin's GovernorCountingSimple)."""
+_NAMES = {number: name for name, number in SUPPORT.items()}
 
 
 def all_proposals(client: ApiClient) -> Iterator[dict[str, Any]]:
@@ -51,3 +54,18 @@ def lines_of(proposal: dict[str, Any]) -> Iterator[str]:
     yield f"text     {proposal['description_length']} characters, as the proposer wrote them:"
     for line in proposal["description"].split("\n"):
         yield f"  | {line}"
+
+
+def vote_line(vote: dict[str, Any]) -> str:
+    """A vote for a terminal."""
+    weight = tokens(vote["weight"]) if vote["weight"] is not None else "not weighed yet"
+    return f"{_NAMES[vote['support']]:<8} {vote['voter']}  {weight}"
+
+
+def decision_lines(decisions: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Decisions for a terminal, each with what every run made of it."""
+    for row in decisions:
+        yield f"{row['sequence']:>4} {one_line(row['key'])} = {one_line(row['value'])}"
+        for taken in row["taken"]:
+            done = "obeys" if taken["applied"] else f"refused: {one_line(taken['detail'])}"
+            yield f"     {taken['run'][:10]} {done}"

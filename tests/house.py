@@ -8,6 +8,7 @@ a run (`tests/contracts/protocol/log/signed_run.py`), whose parts play through t
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,18 @@ class House:
     def vote(self, holder: LocalAccount, proposal: str, support: int = 1) -> Response:
         """Hand in a signed ballot."""
         return self.client.post(f"/v1/proposals/{proposal}/ballots", json=self.ballot_body(holder, proposal, support))
+
+    def carry(self, *proposals: str, votes: Sequence[tuple[LocalAccount, int]] = ()) -> None:
+        """Have proposals voted on by signature, by default for them by both holders; the keeper does the rest."""
+        self.wait(PARAMS.voting_delay + 1)
+        for proposal in proposals:
+            for holder, support in votes or [(wallet, 1) for wallet in self.wallets]:
+                accepted(self.vote(holder, proposal, support))
+        self.step(2)
+        self.wait(PARAMS.voting_period + 1)
+        self.step(3)
+        self.wait(PARAMS.timelock_delay + 2)
+        self.step(4)
 
     def enact(self, holder: LocalAccount, *calls: ContractFunction) -> None:
         """Have a holder of most votes pass calls through governor and timelock, past the API."""

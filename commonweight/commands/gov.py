@@ -8,14 +8,13 @@ import typer
 
 from commonweight.amounts import tokens
 from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Keystore, ProposalId, Rpc, RunId
-from commonweight.console import emit, one_line, say
+from commonweight.console import emit, one_line, say, tell
 from commonweight.keystore import open_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
 LONGEST_DESCRIPTION = 3_900
 """Characters: with its proposer's mark a server takes 4,000."""
 CALL_HELP = "Contract.function name=value ..., for instance 'VerifierRegistry.admit verifier=0x...'; repeat for more."
-SUPPORT = {"against": 0, "for": 1, "abstain": 2}
 
 
 @app.command("propose")
@@ -76,11 +75,7 @@ def powers(as_json: Json = False) -> None:
     """What holders can decide about the model's contracts: each call, and what it does."""
     from contracts.call_words import WORDS
 
-    if as_json:
-        emit(WORDS)
-        return
-    for name, words in sorted(WORDS.items()):
-        say(f"{name:<45} {words}")
+    tell(WORDS, (f"{name:<45} {words}" for name, words in sorted(WORDS.items())), as_json)
 
 
 @app.command("simulate")
@@ -117,6 +112,7 @@ def vote(
 ) -> None:
     """Sign a ballot and hand it in; it weighs what you held at the proposal's snapshot."""
     from commonweight.ballots import GovernanceClient
+    from commonweight.proposals import SUPPORT
 
     if support not in SUPPORT:
         raise typer.BadParameter("must be for, against or abstain", param_hint="support")
@@ -135,11 +131,7 @@ def list_proposals(
     from trainer.client import ApiClient
 
     found = [row for row in all_proposals(ApiClient(api)) if not (open_only and row["over"])]
-    if as_json:
-        emit(found)
-        return
-    for row in found:
-        say(f"{row['state']:<9} {row['id']}  {one_line(row['description'])}")
+    tell(found, (f"{row['state']:<9} {row['id']}  {one_line(row['description'])}" for row in found), as_json)
 
 
 @app.command("show")
@@ -149,42 +141,27 @@ def show(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) ->
     from trainer.client import ApiClient
 
     found = ApiClient(api).get(f"/proposals/{proposal}")
-    if as_json:
-        emit(found)
-        return
-    for line in lines_of(found):
-        say(line)
+    tell(found, lines_of(found), as_json)
 
 
 @app.command("votes")
 def list_votes(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
     """Each vote on a proposal, in the order of the chain, with its weight."""
-    from commonweight.proposals import all_votes
+    from commonweight.proposals import all_votes, vote_line
     from trainer.client import ApiClient
 
-    found, names = list(all_votes(ApiClient(api), proposal)), {number: name for name, number in SUPPORT.items()}
-    if as_json:
-        emit(found)
-        return
-    for row in found:
-        weight = tokens(row["weight"]) if row["weight"] is not None else "not weighed yet"
-        say(f"{names[row['support']]:<8} {row['voter']}  {weight}")
+    found = list(all_votes(ApiClient(api), proposal))
+    tell(found, map(vote_line, found), as_json)
 
 
 @app.command("decisions")
 def decisions(api: Api = DEFAULT_API, as_json: Json = False) -> None:
     """What holders decided, and what each run made of it: obeyed, or refused and why."""
-    from commonweight.proposals import all_decisions
+    from commonweight.proposals import all_decisions, decision_lines
     from trainer.client import ApiClient
 
     found = list(all_decisions(ApiClient(api)))
-    if as_json:
-        emit(found)
-        return
-    for row in found:
-        say(f"{row['sequence']:>4} {one_line(row['key'])} = {one_line(row['value'])}")
-        for taken in row["taken"]:
-            say(f"     {taken['run'][:10]} {'obeys' if taken['applied'] else 'refused: ' + taken['detail']}")
+    tell(found, decision_lines(found), as_json)
 
 
 @app.command("relay")
@@ -225,6 +202,7 @@ def object_to(
 @app.command("tally")
 def tally(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
     """The API's own count beside the Governor's."""
+    from commonweight.proposals import SUPPORT
     from trainer.client import ApiClient
 
     client = ApiClient(api)

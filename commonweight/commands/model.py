@@ -20,7 +20,7 @@ from commonweight.commands.options import (
     read_address,
     read_object,
 )
-from commonweight.console import emit, say
+from commonweight.console import emit, say, tell
 from commonweight.keystore import open_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Create a model on the chain and start training it.")
@@ -75,11 +75,7 @@ def lineage(
     from trainer.client import ApiClient
 
     found = rounds_of(ApiClient(api), run, round_number)
-    if as_json:
-        emit(found)
-        return
-    for line in lines_of(found):
-        say(line)
+    tell(found, lines_of(found), as_json)
 
 
 @app.command("train")

@@ -9,7 +9,7 @@ import typer
 
 from commonweight.commands.options import DEFAULT_RPC, Account, Json, Keystore, Rpc, read_address
 from commonweight.commands.stake import DeploymentFile
-from commonweight.console import emit, one_line, say
+from commonweight.console import one_line, say, tell
 from commonweight.keystore import open_keystore
 from contracts.errors import CommonweightError
 
@@ -53,11 +53,8 @@ def show(account: Account, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RP
     """Distributions that were never released to an account, by currency. Anybody may distribute anything: choose."""
     splitter, first = _splitter(deployment, rpc_url)
     waiting = splitter.waiting(account, first)
-    if as_json:
-        emit(waiting)
-        return
-    for currency, ids in waiting.items():
-        say(f"{currency}  {len(ids)} distributions, from {ids[0]} to {ids[-1]}")
+    lines = (f"{one}  {len(ids)} distributions, from {ids[0]} to {ids[-1]}" for one, ids in waiting.items())
+    tell(waiting, lines, as_json)
 
 
 @app.command("release")

@@ -9,7 +9,7 @@ import typer
 
 from commonweight.amounts import tokens
 from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Keystore, Rpc, read_address
-from commonweight.console import emit, say
+from commonweight.console import emit, say, tell
 from commonweight.keystore import open_keystore
 from contracts.errors import CommonweightError
 
@@ -38,11 +38,7 @@ def claim(
     client = ApiClient(api)
     queued = client.post(f"/epochs/{epoch}/claims", {"account": account})["transactions"]
     done = _await(client, set(queued))
-    if as_json:
-        emit(done)
-        return
-    for line in done:
-        say(f"{line['id']}  {line['state']}  {line['hash']}")
+    tell(done, (f"{line['id']}  {line['state']}  {line['hash']}" for line in done), as_json)
 
 
 @app.command("balance")
@@ -77,11 +73,7 @@ def delegate(
 
     client = GovernanceClient(api, rpc_url)
     done = _await(client.client, {client.delegate(open_keystore(keystore), to)})
-    if as_json:
-        emit(done)
-        return
-    for line in done:
-        say(f"{line['id']}  {line['state']}  {line['hash']}")
+    tell(done, (f"{line['id']}  {line['state']}  {line['hash']}" for line in done), as_json)
 
 
 @app.command("delegation")
@@ -93,12 +85,8 @@ def delegation(account: Account, api: Api = DEFAULT_API, as_json: Json = False) 
     found = client.get(f"/delegations/{account}")
     while rest := client.get(f"/delegations/{account}", after=(found["lenders"] or ["0x"])[-1])["lenders"]:
         found["lenders"] += rest
-    if as_json:
-        emit(found)
-        return
-    say(f"lends its votes to {found['to'] or 'nobody'}")
-    for lender in found["lenders"]:
-        say(f"votes for {lender}")
+    lenders = (f"votes for {lender}" for lender in found["lenders"])
+    tell(found, (f"lends its votes to {found['to'] or 'nobody'}", *lenders), as_json)
 
 
 def _await(client: ApiClient, wanted: set[str], seconds: float = 60.0) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from eth_account.signers.local import LocalAccount
 
 from contracts.chain import ContractRejected, send
 from contracts.run_config import RunConfig
@@ -31,18 +30,6 @@ def electorate(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> 
         yield house.become_holders()
 
 
-def carry(house: House, proposal: str, *votes: tuple[LocalAccount, int]) -> None:
-    """Vote, wait, queue and execute."""
-    house.wait(PARAMS.voting_delay + 1)
-    for holder, support in votes:
-        accepted(house.vote(holder, proposal, support))
-    house.step(2)
-    house.wait(PARAMS.voting_period + 1)
-    house.step(2)
-    house.wait(PARAMS.timelock_delay + 2)
-    house.step(4)
-
-
 def taken(house: House) -> list[tuple[str, bool, str]]:
     """What the run made of each decision."""
     return [(d["key"], d["taken"][0]["applied"], d["taken"][0]["detail"]) for d in house.get("/decisions")]
@@ -52,7 +39,7 @@ def test_a_decision_reaches_the_runs_next_round(owned: House) -> None:
     """The round that is open keeps what it opened with; that the next one opens with it is a rule of the machine."""
     one, two = owned.wallets
     proposal = owned.propose(one, "faster", [("inner_lr", "0.002"), ("outer_lr", "0.5")])
-    carry(owned, proposal, (one, 1), (two, 1))
+    owned.carry(proposal, votes=[(one, 1), (two, 1)])
     assert owned.get(f"/proposals/{proposal}")["state"] == "executed"
     assert [(d["key"], d["value"]) for d in owned.get("/decisions")] == [("inner_lr", "0.002"), ("outer_lr", "0.5")]
     assert taken(owned) == [("inner_lr", True, ""), ("outer_lr", True, "")]

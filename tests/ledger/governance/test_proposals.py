@@ -34,25 +34,13 @@ def decide(house: House, key: str, value: str, name: bytes) -> Action:
     return Action.of(models.decide(house.ledger.chain.model, name.ljust(32, b"."), key, value))
 
 
-def pass_it(house: House, proposal: str) -> None:
-    """Both holders vote for it by signature; the keeper does the rest."""
-    house.wait(PARAMS.voting_delay + 1)
-    for holder in house.wallets:
-        accepted(house.vote(holder, proposal))
-    house.step(2)
-    house.wait(PARAMS.voting_period + 1)
-    house.step(3)
-    house.wait(PARAMS.timelock_delay + 2)
-    house.step(3)
-
-
 def test_a_wallets_proposal_is_voted_on_through_the_api_and_carried_out(electorate: House) -> None:
     proposal = by_wallet(electorate, [decide(electorate, "clip", "3", b"wallet")], "from my wallet")
     shown = electorate.get(f"/proposals/{proposal}")
     assert (shown["state"], shown["proposer"]) == ("pending", electorate.wallets[0].address)
     assert [call["words"] for call in shown["calls"]] == ["decide clip = 3 for the model's runs"]
     assert proposal in {row["id"] for row in electorate.get("/proposals")}
-    pass_it(electorate, proposal)
+    electorate.carry(proposal)
     assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"
     assert ("clip", "3") in [(d["key"], d["value"]) for d in electorate.get("/decisions")]
 
@@ -72,7 +60,7 @@ def test_any_call_of_the_timelock_can_be_proposed_and_executed(electorate: House
         f"let {stranger} owe 0 units (1e-18 tokens) more from now on",
         f"call {stranger} with 0x1234",
     ]
-    pass_it(electorate, proposal)
+    electorate.carry(proposal)
     assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"
 
 
@@ -92,7 +80,7 @@ def test_a_description_that_is_no_text_is_carried_out_all_the_same(electorate: H
     assert w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(signed.raw_transaction))["status"] == 1
     electorate.step()
     (shown,) = [row for row in electorate.get("/proposals") if row["description"].startswith("\\xff\\x00")]
-    pass_it(electorate, shown["id"])
+    electorate.carry(shown["id"])
     assert electorate.get(f"/proposals/{shown['id']}")["state"] == "executed"
 
 
@@ -114,15 +102,7 @@ def test_what_can_never_be_executed_keeps_nobody_from_his_turn(electorate: House
         electorate, [Action.of(electorate.ledger.chain.token.set_budget(key_of("x").address, 2**255))], "no"
     )
     good = by_wallet(electorate, [decide(electorate, "clip", "6", b"behind it")], "behind it")
-    electorate.wait(PARAMS.voting_delay + 1)
-    for proposal in (bad, good):
-        for holder in electorate.wallets:
-            accepted(electorate.vote(holder, proposal))
-    electorate.step(2)
-    electorate.wait(PARAMS.voting_period + 1)
-    electorate.step(3)
-    electorate.wait(PARAMS.timelock_delay + 2)
-    electorate.step(3)
+    electorate.carry(bad, good)
     assert [electorate.get(f"/proposals/{p}")["state"] for p in (bad, good)] == ["queued", "executed"]
     with electorate.ledger.store.read() as session:
         row = session.get_one(Proposal, bad)
@@ -205,7 +185,7 @@ def test_powers_are_proposed_by_signature_beside_decisions(electorate: House) ->
         "decide clip = 9 for the model's runs",
         "limit what one epoch pays to 12345 units (1e-18 tokens)",
     ]
-    pass_it(electorate, proposal)
+    electorate.carry(proposal)
     assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"
     assert registry.max_epoch_total() == 12345
 

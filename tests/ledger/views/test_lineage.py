@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.databases import fresh_database
-from tests.deployed import PARAMS
-from tests.house import House, accepted, check_refused
+from tests.house import House, check_refused
 
 pytestmark = pytest.mark.integration
 
@@ -26,14 +25,7 @@ def house(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             made.claim(wallet.address)
         made.wait(2)
         proposal = made.propose(made.wallets[0], "clip it", [("clip", "2"), ("outer_lr", "0.5")])
-        made.wait(PARAMS.voting_delay + 1)
-        for wallet in made.wallets:
-            accepted(made.vote(wallet, proposal))
-        made.step(2)
-        made.wait(PARAMS.voting_period + 1)
-        made.step(2)
-        made.wait(PARAMS.timelock_delay + 2)
-        made.step(4)
+        made.carry(proposal)
         made.play_round()
         yield made
 

@@ -332,15 +332,20 @@ def test_what_speaks_against_a_segment_waits_for_no_other(tmp_path: Path) -> Non
     assert party.due(duties.Read)[0].segments == duty.segments[1:]
 
 
-def test_a_slow_segment_keeps_no_quick_one_back(tmp_path: Path) -> None:
-    """It is here, and still being replayed when half of one's time is over: the rest is said, and it when it ends."""
+def party_with_a_slow_segment(folder: Path) -> tuple[Party, duties.Read, int]:
+    """All but one of what it has to read is replayed, the common segment among it."""
     made = opened(samples=3)
-    party = make_party(tmp_path, made)
+    party = make_party(folder, made)
     (duty,) = party.due(duties.Read)
     common = made.state.proofs[duty.proof].common
     slow = next(number for number in duty.segments if number != common)
     party.world.blobs.has = lambda name: True  # type: ignore[method-assign]
     party.work.answers = {f"segment {number}": says(TRUE) for number in duty.segments if number != slow}
+    return party, duty, slow
+
+
+def read_until_half_of_its_time_is_over(party: Party, duty: duties.Read) -> None:
+    """It says nothing before."""
     for waited in (0, 28):
         party.pass_time(waited)
         lapse.watch(party.world, party.look(), chain=True)
@@ -349,6 +354,12 @@ def test_a_slow_segment_keeps_no_quick_one_back(tmp_path: Path) -> None:
     party.pass_time(2)
     lapse.watch(party.world, party.look(), chain=True)
     read.read(party.world, [duty])
+
+
+def test_a_slow_segment_keeps_no_quick_one_back(tmp_path: Path) -> None:
+    """It is here, and still being replayed when half of one's time is over: the rest is said, and it when it ends."""
+    party, duty, slow = party_with_a_slow_segment(tmp_path)
+    read_until_half_of_its_time_is_over(party, duty)
     (said,) = claims(party, facts.Words)
     assert {word.segment for word in said.words} == set(duty.segments) - {slow}
     assert said.witness, "it goes with the common segment"
@@ -363,22 +374,9 @@ def test_a_slow_segment_keeps_no_quick_one_back(tmp_path: Path) -> None:
 
 def test_a_segment_that_outlasts_its_tries_is_unserved_when_half_of_ones_time_is_over(tmp_path: Path) -> None:
     """Before, nodes that opened slow states made whoever drew most of them fall silent, which costs stake."""
-    made = opened(samples=3)
-    party = make_party(tmp_path, made)
-    (duty,) = party.due(duties.Read)
-    common = made.state.proofs[duty.proof].common
-    slow = next(number for number in duty.segments if number != common)
-    party.world.blobs.has = lambda name: True  # type: ignore[method-assign]
-    party.work.answers = {f"segment {number}": says(TRUE) for number in duty.segments if number != slow}
+    party, duty, slow = party_with_a_slow_segment(tmp_path)
     party.work.slow = {f"segment {slow}"}
-    for waited in (0, 28):
-        party.pass_time(waited)
-        lapse.watch(party.world, party.look(), chain=True)
-        read.read(party.world, [duty])
-        assert claims(party, facts.Words) == []
-    party.pass_time(2)
-    lapse.watch(party.world, party.look(), chain=True)
-    read.read(party.world, [duty])
+    read_until_half_of_its_time_is_over(party, duty)
     words = {word.segment: word.word for said in claims(party, facts.Words) for word in said.words}
     assert words == {number: Word.UNSERVED if number == slow else Word.TRUE for number in duty.segments}
 
