@@ -150,8 +150,8 @@ MUTANTS: dict[str, Mutant] = {
         "uint256(_epochs[epochNumber].fruitless)",
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
-    "dispute not compared": Mutant(
-        EPOCH_ROOTS, "if (dispute != epoch.disputes) revert", "if (false) revert",
+    "the disputed root is not compared": Mutant(
+        EPOCH_ROOTS, "root != epoch.root || ", "",
         (f"{ROOTS}a_decision_falls_on_the_dispute_it_names_alone",),
     ),
     "slash without debit": Mutant(VERIFIERS, "stakeOf[verifier] -= amount;", "", (STAKES,)),
@@ -167,8 +167,9 @@ MUTANTS: dict[str, Mutant] = {
         PAYMENTS, "owed[msg.sender] = 0;", "", (f"{ROOTS}what_a_challenger_does_not_take_waits_for_it_once",)
     ),
     "anybody arbitrates": Mutant(
-        EPOCH_ROOTS, "resolve(uint64 epochNumber, uint32 dispute, bool upheld) external onlyRole(ARBITER_ROLE) {",
-        "resolve(uint64 epochNumber, uint32 dispute, bool upheld) external {", (STRANGER,),
+        EPOCH_ROOTS,
+        "onlyRole(ARBITER_ROLE)\n    {\n        Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);",
+        "{\n        Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);", (STRANGER,),
     ),
     "removal without its time": Mutant(VERIFIERS, "removedAt[verifier] = uint64(block.timestamp);", "", (STAKES,)),
     "a removed verifier waits two windows only": Mutant(
