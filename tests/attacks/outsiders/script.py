@@ -20,7 +20,6 @@ from httpx import Client, Response
 from contracts.draw import NO_SEGMENT
 from contracts.faults import fault_evidence
 from contracts.messages import Message, NodeFault, VerifierFault, to_json
-from contracts.positional_tree import KECCAK_TREE
 from contracts.protocol import messages
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived, Fault
@@ -266,7 +265,7 @@ class Script(SignedRun):
     def secret_refused(self, verifier: LocalAccount, number: int, place: int | None = None) -> str:
         """The code with which a secret is refused: that of a round, or another one of the anchor's."""
         place = number - 1 if place is None else place
-        path = [hexed(node) for node in KECCAK_TREE.inclusion_proof(self.secret_leaves(verifier), place)]
+        path = [hexed(node) for node in self.secret_tree(verifier).inclusion_proof(place, self.length)]
         secret = self.secrets[verifier.address][place]
         return self.refusal(messages.RoundSecret(self.run, number, verifier.address, secret), verifier, path=path)
 

@@ -31,6 +31,7 @@ from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
 from contracts.run_config import RunConfig
 from contracts.signing import Domain, digest, sign
+from contracts.stored_tree import StoredTree
 
 DOMAIN = Domain(31337, "0x" + "ab" * 20)
 MODEL, PROFILE = b"\5" * 32, b"\6" * 32
@@ -61,7 +62,7 @@ class SignedRun:
         self.functions, self.length = self.protocol(), length
         self.follower = Follower(self.functions, DOMAIN, checked=False)
         self.leaves: list[str] = []
-        self._leaves: dict[str, list[bytes]] = {}
+        self._trees: dict[str, StoredTree] = {}
         self.creator = key("creator")
         self.verifiers = [key(f"verifier {i}") for i in range(verifiers)]
         self.nodes = [key(f"node {i}") for i in range(nodes)]
@@ -206,7 +207,7 @@ class SignedRun:
         """A verifier's secret of the newest round, with its path."""
         place = self.round.number - 1
         secret = self.secrets[verifier.address][place]
-        path = [hexed(node) for node in KECCAK_TREE.inclusion_proof(self.secret_leaves(verifier), place)]
+        path = [hexed(node) for node in self.secret_tree(verifier).inclusion_proof(place, self.length)]
         return self.send(
             messages.RoundSecret(self.run, self.round.number, verifier.address, secret), verifier, path=path
         )
@@ -298,7 +299,7 @@ class SignedRun:
         self.run = digest(terms, DOMAIN)
         self.send(terms, self.creator, config=self.config.to_json())
         for verifier in self.verifiers:
-            anchor = KECCAK_TREE.root(self.secret_leaves(verifier))
+            anchor = self.secret_tree(verifier).root(self.length)
             self.send(
                 messages.VerifierAnchor(self.run, verifier.address, anchor, self.length, 1, PROFILE, MODEL), verifier
             )
@@ -311,12 +312,15 @@ class SignedRun:
         """Each verifier's secrets, one a round."""
         return {v.address: [hashed("secret", v.address, i) for i in range(self.length)] for v in self.verifiers}
 
-    def secret_leaves(self, verifier: LocalAccount) -> list[bytes]:
-        """What the verifier's anchor is the root of."""
-        if verifier.address not in self._leaves:
+    def secret_tree(self, verifier: LocalAccount) -> StoredTree:
+        """What the verifier's anchor is the root of, hashed once: a long run shows a path of it every round."""
+        if verifier.address not in self._trees:
             secrets = enumerate(self.secrets[verifier.address])
-            self._leaves[verifier.address] = [secret_leaf(self.run, verifier.address, i, s) for i, s in secrets]
-        return self._leaves[verifier.address]
+            leaves = [secret_leaf(self.run, verifier.address, i, secret) for i, secret in secrets]
+            hashes = [KECCAK_TREE.leaf_hash(leaf) for leaf in leaves]
+            nodes = StoredTree(lambda _: {}, KECCAK_TREE).grown(0, hashes)
+            self._trees[verifier.address] = StoredTree(lambda asked: {n: nodes[n] for n in asked}, KECCAK_TREE)
+        return self._trees[verifier.address]
 
     def _seated(self) -> Iterable[LocalAccount]:
         """The verifiers that sit on a panel of the newest round, in the order of their keys."""
