@@ -33,6 +33,7 @@ WORDS: dict[str, str] = {
     "VerifierRegistry.resolve": (
         "decide the dispute of second {challengedAt} about root {root} of epoch {epochNumber}: upheld {upheld}"
     ),
+    "VerifierRegistry.decideHeld": "decide that what was taken from {account} on {ground} goes back to it: {back}",
     "ModelGovernor.setVotingDelay": "begin votes {newVotingDelay} seconds after a proposal",
     "ModelGovernor.setVotingPeriod": "let votes last {newVotingPeriod} seconds",
     "ModelGovernor.setProposalThreshold": "ask {newProposalThreshold} units (1e-18 tokens) of who proposes",

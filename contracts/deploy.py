@@ -55,7 +55,7 @@ class GenesisParams:
     slash_cap: int = 10**18
     node_slash_cap: int = 10**18
     node_withdrawal_delay: int = 7_776_000
-    revenue_snapshot_age: int = 60
+    revenue_window: int = 604_800
     funding_currency: str = ""
     funding_soft_cap: int = 0
     funding_hard_cap: int = 0
@@ -159,7 +159,7 @@ def deploy_model(
     payer = _next_but(w3, deployer, 1)
     checks = create("VerifierRegistry", timelock.address, model, payer, verifiers, _registry_rules(p))
     distributor = create("EpochDistributor", token.address, checks.address)
-    splitter = create("RevenueSplitter", token.address, p.revenue_snapshot_age)
+    splitter = create("RevenueSplitter", token.address, p.revenue_window)
     pool = create("CapitalPool", token.address, timelock.address, _terms(w3, p)) if p.funding_currency else None
     budgets = {distributor.address: min(p.budget, p.cap - p.tokens_sold())}
     if pool:
@@ -232,7 +232,7 @@ def _registry_rules(p: GenesisParams) -> tuple[int, ...]:
     """The registry's `Rules` struct."""
     disputes = (p.challenge_window, p.dispute_limit, p.bond)
     verifiers = (p.threshold, p.min_stake, *disputes, p.slash_cap, p.max_epoch_total)
-    return (*verifiers, p.node_slash_cap, p.node_withdrawal_delay)
+    return (*verifiers, p.node_slash_cap, p.node_withdrawal_delay, p.quorum_floor)
 
 
 def _terms(w3: Web3, p: GenesisParams) -> tuple[str | int, ...]:

@@ -13,16 +13,18 @@ from contracts.chain import EventHistory, contract_at
 
 FRACTION_BITS = 112
 """Shares are kept in fractions of 2^-112 units."""
+PAGE = 200
+"""Distributions that are asked about in one call: below what a node's `eth_call` may use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One distribution; `supply` is what its holders held together at second `snapshot`, in 1e-18 tokens."""
+    """One distribution; `token_seconds` is what its holders held together in the window that ended at `until`."""
 
     currency: str
-    snapshot: int
+    until: int
     amount: int
-    supply: int
+    token_seconds: int
 
 
 class RevenueSplitter:
@@ -72,8 +74,17 @@ class RevenueSplitter:
         return found
 
     def unreleased(self, account: str, ids: Sequence[int]) -> list[int]:
-        """Those of which `account` can be paid a unit or more."""
-        return [id_ for id_ in ids if self.releasable(id_, account)]
+        """Those of which `account` can be paid a unit or more, asked for `PAGE` at a time: junk is cheap."""
+        found: list[int] = []
+        for start in range(0, len(ids), PAGE):
+            page = list(ids[start : start + PAGE])
+            amounts = self._call.releasableOf(page, to_checksum_address(account)).call()
+            found += [id_ for id_, amount in zip(page, amounts, strict=True) if amount]
+        return found
+
+    def window(self) -> int:
+        """Seconds before a distribution in which tokens had to be held."""
+        return int(self._call.window().call())
 
     def distribute(self, currency: str, amount: int) -> ContractFunction:
         """Share what the sender has approved."""

@@ -55,6 +55,10 @@ class ModelToken:
         with rejections():
             return int(self._call.getPastVotes(account, timestamp).call())
 
+    def token_seconds(self, account: str, since: int, until: int) -> int:
+        """Tokens of an account times the seconds for which it held them between two past Unix seconds."""
+        return int(self._call.tokenSeconds(account, since, until).call())
+
     def past_balance(self, account: str, timestamp: int) -> int:
         """Tokens of `account` at a past Unix second, whomever its votes were lent to."""
         with rejections():

@@ -36,14 +36,14 @@ class EpochStatus(IntEnum):
 class EpochState:
     """An epoch as the chain has it; times in Unix seconds, `total` in 1e-18 tokens.
 
-    `disputes` counts its challenges and numbers the open one; `fruitless` counts those that failed or lapsed.
+    `disputes` counts its challenges and numbers the open one; `early` says that too few votes existed to decide it.
     `closes_at` ends the challenge window; what opened before `settled_at` is settled, as was signed.
     """
 
     status: EpochStatus
     attempt: int
     closes_at: int
-    fruitless: int
+    early: bool
     settled_at: int
     challenger: str
     challenged_at: int
@@ -53,6 +53,15 @@ class EpochState:
     count: int
     log_size: int
     log_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Wei that wait for their time, a Unix second; `is_accounts`: then they go back, else to the timelock."""
+
+    amount: int
+    free_at: int
+    is_accounts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +150,9 @@ class VerifierRegistry:
         """Wei that the first challenge of an epoch must carry."""
         return int(self._call.bond().call())
 
-    def bond_of(self, epoch: int) -> int:
-        """Wei that a challenge of the epoch must carry now."""
-        return int(self._call.bondOf(epoch).call())
+    def bond_now(self) -> int:
+        """Wei that a challenge must carry now."""
+        return int(self._call.bondNow().call())
 
     def dispute_limit(self) -> int:
         """Seconds after which a dispute that nobody decided lapses."""
@@ -188,7 +197,7 @@ class VerifierRegistry:
         return bytes(self._call.hashEpochRoot(astuple(root)).call())
 
     def challenge(self, epoch: int) -> ContractFunction:
-        """Dispute a root (send with `bond_of` as value)."""
+        """Dispute a root (send with `bond_now` as value)."""
         return self._call.challenge(epoch)
 
     def resolve(self, epoch: int, root: bytes, challenged_at: int, upheld: bool) -> ContractFunction:
@@ -196,7 +205,8 @@ class VerifierRegistry:
         return self._call.resolve(epoch, root, challenged_at, upheld)
 
     def lapse(self, epoch: int) -> ContractFunction:
-        """End a dispute that nobody decided in time: another attempt is due, and the bond goes to the timelock."""
+        """End a dispute that nobody decided in time: another attempt is due, and the bond goes to the timelock, or is
+        held for its challenger where nobody could decide."""
         return self._call.lapse(epoch)
 
     def finalize(self, epoch: int) -> ContractFunction:
@@ -210,6 +220,26 @@ class VerifierRegistry:
     def punish(self, fault: VerifierFault, signatures: Mapping[str, bytes]) -> ContractFunction:
         """Take stake from a verifier on the word of k others."""
         return self._call.punish(astuple(fault), in_signer_order(signatures))
+
+    def held_of(self, ground: bytes, account: str) -> Held:
+        """What was taken from an account on a ground of 32 bytes, and waits for the holders."""
+        return Held(*self._call.heldOf(ground, to_checksum_address(account)).call())
+
+    def ground_of(self, epoch: int, dispute: int) -> bytes:
+        """The ground on which the bond of an early dispute is held."""
+        return bytes(self._call.groundOf(epoch, dispute).call())
+
+    def pay_held(self, ground: bytes, account: str) -> ContractFunction:
+        """Pay what is held to whom it goes by itself, once it is free."""
+        return self._call.payHeld(ground, to_checksum_address(account))
+
+    def decide_held(self, ground: bytes, account: str, back: bool) -> ContractFunction:
+        """Decide whether the account gets back what is held (timelock)."""
+        return self._call.decideHeld(ground, to_checksum_address(account), back)
+
+    def resign(self) -> ContractFunction:
+        """Give up the sender's own seat; its stake is free as after a removal."""
+        return self._call.resign()
 
     def max_epoch_total(self) -> int:
         """The most that a proposed epoch may pay, in 1e-18 tokens."""

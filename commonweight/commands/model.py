@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands import stake
+from commonweight.commands import held, stake
 from commonweight.commands.options import (
     DEFAULT_API,
     DEFAULT_RPC,
@@ -61,6 +61,8 @@ def deploy(
 
 app.command("stake")(stake.stake)
 app.command("unstake")(stake.unstake)
+app.command("resign")(stake.resign)
+app.command("held")(held.held)
 
 
 @app.command("lineage")

@@ -22,7 +22,7 @@ DeploymentFile = Annotated[Path, typer.Option("--deployment", exists=True, dir_o
 
 
 class StakeLocked(CommonweightError):
-    """A node's withdrawal cannot be paid yet."""
+    """A stake cannot be paid yet."""
 
     code = "stake-locked"
 
@@ -78,6 +78,31 @@ def unstake(
         _pay_out(stakes, account, to or account.address, pending)
     else:
         _request(stakes, account, stakes.stake_of(account.address) if wei is None else wei)
+
+
+def resign(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+    """Give up a verifier's seat, and take its stake back: run it again when the stake is free.
+
+    That is when two epochs are final that settle all it said, or after a long delay. No vote is needed.
+    """
+    from contracts.chain import ContractRejected, connect, send
+    from contracts.deploy import Deployment
+    from contracts.verifier_registry import VerifierRegistry
+
+    account, w3 = open_keystore(keystore), connect(rpc_url)
+    registry = VerifierRegistry(w3, Deployment.from_json(deployment.read_text()).verifier_registry)
+    if account.address in registry.verifiers():
+        send(w3, account, registry.resign())
+        say("the seat is given up; run this again for the stake when two epochs are final that settle all it said")
+        return
+    stake_ = registry.stake_of(account.address)
+    try:
+        send(w3, account, registry.unstake())
+    except ContractRejected as error:
+        if error.error != "StakeLocked":
+            raise
+        raise StakeLocked(f"{stake_} wei answer for what was said until two more epochs are final") from error
+    say(f"paid {stake_} wei to {account.address}")
 
 
 def _request(stakes: NodeStakes, account: LocalAccount, amount: int) -> None:

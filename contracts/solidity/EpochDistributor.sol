@@ -57,6 +57,11 @@ contract EpochDistributor is EIP712, IReserves {
         token.release(amount);
     }
 
+    /// @inheritdoc IReserves
+    function supply() external view returns (uint256) {
+        return token.totalSupply();
+    }
+
     /// @notice Pays a leaf to its own account; anybody may call, for a contract only itself.
     /// @param epoch A final epoch.
     /// @param index Place of the leaf.

@@ -11,6 +11,9 @@ interface IReserves {
 
     /// @notice Lets go of what a root would have paid that fell. Only the registry.
     function release(uint256 amount) external;
+
+    /// @notice Tokens that exist, in 1e-18 tokens.
+    function supply() external view returns (uint256);
 }
 
 /// @title Epoch roots that k of n verifiers signed, and disputes about them
@@ -34,13 +37,14 @@ abstract contract EpochRoots is VerifierSet {
         uint64 deadline;
     }
 
-    /// @dev `disputes` counts the challenges of the epoch, over all attempts, and so numbers the one that is open;
-    /// `fruitless` counts those that failed or lapsed. `closesAt` ends the challenge window, `settledAt` is what was signed.
+    /// @dev `disputes` counts the challenges of the epoch, over all attempts, and so numbers the one that is open; `early`
+    /// says that it was opened before enough votes existed to decide it. `closesAt` ends the challenge window, `settledAt`
+    /// is what was signed.
     struct Epoch {
         Status status;
         uint32 attempt;
         uint64 closesAt;
-        uint32 fruitless;
+        bool early;
         uint64 settledAt;
         address challenger;
         uint64 challengedAt;
@@ -56,7 +60,6 @@ abstract contract EpochRoots is VerifierSet {
     error WrongAttempt(uint32 attempt, uint32 expected);
     error WrongStatus(uint64 epoch, Status status);
     error TotalTooLarge(uint256 total, uint256 limit);
-    error LogShrank(uint64 logSize, uint64 previous);
     error SettledInFuture(uint64 settledAt, uint256 timestamp);
     error WindowClosed(uint64 closesAt);
     error WindowOpen(uint64 closesAt);
@@ -79,10 +82,8 @@ abstract contract EpochRoots is VerifierSet {
     event DisputeLapsed(uint64 indexed epoch, uint32 attempt, uint32 dispute);
     event EpochFinalized(uint64 indexed epoch, uint32 attempt, bytes32 root, uint256 total);
 
-    /// @notice How often the bond of an epoch's challenges doubles at most.
+    /// @notice How often the bond of challenges doubles at most.
     uint32 public constant MAX_DOUBLINGS = 8;
-    /// @notice May decide a disputed epoch.
-    bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
     /// @notice EIP-712 type of an epoch's root.
     bytes32 public constant EPOCH_ROOT_TYPEHASH = keccak256(
         "EpochRoot(bytes32 model,uint64 epoch,uint32 attempt,bytes32 root,uint256 total,uint64 count,uint64 logSize,bytes32 logRoot,uint64 settledAt,uint64 deadline)"
@@ -92,13 +93,17 @@ abstract contract EpochRoots is VerifierSet {
     uint64 public immutable challengeWindow;
     /// @notice Seconds after which a dispute that nobody decided lapses.
     uint64 public immutable disputeLimit;
-    /// @notice Wei that the first challenge of an epoch puts at stake; later ones: `bondOf`.
+    /// @notice Wei that the first challenge puts at stake; later ones: `bondNow`.
     uint256 public immutable bond;
+    /// @notice Votes below which nothing is decided, in 1e-18 tokens: the governor's floor.
+    uint256 public immutable voteFloor;
     /// @notice Who pays, and reserves what a root pays when it is proposed.
     IReserves public immutable distributor;
 
     /// @notice Most that a proposed epoch may pay, in 1e-18 tokens.
     uint256 public maxEpochTotal;
+    /// @notice Challenges that failed or lapsed, less the epochs that became final undisputed: what delays are paid by.
+    uint32 public fruitless;
     /// @notice The last final epoch; the next one alone can be proposed.
     uint64 public finalizedEpochs;
     /// @notice The latest time at which a final epoch closed, in Unix seconds.
@@ -110,13 +115,21 @@ abstract contract EpochRoots is VerifierSet {
 
     /// @param challengeWindow_ Seconds in which a proposed root can be challenged.
     /// @param disputeLimit_ Seconds after which a dispute that nobody decided lapses.
-    /// @param bond_ Wei that the first challenge of an epoch puts at stake.
+    /// @param bond_ Wei that the first challenge puts at stake.
+    /// @param voteFloor_ Votes below which nothing is decided.
     /// @param distributor_ Who pays: made after this contract, at the address that its deployer's nonce gives.
-    constructor(uint64 challengeWindow_, uint64 disputeLimit_, uint256 bond_, IReserves distributor_) {
+    constructor(
+        uint64 challengeWindow_,
+        uint64 disputeLimit_,
+        uint256 bond_,
+        uint256 voteFloor_,
+        IReserves distributor_
+    ) {
         distributor = distributor_;
         challengeWindow = challengeWindow_;
         disputeLimit = disputeLimit_;
         bond = bond_;
+        voteFloor = voteFloor_;
     }
 
     /// @notice Sets the most that an epoch may pay, for roots proposed from now on. Only the timelock.
@@ -149,16 +162,17 @@ abstract contract EpochRoots is VerifierSet {
         distributor.reserve(message.total);
     }
 
-    /// @notice Disputes a proposed root within its window, with `bondOf` as value.
+    /// @notice Disputes a proposed root within its window, with `bondNow` as value.
     /// @param epochNumber The epoch that is open.
     function challenge(uint64 epochNumber) external payable {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Proposed);
         if (block.timestamp >= epoch.closesAt) revert WindowClosed(epoch.closesAt);
-        uint256 needed = bondOf(epochNumber);
+        uint256 needed = bondNow();
         if (msg.value != needed) revert WrongBond(msg.value, needed);
         epoch.status = Status.Disputed;
         epoch.challenger = msg.sender;
         epoch.challengedAt = uint64(block.timestamp);
+        epoch.early = !_canDecide();
         epoch.disputes += 1;
         emit EpochChallenged(epochNumber, epoch.attempt, epoch.disputes, msg.sender);
     }
@@ -177,7 +191,7 @@ abstract contract EpochRoots is VerifierSet {
         if (root != epoch.root || challengedAt != epoch.challengedAt) {
             revert WrongDispute(epoch.root, epoch.challengedAt);
         }
-        uint256 held = bondOf(epochNumber);
+        uint256 held = bondNow();
         address challenger = epoch.challenger;
         epoch.challenger = address(0);
         if (upheld) {
@@ -186,7 +200,7 @@ abstract contract EpochRoots is VerifierSet {
             _payOrOwe(challenger, held);
         } else {
             epoch.status = Status.Proposed;
-            epoch.fruitless += 1;
+            fruitless += 1;
             epoch.closesAt = uint64(block.timestamp) + challengeWindow;
             emit ChallengeFailed(epochNumber, epoch.attempt, epoch.closesAt);
             _payBondToSigners(epochNumber, held);
@@ -195,19 +209,21 @@ abstract contract EpochRoots is VerifierSet {
 
     /// @notice Ends a dispute that nobody decided within `disputeLimit`; anybody may call.
     /// @dev The root falls, since what is disputed must not pay; nobody was found guilty, so nobody is slashed, and the
-    /// next attempt pays what this one did. The bond goes to the timelock, and the next one is twice as high: to hold up
-    /// an epoch costs more each time.
+    /// next attempt pays what this one did. The bond goes to the timelock, and the next one is twice as high, whatever its
+    /// epoch: to hold up epochs costs more each time. Where nobody could decide, since too few votes existed, the bond is
+    /// held for its challenger, unless the holders decide otherwise when they can.
     /// @param epochNumber The disputed epoch.
     function lapse(uint64 epochNumber) external {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
         uint256 lapsesAt = uint256(epoch.challengedAt) + disputeLimit;
         if (block.timestamp < lapsesAt) revert DisputeOpen(lapsesAt);
-        uint256 held = bondOf(epochNumber);
+        (uint256 held, address challenger) = (bondNow(), epoch.challenger);
         epoch.challenger = address(0);
-        epoch.fruitless += 1;
+        fruitless += 1;
         emit DisputeLapsed(epochNumber, epoch.attempt, epoch.disputes);
         _reject(epochNumber, epoch);
-        _payOrOwe(timelock, held);
+        if (epoch.early) _hold(groundOf(epochNumber, epoch.disputes), challenger, held, _longestHold(), true);
+        else _payOrOwe(timelock, held);
     }
 
     /// @notice Makes an unchallenged root final after its window; anybody may call.
@@ -217,6 +233,7 @@ abstract contract EpochRoots is VerifierSet {
         if (block.timestamp < epoch.closesAt) revert WindowOpen(epoch.closesAt);
         epoch.status = Status.Final;
         finalizedEpochs = epochNumber;
+        if (epoch.disputes == 0 && fruitless > 0) fruitless -= 1;
         _recordSettled(epoch.settledAt);
         emit EpochFinalized(epochNumber, epoch.attempt, epoch.root, epoch.total);
     }
@@ -242,9 +259,15 @@ abstract contract EpochRoots is VerifierSet {
         return _epochs[epochNumber].status == Status.Final;
     }
 
-    /// @notice Wei that a challenge of the epoch costs now: twice as much after each that failed or lapsed.
-    function bondOf(uint64 epochNumber) public view returns (uint256) {
-        return bond * 2 ** Math.min(_epochs[epochNumber].fruitless, MAX_DOUBLINGS);
+    /// @notice Wei that a challenge costs now: twice as much after each that failed or lapsed, half as much after each epoch
+    /// that nobody disputed.
+    function bondNow() public view returns (uint256) {
+        return bond * 2 ** Math.min(fruitless, MAX_DOUBLINGS);
+    }
+
+    /// @notice The ground on which the bond of an early dispute is held.
+    function groundOf(uint64 epochNumber, uint32 dispute) public pure returns (bytes32) {
+        return keccak256(abi.encode("dispute", epochNumber, dispute));
     }
 
     /// @notice The EIP-712 digest that verifiers sign.
@@ -260,6 +283,15 @@ abstract contract EpochRoots is VerifierSet {
         uint256 removed = removedAt[verifier];
         bool early = secondSettled <= removed && block.timestamp < removed + _longestHold();
         return early || _answersForOpenRoot(verifier);
+    }
+
+    function _canDecide() internal view override returns (bool) {
+        return distributor.supply() >= voteFloor;
+    }
+
+    /// @dev A dispute is long enough for a vote.
+    function _decisionTime() internal view override returns (uint64) {
+        return disputeLimit;
     }
 
     /// @dev Seconds after which a removed verifier's stake is free whatever became final.
@@ -285,9 +317,6 @@ abstract contract EpochRoots is VerifierSet {
         if (epoch.status != Status.None) revert WrongStatus(message.epoch, epoch.status);
         if (message.attempt != epoch.attempt) revert WrongAttempt(message.attempt, epoch.attempt);
         if (message.total > maxEpochTotal) revert TotalTooLarge(message.total, maxEpochTotal);
-        if (message.logSize < _epochs[finalizedEpochs].logSize) {
-            revert LogShrank(message.logSize, _epochs[finalizedEpochs].logSize);
-        }
         if (message.settledAt > block.timestamp) revert SettledInFuture(message.settledAt, block.timestamp);
         if (block.timestamp > message.deadline) revert DeadlinePassed(message.deadline);
     }
@@ -314,7 +343,7 @@ abstract contract EpochRoots is VerifierSet {
     function _slashSigners(uint64 epochNumber, address[] memory signers) private {
         uint256 sum = 0;
         for (uint256 i = 0; i < signers.length; ++i) {
-            uint256 amount = _slash(signers[i]);
+            uint256 amount = _slash(signers[i], slashCap);
             sum += amount;
             emit Slashed(signers[i], epochNumber, amount, stakeOf[signers[i]]);
         }

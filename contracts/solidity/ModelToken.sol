@@ -5,17 +5,16 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {ERC20Votes} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Votes.sol";
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
-import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {Votes} from "@openzeppelin/contracts/governance/utils/Votes.sol";
+import {BalanceHistory} from "./BalanceHistory.sol";
 
 /// @title Ownership of one model
 /// @notice Minted against receipts, each of which pays once, out of what its minter reserved for it. A minter reserves
 /// what it owes out of its budget at the moment at which it owes it: from then on no vote takes that back. Budgets,
 /// reserves and what exists never pass the hard cap together, so that what one minter owes no other can mint away.
 /// Votes follow delegation, revenue follows balances: both are remembered for every past second.
-contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
-    using Checkpoints for Checkpoints.Trace208;
-
+contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl, BalanceHistory {
     /// @notice May pause and resume minting.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
@@ -50,7 +49,6 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     /// @notice Whether a minter has paid a receipt; never again false once it is true. Receipts belong to their minter.
     mapping(address minter => mapping(bytes32 receipt => bool)) public receiptPaid;
     mapping(address holder => bool) private _received;
-    mapping(address holder => Checkpoints.Trace208) private _balanceHistory;
 
     /// @param name_ Of the token, and of its EIP-712 domain.
     /// @param symbol_ Of the token.
@@ -61,6 +59,7 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
         ERC20(name_, symbol_)
         ERC20Permit(name_)
     {
+        if (cap_ > LARGEST_BALANCE) revert CapExceeded(cap_, LARGEST_BALANCE);
         cap = cap_;
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(GUARDIAN_ROLE, guardian);
@@ -136,7 +135,20 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
     /// @param account The holder.
     /// @param timepoint Unix second before the current block's.
     function getPastBalance(address account, uint256 timepoint) external view returns (uint256) {
-        return _balanceHistory[account].upperLookupRecent(_validateTimepoint(timepoint));
+        return _balanceAt(account, _validateTimepoint(timepoint));
+    }
+
+    /// @notice Tokens of an account times the seconds for which it held them, from one past second to another.
+    /// @param account The holder; zero for the supply.
+    /// @param from Unix second.
+    /// @param until Unix second before the current block's, at most `LONGEST_SPAN` later.
+    function tokenSeconds(address account, uint48 from, uint256 until) external view returns (uint256) {
+        return _tokenSeconds(account, from, _validateTimepoint(until));
+    }
+
+    /// @inheritdoc Votes
+    function getPastTotalSupply(uint256 timepoint) public view override returns (uint256) {
+        return _balanceAt(address(0), _validateTimepoint(timepoint));
     }
 
     /// @notice Whether the holders have stopped minting for now.
@@ -162,12 +174,16 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl {
 
     function _update(address from, address to, uint256 value) internal override(ERC20, ERC20Votes) {
         super._update(from, to, value);
-        _checkpoint(from);
-        if (to != from) _checkpoint(to);
+        _remember(from, from == address(0) ? totalSupply() : balanceOf(from), clock());
+        if (to != from) _remember(to, balanceOf(to), clock());
     }
 
-    /// @dev The supply has its own checkpoints in ERC20Votes, whose limit of 2^208 - 1 holds here too.
-    function _checkpoint(address account) private {
-        if (account != address(0)) _balanceHistory[account].push(clock(), uint208(balanceOf(account)));
+    /// @dev The supply is remembered with the balances, as the zero address's; nothing is burnt.
+    function _transferVotingUnits(address from, address to, uint256 amount) internal override {
+        _moveDelegateVotes(delegates(from), delegates(to), amount);
+    }
+
+    function _getTotalSupply() internal view override returns (uint256) {
+        return _latestBalance(address(0));
     }
 }

@@ -3,11 +3,11 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {PullPayments} from "./PullPayments.sol";
+import {HeldMoney} from "./HeldMoney.sol";
 
 /// @title Stakes of nodes, which k verifiers can take when a proof was rejected
 /// @notice Anybody may stake as a node. What is being withdrawn no longer counts as stake, and can be taken until it is paid.
-abstract contract NodeStakes is EIP712, PullPayments {
+abstract contract NodeStakes is EIP712, HeldMoney {
     struct NodeFault {
         bytes32 model;
         address node;
@@ -26,7 +26,6 @@ abstract contract NodeStakes is EIP712, PullPayments {
     error NodeStakeTooSmall(address node, uint256 requested, uint256 stake);
     error NoNodeWithdrawal(address node);
     error NodeWithdrawalLocked(address node, uint64 requestedAt, uint64 availableAt);
-    error NodeFaultKnown(bytes32 proof, address node);
     error ReceiverMissing();
 
     /// @notice The stake that counts, after every change of it.
@@ -49,8 +48,8 @@ abstract contract NodeStakes is EIP712, PullPayments {
     mapping(address node => uint256) public nodeStakeOf;
     /// @notice What a node is withdrawing.
     mapping(address node => NodeWithdrawal) public pendingWithdrawalOf;
-    /// @notice Whether a node was slashed for a proof.
-    mapping(bytes32 proof => mapping(address node => bool)) public nodeFaultPunished;
+    /// @notice What a node lost for a proof so far, in wei: at most the cap, in all.
+    mapping(bytes32 proof => mapping(address node => uint256)) public slashedFor;
 
     /// @param nodeSlashCap_ Most wei that one fault costs.
     /// @param nodeWithdrawalDelay_ Seconds from the last request to the payment at the latest.
@@ -96,17 +95,19 @@ abstract contract NodeStakes is EIP712, PullPayments {
         _pay(to, pending.amount);
     }
 
-    /// @notice Takes stake, capped, from a node whose proof k verifiers rejected; once per proof. It goes to the timelock.
+    /// @notice Takes stake from a node whose proof k verifiers rejected, up to the cap for each proof, and holds it until
+    /// the holders can have decided whose it is.
     /// @dev The stake goes first, then what is being withdrawn.
     /// @param message What was signed.
     /// @param signatures Of k verifiers or more, sorted by signer address.
     function slashNode(NodeFault calldata message, bytes[] calldata signatures) external {
-        if (nodeFaultPunished[message.proof][message.node]) revert NodeFaultKnown(message.proof, message.node);
-        nodeFaultPunished[message.proof][message.node] = true;
+        uint256 before = slashedFor[message.proof][message.node];
         _checkNodeFault(message.model, message.deadline, hashNodeFault(message), signatures);
-        uint256 amount = _takeFromNode(message.node);
+        uint256 amount = _takeFromNode(message.node, nodeSlashCap - before);
+        if (amount == 0) revert NothingTaken(message.proof, message.node);
+        slashedFor[message.proof][message.node] = before + amount;
         emit NodeSlashed(message.node, message.proof, amount);
-        _forfeit(amount);
+        _hold(message.proof, message.node, amount, _decisionTime(), false);
     }
 
     /// @notice The EIP-712 digest that verifiers sign.
@@ -114,10 +115,10 @@ abstract contract NodeStakes is EIP712, PullPayments {
         return _hashTypedDataV4(keccak256(abi.encode(NODE_FAULT_TYPEHASH, message)));
     }
 
-    function _takeFromNode(address node) private returns (uint256 amount) {
+    function _takeFromNode(address node, uint256 most) private returns (uint256 amount) {
         uint256 stake_ = nodeStakeOf[node];
         NodeWithdrawal storage pending = pendingWithdrawalOf[node];
-        amount = Math.min(nodeSlashCap, stake_ + pending.amount);
+        amount = Math.min(most, stake_ + pending.amount);
         uint256 fromStake = Math.min(amount, stake_);
         if (fromStake > 0) _setNodeStake(node, stake_ - fromStake);
         pending.amount -= amount - fromStake;
@@ -136,7 +137,4 @@ abstract contract NodeStakes is EIP712, PullPayments {
         internal
         view
         virtual;
-
-    /// @dev Pays what was taken to the timelock; must not revert when the timelock does.
-    function _forfeit(uint256 amount) internal virtual;
 }

@@ -8,7 +8,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ModelToken} from "./ModelToken.sol";
 
-/// @title Pays what a model earns to its holders, pro rata by the balances of a past second
+/// @title Pays what a model earns to its holders, pro rata by the tokens they held and for how long
 /// @notice Anybody who brings an ERC-20 starts a distribution (ETH comes as a wrapped one), and anybody may release a
 /// share to its holder. Delegated votes play no part. Nobody holds a power here, and a share never expires.
 /// @dev A share is computed in fractions of 2^-112 units, rounded up, and what is below one unit is carried into the
@@ -19,31 +19,31 @@ import {ModelToken} from "./ModelToken.sol";
 contract RevenueSplitter is ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
-    /// @dev `snapshot` in Unix seconds; `supply` is what shares were given to, in 1e-18 tokens.
+    /// @dev `until` in Unix seconds, `window` seconds before it; `tokenSeconds` is what all were given shares of it for.
     struct Distribution {
         IERC20 currency;
-        uint48 snapshot;
+        uint48 until;
         uint256 amount;
-        uint256 supply;
+        uint256 tokenSeconds;
     }
 
     error NothingToDistribute(address currency);
-    error NobodyHolds(uint48 snapshot);
+    error NobodyHeld(uint48 until);
     error AmountChanged(uint256 received, uint256 sent);
-    error SnapshotNotPast();
+    error WindowRefused(uint48 window);
     error DistributionUnknown(uint256 id);
     error AlreadyReleased(uint256 id, address account);
     error NoShare(uint256 id, address account);
     error BalanceMissing(uint256 balance, uint256 held);
 
-    /// @notice Who held tokens at the end of second `snapshot` shares `amount`; `supply` is what they held together.
+    /// @notice Who held tokens in the window that ended at second `until` shares `amount` with all others who did.
     event Distributed(
         uint256 indexed id,
         address indexed currency,
         address indexed payer,
-        uint48 snapshot,
+        uint48 until,
         uint256 amount,
-        uint256 supply
+        uint256 tokenSeconds
     );
     /// @notice `fraction` is what is left below one unit, in 2^-112 units; the account's next release adds it.
     event Released(uint256 indexed id, address indexed account, address indexed currency, uint256 amount, uint256 fraction);
@@ -53,8 +53,9 @@ contract RevenueSplitter is ReentrancyGuardTransient {
 
     /// @notice Whose holders are paid.
     ModelToken public immutable token;
-    /// @notice Seconds from the snapshot to the distribution: who sees it coming cannot buy into it.
-    uint48 public immutable snapshotAge;
+    /// @notice Seconds before a distribution in which tokens had to be held: who chooses its moment, or sees it coming,
+    /// has held for as long as anybody else sees.
+    uint48 public immutable window;
 
     /// @notice How many distributions there are; ids count from 1.
     uint256 public distributions;
@@ -67,11 +68,11 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     mapping(uint256 id => Distribution) private _distributions;
 
     /// @param token_ Whose holders are paid.
-    /// @param snapshotAge_ Seconds from a snapshot to its distribution, at least 1.
-    constructor(ModelToken token_, uint48 snapshotAge_) {
-        if (snapshotAge_ == 0) revert SnapshotNotPast();
+    /// @param window_ Seconds before a distribution in which tokens had to be held, at least 1.
+    constructor(ModelToken token_, uint48 window_) {
+        if (window_ == 0 || window_ > token_.LONGEST_SPAN()) revert WindowRefused(window_);
         token = token_;
-        snapshotAge = snapshotAge_;
+        window = window_;
     }
 
     /// @notice Takes an amount that the caller has approved and shares it among the holders.
@@ -98,14 +99,14 @@ contract RevenueSplitter is ReentrancyGuardTransient {
 
     /// @notice Pays an account its share of one distribution; anybody may call.
     /// @param id Of the distribution.
-    /// @param account Who held tokens at its snapshot.
+    /// @param account Who held tokens in its window.
     function release(uint256 id, address account) external nonReentrant {
         _release(id, account);
     }
 
     /// @notice Pays an account its shares of several distributions; anybody may call.
     /// @param ids Of the distributions; one that was released is passed over, since anybody can be faster.
-    /// @param account Who held tokens at their snapshots.
+    /// @param account Who held tokens in their windows.
     function releaseMany(uint256[] calldata ids, address account) external nonReentrant {
         for (uint256 i = 0; i < ids.length; ++i) {
             if (!released[ids[i]][account]) _release(ids[i], account);
@@ -113,11 +114,20 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     }
 
     /// @notice What `release` would pay now; 0 where it would be refused.
-    function releasable(uint256 id, address account) external view returns (uint256) {
+    function releasable(uint256 id, address account) public view returns (uint256) {
         Distribution memory d = _distributions[id];
-        if (d.snapshot == 0 || released[id][account] || account == address(this)) return 0;
-        uint256 balance = token.getPastBalance(account, d.snapshot);
-        return balance == 0 ? 0 : _shareOf(d, account, balance) >> FRACTION_BITS;
+        if (d.until == 0 || released[id][account] || account == address(this)) return 0;
+        uint256 held = _heldFor(d, account);
+        return held == 0 ? 0 : _shareOf(d, account, held) >> FRACTION_BITS;
+    }
+
+    /// @notice What `release` would pay now for each of several distributions: anybody may start many of no worth.
+    /// @param ids Of the distributions.
+    /// @param account Who held tokens.
+    /// @return amounts In the order of the ids, each as if it were the first to be released.
+    function releasableOf(uint256[] calldata ids, address account) external view returns (uint256[] memory amounts) {
+        amounts = new uint256[](ids.length);
+        for (uint256 i = 0; i < ids.length; ++i) amounts[i] = releasable(ids[i], account);
     }
 
     /// @notice One distribution; all zero where there is none of this id.
@@ -128,23 +138,24 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     /// @dev What this contract itself holds of the token shares in nothing. Below 2^128 units no share overflows.
     function _share(IERC20 currency, uint256 amount) private returns (uint256 id) {
         if (amount == 0) revert NothingToDistribute(address(currency));
-        uint48 snapshot = token.clock() - snapshotAge;
-        uint256 supply = token.getPastTotalSupply(snapshot) - token.getPastBalance(address(this), snapshot);
-        if (supply == 0) revert NobodyHolds(snapshot);
+        uint48 until = token.clock() - 1;
+        uint48 from = until - window;
+        uint256 all = token.tokenSeconds(address(0), from, until) - token.tokenSeconds(address(this), from, until);
+        if (all == 0) revert NobodyHeld(until);
         heldOf[currency] += amount;
         id = ++distributions;
-        _distributions[id] = Distribution(currency, snapshot, SafeCast.toUint128(amount), supply);
-        emit Distributed(id, address(currency), msg.sender, snapshot, amount, supply);
+        _distributions[id] = Distribution(currency, until, SafeCast.toUint128(amount), all);
+        emit Distributed(id, address(currency), msg.sender, until, amount, all);
     }
 
     function _release(uint256 id, address account) private {
         Distribution memory d = _distributions[id];
-        if (d.snapshot == 0) revert DistributionUnknown(id);
+        if (d.until == 0) revert DistributionUnknown(id);
         if (released[id][account]) revert AlreadyReleased(id, account);
-        uint256 balance = account == address(this) ? 0 : token.getPastBalance(account, d.snapshot);
-        if (balance == 0) revert NoShare(id, account);
+        uint256 held = account == address(this) ? 0 : _heldFor(d, account);
+        if (held == 0) revert NoShare(id, account);
         released[id][account] = true;
-        uint256 share = _shareOf(d, account, balance);
+        uint256 share = _shareOf(d, account, held);
         uint256 amount = share >> FRACTION_BITS;
         uint256 fraction = share & ((1 << FRACTION_BITS) - 1);
         fractionOf[d.currency][account] = fraction;
@@ -153,9 +164,13 @@ contract RevenueSplitter is ReentrancyGuardTransient {
         if (amount > 0) d.currency.safeTransfer(account, amount);
     }
 
+    function _heldFor(Distribution memory d, address account) private view returns (uint256) {
+        return token.tokenSeconds(account, d.until - window, d.until);
+    }
+
     /// @dev In fractions, with what was left of earlier shares.
-    function _shareOf(Distribution memory d, address account, uint256 balance) private view returns (uint256) {
-        uint256 share = Math.mulDiv(balance, d.amount << FRACTION_BITS, d.supply, Math.Rounding.Ceil);
+    function _shareOf(Distribution memory d, address account, uint256 held) private view returns (uint256) {
+        uint256 share = Math.mulDiv(held, d.amount << FRACTION_BITS, d.tokenSeconds, Math.Rounding.Ceil);
         return share + fractionOf[d.currency][account];
     }
 }

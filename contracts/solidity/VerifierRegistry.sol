@@ -3,13 +3,14 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {EpochRoots, IReserves} from "./EpochRoots.sol";
+import {HeldMoney} from "./HeldMoney.sol";
 import {NodeStakes} from "./NodeStakes.sol";
 import {VerifierSet} from "./VerifierSet.sol";
 
 /// @title Verifiers of one model and the epoch roots that k of n of them signed
 /// @notice A root becomes final after its challenge window. The timelock alone admits, removes, arbitrates and sets
 /// threshold and epoch limit: it holds both roles from the constructor on, and nobody else holds any.
-/// @dev Its balance is the stakes of verifiers and nodes, withdrawals of nodes, open bonds, and what is `owed`.
+/// @dev Its balance is the stakes of verifiers and nodes, withdrawals of nodes, open bonds, what is held and `owed`.
 contract VerifierRegistry is NodeStakes, EpochRoots {
     struct Rules {
         uint256 threshold;
@@ -21,6 +22,7 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
         uint256 maxEpochTotal;
         uint256 nodeSlashCap;
         uint64 nodeWithdrawalDelay;
+        uint256 voteFloor;
     }
 
     error RulesRefused();
@@ -41,9 +43,10 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
         Rules memory rules
     )
         EIP712("Commonweight", "1")
+        HeldMoney(timelock_)
         NodeStakes(rules.nodeSlashCap, rules.nodeWithdrawalDelay)
-        VerifierSet(timelock_, model_, rules.minStake, rules.slashCap)
-        EpochRoots(rules.challengeWindow, rules.disputeLimit, rules.bond, distributor_)
+        VerifierSet(model_, rules.minStake, rules.slashCap)
+        EpochRoots(rules.challengeWindow, rules.disputeLimit, rules.bond, rules.voteFloor, distributor_)
     {
         bool spans = _isSpan(rules.challengeWindow) && _isSpan(rules.disputeLimit) && _isSpan(rules.nodeWithdrawalDelay);
         bool stakes = rules.minStake > 0 && rules.bond > 0 && rules.slashCap > 0 && rules.nodeSlashCap > 0;
@@ -75,9 +78,5 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
     {
         _checkHeader(model_, deadline);
         _checkSignatures(digest, signatures);
-    }
-
-    function _forfeit(uint256 amount) internal override {
-        _payOrOwe(timelock, amount);
     }
 }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
-import {PullPayments} from "./PullPayments.sol";
+import {HeldMoney} from "./HeldMoney.sol";
 
 /// @title Verifiers of one model, their stakes, and what k of them sign
 /// @notice Only the timelock admits, removes and sets the threshold; k others take stake from who did not do its work.
-abstract contract VerifierSet is EIP712, AccessControl, PullPayments {
+abstract contract VerifierSet is EIP712, HeldMoney {
     using EnumerableSet for EnumerableSet.AddressSet;
 
     struct VerifierFault {
@@ -29,7 +28,6 @@ abstract contract VerifierSet is EIP712, AccessControl, PullPayments {
     error SignersNotSorted(address previous, address signer);
     error StakeTooSmall(address verifier, uint256 stake);
     error StakeLocked(address verifier);
-    error FaultPunished(bytes32 evidence, address verifier);
     error OwnCase(address signer);
 
     event VerifierAdmitted(address indexed verifier);
@@ -44,8 +42,6 @@ abstract contract VerifierSet is EIP712, AccessControl, PullPayments {
     bytes32 public constant VERIFIER_FAULT_TYPEHASH =
         keccak256("VerifierFault(bytes32 model,address verifier,bytes32 evidence,uint64 deadline)");
 
-    /// @notice Gets what is slashed, and holds the roles.
-    address public immutable timelock;
     /// @notice The model whose messages count here.
     bytes32 public immutable model;
     /// @notice Stake in wei below which a verifier's signature does not count.
@@ -59,16 +55,14 @@ abstract contract VerifierSet is EIP712, AccessControl, PullPayments {
     mapping(address verifier => uint256) public stakeOf;
     /// @notice When a verifier was last removed, in Unix seconds.
     mapping(address verifier => uint64) public removedAt;
-    /// @notice Whether a verifier was punished on this evidence.
-    mapping(bytes32 evidence => mapping(address verifier => bool)) public punished;
+    /// @notice What a verifier lost on this evidence so far, in wei: at most the cap, in all.
+    mapping(bytes32 evidence => mapping(address verifier => uint256)) public punishedBy;
     EnumerableSet.AddressSet private _verifiers;
 
-    /// @param timelock_ The model's timelock.
     /// @param model_ The model's id.
     /// @param minStake_ Wei below which a signature does not count.
     /// @param slashCap_ Most wei that a verifier loses at once.
-    constructor(address timelock_, bytes32 model_, uint256 minStake_, uint256 slashCap_) {
-        timelock = timelock_;
+    constructor(bytes32 model_, uint256 minStake_, uint256 slashCap_) {
         model = model_;
         minStake = minStake_;
         slashCap = slashCap_;
@@ -83,10 +77,14 @@ abstract contract VerifierSet is EIP712, AccessControl, PullPayments {
     /// @notice Removes a verifier; its stake is free after two windows. Only the timelock.
     /// @param verifier Its address.
     function remove(address verifier) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        if (!_verifiers.remove(verifier)) revert NotVerifier(verifier);
+        _remove(verifier);
         if (_verifiers.length() < threshold) revert ThresholdOutOfRange(threshold, _verifiers.length());
-        removedAt[verifier] = uint64(block.timestamp);
-        emit VerifierRemoved(verifier);
+    }
+
+    /// @notice Gives up the caller's own seat; its stake is free as after a removal.
+    /// @dev Though fewer than k stay: who no longer signs could not be made to, and no vote that frees it need come.
+    function resign() external {
+        _remove(msg.sender);
     }
 
     /// @notice Sets k of k-of-n. Only the timelock.
@@ -111,17 +109,19 @@ abstract contract VerifierSet is EIP712, AccessControl, PullPayments {
         _pay(msg.sender, amount);
     }
 
-    /// @notice Takes stake, capped, from a verifier that k others found not to have done its work; once per evidence.
+    /// @notice Takes stake from a verifier that k others found not to have done its work, up to the cap on each evidence,
+    /// and holds it until the holders can have decided whose it is.
     /// @param message What was signed.
     /// @param signatures Of k others or more, sorted by signer address.
     function punish(VerifierFault calldata message, bytes[] calldata signatures) external {
         _checkHeader(message.model, message.deadline);
-        if (punished[message.evidence][message.verifier]) revert FaultPunished(message.evidence, message.verifier);
-        punished[message.evidence][message.verifier] = true;
+        uint256 before = punishedBy[message.evidence][message.verifier];
         _checkOthers(hashVerifierFault(message), signatures, message.verifier);
-        uint256 amount = _slash(message.verifier);
+        uint256 amount = _slash(message.verifier, slashCap - before);
+        if (amount == 0) revert NothingTaken(message.evidence, message.verifier);
+        punishedBy[message.evidence][message.verifier] = before + amount;
         emit Punished(message.verifier, message.evidence, amount, stakeOf[message.verifier]);
-        _payOrOwe(timelock, amount);
+        _hold(message.evidence, message.verifier, amount, _decisionTime(), false);
     }
 
     /// @notice All admitted verifiers, staked or not.
@@ -158,9 +158,15 @@ abstract contract VerifierSet is EIP712, AccessControl, PullPayments {
         }
     }
 
-    function _slash(address verifier) internal returns (uint256 amount) {
-        amount = Math.min(slashCap, stakeOf[verifier]);
+    function _slash(address verifier, uint256 most) internal returns (uint256 amount) {
+        amount = Math.min(most, stakeOf[verifier]);
         stakeOf[verifier] -= amount;
+    }
+
+    function _remove(address verifier) private {
+        if (!_verifiers.remove(verifier)) revert NotVerifier(verifier);
+        removedAt[verifier] = uint64(block.timestamp);
+        emit VerifierRemoved(verifier);
     }
 
     /// @dev Nobody signs as the zero address, which would still count among n.

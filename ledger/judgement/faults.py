@@ -73,10 +73,18 @@ def settle(ledger: Ledger) -> None:
     for found in signable(ledger):
         with ledger.store.read() as session:
             signed = {} if _is_under_way(session, found) else _quorum(ledger, session, found)
-        if not signed:
+        if not signed or not _has_stake(ledger, found):
             continue
         with ledger.store.write() as session:
             outbox.enqueue(session, found.key, found.call(ledger, signed))
+
+
+def _has_stake(ledger: Ledger, found: Charge) -> bool:
+    """The chain takes nothing from an empty stake, and what is signed serves when there is some."""
+    if isinstance(found.message, VerifierFault):
+        return ledger.chain.registry.stake_of(found.party) > 0
+    nodes = ledger.chain.nodes
+    return nodes.stake_of(found.party) + nodes.pending_of(found.party).amount > 0
 
 
 def _is_under_way(session: Session, found: Charge) -> bool:

@@ -58,7 +58,7 @@ def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
         w3 = connect(served.url)
         coin = deploy_currency(w3, PAYER, "PermitCurrency", 10**6)
         params = GenesisParams(
-            threshold=1, revenue_snapshot_age=AGE, funding_currency=coin.address, funding_soft_cap=500,
+            threshold=1, revenue_window=AGE, funding_currency=coin.address, funding_soft_cap=500,
             funding_hard_cap=2_000, funding_seconds=TIME, funding_token_units=10**18,
         )  # fmt: skip
         deployment = deploy_model(w3, PAYER, "Shared", "SH", [PAYER.address], params)

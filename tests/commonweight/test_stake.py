@@ -11,11 +11,12 @@ import pytest
 from eth_account import Account
 
 from commonweight.keystore import write_keystore
-from contracts.chain import connect
+from contracts.chain import connect, send
 from contracts.deploy import GenesisParams, deploy_model
 from contracts.devnet import Devnet
 from contracts.devnet_http import DevnetServer
 from contracts.node_stakes import NodeStakes
+from contracts.verifier_registry import VerifierRegistry
 from tests.commonweight.conftest import PASSPHRASE, Command, Said
 
 pytestmark = pytest.mark.integration
@@ -43,7 +44,7 @@ class Setting:
 
 @pytest.fixture
 def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
-    chain = Devnet([NODE.address])
+    chain = Devnet([NODE.address, VERIFIER.address])
     with DevnetServer(chain, "127.0.0.1", 0, 60.0) as served:
         w3 = connect(served.url)
         params = GenesisParams(threshold=1, node_withdrawal_delay=DELAY)
@@ -93,3 +94,18 @@ def test_who_is_no_verifier_stakes_only_as_a_node(model: Setting) -> None:
     assert said.status == 1
     assert said.err.startswith("contract-rejected: NotVerifier(")
     assert model.held() == (0, 0)
+
+
+def test_a_verifier_gives_up_its_seat_and_has_its_stake_after_the_delay(model: Setting, tmp_path: Path) -> None:
+    key = tmp_path / "verifier.json"
+    write_keystore(key, bytes(VERIFIER.key), PASSPHRASE, iterations=1)
+    registry = VerifierRegistry(model.stakes.w3, model.stakes.address)
+    send(model.stakes.w3, VERIFIER, registry.stake(), value=10**17)
+    assert "run this again" in model("resign", "--keystore", key).out
+    assert registry.verifiers() == []
+    locked = model("resign", "--keystore", key)
+    assert (locked.status, locked.err.split(":")[0]) == (1, "stake-locked")
+    model.chain.increase_time(DELAY + 1)
+    model.chain.mine()
+    paid = model("resign", "--keystore", key)
+    assert (paid.status, registry.stake_of(VERIFIER.address)) == (0, 0), paid.err

@@ -1,4 +1,4 @@
-"""What a model earns on a fresh chain: every holder of the snapshot has its share, to the last fraction."""
+"""What a model earns on a fresh chain: every holder of the window has its share, to the last fraction."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ from tests.contracts.test_contracts import refused
 
 pytestmark = pytest.mark.integration
 
-AGE = 20
+WINDOW = 20
+LONGEST_SPAN = 2**24
 REENTERED = keccak(text="ReentrancyGuardReentrantCall()")[:4]
 
 
 class Earnings:
     """A token with holders, and a splitter; the owner mints and brings the money."""
 
-    def __init__(self, kind: str = "PermitCurrency", cap: int = 10**30, money: int = 10**30) -> None:
+    def __init__(
+        self, kind: str = "PermitCurrency", cap: int = 10**27, money: int = 10**30, window: int = WINDOW
+    ) -> None:
+        self.window = window
         self.owner, self.ann, self.bob, self.eve = (Account.create() for _ in range(4))
         self.people = [self.ann, self.bob, self.eve]
         self.chain = Devnet([a.address for a in (self.owner, *self.people)])
         self.w3: Web3 = connect_devnet(self.chain)
         self.token = ModelToken(self.w3, self.create("ModelToken", "m", "M", cap, *[self.owner.address] * 2))
-        self.splitter = RevenueSplitter(self.w3, self.create("RevenueSplitter", self.token.address, AGE))
+        self.splitter = RevenueSplitter(self.w3, self.create("RevenueSplitter", self.token.address, window))
         self.raw = deploy_currency(self.w3, self.owner, kind, money)
         self.money = Currency(self.w3, self.raw.address)
         self.act(self.owner, self.token.set_budget(self.owner.address, cap))
@@ -54,8 +58,8 @@ class Earnings:
         self.act(self.owner, self.token.mint(receipt, account, amount))
 
     def settle(self) -> None:
-        """What is held now is held at the next snapshot."""
-        self.chain.increase_time(AGE + 1)
+        """What is held now is held in the whole window of the next distribution."""
+        self.chain.increase_time(self.window + 1)
         self.chain.mine()
 
     def distribute(self, amount: int) -> int:
@@ -77,19 +81,19 @@ def earnings() -> Earnings:
     return Earnings()
 
 
-def test_a_transfer_after_the_snapshot_or_a_delegation_moves_no_share(earnings: Earnings) -> None:
+def test_a_transfer_after_the_window_or_a_delegation_moves_no_share(earnings: Earnings) -> None:
     ann, bob, eve = earnings.people
     earnings.mint(ann.address, 600)
     earnings.mint(bob.address, 400)
     earnings.act(bob, earnings.token.delegate(ann.address))  # lends its votes, keeps its share
     earnings.settle()
-    snapshot = earnings.splitter.distribution_of(earnings.distribute(1_000)).snapshot
+    until = earnings.splitter.distribution_of(earnings.distribute(1_000)).until
     earnings.act(bob, earnings.token.transfer(eve.address, 400))
     earnings.act(ann, earnings.token.transfer(eve.address, 100))
     earnings.settle()
-    assert snapshot < earnings.w3.eth.get_block("latest")["timestamp"]
-    assert earnings.token.past_votes(ann.address, snapshot) == 1_000
-    assert earnings.token.past_balance(bob.address, snapshot) == 400
+    assert until < earnings.w3.eth.get_block("latest")["timestamp"]
+    assert earnings.token.past_votes(ann.address, until) == 1_000
+    assert earnings.token.past_balance(bob.address, until) == 400
     assert [earnings.pay(1, ann), earnings.pay(1, bob)] == [600, 400]
     for account in (ann, bob):
         with refused("AlreadyReleased"):
@@ -107,15 +111,33 @@ def test_a_transfer_after_the_snapshot_or_a_delegation_moves_no_share(earnings: 
 
 def test_who_buys_when_a_distribution_is_in_sight_gets_nothing_of_it(earnings: Earnings) -> None:
     ann, _, eve = earnings.people
-    with refused("NobodyHolds"):
+    with refused("NobodyHeld"):
         earnings.distribute(5)
     earnings.mint(ann.address, 100)
     earnings.settle()
-    earnings.mint(eve.address, 900)  # within the age of the snapshot
+    earnings.mint(eve.address, 900)  # in the very second before the distribution
     id_ = earnings.distribute(50)
     with refused("NoShare"):
         earnings.act(eve, earnings.splitter.release(id_, eve.address))
     assert earnings.pay(id_, ann) == 50
+
+
+def test_tokens_that_were_held_for_a_second_share_as_a_second_of_the_window(earnings: Earnings) -> None:
+    """Money that came earlier waits: who buys, and asks for it to be shared a second later, gets a second's worth."""
+    ann, _, eve = earnings.people
+    earnings.mint(ann.address, 100)
+    earnings.settle()
+    earnings.act(earnings.owner, earnings.money.transfer(earnings.splitter.address, 1_000_000))
+    earnings.mint(eve.address, 900)
+    bought = earnings.w3.eth.get_block("latest")["timestamp"]
+    earnings.chain.increase_time(2)
+    earnings.act(eve, earnings.splitter.distribute_surplus(earnings.money.address))
+    until = earnings.splitter.distribution_of(1).until
+    for_eve, all_ = 900 * (until - bought), 100 * WINDOW + 900 * (until - bought)
+    assert 0 < until - bought <= 2
+    assert earnings.splitter.distribution_of(1).token_seconds == all_
+    assert earnings.pay(1, eve) == 1_000_000 * for_eve // all_
+    assert earnings.pay(1, ann) == 1_000_000 * 100 * WINDOW // all_
 
 
 def test_dust_is_paid_by_the_distributions_that_follow(earnings: Earnings) -> None:
@@ -156,11 +178,12 @@ def test_no_unit_of_many_distributions_is_lost_or_doubled(earnings: Earnings) ->
     for id_ in ids:
         one = splitter.distribution_of(id_)
         for address in owed:
-            held = earnings.token.past_balance(address, one.snapshot)
-            owed[address] += -(-(held * one.amount << FRACTION_BITS) // one.supply)
+            held = earnings.token.token_seconds(address, one.until - WINDOW, one.until)
+            owed[address] += -(-(held * one.amount << FRACTION_BITS) // one.token_seconds)
     for account in earnings.people:
-        snapshots = {id_: splitter.distribution_of(id_).snapshot for id_ in ids}
-        shares = [id_ for id_ in ids if earnings.token.past_balance(account.address, snapshots[id_])]
+        ends = {id_: splitter.distribution_of(id_).until for id_ in ids}
+        spans = {id_: (end - WINDOW, end) for id_, end in ends.items()}
+        shares = [id_ for id_ in ids if earnings.token.token_seconds(account.address, *spans[id_])]
         chance.shuffle(shares)  # the order of releases does not matter
         earnings.act(earnings.owner, splitter.release_many(shares, account.address))
         assert earnings.money.balance_of(account.address) == owed[account.address] >> FRACTION_BITS
@@ -172,8 +195,10 @@ def test_no_unit_of_many_distributions_is_lost_or_doubled(earnings: Earnings) ->
 
 
 def test_shares_do_not_overflow_at_the_largest_supply_and_amount() -> None:
-    supply, amount = 2**208 - 1, 2**128 - 1
-    earnings = Earnings(cap=supply, money=2**130)
+    supply, amount = 2**92 - 1, 2**128 - 1
+    with refused("CapExceeded"):
+        Earnings(cap=supply + 1)
+    earnings = Earnings(cap=supply, money=2**130, window=LONGEST_SPAN)
     earnings.mint(earnings.ann.address, supply - 1)
     earnings.mint(earnings.bob.address, 1)
     earnings.settle()
@@ -196,8 +221,9 @@ def test_what_cannot_be_shared_is_refused(earnings: Earnings) -> None:
             earnings.act(earnings.ann, earnings.splitter.release(id_, earnings.ann.address))
     with refused("NothingToDistribute"):
         earnings.act(earnings.ann, earnings.splitter.distribute_surplus(earnings.money.address))
-    with refused("SnapshotNotPast"):
-        earnings.create("RevenueSplitter", earnings.token.address, 0)
+    for window in (0, LONGEST_SPAN + 1):
+        with refused("WindowRefused"):
+            earnings.create("RevenueSplitter", earnings.token.address, window)
 
 
 def test_a_currency_that_takes_a_fee_is_refused() -> None:

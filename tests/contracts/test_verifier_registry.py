@@ -120,7 +120,7 @@ def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytes
     assert net.asked[5:] == [(13, 14), (15, 16)]
 
 
-def test_a_dispute_that_nobody_decides_lapses_at_the_cost_of_the_challenger() -> None:
+def test_a_dispute_that_nobody_decides_lapses_and_the_next_one_costs_twice_as_much() -> None:
     world = World.fresh()
     registry, timelock = world.registry, Web3.to_checksum_address(world.deployment.timelock)
     root = world.root(world.payouts(1))
@@ -133,14 +133,15 @@ def test_a_dispute_that_nobody_decides_lapses_at_the_cost_of_the_challenger() ->
     world.wait(10)
     send(world.w3, world.rival, registry.lapse(1))
     state = registry.epoch_of(1)
-    assert (state.status, state.attempt, state.disputes, state.fruitless) == (EpochStatus.NONE, 1, 1, 1)
+    assert (state.status, state.attempt, state.disputes, state.early) == (EpochStatus.NONE, 1, 1, True)
     assert [registry.stake_of(v.address) for v in world.verifiers] == 3 * [PARAMS.min_stake]
-    assert world.w3.eth.get_balance(timelock) == PARAMS.bond
+    assert world.w3.eth.get_balance(timelock) == 0  # nobody could vote: the bond waits for its challenger
+    assert registry.held_of(registry.ground_of(1, 1), world.deployer.address).amount == PARAMS.bond
     again = world.root(world.payouts(1), attempt=1)
     world.send(registry.propose(again, world.signatures(again, world.verifiers[:2])))
     with refused("WrongBond"):
         world.send(registry.challenge(1), PARAMS.bond)
-    assert registry.bond_of(1) == 2 * PARAMS.bond
+    assert registry.bond_now() == 2 * PARAMS.bond
     world.wait(61)
     world.send(registry.finalize(1))
 

@@ -15,12 +15,13 @@ STRANGER = f"{TESTS}Governance.t.sol::testFuzz_a_stranger_can_use_no_power"
 REFUND = f"{FUNDS}testFuzz_below_the_soft_cap_all_comes_back_and_no_token_is_made"
 SALE = f"{FUNDS}testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_swept_once"
 FLOOR = f"{TESTS}Governance.t.sol::testFuzz_the_first_holder_is_no_quorum_below_the_floor"
-SHARE = f"{FUNDS}testFuzz_a_transfer_after_the_snapshot_changes_no_share"
+SHARE = f"{FUNDS}testFuzz_a_transfer_after_the_window_changes_no_share"
 
 TOKEN, DISTRIBUTOR = f"{SOLIDITY}ModelToken.sol", f"{SOLIDITY}EpochDistributor.sol"
 VERIFIERS, NODES = f"{SOLIDITY}VerifierSet.sol", f"{SOLIDITY}NodeStakes.sol"
 EPOCH_ROOTS, PAYMENTS = f"{SOLIDITY}EpochRoots.sol", f"{SOLIDITY}PullPayments.sol"
-REGISTRY = f"{SOLIDITY}VerifierRegistry.sol"
+REGISTRY, HELD = f"{SOLIDITY}VerifierRegistry.sol", f"{SOLIDITY}HeldMoney.sol"
+HISTORY = f"{SOLIDITY}BalanceHistory.sol"
 POOL, SPLITTER = f"{SOLIDITY}CapitalPool.sol", f"{SOLIDITY}RevenueSplitter.sol"
 GOVERNOR = f"{SOLIDITY}ModelGovernor.sol"
 BOUNDS = f"{TESTS}Governance.t.sol::testFuzz_the_{{}}_stays_within_what_genesis_set"
@@ -124,8 +125,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "window not restarted": Mutant(
         EPOCH_ROOTS,
-        "epoch.fruitless += 1;\n            epoch.closesAt = uint64(block.timestamp) + challengeWindow;",
-        "epoch.fruitless += 1;",
+        "fruitless += 1;\n            epoch.closesAt = uint64(block.timestamp) + challengeWindow;",
+        "fruitless += 1;",
         (f"{ROOTS}a_failed_challenge_restarts_the_window",),
     ),
     "challenge after the window": Mutant(
@@ -140,14 +141,39 @@ MUTANTS: dict[str, Mutant] = {
         EPOCH_ROOTS, "if (block.timestamp < lapsesAt) revert", "if (false) revert",
         (f"{ROOTS}a_dispute_that_nobody_decides_lapses_after_its_limit",),
     ),
-    "the bond of a lapsed dispute stays": Mutant(EPOCH_ROOTS, "_payOrOwe(timelock, held);", "", (STAKES,)),
+    "the bond of a lapsed dispute stays": Mutant(EPOCH_ROOTS, "else _payOrOwe(timelock, held);", "", (STAKES,)),
+    "an early challenger loses its bond": Mutant(EPOCH_ROOTS, "epoch.early = !_canDecide();", "", (STAKES,)),
+    "quiet epochs make nothing cheaper": Mutant(
+        EPOCH_ROOTS, "if (epoch.disputes == 0 && fruitless > 0) fruitless -= 1;", "", (STAKES,)
+    ),
+    "disputed epochs make challenges cheaper": Mutant(EPOCH_ROOTS, "epoch.disputes == 0 && ", "", (STAKES,)),
+    "what verifiers took is the timelock's at once": Mutant(
+        HELD, "if (held.amount > 0 && early) revert StillHeld(held.freeAt);", "", (STAKES,)
+    ),
+    "what verifiers took is the timelock's before votes exist": Mutant(
+        HELD, " || (!held.isAccounts && !_canDecide())", "", (STAKES,)
+    ),
+    "held money paid twice": Mutant(HELD, "delete heldOf[ground][account];", "", (STAKES,)),
+    "held money goes to the other one": Mutant(
+        HELD, "back ? account : timelock;", "back ? timelock : account;", (STAKES,)
+    ),
+    "anybody decides what is held": Mutant(
+        HELD, "bool back) external onlyRole(ARBITER_ROLE) {", "bool back) external {", (STRANGER,)
+    ),
+    "a resigned verifier has its stake at once": Mutant(
+        VERIFIERS, "removedAt[verifier] = uint64(block.timestamp);\n        emit VerifierRemoved(verifier);",
+        "emit VerifierRemoved(verifier);", (STAKES,),
+    ),
+    "a fault on an empty stake is spent": Mutant(
+        VERIFIERS, "punishedBy[message.evidence][message.verifier] = before + amount;",
+        "punishedBy[message.evidence][message.verifier] = slashCap;", (STAKES,),
+    ),
     "lapsed disputes do not count": Mutant(
-        EPOCH_ROOTS, "epoch.fruitless += 1;\n        emit DisputeLapsed", "emit DisputeLapsed",
+        EPOCH_ROOTS, "fruitless += 1;\n        emit DisputeLapsed", "emit DisputeLapsed",
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
     "the bond doubles for ever": Mutant(
-        EPOCH_ROOTS, "Math.min(_epochs[epochNumber].fruitless, MAX_DOUBLINGS)",
-        "uint256(_epochs[epochNumber].fruitless)",
+        EPOCH_ROOTS, "Math.min(fruitless, MAX_DOUBLINGS)", "uint256(fruitless)",
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
     "the disputed root is not compared": Mutant(
@@ -157,7 +183,7 @@ MUTANTS: dict[str, Mutant] = {
     "slash without debit": Mutant(VERIFIERS, "stakeOf[verifier] -= amount;", "", (STAKES,)),
     "stake paid out twice": Mutant(VERIFIERS, "stakeOf[msg.sender] = 0;", "", (STAKES,)),
     "fault punished twice": Mutant(
-        VERIFIERS, "punished[message.evidence][message.verifier] = true;", "", (STAKES,)
+        VERIFIERS, "punishedBy[message.evidence][message.verifier] = before + amount;", "", (STAKES,)
     ),
     "judge of its own case": Mutant(VERIFIERS, "if (signers[i] == accused) revert", "if (false) revert", (STAKES,)),
     "a signer leaves its open root": Mutant(
@@ -171,7 +197,6 @@ MUTANTS: dict[str, Mutant] = {
         "onlyRole(ARBITER_ROLE)\n    {\n        Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);",
         "{\n        Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);", (STRANGER,),
     ),
-    "removal without its time": Mutant(VERIFIERS, "removedAt[verifier] = uint64(block.timestamp);", "", (STAKES,)),
     "a removed verifier waits two windows only": Mutant(
         EPOCH_ROOTS, "secondSettled <= removed && block.timestamp < removed + _longestHold();",
         "block.timestamp < removed + 2 * uint256(challengeWindow);", (STAKES,),
@@ -239,12 +264,16 @@ MUTANTS: dict[str, Mutant] = {
     "no floor under the quorum": Mutant(
         GOVERNOR, "Math.max(super.quorum(timepoint), quorumFloor);", "super.quorum(timepoint);", (FLOOR,)
     ),
-    "a snapshot of a second ago": Mutant(
-        SPLITTER, "token.clock() - snapshotAge;", "token.clock() - 1;", (f"{FUNDS}invariant_funds",)
-    ),
+    "a window of a second": Mutant(SPLITTER, "until - window;\n", "until - 1;\n", (f"{FUNDS}invariant_funds",)),
     "splitter by present balance": Mutant(
-        SPLITTER, "account == address(this) ? 0 : token.getPastBalance(account, d.snapshot);",
-        "account == address(this) ? 0 : token.balanceOf(account);", (SHARE,),
+        SPLITTER, "account == address(this) ? 0 : _heldFor(d, account);",
+        "account == address(this) ? 0 : token.balanceOf(account) * window;", (SHARE,),
+    ),
+    "a balance's line begins anywhere": Mutant(
+        HISTORY, "((uint256(last) >> OFFSET_BITS) - balance) * time", "0", (f"{FUNDS}invariant_funds",)
+    ),
+    "the supply has no history": Mutant(
+        TOKEN, "from == address(0) ? totalSupply() : balanceOf(from)", "balanceOf(from)", (f"{FUNDS}invariant_funds",)
     ),
     "share released twice": Mutant(SPLITTER, "released[id][account] = true;", "", (SHARE,)),
 }  # fmt: skip

@@ -88,11 +88,10 @@ contract FundsInvariants is Cheats {
             uint256 exact = 0;
             for (uint256 id = 1; id <= splitter.distributions(); ++id) {
                 RevenueSplitter.Distribution memory d = splitter.distributionOf(id);
-                uint48 snapshot = _handler.snapshotOf(id);
-                vm.assertEq(d.snapshot, snapshot, "the snapshot lies its age before the distribution");
+                vm.assertEq(d.until + 1, _handler.sharedAt(id), "the window ends the second before the distribution");
+                vm.assertEq(d.tokenSeconds, _handler.heldByAll(id), "what all held in it");
                 if (!_handler.released(id, people[i])) continue;
-                uint256 held = _handler.token().getPastBalance(people[i], snapshot);
-                exact += d.amount * held * 1e9 / _handler.token().getPastTotalSupply(snapshot);
+                exact += d.amount * _handler.heldFor(id, people[i]) * 1e9 / d.tokenSeconds;
             }
             // what did not divide the last time belongs to the holders too: below one unit in all
             vm.assertLe(_handler.earned(people[i]) * 1e9, exact + 1e9, "not more than its past shares");
@@ -224,22 +223,22 @@ contract FundsTest is Genesis {
         vm.assertEq(pool.depositOf(owner), SOFT_CAP, "deposited");
     }
 
-    /// @notice Who sells after the snapshot keeps the share, who buys gets none, and together they lose nothing.
-    function testFuzz_a_transfer_after_the_snapshot_changes_no_share(uint256 one, uint256 two, uint256 sold, uint256 paid)
+    /// @notice Who sells after the window keeps the share, who buys gets none, and together they lose nothing.
+    function testFuzz_a_transfer_after_the_window_changes_no_share(uint256 one, uint256 two, uint256 sold, uint256 paid)
         external
     {
         (one, two) = (_between(one, 1, BUDGET / 2), _between(two, 1, BUDGET / 2));
         paid = _between(paid, 1, type(uint96).max);
         token.mint("one", ALICE, one);
         token.mint("two", BOB, two);
-        _wait(SNAPSHOT_AGE);
+        _wait(REVENUE_WINDOW + 1);
         uint256 id = _distribute(paid);
         vm.prank(ALICE);
         token.transfer(BOB, _between(sold, 0, one));
         splitter.release(id, BOB);
         splitter.release(id, ALICE);
         _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.AlreadyReleased.selector);
-        vm.assertEq(coin.balanceOf(ALICE), paid * one / (one + two), "Alice has the share of the snapshot");
+        vm.assertEq(coin.balanceOf(ALICE), paid * one / (one + two), "Alice has the share of the window");
         vm.assertEq(coin.balanceOf(BOB), paid * two / (one + two), "Bob has his");
     }
 
@@ -249,7 +248,7 @@ contract FundsTest is Genesis {
         each = _between(each, 1, BUDGET / 20);
         paid = _between(paid, 1, type(uint96).max);
         for (uint256 i = 0; i < holders; ++i) token.mint(bytes32(i), address(uint160(0xB0B0000 + i)), each);
-        _wait(SNAPSHOT_AGE);
+        _wait(REVENUE_WINDOW + 1);
         uint256[] memory ids = new uint256[](holders);
         for (uint256 i = 0; i < holders; ++i) ids[i] = _distribute(paid);
         splitter.release(ids[0], address(uint160(0xB0B0000)));
@@ -264,7 +263,7 @@ contract FundsTest is Genesis {
     /// @notice New money pays no old shares: what a currency took away is missed before more comes in.
     function test_where_a_currency_took_coins_away_nothing_more_is_taken() external {
         token.mint("one", ALICE, 10);
-        _wait(SNAPSHOT_AGE);
+        _wait(REVENUE_WINDOW + 1);
         _distribute(100);
         vm.prank(address(splitter));
         coin.transfer(BOB, 1);
@@ -289,7 +288,7 @@ contract FundsTest is Genesis {
         token.mint("one", ALICE, one);
         vm.prank(ALICE);
         token.delegate(BOB);
-        _wait(SNAPSHOT_AGE);
+        _wait(REVENUE_WINDOW + 1);
         uint256 id = _distribute(paid);
         _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.NoShare.selector);
         splitter.release(id, ALICE);

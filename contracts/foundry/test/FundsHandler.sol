@@ -25,7 +25,13 @@ contract FundsHandler is Genesis {
     // the splitter
     mapping(uint256 id => mapping(address account => bool)) public released;
     mapping(address account => uint256) public earned;
-    mapping(uint256 id => uint48) public snapshotOf;
+    /// @dev When it came, the Unix second after its window.
+    mapping(uint256 id => uint256) public sharedAt;
+    mapping(uint256 id => mapping(address account => uint256)) public heldFor;
+    mapping(uint256 id => uint256) public heldByAll;
+    /// @dev Every change of a balance: who, when, and what it was from then on.
+    mapping(address account => uint256[]) private _changedAt;
+    mapping(address account => uint256[]) private _balances;
     uint256 public received;
     uint256 public paidOut;
 
@@ -34,8 +40,11 @@ contract FundsHandler is Genesis {
     constructor() {
         _deploy(new ModelRegistry(), "Funded", 2);
         _mayMint(MINTED);
-        for (uint256 i = 0; i < PEOPLE; ++i) token.mint(bytes32(i + 1), _person(i), 100 * i + 13);
-        _wait(2 * SNAPSHOT_AGE);
+        for (uint256 i = 0; i < PEOPLE; ++i) {
+            token.mint(bytes32(i + 1), _person(i), 100 * i + 13);
+            _note(_person(i));
+        }
+        _wait(2 * REVENUE_WINDOW);
     }
 
     // ---- the pool
@@ -81,7 +90,7 @@ contract FundsHandler is Genesis {
     }
 
     /// @notice Until the money is released a buyer leaves with what it paid, for its tokens where it claimed them.
-    function leave(uint256 seed) external {
+    function exit(uint256 seed) external {
         address person = _person(seed);
         bytes memory call = abi.encodeCall(CapitalPool.exit, ());
         CapitalPool.Status found = _status();
@@ -100,6 +109,8 @@ contract FundsHandler is Genesis {
         token.approve(address(pool), tokens);
         pool.exit();
         vm.stopPrank();
+        _note(person);
+        _note(address(timelock));
         vm.assertEq(coin.balanceOf(person) - coins, amount, "with what it paid");
         vm.assertEq(token.balanceOf(address(timelock)) - treasury, tokens, "for its tokens");
         (depositOf[person], claimedOf[person], refunded) = (0, 0, refunded + amount);
@@ -139,6 +150,7 @@ contract FundsHandler is Genesis {
             uint256 before = token.balanceOf(person);
             uint256 due = depositOf[person] * 3 / 2;
             pool.claim(person);
+            _note(person);
             vm.assertEq(token.balanceOf(person) - before, due, "tokens at the price");
             (claimedOf[person], depositOf[person], bought) = (depositOf[person], 0, bought + due);
         }
@@ -216,17 +228,19 @@ contract FundsHandler is Genesis {
     }
 
     function _shared(uint256 id, uint256 amount) private {
-        snapshotOf[id] = uint48(_now() - SNAPSHOT_AGE);
+        sharedAt[id] = _now();
+        for (uint256 i = 0; i < PEOPLE; ++i) heldFor[id][_person(i)] = _heldFor(_person(i), _now());
+        heldByAll[id] = _heldByAll(_now());
         received += amount;
     }
 
-    /// @notice A share is what was held at the snapshot, whatever was transferred since, and is paid once.
+    /// @notice A share is what was held in the window and for how long, whatever was transferred since; it is paid once.
     function release(uint256 seed) external {
         if (splitter.distributions() == 0) return;
         (address person, uint256 id) = (_person(seed), _between(seed >> 8, 1, splitter.distributions()));
         RevenueSplitter.Distribution memory d = splitter.distributionOf(id);
         bytes memory call = abi.encodeCall(RevenueSplitter.release, (id, person));
-        uint256 held = token.getPastBalance(person, snapshotOf[id]);
+        uint256 held = heldFor[id][person];
         if (released[id][person] || held == 0) {
             bytes4 why = released[id][person] ? RevenueSplitter.AlreadyReleased.selector : RevenueSplitter.NoShare.selector;
             _refuse(person, address(splitter), 0, call, why);
@@ -236,7 +250,7 @@ contract FundsHandler is Genesis {
         splitter.release(id, person);
         uint256 paid = coin.balanceOf(person) - before;
         // a release adds at most one unit out of the fractions that earlier ones left
-        uint256 share = d.amount * held / token.getPastTotalSupply(snapshotOf[id]);
+        uint256 share = d.amount * held / heldByAll[id];
         vm.assertLe(paid, share + 2, "nobody gets more than its share");
         vm.assertGe(paid + 1, share, "nobody gets less than its share");
         released[id][person] = true;
@@ -246,7 +260,7 @@ contract FundsHandler is Genesis {
 
     // ---- holders
 
-    /// @notice Nothing that is transferred after a snapshot changes a share: seen as soon as it is done.
+    /// @notice Nothing that is transferred after a window changes a share: seen as soon as it is done.
     function transfer(uint256 seed) external {
         (address from, address to) = (_person(seed), _person(seed >> 8));
         uint256 count = splitter.distributions();
@@ -254,13 +268,15 @@ contract FundsHandler is Genesis {
         uint256 amount = _between(seed >> 16, 0, token.balanceOf(from));
         vm.prank(from);
         token.transfer(to, amount);
+        _note(from);
+        _note(to);
         if (count == 0) return;
         (uint256 afterOne, uint256 afterTwo) = _shares(count, from, to);
-        vm.assertTrue(one == afterOne && two == afterTwo, "a transfer after the snapshot changes nothing");
+        vm.assertTrue(one == afterOne && two == afterTwo, "a transfer after the window changes nothing");
     }
 
     function wait(uint256 seed) external {
-        _wait(_between(seed, 1, 2 * SNAPSHOT_AGE));
+        _wait(_between(seed, 1, 2 * REVENUE_WINDOW));
     }
 
     // ---- what invariants ask
@@ -271,6 +287,27 @@ contract FundsHandler is Genesis {
     }
 
     // ---- parts
+
+    function _note(address account) private {
+        _changedAt[account].push(_now());
+        _balances[account].push(token.balanceOf(account));
+    }
+
+    /// @dev Tokens times seconds in the window before that moment, added up change by change.
+    function _heldFor(address account, uint256 moment) private view returns (uint256 sum) {
+        (uint256 until, uint256 from) = (moment - 1, moment - 1 - REVENUE_WINDOW);
+        uint256[] storage times = _changedAt[account];
+        for (uint256 i = 0; i < times.length; ++i) {
+            uint256 start = times[i] > from ? times[i] : from;
+            uint256 end = i + 1 < times.length && times[i + 1] < until ? times[i + 1] : until;
+            if (end > start) sum += _balances[account][i] * (end - start);
+        }
+    }
+
+    function _heldByAll(uint256 moment) private view returns (uint256 sum) {
+        for (uint256 i = 0; i < PEOPLE; ++i) sum += _heldFor(_person(i), moment);
+        sum += _heldFor(address(timelock), moment);
+    }
 
     function _shares(uint256 id, address one, address two) private view returns (uint256, uint256) {
         return (splitter.releasable(id, one), splitter.releasable(id, two));

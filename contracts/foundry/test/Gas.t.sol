@@ -137,7 +137,7 @@ contract GasTest is Genesis {
 
     function test_gas_funds() external {
         token.mint("one", ALICE, 100);
-        _wait(SNAPSHOT_AGE);
+        _wait(REVENUE_WINDOW + 1);
         coin.print(address(this), 10_000);
         coin.approve(address(splitter), 10_000);
         splitter.distribute(coin, 5_000);

@@ -34,7 +34,7 @@ abstract contract Genesis is Cheats {
     uint256 internal constant TIMELOCK_DELAY = 1 hours;
     uint256 internal constant PROPOSAL_THRESHOLD = 100;
     uint256 internal constant QUORUM_FLOOR = 250;
-    uint48 internal constant SNAPSHOT_AGE = 1 hours;
+    uint48 internal constant REVENUE_WINDOW = 1 hours;
     uint256 internal constant SOFT_CAP = 1_000;
     uint256 internal constant HARD_CAP = 2_000;
     uint64 internal constant POOL_TIME = 10 days;
@@ -73,7 +73,7 @@ abstract contract Genesis is Cheats {
         IReserves next = IReserves(vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1));
         registry = new VerifierRegistry(address(timelock), model, next, seats, _rules());
         distributor = new EpochDistributor(token, registry);
-        splitter = new RevenueSplitter(token, SNAPSHOT_AGE);
+        splitter = new RevenueSplitter(token, REVENUE_WINDOW);
         coin = new Coin();
         pool = new CapitalPool(token, address(timelock), _terms());
         _handOver(name);
@@ -101,7 +101,8 @@ abstract contract Genesis is Cheats {
             slashCap: SLASH_CAP,
             maxEpochTotal: MAX_EPOCH_TOTAL,
             nodeSlashCap: NODE_SLASH_CAP,
-            nodeWithdrawalDelay: NODE_DELAY
+            nodeWithdrawalDelay: NODE_DELAY,
+            voteFloor: QUORUM_FLOOR
         });
     }
 

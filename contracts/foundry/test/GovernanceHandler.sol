@@ -178,6 +178,7 @@ contract GovernanceHandler is Genesis {
         _power(address(registry), abi.encodeCall(registry.setThreshold, (1)), noRole);
         _power(address(registry), abi.encodeCall(registry.setMaxEpochTotal, (CAP)), noRole);
         _power(address(registry), abi.encodeCall(registry.resolve, (1, "root", 1, true)), noRole);
+        _power(address(registry), abi.encodeCall(registry.decideHeld, ("ground", DEPLOYER, true)), noRole);
         _power(address(registry), abi.encodeCall(registry.grantRole, (bytes32(0), DEPLOYER)), noRole);
         _power(address(pool), abi.encodeCall(pool.cancel, ()), noRole);
         _power(address(models), abi.encodeCall(models.decide, (model, "id", "lr", "9")), notTimelock);

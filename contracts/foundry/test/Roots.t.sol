@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {EpochRoots} from "commonweight/EpochRoots.sol";
+import {HeldMoney} from "commonweight/HeldMoney.sol";
 import {PullPayments} from "commonweight/PullPayments.sol";
 import {VerifierSet} from "commonweight/VerifierSet.sol";
 import {Genesis} from "./Genesis.sol";
@@ -119,7 +120,13 @@ contract RootsTest is Genesis {
         _refuse(address(this), address(registry), 0, call, EpochRoots.DisputeOpen.selector);
         _wait(DISPUTE_LIMIT - waited + _between(later, 0, 10 * uint256(DISPUTE_LIMIT)));
         registry.lapse(message.epoch);
-        vm.assertEq(address(timelock).balance, BOND, "the timelock has the bond and no slash");
+        vm.assertEq(address(timelock).balance, 0, "no slash, and no bond where nobody could vote");
+        bytes memory fetch = abi.encodeCall(registry.payHeld, (registry.groundOf(message.epoch, 1), CHALLENGER));
+        _refuse(CHALLENGER, address(registry), 0, fetch, HeldMoney.StillHeld.selector);
+        uint256 snapshot = CHALLENGER.balance;
+        vm.warp(_now() + NODE_DELAY);
+        registry.payHeld(registry.groundOf(message.epoch, 1), CHALLENGER);
+        vm.assertEq(CHALLENGER.balance - snapshot, BOND, "the challenger has its bond in the end");
         vm.assertEq(registry.signersOf(message.epoch).length, 0, "nobody stands for the root that fell");
         _refuse(address(this), address(registry), 0, call, EpochRoots.WrongStatus.selector);
         (message,) = _propose(keccak256("root"));
@@ -133,7 +140,7 @@ contract RootsTest is Genesis {
         uint64 epoch = message.epoch;
         for (uint32 i = 0; i < 12; ++i) {
             uint256 needed = _bondAfter(i);
-            vm.assertEq(registry.bondOf(epoch), needed, "the bond");
+            vm.assertEq(registry.bondNow(), needed, "the bond");
             vm.deal(CHALLENGER, 2 * needed + 1);
             bytes memory call = abi.encodeCall(registry.challenge, (epoch));
             _refuse(CHALLENGER, address(registry), needed - 1, call, EpochRoots.WrongBond.selector);
@@ -198,10 +205,24 @@ contract RootsTest is Genesis {
         for (uint256 i = 0; i < faults; ++i) {
             VerifierSet.VerifierFault memory fault =
                 VerifierSet.VerifierFault(model, accused, bytes32(i + 1), uint64(_now()));
-            registry.punish(fault, _quorum(registry.hashVerifierFault(fault)));
+            bytes memory call = abi.encodeCall(registry.punish, (fault, _quorum(registry.hashVerifierFault(fault))));
+            if (registry.stakeOf(accused) == 0) {
+                _refuse(CHALLENGER, address(registry), 0, call, HeldMoney.NothingTaken.selector);
+            } else {
+                registry.punish(fault, _quorum(registry.hashVerifierFault(fault)));
+            }
         }
         uint256 taken = faults * SLASH_CAP < MIN_STAKE ? faults * SLASH_CAP : MIN_STAKE;
         vm.assertEq(registry.stakeOf(accused), MIN_STAKE - taken, "the accused has the rest");
+        vm.assertEq(address(timelock).balance, 0, "nothing is the timelock's before holders could vote");
+        vm.assertEq(address(registry).balance, seats.length * MIN_STAKE, "all of it is there");
+        _mayMint(QUORUM_FLOOR);
+        token.mint("votes", CHALLENGER, QUORUM_FLOOR);
+        uint256 took = (taken + SLASH_CAP - 1) / SLASH_CAP;
+        bytes memory early = abi.encodeCall(registry.payHeld, (bytes32(took), accused));
+        _refuse(accused, address(registry), 0, early, HeldMoney.StillHeld.selector);
+        _wait(DISPUTE_LIMIT);
+        for (uint256 i = 0; i < took; ++i) registry.payHeld(bytes32(i + 1), accused);
         vm.assertEq(address(timelock).balance, taken, "the timelock has the slash");
     }
 

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {HeldMoney} from "commonweight/HeldMoney.sol";
 import {NodeStakes} from "commonweight/NodeStakes.sol";
 import {EpochRoots} from "commonweight/EpochRoots.sol";
 import {PullPayments} from "commonweight/PullPayments.sol";
@@ -41,10 +42,19 @@ contract StakesHandler is Genesis {
     /// @dev What the timelock should have received.
     uint256 public forfeited;
     uint256 public slashes;
+    /// @dev What waits for the holders, place by place.
+    bytes32[] private _grounds;
+    mapping(bytes32 ground => address) private _heldOf;
+    mapping(bytes32 ground => uint256) private _amounts;
+    mapping(bytes32 ground => uint256) private _freeAt;
+    mapping(bytes32 ground => bool) private _isAccounts;
+    uint256 public heldInAll;
+    uint256 private _minted;
 
     uint256 private _cases;
     /// @dev The epoch that is open.
     address private _challenger;
+    bool private _early;
     address[] private _signers;
     uint256 private _closesAt;
     /// @dev When the open epoch and those that are final closed.
@@ -59,6 +69,15 @@ contract StakesHandler is Genesis {
         _deploy(new ModelRegistry(), "Staked", 5);
         _stakeAll();
         for (uint256 i = 0; i < keys.length; ++i) stakeOf[seats[i]] = MIN_STAKE;
+        _mayMint(2 * QUORUM_FLOOR);
+    }
+
+    /// @notice Votes come to exist by and by.
+    function mint(uint256 seed) external {
+        uint256 amount = _between(seed, 0, QUORUM_FLOOR / 2);
+        if (_minted + amount > 2 * QUORUM_FLOOR) return;
+        token.mint(bytes32(++_cases), _person(seed), amount);
+        _minted += amount;
     }
 
     // ---- verifiers
@@ -76,6 +95,19 @@ contract StakesHandler is Genesis {
         if (!registry.isVerifier(verifier) || registry.verifiers().length <= THRESHOLD + 1) return;
         vm.prank(address(timelock));
         registry.remove(verifier);
+        removedAt[verifier] = _now();
+    }
+
+    /// @notice Who gives up its seat waits as one that was removed.
+    function resign(uint256 seed) external {
+        address verifier = _verifier(seed);
+        if (!registry.isVerifier(verifier)) {
+            bytes memory call = abi.encodeCall(registry.resign, ());
+            return _refuse(verifier, address(registry), 0, call, VerifierSet.NotVerifier.selector);
+        }
+        if (registry.verifiers().length <= THRESHOLD) return;
+        vm.prank(verifier);
+        registry.resign();
         removedAt[verifier] = _now();
     }
 
@@ -124,6 +156,7 @@ contract StakesHandler is Genesis {
         registry.challenge{value: _bond}(epoch);
         openBonds += _bond;
         _lapsesAt = _now() + DISPUTE_LIMIT;
+        _early = _minted < QUORUM_FLOOR;
         ++disputes;
     }
 
@@ -134,7 +167,7 @@ contract StakesHandler is Genesis {
         _resolve(epoch, upheld);
         openBonds -= _bond;
         if (upheld) {
-            for (uint256 i = 0; i < _signers.length; ++i) forfeited += _slash(_signers[i]);
+            for (uint256 i = 0; i < _signers.length; ++i) forfeited += _slash(_signers[i], SLASH_CAP);
             _paid(_challenger, _bond);
             delete _signers;
         } else {
@@ -146,7 +179,8 @@ contract StakesHandler is Genesis {
         }
     }
 
-    /// @notice Nobody decided: the timelock has the bond, nobody is slashed, and the root is gone.
+    /// @notice Nobody decided: the timelock has the bond, or it waits for its challenger where nobody could; nobody is
+    /// slashed, and the root is gone.
     function lapse(uint256 seed) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
         if (registry.epochOf(epoch).status != EpochRoots.Status.Disputed) return;
@@ -159,7 +193,8 @@ contract StakesHandler is Genesis {
         vm.prank(_person(seed));
         registry.lapse(epoch);
         openBonds -= _bond;
-        forfeited += _bond;
+        if (_early) _hold(registry.groundOf(epoch, disputes), _challenger, _bond, NODE_DELAY, true);
+        else forfeited += _bond;
         ++fruitless;
         delete _signers;
     }
@@ -169,14 +204,15 @@ contract StakesHandler is Genesis {
         if (registry.epochOf(epoch).status != EpochRoots.Status.Proposed) return;
         if (_now() < _closesAt) vm.warp(_between(seed, _closesAt, _closesAt + 1 hours));
         registry.finalize(epoch);
-        (disputes, fruitless) = (0, 0);
+        if (disputes == 0 && fruitless > 0) --fruitless;
+        disputes = 0;
         delete _signers;
         _settled.push(_settledAt);
     }
 
     // ---- faults
 
-    /// @notice Once per evidence, and never on the word of the accused.
+    /// @notice Up to the cap on one evidence, and never on the word of the accused.
     function punish(uint256 seed) external {
         address accused = _verifier(seed);
         uint256[] memory places = _eligible(accused);
@@ -184,10 +220,24 @@ contract StakesHandler is Genesis {
         VerifierSet.VerifierFault memory fault =
             VerifierSet.VerifierFault(model, accused, bytes32(++_cases), uint64(_now()));
         bytes[] memory signatures = _signatures(registry.hashVerifierFault(fault), places);
-        registry.punish(fault, signatures);
-        forfeited += _slash(accused);
         bytes memory again = abi.encodeCall(registry.punish, (fault, signatures));
-        _refuse(accused, address(registry), 0, again, VerifierSet.FaultPunished.selector);
+        uint256 left = SLASH_CAP;
+        for (; stakeOf[accused] > 0 && left > 0; _stakeMore(accused, seed >> 16)) {
+            registry.punish(fault, signatures);
+            uint256 amount = _slash(accused, left);
+            _hold(fault.evidence, accused, amount, DISPUTE_LIMIT, false);
+            left -= amount;
+        }
+        if (left > 0 && stakeOf[accused] > 0) return;
+        _refuse(accused, address(registry), 0, again, HeldMoney.NothingTaken.selector);
+    }
+
+    /// @dev Now and then somebody whose stake was taken stakes again, so that the rest can be taken as well.
+    function _stakeMore(address verifier, uint256 seed) private {
+        if (seed % 2 > 0 || !registry.isVerifier(verifier)) return;
+        uint256 amount = _between(seed, 1, SLASH_CAP / 2);
+        _stake(verifier, amount);
+        stakeOf[verifier] += amount;
     }
 
     function punishByItself(uint256 seed) external {
@@ -248,16 +298,68 @@ contract StakesHandler is Genesis {
         if (places.length < THRESHOLD) return;
         NodeStakes.NodeFault memory fault = NodeStakes.NodeFault(model, node, bytes32(++_cases), uint64(_now()));
         bytes[] memory signatures = _signatures(registry.hashNodeFault(fault), places);
-        registry.slashNode(fault, signatures);
         uint256 has = nodeStakeOf[node] + withdrawingOf[node];
         uint256 amount = has < NODE_SLASH_CAP ? has : NODE_SLASH_CAP;
         uint256 first = amount < nodeStakeOf[node] ? amount : nodeStakeOf[node];
         nodeStakeOf[node] -= first;
         withdrawingOf[node] -= amount - first;
-        forfeited += amount;
-        ++slashes;
         bytes memory again = abi.encodeCall(registry.slashNode, (fault, signatures));
-        _refuse(node, address(registry), 0, again, NodeStakes.NodeFaultKnown.selector);
+        if (amount > 0) {
+            registry.slashNode(fault, signatures);
+            _hold(fault.proof, node, amount, DISPUTE_LIMIT, false);
+            ++slashes;
+            if (amount < NODE_SLASH_CAP) return;
+        }
+        _refuse(node, address(registry), 0, again, HeldMoney.NothingTaken.selector);
+    }
+
+    // ---- what waits for the holders
+
+    /// @notice What is held is paid when it is free, to whom it goes by itself; what verifiers took, once votes exist.
+    function payHeld(uint256 seed) external {
+        if (_grounds.length == 0) return;
+        uint256 place = seed % _grounds.length;
+        bytes32 ground = _grounds[place];
+        address account = _heldOf[ground];
+        bytes memory call = abi.encodeCall(registry.payHeld, (ground, account));
+        bool waits = !_isAccounts[ground] && _minted < QUORUM_FLOOR;
+        if (_now() < _freeAt[ground] || waits) {
+            _refuse(account, address(registry), 0, call, HeldMoney.StillHeld.selector);
+            if (seed % 4 > 0 || waits) return;
+            vm.warp(_freeAt[ground]);
+        }
+        registry.payHeld(ground, account);
+        _release(place, _isAccounts[ground]);
+        _refuse(account, address(registry), 0, call, HeldMoney.NothingHeld.selector);
+    }
+
+    /// @notice The holders decide whose it is, at any time while it is there.
+    function decideHeld(uint256 seed, bool back) external {
+        if (_grounds.length == 0 || seed % 3 > 0) return;
+        uint256 place = seed % _grounds.length;
+        vm.prank(address(timelock));
+        registry.decideHeld(_grounds[place], _heldOf[_grounds[place]], back);
+        _release(place, back);
+    }
+
+    function _hold(bytes32 ground, address account, uint256 amount, uint256 span, bool isAccounts) private {
+        if (_amounts[ground] == 0) _grounds.push(ground);
+        _heldOf[ground] = account;
+        _amounts[ground] += amount;
+        _freeAt[ground] = _now() + span;
+        _isAccounts[ground] = isAccounts;
+        heldInAll += amount;
+    }
+
+    function _release(uint256 place, bool back) private {
+        bytes32 ground = _grounds[place];
+        uint256 amount = _amounts[ground];
+        heldInAll -= amount;
+        _amounts[ground] = 0;
+        _grounds[place] = _grounds[_grounds.length - 1];
+        _grounds.pop();
+        if (back) _paid(_heldOf[ground], amount);
+        else forfeited += amount;
     }
 
     // ---- time and debts
@@ -342,8 +444,8 @@ contract StakesHandler is Genesis {
         }
     }
 
-    function _slash(address verifier) private returns (uint256 amount) {
-        amount = stakeOf[verifier] < SLASH_CAP ? stakeOf[verifier] : SLASH_CAP;
+    function _slash(address verifier, uint256 most) private returns (uint256 amount) {
+        amount = stakeOf[verifier] < most ? stakeOf[verifier] : most;
         stakeOf[verifier] -= amount;
         ++slashes;
     }

@@ -246,7 +246,7 @@ def test_a_root_that_holders_strike_down_after_a_lapse_is_told_apart(world: Chai
     for attempt in range(2):
         root = world.root(world.payouts(2), attempt=attempt)
         world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
-        world.send(world.registry.challenge(2), world.registry.bond_of(2))
+        world.send(world.registry.challenge(2), world.registry.bond_now())
         if attempt == 0:
             world.wait(PARAMS.dispute_limit)
             world.send(world.registry.lapse(2))

@@ -113,7 +113,7 @@ def test_ones_own_policy_is_not_the_receipts(made: Made, receipt: Receipt) -> No
 
 # ---- on a chain
 
-ON_CHAIN = {"status": EpochStatus.FINAL, "attempt": 0, "closes_at": 0, "fruitless": 0, "settled_at": 0}
+ON_CHAIN = {"status": EpochStatus.FINAL, "attempt": 0, "closes_at": 0, "early": False, "settled_at": 0}
 
 
 def chain(

@@ -1,0 +1,64 @@
+"""`commonweight model held`: stake and bonds that wait until holders can have decided whose they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_RPC, Json, Rpc
+from commonweight.console import say, tell
+from commonweight.keystore import open_keystore
+
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from contracts.held_money import HeldItem, HeldMoney
+
+DeploymentFile = Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")]
+
+
+def held(
+    deployment: DeploymentFile,
+    pay_with: Annotated[
+        Path | None,
+        typer.Option("--pay-with", exists=True, dir_okay=False, help="Key that pays the gas for what is free."),
+    ] = None,
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """Show stake and bonds that wait for the holders; with --pay-with pay what is free to whom it goes.
+
+    Stake that verifiers took goes to the treasury, and only when votes exist; a bond of a dispute that nobody could
+    decide goes back. Until then holders decide otherwise with `gov call VerifierRegistry.decideHeld`.
+    """
+    from contracts.chain import connect
+    from contracts.deploy import Deployment
+    from contracts.held_money import HeldMoney
+
+    found = Deployment.from_json(deployment.read_text())
+    money = HeldMoney(connect(rpc_url), found.verifier_registry)
+    if pay_with is not None:
+        _pay_free(money, pay_with)
+    items = money.items()
+    fields = [{name: getattr(item, name) for name in item.__slots__} for item in items]
+    tell(fields, (_line(item) for item in items) if items else ["nothing is held"], as_json)
+
+
+def _pay_free(money: HeldMoney, keystore: Path) -> None:
+    from contracts.chain import ContractRejected, send
+
+    payer, now = open_keystore(keystore), money.w3.eth.get_block("latest")["timestamp"]
+    for item in (item for item in money.items() if item.free_at <= now):
+        try:
+            send(money.w3, payer, money.pay(item))
+        except ContractRejected as error:
+            say(f"{item.amount} wei of {item.account} wait on: {error}")
+            continue
+        say(f"paid {item.amount} wei that were taken from {item.account} on {item.ground}")
+
+
+def _line(item: HeldItem) -> str:
+    free = datetime.fromtimestamp(item.free_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    heir = "back to it" if item.goes_back else "to the treasury"
+    return f"{item.amount} wei of {item.account} on {item.ground}: {heir} from {free} on"

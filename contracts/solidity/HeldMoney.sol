@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {PullPayments} from "./PullPayments.sol";
+
+/// @title Money that was taken from somebody and waits until a vote can have decided whose it is
+/// @notice Stake that verifiers took goes to the timelock unless the holders give it back, and not before they can vote.
+/// The bond of a dispute that nobody could decide goes back to its challenger unless the holders say otherwise.
+abstract contract HeldMoney is AccessControl, PullPayments {
+    /// @dev `freeAt` in Unix seconds; `isAccounts` says to whom it goes where nothing is decided: back, or to the timelock.
+    struct Held {
+        uint256 amount;
+        uint64 freeAt;
+        bool isAccounts;
+    }
+
+    error NothingTaken(bytes32 ground, address account);
+    error NothingHeld(bytes32 ground, address account);
+    error StillHeld(uint64 freeAt);
+
+    /// @notice `amount` in all is held on this ground; from `freeAt` on it goes back to the account, or to the timelock.
+    event MoneyHeld(bytes32 indexed ground, address indexed account, uint256 amount, uint64 freeAt, bool isAccounts);
+    event HeldMoneyPaid(bytes32 indexed ground, address indexed account, address indexed to, uint256 amount);
+
+    /// @notice May decide a disputed epoch, and whose money is that is held.
+    bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
+
+    /// @notice Gets what is slashed, and holds the roles.
+    address public immutable timelock;
+    /// @notice What is held of an account, by the ground on which it was taken: evidence, proof, or a dispute.
+    mapping(bytes32 ground => mapping(address account => Held)) public heldOf;
+
+    /// @param timelock_ The model's timelock.
+    constructor(address timelock_) {
+        timelock = timelock_;
+    }
+
+    /// @notice Pays what is free to whom it goes where the holders decided nothing; anybody may call.
+    /// @param ground On which it was taken.
+    /// @param account From whom.
+    function payHeld(bytes32 ground, address account) external {
+        Held memory held = heldOf[ground][account];
+        bool early = block.timestamp < held.freeAt || (!held.isAccounts && !_canDecide());
+        if (held.amount > 0 && early) revert StillHeld(held.freeAt);
+        _payHeld(ground, account, held.isAccounts);
+    }
+
+    /// @notice Decides whose money is that is held. Only the timelock.
+    /// @param ground On which it was taken.
+    /// @param account From whom.
+    /// @param back Whether the account gets it back.
+    function decideHeld(bytes32 ground, address account, bool back) external onlyRole(ARBITER_ROLE) {
+        _payHeld(ground, account, back);
+    }
+
+    /// @dev The same ground adds to what it holds already, and its time starts anew.
+    function _hold(bytes32 ground, address account, uint256 amount, uint64 seconds_, bool isAccounts) internal {
+        Held storage held = heldOf[ground][account];
+        held.amount += amount;
+        held.freeAt = uint64(block.timestamp) + seconds_;
+        held.isAccounts = isAccounts;
+        emit MoneyHeld(ground, account, held.amount, held.freeAt, isAccounts);
+    }
+
+    /// @dev Whether enough votes exist for a decision.
+    function _canDecide() internal view virtual returns (bool);
+
+    /// @dev Seconds in which the holders can have decided.
+    function _decisionTime() internal view virtual returns (uint64);
+
+    function _payHeld(bytes32 ground, address account, bool back) private {
+        uint256 amount = heldOf[ground][account].amount;
+        if (amount == 0) revert NothingHeld(ground, account);
+        delete heldOf[ground][account];
+        address to = back ? account : timelock;
+        emit HeldMoneyPaid(ground, account, to, amount);
+        _payOrOwe(to, amount);
+    }
+}

@@ -1,0 +1,181 @@
+"""What was taken waits until a vote can have decided whose it is, and seats can be given up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+
+from contracts.chain import send
+from contracts.governor import Action
+from contracts.messages import VerifierFault
+from contracts.verifier_registry import EpochStatus
+from tests.contracts.test_contracts import PARAMS, World, decided, refused
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def world() -> World:
+    return World.fresh()
+
+
+def punished(world: World) -> VerifierFault:
+    *others, lazy = world.verifiers
+    fault = VerifierFault(world.model, lazy.address, b"e" * 32, 2**40)
+    world.send(world.registry.punish(fault, world.signatures(fault, others)))
+    return fault
+
+
+def act(world: World, account: LocalAccount, call: Any, value: int = 0) -> None:
+    send(world.w3, account, call, value=value)
+
+
+def votes(world: World) -> None:
+    """An epoch is final and claimed: votes exist."""
+    world.send(world.claim(world.finalized(int(world.registry.finalized_epochs()) + 1), 0))
+    world.wait(2)
+
+
+def treasury(world: World) -> int:
+    return int(world.w3.eth.get_balance(Web3.to_checksum_address(world.deployment.timelock)))
+
+
+def dispute(world: World, epoch: int, attempt: int = 0) -> None:
+    root = world.root(world.payouts(epoch), attempt=attempt)
+    world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    world.send(world.registry.challenge(epoch), world.registry.bond_now())
+
+
+def test_stake_that_verifiers_took_is_the_treasurys_after_a_time_in_which_holders_could_vote(world: World) -> None:
+    fault = punished(world)
+    world.wait(PARAMS.dispute_limit + 1)
+    with refused("StillHeld"):  # nobody has votes
+        world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+    votes(world)
+    world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+    assert treasury(world) == PARAMS.slash_cap
+    with refused("NothingHeld"):
+        world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+
+
+def test_it_is_not_paid_before_its_time_though_there_are_votes(world: World) -> None:
+    votes(world)
+    fault = punished(world)
+    world.wait(PARAMS.dispute_limit - 5)
+    with refused("StillHeld"):
+        world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+    world.wait(6)
+    world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+    assert treasury(world) == PARAMS.slash_cap
+
+
+def test_holders_give_back_what_was_taken_on_invented_evidence(world: World) -> None:
+    votes(world)
+    fault = punished(world)
+    before = world.w3.eth.get_balance(world.verifiers[2].address)
+    with refused("AccessControlUnauthorizedAccount"):
+        world.send(world.registry.decide_held(fault.evidence, fault.verifier, True))
+    world.carry(Action.of(world.registry.decide_held(fault.evidence, fault.verifier, True)), "give it back")
+    assert world.w3.eth.get_balance(world.verifiers[2].address) - before == PARAMS.slash_cap
+    assert treasury(world) == 0
+
+
+def test_the_bond_of_a_dispute_before_the_first_votes_goes_back_unless_holders_say_otherwise(world: World) -> None:
+    dispute(world, 1)
+    world.wait(PARAMS.dispute_limit + 1)
+    world.send(world.registry.lapse(1))
+    ground, challenger = world.registry.ground_of(1, 1), world.deployer.address
+    held = world.registry.held_of(ground, challenger)
+    assert (held.amount, held.is_accounts) == (PARAMS.bond, True)
+    with refused("StillHeld"):
+        world.send(world.registry.pay_held(ground, challenger))
+    world.wait(PARAMS.node_withdrawal_delay + 1)
+    before = world.w3.eth.get_balance(challenger)
+    receipt = world.send(world.registry.pay_held(ground, challenger))
+    assert world.w3.eth.get_balance(challenger) - before > PARAMS.bond - 10**16, receipt
+    assert treasury(world) == 0
+
+
+def test_holders_keep_the_bond_of_who_only_delayed(world: World) -> None:
+    dispute(world, 1)
+    world.wait(PARAMS.dispute_limit + 1)
+    world.send(world.registry.lapse(1))
+    again = world.root(world.payouts(1), attempt=1)
+    world.send(world.registry.propose(again, world.signatures(again, world.verifiers[:2])))
+    world.wait(PARAMS.challenge_window + 1)
+    world.send(world.registry.finalize(1))
+    world.send(world.claim(world.payouts(1), 0))
+    world.wait(2)
+    decision = world.registry.decide_held(world.registry.ground_of(1, 1), world.deployer.address, False)
+    world.carry(Action.of(decision), "it only delayed")
+    assert treasury(world) == PARAMS.bond
+
+
+def test_the_bond_of_a_dispute_that_holders_could_decide_and_did_not_is_lost(world: World) -> None:
+    votes(world)
+    dispute(world, 2)
+    world.wait(PARAMS.dispute_limit + 1)
+    world.send(world.registry.lapse(2))
+    assert treasury(world) == PARAMS.bond
+    assert world.registry.held_of(world.registry.ground_of(2, 1), world.deployer.address).amount == 0
+
+
+def test_delays_of_one_epoch_after_another_cost_twice_as_much_each_and_quiet_epochs_half(world: World) -> None:
+    votes(world)
+    for epoch in (2, 3):
+        dispute(world, epoch)
+        world.carry(Action.of(decided(world.registry, epoch, False)), f"challenge of {epoch} fails")
+        world.wait(PARAMS.challenge_window + 1)
+        world.send(world.registry.finalize(epoch))
+        assert world.registry.bond_now() == PARAMS.bond << epoch - 1
+    for epoch, expected in ((4, 2), (5, 1), (6, 1)):
+        world.finalized(epoch)
+        assert world.registry.bond_now() == expected * PARAMS.bond
+
+
+def test_a_log_size_that_nobody_reaches_keeps_no_honest_root_out(world: World) -> None:
+    """k signers put the largest number once; what follows is of the log as it is."""
+    root = replace(world.root(world.payouts(1)), logSize=2**64 - 1)
+    world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    world.wait(PARAMS.challenge_window + 1)
+    world.send(world.registry.finalize(1))
+    world.finalized(2)
+    assert world.registry.epoch_of(2).status is EpochStatus.FINAL
+
+
+def test_a_verifier_gives_up_its_seat_before_any_vote_could_free_it(world: World) -> None:
+    leaver, *others = world.verifiers
+    with refused("NotVerifier"):
+        world.send(world.registry.resign())
+    act(world, leaver, world.registry.resign())
+    assert leaver.address not in world.registry.verifiers()
+    with refused("StakeLocked"):
+        act(world, leaver, world.registry.unstake())
+    world.wait(PARAMS.node_withdrawal_delay + 1)
+    before = world.w3.eth.get_balance(world.registry.address)
+    act(world, leaver, world.registry.unstake())
+    assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
+    act(world, others[0], world.registry.resign())  # fewer than k are left: nothing is signed any more, and it may go
+    assert len(world.registry.verifiers()) == 1
+
+
+def test_what_an_empty_stake_owes_is_taken_when_there_is_some(world: World) -> None:
+    fault = punished(world)
+    *others, lazy = world.verifiers
+    second = VerifierFault(world.model, lazy.address, b"f" * 32, 2**40)
+    signed = world.signatures(second, others)
+    with refused("NothingTaken"):
+        world.send(world.registry.punish(second, signed))
+    act(world, lazy, world.registry.stake(), value=PARAMS.slash_cap // 4)
+    world.send(world.registry.punish(second, signed))
+    act(world, lazy, world.registry.stake(), value=2 * PARAMS.slash_cap)
+    world.send(world.registry.punish(second, signed))
+    assert world.registry.held_of(second.evidence, lazy.address).amount == PARAMS.slash_cap
+    assert world.registry.stake_of(lazy.address) == 2 * PARAMS.slash_cap - 3 * PARAMS.slash_cap // 4
+    for spent in (fault, second):
+        with refused("NothingTaken"):
+            world.send(world.registry.punish(spent, world.signatures(spent, others)))
