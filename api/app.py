@@ -28,7 +28,7 @@ from api.growth import LogGrowth
 from api.settings import ServerSettings
 from api.uploads import Uploads
 from contracts.chain import connect
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.mirrors.places import is_loopback
 from ledger import keeper
 from ledger.blobs import BlobFolder

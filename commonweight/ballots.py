@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
+from commonweight.known_model import checked
 from contracts.call_effects import Preview, preview
 from contracts.call_text import parse_call
 from contracts.chain import connect, send
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.governor import Action, ModelGovernor, description_of
 from contracts.model_registry import ModelRegistry
 from contracts.token import Delegation, ModelToken
@@ -25,7 +26,7 @@ class GovernanceClient:
     def __init__(self, api_url: str, rpc_url: str) -> None:
         self.client = ApiClient(api_url)
         deployment, w3 = self.client.network["deployment"], connect(rpc_url)
-        self.deployment = Deployment.from_mapping(deployment)
+        self.deployment = checked(w3, Deployment.from_mapping(deployment))
         self.governor = ModelGovernor(w3, deployment["governor"])
         self.token = ModelToken(w3, deployment["token"])
         self._models, self._model = ModelRegistry(w3, deployment["model_registry"]), octets(deployment["model"])

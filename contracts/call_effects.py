@@ -13,7 +13,7 @@ from web3.exceptions import ContractLogicError, Web3Exception
 
 from contracts.call_words import CallInWords, in_words
 from contracts.chain import ContractRejected, contract_at, rejections
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.governor import Action
 
 READINGS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -18,7 +18,7 @@ from web3 import Web3
 
 from contracts.call_words import contract_names
 from contracts.chain import contract_at, load_artifact
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import BadField
 from contracts.governor import Action
 

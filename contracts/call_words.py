@@ -13,7 +13,7 @@ from hexbytes import HexBytes
 from web3 import Web3
 
 from contracts.chain import contract_at, load_artifact
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.governor import Action
 
 LONGEST_TEXT = 200

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.protocol.log.leaf import LARGEST_LEAF
 from contracts.tlog.policy_text import MAX_POLICY

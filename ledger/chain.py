@@ -10,7 +10,7 @@ from web3 import Web3
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import contract_at
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.distributor import EpochDistributor
 from contracts.governor import Action, Ballot, ModelGovernor
 from contracts.model_registry import ModelRegistry

@@ -12,8 +12,10 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
 from contracts.chain import connect_devnet, send
-from contracts.deploy import Deployment, GenesisParams, deploy_model
+from contracts.deploy import deploy_model
+from contracts.deployment import Deployment
 from contracts.devnet import Devnet
+from contracts.genesis.params import GenesisParams
 from contracts.protocol.log.operator import LogSigner
 from contracts.verifier_registry import VerifierRegistry
 

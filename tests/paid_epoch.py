@@ -10,7 +10,9 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak, to_checksum_address
 
 from contracts.chain import send
-from contracts.deploy import Deployment, GenesisParams, deploy_model
+from contracts.deploy import deploy_model
+from contracts.deployment import Deployment
+from contracts.genesis.params import GenesisParams
 from contracts.log_audit import Kind, epoch_payouts
 from contracts.messages import EpochRoot
 from contracts.payout_tree import Payout, PayoutTree

@@ -20,8 +20,8 @@ import typer
 from api.app import create_app
 from api.settings import ServerSettings
 from commonweight.cli import app as cli
-from contracts.deploy import GenesisParams
 from contracts.errors import CommonweightError
+from contracts.genesis.params import GenesisParams
 from contracts.protocol.judge.entries import Fault
 from contracts.protocol.judge.facts import Reason
 from contracts.protocol.log.leaf import KINDS

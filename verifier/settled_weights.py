@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from web3 import Web3
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader

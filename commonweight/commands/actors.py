@@ -136,7 +136,7 @@ def node(
     as_json: Json = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
-    from contracts.deploy import Deployment
+    from contracts.deployment import Deployment
     from trainer.device import choose_device
     from trainer.light.node import run_light_node
     from trainer.light.settings import LightSettings
@@ -184,7 +184,7 @@ def verifier_run(
 ) -> None:
     """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
     from commonweight.verifier_board import LiveBoard, showing
-    from contracts.deploy import Deployment
+    from contracts.deployment import Deployment
     from contracts.mirrors.places import is_loopback
     from trainer.device import choose_device
     from verifier.duty.service import VerifierProcess

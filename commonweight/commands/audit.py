@@ -40,7 +40,7 @@ def audit(
     Says what holds, what does not, and what it could not check. Exit status: 0 if nothing is wrong, else 1.
     """
     from contracts.chain import connect
-    from contracts.deploy import Deployment
+    from contracts.deployment import Deployment
     from contracts.tlog.policy_text import format_policy
     from verifier.log.auditing import Audit, Auditor
 

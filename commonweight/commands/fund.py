@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commonweight.amounts import tokens
-from commonweight.commands.options import DEFAULT_RPC, Account, Json, Keystore, Rpc, read_address, read_object
+from commonweight.commands.options import DEFAULT_RPC, Account, Json, Keystore, Rpc, read_object, read_round
 from commonweight.commands.stake import DeploymentFile
 from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
@@ -23,8 +23,9 @@ app = typer.Typer(no_args_is_help=True, help="Pay into a model's funding round; 
 Pool = Annotated[
     str,
     typer.Option(
-        "--pool", parser=lambda text: text and read_address(text), metavar="ADDRESS",
-        help="A later round's contract; default: the deployment's.",
+        "--pool", parser=read_round, metavar="ADDRESS@CREATION",
+        help="A later round's contract and the transaction that made it, as `fund open-round` says; default: the "
+        "deployment's.",
     ),
 ]  # fmt: skip
 PERMIT_SECONDS = 3_600
@@ -66,18 +67,19 @@ def open_round(
 
     Prints its address, and the call that they have to pass for it.
     """
-    from contracts import deploy
-    from contracts.chain import connect
+    from commonweight.known_model import known_model
+    from contracts.deploy import open_round
+    from contracts.genesis.params import GenesisParams
 
     try:
-        terms = deploy.GenesisParams(**read_object(params, "--params"))
+        terms = GenesisParams(**read_object(params, "--params"))
     except TypeError as error:
         raise typer.BadParameter(str(error), param_hint="--params") from error
     if not terms.funding_currency:
         raise typer.BadParameter("must name a funding_currency", param_hint="--params")
-    found = deploy.Deployment.from_json(deployment.read_text())
-    made = deploy.open_round(connect(rpc_url), open_keystore(keystore), found, terms)
-    call = f"ModelToken.setBudget minter={made} budget={terms.tokens_sold()}"
+    found, w3 = known_model(deployment, rpc_url)
+    pool, creation = open_round(w3, open_keystore(keystore), found, terms)
+    call, made = f"ModelToken.setBudget minter={pool} budget={terms.tokens_sold()}", f"{pool}@{creation}"
     emit({"pool": made, "call": call}) if as_json else say(f"round {made}\npropose --call '{call}'")
 
 
@@ -189,22 +191,22 @@ def _send(pool: CapitalPool, account: LocalAccount, call: Any) -> None:
 
 def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
     """What whoever deployed the model paid in itself: a soft cap that its maker bought says little."""
-    from contracts.deploy import Deployment
+    from contracts.deployment import Deployment
 
     deployer = Deployment.from_json(deployment.read_text()).deployer
     return pool.deposit_of(deployer) + pool.claimed_of(deployer)
 
 
-def _pool(deployment: Path, rpc_url: str, address: str = "") -> CapitalPool:
-    """The round of the deployment, or a later one at this address, which is checked to be of this model."""
+def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:
+    """The round of the deployment, or a later one ("ADDRESS@CREATION"), which is checked to be of this model."""
+    from commonweight.known_model import known_model
     from contracts.capital_pool import CapitalPool
-    from contracts.chain import connect
-    from contracts.deploy import Deployment
-    from contracts.genesis import check_round
+    from contracts.genesis.rounds import check_round
 
-    found, w3 = Deployment.from_json(deployment.read_text()), connect(rpc_url)
+    found, w3 = known_model(deployment, rpc_url)
+    address, _, creation = at.partition("@")
     if address:
-        check_round(w3, found, address)
+        check_round(w3, found, address, creation)
     elif not found.pool:
         raise NoFundingRound(f"the model {found.name} was deployed without a funding round; give a later one by --pool")
     return CapitalPool(w3, address or found.pool)

@@ -32,12 +32,11 @@ def held(
     Stake that verifiers took goes to the treasury, and only when votes exist; a bond of a dispute that nobody could
     decide goes back. Until then holders decide otherwise with `gov call VerifierRegistry.decideHeld`.
     """
-    from contracts.chain import connect
-    from contracts.deploy import Deployment
+    from commonweight.known_model import known_model
     from contracts.held_money import HeldMoney
 
-    found = Deployment.from_json(deployment.read_text())
-    money = HeldMoney(connect(rpc_url), found.verifier_registry)
+    found, w3 = known_model(deployment, rpc_url)
+    money = HeldMoney(w3, found.verifier_registry)
     if pay_with is not None:
         _pay_free(money, pay_with)
     items = money.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,8 @@ def deploy(
 ) -> None:
     """Deploy all contracts of a model; when it is done, no key holds any power over them."""
     from contracts.chain import connect
-    from contracts.deploy import GenesisParams, deploy_model
+    from contracts.deploy import deploy_model
+    from contracts.genesis.params import GenesisParams
     from contracts.tlog.keys import parse_vkey
 
     try:
@@ -63,6 +65,28 @@ app.command("stake")(stake.stake)
 app.command("unstake")(stake.unstake)
 app.command("resign")(stake.resign)
 app.command("held")(held.held)
+
+
+@app.command("check")
+def check(
+    deployment: Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")],
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """Check how a model began: its contracts' code, who held which power, and whether its terms keep their promises.
+
+    Nodes, verifiers, wallets and servers do so at first contact; this does it again and says what was found.
+    """
+    from contracts.chain import connect
+    from contracts.deployment import Deployment
+    from contracts.genesis.check import check_genesis
+
+    place = Deployment.from_json(deployment.read_text())
+    found = check_genesis(connect(rpc_url), place)
+    terms = asdict(found.params)
+    lines = [f"{name}  {value}" for name, value in terms.items() if value != ""]
+    lines.append(f"model {place.name} ({found.symbol}) began as ours do, in block {place.block}")
+    tell({"model": place.model, "verifiers": found.verifiers, "params": terms}, lines, as_json)
 
 
 @app.command("lineage")

@@ -31,6 +31,14 @@ def read_run(text: str) -> str:
     return text.lower()
 
 
+def read_round(text: str) -> str:
+    """A funding round, as ADDRESS@CREATION, or nothing. Raises BadParameter."""
+    address, _, creation = text.partition("@")
+    if text and not re.fullmatch(r"0x[0-9a-fA-F]{64}", creation):
+        raise typer.BadParameter(f"{text} is not a round: ADDRESS@CREATION, as `fund open-round` prints it")
+    return text and f"{read_address(address)}@{creation.lower()}"
+
+
 def read_proposal(text: str) -> str:
     """A proposal's id. Raises BadParameter."""
     if not re.fullmatch(r"[0-9]{1,78}", text):

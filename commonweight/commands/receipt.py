@@ -36,7 +36,7 @@ def save(
     Keep it: none of them is needed any more.
     """
     from contracts.chain import connect
-    from contracts.deploy import Deployment
+    from contracts.deployment import Deployment
     from trainer.client import ApiClient
     from verifier.receipt.saving import Judges, save_receipt
 
@@ -66,7 +66,7 @@ def check(
     Says what holds, and what it could not check. Exit status: 0 if nothing is wrong, 1 at the first thing that is.
     """
     from contracts.chain import connect
-    from contracts.deploy import Deployment
+    from contracts.deployment import Deployment
     from contracts.receipt import Contracts, Receipt
     from contracts.tlog.policy_text import parse_policy
     from verifier.receipt.checking import check_receipt

@@ -101,9 +101,8 @@ def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, currency:
 
 def _splitter(deployment: Path, rpc_url: str) -> tuple[RevenueSplitter, int]:
     """The model's splitter, and the block since which the model is registered."""
-    from contracts.chain import connect
-    from contracts.deploy import Deployment
+    from commonweight.known_model import known_model
     from contracts.revenue_splitter import RevenueSplitter
 
-    found = Deployment.from_json(deployment.read_text())
-    return RevenueSplitter(connect(rpc_url), found.splitter), found.block
+    found, w3 = known_model(deployment, rpc_url)
+    return RevenueSplitter(w3, found.splitter), found.block

@@ -41,13 +41,14 @@ def stake(
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
     """Stake as an admitted verifier: without it signatures on payout roots do not count. Or, with --node, as a node."""
-    from contracts.chain import connect, send
-    from contracts.deploy import Deployment
+    from commonweight.known_model import known_model
+    from contracts.chain import send
     from contracts.node_stakes import NodeStakes
     from contracts.verifier_registry import VerifierRegistry
 
-    w3, address = connect(rpc_url), Deployment.from_json(deployment.read_text()).verifier_registry
-    stakes = NodeStakes(w3, address) if node else VerifierRegistry(w3, address)
+    found, w3 = known_model(deployment, rpc_url)
+    kind = NodeStakes if node else VerifierRegistry
+    stakes = kind(w3, found.verifier_registry)
     send(w3, open_keystore(keystore), stakes.stake(), value=wei)
 
 
@@ -67,12 +68,11 @@ def unstake(
 
     In between two epochs that close after the first call become final, or a long delay passes.
     """
-    from contracts.chain import connect
-    from contracts.deploy import Deployment
+    from commonweight.known_model import known_model
     from contracts.node_stakes import NodeStakes
 
-    account = open_keystore(keystore)
-    stakes = NodeStakes(connect(rpc_url), Deployment.from_json(deployment.read_text()).verifier_registry)
+    account, (found, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
+    stakes = NodeStakes(w3, found.verifier_registry)
     pending = stakes.pending_of(account.address)
     if pending.amount:
         _pay_out(stakes, account, to or account.address, pending)
@@ -85,12 +85,12 @@ def resign(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAUL
 
     That is when two epochs are final that settle all it said, or after a long delay. No vote is needed.
     """
-    from contracts.chain import ContractRejected, connect, send
-    from contracts.deploy import Deployment
+    from commonweight.known_model import known_model
+    from contracts.chain import ContractRejected, send
     from contracts.verifier_registry import VerifierRegistry
 
-    account, w3 = open_keystore(keystore), connect(rpc_url)
-    registry = VerifierRegistry(w3, Deployment.from_json(deployment.read_text()).verifier_registry)
+    account, (found, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
+    registry = VerifierRegistry(w3, found.verifier_registry)
     if account.address in registry.verifiers():
         send(w3, account, registry.resign())
         say("the seat is given up; run this again for the stake when two epochs are final that settle all it said")

@@ -62,7 +62,7 @@ def verify(
 
 
 def _bundle(proof: str, api: str, folder: Path | None, deployment: Path | None) -> Bundle:
-    from contracts.deploy import Deployment
+    from contracts.deployment import Deployment
     from trainer.client import ApiClient
     from verifier.proof.bundle import open_bundle
     from verifier.proof.fetching import fetch_bundle

@@ -17,7 +17,7 @@ from web3.exceptions import Web3Exception
 from web3.types import FilterParams
 
 from contracts.chain import PAGE, contract_at
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 
 REGISTRY_EVENTS = (

@@ -12,7 +12,7 @@ from typing import Any, cast
 from web3 import Web3
 from web3.exceptions import BlockNotFound
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.protocol.chain_logs import ChainUnfit, ModelLogs
 from contracts.protocol.chain_translation import Translation

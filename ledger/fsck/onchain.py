@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from sqlmodel import Session, col, select
 
-from contracts.genesis import ZERO
+from contracts.deployment import ZERO
 from ledger import indexer
 from ledger.fsck.finding import Finding, differences
 from ledger.payouts import pays_a_line

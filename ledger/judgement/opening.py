@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.protocol.chain_reading import ChainReader
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.operator import LogSigner

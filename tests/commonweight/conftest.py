@@ -12,6 +12,7 @@ import pytest
 
 from commonweight.cli import main
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
+from commonweight.known_model import HOME_VARIABLE
 
 PASSPHRASE = "correct horse"
 
@@ -29,9 +30,10 @@ Command = Callable[..., Said]
 
 
 @pytest.fixture
-def commonweight(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def commonweight(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
     for name in ("FORCE_COLOR", "COMMONWEIGHT_API", "COMMONWEIGHT_RPC"):
         monkeypatch.delenv(name, raising=False)
 

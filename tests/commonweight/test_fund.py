@@ -13,9 +13,11 @@ from eth_account import Account
 from commonweight.keystore import write_keystore
 from contracts.chain import connect, send
 from contracts.currency import Currency
-from contracts.deploy import Deployment, GenesisParams, deploy_model
+from contracts.deploy import deploy_model
+from contracts.deployment import Deployment
 from contracts.devnet import Devnet
 from contracts.devnet_http import DevnetServer
+from contracts.genesis.params import GenesisParams
 from contracts.token import ModelToken
 from tests.commonweight.conftest import PASSPHRASE, Command, Said
 from tests.contracts.currencies import deploy_currency

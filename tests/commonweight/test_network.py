@@ -19,9 +19,12 @@ from api.settings import ServerSettings
 from commonweight.demo.processes import free_port
 from commonweight.keystore import write_keystore
 from contracts.chain import connect
-from contracts.deploy import Deployment, GenesisParams, check_genesis, deploy_model
+from contracts.deploy import deploy_model
+from contracts.deployment import Deployment
 from contracts.devnet import Devnet
 from contracts.devnet_http import DevnetServer
+from contracts.genesis.check import check_genesis
+from contracts.genesis.params import GenesisParams
 from contracts.protocol.log.operator import LogSigner
 from contracts.verifier_registry import VerifierRegistry
 from tests.commonweight.conftest import PASSPHRASE, Command

@@ -12,9 +12,10 @@ from eth_account import Account
 
 from commonweight.keystore import write_keystore
 from contracts.chain import connect, send
-from contracts.deploy import GenesisParams, deploy_model
+from contracts.deploy import deploy_model
 from contracts.devnet import Devnet
 from contracts.devnet_http import DevnetServer
+from contracts.genesis.params import GenesisParams
 from contracts.node_stakes import NodeStakes
 from contracts.verifier_registry import VerifierRegistry
 from tests.commonweight.conftest import PASSPHRASE, Command, Said

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.call_words import LONGEST_DATA, WORDS, contract_names, in_words
 from contracts.chain import connect_devnet, contract_at, load_artifact
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.governor import Action
 from tests.chains import StillChain
 from tests.deployed import PARAMS, deployed, key_of

@@ -17,10 +17,13 @@ from web3.contract.contract import ContractFunction
 
 from contracts.capital_pool import CapitalPool, PoolStatus
 from contracts.chain import ContractRejected, connect_devnet, contract_at, load_artifact, rejections, send
-from contracts.deploy import Deployment, GenesisParams, deploy_model
+from contracts.deploy import deploy_model
+from contracts.deployment import Deployment
 from contracts.devnet import Devnet
 from contracts.distributor import EpochDistributor
-from contracts.genesis import GenesisRefused, check_genesis
+from contracts.genesis.check import check_genesis
+from contracts.genesis.params import GenesisParams
+from contracts.genesis.refused import GenesisRefused
 from contracts.governor import Action, ModelGovernor, ProposalState
 from contracts.keccak import keccak256
 from contracts.messages import EpochRoot, Message, VerifierFault
@@ -70,9 +73,9 @@ class World:
         funded = [a.address for a in [self.deployer, self.rival, *self.verifiers]]
         chain = beside.chain if beside else Devnet(funded)
         addresses = [v.address for v in self.verifiers]
-        registry = beside.deployment.model_registry if beside else None
+        shared = beside.deployment if beside else None
         w3 = connect_devnet(chain)
-        self.deployment: Deployment = deploy_model(w3, self.deployer, "m", "M", addresses, params, registry)
+        self.deployment: Deployment = deploy_model(w3, self.deployer, "m", "M", addresses, params, shared)
         self.model = bytes.fromhex(self.deployment.model[2:])
         self._reach(chain)
         for verifier in self.verifiers:

@@ -8,7 +8,7 @@ import pytest
 from web3 import Web3
 
 from contracts.chain import contract_at, send
-from contracts.genesis import GRACE
+from contracts.genesis.terms import GRACE
 from contracts.governor import Action, ProposalState
 from tests.contracts.test_contracts import World, refused
 

@@ -9,7 +9,7 @@ from web3 import Web3
 
 from contracts.capital_pool import CapitalPool
 from contracts.chain import contract_at, rejections, send
-from contracts.genesis import check_genesis
+from contracts.genesis.check import check_genesis
 from contracts.governor import Action
 from contracts.messages import NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes

@@ -22,7 +22,9 @@ from commonweight.demo.processes import Processes, free_port
 from commonweight.demo.stage import DemoSettings, Stage
 from commonweight.lifetime import die_with_parent
 from contracts.chain import connect
-from contracts.deploy import Deployment, GenesisParams, check_genesis
+from contracts.deployment import Deployment
+from contracts.genesis.check import check_genesis
+from contracts.genesis.params import GenesisParams
 from contracts.verifier_registry import VerifierRegistry
 from tests.cross.node import FOLDER
 

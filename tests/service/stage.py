@@ -20,8 +20,9 @@ from starlette.types import ASGIApp
 from api.app import create_app
 from api.settings import ServerSettings
 from commonweight.terms import RunRules, open_run
-from contracts.deploy import Deployment, GenesisParams
+from contracts.deployment import Deployment
 from contracts.devnet_http import DevnetServer
+from contracts.genesis.params import GenesisParams
 from ledger import keeper
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from verifier.settings import VerifierSettings
 
 _NOBODY = "0x" + "cd" * 20

@@ -11,7 +11,7 @@ from typing import Protocol
 from web3.exceptions import Web3Exception
 
 from contracts.chain import connect
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.verifier_registry import VerifierRegistry
 from trainer.light.gleaned import Gleaned
 

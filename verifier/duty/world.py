@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.protocol.judge.duties import SignFault
 from contracts.protocol.judge.functions import Functions
 from contracts.signing import Domain

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from web3 import Web3
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.finding import find_mirrors
 from contracts.mirrors.places import Place, open_place

@@ -13,7 +13,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.places import Web
 from contracts.mirrors.reading import LogReader

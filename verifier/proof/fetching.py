@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.finding import mirror_urls
 from contracts.mirrors.places import Web, is_loopback, open_place

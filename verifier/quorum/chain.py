@@ -6,7 +6,7 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
 from contracts.chain import send
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.messages import EpochRoot, NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes
 from contracts.verifier_registry import EpochStatus, VerifierRegistry

@@ -9,7 +9,7 @@ from typing import Any
 
 from web3 import Web3
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.mirrors.finding import find_mirrors
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader

@@ -8,7 +8,7 @@ from commonweight.demo.cast import CHEAT, CHEAT_NAME, JOINER, NODES, SERVICES, V
 from commonweight.demo.funding import COIN, ensure_funded
 from commonweight.demo.stage import MOST_ROUNDS, ROUNDS, Stage
 from contracts.chain import connect
-from contracts.deploy import GenesisParams
+from contracts.genesis.params import GenesisParams
 
 GENESIS = {
     "voting_delay": 1, "voting_period": 20, "timelock_delay": 2, "late_quorum_extension": 0, "challenge_window": 4,

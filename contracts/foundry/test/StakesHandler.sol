@@ -235,7 +235,7 @@ contract StakesHandler is Genesis {
     /// @dev Now and then somebody whose stake was taken stakes again, so that the rest can be taken as well.
     function _stakeMore(address verifier, uint256 seed) private {
         if (seed % 2 > 0 || !registry.isVerifier(verifier)) return;
-        uint256 amount = _between(seed, 1, SLASH_CAP / 2);
+        uint256 amount = _between(seed, SLASH_CAP / 4, SLASH_CAP);
         _stake(verifier, amount);
         stakeOf[verifier] += amount;
     }

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.messages import Message
 from contracts.positional_tree import SHA256_TREE

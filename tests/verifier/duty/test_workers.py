@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.run_config import RunConfig
 from tests.verifier.duty.honest import Honest
 from verifier.duty.holding import Measured, refusal

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.protocol.judge.duties import VerifierDuty, of_verifier
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope

@@ -9,7 +9,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.messages import Message
 from contracts.positional_tree import SHA256_TREE
 from contracts.protocol.judge.entries import Derived

@@ -12,7 +12,7 @@ import pytest
 from web3 import Web3
 
 from contracts.chain import connect_devnet
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.log.codec import canonical

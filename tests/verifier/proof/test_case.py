@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.errors import BadSignature, CommonweightError
 from contracts.mirrors.places import FolderPlace
 from contracts.mirrors.reading import LogReader

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
 
-from contracts.deploy import Deployment
+from contracts.deployment import Deployment
 from contracts.messages import EpochRoot, to_json
 from contracts.payout_tree import Payout, PayoutTree
 from contracts.protocol.log.signed import read_envelope

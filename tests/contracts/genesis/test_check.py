@@ -12,7 +12,10 @@ from web3.contract import Contract
 
 from contracts import deploy
 from contracts.chain import contract_at, send
-from contracts.genesis import ADMIN, ZERO, GenesisRefused, check_genesis, role
+from contracts.deployment import ZERO
+from contracts.genesis.check import check_genesis
+from contracts.genesis.powers import ADMIN, role
+from contracts.genesis.refused import GenesisRefused
 from tests.contracts.test_contracts import PARAMS, World
 
 pytestmark = pytest.mark.integration

@@ -1,0 +1,32 @@
+"""The model of a deployment file or a server, after its genesis was checked: before anything is signed or paid."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+from web3 import Web3
+
+from contracts.chain import connect
+from contracts.deployment import Deployment
+from contracts.genesis.remembered import check_once
+
+HOME_VARIABLE = "COMMONWEIGHT_HOME"
+
+
+def home() -> Path:
+    """Where commands remember what they checked."""
+    return Path(os.environ.get(HOME_VARIABLE) or typer.get_app_dir("commonweight"))
+
+
+def known_model(deployment: Path, rpc_url: str) -> tuple[Deployment, Web3]:
+    """The model of a file, and its chain. Raises GenesisRefused."""
+    w3 = connect(rpc_url)
+    return checked(w3, Deployment.from_json(deployment.read_text())), w3
+
+
+def checked(w3: Web3, deployment: Deployment) -> Deployment:
+    """The same deployment, checked at first contact. Raises GenesisRefused."""
+    check_once(w3, deployment, home())
+    return deployment

@@ -1,0 +1,84 @@
+"""A model's genesis as it was deployed: checked by everybody who joins, before anything is signed, paid or trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from web3 import Web3
+
+from contracts.chain import contract_at
+from contracts.deployment import Deployment
+from contracts.genesis.creation import Creation, creations
+from contracts.genesis.params import GenesisParams, arguments_of, params_of
+from contracts.genesis.powers import budgets_of, check_budgets, check_roles, events_before, seats_of
+from contracts.genesis.refused import require
+from contracts.genesis.terms import check_name, check_terms
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What was found: the parameters, and who verified at first."""
+
+    params: GenesisParams
+    symbol: str
+    verifiers: tuple[str, ...]
+
+
+def check_genesis(w3: Web3, d: Deployment) -> Genesis:
+    """Raise GenesisRefused unless a model began as ours do.
+
+    1. The deployment is of this chain, and its addresses are those that the model registry has for its id.
+    2. Each contract was made by our init code, with arguments that name the others (EIP-161 addresses of creations).
+    3. Until the end of the registration's block nothing had happened but the hand-over: no other minter, no call that
+       waits, no epoch, no token.
+    4. At its end exactly the contracts held the powers.
+    5. Each parameter lies within bounds under which its promise can be kept.
+
+    All of it is as of that block: what votes changed later is theirs to change.
+    """
+    require(d.chain_id == w3.eth.chain_id, f"the model is on chain {d.chain_id}, and this is chain {w3.eth.chain_id}")
+    _check_entry(w3, d)  # first: it tells whether these are the model's contracts at all
+    made = creations(w3, d)
+    events = events_before(w3, d, min(one.block for one in made.values() if one.contract != "ModelRegistry"))
+    budgets = budgets_of(events)
+    check_roles(d, events)
+    params = params_of(_arguments(made), budgets.get(d.distributor, 0), _began(made))
+    symbol, verifiers = str(made["ModelToken"].arguments[1]), seats_of(events)
+    _check_wiring(d, made, params, symbol)
+    check_budgets(d, params, budgets)
+    check_name(d.name, symbol)
+    check_terms(params, verifiers, d.chain_id)
+    return Genesis(params, symbol, tuple(verifiers))
+
+
+def _check_entry(w3: Web3, d: Deployment) -> None:
+    # 1.
+    require(0 < d.block <= w3.eth.block_number, f"block {d.block} is not there yet")
+    registry = contract_at(w3, "ModelRegistry", d.model_registry)
+    model = bytes.fromhex(d.model[2:])
+    entry = tuple(registry.functions.modelOf(model).call())
+    require(entry == d.entry(), f"the registry has {entry!r} where {d.entry()!r} belongs")
+    said = registry.events.ModelRegistered.get_logs(
+        from_block=d.block, to_block=d.block, argument_filters={"model": model, "registrant": d.deployer}
+    )
+    require(len(said) == 1, f"block {d.block} does not register the model for {d.deployer}")
+
+
+def _check_wiring(d: Deployment, made: Mapping[str, Creation], p: GenesisParams, symbol: str) -> None:
+    # 2.
+    seats, deadline = made["VerifierRegistry"].arguments[3], _began(made) + p.funding_seconds
+    for name, wanted in arguments_of(d, p, symbol, seats, deadline).items():
+        found = made[name]
+        require(found.arguments == wanted, f"{name} was made with {found.arguments!r} where {wanted!r} belongs")
+        require(found.block <= d.block, f"{name} was made after the registration")
+        own = name == "ModelRegistry" or found.maker == d.deployer
+        require(own, f"{name} was made by {found.maker}, not by {d.deployer}")
+
+
+def _arguments(made: Mapping[str, Creation]) -> dict[str, tuple[object, ...]]:
+    return {name: one.arguments for name, one in made.items()}
+
+
+def _began(made: Mapping[str, Creation]) -> int:
+    return made["CapitalPool"].time if "CapitalPool" in made else 0

@@ -1,0 +1,106 @@
+"""With which code and arguments each contract of a model was made, read from the transactions that made them.
+
+The code at an address says little: whoever deploys may return our code and have written other storage before. The init
+code, which is ours byte by byte, and the arguments behind it determine code, immutable values and first storage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.exceptions import DecodingError
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.exceptions import TransactionNotFound
+from web3.types import TxData
+from web3.utils.address import get_create_address
+
+from contracts.chain import load_artifact
+from contracts.deployment import Deployment
+from contracts.genesis.params import Arguments
+from contracts.genesis.refused import require
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """One contract's making: who, in which block, its second, and the constructor's arguments."""
+
+    contract: str
+    address: str
+    maker: str
+    block: int
+    time: int
+    arguments: Arguments
+
+
+def contract_names(d: Deployment) -> tuple[str, ...]:
+    """Of the contracts in the order of `Deployment.contracts()`."""
+    own = ("ModelToken", "ModelTimelock", "ModelGovernor", "VerifierRegistry", "EpochDistributor", "RevenueSplitter")
+    return (*own, "ModelRegistry", *(["CapitalPool"] if d.pool else []))
+
+
+def creations(w3: Web3, d: Deployment) -> dict[str, Creation]:
+    """How each contract was made, by contract name. Raises GenesisRefused where it was not made by our code."""
+    names, addresses = contract_names(d), d.contracts()
+    require(len(set(addresses)) == len(addresses), "one address stands for two contracts")
+    require(len(d.creations) == len(names), f"{len(d.creations)} creations are named for {len(names)} contracts")
+    found = zip(names, addresses, d.creations, strict=True)
+    return {name: creation_of(w3, name, address, transaction) for name, address, transaction in found}
+
+
+def creation_of(w3: Web3, name: str, address: str, transaction: str) -> Creation:
+    """How the contract at an address was made, by the hash of the transaction that is said to have made it.
+
+    Raises GenesisRefused.
+    """
+    try:
+        sent, receipt = (
+            w3.eth.get_transaction(HexBytes(transaction)),
+            w3.eth.get_transaction_receipt(HexBytes(transaction)),
+        )
+    except (TransactionNotFound, ValueError):
+        require(False, f"the chain has no transaction {transaction[:80]}, which is said to have made {name}")
+        raise
+    made = get_create_address(sent["from"], sent["nonce"])
+    require(not sent.get("to") and receipt["status"] == 1, f"transaction {transaction} makes no contract")
+    require(made == address, f"transaction {transaction} made {made}, not the {name} at {address}")
+    number = int(receipt["blockNumber"])
+    time = int(w3.eth.get_block(number)["timestamp"])
+    return Creation(name, address, str(sent["from"]), number, time, _arguments(w3, name, sent))
+
+
+def _arguments(w3: Web3, name: str, sent: TxData) -> Arguments:
+    """Raises GenesisRefused unless the init code is ours, and behind it arguments stand in their one encoding."""
+    data, code = bytes(sent["input"]), bytes(HexBytes(load_artifact(name)["bytecode"]))
+    require(data.startswith(code), f"{name} was made by other code than ours")
+    types = _types(name)
+    try:
+        found = tuple(w3.codec.decode(types, data[len(code) :]))
+    except (DecodingError, OverflowError, UnicodeDecodeError):
+        require(False, f"{name} was made with arguments that cannot be read")
+        raise
+    require(w3.codec.encode(types, found) == data[len(code) :], f"{name} was made with arguments that are not plain")
+    return tuple(_plain(kind, value) for kind, value in zip(types, found, strict=True))
+
+
+def _types(name: str) -> list[str]:
+    abi = load_artifact(name)["abi"]
+    inputs: list[dict[str, Any]] = next((entry["inputs"] for entry in abi if entry["type"] == "constructor"), [])
+    return [_type(one) for one in inputs]
+
+
+def _type(one: dict[str, Any]) -> str:
+    kind = str(one["type"])
+    return kind.replace("tuple", f"({','.join(map(_type, one['components']))})") if "components" in one else kind
+
+
+def _plain(kind: str, value: Any) -> Any:
+    """As Python and a deployment write it: addresses in checksum, lists as lists."""
+    if kind == "address":
+        return Web3.to_checksum_address(value)
+    if kind == "address[]":
+        return [Web3.to_checksum_address(one) for one in value]
+    if kind.startswith("("):
+        return tuple(_plain(part, one) for part, one in zip(kind[1:-1].split(","), value, strict=True))
+    return value

@@ -1,0 +1,117 @@
+"""What a model starts with, and the contracts' constructor arguments that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.deployment import ZERO, Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class GenesisParams:
+    """What a model starts with. Times in seconds, token amounts in 1e-18 tokens, stakes in wei.
+
+    With a `funding_currency` (address of an ERC-20) there is a funding round, its caps in units of that currency.
+    """
+
+    voting_delay: int = 86_400
+    voting_period: int = 86_400
+    timelock_delay: int = 3_600
+    late_quorum_extension: int = 3_600
+    challenge_window: int = 3_600
+    dispute_limit: int = 2_592_000
+    quorum_fraction: int = 4
+    quorum_floor: int = 10**25
+    proposal_threshold: int = 0
+    cap: int = 10**27
+    budget: int = 10**27
+    max_epoch_total: int = 10**24
+    threshold: int = 2
+    min_stake: int = 10**18
+    bond: int = 10**17
+    slash_cap: int = 10**18
+    node_slash_cap: int = 10**18
+    node_withdrawal_delay: int = 7_776_000
+    revenue_window: int = 604_800
+    funding_currency: str = ""
+    funding_soft_cap: int = 0
+    funding_hard_cap: int = 0
+    funding_seconds: int = 2_592_000
+    funding_settlement: int = 1_728_000
+    funding_token_units: int = 1
+    funding_paid_units: int = 1
+
+    def tokens_sold(self) -> int:
+        """What the funding round mints at its hard cap; 0 without one."""
+        return (
+            self.funding_hard_cap * self.funding_token_units // self.funding_paid_units if self.funding_currency else 0
+        )
+
+    def vote_seconds(self) -> int:
+        """From a proposal to its execution, without what it may lie about."""
+        return self.voting_delay + self.voting_period + self.late_quorum_extension + self.timelock_delay
+
+    def distributor_budget(self) -> int:
+        """What the distributor may reserve at first: what a funding round sells is kept free for it."""
+        return min(self.budget, self.cap - self.tokens_sold())
+
+
+Arguments = tuple[Any, ...]
+
+
+def arguments_of(
+    d: Deployment, p: GenesisParams, symbol: str, verifiers: Sequence[str], deadline: int
+) -> dict[str, Arguments]:
+    """Constructor arguments by contract name; `deadline` is the funding round's end in Unix seconds."""
+    rules = (
+        p.threshold, p.min_stake, p.challenge_window, p.dispute_limit, p.bond, p.slash_cap, p.max_epoch_total,
+        p.node_slash_cap, p.node_withdrawal_delay, p.quorum_floor,
+    )  # fmt: skip
+    votes = (p.voting_delay, p.voting_period, p.proposal_threshold, p.quorum_fraction, p.quorum_floor)
+    model = bytes.fromhex(d.model[2:])
+    made: dict[str, Arguments] = {
+        "ModelTimelock": (p.timelock_delay, [], [ZERO], d.deployer),
+        "ModelToken": (d.name, symbol, p.cap, d.deployer, d.timelock),
+        "ModelGovernor": (d.name, d.token, d.timelock, *votes, p.late_quorum_extension),
+        "VerifierRegistry": (d.timelock, model, d.distributor, list(verifiers), rules),
+        "EpochDistributor": (d.token, d.verifier_registry),
+        "RevenueSplitter": (d.token, p.revenue_window),
+        "ModelRegistry": (),
+    }
+    if d.pool:
+        made["CapitalPool"] = (d.token, d.timelock, round_terms(p, deadline))
+    return made
+
+
+def round_terms(p: GenesisParams, deadline: int) -> Arguments:
+    """The pool's `Terms` struct."""
+    caps = (p.funding_soft_cap, p.funding_hard_cap)
+    price = (p.funding_token_units, p.funding_paid_units)
+    return (p.funding_currency, *caps, deadline, *price, p.funding_settlement)
+
+
+def params_of(made: Mapping[str, Arguments], distributor_budget: int, began: int) -> GenesisParams:
+    """The parameters that constructor arguments say; `began` is when the funding round was made, in Unix seconds."""
+    _, _, _, delay, period, threshold, fraction, floor, extension = made["ModelGovernor"]
+    k, min_stake, window, limit, bond, slash, total, node_slash, node_delay, _ = made["VerifierRegistry"][-1]
+    return GenesisParams(
+        voting_delay=delay, voting_period=period, timelock_delay=made["ModelTimelock"][0],
+        late_quorum_extension=extension, challenge_window=window, dispute_limit=limit, quorum_fraction=fraction,
+        quorum_floor=floor, proposal_threshold=threshold, cap=made["ModelToken"][2], budget=distributor_budget,
+        max_epoch_total=total, threshold=k, min_stake=min_stake, bond=bond, slash_cap=slash,
+        node_slash_cap=node_slash, node_withdrawal_delay=node_delay, revenue_window=made["RevenueSplitter"][1],
+        **_funding(made, began),
+    )  # fmt: skip
+
+
+def _funding(made: Mapping[str, Arguments], began: int) -> dict[str, Any]:
+    if "CapitalPool" not in made:
+        return {}
+    currency, soft, hard, deadline, tokens, paid, settlement = made["CapitalPool"][2]
+    return {
+        "funding_currency": currency, "funding_soft_cap": soft, "funding_hard_cap": hard,
+        "funding_seconds": deadline - began, "funding_settlement": settlement, "funding_token_units": tokens,
+        "funding_paid_units": paid,
+    }  # fmt: skip

@@ -1,0 +1,151 @@
+"""Who held which power at the end of the block in which a model was registered, by the events until then.
+
+Logs tell what stood at a past block on any node, where a call at that block needs an archive; and what votes changed
+later is no part of it. The code that emitted them is ours (contracts/genesis/creation.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eth_utils.crypto import keccak
+from web3 import Web3
+from web3.types import LogReceipt
+
+from contracts.chain import contract_at
+from contracts.deployment import ZERO, Deployment
+from contracts.genesis.creation import contract_names
+from contracts.genesis.params import GenesisParams
+from contracts.genesis.refused import GenesisRefused, require
+
+ADMIN = bytes(32)
+"""OpenZeppelin's DEFAULT_ADMIN_ROLE."""
+GOVERNOR_ROLES = ("PROPOSER_ROLE", "CANCELLER_ROLE")
+"""What the governor holds, on the timelock and nowhere else."""
+Grant = tuple[str, bytes, str]
+"""Contract, role, holder."""
+ROLES = ("RoleGranted", "RoleRevoked")
+HARMLESS: Mapping[str, tuple[str, ...]] = {
+    "ModelToken": (*ROLES, "BudgetSet", "Reserved", "Approval", "DelegateChanged"),
+    "ModelTimelock": (*ROLES, "MinDelayChange"),
+    "ModelGovernor": (
+        "VotingDelaySet", "VotingPeriodSet", "ProposalThresholdSet", "QuorumNumeratorUpdated", "TimelockChange",
+        "LateQuorumVoteExtensionSet", "ProposalCreated",
+    ),
+    "VerifierRegistry": (
+        *ROLES, "VerifierAdmitted", "VerifierRemoved", "ThresholdSet", "MaxEpochTotalSet", "Staked", "Unstaked",
+        "NodeStakeChanged", "NodeWithdrawalRequested", "NodeWithdrawn",
+    ),
+    "EpochDistributor": (),
+    "RevenueSplitter": (),
+    "CapitalPool": (*ROLES, "Deposited", "Withdrawn"),
+}  # fmt: skip
+"""What constructors and the hand-over say, and what any stranger may have done meanwhile. Anything else gave somebody
+what this check does not see: a call that waits, an epoch that was paid, tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a model's own contract."""
+
+    contract: str
+    address: str
+    name: str
+    said: Mapping[str, Any]
+
+
+def role(name: str) -> bytes:
+    """The 32-byte role of this name."""
+    return bytes(keccak(text=name))
+
+
+def events_before(w3: Web3, d: Deployment, first: int) -> list[Event]:
+    """All that the model's own contracts said from block `first` until the registration's.
+
+    Raises GenesisRefused for what must not have happened.
+    """
+    names = dict(zip(d.contracts(), contract_names(d), strict=True))
+    names.pop(d.model_registry)  # it serves other models
+    found = w3.eth.get_logs(
+        {"fromBlock": first, "toBlock": d.block, "address": list(map(Web3.to_checksum_address, names))}
+    )
+    return [_event(w3, names[str(log["address"])], log) for log in found]
+
+
+def check_roles(d: Deployment, events: list[Event]) -> None:
+    """Raise GenesisRefused unless exactly the contracts hold the powers.
+
+    The timelock administers itself, token, verifiers and pool, arbitrates and guards; the governor proposes and
+    cancels; anybody executes.
+    """
+    held, needed = _held(events), _needed(d)
+    for where, what, holder in sorted(held - needed):
+        raise GenesisRefused(f"{holder} holds role 0x{what.hex()} on {where}")
+    for where, what, holder in sorted(needed - held):
+        raise GenesisRefused(f"{holder} lacks role 0x{what.hex()} on {where}")
+
+
+def budgets_of(events: list[Event]) -> dict[str, int]:
+    """What each minter may mint, by address."""
+    return {e.said["minter"]: e.said["budget"] for e in events if e.name == "BudgetSet"}
+
+
+def check_budgets(d: Deployment, p: GenesisParams, budgets: Mapping[str, int]) -> None:
+    """Raise GenesisRefused unless distributor and pool alone were ever minters, and the pool's budget pays what it
+    sells."""
+    require(set(budgets) == {d.distributor, d.pool} - {""}, f"minters are {sorted(budgets)}")
+    sold = p.tokens_sold()
+    require(not d.pool or budgets[d.pool] == sold, f"the pool sells up to {sold} and may mint {budgets.get(d.pool)}")
+
+
+def seats_of(events: list[Event]) -> list[str]:
+    """Verifiers that were admitted and had not left."""
+    seats: dict[str, None] = {}
+    for event in events:
+        if event.name == "VerifierAdmitted":
+            seats[event.said["verifier"]] = None
+        elif event.name == "VerifierRemoved":
+            seats.pop(event.said["verifier"])
+    return list(seats)
+
+
+def _event(w3: Web3, name: str, log: LogReceipt) -> Event:
+    contract = contract_at(w3, name, str(log["address"]))
+    for kind in HARMLESS[name]:
+        event = contract.events[kind]()
+        if log["topics"] and bytes(log["topics"][0]) == bytes.fromhex(event.topic[2:]):
+            return Event(name, str(log["address"]), kind, event.process_log(log)["args"])
+    raise GenesisRefused(
+        f"before the registration {name} said {_name_of(contract, log)}, in block {log['blockNumber']}"
+    )
+
+
+def _name_of(contract: Any, log: LogReceipt) -> str:
+    topic = log["topics"][0].to_0x_hex() if log["topics"] else "nothing with a name"
+    return next((e.event_name for e in contract.events if "0x" + e().topic[2:] == topic), topic)
+
+
+def _held(events: list[Event]) -> set[Grant]:
+    held = set[Grant]()
+    for event in _of(events, *ROLES):
+        change = held.add if event.name == "RoleGranted" else held.discard
+        change((event.address, bytes(event.said["role"]), str(event.said["account"])))
+    return held
+
+
+def _of(events: list[Event], *names: str) -> Iterator[Event]:
+    return (event for event in events if event.name in names)
+
+
+def _needed(d: Deployment) -> set[Grant]:
+    """Every role that must be held, and no other."""
+    administered = [d.token, d.timelock, d.verifier_registry, *([d.pool] if d.pool else [])]
+    return {
+        *((where, ADMIN, d.timelock) for where in administered),
+        (d.token, role("GUARDIAN_ROLE"), d.timelock),
+        (d.verifier_registry, role("ARBITER_ROLE"), d.timelock),
+        *((d.timelock, role(name), d.governor) for name in GOVERNOR_ROLES),
+        (d.timelock, role("EXECUTOR_ROLE"), ZERO),
+    }

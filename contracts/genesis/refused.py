@@ -1,0 +1,17 @@
+"""Why a model is not joined."""
+
+from __future__ import annotations
+
+from contracts.errors import CommonweightError
+
+
+class GenesisRefused(CommonweightError):
+    """A contract is not ours, a key outside the contracts holds a power, or a promise cannot be kept."""
+
+    code = "genesis-refused"
+
+
+def require(held: bool, otherwise: str) -> None:
+    """Raises GenesisRefused with these words unless something holds."""
+    if not held:
+        raise GenesisRefused(otherwise)

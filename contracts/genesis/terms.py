@@ -1,0 +1,120 @@
+"""Whether what a model starts with lets each promise be kept.
+
+Times, shares and sums have bounds on every chain that strangers can reach. A chain of one process (`PRIVATE_CHAINS`)
+has none, and its tests need seconds where people need days: there only what contradicts itself is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contracts.genesis.params import GenesisParams
+from contracts.genesis.refused import GenesisRefused, require
+
+PRIVATE_CHAINS = frozenset({1337, 31337})
+HOUR, DAY = 3_600, 86_400
+GRACE = 7 * DAY
+"""Seconds in which what passed can be queued, and what is queued can be executed (ModelTimelock.sol)."""
+LONGEST_NAME = 31
+"""Characters of a name: what EIP-712 domains keep in one word."""
+BOUNDS: dict[str, tuple[int, int]] = {
+    "voting_delay": (HOUR, 30 * DAY),
+    "voting_period": (DAY, 60 * DAY),
+    "timelock_delay": (HOUR, 30 * DAY),
+    "late_quorum_extension": (600, 30 * DAY),
+    "challenge_window": (HOUR, 30 * DAY),
+    "dispute_limit": (4 * DAY, 180 * DAY),
+    "node_withdrawal_delay": (7 * DAY, 365 * DAY),
+    "revenue_window": (DAY, 30 * DAY),
+    "quorum_fraction": (1, 50),
+    "threshold": (2, 100),
+    "min_stake": (10**12, 10**24),
+    "bond": (10**12, 10**21),
+    "slash_cap": (10**12, 10**24),
+    "node_slash_cap": (10**12, 10**24),
+    "cap": (10**18, 2**92 - 1),
+    "max_epoch_total": (10**15, 2**92 - 1),
+    "quorum_floor": (10**18, 2**92 - 1),
+    "proposal_threshold": (0, 2**92 - 1),
+}
+"""Least and most of each parameter. Seconds, per cent, signatures, wei, 1e-18 tokens: docs/settings.md says why."""
+ROUND_BOUNDS: dict[str, tuple[int, int]] = {
+    "funding_seconds": (DAY, 365 * DAY),
+    "funding_settlement": (DAY, 365 * DAY),
+}
+EPOCHS_TO_FLOOR = 1_000
+"""Full epochs within which enough votes for a decision can exist."""
+PROPOSING = DAY
+"""Seconds after a challenge in which somebody proposes a decision on it."""
+
+
+def check_terms(p: GenesisParams, verifiers: Sequence[str], chain_id: int) -> None:
+    """Raise GenesisRefused unless the parameters are within bounds and do not contradict each other."""
+    if chain_id not in PRIVATE_CHAINS:
+        _check_bounds(p)
+        _check_spare(p, len(verifiers))
+    _check_votes(p)
+    _check_disputes(p, 0 if chain_id in PRIVATE_CHAINS else PROPOSING)
+    _check_tokens(p)
+    if p.funding_currency:
+        check_settlement(p.funding_settlement, 2 * p.vote_seconds() + 2 * GRACE)
+
+
+def check_name(name: str, symbol: str) -> None:
+    """Raise GenesisRefused for a name or symbol that is empty, long or not printed as it is."""
+    for text in (name, symbol):
+        shown = text.isascii() and text.isprintable() and text == text.strip()
+        require(
+            shown and 0 < len(text) <= LONGEST_NAME,
+            f"{text[:LONGEST_NAME]!r} is no name: 1 to {LONGEST_NAME} plain characters",
+        )
+
+
+def check_settlement(settlement: int, life: int) -> None:
+    """Raise GenesisRefused if a funding round's money is released while a proposal of `life` seconds from before is
+    alive: its buyers are asked before their money is spent."""
+    if settlement <= life:
+        raise GenesisRefused(f"money is released {settlement} seconds after a round, and proposals live {life}")
+
+
+def _check_bounds(p: GenesisParams) -> None:
+    bounds = {**BOUNDS, **(ROUND_BOUNDS if p.funding_currency else {})}
+    for name, (least, most) in bounds.items():
+        value = getattr(p, name)
+        require(least <= value <= most, f"{name} is {value}, and must be {least} to {most}")
+
+
+def _check_spare(p: GenesisParams, verifiers: int) -> None:
+    """Nobody is judge of its own case, so that without one to spare nobody can be punished; and a round opens only with
+    2k - 1 verifiers."""
+    require(p.threshold < verifiers, f"threshold is {p.threshold} of {verifiers} verifiers: none could be punished")
+    least = 2 * p.threshold - 1
+    require(verifiers >= least, f"threshold is {p.threshold} of {verifiers} verifiers: a round needs {least}")
+
+
+def _check_votes(p: GenesisParams) -> None:
+    extension, period = p.late_quorum_extension, p.voting_period
+    require(extension <= period, f"late_quorum_extension is {extension}, and at most the voting_period, {period}")
+    require(0 < p.quorum_floor <= p.cap, f"a quorum of {p.quorum_floor} can never be reached under the cap {p.cap}")
+    least = p.proposal_threshold
+    require(
+        least <= p.quorum_floor,
+        f"proposal_threshold is {least}, more than the quorum_floor: who decides cannot propose",
+    )
+
+
+def _check_disputes(p: GenesisParams, slack: int) -> None:
+    """Votes may make the governor's times twice as long, and somebody has to propose first."""
+    vote = 2 * p.vote_seconds() + slack
+    require(p.dispute_limit >= vote, f"a dispute lapses after {p.dispute_limit} seconds, and a vote on it takes {vote}")
+
+
+def _check_tokens(p: GenesisParams) -> None:
+    sold, budget, total = p.tokens_sold(), p.distributor_budget(), p.max_epoch_total
+    require(sold <= p.cap, f"the funding round sells {sold}, more than the cap {p.cap}")
+    require(0 < total <= budget, f"max_epoch_total is {total}, and the distributor may mint {budget}")
+    reachable = min(budget, EPOCHS_TO_FLOOR * total) + sold
+    require(
+        p.quorum_floor <= reachable,
+        f"a quorum of {p.quorum_floor} is not reached by the {reachable} that can be minted",
+    )
