@@ -87,6 +87,9 @@ clean:  ## remove what is installed, cached or written by the demo
 bench-false-rejections: install  ## honest work rejected, cheats against the limits (2,000 segments, long)
 	$(BIN)/python -m benchmarks.false_rejections
 
+bench-geneses: install  ## tampered geneses, each deployed, and random lives of sound ones
+	$(BIN)/python -m benchmarks.geneses
+
 bench-proof-of-learning: install  ## forged work under Proof-of-Learning's limits and under ours
 	$(BIN)/python -m benchmarks.proof_of_learning
 

@@ -29,6 +29,7 @@ from api.settings import ServerSettings
 from api.uploads import Uploads
 from contracts.chain import connect
 from contracts.deployment import Deployment
+from contracts.genesis.remembered import check_once
 from contracts.mirrors.places import is_loopback
 from ledger import keeper
 from ledger.blobs import BlobFolder
@@ -73,8 +74,9 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
 
 
 def _open_own(settings: ServerSettings) -> Ledger:
-    """Raises OtherLog."""
+    """Raises OtherLog and GenesisRefused."""
     opened = open_ledger(settings)
+    check_once(opened.chain.w3, opened.chain.deployment, settings.blobs.parent)
     opening.require_own_log(opened.chain.deployment, opened.operator)
     return opened
 

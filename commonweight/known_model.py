@@ -30,3 +30,14 @@ def checked(w3: Web3, deployment: Deployment) -> Deployment:
     """The same deployment, checked at first contact. Raises GenesisRefused."""
     check_once(w3, deployment, home())
     return deployment
+
+
+def joined(deployment: Path, rpc_url: str, folder: Path) -> Deployment:
+    """The model of a file that a process joins, whose folder remembers the check: restarts need no chain for it.
+
+    Without a chain node of its own (`rpc_url` empty) a process believes the log in this as well. Raises GenesisRefused.
+    """
+    found = Deployment.from_json(deployment.read_text())
+    if rpc_url:
+        check_once(connect(rpc_url), found, folder)
+    return found

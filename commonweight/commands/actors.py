@@ -136,7 +136,7 @@ def node(
     as_json: Json = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
-    from contracts.deployment import Deployment
+    from commonweight.known_model import joined
     from trainer.device import choose_device
     from trainer.light.node import run_light_node
     from trainer.light.settings import LightSettings
@@ -148,7 +148,7 @@ def node(
     key = open_keystore(keystore).key.hex()
     settings = LightSettings(
         api,
-        Deployment.from_json(deployment.read_text()),
+        joined(deployment, rpc_url, folder),
         rpc_url,
         run,
         key,
@@ -183,8 +183,8 @@ def verifier_run(
     as_json: Json = False,
 ) -> None:
     """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
+    from commonweight.known_model import joined
     from commonweight.verifier_board import LiveBoard, showing
-    from contracts.deployment import Deployment
     from contracts.mirrors.places import is_loopback
     from trainer.device import choose_device
     from verifier.duty.service import VerifierProcess
@@ -198,7 +198,7 @@ def verifier_run(
     settings = VerifierSettings(
         api,
         rpc_url,
-        Deployment.from_json(deployment.read_text()),
+        joined(deployment, rpc_url, folder),
         run,
         key,
         folder,

@@ -113,11 +113,12 @@ def test_a_failed_round_pays_back(model: Setting) -> None:
 
 
 def test_a_model_without_a_round_says_so(model: Setting) -> None:
-    plain = json.loads(model.deployment.to_json()) | {"pool": ""}
-    (model.folder / "deployment.json").write_text(json.dumps(plain))
+    w3 = connect(model.url)
+    plain = deploy_model(w3, PAYER, "Plain", "PL", [PAYER.address], GenesisParams(threshold=1))
+    (model.folder / "deployment.json").write_text(plain.to_json())
     said = model("fund", "show")
     assert said.status == 1
-    assert said.err.startswith("no-funding-round: the model Shared was deployed without a funding round"), said.err
+    assert said.err.startswith("no-funding-round: the model Plain was deployed without a funding round"), said.err
 
 
 def test_a_buyer_thinks_better_of_it(model: Setting) -> None:
@@ -138,13 +139,18 @@ def test_a_buyer_thinks_better_of_it(model: Setting) -> None:
 def test_another_round_sells_once_holders_gave_it_a_budget(model: Setting) -> None:
     terms = {"funding_currency": model.money.address, "funding_soft_cap": 10, "funding_hard_cap": 20}
     made = json.loads(model("fund", "open", "--params", json.dumps(terms), "--json").out)
-    assert made["call"] == f"ModelToken.setBudget minter={made['pool']} budget=20"
+    pool, creation = made["pool"].split("@")
+    assert made["call"] == f"ModelToken.setBudget minter={pool} budget=20"
     later = ("--pool", made["pool"])
     refused = model("fund", "deposit", "--amount", 5, *later)
     assert refused.err.startswith("contract-rejected: BudgetExceeded("), refused.err
     assert model("fund", "show", *later).out.startswith("open: 0 of 10 to 20 units")
-    foreign = model("fund", "show", "--pool", model.deployment.token)
-    assert foreign.err == f"genesis-refused: {model.deployment.token} is no funding round\n"
+    token, made_by = model.deployment.token, model.deployment.creations[0]
+    foreign = model("fund", "show", "--pool", f"{token}@{made_by}")
+    assert foreign.err == "genesis-refused: CapitalPool was made by other code than ours\n"
+    foreign = model("fund", "show", "--pool", f"{token}@{creation}")
+    assert foreign.err.startswith(f"genesis-refused: transaction {creation} made {pool}, not"), foreign.err
+    assert model("fund", "show", "--pool", pool).status == 2
     hasty = model("fund", "open", "--params", json.dumps(terms | {"funding_settlement": 60}))
     assert hasty.err.startswith("genesis-refused: money is released 60 seconds after a round"), hasty.err
     assert model("fund", "open", "--params", "{}").status == 2

@@ -41,6 +41,8 @@ class Tampered:
     symbol: str = "SND"
     before: Callable[[Town, Deployment], None] = lambda town, d: None
     """While the deployer still has its roles."""
+    hands_over_late: bool = False
+    """After the registration."""
     entry: Callable[[Deployment], Deployment] = lambda d: d
     """What is registered."""
     told: Callable[[Town, Deployment], Deployment] = lambda town, d: d
@@ -80,9 +82,12 @@ class Town:
             address, creation = self._create(contract, wanted[contract], t)
             creations[address] = creation
         t.before(self, d)
-        self._hand_over(d, p)
+        if not t.hands_over_late:
+            self._hand_over(d, p)
         models = contract_at(self.w3, "ModelRegistry", d.model_registry)
         block = self.act(models.functions.register(t.entry(d).entry()))["blockNumber"]
+        if t.hands_over_late:
+            self._hand_over(d, p)
         told = replace(d, block=block, creations=tuple(creations.get(a, "0x" + "00" * 32) for a in d.contracts()))
         return t.told(self, told)
 

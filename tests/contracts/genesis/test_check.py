@@ -1,113 +1,72 @@
-"""What was left behind before the powers were handed over is found, and the deployment refused."""
+"""What is checked is the state at the registration's block, once, and nothing that came later."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from eth_account.signers.local import LocalAccount
-from web3 import Web3
-from web3.contract import Contract
 
-from contracts import deploy
-from contracts.chain import contract_at, send
-from contracts.deployment import ZERO
+from contracts.deploy import deploy_model
+from contracts.genesis import remembered
+from contracts.genesis import terms as rules
 from contracts.genesis.check import check_genesis
-from contracts.genesis.powers import ADMIN, role
 from contracts.genesis.refused import GenesisRefused
-from tests.contracts.test_contracts import PARAMS, World
+from contracts.genesis.remembered import check_once
+from tests.contracts.genesis.histories import live
+from tests.contracts.genesis.maker import SOUND, Tampered, Town
+from tests.contracts.test_contracts import World
 
 pytestmark = pytest.mark.integration
 
 
-def schedule(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract) -> None:
-    """A call to the token that waits in the timelock when the deployer's roles are gone."""
-    grab = token.functions.grantRole(ADMIN, deployer.address)._encode_transaction_data()
-    for call in (
-        timelock.functions.grantRole(role(timelock, "PROPOSER_ROLE"), deployer.address),
-        timelock.functions.schedule(token.address, 0, grab, ADMIN, ADMIN, PARAMS.timelock_delay),
-        timelock.functions.revokeRole(role(timelock, "PROPOSER_ROLE"), deployer.address),
-    ):
-        send(w3, deployer, call)
+@pytest.fixture(scope="module")
+def town() -> Town:
+    return Town()
 
 
-def close_execution(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract) -> None:
-    send(w3, deployer, timelock.functions.revokeRole(role(timelock, "EXECUTOR_ROLE"), ZERO))
-
-
-def let_the_timelock_propose(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract) -> None:
-    send(w3, deployer, timelock.functions.grantRole(role(timelock, "PROPOSER_ROLE"), timelock.address))
-
-
-def leave_a_guardian(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract) -> None:
-    send(w3, deployer, token.functions.grantRole(role(token, "GUARDIAN_ROLE"), deployer.address))
-
-
-Fault = Callable[[Web3, LocalAccount, Contract, Contract], None]
-
-
-@pytest.mark.parametrize(
-    ("said", "fault"),
-    [
-        ("a call was scheduled", schedule),
-        (f"{ZERO} lacks role", close_execution),
-        ("holds role", let_the_timelock_propose),
-        ("holds role", leave_a_guardian),
-    ],
-)
-def test_a_fault_before_the_hand_over_is_refused(said: str, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    hand_over = deploy._hand_over
-
-    def faulty(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract, governor: str) -> None:
-        fault(w3, deployer, timelock, token)
-        hand_over(w3, deployer, timelock, token, governor)
-
-    monkeypatch.setattr(deploy, "_hand_over", faulty)
-    with pytest.raises(GenesisRefused, match=said):
-        World()
-
-
-def test_a_governor_that_cannot_cancel_or_administers_the_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deploy, "GOVERNOR_ROLES", ("PROPOSER_ROLE",))
-    with pytest.raises(GenesisRefused, match="lacks role"):
-        World()
-    monkeypatch.undo()
-    hand_over = deploy._hand_over
-
-    def generous(w3: Web3, deployer: LocalAccount, timelock: Contract, token: Contract, governor: str) -> None:
-        send(w3, deployer, token.functions.grantRole(ADMIN, governor))
-        hand_over(w3, deployer, timelock, token, governor)
-
-    monkeypatch.setattr(deploy, "_hand_over", generous)
-    with pytest.raises(GenesisRefused, match=r"holds role 0x0{64}"):
-        World()
-
-
-def test_a_power_that_was_given_up_after_the_registration_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_power_that_was_given_up_after_the_registration_is_refused(town: Town) -> None:
     """A later look finds it gone: only the state at the deployment's block tells."""
-    monkeypatch.setattr(deploy, "_hand_over", lambda *_: None)
-    monkeypatch.setattr(deploy, "check_genesis", lambda *_: None)
-    world = World()
-    monkeypatch.undo()
-    d = world.deployment
-    timelock, token = contract_at(world.w3, "ModelTimelock", d.timelock), contract_at(world.w3, "ModelToken", d.token)
-    deploy._hand_over(world.w3, world.deployer, timelock, token, d.governor)
-    check_genesis(world.w3, replace(d, block=0))
-    with pytest.raises(GenesisRefused, match=f"{world.deployer.address} holds role"):
-        check_genesis(world.w3, d)
+    d = town.make(Tampered(hands_over_late=True))
+    with pytest.raises(GenesisRefused, match=f"{town.deployer.address} holds role"):
+        check_genesis(town.w3, d)
 
 
-def test_terms_under_which_nobody_could_decide_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    vote = PARAMS.voting_delay + PARAMS.voting_period + PARAMS.late_quorum_extension + PARAMS.timelock_delay
-    short, high = replace(PARAMS, dispute_limit=vote - 1), replace(PARAMS, quorum_floor=PARAMS.cap + 1)
-    for terms, said in ((short, f"a vote on it takes {vote}"), (high, "can never be reached")):
+@pytest.mark.parametrize("seed", range(4))
+def test_what_holders_decide_later_is_no_alarm(seed: int) -> None:
+    """Another minter, an arbiter of their own, a new threshold: theirs to decide; the beginning stays what it was."""
+    world = World.fresh()
+    before = check_genesis(world.w3, world.deployment)
+    assert live(world, random.Random(seed))
+    assert check_genesis(world.w3, world.deployment) == before
+
+
+def test_terms_are_refused_before_anything_is_deployed(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "PRIVATE_CHAINS", frozenset())
+    names, block = [k.address for k in town.keys], town.w3.eth.block_number
+    for changes, said in (
+        ({"voting_period": 30, "late_quorum_extension": 30}, "voting_period is 30"),
+        ({"threshold": 3}, "none could be punished"),
+    ):
         with pytest.raises(GenesisRefused, match=said):
-            World(params=terms)
-    with pytest.raises(GenesisRefused, match="at most the voting_period, 30"):
-        World(params=replace(PARAMS, late_quorum_extension=31))
-    World(params=replace(PARAMS, dispute_limit=vote, quorum_floor=PARAMS.cap))
-    monkeypatch.setattr(deploy, "_check_params", lambda _: None)  # who deploys by other means
-    for terms, said in ((short, f"a vote on it takes {vote}"), (high, "can never be reached")):
-        with pytest.raises(GenesisRefused, match=said):
-            World(params=terms)
+            deploy_model(town.w3, town.deployer, "m", "M", names, replace(SOUND, **changes))
+    with pytest.raises(GenesisRefused, match="is no name"):
+        deploy_model(town.w3, town.deployer, "m" * 32, "M", names)
+    assert town.w3.eth.block_number == block
+
+
+def test_a_genesis_is_checked_once_and_another_one_anew(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    d, asked = town.make(), []
+    monkeypatch.setattr(remembered, "check_genesis", lambda w3, d: asked.append(check_genesis(w3, d)))
+    for _ in range(2):
+        check_once(town.w3, d, tmp_path / "home")
+    assert len(asked) == 1
+    for other in (replace(d, token=d.timelock), replace(d, block=d.block - 1)):
+        for _ in range(2):  # what was refused is not remembered as sound
+            with pytest.raises(GenesisRefused):
+                check_once(town.w3, other, tmp_path / "home")
+    check_once(town.w3, d, tmp_path / "home")
+    assert len(asked) == 1
