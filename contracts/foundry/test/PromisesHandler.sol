@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {CapitalPool} from "commonweight/CapitalPool.sol";
+import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {EpochRoots} from "commonweight/EpochRoots.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Genesis} from "./Genesis.sol";
+import {PayoutTree} from "./PayoutTree.sol";
+
+/// @title What buyers and earners are owed, under holders who use every power at any moment and strangers who help them
+/// @notice The holders act without a vote, as soon as they like: more than any majority can. What they are refused is
+/// passed over; whether the promises hold is asked at the end of every history.
+contract PromisesHandler is Genesis {
+    struct Share {
+        uint64 epoch;
+        uint256 index;
+        address account;
+        uint256 amount;
+        bool claimed;
+    }
+
+    uint256 private constant PEOPLE = 4;
+    address private constant THIEF = address(0x7111EF);
+
+    Share[] private _shares;
+    mapping(uint64 epoch => bytes32[]) private _trees;
+    mapping(address buyer => uint256) private _paid;
+    mapping(address buyer => uint256) private _got;
+    bytes[] private _powers;
+    address[] private _targets;
+    uint256 private _receipts;
+    address private immutable _test = msg.sender;
+    /// @dev What the timelock had of the round's money before it was released.
+    uint256 public early;
+    uint256 public shares;
+    uint256 public bought;
+    uint256 public left;
+
+    constructor() {
+        _deploy(new ModelRegistry(), "Promised", 3);
+        _stakeAll();
+        _power(address(token), abi.encodeCall(token.setBudget, (address(distributor), 0)));
+        _power(address(token), abi.encodeCall(token.setBudget, (address(distributor), BUDGET / 2)));
+        _power(address(token), abi.encodeCall(token.setBudget, (address(pool), 0)));
+        _power(address(token), abi.encodeCall(token.setBudget, (address(pool), HARD_CAP)));
+        _power(address(token), abi.encodeCall(token.setBudget, (address(this), SPARE)));
+        _power(address(token), abi.encodeCall(token.setBudget, (address(this), 0)));
+        _power(address(token), abi.encodeCall(token.setMintingPaused, (true)));
+        _power(address(token), abi.encodeCall(token.setMintingPaused, (true)));
+        _power(address(token), abi.encodeCall(token.setMintingPaused, (false)));
+        _power(address(token), abi.encodeCall(token.grantRole, (bytes32(0), THIEF)));
+        _power(address(pool), abi.encodeCall(pool.grantRole, (bytes32(0), THIEF)));
+        _power(address(pool), abi.encodeCall(pool.sweep, ()));
+        _power(address(coin), abi.encodeCall(coin.transfer, (THIEF, HARD_CAP)));
+        _power(address(coin), abi.encodeCall(coin.transferFrom, (address(pool), THIEF, 1)));
+        _power(address(token), abi.encodeCall(token.transfer, (THIEF, 1)));
+        _power(address(registry), abi.encodeCall(registry.setMaxEpochTotal, (0)));
+        _power(address(registry), abi.encodeCall(registry.setMaxEpochTotal, (MAX_EPOCH_TOTAL)));
+        _power(address(registry), abi.encodeCall(registry.setThreshold, (1)));
+        _power(address(registry), abi.encodeCall(registry.setThreshold, (2)));
+        _power(address(distributor), abi.encodeCall(distributor.release, (1)));
+    }
+
+    // ---- holders who want all of it
+
+    function usePower(uint256 seed) external {
+        uint256 place = seed % _powers.length;
+        vm.prank(address(timelock));
+        (bool done,) = _targets[place].call(_powers[place]);
+        done;
+        _noteEarly();
+    }
+
+    /// @notice One history in about sixty is one of a round that the holders ended.
+    function cancelRound(uint256 seed) external {
+        if (seed % 60 > 0 || pool.status() != CapitalPool.Status.Open) return;
+        vm.prank(address(timelock));
+        pool.cancel();
+    }
+
+    /// @notice Another minter pays receipts that are others': nothing and a unit.
+    function mintBeneath(uint256 seed) external {
+        if (token.budgetOf(address(this)) == 0 || token.mintingPaused()) return;
+        token.reserve(1);
+        bytes32 receipt = _shares.length == 0 || seed % 2 == 0
+            ? pool.receiptOf(_person(seed))
+            : _leaf(_shares[(seed >> 8) % _shares.length]);
+        if (token.receiptPaid(address(this), receipt)) receipt = bytes32(++_receipts);
+        token.mint(receipt, THIEF, seed % 3 == 0 ? 0 : 1);
+    }
+
+    /// @notice Whoever likes takes what lies in the pool without a deposit.
+    function recover(uint256 seed) external {
+        if (seed % 2 == 0) coin.print(address(pool), seed % 7);
+        (bool done,) = address(pool).call(abi.encodeCall(pool.recoverSurplus, (IERC20(address(coin)))));
+        (bool swept,) = address(pool).call(abi.encodeCall(pool.sweep, ()));
+        done = done || swept;
+        _noteEarly();
+    }
+
+    // ---- buyers
+
+    function deposit(uint256 seed) external {
+        (address buyer, uint256 amount) = (_person(seed), _between(seed >> 8, 1, HARD_CAP / 2));
+        if (pool.status() != CapitalPool.Status.Open || pool.tokensFor(amount) == 0) return;
+        coin.print(buyer, amount);
+        vm.prank(buyer);
+        coin.approve(address(pool), amount);
+        vm.prank(buyer);
+        (bool done, bytes memory answer) = address(pool).call(abi.encodeCall(pool.deposit, (amount)));
+        if (done) _paid[buyer] += abi.decode(answer, (uint256)); // else its budget is gone, and nothing is taken
+    }
+
+    /// @notice While it is open, or until its money is released.
+    function takeBack(uint256 seed) external {
+        address buyer = _person(seed);
+        uint256 before = coin.balanceOf(buyer);
+        vm.startPrank(buyer);
+        token.approve(address(pool), type(uint256).max);
+        bytes memory call = pool.status() == CapitalPool.Status.Open
+            ? abi.encodeCall(pool.withdraw, ())
+            : abi.encodeCall(pool.exit, ());
+        (bool done,) = address(pool).call(call);
+        vm.stopPrank();
+        if (!done) return;
+        vm.assertEq(coin.balanceOf(buyer) - before, _paid[buyer], "who leaves has all that it paid");
+        _paid[buyer] = 0;
+        ++left;
+    }
+
+    // ---- earners
+
+    /// @notice An honest root of two shares, where it can be had, to its end.
+    function settle(uint256 seed) external {
+        uint64 epoch = registry.finalizedEpochs() + 1;
+        uint256 one = _between(seed >> 8, 1, MAX_EPOCH_TOTAL / 4);
+        uint256 two = _between(seed >> 64, 1, MAX_EPOCH_TOTAL / 4);
+        Share memory first = Share(epoch, 0, _person(seed), one, false);
+        Share memory second = Share(epoch, 1, _person(seed >> 4), two, false);
+        bytes32[] memory hashes = new bytes32[](2);
+        (hashes[0], hashes[1]) = (_leaf(first), _leaf(second));
+        bytes32[] memory tree = PayoutTree.build(hashes);
+        EpochRoots.EpochRoot memory message = _message(tree[0], one + two, 2);
+        bytes[] memory signatures = _quorum(registry.hashEpochRoot(message));
+        (bool done,) = address(registry).call(abi.encodeCall(registry.propose, (message, signatures)));
+        if (!done) return; // the holders set the limit or the budget below it: then nothing is owed
+        _wait(WINDOW);
+        registry.finalize(epoch);
+        _trees[epoch] = tree;
+        _shares.push(first);
+        _shares.push(second);
+    }
+
+    function claim(uint256 seed) external {
+        if (_shares.length == 0 || token.mintingPaused()) return;
+        _claim(seed % _shares.length);
+    }
+
+    // ---- time
+
+    function wait(uint256 seed) external {
+        _wait(_between(seed, 1, seed % 5 == 0 ? 20 days : 2 days));
+    }
+
+    // ---- what is asked at the end
+
+    /// @notice Everybody has what it is owed within the longest pause, whatever the holders did.
+    function settleAll() external {
+        if (msg.sender != _test) return; // no step of a history
+        _wait(token.LONGEST_PAUSE());
+        if (token.mintingPaused()) revert("a pause has an end");
+        for (uint256 i = 0; i < _shares.length; ++i) if (!_shares[i].claimed) _claim(i);
+        if (pool.status() == CapitalPool.Status.Open) vm.warp(pool.deadline());
+        for (uint256 i = 0; i < PEOPLE; ++i) _end(_person(i));
+        vm.assertEq(early, 0, "no money of the round moved before its buyers could leave");
+    }
+
+    function _end(address buyer) private {
+        uint256 waits = pool.depositOf(buyer);
+        uint256 claimed = pool.claimedOf(buyer);
+        vm.assertEq(waits + claimed, _paid[buyer], "what it paid is there under its name");
+        if (waits == 0) return;
+        if (pool.status() == CapitalPool.Status.Succeeded) {
+            uint256 before = token.balanceOf(buyer);
+            pool.claim(buyer);
+            vm.assertEq(token.balanceOf(buyer) - before, pool.tokensFor(waits), "a buyer has its tokens");
+            ++bought;
+        } else {
+            uint256 before = coin.balanceOf(buyer);
+            pool.refund(buyer);
+            vm.assertEq(coin.balanceOf(buyer) - before, waits, "or its money");
+        }
+    }
+
+    // ---- parts
+
+    function _noteEarly() private {
+        bool released = pool.status() == CapitalPool.Status.Succeeded && _now() >= pool.releaseAt();
+        if (!released && coin.balanceOf(address(pool)) < pool.held()) early += 1;
+        if (!released && pool.swept() > 0) early += 1;
+    }
+
+    function _claim(uint256 place) private {
+        Share storage share = _shares[place];
+        if (share.claimed) return;
+        bytes32[] memory proof = PayoutTree.proofOf(_trees[share.epoch], _leaf(share));
+        uint256 before = token.balanceOf(share.account);
+        distributor.claim(share.epoch, share.index, share.account, 0, share.amount, proof);
+        vm.assertEq(token.balanceOf(share.account) - before, share.amount, "a share is paid whole");
+        share.claimed = true;
+        ++shares;
+    }
+
+    function _leaf(Share memory share) private view returns (bytes32) {
+        return distributor.leafOf(share.epoch, share.index, share.account, 0, share.amount);
+    }
+
+    function _power(address target, bytes memory call) private {
+        _targets.push(target);
+        _powers.push(call);
+    }
+
+    function _person(uint256 seed) private pure returns (address) {
+        return address(uint160(0xB0B0000 + seed % PEOPLE));
+    }
+}
