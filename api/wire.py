@@ -8,6 +8,8 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Signature = Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){0,80}$")]
+Text = Annotated[str, StringConstraints(max_length=4000)]
+"""Well-formed text: half a surrogate is none."""
 EthAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 LARGEST = 2**31 - 1
 PAGE = 100
@@ -52,7 +54,7 @@ class ProposalBody(Body):
 
     proposer: EthAddress
     description: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-    decisions: Annotated[list[tuple[str, str]], Field(max_length=16)]
+    decisions: Annotated[list[tuple[Text, Text]], Field(max_length=16)]
     calls: Annotated[list[CallBody], Field(max_length=16)] = []
     deadline: int = Field(ge=0, lt=2**64)
     signature: Signature

@@ -85,9 +85,17 @@ class GovernanceClient:
         """
         number, first = int(proposal), int(self.client.network["deployment"]["block"])
         actions, digest = self.governor.calls_of(number, first)
-        send(self.governor.w3, account, self.governor.object_to(actions, digest))
-        votes, _ = self.governor.objections_to(number)
+        at = self._second(account.address, number, first)
+        send(self.governor.w3, account, self.governor.object_to(actions, digest, at))
+        votes = self.governor.objections_to(number, at)
         return votes, self.governor.votes(number)[1], self.governor.state(number).name.lower()
+
+    def _second(self, account: str, number: int, first: int) -> int:
+        """The second that most objections were weighed at, of those at which the account has votes; else the newest."""
+        newest = int(self.governor.w3.eth.get_block("latest")["timestamp"]) - 1
+        named = self.governor.objected(number, first)
+        known = sorted(named, key=lambda at: named[at], reverse=True)
+        return next((at for at in known if self.token.past_votes(account, at)), newest)
 
     def delegate(self, account: LocalAccount, to: str) -> str:
         """Sign and hand in a delegation of votes; returns the id of the relayer's transaction. Raises ApiProblem."""

@@ -35,6 +35,7 @@ READINGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ModelGovernor.updateQuorumNumerator": ("quorumNumerator", ()),
     "ModelGovernor.setLateQuorumVoteExtension": ("lateQuorumVoteExtension", ()),
     "ModelTimelock.updateDelay": ("getMinDelay", ()),
+    "CapitalPool.pay": ("held", ()),
     "CapitalPool.cancel": ("deposited", ()),
 }
 """The getter of what a call changes, on the same contract, and its arguments: the call's own, or the timelock."""

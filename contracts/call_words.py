@@ -19,6 +19,8 @@ from contracts.governor import Action
 LONGEST_TEXT = 200
 """Characters of an argument that are shown; the rest is cut, and the cut is told."""
 LONGEST_DATA = 1_000
+LONGEST_READ = 8_192
+"""Bytes of a call that are read as a function's: its arguments may name one part a thousand times, each anew."""
 WORDS: dict[str, str] = {
     "ModelRegistry.decide": "decide {key} = {value} for the model's runs",
     "ModelRegistry.recordCheckpoint": "record the weights {digest} as those after round {round}",
@@ -41,16 +43,17 @@ WORDS: dict[str, str] = {
     "ModelGovernor.setLateQuorumVoteExtension": "keep votes open {newVoteExtension} seconds after a late quorum",
     "ModelGovernor.updateTimelock": "have the governor act through the timelock {newTimelock}",
     "ModelGovernor.relay": "have the governor itself call {target} with {data} and {value} wei",
+    "ModelToken.grantRole": "try to give {account} the role {role} on ModelToken, which refuses it",
+    "ModelToken.revokeRole": "try to take the role {role} on ModelToken from {account}, which refuses it",
+    "VerifierRegistry.grantRole": "try to give {account} the role {role} on VerifierRegistry, which refuses it",
+    "VerifierRegistry.revokeRole": "try to take the role {role} on VerifierRegistry from {account}, which refuses it",
+    "ModelTimelock.grantRole": "try to give {account} the role {role} on ModelTimelock, which refuses it",
+    "ModelTimelock.revokeRole": "try to take the role {role} on ModelTimelock from {account}, which refuses it",
+    "CapitalPool.grantRole": "try to give {account} the role {role} on CapitalPool, which refuses it",
+    "CapitalPool.revokeRole": "try to take the role {role} on CapitalPool from {account}, which refuses it",
+    "CapitalPool.pay": "pay {amount} units of the funding round's money to {to}",
     "CapitalPool.cancel": "end the open funding round, so that all are paid back",
     "ModelTimelock.updateDelay": "execute {newDelay} seconds after a vote",
-    "ModelToken.grantRole": "give {account} the role {role} on ModelToken",
-    "ModelToken.revokeRole": "take the role {role} on ModelToken from {account}",
-    "VerifierRegistry.grantRole": "give {account} the role {role} on VerifierRegistry",
-    "VerifierRegistry.revokeRole": "take the role {role} on VerifierRegistry from {account}",
-    "ModelTimelock.grantRole": "give {account} the role {role} on ModelTimelock",
-    "ModelTimelock.revokeRole": "take the role {role} on ModelTimelock from {account}",
-    "CapitalPool.grantRole": "give {account} the role {role} on CapitalPool",
-    "CapitalPool.revokeRole": "take the role {role} on CapitalPool from {account}",
 }
 """What a call does, by its arguments; a function without a line is shown with its arguments by name."""
 _CURRENCY_WORDS: dict[str, str] = {
@@ -100,7 +103,7 @@ def contract_names(deployment: Deployment) -> dict[str, str]:
 
 def _decoded(w3: Web3, name: str, target: str, data: bytes) -> tuple[str, dict[str, Any]]:
     contract = contract_at(w3, name, target)
-    if data[:4] not in _selectors(name):
+    if len(data) > LONGEST_READ or data[:4] not in _selectors(name):
         return "", {}
     try:
         function, arguments = contract.decode_function_input(HexBytes(data))

@@ -26,7 +26,8 @@ class CapitalPool:
 
     def __init__(self, w3: Web3, address: str) -> None:
         self.w3, self.address = w3, address
-        self._call = contract_at(w3, "CapitalPool", address).functions
+        self._contract = contract_at(w3, "CapitalPool", address)
+        self._call = self._contract.functions
 
     def currency(self) -> Currency:
         """What is paid in."""
@@ -45,15 +46,11 @@ class CapitalPool:
         return int(self._call.softCap().call()), int(self._call.hardCap().call())
 
     def deadline(self) -> int:
-        """When the round ends at the latest."""
+        """When the round ends."""
         return int(self._call.deadline().call())
 
-    def ends_at(self) -> int:
-        """When the round ends: its deadline, or when the hard cap was reached."""
-        return int(self._call.endsAt().call())
-
     def release_at(self) -> int:
-        """Until when buyers may leave, and from when on the money can go to the treasury."""
+        """Until when buyers may leave, and from when on the holders can pay with the money."""
         return int(self._call.releaseAt().call())
 
     def deposited(self) -> int:
@@ -64,21 +61,26 @@ class CapitalPool:
         """What was paid back after the round."""
         return int(self._call.refunded().call())
 
-    def swept(self) -> int:
-        """What went to the treasury."""
-        return int(self._call.swept().call())
+    def paid(self) -> int:
+        """What the holders paid out."""
+        return int(self._call.paidOut().call())
+
+    def claimed(self) -> int:
+        """What of the deposits tokens were minted for."""
+        return int(self._call.claimed().call())
 
     def held(self) -> int:
-        """Deposits - refunds - sweeps."""
+        """Deposits - refunds - payments."""
         return int(self._call.held().call())
 
     def deposit_of(self, account: str) -> int:
         """What `account` has neither claimed nor been refunded."""
         return int(self._call.depositOf(to_checksum_address(account)).call())
 
-    def claimed_of(self, account: str) -> int:
-        """What of `account`'s deposit was turned into tokens."""
-        return int(self._call.claimedOf(to_checksum_address(account)).call())
+    def bought_by(self, account: str) -> int:
+        """What `account` has in the round, claimed or not: its deposit, or what it was minted tokens for."""
+        minted = self._contract.events.Claimed.get_logs(from_block=0, argument_filters={"account": account})
+        return self.deposit_of(account) + sum(int(event["args"]["paid"]) for event in minted)
 
     def tokens_for(self, paid: int) -> int:
         """Tokens for a whole deposit, rounded down."""
@@ -105,7 +107,7 @@ class CapitalPool:
         return self._call.withdraw()
 
     def leave(self) -> ContractFunction:
-        """Take the sender's deposit back after the round, for its tokens where it claimed them."""
+        """Take the sender's deposit back after the round, instead of its tokens."""
         return self._call.exit()
 
     def refund(self, account: str) -> ContractFunction:
@@ -113,12 +115,12 @@ class CapitalPool:
         return self._call.refund(to_checksum_address(account))
 
     def claim(self, account: str) -> ContractFunction:
-        """Mint `account` its tokens after the round succeeded."""
+        """Mint `account` its tokens after the round succeeded: the sender's; anybody's once money is released."""
         return self._call.claim(to_checksum_address(account))
 
-    def sweep(self) -> ContractFunction:
-        """Send the deposits of a round that succeeded to the treasury, once buyers may leave no more."""
-        return self._call.sweep()
+    def pay(self, to: str, amount: int) -> ContractFunction:
+        """Pay out of a round that succeeded, once buyers may leave no more (timelock)."""
+        return self._call.pay(to_checksum_address(to), amount)
 
     def cancel(self) -> ContractFunction:
         """End an open round, so that all are refunded (timelock)."""

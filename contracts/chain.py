@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
@@ -151,15 +150,19 @@ def _selector(entry: dict[str, Any]) -> bytes:
     return keccak(text=f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})")[:4]
 
 
+LONGEST_REVERT = 4_096
+"""Bytes of a revert that are read; ours are far shorter."""
+
+
 def decode_revert(data: bytes) -> ContractRejected:
     """Return the refusal that revert `data` stands for; unknown data keep their hex."""
     entry = _errors_by_selector().get(data[:4])
-    if entry is None:
-        return ContractRejected("Unknown", {"data": "0x" + data.hex()})
+    if entry is None or len(data) > LONGEST_REVERT:
+        return ContractRejected("Unknown", {"data": "0x" + data[:LONGEST_REVERT].hex()})
     try:
         values = decode([i["type"] for i in entry["inputs"]], data[4:])
-    except DecodingError:
-        return ContractRejected("Unknown", {"data": "0x" + data.hex()})
+    except Exception:  # whatever a stranger's contract reverts with: no UTF-8, a length of 2^255
+        return ContractRejected("Unknown", {"data": "0x" + data[:LONGEST_REVERT].hex()})
     names = [i["name"] or str(n) for n, i in enumerate(entry["inputs"])]
     return ContractRejected(entry["name"], dict(zip(names, values, strict=True)))
 

@@ -206,14 +206,19 @@ class ModelGovernor:
             return actions, keccak(description_bytes(bytes(data)))
         raise BadField(f"proposal must exist: the governor logged no {proposal_id}")
 
-    def object_to(self, actions: Sequence[Action], description: str | bytes) -> ContractFunction:
-        """Object, as the sender, to a proposal that passed."""
-        return self._call.objectTo(*_columns(actions), _hash(description))
+    def object_to(self, actions: Sequence[Action], description: str | bytes, at: int) -> ContractFunction:
+        """Object to a proposal that passed, with the votes that the sender had at a second since the vote's end."""
+        return self._call.objectTo(*_columns(actions), _hash(description), at)
 
-    def objections_to(self, proposal_id: int) -> tuple[int, int]:
-        """Votes that objected, and the Unix second at which they are weighed, 0 before the first."""
-        votes, snapshot = self._call.objectionsTo(proposal_id).call()
-        return int(votes), int(snapshot)
+    def objections_to(self, proposal_id: int, at: int) -> int:
+        """Votes that objected, weighed at a second."""
+        return int(self._call.objectionsTo(proposal_id, at).call())
+
+    def objected(self, proposal_id: int, first_block: int) -> dict[int, int]:
+        """Votes that objected, by the second at which they were weighed, from the events since a block."""
+        said = EventHistory(contract_at(self.w3, "ModelGovernor", self.address), ["Objected"], first_block).until()
+        named = (event["args"] for event in said if int(event["args"]["proposalId"]) == proposal_id)
+        return {int(one["second"]): int(one["objections"]) for one in named}
 
     def queue(self, actions: Sequence[Action], description: str | bytes) -> ContractFunction:
         """Hand a successful proposal to the timelock. The description may be given by its 32-byte keccak256."""

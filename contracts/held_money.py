@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import EventHistory, contract_at
+
+
+def ground_of(kind: str, named: bytes) -> bytes:
+    """Under which stake is held that was taken for a "proof" of a node or a "fault" of a verifier (32 bytes)."""
+    return bytes(keccak(encode(["string", "bytes32"], [kind, named])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,14 @@ EPOCHS_TO_WAIT = 2
 class Withdrawal:
     """What a node is withdrawing (0 where nothing), since when, and when it can be paid at the latest.
 
-    It can be paid before that once `EPOCHS_TO_WAIT` epochs are final that settled all that opened until `requested_at`.
+    That is later by what epochs are disputed for beyond `disputed` seconds. It can be paid before once `EPOCHS_TO_WAIT`
+    epochs are final that settled all that opened until `requested_at`.
     """
 
     amount: int
     requested_at: int
     available_at: int
+    disputed: int = 0
 
 
 class NodeStakes:

@@ -53,6 +53,7 @@ class EpochState:
     count: int
     log_size: int
     log_root: bytes
+    bond: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,10 @@ class VerifierRegistry:
     def ground_of(self, epoch: int, dispute: int) -> bytes:
         """The ground on which the bond of an early dispute is held."""
         return bytes(self._call.groundOf(epoch, dispute).call())
+
+    def note_votes(self) -> ContractFunction:
+        """Note that votes enough for a decision exist, where they do: what is held waits from then on."""
+        return self._call.noteVotes()
 
     def pay_held(self, ground: bytes, account: str) -> ContractFunction:
         """Pay what is held to whom it goes by itself, once it is free."""

@@ -52,7 +52,7 @@ def replace(ledger: Ledger, held: Held, call: Outgoing, *, cancel: bool = False)
         return _note(ledger, held, call.id, "not mined, and the cap (max_fee_per_gas) forbids to offer more")
     cancel = cancel or newest.cancels
     try:
-        gas = _gas(ledger, _what(ledger, call, cancel))
+        gas = _gas(ledger, _what(ledger, call, cancel), 0 if cancel else call.allowed)
     except ContractRejected as refusal:  # it would revert now: use the nonce up for less, and let the call wait
         cancel, why, gas = True, refusal.detail, _gas(ledger, _what(ledger, call, True))
     with ledger.store.write() as session:
@@ -79,7 +79,7 @@ def newest_of(ledger: Ledger, call: Outgoing) -> Attempt:
 
 def _sign(ledger: Ledger, held: Held, call: Outgoing, offer: Fees, final: int) -> None:
     try:
-        gas = _gas(ledger, _what(ledger, call, False))
+        gas = _gas(ledger, _what(ledger, call, False), call.allowed)
     except ContractRejected as refusal:
         _refuse(ledger, held, call.id, refusal.detail)
         return
@@ -178,10 +178,14 @@ def _what(ledger: Ledger, call: Outgoing, cancels: bool) -> dict[str, Any]:
     return {"to": call.to, "data": call.data, "value": call.value}
 
 
-def _gas(ledger: Ledger, what: dict[str, Any]) -> int:
+def _gas(ledger: Ledger, what: dict[str, Any], allowed: int = 0) -> int:
+    """Raises ContractRejected, also for what takes more than was allowed: a wallet's check may cost what it likes."""
     with rejections():
         call = cast(TxParams, what | {"from": _address(ledger)})
-        return fees.with_spare(int(ledger.chain.w3.eth.estimate_gas(call)))
+        gas = fees.with_spare(int(ledger.chain.w3.eth.estimate_gas(call)))
+    if allowed and gas > fees.with_spare(allowed):
+        raise ContractRejected("MoreGasThanAllowed", {"gas": gas, "allowed": allowed})
+    return gas
 
 
 def _address(ledger: Ledger) -> Any:

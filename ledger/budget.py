@@ -20,6 +20,12 @@ DAY = 86_400
 KEPT = 7
 """Days whose spending is remembered."""
 EVERYBODY = ""
+LEAST = 1_000_000
+"""Gas that any account above the threshold has a day: a ballot or two."""
+SHARES = 10
+"""How many times its share of the tokens an account may have of the day's gas."""
+CARRYING = 4
+"""One part of so many of the day's gas is kept for what passed: strangers' calls do not use it up."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +36,15 @@ class Left:
     everybody: int
 
 
-def require_share(ledger: Ledger, votes: int, timestamp: int, least_ppm: int) -> None:
-    """Raises BelowThreshold unless `votes` are the stated share of the tokens that stood at `timestamp`."""
+def require_share(ledger: Ledger, votes: int, timestamp: int, least_ppm: int) -> int:
+    """The millionths that `votes` are of the tokens that stood at `timestamp`. Raises BelowThreshold for too few."""
     supply = ledger.chain.token.past_total_supply(timestamp)
     if votes * PPM < supply * least_ppm or votes == 0:
         raise BelowThreshold(
             f"the relayer pays for {least_ppm} millionths of the tokens and more; {votes} of {supply} units are less: "
             "send it with a wallet of your own"
         )
+    return votes * PPM // supply
 
 
 def gas_of(ledger: Ledger, call: ContractFunction) -> int:
@@ -46,9 +53,12 @@ def gas_of(ledger: Ledger, call: ContractFunction) -> int:
         return int(call.estimate_gas({"from": ledger.operator.address}))
 
 
-def take(ledger: Ledger, session: Session, account: str, gas: int) -> None:
-    """Take gas on for an account, in the transaction that queues the call. Raises RelayBudgetSpent."""
-    spare = left(ledger, session, account)
+def take(ledger: Ledger, session: Session, account: str, gas: int, ppm: int | None = None) -> None:
+    """Take gas on for an account of `ppm` millionths, in the transaction that queues the call.
+
+    Without a share it is for what passed. Raises RelayBudgetSpent.
+    """
+    spare = left(ledger, session, account, ppm)
     if gas > spare.account:
         raise RelayBudgetSpent(f"the relayer has {spare.account} gas left for {account} today, this takes {gas}")
     if gas > spare.everybody:
@@ -62,12 +72,14 @@ def take(ledger: Ledger, session: Session, account: str, gas: int) -> None:
     session.flush()
 
 
-def left(ledger: Ledger, session: Session, account: str) -> Left:
-    """What is left today."""
-    day = ledger.now() // DAY
+def left(ledger: Ledger, session: Session, account: str, ppm: int | None = None) -> Left:
+    """What is left today for an account of `ppm` millionths of the tokens, or without a share for what passed."""
+    day, rules = ledger.now() // DAY, ledger.relay
     own, everybody = (_spent(session, day, name) for name in (account, EVERYBODY))
-    rules = ledger.relay
-    return Left(max(0, rules.account_gas - own), max(0, rules.daily_gas - everybody))
+    most, daily = rules.account_gas, rules.daily_gas
+    if ppm is not None:
+        most, daily = min(most, max(LEAST, SHARES * rules.daily_gas * ppm // PPM)), daily - daily // CARRYING
+    return Left(max(0, most - own), max(0, daily - everybody))
 
 
 def _spent(session: Session, day: int, account: str) -> int:

@@ -31,19 +31,22 @@ from ledger.tables import Attempt, Outgoing
 GIVEN_UP = ("refused", "dead")
 
 
-def enqueue(session: Session, key: str, call: ContractFunction) -> None:
-    """Queue a call under an id of its own. The same id again changes nothing, unless the call was given up and is
-    another one now (other signatures under the same root): then that one is tried."""
+def enqueue(session: Session, key: str, call: ContractFunction, allowed: int = 0) -> None:
+    """Queue a call under an id of its own, for `allowed` gas where it is somebody's (ledger/budget.py).
+
+    The same id again changes nothing, unless the call was given up and is another one now (other signatures under the
+    same root): then that one is tried.
+    """
     data = str(call._encode_transaction_data())
     row = session.get(Outgoing, key, with_for_update=True)
     if row is not None:
         if row.state in GIVEN_UP and row.data != data:
-            row.to, row.data = str(call.address), data
+            row.to, row.data, row.allowed = str(call.address), data, allowed
             _begin_again(row)
             session.add(row)
         return
     order = int(session.exec(select(func.coalesce(func.max(Outgoing.order), 0))).one()) + 1
-    session.add(Outgoing(id=key, order=order, to=str(call.address), data=data, value=0))
+    session.add(Outgoing(id=key, order=order, to=str(call.address), data=data, value=0, allowed=allowed))
     session.flush()
 
 

@@ -172,7 +172,8 @@ def _conclude(ledger: Ledger, held: Held, call: Outgoing) -> None:
         if (row.state, row.block_hash) != (seen.state, seen.block_hash):
             return
         row.tries += row.state == "reverted"
-        dead = row.tries >= ledger.relay.attempts
+        spent = row.state == "reverted" and row.allowed > 0 and not cancelled  # a budget paid for one try
+        dead = spent or row.tries >= ledger.relay.attempts
         row.state = "final" if row.state == "mined" else "dead" if dead else "failed"
         row.error, row.due = why, ledger.now() + ledger.relay.pause(row.tries)
         session.add(row)

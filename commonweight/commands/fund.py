@@ -44,7 +44,7 @@ def show(deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC, 
     pool = _pool(deployment, rpc_url, at)
     soft, hard = pool.caps()
     status, deposited, own = pool.status().name.lower(), pool.deposited(), _of_deployer(pool, deployment)
-    times = {"deadline": pool.deadline(), "ends_at": pool.ends_at(), "release_at": pool.release_at()}
+    times = {"deadline": pool.deadline(), "release_at": pool.release_at()}
     if as_json:
         amounts = {"deposited": str(deposited), "soft_cap": str(soft), "hard_cap": str(hard), "held": str(pool.held())}
         emit({"status": status, "currency": pool.currency().address, "by_deployer": str(own), **times, **amounts})
@@ -52,7 +52,7 @@ def show(deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC, 
     say(f"{status}: {deposited} of {soft} to {hard} units of {pool.currency().address}")
     if own:
         say(f"of it {own} by who deployed the model: {100 * own // max(1, deposited)} %")
-    say(f"buyers may leave until second {times['release_at']}, and the money can go to the treasury from then on")
+    say(f"buyers may leave until second {times['release_at']}, and holders can pay with the money from then on")
 
 
 @app.command("open")
@@ -141,22 +141,11 @@ def withdraw(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_
 
 @app.command("leave")
 def leave(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """Take your deposit back after the round, until its money can go to the treasury.
-
-    Where you claimed your tokens, they go to the treasury for it; this approves them first.
-    """
-    from contracts.chain import send
-    from contracts.currency import Currency
-
-    pool = _pool(deployment, rpc_url, at)
-    account = open_keystore(keystore)
-    claimed = pool.claimed_of(account.address)
-    paid = claimed or pool.deposit_of(account.address)
-    if claimed:
-        token = Currency(pool.w3, pool.token())
-        send(pool.w3, account, token.approve(pool.address, pool.tokens_for(claimed)))
+    """Take your deposit back after the round instead of tokens, until holders can pay with its money."""
+    pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
+    paid = pool.deposit_of(account.address)
     _send(pool, account, pool.leave())
-    say(f"took {paid} units back" + (f" for {tokens(pool.tokens_for(claimed))} tokens" if claimed else ""))
+    say(f"took {paid} units back")
 
 
 @app.command("refund")
@@ -174,15 +163,6 @@ def refund(
     say(f"paid {paid} units back to {account}")
 
 
-@app.command("sweep")
-def sweep(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """Send the deposits of a round that succeeded to the model's treasury, once buyers may leave no more; any key with
-    gas may ask."""
-    pool = _pool(deployment, rpc_url, at)
-    _send(pool, open_keystore(keystore), pool.sweep())
-    say(f"sent {pool.swept()} units to the treasury")
-
-
 def _send(pool: CapitalPool, account: LocalAccount, call: Any) -> None:
     from contracts.chain import send
 
@@ -194,7 +174,7 @@ def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
     from contracts.deployment import Deployment
 
     deployer = Deployment.from_json(deployment.read_text()).deployer
-    return pool.deposit_of(deployer) + pool.claimed_of(deployer)
+    return pool.bought_by(deployer)
 
 
 def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:

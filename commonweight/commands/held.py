@@ -36,7 +36,7 @@ def held(
     from contracts.held_money import HeldMoney
 
     found, w3 = known_model(deployment, rpc_url)
-    money = HeldMoney(w3, found.verifier_registry)
+    money = HeldMoney(w3, found.verifier_registry, found.block)
     if pay_with is not None:
         _pay_free(money, pay_with)
     items = money.items()

@@ -28,6 +28,12 @@ class CurrencyFailed(CommonweightError):
 app = typer.Typer(no_args_is_help=True, help="Share what a model earned among its holders, and take your part.")
 
 
+AT_ONCE = 100
+"""Distributions that one transaction releases."""
+GAS = 150_000
+"""What a release may cost: a currency's transfer can use as much as it likes, and its maker does not pay for it."""
+
+
 @app.command("distribute")
 def distribute(
     keystore: Keystore,
@@ -88,10 +94,16 @@ def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, currency:
     """Whether a currency was paid; why not is said."""
     from web3.exceptions import Web3Exception
 
-    from contracts.chain import ContractRejected, send
+    from contracts.chain import ContractRejected, rejections, send
 
     try:
-        send(splitter.w3, payer, splitter.release_many(ids, account))
+        for start in range(0, len(ids), AT_ONCE):
+            call = splitter.release_many(ids[start : start + AT_ONCE], account)
+            with rejections():
+                gas = call.estimate_gas({"from": payer.address})
+            if gas > GAS * (1 + len(ids[start : start + AT_ONCE])):
+                raise ContractRejected("TooDear", {"gas": gas})
+            send(splitter.w3, payer, call)
     except (ContractRejected, Web3Exception) as error:
         say(f"{currency} cannot be paid: {one_line(str(error), 300)}")
         return False

@@ -39,7 +39,7 @@ class GenesisParams:
     funding_soft_cap: int = 0
     funding_hard_cap: int = 0
     funding_seconds: int = 2_592_000
-    funding_settlement: int = 1_728_000
+    funding_settlement: int = 3_024_000
     funding_token_units: int = 1
     funding_paid_units: int = 1
 

@@ -28,11 +28,12 @@ Grant = tuple[str, bytes, str]
 """Contract, role, holder."""
 ROLES = ("RoleGranted", "RoleRevoked")
 HARMLESS: Mapping[str, tuple[str, ...]] = {
-    "ModelToken": (*ROLES, "BudgetSet", "Reserved", "Approval", "DelegateChanged"),
+    "ModelToken": (*ROLES, "BudgetSet", "Reserved", "Approval", "DelegateChanged", "Transfer"),
     "ModelTimelock": (*ROLES, "MinDelayChange"),
     "ModelGovernor": (
         "VotingDelaySet", "VotingPeriodSet", "ProposalThresholdSet", "QuorumNumeratorUpdated", "TimelockChange",
-        "LateQuorumVoteExtensionSet", "ProposalCreated",
+        "LateQuorumVoteExtensionSet", "ProposalCreated", "ProposalCanceled", "VoteCast", "VoteCastWithParams",
+        "BallotRefused",
     ),
     "VerifierRegistry": (
         *ROLES, "VerifierAdmitted", "VerifierRemoved", "ThresholdSet", "MaxEpochTotalSet", "Staked", "Unstaked",
@@ -40,7 +41,7 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
     ),
     "EpochDistributor": (),
     "RevenueSplitter": (),
-    "CapitalPool": (*ROLES, "Deposited", "Withdrawn"),
+    "CapitalPool": (*ROLES, "Deposited", "Withdrawn", "SurplusRecovered"),
 }  # fmt: skip
 """What constructors and the hand-over say, and what any stranger may have done meanwhile. Anything else gave somebody
 what this check does not see: a call that waits, an epoch that was paid, tokens."""
@@ -116,7 +117,9 @@ def _event(w3: Web3, name: str, log: LogReceipt) -> Event:
     for kind in HARMLESS[name]:
         event = contract.events[kind]()
         if log["topics"] and bytes(log["topics"][0]) == bytes.fromhex(event.topic[2:]):
-            return Event(name, str(log["address"]), kind, event.process_log(log)["args"])
+            found = Event(name, str(log["address"]), kind, event.process_log(log)["args"])
+            require(kind != "Transfer" or found.said["value"] == 0, "before the registration tokens were minted")
+            return found
     raise GenesisRefused(
         f"before the registration {name} said {_name_of(contract, log)}, in block {log['blockNumber']}"
     )

@@ -7,19 +7,33 @@ from pathlib import Path
 from blake3 import blake3
 from web3 import Web3
 
+from contracts.chain import load_artifact
 from contracts.deployment import Deployment
 from contracts.genesis.check import check_genesis
 
 FILE_NAME = "genesis-checked"
+RULES = 1
+"""Of the check: what an older one let pass is looked at again."""
 
 
 def check_once(w3: Web3, d: Deployment, folder: Path) -> None:
-    """Check a genesis unless `folder` remembers this deployment, each field of it. Raises GenesisRefused."""
-    file, name = folder / FILE_NAME, blake3(d.to_json().encode()).hexdigest()
+    """Check a genesis unless `folder` remembers this deployment, each field of it, under these rules.
+
+    Remembered is what a final block registers: on another branch the same addresses may be another's. Raises
+    GenesisRefused.
+    """
+    file, name = folder / FILE_NAME, _name(d)
     known = file.read_text().split() if file.exists() else []
     if name in known:
         return
     check_genesis(w3, d)
+    if d.block > w3.eth.get_block("finalized")["number"]:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with file.open("a") as out:
         out.write(f"{name}\n")
+
+
+def _name(d: Deployment) -> str:
+    rules = f"{RULES} {load_artifact('ModelToken')['sourceHash']} "
+    return blake3(rules.encode() + d.to_json().encode()).hexdigest()

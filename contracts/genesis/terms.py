@@ -15,6 +15,8 @@ PRIVATE_CHAINS = frozenset({1337, 31337})
 HOUR, DAY = 3_600, 86_400
 GRACE = 7 * DAY
 """Seconds in which what passed can be queued, and what is queued can be executed (ModelTimelock.sol)."""
+LONGEST_PAUSE = 14 * DAY
+"""Seconds for which holders can stop minting (ModelToken.sol)."""
 LONGEST_NAME = 31
 """Characters of a name: what EIP-712 domains keep in one word."""
 BOUNDS: dict[str, tuple[int, int]] = {
@@ -26,10 +28,10 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "dispute_limit": (4 * DAY, 180 * DAY),
     "node_withdrawal_delay": (7 * DAY, 365 * DAY),
     "revenue_window": (DAY, 30 * DAY),
-    "quorum_fraction": (1, 50),
+    "quorum_fraction": (1, 25),
     "threshold": (2, 100),
     "min_stake": (10**12, 10**24),
-    "bond": (10**12, 10**21),
+    "bond": (10**15, 10**21),
     "slash_cap": (10**12, 10**24),
     "node_slash_cap": (10**12, 10**24),
     "cap": (10**18, 2**92 - 1),
@@ -58,6 +60,7 @@ def check_terms(p: GenesisParams, verifiers: Sequence[str], chain_id: int) -> No
     _check_tokens(p)
     if p.funding_currency:
         check_settlement(p.funding_settlement, 2 * p.vote_seconds() + 2 * GRACE)
+        require(2 * p.tokens_sold() <= p.cap, f"the funding round sells {p.tokens_sold()}, more than half of the cap")
 
 
 def check_name(name: str, symbol: str) -> None:
@@ -71,8 +74,9 @@ def check_name(name: str, symbol: str) -> None:
 
 
 def check_settlement(settlement: int, life: int) -> None:
-    """Raise GenesisRefused if a funding round's money is released while a proposal of `life` seconds from before is
-    alive: its buyers are asked before their money is spent."""
+    """Raise GenesisRefused if a round's money is released while a proposal, of `life` seconds, is alive that was made
+    before its buyers could take their tokens: a pause may keep those from them after the round."""
+    life += LONGEST_PAUSE
     if settlement <= life:
         raise GenesisRefused(f"money is released {settlement} seconds after a round, and proposals live {life}")
 
@@ -107,14 +111,16 @@ def _check_disputes(p: GenesisParams, slack: int) -> None:
     """Votes may make the governor's times twice as long, and somebody has to propose first."""
     vote = 2 * p.vote_seconds() + slack
     require(p.dispute_limit >= vote, f"a dispute lapses after {p.dispute_limit} seconds, and a vote on it takes {vote}")
+    judged, delay = 2 * p.challenge_window, p.node_withdrawal_delay
+    require(delay > judged, f"node_withdrawal_delay is {delay}, and two epochs are open for {judged}")
 
 
 def _check_tokens(p: GenesisParams) -> None:
     sold, budget, total = p.tokens_sold(), p.distributor_budget(), p.max_epoch_total
     require(sold <= p.cap, f"the funding round sells {sold}, more than the cap {p.cap}")
     require(0 < total <= budget, f"max_epoch_total is {total}, and the distributor may mint {budget}")
-    reachable = min(budget, EPOCHS_TO_FLOOR * total) + sold
+    reachable = min(budget, EPOCHS_TO_FLOOR * total) // 2
     require(
         p.quorum_floor <= reachable,
-        f"a quorum of {p.quorum_floor} is not reached by the {reachable} that can be minted",
+        f"a quorum of {p.quorum_floor} is not reached by the {reachable} that half of 1,000 epochs mint",
     )

@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {FixedRoles} from "./FixedRoles.sol";
 import {ModelToken} from "./ModelToken.sol";
 
 /// @title One funding round of a model: an ERC-20 against ownership tokens
 /// @notice Below the soft cap at the deadline everybody is refunded. Otherwise every depositor is minted tokens at
-/// one price, reserved when it pays in, and the deposits go to the treasury, once, after `settlement` seconds in which
-/// buyers hold votes and may leave with what they paid. What the pool holds is deposits - refunds - sweeps.
+/// one price, reserved when it pays in. For `settlement` seconds after the end buyers take their tokens, which vote, or
+/// leave with what they paid; then the holders pay what is left to whom they decide. What the pool holds is deposits -
+/// refunds - payments.
 /// @dev `settlement` is longer than any proposal lives that was made before the round ended, so that every decision that
 /// can spend the money has its snapshot after the buyers could claim; check_genesis sees to it. Tokens are computed on an account's whole deposit and rounded down; the fraction of a 1e-18 token that is cut
 /// off is never minted, and what was paid for it goes to the treasury with the rest. A currency that takes a fee
 /// is refused; a rebasing one must not be chosen, since its balance changes with no deposit.
-contract CapitalPool is AccessControl, ReentrancyGuardTransient {
+contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
     enum Status { Open, Succeeded, Failed }
+
+    /// @notice Bytes of code that an account with a key may have: its delegation (EIP-7702).
+    uint256 public constant DELEGATION_SIZE = 23;
 
     /// @dev A deposit of `paidUnits` buys `tokenUnits`; `deadline` in Unix seconds, `settlement` in seconds.
     struct Terms {
@@ -39,8 +43,8 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     error AmountChanged(uint256 received, uint256 sent);
     error BalanceMissing(uint256 balance, uint256 held);
     error NothingDeposited(address account);
-    error AlreadySwept(uint256 amount);
     error BuyersMayLeave(uint256 until);
+    error AccountMustClaim(address account);
     error MoneyReleased(uint256 since);
     error NoSurplus(address asset);
 
@@ -48,10 +52,10 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     /// @notice An account took a deposit back while the round was open.
     event Withdrawn(address indexed account, uint256 amount, uint256 total);
     event Refunded(address indexed account, uint256 amount);
-    /// @notice An account took its deposit back after the round; `tokens` that it had claimed went to the treasury.
-    event Left(address indexed account, uint256 amount, uint256 tokens);
+    /// @notice An account took its deposit back after the round, instead of its tokens.
+    event Left(address indexed account, uint256 amount);
     event Claimed(address indexed account, uint256 paid, uint256 tokens);
-    event Swept(address indexed treasury, uint256 amount);
+    event Paid(address indexed to, uint256 amount);
     event SurplusRecovered(address indexed asset, address indexed treasury, uint256 amount);
     event Cancelled();
 
@@ -59,11 +63,11 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     ModelToken public immutable token;
     /// @notice What is paid in.
     IERC20 public immutable currency;
-    /// @notice The timelock: gets the deposits of a round that succeeded, and alone may cancel an open one.
+    /// @notice The timelock: alone pays out of a round that succeeded, and alone may cancel an open one.
     address public immutable treasury;
     /// @notice Below it at the deadline the round has failed.
     uint256 public immutable softCap;
-    /// @notice Most that is ever taken; reached, it ends the round.
+    /// @notice Most that is taken. It does not end the round: borrowed money could, and leave again.
     uint256 public immutable hardCap;
     /// @notice Unix second from which nothing more is taken.
     uint64 public immutable deadline;
@@ -78,16 +82,14 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
     uint256 public deposited;
     /// @notice Of it, what was paid back after the round.
     uint256 public refunded;
-    /// @notice Of it, what went to the treasury.
-    uint256 public swept;
-    /// @notice Unix second at which the hard cap was reached; 0 while it was not.
-    uint64 public filledAt;
+    /// @notice Of it, what tokens were minted for.
+    uint256 public claimed;
+    /// @notice Of it, what the holders paid out.
+    uint256 public paidOut;
     /// @notice Whether the holders ended the round.
     bool public cancelled;
     /// @notice What an account has in the round and has neither claimed nor been refunded.
     mapping(address account => uint256) public depositOf;
-    /// @notice What an account has in the round and was minted tokens for.
-    mapping(address account => uint256) public claimedOf;
 
     modifier onlyIn(Status needed) {
         Status found = status();
@@ -118,6 +120,10 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
         if (Math.mulDiv(terms.softCap, terms.tokenUnits, terms.paidUnits) == 0) revert TermsRefused();
         Math.mulDiv(terms.hardCap, terms.tokenUnits, terms.paidUnits); // reverts where a claim would overflow
         _grantRole(DEFAULT_ADMIN_ROLE, treasury_);
+    }
+
+    function _roleHolder() internal view override returns (address) {
+        return treasury;
     }
 
     /// @notice Takes a deposit that the caller has approved. What would go beyond the hard cap is not taken.
@@ -161,41 +167,45 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
         currency.safeTransfer(account, amount);
     }
 
-    /// @notice Takes the caller's deposit back until the money is released: instead of its tokens, or against them, which
-    /// go to the treasury and must be approved. After a round that failed since too many left, too.
+    /// @notice Takes the caller's deposit back instead of its tokens, until the money is released. After a round that failed
+    /// since too many left, too.
+    /// @dev Who took tokens has votes and stays: else votes were for rent, at no price.
     function exit() external nonReentrant {
         Status found = status();
         if (found == Status.Open) revert WrongPoolStatus(found, Status.Succeeded);
         if (found == Status.Succeeded && block.timestamp >= releaseAt()) revert MoneyReleased(releaseAt());
-        uint256 claimed = claimedOf[msg.sender];
-        uint256 amount = claimed == 0 ? _settle(msg.sender) : claimed;
-        uint256 tokens = tokensFor(claimed);
-        claimedOf[msg.sender] = 0;
+        uint256 amount = _settle(msg.sender);
         refunded += amount;
-        emit Left(msg.sender, amount, tokens);
-        if (claimed == 0) token.release(tokensFor(amount));
-        else IERC20(address(token)).safeTransferFrom(msg.sender, treasury, tokens);
+        token.release(tokensFor(amount));
+        emit Left(msg.sender, amount);
         currency.safeTransfer(msg.sender, amount);
     }
 
-    /// @notice Mints an account its tokens after the round succeeded; anybody may call.
+    /// @notice Mints an account its tokens after the round succeeded: the account itself; after `releaseAt`, when it can
+    /// leave no more, anybody for it, but for a contract.
     /// @dev Mints under a receipt of this account in this pool, so that the token too would refuse a second time.
     /// @param account Who gets the tokens.
     function claim(address account) external nonReentrant onlyIn(Status.Succeeded) {
-        uint256 paid = _settle(account);
-        uint256 tokens = tokensFor(paid);
-        claimedOf[account] = paid;
-        emit Claimed(account, paid, tokens);
+        bool others = block.timestamp >= releaseAt() && account.code.length <= DELEGATION_SIZE;
+        if (msg.sender != account && !others) revert AccountMustClaim(account);
+        uint256 deposit_ = _settle(account);
+        uint256 tokens = tokensFor(deposit_);
+        claimed += deposit_;
+        emit Claimed(account, deposit_, tokens);
         token.mint(receiptOf(account), account, tokens);
     }
 
-    /// @notice Sends the deposits of a round that succeeded to the treasury, once; anybody may call, after `releaseAt`.
-    function sweep() external nonReentrant onlyIn(Status.Succeeded) {
-        if (swept != 0) revert AlreadySwept(swept);
+    /// @notice Pays out of a round that succeeded, after `releaseAt`. Only the timelock.
+    /// @dev A call of the holders for each payment: money that anybody could push to the timelock would be theirs to whom an
+    /// old vote gave an allowance there, and buyers were not asked.
+    /// @param to Who is paid.
+    /// @param amount Units of the currency.
+    function pay(address to, uint256 amount) external nonReentrant onlyRole(DEFAULT_ADMIN_ROLE) onlyIn(Status.Succeeded) {
         if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());
-        swept = deposited - refunded;
-        emit Swept(treasury, swept);
-        currency.safeTransfer(treasury, swept);
+        if (amount == 0 || amount > held()) revert BalanceMissing(held(), amount);
+        paidOut += amount;
+        emit Paid(to, amount);
+        currency.safeTransfer(to, amount);
     }
 
     /// @notice Ends an open round, so that everybody is refunded. Only the timelock.
@@ -217,27 +227,22 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
         if (left < held()) revert BalanceMissing(left, held());
     }
 
-    /// @notice Where the round stands. The hard cap ends it before its deadline; it fails where so many leave that less
-    /// than the soft cap is left, since nobody would have bought for that.
+    /// @notice Where the round stands. It fails where so many leave that less than the soft cap is left, since nobody would
+    /// have bought for that; where somebody took tokens it stays as it is.
     function status() public view returns (Status) {
         if (cancelled) return Status.Failed;
-        if (block.timestamp < endsAt()) return Status.Open;
-        return deposited - refunded >= softCap ? Status.Succeeded : Status.Failed;
-    }
-
-    /// @notice Unix second at which the round ends or ended: its deadline, or when the hard cap was reached.
-    function endsAt() public view returns (uint256) {
-        return filledAt == 0 ? deadline : filledAt;
+        if (block.timestamp < deadline) return Status.Open;
+        return deposited - refunded >= softCap || claimed > 0 ? Status.Succeeded : Status.Failed;
     }
 
     /// @notice Unix second until which buyers may leave, and from which on the money can go to the treasury.
     function releaseAt() public view returns (uint256) {
-        return endsAt() + settlement;
+        return uint256(deadline) + settlement;
     }
 
-    /// @notice What the pool holds of the currency: deposits - refunds - sweeps.
+    /// @notice What the pool holds of the currency: deposits - refunds - payments.
     function held() public view returns (uint256) {
-        return deposited - refunded - swept;
+        return deposited - refunded - paidOut;
     }
 
     /// @notice Tokens for a whole deposit, rounded down.
@@ -261,7 +266,6 @@ contract CapitalPool is AccessControl, ReentrancyGuardTransient {
         if (before < held()) revert BalanceMissing(before, held());
         depositOf[msg.sender] = whole;
         deposited += accepted;
-        if (deposited >= hardCap) filledAt = uint64(block.timestamp);
         token.reserve(tokensFor(whole) - tokensFor(first));
         emit Deposited(msg.sender, accepted, deposited);
         currency.safeTransferFrom(msg.sender, address(this), accepted);

@@ -38,7 +38,7 @@ abstract contract EpochRoots is VerifierSet {
     }
 
     /// @dev `disputes` counts the challenges of the epoch, over all attempts, and so numbers the one that is open; `early`
-    /// says that it was opened before enough votes existed to decide it. `closesAt` ends the challenge window, `settledAt`
+    /// says that it was opened before enough votes existed to decide it, `bond` what it puts at stake. `closesAt` ends the challenge window, `settledAt`
     /// is what was signed.
     struct Epoch {
         Status status;
@@ -54,6 +54,7 @@ abstract contract EpochRoots is VerifierSet {
         uint64 count;
         uint64 logSize;
         bytes32 logRoot;
+        uint256 bond;
     }
 
     error WrongEpoch(uint64 epoch, uint64 expected);
@@ -102,8 +103,14 @@ abstract contract EpochRoots is VerifierSet {
 
     /// @notice Most that a proposed epoch may pay, in 1e-18 tokens.
     uint256 public maxEpochTotal;
-    /// @notice Challenges that failed or lapsed, less the epochs that became final undisputed: what delays are paid by.
+    /// @notice Challenges that came to nothing, less one for each quiet `disputeLimit` before the last: what delays cost.
     uint32 public fruitless;
+    /// @notice When the last of them did, in Unix seconds.
+    uint64 public fruitlessAt;
+    /// @notice Seconds for which epochs were disputed, without the dispute that is open.
+    uint64 public disputedSeconds;
+    uint64 private _disputedSince;
+    uint64 private _disputedAtFruitless;
     /// @notice The last final epoch; the next one alone can be proposed.
     uint64 public finalizedEpochs;
     /// @notice The latest time at which a final epoch closed, in Unix seconds.
@@ -171,8 +178,11 @@ abstract contract EpochRoots is VerifierSet {
         if (msg.value != needed) revert WrongBond(msg.value, needed);
         epoch.status = Status.Disputed;
         epoch.challenger = msg.sender;
+        epoch.bond = needed;
         epoch.challengedAt = uint64(block.timestamp);
-        epoch.early = !_canDecide();
+        noteVotes();
+        epoch.early = votesSince == 0;
+        _disputedSince = uint64(block.timestamp);
         epoch.disputes += 1;
         emit EpochChallenged(epochNumber, epoch.attempt, epoch.disputes, msg.sender);
     }
@@ -191,16 +201,14 @@ abstract contract EpochRoots is VerifierSet {
         if (root != epoch.root || challengedAt != epoch.challengedAt) {
             revert WrongDispute(epoch.root, epoch.challengedAt);
         }
-        uint256 held = bondNow();
-        address challenger = epoch.challenger;
-        epoch.challenger = address(0);
+        (uint256 held, address challenger) = (epoch.bond, epoch.challenger);
+        _endDispute(epoch, !upheld);
         if (upheld) {
             address[] memory signers = _reject(epochNumber, epoch);
             _slashSigners(epochNumber, signers);
             _payOrOwe(challenger, held);
         } else {
             epoch.status = Status.Proposed;
-            fruitless += 1;
             epoch.closesAt = uint64(block.timestamp) + challengeWindow;
             emit ChallengeFailed(epochNumber, epoch.attempt, epoch.closesAt);
             _payBondToSigners(epochNumber, held);
@@ -217,9 +225,8 @@ abstract contract EpochRoots is VerifierSet {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
         uint256 lapsesAt = uint256(epoch.challengedAt) + disputeLimit;
         if (block.timestamp < lapsesAt) revert DisputeOpen(lapsesAt);
-        (uint256 held, address challenger) = (bondNow(), epoch.challenger);
-        epoch.challenger = address(0);
-        fruitless += 1;
+        (uint256 held, address challenger) = (epoch.bond, epoch.challenger);
+        _endDispute(epoch, true);
         emit DisputeLapsed(epochNumber, epoch.attempt, epoch.disputes);
         _reject(epochNumber, epoch);
         if (epoch.early) _hold(groundOf(epochNumber, epoch.disputes), challenger, held, _longestHold(), true);
@@ -233,7 +240,6 @@ abstract contract EpochRoots is VerifierSet {
         if (block.timestamp < epoch.closesAt) revert WindowOpen(epoch.closesAt);
         epoch.status = Status.Final;
         finalizedEpochs = epochNumber;
-        if (epoch.disputes == 0 && fruitless > 0) fruitless -= 1;
         _recordSettled(epoch.settledAt);
         emit EpochFinalized(epochNumber, epoch.attempt, epoch.root, epoch.total);
     }
@@ -259,10 +265,10 @@ abstract contract EpochRoots is VerifierSet {
         return _epochs[epochNumber].status == Status.Final;
     }
 
-    /// @notice Wei that a challenge costs now: twice as much after each that failed or lapsed, half as much after each epoch
-    /// that nobody disputed.
+    /// @notice Wei that a challenge costs now: twice as much after each that failed or lapsed, half as much after each
+    /// `disputeLimit` without any, disputes not counted.
     function bondNow() public view returns (uint256) {
-        return bond * 2 ** Math.min(fruitless, MAX_DOUBLINGS);
+        return bond * 2 ** _fruitlessNow();
     }
 
     /// @notice The ground on which the bond of an early dispute is held.
@@ -281,8 +287,27 @@ abstract contract EpochRoots is VerifierSet {
     /// long as the model lives.
     function _isHeld(address verifier) internal view override returns (bool) {
         uint256 removed = removedAt[verifier];
-        bool early = secondSettled <= removed && block.timestamp < removed + _longestHold();
+        uint256 free = removed + _longestHold() + _disputed() - disputedAtRemoval[verifier];
+        bool early = secondSettled <= removed && block.timestamp < free;
         return early || _answersForOpenRoot(verifier);
+    }
+
+    function _fruitlessNow() private view returns (uint256) {
+        uint256 quiet = (block.timestamp - fruitlessAt - (_disputed() - _disputedAtFruitless)) / disputeLimit;
+        return fruitless > quiet ? fruitless - quiet : 0;
+    }
+
+    function _endDispute(Epoch storage epoch, bool inVain) private {
+        epoch.challenger = address(0);
+        disputedSeconds += uint64(block.timestamp) - _disputedSince;
+        _disputedSince = 0;
+        if (!inVain) return;
+        fruitless = uint32(Math.min(_fruitlessNow() + 1, MAX_DOUBLINGS));
+        (fruitlessAt, _disputedAtFruitless) = (uint64(block.timestamp), disputedSeconds);
+    }
+
+    function _disputed() internal view override returns (uint64) {
+        return disputedSeconds + (_disputedSince == 0 ? 0 : uint64(block.timestamp) - _disputedSince);
     }
 
     function _canDecide() internal view override returns (bool) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {FixedRoles} from "./FixedRoles.sol";
 import {PullPayments} from "./PullPayments.sol";
 
 /// @title Money that was taken from somebody and waits until a vote can have decided whose it is
 /// @notice Stake that verifiers took goes to the timelock unless the holders give it back, and not before they can vote.
-/// The bond of a dispute that nobody could decide goes back to its challenger unless the holders say otherwise.
-abstract contract HeldMoney is AccessControl, PullPayments {
+/// The bond of a dispute that nobody could decide goes back to its challenger unless the holders say otherwise. Both wait
+/// until there were votes enough for a decision for as long as a decision takes: who keeps votes from existing has nothing.
+abstract contract HeldMoney is FixedRoles, PullPayments {
     /// @dev `freeAt` in Unix seconds; `isAccounts` says to whom it goes where nothing is decided: back, or to the timelock.
     struct Held {
         uint256 amount;
@@ -17,7 +18,7 @@ abstract contract HeldMoney is AccessControl, PullPayments {
 
     error NothingTaken(bytes32 ground, address account);
     error NothingHeld(bytes32 ground, address account);
-    error StillHeld(uint64 freeAt);
+    error StillHeld(uint64 freeAt, uint64 votesSince);
 
     /// @notice `amount` in all is held on this ground; from `freeAt` on it goes back to the account, or to the timelock.
     event MoneyHeld(bytes32 indexed ground, address indexed account, uint256 amount, uint64 freeAt, bool isAccounts);
@@ -28,6 +29,8 @@ abstract contract HeldMoney is AccessControl, PullPayments {
 
     /// @notice Gets what is slashed, and holds the roles.
     address public immutable timelock;
+    /// @notice Unix second at which somebody saw votes enough for a decision for the first time; 0 before.
+    uint64 public votesSince;
     /// @notice What is held of an account, by the ground on which it was taken: evidence, proof, or a dispute.
     mapping(bytes32 ground => mapping(address account => Held)) public heldOf;
 
@@ -41,9 +44,14 @@ abstract contract HeldMoney is AccessControl, PullPayments {
     /// @param account From whom.
     function payHeld(bytes32 ground, address account) external {
         Held memory held = heldOf[ground][account];
-        bool early = block.timestamp < held.freeAt || (!held.isAccounts && !_canDecide());
-        if (held.amount > 0 && early) revert StillHeld(held.freeAt);
+        bool decidable = votesSince > 0 && block.timestamp >= votesSince + _decisionTime();
+        if (held.amount > 0 && (!decidable || block.timestamp < held.freeAt)) revert StillHeld(held.freeAt, votesSince);
         _payHeld(ground, account, held.isAccounts);
+    }
+
+    /// @notice Notes that votes enough for a decision exist, where they do; anybody may call.
+    function noteVotes() public {
+        if (votesSince == 0 && _canDecide()) votesSince = uint64(block.timestamp);
     }
 
     /// @notice Decides whose money is that is held. Only the timelock.

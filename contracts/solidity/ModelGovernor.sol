@@ -39,12 +39,15 @@ contract ModelGovernor is
     error ProposalNotSigned(address proposer);
     error BallotGasMissing(uint256 left);
     error ObjectionCast(uint256 proposalId, address holder);
+    error ObjectionTooEarly(uint48 second, uint256 deadline);
     error OutOfBounds(uint256 value, uint256 least, uint256 most);
 
     event BallotRefused(uint256 indexed proposalId, address indexed voter, bytes reason);
 
-    /// @notice `objections` of `needed` were cast against a proposal that passed.
-    event Objected(uint256 indexed proposalId, address indexed holder, uint256 weight, uint256 objections, uint256 needed);
+    /// @notice `objections` of `needed`, weighed at `second`, were cast against a proposal that passed.
+    event Objected(
+        uint256 indexed proposalId, address indexed holder, uint48 second, uint256 weight, uint256 objections, uint256 needed
+    );
 
     /// @dev From half to twice of what genesis set: one batch must not make the next decision immediate, nor have
     /// proposals outlive the time for which a funding round's money waits.
@@ -53,9 +56,8 @@ contract ModelGovernor is
         uint256 most;
     }
 
-    /// @dev `snapshot` is the second before the first objection: tokens that came after the vote object as well.
+    /// @dev Weighed at one second; each second that somebody names has objections of its own.
     struct Objections {
-        uint48 snapshot;
         uint256 votes;
         mapping(address holder => bool) cast;
     }
@@ -77,7 +79,7 @@ contract ModelGovernor is
     Bounds private _quorumBounds;
     Bounds private _thresholdBounds;
     Bounds private _extensionBounds;
-    mapping(uint256 proposalId => Objections) private _objections;
+    mapping(uint256 proposalId => mapping(uint48 second => Objections)) private _objections;
     mapping(uint256 proposalId => bool) private _canceled;
 
     /// @notice Votes below which nothing is decided, however few exist: the first claimer is not the quorum.
@@ -166,34 +168,37 @@ contract ModelGovernor is
     }
 
     /// @notice Objects to a proposal that passed; more objections than there were votes for it cancel it at once.
-    /// @dev A vote against it would take longer than the timelock waits. Objections weigh what was held the second before
-    /// the first of them, so that nobody borrows them in the same block, and buyers since the vote have theirs.
+    /// @dev A vote against it would take longer than the timelock waits. Objections weigh what was held at a past second
+    /// since the vote ended, so that nobody borrows them in the same block, and buyers since the vote have theirs. Each
+    /// second is counted for itself: one that is named by who has nothing weighs down no other.
     /// @param targets Contracts that the timelock would call.
     /// @param values Wei with each call.
     /// @param calldatas Data of each call.
     /// @param descriptionHash Of the proposal's text.
+    /// @param second At which objections are weighed: not before the vote's end, and past.
     function objectTo(
         address[] memory targets,
         uint256[] memory values,
         bytes[] memory calldatas,
-        bytes32 descriptionHash
+        bytes32 descriptionHash,
+        uint48 second
     ) external {
         uint256 id = getProposalId(targets, values, calldatas, descriptionHash);
         _validateStateBitmap(id, _encodeStateBitmap(ProposalState.Succeeded) | _encodeStateBitmap(ProposalState.Queued));
-        Objections storage found = _objections[id];
-        if (found.snapshot == 0) found.snapshot = clock() - 1;
+        if (second < proposalDeadline(id)) revert ObjectionTooEarly(second, proposalDeadline(id));
+        Objections storage found = _objections[id][second];
         if (found.cast[msg.sender]) revert ObjectionCast(id, msg.sender);
         found.cast[msg.sender] = true;
-        uint256 weight = getVotes(msg.sender, found.snapshot);
+        uint256 weight = getVotes(msg.sender, second);
         found.votes += weight;
         (, uint256 needed,) = proposalVotes(id);
-        emit Objected(id, msg.sender, weight, found.votes, needed);
+        emit Objected(id, msg.sender, second, weight, found.votes, needed);
         if (found.votes > needed) _cancel(targets, values, calldatas, descriptionHash);
     }
 
-    /// @notice Votes that objected to a proposal so far, and when they are weighed, 0 before the first.
-    function objectionsTo(uint256 id) external view returns (uint256 votes, uint256 snapshot) {
-        return (_objections[id].votes, _objections[id].snapshot);
+    /// @notice Votes that objected to a proposal so far, weighed at a second.
+    function objectionsTo(uint256 id, uint48 second) external view returns (uint256) {
+        return _objections[id][second].votes;
     }
 
     /// @notice The nonce that `proposer`'s next signed proposal must carry.

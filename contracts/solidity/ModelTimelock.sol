@@ -7,6 +7,7 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 /// @dev An operation that nobody executed within `GRACE` of its time cannot be executed any more: who passed it, and why,
 /// is no longer what the holders are. It can be cancelled and scheduled anew.
 contract ModelTimelock is TimelockController {
+    error RoleFixed(bytes32 role, address account);
     error DelayOutOfBounds(uint256 delay, uint256 least, uint256 most);
 
     /// @notice Seconds after its time in which an operation can be executed.
@@ -15,6 +16,8 @@ contract ModelTimelock is TimelockController {
     uint256 public immutable leastDelay;
     /// @notice Twice the delay at genesis, above which no vote sets it: a pool's money waits for longer than proposals live.
     uint256 public immutable mostDelay;
+    /// @notice Who proposes and cancels, for ever: the first that was let.
+    address public governor;
 
     /// @param minDelay Seconds from a decision to its execution.
     /// @param proposers Nobody: the governor is made afterwards.
@@ -25,6 +28,23 @@ contract ModelTimelock is TimelockController {
     {
         leastDelay = minDelay / 2;
         mostDelay = minDelay * 2;
+    }
+
+    /// @dev A role that a vote gave to a key would act for ever, without votes and delays. The governor is let propose and
+    /// cancel by whoever administers at genesis; from then on nobody else is, and nobody takes it from the governor.
+    function _grantRole(bytes32 role, address account) internal override returns (bool) {
+        if (address(this).code.length > 0) {
+            if (governor == address(0) && role == PROPOSER_ROLE) governor = account;
+            bool decides = role == PROPOSER_ROLE || role == CANCELLER_ROLE;
+            if (!decides || account != governor) revert RoleFixed(role, account);
+        }
+        return super._grantRole(role, account);
+    }
+
+    function _revokeRole(bytes32 role, address account) internal override returns (bool) {
+        bool kept = account == governor || account == address(this) || account == address(0);
+        if (kept && governor != address(0)) revert RoleFixed(role, account);
+        return super._revokeRole(role, account);
     }
 
     /// @inheritdoc TimelockController

@@ -4,17 +4,17 @@ pragma solidity 0.8.37;
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {ERC20Votes} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Votes.sol";
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {Votes} from "@openzeppelin/contracts/governance/utils/Votes.sol";
 import {BalanceHistory} from "./BalanceHistory.sol";
+import {FixedRoles} from "./FixedRoles.sol";
 
 /// @title Ownership of one model
 /// @notice Minted against receipts, each of which pays once, out of what its minter reserved for it. A minter reserves
 /// what it owes out of its budget at the moment at which it owes it: from then on no vote takes that back. Budgets,
 /// reserves and what exists never pass the hard cap together, so that what one minter owes no other can mint away.
 /// Votes follow delegation, revenue follows balances: both are remembered for every past second.
-contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl, BalanceHistory {
+contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistory {
     /// @notice May pause and resume minting.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
@@ -38,6 +38,8 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl, BalanceHis
 
     /// @notice Most tokens that can ever exist, in 1e-18 tokens.
     uint256 public immutable cap;
+    /// @notice Who guards, and gets all powers at genesis: the timelock.
+    address public immutable guardian;
     /// @notice Unix second until which the holders have stopped minting; past where they have not.
     uint64 public pausedUntil;
     /// @notice Supply, budgets and reserves together. Only `setBudget` changes it: all else moves between the three.
@@ -54,15 +56,16 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl, BalanceHis
     /// @param symbol_ Of the token.
     /// @param cap_ Most tokens that can ever exist.
     /// @param admin Sets the first budgets and hands its role to the timelock.
-    /// @param guardian May pause minting: the timelock.
-    constructor(string memory name_, string memory symbol_, uint256 cap_, address admin, address guardian)
+    /// @param guardian_ May pause minting: the timelock.
+    constructor(string memory name_, string memory symbol_, uint256 cap_, address admin, address guardian_)
         ERC20(name_, symbol_)
         ERC20Permit(name_)
     {
         if (cap_ > LARGEST_BALANCE) revert CapExceeded(cap_, LARGEST_BALANCE);
         cap = cap_;
+        guardian = guardian_;
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
-        _grantRole(GUARDIAN_ROLE, guardian);
+        _grantRole(GUARDIAN_ROLE, guardian_);
     }
 
     /// @notice Sets how much a minter may reserve beside what it has reserved. Only the timelock.
@@ -170,6 +173,10 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, AccessControl, BalanceHis
     /// @notice Nonce of the next permit or delegation by signature.
     function nonces(address owner) public view override(ERC20Permit, Nonces) returns (uint256) {
         return super.nonces(owner);
+    }
+
+    function _roleHolder() internal view override returns (address) {
+        return guardian;
     }
 
     function _update(address from, address to, uint256 value) internal override(ERC20, ERC20Votes) {

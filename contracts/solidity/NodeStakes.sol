@@ -15,12 +15,13 @@ abstract contract NodeStakes is EIP712, HeldMoney {
         uint64 deadline;
     }
 
-    /// @dev Times in Unix seconds. It is paid from `availableAt` on, or as soon as two epochs are final
-    /// in which all is settled that opened until `requestedAt`.
+    /// @dev Times in Unix seconds. It is paid from `availableAt` on, later by what epochs were disputed since `disputed`, or
+    /// as soon as two epochs are final in which all is settled that opened until `requestedAt`.
     struct NodeWithdrawal {
         uint256 amount;
         uint64 requestedAt;
         uint64 availableAt;
+        uint64 disputed;
     }
 
     error NodeStakeTooSmall(address node, uint256 requested, uint256 stake);
@@ -76,6 +77,7 @@ abstract contract NodeStakes is EIP712, HeldMoney {
         pending.amount += amount;
         pending.requestedAt = uint64(block.timestamp);
         pending.availableAt = uint64(block.timestamp) + nodeWithdrawalDelay;
+        pending.disputed = _nodesDisputed();
         emit NodeWithdrawalRequested(msg.sender, pending.amount, pending.requestedAt, pending.availableAt);
     }
 
@@ -87,8 +89,9 @@ abstract contract NodeStakes is EIP712, HeldMoney {
         NodeWithdrawal memory pending = pendingWithdrawalOf[msg.sender];
         if (pending.amount == 0) revert NoNodeWithdrawal(msg.sender);
         bool judged = _secondSettled() > pending.requestedAt;
-        if (!judged && block.timestamp < pending.availableAt) {
-            revert NodeWithdrawalLocked(msg.sender, pending.requestedAt, pending.availableAt);
+        uint64 availableAt = pending.availableAt + _nodesDisputed() - pending.disputed;
+        if (!judged && block.timestamp < availableAt) {
+            revert NodeWithdrawalLocked(msg.sender, pending.requestedAt, availableAt);
         }
         delete pendingWithdrawalOf[msg.sender];
         emit NodeWithdrawn(msg.sender, to, pending.amount);
@@ -107,7 +110,7 @@ abstract contract NodeStakes is EIP712, HeldMoney {
         if (amount == 0) revert NothingTaken(message.proof, message.node);
         slashedFor[message.proof][message.node] = before + amount;
         emit NodeSlashed(message.node, message.proof, amount);
-        _hold(message.proof, message.node, amount, _decisionTime(), false);
+        _hold(keccak256(abi.encode("proof", message.proof)), message.node, amount, _decisionTime(), false);
     }
 
     /// @notice The EIP-712 digest that verifiers sign.
@@ -131,6 +134,10 @@ abstract contract NodeStakes is EIP712, HeldMoney {
 
     /// @dev When the second to last of the final epochs closed, in Unix seconds; 0 where there are fewer.
     function _secondSettled() internal view virtual returns (uint64);
+
+    /// @dev Seconds for which epochs were disputed so far: nobody is judged in them, and three disputes in a row would
+    /// outlast the delay.
+    function _nodesDisputed() internal view virtual returns (uint64);
 
     /// @dev Reverts unless model and deadline hold and k staked verifiers signed the digest.
     function _checkNodeFault(bytes32 model_, uint64 deadline, bytes32 digest, bytes[] calldata signatures)

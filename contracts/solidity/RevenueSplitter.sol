@@ -28,7 +28,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     }
 
     error NothingToDistribute(address currency);
-    error NobodyHeld(uint48 until);
+    error NobodyHeld(uint48 since);
     error AmountChanged(uint256 received, uint256 sent);
     error WindowRefused(uint48 window);
     error DistributionUnknown(uint256 id);
@@ -141,7 +141,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
         uint48 until = token.clock() - 1;
         uint48 from = until - window;
         uint256 all = token.tokenSeconds(address(0), from, until) - token.tokenSeconds(address(this), from, until);
-        if (all == 0) revert NobodyHeld(until);
+        if (all == 0 || token.getPastTotalSupply(from) == 0) revert NobodyHeld(from);
         heldOf[currency] += amount;
         id = ++distributions;
         _distributions[id] = Distribution(currency, until, SafeCast.toUint128(amount), all);

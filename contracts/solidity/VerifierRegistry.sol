@@ -62,6 +62,14 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
         return seconds_ > 0 && seconds_ <= LONGEST;
     }
 
+    function _nodesDisputed() internal view override returns (uint64) {
+        return _disputed();
+    }
+
+    function _roleHolder() internal view override returns (address) {
+        return timelock;
+    }
+
     function _secondSettled() internal view override returns (uint64) {
         return secondSettled;
     }

@@ -55,6 +55,8 @@ abstract contract VerifierSet is EIP712, HeldMoney {
     mapping(address verifier => uint256) public stakeOf;
     /// @notice When a verifier was last removed, in Unix seconds.
     mapping(address verifier => uint64) public removedAt;
+    /// @notice Seconds of disputes until then: while an epoch is disputed nobody is judged.
+    mapping(address verifier => uint64) public disputedAtRemoval;
     /// @notice What a verifier lost on this evidence so far, in wei: at most the cap, in all.
     mapping(bytes32 evidence => mapping(address verifier => uint256)) public punishedBy;
     EnumerableSet.AddressSet private _verifiers;
@@ -121,7 +123,7 @@ abstract contract VerifierSet is EIP712, HeldMoney {
         if (amount == 0) revert NothingTaken(message.evidence, message.verifier);
         punishedBy[message.evidence][message.verifier] = before + amount;
         emit Punished(message.verifier, message.evidence, amount, stakeOf[message.verifier]);
-        _hold(message.evidence, message.verifier, amount, _decisionTime(), false);
+        _hold(keccak256(abi.encode("fault", message.evidence)), message.verifier, amount, _decisionTime(), false);
     }
 
     /// @notice All admitted verifiers, staked or not.
@@ -166,6 +168,7 @@ abstract contract VerifierSet is EIP712, HeldMoney {
     function _remove(address verifier) private {
         if (!_verifiers.remove(verifier)) revert NotVerifier(verifier);
         removedAt[verifier] = uint64(block.timestamp);
+        disputedAtRemoval[verifier] = _disputed();
         emit VerifierRemoved(verifier);
     }
 
@@ -183,6 +186,9 @@ abstract contract VerifierSet is EIP712, HeldMoney {
         threshold = threshold_;
         emit ThresholdSet(threshold_);
     }
+
+    /// @dev Seconds for which epochs were disputed so far.
+    function _disputed() internal view virtual returns (uint64);
 
     /// @dev Whether a removed verifier may still have to answer for what it signed.
     function _isHeld(address verifier) internal view virtual returns (bool);

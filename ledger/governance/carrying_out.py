@@ -59,7 +59,7 @@ def _relay(ledger: Ledger, row: Proposal, step: str, call: ContractFunction) -> 
         gas = budget.gas_of(ledger, call)
         with ledger.store.write() as session:
             budget.take(ledger, session, row.proposer, gas)
-            outbox.enqueue(session, key, call)
+            outbox.enqueue(session, key, call, gas)
     except (ContractRejected, RelayBudgetSpent) as error:
         logger.warning("proposal %s is not taken on (%s): %s", row.id, step, error)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from eth_utils import to_checksum_address
-from eth_utils.crypto import keccak
 from sqlmodel import Session, col, select
 
 from contracts.errors import BadField, BadSignature
@@ -39,26 +38,27 @@ def delegate(ledger: Ledger, delegator: str, delegation: Delegation, signature: 
     name = to_checksum_address(delegator)
     if len(signature) != 65:
         raise BadField(f"signature must be 65 bytes, got {len(signature)}: a contract's votes are lent by the contract")
-    key = f"delegation:{name}:{keccak(signature).hex()[:16]}"
+    key = f"delegation:{name}:{delegation.nonce}"  # of two under one nonce one alone can be mined
     with ledger.store.read() as session:
-        if session.get(Outgoing, key) is not None:
-            return key
-    _require_holder(ledger, name)
+        known = session.get(Outgoing, key)
+    if known is not None and known.state not in outbox.GIVEN_UP:
+        return key
+    share = _share_of(ledger, name)
     signer = ledger.chain.token.signer_of(delegation, signature)
     if signer != name:
         raise BadSignature(f"signed by {signer}, not by {name}; check key, chain and nonce")
     call = ledger.chain.token.delegate_by_sig(delegation, signature)
     gas = budget.gas_of(ledger, call)
     with ledger.store.write() as session:
-        budget.take(ledger, session, name, gas)
-        outbox.enqueue(session, key, call)
+        budget.take(ledger, session, name, gas, share)
+        outbox.enqueue(session, key, call, gas)
     return key
 
 
-def _require_holder(ledger: Ledger, name: str) -> None:
-    """Raises NoVotes and BelowThreshold."""
+def _share_of(ledger: Ledger, name: str) -> int:
+    """Millionths of the tokens. Raises NoVotes and BelowThreshold."""
     before = int(ledger.chain.w3.eth.get_block("latest")["timestamp"]) - 1
     balance = ledger.chain.token.past_balance(name, before)
     if balance == 0:
         raise NoVotes(f"{name} holds no tokens: there is nothing to lend")
-    budget.require_share(ledger, balance, before, ledger.relay.ballot_ppm)
+    return budget.require_share(ledger, balance, before, ledger.relay.ballot_ppm)

@@ -29,6 +29,10 @@ class SignedProposal:
     signature: bytes
 
 
+BALLOT_GAS = 400_000
+"""What a contract's check of its signature may use in a batch (ModelGovernor.sol), whatever it uses in an estimate."""
+
+
 def propose(ledger: Ledger, asked: SignedProposal) -> str:
     """Relay a signed proposal; returns its id. Every decision must fit the run's rules; calls are the holders' own.
 
@@ -49,15 +53,15 @@ def propose(ledger: Ledger, asked: SignedProposal) -> str:
     with ledger.store.read() as session:
         if session.get(Outgoing, key) is not None:
             return proposal_id
-    budget.require_share(ledger, votes, now - 1, ledger.relay.proposal_ppm)
+    share = budget.require_share(ledger, votes, now - 1, ledger.relay.proposal_ppm)
     call = governor.propose_by_sig(name, actions, asked.description, asked.deadline, asked.signature)
     gas = budget.gas_of(ledger, call)
     _check_fits(ledger, asked.decisions)
     with ledger.store.write() as session:
-        budget.take(ledger, session, name, gas)
+        budget.take(ledger, session, name, gas, share)
         if session.get(Proposal, proposal_id) is None:
             session.add(_relayed(proposal_id, name, asked.description, actions))
-        outbox.enqueue(session, key, call)
+        outbox.enqueue(session, key, call, gas)
     return proposal_id
 
 
@@ -106,15 +110,17 @@ def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: 
     weight = ledger.chain.token.past_votes(name, snapshot)
     if weight == 0:
         raise NoVotes(f"{name} had no votes at the proposal's snapshot")
-    budget.require_share(ledger, weight, snapshot, ledger.relay.ballot_ppm)
+    share = budget.require_share(ledger, weight, snapshot, ledger.relay.ballot_ppm)
     ballot = Ballot(int(proposal_id), support, name, signature)
-    gas = budget.gas_of(ledger, ledger.chain.ballot_call(ballot))
+    budget.gas_of(ledger, ledger.chain.ballot_call(ballot))  # refused here what the batch would pass over
+    call = ledger.chain.governor.relay_votes([ballot])
+    gas = budget.gas_of(ledger, call) + (BALLOT_GAS if ledger.chain.w3.eth.get_code(name) else 0)
     with ledger.store.write() as session:
         if session.get(BallotRow, (proposal_id, name)) is not None:
             raise AlreadyDecided(f"{name} has voted on {proposal_id}")
-        budget.take(ledger, session, name, gas)
+        budget.take(ledger, session, name, gas, share)
         session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
-        outbox.enqueue(session, f"ballot:{proposal_id}:{name}", ledger.chain.governor.relay_votes([ballot]))
+        outbox.enqueue(session, f"ballot:{proposal_id}:{name}", call, gas)
 
 
 def _require_active(ledger: Ledger, proposal_id: int) -> int:

@@ -55,11 +55,13 @@ def vote(row: Vote) -> dict[str, Any]:
 
 
 def _document(ledger: Ledger, row: Proposal) -> dict[str, Any]:
-    calls = [asdict(in_words(ledger.chain.w3, ledger.chain.deployment, action)) for action in actions_of(row)]
+    actions = actions_of(row)
+    told = actions[:MOST_CALLS]
+    calls = [asdict(in_words(ledger.chain.w3, ledger.chain.deployment, action)) for action in told]
     text = row.description
     return {
         "id": row.id, "proposer": row.proposer, "description": text[:LONGEST], "description_length": len(text),
-        "calls": [{**call, "value": str(call["value"])} for call in calls[:MOST_CALLS]], "call_count": len(calls),
+        "calls": [{**call, "value": str(call["value"])} for call in calls], "call_count": len(actions),
         "block": row.block, "snapshot": row.snapshot, "deadline": row.deadline, "eta": row.eta, "over": row.over,
         "counts": _named(votes.counted(row)), "votes": row.weighed,
     }  # fmt: skip

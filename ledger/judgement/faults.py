@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 
 from sqlmodel import Session
 from web3.contract.contract import ContractFunction
@@ -70,33 +71,32 @@ def sign(ledger: Ledger, message: NodeFault | VerifierFault, signature: bytes, s
 
 def settle(ledger: Ledger) -> None:
     """Queue the call of every fault that k verifiers signed whose signatures count."""
+    has_stake = cache(partial(_has_stake, ledger))
     for found in signable(ledger):
         with ledger.store.read() as session:
-            signed = {} if _is_under_way(session, found) else _quorum(ledger, session, found)
-        if not signed or not _has_stake(ledger, found):
+            open_ = not _is_under_way(session, found) and bool(cosign.signers(ledger, session, found.message))
+            signed = cosign.quorum(ledger, session, found.message) if open_ and has_stake(*_party(found)) else {}
+        if not signed:
             continue
         with ledger.store.write() as session:
             outbox.enqueue(session, found.key, found.call(ledger, signed))
 
 
-def _has_stake(ledger: Ledger, found: Charge) -> bool:
+def _party(found: Charge) -> tuple[str, bool]:
+    """Whose stake it costs, and whether as a verifier."""
+    return found.party, isinstance(found.message, VerifierFault)
+
+
+def _has_stake(ledger: Ledger, party: str, verifies: bool) -> bool:
     """The chain takes nothing from an empty stake, and what is signed serves when there is some."""
-    if isinstance(found.message, VerifierFault):
-        return ledger.chain.registry.stake_of(found.party) > 0
-    nodes = ledger.chain.nodes
-    return nodes.stake_of(found.party) + nodes.pending_of(found.party).amount > 0
+    if verifies:
+        return ledger.chain.registry.stake_of(party) > 0
+    return ledger.chain.nodes.stake_of(party) + ledger.chain.nodes.pending_of(party).amount > 0
 
 
 def _is_under_way(session: Session, found: Charge) -> bool:
     row = session.get(Outgoing, found.key)
     return row is not None and row.state not in outbox.GIVEN_UP
-
-
-def _quorum(ledger: Ledger, session: Session, found: Charge) -> dict[str, bytes]:
-    """The chain is asked only where somebody signed."""
-    if not cosign.signers(ledger, session, found.message):
-        return {}
-    return cosign.quorum(ledger, session, found.message)
 
 
 def _charge_of(ledger: Ledger, state: State, message: NodeFault | VerifierFault) -> Charge:

@@ -26,7 +26,8 @@ class Outgoing(SealedRow, table=True):
     """A call that the relayer owes the chain, and where it stands (states: ledger/outbox.py).
 
     `hash` is the attempt that is in block `block`, or else the newest; before `due` nothing is tried again, and at
-    `sent` the bytes were last handed to a node (both Unix seconds). `tries` counts what failed.
+    `sent` the bytes were last handed to a node (both Unix seconds). `tries` counts what failed. `allowed` is the gas
+    that somebody's budget gave for it, 0 for what the model itself owes.
     """
 
     __table_args__ = (UniqueConstraint("signer", "nonce"),)
@@ -36,6 +37,7 @@ class Outgoing(SealedRow, table=True):
     to: str
     data: str = Field(sa_column=Column(Text, nullable=False))
     value: int = units()
+    allowed: int = large(0)
     state: str = Field(default="queued", index=True)
     tries: int = large(0)
     due: int = large(0)

@@ -48,7 +48,7 @@ def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
     chain = Devnet([NODE.address, VERIFIER.address])
     with DevnetServer(chain, "127.0.0.1", 0, 60.0) as served:
         w3 = connect(served.url)
-        params = GenesisParams(threshold=1, node_withdrawal_delay=DELAY)
+        params = GenesisParams(threshold=1, challenge_window=60, node_withdrawal_delay=DELAY)
         deployment = deploy_model(w3, NODE, "Shared", "SH", [VERIFIER.address], params)
         key, path = tmp_path / "node.json", tmp_path / "deployment.json"
         write_keystore(key, bytes(NODE.key), PASSPHRASE, iterations=1)

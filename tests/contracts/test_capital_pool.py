@@ -60,6 +60,10 @@ class Round:
         self.chain.increase_time(TIME + 1)
         self.chain.mine()
 
+    def pay(self, amount: int) -> None:
+        """The holders pay the treasury's account itself."""
+        self.act(self.treasury, self.pool.pay(self.treasury.address, amount))
+
     def release(self) -> None:
         """The money may go."""
         self.chain.increase_time(SETTLEMENT + 1)
@@ -71,9 +75,9 @@ class Round:
         self.balanced()
 
     def balanced(self) -> None:
-        """What the pool has is deposits - refunds - sweeps."""
+        """What the pool has is deposits - refunds - payments."""
         pool = self.pool
-        assert self.money.balance_of(pool.address) == pool.deposited() - pool.refunded() - pool.swept() == pool.held()
+        assert self.money.balance_of(pool.address) == pool.deposited() - pool.refunded() - pool.paid() == pool.held()
 
 
 @pytest.fixture
@@ -81,24 +85,35 @@ def funding() -> Round:
     return Round()
 
 
-def test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once(funding: Round) -> None:
-    pool, ann, bob = funding.pool, funding.ann, funding.bob
+def test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone(funding: Round) -> None:
+    pool, ann, bob, treasury = funding.pool, funding.ann, funding.bob, funding.treasury
     funding.deposit(ann, 333)
     funding.deposit(ann, 1)  # 334 are priced together: one by one they would be a token unit less
     funding.act(bob, pool.deposit_with_permit(701, LATE, pool.sign_permit(bob, 701, LATE)))
     funding.balanced()
-    for call in (pool.claim(ann.address), pool.refund(ann.address), pool.sweep()):
+    for account, call in ((ann, pool.claim(ann.address)), (ann, pool.refund(ann.address))):
         with refused("WrongPoolStatus"):
-            funding.act(funding.stranger, call)
+            funding.act(account, call)
+    with refused("WrongPoolStatus"):
+        funding.pay(1)
     funding.end()
     assert pool.status() is PoolStatus.SUCCEEDED
-    funding.act(funding.stranger, pool.claim(ann.address))
+    with refused("AccountMustClaim"):  # it may rather leave
+        funding.act(funding.stranger, pool.claim(ann.address))
+    funding.act(ann, pool.claim(ann.address))
     with refused("BuyersMayLeave"):
-        funding.act(funding.stranger, pool.sweep())
+        funding.pay(1)
     funding.release()
-    funding.act(funding.stranger, pool.sweep())
+    for account in (funding.stranger, ann):
+        with refused("AccessControlUnauthorizedAccount"):
+            funding.act(account, pool.pay(account.address, 1))
+    for amount in (0, 1_036):
+        with refused("BalanceMissing"):
+            funding.pay(amount)
+    funding.pay(1_000)
     funding.balanced()
-    assert (funding.money.balance_of(funding.treasury.address), pool.held()) == (1_035, 0)
+    funding.pay(35)
+    assert (funding.money.balance_of(treasury.address), pool.held()) == (1_035, 0)
     funding.act(funding.stranger, pool.claim(bob.address))
     assert (funding.token.balance_of(ann.address), funding.token.balance_of(bob.address)) == (501, 1_051)
     assert funding.token.votes(bob.address) == 1_051
@@ -107,12 +122,13 @@ def test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once(funding: Ro
     for call, error in (
         (pool.claim(ann.address), "NothingDeposited"),
         (pool.claim(funding.stranger.address), "NothingDeposited"),
-        (pool.sweep(), "AlreadySwept"),
         (pool.refund(ann.address), "WrongPoolStatus"),
         (pool.deposit(1), "WrongPoolStatus"),
     ):
         with refused(error):
             funding.act(ann, call)
+    with refused("BalanceMissing"):
+        funding.pay(1)
     assert funding.token.total_supply() == 501 + 1_051
 
 
@@ -122,7 +138,7 @@ def test_a_round_below_its_soft_cap_pays_everybody_back_once(funding: Round) -> 
     funding.deposit(bob, 9)
     funding.end()
     assert pool.status() is PoolStatus.FAILED
-    for call in (pool.claim(ann.address), pool.sweep(), pool.deposit(1)):
+    for call in (pool.claim(bob.address), pool.deposit(1)):
         with refused("WrongPoolStatus"):
             funding.act(bob, call)
     for payer in (ann, bob):
@@ -134,20 +150,24 @@ def test_a_round_below_its_soft_cap_pays_everybody_back_once(funding: Round) -> 
     assert (pool.held(), pool.refunded(), funding.token.total_supply()) == (0, SOFT - 1, 0)
 
 
-def test_a_deposit_beyond_the_hard_cap_is_cut_and_ends_the_round(funding: Round) -> None:
+def test_a_deposit_beyond_the_hard_cap_is_cut_and_ends_nothing(funding: Round) -> None:
+    """Borrowed money that fills the round leaves again, and the others are where they were."""
     pool, ann, bob = funding.pool, funding.ann, funding.bob
     funding.deposit(ann, HARD - 5)
     funding.deposit(bob, 900)
     assert (pool.deposited(), pool.deposit_of(bob.address)) == (HARD, 5)
     assert funding.money.balance_of(bob.address) == 10_000 - 5
-    assert pool.status() is PoolStatus.SUCCEEDED  # before the deadline
-    with refused("WrongPoolStatus"):
+    assert pool.status() is PoolStatus.OPEN
+    with refused("DepositTooSmall"):
         funding.act(bob, pool.deposit(1))
     with refused("WrongPoolStatus"):
-        funding.act(funding.treasury, pool.cancel())
+        funding.act(ann, pool.leave())
+    funding.act(ann, pool.withdraw())
+    funding.deposit(ann, SOFT)
+    funding.end()
     for payer in (ann, bob):
-        funding.act(bob, pool.claim(payer.address))
-    assert funding.token.total_supply() == pool.tokens_for(HARD - 5) + pool.tokens_for(5) == 2_992 + 7
+        funding.act(payer, pool.claim(payer.address))
+    assert funding.token.total_supply() == pool.tokens_for(SOFT) + pool.tokens_for(5) == 1_500 + 7
 
 
 def test_a_deposit_that_buys_nothing_is_not_taken() -> None:
@@ -201,7 +221,7 @@ def test_a_balance_that_shrank_takes_no_more_deposits() -> None:
         funding.deposit(funding.bob, 500)
 
 
-@pytest.mark.parametrize("outcome", ["refund", "sweep"])
+@pytest.mark.parametrize("outcome", ["refund", "pay"])
 def test_a_currency_that_calls_back_takes_nothing_twice(outcome: str) -> None:
     funding = Round("HostileCurrency")
     pool, ann, bob = funding.pool, funding.ann, funding.bob
@@ -226,7 +246,8 @@ def test_a_currency_that_calls_back_takes_nothing_twice(outcome: str) -> None:
         assert (pool.held(), funding.money.balance_of(ann.address)) == (500, 10_000)
     else:
         funding.release()
-        provoke(bob, pool.sweep(), pool.sweep())
+        inner = pool.pay(bob.address, 1)
+        provoke(funding.treasury, pool.pay(funding.treasury.address, 1_000), inner)
         assert (pool.held(), funding.money.balance_of(funding.treasury.address)) == (0, 1_000)
 
 
@@ -256,7 +277,7 @@ def test_no_vote_takes_what_was_sold(funding: Round) -> None:
         funding.deposit(funding.bob, 10)
     funding.end()
     funding.release()
-    funding.act(owner, pool.sweep())
+    funding.pay(1_001)
     for payer in (funding.ann, funding.bob):
         funding.act(owner, pool.claim(payer.address))
     assert (token.balance_of(funding.ann.address), token.balance_of(funding.bob.address)) == (900, 601)
@@ -268,7 +289,7 @@ def test_a_pause_of_claims_ends_by_itself(funding: Round) -> None:
     funding.end()
     funding.act(owner, token.set_minting_paused(True))
     with refused("MintingPaused"):
-        funding.act(owner, pool.claim(funding.ann.address))
+        funding.act(funding.ann, pool.claim(funding.ann.address))
     funding.chain.increase_time(14 * 86_400)
     funding.chain.mine()
     with refused("PauseTooSoon"):
@@ -278,7 +299,7 @@ def test_a_pause_of_claims_ends_by_itself(funding: Round) -> None:
 
 
 def test_who_may_leave_when(funding: Round) -> None:
-    """While the round is open, and until its money is released, for the tokens where they were claimed."""
+    """While the round is open, and until its money is released, who took no tokens: those have votes, and stay."""
     pool, token, ann, bob = funding.pool, funding.token, funding.ann, funding.bob
     funding.deposit(ann, 900)
     with refused("WrongPoolStatus"):
@@ -291,45 +312,69 @@ def test_who_may_leave_when(funding: Round) -> None:
     funding.end()
     with refused("WrongPoolStatus"):
         funding.act(ann, pool.withdraw())
-    funding.act(ann, pool.claim(ann.address))
-    with refused("ERC20InsufficientAllowance"):
-        funding.act(ann, pool.leave())
-    funding.act(ann, token_approve(funding, pool.address))
     funding.act(ann, pool.leave())
     funding.balanced()
-    assert (token.balance_of(ann.address), token.balance_of(funding.treasury.address)) == (0, 900)
-    assert funding.money.balance_of(ann.address) == 10_000
+    assert (token.balance_of(ann.address), funding.money.balance_of(ann.address)) == (0, 10_000)
     with refused("NothingDeposited"):
         funding.act(ann, pool.leave())
+    funding.act(bob, pool.claim(bob.address))
+    with refused("NothingDeposited"):  # votes are for no rent
+        funding.act(bob, pool.leave())
+    funding.release()
+    funding.pay(1_200)
+    assert funding.money.balance_of(funding.treasury.address) == 1_200
+
+
+def test_nobody_leaves_when_the_money_is_released(funding: Round) -> None:
+    pool, bob = funding.pool, funding.bob
+    funding.deposit(bob, 1_200)
+    funding.end()
     funding.release()
     with refused("MoneyReleased"):
         funding.act(bob, pool.leave())
-    funding.act(ann, pool.sweep())
-    assert funding.money.balance_of(funding.treasury.address) == 1_200
-    funding.act(ann, pool.claim(bob.address))
+    funding.act(funding.stranger, pool.claim(bob.address))
+    assert funding.token.balance_of(bob.address) == 1_800
 
 
 def test_where_too_many_leave_the_others_have_their_money_too(funding: Round) -> None:
-    """Nobody would have bought for less than the soft cap; who claimed has it for its tokens, later too."""
-    pool, token, ann, bob = funding.pool, funding.token, funding.ann, funding.bob
+    """Nobody would have bought for less than the soft cap."""
+    pool, ann, bob = funding.pool, funding.ann, funding.bob
+    funding.deposit(ann, 600)
+    funding.deposit(bob, 600)
+    funding.end()
+    funding.act(ann, pool.leave())
+    assert pool.status() is PoolStatus.FAILED
+    funding.release()
+    with refused("WrongPoolStatus"):
+        funding.pay(1)
+    funding.act(funding.stranger, pool.refund(bob.address))
+    funding.balanced()
+    assert (pool.held(), funding.money.balance_of(bob.address)) == (0, 10_000)
+
+
+def test_who_took_tokens_keeps_the_round_whoever_leaves(funding: Round) -> None:
+    """Else tokens would stand for money that nobody can have."""
+    pool, ann, bob = funding.pool, funding.ann, funding.bob
     funding.deposit(ann, 600)
     funding.deposit(bob, 600)
     funding.end()
     funding.act(bob, pool.claim(bob.address))
     funding.act(ann, pool.leave())
-    assert pool.status() is PoolStatus.FAILED
+    assert pool.status() is PoolStatus.SUCCEEDED
     funding.release()
-    with refused("WrongPoolStatus"):
-        funding.act(ann, pool.sweep())
-    funding.act(bob, token_approve(funding, pool.address))
-    funding.act(bob, pool.leave())
-    funding.balanced()
-    assert (pool.held(), funding.money.balance_of(bob.address), token.balance_of(bob.address)) == (0, 10_000, 0)
+    funding.pay(600)
+    assert (pool.held(), funding.token.balance_of(bob.address)) == (0, 900)
 
 
-def token_approve(funding: Round, spender: str) -> Any:
-    raw = funding.w3.eth.contract(address=funding.token.address, abi=load_artifact("ModelToken")["abi"])  # type: ignore
-    return raw.functions.approve(spender, 10_000)
+def test_nobody_claims_for_a_contract_that_may_rather_leave(funding: Round) -> None:
+    """It may be unable to move tokens."""
+    pool, raw = funding.pool, funding.raw.address
+    funding.act(funding.owner, funding.money.transfer(raw, 0))
+    funding.deposit(funding.ann, 1_200)
+    funding.end()
+    funding.release()
+    with refused("AccountMustClaim"):
+        funding.act(funding.stranger, pool.claim(raw))
 
 
 def test_no_other_minter_can_take_what_depositors_bought(funding: Round) -> None:
@@ -337,7 +382,7 @@ def test_no_other_minter_can_take_what_depositors_bought(funding: Round) -> None
     funding.deposit(funding.ann, 1_200)
     funding.end()
     funding.release()
-    funding.act(owner, pool.sweep())
+    funding.pay(1_200)
     left = 10_000 - pool.tokens_for(HARD)
     with refused("CapExceeded"):
         funding.act(owner, token.set_budget(owner.address, left + 1))

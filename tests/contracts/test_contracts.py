@@ -25,6 +25,7 @@ from contracts.genesis.check import check_genesis
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused
 from contracts.governor import Action, ModelGovernor, ProposalState
+from contracts.held_money import ground_of
 from contracts.keccak import keccak256
 from contracts.messages import EpochRoot, Message, VerifierFault
 from contracts.model_registry import ModelRegistry
@@ -430,6 +431,6 @@ def test_a_fault_is_punished_once_on_the_word_of_k_others(world: World) -> None:
         world.send(world.registry.punish(late, world.signatures(late, others)))
     world.send(world.registry.punish(fault, world.signatures(fault, others)))
     assert world.registry.stake_of(lazy.address) == 0
-    assert world.registry.held_of(fault.evidence, lazy.address).amount == PARAMS.slash_cap
+    assert world.registry.held_of(ground_of("fault", fault.evidence), lazy.address).amount == PARAMS.slash_cap
     with refused("NothingTaken"):
         world.send(world.registry.punish(fault, world.signatures(fault, others)))

@@ -9,9 +9,13 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from contracts.chain import send
+from contracts.chain import contract_at, send
+from contracts.deployment import ZERO
+from contracts.genesis.powers import ADMIN, role
 from contracts.governor import Action
+from contracts.held_money import ground_of
 from contracts.messages import VerifierFault
+from contracts.node_stakes import NodeStakes
 from contracts.verifier_registry import EpochStatus
 from tests.contracts.test_contracts import PARAMS, World, decided, refused
 
@@ -52,24 +56,35 @@ def dispute(world: World, epoch: int, attempt: int = 0) -> None:
 
 def test_stake_that_verifiers_took_is_the_treasurys_after_a_time_in_which_holders_could_vote(world: World) -> None:
     fault = punished(world)
+    ground = ground_of("fault", fault.evidence)
     world.wait(PARAMS.dispute_limit + 1)
+    world.send(world.registry.note_votes())
     with refused("StillHeld"):  # nobody has votes
-        world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+        world.send(world.registry.pay_held(ground, fault.verifier))
     votes(world)
-    world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+    with refused("StillHeld"):  # nobody noted them
+        world.send(world.registry.pay_held(ground, fault.verifier))
+    world.send(world.registry.note_votes())
+    world.wait(PARAMS.dispute_limit - 5)
+    with refused("StillHeld"):  # they are there for too short a time to have decided anything
+        world.send(world.registry.pay_held(ground, fault.verifier))
+    world.wait(6)
+    world.send(world.registry.pay_held(ground, fault.verifier))
     assert treasury(world) == PARAMS.slash_cap
     with refused("NothingHeld"):
-        world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+        world.send(world.registry.pay_held(ground, fault.verifier))
 
 
 def test_it_is_not_paid_before_its_time_though_there_are_votes(world: World) -> None:
     votes(world)
+    world.send(world.registry.note_votes())
+    world.wait(PARAMS.dispute_limit)
     fault = punished(world)
     world.wait(PARAMS.dispute_limit - 5)
     with refused("StillHeld"):
-        world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+        world.send(world.registry.pay_held(ground_of("fault", fault.evidence), fault.verifier))
     world.wait(6)
-    world.send(world.registry.pay_held(fault.evidence, fault.verifier))
+    world.send(world.registry.pay_held(ground_of("fault", fault.evidence), fault.verifier))
     assert treasury(world) == PARAMS.slash_cap
 
 
@@ -78,8 +93,10 @@ def test_holders_give_back_what_was_taken_on_invented_evidence(world: World) -> 
     fault = punished(world)
     before = world.w3.eth.get_balance(world.verifiers[2].address)
     with refused("AccessControlUnauthorizedAccount"):
-        world.send(world.registry.decide_held(fault.evidence, fault.verifier, True))
-    world.carry(Action.of(world.registry.decide_held(fault.evidence, fault.verifier, True)), "give it back")
+        world.send(world.registry.decide_held(ground_of("fault", fault.evidence), fault.verifier, True))
+    world.carry(
+        Action.of(world.registry.decide_held(ground_of("fault", fault.evidence), fault.verifier, True)), "give it back"
+    )
     assert world.w3.eth.get_balance(world.verifiers[2].address) - before == PARAMS.slash_cap
     assert treasury(world) == 0
 
@@ -94,6 +111,15 @@ def test_the_bond_of_a_dispute_before_the_first_votes_goes_back_unless_holders_s
     with refused("StillHeld"):
         world.send(world.registry.pay_held(ground, challenger))
     world.wait(PARAMS.node_withdrawal_delay + 1)
+    with refused("StillHeld"):  # who keeps votes from existing has nothing back
+        world.send(world.registry.pay_held(ground, challenger))
+    again = world.root(world.payouts(1), attempt=1)
+    world.send(world.registry.propose(again, world.signatures(again, world.verifiers[:2])))
+    world.wait(PARAMS.challenge_window + 1)
+    world.send(world.registry.finalize(1))
+    world.send(world.claim(world.payouts(1), 0))
+    world.send(world.registry.note_votes())
+    world.wait(PARAMS.dispute_limit + 1)
     before = world.w3.eth.get_balance(challenger)
     receipt = world.send(world.registry.pay_held(ground, challenger))
     assert world.w3.eth.get_balance(challenger) - before > PARAMS.bond - 10**16, receipt
@@ -124,17 +150,70 @@ def test_the_bond_of_a_dispute_that_holders_could_decide_and_did_not_is_lost(wor
     assert world.registry.held_of(world.registry.ground_of(2, 1), world.deployer.address).amount == 0
 
 
-def test_delays_of_one_epoch_after_another_cost_twice_as_much_each_and_quiet_epochs_half(world: World) -> None:
+def test_delays_cost_twice_as_much_each_whatever_the_epoch_and_time_alone_makes_them_cheaper(world: World) -> None:
     votes(world)
-    for epoch in (2, 3):
+    for epoch in (2, 4):
         dispute(world, epoch)
         world.carry(Action.of(decided(world.registry, epoch, False)), f"challenge of {epoch} fails")
         world.wait(PARAMS.challenge_window + 1)
         world.send(world.registry.finalize(epoch))
-        assert world.registry.bond_now() == PARAMS.bond << epoch - 1
-    for epoch, expected in ((4, 2), (5, 1), (6, 1)):
-        world.finalized(epoch)
+        world.finalized(epoch + 1)  # a quiet one between makes nothing cheaper
+        assert world.registry.bond_now() == PARAMS.bond << epoch // 2
+    for expected in (2, 1, 1):
+        world.wait(PARAMS.dispute_limit)
         assert world.registry.bond_now() == expected * PARAMS.bond
+
+
+def test_a_dispute_that_lapses_makes_the_next_one_dearer_though_it_took_its_time(world: World) -> None:
+    votes(world)
+    dispute(world, 2)
+    world.carry(Action.of(decided(world.registry, 2, False)), "the first fails")
+    world.send(world.registry.challenge(2), 2 * PARAMS.bond)
+    world.wait(PARAMS.dispute_limit)
+    assert world.registry.bond_now() == 2 * PARAMS.bond  # a dispute is no quiet time
+    world.send(world.registry.lapse(2))
+    assert treasury(world) == 2 * PARAMS.bond
+    assert world.registry.bond_now() == 4 * PARAMS.bond
+
+
+def test_disputes_free_no_stake(world: World) -> None:
+    """Three that lapse would outlast the delay, and nobody is judged in them."""
+    leaver, stakes = world.verifiers[2], NodeStakes(world.w3, world.registry.address)
+    send(world.w3, world.rival, stakes.stake(), value=700)
+    send(world.w3, world.rival, stakes.request_withdrawal(700))
+    act(world, leaver, world.registry.resign())
+    for attempt in range(3):
+        dispute(world, 1, attempt)
+        world.wait(PARAMS.dispute_limit)
+        world.send(world.registry.lapse(1))
+    with refused("NodeWithdrawalLocked"):
+        send(world.w3, world.rival, stakes.withdraw(world.holder.address))
+    with refused("StakeLocked"):
+        act(world, leaver, world.registry.unstake())
+    world.wait(PARAMS.node_withdrawal_delay)
+    send(world.w3, world.rival, stakes.withdraw(world.holder.address))
+    act(world, leaver, world.registry.unstake())
+
+
+def test_no_vote_gives_a_role_to_a_key_or_takes_the_timelocks(world: World) -> None:
+    """It would act for ever, without votes and delays; buyers of a later round would not be asked."""
+    votes(world)
+    d, key = world.deployment, world.rival.address
+    for name, where in (
+        ("ModelToken", d.token),
+        ("VerifierRegistry", d.verifier_registry),
+        ("ModelTimelock", d.timelock),
+    ):
+        contract = contract_at(world.w3, name, where)
+        for role_ in (ADMIN, role("PROPOSER_ROLE"), role("CANCELLER_ROLE"), role("GUARDIAN_ROLE")):
+            with refused("RoleFixed"):
+                world.as_timelock(contract.functions.grantRole(role_, key))
+            with refused("RoleFixed"):
+                world.as_timelock(contract.functions.revokeRole(role_, d.timelock))
+    timelock = contract_at(world.w3, "ModelTimelock", d.timelock)
+    for kept in (d.governor, ZERO):
+        with refused("RoleFixed"):
+            world.as_timelock(timelock.functions.revokeRole(role("PROPOSER_ROLE"), kept))
 
 
 def test_a_log_size_that_nobody_reaches_keeps_no_honest_root_out(world: World) -> None:
@@ -174,7 +253,7 @@ def test_what_an_empty_stake_owes_is_taken_when_there_is_some(world: World) -> N
     world.send(world.registry.punish(second, signed))
     act(world, lazy, world.registry.stake(), value=2 * PARAMS.slash_cap)
     world.send(world.registry.punish(second, signed))
-    assert world.registry.held_of(second.evidence, lazy.address).amount == PARAMS.slash_cap
+    assert world.registry.held_of(ground_of("fault", second.evidence), lazy.address).amount == PARAMS.slash_cap
     assert world.registry.stake_of(lazy.address) == 2 * PARAMS.slash_cap - 3 * PARAMS.slash_cap // 4
     for spent in (fault, second):
         with refused("NothingTaken"):

@@ -11,6 +11,7 @@ from web3 import Web3
 
 from contracts.chain import contract_at, send
 from contracts.devnet import Devnet
+from contracts.held_money import ground_of
 from contracts.messages import NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes, Withdrawal
 from contracts.signing import Domain, digest, sign
@@ -155,7 +156,7 @@ def test_a_slash_is_capped_and_takes_the_stake_then_the_withdrawal(world: Stakin
     for proof, amount, left in steps:
         receipt = world.slash(world.fault(proof * 32))
         assert world.held() == left
-        assert world.registry.held_of(proof * 32, world.node).amount == amount
+        assert world.registry.held_of(ground_of("proof", proof * 32), world.node).amount == amount
         assert world.balance(registry) == whole
         (event,) = contract_at(world.w3, "VerifierRegistry", registry).events.NodeSlashed.get_logs(
             from_block=receipt["blockNumber"]
@@ -171,7 +172,7 @@ def test_a_withdrawal_asked_for_before_the_slash_saves_nothing(world: Staking) -
     world.wait(DELAY + 1)  # free, and not yet paid
     world.slash(world.fault())
     assert world.held() == (0, 0)
-    assert world.registry.held_of(world.fault().proof, world.node).amount == CAP
+    assert world.registry.held_of(ground_of("proof", world.fault().proof), world.node).amount == CAP
     with refused("NoNodeWithdrawal"):
         world.send(world.stakes.withdraw(world.holder.address))
 

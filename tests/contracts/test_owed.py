@@ -118,11 +118,12 @@ def test_objections_that_outweigh_the_votes_cancel(world: World) -> None:
     world.wait(2)
     found, digest = world.governor.calls_of(proposal, world.deployment.block)
     assert (found, digest) == (actions, Web3.keccak(text="in haste"))
-    send(world.w3, world.deployer, world.governor.object_to(found, digest))
-    assert world.governor.objections_to(proposal)[0] == 900
+    at = world.now() - 1
+    send(world.w3, world.deployer, world.governor.object_to(found, digest, at))
+    assert world.governor.objections_to(proposal, at) == 900
     assert world.governor.state(proposal) is ProposalState.QUEUED
     with refused("ObjectionCast"):
-        send(world.w3, world.deployer, world.governor.object_to(found, digest))
+        send(world.w3, world.deployer, world.governor.object_to(found, digest, at))
 
 
 def test_a_late_majority_stops_what_was_passed_before_it_could_vote(world: World) -> None:
@@ -132,8 +133,15 @@ def test_a_late_majority_stops_what_was_passed_before_it_could_vote(world: World
     world.send(world.claim(world.payouts(2), 1))
     world.send(world.governor.queue(actions, "before they came"))
     world.wait(2)
-    send(world.w3, world.deployer, world.governor.object_to(actions, "before they came"))
-    assert world.governor.objections_to(proposal)[0] == 1_800
+    at = world.now() - 1
+    ended = int(world.governor.deadline(proposal))
+    for second, error in ((ended - 1, "ObjectionTooEarly"), (world.now() + 60, "ERC5805FutureLookup")):
+        with refused(error):
+            send(world.w3, world.deployer, world.governor.object_to(actions, "before they came", second))
+    for second in (ended, at):  # who has nothing weighs down no objection
+        send(world.w3, world.rival, world.governor.object_to(actions, "before they came", second))
+    send(world.w3, world.deployer, world.governor.object_to(actions, "before they came", at))
+    assert world.governor.objections_to(proposal, at) == 1_800
     assert world.governor.state(proposal) is ProposalState.CANCELED
     world.wait(6)
     with refused("GovernorUnexpectedProposalState"):

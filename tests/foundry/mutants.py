@@ -13,7 +13,7 @@ STAKES = f"{TESTS}Stakes.t.sol::invariant_stakes"
 EPOCHS = f"{TESTS}Withdrawals.t.sol::testFuzz_a_withdrawal_waits_for_two_epochs_that_closed_after_it"
 STRANGER = f"{TESTS}Governance.t.sol::testFuzz_a_stranger_can_use_no_power"
 REFUND = f"{FUNDS}testFuzz_below_the_soft_cap_all_comes_back_and_no_token_is_made"
-SALE = f"{FUNDS}testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_swept_once"
+SALE = f"{FUNDS}testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_paid_out_once"
 FLOOR = f"{TESTS}Governance.t.sol::testFuzz_the_first_holder_is_no_quorum_below_the_floor"
 SHARE = f"{FUNDS}testFuzz_a_transfer_after_the_window_changes_no_share"
 
@@ -21,7 +21,7 @@ TOKEN, DISTRIBUTOR = f"{SOLIDITY}ModelToken.sol", f"{SOLIDITY}EpochDistributor.s
 VERIFIERS, NODES = f"{SOLIDITY}VerifierSet.sol", f"{SOLIDITY}NodeStakes.sol"
 EPOCH_ROOTS, PAYMENTS = f"{SOLIDITY}EpochRoots.sol", f"{SOLIDITY}PullPayments.sol"
 REGISTRY, HELD = f"{SOLIDITY}VerifierRegistry.sol", f"{SOLIDITY}HeldMoney.sol"
-HISTORY = f"{SOLIDITY}BalanceHistory.sol"
+HISTORY, ROLES = f"{SOLIDITY}BalanceHistory.sol", f"{SOLIDITY}FixedRoles.sol"
 POOL, SPLITTER = f"{SOLIDITY}CapitalPool.sol", f"{SOLIDITY}RevenueSplitter.sol"
 GOVERNOR = f"{SOLIDITY}ModelGovernor.sol"
 BOUNDS = f"{TESTS}Governance.t.sol::testFuzz_the_{{}}_stays_within_what_genesis_set"
@@ -82,7 +82,7 @@ MUTANTS: dict[str, Mutant] = {
         (f"{TESTS}Governance.t.sol::testFuzz_objections_that_outweigh_the_votes_cancel",),
     ),
     "objections of borrowed tokens": Mutant(
-        GOVERNOR, "getVotes(msg.sender, found.snapshot);", "token().getVotes(msg.sender);",
+        GOVERNOR, "getVotes(msg.sender, second);", "token().getVotes(msg.sender);",
         (f"{TESTS}Governance.t.sol::testFuzz_objections_weigh_what_was_held_before",),
     ),
     "claim before final": Mutant(
@@ -125,8 +125,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "window not restarted": Mutant(
         EPOCH_ROOTS,
-        "fruitless += 1;\n            epoch.closesAt = uint64(block.timestamp) + challengeWindow;",
-        "fruitless += 1;",
+        "epoch.status = Status.Proposed;\n            epoch.closesAt = uint64(block.timestamp) + challengeWindow;",
+        "epoch.status = Status.Proposed;",
         (f"{ROOTS}a_failed_challenge_restarts_the_window",),
     ),
     "challenge after the window": Mutant(
@@ -142,16 +142,25 @@ MUTANTS: dict[str, Mutant] = {
         (f"{ROOTS}a_dispute_that_nobody_decides_lapses_after_its_limit",),
     ),
     "the bond of a lapsed dispute stays": Mutant(EPOCH_ROOTS, "else _payOrOwe(timelock, held);", "", (STAKES,)),
-    "an early challenger loses its bond": Mutant(EPOCH_ROOTS, "epoch.early = !_canDecide();", "", (STAKES,)),
-    "quiet epochs make nothing cheaper": Mutant(
-        EPOCH_ROOTS, "if (epoch.disputes == 0 && fruitless > 0) fruitless -= 1;", "", (STAKES,)
+    "an early challenger loses its bond": Mutant(EPOCH_ROOTS, "epoch.early = votesSince == 0;", "", (STAKES,)),
+    "delays never become cheaper": Mutant(
+        EPOCH_ROOTS, "fruitless > quiet ? fruitless - quiet : 0;", "fruitless;", (STAKES,)
     ),
-    "disputed epochs make challenges cheaper": Mutant(EPOCH_ROOTS, "epoch.disputes == 0 && ", "", (STAKES,)),
+    "a dispute is a quiet time": Mutant(
+        EPOCH_ROOTS, " - (_disputed() - _disputedAtFruitless)", "",
+        (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
+    ),
+    "disputes free node stakes": Mutant(
+        NODES, "pending.availableAt + _nodesDisputed() - pending.disputed;", "pending.availableAt;", (STAKES,)
+    ),
+    "disputes free verifiers' stakes": Mutant(
+        EPOCH_ROOTS, " + _disputed() - disputedAtRemoval[verifier]", "", (STAKES,)
+    ),
     "what verifiers took is the timelock's at once": Mutant(
-        HELD, "if (held.amount > 0 && early) revert StillHeld(held.freeAt);", "", (STAKES,)
+        HELD, "|| block.timestamp < held.freeAt", "", (STAKES,)
     ),
     "what verifiers took is the timelock's before votes exist": Mutant(
-        HELD, " || (!held.isAccounts && !_canDecide())", "", (STAKES,)
+        HELD, "votesSince > 0 && block.timestamp >= votesSince + _decisionTime();", "true;", (STAKES,)
     ),
     "held money paid twice": Mutant(HELD, "delete heldOf[ground][account];", "", (STAKES,)),
     "held money goes to the other one": Mutant(
@@ -161,19 +170,18 @@ MUTANTS: dict[str, Mutant] = {
         HELD, "bool back) external onlyRole(ARBITER_ROLE) {", "bool back) external {", (STRANGER,)
     ),
     "a resigned verifier has its stake at once": Mutant(
-        VERIFIERS, "removedAt[verifier] = uint64(block.timestamp);\n        emit VerifierRemoved(verifier);",
-        "emit VerifierRemoved(verifier);", (STAKES,),
+        VERIFIERS, "removedAt[verifier] = uint64(block.timestamp);", "", (STAKES,),
     ),
     "a fault on an empty stake is spent": Mutant(
         VERIFIERS, "punishedBy[message.evidence][message.verifier] = before + amount;",
         "punishedBy[message.evidence][message.verifier] = slashCap;", (STAKES,),
     ),
     "lapsed disputes do not count": Mutant(
-        EPOCH_ROOTS, "fruitless += 1;\n        emit DisputeLapsed", "emit DisputeLapsed",
+        EPOCH_ROOTS, "_endDispute(epoch, true);", "_endDispute(epoch, false);",
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
     "the bond doubles for ever": Mutant(
-        EPOCH_ROOTS, "Math.min(fruitless, MAX_DOUBLINGS)", "uint256(fruitless)",
+        EPOCH_ROOTS, "Math.min(_fruitlessNow() + 1, MAX_DOUBLINGS)", "_fruitlessNow() + 1",
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
     "the disputed root is not compared": Mutant(
@@ -198,7 +206,7 @@ MUTANTS: dict[str, Mutant] = {
         "{\n        Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);", (STRANGER,),
     ),
     "a removed verifier waits two windows only": Mutant(
-        EPOCH_ROOTS, "secondSettled <= removed && block.timestamp < removed + _longestHold();",
+        EPOCH_ROOTS, "secondSettled <= removed && block.timestamp < free;",
         "block.timestamp < removed + 2 * uint256(challengeWindow);", (STAKES,),
     ),
     "only the first signer answers": Mutant(
@@ -232,18 +240,31 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "pool refunds twice": Mutant(POOL, "depositOf[account] = 0;", "", (REFUND,)),
     "pool without a hard cap": Mutant(POOL, "Math.min(amount, hardCap - deposited);", "amount;", (SALE,)),
-    "pool swept twice": Mutant(POOL, "if (swept != 0) revert AlreadySwept(swept);", "", (SALE,)),
-    "pool swept at once": Mutant(
+    "anybody pays out of the pool": Mutant(
+        POOL, "function pay(address to, uint256 amount) external nonReentrant onlyRole(DEFAULT_ADMIN_ROLE)",
+        "function pay(address to, uint256 amount) external nonReentrant", (STRANGER,),
+    ),
+    "pool pays out what it has not": Mutant(POOL, "|| amount > held()", "", (SALE,)),
+    "pool pays out at once": Mutant(
         POOL, "if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());", "",
+        (f"{FUNDS}testFuzz_a_round_that_is_filled_at_once_pays_nobody_at_once",),
+    ),
+    "anybody claims for who may leave": Mutant(
+        POOL, "if (msg.sender != account && !others) revert AccountMustClaim(account);", "",
+        (f"{FUNDS}testFuzz_nobody_claims_for_who_may_leave",),
+    ),
+    "anybody claims for a contract in the pool": Mutant(
+        POOL, " && account.code.length <= DELEGATION_SIZE;", ";",
+        (f"{FUNDS}testFuzz_nobody_claims_for_who_may_leave",),
+    ),
+    "a full round ends": Mutant(
+        POOL, "if (block.timestamp < deadline) return Status.Open;",
+        "if (block.timestamp < deadline && deposited < hardCap) return Status.Open;",
         (f"{FUNDS}testFuzz_a_round_that_is_filled_at_once_pays_nobody_at_once",),
     ),
     "pool sells what it cannot mint": Mutant(
         POOL, "token.reserve(tokensFor(whole) - tokensFor(first));", "",
         (f"{FUNDS}testFuzz_no_deposit_beyond_the_budget",),
-    ),
-    "pool left with the tokens": Mutant(
-        POOL, "else IERC20(address(token)).safeTransferFrom(msg.sender, treasury, tokens);", "",
-        (f"{FUNDS}testFuzz_a_buyer_leaves_with_its_share",),
     ),
     "pool left after the money": Mutant(
         POOL, "if (found == Status.Succeeded && block.timestamp >= releaseAt()) revert MoneyReleased(releaseAt());", "",
@@ -263,6 +284,18 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "no floor under the quorum": Mutant(
         GOVERNOR, "Math.max(super.quorum(timepoint), quorumFloor);", "super.quorum(timepoint);", (FLOOR,)
+    ),
+    "a vote gives a role to a key": Mutant(
+        ROLES, "if (address(this).code.length > 0 && account != _roleHolder()) revert", "if (false) revert",
+        (f"{TESTS}Governance.t.sol::testFuzz_no_vote_gives_a_role_to_a_key",),
+    ),
+    "a vote lets a key propose": Mutant(
+        f"{SOLIDITY}ModelTimelock.sol", "if (!decides || account != governor) revert", "if (false) revert",
+        (f"{TESTS}Governance.t.sol::testFuzz_no_vote_gives_a_role_to_a_key",),
+    ),
+    "objections of before the vote's end": Mutant(
+        GOVERNOR, "if (second < proposalDeadline(id)) revert", "if (false) revert",
+        (f"{TESTS}Governance.t.sol::testFuzz_objections_weigh_what_was_held_before",),
     ),
     "a window of a second": Mutant(SPLITTER, "until - window;\n", "until - 1;\n", (f"{FUNDS}invariant_funds",)),
     "splitter by present balance": Mutant(

@@ -40,6 +40,7 @@ REASONS: dict[str, dict[str, str]] = {
         "EIP712DomainChanged": _DOMAIN,
         "NodeWithdrawalRequested": "the stake that counts is followed",
         "NodeWithdrawn": "NodeStakeChanged comes with it",
+        "MoneyHeld": "what was taken is no stake any more", "HeldMoneyPaid": "what was taken is no stake any more",
         "PaymentOwed": _OWED, "PaymentWithdrawn": _OWED,
         "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
     },
@@ -58,7 +59,7 @@ REASONS: dict[str, dict[str, str]] = {
         "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
     },
     "CapitalPool": dict.fromkeys(
-        ("Cancelled", "Claimed", "Deposited", "Left", "Refunded", "SurplusRecovered", "Swept", "Withdrawn"),
+        ("Cancelled", "Claimed", "Deposited", "Left", "Refunded", "SurplusRecovered", "Paid", "Withdrawn"),
         "buyers deal with the pool itself; its mints are followed as the token's",
     ) | {"RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES},
     "EpochDistributor": {"Claimed": "the token's Minted comes with it", "EIP712DomainChanged": _DOMAIN},

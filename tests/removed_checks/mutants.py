@@ -449,15 +449,15 @@ SOLIDITY: dict[str, Mutant] = {
     "refunds only of a failed round": Mutant(
         "CapitalPool.sol", "function refund(address account) external nonReentrant onlyIn(Status.Failed)",
         "function refund(address account) external nonReentrant",
-        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once",),
+        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone",),
     ),
     "deposit settled once": Mutant(
         "CapitalPool.sol", "depositOf[account] = 0;", "",
         (f"{POOL}test_a_round_below_its_soft_cap_pays_everybody_back_once",),
     ),
-    "swept once": Mutant(
-        "CapitalPool.sol", "if (swept != 0) revert AlreadySwept(swept);", "",
-        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once",),
+    "no more paid out than there is": Mutant(
+        "CapitalPool.sol", "|| amount > held()", "",
+        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone",),
     ),
     "sold tokens reserved": Mutant(
         "CapitalPool.sol", "token.reserve(tokensFor(whole) - tokensFor(first));", "",
@@ -465,7 +465,7 @@ SOLIDITY: dict[str, Mutant] = {
     ),
     "buyers asked before the sweep": Mutant(
         "CapitalPool.sol", "if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());", "",
-        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_swept_once",),
+        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone",),
     ),
     "deposit measured": Mutant(
         "CapitalPool.sol", "if (received != accepted) revert AmountChanged(received, accepted);", "",
@@ -473,12 +473,12 @@ SOLIDITY: dict[str, Mutant] = {
     ),
     "share released once": Mutant(
         "RevenueSplitter.sol", "if (released[id][account]) revert AlreadyReleased(id, account);", "",
-        (f"{SPLITTER}test_a_transfer_after_the_snapshot_or_a_delegation_moves_no_share",),
+        (f"{SPLITTER}test_a_transfer_after_the_window_or_a_delegation_moves_no_share",),
     ),
     "shares by balance, not by votes": Mutant(
-        "RevenueSplitter.sol", "account == address(this) ? 0 : token.getPastBalance(account, d.snapshot);",
-        "account == address(this) ? 0 : token.getPastVotes(account, d.snapshot);",
-        (f"{SPLITTER}test_a_transfer_after_the_snapshot_or_a_delegation_moves_no_share",),
+        "RevenueSplitter.sol", "return token.tokenSeconds(account, d.until - window, d.until);",
+        "return token.getPastVotes(account, d.until) * window;",
+        (f"{SPLITTER}test_a_transfer_after_the_window_or_a_delegation_moves_no_share",),
     ),
     "arbiter": Mutant(
         "EpochRoots.sol", "bool upheld) external onlyRole(ARBITER_ROLE)", "bool upheld) external",

@@ -44,23 +44,23 @@ contract FundsInvariants is Cheats {
 
     /// @dev One campaign for all properties: forge would play the same histories again for each.
     function invariant_funds() external view {
-        the_pool_has_deposits_less_refunds_less_sweeps();
+        the_pool_has_deposits_less_refunds_less_payments();
         no_more_tokens_are_sold_than_the_hard_cap_buys();
         the_splitter_has_what_came_less_what_was_released();
         nobody_earned_more_than_its_past_shares();
     }
 
-    function the_pool_has_deposits_less_refunds_less_sweeps() private view {
+    function the_pool_has_deposits_less_refunds_less_payments() private view {
         CapitalPool pool = _handler.pool();
-        uint256 due = _handler.deposited() - _handler.refunded() - _handler.swept();
+        uint256 due = _handler.deposited() - _handler.refunded() - _handler.paidByHolders();
         vm.assertEq(_handler.coin().balanceOf(address(pool)), due, "balance");
         vm.assertEq(pool.held(), due, "what the pool says that it holds");
         vm.assertLe(_handler.deposited(), pool.hardCap(), "never beyond the hard cap");
         address[] memory people = _handler.people();
         for (uint256 i = 0; i < people.length; ++i) {
             vm.assertEq(pool.depositOf(people[i]), _handler.depositOf(people[i]), "each has its deposit");
-            vm.assertEq(pool.claimedOf(people[i]), _handler.claimedOf(people[i]), "or what it was sold for");
         }
+        vm.assertEq(pool.claimed(), _handler.claimed(), "what tokens were minted for");
     }
 
     function no_more_tokens_are_sold_than_the_hard_cap_buys() private view {
@@ -117,29 +117,32 @@ contract FundsTest is Genesis {
         vm.warp(pool.deadline());
         pool.refund(ALICE);
         _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.refund, (ALICE)), CapitalPool.NothingDeposited.selector);
-        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.sweep, ()), CapitalPool.WrongPoolStatus.selector);
+        bytes memory all = abi.encodeCall(pool.pay, (ALICE, two));
+        _refuse(address(timelock), address(pool), 0, all, CapitalPool.WrongPoolStatus.selector);
         pool.refund(BOB);
         vm.assertEq(coin.balanceOf(ALICE), one, "Alice has her coins");
         vm.assertEq(coin.balanceOf(BOB), two, "Bob has his");
         vm.assertEq(token.totalSupply(), 0, "no token was made");
     }
 
-    function testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_swept_once(uint256 amount) external {
+    function testFuzz_a_round_that_succeeded_sells_at_one_price_and_is_paid_out_once(uint256 amount) external {
         amount = _between(amount, SOFT_CAP, 3 * HARD_CAP);
         _deposit(ALICE, amount);
         uint256 taken = amount < HARD_CAP ? amount : HARD_CAP;
         vm.assertEq(coin.balanceOf(ALICE), amount - taken, "what is beyond the hard cap stays");
-        if (taken < HARD_CAP) vm.warp(pool.deadline());
         vm.warp(pool.releaseAt() - 1);
-        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.sweep, ()), CapitalPool.BuyersMayLeave.selector);
+        bytes memory all = abi.encodeCall(pool.pay, (BOB, taken));
+        _refuse(address(timelock), address(pool), 0, all, CapitalPool.BuyersMayLeave.selector);
         _wait(1);
-        pool.sweep();
-        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.sweep, ()), CapitalPool.AlreadySwept.selector);
+        vm.prank(address(timelock));
+        pool.pay(BOB, taken);
+        bytes memory more = abi.encodeCall(pool.pay, (BOB, 1));
+        _refuse(address(timelock), address(pool), 0, more, CapitalPool.BalanceMissing.selector);
         _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.exit, ()), CapitalPool.MoneyReleased.selector);
         pool.claim(ALICE);
         _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.claim, (ALICE)), CapitalPool.NothingDeposited.selector);
         vm.assertEq(token.balanceOf(ALICE), taken * 3 / 2, "tokens at the price");
-        vm.assertEq(coin.balanceOf(address(timelock)), taken, "the treasury has the deposits");
+        vm.assertEq(coin.balanceOf(BOB), taken, "whom the holders pay has it");
     }
 
     /// @notice Neither a vote for the budget nor a pause takes what was sold: what is owed is paid, before or after.
@@ -151,7 +154,6 @@ contract FundsTest is Genesis {
         if (paused) token.setMintingPaused(true);
         vm.stopPrank();
         vm.warp(pool.deadline() + SETTLEMENT);
-        pool.sweep();
         pool.claim(ALICE);
         vm.assertEq(token.balanceOf(ALICE), amount * 3 / 2, "Alice has her tokens");
     }
@@ -170,18 +172,21 @@ contract FundsTest is Genesis {
         _refuse(ALICE, address(pool), 0, call, ModelToken.BudgetExceeded.selector);
     }
 
-    /// @notice Who leaves with its tokens' price leaves the others theirs; below the soft cap all of them have theirs.
+    /// @notice Who leaves leaves the others theirs; below the soft cap all of them have theirs. Who took tokens stays.
     function testFuzz_a_buyer_leaves_with_its_share(uint256 one, uint256 two, bool claimed) external {
         one = _between(one, 1, SOFT_CAP);
         two = _between(two, SOFT_CAP - one + 1, HARD_CAP - one);
         _deposit(ALICE, one);
         _deposit(BOB, two);
-        if (one + two < HARD_CAP) vm.warp(pool.deadline());
-        if (claimed) pool.claim(ALICE);
-        vm.startPrank(ALICE);
-        token.approve(address(pool), type(uint256).max);
+        vm.warp(pool.deadline());
+        if (claimed) {
+            vm.prank(ALICE);
+            pool.claim(ALICE);
+            _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.exit, ()), CapitalPool.NothingDeposited.selector);
+            return;
+        }
+        vm.prank(ALICE);
         pool.exit();
-        vm.stopPrank();
         vm.assertEq(coin.balanceOf(ALICE), one, "Alice has her coins");
         vm.assertEq(token.balanceOf(ALICE), 0, "and no tokens");
         if (two < SOFT_CAP) {
@@ -189,18 +194,29 @@ contract FundsTest is Genesis {
             vm.assertEq(coin.balanceOf(BOB), two, "Bob has his, since nobody would have bought alone");
         } else {
             vm.warp(pool.releaseAt());
-            pool.sweep();
             pool.claim(BOB);
-            vm.assertEq(coin.balanceOf(address(timelock)), two, "the treasury has what is left");
+            vm.assertEq(pool.held(), two, "what is left is the holders'");
         }
     }
 
-    /// @notice Borrowed money fills the round, and does not come out again for its lender.
+    /// @notice Nobody takes another's choice between tokens and money.
+    function testFuzz_nobody_claims_for_who_may_leave(uint256 when) external {
+        _deposit(ALICE, SOFT_CAP);
+        vm.warp(pool.deadline() + _between(when, 0, SETTLEMENT - 1));
+        bytes memory call = abi.encodeCall(pool.claim, (ALICE));
+        _refuse(BOB, address(pool), 0, call, CapitalPool.AccountMustClaim.selector);
+        vm.etch(ALICE, hex"00000000000000000000000000000000000000000000000000");
+        vm.warp(pool.releaseAt());
+        _refuse(BOB, address(pool), 0, call, CapitalPool.AccountMustClaim.selector);
+    }
+
+    /// @notice Borrowed money fills the round, ends nothing, and does not come out again for its lender.
     function testFuzz_a_round_that_is_filled_at_once_pays_nobody_at_once(uint256 when) external {
         _deposit(ALICE, HARD_CAP);
-        vm.warp(_now() + _between(when, 0, SETTLEMENT - 1));
-        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.sweep, ()), CapitalPool.BuyersMayLeave.selector);
-        vm.assertEq(coin.balanceOf(address(timelock)), 0, "nothing to pay anybody with");
+        vm.assertTrue(pool.status() == CapitalPool.Status.Open, "the round goes on");
+        vm.warp(pool.deadline() + _between(when, 0, SETTLEMENT - 1));
+        bytes memory all = abi.encodeCall(pool.pay, (BOB, HARD_CAP));
+        _refuse(address(timelock), address(pool), 0, all, CapitalPool.BuyersMayLeave.selector);
     }
 
     function testFuzz_a_permit_is_as_good_as_an_approval_and_survives_a_front_runner(uint256 key, bool usedBefore)

@@ -15,12 +15,9 @@ contract FundsHandler is Genesis {
     mapping(address account => uint256) public depositOf;
     uint256 public deposited;
     uint256 public refunded;
-    uint256 public swept;
+    uint256 public paidByHolders;
     uint256 public bought;
-    /// @dev What an account has in the round and was minted tokens for.
-    mapping(address account => uint256) public claimedOf;
-    uint256 private _filledAt;
-    bool private _swept;
+    uint256 public claimed;
 
     // the splitter
     mapping(uint256 id => mapping(address account => bool)) public released;
@@ -61,12 +58,12 @@ contract FundsHandler is Genesis {
             return;
         }
         uint256 taken = amount < HARD_CAP - deposited ? amount : HARD_CAP - deposited;
+        if (taken == 0) return _refuse(person, address(pool), 0, call, CapitalPool.DepositTooSmall.selector);
         if (pool.tokensFor(depositOf[person] + taken) == 0) return;
         vm.prank(person);
         vm.assertEq(pool.deposit(amount), taken, "what is taken is what fits");
         depositOf[person] += taken;
         deposited += taken;
-        if (deposited == HARD_CAP) _filledAt = _now();
     }
 
     /// @notice While the round is open a deposit comes back whole.
@@ -89,7 +86,7 @@ contract FundsHandler is Genesis {
         _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
     }
 
-    /// @notice Until the money is released a buyer leaves with what it paid, for its tokens where it claimed them.
+    /// @notice Until the money is released a buyer leaves with what it paid, instead of its tokens.
     function exit(uint256 seed) external {
         address person = _person(seed);
         bytes memory call = abi.encodeCall(CapitalPool.exit, ());
@@ -100,20 +97,14 @@ contract FundsHandler is Genesis {
         if (found == CapitalPool.Status.Succeeded && _now() >= _releaseAt()) {
             return _refuse(person, address(pool), 0, call, CapitalPool.MoneyReleased.selector);
         }
-        (uint256 claimed, uint256 amount) = (claimedOf[person], depositOf[person] + claimedOf[person]);
+        uint256 amount = depositOf[person];
         if (amount == 0) return _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
-        uint256 tokens = claimed * 3 / 2;
-        if (seed % 4 > 0 || token.balanceOf(person) < tokens) return;
-        (uint256 coins, uint256 treasury) = (coin.balanceOf(person), token.balanceOf(address(timelock)));
-        vm.startPrank(person);
-        token.approve(address(pool), tokens);
+        if (seed % 4 > 0) return;
+        uint256 coins = coin.balanceOf(person);
+        vm.prank(person);
         pool.exit();
-        vm.stopPrank();
-        _note(person);
-        _note(address(timelock));
         vm.assertEq(coin.balanceOf(person) - coins, amount, "with what it paid");
-        vm.assertEq(token.balanceOf(address(timelock)) - treasury, tokens, "for its tokens");
-        (depositOf[person], claimedOf[person], refunded) = (0, 0, refunded + amount);
+        (depositOf[person], refunded) = (0, refunded + amount);
         _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
     }
 
@@ -149,30 +140,37 @@ contract FundsHandler is Genesis {
             }
             uint256 before = token.balanceOf(person);
             uint256 due = depositOf[person] * 3 / 2;
+            if (_now() < _releaseAt()) {
+                _refuse(address(this), address(pool), 0, call, CapitalPool.AccountMustClaim.selector);
+                vm.prank(person);
+            }
             pool.claim(person);
             _note(person);
             vm.assertEq(token.balanceOf(person) - before, due, "tokens at the price");
-            (claimedOf[person], depositOf[person], bought) = (depositOf[person], 0, bought + due);
+            (claimed, depositOf[person], bought) = (claimed + depositOf[person], 0, bought + due);
         }
         _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
     }
 
-    function sweep() external {
-        bytes memory call = abi.encodeCall(CapitalPool.sweep, ());
+    /// @notice The holders alone pay out of it, when nobody may leave any more, and no more than there is.
+    function pay(uint256 seed) external {
+        uint256 amount = _between(seed, 1, HARD_CAP);
+        bytes memory call = abi.encodeCall(CapitalPool.pay, (_person(seed), amount));
         if (_status() != CapitalPool.Status.Succeeded) {
-            _refuse(address(this), address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
-            return;
+            return _refuse(address(timelock), address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
         }
-        if (!_swept) {
-            if (_now() < _releaseAt()) {
-                return _refuse(address(this), address(pool), 0, call, CapitalPool.BuyersMayLeave.selector);
-            }
-            uint256 before = coin.balanceOf(address(timelock));
-            pool.sweep();
-            (_swept, swept) = (true, deposited - refunded);
-            vm.assertEq(coin.balanceOf(address(timelock)) - before, swept, "the treasury has the deposits");
+        if (_now() < _releaseAt()) {
+            return _refuse(address(timelock), address(pool), 0, call, CapitalPool.BuyersMayLeave.selector);
         }
-        _refuse(address(this), address(pool), 0, call, CapitalPool.AlreadySwept.selector);
+        uint256 held = deposited - refunded - paidByHolders;
+        if (amount > held) {
+            return _refuse(address(timelock), address(pool), 0, call, CapitalPool.BalanceMissing.selector);
+        }
+        uint256 before = coin.balanceOf(_person(seed));
+        vm.prank(address(timelock));
+        pool.pay(_person(seed), amount);
+        paidByHolders += amount;
+        vm.assertEq(coin.balanceOf(_person(seed)) - before, amount, "whom the holders pay has it");
     }
 
     /// @notice One history in about forty is one of a round that the timelock ended.
@@ -306,7 +304,6 @@ contract FundsHandler is Genesis {
 
     function _heldByAll(uint256 moment) private view returns (uint256 sum) {
         for (uint256 i = 0; i < PEOPLE; ++i) sum += _heldFor(_person(i), moment);
-        sum += _heldFor(address(timelock), moment);
     }
 
     function _shares(uint256 id, address one, address two) private view returns (uint256, uint256) {
@@ -316,12 +313,12 @@ contract FundsHandler is Genesis {
     /// @dev By the rules alone: the hard cap, else the deadline, and the soft cap with all who are left.
     function _status() private view returns (CapitalPool.Status) {
         if (pool.cancelled()) return CapitalPool.Status.Failed;
-        if (_filledAt == 0 && _now() < pool.deadline()) return CapitalPool.Status.Open;
-        return deposited - refunded >= SOFT_CAP ? CapitalPool.Status.Succeeded : CapitalPool.Status.Failed;
+        if (_now() < pool.deadline()) return CapitalPool.Status.Open;
+        return deposited - refunded >= SOFT_CAP || claimed > 0 ? CapitalPool.Status.Succeeded : CapitalPool.Status.Failed;
     }
 
     function _releaseAt() private view returns (uint256) {
-        return (_filledAt == 0 ? pool.deadline() : _filledAt) + SETTLEMENT;
+        return pool.deadline() + SETTLEMENT;
     }
 
     function _person(uint256 seed) private pure returns (address) {

@@ -39,7 +39,7 @@ abstract contract Genesis is Cheats {
     uint256 internal constant HARD_CAP = 2_000;
     uint64 internal constant POOL_TIME = 10 days;
     /// @dev Longer than a proposal can live: twice its delay, vote and timelock, and the time to be queued and executed.
-    uint64 internal constant SETTLEMENT = 17 days;
+    uint64 internal constant SETTLEMENT = 31 days;
 
     /// @dev Has every power at deployment and none afterwards.
     address internal constant DEPLOYER = address(0xD);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Votes} from "@openzeppelin/contracts/governance/utils/Votes.sol";
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
+import {FixedRoles} from "commonweight/FixedRoles.sol";
 import {ModelGovernor} from "commonweight/ModelGovernor.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {ModelTimelock} from "commonweight/ModelTimelock.sol";
@@ -182,6 +184,7 @@ contract FirstVotesTest is Genesis {
         first = _between(first, QUORUM_FLOOR, HARD_CAP / 2 - 1);
         _deposit(ALICE, first);
         _deposit(BOB, HARD_CAP - first);
+        vm.warp(pool.releaseAt());
         pool.claim(ALICE);
         _wait(1);
         uint256 id = _proposeOfAlice();
@@ -259,13 +262,15 @@ contract FirstVotesTest is Genesis {
         _wait(1);
         uint256 id = governor.hashProposal(new address[](1), new uint256[](1), new bytes[](1), keccak256("all to me"));
         if (queued) governor.queue(new address[](1), new uint256[](1), new bytes[](1), keccak256("all to me"));
+        uint256 second = _now() - 1;
+        (bool empty,) = address(governor).call(_objection(second)); // who has nothing weighs down no other
         vm.prank(BOB);
-        (bool done,) = address(governor).call(_call(governor.objectTo.selector));
-        vm.assertTrue(done, "Bob objects");
+        (bool done,) = address(governor).call(_objection(second));
+        vm.assertTrue(done && empty, "Bob objects");
         bool stopped = governor.state(id) == IGovernor.ProposalState.Canceled;
         vm.assertTrue(stopped == (objectors > supporters), "the heavier side has its way");
         bytes4 again = stopped ? IGovernor.GovernorUnexpectedProposalState.selector : ModelGovernor.ObjectionCast.selector;
-        _refuse(BOB, address(governor), 0, _call(governor.objectTo.selector), again);
+        _refuse(BOB, address(governor), 0, _objection(second), again);
         if (!stopped || !queued) return;
         _wait(TIMELOCK_DELAY);
         bytes4 over = IGovernor.GovernorUnexpectedProposalState.selector;
@@ -280,19 +285,36 @@ contract FirstVotesTest is Genesis {
         token.mint("first", ALICE, QUORUM_FLOOR);
         _wait(1);
         uint256 id = _proposeOfAlice();
-        _refuse(BOB, address(governor), 0, _call(governor.objectTo.selector), early);
+        _refuse(BOB, address(governor), 0, _objection(_now() - 1), early);
         _wait(VOTING_DELAY + 1);
         vm.prank(ALICE);
         governor.castVote(id, 1);
-        _refuse(BOB, address(governor), 0, _call(governor.objectTo.selector), early);
+        _refuse(BOB, address(governor), 0, _objection(_now() - 1), early);
         _wait(VOTING_PERIOD);
         token.mint("second", BOB, _between(borrowed, QUORUM_FLOOR + 1, SPARE / 2));
+        _wait(1);
+        uint256 second = governor.proposalDeadline(id);
+        _refuse(BOB, address(governor), 0, _objection(second - 1), ModelGovernor.ObjectionTooEarly.selector);
+        _refuse(BOB, address(governor), 0, _objection(_now()), Votes.ERC5805FutureLookup.selector);
         vm.prank(BOB);
-        (bool done,) = address(governor).call(_call(governor.objectTo.selector));
+        (bool done,) = address(governor).call(_objection(second));
         vm.assertTrue(done, "it may be said");
-        (uint256 votes,) = governor.objectionsTo(id);
-        vm.assertEq(votes, 0, "and weighs nothing");
+        vm.assertEq(governor.objectionsTo(id, uint48(second)), 0, "and weighs nothing");
         vm.assertTrue(governor.state(id) == IGovernor.ProposalState.Succeeded, "it stands");
+    }
+
+    /// @notice What a vote gave to a key would act for ever, without votes: neither is it given, nor the governor's taken.
+    function testFuzz_no_vote_gives_a_role_to_a_key(address key, uint256 which) external {
+        if (key == address(timelock) || key == address(governor)) return;
+        bytes32[4] memory roles =
+            [bytes32(0), timelock.PROPOSER_ROLE(), timelock.CANCELLER_ROLE(), token.GUARDIAN_ROLE()];
+        bytes memory call = abi.encodeCall(token.grantRole, (roles[which % 4], key));
+        _refuse(address(timelock), address(token), 0, call, FixedRoles.RoleFixed.selector);
+        _refuse(address(timelock), address(registry), 0, call, FixedRoles.RoleFixed.selector);
+        _refuse(address(timelock), address(pool), 0, call, FixedRoles.RoleFixed.selector);
+        _refuse(address(timelock), address(timelock), 0, call, ModelTimelock.RoleFixed.selector);
+        bytes memory last = abi.encodeCall(token.revokeRole, (roles[1], address(governor)));
+        _refuse(address(timelock), address(timelock), 0, last, ModelTimelock.RoleFixed.selector);
     }
 
     /// @notice No vote passes a delay that makes the next decision immediate, or lets it outlive a round's money.
@@ -330,7 +352,15 @@ contract FirstVotesTest is Genesis {
         vm.assertEq(governor.votingPeriod(), inside ? value : set, "and stands");
     }
 
-    /// @dev A call of the governor about Alice's proposal: queue, execute and objectTo take the same.
+    /// @dev An objection to Alice's proposal, weighed at a second.
+    function _objection(uint256 second) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(
+            ModelGovernor.objectTo.selector, new address[](1), new uint256[](1), new bytes[](1),
+            keccak256("all to me"), uint48(second)
+        );
+    }
+
+    /// @dev A call of the governor about Alice's proposal: queue and execute take the same.
     function _call(bytes4 selector) private pure returns (bytes memory) {
         return abi.encodeWithSelector(
             selector, new address[](1), new uint256[](1), new bytes[](1), keccak256("all to me")

@@ -181,6 +181,7 @@ contract GovernanceHandler is Genesis {
         _power(address(registry), abi.encodeCall(registry.decideHeld, ("ground", DEPLOYER, true)), noRole);
         _power(address(registry), abi.encodeCall(registry.grantRole, (bytes32(0), DEPLOYER)), noRole);
         _power(address(pool), abi.encodeCall(pool.cancel, ()), noRole);
+        _power(address(pool), abi.encodeCall(pool.pay, (DEPLOYER, 1)), noRole);
         _power(address(models), abi.encodeCall(models.decide, (model, "id", "lr", "9")), notTimelock);
         _power(address(models), abi.encodeCall(models.recordCheckpoint, (model, 1, "digest")), notTimelock);
         _power(address(models), abi.encodeCall(models.recordRelease, (model, "1.0", "digest", "MIT")), notTimelock);

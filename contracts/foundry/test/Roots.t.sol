@@ -125,6 +125,11 @@ contract RootsTest is Genesis {
         _refuse(CHALLENGER, address(registry), 0, fetch, HeldMoney.StillHeld.selector);
         uint256 snapshot = CHALLENGER.balance;
         vm.warp(_now() + NODE_DELAY);
+        _refuse(CHALLENGER, address(registry), 0, fetch, HeldMoney.StillHeld.selector); // nobody can vote yet
+        _mayMint(QUORUM_FLOOR);
+        token.mint("votes", CHALLENGER, QUORUM_FLOOR);
+        registry.noteVotes();
+        _wait(DISPUTE_LIMIT);
         registry.payHeld(registry.groundOf(message.epoch, 1), CHALLENGER);
         vm.assertEq(CHALLENGER.balance - snapshot, BOND, "the challenger has its bond in the end");
         vm.assertEq(registry.signersOf(message.epoch).length, 0, "nobody stands for the root that fell");
@@ -219,10 +224,12 @@ contract RootsTest is Genesis {
         _mayMint(QUORUM_FLOOR);
         token.mint("votes", CHALLENGER, QUORUM_FLOOR);
         uint256 took = (taken + SLASH_CAP - 1) / SLASH_CAP;
-        bytes memory early = abi.encodeCall(registry.payHeld, (bytes32(took), accused));
+        bytes32 last = keccak256(abi.encode("fault", bytes32(took)));
+        registry.noteVotes();
+        bytes memory early = abi.encodeCall(registry.payHeld, (last, accused));
         _refuse(accused, address(registry), 0, early, HeldMoney.StillHeld.selector);
         _wait(DISPUTE_LIMIT);
-        for (uint256 i = 0; i < took; ++i) registry.payHeld(bytes32(i + 1), accused);
+        for (uint256 i = 0; i < took; ++i) registry.payHeld(keccak256(abi.encode("fault", bytes32(i + 1))), accused);
         vm.assertEq(address(timelock).balance, taken, "the timelock has the slash");
     }
 

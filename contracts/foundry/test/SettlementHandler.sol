@@ -31,7 +31,6 @@ contract SettlementHandler is Genesis {
     mapping(uint64 epoch => uint256) public paidIn;
     mapping(uint64 epoch => uint256) public closesAt;
     mapping(uint64 epoch => uint32) private _disputes;
-    uint256 private _fruitless;
     uint256 private _lapsesAt;
     uint256 public minted;
     uint256 public claims;
@@ -68,7 +67,7 @@ contract SettlementHandler is Genesis {
         uint64 epoch = _open();
         if (_status(epoch) != EpochRoots.Status.Proposed || _now() >= closesAt[epoch]) return;
         address challenger = _holder(seed);
-        uint256 bond = _bondAfter(_fruitless);
+        uint256 bond = registry.bondNow();
         vm.deal(challenger, bond);
         vm.prank(challenger);
         registry.challenge{value: bond}(epoch);
@@ -80,7 +79,7 @@ contract SettlementHandler is Genesis {
         uint64 epoch = _open();
         if (_status(epoch) != EpochRoots.Status.Disputed) return;
         _resolve(epoch, upheld);
-        if (!upheld) (closesAt[epoch], _fruitless) = (_now() + WINDOW, _fruitless + 1);
+        if (!upheld) closesAt[epoch] = _now() + WINDOW;
         if (!upheld) return;
         ++rejected;
         for (uint256 i = 0; i < keys.length; ++i) _topUp(seats[i]);
@@ -97,7 +96,6 @@ contract SettlementHandler is Genesis {
             vm.warp(_lapsesAt);
         }
         registry.lapse(epoch);
-        ++_fruitless;
         ++rejected;
     }
 
@@ -115,7 +113,6 @@ contract SettlementHandler is Genesis {
             vm.warp(closesAt[epoch]);
         }
         registry.finalize(epoch);
-        if (_disputes[epoch] == 0 && _fruitless > 0) --_fruitless;
     }
 
     /// @notice Any leaf of any epoch, for anybody: the one right answer is known beforehand.

@@ -31,7 +31,7 @@ contract StakesInvariants is Cheats {
         address[] memory accounts = _handler.accounts();
         uint256 sum = _handler.openBonds() + _handler.heldInAll() + registry.owed(address(_handler.timelock()));
         for (uint256 i = 0; i < accounts.length; ++i) {
-            (uint256 withdrawing,,) = registry.pendingWithdrawalOf(accounts[i]);
+            (uint256 withdrawing,,,) = registry.pendingWithdrawalOf(accounts[i]);
             sum += registry.stakeOf(accounts[i]) + registry.nodeStakeOf(accounts[i]) + withdrawing;
             sum += registry.owed(accounts[i]);
         }
@@ -43,7 +43,7 @@ contract StakesInvariants is Cheats {
         address[] memory accounts = _handler.accounts();
         for (uint256 i = 0; i < accounts.length; ++i) {
             address one = accounts[i];
-            (uint256 withdrawing, uint64 requestedAt, uint64 availableAt) = registry.pendingWithdrawalOf(one);
+            (uint256 withdrawing, uint64 requestedAt, uint64 availableAt,) = registry.pendingWithdrawalOf(one);
             vm.assertEq(registry.stakeOf(one), _handler.stakeOf(one), "stake");
             vm.assertEq(registry.nodeStakeOf(one), _handler.nodeStakeOf(one), "node stake");
             vm.assertEq(withdrawing, _handler.withdrawingOf(one), "being withdrawn");

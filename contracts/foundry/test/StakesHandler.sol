@@ -49,6 +49,12 @@ contract StakesHandler is Genesis {
     mapping(bytes32 ground => uint256) private _freeAt;
     mapping(bytes32 ground => bool) private _isAccounts;
     uint256 public heldInAll;
+    uint256 private _votesSince;
+    uint256 private _fruitlessAt;
+    uint256 private _disputed;
+    uint256 private _disputedSince;
+    uint256 private _disputedAtFruitless;
+    mapping(address account => uint256) private _disputedAt;
     uint256 private _minted;
 
     uint256 private _cases;
@@ -95,7 +101,7 @@ contract StakesHandler is Genesis {
         if (!registry.isVerifier(verifier) || registry.verifiers().length <= THRESHOLD + 1) return;
         vm.prank(address(timelock));
         registry.remove(verifier);
-        removedAt[verifier] = _now();
+        (removedAt[verifier], _disputedAt[verifier]) = (_now(), _disputedNow());
     }
 
     /// @notice Who gives up its seat waits as one that was removed.
@@ -108,7 +114,7 @@ contract StakesHandler is Genesis {
         if (registry.verifiers().length <= THRESHOLD) return;
         vm.prank(verifier);
         registry.resign();
-        removedAt[verifier] = _now();
+        (removedAt[verifier], _disputedAt[verifier]) = (_now(), _disputedNow());
     }
 
     function admit(uint256 seed) external {
@@ -123,7 +129,8 @@ contract StakesHandler is Genesis {
     function unstake(uint256 seed) external {
         address verifier = _verifier(seed);
         uint256 removed = removedAt[verifier];
-        bool early = _now() < removed + NODE_DELAY && _closedSince(removed) < 2;
+        uint256 free = removed + NODE_DELAY + _disputedNow() - _disputedAt[verifier];
+        bool early = _now() < free && _closedSince(removed) < 2;
         if (registry.isVerifier(verifier) || early || _signed(verifier)) {
             bytes memory call = abi.encodeCall(registry.unstake, ());
             _refuse(verifier, address(registry), 0, call, VerifierSet.StakeLocked.selector);
@@ -150,13 +157,14 @@ contract StakesHandler is Genesis {
     function challenge(uint256 seed) external {
         uint64 epoch = registry.finalizedEpochs() + 1;
         if (registry.epochOf(epoch).status != EpochRoots.Status.Proposed || _now() >= _closesAt) return;
-        (_challenger, _bond) = (_person(seed), _bondAfter(fruitless));
+        (_challenger, _bond) = (_person(seed), nextBond());
         vm.deal(_challenger, _bond);
         vm.prank(_challenger);
         registry.challenge{value: _bond}(epoch);
         openBonds += _bond;
         _lapsesAt = _now() + DISPUTE_LIMIT;
-        _early = _minted < QUORUM_FLOOR;
+        if (_votesSince == 0 && _minted >= QUORUM_FLOOR) _votesSince = _now();
+        (_early, _disputedSince) = (_votesSince == 0, _now());
         ++disputes;
     }
 
@@ -166,6 +174,7 @@ contract StakesHandler is Genesis {
         uint256 before = _coinsOfSigners();
         _resolve(epoch, upheld);
         openBonds -= _bond;
+        _endDispute(!upheld);
         if (upheld) {
             for (uint256 i = 0; i < _signers.length; ++i) forfeited += _slash(_signers[i], SLASH_CAP);
             _paid(_challenger, _bond);
@@ -175,7 +184,6 @@ contract StakesHandler is Genesis {
             forfeited += _bond % _signers.length;
             vm.assertEq(_coinsOfSigners() - before, _bond - _bond % _signers.length, "the signers have the bond");
             _closesAt = _now() + WINDOW;
-            ++fruitless;
         }
     }
 
@@ -195,7 +203,7 @@ contract StakesHandler is Genesis {
         openBonds -= _bond;
         if (_early) _hold(registry.groundOf(epoch, disputes), _challenger, _bond, NODE_DELAY, true);
         else forfeited += _bond;
-        ++fruitless;
+        _endDispute(true);
         delete _signers;
     }
 
@@ -204,7 +212,6 @@ contract StakesHandler is Genesis {
         if (registry.epochOf(epoch).status != EpochRoots.Status.Proposed) return;
         if (_now() < _closesAt) vm.warp(_between(seed, _closesAt, _closesAt + 1 hours));
         registry.finalize(epoch);
-        if (disputes == 0 && fruitless > 0) --fruitless;
         disputes = 0;
         delete _signers;
         _settled.push(_settledAt);
@@ -225,7 +232,7 @@ contract StakesHandler is Genesis {
         for (; stakeOf[accused] > 0 && left > 0; _stakeMore(accused, seed >> 16)) {
             registry.punish(fault, signatures);
             uint256 amount = _slash(accused, left);
-            _hold(fault.evidence, accused, amount, DISPUTE_LIMIT, false);
+            _hold(keccak256(abi.encode("fault", fault.evidence)), accused, amount, DISPUTE_LIMIT, false);
             left -= amount;
         }
         if (left > 0 && stakeOf[accused] > 0) return;
@@ -270,7 +277,7 @@ contract StakesHandler is Genesis {
         registry.requestNodeWithdrawal(amount);
         nodeStakeOf[node] -= amount;
         withdrawingOf[node] += amount;
-        (requestedAt[node], availableAt[node]) = (_now(), _now() + NODE_DELAY);
+        (requestedAt[node], availableAt[node], _disputedAt[node]) = (_now(), _now() + NODE_DELAY, _disputedNow());
     }
 
     /// @notice Paid once, and only when two final epochs settled more than the request's time, or after the delay.
@@ -281,10 +288,11 @@ contract StakesHandler is Genesis {
         if (node == address(stubborn)) stubborn.setWilling(true);
         bytes memory nowhere = abi.encodeCall(registry.withdrawNodeStake, (address(0)));
         _refuse(node, address(registry), 0, nowhere, NodeStakes.ReceiverMissing.selector);
-        if (_now() < availableAt[node] && _closedSince(requestedAt[node]) < 2) {
+        uint256 free = availableAt[node] + _disputedNow() - _disputedAt[node];
+        if (_now() < free && _closedSince(requestedAt[node]) < 2) {
             _refuse(node, address(registry), 0, call, NodeStakes.NodeWithdrawalLocked.selector);
-            if (seed % 4 > 0) return;
-            vm.warp(availableAt[node]);
+            if (seed % 4 > 0 || _disputedSince > 0) return;
+            vm.warp(free);
         }
         _receives(node, withdrawingOf[node], call);
         withdrawingOf[node] = 0;
@@ -306,7 +314,7 @@ contract StakesHandler is Genesis {
         bytes memory again = abi.encodeCall(registry.slashNode, (fault, signatures));
         if (amount > 0) {
             registry.slashNode(fault, signatures);
-            _hold(fault.proof, node, amount, DISPUTE_LIMIT, false);
+            _hold(keccak256(abi.encode("proof", fault.proof)), node, amount, DISPUTE_LIMIT, false);
             ++slashes;
             if (amount < NODE_SLASH_CAP) return;
         }
@@ -322,15 +330,21 @@ contract StakesHandler is Genesis {
         bytes32 ground = _grounds[place];
         address account = _heldOf[ground];
         bytes memory call = abi.encodeCall(registry.payHeld, (ground, account));
-        bool waits = !_isAccounts[ground] && _minted < QUORUM_FLOOR;
-        if (_now() < _freeAt[ground] || waits) {
+        uint256 free = _votesSince + DISPUTE_LIMIT > _freeAt[ground] ? _votesSince + DISPUTE_LIMIT : _freeAt[ground];
+        if (_now() < free || _votesSince == 0) {
             _refuse(account, address(registry), 0, call, HeldMoney.StillHeld.selector);
-            if (seed % 4 > 0 || waits) return;
-            vm.warp(_freeAt[ground]);
+            if (seed % 4 > 0 || _votesSince == 0) return;
+            vm.warp(free);
         }
         registry.payHeld(ground, account);
         _release(place, _isAccounts[ground]);
         _refuse(account, address(registry), 0, call, HeldMoney.NothingHeld.selector);
+    }
+
+    /// @notice Somebody notes that votes exist.
+    function noteVotes() external {
+        registry.noteVotes();
+        if (_votesSince == 0 && _minted >= QUORUM_FLOOR) _votesSince = _now();
     }
 
     /// @notice The holders decide whose it is, at any time while it is there.
@@ -399,11 +413,27 @@ contract StakesHandler is Genesis {
     }
 
     /// @notice What a challenge of the open epoch costs.
-    function nextBond() external view returns (uint256) {
-        return _bondAfter(fruitless);
+    function nextBond() public view returns (uint256) {
+        return _bondAfter(_fruitlessNow());
     }
 
     // ---- parts
+
+    function _fruitlessNow() private view returns (uint256) {
+        uint256 quiet = (_now() - _fruitlessAt - (_disputedNow() - _disputedAtFruitless)) / DISPUTE_LIMIT;
+        return fruitless > quiet ? fruitless - quiet : 0;
+    }
+
+    function _endDispute(bool inVain) private {
+        (_disputed, _disputedSince) = (_disputedNow(), 0);
+        if (!inVain) return;
+        uint256 more = _fruitlessNow() + 1;
+        (fruitless, _fruitlessAt, _disputedAtFruitless) = (more < 8 ? more : 8, _now(), _disputed);
+    }
+
+    function _disputedNow() private view returns (uint256) {
+        return _disputed + (_disputedSince == 0 ? 0 : _now() - _disputedSince);
+    }
 
     /// @dev How many final epochs settled more than that time, counted one by one.
     function _closedSince(uint256 time) private view returns (uint256 count) {

@@ -51,7 +51,7 @@ contract WithdrawalsTest is Genesis {
     function _ask() private returns (uint256 asked) {
         vm.prank(NODE);
         registry.requestNodeWithdrawal(1);
-        (, uint64 requestedAt, uint64 availableAt) = registry.pendingWithdrawalOf(NODE);
+        (, uint64 requestedAt, uint64 availableAt,) = registry.pendingWithdrawalOf(NODE);
         asked = requestedAt;
         vm.assertEq(asked, _now(), "the time of the last request");
         vm.assertEq(availableAt, _now() + NODE_DELAY, "the latest time of the payment");
@@ -63,7 +63,7 @@ contract WithdrawalsTest is Genesis {
     }
 
     function _pay() private {
-        (uint256 amount,,) = registry.pendingWithdrawalOf(NODE);
+        (uint256 amount,,,) = registry.pendingWithdrawalOf(NODE);
         vm.prank(NODE);
         registry.withdrawNodeStake(NODE);
         vm.assertEq(NODE.balance, amount, "all that was asked for");

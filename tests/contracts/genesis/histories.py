@@ -8,7 +8,6 @@ from eth_account import Account
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import ContractRejected, contract_at
-from contracts.genesis.powers import ADMIN, role
 from contracts.governor import Action
 from contracts.messages import VerifierFault
 from tests.contracts.test_contracts import PARAMS, World
@@ -38,8 +37,6 @@ def _decisions(world: World) -> list[tuple[str, ContractFunction]]:
     return [
         ("less for the distributor", token.functions.setBudget(d.distributor, left // 2)),
         ("another minter", token.functions.setBudget(stranger, 0)),
-        ("a key administers the token", token.functions.grantRole(ADMIN, stranger)),
-        ("an arbiter of their own", registry.functions.grantRole(role("ARBITER_ROLE"), stranger)),
         ("another verifier", registry.functions.admit(stranger)),
         ("one is enough", registry.functions.setThreshold(1)),
         ("smaller epochs", registry.functions.setMaxEpochTotal(9_000)),
@@ -47,8 +44,6 @@ def _decisions(world: World) -> list[tuple[str, ContractFunction]]:
         ("votes that wait", governor.functions.setVotingDelay(2)),
         ("another quorum", governor.functions.updateQuorumNumerator(3)),
         ("a longer timelock", timelock.functions.updateDelay(PARAMS.timelock_delay + 1)),
-        ("a key proposes", timelock.functions.grantRole(role("PROPOSER_ROLE"), stranger)),
-        ("a guardian", token.functions.grantRole(role("GUARDIAN_ROLE"), stranger)),
     ]
 
 

@@ -68,7 +68,11 @@ MADE: dict[str, tuple[str, Tampered]] = {
     "a governor of another timelock": _wrong("ModelGovernor", 2, lambda t, _: t.other.timelock),
     "a timelock that a key executes": _wrong("ModelTimelock", 2, lambda _, a: [DECOY], "role"),
     "a timelock that a key proposes to": _wrong("ModelTimelock", 1, lambda _, a: [DECOY], "holds role"),
-    "a token whose guardian is a key": _wrong("ModelToken", 4, _decoy, "holds role"),
+    "a token whose guardian is another model's timelock": (
+        "ModelToken was made with|holds role", Tampered(
+            arguments={"ModelToken": _argument(4, lambda t, _: t.other.timelock)}, kept=("ModelToken",), bare=True,
+        ),
+    ),
     "two verifiers only": ("a round needs 3|none could", Tampered(verifiers=lambda seats: seats[:2])),
     "a name that is not shown as it is": ("is no name", Tampered(name="Safe\u202emodel")),
     "a long symbol": ("is no name", Tampered(symbol="S" * 32)),

@@ -41,6 +41,12 @@ class Tampered:
     symbol: str = "SND"
     before: Callable[[Town, Deployment], None] = lambda town, d: None
     """While the deployer still has its roles."""
+    bare: bool = False
+    """The token's administration is not granted to the timelock: its contract refuses that."""
+    kept: tuple[str, ...] = ()
+    """Contracts whose administration the deployer keeps."""
+    governor: Callable[[Town], str] | None = None
+    """Who is let propose and cancel in the governor's place."""
     hands_over_late: bool = False
     """After the registration."""
     entry: Callable[[Deployment], Deployment] = lambda d: d
@@ -83,11 +89,11 @@ class Town:
             creations[address] = creation
         t.before(self, d)
         if not t.hands_over_late:
-            self._hand_over(d, p)
+            self._hand_over(d, p, t)
         models = contract_at(self.w3, "ModelRegistry", d.model_registry)
         block = self.act(models.functions.register(t.entry(d).entry()))["blockNumber"]
         if t.hands_over_late:
-            self._hand_over(d, p)
+            self._hand_over(d, p, t)
         told = replace(d, block=block, creations=tuple(creations.get(a, "0x" + "00" * 32) for a in d.contracts()))
         return t.told(self, told)
 
@@ -122,13 +128,16 @@ class Town:
             {**raw, **places, "deployer": self.deployer.address, "model_registry": self.registry[0]}
         )
 
-    def _hand_over(self, d: Deployment, p: GenesisParams) -> None:
+    def _hand_over(self, d: Deployment, p: GenesisParams, t: Tampered) -> None:
         token, timelock = contract_at(self.w3, "ModelToken", d.token), contract_at(self.w3, "ModelTimelock", d.timelock)
         self.act(token.functions.setBudget(d.distributor, p.distributor_budget()))
         if d.pool:
             self.act(token.functions.setBudget(d.pool, p.tokens_sold()))
         for name in GOVERNOR_ROLES:
-            self.act(timelock.functions.grantRole(role(name), d.governor))
-        self.act(token.functions.grantRole(ADMIN, timelock.address))
-        for contract in (token, timelock):
+            self.act(timelock.functions.grantRole(role(name), t.governor(self) if t.governor else d.governor))
+        if not t.bare:
+            self.act(token.functions.grantRole(ADMIN, timelock.address))
+        for name, contract in (("ModelToken", token), ("ModelTimelock", timelock)):
+            if name in t.kept:
+                continue
             self.act(contract.functions.renounceRole(ADMIN, self.deployer.address))

@@ -55,6 +55,8 @@ NOT_FOLLOWED = {
     "NodeWithdrawn": "what was being withdrawn did not count",
     "PaymentOwed": "coins of nobody's stake",
     "PaymentWithdrawn": "as above",
+    "MoneyHeld": "as above: what was taken is no stake any more",
+    "HeldMoneyPaid": "as above",
     "ModelRegistered": "the deployment names the model",
     "CheckpointRecorded": "a record for people",
     "ReleaseRecorded": "as above",
@@ -170,10 +172,12 @@ def test_a_verifiers_slash_is_that_of_the_fault_whose_evidence_was_signed(world:
     world.state.faults[PROOF, accused, ""] = 0
     world.state.faults[PROOF, world.verifiers[1].address, Fault.TWO_WORDS] = 0
     world.punish(0, fault_evidence(PROOF, Fault.FELL_SILENT))
+    send(world.w3, world.verifiers[0], world.registry.stake(), value=1)
     world.punish(0, fault_evidence(PROOF, Fault.TWO_WORDS))  # another's
     assert world.told() == (
         world.stands(0, 0, slashed=True),
         VerifierSlashed(PROOF, accused, "fell-silent"),
+        world.stands(0, 1, slashed=True),
         world.stands(0, 0, slashed=True),
     )
     assert (PROOF, accused, "fell-silent") not in world.state.faults
