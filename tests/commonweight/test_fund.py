@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
+from commonweight.commands import revenue
 from commonweight.keystore import write_keystore
 from contracts.chain import connect, send
 from contracts.currency import Currency
@@ -176,3 +177,16 @@ def test_a_currency_that_cannot_be_paid_stops_no_other(model: Setting) -> None:
     assert model("revenue", "release", PAYER.address, "--currency", model.money.address).out.startswith(
         "nothing to pay"
     )
+
+
+def test_a_currency_that_costs_too_much_is_not_paid(model: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its transfer may use all the gas there is, and who asks for a share would pay for it."""
+    model("fund", "deposit", "--amount", 2_000)
+    model.wait(TIME)
+    model("fund", "claim", PAYER.address)
+    model.wait(AGE + 1)
+    assert model("revenue", "distribute", "--currency", model.money.address, "--amount", 70).status == 0
+    monkeypatch.setattr(revenue, "GAS", 1_000)
+    said = model("revenue", "release", PAYER.address)
+    assert (said.status, said.err.split(":")[0]) == (1, "currency-failed")
+    assert f"{model.money.address} cannot be paid: TooDear(" in said.out

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.call_words import LONGEST_DATA, WORDS, contract_names, in_words
+from contracts.call_words import LONGEST_DATA, LONGEST_READ, WORDS, contract_names, in_words
 from contracts.chain import connect_devnet, contract_at, load_artifact
 from contracts.deployment import Deployment
 from contracts.governor import Action
@@ -39,6 +39,15 @@ def test_a_call_of_the_model_is_told_with_its_arguments() -> None:
     assert (call.contract, call.function) == ("ModelToken", "setBudget")
     assert call.arguments == {"minter": key_of("minter").address, "budget": "5"}
     assert call.words == f"let {key_of('minter').address} owe 5 units (1e-18 tokens) more from now on"
+
+
+def test_a_call_too_long_to_be_read_is_shown_as_it_is() -> None:
+    """One that names a part two thousand times took 0.8 GB to be told, at every look of anybody."""
+    governor = contract_at(W3, "ModelGovernor", DEPLOYMENT.governor)
+    long = governor.functions.queue([DEPLOYMENT.token], [0], [b"x" * LONGEST_READ], b"d" * 32)
+    call = in_words(W3, DEPLOYMENT, Action.of(long))
+    assert (call.function, call.arguments) == ("", {})
+    assert len(call.words) < LONGEST_DATA
 
 
 def test_the_same_bytes_at_another_address_are_bytes() -> None:

@@ -297,3 +297,26 @@ def test_where_the_node_has_no_old_states_each_block_is_looked_at(
     while (found := sight.sent_by(relay.place.operator.address, used, first, lambda: looked_at.append(1))) is None:
         first -= 3
     assert (found, len(looked_at) > 1) == (foreign, True)
+
+
+def allow(relay: Relay, gas: int) -> None:
+    """The call is somebody's, whose budget gave so much for it."""
+    with relay.ledger.store.write() as session:
+        row = session.get_one(Outgoing, relay.row.id)
+        row.allowed, row.due = gas, 0
+        session.add(row)
+
+
+def test_what_a_budget_paid_for_is_tried_once_and_for_no_more(relay: Relay) -> None:
+    """A wallet's check of its signature costs nothing in an estimate, all there is in a block; eight times, before."""
+    relay.claim(0)
+    allow(relay, 1_000)
+    relay.flush()
+    assert (relay.row.state, relay.attempts) == ("refused", [])
+    assert str(relay.row.error).startswith("MoreGasThanAllowed(")
+    allow(relay, 10**6)
+    with armed("outbox.sending", lambda: pause(relay, True)):
+        relay.flush()
+    relay.mine()
+    relay.finish()
+    assert (relay.row.state, len(relay.attempts), relay.supply) == ("dead", 1, 0)

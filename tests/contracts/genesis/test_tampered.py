@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from web3 import Web3
 
+from contracts.chain import contract_at
+from contracts.deployment import Deployment
 from contracts.genesis import terms as rules
 from contracts.genesis.check import check_genesis
 from contracts.genesis.refused import GenesisRefused
@@ -90,3 +93,30 @@ def test_contracts_that_were_made_otherwise_are_refused(kind: str, town: Town) -
 def test_a_deployment_that_says_something_else_is_refused(kind: str, town: Town) -> None:
     said, tampered = TOLD[kind]
     refuses(town, tampered, said)
+
+
+def _meanwhile(town: Town, d: Deployment) -> None:
+    """What any stranger may send between a contract's making and the registration."""
+    token, governor = contract_at(town.w3, "ModelToken", d.token), contract_at(town.w3, "ModelGovernor", d.governor)
+    pool = contract_at(town.w3, "CapitalPool", d.pool)
+    registry = contract_at(town.w3, "VerifierRegistry", d.verifier_registry)
+    ballot = (1, 1, town.rival.address, b"no signature")
+    for call in (
+        token.functions.transfer(town.deployer.address, 0),
+        token.functions.approve(town.deployer.address, 1),
+        token.functions.delegate(town.rival.address),
+        governor.functions.relayVotes([ballot]),
+        governor.functions.propose([d.token], [0], [b""], "early"),
+        governor.functions.cancel([d.token], [0], [b""], Web3.keccak(text="early")),
+        registry.functions.stakeNode(),
+    ):
+        town.act(call, town.rival)
+    coin = contract_at(town.w3, "ModelToken", town.coin)
+    town.act(coin.functions.transfer(d.pool, 5))
+    town.act(pool.functions.recoverSurplus(town.coin), town.rival)
+
+
+@pytest.mark.usefixtures("public")
+def test_what_strangers_may_do_meanwhile_is_no_alarm(town: Town) -> None:
+    """Else anybody had any launch refused for ever, for the price of a transfer of nothing."""
+    assert check_genesis(town.w3, town.make(Tampered(before=_meanwhile))).symbol == "SND"

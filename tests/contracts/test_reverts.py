@@ -1,0 +1,39 @@
+"""Whatever a stranger's contract reverts with is a refusal that can be read: it must stop no line of calls."""
+
+from __future__ import annotations
+
+import pytest
+from eth_abi.abi import encode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.chain import LONGEST_REVERT, ContractRejected, decode_revert
+
+pytestmark = pytest.mark.unit
+
+TEXT = bytes.fromhex("08c379a0")
+"""Error(string)."""
+BAD = {
+    "no UTF-8": TEXT + encode(["bytes"], [b"\xff\xfe\x80"]),
+    "a length of 2^255": TEXT + (32).to_bytes(32) + (2**255).to_bytes(32) + b"\0" * 32,
+    "an offset beyond all": TEXT + (2**200).to_bytes(32),
+    "cut short": TEXT + b"\0" * 31,
+    "a megabyte": TEXT + encode(["string"], ["x" * 2**20]),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_revert_that_is_no_text_is_unknown(kind: str) -> None:
+    refusal = decode_revert(BAD[kind])
+    assert (type(refusal), refusal.error) == (ContractRejected, "Unknown")
+    assert len(str(refusal)) < 3 * LONGEST_REVERT
+
+
+def test_a_text_is_told() -> None:
+    assert "no" in decode_revert(TEXT + encode(["string"], ["no"])).detail
+
+
+@given(st.binary(max_size=600), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_no_bytes_end_the_reader(data: bytes, named: bool) -> None:
+    assert decode_revert((TEXT if named else b"") + data).error
