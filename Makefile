@@ -87,6 +87,12 @@ clean:  ## remove what is installed, cached or written by the demo
 bench-false-rejections: install  ## honest work rejected, cheats against the limits (2,000 segments, long)
 	$(BIN)/python -m benchmarks.false_rejections
 
+bench-tally: install node-packages  ## a vote of ten thousand holders on a real chain
+	$(BIN)/python -m benchmarks.tally
+
+bench-decisions: install  ## random decisions at the decoder and through the chain
+	$(BIN)/python -m benchmarks.decisions
+
 bench-geneses: install  ## tampered geneses, each deployed, and random lives of sound ones
 	$(BIN)/python -m benchmarks.geneses
 
