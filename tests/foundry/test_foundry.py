@@ -45,6 +45,10 @@ def test_invariants_were_tried_on_whole_histories_without_a_revert(said: str, na
     assert f"[PASS] {name}() (runs: {limits['runs']}, calls: {calls}, reverts: 0)" in said
 
 
+def test_the_promises_were_tried_in_a_hundred_thousand_calls(said: str) -> None:
+    assert "[PASS] invariant_promises() (runs: 2000, calls: 100000, reverts: 0)" in said
+
+
 def test_gas_is_what_the_page_says(said: str) -> None:
     assert gas.measured() == gas.published(), "run `python -m tests.foundry.gas`"
 
