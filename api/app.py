@@ -29,7 +29,6 @@ from api.settings import ServerSettings
 from api.uploads import Uploads
 from contracts.chain import connect
 from contracts.deployment import Deployment
-from contracts.genesis.remembered import check_once
 from contracts.mirrors.places import is_loopback
 from ledger import keeper
 from ledger.blobs import BlobFolder
@@ -74,9 +73,8 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
 
 
 def _open_own(settings: ServerSettings) -> Ledger:
-    """Raises OtherLog and GenesisRefused."""
+    """Raises OtherLog."""
     opened = open_ledger(settings)
-    check_once(opened.chain.w3, opened.chain.deployment, settings.blobs.parent)
     opening.require_own_log(opened.chain.deployment, opened.operator)
     return opened
 

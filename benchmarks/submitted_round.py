@@ -61,7 +61,7 @@ class ManyRuns(SignedRun):
         while numbers := list(islice(names, NODES)):
             nonce += 1
             self.nodes = [key(f"node {number}") for number in numbers]
-            self._leaves.clear()
+            self._trees.clear()
             self._create({"nonce": nonce})
             self._take(numbers)
 

@@ -87,10 +87,12 @@ def serve(
 
     from api.app import create_app
     from api.settings import ServerSettings
+    from commonweight.known_model import joined
 
     die_with_parent()
     folder.mkdir(parents=True, exist_ok=True)
     key = open_keystore(keystore).key.hex()
+    joined(deployment, rpc_url, folder)
     url = database_address(folder, database_url)
     settings = ServerSettings(
         rpc_url, deployment, key, url, folder / "blobs", keeper=keeper, max_fee_per_gas=max_fee_per_gas,

@@ -71,7 +71,14 @@ def test_a_strategy_that_the_service_plays_says_so() -> None:
         assert (SERVICE in named(row["test"])) == (row["strategy"].strip("`") in SEEDS), row["strategy"]
 
 
-@pytest.mark.parametrize(("title", "column"), [("Strategies", "test"), ("On the chain", "held by")])
+@pytest.mark.parametrize(
+    ("title", "column"),
+    [
+        ("Strategies", "test"),
+        ("On the chain", "held by"),
+        ("What fresh eyes found on the contracts and the relayer", "held by"),
+    ],
+)
 def test_every_row_names_a_test_that_exists(title: str, column: str) -> None:
     for row in rows(title):
         assert all(row.values()), row

@@ -219,7 +219,7 @@ def test_other_models_on_the_same_registry_are_not_ours(house: House) -> None:
     place = house.place
     deploy_model(
         place.w3, house.creator, "other", "O", [v.address for v in verifier_keys()], PARAMS,
-        place.deployment.model_registry,
+        place.deployment,
     )  # fmt: skip
     send(place.w3, verifier_keys()[0], house.ledger.chain.registry.stake(), value=1)
     indexer.follow(house.ledger)

@@ -178,7 +178,7 @@ def test_faults_are_signed_as_the_machine_lets_them_and_slashed(
 ) -> None:
     """The machine's list is given here: how it comes to be is tested with the machine."""
     blocks.follow(ledger)
-    node, bad, *others = key_of("node 0"), *verifier_keys()
+    node, bad, *others = key_of("creator"), *verifier_keys()
     proof, evidence_of = "0x" + "1d" * 32, faults.fault_evidence
     signable = {(proof, node.address, ""), (proof, bad.address, str(Fault.WRONG_TRACE))}
     with ledger.store.write() as session:
@@ -210,6 +210,9 @@ def test_faults_are_signed_as_the_machine_lets_them_and_slashed(
     given(about_verifier, others[1])
     given(about_node, others[1])
     faults.settle(ledger)
+    faults.settle(ledger)
+    assert calls(ledger) == [f"punish:0x{evidence.hex()}:{bad.address}"]  # the node has nothing to take
+    send(served.w3, node, served.model.nodes.stake(), value=5_000)
     faults.settle(ledger)
     assert sorted(calls(ledger)) == [f"punish:0x{evidence.hex()}:{bad.address}", f"slash-node:{proof}"]
     before = served.model.registry.stake_of(bad.address)
