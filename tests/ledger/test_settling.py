@@ -310,7 +310,7 @@ def allow(relay: Relay, gas: int) -> None:
 def test_what_a_budget_paid_for_is_tried_once_and_for_no_more(relay: Relay) -> None:
     """A wallet's check of its signature costs nothing in an estimate, all there is in a block; eight times, before."""
     relay.claim(0)
-    allow(relay, 1_000)
+    allow(relay, 1)
     relay.flush()
     assert (relay.row.state, relay.attempts) == ("refused", [])
     assert str(relay.row.error).startswith("MoreGasThanAllowed(")
