@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commonweight.commands.options import DEFAULT_RPC, Json, Rpc
+from commonweight.commands.stake import DeploymentFile
 from commonweight.console import say, tell
 from commonweight.keystore import open_keystore
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from contracts.held_money import HeldItem, HeldMoney
-
-DeploymentFile = Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")]
 
 
 def held(
@@ -30,7 +29,7 @@ def held(
     """Show stake and bonds that wait for the holders; with --pay-with pay what is free to whom it goes.
 
     Stake that verifiers took goes to the treasury, and only when votes exist; a bond of a dispute that nobody could
-    decide goes back. Until then holders decide otherwise with `gov call VerifierRegistry.decideHeld`.
+    decide goes back. Until then holders decide otherwise with `gov propose --call "VerifierRegistry.decideHeld …"`.
     """
     from commonweight.known_model import known_model
     from contracts.held_money import HeldMoney

@@ -69,7 +69,7 @@ app.command("held")(held.held)
 
 @app.command("check")
 def check(
-    deployment: Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")],
+    deployment: stake.DeploymentFile,
     rpc_url: Rpc = DEFAULT_RPC,
     as_json: Json = False,
 ) -> None:

@@ -95,10 +95,19 @@ def test_a_stranger_stores_nothing(run: Script) -> None:
     assert list((run.service.folder / "blobs").glob("*")) == []
 
 
+def test_forty_junk_megabytes_cost_no_byte_of_the_disk(run: Script) -> None:
+    """Of a key without stake, in forty uploads: each is refused before it is read, and nothing is left of any."""
+    for number in range(40):
+        data = number.to_bytes(4) * 2**18
+        answer = run.client.put(f"/v1/blobs/{blake3(data).hexdigest()}", content=data)
+        assert (answer.status_code, answer.json()["code"]) == (403, "not-announced")
+    assert list((run.service.folder / "blobs").rglob("*")) == []
+
+
 def test_a_crowd_takes_no_more_places_than_there_are(tmp_path: Path) -> None:
     """F6: keys cost nothing. The round has its places; who delivered keeps its own, and stake comes before none."""
     with script(tmp_path, nodes=2, rounds=2, maxNodes=3) as run:
-        staked, crowd = key("rich"), [key(f"one of many {number}") for number in range(12)]
+        staked, crowd = key("rich"), [key(f"one of many {number}") for number in range(200)]
         run.service.stake(staked, STAKE)
         run.block()
         for node in (*crowd, staked):
