@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from commonweight import progress
 from commonweight.cli import main
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
 from commonweight.known_model import HOME_VARIABLE
@@ -36,6 +38,8 @@ def commonweight(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
     for name in ("FORCE_COLOR", "COMMONWEIGHT_API", "COMMONWEIGHT_RPC"):
         monkeypatch.delenv(name, raising=False)
+    # a busy machine takes more than the two seconds after which progress is told
+    monkeypatch.setattr(progress, "EVERY_SECONDS", math.inf)
 
     def call(*arguments: Any) -> Said:
         monkeypatch.setattr(sys, "argv", ["commonweight", *map(str, arguments)])

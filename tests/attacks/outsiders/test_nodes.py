@@ -96,7 +96,7 @@ def test_a_stranger_stores_nothing(run: Script) -> None:
 
 
 def test_forty_junk_megabytes_cost_no_byte_of_the_disk(run: Script) -> None:
-    """Of a key without stake, in forty uploads: each is refused before it is read, and nothing is left of any."""
+    """F6: of a key without stake, in forty uploads: each is refused before it is read, and nothing is left of any."""
     for number in range(40):
         data = number.to_bytes(4) * 2**18
         answer = run.client.put(f"/v1/blobs/{blake3(data).hexdigest()}", content=data)
