@@ -71,6 +71,9 @@ abstract contract HeldMoney is FixedRoles, PullPayments {
         emit MoneyHeld(ground, account, held.amount, held.freeAt, isAccounts);
     }
 
+    /// @dev Seconds for which epochs were disputed so far: nobody is judged in them, so that they free no stake.
+    function _disputed() internal view virtual returns (uint64);
+
     /// @dev Whether enough votes exist for a decision.
     function _canDecide() internal view virtual returns (bool);
 

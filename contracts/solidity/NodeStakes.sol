@@ -77,7 +77,7 @@ abstract contract NodeStakes is EIP712, HeldMoney {
         pending.amount += amount;
         pending.requestedAt = uint64(block.timestamp);
         pending.availableAt = uint64(block.timestamp) + nodeWithdrawalDelay;
-        pending.disputed = _nodesDisputed();
+        pending.disputed = _disputed();
         emit NodeWithdrawalRequested(msg.sender, pending.amount, pending.requestedAt, pending.availableAt);
     }
 
@@ -89,7 +89,7 @@ abstract contract NodeStakes is EIP712, HeldMoney {
         NodeWithdrawal memory pending = pendingWithdrawalOf[msg.sender];
         if (pending.amount == 0) revert NoNodeWithdrawal(msg.sender);
         bool judged = _secondSettled() > pending.requestedAt;
-        uint64 availableAt = pending.availableAt + _nodesDisputed() - pending.disputed;
+        uint64 availableAt = pending.availableAt + _disputed() - pending.disputed;
         if (!judged && block.timestamp < availableAt) {
             revert NodeWithdrawalLocked(msg.sender, pending.requestedAt, availableAt);
         }
@@ -134,10 +134,6 @@ abstract contract NodeStakes is EIP712, HeldMoney {
 
     /// @dev When the second to last of the final epochs closed, in Unix seconds; 0 where there are fewer.
     function _secondSettled() internal view virtual returns (uint64);
-
-    /// @dev Seconds for which epochs were disputed so far: nobody is judged in them, and three disputes in a row would
-    /// outlast the delay.
-    function _nodesDisputed() internal view virtual returns (uint64);
 
     /// @dev Reverts unless model and deadline hold and k staked verifiers signed the digest.
     function _checkNodeFault(bytes32 model_, uint64 deadline, bytes32 digest, bytes[] calldata signatures)

@@ -62,10 +62,6 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
         return seconds_ > 0 && seconds_ <= LONGEST;
     }
 
-    function _nodesDisputed() internal view override returns (uint64) {
-        return _disputed();
-    }
-
     function _roleHolder() internal view override returns (address) {
         return timelock;
     }

@@ -187,9 +187,6 @@ abstract contract VerifierSet is EIP712, HeldMoney {
         emit ThresholdSet(threshold_);
     }
 
-    /// @dev Seconds for which epochs were disputed so far.
-    function _disputed() internal view virtual returns (uint64);
-
     /// @dev Whether a removed verifier may still have to answer for what it signed.
     function _isHeld(address verifier) internal view virtual returns (bool);
 

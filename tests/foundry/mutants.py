@@ -151,7 +151,7 @@ MUTANTS: dict[str, Mutant] = {
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
     "disputes free node stakes": Mutant(
-        NODES, "pending.availableAt + _nodesDisputed() - pending.disputed;", "pending.availableAt;", (STAKES,)
+        NODES, "pending.availableAt + _disputed() - pending.disputed;", "pending.availableAt;", (STAKES,)
     ),
     "disputes free verifiers' stakes": Mutant(
         EPOCH_ROOTS, " + _disputed() - disputedAtRemoval[verifier]", "", (STAKES,)
