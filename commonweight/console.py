@@ -48,6 +48,11 @@ def complain(refusal: CommonweightError) -> None:
     errors.print(Text.assemble((refusal.code, "red"), f": {visible(refusal.detail)}"), soft_wrap=True)
 
 
+def complain_of_weather(line: str) -> None:
+    """What passes by itself, on stderr."""
+    errors.print(visible(line), soft_wrap=True, markup=False)
+
+
 def emit(value: Any) -> None:
     """JSON for scripts."""
     sys.stdout.write(json.dumps(value, sort_keys=True) + "\n")

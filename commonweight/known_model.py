@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import typer
 from web3 import Web3
 
+from commonweight.waiting import wait_for
 from contracts.chain import connect
 from contracts.deployment import Deployment
 from contracts.genesis.remembered import check_once
@@ -32,12 +34,16 @@ def checked(w3: Web3, deployment: Deployment) -> Deployment:
     return deployment
 
 
-def joined(deployment: Path, rpc_url: str, folder: Path) -> Deployment:
+def joined(
+    deployment: Path, rpc_url: str, folder: Path, stop: threading.Event, give_up_after: float = 0.0
+) -> Deployment:
     """The model of a file that a process joins, whose folder remembers the check: restarts need no chain for it.
 
-    Without a chain node of its own (`rpc_url` empty) a process believes the log in this as well. Raises GenesisRefused.
+    A chain node that is away is waited for. Without one of its own (`rpc_url` empty) a process believes the log in this
+    as well. Raises GenesisRefused.
     """
     found = Deployment.from_json(deployment.read_text())
     if rpc_url:
-        check_once(connect(rpc_url), found, folder)
+        w3 = connect(rpc_url)
+        wait_for(f"the chain node {rpc_url}", lambda: check_once(w3, found, folder), stop, give_up_after)
     return found

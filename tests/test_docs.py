@@ -20,6 +20,7 @@ import typer
 from api.app import create_app
 from api.settings import ServerSettings
 from commonweight.cli import app as cli
+from contracts.answers import CODES
 from contracts.errors import CommonweightError
 from contracts.genesis.params import GenesisParams
 from contracts.protocol.judge.entries import Fault
@@ -71,6 +72,12 @@ def test_every_status_in_the_table_is_the_one_that_is_sent() -> None:
         if "code" in vars(kind):
             sent = kind.__module__.split(".")[0] in ("contracts", "ledger", "api") or kind.__module__ in MIRRORS
             assert said[kind.code] == (str(kind.status) if sent else "-"), kind
+
+
+def test_codes_that_are_answers_are_those_that_blame_a_request() -> None:
+    """With a status from 400 to 499, but 408, which blames the line (contracts/answers.py)."""
+    sent = {row[0].strip("`"): row[1] for row in _rows("errors.md", "Codes") if row[1] != "-"}
+    assert {code for code, status in sent.items() if status != "408" and status[0] not in "5"} == CODES
 
 
 def test_codes_named_in_pages_exist(page: Path) -> None:

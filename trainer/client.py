@@ -1,24 +1,31 @@
-"""The HTTP side of every worker: typed calls, signed messages, blobs checked against their names.
+"""The server as a command asks it: typed calls, signed messages, blobs checked against their names.
 
-Retries cover lost connections and a server that is busy (503): a POST is idempotent by its message digest, any other
-refusal is final.
+What is no answer of ours (contracts/answers.py) is asked for again, with growing pauses, since every request is
+idempotent; a refusal of ours is final. Processes that are left running use trainer/light/network.py instead.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.request import getproxies
 
 import httpx
 from blake3 import blake3
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from contracts.answers import Problem, problem_in, refusal_in, retry_after
 from contracts.errors import CommonweightError
 from contracts.messages import Message
+from contracts.outage import Outage
 from contracts.protocol.log.leaf import write as leaf_text
 from contracts.protocol.log.signed import Envelope
 from contracts.recursion import bound_recursion
@@ -27,8 +34,13 @@ from contracts.signing import Domain, sign
 MOST_BYTES = 2**29
 """Of one answer: no file of a run that a server takes is larger."""
 PATIENCE_SECONDS = 30.0
-BUSY = 503
+"""For how long weather is waited out."""
+FIRST_WAIT, LONGEST_WAIT = 0.3, 10.0
+OCTETS = "application/octet-stream"
+T = TypeVar("T")
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}")
+
+logger = logging.getLogger(__name__)
 
 
 class ApiProblem(CommonweightError):
@@ -40,9 +52,15 @@ class ApiProblem(CommonweightError):
 
 
 class ApiUnreachable(CommonweightError):
-    """Nothing answered at the address for half a minute."""
+    """Nothing answered at the address for half a minute, or something else than a server of this software."""
 
     code = "api-unreachable"
+
+
+class OtherApi(CommonweightError):
+    """A server answers at the address, and is not one of this software."""
+
+    code = "other-api"
 
 
 class BlobCorrupt(CommonweightError):
@@ -51,17 +69,46 @@ class BlobCorrupt(CommonweightError):
     code = "blob-corrupt"
 
 
-class ApiClient:
-    """A server as one key sees it; without a key only reading works. `cache` keeps blobs on disk."""
+@dataclass(frozen=True)
+class _Answer:
+    """The whole of one."""
 
-    def __init__(self, base_url: str, key: bytes | str | None = None, cache: Path | None = None) -> None:
+    status: int
+    media_type: str
+    body: bytes
+
+
+class _Weather(Exception):
+    """No answer, or none of ours. `problem` is what a server in trouble says of itself, `least` the seconds for which
+    it wants to be left alone."""
+
+    def __init__(self, why: str, status: int = 0, problem: Problem | None = None, least: float | None = None) -> None:
+        super().__init__(why)
+        self.status, self.problem, self.least = status, problem, least or 0.0
+
+
+class ApiClient:
+    """A server as one key sees it; without a key only reading works. `cache` keeps blobs on disk.
+
+    `patience` is for how many seconds weather is waited out, and `say` takes a line about it now and then.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: bytes | str | None = None,
+        cache: Path | None = None,
+        patience: float | None = None,
+        say: Callable[[str], None] = logger.warning,
+    ) -> None:
+        """Raises ApiUnreachable and OtherApi."""
         bound_recursion()
         self._http = httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=60.0)
-        self.base_url, self._cache = base_url, cache
+        self.base_url, self._cache, self._say = base_url, cache, say
+        self._patience = PATIENCE_SECONDS if patience is None else patience
         self._account: LocalAccount | None = None if key is None else Account.from_key(key)
         self.network: dict[str, Any] = self.get("/network")
-        deployment = self.network["deployment"]
-        self.domain = Domain(int(self.network["chain_id"]), deployment["model_registry"])
+        self.domain = self._domain_of(self.network)
         if cache is not None:
             cache.mkdir(parents=True, exist_ok=True)
 
@@ -79,17 +126,17 @@ class ApiClient:
 
     def get(self, path: str, **query: Any) -> Any:
         """GET and decode. Raises ApiProblem and ApiUnreachable."""
-        return _decoded(self._patiently(lambda: self._call("GET", path, params=query)))
+        return self._patiently(_json, "GET", path, params=query)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """POST as JSON and decode. Raises ApiProblem and ApiUnreachable."""
-        return _decoded(self._patiently(lambda: self._call("POST", path, json=body)))
+        return self._patiently(_json, "POST", path, json=body)
 
     def give(self, message: Message, **beside: Any) -> dict[str, Any]:
         """Sign a message of judgement and hand it to the server in its one text. Raises ApiProblem, ApiUnreachable."""
         signature = sign(message, self.domain, bytes(self.account.key))
         text = leaf_text(Envelope(message, (signature,), beside)).encode()
-        return dict(_decoded(self._patiently(lambda: self._call("POST", "/messages", content=text))))
+        return dict(self._patiently(_json, "POST", "/messages", content=text))
 
     def blob(self, name: str) -> bytes:
         """Bytes that hash to their name, from the cache where they lie there. Raises BlobCorrupt and ApiProblem.
@@ -102,41 +149,75 @@ class ApiClient:
         data = None if kept is None else _kept(kept, name)
         if data is not None:
             return data
-        answer = self._patiently(lambda: self._call("GET", f"/blobs/{name}"))
-        if answer.status_code >= 400:
-            _decoded(answer)
-        if blake3(answer.content).hexdigest() != name:
+        data = self._patiently(_octets, "GET", f"/blobs/{name}")
+        if blake3(data).hexdigest() != name:
             raise BlobCorrupt(f"{name} came with other bytes")
         if kept is not None:
-            _write(kept, answer.content)
-        return answer.content
+            _write(kept, data)
+        return data
 
     def news(self, size: int, seconds: float) -> int:
         """Wait until the log has more than `size` entries, `seconds` at the most; returns its size."""
         return int(self.get("/log/size", above=size, wait=seconds)["size"])
 
-    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """The whole answer, of MOST_BYTES at most. Raises ApiProblem."""
+    def _domain_of(self, network: Any) -> Domain:
+        """Raises OtherApi."""
+        try:
+            return Domain(int(network["chain_id"]), str(network["deployment"]["model_registry"]))
+        except (ValueError, KeyError, TypeError):
+            raise OtherApi(f"{self.base_url} answers, but is no server of a model; check --api") from None
+
+    def _patiently(self, read: Callable[[_Answer], T], method: str, path: str, **options: Any) -> T:
+        """Our answer, as `read` has it. Raises ApiProblem, and ApiUnreachable where weather outlasts the patience."""
+        end, outage = time.monotonic() + self._patience, Outage(self.base_url, self._say, grace=0.0)
+        tries = Retrying(
+            retry=retry_if_exception_type(_Weather),
+            wait=_pause,
+            stop=lambda state: time.monotonic() + state.upcoming_sleep > end,
+            before_sleep=lambda state: outage.failed(str(_weather_of(state))),
+            reraise=True,
+        )
+        try:
+            found = tries(lambda: read(self._answered(method, path, **options)))
+        except _Weather as weather:
+            raise self._lasting(weather) from None
+        outage.ended()
+        return found
+
+    def _answered(self, method: str, path: str, **options: Any) -> _Answer:
+        """One try. Raises ApiProblem for a refusal of ours, and _Weather for all else that was not asked for."""
+        try:
+            answer, least = self._call(method, path, **options)
+        except httpx.HTTPError as error:
+            raise _Weather(f"{type(error).__name__} ({error})") from error
+        if 200 <= answer.status < 300:
+            return answer
+        refusal = refusal_in(answer.status, answer.media_type, answer.body)
+        if refusal is not None:
+            raise ApiProblem(answer.status, refusal.code, refusal.detail)
+        problem = problem_in(answer.media_type, answer.body)
+        said = f"{problem.code}: {problem.detail}" if problem else _glimpse(answer)
+        raise _Weather(f"status {answer.status}, {said}", answer.status, problem, least)
+
+    def _call(self, method: str, path: str, **options: Any) -> tuple[_Answer, float | None]:
+        """The whole answer, of MOST_BYTES at most, and its Retry-After. Raises ApiProblem and httpx's errors."""
         data = bytearray()
         with self._http.stream(method, path, **options) as answer:
             for chunk in answer.iter_bytes():
                 data += chunk
                 if len(data) > MOST_BYTES:
                     raise ApiProblem(answer.status_code, "http-error", f"the answer has more than {MOST_BYTES} bytes")
-        return httpx.Response(answer.status_code, content=bytes(data))
+        headers = answer.headers
+        whole = _Answer(answer.status_code, headers.get("Content-Type", ""), bytes(data))
+        return whole, retry_after(headers.get("Retry-After"))
 
-    def _patiently(self, call: Callable[[], httpx.Response]) -> httpx.Response:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                answer = call()
-            except httpx.TransportError as error:
-                if time.monotonic() > end:
-                    raise ApiUnreachable(f"{self.base_url} does not answer: {error}") from error
-            else:
-                if answer.status_code != BUSY or time.monotonic() > end:
-                    return answer
-            time.sleep(0.3)
+    def _lasting(self, weather: _Weather) -> CommonweightError:
+        """What is said when the patience ends: the server's own word, where it is one."""
+        if weather.problem is not None:
+            return ApiProblem(weather.status, weather.problem.code, weather.problem.detail)
+        proxies = {name: url for name, url in getproxies().items() if name in ("http", "https", "all")}
+        through = f"; the environment sends it through the proxy {', '.join(proxies.values())}" if proxies else ""
+        return ApiUnreachable(f"{self.base_url} does not answer: {weather}{through}; check --api")
 
 
 def octets(text: str) -> bytes:
@@ -144,17 +225,39 @@ def octets(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix("0x"))
 
 
-def _decoded(answer: httpx.Response) -> Any:
+def _json(answer: _Answer) -> Any:
+    """Raises _Weather for what is no JSON: every answer of ours is."""
     try:
-        body = answer.json()
-    except (ValueError, RecursionError) as error:
-        if answer.status_code < 400:
-            raise ApiProblem(answer.status_code, "http-error", "the answer is not JSON; ask another server") from error
-        body = {}
-    if answer.status_code < 400:
-        return body
-    body = body if isinstance(body, dict) else {}
-    raise ApiProblem(answer.status_code, body.get("code", "http-error"), body.get("detail", answer.text[:300]))
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        raise _Weather(f"status {answer.status}, {_glimpse(answer)}") from None
+
+
+def _octets(answer: _Answer) -> bytes:
+    """Raises _Weather for another media type than blobs have: somebody in between put a page there."""
+    if answer.media_type != OCTETS:
+        raise _Weather(f"status {answer.status}, {_glimpse(answer)}")
+    return answer.body
+
+
+def _weather_of(state: RetryCallState) -> _Weather:
+    error = state.outcome.exception() if state.outcome is not None else None
+    assert isinstance(error, _Weather), "nothing else is tried again"
+    return error
+
+
+_backoff = wait_random_exponential(FIRST_WAIT, max=LONGEST_WAIT)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Growing and spread, and as long as the server asked for."""
+    return max(_weather_of(state).least, FIRST_WAIT / 3, _backoff(state))
+
+
+def _glimpse(answer: _Answer) -> str:
+    """The beginning of what is no answer of ours, as a person may know it by."""
+    text = " ".join(answer.body[:2_000].decode(errors="replace").split())[:80]
+    return f"{answer.media_type or 'no media type'}, {text!r}"
 
 
 def _kept(path: Path, name: str) -> bytes | None:

@@ -25,8 +25,9 @@ class VerifierSettings:
 
     The mirror listens on `host` and `port` (0: a free one) and is reached at `public_url`: empty for its own address
     where `loopback` is set, and for nowhere otherwise. `loopback` lets addresses of this machine count as public.
-    `look_seconds` lie between two looks. What k signed and no server brought to the chain in `relay_seconds`, verifiers
-    bring there in turn.
+    `look_seconds` lie between two looks. `give_up_after` are the seconds after which a verifier ends to which neither
+    the server nor any mirror answers; with 0 it waits for ever. What k signed and no server brought to the chain in
+    `relay_seconds`, verifiers bring there in turn.
 
     `broker_url` is empty for the built-in broker, a folder that needs no server; else Redis or RabbitMQ. A job that
     fails `attempts` times is given up; between its tries it waits `backoff_seconds`, doubling. `lease_seconds` must
@@ -47,6 +48,7 @@ class VerifierSettings:
     public_url: str = ""
     loopback: bool = True
     look_seconds: float = 1.0
+    give_up_after: float = 0.0
     relay_seconds: float = 600.0
     broker_url: str = ""
     result_backend: str = ""

@@ -18,6 +18,7 @@ from commonweight.commands.options import (
     DatabaseUrl,
     DeploymentFile,
     Device,
+    GiveUpAfter,
     Json,
     Keystore,
     MaxFee,
@@ -30,6 +31,7 @@ from commonweight.commands.options import (
 from commonweight.console import console, emit, report_lines, say
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import die_with_parent, stop_on_signals
+from commonweight.waiting import wait_for
 from trainer.cheats import CHEATS
 
 verifier_app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
@@ -92,13 +94,15 @@ def serve(
     die_with_parent()
     folder.mkdir(parents=True, exist_ok=True)
     key = open_keystore(keystore).key.hex()
-    joined(deployment, rpc_url, folder)
+    stop = stop_on_signals()
+    joined(deployment, rpc_url, folder, stop)
     url = database_address(folder, database_url)
     settings = ServerSettings(
         rpc_url, deployment, key, url, folder / "blobs", keeper=keeper, max_fee_per_gas=max_fee_per_gas,
         replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
     )  # fmt: skip
-    uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
+    app = wait_for("chain or database", lambda: create_app(settings), stop)
+    uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
 def node(
@@ -135,6 +139,7 @@ def node(
     adamw: Annotated[str, typer.Option(help="AdamW kernel in a bounded run: foreach, loop or fused.")] = "foreach",
     micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a batch, in a bounded run.")] = 1,
     device: Device = "cpu",
+    give_up_after: GiveUpAfter = 0.0,
     as_json: Json = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
@@ -147,10 +152,10 @@ def node(
     die_with_parent()
     choose_device(device)
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
-    key = open_keystore(keystore).key.hex()
+    key, stop = open_keystore(keystore).key.hex(), stop_on_signals()
     settings = LightSettings(
         api,
-        joined(deployment, rpc_url, folder),
+        joined(deployment, rpc_url, folder, stop, give_up_after),
         rpc_url,
         run,
         key,
@@ -160,8 +165,9 @@ def node(
         from_round,
         cheat,
         round(canary_rate * 1_000_000),
+        give_up_after=give_up_after,
     )
-    run_light_node(settings, report_lines(as_json), stop_on_signals())
+    run_light_node(settings, report_lines(as_json), stop)
 
 
 @verifier_app.command("run")
@@ -182,6 +188,7 @@ def verifier_run(
     workers: Annotated[int, typer.Option(help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
     broker_url: Annotated[str, typer.Option(help="Celery broker; default: a folder, no server needed.")] = "",
     device: Device = "cpu",
+    give_up_after: GiveUpAfter = 0.0,
     as_json: Json = False,
 ) -> None:
     """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
@@ -200,7 +207,7 @@ def verifier_run(
     settings = VerifierSettings(
         api,
         rpc_url,
-        joined(deployment, rpc_url, folder),
+        joined(deployment, rpc_url, folder, stop, give_up_after),
         run,
         key,
         folder,
@@ -209,6 +216,7 @@ def verifier_run(
         port,
         public_url,
         loopback=is_loopback(api),
+        give_up_after=give_up_after,
         broker_url=broker_url,
         device=device,
     )

@@ -85,6 +85,15 @@ AccountGas = Annotated[
 DailyGas = Annotated[
     int, typer.Option("--daily-gas", min=0, help="Gas that the relayer pays a day for all accounts' calls.")
 ]
+GiveUpAfter = Annotated[
+    float,
+    typer.Option(
+        "--give-up-after",
+        min=0,
+        metavar="SECONDS",
+        help="End when neither the server nor any mirror has answered for so long; 0 waits for ever.",
+    ),
+]
 RunId = Annotated[
     str, typer.Option("--run", parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")
 ]

@@ -15,6 +15,7 @@ from functools import cache
 
 import httpx
 
+from contracts.answers import retry_after
 from contracts.errors import CommonweightError
 from contracts.mirrors.urls import Resolve, find, system_resolve
 
@@ -31,6 +32,11 @@ class PeerUnreachable(CommonweightError):
 
     code = "mirror-unreachable"
     status = 502
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        """`retry_after`: seconds until it wants to be asked again, where it said so."""
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class PeerMisbehaved(CommonweightError):
@@ -50,10 +56,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Reply:
-    """A status of 200 to 499 but those of redirects, and the body."""
+    """A status of 200 to 499 but those of redirects, the body, its media type, and the seconds of Retry-After."""
 
     status: int
     body: bytes
+    media_type: str = ""
+    retry_after: float | None = None
 
     def require(self) -> bytes:
         """The body. Raises PeerUnreachable for a refusal."""
@@ -119,16 +127,22 @@ class Peer:
         most: int,
         body: bytes | None,
         seconds: float | None,
-        headers: Mapping[str, str] | None = None,
+        sent: Mapping[str, str] | None = None,
     ) -> Reply:
-        async with self._answer(method, path, body, seconds or self._limits.call, headers) as answer:
+        async with self._answer(method, path, body, seconds or self._limits.call, sent) as answer:
             most = most if answer.status_code < 300 else ERROR_BYTES
             data = bytearray()
             async for chunk in answer.aiter_raw():
                 data += chunk
                 if len(data) > most:
                     raise PeerMisbehaved(f"sent more than {most} bytes")
-            return Reply(answer.status_code, bytes(data))
+            headers = answer.headers
+            return Reply(
+                answer.status_code,
+                bytes(data),
+                headers.get("Content-Type", ""),
+                retry_after(headers.get("Retry-After")),
+            )
 
     @asynccontextmanager
     async def _answer(
@@ -180,6 +194,6 @@ def _check(answer: httpx.Response) -> None:
     if 300 <= answer.status_code < 400:
         raise PeerMisbehaved(f"sent a redirect ({answer.status_code})")
     if answer.status_code >= 500:
-        raise PeerUnreachable(f"failed ({answer.status_code})")
+        raise PeerUnreachable(f"failed ({answer.status_code})", retry_after(answer.headers.get("Retry-After")))
     if answer.headers.get("content-encoding", "identity") != "identity":
         raise PeerMisbehaved("sent compressed bytes that nobody asked for")

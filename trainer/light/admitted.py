@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from trainer.light.gleaned import Gleaned
 LOOK_SECONDS = 30.0
 """Between two looks at the chain."""
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Admitted:
@@ -30,17 +27,22 @@ class Admitted:
 
 
 class Judges(Protocol):
-    """Says who is admitted now."""
+    """Says who is admitted now. `trouble` is why that is not known, or old."""
+
+    @property
+    def trouble(self) -> str | None: ...
 
     def now(self) -> Admitted: ...
 
 
 class ByChain:
-    """As the registry on the chain has it. A chain node that does not answer leaves what it said last."""
+    """As the registry on the chain has it. A chain node that does not answer leaves what it said last; `trouble` says
+    why it did not, and None while it does."""
 
     def __init__(self, rpc_url: str, deployment: Deployment) -> None:
         self._registry = VerifierRegistry(connect(rpc_url, timeout=10.0), deployment.verifier_registry)
         self._last, self._next = Admitted(), 0.0
+        self.trouble: str | None = None
 
     def now(self) -> Admitted:
         """The newest word."""
@@ -49,14 +51,17 @@ class ByChain:
         self._next = time.monotonic() + LOOK_SECONDS
         try:
             self._last = Admitted(frozenset(self._registry.verifiers()), self._registry.threshold())
+            self.trouble = None
         except (OSError, ValueError, Web3Exception) as error:
             self._next = time.monotonic() + 1.0
-            logger.warning("the chain node does not answer: %s", type(error).__name__)
+            self.trouble = type(error).__name__
         return self._last
 
 
 class ByLog:
     """As the log's blocks have it: then the operator says who its judges are. Warns once, loudly."""
+
+    trouble = None
 
     def __init__(self, gleaned: Callable[[], Gleaned], warn: Callable[[str], None]) -> None:
         self._gleaned = gleaned

@@ -1,22 +1,21 @@
 """Handing messages and blobs to one target, again and again until nobody wants them: a courier for each target.
 
-Weather (nothing answers, a time is over, 5xx, an answer that is cut or is no problem document) is waited out; a
-refusal with a code is an answer, and is reported; what was taken is brought again after a while, since only the log
-and the verifiers' words say that it arrived.
+Weather (contracts/answers.py) is waited out; a refusal of ours is an answer, and is reported; what was taken is brought
+again after a while, since only the log and the verifiers' words say that it arrived.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from contracts.answers import is_done, refusal_in
 from contracts.errors import CommonweightError
-from contracts.mirrors.peer import ERROR_BYTES, Reply
+from contracts.mirrors.peer import PeerUnreachable, Reply
 
 MESSAGE_AGAIN, BLOB_AGAIN = 60.0, 600.0
 """Seconds after which something that a target took is brought to it once more."""
@@ -25,7 +24,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0
 LEAST_RATE = 2**16
 """Bytes a second at which a blob must go out, beside CALL_SECONDS."""
 CALL_SECONDS = 30.0
-_WEATHER = (408, 425, 429)
+MOST_RETRY_AFTER = 60.0
+"""Seconds that a target may ask to be left alone: it is no reason to be late."""
 
 
 class File(Protocol):
@@ -125,12 +125,12 @@ class Courier:
         course.tries += 1
         try:
             reply = await self._send(parcel)
-            refusal = None if reply.status < 300 else self._refusal(parcel, reply)
-        except (CommonweightError, OSError):
-            self._weather(course)
+        except (CommonweightError, OSError) as error:
+            self._weather(course, error.retry_after if isinstance(error, PeerUnreachable) else None)
             return
-        if refusal is None and reply.status >= 300:
-            self._weather(course)
+        refusal = self._refusal(parcel, reply)
+        if refusal is None and not is_done(reply.status, reply.body):
+            self._weather(course, reply.retry_after)
             return
         self._failures = 0
         course.taken = refusal is None
@@ -151,21 +151,14 @@ class Courier:
         return await self._put(parcel.name, data, CALL_SECONDS + len(data) / LEAST_RATE)
 
     def _refusal(self, parcel: Parcel, reply: Reply) -> Refusal | None:
-        """Who refuses says why; any other answer is somebody's in between."""
-        if reply.status in _WEATHER:
-            return None
-        try:
-            body = json.loads(reply.body[:ERROR_BYTES])
-            code, detail = body["code"], body.get("detail", "")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return None
-        known = isinstance(code, str) and isinstance(detail, str)
-        return Refusal(self._target, parcel.name, code[:64], detail[:500]) if known else None
+        found = refusal_in(reply.status, reply.media_type, reply.body)
+        return None if found is None else Refusal(self._target, parcel.name, found.code, found.detail[:500])
 
-    def _weather(self, course: _Course) -> None:
+    def _weather(self, course: _Course, retry_after: float | None) -> None:
         self._failures += 1
-        course.due = time.monotonic() + self._backoff(course.tries)
-        self._pause = time.monotonic() + self._backoff(self._failures)
+        least = min(MOST_RETRY_AFTER, retry_after or 0.0)
+        course.due = time.monotonic() + max(least, self._backoff(course.tries))
+        self._pause = time.monotonic() + max(least, self._backoff(self._failures))
 
     def _next(self) -> tuple[Parcel | None, float]:
         """The first parcel that is due, or the seconds until there is one."""

@@ -12,14 +12,15 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.answers import refusal_in
 from contracts.errors import CommonweightError
 from contracts.mirrors.book import MAX_MIRRORS, Book
 from contracts.mirrors.loop import EventThread
-from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, Reply
+from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerMisbehaved, PeerUnreachable, Reply
 from contracts.mirrors.racing import first
 from contracts.mirrors.tickets import TO_SERVER, Tickets
 from contracts.tlog.mirror import origin_hash
-from contracts.tlog.note import MAX_NOTE
+from contracts.tlog.note import MAX_NOTE, parse_note
 from contracts.tlog.tile_tree import Read
 from trainer.light.getting import GRACE, Blobs, Tiles
 from trainer.light.handing import LEAST_RATE, Courier, Parcel, Refusal
@@ -66,6 +67,8 @@ class _Watched:
     note: bytes | None = None
     failed: int = 0
     """Blobs in a row that it was asked for, and did not bring."""
+    trouble: str | None = "it was not asked yet"
+    """Why the last look at it was in vain; None where it was not."""
 
 
 class Network:
@@ -109,6 +112,10 @@ class Network:
     def notes(self) -> dict[str, bytes]:
         """What each source shows as the log's head."""
         return {name: watched.note for name, watched in list(self._watched.items()) if watched.note is not None}
+
+    def troubles(self) -> dict[str, str | None]:
+        """Why each source shows nothing now; None for those that do."""
+        return {name: watched.trouble for name, watched in list(self._watched.items())}
 
     def read(self, name: str) -> Read:
         """Tiles of one source, for LogView.extend; they raise PeerUnreachable and PeerMisbehaved."""
@@ -179,12 +186,14 @@ class Network:
         while True:
             try:
                 await self._look(watched, looks)
-                looks, wait = looks + 1, self._seconds
+                looks, wait, watched.trouble = looks + 1, self._seconds, None
             except CommonweightError as error:
-                logger.debug("%s: %s", watched.source.peer.url, error.detail)
+                watched.trouble = error.detail
                 wait = self._longer(wait)
-            except Exception:  # a full disk, for one: this source is looked at again all the same
-                logger.exception("a look at %s failed here", watched.source.peer.url)
+            except Exception as error:  # a full disk, for one: this source is looked at again all the same
+                if watched.trouble is None:
+                    logger.exception("a look at %s failed here", watched.source.peer.url)
+                watched.trouble = f"a look at it failed here: {error!r}"
                 wait = self._longer(wait)
             await asyncio.sleep(wait)
 
@@ -192,13 +201,27 @@ class Network:
         return min(max(LONGEST_WAIT, self._seconds), wait * 2)
 
     async def _look(self, watched: _Watched, looks: int) -> None:
+        """Raises PeerUnreachable and PeerMisbehaved, also for what is no answer of ours."""
         source = watched.source
         reply = await source.peer.get(f"{source.log}/checkpoint", MAX_NOTE)
-        watched.note = reply.body if reply.status == 200 else watched.note
+        watched.note = _note(reply) or watched.note
         if looks % LIST_EVERY == 0:
             reply = await source.peer.get(source.mirrors, MAX_MIRRORS)
             if reply.status == 200:
                 await asyncio.to_thread(self._book.take_answer, reply.body)
+
+
+def _note(reply: Reply) -> bytes | None:
+    """The head that it shows, None where it has none yet. Raises PeerMisbehaved for what no source of a log says."""
+    if reply.status == 200:
+        try:
+            parse_note(reply.body)
+        except CommonweightError:
+            raise PeerMisbehaved(f"answered with {reply.media_type or 'bytes'} instead of a head of the log") from None
+        return reply.body
+    if refusal_in(reply.status, reply.media_type, reply.body) is None:
+        raise PeerUnreachable(f"answered {reply.status} with {reply.media_type or 'no media type'}")
+    return None
 
 
 def _cancel(watched: _Watched) -> None:

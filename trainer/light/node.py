@@ -14,6 +14,7 @@ from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.state import ProofState, RunState, State
 from contracts.protocol.messages import LeaseRenewal
+from contracts.recursion import bound_recursion
 from contracts.signing import Domain
 from trainer import cheats
 from trainer.canary import Canary
@@ -35,16 +36,18 @@ from trainer.light.states import States
 from trainer.light.story import Story
 from trainer.light.surroundings import Around, Published
 from trainer.light.work import Workshop
+from trainer.weather import Weather
 
 
 class LightNode:
-    """One node of one run. Raises UnknownCheat, UnusableCorpus, WrongCorpus, InvalidLogKey, OtherGenesis and Differs,
-    and never for weather."""
+    """One node of one run. Raises UnknownCheat, UnusableCorpus, WrongCorpus, InvalidLogKey, OtherGenesis and Differs;
+    for weather only GaveUp, and only where the settings say so."""
 
     def __init__(
         self, settings: LightSettings, report: Report, limits: Limits | None = None, conduct: Conduct | None = None
     ) -> None:
         """`conduct` is how it behaves, where the settings do not say that."""
+        bound_recursion()
         self.settings, self._report = settings, report
         self._open_log(settings, limits)
         conduct = conduct or (Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat))
@@ -57,6 +60,7 @@ class LightNode:
         self._pulse = Pulse(self.address, lambda: self._shop.step, self._beat)
         self._story = Story(self.address, report)
         self._admitted = Admitted()
+        self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
 
     @property
     def address(self) -> str:
@@ -81,9 +85,10 @@ class LightNode:
             self.log.close()
 
     def look(self) -> None:
-        """What server and mirrors show now. Raises Differs."""
+        """What server and mirrors show now. Raises Differs and GaveUp."""
         self._admitted = self._judges.now()
         self.network.watch(sorted(self._admitted.verifiers))
+        self._weather.look(self.network.troubles(), self._judges.trouble, self._admitted.k)
         self.log.look(self.network.notes(), self.network.read, self._judges.now)
 
     def _act(self, leaving: bool) -> bool:
@@ -157,6 +162,9 @@ class LightNode:
     def _is_ours(self, state: State, duty: NodeDuty) -> bool:
         run = state.proofs[duty.proof].commitment.run if isinstance(duty, (Open, OpenPledge)) else duty.run
         return run == self.settings.run
+
+    def _away(self, line: str) -> None:
+        self._report(Progress("weather", 0, detail=line))
 
     def _warn(self, code: str, detail: str) -> None:
         self._report(Progress("warning", 0, detail=f"{code}: {detail}"))

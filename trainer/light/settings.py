@@ -18,7 +18,8 @@ class LightSettings:
 
     `cheat` names one of trainer.cheats, for tests and the demo; `canary_ppm` is the share of rounds, in parts per
     million, in which it keeps verifiers honest instead of being paid (trainer/canary.py). `look_seconds` lie between
-    two looks at the log.
+    two looks at the log. `give_up_after` are the seconds after which a node ends to which neither the server nor any
+    mirror answers; with 0 it waits for ever.
     """
 
     api_url: str
@@ -33,6 +34,7 @@ class LightSettings:
     cheat: str | None = None
     canary_ppm: int = 0
     look_seconds: float = 1.0
+    give_up_after: float = 0.0
 
     def loopback(self) -> bool:
         """Whether mirrors may be on this machine: where the server or the deployment's first mirrors are."""

@@ -21,6 +21,7 @@ from contracts.chain import connect
 from contracts.errors import CommonweightError
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
+from contracts.outage import Troubles
 from contracts.protocol.chain_reading import ChainReader
 from contracts.protocol.judge.duties import (
     Combine,
@@ -41,6 +42,7 @@ from contracts.protocol.messages import MirrorAddress
 from contracts.recursion import bound_recursion
 from contracts.signing import Domain
 from trainer.corpus import WrongCorpus
+from trainer.weather import Weather
 from verifier.duty import asking
 from verifier.duty.chain import Chain, OwnChain
 from verifier.duty.doing import anchor, combine, come_back, epochs, faults, hold, lapse, read, reveal, see, trace
@@ -77,6 +79,7 @@ D = TypeVar("D")
 logger = logging.getLogger(__name__)
 LEAST_RATE = 100_000
 """Bytes a second below which another source is asked for a blob."""
+_AWAY = frozenset({handing_on.Outcome.UNREACHABLE, handing_on.Outcome.MISBEHAVED})
 LOOKS_LONG, LEAST_LOOK = 3.0, 2.0
 """How long a look takes at most: so many times the pause between two, and never fewer seconds than these. Nobody is
 waited for any longer, and no more of a look counts for a time-out."""
@@ -91,7 +94,9 @@ class VerifierProcess:
         bound_recursion()
         self.settings, self._report = settings, report
         settings.folder.mkdir(parents=True, exist_ok=True)
-        self._said: tuple[str, str] = ("", "")
+        self._log_failed = ""
+        self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
+        self._troubles = Troubles(self._trouble)
         self._closed = False
         self._newest: int | None = None
         self._known_time, self._quiet_until = 0.0, 0.0
@@ -112,7 +117,10 @@ class VerifierProcess:
         return f"http://{settings.host}:{port_of(self._server)}" if settings.loopback else NOWHERE
 
     def run(self, stop: threading.Event) -> None:
-        """Serve, and look until told to stop. Raises NotPrepared and WrongCorpus: no replay here would stand."""
+        """Serve, and look until told to stop.
+
+        Raises NotPrepared and WrongCorpus, since no replay here would stand, and GaveUp where the settings say so.
+        """
         with self:
             while not stop.is_set():
                 self.step()
@@ -154,15 +162,15 @@ class VerifierProcess:
         self.world.memory.close()
 
     def step(self) -> None:
-        """Look at everybody, read what came, and do what is due."""
-        self._guarded(self._introduce, None)
-        self._newest = self._guarded(self.world.chain.newest_time, None)
+        """Look at everybody, read what came, and do what is due. Raises GaveUp, NotPrepared and WrongCorpus."""
+        self._guarded("the mirror's address", self._introduce, None)
+        self._newest, away = self._newest_time()
         look = self._handing.look()
-        self._tell(look)
+        self._tell(look, away)
         self._watch_blocks()
-        self._guarded(self._settle, None)
+        self._guarded("what is kept", self._settle, None)
         watch = partial(lapse.watch, self.world, look, self._newest is not None)
-        counts = self._guarded(watch, lambda _entries: False)
+        counts = self._guarded("time-outs", watch, lambda _entries: False)
         if self.world.replica.failure is None:
             self._do(counts)
 
@@ -177,14 +185,36 @@ class VerifierProcess:
             sequence = max(int(time.time()), known.sequence + 1 if known else 0)
             self.world.voice.say(MirrorAddress(self.address, self.url, sequence))
 
-    def _tell(self, look: handing_on.Look) -> None:
-        """Say what keeps the log from being read, when it changes."""
+    def _newest_time(self) -> tuple[int | None, str | None]:
+        """Of the chain's newest block, or why it is not known."""
+        try:
+            return self.world.chain.newest_time(), None
+        except LogWaits as error:
+            return None, error.detail
+
+    def _tell(self, look: handing_on.Look, chain: str | None) -> None:
+        """Say who is away, and what keeps the log from being read. Raises GaveUp."""
         failure = self.world.replica.failure
-        log = f"{look.log.outcome}: {look.log.detail}" if look.log.detail else ""
-        said = ("log failed", f"entry {failure.index}: {failure.detail}") if failure else ("trouble", log)
-        if said != self._said and said[1]:
-            self._report(Progress(said[0], detail=said[1]))
-        self._said = said
+        failed = f"entry {failure.index}: {failure.detail}" if failure else ""
+        if failed and failed != self._log_failed:
+            self._report(Progress("log failed", detail=failed))
+        self._log_failed = failed
+        answers = (look.log, *look.mirrors)
+        self._log_trouble(look.log)
+        troubles = {answer.verifier: answer.detail for answer in answers if answer.outcome in _AWAY}
+        self._weather.look({a.verifier: troubles.get(a.verifier) for a in answers}, chain, self._others_needed())
+
+    def _log_trouble(self, log: handing_on.Answer) -> None:
+        """What the server shows and cannot be taken over."""
+        if log.outcome in _AWAY or not log.detail:
+            self._troubles.ended("the server's log")
+        else:
+            self._troubles.failed("the server's log", f"{log.outcome}: {log.detail}")
+
+    def _others_needed(self) -> int:
+        """Of n verifiers n - k others, for a look to count."""
+        judges = self.world.copy.judges()
+        return max(0, len(judges.keys) - judges.k)
 
     def _watch_blocks(self) -> None:
         """Say that the operator enters none, again and again."""
@@ -222,39 +252,49 @@ class VerifierProcess:
         with world.replica.reading() as state:
             due = list(of_verifier(state, self.address))
         self._bind()
-        for duty in (
-            partial(hold.hold, world, _of(Hold, due)),
-            partial(see.see, world, _of(See, due)),
-            partial(reveal.reveal, world, _of(Reveal, due)),
-            partial(read.read, world, _of(Read, due)),
-            partial(read.look, world, _of(Look, due)),
-            partial(trace.show, world, _of(Trace, due)),
-            partial(combine.combine, world, _of(Combine, due)),
-            partial(come_back.come_back, world, _of(ComeBack, due)),
-            partial(epochs.sign, world, _of(SignEpoch, due), counts),
-            partial(faults.sign, world, _of(SignFault, due), counts),
-            partial(lapse.lapse, world),
-        ):
-            self._guarded(duty, None)
+        duties: dict[str, Callable[[], None]] = {
+            "bytes to hold": partial(hold.hold, world, _of(Hold, due)),
+            "words of what was seen": partial(see.see, world, _of(See, due)),
+            "the secret of a round": partial(reveal.reveal, world, _of(Reveal, due)),
+            "a proof to read": partial(read.read, world, _of(Read, due)),
+            "a proof to look at": partial(read.look, world, _of(Look, due)),
+            "a trace to show": partial(trace.show, world, _of(Trace, due)),
+            "a merge": partial(combine.combine, world, _of(Combine, due)),
+            "the return": partial(come_back.come_back, world, _of(ComeBack, due)),
+            "an epoch to sign": partial(epochs.sign, world, _of(SignEpoch, due), counts),
+            "a fault to sign": partial(faults.sign, world, _of(SignFault, due), counts),
+            "what lapses": partial(lapse.lapse, world),
+        }
+        for what, duty in duties.items():
+            self._guarded(what, duty, None)
 
     def _bind(self) -> None:
         """Raises NotPrepared and WrongCorpus."""
         self._prepared = self._prepared or anchor.prepare(self.world)
         if self._prepared is not None:
-            self._guarded(partial(anchor.anchor, self.world, self._prepared), None)
+            self._guarded("the anchor", partial(anchor.anchor, self.world, self._prepared), None)
 
-    def _guarded(self, duty: Callable[[], T], otherwise: T) -> T:
-        """Whatever is answered is reported, and tried again at the next look."""
+    def _guarded(self, what: str, duty: Callable[[], T], otherwise: T) -> T:
+        """Whatever is answered is told, in few lines, and tried again at the next look."""
         try:
-            return duty()
+            found = duty()
         except (NotPrepared, WrongCorpus):
             raise
         except CommonweightError as error:
-            self._report(Progress("trouble", detail=f"{error.code}: {error.detail}"))
+            self._troubles.failed(what, f"{error.code}: {error.detail}")
+            return otherwise
         except Exception as error:
-            logger.exception("an answer that makes no sense")
-            self._report(Progress("trouble", detail=repr(error)))
-        return otherwise
+            if self._troubles.failed(what, repr(error)):
+                logger.exception("%s: an answer that makes no sense", what)
+            return otherwise
+        self._troubles.ended(what)
+        return found
+
+    def _trouble(self, line: str) -> None:
+        self._report(Progress("trouble", detail=line))
+
+    def _away(self, line: str) -> None:
+        self._report(Progress("weather", detail=line))
 
     # -- the beginning -----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.answers import PROBLEM_TYPE
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import PeerMisbehaved, PeerUnreachable, Reply
 from trainer.light import handing
@@ -19,15 +20,17 @@ from trainer.light.offers import offers, targets
 pytestmark = pytest.mark.unit
 
 TAKEN = Reply(200, b"{}")
-NO = Reply(409, json.dumps({"code": "out-of-time", "detail": "too late"}).encode())
+NO = Reply(409, json.dumps({"code": "out-of-time", "detail": "too late"}).encode(), PROBLEM_TYPE)
 WEATHER = [
     PeerUnreachable("no"),
     PeerMisbehaved("more than it may"),
     Reply(404, b"<html>"),
-    Reply(409, b'{"co'),
-    Reply(429, NO.body),
-    Reply(400, b"[]"),
-    Reply(400, b'{"code":5,"detail":"x"}'),
+    Reply(200, b"<html>"),
+    Reply(409, NO.body, "application/json"),
+    Reply(409, b'{"co', PROBLEM_TYPE),
+    Reply(429, b"slow down"),
+    Reply(400, b"[]", PROBLEM_TYPE),
+    Reply(400, b'{"code":5,"detail":"x"}', PROBLEM_TYPE),
 ]
 
 

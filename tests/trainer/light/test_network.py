@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 import threading
 import time
@@ -118,7 +119,7 @@ class Refuses(Peer):
 
     async def put(self, path: str, body: bytes, seconds: float, headers: Mapping[str, str]) -> Reply:
         self.tickets.append(headers[HEADER])
-        return Reply(403, b'{"code":"ticket-over","detail":"set your clock"}')
+        return Reply(403, b'{"code":"ticket-over","detail":"set your clock"}', "application/problem+json")
 
 
 @pytest.mark.parametrize(("name", "receiver"), [(SERVER, TO_SERVER), (str(ONE.address), str(ONE.address))])
@@ -135,3 +136,44 @@ def test_each_try_of_an_upload_has_a_ticket_of_its_own(
         assert bringer(peer.tickets[-1:], NAME, receiver, DOMAIN, lambda _: True) == ONE.address
     assert len(set(peer.tickets)) == 2
     assert [refusal.code for refusal in refusals] == ["ticket-over"] * 2
+
+
+class Says:
+    """One answer to who asks for the log's head; nothing is known of anything else."""
+
+    def __init__(self, status: int, kind: str, body: bytes) -> None:
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._answer = head.encode() + body
+
+    def __call__(self, connection: socket.socket, head: bytes) -> None:
+        if b"/checkpoint" not in head:
+            connection.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+            return
+        connection.sendall(self._answer)
+
+
+ROOT, SIGNATURE = (base64.b64encode(bytes(size)).decode() for size in (32, 68))
+HEAD = f"log.example\n0\n{ROOT}\n\n\u2014 log.example {SIGNATURE}\n"
+
+
+@pytest.mark.parametrize(
+    ("says", "trouble"),
+    [
+        (Says(200, "text/plain", HEAD.encode()), None),
+        (Says(404, "application/problem+json", b'{"code":"not-found","detail":"no head yet"}'), None),
+        (Says(200, "text/html", b"<html>sign in</html>"), "answered with text/html instead of a head of the log"),
+        (Says(302, "text/html", b""), "sent a redirect (302)"),
+        (Says(502, "text/html", b"<html>"), "failed (502)"),
+        (Says(404, "text/html", b"<html>"), "answered 404 with text/html"),
+        (Says(429, "text/plain", b"slow down"), "answered 429 with text/plain"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else None,
+)
+def test_a_source_is_away_unless_it_answers_as_ours_do(
+    says: Says, trouble: str | None, tmp_path: Path, stack: ExitStack
+) -> None:
+    net = started(tmp_path, stack, says, hostile.fails)
+    while (found := net.troubles()[SERVER]) == "it was not asked yet":
+        time.sleep(0.01)
+    assert found == trouble
+    assert (SERVER in net.notes()) is (trouble is None and says is not None and b"not-found" not in says._answer)

@@ -1,0 +1,54 @@
+"""Who is away of those that a process needs, told in few lines; and the end for who does not want to wait for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from contracts.errors import CommonweightError
+from contracts.outage import Outage, duration
+
+SERVER = ""
+"""The server's name among the sources, whose others are verifiers' addresses."""
+
+
+class GaveUp(CommonweightError):
+    """Nobody answered for as long as the user wants to wait."""
+
+    code = "gave-up"
+
+
+class Weather:
+    """Of one node or verifier. `say` takes a line; `give_up_after` are seconds, 0 for never."""
+
+    def __init__(self, server: str, chain: str, say: Callable[[str], None], give_up_after: float) -> None:
+        self._server = Outage(f"the server {server}", say)
+        self._chain = Outage(f"the chain node {chain}", say)
+        self._mirrors = Outage("enough mirrors", say)
+        self._nobody = Outage("", lambda _line: None)
+        self._give_up_after = give_up_after
+
+    def look(self, troubles: Mapping[str, str | None], chain: str | None, needed: int) -> None:
+        """What is known now: why each source is away (None where it is not), why the chain node is, and how many
+        mirrors are needed.
+
+        Raises GaveUp.
+        """
+        mirrors = {name: why for name, why in troubles.items() if name != SERVER}
+        self._server.look(troubles.get(SERVER))
+        self._chain.look(chain)
+        self._mirrors.look(_too_few(mirrors, needed))
+        self._nobody.look("away" if troubles and all(troubles.values()) else None)
+        if 0 < self._give_up_after <= self._nobody.seconds:
+            raise GaveUp(
+                f"neither the server nor a mirror answered for {duration(self._nobody.seconds)} (--give-up-after); "
+                "what was done is in the folder, and goes on from there at the next start"
+            )
+
+
+def _too_few(mirrors: Mapping[str, str | None], needed: int) -> str | None:
+    """Fewer than are needed show what the log is: nothing new can be acted on."""
+    answering = sum(why is None for why in mirrors.values())
+    if answering >= needed:
+        return None
+    first = next((f"; {name}: {why}" for name, why in mirrors.items() if why is not None), "")
+    return f"{answering} of {len(mirrors)} show the log, and {needed} are needed{first}"
