@@ -33,6 +33,7 @@ from trainer.light.pulse import Pulse
 from trainer.light.rounds import Rounds
 from trainer.light.settings import LightSettings, Progress, Report
 from trainer.light.states import States
+from trainer.light.status import status_of
 from trainer.light.story import Story
 from trainer.light.surroundings import Around, Published
 from trainer.light.work import Workshop
@@ -58,7 +59,7 @@ class LightNode:
         self._rounds = Rounds(self.log, self._around, self._shop, states, self._pen, report, self._warn)
         self._answers = Answers(settings, self.log, self._pen, self._around, conduct, corpus, report)
         self._pulse = Pulse(self.address, lambda: self._shop.step, self._beat)
-        self._story = Story(self.address, report)
+        self._story = Story(self.address, report, folder / "told.json")
         self._admitted = Admitted()
         self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
 
@@ -75,6 +76,7 @@ class LightNode:
         try:
             while not stop.is_set():
                 self.look()
+                self._stand()
                 if self.log.current and self._act(leave.is_set()):
                     return
                 stop.wait(self.settings.look_seconds)
@@ -90,6 +92,12 @@ class LightNode:
         self.network.watch(sorted(self._admitted.verifiers))
         self._weather.look(self.network.troubles(), self._judges.trouble, self._admitted.k)
         self.log.look(self.network.notes(), self.network.read, self._judges.now)
+
+    def _stand(self) -> None:
+        """Tell where this node is, whenever that changes."""
+        state = self.log.state
+        run = state.runs.get(self.settings.run)
+        self._story.stands(status_of(state, run, self.address, self.log.current))
 
     def _act(self, leaving: bool) -> bool:
         """Everything that is due now; returns whether the node has left, and owes nothing."""

@@ -1,30 +1,52 @@
-"""What a node tells of itself: each thing once, when the covered log shows it."""
+"""What a node tells of itself: each thing once, when the covered log shows it, also over restarts.
+
+Where it stands is told whenever that changes, so that nobody has to guess why nothing happens.
+"""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 from contracts.protocol.judge.facts import Reason
 from contracts.protocol.judge.state import Phase, ProofState, RunState, Stage, State
 from contracts.run_config import RunConfig
+from contracts.whole_file import replace_file
 from trainer.light.handing import Refusal
 from trainer.light.settings import Progress, Report
+from trainer.light.status import NodeStatus
 
 _ENDS = {Stage.POSTED: "posted", Stage.OUT: "out", Stage.UNDECIDED: "undecided"}
 REMEMBERED = 4096
 
 
 class Story:
-    """Reports of one node."""
+    """Reports of one node. `path` is where it remembers what it told; without it, or spoilt, it tells all again."""
 
-    def __init__(self, node: str, report: Report) -> None:
-        self._node, self._report = node, report
-        self._told: dict[tuple[str, str], None] = {}
+    def __init__(self, node: str, report: Report, path: Path) -> None:
+        self._node, self._report, self._path = node, report, path
+        self._told = _read(path)
+        self._status: NodeStatus | None = None
+
+    def stands(self, status: NodeStatus) -> None:
+        """Where it is now."""
+        if status != self._status:
+            self._status = status
+            self._report(Progress("status", status.round, detail=str(status)))
 
     def tell(self, state: State, run: RunState) -> None:
         """What is new at the end of the covered log."""
+        told = len(self._told)
+        self._tell(state, run)
+        if len(self._told) != told:
+            replace_file(self._path, json.dumps([list(key) for key in self._told]).encode())
+
+    def _tell(self, state: State, run: RunState) -> None:
         member = run.nodes.get(self._node)
         if member is not None:
-            event = "left" if member.left else "enrolled"
-            self._once(f"{event} {member.sequence}", "", Progress(event, member.enrolled.first_round))
+            event, first = "left" if member.left else "enrolled", max(member.enrolled.first_round, run.round + 1)
+            first = run.round if run.round in run.rounds and self._node in run.rounds[run.round].listed else first
+            self._once(f"{event} {member.sequence}", "", Progress(event, first))
         for proof in list(state.proofs.values()):
             if proof.commitment.node == self._node and proof.commitment.run == run.created.run:
                 self._of_proof(state, proof)
@@ -53,6 +75,13 @@ class Story:
         if len(self._told) > REMEMBERED:
             del self._told[next(iter(self._told))]
         self._report(progress)
+
+
+def _read(path: Path) -> dict[tuple[str, str], None]:
+    try:
+        return {(str(what), str(about)): None for what, about in json.loads(path.read_bytes())}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return {}
 
 
 def _end(proof: ProofState) -> str:

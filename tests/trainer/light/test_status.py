@@ -1,0 +1,130 @@
+"""Where a node stands follows from the log alone, and each place has a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from contracts.protocol.judge.state import NodeState, Phase, Stage
+from trainer.light.settings import Progress
+from trainer.light.status import NodeStatus, Status, status_of
+from trainer.light.story import Story
+
+pytestmark = pytest.mark.unit
+NODE, RUN = "0xNode", "0x" + "11" * 32
+
+
+def proof(stage: Stage, number: int, node: str = NODE, run: str = RUN) -> Any:
+    commitment = SimpleNamespace(node=node, run=run, round=number, proof=f"proof {number}")
+    done = stage in (Stage.OUT, Stage.POSTED, Stage.ENDED, Stage.UNDECIDED)
+    return SimpleNamespace(commitment=commitment, stage=stage, done=done)
+
+
+def world(
+    member: bool = True,
+    phase: Phase | None = None,
+    listed: bool = True,
+    proofs: tuple[Any, ...] = (),
+    over: bool = False,
+    first: int = 1,
+    **of_member: Any,
+) -> tuple[Any, Any]:
+    """State and run: round 3 is the newest, in `phase`, or no round was opened yet."""
+    enrolled = SimpleNamespace(first_round=first, sequence=1)
+    nodes = {NODE: replace(NodeState(enrolled, 1, "", 1), **of_member)} if member else {}  # type: ignore[arg-type]
+    mine = {p.commitment.node: p.commitment.proof for p in proofs if p.commitment.round == 3}
+    now = SimpleNamespace(number=3, phase=phase, listed={NODE: 1} if listed else {}, proofs=mine)
+    rounds = {} if phase is None else {3: now}
+    created = SimpleNamespace(run=RUN)
+    run = SimpleNamespace(created=created, nodes=nodes, rounds=rounds, round=3 if rounds else 0, over=over)
+    return SimpleNamespace(proofs={p.commitment.proof: p for p in proofs}, runs={RUN: run}), run
+
+
+OPEN, READING, MERGED = Phase.OPEN, Phase.READING, Phase.MERGED
+CASES: list[tuple[Status, int, tuple[Any, Any]]] = [
+    (Status.OVER, 0, world(over=True)),
+    (Status.JOINING, 0, world(member=False)),
+    (Status.JOINING, 0, world(member=False, phase=OPEN, listed=False)),
+    (Status.LEFT, 0, world(left=True, phase=MERGED)),
+    (Status.LAPSED, 0, world(away=7, phase=MERGED)),
+    (Status.LAPSED, 0, world(away=7, phase=OPEN)),
+    (Status.EARLY, 9, world(first=9, phase=OPEN, listed=False)),
+    (Status.WAITING, 1, world()),
+    (Status.WAITING, 4, world(phase=READING, listed=False)),
+    (Status.UNLISTED, 3, world(phase=OPEN, listed=False)),
+    (Status.TRAINING, 3, world(phase=OPEN)),
+    (Status.TRAINING, 3, world(phase=OPEN, proofs=(proof(Stage.READING, 2),))),
+    (Status.COMMITTED, 3, world(phase=OPEN, proofs=(proof(Stage.COMMITTED, 3),))),
+    (Status.COMMITTED, 3, world(phase=Phase.CLOSED, proofs=(proof(Stage.COMMITTED, 3),))),
+    (Status.READ, 3, world(phase=READING, proofs=(proof(Stage.READING, 3),))),
+    (Status.READ, 3, world(phase=READING, proofs=(proof(Stage.READING, 3),), left=True)),
+    (Status.PLEDGE, 3, world(phase=READING, proofs=(proof(Stage.SPOKEN, 3),))),
+    (Status.PLEDGE, 3, world(phase=READING, proofs=(proof(Stage.VOID, 3),))),
+    (Status.DECIDED, 3, world(phase=MERGED, proofs=(proof(Stage.POSTED, 3),))),
+    (Status.DECIDED, 3, world(phase=Phase.MERGING, proofs=(proof(Stage.OUT, 3),))),
+    (Status.WAITING, 4, world(phase=MERGED, proofs=(proof(Stage.POSTED, 3, node="0xOther"),))),
+    (Status.WAITING, 4, world(phase=MERGED, proofs=(proof(Stage.READING, 3, run="0xother"),))),
+]
+
+
+@pytest.mark.parametrize(("expected", "number", "made"), CASES, ids=lambda value: getattr(value, "name", ""))
+def test_each_status_follows_from_the_log(expected: Status, number: int, made: tuple[Any, Any]) -> None:
+    found = status_of(*made, NODE, current=True)
+    assert found == NodeStatus(expected, number)
+    assert "{" not in str(found)
+
+
+def test_no_status_is_left_out() -> None:
+    state, _ = world()
+    assert status_of(state, None, NODE, current=True).status is Status.ABSENT
+    assert status_of(*world(), NODE, current=False).status is Status.BEHIND
+    assert {case[0] for case in CASES} | {Status.ABSENT, Status.BEHIND} == set(Status)
+
+
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("phase", Phase)
+def test_every_stage_in_every_phase_has_a_status(stage: Stage, phase: Phase) -> None:
+    assert str(status_of(*world(phase=phase, proofs=(proof(stage, 3),)), NODE, current=True))
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> tuple[Callable[[], Story], list[Progress]]:
+    said: list[Progress] = []
+    return lambda: Story(NODE, said.append, tmp_path / "told.json"), said
+
+
+def test_a_status_is_told_when_it_changes(story: tuple[Callable[[], Story], list[Progress]]) -> None:
+    teller, said = story[0](), story[1]
+    for status in (Status.TRAINING, Status.TRAINING, Status.COMMITTED):
+        teller.stands(NodeStatus(status, 3))
+    assert [progress.detail.split()[0] for progress in said] == ["has", "has"]
+    assert {progress.round for progress in said} == {3}
+
+
+@pytest.mark.parametrize(
+    ("made", "number"),
+    [(world(), 1), (world(phase=OPEN), 3), (world(phase=OPEN, listed=False), 4), (world(first=9, phase=OPEN), 3)],
+)
+def test_the_round_that_it_enrols_for_is_said(
+    story: tuple[Callable[[], Story], list[Progress]], made: tuple[Any, Any], number: int
+) -> None:
+    """Not the first one of the settings, which is 1 whenever the node was started."""
+    story[0]().tell(*made)
+    assert [(progress.event, progress.round) for progress in story[1]] == [("enrolled", number)]
+
+
+def test_what_was_told_is_not_told_again_after_a_restart(
+    story: tuple[Callable[[], Story], list[Progress]], tmp_path: Path
+) -> None:
+    make, said = story
+    make().tell(*world(phase=OPEN))
+    make().tell(*world(phase=OPEN))
+    assert len(said) == 1
+    (tmp_path / "told.json").write_bytes(b"[")
+    make().tell(*world(phase=OPEN))
+    assert len(said) == 2
