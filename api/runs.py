@@ -14,6 +14,7 @@ from ledger.service import Ledger
 from ledger.tables import ProofView, RoundView, RunView
 from ledger.views.lineage import lineage
 from ledger.views.projection import catch_up
+from ledger.views.waiting import waiting
 
 router = APIRouter()
 Hash = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$")]
@@ -41,6 +42,12 @@ def show_run(run: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
         if row is None:
             raise NotFound(f"no run {run}")
         return row.body
+
+
+@router.get("/runs/{run}/waiting")
+def show_waiting(run: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """What is awaited of whom, since when, and why no round opens: by the machine at the end of the log."""
+    return waiting(ledger, run)
 
 
 @router.get("/runs/{run}/rounds/{number}")

@@ -21,6 +21,7 @@ from commonweight.commands import (
     receipt,
     relay,
     revenue,
+    run,
     verify,
     wallet,
 )
@@ -42,6 +43,7 @@ app.command("keeper")(relay.keeper)
 app.add_typer(relay.outbox_app, name="outbox")
 app.command("node")(actors.node)
 app.add_typer(actors.verifier_app, name="verifier")
+app.add_typer(run.app, name="run")
 app.add_typer(model.app, name="model")
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(receipt.app, name="receipt")

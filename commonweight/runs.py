@@ -1,0 +1,169 @@
+"""A run as people ask for it: where it stands, who takes part, who is awaited and since when, and what comes next.
+
+All of it is the server's word, for looking: nodes and verifiers follow the log themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from contracts.outage import duration
+from trainer.client import ApiClient, ApiProblem
+
+Document = Mapping[str, Any]
+PAGE = 100
+
+PHASES = {
+    "enrolling": "enrols: its first round has not opened",
+    "training": "trains",
+    "between-rounds": "is between rounds: the last one is merged",
+    "over": "is over",
+}
+ROUND_PHASES = {
+    "training": "nodes train and commit",
+    "verifying": "all have committed or lapsed; verifiers draw, read and judge",
+    "merging": "proofs are decided; verifiers merge",
+    "closed": "merged",
+}
+PROOF_STAGES = {
+    "committed": "committed; the round is not closed or drawn yet",
+    "spared": "not audited in this round",
+    "reading": "verifiers read what they drew",
+    "bench": "a segment is in question: all verifiers of the round read it",
+    "spoken": "read; the node's pledge is due",
+    "void": "found void; the node's pledge is due",
+    "ended": "void",
+    "posted": "holds, and is paid with its epoch",
+}
+WHATS = {
+    "commitment": "the commitment",
+    "seen": "the words of enough verifiers that they saw the round close",
+    "secret": "the secret",
+    "openings": "states to open",
+    "words": "words on what was drawn",
+    "second-look": "a second look at segment",
+    "pledge": "the pledge",
+    "trace": "the trace of the common segment",
+}
+
+
+def all_runs(client: ApiClient) -> Iterator[Document]:
+    """Every run, page by page."""
+    after = ""
+    while rows := client.get("/runs", after=after, limit=PAGE):
+        yield from rows
+        after = rows[-1]["run"]
+
+
+def run_lines(rows: Sequence[Document]) -> Iterator[str]:
+    """A line a run."""
+    for row in rows:
+        yield f"{row['run']}  round {row['round']}  {PHASES[row['phase']]}"
+    if not rows:
+        yield "no run yet; `commonweight model train` opens one"
+
+
+def read_run(client: ApiClient, run: str) -> dict[str, Any]:
+    """The run, what it waits for, and its newest round, each as the server has it. Raises ApiProblem."""
+    shown, waits = client.get(f"/runs/{run}"), client.get(f"/runs/{run}/waiting")
+    return {"run": shown, "waiting": waits, "round": _round(client, run, int(shown["round"]))}
+
+
+def _round(client: ApiClient, run: str, number: int) -> Document | None:
+    try:
+        return dict(client.get(f"/runs/{run}/rounds/{number}")) if number else None
+    except ApiProblem as error:
+        if error.code == "not-found":
+            return None
+        raise
+
+
+def is_over(found: Document) -> bool:
+    """Whether nothing of it can change: the run has ended, and nothing is awaited."""
+    return found["run"]["phase"] == "over" and not found["waiting"]["count"]
+
+
+def lines_of(found: Document) -> Iterator[str]:
+    """For people."""
+    run = found["run"]
+    yield f"run {run['run']}, by {run['creator']}"
+    yield f"it {PHASES[run['phase']]}"
+    yield from _obstacles(found["waiting"], run)
+    if found["round"] is not None:
+        yield from _round_lines(found["round"])
+    yield from _people(run)
+    yield from _awaited(found["waiting"])
+    yield from _next(run)
+
+
+def _obstacles(waits: Document, run: Document) -> Iterator[str]:
+    if run["phase"] not in ("enrolling", "between-rounds"):
+        return
+    for obstacle in waits["obstacles"]:
+        yield f"round {run['round'] + 1} does not open yet: {obstacle['text']}"
+
+
+def _round_lines(current: Document) -> Iterator[str]:
+    yield f"round {current['round']}: {ROUND_PHASES[current['phase']]}"
+    committed = {proof["node"] for proof in current["proofs"]}
+    for node in current["nodes"]:
+        if node["node"] not in committed:
+            state = "lapsed" if node["lapsed"] else "trains" if current["phase"] == "training" else "did not commit"
+            yield f"  node {node['node']} {state}"
+    for proof in current["proofs"]:
+        yield f"  proof {proof['proof']} of {proof['node']}: {_proof(proof)}"
+
+
+def _proof(proof: Document) -> str:
+    if proof["state"] == "out":
+        return "out: it came after the round closed"
+    if proof["state"] == "undecided":
+        return "undecided: not enough verifiers came to an end"
+    why = f" ({proof['reason']})" if proof["reason"] else ""
+    return f"{PROOF_STAGES[proof['stage']]}{why}"
+
+
+def _people(run: Document) -> Iterator[str]:
+    active = [node for node in run["nodes"] if node["active"]]
+    yield f"nodes: {len(active)} enrolled, {len(run['nodes']) - len(active)} left"
+    for node in active:
+        yield f"  {node['node']} from round {node['from_round']}, paid to {node['payout']}, profile {node['profile']}"
+    yield f"verifiers with an anchor: {len(run['verifiers'])}"
+    for verifier in run["verifiers"]:
+        last = verifier["first_round"] + verifier["rounds"] - 1
+        yield f"  {verifier['verifier']} rounds {verifier['first_round']} to {last}, profile {verifier['profile']}"
+
+
+def _awaited(waits: Document) -> Iterator[str]:
+    yield f"awaited: {waits['count'] or 'nothing'}"
+    for line in waits["awaited"]:
+        yield f"  {_what(line)}{_since(line, waits['now'])}{_late(line)}"
+
+
+def _what(line: Document) -> str:
+    proof = f" for proof {line['proof']}" if line["proof"] else ""
+    if line["what"] == "second-look":
+        return f"{WHATS['second-look']} {line['party']}{proof}"
+    of = f" of {line['party']}" if line["party"] else ""
+    return f"{WHATS[line['what']]}{of} in round {line['round']}{proof}"
+
+
+def _since(line: Document, now: int | None) -> str:
+    if now is None or line["since"] is None:
+        return f", since entry {line['since_entry']}"
+    return f", for {duration(max(0, now - line['since']))} of chain time (entry {line['since_entry']})"
+
+
+def _late(line: Document) -> str:
+    period = ", in its second period" if line["period"] > 1 else ""
+    return period + (f"; late by the word of {len(line['late'])} verifiers" if line["late"] else "")
+
+
+def _next(run: Document) -> Iterator[str]:
+    """The command that goes on from here."""
+    if run["phase"] == "over":
+        yield f"next: commonweight model lineage --run {run['run']} --round {run['round']}"
+        yield "      commonweight wallet show ACCOUNT"
+    else:
+        yield f"take part: commonweight node --run {run['run']} --deployment FILE --keystore FILE --payout ADDRESS"
