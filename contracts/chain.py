@@ -22,6 +22,7 @@ from web3.types import EventData, FilterParams, RPCEndpoint, RPCResponse, TxPara
 
 from contracts.chain_text import tolerant_codec
 from contracts.errors import BadField, CommonweightError
+from contracts.refusal_words import sentence
 
 if TYPE_CHECKING:  # the embedded chain brings a whole EVM, which a connection to a real one never needs
     from contracts.devnet import Devnet
@@ -32,13 +33,17 @@ PAGE = 10_000
 
 
 class ContractRejected(CommonweightError):
-    """A contract refused a call. `error` is the custom error's name, `args_` its arguments by name."""
+    """A contract refused a call. `error` is the custom error's name, `args_` its arguments by name.
+
+    The detail is what the error means, where it is known, and the error itself behind it.
+    """
 
     code = "contract-rejected"
 
     def __init__(self, error: str, args_: dict[str, Any]) -> None:
         shown = ", ".join(f"{k}={v.hex() if isinstance(v, bytes) else v}" for k, v in args_.items())
-        super().__init__(f"{error}({shown})")
+        said = sentence(error, args_)
+        super().__init__(f"{error}({shown})" if said is None else f"{said} [{error}({shown})]")
         self.error, self.args_ = error, args_
 
 

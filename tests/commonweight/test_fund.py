@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     assert model.token.balance_of(PAYER.address) == 2_000 * 10**18
     again = model("fund", "claim", PAYER.address)
     assert (again.status, again.out) == (1, "")
-    assert again.err.startswith("contract-rejected: NothingDeposited(")
+    assert re.match(r"contract-rejected: .* \[NothingDeposited\(", again.err), again.err
     assert json.loads(model("fund", "show", "--json").out)["by_deployer"] == "2000"
     model.wait(AGE + 1)
     assert model("revenue", "release", PAYER.address).out == f"nothing to pay to {PAYER.address}\n"
@@ -104,7 +105,7 @@ def test_a_failed_round_pays_back(model: Setting) -> None:
     assert model("fund", "show").out.startswith(f"open: 499 of 500 to 2000 units of {model.money.address}\n")
     early = model("fund", "refund", PAYER.address)
     assert (early.status, early.out) == (1, "")
-    assert early.err.startswith("contract-rejected: WrongPoolStatus(")
+    assert re.match(r"contract-rejected: .* \[WrongPoolStatus\(", early.err), early.err
     model.wait(TIME)
     assert model("fund", "refund", PAYER.address).out == f"paid 499 units back to {PAYER.address}\n"
     assert model.money_of(PAYER.address) == 10**6
@@ -130,7 +131,7 @@ def test_a_buyer_thinks_better_of_it(model: Setting) -> None:
     assert model.money_of(PAYER.address) == before
     assert json.loads(model("fund", "show", "--json").out)["status"] == "failed"
     again = model("fund", "leave")
-    assert again.err.startswith("contract-rejected: NothingDeposited(")
+    assert re.match(r"contract-rejected: .* \[NothingDeposited\(", again.err), again.err
 
 
 def test_another_round_sells_once_holders_gave_it_a_budget(model: Setting) -> None:
@@ -140,7 +141,7 @@ def test_another_round_sells_once_holders_gave_it_a_budget(model: Setting) -> No
     assert made["call"] == f"ModelToken.setBudget minter={pool} budget=20"
     later = ("--pool", made["pool"])
     refused = model("fund", "deposit", "--amount", 5, *later)
-    assert refused.err.startswith("contract-rejected: BudgetExceeded("), refused.err
+    assert re.match(r"contract-rejected: .* \[BudgetExceeded\(", refused.err), refused.err
     assert model("fund", "show", *later).out.startswith("open: 0 of 10 to 20 units")
     token, made_by = model.deployment.token, model.deployment.creations[0]
     foreign = model("fund", "show", "--pool", f"{token}@{made_by}")
