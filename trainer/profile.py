@@ -1,7 +1,8 @@
 """The numerics profile: what must be equal on two machines for a replay to be equal bit for bit.
 
-"exact" is torch's float32: it names everything measured to change low-order bits. "portable" is the arithmetic of
-`trainer.portable`, which leaves nothing to the machine: its profile is one and the same everywhere.
+"exact" is torch's float32: its profile is what this process computes (`trainer.self_test`), beside what it computes
+with. "portable" is the arithmetic of `trainer.portable`, which leaves nothing to the machine: its profile is one and the
+same everywhere.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class UnknownProfile(CommonweightError):
 
 @dataclass(frozen=True)
 class NumericsProfile:
-    """Everything measured to change low-order bits, as found in this process."""
+    """What this process computes with, and the digest of what it computed: where fixed steps ended, as BLAKE3 in hex.
+
+    `computed` is empty in the portable profile alone.
+    """
 
     device: str
     machine: str
@@ -39,9 +43,10 @@ class NumericsProfile:
     cpu_capability: str
     onednn: bool
     deterministic: bool
+    computed: str = ""
 
     @classmethod
-    def current(cls) -> NumericsProfile:
+    def current(cls, computed: str) -> NumericsProfile:
         """The profile of this process as it stands; call `configure_determinism` before."""
         return cls(
             device="cpu",
@@ -52,11 +57,13 @@ class NumericsProfile:
             cpu_capability=torch.backends.cpu.get_cpu_capability(),
             onednn=bool(torch._C._has_mkldnn),
             deterministic=torch.are_deterministic_algorithms_enabled(),
+            computed=computed,
         )
 
     def to_json(self) -> str:
-        """Canonical JSON."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Canonical JSON; without `computed` where nothing depends on the machine."""
+        fields = {name: value for name, value in asdict(self).items() if name != "computed" or value}
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     def digest(self) -> bytes:
         """SHA-256 of the canonical JSON, 32 bytes."""
@@ -89,12 +96,18 @@ def configure_determinism(profile: str = "exact") -> NumericsProfile:
     if profile == BOUNDED:
         return _as_this_machine_does()
     torch.set_num_threads(1)
-    return NumericsProfile.current()
+    return NumericsProfile.current(_self_test())
+
+
+def _self_test() -> str:
+    from trainer.self_test import exact_digest  # which needs the step, and that this module
+
+    return exact_digest()
 
 
 def _as_this_machine_does() -> NumericsProfile:
     """A bounded run takes every machine as it is: the profile says how this process computes."""
-    from trainer.variants import chosen, computing  # which needs NumericsProfile
+    from trainer.self_test import variant_digest
+    from trainer.variants import chosen  # which needs NumericsProfile
 
-    with computing(chosen()):
-        return chosen().profile()
+    return chosen().profile(variant_digest(chosen()))

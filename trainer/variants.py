@@ -57,10 +57,11 @@ class Variant:
         kept = {name: value for name, value in os.environ.items() if name != CAPABILITY_VARIABLE}
         return kept | named | {"OMP_NUM_THREADS": str(self.threads), "MKL_NUM_THREADS": str(self.threads)}
 
-    def profile(self) -> NumericsProfile:
-        """The numerics profile of this process under the variant."""
+    def profile(self, computed: str) -> NumericsProfile:
+        """The numerics profile of this process under the variant, by what it computed (`self_test.variant_digest`)."""
         kernels = f"float32 {self.attention} {self.adamw} x{self.micro_batches}"
-        return replace(NumericsProfile.current(), dtype=kernels, machine=platform.machine())
+        found = NumericsProfile.current(computed)
+        return replace(found, dtype=kernels, machine=platform.machine(), threads=self.threads)
 
     def to_json(self) -> str:
         """For a command line."""

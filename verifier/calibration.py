@@ -27,8 +27,9 @@ from contracts.tensorfile import pack, unpack
 from trainer import cheats
 from trainer.batches import BatchSource, batch_source
 from trainer.corpus import Corpus
+from trainer.profile import BOUNDED, configure_determinism
 from trainer.state import initial_theta, layout, start_tensors
-from trainer.variants import Variant, computing, segment_end
+from trainer.variants import Variant, segment_end
 from verifier.bounded import LONGEST_SEGMENT, Distance, distance
 from verifier.calibration_worker import Request, boundary_file
 
@@ -79,9 +80,7 @@ def calibrate(plan: Plan, corpus: Corpus, report: Report) -> tuple[LimitTable, l
         reference(plan, corpus, folder, report)
         found = [measure(plan, variant, folder, report) for variant in plan.variants]
         distances = list(cheat_distances(plan, corpus, folder, report))
-    own = Variant()
-    with computing(own):
-        profile = own.profile().digest()
+    profile = configure_determinism(BOUNDED).digest()
     return LimitTable(tuple(_limits(plan, profile, honest, distances) for honest in found)), found
 
 

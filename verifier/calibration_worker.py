@@ -16,8 +16,9 @@ from contracts.run_config import RunConfig
 from contracts.tensorfile import unpack
 from trainer.batches import batch_source
 from trainer.corpus import corpus_of
+from trainer.profile import BOUNDED, configure_determinism
 from trainer.state import layout
-from trainer.variants import Variant, computing, segment_end
+from trainer.variants import Variant, choose, segment_end
 from verifier.bounded import distance, residual
 from verifier.drift import Drift
 
@@ -51,8 +52,8 @@ def main() -> None:
     corpus = corpus_of([Path(p) for p in request.data])
     batches = batch_source(corpus.train, config, bytes.fromhex(request.data_seed), 1, request.node)
     folder, drift = Path(request.folder), Drift.none()
-    with computing(variant):
-        profile = variant.profile()
+    choose(variant)
+    profile = configure_determinism(BOUNDED)
     state = unpack(boundary_file(folder, 0).read_bytes(), layout(config))
     for segment in range(request.segments):
         expected = unpack(boundary_file(folder, segment + 1).read_bytes(), layout(config))

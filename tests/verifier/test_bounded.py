@@ -126,7 +126,7 @@ def test_the_pair_of_profiles_chooses_the_mode(limits: PairLimits) -> None:
 
 
 def test_an_undeterministic_machine_is_never_compared_exactly_with_itself(limits: PairLimits) -> None:
-    loose: NumericsProfile = replace(NumericsProfile.current(), deterministic=False)
+    loose: NumericsProfile = replace(NumericsProfile.current(""), deterministic=False)
     with pytest.raises(CannotJudge):
         limits_for(replace(CONFIG, profile="bounded", limits_digest="ab" * 32), loose.digest(), loose, LimitTable(()))
 

@@ -42,13 +42,24 @@ def check_arithmetic(device: torch.device) -> None:
 def small_run(device: torch.device) -> str:
     """BLAKE3, in hex, of weights and moments after the small run."""
     words = np.random.Philox(key=18)
-    theta = {name: _weights(words, shape) for name, (_, shape) in theta_layout(_CONFIG).items()}
-    state = TrainState.joiner(theta, device)
+    state = TrainState.joiner(drawn_theta(words, _CONFIG), device)
     for _ in range(_STEPS):
-        _, gradients = portable_gradients(_CONFIG, state.theta, _batch(words))
+        _, gradients = portable_gradients(_CONFIG, state.theta, drawn_batch(words, _CONFIG))
         adamw(_CONFIG, state, gradients)
     groups = (state.theta, state.m, state.v)
     return blake3(b"".join(value.cpu().numpy().tobytes() for group in groups for value in group.values())).hexdigest()
+
+
+def drawn_theta(words: np.random.Philox, config: RunConfig) -> dict[str, NDArray[np.float32]]:
+    """Weights `theta.*` that no library of a machine has a part in."""
+    return {name: _weights(words, shape) for name, (_, shape) in theta_layout(config).items()}
+
+
+def drawn_batch(words: np.random.Philox, config: RunConfig) -> Batch:
+    """A batch of the configuration's size, as evenly drawn bytes."""
+    text = (words.random_raw(config.batch * (config.context + 1)) >> 56).astype(np.int64)
+    windows = text.reshape(config.batch, -1)
+    return windows[:, :-1], windows[:, 1:]
 
 
 def _weights(words: np.random.Philox, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -56,9 +67,3 @@ def _weights(words: np.random.Philox, shape: tuple[int, ...]) -> NDArray[np.floa
     whole = (words.random_raw(int(np.prod(shape))) >> 43).astype(np.float32) - 2**20  # 21 bits
     values = (whole / np.float32(2**24)).reshape(shape)
     return values + np.float32(1.0) if len(shape) == 1 else values
-
-
-def _batch(words: np.random.Philox) -> Batch:
-    text = (words.random_raw(_CONFIG.batch * (_CONFIG.context + 1)) >> 56).astype(np.int64)
-    windows = text.reshape(_CONFIG.batch, -1)
-    return windows[:, :-1], windows[:, 1:]

@@ -1,0 +1,126 @@
+"""A profile says what a process computes: with real environment variables, bits and digest change together."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from contracts.run_config import RunConfig
+from trainer import self_test
+from trainer.profile import configure_determinism
+from trainer.variants import Variant, choose
+
+VARIABLES: tuple[dict[str, str], ...] = (
+    {},
+    {"MKL_CBWR": "COMPATIBLE"},
+    {"MKL_CBWR": "AVX2"},
+    {"MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    {"MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
+    {"ATEN_CPU_CAPABILITY": "default"},
+    {"ATEN_CPU_CAPABILITY": "avx2"},
+    {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+    {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "MKL_DYNAMIC": "FALSE"},
+)
+"""All that a user or a scheduler may set, and that may change a last bit."""
+
+PROGRAM = """
+import json
+import numpy as np
+from blake3 import blake3
+from contracts.run_config import RunConfig
+from contracts.tensorfile import state_digest
+from trainer.batches import batch_source
+from trainer.portable.self_check import drawn_theta
+from trainer.profile import configure_determinism
+from trainer.state import start_tensors
+from trainer.trajectory import replay_segment
+
+found = {}
+for profile in ("exact", "portable"):
+    found[profile] = configure_determinism(profile).digest().hex()
+    hasher = blake3()
+    for width in (24, 192):
+        config = RunConfig(layers=1, d_model=width, heads=3, context=48, batch=3, steps=3, segment=3, profile=profile)
+        text = (np.random.Philox(key=1).random_raw(9000) >> 57).astype(np.uint8)
+        batches = batch_source(text, config, bytes(32), 1, "0x" + "11" * 20)
+        start = start_tensors(drawn_theta(np.random.Philox(key=2), config), None)
+        hasher.update(state_digest(replay_segment(config, start, 0, batches)))
+    found[profile + " state"] = hasher.hexdigest()
+print(json.dumps(found))
+"""
+
+
+def found_with(variables: dict[str, str]) -> dict[str, str]:
+    """Digests of the profiles, and of where three real steps end, in a process of its own."""
+    names = {name for case in VARIABLES for name in case}
+    clean = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=clean | variables, capture_output=True, text=True, check=True, timeout=240
+    )
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.integration
+def test_bits_and_profile_change_together() -> None:
+    found = [found_with(variables) for variables in VARIABLES]
+    pairs = {(one["exact"], one["exact state"]) for one in found}
+    profiles, states = {profile for profile, _ in pairs}, {state for _, state in pairs}
+    assert len(profiles) == len(states) == len(pairs), "equal profiles have equal states, and the other way round"
+    assert len(pairs) > 1, "one of these variables changes bits on any processor"
+    assert len({(one["portable"], one["portable state"]) for one in found}) == 1
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    threads, enabled = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    yield
+    choose(Variant())
+    torch.set_num_threads(threads)
+    torch.backends.mkldnn.enabled = enabled
+
+
+@pytest.mark.unit
+def test_a_switch_that_is_turned_later_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = configure_determinism("exact")
+    assert configure_determinism("exact") == before
+    looked = list[RunConfig]()
+    whole = self_test.inner_step
+    monkeypatch.setattr(self_test, "inner_step", lambda *given: (looked.append(given[0]), whole(*given)))
+    assert configure_determinism("exact") == before
+    assert not looked, "the same process in the same state has computed it once"
+    torch.backends.mkldnn.enabled = not torch.backends.mkldnn.enabled
+    configure_determinism("exact")
+    assert len(looked) == self_test.STEPS * len(self_test._CASES)
+
+
+@pytest.mark.unit
+def test_a_step_that_is_off_by_a_last_bit_is_another_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_determinism("exact")
+    honest, whole = self_test._digest.__wrapped__(None, ()), self_test.inner_step
+
+    def off(config, model, state, batch):  # type: ignore[no-untyped-def]
+        result = whole(config, model, state, batch)
+        if config.context == 544:
+            weights = state.theta["norm.weight"]
+            weights[0] = torch.nextafter(weights[0], torch.tensor(2.0))
+        return result
+
+    monkeypatch.setattr(self_test, "inner_step", off)
+    assert self_test._digest.__wrapped__(None, ()) != honest
+
+
+@pytest.mark.unit
+def test_every_way_of_a_bounded_run_has_a_profile_of_its_bits() -> None:
+    default = configure_determinism("bounded")
+    assert default.computed == configure_determinism("exact").computed, "the default way has the exact one's bits"
+    found = {default.digest()}
+    for variant in (Variant(attention="math"), Variant(adamw="fused"), Variant(micro_batches=2)):
+        choose(variant)
+        found.add(configure_determinism("bounded").digest())
+    assert len(found) == 4
