@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -36,10 +37,11 @@ class UnusableCorpus(CommonweightError):
 
 @dataclass(frozen=True)
 class Corpus:
-    """Training and held-out bytes (uint8, one dimension) and the digest that names them."""
+    """Training and held-out bytes (uint8, one dimension), and where they are from; `digest` names them."""
 
     train: NDArray[np.uint8]
     held_out: NDArray[np.uint8]
+    source: str = "this text"
 
     @cached_property
     def digest(self) -> str:
@@ -52,7 +54,10 @@ class Corpus:
     def require(self, digest: str) -> None:
         """That this is the text of a run with this `corpus_digest`. Raises WrongCorpus."""
         if self.digest != digest:
-            raise WrongCorpus(f"the run trains on {digest[:16]}…, this data is {self.digest[:16]}…")
+            raise WrongCorpus(
+                f"the run trains on the text {digest}, and {self.source} is {self.digest}: give the run's own text with "
+                "--data, the same files in the same order, or without it use the Python release that the run began with"
+            )
 
 
 def corpus_of(paths: Sequence[Path]) -> Corpus:
@@ -64,7 +69,8 @@ def default_corpus(cap_bytes: int = DEFAULT_CAP_BYTES) -> Corpus:
     """Python's documentation topics and standard library sources: real text that every installation has."""
     root = Path(sysconfig.get_path("stdlib"))
     chosen = sorted(_sources(root), key=lambda name: (name != _FIRST, name))
-    return _split(_read(root / name for name in chosen), cap_bytes)
+    text = _split(_read(root / name for name in chosen), cap_bytes)
+    return replace(text, source=f"the standard library of Python {platform.python_version()} in {root}")
 
 
 def _sources(root: Path) -> Iterator[str]:
@@ -82,7 +88,7 @@ def load_corpus(paths: Sequence[Path], cap_bytes: int = DEFAULT_CAP_BYTES) -> Co
             raise UnusableCorpus(f"{path} does not exist")
         inside = (p for p in path.rglob("*") if p.is_file() and not _is_hidden(p.relative_to(path)))
         files += sorted(inside, key=lambda p: p.relative_to(path).as_posix()) if path.is_dir() else [path]
-    return _split(_read(files), cap_bytes)
+    return replace(_split(_read(files), cap_bytes), source="what lies in " + ", ".join(str(path) for path in paths))
 
 
 def _is_hidden(relative: Path) -> bool:

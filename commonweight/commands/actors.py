@@ -140,6 +140,10 @@ def node(
     micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a batch, in a bounded run.")] = 1,
     device: Device = "cpu",
     give_up_after: GiveUpAfter = 0.0,
+    unjudged: Annotated[
+        bool,
+        typer.Option("--unjudged", help="Enrol also where no verifier computes as this machine does."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
@@ -166,6 +170,7 @@ def node(
         cheat,
         round(canary_rate * 1_000_000),
         give_up_after=give_up_after,
+        unjudged=unjudged,
     )
     run_light_node(settings, report_lines(as_json), stop)
 

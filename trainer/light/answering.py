@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 
 from blake3 import blake3
 
 from contracts.protocol.judge.duties import ComeBack, NodeDuty, Open, OpenPledge
-from contracts.protocol.judge.state import ProofState, RunState, State
+from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
 from contracts.protocol.log.signed import hexed
 from contracts.protocol.messages import Enrolment, Leave, PledgeReveal, Return, StateOpening
 from contracts.run_config import RunConfig
@@ -18,11 +17,12 @@ from trainer.conduct import Conduct, Disclosure, Job, NothingToCopy
 from trainer.corpus import Corpus
 from trainer.light.boundaries import Key
 from trainer.light.covered import CoveredLog
+from trainer.light.joining import obstacle
 from trainer.light.pen import Pen, hexes
 from trainer.light.settings import LightSettings, Progress, Report
 from trainer.light.surroundings import Around
 from trainer.light.work import Work, key_of
-from trainer.profile import configure_determinism
+from trainer.profile import BOUNDED, configure_determinism
 
 
 class Answers:
@@ -41,22 +41,47 @@ class Answers:
         self._settings, self._log, self._pen, self._around = settings, log, pen, around
         self._conduct, self._corpus, self._report = conduct, corpus, report
         self._shown: set[tuple[str, int]] = set()
+        self._told = ""
 
     def take_place(self, run: RunState, leaving: bool) -> None:
-        """Enrol, or leave, where the covered log has it otherwise."""
+        """Enrol, or leave, where the covered log has it otherwise. Raises WrongCorpus before anything is signed."""
         node, member = self._around.address, run.nodes.get(self._around.address)
-        name, short = octets(run.created.run), run.created.run[2:18]
-        nonce = time.time_ns() if member is None else max(time.time_ns(), member.sequence + 1)
+        name, short, nonce = octets(run.created.run), run.created.run[2:18], self._nonce(member)
         if leaving:
             if member is not None and not member.left:
                 self._pen.keep(f"leave-{short}", Leave(name, node, nonce))
             return
+        if run.over:
+            return
         config, payout = RunConfig.from_json(run.config), self._settings.payout
+        self._corpus.require(config.corpus_digest)
         profile = configure_determinism(config.profile).digest()
         place = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
-        if place != (payout, hexed(profile)) and not run.over:
+        if place != (payout, hexed(profile)) and self._may_join(run, config, hexed(profile)):
             first = self._settings.from_round
             self._pen.keep(f"enrolment-{short}", Enrolment(name, node, payout, first, profile, nonce))
+
+    def computes_as_listed(self, run: RunState) -> bool:
+        """Whether the open round has this node under the profile of this process: under another one its commitment
+        would be refused."""
+        current = run.rounds.get(run.round)
+        listed = current.listed.get(self._around.address) if current is not None else None
+        if listed is None:
+            return True
+        return listed.profile == hexed(configure_determinism(RunConfig.from_json(run.config).profile).digest())
+
+    def _nonce(self, member: NodeState | None) -> int:
+        """One more than the log took last. Of a member that the log forgot, or never had, the log's size: it was never
+        as large before, so that no message of old is said again."""
+        return self._log.state.size if member is None else member.sequence + 1
+
+    def _may_join(self, run: RunState, config: RunConfig, profile: str) -> bool:
+        """Whether a verifier could decide the work; what is in the way is said when it changes."""
+        why = obstacle(self._log.state, run, profile)
+        if why and why != self._told:
+            self._report(Progress("unjudged", 0, detail=why))
+        self._told = why
+        return not why or self._settings.unjudged or config.profile == BOUNDED
 
     def give(self, state: State, duty: NodeDuty, works: Mapping[Key, Work]) -> None:
         """What a duty asks for, of the works that are here."""

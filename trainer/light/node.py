@@ -9,7 +9,7 @@ from eth_account import Account
 from contracts.mirrors.book import Book
 from contracts.mirrors.peer import Limits
 from contracts.mirrors.tickets import Tickets
-from contracts.protocol.judge.duties import NodeDuty, Open, OpenPledge, of_node
+from contracts.protocol.judge.duties import Commit, NodeDuty, Open, OpenPledge, of_node
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.state import ProofState, RunState, State
@@ -122,6 +122,7 @@ class LightNode:
         """Beat while this node's commitment, with its gradient in the hands of k, is awaited."""
         awaited = Awaited(What.COMMITMENT, run.created.run, run.round, "", self.address)
         waits = run.round in run.rounds and awaited in run.rounds[run.round].awaits
+        waits = waits and self._answers.computes_as_listed(run)
         terms = self.log.gleaned.terms.get(self.settings.run)
         lease = terms.leaseSeconds if terms is not None else 0
         self._pulse.follow((octets(run.created.run), run.round) if waits else None, max(1, lease))
@@ -169,7 +170,9 @@ class LightNode:
 
     def _is_ours(self, state: State, duty: NodeDuty) -> bool:
         run = state.proofs[duty.proof].commitment.run if isinstance(duty, (Open, OpenPledge)) else duty.run
-        return run == self.settings.run
+        if run != self.settings.run:
+            return False
+        return not isinstance(duty, Commit) or self._answers.computes_as_listed(state.runs[run])
 
     def _away(self, line: str) -> None:
         self._report(Progress("weather", 0, detail=line))

@@ -20,6 +20,7 @@ class LightSettings:
     million, in which it keeps verifiers honest instead of being paid (trainer/canary.py). `look_seconds` lie between
     two looks at the log. `give_up_after` are the seconds after which a node ends to which neither the server nor any
     mirror answers; with 0 it waits for ever.
+    `unjudged` enrols also where no verifier computes as this machine does.
     """
 
     api_url: str
@@ -35,6 +36,7 @@ class LightSettings:
     canary_ppm: int = 0
     look_seconds: float = 1.0
     give_up_after: float = 0.0
+    unjudged: bool = False
 
     def loopback(self) -> bool:
         """Whether mirrors may be on this machine: where the server or the deployment's first mirrors are."""

@@ -54,10 +54,10 @@ def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
 class Place:
     """Village, server and three houses, on loopback; a node can be begun and killed."""
 
-    def __init__(self, folder: Path, stack: ExitStack, rounds: int = 1) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, rounds: int = 1, **terms: Any) -> None:
         self.folder, self.stack = folder, stack
         self.text = write_text(folder)
-        self.village = Village(self.text, rounds)
+        self.village = Village(self.text, rounds, **terms)
         self.server = Server(self.village)
         self.houses = [House.of(self.village, number, folder / f"house {number}") for number in range(3)]
         for house in self.houses:

@@ -80,9 +80,11 @@ def write_text(folder: Path) -> Path:
 
 
 class Village(SignedRun):
-    """The log of one run, with a tree over it. Threads may share it."""
+    """The log of one run, with a tree over it. Threads may share it. `judged` is the profile of its verifiers, where it
+    is not this process's."""
 
-    def __init__(self, text: Path, rounds: int = 1, **terms: Any) -> None:
+    def __init__(self, text: Path, rounds: int = 1, judged: bytes = b"", **terms: Any) -> None:
+        self.judged = judged
         self.corpus: Corpus = load_corpus([text])
         self.tree = GrowingTree()
         self.lock = threading.RLock()
@@ -99,7 +101,8 @@ class Village(SignedRun):
     def send(self, message: Message, author: LocalAccount, **beside: Any) -> list[Derived]:
         """As it is, anchors with a key of cosignatures."""
         if isinstance(message, messages.VerifierAnchor):
-            message = replace(message, logKey=log_key(message.verifier).public)
+            profile = self.judged or configure_determinism(self.config.profile).digest()
+            message = replace(message, logKey=log_key(message.verifier).public, profile=profile)
         return super().send(message, author, **beside)
 
     def head(self, size: int | None = None, root: bytes | None = None) -> SignedNote:
