@@ -16,6 +16,7 @@ from functools import partial
 from requests.exceptions import ConnectionError as ChainUnreachable
 from requests.exceptions import Timeout
 
+from contracts.clock_watch import ClockWatch
 from ledger import indexer, leases, outbox, tip
 from ledger.errors import LeaseLost
 from ledger.governance import carrying_out, votes
@@ -45,8 +46,9 @@ def step(ledger: Ledger) -> None:
 
 def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iterable[str] = PARTS) -> None:
     """Step until told to stop; an unreachable chain or a broken part is reported and tried again."""
-    parts = tuple(only)
+    parts, clock = tuple(only), ClockWatch(logger.warning, wall=ledger.now)
     while not stop.wait(interval):
+        _guarded(partial(_watch_clock, ledger, clock), "the look at the clock")
         mine = {part for part in parts if _guarded(partial(leases.take, ledger, _job(part)), part)}
         for part, do in STEPS:
             if part in mine:
@@ -54,6 +56,10 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
     for part in parts:
         leases.give_up(ledger, _job(part))
     leases.give_up(ledger, outbox.job(ledger))
+
+
+def _watch_clock(ledger: Ledger, clock: ClockWatch) -> None:
+    clock.block(int(ledger.chain.w3.eth.get_block("latest")["timestamp"]))
 
 
 def _job(part: str) -> str:

@@ -55,8 +55,8 @@ class Corpus:
         """That this is the text of a run with this `corpus_digest`. Raises WrongCorpus."""
         if self.digest != digest:
             raise WrongCorpus(
-                f"the run trains on the text {digest}, and {self.source} is {self.digest}: give the run's own text with "
-                "--data, the same files in the same order, or without it use the Python release that the run began with"
+                f"the run trains on the text {digest}, and {self.source} is {self.digest}: give the run's own text "
+                "with --data, the same files in the same order, or without it use the run's release of Python"
             )
 
 

@@ -1,8 +1,8 @@
 """The numerics profile: what must be equal on two machines for a replay to be equal bit for bit.
 
 "exact" is torch's float32: its profile is what this process computes (`trainer.self_test`), beside what it computes
-with. "portable" is the arithmetic of `trainer.portable`, which leaves nothing to the machine: its profile is one and the
-same everywhere.
+with. "portable" is the arithmetic of `trainer.portable`, which leaves nothing to the machine: its profile is one and
+the same everywhere.
 """
 
 from __future__ import annotations

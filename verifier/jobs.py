@@ -53,7 +53,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Job:
-    """A row. `until` (Unix seconds) ends the lease, or the wait before the next dispatch where `task_id` is empty."""
+    """A row. `until` (by `JobRows.now`) ends the lease, or the wait for the next dispatch where `task_id` is empty."""
 
     key: Key
     task: str
@@ -78,9 +78,12 @@ class Job:
 
 
 class JobRows:
-    """The rows of one verifier. Every change is one statement and holds only for the task id that it names."""
+    """The rows of one verifier. Every change is one statement and holds only for the task id that it names.
 
-    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
+    Its clock is the machine's seconds since it started, which nobody sets.
+    """
+
+    def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._db = sqlite3.connect(file, timeout=10.0, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -90,6 +93,18 @@ class JobRows:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+    def now(self) -> float:
+        """What `until` is compared with."""
+        return self._clock()
+
+    def bound(self, longest: float) -> None:
+        """At a start: nothing waits for more than `longest` seconds, whatever the machine's clock was when it began."""
+        now = self._clock()
+        self._db.execute(
+            "UPDATE jobs SET changed = MIN(changed, ?), until = CASE WHEN until > ? THEN ? ELSE until END",
+            (now, now + longest, now),
+        )
 
     def add(self, orders: Sequence[Order]) -> None:
         """Insert what is not there yet; what is there goes on from where it stood."""

@@ -5,14 +5,13 @@ The queue only wakes workers: what is to be done stands in the verifier's own ro
 
 from __future__ import annotations
 
-import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
 
-from verifier.dispatch import START_BEFORE, JobBoard, MessageStale, WorkerLost
+from verifier.dispatch import START_BEFORE, JobBoard, MessageStale, WorkerLost, is_stale
 from verifier.settings import VerifierSettings
 
 
@@ -29,8 +28,9 @@ class OnceTask(Task):  # type: ignore[misc]
         """Raises WorkerLost for a message that another worker had taken, MessageStale for one given up since."""
         if (self.request.delivery_info or {}).get("redelivered"):
             raise WorkerLost("the worker that had taken this task is gone")
-        if time.time() > self.request.get(START_BEFORE, float("inf")):
-            raise MessageStale("the message waited too long for a worker (or their clocks differ)")
+        said = self.request.get(START_BEFORE)
+        if said is not None and is_stale(said):
+            raise MessageStale("the message waited too long for a worker")
 
 
 class VerifierApp(Celery):  # type: ignore[misc]

@@ -11,11 +11,13 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cache
 
 import httpx
 
 from contracts.answers import retry_after
+from contracts.clock_watch import since_boot
 from contracts.errors import CommonweightError
 from contracts.mirrors.urls import Resolve, find, system_resolve
 
@@ -90,6 +92,11 @@ class Peer:
         self._chosen, self._keeps = chosen, keeps
         self._limits = limits or Limits()
         self._kept: httpx.AsyncClient | None = None
+        self._ahead: float | None = None
+
+    def clock(self) -> float | None:
+        """The peer's clock now, in Unix seconds: its last `Date`, and what has passed since. None before an answer."""
+        return None if self._ahead is None else since_boot() + self._ahead
 
     async def close(self) -> None:
         """Let a kept connection go."""
@@ -157,6 +164,7 @@ class Peer:
                         method, target.base() + path, content=body, headers=host, extensions=sni
                     )
                     answer = await client.send(request, stream=True)
+                    self._note(answer.headers.get("Date"))
                     try:
                         _check(answer)
                         yield answer
@@ -166,6 +174,12 @@ class Peer:
             raise PeerUnreachable(f"did not answer within {seconds:g} seconds") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             raise PeerUnreachable(f"cannot be reached, or broke off: {type(error).__name__}") from None
+
+    def _note(self, date: str | None) -> None:
+        try:
+            self._ahead = parsedate_to_datetime(date).timestamp() - since_boot() if date else self._ahead
+        except (ValueError, OverflowError, OSError):
+            return  # no date
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.verifier.fan import Fan
-from verifier.dispatch import START_BEFORE, MessageStale, WorkerLost
+from verifier.dispatch import START_BEFORE, MessageStale, WorkerLost, start_before
 from verifier.jobs import State
 from verifier.queue import OnceTask, VerifierApp, make_app
 from verifier.settings import VerifierSettings
@@ -97,9 +96,9 @@ def test_a_message_that_another_worker_had_taken_is_not_run(app: VerifierApp) ->
 
 def test_a_message_that_waited_too_long_is_not_run_and_costs_no_try(app: VerifierApp, fan: Fan) -> None:
     task = app.register_task(OnceTask())
-    task.push_request(delivery_info={}, **{START_BEFORE: time.time() + 60})
+    task.push_request(delivery_info={}, **{START_BEFORE: start_before(60)})
     task.before_start("id", (), {})
-    task.push_request(delivery_info={}, **{START_BEFORE: time.time() - 1})
+    task.push_request(delivery_info={}, **{START_BEFORE: start_before(-1)})
     with pytest.raises(MessageStale) as stale:
         task.before_start("id", (), {})
     task_id = fan.job(3).task_id

@@ -10,6 +10,7 @@ from typing import Protocol
 from web3.exceptions import Web3Exception
 
 from contracts.chain import connect
+from contracts.clock_watch import ClockWatch
 from contracts.deployment import Deployment
 from contracts.verifier_registry import VerifierRegistry
 from trainer.light.gleaned import Gleaned
@@ -39,8 +40,10 @@ class ByChain:
     """As the registry on the chain has it. A chain node that does not answer leaves what it said last; `trouble` says
     why it did not, and None while it does."""
 
-    def __init__(self, rpc_url: str, deployment: Deployment) -> None:
-        self._registry = VerifierRegistry(connect(rpc_url, timeout=10.0), deployment.verifier_registry)
+    def __init__(self, rpc_url: str, deployment: Deployment, clock: ClockWatch | None = None) -> None:
+        """`clock` sees the time of the newest block at each look."""
+        self._w3, self._clock = connect(rpc_url, timeout=10.0), clock
+        self._registry = VerifierRegistry(self._w3, deployment.verifier_registry)
         self._last, self._next = Admitted(), 0.0
         self.trouble: str | None = None
 
@@ -51,6 +54,8 @@ class ByChain:
         self._next = time.monotonic() + LOOK_SECONDS
         try:
             self._last = Admitted(frozenset(self._registry.verifiers()), self._registry.threshold())
+            if self._clock is not None:
+                self._clock.block(float(self._w3.eth.get_block("latest")["timestamp"]))
             self.trouble = None
         except (OSError, ValueError, Web3Exception) as error:
             self._next = time.monotonic() + 1.0

@@ -48,7 +48,7 @@ class Source:
 
     async def put(self, digest: str, data: bytes, seconds: float) -> Reply:
         """Bring a blob, under a ticket of its own."""
-        ticket = await asyncio.to_thread(self.tickets.headers, digest, self.name or TO_SERVER)
+        ticket = await asyncio.to_thread(self.tickets.headers, digest, self.name or TO_SERVER, self.peer.clock())
         return await self.peer.put(f"{self.blobs}{digest}", data, seconds, ticket)
 
     async def post(self, data: bytes) -> Reply:
@@ -104,6 +104,10 @@ class Network:
     def watch(self, verifiers: Sequence[str]) -> None:
         """Keep to the server, and to the mirrors of these verifiers that have an address."""
         self._loop.call(self._tend(self._book.urls(verifiers)))
+
+    def server_clock(self) -> float | None:
+        """The server's clock now (Unix seconds), as its answers show it; None before one."""
+        return self._server.peer.clock()
 
     def names(self) -> list[str]:
         """Server and mirrors that are watched."""

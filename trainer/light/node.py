@@ -6,6 +6,7 @@ import threading
 
 from eth_account import Account
 
+from contracts.clock_watch import ClockWatch
 from contracts.mirrors.book import Book
 from contracts.mirrors.peer import Limits
 from contracts.mirrors.tickets import Tickets
@@ -91,6 +92,7 @@ class LightNode:
         self._admitted = self._judges.now()
         self.network.watch(sorted(self._admitted.verifiers))
         self._weather.look(self.network.troubles(), self._judges.trouble, self._admitted.k)
+        self._watch_clock()
         self.log.look(self.network.notes(), self.network.read, self._judges.now)
 
     def _stand(self) -> None:
@@ -98,6 +100,12 @@ class LightNode:
         state = self.log.state
         run = state.runs.get(self.settings.run)
         self._story.stands(status_of(state, run, self.address, self.log.current))
+
+    def _watch_clock(self) -> None:
+        """By the server's clock, where no chain node is asked."""
+        shown = self.network.server_clock()
+        if shown is not None and not self.settings.rpc_url:
+            self._clock.date(shown)
 
     def _act(self, leaving: bool) -> bool:
         """Everything that is due now; returns whether the node has left, and owes nothing."""
@@ -154,8 +162,9 @@ class LightNode:
         tickets = Tickets(Account.from_key(settings.key), self.domain)
         self.network = Network(settings.api_url, key.name, book, settings.look_seconds, tickets, limits)
         self._around = Around(settings.key, self.domain, lambda: self.log, published, self.network.blob)
+        self._clock = ClockWatch(lambda detail: self._warn("clock", detail))
         self._judges = (
-            ByChain(settings.rpc_url, deployment)
+            ByChain(settings.rpc_url, deployment, self._clock)
             if settings.rpc_url
             else ByLog(lambda: self.log.gleaned, lambda detail: self._warn("believed", detail))
         )

@@ -18,6 +18,7 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
 from contracts.chain import connect
+from contracts.clock_watch import ClockWatch
 from contracts.errors import CommonweightError
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
@@ -99,6 +100,7 @@ class VerifierProcess:
         self._troubles = Troubles(self._trouble)
         self._closed = False
         self._newest: int | None = None
+        self._clock = ClockWatch(lambda detail: report(Progress("clock", detail=detail)))
         self._known_time, self._quiet_until = 0.0, 0.0
         self._prepared: anchor.Prepared | None = None
         self._open(chain or _own_chain(settings))
@@ -165,6 +167,8 @@ class VerifierProcess:
         """Look at everybody, read what came, and do what is due. Raises GaveUp, NotPrepared and WrongCorpus."""
         self._guarded("the mirror's address", self._introduce, None)
         self._newest, away = self._newest_time()
+        if self._newest is not None:
+            self._clock.block(self._newest)
         look = self._handing.look()
         self._tell(look, away)
         self._watch_blocks()
@@ -182,7 +186,8 @@ class VerifierProcess:
             return
         known = self.mirror.book.newest().get(self.address)
         if known is None or known.url != self.url or not known.text:
-            sequence = max(int(time.time()), known.sequence + 1 if known else 0)
+            with self.world.replica.reading() as state:
+                sequence = max(state.size, known.sequence + 1 if known else 0)
             self.world.voice.say(MirrorAddress(self.address, self.url, sequence))
 
     def _newest_time(self) -> tuple[int | None, str | None]:

@@ -54,7 +54,7 @@ class Door:
 
     async def put(self, name: str, data: bytes, seconds: float) -> Reply:
         """Bring a blob, under a ticket of its own."""
-        ticket = await asyncio.to_thread(self.tickets.headers, name, self.receiver)
+        ticket = await asyncio.to_thread(self.tickets.headers, name, self.receiver, self.peer.clock())
         return await self.peer.put(f"{self.blobs}{name}", data, seconds, ticket)
 
 

@@ -276,7 +276,7 @@ class HandingOn:
     async def _carry(self, verifier: str, peer: Peer, known: int) -> None:
         """What a mirror does not take of it says nothing against what it showed."""
         try:
-            await carry(peer, self._copy, known, partial(self._tickets.headers, receiver=verifier))
+            await carry(peer, self._copy, known, lambda name: self._tickets.headers(name, verifier, peer.clock()))
         except CommonweightError as error:
             logger.info("the log cannot be carried to %s: %s", peer.url, error.detail)
 

@@ -69,7 +69,7 @@ class Bringer:
     patience: float
     loopback: bool
     clock: Callable[[], float] = time.monotonic
-    now: Callable[[], float] = time.time
+    _since: dict[str, float] = field(default_factory=dict)
     _given: dict[str, float] = field(default_factory=dict)
     _gathered: float = float("-inf")
     _tried: dict[str, float] = field(default_factory=dict)
@@ -89,6 +89,7 @@ class Bringer:
         self._guarded(self._forget)
         waiting = self.store.all()
         known = {signed.digest for signed in waiting}
+        self._since = {name: at for name, at in self._since.items() if name in known}
         self._given = {name: at for name, at in self._given.items() if name in known}
         self._tried = {name: at for name, at in self._tried.items() if name in known}
         self._guarded(partial(self._hand_all, waiting))
@@ -133,8 +134,9 @@ class Bringer:
                 continue  # it is asked again
 
     def _bring(self, signed: Signed) -> None:
-        """In turn: whoever is asked first has one patience, the next one another."""
-        name, waited = signed.digest, self.now() - signed.since
+        """In turn: whoever is asked first has one patience, the next one another, from this process's first look on."""
+        name = signed.digest
+        waited = self.clock() - self._since.setdefault(name, self.clock())
         if waited < self.patience or self.clock() - self._tried.get(name, float("-inf")) < AGAIN:
             return
         if waited < self.patience * (1 + self.chain.turn()):

@@ -32,17 +32,18 @@ CREATE TABLE IF NOT EXISTS signature (
     digest TEXT NOT NULL REFERENCES charter, signer TEXT NOT NULL, signature TEXT NOT NULL, PRIMARY KEY (digest, signer)
 );
 """
-_ALL = "SELECT digest, subject, kind, message, since FROM charter ORDER BY since, digest"
+_ALL = "SELECT digest, subject, kind, message, since FROM charter ORDER BY rowid"
 _GIVEN = "SELECT signer, signature FROM signature WHERE digest = ? ORDER BY signer"
 _SHOW = """
 SELECT kind, message, signer, signature FROM signature JOIN charter USING (digest)
-ORDER BY since, digest, signer LIMIT ?
+ORDER BY charter.rowid, signer LIMIT ?
 """
 
 
 @dataclass(frozen=True)
 class Signed:
-    """A message that is due on the chain: `subject` says of what, `since` (Unix seconds) since when it is signed."""
+    """A message that is due on the chain: `subject` says of what, `since` (Unix seconds) when it
+    was signed, for people: nothing is compared with it."""
 
     digest: str
     subject: str

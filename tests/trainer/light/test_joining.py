@@ -1,4 +1,4 @@
-"""What a node looks at before it signs that it takes part: the run's text, who computes as it does, the log's numbers."""
+"""What a node looks at before it signs that it takes part: the run's text, who computes alike, the log's numbers."""
 
 from __future__ import annotations
 

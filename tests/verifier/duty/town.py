@@ -118,7 +118,6 @@ class Party:
             patience=patience,
             loopback=True,
             clock=lambda: self.clock[0],
-            now=lambda: self.clock[0],
         )
 
     def _due_on_chain(self) -> set[str]:
