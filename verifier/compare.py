@@ -50,7 +50,10 @@ def limits_for(
     if config.profile == "portable" or (alike and own.deterministic):
         return None
     if config.profile == "exact":
-        raise ProfileMismatch("the node computed under another numerics profile than this run's verifiers")
+        raise ProfileMismatch(
+            f"the node computed under the profile 0x{node_profile.hex()}, and this process computes as "
+            f"0x{own.digest().hex()}: unset what changes arithmetic here, or compare the versions of torch"
+        )
     if table is None:
         raise CannotJudge("the run's table of limits is not at hand")
     try:

@@ -238,3 +238,18 @@ class Fencing(RuleBasedStateMachine):
 
 TestFencing = Fencing.TestCase
 TestFencing.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+def test_rows_of_another_start_of_the_machine_or_of_a_clock_that_was_set_wait_no_longer(tmp_path: Path) -> None:
+    """A file of before, whose times are Unix seconds, or of a machine that has run for a year and was started anew."""
+    year = [31_536_000.0]
+    before = JobRows(tmp_path / "jobs.db", clock=lambda: year[0])
+    before.add([ORDER])
+    (job,) = before.of(ORDER.key.subject, ORDER.key.stage)
+    assert before.send(job, "a message", 60.0)
+    before.close()
+    after = JobRows(tmp_path / "jobs.db", clock=lambda: 100.0)
+    after.bound(180.0)
+    (job,) = after.of(ORDER.key.subject, ORDER.key.stage)
+    assert job.until <= after.now()
+    after.close()

@@ -49,7 +49,11 @@ def prepare(world: World) -> Prepared | None:
         _check_limits(limits, machine, terms.profiles)
     own = machine.digest()
     if config.profile not in (PORTABLE, BOUNDED) and set(terms.profiles) != {own}:
-        raise NotPrepared("the run lets nodes compute under another numerics profile than this machine's")
+        raise NotPrepared(
+            f"this machine computes as the profile 0x{own.hex()}, and the run's nodes may compute as "
+            f"{', '.join('0x' + profile.hex() for profile in terms.profiles)}: no replay here would stand. Unset what "
+            "changes arithmetic (MKL_CBWR, ATEN_CPU_CAPABILITY and their like), or use a machine like the creator's"
+        )
     return Prepared(run, own)
 
 
