@@ -42,6 +42,8 @@ class Answers:
         self._conduct, self._corpus, self._report = conduct, corpus, report
         self._shown: set[tuple[str, int]] = set()
         self._told = ""
+        self.is_hindered = False
+        """Whether it does not enrol, since its work would not be decided."""
 
     def take_place(self, run: RunState, leaving: bool) -> None:
         """Enrol, or leave, where the covered log has it otherwise. Raises WrongCorpus before anything is signed."""
@@ -81,7 +83,8 @@ class Answers:
         if why and why != self._told:
             self._report(Progress("unjudged", 0, detail=why))
         self._told = why
-        return not why or self._settings.unjudged or config.profile == BOUNDED
+        self.is_hindered = bool(why) and not self._settings.unjudged and config.profile != BOUNDED
+        return not self.is_hindered
 
     def give(self, state: State, duty: NodeDuty, works: Mapping[Key, Work]) -> None:
         """What a duty asks for, of the works that are here."""

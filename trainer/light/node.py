@@ -34,7 +34,7 @@ from trainer.light.pulse import Pulse
 from trainer.light.rounds import Rounds
 from trainer.light.settings import LightSettings, Progress, Report
 from trainer.light.states import States
-from trainer.light.status import status_of
+from trainer.light.status import Status, status_of
 from trainer.light.story import Story
 from trainer.light.surroundings import Around, Published
 from trainer.light.work import Workshop
@@ -77,8 +77,9 @@ class LightNode:
         try:
             while not stop.is_set():
                 self.look()
+                is_done = self.log.current and self._act(leave.is_set())
                 self._stand()
-                if self.log.current and self._act(leave.is_set()):
+                if is_done:
                     return
                 stop.wait(self.settings.look_seconds)
         finally:
@@ -96,10 +97,11 @@ class LightNode:
         self.log.look(self.network.notes(), self.network.read, self._judges.now)
 
     def _stand(self) -> None:
-        """Tell where this node is, whenever that changes."""
+        """Tell where this node is, whenever that changes; what keeps it from enrolling was told."""
         state = self.log.state
-        run = state.runs.get(self.settings.run)
-        self._story.stands(status_of(state, run, self.address, self.log.current))
+        status = status_of(state, state.runs.get(self.settings.run), self.address, self.log.current)
+        if status.status is not Status.JOINING or not self._answers.is_hindered:
+            self._story.stands(status)
 
     def _watch_clock(self) -> None:
         """By the server's clock, where no chain node is asked."""

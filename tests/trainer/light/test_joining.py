@@ -79,6 +79,7 @@ def test_a_node_does_not_enrol_while_no_verifier_computes_as_it_does(
         assert f"profile {hexed(configure_determinism('exact').digest())}" in told.detail
         assert "MKL_CBWR" in told.detail
         assert "portable" in told.detail
+        assert not [said for said in place.events("status") if "on the way" in said.detail]
 
 
 @pytest.mark.integration

@@ -1,4 +1,4 @@
-"""A verifier whose clock was far ahead once: its address is believed again, also from a new folder; it names the clock."""
+"""A verifier whose clock was far ahead once is believed again, from a new folder too; and it names its clock."""
 
 from __future__ import annotations
 
