@@ -105,7 +105,11 @@ def _corrections(config: RunConfig) -> bytes:
 def _switches() -> tuple[object, ...]:
     """Settings of this process that may change after a first test."""
     return (
-        torch.get_num_threads(), torch.get_float32_matmul_precision(), torch.backends.mkldnn.is_available(),
-        torch._C._get_mkldnn_enabled(), torch.backends.cuda.flash_sdp_enabled(), torch.backends.cuda.math_sdp_enabled(),
+        torch.get_num_threads(),
+        torch.get_float32_matmul_precision(),
+        torch._C._has_mkldnn,
+        torch._C._get_mkldnn_enabled(),
+        torch._C._get_flash_sdp_enabled(),
+        torch._C._get_math_sdp_enabled(),
         torch.are_deterministic_algorithms_enabled(),
-    )  # fmt: skip
+    )

@@ -117,7 +117,7 @@ class JobBoard:
     def _patience(self, key: Key) -> float:
         """Twice as long for each message that nobody took: a worker of another machine cannot tell which are stale."""
         times = self._sent[key] = self._sent.get(key, 0) + 1
-        return self._settings.queue_seconds * min(2 ** min(times - 1, 10), MOST_PATIENCE)
+        return self._settings.queue_seconds * min(1 << min(times - 1, 10), MOST_PATIENCE)
 
     def _said(self, task_id: str) -> dict[str, Any]:
         """What Celery knows of a task. A result that is half written or out of reach is none yet."""
