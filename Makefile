@@ -159,6 +159,11 @@ bench-adversary: install  ## a million histories of the adversary against the in
 bench-adversary-service: install  ## two seeds of each strategy, and more, in the simulator and in the real service: equal entries and ends
 	$(BIN)/python -m benchmarks.adversary_service
 
+bench-folder: install  ## what node and verifier keep after 10, 100 and 1,000 rounds (hours)
+	$(BIN)/python -m benchmarks.folders
+
+.PHONY: bench-folder
+
 bench-hostile-operator: install  ## how much later a run is over when its server is deaf, loses bytes, or forks
 	$(BIN)/python -m benchmarks.hostile_operator
 

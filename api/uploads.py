@@ -6,11 +6,8 @@ refused before a byte of it is read.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from mmap import ACCESS_READ, mmap
-from typing import IO, cast
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -56,14 +53,13 @@ class Uploads:
     async def take(self, request: Request, blobs: BlobFolder, name: str, key: str, length: int) -> None:
         """Store the body, which this key brings, under its digest (64 hex digits).
 
-        Raises SlowUpload, UploadsBusy, BlobMismatch and BlobTooLarge.
+        Raises SlowUpload, UploadsBusy, BlobMismatch, BlobTooLarge and DiskFull; then nothing of the body stays.
         """
         arrival = Arrival(request.receive, LEAST_RATE)
-        folder = blobs.beside("coming")
-        with _refused(), self.slots.place(Sender(key), arrival), tempfile.TemporaryFile(dir=folder) as file:
+        with _refused(), self.slots.place(Sender(key), arrival), blobs.arriving() as arriving:
             async for chunk in _chunks(arrival, length):
-                await run_in_threadpool(file.write, chunk)
-            await run_in_threadpool(_keep, blobs, file, name, length)
+                await run_in_threadpool(arriving.write, chunk)
+            await run_in_threadpool(blobs.keep, arriving, name)
 
 
 def length_of(request: Request, sizes: frozenset[int], limit: int) -> int:
@@ -91,16 +87,6 @@ async def _chunks(arrival: Arrival, length: int) -> AsyncIterator[bytes]:
         yield message.get("body", b"")
     if arrival.count != length:
         raise BlobMismatch(f"{arrival.count} bytes arrived instead of {length}")
-
-
-def _keep(blobs: BlobFolder, file: IO[bytes], name: str, length: int) -> None:
-    """Raises BlobMismatch. The bytes are looked at where they lie; only an empty file cannot be."""
-    file.flush()
-    if not length:
-        blobs.put(b"", name)
-        return
-    with mmap(file.fileno(), length, access=ACCESS_READ) as data:
-        blobs.put(cast(bytes, data), name)
 
 
 @contextmanager

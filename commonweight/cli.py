@@ -13,6 +13,7 @@ from commonweight.commands import (
     calibrate,
     contribution,
     db,
+    disk,
     fsck,
     fund,
     gov,
@@ -53,6 +54,7 @@ app.add_typer(gov.app, name="gov")
 app.add_typer(contribution.app, name="contribution")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
+app.command("disk")(disk.disk)
 app.command("verify")(verify.verify)
 app.command("audit")(audit.audit)
 app.command("fsck")(fsck.fsck)

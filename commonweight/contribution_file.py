@@ -21,6 +21,7 @@ from contracts.protocol.log.signed import Envelope
 from contracts.protocol.messages import Contribution
 from contracts.run_config import RunConfig
 from contracts.signing import recover, sign
+from contracts.whole_file import save_file
 from trainer.client import ApiClient, ApiProblem, octets
 
 
@@ -55,7 +56,7 @@ class ContributionFile:
     def save(self, file: Path) -> None:
         """As JSON."""
         body = {"message": to_json(self.message), "signatures": dict(self.signatures)}
-        file.write_text(json.dumps(body, indent=1) + "\n")
+        save_file(file, json.dumps(body, indent=1) + "\n")
 
     def signed(self, client: ApiClient, account: LocalAccount) -> ContributionFile:
         """With the signature of `account`."""

@@ -12,6 +12,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
+from contracts.whole_file import create_file
 
 PASSPHRASE_VARIABLE = "COMMONWEIGHT_PASSPHRASE"  # noqa: S105 - a variable's name
 
@@ -28,11 +29,9 @@ def write_keystore(path: Path, key: bytes, passphrase: str, iterations: int | No
     content = Account.encrypt(key, passphrase, kdf=kdf, iterations=iterations)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        create_file(path, json.dumps(content).encode(), 0o600)
     except FileExistsError as error:
         raise KeystoreRefused(f"{path} exists; keys are never overwritten") from error
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file)
     return str(Account.from_key(key).address)
 
 

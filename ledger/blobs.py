@@ -1,56 +1,62 @@
-"""A folder of content-addressed files (BLAKE3). A name is a promise about the bytes, checked when written."""
+"""The server's blobs: a folder of files named by their BLAKE3 digest (contracts/blob_files.py)."""
 
 from __future__ import annotations
 
-import os
-import re
-import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from blake3 import blake3
-
+from contracts.blob_files import Arriving, BlobFiles
+from contracts.whole_file import sweep
 from ledger.errors import BlobMismatch, NotFound
-
-_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class BlobFolder:
-    """Blobs below one folder; writes are atomic, so that a reader never sees half a file."""
+    """Blobs below one folder, which several processes may share; a reader never sees half a file.
+
+    What killed processes left half-written, here and in the folders beside, goes when it is opened.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self._files = BlobFiles(folder)
+        self._files.start()
+        for beside in folder.parent.iterdir():
+            if beside.is_dir():
+                sweep(beside)
 
     def put(self, data: bytes, expected: str | None = None) -> str:
-        """Store bytes and return their 64 hex digits. Raises BlobMismatch unless they are `expected`."""
-        name = blake3(data).hexdigest()
-        if expected is not None and name != expected:
-            raise BlobMismatch(f"the bytes hash to {name}, not to {expected}")
-        target = self._path(name)
-        if target.exists():
-            return name
-        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as scratch:
-            scratch.write(data)
-            scratch.flush()
-            os.fsync(scratch.fileno())
-        Path(scratch.name).replace(target)
-        return name
+        """Store bytes and return their 64 hex digits. Raises BlobMismatch unless they are `expected`, and DiskFull."""
+        with self.arriving() as arriving:
+            arriving.write(data)
+            self.keep(arriving, expected)
+        return arriving.name
+
+    def arriving(self) -> AbstractContextManager[Arriving]:
+        """Where a blob's bytes go as they come: gone with the block, unless they were kept in it. Raises DiskFull."""
+        return self._files.arriving()
+
+    def keep(self, arriving: Arriving, expected: str | None) -> None:
+        """Store what came. Raises BlobMismatch unless it is `expected`, and DiskFull."""
+        if expected is not None and arriving.name != expected:
+            raise BlobMismatch(f"the bytes hash to {arriving.name}, not to {expected}")
+        if not self._files.is_sound(arriving.name):
+            arriving.stay(self._files.folder)
 
     def beside(self, name: str) -> Path:
         """A folder next to the blobs, for what can be made again from the database."""
-        folder = self._folder.parent / name
+        folder = self._files.folder.parent / name
         folder.mkdir(exist_ok=True)
         return folder
 
     def path(self, name: str) -> Path:
-        """Where a stored blob lies. Raises NotFound."""
-        if not _NAME.fullmatch(name) or not self._path(name).exists():
+        """Where a stored blob lies. Raises NotFound, also for one that the disk has spoilt: it is removed, and taken
+        again."""
+        if not self._files.is_sound(name):
             raise NotFound(f"no blob {name[:80]}; it may not have been uploaded yet")
-        return self._path(name)
+        return self._files.folder / name
 
     def get(self, name: str) -> bytes:
-        """The bytes. Raises NotFound."""
-        return self.path(name).read_bytes()
-
-    def _path(self, name: str) -> Path:
-        return self._folder / name
+        """The bytes, hashed anew. Raises NotFound."""
+        data = self._files.read(self.path(name).name)
+        if data is None:
+            raise NotFound(f"the disk has spoilt the blob {name}; it is to be uploaded again")
+        return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleErr
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from contracts.errors import BadField
+from contracts.whole_file import DiskFull
 from ledger.errors import DatabaseUnreachable, DatabaseUnusable, LedgerBusy
 
 WAIT_SECONDS = 30.0
@@ -18,6 +20,8 @@ WAIT_SECONDS = 30.0
 STATEMENT_SECONDS, IDLE_SECONDS = 600, 300
 """PostgreSQL ends a statement, and a transaction that its client has left hanging with the lock in its hand."""
 POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 35}  # the server's threads are 40 at the most
+_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+"""The second one where the room that is missing is that of the file which readers and writers share."""
 _SQLITE_TAKEN = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
 _TAKEN = ("55P03", "57014", "40001", "40P01")  # lock not available, statement timeout, serialization, deadlock
 _GONE = ("08", "53300", "57P", "25P03")  # connection, too many connections, shutdown, idle in a transaction
@@ -68,7 +72,8 @@ def _postgres_session(wait: float) -> Callable[[Any, Any], None]:
 def coded() -> Iterator[None]:
     """What the database cannot do now, as a refusal that may be tried again, and what it cannot hold as a bad field.
 
-    Other refusals of it pass as they are: they are faults of ours.
+    Raises LedgerBusy, DatabaseUnreachable, BadField and DiskFull. Other refusals of it pass as they are: they are
+    faults of ours.
     """
     try:
         yield
@@ -77,11 +82,19 @@ def coded() -> Iterator[None]:
     except DataError as error:
         raise BadField(f"a text or number that the database cannot hold ({_first_line(error)})") from error
     except DBAPIError as error:
+        if _is_full(error):
+            raise DiskFull("no room is left for the database; nothing was changed") from error
         if _is_taken(error):
             raise LedgerBusy(f"the database is busy; send it again ({_first_line(error)})") from error
         if is_gone(error):
             raise DatabaseUnreachable(f"the database does not answer ({_first_line(error)})") from error
         raise
+
+
+def _is_full(error: DBAPIError) -> bool:
+    if getattr(error.orig, "sqlite_errorcode", 0) in _SQLITE_FULL:
+        return True
+    return getattr(error.orig, "sqlstate", None) == "53100"  # disk_full
 
 
 def _is_taken(error: DBAPIError) -> bool:

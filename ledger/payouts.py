@@ -6,8 +6,6 @@ missing or not the tree of the epoch's root: an epoch may have a million payees.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -19,6 +17,7 @@ from sqlmodel import Session, col, select
 
 from contracts.errors import InvalidTree
 from contracts.payout_tree import Payout, PayoutTree, check_proof
+from contracts.whole_file import replace_file
 from ledger import journal
 from ledger.errors import NotFound
 from ledger.seals import sealed
@@ -96,11 +95,8 @@ def _read(file: Path, leaves: Sequence[bytes], root: bytes) -> list[list[bytes]]
 def _build(session: Session, epoch: int, file: Path) -> None:
     rows = session.exec(select(PayoutRow.leaf).where(PayoutRow.epoch == epoch).execution_options(yield_per=BATCH))
     tree = PayoutTree.of(bytes.fromhex(leaf[2:]) for leaf in rows)
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as scratch:
-        scratch.write(tree.nodes)
-        scratch.flush()
-        os.fsync(scratch.fileno())
-    Path(scratch.name).replace(file)
+    with memoryview(tree.nodes) as nodes:
+        replace_file(file, nodes)
 
 
 def _row(epoch: int, payout: Payout) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from contracts.errors import CommonweightError
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.snapshot import code_version, dump, restore
 from contracts.protocol.judge.state import State
+from contracts.whole_file import DiskFull, replace_file
 
 EVERY = 2_000
 """Entries between two writes: so many are read at most at a start."""
@@ -54,12 +56,8 @@ class RestFile:
             return
         body = json.dumps([dump(state), beside()]).encode()
         head = {"code": code_version(), "digest": _hash(body), "root": self._root(state.size).hex(), "size": state.size}
-        scratch = self._path.with_suffix(".part")
-        try:
-            scratch.write_bytes(json.dumps(head).encode() + b"\n" + body)
-            scratch.replace(self._path)
-        except OSError:
-            scratch.unlink(missing_ok=True)
+        with suppress(OSError, DiskFull):
+            replace_file(self._path, json.dumps(head).encode() + b"\n" + body)
         self._last = state.size
 
     def _checked(self, head: Any, body: bytes, most: int) -> int:

@@ -10,11 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import CommonweightError
+from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.positional_tree import KECCAK_TREE
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry
-from contracts.tensorfile import pack, state_digest, write
+from contracts.tensorfile import layout_like, pack, state_digest, unpack, write
 from trainer.batches import BatchSource
 from trainer.inner_step import StepResult, inner_step
 from trainer.model import build_model
@@ -29,6 +29,12 @@ class UnknownSegment(CommonweightError):
     """A segment or boundary outside the round was asked for."""
 
     code = "unknown-segment"
+
+
+class BoundaryLost(CommonweightError):
+    """A boundary state is not on the disk any more, or is spoilt there: the round is to be done again."""
+
+    code = "boundary-lost"
 
 
 @dataclass(frozen=True)
@@ -59,16 +65,27 @@ class Trajectory:
     tokens: int
 
     def packed_state(self, index: int) -> bytes:
-        """The packed state at boundary `index`. Raises UnknownSegment."""
+        """The packed state at boundary `index`. Raises UnknownSegment, and BoundaryLost for a file that is not what was
+        committed to: a disk loses and flips bits, and whoever opened them would be void."""
         if not 0 <= index < len(self.kept):
             raise UnknownSegment(f"boundary {index} is outside 0..{len(self.kept) - 1}")
         kept = self.kept[index]
-        return kept.read_bytes() if isinstance(kept, Path) else pack(kept)
+        return self._read(index, kept) if isinstance(kept, Path) else pack(kept)
 
     def opening(self, index: int) -> Opening:
-        """Boundary `index` with the proof that it was committed to. Raises UnknownSegment."""
+        """Boundary `index` with the proof that it was committed to. Raises UnknownSegment and BoundaryLost."""
         packed = self.packed_state(index)
         return Opening(index, packed, tuple(KECCAK_TREE.inclusion_proof(list(self.boundary_entries), index)))
+
+    def _read(self, index: int, file: Path) -> bytes:
+        try:
+            packed = file.read_bytes()
+            sound = boundary_entry(unpack(packed, layout_like(self.end_state), finite=False))
+        except (OSError, InvalidTensorFile) as error:
+            raise BoundaryLost(f"boundary {index} cannot be read from the disk: {error}") from error
+        if sound != self.boundary_entries[index]:
+            raise BoundaryLost(f"boundary {index} on the disk is not the one that was committed to")
+        return packed
 
 
 class InnerRunner(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from uuid import uuid4
 from celery import Celery
 
 from contracts.errors import CommonweightError
+from verifier.folder_results import FolderResults
 from verifier.jobs import FILE_NAME, Job, JobRows, Key, Order, State
 from verifier.settings import VerifierSettings
 
@@ -70,6 +71,13 @@ class JobBoard:
             if job.state == State.QUEUED and job.until <= self.rows.now() and not self._send(job):
                 break
         return self.rows.of(subject, stage)
+
+    def keep(self, subjects: Collection[str]) -> None:
+        """Forget the jobs of all other subjects, and results that nobody asks for."""
+        self.rows.keep(subjects)
+        self.rows.prune()
+        if isinstance(self._app.backend, FolderResults):
+            self._app.backend.keep(self.rows.task_ids())
 
     def _collect(self, job: Job) -> None:
         said = self._said(job.task_id)

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
+from contracts.whole_file import replace_file
+
 BUCKETS = 4096
 LEAST_ROUNDS = 8
+SEEN = 1024
+"""Segments whose residuals are known to be counted: a job that is run twice comes within a few rounds."""
 ALIGNMENT_LIMIT = 2.0
 """Of |sum| / sqrt(sum of |each|^2): 1 for noise; n rounds that agree give sqrt(n), so 8 rounds give 2.8."""
 
@@ -44,11 +48,20 @@ class Drift:
     rounds: int
     total: NDArray[np.float64]
     squares: float
+    seen: tuple[str, ...] = ()
 
     @classmethod
     def none(cls) -> Drift:
         """Before the first round."""
         return cls(0, np.zeros(BUCKETS), 0.0)
+
+    def add_once(self, segment: str, residual: Residual) -> bool:
+        """Take in a segment's residual under its name, unless it was taken in; whether it was not."""
+        if segment in self.seen:
+            return False
+        self.add(residual)
+        self.seen = (*self.seen, segment)[-SEEN:]
+        return True
 
     def add(self, residual: Residual) -> None:
         """Take in one segment's residual; each counts as one direction, whatever its length."""
@@ -71,9 +84,7 @@ class Drift:
     def save(self, path: Path) -> None:
         """Write as JSON, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".part")
-        scratch.write_text(json.dumps({"rounds": self.rounds, "total": self.total.tolist(), "squares": self.squares}))
-        scratch.replace(path)
+        replace_file(path, json.dumps(asdict(self) | {"total": self.total.tolist()}).encode())
 
     @classmethod
     def load(cls, path: Path) -> Drift:
@@ -81,4 +92,5 @@ class Drift:
         if not path.exists():
             return cls.none()
         raw = json.loads(path.read_text())
-        return cls(int(raw["rounds"]), np.asarray(raw["total"], dtype=np.float64), float(raw["squares"]))
+        total = np.asarray(raw["total"], dtype=np.float64)
+        return cls(int(raw["rounds"]), total, float(raw["squares"]), tuple(raw.get("seen", ())))

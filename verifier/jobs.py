@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -162,6 +162,17 @@ class JobRows:
             (self._clock(), *_place(key)),
         )
         return done.rowcount == 1
+
+    def task_ids(self) -> set[str]:
+        """Of the messages that may still be answered."""
+        return {str(task_id) for (task_id,) in self._db.execute("SELECT task_id FROM jobs WHERE task_id != ''")}
+
+    def keep(self, subjects: Collection[str]) -> None:
+        """Forget the jobs of all other subjects, but those that were given up: they are shown for a week."""
+        self._db.execute(
+            "DELETE FROM jobs WHERE state != 'dead' AND subject NOT IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorted(subjects)),),
+        )
 
     def prune(self) -> None:
         """Forget what was settled more than a week ago."""

@@ -5,12 +5,14 @@ The queue only wakes workers: what is to be done stands in the verifier's own ro
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
 
+from contracts.whole_file import STALE_SECONDS
 from verifier.dispatch import START_BEFORE, JobBoard, MessageStale, WorkerLost, is_stale
 from verifier.settings import VerifierSettings
 
@@ -78,6 +80,7 @@ def _result_store(settings: VerifierSettings) -> str:
 def _folder_broker(folder: Path) -> dict[str, Any]:
     for name in ("messages", "control", "taken", "results"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    _sweep(folder / "taken")
     messages = str(folder / "messages")
     return {
         "broker_url": "filesystem://",
@@ -85,8 +88,15 @@ def _folder_broker(folder: Path) -> dict[str, Any]:
             "data_folder_in": messages, "data_folder_out": messages, "control_folder": str(folder / "control"),
             "polling_interval": 0.1,
         },
-        "result_backend": (folder / "results").resolve().as_uri(),
+        "result_backend": "verifier.folder_results:FolderResults",
     }  # fmt: skip
+
+
+def _sweep(taken: Path) -> None:
+    """Messages that workers had in their hands when they were killed: their rows send others."""
+    for path in taken.glob("*.msg"):
+        if time.time() - path.stat().st_mtime > STALE_SECONDS:
+            path.unlink(missing_ok=True)
 
 
 def _declare(app: Celery) -> None:

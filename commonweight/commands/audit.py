@@ -42,13 +42,14 @@ def audit(
     from contracts.chain import connect
     from contracts.deployment import Deployment
     from contracts.tlog.policy_text import format_policy
+    from contracts.whole_file import save_file
     from verifier.log.auditing import Audit, Auditor
 
     place = Deployment.from_json(deployment.read_text())
     made = Audit(Auditor(place, log, connect(rpc_url) if rpc_url else None), Progress("entries audited"))
     report = made.run(head)
     if policy is not None:
-        policy.write_bytes(format_policy(made.policy()))
+        save_file(policy, format_policy(made.policy()).decode())
     emit(report.body()) if as_json else _print(report)
     report.require()
 

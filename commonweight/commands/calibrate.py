@@ -44,6 +44,7 @@ def calibrate(
     A limit is ten times the largest honest error; a pair is refused if a cheat exceeds its limit by less than ten.
     """
     from contracts.run_config import RunConfig
+    from contracts.whole_file import save_file
     from trainer.corpus import corpus_of
     from trainer.variants import Variant
     from verifier.calibration import Plan
@@ -60,7 +61,7 @@ def calibrate(
         table, found = measure(
             plan, corpus, lambda what, done, total: progress.update(task, description=what, completed=done, total=total)
         )
-    out.write_text(table.to_json())
+    save_file(out, table.to_json())
     if as_json:
         emit({"digest": table.digest().hex(), "pairs": json.loads(table.to_json())})
         return

@@ -49,6 +49,7 @@ def deploy(
     from contracts.deploy import deploy_model
     from contracts.genesis.params import GenesisParams
     from contracts.tlog.keys import parse_vkey
+    from contracts.whole_file import save_file
 
     try:
         genesis = GenesisParams(**read_object(params, "--params"))
@@ -57,7 +58,7 @@ def deploy(
     w3, account = connect(rpc_url), open_keystore(keystore)
     parse_vkey(log_key)
     deployed = deploy_model(w3, account, name, symbol, verifier, genesis, log=log_key)
-    out.write_text(deployed.to_json())
+    save_file(out, deployed.to_json())
     say(f"model {deployed.model}\nwritten to {out}")
 
 

@@ -58,8 +58,10 @@ def read_object(text: str, option: str) -> dict[str, Any]:
 
 
 def database_address(folder: Path, database_url: str) -> str:
-    """What was given, or SQLite in the server's folder."""
-    return database_url or f"sqlite:///{folder / 'ledger.db'}"
+    """What was given, or SQLite in the server's folder, whatever letters its name has."""
+    from sqlalchemy import URL
+
+    return database_url or URL.create("sqlite", database=str(folder / "ledger.db")).render_as_string()
 
 
 Api = Annotated[str, typer.Option("--api", envvar="COMMONWEIGHT_API", help="Address of the API server.")]

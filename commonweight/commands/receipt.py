@@ -37,6 +37,7 @@ def save(
     """
     from contracts.chain import connect
     from contracts.deployment import Deployment
+    from contracts.whole_file import save_file
     from trainer.client import ApiClient
     from verifier.receipt.saving import Judges, save_receipt
 
@@ -45,7 +46,7 @@ def save(
     place = place or Deployment.from_mapping(client.network["deployment"])
     judges = Judges.of(client, place, connect(rpc_url) if rpc_url else None)
     receipt = save_receipt(client, place, judges, (epoch, account), seconds)
-    out.write_text(receipt.model_dump_json(indent=1) + "\n")
+    save_file(out, receipt.model_dump_json(indent=1) + "\n")
     said = f"{len(receipt.entries)} log entries and {len(receipt.payouts)} payouts of {account} in epoch {epoch}"
     say(f"{out}: {said}")
 

@@ -24,6 +24,7 @@ from commonweight.demo.report import print_summary, write_report
 from commonweight.demo.stage import DemoSettings, Stage
 from commonweight.demo.summary import Source, collect
 from contracts.errors import CommonweightError
+from contracts.whole_file import save_file
 
 MARK = ".commonweight-demo"
 INTERRUPTED = 130
@@ -51,7 +52,7 @@ def run_demo(settings: DemoSettings) -> int:
         return 1
     summary["seconds"] = round(time.monotonic() - begun, 1)
     page = write_report(settings.out, summary)
-    (settings.out / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True))
+    save_file(settings.out / "summary.json", json.dumps(summary, indent=1, sort_keys=True))
     if settings.as_json:
         emit(summary)
     else:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from contracts.errors import CommonweightError
 from contracts.tlog.text import check_name, parse_base64, shown, to_base64
+from contracts.whole_file import create_file
 
 KEY = 32
 SIGNATURE = 64
@@ -140,11 +141,9 @@ class SigningKey:
     def save(self, path: Path) -> None:
         """To a new file that only its owner can read. Raises InvalidLogKey if there is one already."""
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            create_file(path, self.seed, 0o600)
         except OSError as error:
             raise InvalidLogKey(f"cannot write the key {path}: {error.strerror}") from None
-        with os.fdopen(handle, "wb") as file:
-            file.write(self.seed)
 
     @property
     def public(self) -> bytes:

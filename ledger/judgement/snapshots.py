@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from contracts.errors import CommonweightError
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.snapshot import InvalidSnapshot, code_version, dump, restore
 from contracts.protocol.judge.state import State
+from contracts.whole_file import DiskFull, replace_file
 from ledger import log
 from ledger.errors import NotFound
 
@@ -60,7 +59,7 @@ class Snapshots:
             self._last = state.size
         except NotFound:
             return  # this reader's view of the database is older than the state
-        except OSError as error:
+        except (OSError, DiskFull) as error:
             logger.warning("no snapshot of %d entries: %s", state.size, error)
             self._last = state.size
 
@@ -68,11 +67,8 @@ class Snapshots:
         body = dump(state).encode()
         head = {"code": code_version(), "size": state.size, "root": root.hex(), "digest": _hash(body)}
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as scratch:
-            scratch.write(json.dumps(head, sort_keys=True).encode() + b"\n" + body)
-            scratch.flush()
-            os.fsync(scratch.fileno())
-        Path(scratch.name).replace(self.folder / f"{state.size:015d}.json")
+        text = json.dumps(head, sort_keys=True).encode() + b"\n" + body
+        replace_file(self.folder / f"{state.size:015d}.json", text)
         for old in self._files()[KEPT:]:
             old.unlink(missing_ok=True)
 

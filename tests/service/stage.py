@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.settings import ServerSettings
+from commonweight.commands.options import database_address
 from commonweight.terms import RunRules, open_run
 from contracts.deployment import Deployment
 from contracts.devnet_http import DevnetServer
@@ -164,7 +165,7 @@ def staged(folder: Path, params: GenesisParams = GENESIS) -> Iterator[Stage]:
     operator = key_of("operator")
     file = folder / "deployment.json"
     file.write_text(deployment.to_json())
-    url, blobs = f"sqlite:///{folder / 'ledger.db'}", folder / "blobs"
+    url, blobs = database_address(folder, ""), folder / "blobs"
     with ExitStack() as stack:
         stack.enter_context(watched_locks())
         stack.callback(setattr, service, "make_app", before)

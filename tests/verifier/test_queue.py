@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.strange_names import STRANGE
 from tests.verifier.brokers import BROKERS, free_port, redis_command, running
 from tests.verifier.conftest import settings_of
 from tests.verifier.fan import Fan
@@ -58,8 +59,9 @@ class Bench:
 
 @pytest.fixture(scope="module", params=list(BROKERS))
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    folder = tmp_path_factory.mktemp(request.param)
-    with BROKERS[request.param](folder) as address:
+    place = tmp_path_factory.mktemp(request.param)
+    folder = place / STRANGE
+    with BROKERS[request.param](place) as address:
         settings = replace(SETTINGS, folder=folder, broker_url=address)
         app = make_app(settings)
         with workers(settings, 2):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
-
 from blake3 import blake3
 
 from contracts.protocol.judge.duties import ComeBack, NodeDuty, Open, OpenPledge
@@ -23,6 +20,7 @@ from trainer.light.settings import LightSettings, Progress, Report
 from trainer.light.surroundings import Around
 from trainer.light.work import Work, key_of
 from trainer.profile import BOUNDED, configure_determinism
+from trainer.trajectory import BoundaryLost
 
 
 class Answers:
@@ -86,8 +84,8 @@ class Answers:
         self.is_hindered = bool(why) and not self._settings.unjudged and config.profile != BOUNDED
         return not self.is_hindered
 
-    def give(self, state: State, duty: NodeDuty, works: Mapping[Key, Work]) -> None:
-        """What a duty asks for, of the works that are here."""
+    def give(self, state: State, duty: NodeDuty, works: dict[Key, Work]) -> None:
+        """What a duty asks for, of the works that are here; one whose states the disk has lost is taken out."""
         if isinstance(duty, ComeBack):
             self._come_back(duty)
         elif isinstance(duty, Open):
@@ -101,16 +99,21 @@ class Answers:
             message = Return(octets(duty.run), self._around.address, size, root)
             self._pen.keep(f"return-{duty.run[2:18]}-{duty.since}", message)
 
-    def _open(self, proof: ProofState, boundaries: tuple[int, ...], works: Mapping[Key, Work]) -> None:
+    def _open(self, proof: ProofState, boundaries: tuple[int, ...], works: dict[Key, Work]) -> None:
         """What the conduct opens of a work; what it has shown it is not asked for again."""
         name, work = proof.commitment.proof, works.get(key_of(proof))
         wanted = [boundary for boundary in boundaries if (name, boundary) not in self._shown]
         if work is None or not wanted:
             return
-        with suppress(NothingToCopy):
+        try:
             for shown in self._conduct.openings(work.job, work.trajectory, wanted):
                 self._shown.add((name, shown.boundary))
                 self._show(name, shown)
+        except NothingToCopy:
+            return
+        except BoundaryLost as error:
+            self._report(Progress("lost", proof.commitment.round, detail=f"{error.detail}; the round is done again"))
+            del works[work.key]
 
     def _show(self, proof: str, shown: Disclosure) -> None:
         message = StateOpening(

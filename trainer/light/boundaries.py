@@ -10,13 +10,14 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import cast
 
 from contracts.errors import CommonweightError
 from contracts.positional_tree import KECCAK_TREE
 from contracts.run_config import RunConfig
 from contracts.state_layout import boundary_entry
 from contracts.tensorfile import pack, state_digest, unpack
-from contracts.whole_file import replace_file
+from contracts.whole_file import replace_file, sync_file
 from trainer.state import Tensors, layout, theta_layout
 from trainer.trajectory import Trajectory
 
@@ -39,10 +40,15 @@ class Boundaries:
         return None if state * (config.segments + 1) <= IN_MEMORY_BYTES else self._folder / _name(key)
 
     def keep(self, key: Key, done: Trajectory) -> None:
-        """All of a round's states are in its folder."""
+        """All of a round's states are in its folder, on the disk before the list says so.
+
+        Raises DiskFull and OSError.
+        """
         folder = self._folder / _name(key)
         if not done.kept or not all(isinstance(kept, Path) for kept in done.kept):
             return
+        for file in done.kept:
+            sync_file(cast(Path, file))
         replace_file(folder / GRADIENT, pack(done.pseudo_gradient))
         said = {"entries": [entry.hex() for entry in done.boundary_entries], "tokens": done.tokens}
         replace_file(folder / LIST, json.dumps(said).encode())

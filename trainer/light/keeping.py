@@ -12,15 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from blake3 import blake3
-
+from contracts.blob_files import BlobFiles
 from contracts.errors import CommonweightError
 from contracts.messages import Message
 from contracts.protocol.log.codec import canonical, parse, slug
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import Envelope, read_envelope
 from contracts.signing import Domain, sign
-from contracts.whole_file import replace_file
+from contracts.whole_file import replace_file, sweep
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,19 @@ def signed_text(message: Message, domain: Domain, key: bytes, beside: Mapping[st
 
 
 class Store:
-    """A folder of messages and blobs. Raises OSError where the disk does not take them. One thread at a time."""
+    """A folder of messages and blobs, for one thread at a time.
+
+    Raises DiskFull and OSError where the disk does not take them.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._messages, self._blobs = folder / "messages", folder / "blobs"
-        for path in (self._messages, self._blobs):
-            path.mkdir(parents=True, exist_ok=True)
-        found = (self._read(path) for path in sorted(self._messages.glob("*.json")))
+        self._messages, self._blobs = folder / "messages", BlobFiles(folder / "blobs")
+        self._messages.mkdir(parents=True, exist_ok=True)
+        sweep(self._messages)
+        self._blobs.start()
+        found = [self._read(path) for path in sorted(self._messages.glob("*.json"))]
         self._kept = {kept.name: kept for kept in found if kept is not None}
+        self._tidy()
 
     def __iter__(self) -> Iterator[Kept]:
         return iter(tuple(self._kept.values()))
@@ -66,9 +70,7 @@ class Store:
         known = self._kept.get(name)
         if known is not None:
             return known
-        digest = "" if blob is None else blake3(blob).hexdigest()
-        if blob is not None:
-            replace_file(self.blob_path(digest), blob)
+        digest = "" if blob is None else self._blobs.put(blob)
         kept = Kept(name, text, digest)
         replace_file(self._path(name), json.dumps({"text": text, "blob": digest}).encode())
         self._kept[name] = kept
@@ -79,21 +81,28 @@ class Store:
         kept = self._kept.pop(name)
         self._path(name).unlink(missing_ok=True)
         if kept.blob and all(other.blob != kept.blob for other in self._kept.values()):
-            self.blob_path(kept.blob).unlink(missing_ok=True)
+            self._blobs.remove(kept.blob)
 
     def blob_path(self, digest: str) -> Path:
         """The file of a blob."""
-        return self._blobs / digest
+        return self._blobs.folder / digest
 
     def _path(self, name: str) -> Path:
         return self._messages / f"{name}.json"
+
+    def _tidy(self) -> None:
+        """Remove blobs that no message announces: a killed process wrote them first."""
+        wanted = {kept.blob for kept in self._kept.values()}
+        for name in self._blobs.names():
+            if name not in wanted:
+                self._blobs.remove(name)
 
     def _read(self, path: Path) -> Kept | None:
         """What cannot be read, or whose blob is spoilt, was never kept: it is made again."""
         try:
             body = json.loads(path.read_bytes())
             kept = Kept(path.stem, body["text"], body["blob"])
-            whole = not kept.blob or blake3(self.blob_path(kept.blob).read_bytes()).hexdigest() == kept.blob
+            whole = not kept.blob or self._blobs.is_sound(kept.blob)
             return kept if kept.message and whole else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, CommonweightError):
             return None

@@ -12,7 +12,7 @@ from contracts.errors import CommonweightError
 from contracts.run_config import RunConfig
 from contracts.state_layout import inner_digest
 from contracts.tensorfile import Layout, pack, packed_size, state_digest, unpack
-from contracts.whole_file import replace_file
+from contracts.whole_file import replace_file, sweep
 from trainer.state import Tensors, initial_theta, inner_of, layout, start_tensors, theta_layout
 
 Fetch = Callable[[Sequence[str], int], tuple[str, bytes] | None]
@@ -36,6 +36,7 @@ class States:
 
     def __init__(self, folder: Path, fetch: Fetch) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
         self._folder, self._fetch = folder, fetch
 
     def theta(self, digest: str, config: RunConfig, first: bool, blobs: list[str]) -> Tensors | None:

@@ -63,8 +63,30 @@ def basis(log: Collected, current: RoundState) -> Basis:
         theta_blobs=blobs_of(log, current.theta),
         momentum=current.momentum,
         momentum_blobs=blobs_of(log, current.momentum),
+        place=place_of(current.run, current.number),
         gradients=tuple((digest, log.commitments[proof].gradientBlob.hex()) for proof, digest in pairs),
     )
+
+
+def place_of(run: str, number: int) -> str:
+    """The folder of what a round's merge leaves."""
+    return f"{run[2:18]}-{number}"
+
+
+def subjects(state: State, log: Collected) -> set[str]:
+    """What jobs may still be about: the proofs that the machine holds, their gradients, and its rounds."""
+    gradients = {held(state, log, proof).question.name for proof in state.proofs if proof in log.commitments}
+    return gradients | set(state.proofs) | {round_name(*place) for place in rounds(state)}
+
+
+def rounds(state: State) -> list[tuple[str, int]]:
+    """Run and number of the rounds that the machine holds."""
+    return [(name, number) for name, run in state.runs.items() for number in run.rounds]
+
+
+def round_name(run: str, number: int) -> str:
+    """Of a round as a subject of jobs, and of bounds."""
+    return f"{run}/{number}"
 
 
 def blobs_of(log: Collected, digest: str) -> tuple[str, ...]:

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from blake3 import blake3
-
+from contracts.blob_files import BlobFiles
 from contracts.errors import InvalidTensorFile
 from contracts.run_config import RunConfig
 from contracts.tensorfile import pack, state_digest, unpack
@@ -23,7 +22,8 @@ LARGEST_LOSS = 2**63 - 1
 
 @dataclass(frozen=True)
 class Basis:
-    """Where a merge begins, and what it takes: gradients (digest, blob) in the order of the merge set."""
+    """Where a merge begins, and what it takes: gradients (digest, blob) in the order of the merge set. What it makes is
+    left in the folder `place`."""
 
     config: str
     theta: str
@@ -31,6 +31,7 @@ class Basis:
     momentum: str
     momentum_blobs: tuple[str, ...]
     gradients: tuple[tuple[str, str], ...]
+    place: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For a task."""
@@ -55,7 +56,7 @@ class Step:
 
 
 def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
-    """Compute it, and leave weights and momentum under their names in `folder`.
+    """Compute it, and leave weights and momentum under their names in the basis' place below `folder`.
 
     Raises BytesMissing, and WrongCorpus: the held-out loss is signed too.
     """
@@ -67,7 +68,9 @@ def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
     theta, momentum = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
     loss = _scaled(held_out_loss(config, theta, corpus.held_out))
     digests = ["0x" + state_digest(part).hex() for part in (theta, momentum)]
-    return Step(digests[0], digests[1], _leave(folder, pack(theta)), _leave(folder, pack(momentum)), loss)
+    left = BlobFiles(folder / basis.place)
+    left.start()
+    return Step(digests[0], digests[1], left.put(pack(theta)), left.put(pack(momentum)), loss)
 
 
 def _scaled(loss: float) -> int:
@@ -84,12 +87,3 @@ def _gradient(files: Files, config: RunConfig, digest: str, blob: str) -> Tensor
     if "0x" + state_digest(found).hex() != digest:
         raise BytesMissing([blob])
     return found
-
-
-def _leave(folder: Path, data: bytes) -> str:
-    name = blake3(data).hexdigest()
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = folder / f"{name}.part"
-    scratch.write_bytes(data)
-    scratch.replace(folder / name)
-    return name

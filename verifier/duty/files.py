@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from blake3 import blake3
 
+from contracts.blob_files import BlobFiles
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.run_config import RunConfig
 from contracts.tensorfile import DTYPES, state_digest, unpack
@@ -37,17 +37,12 @@ class Folder:
     """The files of verifier/mirror/blobs.py, below its folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._held = folder / "held"
+        self._files = BlobFiles(folder / "held")
 
     def read(self, name: str) -> bytes:
         """Raises BytesMissing, also for bytes that the disk has spoilt: these are removed and fetched again."""
-        path = self._held / name
-        try:
-            data = path.read_bytes()
-        except OSError:
-            raise BytesMissing([name]) from None
-        if blake3(data).hexdigest() != name:
-            path.unlink(missing_ok=True)
+        data = self._files.read(name)
+        if data is None:
             raise BytesMissing([name])
         return data
 

@@ -13,7 +13,6 @@ same node may have signed another one.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -233,11 +232,7 @@ def _pair(config: RunConfig, asked: Segment) -> PairLimits | None:
 
 def _followed(file: Path, asked: Segment, gap: Residual) -> Drift:
     """A node's residuals with this one. A job that runs twice counts once."""
-    known, drift = file.with_suffix(".seen"), Drift.load(file)
-    name = f"{asked.round}/{asked.segment}"
-    seen: Sequence[str] = known.read_text().split("\n") if known.exists() else []
-    if name not in seen:
-        drift.add(gap)
+    drift = Drift.load(file)
+    if drift.add_once(f"{asked.round}/{asked.segment}", gap):
         drift.save(file)
-        known.write_text("\n".join([*seen, name]))
     return drift

@@ -29,6 +29,7 @@ from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import Entry, read, write
 from contracts.protocol.messages import VerifierAnchor
 from contracts.signing import Domain
+from contracts.whole_file import replace_file
 from trainer.rest import RestFile
 from verifier.duty.chain import Chain
 from verifier.duty.envelopes import Collected, envelope_of
@@ -303,10 +304,8 @@ class Replica:
 
     def _note_down(self, found: Differs) -> None:
         """For people; what is refused when it comes again is for the copy to say."""
-        scratch = self._finding.with_suffix(".part")
-        scratch.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps({"index": found.index, "detail": found.detail}))
-        scratch.replace(self._finding)
+        self._finding.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(self._finding, json.dumps({"index": found.index, "detail": found.detail}).encode())
 
 
 def _body(index: int, text: str) -> dict[str, Any]:

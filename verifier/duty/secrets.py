@@ -7,9 +7,9 @@ later. An anchor needs no memory: its tree follows from run, first round and len
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 import stat
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.judge.protocol import secret_leaf
 from contracts.protocol.judge.state import RunState, State
 from contracts.tlog.keys import SigningKey
+from contracts.whole_file import create_file, sweep
 from verifier.duty.errors import SecretUnusable
 
 SECRET = 32
@@ -88,18 +89,9 @@ def next_first(state: State, run: RunState, verifier: str, own: RoundSecrets | N
 def _create(path: Path) -> None:
     """Whole or not at all; of two processes one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(f".{os.getpid()}.part")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(SECRET))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(scratch, path)
-    except FileExistsError:
-        return
-    finally:
-        scratch.unlink()
+    sweep(path.parent)
+    with suppress(FileExistsError):
+        create_file(path, secrets.token_bytes(SECRET), 0o600)
 
 
 def _read(path: Path) -> bytes:

@@ -240,14 +240,16 @@ class VerifierProcess:
         self._announcer.keep(world.blobs)
         with world.replica.reading() as state:
             ended = {name: min(run.rounds, default=run.round + 1) - 1 for name, run in state.runs.items()}
-            rounds = {f"{name}/{number}" for name, run in state.runs.items() for number in run.rounds}
-            proofs = set(state.proofs)
+            rounds, proofs = asking.rounds(state), set(state.proofs)
+            subjects = asking.subjects(state, world.replica.collected)
         for name, last in ended.items():
             if last > self._ended.get(name, 0):
                 self._ended[name] = last
                 world.blobs.forget(name, last)
                 world.stopwatch.forget(name, last)
-                world.memory.keep(proofs, rounds)
+                world.memory.keep(proofs, {asking.round_name(*place) for place in rounds})
+                world.work.keep(subjects)
+                combine.tidy(world, rounds)
 
     # -- duties ------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,9 @@ class Board(Protocol):
     def one(self, order: Order) -> Job:
         """Take on one job unless it was taken on before; how it stands now."""
 
+    def keep(self, subjects: Collection[str]) -> None:
+        """Forget the jobs of all other subjects."""
+
 
 class Work:
     """Asks workers. `has` says whether a blob is here; `report` gets what went wrong, once a question."""
@@ -70,6 +73,12 @@ class Work:
             return None
         answer = job.result if isinstance(job.result, dict) else {"unable": "a worker gave no sound result"}
         return self._taken(place, number, answer, effort)
+
+    def keep(self, subjects: Collection[str]) -> None:
+        """Forget what was asked about all others."""
+        self._board().keep(subjects)
+        self._tries = {place: known for place, known in self._tries.items() if place[0] in subjects}
+        self._said = {place for place in self._said if place[0] in subjects}
 
     def outlasted(self, subject: str, name: str, task: str, asked: dict[str, Any]) -> bool:
         """Whether a worker gave this question up that took several times what others of its kind take."""

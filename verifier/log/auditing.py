@@ -22,6 +22,7 @@ from contracts.tlog.keys import SignatureType, VerifierKey
 from contracts.tlog.note import NoteNotSigned, SignedNote, parse_note
 from contracts.tlog.policy import Policy, k_of_n
 from contracts.verifier_registry import VerifierRegistry
+from contracts.whole_file import replace_file
 from trainer.light.gleaned import Gleaned
 from verifier.log.blocks import BlockCheck
 from verifier.log.machine import Departs, MachineAudit
@@ -204,7 +205,7 @@ class Audit:
         """The log goes on from what was seen the last time; of two heads the larger is kept. Raises InvalidNote."""
         if file.exists() and not self._goes_on(file, parse_note(file.read_bytes())):
             return
-        file.write_bytes(self.reader.note.format())
+        replace_file(file, self.reader.note.format())
 
     def _goes_on(self, file: Path, note: SignedNote) -> bool:
         before = verify_checkpoint(note, self.reader.log).size

@@ -6,25 +6,19 @@ a name in the folder is a promise about the bytes, and nothing half-written is e
 
 from __future__ import annotations
 
-import errno
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
-from blake3 import blake3
-
+from contracts.blob_files import Arriving, BlobFiles
 from contracts.mirrors.slots import Sender
-from contracts.whole_file import sync_folder
 from verifier.mirror.announced import Announcement, Place, blob_name
 from verifier.mirror.database import Database
 from verifier.mirror.errors import (
     BlobTooLarge,
-    DiskFull,
     NotAnnounced,
     NotHeld,
     QuotaSpent,
@@ -32,7 +26,6 @@ from verifier.mirror.errors import (
     WrongBytes,
 )
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS announced (
     digest TEXT, key TEXT, size INTEGER, run TEXT, subject TEXT, round INTEGER, kind TEXT,
@@ -59,9 +52,8 @@ class BlobStore:
         budget: Callable[[Place], int],
         sender: Callable[[str, str], Sender] = lambda key, _: Sender(key),
     ) -> None:
-        self._held, self._coming, self._budget, self._sender = folder / "held", folder / "coming", budget, sender
-        for part in (self._held, self._coming):
-            part.mkdir(parents=True, exist_ok=True)
+        self._files, self._budget, self._sender = BlobFiles(folder / "held", folder / "coming"), budget, sender
+        self._files.start()
         self._announced = Database(folder / "announced.db", _SCHEMA)
         self._lock = threading.RLock()
         self._tidy()
@@ -83,7 +75,7 @@ class BlobStore:
             tables.execute(_LAST_ROUND, (place.round, *identity))
         if replaced:
             with self._lock:
-                self._tidy(coming=False)
+                self._tidy()
 
     def announced_bytes(self, place: Place) -> int:
         """What a key has announced for a round and was not forgotten, in bytes."""
@@ -111,7 +103,7 @@ class BlobStore:
 
     def has(self, digest: str) -> bool:
         """Whether a blob is here."""
-        return (self._held / blob_name(digest)).exists()
+        return self._files.has(blob_name(digest))
 
     @contextmanager
     def receive(self, digest: str, length: int | None = None) -> Iterator[Receiving]:
@@ -124,21 +116,20 @@ class BlobStore:
         sizes = self.sizes(name)
         if length is not None and length not in sizes:
             raise (BlobTooLarge if length > max(sizes) else WrongBytes)(f"{length} bytes are not what was announced")
-        with Receiving(self, name, self._coming, sizes) as receiving:
-            yield receiving
+        with self._files.arriving() as arriving:
+            yield Receiving(self, name, arriving, sizes)
 
-    def keep(self, name: str, file: Path) -> None:
+    def keep(self, name: str, arriving: Arriving) -> None:
         """Give whole and right bytes their name, unless they were forgotten since. Raises NotAnnounced, DiskFull."""
-        with self._lock, named():
+        with self._lock:
             self._sizes(name)
-            file.replace(self._held / name)
-            sync_folder(self._held)
+            arriving.stay(self._files.folder)
 
     def open(self, digest: str) -> tuple[BinaryIO, int]:
         """A file to read a blob from, and its size in bytes. Raises NotHeld."""
         name = blob_name(digest)
         try:
-            file = (self._held / name).open("rb")
+            file = (self._files.folder / name).open("rb")
         except FileNotFoundError:
             raise NotHeld(f"no blob {name}; it may not have come yet") from None
         return file, os.fstat(file.fileno()).st_size
@@ -148,11 +139,9 @@ class BlobStore:
 
         Raises NotHeld and StoreUnusable.
         """
-        file, _ = self.open(digest)
-        with file:
-            data = file.read()
-        if blake3(data).hexdigest() != blob_name(digest):
-            (self._held / blob_name(digest)).unlink(missing_ok=True)
+        self.open(digest)[0].close()
+        data = self._files.read(blob_name(digest))
+        if data is None:
             raise StoreUnusable(f"the disk has spoilt the blob {blob_name(digest)}")
         return data
 
@@ -161,7 +150,7 @@ class BlobStore:
         with self._lock:
             with self._announced.write() as tables:
                 tables.execute("DELETE FROM announced WHERE run = ? AND round <= ?", (run, last_round))
-            self._tidy(coming=False)
+            self._tidy()
 
     def close(self) -> None:
         """Let the files go."""
@@ -174,35 +163,25 @@ class BlobStore:
             raise NotAnnounced(f"no message that this mirror holds names the blob {name}")
         return frozenset(row[0] for row in rows)
 
-    def _tidy(self, coming: bool = True) -> None:
-        """Remove what nothing announces, and at the start what a killed process left half-written."""
+    def _tidy(self) -> None:
+        """Remove what nothing announces."""
         wanted = {row[0] for row in self._announced.rows("SELECT DISTINCT digest FROM announced")}
-        left = [path for path in self._held.iterdir() if path.name not in wanted]
-        for path in [*left, *(self._coming.iterdir() if coming else ())]:
-            path.unlink(missing_ok=True)
+        for name in self._files.names():
+            if name not in wanted:
+                self._files.remove(name)
 
 
 class Receiving:
     """Bytes that are coming in: counted and hashed as they are written, gone unless `finish` takes them."""
 
-    def __init__(self, store: BlobStore, name: str, folder: Path, sizes: frozenset[int]) -> None:
-        self._store, self._name, self._sizes = store, name, sizes
-        self._hash, self._count = blake3(), 0
-        with named():
-            handle, path = tempfile.mkstemp(dir=folder)
-        self._file, self._path = os.fdopen(handle, "wb"), Path(path)
-
-    def __enter__(self) -> Receiving:
-        return self
+    def __init__(self, store: BlobStore, name: str, arriving: Arriving, sizes: frozenset[int]) -> None:
+        self._store, self._name, self._arriving, self._sizes = store, name, arriving, sizes
 
     def write(self, chunk: bytes) -> None:
         """The next bytes. Raises BlobTooLarge and DiskFull."""
-        self._count += len(chunk)
-        if self._count > max(self._sizes):
+        if self._arriving.count + len(chunk) > max(self._sizes):
             raise BlobTooLarge(f"more came than the {max(self._sizes)} bytes that were announced")
-        self._hash.update(chunk)
-        with named():
-            self._file.write(chunk)
+        self._arriving.write(chunk)
 
     def finish(self) -> None:
         """All bytes are there. Raises WrongBytes, NotAnnounced and DiskFull.
@@ -210,27 +189,9 @@ class Receiving:
         Bytes of this name that have another size than its author announced are the author's lie, and nobody's who
         brings them.
         """
-        if self._hash.hexdigest() == self._name and self._count not in self._sizes:
-            raise NotAnnounced(f"{self._count} bytes came, of which no message speaks")
-        if self._hash.hexdigest() != self._name:
-            raise WrongBytes(f"the bytes hash to {self._hash.hexdigest()}, not to {self._name}")
-        with named():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._store.keep(self._name, self._path)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with suppress(OSError):  # a full disk again, for what is thrown away anyway
-            self._file.close()
-        self._path.unlink(missing_ok=True)
-
-
-@contextmanager
-def named() -> Iterator[None]:
-    """A full disk by its name. Raises DiskFull."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise DiskFull("no room is left for blobs") from error
-        raise
+        found, count = self._arriving.name, self._arriving.count
+        if found == self._name and count not in self._sizes:
+            raise NotAnnounced(f"{count} bytes came, of which no message speaks")
+        if found != self._name:
+            raise WrongBytes(f"the bytes hash to {found}, not to {self._name}")
+        self._store.keep(self._name, self._arriving)

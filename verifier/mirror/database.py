@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from verifier.mirror.errors import DiskFull, StoreUnusable
+from contracts.whole_file import DiskFull
+from verifier.mirror.errors import StoreUnusable
 
 SYNCHRONOUS = "FULL"
 """What survives a loss of power; a killed process loses nothing under any of SQLite's settings."""

@@ -1,11 +1,12 @@
 """Why a mirror refuses. Each is sent over HTTP with its status; whoever is refused has changed nothing.
+That no room is left on the disk says contracts/whole_file.py:DiskFull.
 
 CommonweightError
 └── MirrorRefused
     ├── NotHeld, UnknownLog                      what is asked for is not here
     ├── NotAnnounced, NotWelcome, QuotaSpent     what is brought is not taken
     ├── WrongBytes, BlobTooLarge, BodyTooLarge   bytes that are not what was announced, or more of them
-    ├── SlowPeer, MirrorBusy, DiskFull           it does not come, or finds no room
+    ├── SlowPeer, MirrorBusy                     it does not come, or finds no place
     ├── CheckpointRefused, SizeConflict, UploadConflict, HeadContradicts
     └── RangeRefused, StoreUnusable, CopyChanged
 """
@@ -98,13 +99,6 @@ class MirrorBusy(MirrorRefused):
 
     code = "mirror-busy"
     status = 503
-
-
-class DiskFull(MirrorRefused):
-    """No room is left on the mirror's disk."""
-
-    code = "disk-full"
-    status = 507
 
 
 class StoreUnusable(MirrorRefused):

@@ -20,9 +20,9 @@ from contracts.mirrors.urls import InvalidMirrorAddress
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
 from contracts.protocol.messages import MirrorAddress
 from contracts.tlog.text import parse_base64
+from contracts.whole_file import DiskFull
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import LogCopy
-from verifier.mirror.errors import DiskFull
 from verifier.mirror.evidence import MOST, Evidence
 from verifier.mirror.messages import PAGE, MessageStore
 from verifier.mirror.parsing import MAX_MESSAGE, Reader, Unchecked

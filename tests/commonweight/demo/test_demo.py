@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.commonweight.demo.proc import running_with
+from tests.strange_names import STRANGE
 
 pytestmark = [
     pytest.mark.demo,
@@ -35,7 +36,7 @@ def demo(out: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def test_people_train_together_a_cheat_is_caught_and_the_vote_is_obeyed(tmp_path: Path) -> None:
-    process = demo(tmp_path / "out", "--json")
+    process = demo(tmp_path / STRANGE, "--json")
     try:
         out, err = process.communicate()
     finally:
@@ -49,7 +50,7 @@ def test_people_train_together_a_cheat_is_caught_and_the_vote_is_obeyed(tmp_path
     assert summary["checks"]
     assert all(summary["checks"].values()), summary["checks"]
     assert running_with(str(tmp_path)) == []
-    check_report(tmp_path / "out", summary)
+    check_report(tmp_path / STRANGE, summary)
 
 
 def check_money(summary: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from commonweight.commands.options import database_address
 from ledger.store import Store
 from ledger.tables import Transfer
 from tests.commonweight.conftest import Command
@@ -29,7 +30,7 @@ def test_a_sound_database_holds_and_a_changed_row_is_named(place: Town, commonwe
     folder.mkdir()
     for file in place.stage.folder.glob("ledger.db*"):
         shutil.copy(file, folder)
-    with unguarded(Store(f"sqlite:///{folder / 'ledger.db'}")) as session:
+    with unguarded(Store(database_address(folder, ""))) as session:
         row = session.exec(select(Transfer).where(Transfer.book == "units")).first()
         assert row is not None
         row.amount, key = row.amount + 1, row.id

@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from contracts.mirrors.slots import Sender
 from contracts.protocol import messages
+from contracts.whole_file import DiskFull
 from tests.alone import alone
 from tests.lock_order import elsewhere
 from tests.verifier.mirror.killing import killed_at
@@ -25,7 +26,6 @@ from verifier.mirror.announced import Announcement, Kind, OuterSizes, Place, ann
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.errors import (
     BlobTooLarge,
-    DiskFull,
     MirrorRefused,
     NotAnnounced,
     NotHeld,
@@ -245,13 +245,13 @@ def test_a_kill_at_any_line_leaves_no_half_blob(tmp_path: Path) -> None:
         def prepare(folder: Path = folder) -> Callable[[], None]:
             return partial(put, store(folder), data, name)
 
-        killed = killed_at(line, prepare, ("mirror/blobs.py",))
+        killed = killed_at(line, prepare, ("mirror/blobs.py", "blob_files.py", "whole_file.py"))
         again = store(folder)
         assert again.missing() == [name] or again.read(name) == data
         assert files(folder) in ([], [name])
         if not killed:
             break
-    assert line > 30, "the lines of a taking were tried"
+    assert line > 60, "the lines of a taking were tried"
 
 
 def test_messages_announce_their_blobs() -> None:

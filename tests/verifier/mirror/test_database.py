@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from contracts.whole_file import DiskFull
 from verifier.mirror.database import Database
-from verifier.mirror.errors import DiskFull, StoreUnusable
+from verifier.mirror.errors import StoreUnusable
 
 pytestmark = pytest.mark.unit
 

@@ -13,11 +13,11 @@ from starlette.routing import Route
 
 from contracts.messages import EpochRoot
 from contracts.protocol.judge import duties
+from contracts.whole_file import DiskFull
 from tests.verifier.duty.test_doing import closed
 from tests.verifier.duty.town import Party, make_party
 from tests.verifier.mirror.world import serving
 from verifier.duty.doing import epochs
-from verifier.mirror.errors import DiskFull
 from verifier.quorum import bringing
 from verifier.quorum.store import QuorumStore, Signed
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
+from pathlib import Path
 
 from contracts.protocol.judge.duties import Combine
 from contracts.protocol.judge.facts import MergeSigned
@@ -24,7 +26,8 @@ def combine(world: World, duties: Iterable[Combine]) -> None:
             continue
         needs = [blob for _, blob in basis.gradients]
         starts = (basis.theta_blobs, basis.momentum_blobs)
-        answer = world.work.ask(duty.run, f"merge {duty.round}", "duty.merge", basis.to_json(), needs, starts)
+        subject = asking.round_name(duty.run, duty.round)
+        answer = world.work.ask(subject, "merge", "duty.merge", basis.to_json(), needs, starts)
         if answer is not None:
             _sign(world, duty, Step(**answer))
 
@@ -45,7 +48,7 @@ def _basis(world: World, duty: Combine) -> Basis | None:
 def _sign(world: World, duty: Combine, step: Step) -> None:
     place = Place(world.address, duty.run, duty.round + 1)
     for name, kind in ((step.theta_blob, Kind.WEIGHTS), (step.momentum_blob, Kind.MOMENTUM)):
-        _keep(world, name, kind, place)
+        _keep(world, _left(world, duty.run, duty.round) / name, kind, place)
     with world.replica.reading() as state:
         index = state.runs[duty.run].rounds[duty.round].merge_at
     root = world.root(index)
@@ -63,18 +66,30 @@ def _sign(world: World, duty: Combine, step: Step) -> None:
         step.loss,
     )
     if world.voice.say(message):
+        shutil.rmtree(_left(world, duty.run, duty.round), ignore_errors=True)
         for name in (step.theta_blob, step.momentum_blob):
             world.give_blob(name)
         world.say("merged", duty.round, detail=f"held-out loss {step.loss / 1e9:.4f}")
 
 
-def _keep(world: World, name: str, kind: Kind, place: Place) -> None:
+def tidy(world: World, rounds: Iterable[tuple[str, int]]) -> None:
+    """Remove what merges of other rounds left: others were quicker, and nobody asks for it any more."""
+    wanted = {asking.place_of(*place) for place in rounds}
+    folder = world.settings.folder / MERGED
+    for left in folder.iterdir() if folder.is_dir() else ():
+        if left.name not in wanted:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _left(world: World, run: str, number: int) -> Path:
+    return world.settings.folder / MERGED / asking.place_of(run, number)
+
+
+def _keep(world: World, file: Path, kind: Kind, place: Place) -> None:
     """From where a worker left it into the mirror, which serves it to everybody."""
-    file = world.settings.folder / MERGED / name
-    if world.blobs.has(name) or not file.exists():
+    if world.blobs.has(file.name) or not file.exists():
         return
-    world.blobs.announce(Announcement(name, kind, file.stat().st_size, place))
-    with world.blobs.receive(name) as receiving:
+    world.blobs.announce(Announcement(file.name, kind, file.stat().st_size, place))
+    with world.blobs.receive(file.name) as receiving:
         receiving.write(file.read_bytes())
         receiving.finish()
-    file.unlink(missing_ok=True)

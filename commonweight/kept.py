@@ -1,0 +1,108 @@
+"""What lies in the folder of a node, a verifier or a server, and until when: the rules of retention, in one place.
+
+Every file that such a process writes belongs to one part; tests/verifier/duty/test_folders.py holds that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import CommonweightError
+from contracts.whole_file import PART
+
+WITH_ROUND, WITH_LOG, ALWAYS = "until the round is over", "as long as the log", "always"
+
+
+class NoFolder(CommonweightError):
+    """A folder that is not there, or holds nothing of a node, a verifier or a server."""
+
+    code = "no-folder"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A part of a folder: where it begins below it, what it is, and until when it is kept."""
+
+    begins: str
+    what: str
+    until: str
+
+
+RULES = (
+    Rule("log/leaves", "copy of the log", WITH_LOG),
+    Rule("log/", "where this process stands in the log", ALWAYS),
+    Rule("states/", "weights and optimizer states that rounds begin with", WITH_ROUND),
+    Rule("boundaries/", "boundary states of large rounds", "until the proof is decided"),
+    Rule("outbox/", "signed messages and their bytes", "until the log shows them and verifiers hold the bytes"),
+    Rule("mirrors.json", "addresses of mirrors", ALWAYS),
+    Rule("mirror/log.db", "copy of the log", WITH_LOG),
+    Rule("mirror/messages.db", "messages that the log lacks", "until the log has them"),
+    Rule("mirror/blobs/held/", "bytes that messages announce", "until their round's epoch is final"),
+    Rule("mirror/blobs/coming/", "uploads under way", "until they end, and at a start"),
+    Rule("mirror/blobs/", "what was announced", "until the round's epoch is final"),
+    Rule("mirror/", "the mirror's books", ALWAYS),
+    Rule("merged/", "outer steps on their way to the mirror", "until they are signed, or their round's epoch is final"),
+    Rule("queue/", "tasks and results", "until they are answered, or their round's epoch is final"),
+    Rule("jobs.db", "jobs of the workers", "until their round's epoch is final; those given up a week"),
+    Rule("said.db", "words that were said", "until their proof's epoch is final"),
+    Rule("signatures.db", "signatures for the chain", "until the chain has them"),
+    Rule("residuals/", "residuals of bounded runs, a file a node", ALWAYS),
+    Rule("verifier.secret", "the secret: keep it", ALWAYS),
+    Rule("replica.json", "where the machine stands", ALWAYS),
+    Rule("log-failed.json", "evidence against the log", "until it is removed by hand"),
+    Rule("ledger.db", "the log, books and views", WITH_LOG),
+    Rule("blobs/", "bytes that messages announce", "until they are removed by hand: verifiers hold what is needed"),
+    Rule("machine/", "snapshots of the machine", "the newest two"),
+    Rule("payout-trees/", "trees of epochs that were asked for", "until they are removed: they are made again"),
+    Rule("genesis-checked", "deployments that were checked", ALWAYS),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A part as it lies there: files, bytes, and its rule; without one it is nothing of ours."""
+
+    part: str
+    files: int
+    size: int
+    what: str
+    until: str
+
+
+def kept(folder: Path) -> list[Line]:
+    """The parts of a folder, the largest first. Raises NoFolder."""
+    found: dict[Rule | None, list[int]] = {}
+    for name, size in _files(folder):
+        found.setdefault(rule_of(name), []).append(size)
+    if not any(found):
+        raise NoFolder(f"{folder} holds nothing of a node, a verifier or a server; give the --folder of one")
+    lines = [_line(rule, sizes) for rule, sizes in found.items()]
+    return sorted(lines, key=lambda line: line.size, reverse=True)
+
+
+def rule_of(name: str) -> Rule | None:
+    """The rule for a file, by its path below the folder; None for what is not ours."""
+    plain = name.removesuffix("-wal").removesuffix("-shm").removesuffix("-journal")
+    return next((rule for rule in RULES if plain == rule.begins or _is_below(plain, rule.begins)), None)
+
+
+def _is_below(name: str, begins: str) -> bool:
+    return name.startswith(begins) and (begins.endswith("/") or name.endswith(PART))
+
+
+def _line(rule: Rule | None, sizes: list[int]) -> Line:
+    if rule is None:
+        return Line("(other files)", len(sizes), sum(sizes), "nothing of this program's", "as you like")
+    return Line(rule.begins, len(sizes), sum(sizes), rule.what, rule.until)
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int]]:
+    """Of a folder that a process may be changing."""
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file():
+                yield str(path.relative_to(folder)), path.stat().st_size
+        except FileNotFoundError:
+            continue

@@ -1,0 +1,47 @@
+"""Results of tasks as files of a folder, beside the built-in broker."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from celery.backends.filesystem import FilesystemBackend
+from kombu.utils.encoding import bytes_to_str, ensure_bytes
+
+from contracts.whole_file import Part, sweep
+
+
+class FolderResults(FilesystemBackend):  # type: ignore[misc]
+    """A folder of the settings' own, whatever letters its name has.
+
+    Celery takes it from an address, whose letters it does not decode, and encodes it as the locale does: a space, an
+    umlaut or a percent sign then names a folder that is not there, and no result ever comes.
+    """
+
+    def __init__(self, *args: Any, app: Any, url: str | None = None, **options: Any) -> None:  # noqa: ARG002
+        address, encoding = f"file://{results_of(app.settings.queue_folder)}", sys.getfilesystemencoding()
+        super().__init__(*args, app=app, url=address, encoding=encoding, **options)
+
+    def set(self, key: bytes | str, value: bytes | str) -> None:
+        """Whole or not at all: a service that looks meanwhile reads no half of it."""
+        target = Path(os.fsdecode(self._filename(ensure_bytes(key))))
+        with Part(target.parent, "result") as part:
+            part.write(ensure_bytes(value))
+            part.become(target, synced=False)  # what a power cut forgets is only done again
+
+    def keep(self, task_ids: Collection[str]) -> None:
+        """Remove all results but those of these tasks: nobody asks for others."""
+        folder, prefix = Path(os.fsdecode(self.path)), bytes_to_str(self.task_keyprefix)
+        wanted = {f"{prefix}{task_id}" for task_id in task_ids}
+        sweep(folder)
+        for path in folder.glob(f"{prefix}*"):
+            if path.name not in wanted:
+                path.unlink(missing_ok=True)
+
+
+def results_of(queue_folder: Path) -> Path:
+    """Where they lie."""
+    return (queue_folder / "results").resolve()
