@@ -116,6 +116,8 @@ class BlobFiles:
     def read(self, name: str) -> bytes | None:
         """The bytes, hashed anew; None where they are not here, or spoilt and removed."""
         path = self.folder / name
+        if NAME.fullmatch(name) is None:
+            return None
         try:
             data = path.read_bytes()
         except FileNotFoundError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from contracts.errors import CommonweightError
 PART = ".part"
 STALE_SECONDS = 3600.0
 """After which nobody is still writing a part, where the file system has no locks that could tell."""
+_PART_NAME = re.compile(r"\.[0-9a-f]{12}\.part$")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -132,9 +134,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the parts that killed writers left in a folder; those that somebody writes stay."""
+    """Remove the parts that killed writers left in a folder; those that somebody writes stay, and others' files too."""
     for path in folder.iterdir():
-        if path.name.endswith(PART) and _is_left(path):
+        if _PART_NAME.search(path.name) and _is_left(path):
             path.unlink(missing_ok=True)
 
 

@@ -13,15 +13,13 @@ from ledger.errors import BlobMismatch, NotFound
 class BlobFolder:
     """Blobs below one folder, which several processes may share; a reader never sees half a file.
 
-    What killed processes left half-written, here and in the folders beside, goes when it is opened.
+    What killed processes left half-written goes when it is opened, and in a folder beside when that is used first.
     """
 
     def __init__(self, folder: Path) -> None:
         self._files = BlobFiles(folder)
         self._files.start()
-        for beside in folder.parent.iterdir():
-            if beside.is_dir():
-                sweep(beside)
+        self._swept: set[str] = set()
 
     def put(self, data: bytes, expected: str | None = None) -> str:
         """Store bytes and return their 64 hex digits. Raises BlobMismatch unless they are `expected`, and DiskFull."""
@@ -45,6 +43,9 @@ class BlobFolder:
         """A folder next to the blobs, for what can be made again from the database."""
         folder = self._files.folder.parent / name
         folder.mkdir(exist_ok=True)
+        if name not in self._swept:
+            self._swept.add(name)
+            sweep(folder)
         return folder
 
     def path(self, name: str) -> Path:

@@ -62,7 +62,7 @@ def test_another_process_sees_a_spoilt_file_at_its_first_look(files: BlobFiles) 
 def test_a_start_sweeps_what_killed_processes_and_older_releases_left(tmp_path: Path) -> None:
     folder = tmp_path / "blobs"
     folder.mkdir()
-    for name in ("blob.0123.part", "tmp12ab_xyz", "tmpnew_file", "notes.txt"):
+    for name in ("blob.0123456789ab.part", "tmp12ab_xyz", "tmpnew_file", "notes.txt"):
         (folder / name).write_bytes(b"half")
     os.utime(folder / "tmp12ab_xyz", (1, 1))
     assert STALE_SECONDS > 60

@@ -103,13 +103,15 @@ def test_where_nothing_can_be_locked_age_tells_what_was_left(tmp_path: Path, mon
         raise OSError(95, "not supported")
 
     monkeypatch.setattr(whole_file, "flock", unsupported)
-    old, young = tmp_path / "file.abc.part", tmp_path / "file.def.part"
-    for left in (old, young):
+    old, young = tmp_path / f"file.{'ab' * 6}.part", tmp_path / f"file.{'cd' * 6}.part"
+    others = tmp_path / "download.part"
+    for left in (old, young, others):
         left.write_bytes(b"half")
+    os.utime(others, (1, 1))
     ago = old.stat().st_mtime - whole_file.STALE_SECONDS - 1
     os.utime(old, (ago, ago))
     sweep(tmp_path)
-    assert names(tmp_path) == ["file.def.part"]
+    assert names(tmp_path) == ["download.part", young.name]
 
 
 def test_a_part_that_was_swept_before_its_lock_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from trainer.state import (
     start_tensors,
     step_count,
 )
-from trainer.trajectory import OnStep, UnknownSegment, replay_segment, run_inner
+from trainer.trajectory import BoundaryLost, OnStep, UnknownSegment, replay_segment, run_inner
 
 pytestmark = pytest.mark.unit
 
@@ -60,6 +61,19 @@ def test_states_kept_in_a_folder_are_the_same_bytes(
     assert memory.root == disk.root
     assert all(memory.packed_state(i) == disk.packed_state(i) for i in range(config.segments + 1))
     assert disk.opening(2).proof == memory.opening(2).proof
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:-1], lambda data: data[:-1] + b"\1", lambda _: b"", None])
+def test_a_boundary_that_the_disk_spoilt_is_never_opened(
+    spoil: Callable[[bytes], bytes] | None, config: RunConfig, start: Tensors, batches: BatchSource, tmp_path: Path
+) -> None:
+    trajectory = run_inner(config, start, batches, folder=tmp_path)
+    file = trajectory.kept[2]
+    assert isinstance(file, Path)
+    file.write_bytes(spoil(file.read_bytes())) if spoil else file.unlink()
+    with pytest.raises(BoundaryLost):
+        trajectory.opening(2)
+    assert trajectory.opening(1).index == 1
 
 
 @pytest.mark.parametrize("index", [-1, 5])

@@ -44,6 +44,21 @@ def test_a_blob_stays_as_long_as_a_message_names_it(tmp_path: Path) -> None:
     assert list(Store(tmp_path)) == []
 
 
+def test_what_a_killed_process_left_goes_at_the_next_start(tmp_path: Path) -> None:
+    """It wrote a blob and not the message that announces it, and half of another one."""
+    kept = Store(tmp_path).put("one", text(1), b"bytes")
+    orphan = tmp_path / "blobs" / blake3(b"orphan").hexdigest()
+    for left in (
+        orphan,
+        tmp_path / "blobs" / "blob.0123456789ab.part",
+        tmp_path / "messages" / "x.json.0123456789ab.part",
+    ):
+        left.write_bytes(b"orphan")
+    assert list(Store(tmp_path)) == [kept]
+    found = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert found == sorted([kept.blob, "one.json"])
+
+
 @pytest.mark.parametrize("spoilt", [b"", b"{}", b'{"text":"{}","blob":""}', b'{"text":5,"blob":""}', b"[]", b"\xff"])
 def test_a_spoilt_message_was_never_kept(tmp_path: Path, spoilt: bytes) -> None:
     Store(tmp_path).put("leave", text(1))

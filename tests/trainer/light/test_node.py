@@ -34,7 +34,7 @@ from tests.trainer.light.world import (
 )
 from tests.verifier.mirror.world import mirror_on, serving
 from trainer import conduct, trajectory
-from trainer.light import handing, network
+from trainer.light import boundaries, handing, network
 from trainer.light.node import LightNode
 from trainer.light.settings import LightSettings, Progress
 from trainer.light.work import Abandoned
@@ -143,6 +143,20 @@ def test_a_node_enrols_trains_commits_opens_and_is_posted(place: Place) -> None:
         "enrolled", "committed", "decided",
     ]  # fmt: skip
     assert place.village.round.listed[NODE.address].payout == PAYOUT
+
+
+def test_states_that_the_disk_spoilt_are_made_again_not_opened(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An opening of them would make an honest node void."""
+    monkeypatch.setattr(boundaries, "IN_MEMORY_BYTES", 0)
+    with place.node():
+        place.until(lambda: place.proof is not None)
+        files = list((place.folder / "node" / "boundaries").rglob("boundary-*.safetensors"))
+        assert files
+        for file in files:
+            file.write_bytes(file.read_bytes()[:-1] + b"\1")
+        place.until(place.posted)
+    assert [said.detail for said in place.events("lost")], "it was noticed"
+    assert len(place.events("training")) == 2, "and done again"
 
 
 def test_the_second_round_starts_from_merged_weights_and_own_moments(tmp_path: Path, stack: ExitStack) -> None:

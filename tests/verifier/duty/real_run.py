@@ -9,7 +9,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -337,6 +337,9 @@ class LocalWork:
             return vars(combine(Basis.from_json(asked), files, self.corpus, self.folder / MERGED))
         except BytesMissing:
             return None
+
+    def keep(self, subjects: Collection[str]) -> None:
+        """Nothing is kept."""
 
 
 @contextmanager

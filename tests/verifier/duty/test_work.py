@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,9 @@ class Board:
         state = State.DEAD if result == "dead" else State.DONE if result is not None else State.RUNNING
         return Job(order.key, order.task, list(order.arguments), 3, state, 3, "", 0.0, "", "it broke", result)
 
+    def keep(self, subjects: Collection[str]) -> None:
+        self.orders = {key: order for key, order in self.orders.items() if key.subject in subjects}
+
 
 def asks(board: Board, has: set[str], said: list[tuple[str, str]]) -> Any:
     made = Work(lambda: board, has.__contains__, 3, lambda subject, why: said.append((subject, why)))
@@ -44,6 +48,15 @@ def test_nothing_is_asked_before_the_bytes_are_here() -> None:
     assert ask() == {"holds": True}
     (order,) = board.orders.values()
     assert (order.task, order.arguments, order.allowed) == ("duty.hold", ({"a": 1},), 3)
+
+
+def test_what_was_asked_of_rounds_that_are_over_is_forgotten() -> None:
+    board = Board([{"holds": True}])
+    made = Work(lambda: board, lambda _: True, 3, lambda *_: None)
+    for subject in ("0xold", "0xlive"):
+        assert made.ask(subject, "hold", "duty.hold", {"a": 1}, ()) == {"holds": True}
+    made.keep({"0xlive"})
+    assert {key.subject for key in board.orders} == {"0xlive"}
 
 
 def test_bytes_that_a_worker_did_not_find_make_it_ask_anew_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +121,9 @@ class Shop:
         result = self.results.get((_name(order), order.key.stage))
         state = State.DONE if result is not None else State.RUNNING
         return Job(order.key, order.task, list(order.arguments), 3, state, 1, "", 0.0, "", "", result)
+
+    def keep(self, subjects: Collection[str]) -> None:
+        self.seen = {key for key in self.seen if key.subject in subjects}
 
     def asking(self, said: list[str]) -> Any:
         made = Work(lambda: self, lambda _name: True, 3, lambda _subject, why: said.append(why))
