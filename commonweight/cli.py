@@ -11,6 +11,7 @@ from commonweight.commands import (
     audit,
     audit_plan,
     calibrate,
+    check,
     contribution,
     db,
     disk,
@@ -38,6 +39,7 @@ app = typer.Typer(
     "machine, each as a process of its own, and shows how they meet.",
 )
 app.command("demo")(actors.demo)
+app.command("check")(check.check)
 app.command("chain")(actors.chain)
 app.command("serve")(actors.serve)
 app.command("keeper")(relay.keeper)

@@ -1,0 +1,147 @@
+"""What `commonweight check` finds wrong, one thing at a time, and what it says to do about it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from commonweight import checkup
+from commonweight.checkup import CHECKS, Asked, Found, Verdict, check_all
+from commonweight.demo.processes import free_port
+from commonweight.keystore import write_keystore
+from contracts.run_config import RunConfig
+from tests.commonweight.conftest import PASSPHRASE, Command
+from tests.verifier.conftest import NOWHERE
+from trainer.corpus import default_corpus
+from trainer.profile import configure_determinism
+
+pytestmark = pytest.mark.unit
+KEY = Account.from_key(b"\1" * 32)
+NOW = 1_800_000_000
+
+
+def chain(**changes: Any) -> Any:
+    blocks = {"latest": {"number": 10, "timestamp": NOW}, "finalized": {"number": 7, "timestamp": NOW}}
+    calls = {"chain_id": NOWHERE.chain_id, "block_number": 10, "get_block": blocks.__getitem__}
+    calls |= {"get_code": lambda _address: b"\1", "get_balance": lambda _address: 10**18}
+    return SimpleNamespace(eth=SimpleNamespace(**{**calls, **changes}))
+
+
+def asked(tmp_path: Path, **changes: Any) -> Any:
+    client = SimpleNamespace(network={"deployment": NOWHERE.__dict__}, get=lambda _path: changes.get("shown"))
+    config = RunConfig(corpus_digest=default_corpus().digest)
+    made = {
+        "api_url": "http://api", "rpc_url": "http://rpc", "folder": tmp_path, "deployment": None, "keystore": None,
+        "run": "", "data": (), "place": NOWHERE, "w3": chain(), "client": client, "key": KEY, "config": config,
+    }  # fmt: skip
+    return SimpleNamespace(**{**made, **changes})
+
+
+def found(check: str, given: Any) -> Found:
+    return checkup._guarded(check, CHECKS[check], given)
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup.time, "time", lambda: float(NOW))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("check", ["proxy", "api", "chain", "finality", "clock", "disk", "self-test"])
+def test_what_is_in_order_is_fine(check: str, tmp_path: Path) -> None:
+    assert found(check, asked(tmp_path)).verdict is Verdict.FINE
+
+
+def test_a_proxy_of_the_environment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    said = found("proxy", asked(tmp_path))
+    assert said.verdict is Verdict.WARNING
+    assert "https by http://proxy:3128" in said.says
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "verdict", "words"),
+    [
+        ("chain", {"w3": chain(chain_id=5)}, Verdict.FAILED, "is chain 5, and the model is of chain 1"),
+        ("chain", {"w3": chain(get_code=lambda _: b"")}, Verdict.FAILED, "has no contract of the model"),
+        ("chain", {"w3": chain(get_code=1)}, None, ""),
+        ("balance", {"keystore": Path("k"), "w3": chain(get_balance=lambda _: 0)}, Verdict.WARNING, "has no coins"),
+        ("balance", {"keystore": Path("k")}, Verdict.FINE, "has 1 coins"),
+        ("key", {}, Verdict.SKIPPED, "no --keystore"),
+        ("run", {}, Verdict.SKIPPED, "no --run"),
+        ("run", {"run": "0x1", "shown": {"phase": "over", "round": 3}}, Verdict.FAILED, "is over"),
+        ("run", {"run": "0x1", "shown": {"phase": "training", "round": 3}}, Verdict.FINE, "round 3, training"),
+        ("corpus", {"run": "0x1"}, Verdict.FINE, "the text is the run's"),
+        ("corpus", {"run": "0x1", "config": RunConfig(corpus_digest="00" * 32)}, Verdict.FAILED, "trains on"),
+        ("self-test", {"run": "0x1", "shown": {"verifiers": []}}, Verdict.FAILED, "no verifier of the run does"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    check: str, changes: dict[str, Any], verdict: Verdict | None, words: str, tmp_path: Path
+) -> None:
+    if verdict is None:  # a fault of ours is not told as one of the user's
+        with pytest.raises(TypeError):
+            found(check, asked(tmp_path, **changes))
+        return
+    said = found(check, asked(tmp_path, **changes))
+    assert said.verdict is verdict, said
+    assert words in said.says
+    assert said.remedy or verdict in (Verdict.FINE, Verdict.SKIPPED)
+
+
+def test_a_verifier_that_computes_alike_is_found(tmp_path: Path) -> None:
+    mine = "0x" + configure_determinism("exact").digest().hex()
+    said = found("self-test", asked(tmp_path, run="0x1", shown={"verifiers": [{"profile": mine}, {"profile": "0x"}]}))
+    assert said.verdict is Verdict.FINE
+    assert "as 1 verifiers of the run do" in said.says
+
+
+@pytest.mark.parametrize(("off", "verdict"), [(-3600, Verdict.FAILED), (3600, Verdict.WARNING), (5, Verdict.FINE)])
+def test_a_clock_that_is_off_is_named(
+    off: int, verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup.time, "time", lambda: float(NOW + off))
+    assert found("clock", asked(tmp_path)).verdict is verdict
+
+
+def test_another_model_behind_the_address_is_named(tmp_path: Path) -> None:
+    other = SimpleNamespace(network={"deployment": {**NOWHERE.__dict__, "name": "other"}})
+    said = found("api", asked(tmp_path, deployment=tmp_path, client=other))
+    assert (said.verdict, "serves another model, other" in said.says) == (Verdict.FAILED, True)
+
+
+def test_a_key_that_others_can_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMMONWEIGHT_PASSPHRASE", PASSPHRASE)
+    path = tmp_path / "key.json"
+    write_keystore(path, bytes(KEY.key), PASSPHRASE, iterations=1)
+    assert found("key", asked(tmp_path, keystore=path)).verdict is Verdict.FINE
+    path.chmod(0o644)
+    assert found("key", asked(tmp_path, keystore=path)).verdict is Verdict.WARNING
+
+
+def test_a_full_disk_and_one_that_cannot_be_written_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    assert found("disk", asked(tmp_path)).verdict is Verdict.WARNING
+    assert found("disk", asked(Path("/proc/1"))).verdict is Verdict.FAILED
+
+
+def test_nothing_at_hand_is_told_check_by_check(commonweight: Command, tmp_path: Path) -> None:
+    """With no server, no chain and no key: every check has its line, and the status is 1."""
+    away = f"http://127.0.0.1:{free_port()}"
+    said = commonweight("check", "--api", away, "--rpc-url", away, "--folder", tmp_path)
+    assert said.status == 1
+    assert [line.split(":")[0].split()[1] for line in said.out.splitlines()] == list(CHECKS)
+    assert "failed   chain: " in said.out
+    assert "Traceback" not in said.err
+
+
+def test_checks_are_all_made(tmp_path: Path) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    assert [one.check for one in check_all(Asked(away, away, tmp_path))] == list(CHECKS)
+    assert time.time() == NOW
