@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +34,7 @@ def chain(**changes: Any) -> Any:
 
 
 def asked(tmp_path: Path, **changes: Any) -> Any:
-    client = SimpleNamespace(network={"deployment": NOWHERE.__dict__}, get=lambda _path: changes.get("shown"))
+    client = SimpleNamespace(network={"deployment": asdict(NOWHERE)}, get=lambda _path: changes.get("shown"))
     config = RunConfig(corpus_digest=default_corpus().digest)
     made = {
         "api_url": "http://api", "rpc_url": "http://rpc", "folder": tmp_path, "deployment": None, "keystore": None,
@@ -111,7 +112,7 @@ def test_a_clock_that_is_off_is_named(
 
 
 def test_another_model_behind_the_address_is_named(tmp_path: Path) -> None:
-    other = SimpleNamespace(network={"deployment": {**NOWHERE.__dict__, "name": "other"}})
+    other = SimpleNamespace(network={"deployment": {**asdict(NOWHERE), "name": "other"}})
     said = found("api", asked(tmp_path, deployment=tmp_path, client=other))
     assert (said.verdict, "serves another model, other" in said.says) == (Verdict.FAILED, True)
 
