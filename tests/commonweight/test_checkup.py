@@ -21,7 +21,7 @@ from tests.verifier.conftest import NOWHERE
 from trainer.corpus import default_corpus
 from trainer.profile import configure_determinism
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 KEY = Account.from_key(b"\1" * 32)
 NOW = 1_800_000_000
 
