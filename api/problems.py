@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from requests.exceptions import ConnectionError as ChainUnreachable
 from starlette.exceptions import HTTPException
 
+from api.field_words import describe
 from contracts.errors import CommonweightError
 
 logger = logging.getLogger(__name__)
@@ -45,8 +46,7 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 def _malformed(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-    return problem(422, "malformed-request", "; ".join(lines))
+    return problem(422, "malformed-request", "; ".join(map(describe, error.errors())))
 
 
 def _unrouted(_request: Request, error: Exception) -> JSONResponse:

@@ -8,6 +8,9 @@ CommonweightError
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from requests.exceptions import RequestException
 from web3.exceptions import Web3RPCError
 
@@ -39,7 +42,23 @@ def as_refusal(error: Exception) -> CommonweightError:
     if isinstance(error, RequestException):
         return RpcUnreachable(f"no chain node answers; check --rpc-url ({error})")
     if isinstance(error, Web3RPCError):
-        return RpcRefused(error.message or str(error))
+        return RpcRefused(f"the chain node refuses: {_said(error)}")
     if isinstance(error, OSError):
-        return SystemRefused(str(error))
+        return SystemRefused(_system(error))
     raise error
+
+
+def _said(error: Web3RPCError) -> str:
+    """The node's own sentence, and not the object around it."""
+    response: Any = error.rpc_response or {}
+    inner = response.get("error") if isinstance(response, dict) else None
+    said = inner.get("message") if isinstance(inner, dict) else inner
+    return str(said or error.user_message or error.message or error)
+
+
+def _system(error: OSError) -> str:
+    """The file first, and no numbers."""
+    if error.strerror is None:
+        return str(error)
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
+    return f"{where}{error.strerror[0].lower()}{error.strerror[1:]}"

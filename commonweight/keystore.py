@@ -14,6 +14,8 @@ from eth_account.signers.local import LocalAccount
 from contracts.errors import CommonweightError
 from contracts.whole_file import create_file
 
+_WRONG = "MAC mismatch"
+"""What eth-keyfile says of a wrong passphrase."""
 PASSPHRASE_VARIABLE = "COMMONWEIGHT_PASSPHRASE"  # noqa: S105 - a variable's name
 
 
@@ -46,4 +48,6 @@ def open_keystore(path: Path) -> LocalAccount:
         account: LocalAccount = Account.from_key(Account.decrypt(path.read_text(), passphrase))
         return account
     except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
-        raise KeystoreRefused(f"{path} does not open: {error}") from error
+        if str(error) == _WRONG:
+            raise KeystoreRefused(f"{path} does not open with this passphrase") from error
+        raise KeystoreRefused(f"{path} is no keystore (Web3 Secret Storage v3)") from error

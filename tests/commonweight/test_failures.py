@@ -12,7 +12,16 @@ pytestmark = pytest.mark.unit
 CASES = {
     "no-node": (RequestsConnectionError("refused"), RpcUnreachable, "--rpc-url"),
     "node-refuses": (Web3RPCError("insufficient funds for gas"), RpcRefused, "insufficient funds"),
-    "port-in-use": (OSError(98, "Address already in use"), SystemRefused, "Address already in use"),
+    "node-refuses-in-json": (
+        Web3RPCError(
+            "{'code': -32000}",
+            rpc_response={"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "nonce too low"}},
+        ),
+        RpcRefused,
+        "the chain node refuses: nonce too low",
+    ),
+    "port-in-use": (OSError(98, "Address already in use"), SystemRefused, "address already in use"),
+    "no-file": (FileNotFoundError(2, "No such file or directory", "/x/y"), SystemRefused, "/x/y: no such file"),
     "ours-already": (BadField("run must be 32 bytes"), BadField, "32 bytes"),
 }
 
