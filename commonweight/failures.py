@@ -53,7 +53,7 @@ def _said(error: Web3RPCError) -> str:
     response: Any = error.rpc_response or {}
     inner = response.get("error") if isinstance(response, dict) else None
     said = inner.get("message") if isinstance(inner, dict) else inner
-    return str(said or error.user_message or error.message or error)
+    return str(said or error.message or error)
 
 
 def _system(error: OSError) -> str:

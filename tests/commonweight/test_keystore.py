@@ -77,7 +77,7 @@ def test_what_is_no_keystore_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
     path = tmp_path / "broken.json"
     path.write_bytes(BROKEN[name])
-    with pytest.raises(KeystoreRefused, match="does not open"):
+    with pytest.raises(KeystoreRefused, match="is no keystore"):
         open_keystore(path)
 
 
