@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -30,7 +31,7 @@ REACHED = "reached"
 def serve(settings: ServerSettings, port: int, crash: str = "") -> None:
     """The API, with no keeper in it; `crash` is a setting of ledger/crash_points.py."""
     logging.disable()
-    die_with_parent()
+    die_with_parent(os.getppid())  # the fork server, which ends with the bench
     _arm(crash, settings.blobs.with_name(REACHED))
     uvicorn.run(create_app(settings), host="127.0.0.1", port=port, log_level="critical")
 
@@ -38,7 +39,7 @@ def serve(settings: ServerSettings, port: int, crash: str = "") -> None:
 def keep(settings: ServerSettings, part: str, crash: str = "") -> None:
     """One part of the keeper."""
     logging.disable()
-    die_with_parent()
+    die_with_parent(os.getppid())  # the fork server, which ends with the bench
     _arm(crash, settings.blobs.with_name(REACHED))
     keeper.run(replace(open_ledger(settings), relay=RULES), threading.Event(), INTERVAL, (part,))
 

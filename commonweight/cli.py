@@ -29,6 +29,7 @@ from commonweight.commands import (
 )
 from commonweight.console import complain
 from commonweight.failures import as_refusal
+from commonweight.lifetime import heed_no_more
 
 app = typer.Typer(
     name="commonweight",
@@ -71,3 +72,5 @@ def main() -> None:
     except Exception as error:  # what is no refusal is raised again
         complain(as_refusal(error))
         sys.exit(1)
+    finally:
+        heed_no_more()

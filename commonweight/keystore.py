@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from getpass import getpass
+import warnings
+from getpass import GetPassWarning, getpass
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from contracts.whole_file import create_file
 _WRONG = "MAC mismatch"
 """What eth-keyfile says of a wrong passphrase."""
 PASSPHRASE_VARIABLE = "COMMONWEIGHT_PASSPHRASE"  # noqa: S105 - a variable's name
+FILE_VARIABLE = "COMMONWEIGHT_PASSPHRASE_FILE"
 
 
 class KeystoreRefused(CommonweightError):
@@ -38,12 +40,12 @@ def write_keystore(path: Path, key: bytes, passphrase: str, iterations: int | No
 
 
 def open_keystore(path: Path) -> LocalAccount:
-    """The account in a keystore; the passphrase comes from COMMONWEIGHT_PASSPHRASE or is asked for."""
+    """The account in a keystore; its passphrase is the one that was given (`given_passphrase`), or is asked for."""
     if not path.is_file():
         raise KeystoreRefused(f"no keystore {path}; make one with `commonweight keys new --out {path}`")
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    passphrase = given_passphrase()
     if passphrase is None:
-        passphrase = getpass(f"Passphrase of {path}: ")
+        passphrase = _asked(path)
     try:
         account: LocalAccount = Account.from_key(Account.decrypt(path.read_text(), passphrase))
         return account
@@ -51,3 +53,33 @@ def open_keystore(path: Path) -> LocalAccount:
         if str(error) == _WRONG:
             raise KeystoreRefused(f"{path} does not open with this passphrase") from error
         raise KeystoreRefused(f"{path} is no keystore (Web3 Secret Storage v3)") from error
+
+
+def given_passphrase() -> str | None:
+    """COMMONWEIGHT_PASSPHRASE, else the first line of the file that COMMONWEIGHT_PASSPHRASE_FILE names, else None.
+
+    Raises KeystoreRefused for a file that cannot be read.
+    """
+    given, file = os.environ.get(PASSPHRASE_VARIABLE), os.environ.get(FILE_VARIABLE)
+    if given is not None or not file:
+        return given
+    try:
+        lines = Path(file).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeystoreRefused(f"{FILE_VARIABLE} names {file}, which cannot be read: {error}") from error
+    return lines[0] if lines else ""
+
+
+def nobody_to_ask(path: Path) -> KeystoreRefused:
+    """The refusal where a passphrase is wanted and there is no terminal, as in a service or a container."""
+    return KeystoreRefused(f"no passphrase for {path}, and no terminal to ask at; set {FILE_VARIABLE}")
+
+
+def _asked(path: Path) -> str:
+    """From the terminal, else from the standard input. Raises KeystoreRefused where neither has it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", GetPassWarning)  # a pipe echoes nothing
+            return getpass(f"Passphrase of {path}: ")
+    except EOFError as error:
+        raise nobody_to_ask(path) from error

@@ -12,14 +12,16 @@ from web3 import Web3
 from commonweight.waiting import wait_for
 from contracts.chain import connect
 from contracts.deployment import Deployment
+from contracts.genesis.check import check_genesis
 from contracts.genesis.remembered import check_once
 
 HOME_VARIABLE = "COMMONWEIGHT_HOME"
 
 
-def home() -> Path:
-    """Where commands remember what they checked."""
-    return Path(os.environ.get(HOME_VARIABLE) or typer.get_app_dir("commonweight"))
+def home() -> Path | None:
+    """Where commands remember what they checked; None for a user without a home, as services and containers have."""
+    found = Path(os.environ.get(HOME_VARIABLE) or typer.get_app_dir("commonweight"))
+    return None if found.parts[0].startswith("~") else found
 
 
 def known_model(deployment: Path, rpc_url: str) -> tuple[Deployment, Web3]:
@@ -30,7 +32,8 @@ def known_model(deployment: Path, rpc_url: str) -> tuple[Deployment, Web3]:
 
 def checked(w3: Web3, deployment: Deployment) -> Deployment:
     """The same deployment, checked at first contact. Raises GenesisRefused."""
-    check_once(w3, deployment, home())
+    folder = home()
+    check_genesis(w3, deployment) if folder is None else check_once(w3, deployment, folder)
     return deployment
 
 

@@ -257,10 +257,11 @@ def serve(
     block_time: float = 1.0,
     funded: Iterable[str] = (),
     *,
+    stop: threading.Event,
     chain_id: int = CHAIN_ID,
 ) -> None:
-    """Serve a fresh chain over HTTP until interrupted. `block_time` in seconds."""
+    """Serve a fresh chain over HTTP until `stop`. `block_time` in seconds."""
     from contracts.devnet_http import DevnetServer
 
-    with DevnetServer(Devnet(funded, chain_id=chain_id), host, port, block_time) as server:
-        server.wait()
+    with DevnetServer(Devnet(funded, chain_id=chain_id), host, port, block_time):
+        stop.wait()

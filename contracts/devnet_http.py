@@ -39,13 +39,6 @@ class DevnetServer:
         self._http.shutdown()
         self._http.server_close()
 
-    def wait(self) -> None:
-        """Block until interrupted."""
-        try:
-            self._stop.wait()
-        except KeyboardInterrupt:
-            return
-
     def _tick(self) -> None:
         while not self._stop.wait(self._block_time):
             self.chain.mine()

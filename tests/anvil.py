@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Anvil:
             *(() if self._state is None else ("--state", str(self._state))),
         ]  # fmt: skip
         self._process = subprocess.Popen(
-            command, start_new_session=True, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
+            command, start_new_session=True, stdin=subprocess.DEVNULL, preexec_fn=partial(die_with_parent, os.getpid())
         )
         end = time.monotonic() + START_SECONDS
         while True:

@@ -15,8 +15,8 @@ from contracts.deployment import Deployment
 
 VARIABLE = "COMMONWEIGHT_VERIFIER"
 WORKERS_MODULE = "verifier.duty.tasks"
-BLOBS, MERGED = "mirror/blobs", "merged"
-"""Below the verifier's folder: the mirror's blobs, and outer steps on their way there."""
+BLOBS, MERGED, WORKERS_LOG = "mirror/blobs", "merged", "workers.log"
+"""Below the verifier's folder: the mirror's blobs, outer steps on their way there, and what the workers print."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,11 @@ class VerifierSettings:
     def blobs(self) -> Path:
         """Where the mirror's blobs lie."""
         return self.folder / BLOBS
+
+    @property
+    def workers_log(self) -> Path:
+        """What the workers print."""
+        return self.folder / WORKERS_LOG
 
     @classmethod
     def from_environment(cls) -> VerifierSettings:

@@ -1,4 +1,8 @@
-"""The worker processes beside a verifier: started, started again when they die, and ended with it."""
+"""The worker processes beside a verifier: started, started again when they die, and ended with it.
+
+Each has a session of its own, so that Ctrl-C and a terminal that closes reach the verifier alone, which ends them: to
+Celery a second Ctrl-C means something else, and SIGHUP a restart. What Celery says goes into a file of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS, GRACE_SECONDS = 0.2, 5.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, STEADY_SECONDS = 0.5, 30.0, 60.0
+LONGEST_LOG = 2**20
+"""Bytes after which a log is kept as .old, at the next start of a worker, and begun anew."""
 
 
 @dataclass
@@ -28,7 +35,8 @@ class _Slot:
 class WorkerPool:
     """`count` processes of one command, kept alive by a thread. Use as a context: leaving it ends them all.
 
-    `in_child` runs in each new process before the command, as `preexec_fn` of subprocess.
+    `in_child` runs in each new process before the command, as `preexec_fn` of subprocess. What they print is appended
+    to `log`; without one it goes where this process prints.
     """
 
     def __init__(
@@ -37,8 +45,10 @@ class WorkerPool:
         environment: Mapping[str, str],
         count: int,
         in_child: Callable[[], None] | None = None,
+        log: Path | None = None,
     ) -> None:
         self._command, self._environment, self._in_child = list(command), dict(environment), in_child
+        self._log = log
         self._slots = [_Slot() for _ in range(count)]
         self._stop = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="worker-pool", daemon=True)
@@ -71,7 +81,7 @@ class WorkerPool:
     def _tend(self, slot: _Slot) -> None:
         now = time.monotonic()
         if slot.process is not None and slot.process.poll() is not None:
-            logger.warning("worker %d ended with %d", slot.process.pid, slot.process.returncode)
+            logger.warning("worker %d ended with %d%s", slot.process.pid, slot.process.returncode, self._said())
             self._put_off(slot, now)
         if slot.process is not None or now < slot.due:
             return
@@ -88,7 +98,27 @@ class WorkerPool:
         slot.pause = min(LONGEST_PAUSE_SECONDS, slot.pause * 2)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, env=self._environment, preexec_fn=self._in_child)
+        """Raises OSError."""
+        if self._log is None:
+            return self._popen(None)
+        if self._log.exists() and self._log.stat().st_size > LONGEST_LOG:
+            self._log.replace(self._log.with_suffix(".old"))
+        with self._log.open("ab") as log:
+            return self._popen(log.fileno())
+
+    def _popen(self, log: int | None) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._command,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=self._in_child,
+            start_new_session=True,
+        )
+
+    def _said(self) -> str:
+        return f"; what it said is in {self._log}" if self._log is not None else ""
 
     @staticmethod
     def _end(running: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +32,7 @@ from commonweight.commands.options import (
 )
 from commonweight.console import console, emit, report_lines, say
 from commonweight.keystore import open_keystore
-from commonweight.lifetime import die_with_parent, stop_on_signals
+from commonweight.lifetime import die_with_parent, heed_signals
 from commonweight.waiting import wait_for
 from trainer.cheats import CHEATS
 
@@ -66,8 +68,7 @@ def chain(
     """Serve the embedded chain over JSON-RPC. Its state lives in memory: for trying out, not for keeping."""
     from contracts.devnet import serve
 
-    die_with_parent()
-    serve(host, port, block_time, fund or ())
+    serve(host, port, block_time, fund or (), stop=heed_signals().watched())
 
 
 def serve(
@@ -85,16 +86,14 @@ def serve(
     daily_gas: DailyGas = 300_000_000,
 ) -> None:
     """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""
-    import uvicorn
-
     from api.app import create_app
     from api.settings import ServerSettings
     from commonweight.known_model import joined
+    from commonweight.serving import serve_until
 
-    die_with_parent()
+    stop = heed_signals()
     folder.mkdir(parents=True, exist_ok=True)
     key = open_keystore(keystore).key.hex()
-    stop = stop_on_signals()
     joined(deployment, rpc_url, folder, stop)
     url = database_address(folder, database_url)
     settings = ServerSettings(
@@ -102,7 +101,7 @@ def serve(
         replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
     )  # fmt: skip
     app = wait_for("chain or database", lambda: create_app(settings), stop)
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    serve_until(stop, app, host, port)
 
 
 def node(
@@ -153,10 +152,10 @@ def node(
     from trainer.light.settings import LightSettings
     from trainer.variants import Variant, choose
 
-    die_with_parent()
+    stop = heed_signals(as_json)
     choose_device(device)
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
-    key, stop = open_keystore(keystore).key.hex(), stop_on_signals()
+    key = open_keystore(keystore).key.hex()
     settings = LightSettings(
         api,
         joined(deployment, rpc_url, folder, stop, give_up_after),
@@ -172,7 +171,7 @@ def node(
         give_up_after=give_up_after,
         unjudged=unjudged,
     )
-    run_light_node(settings, report_lines(as_json), stop)
+    run_light_node(settings, report_lines(as_json), stop.watched())
 
 
 @verifier_app.command("run")
@@ -205,9 +204,8 @@ def verifier_run(
     from verifier.settings import VerifierSettings
     from verifier.workers import WorkerPool
 
-    die_with_parent()
+    stop = heed_signals(as_json)
     choose_device(device)  # refused here rather than by each worker
-    stop = stop_on_signals()
     key = open_keystore(keystore).key.hex()
     settings = VerifierSettings(
         api,
@@ -228,8 +226,10 @@ def verifier_run(
     report = report_lines(as_json) if as_json or not console.is_terminal else LiveBoard(console)
     process = VerifierProcess(settings, report)
     environment = os.environ | settings.to_environment()
-    with WorkerPool(settings.worker_command(), environment, workers, die_with_parent), showing(report):
-        process.run(stop)
+    end_with_us = partial(die_with_parent, os.getpid(), signal.SIGKILL)  # its job is taken up again
+    pool = WorkerPool(settings.worker_command(), environment, workers, end_with_us, settings.workers_log)
+    with pool, showing(report):
+        process.run(stop.watched())
 
 
 @verifier_app.command("jobs")

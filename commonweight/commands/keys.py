@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,7 @@ import typer
 
 from commonweight.commands.options import Json
 from commonweight.console import emit, say
-from commonweight.keystore import PASSPHRASE_VARIABLE, open_keystore, write_keystore
+from commonweight.keystore import given_passphrase, nobody_to_ask, open_keystore, write_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Make and show keys. A key never leaves its keystore in the clear.")
 
@@ -19,11 +19,19 @@ app = typer.Typer(no_args_is_help=True, help="Make and show keys. A key never le
 @app.command("new")
 def new(out: Annotated[Path, typer.Option(help="File to write; must not exist.")], as_json: Json = False) -> None:
     """Make a key and write it to a keystore v3 file, encrypted under a passphrase (scrypt)."""
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE) or typer.prompt(
-        "Passphrase", hide_input=True, confirmation_prompt=True
-    )
+    passphrase = given_passphrase() or _new_passphrase(out)
     address = write_keystore(out, secrets.token_bytes(32), passphrase)
     emit({"address": address, "keystore": str(out)}) if as_json else say(f"{address}  in {out}")
+
+
+def _new_passphrase(out: Path) -> str:
+    """Asked for twice. Raises KeystoreRefused where nobody can be asked."""
+    try:
+        return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True))
+    except typer.Abort as error:
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise nobody_to_ask(out) from error
+        raise
 
 
 @app.command("address")

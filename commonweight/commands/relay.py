@@ -23,7 +23,7 @@ from commonweight.commands.options import (
 )
 from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
-from commonweight.lifetime import die_with_parent, stop_on_signals
+from commonweight.lifetime import heed_signals
 
 outbox_app = typer.Typer(no_args_is_help=True, help="Calls that the relayer owes the chain.")
 PARTS = ("rounds", "settlement", "indexer")
@@ -58,8 +58,7 @@ def keeper(
     from ledger.judgement.restoring import restore
     from ledger.keeper import run
 
-    die_with_parent()
-    stop = stop_on_signals()
+    stop = heed_signals()
     key, url = open_keystore(keystore).key.hex(), database_address(folder, database_url)
     folder.mkdir(parents=True, exist_ok=True)
     settings = ServerSettings(
@@ -68,7 +67,7 @@ def keeper(
     )  # fmt: skip
     ledger = open_ledger(settings)
     restore(ledger, is_loopback(rpc_url))
-    run(ledger, stop, only=only or PARTS)
+    run(ledger, stop.watched(), only=only or PARTS)
 
 
 @outbox_app.command("list")

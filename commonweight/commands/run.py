@@ -8,7 +8,7 @@ import typer
 
 from commonweight.commands.options import DEFAULT_API, Api, Json, read_run
 from commonweight.console import emit, tell
-from commonweight.lifetime import stop_on_signals
+from commonweight.lifetime import heed_signals
 
 app = typer.Typer(no_args_is_help=True, help="Which runs there are, where one stands, and whom it waits for.")
 Run = Annotated[str, typer.Argument(parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")]
@@ -46,4 +46,4 @@ def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False, as_json: Json =
         found = read_run(client, run)
         return list(lines_of(found)), is_over(found)
 
-    watch_lines(look, stop_on_signals())
+    watch_lines(look, heed_signals().watched())

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from commonweight.console import emit
-from commonweight.lifetime import die_with_parent
 from contracts.run_config import RunConfig
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient, octets
@@ -44,7 +43,6 @@ def _public(view: dict[str, Any]) -> PublicRound:
 
 def main(kind: str, api: str, run: str, rounds: int, node: str, data: list[str]) -> None:
     """Train the baseline and print held-out loss after each round, nats per byte; round 0 is the start."""
-    die_with_parent()
     client = ApiClient(api)
     corpus = corpus_of([Path(p) for p in data])
     first = next(closed_rounds(client, run, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from blake3 import blake3
@@ -19,19 +20,26 @@ RULES = 1
 def check_once(w3: Web3, d: Deployment, folder: Path) -> None:
     """Check a genesis unless `folder` remembers this deployment, each field of it, under these rules.
 
-    Remembered is what a final block registers: on another branch the same addresses may be another's. Raises
-    GenesisRefused.
+    Remembered is what a final block registers: on another branch the same addresses may be another's. A folder that
+    cannot be read or written remembers nothing. Raises GenesisRefused.
     """
     file, name = folder / FILE_NAME, _name(d)
-    known = file.read_text().split() if file.exists() else []
-    if name in known:
+    if name in _known(file):
         return
     check_genesis(w3, d)
     if d.block > w3.eth.get_block("finalized")["number"]:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as out:
-        out.write(f"{name}\n")
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with file.open("a") as out:
+            out.write(f"{name}\n")
+
+
+def _known(file: Path) -> list[str]:
+    try:
+        return file.read_text().split()
+    except OSError:
+        return []
 
 
 def _name(d: Deployment) -> str:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def anvil(tmp_path: Path) -> Iterator[str]:
         FOLDER / "node_modules" / ".bin" / "anvil", "--port", str(port), "--block-time", "1",
         "--slots-in-an-epoch", "1", "--silent",
     ]  # fmt: skip
-    process = subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent)
+    process = subprocess.Popen(command, start_new_session=True, preexec_fn=partial(die_with_parent, os.getpid()))
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

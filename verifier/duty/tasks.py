@@ -7,9 +7,12 @@ are an answer, not a failure: the service fetches them and asks again.
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import asdict
 from functools import cache
 from typing import Any
+
+from celery.exceptions import SecurityWarning
 
 from contracts.errors import CommonweightError
 from trainer.corpus import Corpus, corpus_of
@@ -21,6 +24,8 @@ from verifier.duty.replaying import CannotCompare, Segment, TookTooLong, judge_s
 from verifier.queue import make_app
 from verifier.settings import MERGED, VerifierSettings
 
+warnings.filterwarnings("ignore", category=SecurityWarning)
+"""Celery warns root, and who is in no group, of messages that run code: only JSON is taken here."""
 settings = VerifierSettings.from_environment()
 choose_device(settings.device)
 app = make_app(settings)

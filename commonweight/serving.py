@@ -1,0 +1,41 @@
+"""uvicorn as a part of a command that heeds signals itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+import uvicorn
+from starlette.types import ASGIApp
+
+from commonweight.lifetime import Stop
+
+LAST_SECONDS = 10
+"""For requests that are under way when the server is told to end."""
+NOT_STARTED = 3
+"""uvicorn's own exit status of a server whose start failed."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the command: SIGHUP ends it too, and what nohup ignores stays ignored."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def serve_until(stop: Stop, app: ASGIApp, host: str, port: int) -> None:
+    """Serve until `stop`; requests under way are answered first. Raises Exit where the start failed."""
+    server = _Server(
+        uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=LAST_SECONDS)
+    )
+
+    def leave() -> None:
+        server.should_exit = True
+
+    stop.watched(leave)
+    server.run()
+    if not server.started:
+        raise typer.Exit(NOT_STARTED)
