@@ -1,0 +1,84 @@
+"""Server, keeper, node and verifier end when they are told to, with a line, and leave nobody behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.commonweight.demo.proc import gone
+from tests.commonweight.running.yard import LONG, PATIENCE, Yard, children, new_port, yard_in
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+OFTEN = [(name, signal.SIGHUP) for name in LONG if name != "verifier"]
+SELDOM = [(name, number) for name in LONG for number in (signal.SIGTERM, signal.SIGINT)]
+
+
+@pytest.fixture(scope="module")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    with yard_in(tmp_path_factory.mktemp("yard")) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [*OFTEN, *(pytest.param(*case, marks=pytest.mark.long) for case in SELDOM)],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else value,
+)
+def test_a_signal_ends_each_command_with_a_line(yard: Yard, name: str, number: signal.Signals) -> None:
+    port = new_port()
+    with yard.started(yard.command(name, port), environment={"HOME": str(yard.folder)}) as started:
+        yard.ready(name, port, started)
+        started.process.send_signal(number)
+        assert started.ended() == 0, started.said()
+        assert started.said().splitlines()[-1] == f"ended by {number.name}"
+        assert started.err.read_text() == ""
+
+
+def test_workers_end_with_their_verifier_and_say_nothing(yard: Yard) -> None:
+    with yard.started(yard.command("verifier", new_port(), "--workers", "2")) as started:
+        workers = with_workers(started.process.pid, 2)
+
+        started.process.send_signal(signal.SIGHUP)
+        assert started.ended() == 0, started.said()
+        assert started.said().splitlines()[-1] == "ended by SIGHUP"
+        assert "worker" not in started.said()
+        assert all(gone(pid) for pid in workers)
+
+
+def test_a_killed_verifier_leaves_no_worker(yard: Yard) -> None:
+    with yard.started(yard.command("verifier", new_port())) as started:
+        workers = with_workers(started.process.pid, 1)
+        started.process.kill()
+        until(lambda: all(gone(pid) for pid in workers))
+
+
+def test_ctrl_c_at_a_terminal_reaches_no_worker(yard: Yard) -> None:
+    """It goes to the terminal's whole foreground; a worker that took it would say so in Celery's words, and hang on."""
+    with yard.started(yard.command("verifier", new_port())) as started:
+        (worker,) = with_workers(started.process.pid, 1)
+        assert session(worker) != session(started.process.pid)
+
+
+def with_workers(pid: int, count: int) -> list[int]:
+    until(lambda: len(workers_of(pid)) == count)
+    return workers_of(pid)
+
+
+def workers_of(pid: int) -> list[int]:
+    """Those that run Celery by now."""
+    return [child for child in children(pid) if b"celery" in (Path(f"/proc/{child}/cmdline").read_bytes())]
+
+
+def session(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[3])
+
+
+def until(ready: object) -> None:
+    end = time.monotonic() + PATIENCE
+    while not ready():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
