@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from eth_account import Account
 
-from commonweight.keystore import PASSPHRASE_VARIABLE, KeystoreRefused, open_keystore, write_keystore
+from commonweight.keystore import FILE_VARIABLE, PASSPHRASE_VARIABLE, KeystoreRefused, open_keystore, write_keystore
 from tests.commonweight.conftest import PASSPHRASE, Command
 
 pytestmark = pytest.mark.unit
@@ -94,3 +97,47 @@ def test_a_flipped_bit_is_refused(keystore: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_keystore_that_is_not_there_says_how_to_make_one(tmp_path: Path, place: str) -> None:
     with pytest.raises(KeystoreRefused, match="commonweight keys new"):
         open_keystore(tmp_path / place)
+
+
+def test_the_passphrase_may_lie_in_a_file(
+    keystore: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commonweight: Command
+) -> None:
+    monkeypatch.delenv(PASSPHRASE_VARIABLE)
+    (tmp_path / "passphrase").write_text(f"{PASSPHRASE}\n")
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "passphrase"))
+    address = Account.from_key(b"\x11" * 32).address
+    assert commonweight("keys", "address", keystore).out == f"{address}\n"
+    made = json.loads(commonweight("keys", "new", "--out", tmp_path / "new.json", "--json").out)
+    assert open_keystore(tmp_path / "new.json").address == made["address"]
+
+
+def test_a_given_passphrase_comes_before_the_file(keystore: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
+    monkeypatch.setenv(FILE_VARIABLE, "/nowhere")
+    assert open_keystore(keystore).address == Account.from_key(b"\x11" * 32).address
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "no-text"])
+def test_a_passphrase_file_that_cannot_be_read_is_named(
+    keystore: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    monkeypatch.delenv(PASSPHRASE_VARIABLE, raising=False)
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "file"))
+    if content is not None:
+        (tmp_path / "file").write_bytes(content)
+    with pytest.raises(KeystoreRefused, match=f"{FILE_VARIABLE} names .*file, which cannot be read"):
+        open_keystore(keystore)
+
+
+@pytest.mark.parametrize("words", [("address", "{key}"), ("new", "--out", "{new}")], ids=["address", "new"])
+def test_without_a_terminal_to_ask_at_it_is_one_line(keystore: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("COMMONWEIGHT_PASS")}
+    said = subprocess.run(
+        [sys.executable, "-m", "commonweight", "keys", *(w.format(key=keystore, new=tmp_path / "new") for w in words)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, env=clean, check=False, start_new_session=True,
+    )  # fmt: skip
+    assert said.returncode == 1
+    assert "keystore-refused: no passphrase for " in said.stderr
+    assert said.stderr.splitlines()[-1].endswith(f"set {FILE_VARIABLE}")
+    assert "Traceback" not in said.stderr
+    assert not (tmp_path / "new").exists()

@@ -18,7 +18,6 @@ import httpx
 from commonweight.demo.processes import free_port
 from commonweight.keystore import FILE_VARIABLE, PASSPHRASE_VARIABLE, write_keystore
 from tests.commonweight.conftest import PASSPHRASE
-from tests.commonweight.demo.proc import running_with
 from tests.commonweight.running.box import User, boxed
 from tests.deployed import key_of, verifier_keys
 from tests.service.stage import Stage, staged, wallet
@@ -50,14 +49,6 @@ class Started:
     def until_said(self, text: str) -> None:
         """Wait for a line of the standard output."""
         self.until(lambda: text in self.out.read_text())
-
-    @staticmethod
-    def gone(text: str) -> None:
-        """Wait until no process names `text` in its command line."""
-        end = time.monotonic() + PATIENCE
-        while found := running_with(text):
-            assert time.monotonic() < end, f"still there: {found}"
-            time.sleep(0.1)
 
     def ended(self) -> int:
         """The exit status."""
