@@ -71,6 +71,7 @@ def test_signatures_of_others_come_from_their_mirrors(tmp_path: Path) -> None:
 def test_each_verifier_brings_it_to_the_chain_in_its_turn(tmp_path: Path, place: int) -> None:
     party = signed(tmp_path)
     bringer, party.contracts.place = party.bringer(patience=600), place
+    bringer.step()
     party.clock[0] += 600 * (1 + place) - 1
     bringer.step()
     assert party.contracts.brought == []
@@ -92,8 +93,10 @@ def test_a_chain_that_fails_stops_nothing(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError("no coins")
 
     monkeypatch.setattr(party.contracts, "bring", fails)
+    bringer = party.bringer()
+    bringer.step()
     party.clock[0] += 10_000
-    party.bringer().step()
+    bringer.step()
     assert any("no coins" in said.detail for said in party.said)
 
 
