@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.verifier.fan import Fan
-from verifier.dispatch import START_BEFORE, MessageStale, WorkerLost, start_before
-from verifier.jobs import State
+from verifier.dispatch import START_BEFORE, MessageStale, WorkerLost, is_stale, start_before
+from verifier.jobs import Key, State
 from verifier.queue import OnceTask, VerifierApp, make_app
 from verifier.settings import VerifierSettings
 
@@ -113,3 +113,15 @@ def test_loading_the_tasks_without_settings_touches_no_folder(tmp_path: Path, mo
     monkeypatch.delenv("COMMONWEIGHT_VERIFIER", raising=False)
     make_app(VerifierSettings.from_environment())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_another_machines_message_nobody_can_tell_whether_it_waited_too_long() -> None:
+    assert is_stale(start_before(-1))
+    assert not is_stale(start_before(60))
+    assert not is_stale("another-machine 0.0")
+
+
+def test_a_message_that_nobody_takes_is_sent_again_after_twice_as_long(app: VerifierApp) -> None:
+    key = Key("0xproof", 1, "segment 7")
+    waits = [app.jobs._patience(key) / app.settings.queue_seconds for _ in range(6)]
+    assert waits == [1, 2, 4, 8, 16, 16]
