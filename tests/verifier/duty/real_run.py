@@ -68,7 +68,7 @@ class RealRun(SignedRun):
         super().__init__(**options)
 
     def _create(self, changes: dict[str, Any]) -> None:
-        self.config = replace(TINY, corpus_digest=self.corpus.digest)
+        self.config = replace(TINY, corpus_digest=self.corpus.digest, rounds=self.config.rounds)
         self.theta = initial_theta(self.config)
         self.profile = configure_determinism("exact").digest()
         joiner = start_tensors(self.theta, None)

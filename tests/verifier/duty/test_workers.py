@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from eth_account import Account
 
 from contracts.deployment import Deployment
 from contracts.run_config import RunConfig
+from tests.strange_names import STRANGE
 from tests.verifier.duty.honest import Honest
 from verifier.duty.holding import Measured, refusal
 from verifier.duty.pace import Effort
@@ -35,8 +37,12 @@ def settings(folder: Path, text: Path) -> VerifierSettings:
 
 
 def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
+    """In a folder whose name would break an address, on a text in another one."""
     assert isinstance(work.config, RunConfig)
-    made = settings(tmp_path / "verifier", work.text)
+    text = tmp_path / f"data {STRANGE}" / "text.txt"
+    text.parent.mkdir()
+    shutil.copy(work.text, text)
+    made = settings(tmp_path / STRANGE, text)
     held = made.folder / BLOBS / "held"
     held.mkdir(parents=True)
     for name, data in work.shelf().held.items():
@@ -52,7 +58,7 @@ def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
         "merge 1": ("duty.merge", work.basis().to_json()),
     }
     found: dict[str, Any] = {}
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     with WorkerPool(made.worker_command(), {**os.environ, **made.to_environment()}, 1):
         while time.monotonic() < end and len(found) < 4:
             for name, (task, asked) in questions.items():
