@@ -36,6 +36,7 @@ RULES = (
     Rule("states/", "weights and optimizer states that rounds begin with", WITH_ROUND),
     Rule("boundaries/", "boundary states of large rounds", "until the proof is decided"),
     Rule("outbox/", "signed messages and their bytes", "until the log shows them and verifiers hold the bytes"),
+    Rule("told.json", "fates of proofs that were told", "the last 4,096"),
     Rule("mirrors.json", "addresses of mirrors", ALWAYS),
     Rule("mirror/log.db", "copy of the log", WITH_LOG),
     Rule("mirror/messages.db", "messages that the log lacks", "until the log has them"),
