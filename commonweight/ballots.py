@@ -12,6 +12,7 @@ from contracts.call_effects import Preview, preview
 from contracts.call_text import parse_call
 from contracts.chain import connect, send
 from contracts.deployment import Deployment
+from contracts.genesis.creation import first_block
 from contracts.governor import Action, ModelGovernor, description_of
 from contracts.model_registry import ModelRegistry
 from contracts.token import Delegation, ModelToken
@@ -82,7 +83,7 @@ class GovernanceClient:
 
         Its calls are the chain's, not the server's. Raises BadField and ContractRejected.
         """
-        number, first = int(proposal), int(self.client.network["deployment"]["block"])
+        number, first = int(proposal), first_block(self.governor.w3, self.deployment)
         actions, digest = self.governor.calls_of(number, first)
         at = self._second(account.address, number, first)
         send(self.governor.w3, account, self.governor.object_to(actions, digest, at))

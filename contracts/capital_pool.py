@@ -53,6 +53,10 @@ class CapitalPool:
         """Until when buyers may leave, and from when on the holders can pay with the money."""
         return int(self._call.releaseAt().call())
 
+    def withdraw_until(self) -> int:
+        """From when on deposits stay until the deadline: the round's last quarter."""
+        return int(self._call.withdrawUntil().call())
+
     def deposited(self) -> int:
         """What was paid in and not taken back while the round was open."""
         return int(self._call.deposited().call())
@@ -72,6 +76,10 @@ class CapitalPool:
     def held(self) -> int:
         """Deposits - refunds - payments."""
         return int(self._call.held().call())
+
+    def spendable(self) -> int:
+        """What the holders can pay with from `release_at` on: all, or, of a round that failed, what claimers paid."""
+        return int(self._call.spendable().call())
 
     def deposit_of(self, account: str) -> int:
         """What `account` has neither claimed nor been refunded."""
@@ -103,7 +111,7 @@ class CapitalPool:
         return self.currency().sign_permit(account, self.address, amount, deadline)
 
     def withdraw(self) -> ContractFunction:
-        """Take the sender's whole deposit back while the round is open."""
+        """Take the sender's whole deposit back while the round is open, but not in its last quarter."""
         return self._call.withdraw()
 
     def leave(self) -> ContractFunction:
@@ -119,7 +127,7 @@ class CapitalPool:
         return self._call.claim(to_checksum_address(account))
 
     def pay(self, to: str, amount: int) -> ContractFunction:
-        """Pay out of a round that succeeded, once buyers may leave no more (timelock)."""
+        """Pay what is the holders', once buyers may leave no more (timelock)."""
         return self._call.pay(to_checksum_address(to), amount)
 
     def cancel(self) -> ContractFunction:

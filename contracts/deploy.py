@@ -15,7 +15,7 @@ from contracts.deployment import Deployment
 from contracts.genesis.check import check_genesis
 from contracts.genesis.params import GenesisParams, arguments_of, round_terms
 from contracts.genesis.powers import ADMIN, GOVERNOR_ROLES, role
-from contracts.genesis.rounds import check_round
+from contracts.genesis.rounds import check_minters, check_round
 from contracts.genesis.terms import check_name, check_terms
 
 ORDER = ("ModelTimelock", "ModelToken", "ModelGovernor", "VerifierRegistry", "EpochDistributor", "RevenueSplitter")
@@ -70,6 +70,7 @@ def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -
 
     It sells nothing until holders give it a budget. Raises ContractRejected and GenesisRefused.
     """
+    check_minters(w3, d)  # before it costs anything
     deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
     p = replace(p, funding_currency=Web3.to_checksum_address(p.funding_currency))
     receipt = create(w3, payer, "CapitalPool", d.token, d.timelock, round_terms(p, deadline))

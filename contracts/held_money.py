@@ -12,14 +12,24 @@ from web3.contract.contract import ContractFunction
 from contracts.chain import EventHistory, contract_at
 
 
-def ground_of(kind: str, named: bytes) -> bytes:
-    """Under which stake is held that was taken for a "proof" of a node or a "fault" of a verifier (32 bytes)."""
-    return bytes(keccak(encode(["string", "bytes32"], [kind, named])))
+def ground_of(kind: str, named: bytes, before: int = 0) -> bytes:
+    """Under which stake is held that was taken for a "proof" of a node or a "fault" of a verifier (32 bytes).
+
+    `before` is what was taken of the account for it already, in wei: each time has a ground, and a time, of its own.
+    """
+    return bytes(keccak(encode(["string", "bytes32", "uint256"], [kind, named, before])))
+
+
+NOBODY = "0x000000000000000000000000000000000000dEaD"
+"""Gets what is taken for good (HeldMoney.sol)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldItem:
-    """What is held of an account on a ground of 32 bytes, until a Unix second; `goes_back`: then to it, else not."""
+    """What is held of an account on a ground of 32 bytes, until a Unix second and until votes have existed for long enough.
+
+    `goes_back`: then to it, else it is burnt.
+    """
 
     ground: str
     account: str
@@ -48,6 +58,11 @@ class HeldMoney:
                 held = (int(said["amount"]), int(said["freeAt"]), bool(said["isAccounts"]))
                 found[ground, account] = HeldItem("0x" + ground.hex(), account, *held)
         return list(found.values())
+
+    def payable_at(self, item: HeldItem) -> int | None:
+        """Unix second from which `pay` is taken; None while nobody has noted that votes enough for a decision exist."""
+        since = int(self._call.votesSince().call())
+        return max(item.free_at, since + int(self._call.disputeLimit().call())) if since else None
 
     def pay(self, item: HeldItem) -> ContractFunction:
         """Pay what is free to whom it goes."""

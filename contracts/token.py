@@ -59,6 +59,10 @@ class ModelToken:
         """Tokens of an account times the seconds for which it held them between two past Unix seconds."""
         return int(self._call.tokenSeconds(account, since, until).call())
 
+    def supply_seconds(self, since: int, until: int) -> int:
+        """All tokens times the seconds for which they existed between two past Unix seconds."""
+        return int(self._call.supplySeconds(since, until).call())
+
     def past_balance(self, account: str, timestamp: int) -> int:
         """Tokens of `account` at a past Unix second, whomever its votes were lent to."""
         with rejections():

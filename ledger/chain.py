@@ -12,6 +12,7 @@ from web3.contract.contract import ContractFunction
 from contracts.chain import contract_at
 from contracts.deployment import Deployment
 from contracts.distributor import EpochDistributor
+from contracts.genesis.creation import first_block
 from contracts.governor import Action, Ballot, ModelGovernor
 from contracts.model_registry import ModelRegistry
 from contracts.node_stakes import NodeStakes
@@ -41,6 +42,11 @@ class ModelChain:
     def epoch_domain(self) -> Domain:
         """Of EpochRoot, which the VerifierRegistry checks."""
         return Domain(self.deployment.chain_id, self.deployment.verifier_registry)
+
+    @cached_property
+    def first_block(self) -> int:
+        """In which the first of the model's own contracts was made."""
+        return first_block(self.w3, self.deployment)
 
     @property
     def model(self) -> bytes:

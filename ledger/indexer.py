@@ -60,7 +60,7 @@ def follow(ledger: Ledger) -> None:
     if cursor is not None and tracked is not None and tracked.hash == _hex(final["hash"]):
         _credit(ledger, cursor, tracked.number, tracked.hash, None)
         return
-    first = cursor.block + 1 if cursor else ledger.chain.registry.created(ledger.chain.deployment.block)
+    first = cursor.block + 1 if cursor else ledger.chain.first_block
     last, old = min(int(final["number"]), first + BATCH - 1), int(final["number"]) - OLD
     if first <= old:
         last = min(last, old)

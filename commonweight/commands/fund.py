@@ -44,15 +44,19 @@ def show(deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC, 
     pool = _pool(deployment, rpc_url, at)
     soft, hard = pool.caps()
     status, deposited, own = pool.status().name.lower(), pool.deposited(), _of_deployer(pool, deployment)
-    times = {"deadline": pool.deadline(), "release_at": pool.release_at()}
+    times = {"withdraw_until": pool.withdraw_until(), "deadline": pool.deadline(), "release_at": pool.release_at()}
     if as_json:
         amounts = {"deposited": str(deposited), "soft_cap": str(soft), "hard_cap": str(hard), "held": str(pool.held())}
-        emit({"status": status, "currency": pool.currency().address, "by_deployer": str(own), **times, **amounts})
+        told = {"currency": pool.currency().address, "by_deployer": str(own), "warnings": _warnings(pool, deployment)}
+        emit({"status": status, **told, **times, **amounts})
         return
     say(f"{status}: {deposited} of {soft} to {hard} units of {pool.currency().address}")
     if own:
         say(f"of it {own} by who deployed the model: {100 * own // max(1, deposited)} %")
+    say(f"deposits can be taken back until second {times['withdraw_until']}, and stay then until the deadline")
     say(f"buyers may leave until second {times['release_at']}, and holders can pay with the money from then on")
+    for line in _warnings(pool, deployment):
+        say(line)
 
 
 @app.command("open")
@@ -96,10 +100,14 @@ def deposit(
     at: Pool = "",
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Pay in, by a signed permit in one transaction."""
+    """Pay in, by a signed permit in one transaction.
+
+    Refused while an account that is no contract of the model's may mint or owes tokens: it could outvote all buyers.
+    """
     from contracts.chain import send
 
     pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
+    _check_minters(pool, deployment)
     before = pool.deposit_of(account.address)
     if approve:
         send(pool.w3, account, pool.currency().approve(pool.address, amount))
@@ -124,6 +132,8 @@ def claim(
 ) -> None:
     """Have an account's tokens minted to it after the round succeeded; any key with gas may ask."""
     pool = _pool(deployment, rpc_url, at)
+    for line in _warnings(pool, deployment):  # who claims can leave no more
+        say(line)
     bought = pool.tokens_for(pool.deposit_of(account))
     _send(pool, open_keystore(keystore), pool.claim(account))
     say(f"minted {tokens(bought)} tokens to {account}")
@@ -131,7 +141,7 @@ def claim(
 
 @app.command("withdraw")
 def withdraw(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """Take your whole deposit back while the round is open."""
+    """Take your whole deposit back while the round is open, until its last quarter."""
     pool = _pool(deployment, rpc_url, at)
     account = open_keystore(keystore)
     paid = pool.deposit_of(account.address)
@@ -169,6 +179,21 @@ def _send(pool: CapitalPool, account: LocalAccount, call: Any) -> None:
     send(pool.w3, account, call)
 
 
+def _check_minters(pool: CapitalPool, deployment: Path) -> None:
+    from contracts.deployment import Deployment
+    from contracts.genesis.rounds import check_minters
+
+    check_minters(pool.w3, Deployment.from_json(deployment.read_text()), pool.address)
+
+
+def _warnings(pool: CapitalPool, deployment: Path) -> list[str]:
+    """Who beside distributor, first round and this one can have tokens exist."""
+    from commonweight.standing import warnings
+    from contracts.deployment import Deployment
+
+    return warnings(pool.w3, Deployment.from_json(deployment.read_text()), pool.address)
+
+
 def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
     """What whoever deployed the model paid in itself: a soft cap that its maker bought says little."""
     from contracts.deployment import Deployment
@@ -181,12 +206,12 @@ def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:
     """The round of the deployment, or a later one ("ADDRESS@CREATION"), which is checked to be of this model."""
     from commonweight.known_model import known_model
     from contracts.capital_pool import CapitalPool
-    from contracts.genesis.rounds import check_round
+    from contracts.genesis.rounds import check_pool
 
     found, w3 = known_model(deployment, rpc_url)
     address, _, creation = at.partition("@")
     if address:
-        check_round(w3, found, address, creation)
+        check_pool(w3, found, address, creation)
     elif not found.pool:
         raise NoFundingRound(f"the model {found.name} was deployed without a funding round; give a later one by --pool")
     return CapitalPool(w3, address or found.pool)

@@ -28,8 +28,9 @@ def held(
 ) -> None:
     """Show stake and bonds that wait for the holders; with --pay-with pay what is free to whom it goes.
 
-    Stake that verifiers took goes to the treasury, and only when votes exist; a bond of a dispute that nobody could
-    decide goes back. Until then holders decide otherwise with `gov propose --call "VerifierRegistry.decideHeld …"`.
+    Stake that verifiers took is burnt, and only when votes have existed for as long as a decision takes; a bond of a
+    dispute that nobody could decide goes back. Until then holders decide otherwise with
+    `gov propose --call "VerifierRegistry.decideHeld …"`.
     """
     from commonweight.known_model import known_model
     from contracts.held_money import HeldMoney
@@ -38,16 +39,16 @@ def held(
     money = HeldMoney(w3, found.verifier_registry, found.block)
     if pay_with is not None:
         _pay_free(money, pay_with)
-    items = money.items()
-    fields = [{name: getattr(item, name) for name in item.__slots__} for item in items]
-    tell(fields, (_line(item) for item in items) if items else ["nothing is held"], as_json)
+    items = [(item, money.payable_at(item)) for item in money.items()]
+    fields = [{**{name: getattr(one, name) for name in one.__slots__}, "payable_at": at} for one, at in items]
+    tell(fields, (_line(item, at) for item, at in items) if items else ["nothing is held"], as_json)
 
 
 def _pay_free(money: HeldMoney, keystore: Path) -> None:
     from contracts.chain import ContractRejected, send
 
     payer, now = open_keystore(keystore), money.w3.eth.get_block("latest")["timestamp"]
-    for item in (item for item in money.items() if item.free_at <= now):
+    for item in (one for one in money.items() if (at := money.payable_at(one)) is not None and at <= now):
         try:
             send(money.w3, payer, money.pay(item))
         except ContractRejected as error:
@@ -56,7 +57,9 @@ def _pay_free(money: HeldMoney, keystore: Path) -> None:
         say(f"paid {item.amount} wei that were taken from {item.account} on {item.ground}")
 
 
-def _line(item: HeldItem) -> str:
-    free = datetime.fromtimestamp(item.free_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    heir = "back to it" if item.goes_back else "to the treasury"
-    return f"{item.amount} wei of {item.account} on {item.ground}: {heir} from {free} on"
+def _line(item: HeldItem, payable_at: int | None) -> str:
+    heir, what = ("back to it" if item.goes_back else "burnt"), f"{item.amount} wei of {item.account} on {item.ground}"
+    if payable_at is None:
+        return f"{what}: {heir} once votes enough for a decision exist and have for as long as one takes"
+    free = datetime.fromtimestamp(payable_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{what}: {heir} from {free} on"

@@ -76,18 +76,23 @@ def check(
 ) -> None:
     """Check how a model began: its contracts' code, who held which power, and whether its terms keep their promises.
 
-    Nodes, verifiers, wallets and servers do so at first contact; this does it again and says what was found.
+    Nodes, verifiers, wallets and servers do so at first contact; this does it again and says what was found: also price and
+    share of a funding round, who has more than a third of the votes now, and who may mint beside the contracts.
     """
+    from commonweight.standing import large_voters, power_in_words, terms_in_words, warnings
     from contracts.chain import connect
     from contracts.deployment import Deployment
     from contracts.genesis.check import check_genesis
 
-    place = Deployment.from_json(deployment.read_text())
-    found = check_genesis(connect(rpc_url), place)
+    w3, place = connect(rpc_url), Deployment.from_json(deployment.read_text())
+    found = check_genesis(w3, place)
     terms = asdict(found.params)
     lines = [f"{name}  {value}" for name, value in terms.items() if value != ""]
+    lines += [*terms_in_words(found.params), *power_in_words(w3, place)]
     lines.append(f"model {place.name} ({found.symbol}) began as ours do, in block {place.block}")
-    tell({"model": place.model, "verifiers": found.verifiers, "params": terms}, lines, as_json)
+    voters = {who: str(votes) for who, votes in large_voters(w3, place)}
+    now = {"large_voters": voters, "warnings": warnings(w3, place)}
+    tell({"model": place.model, "verifiers": found.verifiers, "params": terms, **now}, lines, as_json)
 
 
 @app.command("lineage")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -121,6 +122,8 @@ def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdr
     except ContractRejected as error:
         if error.error != "NodeWithdrawalLocked":
             raise
+        # what the contract says: later than was asked for by what epochs were disputed for since
+        pending = replace(pending, available_at=int(error.args_["availableAt"]))
         left = max(1, pending.available_at - stakes.w3.eth.get_block("latest")["timestamp"])
         raise StakeLocked(f"{_locked(pending, stakes)}, {left} seconds from now") from error
     say(f"paid {pending.amount} wei to {to}")
@@ -130,7 +133,8 @@ def _locked(pending: Withdrawal, stakes: NodeStakes) -> str:
     left, asked = stakes.epochs_to_wait(pending), _clock(pending.requested_at)
     epochs = "one more epoch is" if left == 1 else f"{left} more epochs are"
     until = f"until {epochs} final that settle all that opened until {asked}"
-    return f"{pending.amount} wei are locked {until}, and no longer than until {_clock(pending.available_at)}"
+    longest = f"no longer than until {_clock(pending.available_at)} and for as long as epochs are disputed until then"
+    return f"{pending.amount} wei are locked {until}, and {longest}"
 
 
 def _clock(seconds: int) -> str:

@@ -13,7 +13,7 @@ from contracts.genesis.creation import Creation, creations
 from contracts.genesis.params import GenesisParams, arguments_of, params_of
 from contracts.genesis.powers import budgets_of, check_budgets, check_roles, events_before, seats_of
 from contracts.genesis.refused import require
-from contracts.genesis.terms import check_name, check_terms
+from contracts.genesis.terms import check_deadline, check_name, check_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ def check_genesis(w3: Web3, d: Deployment) -> Genesis:
     check_budgets(d, params, budgets)
     check_name(d.name, symbol)
     check_terms(params, verifiers, d.chain_id)
+    if d.pool:
+        _check_deadline(w3, d, made["CapitalPool"])
     return Genesis(params, symbol, tuple(verifiers))
 
 
@@ -74,6 +76,12 @@ def _check_wiring(d: Deployment, made: Mapping[str, Creation], p: GenesisParams,
         require(found.block <= d.block, f"{name} was made after the registration")
         own = name == "ModelRegistry" or found.maker == d.deployer
         require(own, f"{name} was made by {found.maker}, not by {d.deployer}")
+
+
+def _check_deadline(w3: Web3, d: Deployment, pool: Creation) -> None:
+    """A round that is over when the model is first seen was its maker's alone."""
+    registered = int(w3.eth.get_block(d.block)["timestamp"])
+    check_deadline(pool.arguments[2][3], registered, d.chain_id)
 
 
 def _arguments(made: Mapping[str, Creation]) -> dict[str, tuple[object, ...]]:

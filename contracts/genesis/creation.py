@@ -49,6 +49,12 @@ def creations(w3: Web3, d: Deployment) -> dict[str, Creation]:
     return {name: creation_of(w3, name, address, transaction) for name, address, transaction in found}
 
 
+def first_block(w3: Web3, d: Deployment) -> int:
+    """The block in which the first of a model's own contracts was made: none of them said anything before."""
+    own = [one for one, address in zip(d.creations, d.contracts(), strict=True) if address != d.model_registry]
+    return min(int(w3.eth.get_transaction_receipt(HexBytes(one))["blockNumber"]) for one in own)
+
+
 def creation_of(w3: Web3, name: str, address: str, transaction: str) -> Creation:
     """How the contract at an address was made, by the hash of the transaction that is said to have made it.
 

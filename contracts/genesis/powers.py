@@ -32,8 +32,7 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
     "ModelTimelock": (*ROLES, "MinDelayChange"),
     "ModelGovernor": (
         "VotingDelaySet", "VotingPeriodSet", "ProposalThresholdSet", "QuorumNumeratorUpdated", "TimelockChange",
-        "LateQuorumVoteExtensionSet", "ProposalCreated", "ProposalCanceled", "VoteCast", "VoteCastWithParams",
-        "BallotRefused",
+        "LateQuorumVoteExtensionSet", "BallotRefused",
     ),
     "VerifierRegistry": (
         *ROLES, "VerifierAdmitted", "VerifierRemoved", "ThresholdSet", "MaxEpochTotalSet", "Staked", "Unstaked",
@@ -44,7 +43,8 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
     "CapitalPool": (*ROLES, "Deposited", "Withdrawn", "SurplusRecovered"),
 }  # fmt: skip
 """What constructors and the hand-over say, and what any stranger may have done meanwhile. Anything else gave somebody
-what this check does not see: a call that waits, an epoch that was paid, tokens."""
+what this check does not see: a call that waits, an epoch that was paid, tokens, or a proposal, which nobody can make
+before there are tokens, and which nobody who joins was shown."""
 
 
 @dataclass(frozen=True, slots=True)

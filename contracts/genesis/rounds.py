@@ -1,22 +1,107 @@
-"""Funding rounds after the first: whether one sells this model's token for its treasury, and asks its buyers."""
+"""Funding rounds after the first: whether one sells this model's token for its treasury, asks its buyers, and whether
+somebody can outvote them by tokens that no vote reaches."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from web3 import Web3
 
-from contracts.chain import contract_at
+from contracts.capital_pool import CapitalPool, PoolStatus
+from contracts.chain import EventHistory, contract_at
 from contracts.deployment import Deployment
-from contracts.genesis.creation import creation_of
-from contracts.genesis.refused import require
-from contracts.genesis.terms import check_settlement
+from contracts.genesis.creation import creation_of, first_block
+from contracts.genesis.refused import GenesisRefused, require
+from contracts.genesis.terms import check_round_terms, check_settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Minter:
+    """An account that can mint, beside the distributor: what it may reserve, and what it owes, in 1e-18 tokens.
+
+    `round` is where it stands, if it is a funding round of our code for this model's treasury.
+    """
+
+    account: str
+    budget: int
+    reserved: int
+    round: PoolStatus | None
+
+    @property
+    def outstanding(self) -> int:
+        """Tokens that it can have exist: a round that is over sells no more, and one that failed mints nothing."""
+        if self.round is PoolStatus.FAILED:
+            return 0
+        return self.reserved + (0 if self.round is PoolStatus.SUCCEEDED else self.budget)
+
+    def in_words(self) -> str:
+        """For who asks whom to trust."""
+        foreign = self.round is None
+        kind = "an account that is no contract of the model's," if foreign else "the funding round"
+        return f"{kind} {self.account} may mint {self.budget} and owes {self.reserved}"
 
 
 def check_round(w3: Web3, d: Deployment, pool: str, creation: str) -> None:
-    """Raise GenesisRefused unless the pool was made by our code, by the transaction of this hash, for this model, and
-    its money waits longer than any proposal lives."""
-    token, treasury, terms = creation_of(w3, "CapitalPool", pool, creation).arguments
+    """Raise GenesisRefused unless a round is this model's (`check_pool`) and nobody can outvote its buyers unseen
+    (`check_minters`)."""
+    check_pool(w3, d, pool, creation)
+    check_minters(w3, d, pool)
+
+
+def check_pool(w3: Web3, d: Deployment, pool: str, creation: str) -> None:
+    """Raise GenesisRefused unless the pool was made by our code, by the transaction of this hash, for this model, its
+    times are those that a round may have, and its money waits longer than any proposal lives."""
+    made = creation_of(w3, "CapitalPool", pool, creation)
+    token, treasury, terms = made.arguments
     require((token, treasury) == (d.token, d.timelock), f"the round sells {token} for {treasury}, not this model's")
+    check_round_terms(terms[3] - made.time, terms[-1], d.chain_id)
     check_settlement(terms[-1], _longest_life(w3, d))
+
+
+def check_minters(w3: Web3, d: Deployment, pool: str = "") -> None:
+    """Raise GenesisRefused while an account that is no contract of the model's may mint or owes tokens.
+
+    No vote takes what is owed, so that it could outvote a round's buyers when they can leave no more.
+
+    Other rounds of our code may not owe or sell more than the buyers of `pool` have at its soft cap.
+    """
+    found = [one for one in minters(w3, d) if one.account != pool]
+    for one in found:
+        require(one.round is not None, f"{one.in_words()}: it could outvote all who pay in")
+    if not pool or not found:
+        return
+    round_ = CapitalPool(w3, pool)
+    least = round_.tokens_for(round_.caps()[0])
+    others = sum(one.outstanding for one in found)
+    require(others < least, f"other rounds may still mint {others}, and this one sells {least} at its soft cap")
+
+
+def minters(w3: Web3, d: Deployment) -> list[Minter]:
+    """All but the distributor that can have tokens exist. Only who once had a budget can."""
+    token, first = contract_at(w3, "ModelToken", d.token), first_block(w3, d)
+    named = {str(event["args"]["minter"]) for event in EventHistory(token, ["BudgetSet"], first).until()}
+    found = []
+    for account in sorted(named - {d.distributor}):
+        budget, reserved = (
+            int(read(account).call()) for read in (token.functions.budgetOf, token.functions.reservedOf)
+        )
+        if budget or reserved:
+            own = account == d.pool or _is_own_pool(w3, d, account, first)
+            found.append(Minter(account, budget, reserved, CapitalPool(w3, account).status() if own else None))
+    return [one for one in found if one.outstanding]
+
+
+def _is_own_pool(w3: Web3, d: Deployment, account: str, first: int) -> bool:
+    """A pool gives its treasury a role when it is made, so that its first event names the transaction that made it."""
+    if not w3.eth.get_code(Web3.to_checksum_address(account)):
+        return False
+    said = EventHistory(contract_at(w3, "CapitalPool", account), ["RoleGranted"], first).until()
+    try:
+        require(bool(said), "it says nothing of a pool")
+        check_pool(w3, d, account, said[0]["transactionHash"].to_0x_hex())
+    except GenesisRefused:
+        return False
+    return True
 
 
 def _longest_life(w3: Web3, d: Deployment) -> int:

@@ -55,10 +55,12 @@ def check_terms(p: GenesisParams, verifiers: Sequence[str], chain_id: int) -> No
     if chain_id not in PRIVATE_CHAINS:
         _check_bounds(p)
         _check_spare(p, len(verifiers))
+        _check_shares(p)
     _check_votes(p)
-    _check_disputes(p, 0 if chain_id in PRIVATE_CHAINS else PROPOSING)
+    _check_disputes(p, 0 if chain_id in PRIVATE_CHAINS else PROPOSING + 2 * p.vote_seconds() + LONGEST_PAUSE)
     _check_tokens(p)
     if p.funding_currency:
+        check_round_terms(p.funding_seconds, p.funding_settlement, chain_id)
         check_settlement(p.funding_settlement, 2 * p.vote_seconds() + 2 * GRACE)
         require(2 * p.tokens_sold() <= p.cap, f"the funding round sells {p.tokens_sold()}, more than half of the cap")
 
@@ -73,6 +75,24 @@ def check_name(name: str, symbol: str) -> None:
         )
 
 
+def check_round_terms(seconds: int, settlement: int, chain_id: int) -> None:
+    """Raise GenesisRefused if a round lasts, or keeps its money, for shorter or longer than any may.
+
+    No chain's tests need longer; those of a chain of one process need shorter.
+    """
+    for name, value in (("funding_seconds", seconds), ("funding_settlement", settlement)):
+        least, most = ROUND_BOUNDS[name]
+        least = 0 if chain_id in PRIVATE_CHAINS else least
+        require(least <= value <= most, f"{name} is {value}, and must be {least} to {most}")
+
+
+def check_deadline(deadline: int, registered: int, chain_id: int) -> None:
+    """Raise GenesisRefused unless a first round is open for a day when the model is registered (any time, on a chain of
+    one process)."""
+    least = registered + (0 if chain_id in PRIVATE_CHAINS else DAY)
+    require(deadline > least, f"the funding round ends {deadline - registered} seconds after the registration")
+
+
 def check_settlement(settlement: int, life: int) -> None:
     """Raise GenesisRefused if a round's money is released while a proposal, of `life` seconds, is alive that was made
     before its buyers could take their tokens: a pause may keep those from them after the round."""
@@ -82,10 +102,23 @@ def check_settlement(settlement: int, life: int) -> None:
 
 
 def _check_bounds(p: GenesisParams) -> None:
-    bounds = {**BOUNDS, **(ROUND_BOUNDS if p.funding_currency else {})}
-    for name, (least, most) in bounds.items():
+    for name, (least, most) in BOUNDS.items():
         value = getattr(p, name)
         require(least <= value <= most, f"{name} is {value}, and must be {least} to {most}")
+
+
+def _check_shares(p: GenesisParams) -> None:
+    """Neither a round's buyers nor one epoch's root are enough votes for a decision. Who signs what is false loses a good
+    part of the stake, and no less than who says so puts at stake."""
+    floor, sold, total = p.quorum_floor, p.tokens_sold(), p.max_epoch_total
+    require(sold < floor, f"the funding round sells {sold}, and {floor} votes decide: its buyers alone would")
+    require(total <= floor, f"max_epoch_total is {total}, and {floor} votes decide: one epoch alone would")
+    cap, stake, bond = p.slash_cap, p.min_stake, p.bond
+    require(bond <= cap, f"bond is {bond}, above the slash_cap {cap}: a challenge risks more than a false root")
+    require(cap <= stake, f"slash_cap is {cap}, above min_stake {stake}: less is at stake than it says")
+    require(
+        10 * cap >= stake, f"slash_cap is {cap}, below a tenth of min_stake {stake}: little is lost for a false root"
+    )
 
 
 def _check_spare(p: GenesisParams, verifiers: int) -> None:
@@ -108,7 +141,8 @@ def _check_votes(p: GenesisParams) -> None:
 
 
 def _check_disputes(p: GenesisParams, slack: int) -> None:
-    """Votes may make the governor's times twice as long, and somebody has to propose first."""
+    """Votes may make the governor's times twice as long, and somebody has to propose first. A pause of minting voids the
+    decision that was on its way: another one has to fit behind it."""
     vote = 2 * p.vote_seconds() + slack
     require(p.dispute_limit >= vote, f"a dispute lapses after {p.dispute_limit} seconds, and a vote on it takes {vote}")
     judged, delay = 2 * p.challenge_window, p.node_withdrawal_delay

@@ -22,14 +22,18 @@ abstract contract BalanceHistory {
     error SpanTooLong(uint256 from, uint256 until);
 
     mapping(address holder => Checkpoints.Trace208) private _history;
+    /// @dev Of all balances together. It is no holder's, the zero address' neither: who is paid by what it held gets no part
+    /// of it under any name.
+    Checkpoints.Trace208 private _supplyHistory;
 
     /// @dev Remembers a balance from `time` on, the present second.
-    function _remember(address holder, uint256 balance, uint48 time) internal {
-        uint208 last = _history[holder].latest();
-        unchecked {
-            uint256 offset = uint256(last) + ((uint256(last) >> OFFSET_BITS) - balance) * time;
-            _history[holder].push(time, uint208(balance << OFFSET_BITS | offset & OFFSET_MASK));
-        }
+    function _rememberBalance(address holder, uint256 balance, uint48 time) internal {
+        _remember(_history[holder], balance, time);
+    }
+
+    /// @dev Remembers the supply from `time` on, the present second.
+    function _rememberSupply(uint256 supply, uint48 time) internal {
+        _remember(_supplyHistory, supply, time);
     }
 
     /// @dev The balance at the end of a past second.
@@ -37,22 +41,44 @@ abstract contract BalanceHistory {
         return uint256(_history[holder].upperLookupRecent(time)) >> OFFSET_BITS;
     }
 
-    /// @dev The present balance as it was remembered.
-    function _latestBalance(address holder) internal view returns (uint256) {
-        return uint256(_history[holder].latest()) >> OFFSET_BITS;
+    /// @dev The supply at the end of a past second.
+    function _supplyAt(uint48 time) internal view returns (uint256) {
+        return uint256(_supplyHistory.upperLookupRecent(time)) >> OFFSET_BITS;
+    }
+
+    /// @dev The present supply as it was remembered.
+    function _latestSupply() internal view returns (uint256) {
+        return uint256(_supplyHistory.latest()) >> OFFSET_BITS;
     }
 
     /// @dev Tokens times the seconds for which they were held, from one past second to another.
     function _tokenSeconds(address holder, uint48 from, uint48 until) internal view returns (uint256) {
+        return _integral(_history[holder], from, until);
+    }
+
+    /// @dev The same of all tokens together.
+    function _supplySeconds(uint48 from, uint48 until) internal view returns (uint256) {
+        return _integral(_supplyHistory, from, until);
+    }
+
+    function _remember(Checkpoints.Trace208 storage history, uint256 balance, uint48 time) private {
+        uint208 last = history.latest();
+        unchecked {
+            uint256 offset = uint256(last) + ((uint256(last) >> OFFSET_BITS) - balance) * time;
+            history.push(time, uint208(balance << OFFSET_BITS | offset & OFFSET_MASK));
+        }
+    }
+
+    function _integral(Checkpoints.Trace208 storage history, uint48 from, uint48 until) private view returns (uint256) {
         if (from > until || until - from > LONGEST_SPAN) revert SpanTooLong(from, until);
         unchecked {
-            return (_line(holder, until) - _line(holder, from)) & OFFSET_MASK;
+            return (_line(history, until) - _line(history, from)) & OFFSET_MASK;
         }
     }
 
     /// @dev Only differences of it, modulo 2^OFFSET_BITS, mean anything.
-    function _line(address holder, uint48 time) private view returns (uint256) {
-        uint256 found = _history[holder].upperLookupRecent(time);
+    function _line(Checkpoints.Trace208 storage history, uint48 time) private view returns (uint256) {
+        uint256 found = history.upperLookupRecent(time);
         unchecked {
             return found + (found >> OFFSET_BITS) * time;
         }

@@ -10,7 +10,7 @@ import {FixedRoles} from "./FixedRoles.sol";
 import {ModelToken} from "./ModelToken.sol";
 
 /// @title One funding round of a model: an ERC-20 against ownership tokens
-/// @notice Below the soft cap at the deadline everybody is refunded. Otherwise every depositor is minted tokens at
+/// @notice Where less than the soft cap stays, everybody who took no tokens is refunded. Otherwise every depositor is minted tokens at
 /// one price, reserved when it pays in. For `settlement` seconds after the end buyers take their tokens, which vote, or
 /// leave with what they paid; then the holders pay what is left to whom they decide. What the pool holds is deposits -
 /// refunds - payments.
@@ -44,6 +44,7 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     error BalanceMissing(uint256 balance, uint256 held);
     error NothingDeposited(address account);
     error BuyersMayLeave(uint256 until);
+    error DepositsStay(uint256 until);
     error AccountMustClaim(address account);
     error MoneyReleased(uint256 since);
     error NoSurplus(address asset);
@@ -65,12 +66,14 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     IERC20 public immutable currency;
     /// @notice The timelock: alone pays out of a round that succeeded, and alone may cancel an open one.
     address public immutable treasury;
-    /// @notice Below it at the deadline the round has failed.
+    /// @notice Where less stays after the deadline, claimed or not, the round has failed.
     uint256 public immutable softCap;
     /// @notice Most that is taken. It does not end the round: borrowed money could, and leave again.
     uint256 public immutable hardCap;
     /// @notice Unix second from which nothing more is taken.
     uint64 public immutable deadline;
+    /// @notice Unix second from which deposits stay until the deadline: the last quarter of the round.
+    uint64 public immutable withdrawUntil;
     /// @notice A deposit of `paidUnits` of the currency buys `tokenUnits` of 1e-18 tokens.
     uint256 public immutable tokenUnits;
     /// @notice See `tokenUnits`.
@@ -114,6 +117,7 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         softCap = terms.softCap;
         hardCap = terms.hardCap;
         deadline = terms.deadline;
+        withdrawUntil = terms.deadline - (terms.deadline - uint64(block.timestamp)) / 4;
         tokenUnits = terms.tokenUnits;
         paidUnits = terms.paidUnits;
         settlement = terms.settlement;
@@ -148,8 +152,11 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         return _deposit(amount);
     }
 
-    /// @notice Takes the caller's whole deposit back while the round is open.
+    /// @notice Takes the caller's whole deposit back while the round is open, but not in its last quarter.
+    /// @dev Who fills the round and leaves at its end would else end it for all at no price: what lies there then keeps others
+    /// out, so it stays until nobody can be kept out any more.
     function withdraw() external nonReentrant onlyIn(Status.Open) {
+        if (block.timestamp >= withdrawUntil) revert DepositsStay(deadline);
         uint256 amount = _settle(msg.sender);
         deposited -= amount;
         token.release(tokensFor(amount));
@@ -157,7 +164,7 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         currency.safeTransfer(msg.sender, amount);
     }
 
-    /// @notice Pays an account its deposit back after the round failed; anybody may call.
+    /// @notice Pays an account its deposit back after the round failed, at any time; anybody may call.
     /// @param account Who is paid.
     function refund(address account) external nonReentrant onlyIn(Status.Failed) {
         uint256 amount = _settle(account);
@@ -195,14 +202,14 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         token.mint(receiptOf(account), account, tokens);
     }
 
-    /// @notice Pays out of a round that succeeded, after `releaseAt`. Only the timelock.
+    /// @notice Pays what is the holders', after `releaseAt`. Only the timelock.
     /// @dev A call of the holders for each payment: money that anybody could push to the timelock would be theirs to whom an
     /// old vote gave an allowance there, and buyers were not asked.
     /// @param to Who is paid.
     /// @param amount Units of the currency.
-    function pay(address to, uint256 amount) external nonReentrant onlyRole(DEFAULT_ADMIN_ROLE) onlyIn(Status.Succeeded) {
+    function pay(address to, uint256 amount) external nonReentrant onlyRole(DEFAULT_ADMIN_ROLE) {
         if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());
-        if (amount == 0 || amount > held()) revert BalanceMissing(held(), amount);
+        if (amount == 0 || amount > spendable()) revert BalanceMissing(spendable(), amount);
         paidOut += amount;
         emit Paid(to, amount);
         currency.safeTransfer(to, amount);
@@ -227,12 +234,12 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         if (left < held()) revert BalanceMissing(left, held());
     }
 
-    /// @notice Where the round stands. It fails where so many leave that less than the soft cap is left, since nobody would
-    /// have bought for that; where somebody took tokens it stays as it is.
+    /// @notice Where the round stands. It fails where so many leave that less than the soft cap stays, since nobody would
+    /// have bought for that. Who took tokens before has them, and what was paid for them is the holders'.
     function status() public view returns (Status) {
         if (cancelled) return Status.Failed;
         if (block.timestamp < deadline) return Status.Open;
-        return deposited - refunded >= softCap || claimed > 0 ? Status.Succeeded : Status.Failed;
+        return deposited - refunded >= softCap ? Status.Succeeded : Status.Failed;
     }
 
     /// @notice Unix second until which buyers may leave, and from which on the money can go to the treasury.
@@ -243,6 +250,12 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     /// @notice What the pool holds of the currency: deposits - refunds - payments.
     function held() public view returns (uint256) {
         return deposited - refunded - paidOut;
+    }
+
+    /// @notice What the holders can pay with from `releaseAt` on: all that is here, or, where the round failed, what those
+    /// paid who took tokens.
+    function spendable() public view returns (uint256) {
+        return status() == Status.Succeeded ? held() : claimed - paidOut;
     }
 
     /// @notice Tokens for a whole deposit, rounded down.

@@ -217,7 +217,7 @@ abstract contract EpochRoots is VerifierSet {
 
     /// @notice Ends a dispute that nobody decided within `disputeLimit`; anybody may call.
     /// @dev The root falls, since what is disputed must not pay; nobody was found guilty, so nobody is slashed, and the
-    /// next attempt pays what this one did. The bond goes to the timelock, and the next one is twice as high, whatever its
+    /// next attempt pays what this one did. The bond is burnt, and the next one is twice as high, whatever its
     /// epoch: to hold up epochs costs more each time. Where nobody could decide, since too few votes existed, the bond is
     /// held for its challenger, unless the holders decide otherwise when they can.
     /// @param epochNumber The disputed epoch.
@@ -230,7 +230,7 @@ abstract contract EpochRoots is VerifierSet {
         emit DisputeLapsed(epochNumber, epoch.attempt, epoch.disputes);
         _reject(epochNumber, epoch);
         if (epoch.early) _hold(groundOf(epochNumber, epoch.disputes), challenger, held, _longestHold(), true);
-        else _payOrOwe(timelock, held);
+        else _payOrOwe(NOBODY, held);
     }
 
     /// @notice Makes an unchallenged root final after its window; anybody may call.
@@ -372,15 +372,15 @@ abstract contract EpochRoots is VerifierSet {
             sum += amount;
             emit Slashed(signers[i], epochNumber, amount, stakeOf[signers[i]]);
         }
-        _payOrOwe(timelock, sum);
+        _payOrOwe(NOBODY, sum);
     }
 
-    /// @dev What does not divide goes to the timelock.
+    /// @dev What does not divide is burnt.
     function _payBondToSigners(uint64 epochNumber, uint256 held) private {
         address[] memory signers = _signers[epochNumber];
         uint256 share = held / signers.length;
         for (uint256 i = 0; i < signers.length; ++i) _payOrOwe(signers[i], share);
-        _payOrOwe(timelock, held - share * signers.length);
+        _payOrOwe(NOBODY, held - share * signers.length);
     }
 
     function _requireStatus(uint64 epochNumber, Status status) private view returns (Epoch storage epoch) {

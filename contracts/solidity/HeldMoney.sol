@@ -5,11 +5,12 @@ import {FixedRoles} from "./FixedRoles.sol";
 import {PullPayments} from "./PullPayments.sol";
 
 /// @title Money that was taken from somebody and waits until a vote can have decided whose it is
-/// @notice Stake that verifiers took goes to the timelock unless the holders give it back, and not before they can vote.
+/// @notice Stake that verifiers took is burnt unless the holders give it back, and not before they can vote: who can decide
+/// must gain nothing by what is taken.
 /// The bond of a dispute that nobody could decide goes back to its challenger unless the holders say otherwise. Both wait
 /// until there were votes enough for a decision for as long as a decision takes: who keeps votes from existing has nothing.
 abstract contract HeldMoney is FixedRoles, PullPayments {
-    /// @dev `freeAt` in Unix seconds; `isAccounts` says to whom it goes where nothing is decided: back, or to the timelock.
+    /// @dev `freeAt` in Unix seconds; `isAccounts` says to whom it goes where nothing is decided: back, or to nobody.
     struct Held {
         uint256 amount;
         uint64 freeAt;
@@ -20,14 +21,16 @@ abstract contract HeldMoney is FixedRoles, PullPayments {
     error NothingHeld(bytes32 ground, address account);
     error StillHeld(uint64 freeAt, uint64 votesSince);
 
-    /// @notice `amount` in all is held on this ground; from `freeAt` on it goes back to the account, or to the timelock.
+    /// @notice `amount` is held on this ground; from `freeAt` on it goes back to the account, or is burnt.
     event MoneyHeld(bytes32 indexed ground, address indexed account, uint256 amount, uint64 freeAt, bool isAccounts);
     event HeldMoneyPaid(bytes32 indexed ground, address indexed account, address indexed to, uint256 amount);
 
     /// @notice May decide a disputed epoch, and whose money is that is held.
     bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
 
-    /// @notice Gets what is slashed, and holds the roles.
+    /// @notice Gets what is taken for good: nobody has its key. The holders must gain nothing by deciding that somebody loses.
+    address public constant NOBODY = 0x000000000000000000000000000000000000dEaD;
+    /// @notice Holds the roles.
     address public immutable timelock;
     /// @notice Unix second at which somebody saw votes enough for a decision for the first time; 0 before.
     uint64 public votesSince;
@@ -62,13 +65,11 @@ abstract contract HeldMoney is FixedRoles, PullPayments {
         _payHeld(ground, account, back);
     }
 
-    /// @dev The same ground adds to what it holds already, and its time starts anew.
+    /// @dev Each ground is used once: what comes later has a ground, and a time, of its own, and changes no earlier one's.
     function _hold(bytes32 ground, address account, uint256 amount, uint64 seconds_, bool isAccounts) internal {
-        Held storage held = heldOf[ground][account];
-        held.amount += amount;
-        held.freeAt = uint64(block.timestamp) + seconds_;
-        held.isAccounts = isAccounts;
-        emit MoneyHeld(ground, account, held.amount, held.freeAt, isAccounts);
+        uint64 freeAt = uint64(block.timestamp) + seconds_;
+        heldOf[ground][account] = Held(amount, freeAt, isAccounts);
+        emit MoneyHeld(ground, account, amount, freeAt, isAccounts);
     }
 
     /// @dev Seconds for which epochs were disputed so far: nobody is judged in them, so that they free no stake.
@@ -84,7 +85,7 @@ abstract contract HeldMoney is FixedRoles, PullPayments {
         uint256 amount = heldOf[ground][account].amount;
         if (amount == 0) revert NothingHeld(ground, account);
         delete heldOf[ground][account];
-        address to = back ? account : timelock;
+        address to = back ? account : NOBODY;
         emit HeldMoneyPaid(ground, account, to, amount);
         _payOrOwe(to, amount);
     }

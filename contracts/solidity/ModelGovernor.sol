@@ -9,7 +9,9 @@ import {GovernorVotesQuorumFraction} from "@openzeppelin/contracts/governance/ex
 import {GovernorTimelockControl} from "@openzeppelin/contracts/governance/extensions/GovernorTimelockControl.sol";
 import {GovernorPreventLateQuorum} from "@openzeppelin/contracts/governance/extensions/GovernorPreventLateQuorum.sol";
 import {GovernorNoncesKeyed} from "@openzeppelin/contracts/governance/extensions/GovernorNoncesKeyed.sol";
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {ModelTimelock} from "./ModelTimelock.sol";
+import {ModelToken} from "./ModelToken.sol";
 import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
@@ -41,6 +43,10 @@ contract ModelGovernor is
     error ObjectionCast(uint256 proposalId, address holder);
     error ObjectionTooEarly(uint48 second, uint256 deadline);
     error OutOfBounds(uint256 value, uint256 least, uint256 most);
+    error RelayClosed(address target, uint256 value, bytes data);
+    error TimelockFixed(address newTimelock);
+    error NobodyHolds();
+    error MintingPausedLately(uint256 since);
 
     event BallotRefused(uint256 indexed proposalId, address indexed voter, bytes reason);
 
@@ -54,6 +60,12 @@ contract ModelGovernor is
     struct Bounds {
         uint256 least;
         uint256 most;
+    }
+
+    /// @dev When it was proposed, in Unix seconds, and whether all it does is to end a pause of minting.
+    struct Draft {
+        uint48 proposedAt;
+        bool endsPause;
     }
 
     /// @dev Weighed at one second; each second that somebody names has objections of its own.
@@ -81,6 +93,7 @@ contract ModelGovernor is
     Bounds private _extensionBounds;
     mapping(uint256 proposalId => mapping(uint48 second => Objections)) private _objections;
     mapping(uint256 proposalId => bool) private _canceled;
+    mapping(uint256 proposalId => Draft) private _drafts;
 
     /// @notice Votes below which nothing is decided, however few exist: the first claimer is not the quorum.
     uint256 public immutable quorumFloor;
@@ -227,10 +240,12 @@ contract ModelGovernor is
     }
 
     /// @inheritdoc Governor
-    /// @dev Who passed it, and why, is no longer what the holders are: what nobody queued, or executed, in time is over.
+    /// @dev Who passed it, and why, is no longer what the holders are: what nobody queued, or executed, in time is over. Who
+    /// was owed tokens, and could not have them before they were weighed, was not asked: that vote decides nothing.
     function state(uint256 id) public view override(Governor, GovernorTimelockControl) returns (ProposalState) {
         ProposalState found = super.state(id);
         if (found == ProposalState.Succeeded) {
+            if (!_couldClaim(id)) return ProposalState.Defeated;
             return block.timestamp > proposalDeadline(id) + grace ? ProposalState.Expired : found;
         }
         bool dropped = found == ProposalState.Canceled && !_canceled[id]; // the timelock does not know it any more
@@ -250,6 +265,45 @@ contract ModelGovernor is
     /// @inheritdoc Governor
     function proposalDeadline(uint256 id) public view override(Governor, GovernorPreventLateQuorum) returns (uint256) {
         return super.proposalDeadline(id);
+    }
+
+    /// @notice Closed: it would act as the governor, who alone schedules what the timelock does, with no proposal to object to.
+    function relay(address target, uint256 value, bytes calldata data) public payable override {
+        revert RelayClosed(target, value, data);
+    }
+
+    /// @notice Closed: at any other address nothing would ever be decided again.
+    function updateTimelock(TimelockController newTimelock) public pure override {
+        revert TimelockFixed(address(newTimelock));
+    }
+
+    /// @dev Who was owed tokens in a pause has them, and can object, for as long as the timelock waits.
+    function _checkObjectors(uint256 id) private view {
+        uint256 delay = ModelTimelock(payable(timelock())).getMinDelay();
+        uint48 since = uint48(block.timestamp > delay ? block.timestamp - delay : 0);
+        if (!_drafts[id].endsPause && _token().pausedWithin(since, clock())) revert MintingPausedLately(since);
+    }
+
+    /// @dev Whether minting went on from the proposal to its snapshot.
+    function _couldClaim(uint256 id) private view returns (bool) {
+        Draft memory draft = _drafts[id];
+        return draft.endsPause || !_token().pausedWithin(draft.proposedAt, uint48(proposalSnapshot(id)));
+    }
+
+    function _endsPause(address[] memory targets, uint256[] memory values, bytes[] memory calldatas)
+        private
+        view
+        returns (bool)
+    {
+        bytes32 end = keccak256(abi.encodeCall(ModelToken.setMintingPaused, (false)));
+        for (uint256 i = 0; i < targets.length; ++i) {
+            if (targets[i] != address(token()) || values[i] != 0 || keccak256(calldatas[i]) != end) return false;
+        }
+        return true;
+    }
+
+    function _token() private view returns (ModelToken) {
+        return ModelToken(address(token()));
     }
 
     function _around(uint256 value) private pure returns (Bounds memory) {
@@ -314,6 +368,19 @@ contract ModelGovernor is
         return super._validateExtendedVoteSig(id, support, voter, reason, params, signature);
     }
 
+    /// @dev Before there is a token nobody could object, or even see it: a model is joined from its registration on.
+    function _propose(
+        address[] memory targets,
+        uint256[] memory values,
+        bytes[] memory calldatas,
+        string memory description,
+        address proposer
+    ) internal override returns (uint256 id) {
+        if (_token().getPastTotalSupply(clock() - 1) == 0) revert NobodyHolds();
+        id = super._propose(targets, values, calldatas, description, proposer);
+        _drafts[id] = Draft(clock(), _endsPause(targets, values, calldatas));
+    }
+
     function _queueOperations(
         uint256 id,
         address[] memory targets,
@@ -331,6 +398,7 @@ contract ModelGovernor is
         bytes[] memory calldatas,
         bytes32 descriptionHash
     ) internal override(Governor, GovernorTimelockControl) {
+        _checkObjectors(id);
         super._executeOperations(id, targets, values, calldatas, descriptionHash);
     }
 

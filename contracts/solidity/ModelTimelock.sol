@@ -9,6 +9,8 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 contract ModelTimelock is TimelockController {
     error RoleFixed(bytes32 role, address account);
     error DelayOutOfBounds(uint256 delay, uint256 least, uint256 most);
+    error NotGovernor(address caller);
+    error Closed(bytes4 selector);
 
     /// @notice Seconds after its time in which an operation can be executed.
     uint256 public constant GRACE = 7 days;
@@ -51,6 +53,29 @@ contract ModelTimelock is TimelockController {
     function updateDelay(uint256 newDelay) public override {
         super.updateDelay(newDelay);
         if (newDelay < leastDelay || newDelay > mostDelay) revert DelayOutOfBounds(newDelay, leastDelay, mostDelay);
+    }
+
+    /// @notice Closed: every operation is a proposal's, which the governor schedules as a batch.
+    function schedule(address, uint256, bytes calldata, bytes32, bytes32, uint256) public pure override {
+        revert Closed(msg.sig);
+    }
+
+    /// @notice Closed, as `schedule` is.
+    function execute(address, uint256, bytes calldata, bytes32, bytes32) public payable override {
+        revert Closed(msg.sig);
+    }
+
+    /// @inheritdoc TimelockController
+    /// @dev Anybody executes, through the governor, which asks once more whether those who are owed tokens could object.
+    function executeBatch(
+        address[] calldata targets,
+        uint256[] calldata values,
+        bytes[] calldata payloads,
+        bytes32 predecessor,
+        bytes32 salt
+    ) public payable override {
+        if (msg.sender != governor) revert NotGovernor(msg.sender);
+        super.executeBatch(targets, values, payloads, predecessor, salt);
     }
 
     /// @inheritdoc TimelockController

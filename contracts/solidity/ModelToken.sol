@@ -6,6 +6,7 @@ import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20P
 import {ERC20Votes} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Votes.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {Votes} from "@openzeppelin/contracts/governance/utils/Votes.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {BalanceHistory} from "./BalanceHistory.sol";
 import {FixedRoles} from "./FixedRoles.sol";
 
@@ -15,6 +16,8 @@ import {FixedRoles} from "./FixedRoles.sol";
 /// reserves and what exists never pass the hard cap together, so that what one minter owes no other can mint away.
 /// Votes follow delegation, revenue follows balances: both are remembered for every past second.
 contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistory {
+    using Checkpoints for Checkpoints.Trace208;
+
     /// @notice May pause and resume minting.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
@@ -51,6 +54,8 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
     /// @notice Whether a minter has paid a receipt; never again false once it is true. Receipts belong to their minter.
     mapping(address minter => mapping(bytes32 receipt => bool)) public receiptPaid;
     mapping(address holder => bool) private _received;
+    /// @dev When each pause ended, or will, by the second at which it began.
+    Checkpoints.Trace208 private _pauses;
 
     /// @param name_ Of the token, and of its EIP-712 domain.
     /// @param symbol_ Of the token.
@@ -87,8 +92,11 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
             uint256 earliest = pausedUntil == 0 ? 0 : uint256(pausedUntil) + LONGEST_PAUSE;
             if (block.timestamp < earliest) revert PauseTooSoon(earliest);
             pausedUntil = uint64(block.timestamp) + LONGEST_PAUSE;
+            _pauses.push(clock(), pausedUntil);
         } else if (mintingPaused()) {
             pausedUntil = uint64(block.timestamp);
+            (, uint48 began,) = _pauses.latestCheckpoint();
+            _pauses.push(began, pausedUntil);
         }
         emit MintingPausedSet(paused, pausedUntil);
     }
@@ -142,16 +150,31 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
     }
 
     /// @notice Tokens of an account times the seconds for which it held them, from one past second to another.
-    /// @param account The holder; zero for the supply.
+    /// @param account The holder; nothing for the zero address, which holds none.
     /// @param from Unix second.
     /// @param until Unix second before the current block's, at most `LONGEST_SPAN` later.
     function tokenSeconds(address account, uint48 from, uint256 until) external view returns (uint256) {
         return _tokenSeconds(account, from, _validateTimepoint(until));
     }
 
+    /// @notice All tokens times the seconds for which they existed, from one past second to another.
+    /// @param from Unix second.
+    /// @param until Unix second before the current block's, at most `LONGEST_SPAN` later.
+    function supplySeconds(uint48 from, uint256 until) external view returns (uint256) {
+        return _supplySeconds(from, _validateTimepoint(until));
+    }
+
+    /// @notice Whether minting was stopped at any second of a span.
+    /// @dev Pauses do not overlap: the last that began by its end ended last.
+    /// @param from First Unix second.
+    /// @param until Last Unix second, past or the present one.
+    function pausedWithin(uint48 from, uint48 until) external view returns (bool) {
+        return _pauses.upperLookupRecent(until) > from;
+    }
+
     /// @inheritdoc Votes
     function getPastTotalSupply(uint256 timepoint) public view override returns (uint256) {
-        return _balanceAt(address(0), _validateTimepoint(timepoint));
+        return _supplyAt(_validateTimepoint(timepoint));
     }
 
     /// @notice Whether the holders have stopped minting for now.
@@ -181,16 +204,17 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
 
     function _update(address from, address to, uint256 value) internal override(ERC20, ERC20Votes) {
         super._update(from, to, value);
-        _remember(from, from == address(0) ? totalSupply() : balanceOf(from), clock());
-        if (to != from) _remember(to, balanceOf(to), clock());
+        if (from == address(0)) _rememberSupply(totalSupply(), clock());
+        else _rememberBalance(from, balanceOf(from), clock());
+        if (to != from) _rememberBalance(to, balanceOf(to), clock());
     }
 
-    /// @dev The supply is remembered with the balances, as the zero address's; nothing is burnt.
+    /// @dev The supply is remembered as balances are; nothing is burnt.
     function _transferVotingUnits(address from, address to, uint256 amount) internal override {
         _moveDelegateVotes(delegates(from), delegates(to), amount);
     }
 
     function _getTotalSupply() internal view override returns (uint256) {
-        return _latestBalance(address(0));
+        return _latestSupply();
     }
 }

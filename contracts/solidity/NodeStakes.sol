@@ -110,7 +110,7 @@ abstract contract NodeStakes is EIP712, HeldMoney {
         if (amount == 0) revert NothingTaken(message.proof, message.node);
         slashedFor[message.proof][message.node] = before + amount;
         emit NodeSlashed(message.node, message.proof, amount);
-        _hold(keccak256(abi.encode("proof", message.proof)), message.node, amount, _decisionTime(), false);
+        _hold(keccak256(abi.encode("proof", message.proof, before)), message.node, amount, _decisionTime(), false);
     }
 
     /// @notice The EIP-712 digest that verifiers sign.

@@ -116,7 +116,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     /// @notice What `release` would pay now; 0 where it would be refused.
     function releasable(uint256 id, address account) public view returns (uint256) {
         Distribution memory d = _distributions[id];
-        if (d.until == 0 || released[id][account] || account == address(this)) return 0;
+        if (d.until == 0 || released[id][account]) return 0;
         uint256 held = _heldFor(d, account);
         return held == 0 ? 0 : _shareOf(d, account, held) >> FRACTION_BITS;
     }
@@ -140,7 +140,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
         if (amount == 0) revert NothingToDistribute(address(currency));
         uint48 until = token.clock() - 1;
         uint48 from = until - window;
-        uint256 all = token.tokenSeconds(address(0), from, until) - token.tokenSeconds(address(this), from, until);
+        uint256 all = token.supplySeconds(from, until) - token.tokenSeconds(address(this), from, until);
         if (all == 0 || token.getPastTotalSupply(from) == 0) revert NobodyHeld(from);
         heldOf[currency] += amount;
         id = ++distributions;
@@ -152,7 +152,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
         Distribution memory d = _distributions[id];
         if (d.until == 0) revert DistributionUnknown(id);
         if (released[id][account]) revert AlreadyReleased(id, account);
-        uint256 held = account == address(this) ? 0 : _heldFor(d, account);
+        uint256 held = _heldFor(d, account);
         if (held == 0) revert NoShare(id, account);
         released[id][account] = true;
         uint256 share = _shareOf(d, account, held);
@@ -164,7 +164,9 @@ contract RevenueSplitter is ReentrancyGuardTransient {
         if (amount > 0) d.currency.safeTransfer(account, amount);
     }
 
+    /// @dev Nothing of this contract itself, which shares in nothing, nor of the zero address, which nobody has.
     function _heldFor(Distribution memory d, address account) private view returns (uint256) {
+        if (account == address(this) || account == address(0)) return 0;
         return token.tokenSeconds(account, d.until - window, d.until);
     }
 

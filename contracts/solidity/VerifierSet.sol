@@ -123,7 +123,7 @@ abstract contract VerifierSet is EIP712, HeldMoney {
         if (amount == 0) revert NothingTaken(message.evidence, message.verifier);
         punishedBy[message.evidence][message.verifier] = before + amount;
         emit Punished(message.verifier, message.evidence, amount, stakeOf[message.verifier]);
-        _hold(keccak256(abi.encode("fault", message.evidence)), message.verifier, amount, _decisionTime(), false);
+        _hold(keccak256(abi.encode("fault", message.evidence, before)), message.verifier, amount, _decisionTime(), false);
     }
 
     /// @notice All admitted verifiers, staked or not.

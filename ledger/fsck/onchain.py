@@ -33,7 +33,7 @@ def check_chain(
 
 
 def _check_events(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:
-    first = ledger.chain.registry.created(ledger.chain.deployment.block)
+    first = ledger.chain.first_block
     expected: dict[tuple[int, int], tuple[str, str, str, dict[str, str]]] = {}
     for start in range(first, last + 1, indexer.BATCH):
         window = {"fromBlock": start, "toBlock": min(last, start + indexer.BATCH - 1)}

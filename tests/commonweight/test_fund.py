@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from eth_account import Account
+from web3.contract.contract import ContractFunction
 
 from commonweight.commands import revenue
 from commonweight.keystore import write_keystore
@@ -20,6 +21,7 @@ from contracts.deployment import Deployment
 from contracts.devnet import Devnet
 from contracts.devnet_http import DevnetServer
 from contracts.genesis.params import GenesisParams
+from contracts.governor import Action, ModelGovernor
 from contracts.token import ModelToken
 from tests.commonweight.conftest import PASSPHRASE, Command, Said
 from tests.contracts.currencies import deploy_currency
@@ -42,9 +44,9 @@ class Setting:
     command: Command
     url: str
 
-    def __call__(self, group: str, verb: str, *options: object) -> Said:
+    def __call__(self, group: str, verb: str, *options: object, keyed: bool = True) -> Said:
         reached = ("--deployment", self.folder / "deployment.json", "--rpc-url", self.url)
-        key = () if verb == "show" else ("--keystore", self.folder / "payer.json")
+        key = () if verb == "show" or not keyed else ("--keystore", self.folder / "payer.json")
         return self.command(group, verb, *options, *reached, *key)
 
     def money_of(self, account: str) -> int:
@@ -62,7 +64,8 @@ def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
         w3 = connect(served.url)
         coin = deploy_currency(w3, PAYER, "PermitCurrency", 10**6)
         params = GenesisParams(
-            threshold=1, revenue_window=AGE, funding_currency=coin.address, funding_soft_cap=500,
+            threshold=1, voting_delay=1, voting_period=600, timelock_delay=1, late_quorum_extension=0,
+            quorum_floor=10**21, revenue_window=AGE, funding_currency=coin.address, funding_soft_cap=500,
             funding_hard_cap=2_000, funding_seconds=TIME, funding_token_units=10**18,
         )  # fmt: skip
         deployment = deploy_model(w3, PAYER, "Shared", "SH", [PAYER.address], params)
@@ -98,6 +101,54 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     released = model("revenue", "release", PAYER.address)
     assert released.out == f"paid {PAYER.address} its share of distributions 1, 2\n"
     assert model.money_of(PAYER.address) == before + 140
+
+
+def vote(model: Setting, call: ContractFunction) -> None:
+    """Who bought a first round passes a call."""
+    w3, d, actions = connect(model.url), model.deployment, [Action.of(call)]
+    governor = ModelGovernor(w3, d.governor)
+    model.wait(1)
+    send(w3, PAYER, governor.propose(actions, "a grant"))
+    proposal = governor.proposal_id(actions, "a grant")
+    model.wait(3)
+    send(w3, PAYER, governor.cast_vote(proposal, 1))
+    for step, seconds in ((governor.queue, 601), (governor.execute, 2)):
+        model.wait(seconds)
+        send(w3, PAYER, step(actions, "a grant"))
+
+
+def test_a_key_that_may_mint_is_named_and_no_deposit_is_taken(model: Setting) -> None:
+    assert model("fund", "deposit", "--amount", 2_000).status == 0
+    model.wait(TIME)
+    assert model("fund", "claim", PAYER.address).status == 0
+    terms = {"funding_currency": model.money.address, "funding_soft_cap": 10, "funding_hard_cap": 20}
+    made = json.loads(model("fund", "open", "--params", json.dumps(terms), "--json").out)["pool"]
+    key = Account.create().address
+    vote(model, model.token.set_budget(key, 7))
+    refused = model("fund", "deposit", "--amount", 5, "--pool", made)
+    foreign = f"an account that is no contract of the model's, {key} may mint 7 and owes 0"
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err == f"genesis-refused: {foreign}: it could outvote all who pay in\n"
+    said = f"warning standing-minter: {foreign}: no vote takes what is owed"
+    assert said in model("fund", "show").out
+    assert json.loads(model("fund", "show", "--json").out)["warnings"] == [said]
+    assert said in model("model", "check", keyed=False).out
+    again = model("fund", "open", "--params", json.dumps(terms))
+    assert again.err == refused.err
+
+
+def test_model_check_says_price_share_and_who_votes(model: Setting) -> None:
+    told = model("model", "check", keyed=False)
+    assert told.status == 0, told.err
+    sold = f"at 1 units of {model.money.address} for {10**18} units (1e-18) of a token"
+    assert f"sells at most 2,000 tokens, 0.0002 % of the cap and 200 % of what a decision takes, {sold}\n" in told.out
+    assert "nobody has more than a third of the votes\n" in told.out
+    assert model("fund", "deposit", "--amount", 600).status == 0
+    model.wait(TIME)
+    assert model("fund", "claim", PAYER.address).status == 0
+    assert f"{PAYER.address} has 600 votes, 100 % of all\n" in model("model", "check", keyed=False).out
+    found = json.loads(model("model", "check", "--json", keyed=False).out)
+    assert (found["large_voters"], found["warnings"]) == ({PAYER.address: str(600 * 10**18)}, [])
 
 
 def test_a_failed_round_pays_back(model: Setting) -> None:
@@ -136,6 +187,7 @@ def test_a_buyer_thinks_better_of_it(model: Setting) -> None:
 
 def test_another_round_sells_once_holders_gave_it_a_budget(model: Setting) -> None:
     terms = {"funding_currency": model.money.address, "funding_soft_cap": 10, "funding_hard_cap": 20}
+    model.wait(TIME)  # the first round is over, and owes nothing
     made = json.loads(model("fund", "open", "--params", json.dumps(terms), "--json").out)
     pool, creation = made["pool"].split("@")
     assert made["call"] == f"ModelToken.setBudget minter={pool} budget=20"

@@ -64,7 +64,7 @@ def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None
     assert asked.status == 0, asked.err
     time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     settled = rf"300 wei are locked until 2 more epochs are final that settle all that opened until {time}"
-    locked = rf"{settled}, and no longer than until {time}"
+    locked = rf"{settled}, and no longer than until {time} and for as long as epochs are disputed until then"
     assert re.match(rf"{locked}; they can be taken until paid", asked.out), asked.out
     assert model.held() == (600, 300)
     early = model("unstake", "--to", WALLET.address)

@@ -325,6 +325,44 @@ def test_who_may_leave_when(funding: Round) -> None:
     assert funding.money.balance_of(funding.treasury.address) == 1_200
 
 
+def test_capital_of_a_block_makes_no_round_succeed(funding: Round) -> None:
+    """ann pays 100 of 1,000. Two accounts of one maker bring 900, one takes a few tokens, the other leaves."""
+    pool, ann, bob, eve = funding.pool, funding.ann, funding.bob, funding.owner
+    funding.deposit(ann, 100)
+    funding.deposit(bob, SOFT - 102)
+    funding.deposit(eve, 2)
+    funding.end()
+    funding.act(eve, pool.claim(eve.address))
+    funding.act(bob, pool.leave())
+    assert (pool.status(), pool.held(), pool.spendable()) == (PoolStatus.FAILED, 102, 2)
+    with refused("WrongPoolStatus"):  # who waits has its money, and no tokens for which there is none
+        funding.act(ann, pool.claim(ann.address))
+    funding.release()
+    with refused("BalanceMissing"):
+        funding.pay(3)
+    funding.pay(2)
+    funding.chain.increase_time(10 * 365 * 86_400)
+    funding.chain.mine()
+    funding.act(funding.stranger, pool.refund(ann.address))
+    funding.balanced()
+    assert (pool.held(), funding.money.balance_of(ann.address), funding.token.total_supply()) == (0, 10_000, 3)
+
+
+def test_who_fills_a_round_does_not_empty_it_at_its_end(funding: Round) -> None:
+    """What lies there keeps others out: in the last quarter it stays, and before it they have a quarter to come."""
+    pool, ann, bob = funding.pool, funding.ann, funding.bob
+    funding.deposit(bob, HARD)
+    with refused("DepositTooSmall"):
+        funding.deposit(ann, 1_500)
+    funding.chain.increase_time(pool.withdraw_until() - funding.now())
+    with refused("DepositsStay"):
+        funding.act(bob, pool.withdraw())
+    funding.end()
+    assert pool.status() is PoolStatus.SUCCEEDED
+    funding.act(bob, pool.leave())
+    assert (pool.status(), funding.money.balance_of(bob.address)) == (PoolStatus.FAILED, 10_000)
+
+
 def test_nobody_leaves_when_the_money_is_released(funding: Round) -> None:
     pool, bob = funding.pool, funding.bob
     funding.deposit(bob, 1_200)

@@ -13,8 +13,8 @@ from contracts.chain import contract_at, send
 from contracts.deployment import ZERO
 from contracts.genesis.powers import ADMIN, role
 from contracts.governor import Action
-from contracts.held_money import ground_of
-from contracts.messages import VerifierFault
+from contracts.held_money import NOBODY, HeldMoney, ground_of
+from contracts.messages import NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes
 from contracts.verifier_registry import EpochStatus
 from tests.contracts.test_contracts import PARAMS, World, decided, refused
@@ -44,8 +44,10 @@ def votes(world: World) -> None:
     world.wait(2)
 
 
-def treasury(world: World) -> int:
-    return int(world.w3.eth.get_balance(Web3.to_checksum_address(world.deployment.timelock)))
+def burnt(world: World) -> int:
+    """What nobody has any more; none of it came to the holders' treasury."""
+    assert world.w3.eth.get_balance(Web3.to_checksum_address(world.deployment.timelock)) == 0
+    return int(world.w3.eth.get_balance(NOBODY))
 
 
 def dispute(world: World, epoch: int, attempt: int = 0) -> None:
@@ -54,7 +56,7 @@ def dispute(world: World, epoch: int, attempt: int = 0) -> None:
     world.send(world.registry.challenge(epoch), world.registry.bond_now())
 
 
-def test_stake_that_verifiers_took_is_the_treasurys_after_a_time_in_which_holders_could_vote(world: World) -> None:
+def test_stake_that_verifiers_took_is_burnt_after_a_time_in_which_holders_could_vote(world: World) -> None:
     fault = punished(world)
     ground = ground_of("fault", fault.evidence)
     world.wait(PARAMS.dispute_limit + 1)
@@ -70,9 +72,66 @@ def test_stake_that_verifiers_took_is_the_treasurys_after_a_time_in_which_holder
         world.send(world.registry.pay_held(ground, fault.verifier))
     world.wait(6)
     world.send(world.registry.pay_held(ground, fault.verifier))
-    assert treasury(world) == PARAMS.slash_cap
+    assert burnt(world) == PARAMS.slash_cap
     with refused("NothingHeld"):
         world.send(world.registry.pay_held(ground, fault.verifier))
+
+
+def test_what_was_taken_first_is_free_when_it_was_to_be_whatever_comes_later(world: World) -> None:
+    """Before, a guilty node staked a wei and sent the same signatures again: all that was held waited anew."""
+    votes(world)
+    world.send(world.registry.note_votes())
+    world.wait(PARAMS.dispute_limit)
+    stakes, node = NodeStakes(world.w3, world.registry.address), world.rival
+    act(world, node, stakes.stake(), 400)  # below the cap of 1,000
+    fault = NodeFault(world.model, node.address, b"p" * 32, 2**40)
+    signed = world.signatures(fault, world.verifiers[:2])
+    world.send(stakes.slash(fault, signed))
+    first, second = ground_of("proof", fault.proof), ground_of("proof", fault.proof, 400)
+    free_at = world.registry.held_of(first, node.address).free_at
+    world.wait(PARAMS.dispute_limit - 20)
+    act(world, node, stakes.stake(), 1)
+    act(world, node, stakes.slash(fault, signed))
+    assert world.registry.held_of(first, node.address).free_at == free_at
+    assert world.registry.held_of(second, node.address).free_at > free_at + PARAMS.dispute_limit - 20
+    world.wait(25)
+    world.send(world.registry.pay_held(first, node.address))
+    assert burnt(world) == 400
+    with refused("StillHeld"):  # holders have their time for what came later
+        world.send(world.registry.pay_held(second, node.address))
+
+
+def test_a_majority_gains_nothing_by_stakes_that_its_own_verifiers_take(world: World) -> None:
+    """It can still take them: what a stake is good for is not more than its holders."""
+    votes(world)
+    stakes, node = NodeStakes(world.w3, world.registry.address), world.rival
+    act(world, node, stakes.stake(), PARAMS.node_slash_cap)
+    fault = NodeFault(world.model, node.address, b"p" * 32, 2**40)
+    world.send(stakes.slash(fault, world.signatures(fault, world.verifiers[:2])))
+    decision = world.registry.decide_held(ground_of("proof", fault.proof), node.address, False)
+    world.carry(Action.of(decision), "ours")
+    assert burnt(world) == PARAMS.node_slash_cap
+    dispute(world, 2)
+    world.carry(Action.of(decided(world.registry, 2, True)), "their root falls")
+    assert burnt(world) == PARAMS.node_slash_cap + 2 * PARAMS.slash_cap
+
+
+def test_what_is_held_is_payable_when_the_contract_pays_it(world: World) -> None:
+    punished(world)
+    money = HeldMoney(world.w3, world.registry.address)
+    world.wait(10 * PARAMS.dispute_limit)
+    (item,) = money.items()
+    assert item.free_at < world.now()
+    assert money.payable_at(item) is None  # nobody has votes
+    votes(world)
+    world.send(world.registry.note_votes())
+    at = money.payable_at(item)
+    assert at is not None
+    world.wait(at - world.now() - 5)
+    with refused("StillHeld"):
+        world.send(money.pay(item))
+    world.wait(5)
+    world.send(money.pay(item))
 
 
 def test_it_is_not_paid_before_its_time_though_there_are_votes(world: World) -> None:
@@ -85,7 +144,7 @@ def test_it_is_not_paid_before_its_time_though_there_are_votes(world: World) -> 
         world.send(world.registry.pay_held(ground_of("fault", fault.evidence), fault.verifier))
     world.wait(6)
     world.send(world.registry.pay_held(ground_of("fault", fault.evidence), fault.verifier))
-    assert treasury(world) == PARAMS.slash_cap
+    assert burnt(world) == PARAMS.slash_cap
 
 
 def test_holders_give_back_what_was_taken_on_invented_evidence(world: World) -> None:
@@ -98,7 +157,7 @@ def test_holders_give_back_what_was_taken_on_invented_evidence(world: World) -> 
         Action.of(world.registry.decide_held(ground_of("fault", fault.evidence), fault.verifier, True)), "give it back"
     )
     assert world.w3.eth.get_balance(world.verifiers[2].address) - before == PARAMS.slash_cap
-    assert treasury(world) == 0
+    assert burnt(world) == 0
 
 
 def test_the_bond_of_a_dispute_before_the_first_votes_goes_back_unless_holders_say_otherwise(world: World) -> None:
@@ -123,7 +182,7 @@ def test_the_bond_of_a_dispute_before_the_first_votes_goes_back_unless_holders_s
     before = world.w3.eth.get_balance(challenger)
     receipt = world.send(world.registry.pay_held(ground, challenger))
     assert world.w3.eth.get_balance(challenger) - before > PARAMS.bond - 10**16, receipt
-    assert treasury(world) == 0
+    assert burnt(world) == 0
 
 
 def test_holders_keep_the_bond_of_who_only_delayed(world: World) -> None:
@@ -138,7 +197,7 @@ def test_holders_keep_the_bond_of_who_only_delayed(world: World) -> None:
     world.wait(2)
     decision = world.registry.decide_held(world.registry.ground_of(1, 1), world.deployer.address, False)
     world.carry(Action.of(decision), "it only delayed")
-    assert treasury(world) == PARAMS.bond
+    assert burnt(world) == PARAMS.bond
 
 
 def test_the_bond_of_a_dispute_that_holders_could_decide_and_did_not_is_lost(world: World) -> None:
@@ -146,7 +205,7 @@ def test_the_bond_of_a_dispute_that_holders_could_decide_and_did_not_is_lost(wor
     dispute(world, 2)
     world.wait(PARAMS.dispute_limit + 1)
     world.send(world.registry.lapse(2))
-    assert treasury(world) == PARAMS.bond
+    assert burnt(world) == PARAMS.bond
     assert world.registry.held_of(world.registry.ground_of(2, 1), world.deployer.address).amount == 0
 
 
@@ -172,7 +231,7 @@ def test_a_dispute_that_lapses_makes_the_next_one_dearer_though_it_took_its_time
     world.wait(PARAMS.dispute_limit)
     assert world.registry.bond_now() == 2 * PARAMS.bond  # a dispute is no quiet time
     world.send(world.registry.lapse(2))
-    assert treasury(world) == 2 * PARAMS.bond
+    assert burnt(world) == 2 * PARAMS.bond
     assert world.registry.bond_now() == 4 * PARAMS.bond
 
 

@@ -13,6 +13,7 @@ from web3 import Web3
 
 from contracts.chain import connect_devnet, contract_at, load_artifact, send
 from contracts.currency import Currency
+from contracts.deployment import ZERO
 from contracts.devnet import Devnet
 from contracts.revenue_splitter import FRACTION_BITS, RevenueSplitter
 from contracts.token import ModelToken
@@ -285,6 +286,24 @@ def test_a_currency_that_calls_back_gets_nothing_twice() -> None:
     provoke(splitter.release(1, ann.address), splitter.release(1, ann.address))
     assert (money.balance_of(ann.address), splitter.held_of(money.address)) == (50, 50)
     assert (splitter.distributions(), money.balance_of(splitter.address)) == (1, 50)
+
+
+def test_nobody_releases_a_share_to_the_zero_address(earnings: Earnings) -> None:
+    """Before, its history was the supply's, and one call of a stranger's paid a whole distribution away in WETH."""
+    earnings.mint(earnings.ann.address, 600)
+    earnings.mint(earnings.bob.address, 400)
+    earnings.settle()
+    id_ = earnings.distribute(1_000)
+    for nobody in (ZERO, earnings.splitter.address):
+        assert earnings.splitter.releasable(id_, nobody) == 0
+        with refused("NoShare"):
+            earnings.act(earnings.eve, earnings.splitter.release(id_, nobody))
+    until = earnings.splitter.distribution_of(id_).until
+    assert earnings.token.token_seconds(ZERO, until - WINDOW, until) == earnings.token.past_balance(ZERO, until) == 0
+    assert earnings.token.supply_seconds(until - WINDOW, until) == 1_000 * WINDOW
+    for holder, share in ((earnings.ann, 600), (earnings.bob, 400)):
+        earnings.act(earnings.eve, earnings.splitter.release(id_, holder.address))
+        assert earnings.money.balance_of(holder.address) == share
 
 
 def test_past_balances_are_remembered_and_add_up_to_the_past_supply(earnings: Earnings) -> None:

@@ -14,6 +14,7 @@ from contracts.chain import EventHistory, connect_devnet, contract_at, send
 from contracts.devnet import Devnet
 from contracts.errors import BadField
 from contracts.governor import Action
+from contracts.held_money import NOBODY
 from contracts.verifier_registry import SET_EVENTS, EpochStatus, VerifierRegistry, VerifierSet
 from tests.contracts.test_contracts import PARAMS, World, decided, refused
 
@@ -135,7 +136,8 @@ def test_a_dispute_that_nobody_decides_lapses_and_the_next_one_costs_twice_as_mu
     state = registry.epoch_of(1)
     assert (state.status, state.attempt, state.disputes, state.early) == (EpochStatus.NONE, 1, 1, True)
     assert [registry.stake_of(v.address) for v in world.verifiers] == 3 * [PARAMS.min_stake]
-    assert world.w3.eth.get_balance(timelock) == 0  # nobody could vote: the bond waits for its challenger
+    # nobody could vote: the bond waits for its challenger
+    assert world.w3.eth.get_balance(timelock) == world.w3.eth.get_balance(NOBODY) == 0
     assert registry.held_of(registry.ground_of(1, 1), world.deployer.address).amount == PARAMS.bond
     again = world.root(world.payouts(1), attempt=1)
     world.send(registry.propose(again, world.signatures(again, world.verifiers[:2])))

@@ -24,6 +24,9 @@ REGISTRY, HELD = f"{SOLIDITY}VerifierRegistry.sol", f"{SOLIDITY}HeldMoney.sol"
 HISTORY, ROLES = f"{SOLIDITY}BalanceHistory.sol", f"{SOLIDITY}FixedRoles.sol"
 POOL, SPLITTER = f"{SOLIDITY}CapitalPool.sol", f"{SOLIDITY}RevenueSplitter.sol"
 GOVERNOR = f"{SOLIDITY}ModelGovernor.sol"
+PAUSE = f"{TESTS}Governance.t.sol::testFuzz_a_pause_lets_nobody_decide_alone"
+OBJECTORS = f"{TESTS}Governance.t.sol::testFuzz_who_is_owed_in_a_pause_can_object_after_it"
+LEAVES = f"{FUNDS}testFuzz_capital_that_leaves_again_makes_no_round_succeed"
 BOUNDS = f"{TESTS}Governance.t.sol::testFuzz_the_{{}}_stays_within_what_genesis_set"
 
 MUTANTS: dict[str, Mutant] = {
@@ -141,7 +144,7 @@ MUTANTS: dict[str, Mutant] = {
         EPOCH_ROOTS, "if (block.timestamp < lapsesAt) revert", "if (false) revert",
         (f"{ROOTS}a_dispute_that_nobody_decides_lapses_after_its_limit",),
     ),
-    "the bond of a lapsed dispute stays": Mutant(EPOCH_ROOTS, "else _payOrOwe(timelock, held);", "", (STAKES,)),
+    "the bond of a lapsed dispute stays": Mutant(EPOCH_ROOTS, "else _payOrOwe(NOBODY, held);", "", (STAKES,)),
     "an early challenger loses its bond": Mutant(EPOCH_ROOTS, "epoch.early = votesSince == 0;", "", (STAKES,)),
     "delays never become cheaper": Mutant(
         EPOCH_ROOTS, "fruitless > quiet ? fruitless - quiet : 0;", "fruitless;", (STAKES,)
@@ -164,7 +167,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "held money paid twice": Mutant(HELD, "delete heldOf[ground][account];", "", (STAKES,)),
     "held money goes to the other one": Mutant(
-        HELD, "back ? account : timelock;", "back ? timelock : account;", (STAKES,)
+        HELD, "back ? account : NOBODY;", "back ? NOBODY : account;", (STAKES,)
     ),
     "anybody decides what is held": Mutant(
         HELD, "bool back) external onlyRole(ARBITER_ROLE) {", "bool back) external {", (STRANGER,)
@@ -244,7 +247,7 @@ MUTANTS: dict[str, Mutant] = {
         POOL, "function pay(address to, uint256 amount) external nonReentrant onlyRole(DEFAULT_ADMIN_ROLE)",
         "function pay(address to, uint256 amount) external nonReentrant", (STRANGER,),
     ),
-    "pool pays out what it has not": Mutant(POOL, "|| amount > held()", "", (SALE,)),
+    "pool pays out what it has not": Mutant(POOL, "|| amount > spendable()", "", (SALE,)),
     "pool pays out at once": Mutant(
         POOL, "if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());", "",
         (f"{FUNDS}testFuzz_a_round_that_is_filled_at_once_pays_nobody_at_once",),
@@ -299,16 +302,74 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a window of a second": Mutant(SPLITTER, "until - window;\n", "until - 1;\n", (f"{FUNDS}invariant_funds",)),
     "splitter by present balance": Mutant(
-        SPLITTER, "account == address(this) ? 0 : _heldFor(d, account);",
-        "account == address(this) ? 0 : token.balanceOf(account) * window;", (SHARE,),
+        SPLITTER, "uint256 held = _heldFor(d, account);\n        if (held == 0) revert",
+        "uint256 held = token.balanceOf(account) * window;\n        if (held == 0) revert", (SHARE,),
     ),
     "a balance's line begins anywhere": Mutant(
         HISTORY, "((uint256(last) >> OFFSET_BITS) - balance) * time", "0", (f"{FUNDS}invariant_funds",)
     ),
     "the supply has no history": Mutant(
-        TOKEN, "from == address(0) ? totalSupply() : balanceOf(from)", "balanceOf(from)", (f"{FUNDS}invariant_funds",)
+        TOKEN, "_rememberSupply(totalSupply(), clock());", "_rememberSupply(0, clock());", (f"{FUNDS}invariant_funds",)
     ),
     "share released twice": Mutant(SPLITTER, "released[id][account] = true;", "", (SHARE,)),
+    "the supply is the zero address's": Mutant(
+        TOKEN, "if (from == address(0)) _rememberSupply(totalSupply(), clock());",
+        "if (from == address(0)) { _rememberSupply(totalSupply(), clock());"
+        " _rememberBalance(from, totalSupply(), clock()); }",
+        (f"{FUNDS}invariant_funds",),
+    ),
+    "the splitter shares in what it pays": Mutant(
+        SPLITTER, "if (account == address(this) || account == address(0)) return 0;", "",
+        (f"{FUNDS}invariant_funds",),
+    ),
+    "who decides has what was taken": Mutant(HELD, "back ? account : NOBODY;", "back ? account : timelock;", (STAKES,)),
+    "who decides has the signers' stake": Mutant(
+        EPOCH_ROOTS, "_payOrOwe(NOBODY, sum);", "_payOrOwe(timelock, sum);", (STAKES,)
+    ),
+    "one ground for all that a proof cost": Mutant(
+        NODES, 'abi.encode("proof", message.proof, before)', 'abi.encode("proof", message.proof, 0)', (STAKES,)
+    ),
+    "the governor relays": Mutant(
+        GOVERNOR, "revert RelayClosed(target, value, data);",
+        "_checkGovernance(); (bool done,) = target.call{value: value}(data);"
+        " if (!done) revert RelayClosed(target, value, data);",
+        (f"{TESTS}Promises.t.sol::test_histories_reach_buyers_shares_and_who_leaves",),
+    ),
+    "the governor leaves its timelock": Mutant(
+        GOVERNOR, "public pure override {\n        revert TimelockFixed(address(newTimelock));",
+        "public override {\n        super.updateTimelock(newTimelock);",
+        (f"{TESTS}Governance.t.sol::testFuzz_no_vote_acts_beside_its_proposal",),
+    ),
+    "anybody executes past the governor": Mutant(
+        f"{SOLIDITY}ModelTimelock.sol", "if (msg.sender != governor) revert NotGovernor(msg.sender);", "",
+        (f"{TESTS}Governance.t.sol::testFuzz_what_passed_lives_for_a_stated_time",),
+    ),
+    "proposals before tokens": Mutant(
+        GOVERNOR, "if (_token().getPastTotalSupply(clock() - 1) == 0) revert NobodyHolds();", "",
+        (f"{TESTS}Governance.t.sol::testFuzz_nothing_is_proposed_before_tokens_exist",),
+    ),
+    "a pause lets who has claimed decide": Mutant(
+        GOVERNOR, "if (!_couldClaim(id)) return ProposalState.Defeated;", "", (PAUSE,)
+    ),
+    "a pause counts at the snapshot alone": Mutant(
+        GOVERNOR, "pausedWithin(draft.proposedAt,", "pausedWithin(uint48(proposalSnapshot(id)),", (PAUSE,)
+    ),
+    "any call of the token's ends a pause": Mutant(GOVERNOR, "keccak256(calldatas[i]) != end", "false", (PAUSE,)),
+    "a pause is forgotten": Mutant(TOKEN, "_pauses.push(clock(), pausedUntil);", "", (PAUSE,)),
+    "a pause that was ended goes on": Mutant(
+        TOKEN, "_pauses.push(began, pausedUntil);", "began;", (OBJECTORS,)
+    ),
+    "what passed is executed in a pause": Mutant(GOVERNOR, "_checkObjectors(id);", "", (OBJECTORS,)),
+    "who took tokens makes a round succeed": Mutant(
+        POOL, "deposited - refunded >= softCap ?", "deposited - refunded >= softCap || claimed > 0 ?", (LEAVES,)
+    ),
+    "holders spend what is others'": Mutant(
+        POOL, "status() == Status.Succeeded ? held() : claimed - paidOut;", "held();", (LEAVES,)
+    ),
+    "deposits leave in the last second": Mutant(
+        POOL, "if (block.timestamp >= withdrawUntil) revert DepositsStay(deadline);", "",
+        (f"{FUNDS}testFuzz_deposits_stay_in_the_last_quarter",),
+    ),
 }  # fmt: skip
 
 SLICE = ("receipt check dropped", "slash without debit")

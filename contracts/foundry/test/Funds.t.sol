@@ -48,12 +48,13 @@ contract FundsInvariants is Cheats {
         no_more_tokens_are_sold_than_the_hard_cap_buys();
         the_splitter_has_what_came_less_what_was_released();
         nobody_earned_more_than_its_past_shares();
+        the_zero_address_has_nothing_and_no_share_is_more_than_there_is();
     }
 
     function the_pool_has_deposits_less_refunds_less_payments() private view {
         CapitalPool pool = _handler.pool();
         uint256 due = _handler.deposited() - _handler.refunded() - _handler.paidByHolders();
-        vm.assertEq(_handler.coin().balanceOf(address(pool)), due, "balance");
+        vm.assertEq(_handler.coin().balanceOf(address(pool)), due + _handler.sentToPool(), "balance");
         vm.assertEq(pool.held(), due, "what the pool says that it holds");
         vm.assertLe(_handler.deposited(), pool.hardCap(), "never beyond the hard cap");
         address[] memory people = _handler.people();
@@ -83,7 +84,7 @@ contract FundsInvariants is Cheats {
     /// @dev Over all distributions whose share was released, to a unit of rounding each.
     function nobody_earned_more_than_its_past_shares() private view {
         RevenueSplitter splitter = _handler.splitter();
-        address[] memory people = _handler.people();
+        address[] memory people = _handler.accounts();
         for (uint256 i = 0; i < people.length; ++i) {
             uint256 exact = 0;
             for (uint256 id = 1; id <= splitter.distributions(); ++id) {
@@ -97,12 +98,30 @@ contract FundsInvariants is Cheats {
             vm.assertLe(_handler.earned(people[i]) * 1e9, exact + 1e9, "not more than its past shares");
         }
     }
+
+    /// @dev Whatever account is asked for: what could be released of a distribution is that distribution, to a unit each.
+    function the_zero_address_has_nothing_and_no_share_is_more_than_there_is() private view {
+        (RevenueSplitter splitter, ModelToken token) = (_handler.splitter(), _handler.token());
+        uint256 last = splitter.distributions();
+        uint256 until = token.clock() - 1;
+        vm.assertEq(token.getPastBalance(address(0), until), 0, "nothing is held by nobody");
+        vm.assertEq(token.tokenSeconds(address(0), uint48(until - 1), until), 0, "nor was");
+        vm.assertEq(token.getPastVotes(address(0), until), 0, "nor votes");
+        if (last == 0) return;
+        address[] memory all = _handler.accounts();
+        uint256 sum = 0;
+        for (uint256 i = 0; i < all.length; ++i) sum += splitter.releasable(last, all[i]);
+        vm.assertLe(sum, splitter.distributionOf(last).amount + all.length, "all shares are the whole");
+        vm.assertEq(splitter.releasable(last, address(0)), 0, "nothing is released to nobody");
+        vm.assertEq(splitter.releasable(last, address(splitter)), 0, "nor to the splitter");
+    }
 }
 
 /// @title Single promises of pool and splitter, over their whole range
 contract FundsTest is Genesis {
     address private constant ALICE = address(0xA11CE);
     address private constant BOB = address(0xB0B);
+    address private constant CAROL = address(0xCA401);
 
     function setUp() external {
         _deploy(new ModelRegistry(), "Funds", 2);
@@ -118,7 +137,9 @@ contract FundsTest is Genesis {
         pool.refund(ALICE);
         _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.refund, (ALICE)), CapitalPool.NothingDeposited.selector);
         bytes memory all = abi.encodeCall(pool.pay, (ALICE, two));
-        _refuse(address(timelock), address(pool), 0, all, CapitalPool.WrongPoolStatus.selector);
+        _refuse(address(timelock), address(pool), 0, all, CapitalPool.BuyersMayLeave.selector);
+        vm.warp(pool.releaseAt());
+        _refuse(address(timelock), address(pool), 0, all, CapitalPool.BalanceMissing.selector);
         pool.refund(BOB);
         vm.assertEq(coin.balanceOf(ALICE), one, "Alice has her coins");
         vm.assertEq(coin.balanceOf(BOB), two, "Bob has his");
@@ -197,6 +218,43 @@ contract FundsTest is Genesis {
             pool.claim(BOB);
             vm.assertEq(pool.held(), two, "what is left is the holders'");
         }
+    }
+
+    /// @notice Who pushes a round over its soft cap, takes a few tokens and leaves with the rest has bound nobody: who took no
+    /// tokens is refunded, however late, and what claimers paid is all that the holders can pay with.
+    function testFuzz_capital_that_leaves_again_makes_no_round_succeed(uint256 small, uint256 few, uint256 wait) external {
+        small = _between(small, 1, SOFT_CAP / 2);
+        few = _between(few, 1, SOFT_CAP / 2 - 1);
+        _deposit(ALICE, small);
+        _deposit(BOB, SOFT_CAP - small - few);
+        _deposit(CAROL, few);
+        vm.warp(pool.deadline());
+        vm.prank(CAROL);
+        pool.claim(CAROL);
+        vm.prank(BOB);
+        pool.exit();
+        vm.assertTrue(pool.status() == CapitalPool.Status.Failed, "less than the soft cap stays");
+        vm.warp(pool.releaseAt() + _between(wait, 0, 3650 days));
+        bytes memory more = abi.encodeCall(pool.pay, (CAROL, few + 1));
+        _refuse(address(timelock), address(pool), 0, more, CapitalPool.BalanceMissing.selector);
+        vm.prank(address(timelock));
+        pool.pay(CAROL, few);
+        pool.refund(ALICE);
+        vm.assertEq(coin.balanceOf(ALICE), small, "Alice has her coins");
+        vm.assertEq(token.balanceOf(CAROL), few * 3 / 2, "who took tokens has them");
+        vm.assertEq(coin.balanceOf(address(pool)), 0, "nothing is left");
+    }
+
+    /// @notice Who keeps others out of a full round cannot end it at its end: what is there in the last quarter stays.
+    function testFuzz_deposits_stay_in_the_last_quarter(uint256 when) external {
+        _deposit(ALICE, HARD_CAP);
+        vm.warp(_between(when, pool.deadline() - POOL_TIME / 4, pool.deadline() - 1));
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.withdraw, ()), CapitalPool.DepositsStay.selector);
+        vm.warp(pool.deadline());
+        vm.assertTrue(pool.status() == CapitalPool.Status.Succeeded, "the round succeeds");
+        vm.prank(ALICE);
+        pool.exit();
+        vm.assertEq(coin.balanceOf(ALICE), HARD_CAP, "and who leaves has all that it paid");
     }
 
     /// @notice Nobody takes another's choice between tokens and money.

@@ -5,11 +5,14 @@ import {CapitalPool} from "commonweight/CapitalPool.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {ModelToken} from "commonweight/ModelToken.sol";
 import {RevenueSplitter} from "commonweight/RevenueSplitter.sol";
+import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {Genesis} from "./Genesis.sol";
 
 /// @title Random histories of a funding round and of revenue, beside a second account of every coin
 contract FundsHandler is Genesis {
     uint256 private constant PEOPLE = 5;
+    uint256 private constant SPECIAL = 5;
+    bytes4 private constant BURN = IERC20Errors.ERC20InvalidReceiver.selector;
 
     // the pool
     mapping(address account => uint256) public depositOf;
@@ -33,6 +36,8 @@ contract FundsHandler is Genesis {
     uint256 public paidOut;
 
     uint256 private constant MINTED = 3_000;
+    /// @dev Shares of the pool's own tokens that came to it: no deposits.
+    uint256 public sentToPool;
 
     constructor() {
         _deploy(new ModelRegistry(), "Funded", 2);
@@ -72,6 +77,10 @@ contract FundsHandler is Genesis {
         bytes memory call = abi.encodeCall(CapitalPool.withdraw, ());
         if (_status() != CapitalPool.Status.Open) {
             _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            return;
+        }
+        if (_now() >= pool.withdrawUntil()) {
+            _refuse(person, address(pool), 0, call, CapitalPool.DepositsStay.selector);
             return;
         }
         if (seed % 4 > 0) return;
@@ -156,13 +165,11 @@ contract FundsHandler is Genesis {
     function pay(uint256 seed) external {
         uint256 amount = _between(seed, 1, HARD_CAP);
         bytes memory call = abi.encodeCall(CapitalPool.pay, (_person(seed), amount));
-        if (_status() != CapitalPool.Status.Succeeded) {
-            return _refuse(address(timelock), address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
-        }
         if (_now() < _releaseAt()) {
             return _refuse(address(timelock), address(pool), 0, call, CapitalPool.BuyersMayLeave.selector);
         }
         uint256 held = deposited - refunded - paidByHolders;
+        if (_status() == CapitalPool.Status.Failed) held = claimed - paidByHolders; // what claimers paid, and no more
         if (amount > held) {
             return _refuse(address(timelock), address(pool), 0, call, CapitalPool.BalanceMissing.selector);
         }
@@ -227,15 +234,18 @@ contract FundsHandler is Genesis {
 
     function _shared(uint256 id, uint256 amount) private {
         sharedAt[id] = _now();
-        for (uint256 i = 0; i < PEOPLE; ++i) heldFor[id][_person(i)] = _heldFor(_person(i), _now());
-        heldByAll[id] = _heldByAll(_now());
+        address[] memory all = accounts();
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (_shares(all[i])) heldFor[id][all[i]] = _heldFor(all[i], _now());
+            heldByAll[id] += heldFor[id][all[i]];
+        }
         received += amount;
     }
 
     /// @notice A share is what was held in the window and for how long, whatever was transferred since; it is paid once.
     function release(uint256 seed) external {
         if (splitter.distributions() == 0) return;
-        (address person, uint256 id) = (_person(seed), _between(seed >> 8, 1, splitter.distributions()));
+        (address person, uint256 id) = (_account(seed), _between(seed >> 8, 1, splitter.distributions()));
         RevenueSplitter.Distribution memory d = splitter.distributionOf(id);
         bytes memory call = abi.encodeCall(RevenueSplitter.release, (id, person));
         uint256 held = heldFor[id][person];
@@ -247,6 +257,7 @@ contract FundsHandler is Genesis {
         uint256 before = coin.balanceOf(person);
         splitter.release(id, person);
         uint256 paid = coin.balanceOf(person) - before;
+        if (person == address(pool)) sentToPool += paid;
         // a release adds at most one unit out of the fractions that earlier ones left
         uint256 share = d.amount * held / heldByAll[id];
         vm.assertLe(paid, share + 2, "nobody gets more than its share");
@@ -260,16 +271,17 @@ contract FundsHandler is Genesis {
 
     /// @notice Nothing that is transferred after a window changes a share: seen as soon as it is done.
     function transfer(uint256 seed) external {
-        (address from, address to) = (_person(seed), _person(seed >> 8));
+        (address from, address to) = (_person(seed), _account(seed >> 8));
+        if (to == address(0)) return _refuse(from, address(token), 0, abi.encodeCall(token.transfer, (to, 0)), BURN);
         uint256 count = splitter.distributions();
-        (uint256 one, uint256 two) = count == 0 ? (0, 0) : _shares(count, from, to);
+        (uint256 one, uint256 two) = count == 0 ? (0, 0) : _sharesOf(count, from, to);
         uint256 amount = _between(seed >> 16, 0, token.balanceOf(from));
         vm.prank(from);
         token.transfer(to, amount);
         _note(from);
         _note(to);
         if (count == 0) return;
-        (uint256 afterOne, uint256 afterTwo) = _shares(count, from, to);
+        (uint256 afterOne, uint256 afterTwo) = _sharesOf(count, from, to);
         vm.assertTrue(one == afterOne && two == afterTwo, "a transfer after the window changes nothing");
     }
 
@@ -284,7 +296,20 @@ contract FundsHandler is Genesis {
         for (uint256 i = 0; i < PEOPLE; ++i) found[i] = _person(i);
     }
 
+    /// @notice People, and what no person has: zero, the splitter, the token, the timelock, the pool.
+    function accounts() public view returns (address[] memory found) {
+        found = new address[](PEOPLE + SPECIAL);
+        for (uint256 i = 0; i < found.length; ++i) found[i] = _account(i);
+    }
+
     // ---- parts
+
+    /// @dev Now and then one that is no person's.
+    function _account(uint256 seed) private view returns (address) {
+        uint256 place = seed % (PEOPLE + SPECIAL);
+        if (place < PEOPLE) return _person(place);
+        return [address(0), address(splitter), address(token), address(timelock), address(pool)][place - PEOPLE];
+    }
 
     function _note(address account) private {
         _changedAt[account].push(_now());
@@ -302,11 +327,12 @@ contract FundsHandler is Genesis {
         }
     }
 
-    function _heldByAll(uint256 moment) private view returns (uint256 sum) {
-        for (uint256 i = 0; i < PEOPLE; ++i) sum += _heldFor(_person(i), moment);
+    /// @dev Nobody shares under the zero address, which no tokens reach, nor the splitter in what it pays itself.
+    function _shares(address account) private view returns (bool) {
+        return account != address(0) && account != address(splitter);
     }
 
-    function _shares(uint256 id, address one, address two) private view returns (uint256, uint256) {
+    function _sharesOf(uint256 id, address one, address two) private view returns (uint256, uint256) {
         return (splitter.releasable(id, one), splitter.releasable(id, two));
     }
 
@@ -314,7 +340,7 @@ contract FundsHandler is Genesis {
     function _status() private view returns (CapitalPool.Status) {
         if (pool.cancelled()) return CapitalPool.Status.Failed;
         if (_now() < pool.deadline()) return CapitalPool.Status.Open;
-        return deposited - refunded >= SOFT_CAP || claimed > 0 ? CapitalPool.Status.Succeeded : CapitalPool.Status.Failed;
+        return deposited - refunded >= SOFT_CAP ? CapitalPool.Status.Succeeded : CapitalPool.Status.Failed;
     }
 
     function _releaseAt() private view returns (uint256) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import {Votes} from "@openzeppelin/contracts/governance/utils/Votes.sol";
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
@@ -153,6 +154,7 @@ contract FirstVotesTest is Genesis {
     address private constant ALICE = address(0xA11CE);
     address private constant BOB = address(0xB0B);
     uint256 private constant CAROLS_KEY = 0xCA401;
+    bytes4 private constant LATELY = ModelGovernor.MintingPausedLately.selector;
 
     function setUp() external {
         _deploy(new ModelRegistry(), "Young", 2);
@@ -247,7 +249,9 @@ contract FirstVotesTest is Genesis {
         bytes memory door = abi.encodeCall(
             timelock.executeBatch, (new address[](1), new uint256[](1), new bytes[](1), bytes32(0), salt)
         );
-        _refuse(ALICE, address(timelock), 0, door, TimelockController.TimelockUnexpectedOperationState.selector);
+        _refuse(ALICE, address(timelock), 0, door, ModelTimelock.NotGovernor.selector);
+        bytes4 expired = TimelockController.TimelockUnexpectedOperationState.selector;
+        _refuse(address(governor), address(timelock), 0, door, expired);
     }
 
     /// @notice Holders stop what passed before it is executed, if they are more than those who voted for it.
@@ -301,6 +305,130 @@ contract FirstVotesTest is Genesis {
         vm.assertTrue(done, "it may be said");
         vm.assertEq(governor.objectionsTo(id, uint48(second)), 0, "and weighs nothing");
         vm.assertTrue(governor.state(id) == IGovernor.ProposalState.Succeeded, "it stands");
+    }
+
+    /// @notice The governor acts by proposals alone: what a vote would schedule beside them, or where it would move the
+    /// governor, is refused when it is executed, whatever it says.
+    function testFuzz_no_vote_acts_beside_its_proposal(address target, uint256 value, bytes calldata data) external {
+        bytes memory inner =
+            abi.encodeCall(timelock.schedule, (target, 0, data, bytes32(0), bytes32(value), TIMELOCK_DELAY));
+        bytes[4] memory calls = [
+            abi.encodeCall(governor.relay, (address(timelock), 0, inner)),
+            abi.encodeCall(governor.relay, (target, value, data)),
+            abi.encodeCall(governor.updateTimelock, (TimelockController(payable(target)))),
+            abi.encodeCall(governor.updateTimelock, (timelock))
+        ];
+        token.mint("first", ALICE, QUORUM_FLOOR);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            bytes memory execution = _passed(address(governor), calls[i], vm.toString(i));
+            bytes4 why = i < 2 ? ModelGovernor.RelayClosed.selector : ModelGovernor.TimelockFixed.selector;
+            _refuse(ALICE, address(governor), 0, execution, why);
+        }
+        vm.assertEq(governor.timelock(), address(timelock), "the timelock is what it was");
+        vm.prank(address(governor)); // nor would the governor's own role do it
+        (bool done,) = address(timelock).call(inner);
+        vm.assertFalse(done, "single operations are closed");
+    }
+
+    /// @notice Before there is a token nobody proposes, where no votes are asked for either: nobody joined who could see it.
+    function testFuzz_nothing_is_proposed_before_tokens_exist(uint256 wait) external {
+        ModelGovernor open = new ModelGovernor(
+            "Young", IVotes(address(token)), timelock, VOTING_DELAY, VOTING_PERIOD, 0, 4, QUORUM_FLOOR, 0
+        );
+        bytes memory call =
+            abi.encodeCall(open.propose, (new address[](1), new uint256[](1), new bytes[](1), "before anybody joined"));
+        _wait(_between(wait, 1, 365 days));
+        _refuse(ALICE, address(open), 0, call, ModelGovernor.NobodyHolds.selector);
+        token.mint("first", BOB, 1);
+        _refuse(ALICE, address(open), 0, call, ModelGovernor.NobodyHolds.selector);
+        _wait(1);
+        (bool done,) = address(open).call(call);
+        vm.assertTrue(done, "a second later there is one");
+    }
+
+    /// @notice Whoever is owed tokens in a pause of minting can neither vote nor object. So a vote whose proposal, delay or
+    /// snapshot lies in a pause decides nothing, but for one that ends it; and nothing is executed in a pause or until who was
+    /// owed could object.
+    function testFuzz_a_pause_lets_nobody_decide_alone(uint256 before, uint256 resumed, bool ends) external {
+        token.mint("first", ALICE, QUORUM_FLOOR);
+        _wait(1);
+        before = _between(before, 0, 2 * VOTING_DELAY); // from the proposal to the pause, or the other way round
+        (address[] memory targets, bytes[] memory calls) = (new address[](1), new bytes[](1));
+        targets[0] = address(token);
+        calls[0] = ends
+            ? abi.encodeCall(token.setMintingPaused, (false))
+            : abi.encodeCall(token.setBudget, (ALICE, 1));
+        if (before > VOTING_DELAY) _pause();
+        vm.prank(ALICE);
+        uint256 id = governor.propose(targets, new uint256[](1), calls, "in a pause");
+        uint256 proposed = _now();
+        if (before <= VOTING_DELAY) {
+            _wait(before);
+            _pause();
+        }
+        uint256 end = _now() + _between(resumed, 1, 2 hours);
+        if (end <= proposed + VOTING_DELAY) _resumeAt(end); // nobody claims in what is left of the delay
+        vm.warp(proposed + VOTING_DELAY + 1);
+        if (end > _now()) _resumeAt(end);
+        vm.prank(ALICE);
+        governor.castVote(id, 1);
+        vm.warp(governor.proposalDeadline(id) + 1);
+        bool alive = governor.state(id) == IGovernor.ProposalState.Succeeded;
+        vm.assertTrue(alive == ends, "who was owed had no say");
+        bytes memory queue = abi.encodeCall(governor.queue, (targets, new uint256[](1), calls, keccak256("in a pause")));
+        if (!ends) return _refuse(ALICE, address(governor), 0, queue, IGovernor.GovernorUnexpectedProposalState.selector);
+        (bool queued,) = address(governor).call(queue);
+        vm.assertTrue(queued, "the pause itself can be ended");
+        _wait(TIMELOCK_DELAY);
+        governor.execute(targets, new uint256[](1), calls, keccak256("in a pause"));
+    }
+
+    /// @notice What passed before a pause is not executed in it, nor for the timelock's delay after it.
+    function testFuzz_who_is_owed_in_a_pause_can_object_after_it(uint256 wait, bool resumed) external {
+        token.mint("first", ALICE, QUORUM_FLOOR);
+        bytes memory execution = _passed(address(0), "", "all to me");
+        _pause();
+        if (resumed) _resumeAt(_now() + _between(wait, 1, 1 days));
+        else if (wait % 2 == 0) return _refuse(ALICE, address(governor), 0, execution, LATELY);
+        if (!resumed) return; // it has expired when such a pause ends
+        uint256 end = token.pausedUntil();
+        vm.warp(end + _between(wait, 0, TIMELOCK_DELAY - 1));
+        _refuse(ALICE, address(governor), 0, execution, LATELY);
+        vm.warp(end + TIMELOCK_DELAY);
+        if (wait % 2 == 0) {
+            (bool carried,) = address(governor).call(execution);
+            return vm.assertTrue(carried, "nobody objected");
+        }
+        token.mint("owed", BOB, QUORUM_FLOOR + 1);
+        _wait(1);
+        uint256 id = governor.hashProposal(new address[](1), new uint256[](1), new bytes[](1), keccak256("all to me"));
+        vm.prank(BOB);
+        (bool done,) = address(governor).call(_objection(_now() - 1));
+        vm.assertTrue(done && governor.state(id) == IGovernor.ProposalState.Canceled, "and has its say");
+    }
+
+    function _pause() private {
+        vm.prank(address(timelock));
+        token.setMintingPaused(true);
+    }
+
+    function _resumeAt(uint256 second) private {
+        if (second > _now()) vm.warp(second);
+        vm.prank(address(timelock));
+        token.setMintingPaused(false);
+    }
+
+    /// @dev Alice passes one call, until only its execution is left, which is returned.
+    function _passed(address target, bytes memory call, string memory text) private returns (bytes memory) {
+        (address[] memory targets, bytes[] memory calls) = (new address[](1), new bytes[](1));
+        (targets[0], calls[0]) = (target, call);
+        _wait(1);
+        vm.prank(ALICE);
+        uint256 id = governor.propose(targets, new uint256[](1), calls, text);
+        _letAliceDecide(id);
+        governor.queue(targets, new uint256[](1), calls, keccak256(bytes(text)));
+        _wait(TIMELOCK_DELAY);
+        return abi.encodeCall(governor.execute, (targets, new uint256[](1), calls, keccak256(bytes(text))));
     }
 
     /// @notice What a vote gave to a key would act for ever, without votes: neither is it given, nor the governor's taken.

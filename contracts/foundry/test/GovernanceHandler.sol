@@ -5,7 +5,9 @@ import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol"
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {EpochDistributor} from "commonweight/EpochDistributor.sol";
+import {ModelGovernor} from "commonweight/ModelGovernor.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {ModelTimelock} from "commonweight/ModelTimelock.sol";
 import {ModelToken} from "commonweight/ModelToken.sol";
 import {Genesis} from "./Genesis.sol";
 
@@ -97,7 +99,11 @@ contract GovernanceHandler is Genesis {
         bytes memory direct = abi.encodeCall(
             timelock.execute, (draft.targets[0], 0, draft.calls[0], bytes32(0), bytes32(seed))
         );
-        _refuse(_voter(seed), address(timelock), 0, direct, TimelockController.TimelockUnexpectedOperationState.selector);
+        _refuse(_voter(seed), address(timelock), 0, direct, ModelTimelock.Closed.selector);
+        bytes32 salt = bytes20(address(governor)) ^ keccak256(bytes(draft.text));
+        bytes memory batch =
+            abi.encodeCall(timelock.executeBatch, (draft.targets, draft.values, draft.calls, bytes32(0), salt));
+        _refuse(_voter(seed), address(timelock), 0, batch, ModelTimelock.NotGovernor.selector);
     }
 
     // ---- what invariants ask
@@ -159,6 +165,7 @@ contract GovernanceHandler is Genesis {
         bytes4 noRole = IAccessControl.AccessControlUnauthorizedAccount.selector;
         bytes4 notTimelock = ModelRegistry.NotTimelock.selector;
         bytes4 notExecutor = IGovernor.GovernorOnlyExecutor.selector;
+        bytes4 closed = ModelTimelock.Closed.selector;
         _power(address(token), abi.encodeCall(token.setBudget, (DEPLOYER, CAP)), noRole);
         _power(address(token), abi.encodeCall(token.setMintingPaused, (true)), noRole);
         _power(address(token), abi.encodeCall(token.grantRole, (bytes32(0), DEPLOYER)), noRole);
@@ -167,12 +174,14 @@ contract GovernanceHandler is Genesis {
         _power(address(distributor), abi.encodeCall(distributor.reserve, (1)), notRegistry);
         _power(address(distributor), abi.encodeCall(distributor.release, (0)), notRegistry);
         _power(address(timelock), abi.encodeCall(timelock.grantRole, (bytes32(0), DEPLOYER)), noRole);
-        _power(address(timelock), abi.encodeCall(timelock.schedule, (DEPLOYER, 0, "", 0, 0, TIMELOCK_DELAY)), noRole);
+        _power(address(timelock), abi.encodeCall(timelock.schedule, (DEPLOYER, 0, "", 0, 0, TIMELOCK_DELAY)), closed);
+        _power(address(timelock), _batch(), noRole);
         _power(address(timelock), abi.encodeCall(timelock.cancel, (bytes32(0))), noRole);
         bytes4 notItself = TimelockController.TimelockUnauthorizedCaller.selector;
         _power(address(timelock), abi.encodeCall(timelock.updateDelay, (0)), notItself);
         _power(address(governor), abi.encodeCall(governor.setVotingDelay, (9)), notExecutor);
-        _power(address(governor), abi.encodeCall(governor.relay, (DEPLOYER, 0, "")), notExecutor);
+        _power(address(governor), abi.encodeCall(governor.relay, (DEPLOYER, 0, "")), ModelGovernor.RelayClosed.selector);
+        _power(address(governor), abi.encodeCall(governor.updateTimelock, (timelock)), ModelGovernor.TimelockFixed.selector);
         _power(address(registry), abi.encodeCall(registry.admit, (DEPLOYER)), noRole);
         _power(address(registry), abi.encodeCall(registry.remove, (seats[0])), noRole);
         _power(address(registry), abi.encodeCall(registry.setThreshold, (1)), noRole);
@@ -185,6 +194,12 @@ contract GovernanceHandler is Genesis {
         _power(address(models), abi.encodeCall(models.decide, (model, "id", "lr", "9")), notTimelock);
         _power(address(models), abi.encodeCall(models.recordCheckpoint, (model, 1, "digest")), notTimelock);
         _power(address(models), abi.encodeCall(models.recordRelease, (model, "1.0", "digest", "MIT")), notTimelock);
+    }
+
+    function _batch() private view returns (bytes memory) {
+        return abi.encodeCall(
+            timelock.scheduleBatch, (new address[](0), new uint256[](0), new bytes[](0), 0, 0, TIMELOCK_DELAY)
+        );
     }
 
     function _power(address target, bytes memory call, bytes4 refusal) private {

@@ -24,6 +24,7 @@ contract PromisesInvariants is Cheats {
     /// forge-config: long.invariant.depth = 200
     function invariant_promises() external view {
         vm.assertEq(_handler.early(), 0, "no money of the round moved before its buyers could leave");
+        _handler.checkGovernor();
     }
 
     function afterInvariant() external {
@@ -32,9 +33,10 @@ contract PromisesInvariants is Cheats {
 
     /// @notice The handler gets where the promises are about something.
     function test_histories_reach_buyers_shares_and_who_leaves() external {
-        bytes4[8] memory actions = [
+        bytes4[9] memory actions = [
             _handler.deposit.selector, _handler.usePower.selector, _handler.settle.selector, _handler.claim.selector,
-            _handler.takeBack.selector, _handler.mintBeneath.selector, _handler.recover.selector, _handler.deposit.selector
+            _handler.takeBack.selector, _handler.mintBeneath.selector, _handler.recover.selector, _handler.deposit.selector,
+            _handler.decide.selector
         ];
         for (uint256 i = 0; i < 200; ++i) {
             uint256 drawn = _derive(13, i);
@@ -45,6 +47,7 @@ contract PromisesInvariants is Cheats {
         }
         _handler.settleAll();
         vm.assertGe(_handler.shares(), 4, "shares that were paid");
+        vm.assertGe(_handler.decided(), 2, "decisions that were carried out");
         vm.assertGe(_handler.bought() + _handler.left(), 2, "buyers who ended with tokens or money");
     }
 }

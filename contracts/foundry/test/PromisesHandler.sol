@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {CapitalPool} from "commonweight/CapitalPool.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
 import {EpochRoots} from "commonweight/EpochRoots.sol";
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Genesis} from "./Genesis.sol";
 import {PayoutTree} from "./PayoutTree.sol";
@@ -21,12 +22,19 @@ contract PromisesHandler is Genesis {
     }
 
     uint256 private constant PEOPLE = 4;
+    /// @dev Has votes enough for every decision, and nobody votes against it.
+    address private constant VOTER = address(0x707E4);
+    uint256 private constant VOTES = 1_000;
     address private constant THIEF = address(0x7111EF);
 
     Share[] private _shares;
     mapping(uint64 epoch => bytes32[]) private _trees;
     mapping(address buyer => uint256) private _paid;
     mapping(address buyer => uint256) private _got;
+    bytes[] private _governorsPowers;
+    bytes32[] private _operations;
+    uint256 private _proposals;
+    uint256 public decided;
     bytes[] private _powers;
     address[] private _targets;
     uint256 private _receipts;
@@ -44,7 +52,7 @@ contract PromisesHandler is Genesis {
         _power(address(token), abi.encodeCall(token.setBudget, (address(distributor), BUDGET / 2)));
         _power(address(token), abi.encodeCall(token.setBudget, (address(pool), 0)));
         _power(address(token), abi.encodeCall(token.setBudget, (address(pool), HARD_CAP)));
-        _power(address(token), abi.encodeCall(token.setBudget, (address(this), SPARE)));
+        _power(address(token), abi.encodeCall(token.setBudget, (address(this), SPARE - VOTES)));
         _power(address(token), abi.encodeCall(token.setBudget, (address(this), 0)));
         _power(address(token), abi.encodeCall(token.setMintingPaused, (true)));
         _power(address(token), abi.encodeCall(token.setMintingPaused, (true)));
@@ -61,6 +69,63 @@ contract PromisesHandler is Genesis {
         _power(address(registry), abi.encodeCall(registry.setThreshold, (1)));
         _power(address(registry), abi.encodeCall(registry.setThreshold, (2)));
         _power(address(distributor), abi.encodeCall(distributor.release, (1)));
+        _mayMint(VOTES);
+        token.mint("votes", VOTER, VOTES);
+        _listGovernorsPowers();
+    }
+
+    /// @dev What only the governor could do, and only a vote has it do.
+    function _listGovernorsPowers() private {
+        bytes memory take = abi.encodeCall(pool.pay, (THIEF, SOFT_CAP));
+        bytes memory later = abi.encodeCall(timelock.schedule, (address(pool), 0, take, 0, "later", 2 * SETTLEMENT));
+        (address[] memory targets, bytes[] memory calls) = (new address[](1), new bytes[](1));
+        (targets[0], calls[0]) = (address(pool), take);
+        bytes memory batch = abi.encodeCall(
+            timelock.scheduleBatch, (targets, new uint256[](1), calls, 0, "later", 2 * SETTLEMENT)
+        );
+        _operations.push(timelock.hashOperation(address(pool), 0, take, 0, "later"));
+        _operations.push(timelock.hashOperationBatch(targets, new uint256[](1), calls, 0, "later"));
+        _governorsPowers.push(abi.encodeCall(governor.relay, (address(timelock), 0, later)));
+        _governorsPowers.push(abi.encodeCall(governor.relay, (address(timelock), 0, batch)));
+        _governorsPowers.push(abi.encodeCall(governor.relay, (address(coin), 0, "")));
+        _governorsPowers.push(abi.encodeCall(governor.updateTimelock, (TimelockController(payable(THIEF)))));
+        _governorsPowers.push(abi.encodeCall(governor.setVotingDelay, (VOTING_DELAY / 2)));
+        _governorsPowers.push(abi.encodeCall(governor.setVotingPeriod, (2 * VOTING_PERIOD)));
+    }
+
+    // ---- the governor
+
+    /// @notice The governor carries out what passed: one of the timelock's powers, or one that it has itself.
+    function decide(uint256 seed) external {
+        (address target, bytes memory call) = (address(governor), _governorsPowers[seed % _governorsPowers.length]);
+        uint256 place = (seed >> 8) % _powers.length;
+        if ((seed >> 128) % 3 == 0) (target, call) = (_targets[place], _powers[place]);
+        _wait(1);
+        (address[] memory targets, bytes[] memory calls) = (new address[](1), new bytes[](1));
+        (targets[0], calls[0]) = (target, call);
+        string memory text = vm.toString(++_proposals);
+        vm.prank(VOTER);
+        uint256 id = governor.propose(targets, new uint256[](1), calls, text);
+        vm.warp(governor.proposalSnapshot(id) + 1);
+        vm.prank(VOTER);
+        governor.castVote(id, 1);
+        vm.warp(governor.proposalDeadline(id) + 1);
+        bytes32 said = keccak256(bytes(text));
+        (bool queued,) = address(governor).call(abi.encodeCall(governor.queue, (targets, new uint256[](1), calls, said)));
+        if (!queued) return; // too few votes, or it was made in a pause
+        _wait(timelock.getMinDelay());
+        (bool done,) = address(governor).call(abi.encodeCall(governor.execute, (targets, new uint256[](1), calls, said)));
+        if (done) ++decided;
+        _noteEarly();
+    }
+
+    /// @notice Nothing waits in the timelock that no proposal shows, and it obeys its governor alone.
+    function checkGovernor() external view {
+        for (uint256 i = 0; i < _operations.length; ++i) {
+            vm.assertFalse(timelock.isOperation(_operations[i]), "an operation without a proposal");
+        }
+        vm.assertEq(governor.timelock(), address(timelock), "the governor has its timelock");
+        vm.assertEq(timelock.governor(), address(governor), "and the timelock its governor");
     }
 
     // ---- holders who want all of it
@@ -184,6 +249,7 @@ contract PromisesHandler is Genesis {
         if (pool.status() == CapitalPool.Status.Open) vm.warp(pool.deadline());
         for (uint256 i = 0; i < PEOPLE; ++i) _end(_person(i));
         vm.assertEq(early, 0, "no money of the round moved before its buyers could leave");
+        this.checkGovernor();
     }
 
     function _end(address buyer) private {
@@ -206,9 +272,9 @@ contract PromisesHandler is Genesis {
     // ---- parts
 
     function _noteEarly() private {
-        bool released = pool.status() == CapitalPool.Status.Succeeded && _now() >= pool.releaseAt();
-        if (!released && coin.balanceOf(address(pool)) < pool.held()) early += 1;
-        if (!released && pool.paidOut() > 0) early += 1;
+        if (coin.balanceOf(address(pool)) < pool.held()) early += 1;
+        if (_now() < pool.releaseAt() && pool.paidOut() > 0) early += 1;
+        if (pool.status() == CapitalPool.Status.Failed && pool.paidOut() > pool.claimed()) early += 1;
     }
 
     function _claim(uint256 place) private {

@@ -39,7 +39,7 @@ contract StakesHandler is Genesis {
     mapping(address account => uint256) public availableAt;
     mapping(address account => uint256) public removedAt;
     uint256 public openBonds;
-    /// @dev What the timelock should have received.
+    /// @dev What nobody should have any more.
     uint256 public forfeited;
     uint256 public slashes;
     /// @dev What waits for the holders, place by place.
@@ -232,7 +232,8 @@ contract StakesHandler is Genesis {
         for (; stakeOf[accused] > 0 && left > 0; _stakeMore(accused, seed >> 16)) {
             registry.punish(fault, signatures);
             uint256 amount = _slash(accused, left);
-            _hold(keccak256(abi.encode("fault", fault.evidence)), accused, amount, DISPUTE_LIMIT, false);
+            bytes32 ground = keccak256(abi.encode("fault", fault.evidence, SLASH_CAP - left));
+            _hold(ground, accused, amount, DISPUTE_LIMIT, false);
             left -= amount;
         }
         if (left > 0 && stakeOf[accused] > 0) return;
@@ -304,7 +305,8 @@ contract StakesHandler is Genesis {
         address node = _person(seed);
         uint256[] memory places = _eligible(address(0));
         if (places.length < THRESHOLD) return;
-        NodeStakes.NodeFault memory fault = NodeStakes.NodeFault(model, node, bytes32(++_cases), uint64(_now()));
+        uint64 deadline = uint64(_now() + DISPUTE_LIMIT);
+        NodeStakes.NodeFault memory fault = NodeStakes.NodeFault(model, node, bytes32(++_cases), deadline);
         bytes[] memory signatures = _signatures(registry.hashNodeFault(fault), places);
         uint256 has = nodeStakeOf[node] + withdrawingOf[node];
         uint256 amount = has < NODE_SLASH_CAP ? has : NODE_SLASH_CAP;
@@ -314,11 +316,37 @@ contract StakesHandler is Genesis {
         bytes memory again = abi.encodeCall(registry.slashNode, (fault, signatures));
         if (amount > 0) {
             registry.slashNode(fault, signatures);
-            _hold(keccak256(abi.encode("proof", fault.proof)), node, amount, DISPUTE_LIMIT, false);
+            _holdForProof(fault.proof, 0, node, amount);
             ++slashes;
-            if (amount < NODE_SLASH_CAP) return;
+            if (amount < NODE_SLASH_CAP) return _slashTheRest(seed, amount, fault, signatures);
         }
         _refuse(node, address(registry), 0, again, HeldMoney.NothingTaken.selector);
+    }
+
+    /// @dev Now and then a node of little stake stakes again, and the same signatures take that too: on a ground of its own,
+    /// so that what was taken first is free when it was to be.
+    function _slashTheRest(
+        uint256 seed,
+        uint256 taken,
+        NodeStakes.NodeFault memory fault,
+        bytes[] memory signatures
+    ) private {
+        if (seed % 3 > 0) return;
+        uint256 left = NODE_SLASH_CAP - taken;
+        uint256 amount = _between(seed >> 16, 1, left);
+        _wait(_between(seed >> 32, 0, DISPUTE_LIMIT / 2));
+        if (_now() > fault.deadline) return;
+        vm.deal(fault.node, amount);
+        vm.prank(fault.node);
+        registry.stakeNode{value: amount}();
+        vm.prank(fault.node);
+        registry.slashNode(fault, signatures);
+        _holdForProof(fault.proof, taken, fault.node, amount);
+        ++slashes;
+    }
+
+    function _holdForProof(bytes32 proof, uint256 before, address node, uint256 amount) private {
+        _hold(keccak256(abi.encode("proof", proof, before)), node, amount, DISPUTE_LIMIT, false);
     }
 
     // ---- what waits for the holders
@@ -357,9 +385,9 @@ contract StakesHandler is Genesis {
     }
 
     function _hold(bytes32 ground, address account, uint256 amount, uint256 span, bool isAccounts) private {
-        if (_amounts[ground] == 0) _grounds.push(ground);
+        _grounds.push(ground);
         _heldOf[ground] = account;
-        _amounts[ground] += amount;
+        _amounts[ground] = amount;
         _freeAt[ground] = _now() + span;
         _isAccounts[ground] = isAccounts;
         heldInAll += amount;

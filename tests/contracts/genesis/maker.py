@@ -62,7 +62,8 @@ class Town:
         self.deployer: LocalAccount = Account.create()
         self.rival: LocalAccount = Account.create()
         self.keys = sorted((Account.create() for _ in range(3)), key=lambda a: int(a.address, 16))
-        self.w3: Web3 = connect_devnet(Devnet([a.address for a in (self.deployer, self.rival, *self.keys)]))
+        self.chain = Devnet([a.address for a in (self.deployer, self.rival, *self.keys)])
+        self.w3: Web3 = connect_devnet(self.chain)
         receipt = create(self.w3, self.deployer, "ModelRegistry")
         self.registry = (str(receipt["contractAddress"]), receipt["transactionHash"].to_0x_hex())
         self.coin = deploy_currency(self.w3, self.deployer, "PermitCurrency", 10**24).address

@@ -49,6 +49,18 @@ TERMS: dict[str, tuple[str, dict[str, Any]]] = {
     "stakes that never leave": ("node_withdrawal_delay is", {"node_withdrawal_delay": 10 * YEAR}),
     "revenue of one second": ("revenue_window is 1", {"revenue_window": 1}),
     "revenue of half a year": ("revenue_window is", {"revenue_window": 190 * DAY}),
+    "a round whose buyers alone decide": (
+        "its buyers alone would", {"funding_hard_cap": 10**25, "funding_soft_cap": 10**24},
+    ),
+    "half of the cap for one unit of a coin": (
+        "its buyers alone would",
+        {"budget": 5 * 10**26, "funding_soft_cap": 1, "funding_hard_cap": 1, "funding_token_units": 5 * 10**26},
+    ),
+    "one epoch decides alone": ("one epoch alone would", {"max_epoch_total": 2 * 10**25}),
+    "challenges that cost more than lies": ("risks more than a false root", {"bond": 2 * 10**18}),
+    "verifiers who can lose less than it says": ("less is at stake", {"slash_cap": 10**19}),
+    "verifiers with little to lose": ("little is lost", {"min_stake": 10**20}),
+    "disputes that end in a pause": ("a vote on it takes", {"dispute_limit": 20 * DAY}),
     "a round of a minute": ("funding_seconds is", {"funding_seconds": 60}),
     "a round of ten years": ("funding_seconds is", {"funding_seconds": 10 * YEAR}),
     "a round whose money goes at once": ("money is released|funding_settlement is", {"funding_settlement": 60}),

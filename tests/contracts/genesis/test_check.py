@@ -7,11 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hexbytes import HexBytes
 
+from contracts.chain import contract_at
 from contracts.deploy import deploy_model
+from contracts.deployment import Deployment
 from contracts.genesis import remembered
 from contracts.genesis import terms as rules
 from contracts.genesis.check import check_genesis
+from contracts.genesis.creation import creations, first_block
+from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused
 from contracts.genesis.remembered import check_once
 from tests.contracts.genesis.histories import live
@@ -40,6 +45,41 @@ def test_what_holders_decide_later_is_no_alarm(seed: int) -> None:
     before = check_genesis(world.w3, world.deployment)
     assert live(world, random.Random(seed))
     assert check_genesis(world.w3, world.deployment) == before
+
+
+def test_a_proposal_of_before_the_registration_is_refused(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No governor of ours takes one, so that only its event is left to tell: as if another one had."""
+    d = town.make()
+    governor = contract_at(town.w3, "ModelGovernor", d.governor)
+    topic = HexBytes(governor.events.ProposalCreated().topic)
+    made, get_logs = creations(town.w3, d)["ModelGovernor"], town.w3.eth.get_logs
+    event = {"address": d.governor, "topics": [topic], "data": HexBytes(b""), "blockNumber": made.block + 1}
+    monkeypatch.setattr(town.w3.eth, "get_logs", lambda wanted: [*get_logs(wanted), event])
+    with pytest.raises(GenesisRefused, match="ModelGovernor said ProposalCreated"):
+        check_genesis(town.w3, d)
+
+
+def test_a_round_that_is_over_at_the_registration_is_its_makers(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, only the time between the pool's making and its deadline was asked for."""
+    monkeypatch.setattr(rules, "PRIVATE_CHAINS", frozenset())
+    chain = town.chain
+
+    def late(town: Town, d: Deployment) -> None:
+        chain.increase_time(2 * 86_400)
+        chain.mine()
+
+    def short(p: GenesisParams) -> GenesisParams:
+        return replace(p, funding_seconds=2 * 86_400 + 3_600)
+
+    check_genesis(town.w3, town.make(Tampered(params=short)))
+    with pytest.raises(GenesisRefused, match="seconds after the registration"):
+        check_genesis(town.w3, town.make(Tampered(params=short, before=late)))
+
+
+def test_the_first_block_is_before_everything_that_was_said(town: Town) -> None:
+    d = town.make()
+    made = [one.block for name, one in creations(town.w3, d).items() if name != "ModelRegistry"]
+    assert first_block(town.w3, d) == min(made) < d.block
 
 
 def test_terms_are_refused_before_anything_is_deployed(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

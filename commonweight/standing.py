@@ -1,0 +1,56 @@
+"""What a model's terms mean and where power lies now, in lines: `commonweight model check` shows them."""
+
+from __future__ import annotations
+
+from web3 import Web3
+
+from commonweight.amounts import tokens
+from contracts.chain import EventHistory, contract_at
+from contracts.deployment import Deployment
+from contracts.genesis.creation import first_block
+from contracts.genesis.params import GenesisParams
+from contracts.genesis.rounds import minters
+from contracts.token import ModelToken
+
+
+def terms_in_words(p: GenesisParams) -> list[str]:
+    """What the funding round asks and sells, beside what a decision takes."""
+    floor = f"no decision takes fewer than {tokens(p.quorum_floor)} votes, {_share(p.quorum_floor, p.cap)} of the cap"
+    if not p.funding_currency:
+        return [floor]
+    sold = p.tokens_sold()
+    price = f"{p.funding_paid_units} units of {p.funding_currency} for {p.funding_token_units} units (1e-18) of a token"
+    return [
+        f"the funding round sells at most {tokens(sold)} tokens, {_share(sold, p.cap)} of the cap and"
+        f" {_share(sold, p.quorum_floor)} of what a decision takes, at {price}",
+        floor,
+    ]
+
+
+def large_voters(w3: Web3, d: Deployment) -> list[tuple[str, int]]:
+    """Who has more than a third of all votes now, and how many, most first. In 1e-18 tokens."""
+    token = contract_at(w3, "ModelToken", d.token)
+    said = EventHistory(token, ["DelegateVotesChanged"], first_block(w3, d)).until()
+    votes = {str(event["args"]["delegate"]): int(event["args"]["newVotes"]) for event in said}
+    supply = ModelToken(w3, d.token).total_supply()
+    return sorted(((who, has) for who, has in votes.items() if 3 * has > supply), key=lambda one: -one[1])
+
+
+def power_in_words(w3: Web3, d: Deployment) -> list[str]:
+    """Who has more than a third of the votes, and who may mint or owes tokens."""
+    token = ModelToken(w3, d.token)
+    supply, owed = token.total_supply(), token.reserved_of(d.distributor)
+    lines = [f"{who} has {tokens(has)} votes, {_share(has, supply)} of all" for who, has in large_voters(w3, d)]
+    lines = lines or ["nobody has more than a third of the votes"]
+    lines.append(f"{tokens(supply)} tokens exist, and {tokens(owed)} that epochs owe can be claimed at any time")
+    return lines + warnings(w3, d)
+
+
+def warnings(w3: Web3, d: Deployment, pool: str = "") -> list[str]:
+    """`standing-minter` for each account beside distributor, first round and `pool` that can have tokens exist."""
+    found = [one for one in minters(w3, d) if one.account not in (d.pool, pool)]
+    return [f"warning standing-minter: {one.in_words()}: no vote takes what is owed" for one in found]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.4g} %" if whole else "0 %"

@@ -1,0 +1,112 @@
+"""Rounds after the first, and who could outvote their buyers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contracts.capital_pool import PoolStatus
+from contracts.chain import contract_at, send
+from contracts.currency import Currency
+from contracts.deploy import create, open_round
+from contracts.genesis import terms as rules
+from contracts.genesis.params import GenesisParams, round_terms
+from contracts.genesis.refused import GenesisRefused
+from contracts.genesis.rounds import check_minters, check_pool, check_round, minters
+from contracts.governor import Action
+from tests.contracts.currencies import deploy_currency
+from tests.contracts.test_contracts import PARAMS, World
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def world() -> World:
+    made = World.fresh()
+    made.send(made.claim(made.finalized(1), 0))
+    made.wait(2)
+    made.carry(Action.of(made.token.set_budget(made.deployment.distributor, 10**6)), "room for a round")
+    return made
+
+
+def terms(world: World, **changes: Any) -> GenesisParams:
+    coin = deploy_currency(world.w3, world.deployer, "PermitCurrency", 100_000).address
+    sold = replace(
+        PARAMS, funding_currency=coin, funding_soft_cap=1_000, funding_hard_cap=2_000, funding_seconds=86_400,
+        funding_token_units=3, funding_paid_units=2,
+    )  # fmt: skip
+    return replace(sold, **changes)
+
+
+def test_a_rounds_times_are_those_that_the_first_one_may_have(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, a later round could keep its money for ever."""
+    for changes, said in (
+        ({"funding_settlement": 2**63}, "funding_settlement is"),
+        ({"funding_seconds": 366 * 86_400}, "funding_seconds is"),
+        ({"funding_settlement": 86_400}, "money is released"),
+    ):
+        with pytest.raises(GenesisRefused, match=said):
+            open_round(world.w3, world.rival, world.deployment, terms(world, **changes))
+    pool, creation = open_round(world.w3, world.rival, world.deployment, terms(world, funding_seconds=60))
+    monkeypatch.setattr(rules, "PRIVATE_CHAINS", frozenset())
+    with pytest.raises(GenesisRefused, match="funding_seconds is"):
+        check_round(world.w3, world.deployment, pool, creation)
+
+
+def test_no_round_is_paid_into_while_a_key_may_mint_or_owes(world: World) -> None:
+    """Before, a grant of before the round was withdrawn, and its reserve outvoted buyers who could not leave."""
+    d, thief = world.deployment, world.rival
+    made = open_round(world.w3, thief, d, terms(world))
+    world.carry(Action.of(world.token.set_budget(made[0], 3_000)), "sell")
+    check_round(world.w3, d, *made)
+    world.carry(Action.of(world.token.set_budget(thief.address, 10**25)), "a grant")
+    said = "no contract of the model's, .* could outvote"
+    with pytest.raises(GenesisRefused, match=said):
+        check_round(world.w3, d, *made)
+    send(world.w3, thief, world.token.reserve(10**25))
+    world.carry(Action.of(world.token.set_budget(thief.address, 0)), "the grant is withdrawn")
+    assert (world.token.budget_of(thief.address), world.token.total_supply()) == (0, 900)
+    with pytest.raises(GenesisRefused, match=said):
+        check_round(world.w3, d, *made)
+    block = world.w3.eth.block_number
+    with pytest.raises(GenesisRefused, match=said):
+        open_round(world.w3, thief, d, replace(PARAMS, funding_currency=d.splitter))
+    assert world.w3.eth.block_number == block  # refused before anything is deployed
+    check_pool(world.w3, d, *made)  # who paid in before finds it, and leaves
+
+
+def test_another_round_may_not_outvote_this_ones_buyers(world: World) -> None:
+    """A round in a junk coin, bought for a unit by whoever voted for it, is a key's reserve by another name."""
+    d = world.deployment
+    made = open_round(world.w3, world.rival, d, terms(world))
+    cheap = terms(world, funding_soft_cap=1, funding_hard_cap=1, funding_token_units=10**6, funding_paid_units=1)
+    other, _ = open_round(world.w3, world.rival, d, cheap)
+    world.carry(Action.of(world.token.set_budget(made[0], 3_000)), "sell")
+    world.carry(Action.of(world.token.set_budget(other, 1_499)), "a small one beside it")
+    check_round(world.w3, d, *made)
+    assert {one.account: (one.budget, one.round) for one in minters(world.w3, d)} == {
+        made[0]: (3_000, PoolStatus.OPEN), other: (1_499, PoolStatus.OPEN),
+    }  # fmt: skip
+    world.carry(Action.of(world.token.set_budget(other, 10**6)), "a large one")
+    money = Currency(world.w3, cheap.funding_currency)
+    world.send(money.approve(other, 1))
+    world.send(contract_at(world.w3, "CapitalPool", other).functions.deposit(1))
+    world.carry(Action.of(world.token.set_budget(other, 0)), "and no more")
+    assert world.token.reserved_of(other) == 10**6
+    with pytest.raises(GenesisRefused, match="other rounds may still mint 1000000, and this one sells 1500"):
+        check_round(world.w3, d, *made)
+    check_minters(world.w3, d)  # nobody but rounds
+    world.wait(86_401)  # it sold a unit, at its hard cap: it has succeeded, and owes
+    assert [one.outstanding for one in minters(world.w3, d)] == [10**6]
+
+
+def test_a_pool_for_another_treasury_is_a_foreign_minter(world: World) -> None:
+    """Its code is ours, and its money is its maker's."""
+    d, p = world.deployment, terms(world)
+    deadline = world.now() + 86_400
+    receipt = create(world.w3, world.rival, "CapitalPool", d.token, world.rival.address, round_terms(p, deadline))
+    world.carry(Action.of(world.token.set_budget(receipt["contractAddress"], 5)), "looks like ours")
+    with pytest.raises(GenesisRefused, match="could outvote all who pay in"):
+        check_minters(world.w3, d)
