@@ -26,7 +26,7 @@ NOBODY = "0x000000000000000000000000000000000000dEaD"
 
 @dataclass(frozen=True, slots=True)
 class HeldItem:
-    """What is held of an account on a ground of 32 bytes, until a Unix second and until votes have existed for long enough.
+    """What is held of an account on a ground of 32 bytes, until a Unix second and until votes exist for long enough.
 
     `goes_back`: then to it, else it is burnt.
     """

@@ -15,7 +15,7 @@ from typing import Any
 from eth_utils.currency import from_wei
 
 _STATES = {
-    "pool": ("open", "closed with success", "failed: less came than the least sum"),
+    "pool": ("open", "closed with success", "failed: less stayed than the least sum"),
     "epoch": ("unknown", "proposed", "disputed", "final"),
     "proposal": ("pending", "active", "cancelled", "defeated", "succeeded", "queued", "expired", "executed"),
 }
@@ -166,6 +166,18 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "GovernorUnexpectedProposalState": ("the proposal is {current:proposal}", "see `commonweight gov show`"),
     "InvalidAccountNonce": ("{account} signs number {currentNonce} next", "sign it again: another one came before"),
+    "RelayClosed": ("the governor calls nothing itself", "propose the call: the timelock makes it"),
+    "TimelockFixed": (
+        "the governor keeps its timelock, and {newTimelock} is another address",
+        "nothing: it is for ever",
+    ),
+    "NobodyHolds": ("no tokens exist yet, so that nobody could vote", "propose when the first shares are claimed"),
+    "MintingPausedLately": (
+        "minting was paused since {since:time}, and who is owed tokens could not object",
+        "execute it when minting has gone on for the timelock's delay",
+    ),
+    "Closed": ("the timelock takes no single operations", "propose it"),
+    "NotGovernor": ("the timelock executes for its governor, not for {caller}", "execute it with the governor"),
     "ObjectionCast": ("{holder} has objected at this second", "nothing: it counts"),
     "ObjectionTooEarly": ("{second:time} is before the vote's end, {deadline:time}", "name a second after it"),
     "OutOfBounds": ("{value} is not between {least} and {most}", "choose one that is"),
@@ -193,6 +205,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "nothing here: the currency took some away",
     ),
     "BuyersMayLeave": ("buyers may leave until {until:time}", "wait until then"),
+    "DepositsStay": (
+        "deposits stay until {until:time}, for the round's last quarter",
+        "leave after it: `commonweight fund leave`",
+    ),
     "DepositTooSmall": (
         "a deposit of {deposit} units buys nothing, or the round is full",
         "deposit more, or less than is left",

@@ -76,8 +76,8 @@ def check(
 ) -> None:
     """Check how a model began: its contracts' code, who held which power, and whether its terms keep their promises.
 
-    Nodes, verifiers, wallets and servers do so at first contact; this does it again and says what was found: also price and
-    share of a funding round, who has more than a third of the votes now, and who may mint beside the contracts.
+    Nodes, verifiers, wallets and servers do so at first contact; this does it again and says what was found: also
+    price and share of a funding round, who has more than a third of the votes now, and who else may mint.
     """
     from commonweight.standing import large_voters, power_in_words, terms_in_words, warnings
     from contracts.chain import connect

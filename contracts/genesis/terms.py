@@ -108,8 +108,8 @@ def _check_bounds(p: GenesisParams) -> None:
 
 
 def _check_shares(p: GenesisParams) -> None:
-    """Neither a round's buyers nor one epoch's root are enough votes for a decision. Who signs what is false loses a good
-    part of the stake, and no less than who says so puts at stake."""
+    """Neither a round's buyers nor one epoch's root are enough votes for a decision. Who signs what is false loses a
+    good part of the stake, and no less than who says so puts at stake."""
     floor, sold, total = p.quorum_floor, p.tokens_sold(), p.max_epoch_total
     require(sold < floor, f"the funding round sells {sold}, and {floor} votes decide: its buyers alone would")
     require(total <= floor, f"max_epoch_total is {total}, and {floor} votes decide: one epoch alone would")
@@ -141,8 +141,8 @@ def _check_votes(p: GenesisParams) -> None:
 
 
 def _check_disputes(p: GenesisParams, slack: int) -> None:
-    """Votes may make the governor's times twice as long, and somebody has to propose first. A pause of minting voids the
-    decision that was on its way: another one has to fit behind it."""
+    """Votes may make the governor's times twice as long, and somebody has to propose first. A pause of minting voids
+    the decision that was on its way: another one has to fit behind it."""
     vote = 2 * p.vote_seconds() + slack
     require(p.dispute_limit >= vote, f"a dispute lapses after {p.dispute_limit} seconds, and a vote on it takes {vote}")
     judged, delay = 2 * p.challenge_window, p.node_withdrawal_delay

@@ -17,7 +17,9 @@ ERRORS = {entry["name"]: entry["inputs"] for entry in _errors_by_selector().valu
 def example(kind: str) -> Any:
     if kind.startswith("uint"):
         return 1
-    return {"address": "0x" + "11" * 20, "bytes32": b"\1" * 32, "string": "text"}[kind]
+    if kind.startswith("bytes"):
+        return b"\1" * int(kind.removeprefix("bytes") or 5)
+    return {"address": "0x" + "11" * 20, "string": "text"}[kind]
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))

@@ -15,10 +15,12 @@ from web3.exceptions import Web3RPCError
 
 from contracts.chain import contract_at, send
 from contracts.deploy import deploy_model
+from contracts.genesis.creation import creations
 from contracts.governor import Action
 from ledger import indexer
 from ledger.crash_points import armed
 from ledger.errors import FinalityViolated
+from ledger.service import Ledger
 from ledger.store import Store
 from ledger.tables import ChainEvent, Cursor
 from tests.deployed import PARAMS, verifier_keys
@@ -53,6 +55,23 @@ def test_the_cursor_follows_the_head_and_events_are_kept_as_json(house: House) -
     (event,) = events(house, "EpochProposed")
     assert event.contract == "VerifierRegistry"
     assert (event.arguments["epoch"], event.arguments["root"]) == ("1", house.get("/epochs")[0]["root"])
+
+
+def test_the_first_look_begins_where_the_first_contract_was_made(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, it began with the VerifierRegistry: what the governor had said by then was shown to nobody."""
+    fresh, asked = House(house.folder / "second", house.place), list[int]()
+    chain, real = fresh.ledger.chain, indexer.read
+
+    def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
+        block = where["fromBlock"] if "fromBlock" in where else chain.w3.eth.get_block(where["blockHash"])["number"]
+        asked.append(int(block))
+        return real(ledger, where)
+
+    monkeypatch.setattr(indexer, "read", read)
+    indexer.follow(fresh.ledger)
+    made = creations(chain.w3, chain.deployment)
+    assert min(asked) == min(made[name].block for name in ("ModelTimelock", "ModelToken", "ModelGovernor"))
+    assert min(asked) < chain.registry.created(chain.deployment.block)
 
 
 def test_each_block_is_read_once(house: House) -> None:
