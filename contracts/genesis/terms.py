@@ -41,7 +41,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
 }
 """Least and most of each parameter. Seconds, per cent, signatures, wei, 1e-18 tokens: docs/settings.md says why."""
 ROUND_BOUNDS: dict[str, tuple[int, int]] = {
-    "funding_seconds": (DAY, 365 * DAY),
+    "funding_seconds": (2 * DAY, 365 * DAY),
     "funding_settlement": (DAY, 365 * DAY),
 }
 EPOCHS_TO_FLOOR = 1_000

@@ -10,15 +10,21 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
+from commonweight.commands.held import _line
+from commonweight.commands.stake import StakeLocked, _pay_out
 from commonweight.keystore import write_keystore
 from contracts.chain import connect, send
 from contracts.deploy import deploy_model
 from contracts.devnet import Devnet
 from contracts.devnet_http import DevnetServer
 from contracts.genesis.params import GenesisParams
+from contracts.held_money import HeldItem
 from contracts.node_stakes import NodeStakes
 from contracts.verifier_registry import VerifierRegistry
 from tests.commonweight.conftest import PASSPHRASE, Command, Said
+from tests.contracts.test_contracts import PARAMS as WORLD
+from tests.contracts.test_contracts import World
+from tests.contracts.test_held_money import dispute
 
 pytestmark = pytest.mark.integration
 
@@ -110,3 +116,35 @@ def test_a_verifier_gives_up_its_seat_and_has_its_stake_after_the_delay(model: S
     model.chain.mine()
     paid = model("resign", "--keystore", key)
     assert (paid.status, registry.stake_of(VERIFIER.address)) == (0, 0), paid.err
+
+
+def test_unstake_names_the_time_that_the_contract_does() -> None:
+    """Before, it named one that was past, a second from now: disputes make a withdrawal later."""
+    world = World.fresh()
+    stakes, node = NodeStakes(world.w3, world.registry.address), world.rival
+    send(world.w3, node, stakes.stake(), value=700)
+    send(world.w3, node, stakes.request_withdrawal(700))
+    for attempt in range(2):
+        dispute(world, 1, attempt)
+        world.wait(WORLD.dispute_limit)
+        world.send(world.registry.lapse(1))
+    pending = stakes.pending_of(node.address)
+    assert world.now() > pending.available_at + 500
+    with pytest.raises(StakeLocked) as caught:
+        _pay_out(stakes, node, node.address, pending)
+    said = re.search(r", (\d+) seconds from now$", str(caught.value))
+    assert said is not None
+    world.wait(int(said[1]) - 10)
+    with pytest.raises(StakeLocked):
+        _pay_out(stakes, node, node.address, pending)
+    world.wait(10)
+    _pay_out(stakes, node, node.address, pending)
+    assert stakes.pending_of(node.address).amount == 0
+
+
+def test_held_names_no_time_before_votes_exist() -> None:
+    item = HeldItem("0x" + "ab" * 32, NODE.address, 5, 1_000, False)
+    waits = f"5 wei of {NODE.address} on {item.ground}: burnt"
+    assert _line(item, None) == f"{waits} once votes enough for a decision exist and have for as long as one takes"
+    assert _line(item, 86_400) == f"{waits} from 1970-01-02 00:00:00 UTC on"
+    assert "back to it from" in _line(HeldItem(item.ground, NODE.address, 5, 1_000, True), 86_400)
