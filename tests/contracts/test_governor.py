@@ -16,7 +16,7 @@ from tests.contracts.test_contracts import World, refused
 
 pytestmark = pytest.mark.integration
 
-ADR = Path(__file__).parent.parent.parent / "docs" / "adr" / "0050-what-votes-cannot-do.md"
+ADR = Path(__file__).parent.parent.parent / "docs" / "adr" / "0048-what-votes-cannot-do.md"
 GOVERNED = ("ModelGovernor", "ModelTimelock", "ModelToken")
 DAY = 86_400
 
