@@ -18,10 +18,12 @@ from requests.exceptions import ConnectionError as ChainUnreachable
 from requests.exceptions import Timeout
 
 from contracts.clock_watch import ClockWatch
+from contracts.outage import Outage, Troubles
 from ledger import indexer, leases, outbox, tip
-from ledger.errors import LeaseLost
+from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
 from ledger.governance import carrying_out, votes
 from ledger.judgement import blocks, faults, settling
+from ledger.news import News
 from ledger.service import Ledger
 
 Step = Callable[[Ledger], None]
@@ -35,6 +37,8 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("settlement", faults.settle),
     ("settlement", carrying_out.carry_out),
 )
+ASK_THE_CHAIN = frozenset({"ledger.judgement.blocks.follow", "ledger.indexer.follow", "ledger.tip.track"})
+"""Steps that ask the chain each time: where one ends well, the chain answers."""
 PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
 logger = logging.getLogger(__name__)
 
@@ -48,13 +52,16 @@ def step(ledger: Ledger) -> None:
 def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iterable[str] = PARTS) -> None:
     """Step until told to stop; an unreachable chain or a broken part is reported and tried again."""
     parts, clock = tuple(only), ClockWatch(logger.warning, wall=ledger.now)
+    weather, news = Weather(), News()
     while not stop.wait(interval):
         with suppress(Exception):  # a chain that does not answer is told by the steps that need it
             watch_clock(ledger, clock)
-        mine = {part for part in parts if _guarded(partial(leases.take, ledger, _job(part)), part)}
+        mine = {part for part in parts if weather.guarded(partial(leases.take, ledger, _job(part)), f"lease of {part}")}
         for part, do in STEPS:
             if part in mine:
-                _guarded(partial(do, ledger), do.__module__)
+                weather.guarded(partial(do, ledger), f"{do.__module__}.{do.__name__}")
+        if "rounds" in mine:
+            weather.guarded(partial(news.tell, ledger), "news")
     for part in parts:
         leases.give_up(ledger, _job(part))
     leases.give_up(ledger, outbox.job(ledger))
@@ -69,14 +76,34 @@ def _job(part: str) -> str:
     return f"keeper:{part}"
 
 
-def _guarded(do: Callable[[], object], name: str) -> object:
-    """What `do` gives; None if it fails, which is reported."""
-    try:
-        return do()
-    except (ChainUnreachable, Timeout):
-        logger.warning("the chain does not answer; trying again")
-    except LeaseLost as error:
-        logger.warning("%s", error)
-    except Exception:
-        logger.exception("%s failed; trying again", name)
-    return None
+class Weather:
+    """What does not answer, and what fails, told in few lines; every step is tried again."""
+
+    def __init__(self) -> None:
+        self._chain = Outage("the chain node", logger.warning)
+        self._database = Outage("the database", logger.warning)
+        self._troubles = Troubles(logger.error)
+
+    def guarded(self, do: Callable[[], object], name: str) -> object:
+        """What `do` gives; None if it fails, which is told."""
+        try:
+            found = do()
+        except (ChainUnreachable, Timeout) as error:
+            self._chain.failed(type(error).__name__)
+        except (DatabaseUnreachable, LedgerBusy) as error:
+            self._database.failed(error.detail)
+        except LeaseLost as error:
+            self._troubles.failed(name, error.detail)
+        except Exception as error:
+            if self._troubles.failed(name, f"{error!r}; trying again"):
+                logger.exception("%s failed", name)
+        else:
+            self._went_well(name)
+            return found
+        return None
+
+    def _went_well(self, name: str) -> None:
+        self._troubles.ended(name)
+        if name in ASK_THE_CHAIN:
+            self._chain.ended()
+        self._database.ended()

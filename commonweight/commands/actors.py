@@ -23,6 +23,8 @@ from commonweight.commands.options import (
     GiveUpAfter,
     Json,
     Keystore,
+    LogLevel,
+    LogShape,
     MaxFee,
     ReplaceSeconds,
     Rpc,
@@ -33,6 +35,7 @@ from commonweight.commands.options import (
 from commonweight.console import console, emit, report_lines, say
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import die_with_parent, heed_signals
+from commonweight.logs import Level, LogFormat, log_to_stderr
 from commonweight.waiting import wait_for
 from trainer.cheats import CHEATS
 
@@ -84,6 +87,8 @@ def serve(
     replace_seconds: ReplaceSeconds = 60,
     account_gas: AccountGas = 12_000_000,
     daily_gas: DailyGas = 300_000_000,
+    log_level: LogLevel = Level.INFO,
+    log_format: LogShape = LogFormat.TEXT,
 ) -> None:
     """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""
     from api.app import create_app
@@ -92,6 +97,7 @@ def serve(
     from commonweight.serving import serve_until
 
     stop = heed_signals()
+    log_to_stderr(log_level, log_format)
     folder.mkdir(parents=True, exist_ok=True)
     key = open_keystore(keystore).key.hex()
     joined(deployment, rpc_url, folder, stop)
@@ -153,6 +159,7 @@ def node(
     from trainer.variants import Variant, choose
 
     stop = heed_signals(as_json)
+    log_to_stderr()
     choose_device(device)
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
     key = open_keystore(keystore).key.hex()
@@ -205,6 +212,7 @@ def verifier_run(
     from verifier.workers import WorkerPool
 
     stop = heed_signals(as_json)
+    log_to_stderr()
     choose_device(device)  # refused here rather than by each worker
     key = open_keystore(keystore).key.hex()
     settings = VerifierSettings(

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from eth_utils.address import is_checksum_formatted_address, is_hex_address, to_checksum_address
 
+from commonweight.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, Level, LogFormat
+
 DEFAULT_API = "http://127.0.0.1:8800"
 DEFAULT_RPC = "http://127.0.0.1:8545"
 
@@ -86,6 +88,12 @@ AccountGas = Annotated[
 ]
 DailyGas = Annotated[
     int, typer.Option("--daily-gas", min=0, help="Gas that the relayer pays a day for all accounts' calls.")
+]
+LogLevel = Annotated[
+    Level, typer.Option("--log-level", envvar=LEVEL_VARIABLE, help="Least weight of what is logged on stderr.")
+]
+LogShape = Annotated[
+    LogFormat, typer.Option("--log-format", envvar=FORMAT_VARIABLE, help="Lines for people, or an object a line.")
 ]
 GiveUpAfter = Annotated[
     float,

@@ -15,6 +15,8 @@ from commonweight.commands.options import (
     DeploymentFile,
     Json,
     Keystore,
+    LogLevel,
+    LogShape,
     MaxFee,
     ReplaceSeconds,
     Rpc,
@@ -24,6 +26,7 @@ from commonweight.commands.options import (
 from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import heed_signals
+from commonweight.logs import Level, LogFormat, log_to_stderr
 
 outbox_app = typer.Typer(no_args_is_help=True, help="Calls that the relayer owes the chain.")
 PARTS = ("rounds", "settlement", "indexer")
@@ -50,6 +53,8 @@ def keeper(
     replace_seconds: ReplaceSeconds = 60,
     account_gas: AccountGas = 12_000_000,
     daily_gas: DailyGas = 300_000_000,
+    log_level: LogLevel = Level.INFO,
+    log_format: LogShape = LogFormat.TEXT,
 ) -> None:
     """Move rounds, transactions and votes on without serving. As many as you like: one at a time does each part."""
     from api.app import open_ledger
@@ -59,6 +64,7 @@ def keeper(
     from ledger.keeper import run
 
     stop = heed_signals()
+    log_to_stderr(log_level, log_format)
     key, url = open_keystore(keystore).key.hex(), database_address(folder, database_url)
     folder.mkdir(parents=True, exist_ok=True)
     settings = ServerSettings(
