@@ -43,16 +43,19 @@ ROUTERS = (network, messages, blobs, runs, epochs, faults, receipts, growth, own
 """Below /v1. The log's tiles lie beside it, where whoever reads logs of this kind looks for them."""
 
 
-def open_ledger(settings: ServerSettings) -> Ledger:
-    """The ledger that these settings describe. Raises OtherLog, where the deployment names no log."""
+def open_ledger(settings: ServerSettings, makes: bool = False) -> Ledger:
+    """The ledger that these settings describe; one that is not there is begun where it `makes` one.
+
+    Raises OtherLog where the deployment names no log, DatabaseMissing and DatabaseForeign.
+    """
     chain = ModelChain(connect(settings.rpc_url), Deployment.from_json(settings.deployment.read_text()))
     rules = RelayRules(
         replace_seconds=settings.replace_seconds, max_fee=settings.max_fee_per_gas, attempts=settings.attempts,
         lease_seconds=settings.lease_seconds, proposal_ppm=settings.proposal_ppm, ballot_ppm=settings.ballot_ppm,
         account_gas=settings.account_gas, daily_gas=settings.daily_gas,
     )  # fmt: skip
-    store, operator = Store(settings.database_url), Account.from_key(settings.operator_key)
-    return opening.open_ledger(store, BlobFolder(settings.blobs), chain, operator, relay=rules)
+    store, operator = Store(settings.database_url, makes=makes), Account.from_key(settings.operator_key)
+    return opening.open_ledger(store, BlobFolder(settings.blobs), chain, operator, relay=rules, makes=makes)
 
 
 def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = None) -> FastAPI:
@@ -62,7 +65,7 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     """
     chosen = settings or ServerSettings.from_environment()
     app = FastAPI(title="Commonweight", version="1", lifespan=_lifespan)
-    app.state.settings, app.state.uploads = chosen, Uploads()
+    app.state.settings, app.state.uploads, app.state.begun = chosen, Uploads(), False
     app.state.ledger = ledger or _open_own(chosen)
     problems.install(app)
     app.add_middleware(JsonBodyLimit)
@@ -73,15 +76,23 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
 
 
 def _open_own(settings: ServerSettings) -> Ledger:
-    """Raises OtherLog."""
-    opened = open_ledger(settings)
+    """Raises OtherLog and DatabaseForeign."""
+    opened = open_ledger(settings, makes=True)
     opening.require_own_log(opened.chain.deployment, opened.operator)
     return opened
 
 
+def begin(app: FastAPI) -> None:
+    """What has to be done once before the first message comes; whoever runs the server does it first, so that a refusal
+    is one line. Raises LogEndLost and SecondLog."""
+    if not app.state.begun:
+        _begin(app.state.ledger, app.state.settings)
+        app.state.begun = True
+
+
 def _begin(ledger: Ledger, settings: ServerSettings) -> None:
     """The log as whole as the mirrors know it, and its first entry. Raises LogEndLost and SecondLog."""
-    restoring.restore(ledger, is_loopback(settings.rpc_url))
+    restoring.restore(ledger, is_loopback(settings.rpc_url), settings.accept_lost_end)
     chain_blocks.begin(ledger)
 
 
@@ -91,7 +102,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     thread = threading.Thread(target=keeper.run, args=(app.state.ledger, stop), name="keeper", daemon=True)
     app.state.growth = LogGrowth(app.state.ledger)
     watcher = asyncio.create_task(app.state.growth.watch())
-    await asyncio.to_thread(_begin, app.state.ledger, app.state.settings)  # before the first message comes
+    await asyncio.to_thread(begin, app)
     if app.state.settings.keeper:
         thread.start()
     yield

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 
 from api.access import get_ledger, get_settings
 from api.settings import ServerSettings
+from ledger import unseen
 from ledger.service import Ledger
 
 router = APIRouter()
@@ -16,7 +17,9 @@ router = APIRouter()
 
 @router.get("/network")
 def network(ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Depends(get_settings)) -> dict[str, Any]:
-    """Chain, contracts, verifiers and limits."""
+    """Chain, contracts, verifiers and limits; `unseen` is what the chain has of epochs and this log lacks, or null."""
+    with ledger.store.read() as session:
+        missing = unseen.look(ledger, session)
     registry = ledger.chain.registry
     return {
         "chain_id": ledger.chain.deployment.chain_id,
@@ -25,4 +28,5 @@ def network(ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Dep
         "verifiers": registry.verifiers(),
         "threshold": registry.threshold(),
         "max_blob_bytes": settings.max_blob_bytes,
+        "unseen": missing.body(),
     }

@@ -18,7 +18,10 @@ class MissingSetting(CommonweightError):
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Where things are. `operator_key` is 32 bytes hex: it signs heads of the log and pays gas, nothing else."""
+    """Where things are. `operator_key` is 32 bytes hex: it signs heads of the log and pays gas, nothing else.
+
+    `accept_lost_end` starts on a log whose end no mirror has, though it was signed (docs/restore.md).
+    """
 
     rpc_url: str
     deployment: Path
@@ -35,6 +38,7 @@ class ServerSettings:
     ballot_ppm: int = 10
     account_gas: int = 12_000_000
     daily_gas: int = 300_000_000
+    accept_lost_end: bool = False
 
     @classmethod
     def from_environment(cls) -> ServerSettings:

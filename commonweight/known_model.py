@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 
 import typer
+from requests.exceptions import ConnectionError as ChainUnreachable
+from requests.exceptions import Timeout
 from web3 import Web3
 
 from commonweight.waiting import wait_for
@@ -14,6 +16,8 @@ from contracts.chain import connect
 from contracts.deployment import Deployment
 from contracts.genesis.check import check_genesis
 from contracts.genesis.remembered import check_once
+from contracts.own_folder import Owner, take_folder
+from contracts.presence import require_present
 
 HOME_VARIABLE = "COMMONWEIGHT_HOME"
 
@@ -25,28 +29,57 @@ def home() -> Path | None:
 
 
 def known_model(deployment: Path, rpc_url: str) -> tuple[Deployment, Web3]:
-    """The model of a file, and its chain. Raises GenesisRefused."""
+    """The model of a file, and its chain. Raises ChainOther, ChainWithoutContract and GenesisRefused."""
     w3 = connect(rpc_url)
     return checked(w3, Deployment.from_json(deployment.read_text())), w3
 
 
 def checked(w3: Web3, deployment: Deployment) -> Deployment:
-    """The same deployment, checked at first contact. Raises GenesisRefused."""
+    """The same deployment: its contracts are there, and its genesis was checked at first contact.
+
+    Raises ChainOther, ChainWithoutContract and GenesisRefused.
+    """
+    require_present(w3, deployment)
     folder = home()
     check_genesis(w3, deployment) if folder is None else check_once(w3, deployment, folder)
     return deployment
 
 
 def joined(
-    deployment: Path, rpc_url: str, folder: Path, stop: threading.Event, give_up_after: float = 0.0
+    deployment: Path,
+    rpc_url: str,
+    folder: Path,
+    owner: tuple[str, str, str],
+    stop: threading.Event,
+    give_up_after: float = 0.0,
 ) -> Deployment:
-    """The model of a file that a process joins, whose folder remembers the check: restarts need no chain for it.
+    """As `entered`, by a process whose folder remembers that genesis was checked: restarts need no chain for it.
 
     A chain node that is away is waited for. Without one of its own (`rpc_url` empty) a process believes the log in this
-    as well. Raises GenesisRefused.
+    as well. Raises GenesisRefused and what `entered` raises.
     """
-    found = Deployment.from_json(deployment.read_text())
+    found = entered(deployment, rpc_url, folder, owner)
     if rpc_url:
         w3 = connect(rpc_url)
         wait_for(f"the chain node {rpc_url}", lambda: check_once(w3, found, folder), stop, give_up_after)
     return found
+
+
+def entered(deployment: Path, rpc_url: str, folder: Path, owner: tuple[str, str, str]) -> Deployment:
+    """The model of a file; from here on the folder is that of `owner`: part, address and run (contracts/own_folder.py).
+
+    Raises FolderForeign, FolderInUse, FolderUnwritable, ChainOther and ChainWithoutContract.
+    """
+    found = Deployment.from_json(deployment.read_text())
+    take_folder(folder, Owner.of(owner[0], owner[1], found, owner[2]))
+    if rpc_url:
+        _require_present_now(connect(rpc_url), found)
+    return found
+
+
+def _require_present_now(w3: Web3, deployment: Deployment) -> None:
+    """A chain that does not answer is weather: who was here before starts, and waits for it."""
+    try:
+        require_present(w3, deployment)
+    except (ChainUnreachable, Timeout):
+        return

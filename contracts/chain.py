@@ -22,6 +22,7 @@ from web3.types import EventData, FilterParams, RPCEndpoint, RPCResponse, TxPara
 
 from contracts.chain_text import tolerant_codec
 from contracts.errors import BadField, CommonweightError
+from contracts.presence import RequireCode
 from contracts.refusal_words import sentence
 
 if TYPE_CHECKING:  # the embedded chain brings a whole EVM, which a connection to a real one never needs
@@ -85,6 +86,7 @@ def _web3(provider: JSONBaseProvider) -> Web3:
     provider.global_ccip_read_enabled = False
     w3 = Web3(provider)
     w3.codec = tolerant_codec()
+    w3.middleware_onion.add(RequireCode, "code")
     return w3
 
 

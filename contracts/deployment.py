@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from blake3 import blake3
+
 from contracts.tlog.keys import VerifierKey, parse_vkey
 
 ZERO = "0x" + "00" * 20
@@ -48,6 +50,11 @@ class Deployment:
         """The `Model` struct in the model registry."""
         own = (self.token, self.timelock, self.governor, self.verifier_registry, self.distributor, self.splitter)
         return (self.name, *own, self.pool or ZERO)
+
+    def digest(self) -> str:
+        """Blake3 (0x-hex) of what never changes: all but where verifiers served their copies at first."""
+        lasting = {name: value for name, value in asdict(self).items() if name != "mirrors"}
+        return "0x" + blake3(json.dumps(lasting, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> str:
         """Return the deployment as a JSON object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from contracts.errors import BadField
 from contracts.whole_file import DiskFull
-from ledger.errors import DatabaseUnreachable, DatabaseUnusable, LedgerBusy
+from ledger.errors import DatabaseMissing, DatabaseUnreachable, DatabaseUnusable, LedgerBusy
 
 WAIT_SECONDS = 30.0
 """The longest wait for the writers' turn, for a free connection, and for a database that does not answer."""
@@ -27,8 +28,17 @@ _TAKEN = ("55P03", "57014", "40001", "40P01")  # lock not available, statement t
 _GONE = ("08", "53300", "57P", "25P03")  # connection, too many connections, shutdown, idle in a transaction
 
 
+_UNUSABLE = (8, 10, 11, 14, 26)  # SQLITE_READONLY, SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_CANTOPEN, SQLITE_NOTADB
+_NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
+_NOT_LET_IN = re.compile(r'role "[^"]*" does not exist|authentication failed|no pg_hba.conf entry')
+"""A server that refuses a connection gives no SQLSTATE to its client, only words."""
+
+
 def connect(url: str, wait: float = WAIT_SECONDS) -> Engine:
-    """An engine that waits so many seconds for what others hold. Raises DatabaseUnusable."""
+    """An engine that waits so many seconds for what others hold. Raises DatabaseUnusable.
+
+    Its first connection raises DatabaseUnusable where PostgreSQL's database is not in UTF-8.
+    """
     try:
         place = make_url(url)
         name, pool = place.get_backend_name(), {**POOL, "pool_timeout": wait}
@@ -41,7 +51,8 @@ def connect(url: str, wait: float = WAIT_SECONDS) -> Engine:
             raise DatabaseUnusable(f"{name} is neither SQLite nor PostgreSQL")
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseUnusable(f"{error}; PostgreSQL needs the extra `postgres`") from error
-    event.listen(made, "connect", _sqlite_session if name == "sqlite" else _postgres_session(wait))
+    # first of all: SQLAlchemy's own first look at a server in SQL_ASCII fails over bytes where it expects text
+    event.listen(made, "connect", _sqlite_session if name == "sqlite" else _postgres_session(wait), insert=True)
     return made
 
 
@@ -61,11 +72,21 @@ def _postgres_session(wait: float) -> Callable[[Any, Any], None]:
     }  # fmt: skip
 
     def prepare(connection: Any, _record: Any) -> None:
+        _require_utf8(connection.info)
         for name, value in seconds.items():
             connection.execute(f"SET {name} = {round(value * 1000)}")
         connection.commit()
 
     return prepare
+
+
+def _require_utf8(server: Any) -> None:
+    found = server.parameter_status("server_encoding")
+    if found != "UTF8":
+        raise DatabaseUnusable(
+            f"the database {server.dbname} is encoded in {found}, and a ledger needs UTF8: "
+            "createdb --encoding UTF8 --template template0 NAME makes another one"
+        )
 
 
 @contextmanager
@@ -84,6 +105,7 @@ def coded() -> Iterator[None]:
     except DBAPIError as error:
         if _is_full(error):
             raise DiskFull("no room is left for the database; nothing was changed") from error
+        _refuse_unusable(error)
         if _is_taken(error):
             raise LedgerBusy(f"the database is busy; send it again ({_first_line(error)})") from error
         if is_gone(error):
@@ -97,6 +119,17 @@ def _is_full(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) == "53100"  # disk_full
 
 
+def _refuse_unusable(error: DBAPIError) -> None:
+    """Raises DatabaseMissing, and DatabaseUnusable for what no other try mends."""
+    said = _first_line(error)
+    if _NO_DATABASE.search(said):
+        raise DatabaseMissing(f"{said}: check --database-url; `createdb` makes an empty one") from error
+    if _NOT_LET_IN.search(said):
+        raise DatabaseUnusable(f"{said}: check the role in --database-url, and its password in ~/.pgpass") from error
+    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE:
+        raise DatabaseUnusable(f"{said}: check the file's disk, its owner and its permissions") from error
+
+
 def _is_taken(error: DBAPIError) -> bool:
     if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_TAKEN:
         return True
@@ -108,9 +141,13 @@ def is_gone(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", "")
+    said = _first_line(error)
+    if _NO_DATABASE.search(said) or _NOT_LET_IN.search(said):
+        return False
     unanswered = state is None and type(error.orig).__name__ == "OperationalError"  # it came from the driver
     return error.connection_invalidated or unanswered or str(state).startswith(_GONE)
 
 
 def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).partition("\n")[0]
+    """What it says, without the address, the attempts and the hints around it."""
+    return str(error.orig).strip().partition("\n")[0]

@@ -134,9 +134,24 @@ class DatabaseUnreachable(LedgerError):
 
 
 class DatabaseUnusable(LedgerError):
-    """No address of SQLite or PostgreSQL, or its driver is not installed."""
+    """No address of SQLite or PostgreSQL, no driver for it, or a database in which no ledger can be kept: its encoding,
+    its disk, its permissions."""
 
     code = "database-unusable"
+    status = 500
+
+
+class DatabaseMissing(LedgerError):
+    """No database is at the address, or one without a table."""
+
+    code = "database-missing"
+    status = 500
+
+
+class DatabaseForeign(LedgerError):
+    """The database is another model's, or the same one's on another chain."""
+
+    code = "database-foreign"
     status = 500
 
 

@@ -39,6 +39,12 @@ def last(ledger: Ledger) -> bytes | None:
         return None
 
 
+def set_aside(ledger: Ledger) -> None:
+    """The largest head is no longer asked for; it stays beside, as what was signed."""
+    with _turn(ledger):
+        _file(ledger).replace(_file(ledger).with_name("signed-head.lost"))
+
+
 @contextmanager
 def _turn(ledger: Ledger) -> Iterator[None]:
     """One writer of all threads and processes: a slow request must not put a smaller head in a larger one's place."""

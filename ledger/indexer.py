@@ -21,6 +21,7 @@ from web3.exceptions import BlockNotFound, Web3RPCError
 
 from contracts.chain import contract_at
 from contracts.governor import description_bytes
+from contracts.presence import require_present
 from contracts.verifier_registry import SET_EVENTS
 from ledger import payouts
 from ledger.crash_points import reach
@@ -96,10 +97,12 @@ def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
 
 
 def _is_kept(ledger: Ledger, cursor: Cursor) -> bool:
-    """Whether the node has the cursor's block; one that lags behind is waited for. Raises FinalityViolated."""
+    """Whether the node has the cursor's block; one that lags behind is waited for. Raises FinalityViolated, and
+    ChainOther and ChainWithoutContract where it is another chain, or one without its state."""
     try:
         now = _hex(ledger.chain.block_hash(cursor.block))
     except BlockNotFound:
+        require_present(ledger.chain.w3, ledger.chain.deployment)
         logger.warning("the chain's node has no block %d, which was final: waiting for it", cursor.block)
         return False
     if now != cursor.hash:

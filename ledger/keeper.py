@@ -19,6 +19,7 @@ from requests.exceptions import Timeout
 
 from contracts.clock_watch import ClockWatch
 from contracts.outage import Outage, Troubles
+from contracts.presence import ChainOther, ChainWithoutContract
 from ledger import indexer, leases, outbox, tip
 from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
 from ledger.governance import carrying_out, votes
@@ -92,8 +93,8 @@ class Weather:
             self._chain.failed(type(error).__name__)
         except (DatabaseUnreachable, LedgerBusy) as error:
             self._database.failed(error.detail)
-        except LeaseLost as error:
-            self._troubles.failed(name, error.detail)
+        except (ChainOther, ChainWithoutContract, LeaseLost) as error:
+            self._troubles.failed(name, f"{error.code}: {error.detail}")
         except Exception as error:
             if self._troubles.failed(name, f"{error!r}; trying again"):
                 logger.exception("%s failed", name)

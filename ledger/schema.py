@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 
 from ledger import append_only
 from ledger.database import coded, connect
-from ledger.errors import SchemaNewer, SchemaUnknown
+from ledger.errors import DatabaseMissing, SchemaNewer, SchemaUnknown
 from ledger.migrations import guard_operation
 
 WRITERS_LOCK = 7417
@@ -49,6 +49,32 @@ def revision_of(url: str) -> str | None:
             return current(engine)
     finally:
         engine.dispose()
+
+
+def made_revision(url: str) -> str | None:
+    """As `revision_of`, of a database that is there. Raises DatabaseMissing and DatabaseUnreachable."""
+    engine = connect(url)
+    try:
+        with coded():
+            require_made(engine)
+            return current(engine)
+    finally:
+        engine.dispose()
+
+
+def require_made(engine: Engine) -> None:
+    """Raises DatabaseMissing where no ledger was begun: without a file, or a table. Makes neither."""
+    place = engine.url.render_as_string()
+    if engine.dialect.name == "sqlite":
+        file = engine.url.database
+        if file not in (None, "", ":memory:") and not Path(str(file)).is_file():
+            raise DatabaseMissing(f"there is no {file}: check --folder and --database-url; `serve` makes a database")
+        place = str(file)
+    if current(engine) is None:
+        with engine.connect() as connection:
+            empty = not set(inspect(connection).get_table_names()) & set(SQLModel.metadata.tables)
+        if empty:
+            raise DatabaseMissing(f"{place} is empty: check --folder and --database-url; `serve` makes its tables")
 
 
 def current(engine: Engine) -> str | None:

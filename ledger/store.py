@@ -22,9 +22,12 @@ from ledger.errors import LedgerBusy
 
 
 class Store:
-    """One database, brought to the newest revision when it is opened. Raises SchemaNewer and SchemaUnknown."""
+    """One database, brought to the newest revision when it is opened.
 
-    def __init__(self, url: str, wait: float = WAIT_SECONDS) -> None:
+    Without `makes` there has to be one. Raises DatabaseMissing, SchemaNewer and SchemaUnknown.
+    """
+
+    def __init__(self, url: str, wait: float = WAIT_SECONDS, makes: bool = True) -> None:
         self.engine: Engine = connect(url, wait)
         self._sqlite = self.engine.dialect.name == "sqlite"
         self._readers = self.engine
@@ -32,6 +35,8 @@ class Store:
             self._readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._wait, self._turn = wait, threading.Lock()
         with coded():
+            if not makes:
+                self._patiently(lambda: schema.require_made(self.engine))
             self._patiently(lambda: schema.upgrade(self.engine))
 
     @contextmanager

@@ -36,13 +36,13 @@ class RestFile:
     """One file. `root` gives the log's root of a size, and raises a CommonweightError where it has fewer entries."""
 
     def __init__(self, path: Path, root: Callable[[int], bytes], every: int = EVERY) -> None:
-        self._path, self._root, self._every, self._last = path, root, every, 0
+        self.path, self._root, self._every, self._last = path, root, every, 0
 
     def read(self, functions: Functions, most: int) -> Rest | None:
         """What stands there, if it fits the first `most` entries of the log."""
         self._last = 0
         try:
-            head, _, body = self._path.read_bytes().partition(b"\n")
+            head, _, body = self.path.read_bytes().partition(b"\n")
             size, (state, beside) = self._checked(json.loads(head), body, most), json.loads(body)
             found = Rest(restore(state, functions), beside)
         except (OSError, ValueError, TypeError, KeyError, RecursionError, CommonweightError):
@@ -57,7 +57,7 @@ class RestFile:
         body = json.dumps([dump(state), beside()]).encode()
         head = {"code": code_version(), "digest": _hash(body), "root": self._root(state.size).hex(), "size": state.size}
         with suppress(OSError, DiskFull):
-            replace_file(self._path, json.dumps(head).encode() + b"\n" + body)
+            replace_file(self.path, json.dumps(head).encode() + b"\n" + body)
         self._last = state.size
 
     def _checked(self, head: Any, body: bytes, most: int) -> int:

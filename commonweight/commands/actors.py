@@ -6,7 +6,7 @@ import os
 import signal
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,7 @@ from commonweight.commands.options import (
     Keystore,
     LogLevel,
     LogShape,
+    LostEnd,
     MaxFee,
     ReplaceSeconds,
     Rpc,
@@ -38,6 +39,9 @@ from commonweight.lifetime import die_with_parent, heed_signals
 from commonweight.logs import Level, LogFormat, log_to_stderr
 from commonweight.waiting import wait_for
 from trainer.cheats import CHEATS
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 verifier_app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
@@ -89,25 +93,31 @@ def serve(
     daily_gas: DailyGas = 300_000_000,
     log_level: LogLevel = Level.INFO,
     log_format: LogShape = LogFormat.TEXT,
+    accept_lost_end: LostEnd = False,
 ) -> None:
     """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""
-    from api.app import create_app
+    from api.app import begin, create_app
     from api.settings import ServerSettings
     from commonweight.known_model import joined
     from commonweight.serving import serve_until
 
-    stop = heed_signals()
+    stop, account = heed_signals(), open_keystore(keystore)
     log_to_stderr(log_level, log_format)
-    folder.mkdir(parents=True, exist_ok=True)
-    key = open_keystore(keystore).key.hex()
-    joined(deployment, rpc_url, folder, stop)
+    key = account.key.hex()
+    joined(deployment, rpc_url, folder, ("server", account.address, ""), stop)
     url = database_address(folder, database_url)
     settings = ServerSettings(
         rpc_url, deployment, key, url, folder / "blobs", keeper=keeper, max_fee_per_gas=max_fee_per_gas,
         replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
+        accept_lost_end=accept_lost_end,
     )  # fmt: skip
-    app = wait_for("chain or database", lambda: create_app(settings), stop)
-    serve_until(stop, app, host, port)
+
+    def begun() -> FastAPI:
+        app = create_app(settings)
+        begin(app)
+        return app
+
+    serve_until(stop, wait_for("chain or database", begun, stop), host, port)
 
 
 def node(
@@ -162,10 +172,11 @@ def node(
     log_to_stderr()
     choose_device(device)
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
-    key = open_keystore(keystore).key.hex()
+    account = open_keystore(keystore)
+    key = account.key.hex()
     settings = LightSettings(
         api,
-        joined(deployment, rpc_url, folder, stop, give_up_after),
+        joined(deployment, rpc_url, folder, ("node", account.address, run), stop, give_up_after),
         rpc_url,
         run,
         key,
@@ -214,11 +225,12 @@ def verifier_run(
     stop = heed_signals(as_json)
     log_to_stderr()
     choose_device(device)  # refused here rather than by each worker
-    key = open_keystore(keystore).key.hex()
+    account = open_keystore(keystore)
+    key = account.key.hex()
     settings = VerifierSettings(
         api,
         rpc_url,
-        joined(deployment, rpc_url, folder, stop, give_up_after),
+        joined(deployment, rpc_url, folder, ("verifier", account.address, ""), stop, give_up_after),
         run,
         key,
         folder,

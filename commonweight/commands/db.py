@@ -7,20 +7,27 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DatabaseUrl, Json, ServerFolder, database_address
+from commonweight.commands.options import DatabaseUrl, Json, OwnDeployment, ServerFolder, database_address
 from commonweight.console import emit, say
 
 app = typer.Typer(no_args_is_help=True, help="The server's database.")
 
 
 @app.command("upgrade")
-def upgrade(folder: ServerFolder = Path("commonweight-server"), database_url: DatabaseUrl = "") -> None:
+def upgrade(
+    folder: ServerFolder = Path("commonweight-server"), database_url: DatabaseUrl = "", deployment: OwnDeployment = None
+) -> None:
     """Bring the database to this release's revision; one that is there is left alone. Takes the writers' lock."""
+    from contracts.deployment import Deployment
     from ledger import schema
+    from ledger.identity import require_own
     from ledger.store import Store
 
-    folder.mkdir(parents=True, exist_ok=True)
+    if not database_url:
+        folder.mkdir(parents=True, exist_ok=True)
     store = Store(database_address(folder, database_url))
+    if deployment is not None:
+        require_own(store, Deployment.from_json(deployment.read_text()))
     say(f"revision {schema.current(store.engine)}")
 
 
@@ -31,7 +38,7 @@ def current(
     """Which revision the database has, and which one this release brings it to. Changes nothing."""
     from ledger import schema
 
-    found, newest = schema.revision_of(database_address(folder, database_url)), schema.head()
+    found, newest = schema.made_revision(database_address(folder, database_url)), schema.head()
     if as_json:
         emit({"revision": found, "newest": newest})
     else:

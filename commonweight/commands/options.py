@@ -77,6 +77,14 @@ DatabaseUrl = Annotated[str, typer.Option("--database-url", help="SQLAlchemy add
 DeploymentFile = Annotated[
     Path, typer.Option("--deployment", exists=True, dir_okay=False, help="What `commonweight model deploy` wrote.")
 ]
+OwnDeployment = Annotated[
+    Path | None,
+    typer.Option("--deployment", exists=True, dir_okay=False, help="Refuse a database that is not this model's."),
+]
+LostEnd = Annotated[
+    bool,
+    typer.Option("--accept-lost-end", help="Go on with a log whose end is lost for good: it becomes a second log."),
+]
 MaxFee = Annotated[
     int, typer.Option("--max-fee-per-gas", min=1, help="Most that a transaction may offer, in wei per gas.")
 ]

@@ -17,12 +17,15 @@ from commonweight.commands.options import (
     Keystore,
     LogLevel,
     LogShape,
+    LostEnd,
     MaxFee,
+    OwnDeployment,
     ReplaceSeconds,
     Rpc,
     ServerFolder,
     database_address,
 )
+from commonweight.commands.stored import existing_database
 from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import heed_signals
@@ -55,24 +58,27 @@ def keeper(
     daily_gas: DailyGas = 300_000_000,
     log_level: LogLevel = Level.INFO,
     log_format: LogShape = LogFormat.TEXT,
+    accept_lost_end: LostEnd = False,
 ) -> None:
     """Move rounds, transactions and votes on without serving. As many as you like: one at a time does each part."""
     from api.app import open_ledger
     from api.settings import ServerSettings
+    from commonweight.known_model import entered
     from contracts.mirrors.places import is_loopback
     from ledger.judgement.restoring import restore
     from ledger.keeper import run
 
     stop = heed_signals()
     log_to_stderr(log_level, log_format)
-    key, url = open_keystore(keystore).key.hex(), database_address(folder, database_url)
-    folder.mkdir(parents=True, exist_ok=True)
+    account, url = open_keystore(keystore), database_address(folder, database_url)
+    key = account.key.hex()
     settings = ServerSettings(
         rpc_url, deployment, key, url, folder / "blobs", max_fee_per_gas=max_fee_per_gas,
         replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
     )  # fmt: skip
     ledger = open_ledger(settings)
-    restore(ledger, is_loopback(rpc_url))
+    entered(deployment, rpc_url, folder, ("server", account.address, ""))
+    restore(ledger, is_loopback(rpc_url), accept_lost_end)
     run(ledger, stop.watched(), only=only or PARTS)
 
 
@@ -81,13 +87,13 @@ def outbox_list(
     folder: ServerFolder = Path("commonweight-server"),
     database_url: DatabaseUrl = "",
     everything: Annotated[bool, typer.Option("--all", help="Also what is final.")] = False,
+    deployment: OwnDeployment = None,
     as_json: Json = False,
 ) -> None:
     """Calls that are not final, with what is known of each; dead ones want a look."""
     from ledger import outbox
-    from ledger.store import Store
 
-    with Store(database_address(folder, database_url)).read() as session:
+    with existing_database(folder, database_url, deployment).read() as session:
         rows = [row for row in outbox.listed(session) if everything or row.state != "final"]
     for row in rows:
         line = {name: getattr(row, name) for name in ("id", "state", "tries", "nonce", "hash", "error")}
@@ -101,11 +107,11 @@ def outbox_retry(
     call: Annotated[str, typer.Argument(help="Id of the call, as `outbox list` prints it.")],
     folder: ServerFolder = Path("commonweight-server"),
     database_url: DatabaseUrl = "",
+    deployment: OwnDeployment = None,
 ) -> None:
     """Give a call that is dead, refused or failed all its tries again; the keeper does the rest."""
     from ledger import outbox
-    from ledger.store import Store
 
-    with Store(database_address(folder, database_url)).write() as session:
+    with existing_database(folder, database_url, deployment).write() as session:
         outbox.retry(session, call)
     say(f"{call} is queued again")

@@ -14,6 +14,7 @@ from web3.exceptions import BlockNotFound
 
 from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.presence import require_present
 from contracts.protocol.chain_logs import ChainUnfit, ModelLogs
 from contracts.protocol.chain_translation import Translation
 from contracts.protocol.judge.facts import Block
@@ -44,12 +45,14 @@ class ChainReader:
     def block(self, state: State, number: int) -> Block:
         """Block `number`, unsplit, with all that it and the blocks after the state's last one said.
 
-        Raises BlockNotFinal, ChainUnfit, and BadField for a number before the registry's creation.
+        Raises BlockNotFinal, ChainUnfit, ChainOther and ChainWithoutContract where the chain is another one or lost its
+        state, and BadField for a number before the registry's creation.
         """
         first = self._first(state)
         if number < first:
             raise ChainUnfit(f"block {number} does not come after block {first - 1}")
         if number > self.final()[0]:
+            require_present(self._w3, self._deployment)
             raise BlockNotFinal(f"block {number} is not final")
         self._check_continues(state)
         header, parent = self._numbered(number), self._numbered(number - 1)

@@ -2,42 +2,121 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from sqlmodel import Session, col, select
 
 from contracts.deployment import ZERO
-from ledger import indexer
+from contracts.presence import require_present
+from contracts.protocol.chain_logs import Source
+from ledger import indexer, unseen
 from ledger.fsck.finding import Finding, differences
+from ledger.judgement.effects import closing_of, payouts_of
 from ledger.payouts import pays_a_line
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, Cursor, DecisionRow, PayoutRow
+from ledger.tables import ChainEvent, ClosingRow, Cursor, DecisionRow, Epoch, LogEntry, PayoutRow
+
+PATIENCE_SECONDS = 3.0
+"""In which a server that runs reads what has just become final."""
 
 
 def check_chain(
     ledger: Ledger, session: Session, check_epochs: Callable[[Ledger, Session], Iterator[Finding]]
 ) -> Iterator[Finding]:
     """A finding for every event, decision or unit on which ledger and chain differ, and what `check_epochs` finds."""
+    require_present(ledger.chain.w3, ledger.chain.deployment)
+    yield from _check_unseen(ledger, session)
     cursor = session.get(Cursor, indexer.NAME)
     if cursor is None:
         for table in (ChainEvent, DecisionRow):
             if session.exec(select(table)).first() is not None:
                 yield Finding("cursor", indexer.NAME, f"is missing, and {table.__tablename__} has rows of the chain")
+        yield from _check_unread(ledger, ledger.chain.registry.created(ledger.chain.deployment.block))
         return
     if "0x" + ledger.chain.block_hash(cursor.block).hex() != cursor.hash:
         yield Finding("cursor", cursor.name, f"stands on block {cursor.block}, which is another on the chain")
         return
     yield from _check_events(ledger, session, cursor.block)
+    yield from _check_unread(ledger, cursor.block + 1)
     yield from check_epochs(ledger, session)
+    yield from _check_claims(ledger, session)
+    yield from _check_slashes(ledger, session, cursor.block)
     yield from _check_supply(ledger, session, cursor.block)
+
+
+def _check_unseen(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """A finding for each epoch that the chain has and the ledger lacks, and for a log that lost its end."""
+    found = unseen.look(ledger, session)
+    for number in found.epochs:
+        yield Finding("epoch", str(number), "is on the chain, and never closed in this log")
+    if found.signed_over:
+        what = f"a root on the chain was signed over {found.signed_over} entries, and {found.size} are here"
+        yield Finding("logentry", str(found.size), f"is missing with all behind it: {what}; {unseen.REMEDY}")
+
+
+def _check_unread(ledger: Ledger, first: int) -> Iterator[Finding]:
+    """A finding where final blocks have events that nobody read. A server that runs reads them within the patience."""
+    events = list(_read(ledger, first, ledger.chain.final()))
+    read_to = _read_soon(ledger, max((event.block for event in events), default=0))
+    waiting = Counter(event.name for event in events if event.block > read_to)
+    if waiting:
+        kinds = ", ".join(f"{count} {name}" for name, count in sorted(waiting.items()))
+        yield Finding("cursor", indexer.NAME, f"has not read final blocks with {kinds}: `serve` or `keeper` reads them")
+
+
+def _read_soon(ledger: Ledger, block: int) -> int:
+    """The cursor's block, once it comes over a block, or when the patience is over."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        with ledger.store.read() as session:
+            cursor = session.get(Cursor, indexer.NAME)
+        read_to = cursor.block if cursor is not None else 0
+        if read_to >= block or time.monotonic() >= end:
+            return read_to
+        time.sleep(0.2)
+
+
+def _check_claims(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """A finding for each mint of the distributor's that pays no line of an epoch here."""
+    minted = select(ChainEvent).where(ChainEvent.name == "Minted", ChainEvent.contract == "ModelToken")
+    receipts = {str(e.arguments["receipt"]): e for e in session.exec(minted) if pays_a_line(e)}
+    if not receipts:
+        return
+    unknown = receipts.keys() - set(session.exec(select(PayoutRow.leaf)))
+    for leaf in sorted(unknown - _promised(ledger, session)) if unknown else ():
+        said = receipts[leaf].arguments
+        yield Finding("payout", leaf, f"is missing: the chain minted {said['amount']} units to {said['to']} for it")
+
+
+def _promised(ledger: Ledger, session: Session) -> set[str]:
+    """Leaves of epochs whose end is not entered yet: what they pay may be claimed before."""
+    found: set[str] = set()
+    for row in session.exec(select(Epoch).where(Epoch.state != "final")):
+        for closing in session.exec(select(ClosingRow).where(ClosingRow.epoch == row.number)).all():
+            lines = closing_of(session, closing.log_index).lines
+            found |= {"0x" + p.leaf().hex() for p in payouts_of(ledger.judge.functions, row.number, lines)}
+    return found
+
+
+def _check_slashes(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:
+    """A finding for each proof that the chain slashed a node for and the log does not know."""
+    place = ledger.chain.deployment
+    source = Source(ledger.chain.w3, "VerifierRegistry", place.verifier_registry, ("NodeSlashed",))
+    for said in source.read(ledger.chain.registry.created(place.block), last):
+        proof = "0x" + bytes(said.arguments["proof"]).hex()
+        if session.exec(select(LogEntry.index).where(LogEntry.subject == proof).limit(1)).first() is None:
+            node = said.arguments["node"]
+            yield Finding(
+                "logentry", proof, f"is missing: the chain slashed {node} for this proof in block {said.block}"
+            )
 
 
 def _check_events(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:
     first = ledger.chain.first_block
     expected: dict[tuple[int, int], tuple[str, str, str, dict[str, str]]] = {}
-    for start in range(first, last + 1, indexer.BATCH):
-        window = {"fromBlock": start, "toBlock": min(last, start + indexer.BATCH - 1)}
-        expected |= {_place(event): _contents(event) for event in indexer.read(ledger, window)}
+    expected |= {_place(event): _contents(event) for event in _read(ledger, first, last)}
     found = {_place(event): _contents(event) for event in session.exec(select(ChainEvent))}
     yield from differences("chainevent", expected, found, "the chain")
     decisions = {
@@ -47,6 +126,11 @@ def _check_events(ledger: Ledger, session: Session, last: int) -> Iterator[Findi
     }
     rows = {row.sequence: (row.key, row.value) for row in session.exec(select(DecisionRow))}
     yield from differences("decision", decisions, rows, "the chain")
+
+
+def _read(ledger: Ledger, first: int, last: int) -> Iterator[ChainEvent]:
+    for start in range(first, last + 1, indexer.BATCH):
+        yield from indexer.read(ledger, {"fromBlock": start, "toBlock": min(last, start + indexer.BATCH - 1)})
 
 
 def _check_supply(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:

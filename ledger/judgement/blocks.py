@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from sqlmodel import Session
+
+from contracts.presence import require_present
 from contracts.protocol.chain_reading import ChainReader
 from contracts.protocol.judge.errors import Refused
 from contracts.protocol.judge.facts import Block, Rules
@@ -66,10 +69,19 @@ def _seen(ledger: Ledger, reader: ChainReader) -> State | None:
     """The machine as the chain is asked for it; None where no block became final since."""
     final, _ = reader.final()
     with ledger.store.read() as session:
+        _require_chain(ledger, session, final)
         with ledger.judge.view(session) as state:
             if state.block is not None and not state.block.more and final <= state.block.number:
                 return None
         return ledger.judge.copy(session)
+
+
+def _require_chain(ledger: Ledger, session: Session, final: int) -> None:
+    """Raises ChainOther and ChainWithoutContract where final blocks are gone with the chain's state."""
+    with ledger.judge.view(session) as state:
+        gone = state.block is not None and final < state.block.number
+    if gone:
+        require_present(ledger.chain.w3, ledger.chain.deployment)
 
 
 def _enter(ledger: Ledger, read_after: Block | None, block: Block) -> bool:

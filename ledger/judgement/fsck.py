@@ -12,7 +12,7 @@ from contracts.protocol.judge.errors import Differs
 from contracts.protocol.log.leaf import DERIVED, SIGNED
 from contracts.protocol.log.signed import hexed, read_envelope
 from contracts.signing import Domain, digest
-from contracts.verifier_registry import EpochStatus
+from contracts.verifier_registry import SET_EVENTS, EpochStatus, VerifierSet
 from ledger import journal, log, payouts
 from ledger.fsck import onchain, tree
 from ledger.fsck.finding import Finding, differences
@@ -61,7 +61,15 @@ def check_journal(ledger: Ledger, session: Session) -> Iterator[Finding]:
 
 def check_chain(ledger: Ledger, session: Session) -> Iterator[Finding]:
     """Events, decisions and supply, and for each epoch that is on the chain its root."""
-    yield from onchain.check_chain(ledger, session, _check_roots)
+    yield from onchain.check_chain(ledger, session, _check_epochs)
+
+
+def _check_epochs(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    try:
+        yield from _check_roots(ledger, session)
+        yield from _check_stakes(ledger, session)
+    except Differs as error:
+        yield Finding("logentry", str(error.index), f"cannot be read on from: {error.detail}")
 
 
 def _compare_books(session: Session, derived: Rederived) -> Iterator[Finding]:
@@ -132,12 +140,41 @@ def _balance(session: Session) -> Iterator[Finding]:
                 yield Finding("transfer", account, f"has {amount}: more left it than came")
 
 
+def _is_entered(ledger: Ledger, session: Session, epoch: int) -> bool:
+    """Whether the log has come over the block that made an epoch final."""
+    with ledger.judge.view(session) as state:
+        last = state.block.number if state.block is not None else 0
+    ended = select(ChainEvent).where(ChainEvent.name == "EpochFinalized", col(ChainEvent.block) <= last)
+    return any(int(event.arguments["epoch"]) == epoch for event in session.exec(ended))
+
+
+def _check_stakes(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """Stakes of nodes, verifiers and k as the machine has them, against the events up to its last block."""
+    with ledger.judge.view(session) as state:
+        last = state.block.number if state.block is not None else 0
+        here = {node: stake for node, stake in state.stakes.items() if stake}
+        admitted, k = {name for name, known in state.verifiers.items() if known.admitted}, state.k
+    until = select(ChainEvent).where(ChainEvent.contract == "VerifierRegistry", col(ChainEvent.block) <= last)
+    events = session.exec(until.order_by(col(ChainEvent.block), col(ChainEvent.log_index))).all()
+    stakes = {str(e.arguments["node"]): int(e.arguments["stake"]) for e in events if e.name == "NodeStakeChanged"}
+    yield from differences("logentry", {node: s for node, s in stakes.items() if s}, here, "the chain's stakes")
+    if not any(event.name == "ThresholdSet" for event in events):
+        return
+    seats = VerifierSet.after((e.name, e.arguments) for e in events if e.name in SET_EVENTS)
+    if (seats.members, seats.threshold) != (admitted, k):
+        chain = f"{sorted(seats.members)} and {seats.threshold}"
+        what = f"leaves verifiers {sorted(admitted)} and k {k}; the chain has {chain}"
+        yield Finding("logentry", f"block {last}", what)
+
+
 def _check_roots(ledger: Ledger, session: Session) -> Iterator[Finding]:
     """A root on the chain is one of those that the log gave the epoch, under one of its entries."""
     for row in session.exec(select(Epoch).order_by(col(Epoch.number))):
         on_chain = ledger.chain.registry.epoch_of(row.number)
         if row.state == "final" and on_chain.status != EpochStatus.FINAL:
             yield Finding("epoch", str(row.number), "is final here, and not on the chain")
+        if row.state != "final" and on_chain.status == EpochStatus.FINAL and _is_entered(ledger, session, row.number):
+            yield Finding("epoch", str(row.number), f"is final on the chain, and {row.state} here")
         if on_chain.status not in OPEN:
             continue
         closings = session.exec(select(ClosingRow).where(ClosingRow.epoch == row.number)).all()

@@ -10,6 +10,7 @@ from contracts.deployment import Deployment
 from contracts.protocol.chain_reading import ChainReader
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.operator import LogSigner
+from ledger import identity
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
 from ledger.errors import LedgerError
@@ -39,13 +40,16 @@ def open_ledger(
     holder: str = "",
     enter_every: int = ENTER_EVERY,
     snapshot_every: int = EVERY,
+    makes: bool = True,
 ) -> Ledger:
     """One process of a server; the machine's snapshots lie beside the blobs, one every `snapshot_every` entries.
 
-    Raises OtherLog where the deployment names no log.
+    An empty database becomes this deployment's, unless `makes` is off. Raises OtherLog where the deployment names no
+    log, DatabaseForeign where the database is another's, and DatabaseMissing.
     """
     if not chain.deployment.log:
         raise OtherLog("the deployment file names no log; `commonweight keys log-key` prints what its `log` has to be")
+    identity.require_own(store, chain.deployment, makes)
     return Ledger(
         store,
         blobs,

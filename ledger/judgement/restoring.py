@@ -2,7 +2,8 @@
 
 A database from yesterday, or a replica of one that was behind, lacks entries below heads that this operator signed. Who
 goes on from there signs a second log. So each start asks the mirrors what they hold under the operator's own signature,
-enters what is missing as it was entered then, and stops where no mirror has what the last head that was given out says.
+enters what is missing as it was entered then, and stops where no mirror has what the last head that was given out says,
+or what a root on the chain was signed over. Where it is lost for good, its operator has to say so.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from contracts.errors import CommonweightError
 from contracts.mirrors.book import Book
 from contracts.mirrors.places import Place, is_loopback, mirror_place
 from contracts.mirrors.reading import LogReader
+from contracts.presence import ChainOther, ChainWithoutContract
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED, read
@@ -31,6 +33,7 @@ from ledger import heads, log
 from ledger.errors import LedgerError
 from ledger.judgement import mirrors as addresses
 from ledger.service import Ledger
+from ledger.unseen import look
 
 BATCH = 256
 """Entries that one transaction takes back."""
@@ -39,7 +42,8 @@ logger = logging.getLogger(__name__)
 
 
 class LogEndLost(LedgerError):
-    """This operator signed a head that the database does not reach, and no mirror has the entries."""
+    """The database does not reach a head that this operator signed, or a root on the chain was signed over entries that
+    it lacks, and no mirror has them."""
 
     code = "log-end-lost"
     status = 500
@@ -60,17 +64,40 @@ class Restored:
     answered: int
 
 
-def restore(ledger: Ledger, loopback: bool) -> Restored:
+def restore(ledger: Ledger, loopback: bool, accept_lost_end: bool = False) -> Restored:
     """Take back from the mirrors what lies under the operator's heads and is not in the database; `loopback`: whether
-    mirrors may be on this machine.
+    mirrors may be on this machine. `accept_lost_end` goes on where no mirror has it, and says so.
 
     Raises LogEndLost, SecondLog, and LedgerBusy.
     """
-    return take_back(ledger, _places(ledger, loopback))
+    found = take_back(ledger, _places(ledger, loopback), accept_lost_end)
+    _check_chain(ledger, found, accept_lost_end)
+    if found.entries:
+        logger.warning("%d entries of the log came back; %d mirrors answered", found.entries, found.answered)
+    return found
 
 
-def take_back(ledger: Ledger, places: Sequence[Place]) -> Restored:
-    """As `restore`, from these copies of the log."""
+def _check_chain(ledger: Ledger, found: Restored, accepted: bool) -> None:
+    """Raises LogEndLost where the chain has roots over entries that are not here. A chain that does not answer holds
+    nothing up."""
+    try:
+        with ledger.store.read() as session:
+            unseen = look(ledger, session)
+    except (ChainUnreachable, Timeout, ChainOther, ChainWithoutContract) as error:
+        logger.warning("the chain does not say whether the log lost its end: %s", type(error).__name__)
+        return
+    if not unseen:
+        return
+    if not accepted:
+        raise LogEndLost(
+            f"{unseen.words()}: {found.answered} mirrors answered, and none gives it back. Start again when the "
+            "verifiers' mirrors are up, or on a newer backup; --accept-lost-end goes on without (docs/restore.md)"
+        )
+    logger.error("log-end-lost: %s; going on without, as --accept-lost-end says", unseen.words())
+
+
+def take_back(ledger: Ledger, places: Sequence[Place], accept_lost_end: bool = False) -> Restored:
+    """As `restore`, from these copies of the log, without a look at the chain."""
     with ledger.store.read() as session:
         before = log.size(session)
     readers = _readers(ledger, places)
@@ -83,7 +110,7 @@ def take_back(ledger: Ledger, places: Sequence[Place]) -> Restored:
             logger.warning("%s does not give the log back: %s", reader.place.name, error.detail)
     with ledger.store.read() as session:
         size = log.size(session)
-        _check_last(ledger, session)
+        _check_last(ledger, session, accept_lost_end)
     return Restored(size - before, len(readers))
 
 
@@ -185,17 +212,23 @@ def _check_same(session: Session, reader: LogReader, size: int) -> None:
         )
 
 
-def _check_last(ledger: Ledger, session: Session) -> None:
-    """Raises LogEndLost and SecondLog where the database is not what was signed last."""
+def _check_last(ledger: Ledger, session: Session, accept_lost_end: bool) -> None:
+    """Raises LogEndLost and SecondLog where the database is not what was signed last. An end whose loss is accepted is
+    asked for no more."""
     note = heads.last(ledger)
     if note is None:
         return
     signed = verify_checkpoint(parse_note(note), ledger.chain.deployment.log_key())
     size = log.size(session)
+    if size < signed.size and accept_lost_end:
+        logger.error("log-end-lost: a head of %d entries was signed, and %d are here; going on", signed.size, size)
+        heads.set_aside(ledger)
+        return
     if size < signed.size:
         raise LogEndLost(
             f"this operator signed a head of {signed.size} entries, the database holds {size}, and no mirror that "
-            "answers has the rest: start again when one does, or restore a newer database"
+            "answers has the rest: start again when one does, or restore a newer database; --accept-lost-end goes on "
+            "without (docs/restore.md)"
         )
     if log.root(session, signed.size) != signed.root:
         raise SecondLog(f"the database's first {signed.size} entries are not those that this operator signed")

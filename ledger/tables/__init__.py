@@ -19,6 +19,7 @@ from ledger.tables.chain import Proposal as Proposal
 from ledger.tables.chain import RelaySpending as RelaySpending
 from ledger.tables.chain import Vote as Vote
 from ledger.tables.columns import Units as Units
+from ledger.tables.identity import IdentityRow as IdentityRow
 from ledger.tables.judgement import AnnouncedRow as AnnouncedRow
 from ledger.tables.judgement import ClosingRow as ClosingRow
 from ledger.tables.judgement import MirrorRow as MirrorRow
@@ -44,4 +45,5 @@ APPEND_ONLY: tuple[str, ...] = (
     "chainevent",
     "ballot",
     "closing",
+    "identity",
 )

@@ -12,6 +12,7 @@ from web3.exceptions import Web3Exception
 from contracts.chain import connect
 from contracts.clock_watch import ClockWatch
 from contracts.deployment import Deployment
+from contracts.presence import ChainOther, ChainWithoutContract, require_present
 from contracts.verifier_registry import VerifierRegistry
 from trainer.light.gleaned import Gleaned
 
@@ -42,7 +43,7 @@ class ByChain:
 
     def __init__(self, rpc_url: str, deployment: Deployment, clock: ClockWatch | None = None) -> None:
         """`clock` sees the time of the newest block at each look."""
-        self._w3, self._clock = connect(rpc_url, timeout=10.0), clock
+        self._w3, self._deployment, self._clock = connect(rpc_url, timeout=10.0), deployment, clock
         self._registry = VerifierRegistry(self._w3, deployment.verifier_registry)
         self._last, self._next = Admitted(), 0.0
         self.trouble: str | None = None
@@ -53,10 +54,14 @@ class ByChain:
             return self._last
         self._next = time.monotonic() + LOOK_SECONDS
         try:
+            require_present(self._w3, self._deployment)
             self._last = Admitted(frozenset(self._registry.verifiers()), self._registry.threshold())
             if self._clock is not None:
                 self._clock.block(float(self._w3.eth.get_block("latest")["timestamp"]))
             self.trouble = None
+        except (ChainOther, ChainWithoutContract) as error:
+            self._next = time.monotonic() + 1.0
+            self.trouble = f"{error.code}: {error.detail}"
         except (OSError, ValueError, Web3Exception) as error:
             self._next = time.monotonic() + 1.0
             self.trouble = type(error).__name__

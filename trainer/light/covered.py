@@ -1,7 +1,8 @@
 """The log as this node acts on it: the machine at the end of what lies under the heads of k verifiers, and no further.
 
 Nothing is fetched beyond the size that k of them show: the operator can sign a head of any size. What was covered once
-is on the disk: after a restart the node begins where it stood, and acts on nothing older.
+is on the disk: after a restart the node begins where it stood, and acts on nothing older. Where k verifiers show
+another log, and no k this one, its end was lost (docs/adr/0046-whose-data-it-is.md): the copy is begun anew.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class CoveredLog:
         for found in dict.fromkeys(against):
             self._say("two-logs", found.shown_by, f"shows another log of the operator's, of {found.size} entries")
         judges = admitted()
-        if self._retreats(shown, against):
+        if self._retreats(shown, against) or self._begins_anew(shown, against, judges):
             return
         self._feed(max(self._heads.covered(judges.k, judges.verifiers), self._stood()))
 
@@ -218,11 +219,41 @@ class CoveredLog:
         self._heads.retreat(self.size)
         return True
 
+    def _begins_anew(self, shown: list[Shown], against: tuple[Contradiction, ...], judges: Admitted) -> bool:
+        """Where k verifiers signed heads of another log than what was acted on, and fewer than k go on with it."""
+        if not 0 < self.size == self.view.size:
+            return False
+        others = {found.shown_by for found in against}
+        signed = {name: head.size for name, note, head in shown if self._is_signed(name, note, judges)}
+        theirs = [size for name, size in signed.items() if name in others]
+        ours = [size for name, size in signed.items() if name not in others and size >= self.size]
+        if judges.k < 1 or len(theirs) < judges.k or len(ours) >= judges.k:
+            return False
+        detail = f"of {self.size} entries is begun anew: {len(theirs)} verifiers show another log"
+        self._say("log-left", "the copy", detail)
+        self._begin_anew(sorted(theirs, reverse=True)[judges.k - 1])
+        return True
+
+    def _is_signed(self, name: str, note: bytes, judges: Admitted) -> bool:
+        return name in judges.verifiers and self._key(name) is not None and self._signed(name, note)
+
+    def _begin_anew(self, least: int) -> None:
+        """As with an empty folder, and nothing is done on fewer entries than k verifiers show."""
+        self._stand.unlink(missing_ok=True)
+        self.gleaned, self._heads = Gleaned(self._domain), Heads()
+        self.view.retreat(0)
+        with self.lock:
+            self.follower = Follower(self.follower.functions, self._domain, checked=False)
+        self._rest = RestFile(self._rest.path, self.view.root)
+        self._late.clear()
+        self._came_from.clear()
+        self._least, self._least_root = least, ""
+
     # -- what is covered ----------------------------------------------------------------------------------------------
 
     def _stood(self) -> int:
         """Where the node stood before a restart, if the copy still is what it acted on."""
-        if not 0 < self._least <= self.view.size:
+        if not (self._least_root and 0 < self._least <= self.view.size):
             return 0
         if self.view.root(self._least).hex() == self._least_root:
             return self._least
@@ -241,7 +272,7 @@ class CoveredLog:
                         self._on_entry(text)
         if self.size == self.view.size:
             self._came_from.clear()
-        if self.size > self._least:
+        if self.size > self._least or (self.size == self._least and not self._least_root):
             self._least, self._least_root = self.size, self.view.root(self.size).hex()
             replace_file(self._stand, json.dumps([self._least, self._least_root]).encode())
         self._keep()

@@ -5,16 +5,23 @@ The blocks themselves are read by contracts/protocol/chain_reading.py:ChainReade
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from web3 import Web3
+
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.presence import require_present
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
 from verifier.duty.errors import LogWaits
 
 T = TypeVar("T")
+PRESENT_SECONDS = 30.0
+"""For which a chain that had the model's contracts is taken to have them still."""
 
 
 class BlockReader(Protocol):
@@ -61,6 +68,20 @@ class OwnChain:
         if number > final:
             raise LogWaits(f"block {number} of the log is not final at one's own chain node, which stands at {final}")
         return _asked(lambda: self.reader.block(state, number))
+
+
+class NewestTime:
+    """Time of a chain node's newest block, while the model is on that chain: on another one, or on this one without its
+    state, time would go on as well. Raises ChainOther and ChainWithoutContract."""
+
+    def __init__(self, w3: Web3, deployment: Deployment) -> None:
+        self._w3, self._deployment, self._until = w3, deployment, 0.0
+
+    def __call__(self) -> int:
+        if time.monotonic() >= self._until:
+            require_present(self._w3, self._deployment)
+            self._until = time.monotonic() + PRESENT_SECONDS
+        return int(self._w3.eth.get_block("latest")["timestamp"])
 
 
 def _asked(ask: Callable[[], T]) -> T:

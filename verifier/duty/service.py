@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from web3 import Web3
 
 from contracts.chain import connect
 from contracts.clock_watch import ClockWatch
@@ -45,7 +44,7 @@ from contracts.signing import Domain
 from trainer.corpus import WrongCorpus
 from trainer.weather import Weather
 from verifier.duty import asking
-from verifier.duty.chain import Chain, OwnChain
+from verifier.duty.chain import Chain, NewestTime, OwnChain
 from verifier.duty.doing import anchor, combine, come_back, epochs, faults, hold, lapse, read, reveal, see, trace
 from verifier.duty.errors import LogFailed, LogWaits, NotPrepared
 from verifier.duty.memory import Memory
@@ -405,11 +404,7 @@ class VerifierProcess:
 
 def _own_chain(settings: VerifierSettings) -> OwnChain:
     w3 = connect(settings.rpc_url)
-    return OwnChain(ChainReader(w3, settings.deployment), partial(_newest_time, w3))
-
-
-def _newest_time(w3: Web3) -> int:
-    return int(w3.eth.get_block("latest")["timestamp"])
+    return OwnChain(ChainReader(w3, settings.deployment), NewestTime(w3, settings.deployment))
 
 
 def _of(kind: type[D], duties: list[VerifierDuty]) -> list[D]:

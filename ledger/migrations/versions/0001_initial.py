@@ -156,6 +156,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_table(
+        "identity",
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.Column("one", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("chain_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("verifier_registry", sa.String(), nullable=False),
+        sa.Column("distributor", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("one"),
+    )
+    op.create_table(
         "lease",
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -351,4 +363,5 @@ def upgrade() -> None:
     make_append_only("chainevent", [["block", "log_index"]])
     make_append_only("ballot", [["proposal", "voter"]])
     make_append_only("closing", [["log_index"]])
+    make_append_only("identity", [["one"]])
     # ### end Alembic commands ###

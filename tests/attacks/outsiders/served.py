@@ -41,12 +41,12 @@ class Service:
         store, blobs = Store(f"sqlite:///{database}"), BlobFolder(self.folder / "blobs")
         return open_ledger(store, blobs, self.model, self.operator, enter_every=1)
 
-    def app(self) -> Any:
-        """The server's application."""
+    def app(self, **options: Any) -> Any:
+        """The server's application; `options` as of ServerSettings."""
         file = self.folder / "deployment.json"
         file.write_text(self.deployment.to_json())
         url, key = str(self.ledger.store.engine.url), self.operator.key.hex()
-        settings = ServerSettings("http://127.0.0.1:9", file, key, url, self.folder / "blobs", keeper=False)
+        settings = ServerSettings("http://127.0.0.1:9", file, key, url, self.folder / "blobs", keeper=False, **options)
         return create_app(settings, self.ledger)
 
     def tick(self, seconds: int = 40) -> None:

@@ -68,8 +68,15 @@ def test_an_epoch_that_the_chain_made_final_is_final_in_a_log_that_lost_its_end(
         before, service = finish(run), run.service
         shutil.rmtree(tmp_path / "log")
         service.ledger = service.open(tmp_path / "yesterday.db")
-        with TestClient(service.app()) as client:
+        lost = pytest.raises(LogEndLost, match=r"the chain has epoch 1, which never closed in this log")
+        with lost, TestClient(service.app()):
+            pass
+        with TestClient(service.app(accept_lost_end=True)) as client:
             assert client.get("/v1/epochs").json() == []
+            missing = client.get("/v1/network").json()["unseen"]
+            assert missing["epochs"] == [1]
+            assert missing["signed_over"] > missing["entries"] > 0
+            assert "docs/restore.md" in missing["detail"]
             service.tick()
             run.client = client
             for envelope in run.signed[said:]:
@@ -79,3 +86,4 @@ def test_an_epoch_that_the_chain_made_final_is_final_in_a_log_that_lost_its_end(
                 service.settle()
             (after,) = client.get("/v1/epochs").json()
             assert (after["root"], after["state"]) == (before["root"], "final")
+            assert client.get("/v1/network").json()["unseen"] is None

@@ -151,6 +151,58 @@ def test_one_mirror_that_helps_the_operator_does_not_hold_the_node_up(tmp_path: 
     assert desk.log.size == size
 
 
+def lost_end(folder: Path, desk: Desk) -> Village:
+    """The node acted on an end that k verifiers had signed; the log goes on without it."""
+    desk.village.block()
+    size = desk.village.tree.size
+    assert desk.look(size, size) == size
+    other = Village(write_text(folder))
+    other.block()
+    for _ in range(3):
+        other.block(seconds=3)
+    return other
+
+
+def test_a_node_that_acted_on_an_end_that_is_lost_goes_on_with_k(tmp_path: Path, desk: Desk) -> None:
+    """It stood still for ever over its own cache: k verifiers restored older folders, and went on."""
+    other = lost_end(tmp_path, desk)
+    log, stood = desk.log, desk.log.size
+    shown = {name: other.cosigned(n) for n, name in enumerate(desk.names[:2])}
+    lent = dict.fromkeys(desk.names, other)
+    acted_on = []
+    for _ in range(4):
+        desk.look(notes=shown, of=lent)
+        acted_on += [log.size] if log.current else []
+    assert "log-left" in desk.codes()
+    assert log.size == other.tree.size != stood
+    assert log.state.block == other.state.block
+    assert set(acted_on) <= {other.tree.size}
+    after = desk.again()
+    assert after.look() == other.tree.size
+
+
+def test_fewer_than_k_move_no_node_off_its_log(tmp_path: Path, desk: Desk) -> None:
+    other = lost_end(tmp_path, desk)
+    stood = desk.log.size
+    for _ in range(3):
+        desk.look(notes={desk.names[0]: other.cosigned(0)}, of={desk.names[0]: other})
+        desk.look(notes={"": other.head().format()}, of={"": other})
+    assert desk.log.size == stood
+    assert "log-left" not in desk.codes()
+
+
+def test_between_k_and_k_a_node_stays_and_says_so(tmp_path: Path, desk: Desk) -> None:
+    """One of them signed both; people decide."""
+    other = lost_end(tmp_path, desk)
+    size = desk.log.size
+    ours = {name: desk.village.cosigned(n, size) for n, name in enumerate(desk.names) if n}
+    for _ in range(3):
+        desk.look(notes=ours | {desk.names[0]: other.cosigned(0)}, of={desk.names[0]: other})
+    assert desk.log.size == size
+    assert "two-logs" in desk.codes()
+    assert "log-left" not in desk.codes()
+
+
 def test_a_restart_fetches_nothing_again_and_stands_where_it_stood(desk: Desk) -> None:
     size = desk.village.tree.size
     desk.look(size, size)
