@@ -26,18 +26,21 @@ class FolderForeign(CommonweightError):
     """The folder belongs to another key, run, model, chain or kind of process."""
 
     code = "folder-foreign"
+    status = 500
 
 
 class FolderInUse(CommonweightError):
     """Another process uses the folder."""
 
     code = "folder-in-use"
+    status = 500
 
 
 class FolderUnwritable(CommonweightError):
     """Nothing can be written in the folder."""
 
     code = "folder-unwritable"
+    status = 500
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def _check_stakes(ledger: Ledger, session: Session) -> Iterator[Finding]:
     if not any(event.name == "ThresholdSet" for event in events):
         return
     seats = VerifierSet.after((e.name, e.arguments) for e in events if e.name in SET_EVENTS)
-    if (seats.members, seats.threshold) != (admitted, k):
+    if (set(seats.members), seats.threshold) != (admitted, k):
         chain = f"{sorted(seats.members)} and {seats.threshold}"
         what = f"leaves verifiers {sorted(admitted)} and k {k}; the chain has {chain}"
         yield Finding("logentry", f"block {last}", what)

@@ -133,7 +133,7 @@ def test_a_slash_of_a_proof_that_is_not_here_is_named(
     with went_on[0].store.read() as session:
         (finding,) = onchain._check_slashes(went_on[0], session, 9)
     assert (finding.key, finding.what) == (
-        "0x" + "05" * 32, "is missing: in block 7 the chain slashed 0x22 for this proof",
+        "0x" + "05" * 32, "is missing: the chain slashed 0x22 for this proof in block 7",
     )  # fmt: skip
 
 
