@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Query
 from sqlmodel import Session, col, select
 
 from api.access import get_ledger
-from api.wire import LARGEST, PAGE, ClaimBody, CosignatureBody, EthAddress, Number
+from api.wire import LARGEST, PAGE, ClaimBody, CosignatureBody, EthAddress, Number, SignedClaimBody, octets
 from contracts import messages
 from contracts.messages import from_json
 from contracts.protocol.judge.entries import Line
 from ledger import cosign, payouts, tip
-from ledger.judgement import settling
+from ledger.judgement import settling, signed_claims
+from ledger.judgement.signed_claims import SignedClaim
 from ledger.service import Ledger
 from ledger.tables import Epoch, PayoutRow
 
@@ -73,6 +74,14 @@ def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get
 def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
     """Mint an account's lines at the relayer's cost. Anybody may ask; only the account is paid."""
     return {"transactions": settling.claim(ledger, number, body.account)}
+
+
+@router.post("/epochs/{number}/signed-claims")
+def signed_claim(number: Number, body: SignedClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """Mint one line where its account signed, at the relayer's cost."""
+    signature = octets(body.signature)
+    asked = SignedClaim(number, body.index, body.account, body.to, body.deadline, signature)
+    return {"transaction": signed_claims.claim_to(ledger, asked)}
 
 
 def _epoch(ledger: Ledger, session: Session, row: Epoch) -> dict[str, Any]:

@@ -41,6 +41,16 @@ class ClaimBody(Body):
     account: EthAddress
 
 
+class SignedClaimBody(Body):
+    """A line's account says where it is paid (EIP-712 `ClaimTo` of the distributor); `deadline` in Unix seconds."""
+
+    account: EthAddress
+    index: int = Field(ge=0, le=LARGEST)
+    to: EthAddress
+    deadline: int = Field(ge=0, lt=2**64)
+    signature: Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){0,4096}$")]
+
+
 class CallBody(Body):
     """One call that the timelock would make: `value` in wei, `data` at most 32,768 bytes."""
 

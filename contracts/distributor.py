@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
 from contracts.chain import contract_at
+from contracts.messages import ClaimTo
 
 DELEGATION_SIZE = 23
 """Bytes of code that an account with a key may have, as the contract says."""
@@ -37,17 +40,6 @@ class EpochDistributor:
         """Pay a leaf to its account; a contract is paid only where it calls itself."""
         return self._call.claim(epoch, index, account, kind, amount, proof)
 
-    def claim_to(
-        self,
-        epoch: int,
-        index: int,
-        account: str,
-        kind: int,
-        amount: int,
-        to: str,
-        deadline: int,
-        signature: bytes,
-        proof: list[bytes],
-    ) -> ContractFunction:
-        """Pay a leaf to an address that its account signed; `deadline` in Unix seconds."""
-        return self._call.claimTo(epoch, index, account, kind, amount, to, deadline, signature, proof)
+    def claim_to(self, message: ClaimTo, signature: bytes, proof: list[bytes]) -> ContractFunction:
+        """Pay a leaf to the address that its account signed (`Domain` of the chain and this contract)."""
+        return self._call.claimTo(*astuple(message), signature, proof)

@@ -11,6 +11,7 @@ from contracts.protocol.fields import (
     Address,
     Bytes32,
     Struct,
+    Uint8,
     Uint32,
     Uint64,
     Uint256,
@@ -66,4 +67,20 @@ class EpochRoot(Message):
     deadline: Uint64
 
 
-MESSAGES: tuple[type[Message], ...] = (VerifierFault, NodeFault, EpochRoot)
+@dataclass(frozen=True)
+class ClaimTo(Message):
+    """An account has its line of an epoch paid to another address; signed for the distributor, whose domain it has.
+
+    `amount` in 1e-18 tokens, `deadline` is the last Unix second at which the signature counts.
+    """
+
+    epoch: Uint64
+    index: Uint256
+    account: Address
+    kind: Uint8
+    amount: Uint256
+    to: Address
+    deadline: Uint256
+
+
+MESSAGES: tuple[type[Message], ...] = (VerifierFault, NodeFault, EpochRoot, ClaimTo)

@@ -50,6 +50,12 @@ def enqueue(session: Session, key: str, call: ContractFunction, allowed: int = 0
     session.flush()
 
 
+def is_live(session: Session, key: str) -> bool:
+    """Whether a call of this id is queued and was not given up: it is on its way, or done."""
+    row = session.get(Outgoing, key)
+    return row is not None and row.state not in GIVEN_UP
+
+
 def flush(ledger: Ledger) -> None:
     """Sign what is queued, broadcast what is signed, note what is mined, and final.
 

@@ -16,7 +16,7 @@ from ledger.crash_points import reach
 from ledger.errors import LedgerError, NotFound, RootMismatch, TooEarly
 from ledger.judgement.effects import closing_of
 from ledger.service import Ledger
-from ledger.tables import Epoch
+from ledger.tables import Epoch, PayoutRow
 
 STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "proposed"}
 """By the chain as it stands; an entry of the log alone makes an epoch final."""
@@ -97,24 +97,44 @@ def settle(ledger: Ledger) -> None:
 def claim(ledger: Ledger, number: int, account: str) -> list[str]:
     """Queue the mints of an account's lines in a final epoch, at the relayer's cost; returns their outbox ids.
 
-    Raises NotFound, TooEarly, ForeignRoot and ContractAccount.
+    A line that is on its way to where its account signed is left to that call. Raises NotFound, TooEarly, ForeignRoot
+    and ContractAccount.
     """
     if ledger.chain.distributor.only_its_own(account):
         raise ContractAccount(f"{account} is a contract: it calls claim of the distributor, or signs ClaimTo")
     with ledger.store.write() as session:
-        epoch = require_epoch(session, number)
-        if epoch.state != "final":
-            raise TooEarly(f"epoch {number} is {epoch.state}; claims open when its challenge window has passed")
-        if not epoch.ours:
-            raise ForeignRoot(f"epoch {number} is final on the chain with a root that does not follow from the log")
-        found = payouts.lines_of(session, number, account)
+        found, proofs = claimable(ledger, session, number, account)
         queued = []
-        for line, proof in zip(found, payouts.proofs(ledger, session, epoch, [x.leaf for x in found]), strict=True):
+        for line, proof in zip(found, proofs, strict=True):
+            if outbox.is_live(session, signed_claim_id(line.leaf)):
+                queued.append(signed_claim_id(line.leaf))
+                continue
             call = ledger.chain.distributor.claim(number, line.index, line.account, line.kind, line.amount, proof)
-            queued.append(f"claim:{line.leaf}")
+            queued.append(claim_id(line.leaf))
             outbox.enqueue(session, queued[-1], call)
         reach("claims.queued")
     return queued
+
+
+def claim_id(leaf: str) -> str:
+    """Of the call that pays a line (0x-hex leaf) to its own account."""
+    return f"claim:{leaf}"
+
+
+def signed_claim_id(leaf: str) -> str:
+    """Of the call that pays a line to where its account signed."""
+    return f"claim-to:{leaf}"
+
+
+def claimable(ledger: Ledger, session: Session, number: int, account: str) -> tuple[list[PayoutRow], list[list[bytes]]]:
+    """An account's lines of a final epoch, and their proofs. Raises NotFound, TooEarly and ForeignRoot."""
+    epoch = require_epoch(session, number)
+    if epoch.state != "final":
+        raise TooEarly(f"epoch {number} is {epoch.state}; claims open when its challenge window has passed")
+    if not epoch.ours:
+        raise ForeignRoot(f"epoch {number} is final on the chain with a root that does not follow from the log")
+    found = payouts.lines_of(session, number, account)
+    return found, payouts.proofs(ledger, session, epoch, [line.leaf for line in found])
 
 
 def _note(ledger: Ledger, seen: Epoch, state: str, due: tuple[str, ContractFunction] | None) -> None:

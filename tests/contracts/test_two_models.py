@@ -11,7 +11,7 @@ from contracts.capital_pool import CapitalPool
 from contracts.chain import contract_at, rejections, send
 from contracts.genesis.check import check_genesis
 from contracts.governor import Action
-from contracts.messages import NodeFault, VerifierFault
+from contracts.messages import ClaimTo, NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes
 from contracts.payout_tree import PayoutTree
 from contracts.signing import Domain, sign
@@ -116,24 +116,12 @@ def test_a_claim_of_one_model_pays_nothing_at_the_other(pair: Pair) -> None:
 def test_a_signed_payee_of_one_model_is_none_at_the_other(pair: Pair) -> None:
     a, b = pair.a, pair.b
     line, to = b.payouts(1)[0], b.verifiers[0].address
-    types = {
-        "ClaimTo": [
-            {"name": name, "type": kind}
-            for name, kind in (
-                ("epoch", "uint64"), ("index", "uint256"), ("account", "address"), ("kind", "uint8"),
-                ("amount", "uint256"), ("to", "address"), ("deadline", "uint256"),
-            )
-        ]
-    }  # fmt: skip
-    said = {
-        "epoch": 1, "index": 0, "account": line.account, "kind": 0, "amount": line.amount, "to": to, "deadline": 2**40
-    }  # fmt: skip
+    said = ClaimTo(1, 0, line.account, 0, line.amount, to, 2**40)
     proof = PayoutTree.of([p.leaf() for p in b.payouts(1)]).proof(line.leaf())
     for at, error in ((a, "ClaimNotSigned"), (b, "ReceiptPaid")):  # signed for its own, it gets as far as the receipt
-        signed = b.holder.sign_typed_data(Domain(31337, at.deployment.distributor).fields(), types, said)
+        signed = sign(said, Domain(31337, at.deployment.distributor), bytes(b.holder.key))
         with refused(error):
-            arguments = (1, 0, line.account, 0, line.amount, to, 2**40, bytes(signed.signature), proof)
-            b.send(b.distributor.claim_to(*arguments))
+            b.send(b.distributor.claim_to(said, signed, proof))
 
 
 def test_a_minter_of_one_model_has_no_budget_at_the_other(pair: Pair) -> None:

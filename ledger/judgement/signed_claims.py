@@ -1,0 +1,79 @@
+"""Claims to another address than the line's: the account signs where its tokens go, and the relayer sends it.
+
+Nobody else can redirect a line: the contract checks the same signature (`EpochDistributor.claimTo`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eth_utils import to_checksum_address
+
+from contracts.errors import BadField
+from contracts.messages import ClaimTo
+from contracts.signing import Domain, require_signer
+from ledger import budget, outbox
+from ledger.crash_points import reach
+from ledger.errors import AlreadyDecided, NotFound
+from ledger.judgement import settling
+from ledger.service import Ledger
+from ledger.tables import Outgoing
+
+LEAST_AHEAD = 300
+"""Seconds that a signature has to count yet: what is relayed has to be mined in time."""
+
+
+@dataclass(frozen=True)
+class SignedClaim:
+    """Line `index` of an epoch is to be paid to `to`, says its account until `deadline` (Unix seconds)."""
+
+    epoch: int
+    index: int
+    account: str
+    to: str
+    deadline: int
+    signature: bytes
+
+
+def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
+    """Queue the mint of one line to where its account signed; returns the outbox id. The same again changes nothing.
+
+    A contract's signature (ERC-1271) may cost what it likes, so that its gas is the account's of the day. Raises
+    NotFound, TooEarly, ForeignRoot, BadField, BadSignature, AlreadyDecided, RelayBudgetSpent and ContractRejected.
+    """
+    account, to = to_checksum_address(asked.account), to_checksum_address(asked.to)
+    with ledger.store.read() as session:
+        found, proofs = settling.claimable(ledger, session, asked.epoch, account)
+        numbered = {line.index: (line, proof) for line, proof in zip(found, proofs, strict=True)}
+        if asked.index not in numbered:
+            raise NotFound(f"line {asked.index} of epoch {asked.epoch} is not {account}'s")
+        line, proof = numbered[asked.index]
+        key, own = settling.signed_claim_id(line.leaf), settling.claim_id(line.leaf)
+        on_its_way, known = outbox.is_live(session, own), session.get(Outgoing, key)
+    message = ClaimTo(asked.epoch, line.index, account, line.kind, line.amount, to, asked.deadline)
+    call = ledger.chain.distributor.claim_to(message, asked.signature, proof)
+    if known is not None and known.state not in outbox.GIVEN_UP and known.data == str(call._encode_transaction_data()):
+        return key
+    is_contract = ledger.chain.distributor.only_its_own(account)
+    _check(ledger, message, asked.signature, is_contract)
+    if on_its_way or (known is not None and known.state not in outbox.GIVEN_UP):
+        raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
+    gas = budget.gas_of(ledger, call)
+    with ledger.store.write() as session:
+        if outbox.is_live(session, own) or outbox.is_live(session, key):
+            raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
+        if is_contract:
+            budget.take(ledger, session, account, gas)
+        outbox.enqueue(session, key, call, gas if is_contract else 0)
+        reach("claims.queued")
+    return key
+
+
+def _check(ledger: Ledger, message: ClaimTo, signature: bytes, is_contract: bool) -> None:
+    """What a key signed is checked here, a contract's word by the contract. Raises BadField and BadSignature."""
+    now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
+    if message.deadline < now + LEAST_AHEAD:
+        raise BadField(f"deadline must lie {LEAST_AHEAD} seconds ahead at least: it is {message.deadline}, now {now}")
+    place = ledger.chain.deployment
+    if not is_contract:
+        require_signer(message, Domain(place.chain_id, place.distributor), signature, message.account)

@@ -1,0 +1,122 @@
+"""A line is paid where its account signed, once, at the relayer's cost; nobody else can say where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account.signers.local import LocalAccount
+from httpx import Response
+
+from contracts.messages import ClaimTo
+from contracts.signing import Domain, sign
+from ledger.budget import EVERYBODY
+from ledger.tables import RelaySpending
+from tests.deployed import PARAMS, key_of
+from tests.house import House, accepted, check_refused
+
+pytestmark = pytest.mark.integration
+COLD, THIEF = key_of("cold wallet").address, key_of("thief")
+
+
+@pytest.fixture
+def final(tmp_path: Path) -> Iterator[House]:
+    """Epoch 1 is final, 500 units for each of two wallets, and nobody has claimed."""
+    with House(tmp_path / "house") as made:
+        made.start().play_round()
+        made.settle_epoch()
+        yield made
+
+
+def body(house: House, account: LocalAccount, /, signer: LocalAccount | None = None, **changes: Any) -> dict[str, Any]:
+    """What an account signs for its line; `changes` are made after it signed."""
+    line = next(line for line in house.payouts(1) if line["account"] == account.address)
+    until = int(house.place.w3.eth.get_block("latest")["timestamp"]) + 3_600
+    message = ClaimTo(1, line["index"], account.address, line["kind"], int(line["amount"]), COLD, until)
+    domain = Domain(house.place.deployment.chain_id, house.place.deployment.distributor)
+    signature = sign(message, domain, bytes((signer or account).key))
+    given = {"account": account.address, "index": line["index"], "to": COLD, "deadline": until}
+    return {**given, "signature": "0x" + signature.hex(), **changes}
+
+
+def ask(house: House, given: dict[str, Any], epoch: int = 1) -> Response:
+    return house.client.post(f"/v1/epochs/{epoch}/signed-claims", json=given)
+
+
+def unchanged(house: House, given: dict[str, Any], status: int, code: str) -> None:
+    before = house.dump()
+    check_refused(ask(house, given), status, code)
+    assert house.dump() == before
+
+
+def test_a_line_is_paid_where_its_account_signed_and_once(final: House) -> None:
+    wallet, token = final.wallets[0], final.ledger.chain.token
+    given = body(final, wallet)
+    (name,) = accepted(ask(final, given)).values()
+    assert accepted(ask(final, given)) == {"transaction": name}
+    assert final.claim(wallet.address) == [name]  # anybody asks for the plain claim: the signed one is on its way
+    final.step(2)
+    assert (token.balance_of(COLD), token.balance_of(wallet.address), token.total_supply()) == (500, 0, 500)
+    books = final.get("/balances/units")
+    assert (books[f"owed:{wallet.address}"], books[f"minted:{wallet.address}"]) == ("0", "500")
+    assert accepted(ask(final, given)) == {"transaction": name}
+    unchanged(final, body(final, wallet, to=THIEF.address), 401, "bad-signature")
+    assert token.total_supply() == 500
+
+
+def test_nobody_else_says_where_a_line_is_paid(final: House) -> None:
+    wallet, other = final.wallets
+    unchanged(final, body(final, wallet, signer=THIEF), 401, "bad-signature")
+    unchanged(final, body(final, wallet, to=THIEF.address), 401, "bad-signature")
+    unchanged(final, body(final, wallet, deadline=2**40), 401, "bad-signature")
+    unchanged(final, body(final, wallet, account=other.address), 404, "not-found")
+    unchanged(final, body(final, wallet, signature="0x"), 401, "bad-signature")
+    unchanged(final, body(final, wallet, index=7), 404, "not-found")
+    unchanged(final, body(final, wallet, account=THIEF.address), 404, "not-found")
+    foreign = sign(ClaimTo(1, 0, wallet.address, 0, 500, COLD, 2**40), final.ledger.chain.domain, bytes(wallet.key))
+    unchanged(final, body(final, wallet, deadline=2**40, signature="0x" + foreign.hex()), 401, "bad-signature")
+
+
+def test_a_signature_that_ends_before_it_is_mined_is_refused(final: House) -> None:
+    now = int(final.place.w3.eth.get_block("latest")["timestamp"])
+    for deadline in (0, now - 1, now + 299):
+        unchanged(final, body(final, final.wallets[0], deadline=deadline), 422, "bad-field")
+    assert ask(final, body(final, final.wallets[0]), epoch=2).status_code == 404
+
+
+def test_what_is_on_its_way_to_its_own_account_is_not_sent_elsewhere(final: House) -> None:
+    wallet = final.wallets[0]
+    accepted(final.client.post("/v1/epochs/1/claims", json={"account": wallet.address}))
+    unchanged(final, body(final, wallet), 409, "already-committed")
+
+
+def test_a_signature_that_ended_unmined_gives_way_to_a_new_one(final: House) -> None:
+    """And keeps nobody from claiming to its own account."""
+    first, second = final.wallets
+    for wallet in (first, second):
+        accepted(ask(final, body(final, wallet)))
+    final.wait(2 * 3_600)
+    final.step(2)
+    states = {line["id"]: line["state"] for line in final.get("/transactions") if line["id"].startswith("claim-to")}
+    assert set(states.values()) == {"refused"}
+    accepted(ask(final, body(final, first)))
+    final.step(2)
+    final.claim(second.address)
+    token = final.ledger.chain.token
+    assert (token.balance_of(COLD), token.balance_of(second.address)) == (500, 500)
+
+
+def test_a_signature_before_the_epoch_is_final_is_too_early(tmp_path: Path) -> None:
+    with House(tmp_path / "house") as house:
+        house.start().play_round()
+        unchanged(house, body(house, house.wallets[0]), 425, "too-early")
+        house.wait(PARAMS.challenge_window)
+
+
+def test_keys_claims_take_nothing_of_the_days_gas(final: House) -> None:
+    """A line pays once and a key's signature is checked here: there is nothing to be had by asking often."""
+    accepted(ask(final, body(final, final.wallets[0])))
+    with final.ledger.store.read() as session:
+        assert session.get(RelaySpending, (final.clock.now // 86_400, EVERYBODY)) is None
