@@ -6,6 +6,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import ContractFunction
+from web3.exceptions import Web3Exception
 
 from contracts.chain import contract_at, rejections
 
@@ -24,6 +25,22 @@ class Currency:
     def __init__(self, w3: Web3, address: str) -> None:
         self.w3, self.address = w3, to_checksum_address(address)
         self._call = contract_at(w3, "ModelToken", address).functions  # ERC-20 and permit are the same everywhere
+
+    def symbol(self) -> str:
+        """Name of its unit, as its maker chose; "" where it tells none."""
+        return str(self._told("symbol", ""))
+
+    def decimals(self) -> int:
+        """Digits behind the point that its maker shows; 0 where it tells none. Nothing is computed with it."""
+        return int(self._told("decimals", 0))
+
+    def _told(self, name: str, default: str | int) -> str | int:
+        """ERC-20 leaves both open, and some currencies answer otherwise."""
+        try:
+            found: str | int = self._call[name]().call()
+        except (Web3Exception, ValueError, OverflowError):
+            return default
+        return found
 
     def balance_of(self, account: str) -> int:
         """What `account` has."""

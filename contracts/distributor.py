@@ -8,7 +8,7 @@ from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import contract_at
+from contracts.chain import EventHistory, contract_at
 from contracts.messages import ClaimTo
 
 DELEGATION_SIZE = 23
@@ -25,6 +25,16 @@ class EpochDistributor:
     def paid(self, epoch: int) -> int:
         """What the epoch's leaves have been paid."""
         return int(self._call.paid(epoch).call())
+
+    def paid_to(self, epoch: int, index: int, first_block: int) -> tuple[str, str]:
+        """Who was paid a line, and by which transaction (0x-hex), by the events since `first_block`; "" for nobody."""
+        events = EventHistory(
+            contract_at(self.w3, "EpochDistributor", self.address), ["Claimed"], first_block, [epoch.to_bytes(32)]
+        )
+        for event in events.until():
+            if int(event["args"]["index"]) == index:
+                return str(event["args"]["to"]), event["transactionHash"].to_0x_hex()
+        return "", ""
 
     def only_its_own(self, account: str) -> bool:
         """Whether the account is a contract, for which nobody else claims; a key's delegation (EIP-7702) is none."""

@@ -42,6 +42,10 @@ class ModelToken:
         """Tokens in existence."""
         return int(self._call.totalSupply().call())
 
+    def symbol(self) -> str:
+        """Name of the token's unit, as whoever deployed it chose."""
+        return str(self._call.symbol().call())
+
     def cap(self) -> int:
         """The most tokens that can ever exist."""
         return int(self._call.cap().call())

@@ -2,43 +2,103 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.amounts import tokens
+from commonweight.amounts import amount, tokens
 from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Keystore, Rpc, read_address
 from commonweight.console import emit, say, tell
 from commonweight.keystore import open_keystore
-from contracts.errors import CommonweightError
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
-    from trainer.client import ApiClient
+    from commonweight.claiming import Elsewhere
+    from commonweight.standing.owed import Owed
 
 app = typer.Typer(no_args_is_help=True, help="Claim ownership tokens and see balances. Claiming costs you no gas.")
-
-
-class ClaimFailed(CommonweightError):
-    """The relayer's transaction did not go through."""
-
-    code = "claim-failed"
+Trusted = Annotated[
+    Path | None,
+    typer.Option(
+        "--deployment", exists=True, dir_okay=False,
+        help="The model's deployment, from elsewhere; default: the one that the server names.",
+    ),
+]  # fmt: skip
 
 
 @app.command("claim")
 def claim(
     account: Account,
-    epoch: Annotated[int, typer.Option(help="Epoch to claim from.")] = 1,
+    epoch: Annotated[int | None, typer.Option(min=1, help="Epoch to claim from; default: all that is owed.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Have it paid to this address; takes --keystore."),
+    ] = None,
+    keystore: Annotated[
+        Path | None, typer.Option("--keystore", help="The account's key, which signs --to; else none is needed.")
+    ] = None,
+    deployment: Trusted = None,
     api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
     as_json: Json = False,
 ) -> None:
-    """Have an account's share of a final epoch minted to it; the relayer pays, and only the account is paid."""
-    from trainer.client import ApiClient
+    """Have all that an account is owed by final epochs minted to it; the relayer pays, and only the account is paid.
 
-    client = ApiClient(api)
-    queued = client.post(f"/epochs/{epoch}/claims", {"account": account})["transactions"]
-    done = _await(client, set(queued))
-    tell(done, (f"{line['id']}  {line['state']}  {line['hash']}" for line in done), as_json)
+    With --to the account signs where its tokens go instead. What is owed is checked against the root that your chain
+    node has.
+    """
+    from commonweight.claiming import claim_lines, require_claimable
+    from commonweight.progress import Progress
+    from commonweight.standing.model import WalletModel
+    from commonweight.standing.owed import read_owed
+
+    elsewhere = _elsewhere(account, to, keystore)
+    model = WalletModel.reach(api, rpc_url, deployment)
+    owed, currency = read_owed(model, account, epoch, Progress("epochs read")), model.symbol()
+    found = require_claimable(owed)
+    paid = claim_lines(model, account, found, elsewhere) if found else []
+    if as_json:
+        for line in paid:
+            emit(line.to_json(currency))
+        return
+    for line in paid:
+        said = f"{amount(line.claim.amount, currency)} for {line.claim.kind} in epoch {line.claim.epoch}"
+        say(f"{said}  to {line.to}  {line.hash}")
+    whole = sum(line.claim.amount for line in paid)
+    say(f"claimed {amount(whole, currency)}" if paid else _all_claimed(owed, currency))
+
+
+@app.command("show")
+def show(
+    account: Account,
+    deployment: Trusted = None,
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """What an account is owed, can claim and has claimed, epoch by epoch; its votes, and whom it lends them.
+
+    Amounts and votes are read from your chain node. A server names epochs, lines and runs; lines count where they lead
+    to the root that the chain has.
+    """
+    from commonweight.progress import Progress
+    from commonweight.standing.model import WalletModel
+    from commonweight.standing.owed import read_owed
+    from commonweight.standing.wallet import Holding
+
+    model = WalletModel.reach(api, rpc_url, deployment)
+    owed = read_owed(model, account, report=Progress("epochs read"))
+    holding = Holding.read(model, owed)
+    if as_json:
+        emit(holding.to_json())
+        for line in owed.claims:
+            emit(line.to_json())
+        return
+    for text in holding.lines():
+        say(text)
+    for line in owed.claims:
+        what = f"{amount(line.amount, holding.currency)} for {line.kind}: " if line.amount else ""
+        say(f"{what}{line.sentence}  {line.command}")
 
 
 @app.command("balance")
@@ -70,9 +130,10 @@ def delegate(
     You sign, the relayer pays. Votes on proposals whose snapshot was taken before are not moved.
     """
     from commonweight.ballots import GovernanceClient
+    from commonweight.relayed import wait_for
 
     client = GovernanceClient(api, rpc_url)
-    done = _await(client.client, {client.delegate(open_keystore(keystore), to)})
+    done = wait_for(client.client, {client.delegate(open_keystore(keystore), to)})
     tell(done, (f"{line['id']}  {line['state']}  {line['hash']}" for line in done), as_json)
 
 
@@ -89,15 +150,23 @@ def delegation(account: Account, api: Api = DEFAULT_API, as_json: Json = False) 
     tell(found, (f"lends its votes to {found['to'] or 'nobody'}", *lenders), as_json)
 
 
-def _await(client: ApiClient, wanted: set[str], seconds: float = 60.0) -> list[dict[str, Any]]:
-    end = time.monotonic() + seconds
-    while True:
-        lines = client.get("/transactions", call=sorted(wanted)) if wanted else []
-        broken = [line for line in lines if line["state"] in ("reverted", "failed", "refused", "dead")]
-        if broken:
-            raise ClaimFailed(f"{broken[0]['id']}: {broken[0]['error'] or 'reverted'}")
-        if len(lines) == len(wanted) and all(line["state"] in ("mined", "final") for line in lines):
-            return lines
-        if time.monotonic() > end:
-            raise ClaimFailed("the transactions are not mined yet; ask again, nothing is lost or paid twice")
-        time.sleep(0.3)
+def _elsewhere(account: str, to: str | None, keystore: Path | None) -> Elsewhere | None:
+    """Raises BadParameter for a key that is not the account's."""
+    if to is None:
+        return None
+    from commonweight.claiming import Elsewhere
+
+    if keystore is None:
+        raise typer.BadParameter("needs the account's --keystore: nobody else says where it is paid", param_hint="--to")
+    signer = open_keystore(keystore)
+    if signer.address != account:
+        raise typer.BadParameter(
+            f"{keystore} is the key of {signer.address}, not of {account}", param_hint="--keystore"
+        )
+    return Elsewhere(signer, to)
+
+
+def _all_claimed(owed: Owed, currency: str) -> str:
+    from commonweight.standing.claims import ClaimState
+
+    return f"all of {amount(owed.units(ClaimState.CLAIMED), currency)} is claimed already"

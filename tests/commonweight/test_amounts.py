@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonweight.amounts import tokens
+from commonweight.amounts import amount, tokens
 
 pytestmark = pytest.mark.unit
 
@@ -28,3 +28,18 @@ def test_not_a_unit_is_lost(units: int) -> None:
 )
 def test_amounts_read_well(units: int | str, text: str) -> None:
     assert tokens(units) == text
+
+
+@given(st.integers(0, 2**256 - 1), st.integers(0, 77))
+def test_no_unit_of_any_currency_is_lost(units: int, decimals: int) -> None:
+    text = amount(units, "COIN", decimals).removesuffix(" COIN").replace(",", "")
+    whole, _, part = text.partition(".")
+    assert int(whole) * 10**decimals + int(part.ljust(decimals, "0") or 0) == units
+
+
+@pytest.mark.parametrize(
+    ("units", "decimals", "text"),
+    [(10**21, 18, "1,000 C"), (1_500, 2, "15 C"), (10, 1, "1 C"), (700, 0, "700 C"), (0, 18, "0 C"), (100, 0, "100 C")],
+)
+def test_amounts_with_their_currency_read_well(units: int, decimals: int, text: str) -> None:
+    assert amount(units, "C", decimals) == text

@@ -166,7 +166,9 @@ def refused(said: object, code: str) -> str:
 
 
 def test_a_claim_from_an_epoch_that_is_not_there(commonweight: Command, network: Network) -> None:
-    refused(commonweight("wallet", "claim", STRANGER.address, "--epoch", 9, "--api", network.api), "not-found")
+    reached = ("--api", network.api, "--rpc-url", network.rpc)
+    said = refused(commonweight("wallet", "claim", STRANGER.address, "--epoch", 9, *reached), "nothing-to-claim")
+    assert "No run of this model was opened yet" in said
 
 
 def test_a_decision_that_nobody_may_make(commonweight: Command, network: Network) -> None:

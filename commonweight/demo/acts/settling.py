@@ -11,7 +11,7 @@ def settle(stage: Stage) -> None:
     """Wait for the root, claim for everyone, and see the mints in the ledger."""
     stage.wait("the challenge window", lambda: _final(stage), seconds=300)
     payees = [n for n in NODES if n != CHEAT]
-    stage.commands([("wallet", "claim", stage.cast.address(wallet(n)), "--api", stage.api, "--json") for n in payees])
+    stage.commands([("wallet", "claim", stage.cast.address(wallet(n)), *stage.reached, "--json") for n in payees])
     stage.say("claims", f"{', '.join(payees)} were minted their shares; the relayer paid the gas")
     _cheat_claims(stage)
     stage.wait("the ledger to see the mints", lambda: _minted(stage) == len(payees), seconds=300)
@@ -28,7 +28,7 @@ def _final(stage: Stage) -> bool:
 
 def _cheat_claims(stage: Stage) -> None:
     try:
-        stage.command("wallet", "claim", stage.cast.address(wallet(CHEAT)), "--api", stage.api)
+        stage.command("wallet", "claim", stage.cast.address(wallet(CHEAT)), *stage.reached)
     except ActorFailed as refusal:
         stage.say("claims", f"{CHEAT} tried too: {refusal.detail.split(': ', 1)[1]}")
         return

@@ -1,0 +1,46 @@
+"""Transactions that the relayer sends for somebody: waited for until they are mined."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from commonweight.progress import Progress
+from contracts.errors import CommonweightError
+from trainer.client import ApiClient
+
+BROKEN = ("reverted", "failed", "refused", "dead")
+DONE = ("mined", "final")
+PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.3
+AT_ONCE = 50
+"""Transactions that one question names."""
+
+
+class ClaimFailed(CommonweightError):
+    """The relayer's transaction did not go through."""
+
+    code = "claim-failed"
+
+
+def wait_for(client: ApiClient, wanted: Collection[str], seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
+    """The server's lines of these transactions, each mined. Raises ClaimFailed, ApiProblem and ApiUnreachable."""
+    end, progress = time.monotonic() + seconds, Progress("transactions mined")
+    while True:
+        lines = _lines(client, sorted(wanted))
+        broken = [line for line in lines if line["state"] in BROKEN]
+        if broken:
+            raise ClaimFailed(f"{broken[0]['id']}: {broken[0]['error'] or 'reverted'}")
+        done = sum(line["state"] in DONE for line in lines)
+        if done == len(wanted):
+            return lines
+        if time.monotonic() > end:
+            raise ClaimFailed("the transactions are not mined yet; ask again, nothing is lost or paid twice")
+        progress(done, len(wanted))
+        time.sleep(LOOK_SECONDS)
+
+
+def _lines(client: ApiClient, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    pages = (client.get("/transactions", call=wanted[i : i + AT_ONCE]) for i in range(0, len(wanted), AT_ONCE))
+    return [dict(line) for page in pages for line in page]

@@ -1,0 +1,127 @@
+"""Where an account's pay of an epoch rests, from work to tokens.
+
+no-round ─▶ open ─▶ unsigned ─▶ in-window ─▶ claimable (or contract) ─▶ claimed
+                        ▲           │  ▲
+                        └─ fallen ◀─ disputed
+not-paid, other-wallet, unknown, no-run: nothing for this account; foreign, hidden: server and chain do not agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from commonweight.standing.sentence import Sentence
+from contracts.verifier_registry import EpochStatus
+
+
+class ClaimState(StrEnum):
+    """Where a claim can rest."""
+
+    NO_RUN = "no-run"
+    NO_ROUND = "no-round"
+    OPEN = "open"
+    UNSIGNED = "unsigned"
+    FALLEN = "fallen"
+    IN_WINDOW = "in-window"
+    DISPUTED = "disputed"
+    CLAIMABLE = "claimable"
+    CONTRACT = "contract"
+    CLAIMED = "claimed"
+    NOT_PAID = "not-paid"
+    OTHER_WALLET = "other-wallet"
+    UNKNOWN = "unknown"
+    FOREIGN = "foreign"
+    HIDDEN = "hidden"
+
+
+SENTENCES: Mapping[StrEnum, Sentence] = {
+    ClaimState.NO_RUN: Sentence(
+        "No run of this model was opened yet, so that nothing is paid.", "commonweight model train --help"
+    ),
+    ClaimState.NO_ROUND: Sentence(
+        "No round of run {run} is decided yet; its epoch is open until round {last} is.",
+        "commonweight wallet show {account}",
+    ),
+    ClaimState.OPEN: Sentence(
+        "The next epoch of run {run} is open until round {last} is decided; round {round} is the newest.",
+        "commonweight wallet show {account}",
+    ),
+    ClaimState.UNSIGNED: Sentence(
+        "Epoch {epoch} is closed, by this server's word, and waits for {k} verifiers to sign its root.",
+        "commonweight wallet show {account}",
+    ),
+    ClaimState.FALLEN: Sentence(
+        "The root of epoch {epoch} fell {attempt} times; verifiers have to sign another attempt.",
+        "commonweight wallet show {account}",
+    ),
+    ClaimState.IN_WINDOW: Sentence(
+        "Epoch {epoch} is in its challenge window until {until}; then anybody makes it final.",
+        "commonweight wallet show {account}",
+    ),
+    ClaimState.DISPUTED: Sentence(
+        "Epoch {epoch} is disputed: the holders decide, or the dispute lapses at {until}.",
+        "commonweight gov list --open",
+    ),
+    ClaimState.CLAIMABLE: Sentence("Epoch {epoch} is final and can be claimed.", "commonweight wallet claim {account}"),
+    ClaimState.CONTRACT: Sentence(
+        "Epoch {epoch} is final, and the account is a contract: it calls claim of the distributor itself, or signs "
+        "ClaimTo.",
+        "commonweight receipt save {account} --epoch {epoch}",
+    ),
+    ClaimState.CLAIMED: Sentence("Epoch {epoch} is claimed already.", "commonweight wallet balance {account}"),
+    ClaimState.NOT_PAID: Sentence(
+        "Epoch {epoch} pays this account nothing.", "commonweight receipt save {account} --epoch {epoch}"
+    ),
+    ClaimState.OTHER_WALLET: Sentence(
+        "This account is paid nothing by epochs: what its node earns goes to another wallet, {payout}.",
+        "commonweight wallet show {payout}",
+    ),
+    ClaimState.UNKNOWN: Sentence(
+        "No epoch pays this account, and no node or contribution of a run names it as its payee.",
+        "commonweight contribution list",
+    ),
+    ClaimState.FOREIGN: Sentence(
+        "What this server shows of epoch {epoch} is not under the root that the chain has: do not claim by it.",
+        "commonweight audit --help",
+    ),
+    ClaimState.HIDDEN: Sentence(
+        "The chain has epoch {epoch}, and this server does not show it.", "commonweight audit --help"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class EpochFacts:
+    """An epoch by the chain (`status`), and whether the server shows its lines, and those under the chain's root."""
+
+    status: EpochStatus
+    attempt: int
+    shown: bool
+    ours: bool
+
+
+def state_of(epoch: EpochFacts, *, has_line: bool, paid: bool, is_contract: bool, paid_elsewhere: bool) -> ClaimState:
+    """Of one line of the account, or of none; `paid_elsewhere` says that the account is a node with another wallet."""
+    if not epoch.shown:
+        return ClaimState.HIDDEN
+    if not epoch.ours:
+        return ClaimState.FOREIGN
+    if not has_line:
+        return ClaimState.OTHER_WALLET if paid_elsewhere else ClaimState.NOT_PAID
+    if epoch.status is EpochStatus.FINAL:
+        unpaid = ClaimState.CONTRACT if is_contract else ClaimState.CLAIMABLE
+        return ClaimState.CLAIMED if paid else unpaid
+    if epoch.status is EpochStatus.NONE:
+        return ClaimState.FALLEN if epoch.attempt else ClaimState.UNSIGNED
+    return ClaimState.DISPUTED if epoch.status is EpochStatus.DISPUTED else ClaimState.IN_WINDOW
+
+
+def state_without_epochs(runs: int, *, is_payee: bool, merged: int) -> ClaimState:
+    """Of what no epoch has closed over yet; `merged` is the newest decided round of a run that names the account."""
+    if not runs:
+        return ClaimState.NO_RUN
+    if not is_payee:
+        return ClaimState.UNKNOWN
+    return ClaimState.OPEN if merged else ClaimState.NO_ROUND

@@ -1,0 +1,83 @@
+"""A model as a wallet sees it: a server that is asked, and the wallet's own chain that is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from web3 import Web3
+
+from commonweight.console import one_line
+from commonweight.known_model import checked
+from contracts.chain import connect
+from contracts.deployment import Deployment
+from contracts.distributor import EpochDistributor
+from contracts.token import ModelToken
+from contracts.verifier_registry import VerifierRegistry
+from trainer.client import ApiClient
+
+LONGEST_SYMBOL = 12
+
+
+@dataclass(frozen=True)
+class WalletModel:
+    """Contracts on the wallet's own chain node; `client` says what is worth asking the chain about."""
+
+    client: ApiClient
+    w3: Web3
+    deployment: Deployment
+
+    @classmethod
+    def reach(cls, api_url: str, rpc_url: str, deployment: Path | None = None) -> WalletModel:
+        """The model of a deployment file, else the one that the server names; its genesis is checked.
+
+        Raises GenesisRefused, ApiProblem and ApiUnreachable.
+        """
+        client, w3 = ApiClient(api_url), connect(rpc_url)
+        given = deployment.read_text() if deployment else None
+        place = Deployment.from_json(given) if given else Deployment.from_mapping(client.network["deployment"])
+        return cls(client, w3, checked(w3, place))
+
+    @property
+    def token(self) -> ModelToken:
+        """What is owned."""
+        return ModelToken(self.w3, self.deployment.token)
+
+    @property
+    def registry(self) -> VerifierRegistry:
+        """Whose final roots are paid."""
+        return VerifierRegistry(self.w3, self.deployment.verifier_registry)
+
+    @property
+    def distributor(self) -> EpochDistributor:
+        """Who pays them."""
+        return EpochDistributor(self.w3, self.deployment.distributor)
+
+    def symbol(self) -> str:
+        """Name of the token's unit; a stranger may have chosen it."""
+        return one_line(self.token.symbol(), LONGEST_SYMBOL)
+
+    def now(self) -> int:
+        """The chain's clock, in Unix seconds."""
+        return int(self.w3.eth.get_block("latest")["timestamp"])
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Documents of all runs: what the server says, to be told and not to be paid by."""
+        names = [str(run["run"]) for run in pages(self.client, "/runs", "run", "")]
+        return [dict(self.client.get(f"/runs/{name}")) for name in names]
+
+    def epochs(self) -> dict[int, dict[str, Any]]:
+        """Closed epochs by number, as the server has them."""
+        return {int(epoch["epoch"]): epoch for epoch in pages(self.client, "/epochs", "epoch", -1)}
+
+
+def pages(client: ApiClient, path: str, key: str, first: Any) -> Iterator[dict[str, Any]]:
+    """All of a list that comes in pages, each page after the last line's `key` of the one before."""
+    after = first
+    while found := client.get(path, after=after):
+        yield from found
+        if found[-1][key] == after:
+            return  # a server that repeats itself ends nobody's patience
+        after = found[-1][key]

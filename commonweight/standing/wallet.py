@@ -1,0 +1,59 @@
+"""What an account holds, is owed and decides with, as sums: by the wallet's own chain."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from commonweight.amounts import amount
+from commonweight.standing.claims import ClaimState
+from commonweight.standing.model import WalletModel
+from commonweight.standing.owed import Owed
+from contracts.deployment import ZERO
+
+COMING = (ClaimState.UNSIGNED, ClaimState.FALLEN, ClaimState.IN_WINDOW, ClaimState.DISPUTED)
+"""Lines that are not owed for good: their root may fall."""
+CLAIMABLE = (ClaimState.CLAIMABLE, ClaimState.CONTRACT)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Amounts in 1e-18 tokens; `owed` is claimable or waits for its epoch, `delegate` is empty where votes lie idle."""
+
+    account: str
+    currency: str
+    balance: int
+    supply: int
+    owed: int
+    claimable: int
+    claimed: int
+    votes: int
+    delegate: str
+
+    @classmethod
+    def read(cls, model: WalletModel, owed: Owed) -> Holding:
+        """Sums of what was read, and what the token says of the account."""
+        token, account = model.token, owed.account
+        delegate = token.delegate_of(account)
+        return cls(
+            account, model.symbol(), token.balance_of(account), token.total_supply(),
+            owed.units(*COMING, *CLAIMABLE), owed.units(*CLAIMABLE), owed.units(ClaimState.CLAIMED),
+            token.votes(account), "" if delegate == ZERO else delegate,
+        )  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        """One object of `--json`: amounts as text, null for nobody."""
+        texts = {name: str(value) if isinstance(value, int) else value for name, value in asdict(self).items()}
+        return {"about": "wallet", **texts, "delegate": self.delegate or None}
+
+    def lines(self) -> list[str]:
+        """For people."""
+        share = 100 * self.balance / max(1, self.supply)
+        lends = {"": "lends its own to nobody: they count once it does", self.account: "votes itself"}
+        votes = lends.get(self.delegate, f"lends its own to {self.delegate}")
+        return [
+            f"holds      {amount(self.balance, self.currency)} ({share:.2f} % of supply)",
+            f"owed       {amount(self.owed, self.currency)}, of it claimable {amount(self.claimable, self.currency)}",
+            f"claimed    {amount(self.claimed, self.currency)}",
+            f"votes      {amount(self.votes, self.currency)}; {votes}",
+        ]
