@@ -56,8 +56,10 @@ def balances(
     ledger: Ledger = Depends(get_ledger),
 ) -> dict[str, str]:
     """Balances of one book of the journal (`work`, `units`): of these accounts, or of the next ones after one."""
+    journal.require_book(book)
+    wanted = journal.accounts_of(book, account)
     with ledger.store.read() as session:
-        found = journal.balances_of(session, book, account) if account else journal.page(session, book, after, limit)
+        found = journal.balances_of(session, book, wanted) if wanted else journal.page(session, book, after, limit)
     return {name: str(amount) for name, amount in found.items()}
 
 

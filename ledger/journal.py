@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from eth_utils import is_hex_address, to_checksum_address
 from sqlalchemy import Integer, Numeric, String, func, insert, literal, or_, type_coerce, union_all
 from sqlmodel import Session, col, select
 
@@ -15,6 +16,9 @@ from ledger.errors import JournalConflict, NotFound
 from ledger.seals import sealed
 from ledger.tables import Resolution, Transfer
 
+BOOKS = ("work", "units")
+OF_A_PAYEE = ("owed", "minted")
+"""Accounts of the book `units` that each payee has."""
 _DIGITS = 10
 """Of an amount (78 digits), as many are added up at one time on SQLite, whose sums have 64 bits."""
 
@@ -74,6 +78,24 @@ def balance(session: Session, book: str, account: str) -> int:
 def page(session: Session, book: str, after: str, limit: int) -> dict[str, int]:
     """As `balances`, of the next accounts after one, in the database's order."""
     return _sums(session, book, lambda account: account > after, limit)
+
+
+def require_book(book: str) -> None:
+    """Raises NotFound for a book that is not kept."""
+    if book not in BOOKS:
+        raise NotFound(f"no book {book[:40]!r}; the books are {' and '.join(BOOKS)}")
+
+
+def accounts_of(book: str, asked: Sequence[str]) -> list[str]:
+    """Names in a book by what people ask for: an address in `units` means what it is owed and what was minted to it."""
+    names: list[str] = []
+    for name in asked:
+        if not is_hex_address(name) or not name.startswith("0x"):
+            names.append(name)
+            continue
+        address = str(to_checksum_address(name))
+        names += [f"{part}:{address}" for part in OF_A_PAYEE] if book == "units" else [address]
+    return names
 
 
 def balances_of(session: Session, book: str, accounts: Sequence[str]) -> dict[str, int]:

@@ -136,6 +136,16 @@ def test_a_final_epoch_pays_each_line_once_and_nobody_else(owned: House) -> None
     books = owned.get("/balances/units")
     asked = [*list(books)[:3], "owed:nobody"]
     assert owned.get("/balances/units", account=asked) == {name: books.get(name, "0") for name in asked}
+    for wallet in (wallets[0], wallets[0].lower()):
+        of_it = {f"owed:{wallets[0]}": "0", f"minted:{wallets[0]}": "500"}
+        assert owned.get("/balances/units", account=[wallet]) == of_it
+    nobody = key_of("stranger").address
+    assert owned.get("/balances/units", account=[nobody]) == {f"owed:{nobody}": "0", f"minted:{nobody}": "0"}
+    work = owned.get("/balances/work")
+    assert owned.get("/balances/work", account=[wallets[1].lower()]) == {wallets[1]: work[wallets[1]]}
+    assert int(work[wallets[1]]) > 0
+    for book in ("unit", "UNITS", "emission:1"):
+        check_refused(owned.client.get(f"/v1/balances/{book}"), 404, "not-found")
     assert books["emission:1"] == "-1000"
     assert all((books[f"owed:{w}"], books[f"minted:{w}"]) == ("0", "500") for w in wallets)
 

@@ -59,6 +59,14 @@ def test_periods_and_profiles_stand_in_the_terms(
     assert terms["profiles"][1:] == [other]
 
 
+def test_the_same_options_and_nonce_are_the_same_run(commonweight: Command, train: tuple[object, ...]) -> None:
+    """Whenever it is called: no deadline and no clock is in the terms, and a repeat is no refusal."""
+    first, second = (commonweight(*train, "--nonce", 5) for _ in range(2))
+    assert (first.status, second.status) == (0, 0), second.err
+    assert first.out == second.out
+    assert commonweight(*train, "--nonce", 6).out != first.out
+
+
 def test_terms_that_nobody_could_judge_are_refused(commonweight: Command, train: tuple[object, ...]) -> None:
     assert "samples" in refused(commonweight(*train, "--samples", 1, "--nonce", 4), "bad-field")
     assert "max_nodes" in refused(commonweight(*train, "--max-nodes", 101, "--nonce", 4), "not-bound")
