@@ -17,7 +17,7 @@ from contracts.payout_tree import PayoutTree
 from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
 from contracts.protocol.log.codec import slug
 from contracts.protocol.messages import Commitment
-from ledger import cosign, log
+from ledger import cosign, log, vouching
 from ledger.errors import NotFound
 from ledger.judgement import settling
 from ledger.judgement.effects import payouts_of
@@ -72,6 +72,8 @@ def _entries(session: Session, epoch: Epoch, account: str) -> set[int]:
     """Places in the log of what the epoch decides about: the account's proofs and contributions."""
     span = _span(session, epoch)
     found = {line["entry"] for line in _credited(session, epoch, account) if line["entry"] in span}
+    for credit in list(found):
+        found |= set(vouching.maintainers_before(session, epoch.run, credit))
     for proof in _proofs(session, epoch, account, span):
         found |= set(_about(session, proof))
     return found

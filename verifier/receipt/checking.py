@@ -50,7 +50,8 @@ def check_receipt(
     3. every entry stands in the log under a head that is signed as `policy` asks for, else as the receipt's own does;
     4. the log that the epoch is anchored to is a prefix of that head's;
     5. one entry closes the epoch with the root that verifiers sign, and with the lines that lead to it;
-    6. every commitment is its node's and paid to the account, every end is of a commitment that is shown;
+    6. every commitment is its node's and paid to the account, every end is of a commitment that is shown, every
+       contribution is signed by enough of the maintainers that the run's configuration of then names;
     7. the account's lines are those of the closing entry, each under the root;
     8. every signature under the root is its verifier's;
     9. the chain has that root over that log, and those verifiers; whether it is final, and what is paid.
@@ -63,7 +64,9 @@ def check_receipt(
         check.history()  # 4.
         closing = check.closing(entries)  # 5.
         with _refused_as(wrong.WorkDiffers):
-            check.found.holds += Work(receipt.account, closing[1]).check(entries, closing[0])  # 6.
+            work = Work(receipt.account, closing[1])
+            check.found.holds += work.check(entries, closing[0])  # 6.
+            check.found.unchecked += work.unchecked
         check.payouts(closing[1])  # 7.
         check.cosignatures()  # 8.
         check.chain(policy or own)  # 9.

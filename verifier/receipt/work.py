@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from contracts.protocol.judge.entries import EpochClosed, FaultDerived, Posted, RoundClosed, Undecided, Voided
-from contracts.protocol.judge.facts import Committed, Credited, Enrolled
+from contracts.protocol.judge.entries import (
+    DecisionTaken,
+    EpochClosed,
+    FaultDerived,
+    Posted,
+    RoundClosed,
+    RoundOpened,
+    Undecided,
+    Voided,
+)
+from contracts.protocol.judge.facts import Block, Committed, Credited, Enrolled, RunCreated
 from contracts.protocol.log.leaf import Entry
 from verifier.receipt.errors import WorkDiffers
+from verifier.receipt.vouched import Vouchers
 
 
 class Work:
@@ -19,6 +29,12 @@ class Work:
         self._commitments: dict[str, Committed] = {}
         self._ends: dict[str, str] = {}
         self._credited: list[str] = []
+        self._vouchers = Vouchers(closed.run)
+
+    @property
+    def unchecked(self) -> list[str]:
+        """What the entries leave open."""
+        return self._vouchers.unchecked
 
     def check(self, entries: Mapping[int, Entry], closing: int) -> list[str]:
         """A line for each proof and contribution. Raises WorkDiffers."""
@@ -34,7 +50,9 @@ class Work:
         elif isinstance(entry, RoundClosed):
             self._out(entry)
         elif isinstance(entry, Credited):
-            self._credit(entry)
+            self._credit(index, entry)
+        elif isinstance(entry, RunCreated | RoundOpened | Block | DecisionTaken):
+            self._vouchers.note(index, entry)
         elif isinstance(entry, (Posted, Voided, Undecided, FaultDerived)):
             self._end(index, entry, closing)
         elif not isinstance(entry, EpochClosed):
@@ -75,11 +93,12 @@ class Work:
             if (made.run, made.round) == (entry.run, entry.round) and name not in entry.proofs:
                 self._ends[name] = "out: k verifiers did not hold it when the round closed"
 
-    def _credit(self, entry: Credited) -> None:
+    def _credit(self, index: int, entry: Credited) -> None:
         if entry.account.lower() != self._account or entry.run != self._closed.run:
             raise WorkDiffers("a contribution is another account's, or another run's")
         subject = entry.key.replace("\n", " ")
-        self._credited.append(f"contribution: {subject}, weight {entry.weight}, vouched for by {len(entry.signers)}")
+        vouched = self._vouchers.check(index, entry)
+        self._credited.append(f"contribution: {subject}, weight {entry.weight}, vouched for by {vouched}")
 
     def _line(self, name: str, made: Committed) -> str:
         end = self._ends.get(name, "no end is shown")

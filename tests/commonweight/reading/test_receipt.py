@@ -11,7 +11,7 @@ import pytest
 from contracts.chain import connect
 from contracts.tlog.policy_text import format_policy
 from tests.commonweight.conftest import Command
-from tests.commonweight.reading.town import AUTHOR, CHEAT, EMISSION, HONEST, Town, wallet_of
+from tests.commonweight.reading.town import AUTHOR, CHEAT, EMISSION, HONEST, MAINTAINERS, Town, wallet_of
 from tests.deployed import key_of
 from verifier.log.auditing import Audit, Auditor
 
@@ -77,7 +77,9 @@ def test_code_is_paid_and_the_chain_says_so(place: Town, policy: Path, commonwei
     said = commonweight("receipt", "check", file, *chain)
     assert said.status == 0, said.err
     assert "contribution: https://example.org/model.git " in said.out
-    assert "weight 5, vouched for by 2" in said.out
+    signers = ", ".join(sorted(key_of(name).address for name in MAINTAINERS))
+    assert f"weight 5, vouched for by {signers}: maintainers by entry " in said.out
+    assert "of whom it takes 2" in said.out
     assert "chain: epoch 1 is final there, with this root and this log" in said.out
     assert said.out.count("not checked") == 1
     amount = int(json.loads(file.read_text())["payouts"][0]["amount"])

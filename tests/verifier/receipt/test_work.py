@@ -7,17 +7,21 @@ from typing import Any
 
 import pytest
 
+from contracts.protocol.judge.chain_events import Decided
 from contracts.protocol.judge.entries import (
+    DecisionTaken,
     EpochClosed,
     FaultDerived,
     MergeSet,
     Posted,
     RoundClosed,
+    RoundOpened,
     Undecided,
     Voided,
 )
-from contracts.protocol.judge.facts import Committed, Credited, Enrolled, Reason
+from contracts.protocol.judge.facts import Block, Committed, Credited, Enrolled, Reason
 from contracts.protocol.log.leaf import Entry
+from contracts.run_config import RunConfig
 from tests.contracts.protocol.log.signed_run import key
 from verifier.receipt.errors import WorkDiffers
 from verifier.receipt.work import Work
@@ -30,7 +34,8 @@ ENROLLED = Enrolled(RUN, NODE, ACCOUNT, 1, "", 1)
 COMMITTED = Committed(RUN, 1, NODE, PROOF, "", "", "", "", 1, "", "", "", "", 4, 512)
 POSTED = Posted(PROOF, ACCOUNT, 512)
 VOIDED = Voided(PROOF, Reason.REPLAY, 2)
-CREDITED = Credited(RUN, "https://example.org\nabc", 1, ACCOUNT, 5, ("0x1", "0x2"))
+MIA, MO = sorted(key(name).address for name in ("mia", "mo"))
+CREDITED = Credited(RUN, "https://example.org\nabc", 1, ACCOUNT, 5, (MIA, MO))
 
 
 def lines(*entries: Entry, closing: int = 50) -> list[str]:
@@ -71,8 +76,48 @@ def test_what_is_posted_behind_the_closing_is_the_next_epochs() -> None:
     ]
 
 
-def test_a_contribution_is_told() -> None:
-    assert lines(CREDITED) == ["contribution: https://example.org abc, weight 5, vouched for by 2"]
+def opened(maintainers: str, run: str = RUN) -> RoundOpened:
+    config = RunConfig(maintainers=maintainers).to_json()
+    return RoundOpened(run, 1, "", "", config, "", 1, 2, (), ())
+
+
+def voted(sequence: int, maintainers: str, taken: bool = True) -> tuple[Entry, ...]:
+    events = (Decided(sequence, "maintainers", maintainers), Decided(sequence + 1, "inner_lr", "0.5"))
+    return Block(5, 1_000, "0x" + "00" * 32, events), DecisionTaken(RUN, sequence, taken, "")
+
+
+def test_a_contribution_is_told_with_who_vouched() -> None:
+    two = f"2:{MIA},{MO}"
+    (line,) = lines(opened(two), CREDITED)
+    assert line.startswith("contribution: https://example.org abc, weight 5, vouched for by ")
+    assert line.endswith(f"{MIA}, {MO}: maintainers by entry 0, of whom it takes 2")
+    assert lines(opened(f"1:{MIA}"), *voted(3, two), CREDITED)[0].endswith("maintainers by entry 2, of whom it takes 2")
+
+
+def test_without_a_configuration_it_is_said_that_nobody_could_tell() -> None:
+    work = Work(ACCOUNT, CLOSED)
+    work.check({0: CREDITED, 50: CLOSED}, 50)
+    (said,) = work.unchecked
+    assert "shows no configuration that names the run's maintainers" in said
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (opened(""), CREDITED),
+        (opened(f"1:{MIA}"), CREDITED),
+        (opened(f"2:{MIA},{MO}"), replace(CREDITED, signers=(MIA,))),
+        (opened(f"2:{MIA},{MO}"), *voted(3, f"1:{MO}"), CREDITED),
+        (opened(f"1:{MIA}"), *voted(3, f"2:{MIA},{MO}", taken=False), CREDITED),
+        (opened(f"2:{MIA},{MO}", run="0xother"), CREDITED),
+        (opened(f"1:{MIA}"), voted(3, f"2:{MIA},{MO}")[1], CREDITED),
+        (opened(f"1:{MIA}"), *voted(3, "nonsense"), CREDITED),
+    ],
+    ids=["nobody", "a-stranger", "too-few", "voted-out", "not-taken", "another-run", "unseen-vote", "no-quorum"],
+)
+def test_who_is_no_maintainer_vouches_for_nothing(entries: tuple[Entry, ...]) -> None:
+    with pytest.raises(WorkDiffers):
+        lines(*entries)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""Whose signatures a contribution bears: enough of the maintainers that the run's configuration of then names."""
+
+from __future__ import annotations
+
+from contracts.contribution import NotMaintainer, check_quorum
+from contracts.maintainers import InvalidMaintainers, Maintainers
+from contracts.protocol.judge.chain_events import Decided
+from contracts.protocol.judge.entries import DecisionTaken, RoundOpened
+from contracts.protocol.judge.facts import Block, Credited, RunCreated
+from contracts.run_config import InvalidRunConfig, RunConfig
+from verifier.receipt.errors import WorkDiffers
+
+
+class Vouchers:
+    """Reads what a receipt shows of a run's configuration, in the order of the log.
+
+    That nothing was left out between is the word of the verifiers who cosigned the head: their machines credit nothing
+    that enough maintainers of then have not signed.
+    """
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._decided: dict[int, Decided] = {}
+        self._config: RunConfig | None = None
+        self._stated = -1
+        self.unchecked: list[str] = []
+
+    def note(self, index: int, entry: RunCreated | RoundOpened | Block | DecisionTaken) -> None:
+        """A configuration, or what changed it. Raises WorkDiffers."""
+        if isinstance(entry, Block):
+            self._decided |= {event.sequence: event for event in entry.events if isinstance(event, Decided)}
+            return
+        if entry.run != self._run:
+            raise WorkDiffers(f"entry {index} is about another run than the epoch")
+        if isinstance(entry, DecisionTaken):
+            self._take(index, entry)
+        else:
+            self._config, self._stated = _read(index, entry.config), index
+
+    def check(self, index: int, entry: Credited) -> str:
+        """Who vouched for what is credited at an entry: the signatures are checked where it is read.
+
+        Raises WorkDiffers where they are not enough of the maintainers.
+        """
+        names = ", ".join(entry.signers)
+        if self._config is None:
+            said = f"entry {index}: the receipt shows no configuration that names the run's maintainers"
+            self.unchecked.append(f"that {names} are maintainers ({said})")
+            return names
+        try:
+            check_quorum(self._config, frozenset(entry.signers))
+            quorum = Maintainers.parse(self._config.maintainers).quorum
+        except (NotMaintainer, InvalidMaintainers) as error:
+            raise WorkDiffers(f"entry {index} by the configuration of entry {self._stated}: {error.detail}") from error
+        return f"{names}: maintainers by entry {self._stated}, of whom it takes {quorum}"
+
+    def _take(self, index: int, entry: DecisionTaken) -> None:
+        if not entry.applied:
+            return
+        event = self._decided.get(entry.sequence)
+        if event is None or self._config is None:
+            raise WorkDiffers(f"entry {index} takes a decision that the receipt does not show")
+        try:
+            self._config, self._stated = self._config.with_decision(event.key, event.value), index
+        except InvalidRunConfig as error:
+            raise WorkDiffers(f"entry {index} takes a decision that no run can take: {error.detail}") from error
+
+
+def _read(index: int, config: str) -> RunConfig:
+    try:
+        return RunConfig.from_json(config)
+    except InvalidRunConfig as error:
+        raise WorkDiffers(f"the configuration of entry {index}: {error.detail}") from error
