@@ -18,6 +18,7 @@ from commonweight.commands import (
     fsck,
     fund,
     gov,
+    holders,
     keys,
     model,
     receipt,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 app.command("demo")(actors.demo)
 app.command("check")(check.check)
-app.command("chain")(actors.chain)
+app.add_typer(actors.chain_app, name="chain")
 app.command("serve")(actors.serve)
 app.command("keeper")(relay.keeper)
 app.add_typer(relay.outbox_app, name="outbox")
@@ -51,6 +52,7 @@ app.add_typer(run.app, name="run")
 app.add_typer(model.app, name="model")
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(receipt.app, name="receipt")
+app.command("holders")(holders.holders)
 app.add_typer(fund.app, name="fund")
 app.add_typer(revenue.app, name="revenue")
 app.add_typer(gov.app, name="gov")

@@ -47,9 +47,9 @@ class ContributionFile:
     def load(cls, file: Path) -> ContributionFile:
         """Read what `save` wrote. Raises BadField."""
         try:
-            body = json.loads(file.read_text())
+            body = json.loads(file.read_text("utf-8"))
             message, signatures = body["message"], {str(name): str(said) for name, said in body["signatures"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadField(f"{file} is no contribution file: {error!r}") from error
         return cls(from_json(Contribution, message), signatures)
 

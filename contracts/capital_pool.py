@@ -45,6 +45,14 @@ class CapitalPool:
         """Soft cap, below which all are refunded, and hard cap."""
         return int(self._call.softCap().call()), int(self._call.hardCap().call())
 
+    def price(self) -> tuple[int, int]:
+        """1e-18 tokens that are sold, for how many units of the currency."""
+        return int(self._call.tokenUnits().call()), int(self._call.paidUnits().call())
+
+    def is_cancelled(self) -> bool:
+        """Whether the holders ended the round."""
+        return bool(self._call.cancelled().call())
+
     def deadline(self) -> int:
         """When the round ends."""
         return int(self._call.deadline().call())

@@ -3,6 +3,7 @@
 Each transaction is mined at once, and an empty block follows every `block_time` seconds, so that clock and
 beacon (block hashes) move on in real time. Block timestamps are wall clock plus `evm_increaseTime`; two blocks
 of one second share a timestamp, since counting up instead would let the chain run ahead of the wall.
+A faucet sends coins to keys that are made later (`devnet_fund`).
 Blocks never reorganise: `finalized`, `safe`, `pending`, `latest` name the same block. State lives in memory.
 """
 
@@ -19,6 +20,7 @@ from eth_tester.backends.pyevm import PyEVMBackend
 from eth_utils.address import to_canonical_address
 
 from contracts import devnet_json as wire
+from contracts.devnet_faucet import HOLDS, Faucet
 from contracts.devnet_json import RpcError
 
 CHAIN_ID = 31337
@@ -36,10 +38,10 @@ class Devnet:
     """
 
     def __init__(self, funded: Iterable[str] = (), *, chain_id: int = CHAIN_ID, balance: int = 10_000 * ETHER) -> None:
+        self._faucet = Faucet()
         account = {"balance": balance, "nonce": 0, "code": b"", "storage": {}}
-        state: dict[Any, Any] = {to_canonical_address(a): account for a in funded} or {
-            _NOBODY: {**account, "balance": 0}
-        }
+        state: dict[Any, Any] = {to_canonical_address(a): account for a in funded}
+        state[to_canonical_address(self._faucet.address)] = {**account, "balance": HOLDS}
         genesis = PyEVMBackend.generate_genesis_params(overrides={"gas_limit": GAS_LIMIT})
         self._backend = PyEVMBackend(
             genesis_parameters=genesis, genesis_state=state, vm_configuration=((0, _SAME_SECOND_VM),)
@@ -75,6 +77,10 @@ class Devnet:
             raise RpcError(-32601, f"the method {method} does not exist")
         with self._lock:
             return call(*params)
+
+    def _fund(self, to: Any, *wei: Any) -> str:
+        """`devnet_fund`: coins of the faucet, for keys that were made after genesis."""
+        return self._faucet.fund(self.rpc, to, *wei[:1])
 
     def mine(self, blocks: int = 1) -> None:
         """Mine blocks without transactions."""
@@ -248,6 +254,7 @@ class Devnet:
             "eth_getLogs": self._logs,
             "evm_increaseTime": lambda seconds: hex(self.increase_time(wire.integer(seconds))),
             "evm_mine": self._evm_mine,
+            "devnet_fund": self._fund,
         }
 
 

@@ -60,27 +60,37 @@ class RevenueSplitter:
         Two questions to the chain, however many there are: anybody may distribute junk. Whether `account` has a share
         of them `releasable` says.
         """
-        contract = contract_at(self.w3, "RevenueSplitter", self.address)
-        done = {
-            int(event["args"]["id"])
-            for event in EventHistory(contract, ["Released"], first_block).until()
-            if event["args"]["account"] == to_checksum_address(account)
-        }
+        done = self.released_to(account, first_block)
         found: dict[str, list[int]] = {}
-        for event in EventHistory(contract, ["Distributed"], first_block).until():
-            id_, currency = int(event["args"]["id"]), str(event["args"]["currency"])
+        for id_, currency in self.shared(first_block):
             if id_ not in done:
                 found.setdefault(currency, []).append(id_)
         return found
 
-    def unreleased(self, account: str, ids: Sequence[int]) -> list[int]:
-        """Those of which `account` can be paid a unit or more, asked for `PAGE` at a time: junk is cheap."""
+    def shared(self, first_block: int) -> list[tuple[int, str]]:
+        """Id and currency of every distribution since `first_block`, in order."""
+        contract = contract_at(self.w3, "RevenueSplitter", self.address)
+        events = EventHistory(contract, ["Distributed"], first_block).until()
+        return [(int(event["args"]["id"]), str(event["args"]["currency"])) for event in events]
+
+    def released_to(self, account: str, first_block: int) -> dict[int, int]:
+        """Units that an account was paid of each distribution, by its id, since `first_block`."""
+        contract = contract_at(self.w3, "RevenueSplitter", self.address)
+        events = EventHistory(contract, ["Released"], first_block).until()
+        own = (event["args"] for event in events if event["args"]["account"] == to_checksum_address(account))
+        return {int(arguments["id"]): int(arguments["amount"]) for arguments in own}
+
+    def due_of(self, account: str, ids: Sequence[int]) -> list[int]:
+        """What would be paid of each of these, asked for `PAGE` at a time: junk is cheap."""
         found: list[int] = []
         for start in range(0, len(ids), PAGE):
             page = list(ids[start : start + PAGE])
-            amounts = self._call.releasableOf(page, to_checksum_address(account)).call()
-            found += [id_ for id_, amount in zip(page, amounts, strict=True) if amount]
+            found += [int(due) for due in self._call.releasableOf(page, to_checksum_address(account)).call()]
         return found
+
+    def unreleased(self, account: str, ids: Sequence[int]) -> list[int]:
+        """Those of which `account` can be paid a unit or more."""
+        return [id_ for id_, due in zip(ids, self.due_of(account, ids), strict=True) if due]
 
     def window(self) -> int:
         """Seconds before a distribution in which tokens had to be held."""

@@ -66,6 +66,17 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """What a verifier's stake waits for after `removed_at` (Unix seconds): `epochs` more that are final, or `free_at`,
+    which each second of a dispute puts off; and in any case until no root that it signed is open."""
+
+    removed_at: int
+    epochs: int
+    free_at: int
+    signed_open_root: bool
+
+
+@dataclass(frozen=True, slots=True)
 class VerifierSet:
     """Who is admitted, staked or not, and k: how many of them it takes."""
 
@@ -245,6 +256,19 @@ class VerifierRegistry:
     def resign(self) -> ContractFunction:
         """Give up the sender's own seat; its stake is free as after a removal."""
         return self._call.resign()
+
+    def leaving(self, verifier: str) -> Leaving:
+        """What keeps the stake of who gave up its seat, or lost it; zeros for who never had one."""
+        name = to_checksum_address(verifier)
+        removed = int(self._call.removedAt(name).call())
+        settled = (int(self._call.lastSettled().call()), int(self._call.secondSettled().call()))
+        disputed = int(self._call.disputedSeconds().call()) - int(self._call.disputedAtRemoval(name).call())
+        open_ = self.epoch_of(self.finalized_epochs() + 1)
+        if open_.status is EpochStatus.DISPUTED:
+            disputed += int(self.w3.eth.get_block("latest")["timestamp"]) - open_.challenged_at
+        free = removed + int(self._call.nodeWithdrawalDelay().call()) + max(0, disputed)
+        signed = name in self._call.signersOf(self.finalized_epochs() + 1).call()
+        return Leaving(removed, sum(second <= removed for second in settled), free if removed else 0, bool(signed))
 
     def max_epoch_total(self) -> int:
         """The most that a proposed epoch may pay, in 1e-18 tokens."""

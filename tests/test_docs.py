@@ -279,6 +279,8 @@ def _commands() -> dict[str, Any]:
         if not hasattr(command, "commands"):
             yield " ".join(path), command
             return
+        if command.invoke_without_command:
+            yield " ".join(path), command
         for name, inner in command.commands.items():
             yield from walk(inner, (*path, name))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commonweight.commands import faucet
 from commonweight.commands.options import (
     DEFAULT_API,
     DEFAULT_RPC,
@@ -43,6 +44,7 @@ from trainer.cheats import CHEATS
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+chain_app = typer.Typer(invoke_without_command=True)
 verifier_app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
@@ -64,6 +66,7 @@ def demo(
 
 
 def chain(
+    context: typer.Context,
     host: Host = "127.0.0.1",
     port: Port = 8545,
     block_time: Annotated[float, typer.Option(help="Seconds between empty blocks.")] = 1.0,
@@ -73,9 +76,16 @@ def chain(
     ] = None,
 ) -> None:
     """Serve the embedded chain over JSON-RPC. Its state lives in memory: for trying out, not for keeping."""
+    if context.invoked_subcommand is not None:
+        return
     from contracts.devnet import serve
 
     serve(host, port, block_time, fund or (), stop=heed_signals().watched())
+
+
+chain_app.callback()(chain)
+chain_app.command("fund")(faucet.fund)
+chain_app.command("currency")(faucet.currency)
 
 
 def serve(

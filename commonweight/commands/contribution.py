@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Api, Json, Keystore, RunId, read_address
+from commonweight.commands.options import DEFAULT_API, Api, Json, Keystore, RunId, read_address, read_run
 from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
+from contracts.errors import CommonweightError
 
 app = typer.Typer(no_args_is_help=True, help="Credit code and data that the run's maintainers vouch for.")
 File = Annotated[Path, typer.Argument(help="Contribution file: what is credited, and the signatures so far.")]
 Paid = Annotated[str, typer.Option("--account", parser=read_address, metavar="ADDRESS", help="Address that is paid.")]
+ID = re.compile(r"0x[0-9a-fA-F]{64}")
 Weight = Annotated[int, typer.Option(min=1, help="Weight among contributions of its kind in the same epoch.")]
+
+
+class ContributionUnknown(CommonweightError):
+    """No run credited a contribution of that id."""
+
+    code = "contribution-unknown"
+
+
+def read_optional_run(text: str) -> str:
+    """A run's id, or nothing. Raises BadParameter."""
+    return text and read_run(text)
 
 
 @app.command("code")
@@ -64,6 +78,57 @@ def sign(file: File, keystore: Keystore, api: Api = DEFAULT_API) -> None:
     signed.save(file)
     have, takes = signed.quorum(client)
     say(f"{signed.describe()}\n{have} of the {takes} maintainers that it takes have signed")
+
+
+@app.command("list")
+def list_contributions(
+    run: Annotated[
+        str, typer.Option("--run", parser=read_optional_run, metavar="RUN", help="Of this run alone; default: of all.")
+    ] = "",
+    api: Api = DEFAULT_API,
+    as_json: Json = False,
+) -> None:
+    """What was credited, who vouched for it by checked signatures, and which epoch pays it."""
+    from commonweight.standing.contributions import Contributions
+    from trainer.client import ApiClient
+
+    client = ApiClient(api)
+    known = Contributions(client)
+    found = known.credited([dict(client.get(f"/runs/{run}"))] if run else known.runs())
+    if as_json:
+        for one in found:
+            emit(one.to_json())
+        return
+    for line in [line for one in found for line in one.lines()] or ["nothing was credited yet"]:
+        say(line)
+
+
+@app.command("show")
+def show(
+    contribution: Annotated[
+        str, typer.Argument(help="A contribution file, or the id of what was credited (0x and 64 hex digits).")
+    ],
+    api: Api = DEFAULT_API,
+    as_json: Json = False,
+) -> None:
+    """Where a contribution stands: who signed, who is missing and until when, or which epoch pays it."""
+    from commonweight.contribution_file import ContributionFile
+    from commonweight.standing.contributions import Contributions
+    from trainer.client import ApiClient
+
+    known = Contributions(ApiClient(api))
+    if ID.fullmatch(contribution):
+        found = [one for one in known.credited(known.runs()) if one.id == contribution.lower()]
+        if not found:
+            raise ContributionUnknown(f"no run of this server credited {contribution}; try `contribution list`")
+        one = found[0]
+    else:
+        one = known.of_file(ContributionFile.load(Path(contribution)))
+    if as_json:
+        emit(one.to_json())
+        return
+    for line in one.lines():
+        say(line)
 
 
 @app.command("submit")

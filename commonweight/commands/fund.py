@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commonweight.amounts import tokens
-from commonweight.commands.options import DEFAULT_RPC, Account, Json, Keystore, Rpc, read_object, read_round
+from commonweight.commands.options import (
+    DEFAULT_RPC,
+    Account,
+    Json,
+    Keystore,
+    Rpc,
+    read_address,
+    read_object,
+    read_round,
+)
 from commonweight.commands.stake import DeploymentFile
-from commonweight.console import emit, say
+from commonweight.console import emit, one_line, say
 from commonweight.keystore import open_keystore
 from contracts.errors import CommonweightError
 
@@ -39,23 +48,36 @@ class NoFundingRound(CommonweightError):
 
 
 @app.command("show")
-def show(deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
-    """Where the round stands."""
+def show(
+    deployment: DeploymentFile,
+    account: Annotated[
+        str | None,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Also say what this account has in the round."),
+    ] = None,
+    at: Pool = "",
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
+    """Where the round stands: its price, its deadline, what is paid in and by whom, and what can be done now."""
+    from commonweight.standing.funding import Deposit, Round
+    from contracts.token import ModelToken
+
     pool = _pool(deployment, rpc_url, at)
-    soft, hard = pool.caps()
-    status, deposited, own = pool.status().name.lower(), pool.deposited(), _of_deployer(pool, deployment)
-    times = {"withdraw_until": pool.withdraw_until(), "deadline": pool.deadline(), "release_at": pool.release_at()}
+    found = Round.read(pool, one_line(ModelToken(pool.w3, pool.token()).symbol(), 12))
+    own, warnings = _of_deployer(pool, deployment), _warnings(pool, deployment)
+    deposit = Deposit.read(pool, found, account) if account else None
     if as_json:
-        amounts = {"deposited": str(deposited), "soft_cap": str(soft), "hard_cap": str(hard), "held": str(pool.held())}
-        told = {"currency": pool.currency().address, "by_deployer": str(own), "warnings": _warnings(pool, deployment)}
-        emit({"status": status, **told, **times, **amounts})
+        emit({**found.to_json(), "by_deployer": str(own), "warnings": warnings})
+        if deposit:
+            emit(deposit.to_json())
         return
-    say(f"{status}: {deposited} of {soft} to {hard} units of {pool.currency().address}")
+    for line in found.lines():
+        say(line)
     if own:
-        say(f"of it {own} by who deployed the model: {100 * own // max(1, deposited)} %")
-    say(f"deposits can be taken back until second {times['withdraw_until']}, and stay then until the deadline")
-    say(f"buyers may leave until second {times['release_at']}, and holders can pay with the money from then on")
-    for line in _warnings(pool, deployment):
+        say(f"deployer   paid in {found.money.text(own)} of it itself: {100 * own // max(1, found.deposited)} %")
+    if deposit:
+        say(deposit.line())
+    for line in warnings:
         say(line)
 
 
@@ -188,7 +210,7 @@ def _check_minters(pool: CapitalPool, deployment: Path) -> None:
 
 def _warnings(pool: CapitalPool, deployment: Path) -> list[str]:
     """Who beside distributor, first round and this one can have tokens exist."""
-    from commonweight.standing import warnings
+    from commonweight.genesis_words import warnings
     from contracts.deployment import Deployment
 
     return warnings(pool.w3, Deployment.from_json(deployment.read_text()), pool.address)

@@ -79,7 +79,7 @@ def check(
     Nodes, verifiers, wallets and servers do so at first contact; this does it again and says what was found: also
     price and share of a funding round, who has more than a third of the votes now, and who else may mint.
     """
-    from commonweight.standing import large_voters, power_in_words, terms_in_words, warnings
+    from commonweight.genesis_words import large_voters, power_in_words, terms_in_words, warnings
     from contracts.chain import connect
     from contracts.deployment import Deployment
     from contracts.genesis.check import check_genesis

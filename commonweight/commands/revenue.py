@@ -9,7 +9,7 @@ import typer
 
 from commonweight.commands.options import DEFAULT_RPC, Account, Json, Keystore, Rpc, read_address
 from commonweight.commands.stake import DeploymentFile
-from commonweight.console import one_line, say, tell
+from commonweight.console import emit, one_line, say
 from commonweight.keystore import open_keystore
 from contracts.errors import CommonweightError
 
@@ -56,11 +56,20 @@ def distribute(
 
 @app.command("show")
 def show(account: Account, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
-    """Distributions that were never released to an account, by currency. Anybody may distribute anything: choose."""
+    """What an account is due of what the model earned, and what it was paid. Anybody may distribute anything: choose.
+
+    With --json each distribution is an object of its own.
+    """
+    from commonweight.standing.revenue import lines_by_currency, read_shares
+
     splitter, first = _splitter(deployment, rpc_url)
-    waiting = splitter.waiting(account, first)
-    lines = (f"{one}  {len(ids)} distributions, from {ids[0]} to {ids[-1]}" for one, ids in waiting.items())
-    tell(waiting, lines, as_json)
+    shares = read_shares(splitter, account, first)
+    if as_json:
+        for share in shares:
+            emit(share.to_json())
+        return
+    for line in lines_by_currency(shares) or ["nothing was distributed to the holders of this model yet"]:
+        say(line)
 
 
 @app.command("release")

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_RPC, Keystore, Rpc, read_address
-from commonweight.console import say
+from commonweight.amounts import amount
+from commonweight.commands.options import DEFAULT_RPC, Json, Keystore, Rpc, read_address
+from commonweight.console import emit, say
 from commonweight.keystore import open_keystore
 from contracts.errors import CommonweightError
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from eth_account.signers.local import LocalAccount
 
+    from commonweight.standing.departures import Departure
     from contracts.node_stakes import NodeStakes, Withdrawal
+    from contracts.verifier_registry import VerifierRegistry
 
 DeploymentFile = Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")]
 
@@ -26,6 +29,12 @@ class StakeLocked(CommonweightError):
     """A stake cannot be paid yet."""
 
     code = "stake-locked"
+
+
+class NoStake(CommonweightError):
+    """The account has neither a verifier's seat nor a stake."""
+
+    code = "no-stake"
 
 
 def stake(
@@ -81,29 +90,51 @@ def unstake(
         _request(stakes, account, stakes.stake_of(account.address) if wei is None else wei)
 
 
-def resign(keystore: Keystore, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+def resign(
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    show: Annotated[bool, typer.Option("--show", help="Only say where the stake stands, and send nothing.")] = False,
+    rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
+) -> None:
     """Give up a verifier's seat, and take its stake back: run it again when the stake is free.
 
-    That is when two epochs are final that settle all it said, or after a long delay. No vote is needed.
+    That is when two epochs are final that settle all it said, or after a long delay, and no root that it signed is
+    open. No vote is needed. --show says where it stands.
     """
     from commonweight.known_model import known_model
-    from contracts.chain import ContractRejected, send
+    from commonweight.standing.departures import Departure, DepartureState
+    from contracts.chain import send
     from contracts.verifier_registry import VerifierRegistry
 
     account, (found, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
     registry = VerifierRegistry(w3, found.verifier_registry)
-    if account.address in registry.verifiers():
-        send(w3, account, registry.resign())
-        say("the seat is given up; run this again for the stake when two epochs are final that settle all it said")
+    before = Departure.read(registry, account.address)
+    if not show:
+        if before.state is DepartureState.SEATED:
+            send(w3, account, registry.resign())
+        elif before.state is DepartureState.GONE:
+            raise NoStake(before.sentence)
+        else:
+            _take_back(registry, account, before)
+    now = Departure.read(registry, account.address)
+    paid = before.stake - now.stake
+    if as_json:
+        emit(now.to_json() | {"paid": str(paid)})
         return
-    stake_ = registry.stake_of(account.address)
+    say(f"paid {amount(paid, 'coins')} to {account.address}" if paid else now.sentence)
+
+
+def _take_back(registry: VerifierRegistry, account: LocalAccount, departure: Departure) -> None:
+    """Raises StakeLocked with what it waits for."""
+    from contracts.chain import ContractRejected, send
+
     try:
-        send(w3, account, registry.unstake())
+        send(registry.w3, account, registry.unstake())
     except ContractRejected as error:
         if error.error != "StakeLocked":
             raise
-        raise StakeLocked(f"{stake_} wei answer for what was said until two more epochs are final") from error
-    say(f"paid {stake_} wei to {account.address}")
+        raise StakeLocked(departure.sentence) from error
 
 
 def _request(stakes: NodeStakes, account: LocalAccount, amount: int) -> None:

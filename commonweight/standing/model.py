@@ -57,7 +57,7 @@ class WalletModel:
 
     def symbol(self) -> str:
         """Name of the token's unit; a stranger may have chosen it."""
-        return one_line(self.token.symbol(), LONGEST_SYMBOL)
+        return symbol_of(self.w3, self.deployment)
 
     def now(self) -> int:
         """The chain's clock, in Unix seconds."""
@@ -71,6 +71,11 @@ class WalletModel:
     def epochs(self) -> dict[int, dict[str, Any]]:
         """Closed epochs by number, as the server has them."""
         return {int(epoch["epoch"]): epoch for epoch in pages(self.client, "/epochs", "epoch", -1)}
+
+
+def symbol_of(w3: Web3, deployment: Deployment) -> str:
+    """Name of a model's token unit, cut where a stranger made it long."""
+    return one_line(ModelToken(w3, deployment.token).symbol(), LONGEST_SYMBOL)
 
 
 def pages(client: ApiClient, path: str, key: str, first: Any) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from eth_account import Account
 from web3.contract.contract import ContractFunction
 
 from commonweight.commands import revenue
+from commonweight.holders import EventsMissing, read_holders
 from commonweight.keystore import write_keystore
 from contracts.chain import connect, send
 from contracts.currency import Currency
@@ -84,11 +85,15 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     )
     model.wait(TIME)
     shown = json.loads(model("fund", "show", "--json").out)
-    assert (shown["status"], shown["deposited"], shown["held"]) == ("succeeded", "2000", "2000")
+    assert (shown["state"], shown["deposited"], shown["held"]) == ("settling", "2000", "2000")
+    assert shown["price"] == {"token_units": str(10**18), "paid_units": "1"}
+    deposit = json.loads(model("fund", "show", "--json", "--account", PAYER.address).out.splitlines()[1])
+    assert (deposit["state"], deposit["units"], deposit["tokens"]) == ("may-choose", "2000", str(2_000 * 10**18))
     assert (shown["by_deployer"], shown["release_at"] - shown["deadline"]) == ("2000", SETTLEMENT)
-    assert "of it 2000 by who deployed the model: 100 %" in model("fund", "show").out
+    assert "paid in 0.000000000000002 C (2000 units) of it itself: 100 %" in model("fund", "show").out
     assert model("fund", "claim", PAYER.address).out == f"minted 2,000 tokens to {PAYER.address}\n"
     assert model.token.balance_of(PAYER.address) == 2_000 * 10**18
+    check_holders(model, 2_000 * 10**18)
     again = model("fund", "claim", PAYER.address)
     assert (again.status, again.out) == (1, "")
     assert re.match(r"contract-rejected: .* \[NothingDeposited\(", again.err), again.err
@@ -151,9 +156,32 @@ def test_model_check_says_price_share_and_who_votes(model: Setting) -> None:
     assert (found["large_voters"], found["warnings"]) == ({PAYER.address: str(600 * 10**18)}, [])
 
 
+def check_holders(model: Setting, units: int) -> None:
+    """By the token's events, without a server; a node that leaves events out is found."""
+    reached = ("--deployment", model.folder / "deployment.json", "--rpc-url", model.url)
+    whole, holder = map(json.loads, model.command("holders", *reached, "--json").out.splitlines())
+    assert (whole["supply"], whole["count"], whole["currency"]) == (str(units), 1, "SH")
+    assert holder == {
+        "about": "holder", "account": PAYER.address, "units": str(units), "votes": str(units), "share_ppm": 10**6,
+        "delegate": PAYER.address,
+    }  # fmt: skip
+    assert model.command("holders", *reached).out.startswith(f"{PAYER.address}  2,000 SH (100.00 %), votes 2,000 SH\n")
+    late = Deployment.from_mapping(json.loads((model.folder / "deployment.json").read_text()) | {"block": 10**6})
+    with pytest.raises(EventsMissing):
+        read_holders(connect(model.url), late)
+
+
 def test_a_failed_round_pays_back(model: Setting) -> None:
     assert model("fund", "deposit", "--amount", 499).status == 0
-    assert model("fund", "show").out.startswith(f"open: 499 of 500 to 2000 units of {model.money.address}\n")
+    told = model("fund", "show", "--account", PAYER.address).out
+    assert told.startswith("open: The round is open until 20"), told
+    for line in (
+        "paid in    0.000000000000000499 C (499 units), of 0.0000000000000005 C (500 units) at least",
+        "buys 1 SH\n",
+        f"currency   {model.money.address}\n",
+        "The account paid in 0.000000000000000499 C (499 units), and can take it back",
+    ):
+        assert line in told, told
     early = model("fund", "refund", PAYER.address)
     assert (early.status, early.out) == (1, "")
     assert re.match(r"contract-rejected: .* \[WrongPoolStatus\(", early.err), early.err
@@ -180,7 +208,7 @@ def test_a_buyer_thinks_better_of_it(model: Setting) -> None:
     model.wait(TIME)
     assert model("fund", "leave").out == "took 2000 units back\n"
     assert model.money_of(PAYER.address) == before
-    assert json.loads(model("fund", "show", "--json").out)["status"] == "failed"
+    assert json.loads(model("fund", "show", "--json").out)["state"] == "failed"
     again = model("fund", "leave")
     assert re.match(r"contract-rejected: .* \[NothingDeposited\(", again.err), again.err
 
@@ -194,7 +222,7 @@ def test_another_round_sells_once_holders_gave_it_a_budget(model: Setting) -> No
     later = ("--pool", made["pool"])
     refused = model("fund", "deposit", "--amount", 5, *later)
     assert re.match(r"contract-rejected: .* \[BudgetExceeded\(", refused.err), refused.err
-    assert model("fund", "show", *later).out.startswith("open: 0 of 10 to 20 units")
+    assert model("fund", "show", *later).out.startswith("unfunded: The round is open until 20")
     token, made_by = model.deployment.token, model.deployment.creations[0]
     foreign = model("fund", "show", "--pool", f"{token}@{made_by}")
     assert foreign.err == "genesis-refused: CapitalPool was made by other code than ours\n"
@@ -221,7 +249,10 @@ def test_a_currency_that_cannot_be_paid_stops_no_other(model: Setting) -> None:
         "revenue", "show", PAYER.address, "--deployment", model.folder / "deployment.json", "--rpc-url", model.url,
         "--json",
     )  # fmt: skip
-    assert json.loads(shown.out) == {hostile.address: [1], model.money.address: [2]}
+    shares = [json.loads(line) for line in shown.out.splitlines()]
+    assert [(s["distribution"], s["currency"], s["state"], s["units"]) for s in shares] == [
+        (1, hostile.address, "due", "70"), (2, model.money.address, "due", "70"),
+    ]  # fmt: skip
     before = model.money_of(PAYER.address)
     said = model("revenue", "release", PAYER.address)
     assert (said.status, said.err.split(":")[0]) == (1, "currency-failed")

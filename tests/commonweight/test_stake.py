@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,14 +109,26 @@ def test_a_verifier_gives_up_its_seat_and_has_its_stake_after_the_delay(model: S
     write_keystore(key, bytes(VERIFIER.key), PASSPHRASE, iterations=1)
     registry = VerifierRegistry(model.stakes.w3, model.stakes.address)
     send(model.stakes.w3, VERIFIER, registry.stake(), value=10**17)
-    assert "run this again" in model("resign", "--keystore", key).out
+    seated = model("resign", "--keystore", key, "--show")
+    assert (seated.status, registry.verifiers()) == (0, [VERIFIER.address])
+    assert seated.out.startswith("The verifier has its seat, and 0.1 coins at stake")
+    given_up = model("resign", "--keystore", key).out
+    assert given_up.startswith("The seat is given up; 0.1 coins are free when 2 more epochs are final")
+    assert "run this again" in given_up
     assert registry.verifiers() == []
     locked = model("resign", "--keystore", key)
     assert (locked.status, locked.err.split(":")[0]) == (1, "stake-locked")
+    assert re.search(r"no later than \d{4}-\d\d-\d\d .* UTC \(in \d+ ", locked.err), locked.err
+    waiting = json.loads(model("resign", "--keystore", key, "--show", "--json").out)
+    assert (waiting["state"], waiting["stake"], waiting["epochs_to_wait"]) == ("waiting", str(10**17), 2)
     model.chain.increase_time(DELAY + 1)
     model.chain.mine()
+    assert "run this again to be paid" in model("resign", "--keystore", key, "--show").out
     paid = model("resign", "--keystore", key)
     assert (paid.status, registry.stake_of(VERIFIER.address)) == (0, 0), paid.err
+    assert paid.out == f"paid 0.1 coins to {VERIFIER.address}\n"
+    gone = model("resign", "--keystore", key)
+    assert (gone.status, gone.err.split(":")[0]) == (1, "no-stake")
 
 
 def test_unstake_names_the_time_that_the_contract_does() -> None:

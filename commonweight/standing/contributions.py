@@ -1,0 +1,219 @@
+"""Where a contribution of code or data rests: from a file that maintainers sign to the epoch that pays it.
+
+unsigned ─▶ missing ─▶ ready ── submit ──▶ credited ─▶ in-epoch
+no-maintainers, missigned, taken, run-over: nothing that could be handed in
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from commonweight.contribution_file import ContributionFile
+from commonweight.standing.model import pages
+from commonweight.standing.sentence import Sentence, helper, told
+from contracts.errors import BadSignature
+from contracts.log_audit import Kind
+from contracts.maintainers import Maintainers
+from contracts.messages import to_json
+from contracts.protocol.judge.facts import Credited
+from contracts.protocol.log.leaf import read
+from contracts.protocol.log.signed import read_envelope
+from contracts.protocol.messages import Contribution
+from contracts.run_config import RunConfig
+from contracts.signing import digest, recover
+from trainer.client import ApiClient, octets
+
+
+class ContributionState(StrEnum):
+    """Where a contribution can rest."""
+
+    NO_MAINTAINERS = "no-maintainers"
+    UNSIGNED = "unsigned"
+    MISSING = "missing"
+    MISSIGNED = "missigned"
+    READY = "ready"
+    TAKEN = "taken"
+    RUN_OVER = "run-over"
+    CREDITED = "credited"
+    IN_EPOCH = "in-epoch"
+
+
+SENTENCES: Mapping[StrEnum, Sentence] = {
+    ContributionState.NO_MAINTAINERS: Sentence(
+        "Run {run} has no maintainers who could vouch for it; the holders vote on them.",
+        "commonweight gov propose --help",
+    ),
+    ContributionState.UNSIGNED: Sentence(
+        "Nobody has signed yet: it takes {quorum} of {missing}, until {until}.",
+        "commonweight contribution sign --help",
+    ),
+    ContributionState.MISSING: Sentence(
+        "Of {quorum} maintainers that it takes {signed} have signed; missing are some of {missing}, until {until}.",
+        "commonweight contribution sign --help",
+    ),
+    ContributionState.MISSIGNED: Sentence(
+        "The signature of {missigned} is not its own: it has to sign again.", "commonweight contribution sign --help"
+    ),
+    ContributionState.READY: Sentence(
+        "Enough maintainers have signed, {signed} of {quorum}; hand it in until {until}.",
+        "commonweight contribution submit --help",
+    ),
+    ContributionState.TAKEN: Sentence(
+        "The same subject is credited already, under entry {entry} of the log, by another message.",
+        "commonweight contribution show {id}",
+    ),
+    ContributionState.RUN_OVER: Sentence(
+        "Run {run} is over and credits nothing any more.", "commonweight contribution list"
+    ),
+    ContributionState.CREDITED: Sentence(
+        "It is credited under entry {entry} of the log, and the run's next epoch pays it.",
+        "commonweight wallet show {account}",
+    ),
+    ContributionState.IN_EPOCH: Sentence("Epoch {epoch} pays it.", "commonweight wallet show {account}"),
+}
+
+
+@dataclass(frozen=True)
+class Signing:
+    """Who can and did sign a contribution, by checked signatures: `missing` are maintainers who did not."""
+
+    quorum: int
+    signed: tuple[str, ...]
+    missing: tuple[str, ...]
+    strangers: tuple[str, ...]
+    missigned: tuple[str, ...]
+
+
+def state_of(signing: Signing, *, over: bool, taken: bool) -> ContributionState:
+    """Of what is not credited under this message; `taken`: its subject is, by another."""
+    if taken:
+        return ContributionState.TAKEN
+    if over:
+        return ContributionState.RUN_OVER
+    if not signing.quorum:
+        return ContributionState.NO_MAINTAINERS
+    if signing.missigned:
+        return ContributionState.MISSIGNED
+    if len(signing.signed) >= signing.quorum:
+        return ContributionState.READY
+    return ContributionState.MISSING if signing.signed else ContributionState.UNSIGNED
+
+
+def signing_of(file: ContributionFile, maintainers: Maintainers, client: ApiClient) -> Signing:
+    """Each signature of a file against its signer, and the signers against the run's maintainers."""
+    wrong = tuple(name for name, said in file.signatures.items() if not _is_its_own(file.message, name, said, client))
+    given = [name for name in file.signatures if name not in wrong]
+    signed = tuple(name for name in maintainers.members if name in given)
+    missing = tuple(name for name in maintainers.members if name not in signed)
+    strangers = tuple(name for name in given if name not in maintainers.members)
+    return Signing(maintainers.quorum, signed, missing, strangers, wrong)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A contribution and where it rests. `id` is the message's digest; `signers` are by checked signatures."""
+
+    id: str
+    message: Contribution
+    state: ContributionState
+    signers: tuple[str, ...]
+    values: Mapping[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """Where it rests."""
+        return told(SENTENCES, self.state, self.values)
+
+    @property
+    def command(self) -> str:
+        """What moves it on."""
+        return helper(SENTENCES, self.state, self.values)
+
+    def to_json(self) -> dict[str, Any]:
+        """One object of `--json`."""
+        shown = ("entry", "epoch", "quorum", "missing_signers", "strangers", "missigned_signers")
+        known = {name: self.values[name] for name in shown if name in self.values}
+        said = {"state": str(self.state), "sentence": self.sentence, "command": self.command}
+        return {
+            "about": "contribution",
+            "id": self.id,
+            **to_json(self.message),
+            "signers": self.signers,
+            **known,
+            **said,
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        kind = Kind(self.message.kind).name.lower()
+        paid = f"weight {self.message.weight} of {kind} to {self.message.account}"
+        lines = [self.id, f"  {self.message.source} {self.message.subject} ({self.message.licence}), {paid}"]
+        lines.append(f"  signed by {', '.join(self.signers) or 'nobody'}")
+        if self.values.get("strangers"):
+            lines.append(f"  signed by who is no maintainer: {', '.join(self.values['strangers'])}")
+        return [*lines, f"  {self.sentence}  {self.command}"]
+
+
+class Contributions:
+    """All that a server's runs credited: each signature is checked here, on the entry of the log."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._epochs = list(pages(client, "/epochs", "epoch", -1))
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Documents of all runs."""
+        names = [str(run["run"]) for run in pages(self._client, "/runs", "run", "")]
+        return [dict(self._client.get(f"/runs/{name}")) for name in names]
+
+    def credited(self, runs: Sequence[dict[str, Any]]) -> list[Standing]:
+        """Of these runs, in the order of the log. Raises BadSignature, BadField and InvalidLeaf."""
+        lines = [(int(line["entry"]), str(run["run"])) for run in runs for line in run["contributions"]]
+        return [self._entry(index, run) for index, run in sorted(lines)]
+
+    def of_file(self, file: ContributionFile) -> Standing:
+        """Where a file rests: signed by whom, missing whom, until when; or credited already."""
+        name = "0x" + digest(file.message, self._client.domain).hex()
+        same = [c for c in self.credited(self.runs()) if _subject(c.message) == _subject(file.message)]
+        if same and same[0].id == name:
+            return same[0]
+        run = dict(self._client.get(f"/runs/0x{file.message.run.hex()}"))
+        config = RunConfig.from_json(run["config"])
+        signing = signing_of(file, Maintainers.parse(config.maintainers), self._client)
+        state = state_of(signing, over=run["phase"] == "over", taken=bool(same))
+        values = {
+            "run": run["run"], "quorum": signing.quorum, "signed": len(signing.signed),
+            "missing": ", ".join(signing.missing), "missigned": ", ".join(signing.missigned),
+            "until": f"the epoch of round {config.rounds} closes, the run's last one (now round {run['round']})",
+            "missing_signers": signing.missing, "strangers": signing.strangers, "missigned_signers": signing.missigned,
+        }  # fmt: skip
+        taken = {"entry": same[0].values["entry"], "id": same[0].id} if same else {}
+        return Standing(name, file.message, state, signing.signed, values | taken)
+
+    def _entry(self, index: int, run: str) -> Standing:
+        (entry,) = self._client.get("/log/entries", start=index, limit=1)["entries"]
+        fact = read(entry["body"], self._client.domain, str)
+        body = json.loads(entry["body"])
+        body.pop("kind")
+        message = read_envelope(Contribution, body).message
+        assert isinstance(fact, Credited), "a run's document names entries that credit"
+        assert isinstance(message, Contribution), "it was read as one"
+        paid = [int(e["epoch"]) for e in self._epochs if e["run"] == run and int(e["log_size"]) - 1 > index]
+        state = ContributionState.IN_EPOCH if paid else ContributionState.CREDITED
+        values = {"entry": index, "account": message.account} | ({"epoch": min(paid)} if paid else {})
+        return Standing("0x" + digest(message, self._client.domain).hex(), message, state, fact.signers, values)
+
+
+def _subject(message: Contribution) -> tuple[str, str]:
+    return message.source, message.subject
+
+
+def _is_its_own(message: Contribution, name: str, signature: str, client: ApiClient) -> bool:
+    try:
+        return recover(message, client.domain, octets(signature)) == name
+    except (BadSignature, ValueError):
+        return False

@@ -1,0 +1,219 @@
+"""Where a funding round rests, and what an account has in it.
+
+unfunded ─▶ open ─▶ settling ─▶ released          open ─▶ failed, settling ─▶ failed (so many left), open ─▶ cancelled
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from commonweight.amounts import amount
+from commonweight.standing.money import Money
+from commonweight.standing.sentence import Sentence, helper, told, until
+from contracts.capital_pool import CapitalPool, PoolStatus
+from contracts.token import ModelToken
+
+
+class RoundState(StrEnum):
+    """Where a round can rest."""
+
+    UNFUNDED = "unfunded"
+    OPEN = "open"
+    SETTLING = "settling"
+    RELEASED = "released"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class DepositState(StrEnum):
+    """What an account can do about its deposit."""
+
+    NONE = "none"
+    MAY_WITHDRAW = "may-withdraw"
+    STAYS = "stays"
+    MAY_CHOOSE = "may-choose"
+    CLAIMABLE = "claimable"
+    REFUNDABLE = "refundable"
+
+
+ROUNDS: Mapping[StrEnum, Sentence] = {
+    RoundState.UNFUNDED: Sentence(
+        "The round is open until {deadline} and sells nothing before holders give it a budget.",
+        "commonweight gov propose --help",
+    ),
+    RoundState.OPEN: Sentence(
+        "The round is open until {deadline}: {deposited} of {soft} that it takes are paid in.",
+        "commonweight fund deposit --help",
+    ),
+    RoundState.SETTLING: Sentence(
+        "The round succeeded: until {release} each buyer takes its tokens or leaves with its money.",
+        "commonweight fund claim --help",
+    ),
+    RoundState.RELEASED: Sentence(
+        "The round succeeded, and the holders pay with its {spendable} since {release}.",
+        "commonweight gov propose --help",
+    ),
+    RoundState.FAILED: Sentence(
+        "The round failed, {kept} of {soft} that it takes, and who took no tokens is paid back.",
+        "commonweight fund refund --help",
+    ),
+    RoundState.CANCELLED: Sentence(
+        "The holders cancelled the round, and everybody is paid back.", "commonweight fund refund --help"
+    ),
+}
+DEPOSITS: Mapping[StrEnum, Sentence] = {
+    DepositState.NONE: Sentence(
+        "The account has nothing in the round: it paid nothing in, or took tokens or money already.",
+        "commonweight fund deposit --help",
+    ),
+    DepositState.MAY_WITHDRAW: Sentence(
+        "The account paid in {deposit}, and can take it back until {withdraw}.", "commonweight fund withdraw --help"
+    ),
+    DepositState.STAYS: Sentence(
+        "The account paid in {deposit}, which stays until {deadline}: a round's last quarter lets nobody out.",
+        "commonweight fund show --help",
+    ),
+    DepositState.MAY_CHOOSE: Sentence(
+        "The account takes {tokens}, or leaves with {deposit} until {release}.", "commonweight fund claim --help"
+    ),
+    DepositState.CLAIMABLE: Sentence(
+        "The account has {tokens} to be claimed, for it by anybody.", "commonweight fund claim --help"
+    ),
+    DepositState.REFUNDABLE: Sentence(
+        "The account is paid {deposit} back, for it by anybody.", "commonweight fund refund --help"
+    ),
+}
+
+
+def round_state(status: PoolStatus, *, cancelled: bool, funded: bool, released: bool) -> RoundState:
+    """`funded`: it has a budget to sell of, or has sold all; `released`: buyers may leave no more."""
+    if cancelled:
+        return RoundState.CANCELLED
+    if status is PoolStatus.FAILED:
+        return RoundState.FAILED
+    if status is PoolStatus.OPEN:
+        return RoundState.OPEN if funded else RoundState.UNFUNDED
+    return RoundState.RELEASED if released else RoundState.SETTLING
+
+
+def deposit_state(state: RoundState, deposit: int, stays: bool = False) -> DepositState:
+    """Of an account by its deposit, in units of the currency; `stays`: the round is in its last quarter."""
+    if not deposit:
+        return DepositState.NONE
+    if state in (RoundState.OPEN, RoundState.UNFUNDED):
+        return DepositState.STAYS if stays else DepositState.MAY_WITHDRAW
+    if state is RoundState.SETTLING:
+        return DepositState.MAY_CHOOSE
+    return DepositState.CLAIMABLE if state is RoundState.RELEASED else DepositState.REFUNDABLE
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round as the chain has it: amounts in units of the currency, times in Unix seconds, price per `paid_units`."""
+
+    pool: str
+    state: RoundState
+    money: Money
+    symbol: str
+    deposited: int
+    refunded: int
+    soft: int
+    hard: int
+    held: int
+    spendable: int
+    token_units: int
+    paid_units: int
+    withdraw_until: int
+    deadline: int
+    release_at: int
+    now: int
+
+    @classmethod
+    def read(cls, pool: CapitalPool, symbol: str) -> Round:
+        """`symbol` is that of the token that is sold."""
+        (soft, hard), (token_units, paid_units) = pool.caps(), pool.price()
+        deposited, now = pool.deposited(), int(pool.w3.eth.get_block("latest")["timestamp"])
+        funded = deposited >= hard or ModelToken(pool.w3, pool.token()).budget_of(pool.address) > 0
+        released, cancelled = now >= pool.release_at(), pool.is_cancelled()
+        state = round_state(pool.status(), cancelled=cancelled, funded=funded, released=released)
+        return cls(
+            pool.address, state, Money.of(pool.currency()), symbol, deposited, pool.refunded(), soft, hard, pool.held(),
+            pool.spendable(), token_units, paid_units, pool.withdraw_until(), pool.deadline(), pool.release_at(), now,
+        )  # fmt: skip
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What its sentences take."""
+        text = self.money.text
+        return {
+            "deposited": text(self.deposited), "soft": text(self.soft), "spendable": text(self.spendable), "withdraw": until(self.withdraw_until, self.now),
+            "kept": text(self.deposited - self.refunded), "deadline": until(self.deadline, self.now),
+            "release": until(self.release_at, self.now),
+        }  # fmt: skip
+
+    def lines(self) -> list[str]:
+        """For people."""
+        text = self.money.text
+        price = f"{text(self.paid_units)} buys {amount(self.token_units, self.symbol)}"
+        return [
+            f"{self.state}: {told(ROUNDS, self.state, self.values)}  {helper(ROUNDS, self.state, self.values)}",
+            f"paid in    {text(self.deposited)}, of {text(self.soft)} at least and {text(self.hard)} at most",
+            f"price      {price}",
+            f"currency   {self.money.address}",
+            f"withdraw   until {until(self.withdraw_until, self.now)}; deposits stay then until the deadline",
+            f"deadline   {until(self.deadline, self.now)}",
+            f"leave      buyers may until {until(self.release_at, self.now)}; holders can pay with the money then",
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """One object of `--json`; amounts as text, in units of the currency, the price in 1e-18 tokens."""
+        return {
+            "about": "round", "pool": self.pool, "state": str(self.state), "currency": self.money.address,
+            "symbol": self.money.symbol, "decimals": self.money.decimals, "deposited": str(self.deposited),
+            "soft_cap": str(self.soft), "hard_cap": str(self.hard), "held": str(self.held),
+            "spendable": str(self.spendable), "withdraw_until": self.withdraw_until, "deadline": self.deadline,
+            "release_at": self.release_at,
+            "price": {"token_units": str(self.token_units), "paid_units": str(self.paid_units)},
+            "sentence": told(ROUNDS, self.state, self.values), "command": helper(ROUNDS, self.state, self.values),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """What an account has in a round: its deposit in units of the currency, and the 1e-18 tokens that it buys."""
+
+    round: Round
+    account: str
+    units: int
+    tokens: int
+
+    @classmethod
+    def read(cls, pool: CapitalPool, found: Round, account: str) -> Deposit:
+        """By the chain."""
+        units = pool.deposit_of(account)
+        return cls(found, account, units, pool.tokens_for(units))
+
+    @property
+    def state(self) -> DepositState:
+        """What can be done about it."""
+        return deposit_state(self.round.state, self.units, self.round.now >= self.round.withdraw_until)
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        own = {"deposit": self.round.money.text(self.units), "tokens": amount(self.tokens, self.round.symbol)}
+        return self.round.values | own
+
+    def line(self) -> str:
+        """For people."""
+        return f"{told(DEPOSITS, self.state, self._values)}  {helper(DEPOSITS, self.state, self._values)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """One object of `--json`."""
+        return {
+            "about": "deposit", "pool": self.round.pool, "account": self.account, "state": str(self.state),
+            "units": str(self.units), "tokens": str(self.tokens),
+            "sentence": told(DEPOSITS, self.state, self._values), "command": helper(DEPOSITS, self.state, self._values),
+        }  # fmt: skip

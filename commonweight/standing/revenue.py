@@ -1,0 +1,119 @@
+"""Where an account's shares of what a model earned rest: due, below a unit, or paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from commonweight.standing.money import Money
+from commonweight.standing.sentence import Sentence, helper, told
+from contracts.currency import Currency
+from contracts.revenue_splitter import RevenueSplitter
+
+MOST_NAMED = 20
+"""Currencies whose names are asked for."""
+
+
+class ShareState(StrEnum):
+    """Where a share of one distribution can rest."""
+
+    DUE = "due"
+    BELOW_A_UNIT = "below-a-unit"
+    RELEASED = "released"
+
+
+SHARES: Mapping[StrEnum, Sentence] = {
+    ShareState.DUE: Sentence(
+        "Of distribution {id} {money} are due to the account.",
+        "commonweight revenue release {account} --currency {currency} --keystore KEY --deployment FILE",
+    ),
+    ShareState.BELOW_A_UNIT: Sentence(
+        "Of distribution {id} the account has less than a unit, kept for its next share, or it held no tokens then.",
+        "commonweight wallet balance {account}",
+    ),
+    ShareState.RELEASED: Sentence(
+        "Of distribution {id} the account was paid {money}.", "commonweight revenue distribute --help"
+    ),
+}
+
+
+def share_state(*, is_released: bool, due: int) -> ShareState:
+    """Of one distribution."""
+    if is_released:
+        return ShareState.RELEASED
+    return ShareState.DUE if due else ShareState.BELOW_A_UNIT
+
+
+@dataclass(frozen=True)
+class Share:
+    """An account's share of one distribution: `units` of the currency that are due or were paid."""
+
+    account: str
+    id: int
+    money: Money
+    state: ShareState
+    units: int
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        own = {"id": self.id, "account": self.account, "currency": self.money.address}
+        return own | {"money": self.money.text(self.units)}
+
+    @property
+    def sentence(self) -> str:
+        """Where it rests."""
+        return told(SHARES, self.state, self._values)
+
+    @property
+    def command(self) -> str:
+        """What moves it on."""
+        return helper(SHARES, self.state, self._values)
+
+    def to_json(self) -> dict[str, Any]:
+        """One object of `--json`."""
+        return {
+            "about": "share", "distribution": self.id, "currency": self.money.address, "symbol": self.money.symbol,
+            "decimals": self.money.decimals, "state": str(self.state), "units": str(self.units),
+            "sentence": self.sentence, "command": self.command,
+        }  # fmt: skip
+
+
+def read_shares(splitter: RevenueSplitter, account: str, first_block: int) -> list[Share]:
+    """Of every distribution since a block. What is due of several of one currency is told as if each came first."""
+    shared, paid = splitter.shared(first_block), splitter.released_to(account, first_block)
+    waiting = [id_ for id_, _ in shared if id_ not in paid]
+    due = dict(zip(waiting, splitter.due_of(account, waiting), strict=True))
+    monies = _monies(splitter, list(dict.fromkeys(currency for _, currency in shared)))
+    return [
+        Share(
+            account, id_, monies[currency], share_state(is_released=id_ in paid, due=due.get(id_, 0)),
+            paid.get(id_, due.get(id_, 0)),
+        )
+        for id_, currency in shared
+    ]  # fmt: skip
+
+
+def _monies(splitter: RevenueSplitter, addresses: Sequence[str]) -> dict[str, Money]:
+    """The first currencies by their own names, the rest in units: anybody may make a thousand of them."""
+    named = {address: Money.of(Currency(splitter.w3, address)) for address in addresses[:MOST_NAMED]}
+    return {address: named.get(address, Money(address, "units", 0)) for address in addresses}
+
+
+def lines_by_currency(shares: Sequence[Share]) -> list[str]:
+    """For people: a line for each currency and state. Anybody may distribute anything, so that ids are counted."""
+    found = []
+    for money in dict.fromkeys(share.money for share in shares):
+        own = [share for share in shares if share.money == money]
+        for state in ShareState:
+            these = [share for share in own if share.state is state]
+            if these:
+                found.append(_line(money, state, these))
+    return found
+
+
+def _line(money: Money, state: ShareState, these: Sequence[Share]) -> str:
+    ids = f"distribution {these[0].id}" if len(these) == 1 else f"{len(these)} distributions to {these[-1].id}"
+    what = "" if state is ShareState.BELOW_A_UNIT else f" {money.text(sum(share.units for share in these))}"
+    return f"{state}{what} of {ids}, in {money.address}  {these[0].command}"
