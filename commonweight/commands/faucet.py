@@ -17,7 +17,7 @@ SYMBOL = "TEST"
 
 
 def fund(
-    account: Annotated[str, typer.Argument(parser=read_address, metavar="ADDRESS", help="Who gets the coins.")],
+    account: Annotated[str, typer.Argument(parser=read_address, help="Who gets the coins.")],
     coins: Annotated[int, typer.Option(min=1, max=10_000, help="Coins to send, of 1e18 wei.")] = 10_000,
     rpc_url: Rpc = DEFAULT_RPC,
     as_json: Json = False,

@@ -42,11 +42,11 @@ SENTENCES: Mapping[StrEnum, Sentence] = {
     ),
     ClaimState.NO_ROUND: Sentence(
         "No round of run {run} is decided yet; its epoch is open until round {last} is.",
-        "commonweight wallet show {account}",
+        "commonweight run show {run}",
     ),
     ClaimState.OPEN: Sentence(
         "The next epoch of run {run} is open until round {last} is decided; round {round} is the newest.",
-        "commonweight wallet show {account}",
+        "commonweight run show {run}",
     ),
     ClaimState.UNSIGNED: Sentence(
         "Epoch {epoch} is closed, by this server's word, and waits for {k} verifiers to sign its root.",
@@ -80,7 +80,7 @@ SENTENCES: Mapping[StrEnum, Sentence] = {
     ),
     ClaimState.UNKNOWN: Sentence(
         "No epoch pays this account, and no node or contribution of a run names it as its payee.",
-        "commonweight contribution list",
+        "commonweight run list",
     ),
     ClaimState.FOREIGN: Sentence(
         "What this server shows of epoch {epoch} is not under the root that the chain has: do not claim by it.",
