@@ -25,7 +25,8 @@ TABLES = {
 }
 VALUES = dict.fromkeys(
     (
-        "deadline", "release", "deposited", "soft", "held", "kept", "deposit", "tokens", "money", "run", "quorum",
+        "deadline", "release", "withdraw", "deposited", "soft", "spendable", "kept", "deposit", "tokens", "money", "run",
+        "quorum",
         "missing", "signed", "missigned", "entry", "epoch", "until", "free", "epochs", "stake",
     ),
     "7 TEST",
@@ -52,6 +53,7 @@ ROUNDS = {
 DEPOSITS = {
     DepositState.NONE: {deposit_state(state, 0) for state in RoundState},
     DepositState.MAY_WITHDRAW: {deposit_state(state, 5) for state in (RoundState.OPEN, RoundState.UNFUNDED)},
+    DepositState.STAYS: {deposit_state(RoundState.OPEN, 5, stays=True)},
     DepositState.MAY_CHOOSE: {deposit_state(RoundState.SETTLING, 5)},
     DepositState.CLAIMABLE: {deposit_state(RoundState.RELEASED, 5)},
     DepositState.REFUNDABLE: {deposit_state(state, 5) for state in (RoundState.FAILED, RoundState.CANCELLED)},
