@@ -168,3 +168,13 @@ bench-hostile-operator: install  ## how much later a run is over when its server
 	$(BIN)/python -m benchmarks.hostile_operator
 
 .PHONY: bench-adversary bench-adversary-service bench-hostile-operator
+
+minutes ?= 120
+
+bench-weather: install  ## gusts on every line and process of a network, from a seed: make bench-weather minutes=120 (hours)
+	$(BIN)/python -m benchmarks.weather --minutes $(minutes)
+
+bench-stops: install  ## 200 SIGKILL and 50 SIGSTOP of nodes at random moments (an hour)
+	$(BIN)/python -m benchmarks.weather.stops
+
+.PHONY: bench-weather bench-stops
