@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from requests.exceptions import ConnectionError as ChainUnreachable
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.field_words import describe
 from contracts.errors import CommonweightError
@@ -29,6 +30,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(ChainUnreachable, _unreachable)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
 
 
@@ -56,6 +58,11 @@ def _unrouted(_request: Request, error: Exception) -> JSONResponse:
 
 def _unreachable(_request: Request, _error: Exception) -> JSONResponse:
     return problem(503, "chain-unreachable", "the chain does not answer; try again shortly")
+
+
+def _gone(_request: Request, _error: Exception) -> JSONResponse:
+    """The client hung up in the middle of its body: nobody reads the answer, and nothing was kept."""
+    return problem(400, "malformed-request", "the connection ended before the body did")
 
 
 def _broken(request: Request, error: Exception) -> JSONResponse:
