@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import progress, write_result
-from benchmarks.weather.__main__ import posted
+from benchmarks.weather.__main__ import POSTED_SECONDS, posted
 from benchmarks.weather.facts import Facts, facts
 from benchmarks.weather.gusts import Gust, Schedule, Storm
 from benchmarks.weather.network import NODES, TERMS, Network
@@ -89,9 +89,9 @@ def time_of(played: Played, index: int) -> float:
 def stops(folder: Path, found: Schedule, nodes: int) -> dict[str, Any]:
     """Play the courses, let every node be paid once more, and judge."""
     with Network(folder, found.seed, nodes) as network:
-        network.wait("the first round", lambda: facts(network).opened, 600)
+        network.wait("the first round", lambda: facts(network).opened, POSTED_SECONDS)
         played = Player(network, found).play()
-        after, read = posted(network, played)
+        after, read = posted(network, played, POSTED_SECONDS)
         return {
             "seed": found.seed,
             "nodes": nodes,
