@@ -5,7 +5,6 @@ Mirrors' addresses are signed and told to others, so the relay stands where a ve
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -25,9 +24,13 @@ from benchmarks.weather.relay import Listening, Relay
 from benchmarks.weather.sky import Sky
 from commonweight.demo.processes import Processes, free_port
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
-from contracts.chain import connect
+from commonweight.terms import RunRules, open_run
+from contracts.chain import connect, send
+from contracts.deploy import deploy_model
 from contracts.deployment import Deployment
+from contracts.genesis.params import GenesisParams
 from contracts.node_stakes import NodeStakes
+from contracts.protocol.log.operator import LogSigner
 from contracts.verifier_registry import VerifierRegistry
 from tests import postgres
 from trainer.client import ApiClient
@@ -37,14 +40,14 @@ PASSPHRASE = "keys of a benchmark"  # noqa: S105 - they guard nothing
 VERIFIERS, NODES = ("vera", "vito", "viki"), ("ada", "ben", "cal", "dee")
 SERVER, KEEPER, RPC, DATABASE = "server", "keeper", "rpc", "database"
 STAKE = 10**18
-GENESIS = {
-    "voting_delay": 10, "voting_period": 20, "timelock_delay": 2, "late_quorum_extension": 0, "challenge_window": 4,
-    "quorum_floor": 1, "threshold": 2,
-}  # fmt: skip
+GENESIS = GenesisParams(
+    voting_delay=10, voting_period=20, timelock_delay=2, late_quorum_extension=0, challenge_window=4, quorum_floor=1,
+    threshold=2,
+)  # fmt: skip
 CONFIG = {"layers": 1, "d_model": 32, "heads": 2, "context": 16, "steps": 30, "segment": 3, "batch": 4, "clip": "0.1"}
-TERMS = {
-    "rounds-per-epoch": 4, "min-nodes": 2, "lease-seconds": 30, "period-seconds": 300, "beacon-span": 6,
-    "node-stake": STAKE,
+TERMS: dict[str, int] = {
+    "rounds_per_epoch": 4, "min_nodes": 2, "lease_seconds": 30, "period_seconds": 300, "beacon_span": 6,
+    "node_stake": STAKE,
 }  # fmt: skip
 """A period is longer than the longest silence: else who is cut off for two minutes would rightly lose its stake."""
 PATIENCE = 240.0
@@ -133,19 +136,16 @@ class Network:
         fund = [option for name in names for option in ("--fund", self.key(name).address)]
         self._commands.start("chain", "chain", "--port", str(self._rpc_port), "--block-time", "2", *fund)
         self.wait("the chain", lambda: connect(self._rpc, timeout=2).is_connected())
+        w3, verifiers = connect(self._rpc), [self.key(name).address for name in VERIFIERS]
+        log = LogSigner.of(bytes(self.key("operator").key)).public.vkey()
+        self._deployment = deploy_model(w3, self.key("creator"), "Weather", "WET", verifiers, GENESIS, log=log)
         self._file = self.folder / "deployment.json"
-        named = [option for name in VERIFIERS for option in ("--verifier", self.key(name).address)]
-        self._commands.command(
-            "model", "deploy", "--keystore", self._key("creator"), "--name", "Weather", "--symbol", "WET", *named,
-            "--log-key", str(self._commands.command("keys", "log-key", self._key("operator"))), "--out",
-            str(self._file), "--rpc-url", self._rpc, "--params", json.dumps(GENESIS),
-        )  # fmt: skip
-        self._deployment = Deployment.from_json(self._file.read_text())
-        where = ("--deployment", str(self._file), "--rpc-url", self._rpc)
+        self._file.write_text(self._deployment.to_json())
+        registry = self._deployment.verifier_registry
         for name in VERIFIERS:
-            self._commands.command("model", "stake", "--keystore", self._key(name), *where)
+            send(w3, self.key(name), VerifierRegistry(w3, registry).stake(), value=STAKE)
         for name in self.nodes:
-            self._commands.command("model", "stake", "--node", "--keystore", self._key(name), *where)
+            send(w3, self.key(name), NodeStakes(w3, registry).stake(), value=STAKE)
 
     def _open_server(self) -> None:
         url = make_url(self._stack.enter_context(postgres.empty_database()))
@@ -167,14 +167,9 @@ class Network:
         self.wait("the chain in the log", lambda: ApiClient(self._api).get("/log/size")["size"] > 1)
 
     def _open_run(self) -> str:
-        config = json.dumps({**CONFIG, "rounds": self._rounds, "seed": self.seed})
-        terms = [option for name, value in TERMS.items() for option in (f"--{name}", str(value))]
-        return str(
-            self._commands.command(
-                "model", "train", "--keystore", self._key("creator"), "--api", self._api, "--config", config, *terms,
-                "--json", "--data", str(self.folder / "text.txt"),
-            )["run"]
-        )  # fmt: skip
+        config = {**CONFIG, "rounds": self._rounds, "seed": self.seed}
+        text = (self.folder / "text.txt",)
+        return open_run(self._api, self.key("creator").key.hex(), config, RunRules(10**21, **TERMS), text)
 
     def _open_verifiers(self, run: str) -> None:
         ports = {name: free_port() for name in VERIFIERS}

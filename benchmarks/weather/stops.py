@@ -31,7 +31,7 @@ RUNS = (2.0, 45.0)
 STOPS = (1.0, 120.0)
 STARTING = 20.0
 """Seconds until a node that is started again shows a sign of life, on a machine that is busy."""
-LEASE = float(TERMS["lease-seconds"])
+LEASE = float(TERMS["lease_seconds"])
 
 
 def courses(seed: int, kills: int, stops: int, nodes: Sequence[str]) -> Schedule:
