@@ -14,6 +14,9 @@ from pathlib import Path
 
 from commonweight.lifetime import die_with_parent
 
+NICE = 3
+"""How far parties stand back. Relay and database keep the usual priority: they stand for wires and for a machine of its
+own, and on a machine that is busy they would be weather that no schedule has."""
 TERM_SECONDS = 60.0
 """A process that was told to end has so long, on a machine that is busy with others."""
 
@@ -55,7 +58,7 @@ class Party:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent,
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_as_child,
             )  # fmt: skip
         self.starts += 1
         self.is_stopped, self._ends_until = False, 0.0
@@ -118,6 +121,11 @@ class Party:
         with suppress(ProcessLookupError):
             os.killpg(self.group, number)
         return True
+
+
+def _as_child() -> None:
+    die_with_parent()
+    os.nice(NICE)
 
 
 def tail(log: Path, most: int = 1_500) -> str:

@@ -20,7 +20,7 @@ from benchmarks.weather.gusts import MACHINE, Gust, Schedule, Storm
 from benchmarks.weather.network import Network
 from benchmarks.weather.parties import Party
 
-TICK, SIZE_EVERY = 0.1, 1.0
+TICK, SIZE_EVERY = 0.1, 5.0
 SAY_SECONDS = 60.0
 BACK_SECONDS = 300.0
 """How long a calm lasts at the most, where somebody does not come back."""
