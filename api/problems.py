@@ -10,7 +10,7 @@ import logging
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from requests.exceptions import ConnectionError as ChainUnreachable
+from requests.exceptions import RequestException
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -29,7 +29,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CommonweightError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _unrouted)
-    app.add_exception_handler(ChainUnreachable, _unreachable)
+    app.add_exception_handler(RequestException, _unreachable)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
 
@@ -57,6 +57,7 @@ def _unrouted(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _unreachable(_request: Request, _error: Exception) -> JSONResponse:
+    """Also where a proxy answers for the chain node, with whatever status or page."""
     return problem(503, "chain-unreachable", "the chain does not answer; try again shortly")
 
 

@@ -13,6 +13,7 @@ from eth_abi.abi import decode
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
+from requests.exceptions import RequestException
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractConstructor, ContractFunction
@@ -23,6 +24,7 @@ from web3.types import EventData, FilterParams, RPCEndpoint, RPCResponse, TxPara
 from contracts.chain_text import tolerant_codec
 from contracts.errors import BadField, CommonweightError
 from contracts.presence import RequireCode
+from contracts.recursion import bound_recursion
 from contracts.refusal_words import sentence
 
 if TYPE_CHECKING:  # the embedded chain brings a whole EVM, which a connection to a real one never needs
@@ -65,9 +67,32 @@ class DevnetProvider(JSONBaseProvider):
         return True
 
 
+class NoJsonRpc(RequestException):
+    """What came is no answer of a chain node: a page, half an answer, or nothing."""
+
+
+class _OverHttp(HTTPProvider):
+    """A chain node behind whatever stands in between: an answer of somebody else fails as a lost connection does."""
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+        """Raises NoJsonRpc."""
+        try:
+            found = json.loads(raw_response)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not {"result", "error"} & found.keys():
+            raise NoJsonRpc("the answer is no JSON-RPC: is this address a chain node's?")
+        return cast(RPCResponse, found)
+
+
 def connect(rpc_url: str, timeout: float = 30.0) -> Web3:
-    """Return a Web3 on `rpc_url` that never repeats a request by itself nor follows off-chain lookups."""
-    provider = HTTPProvider(
+    """Return a Web3 on `rpc_url` that never repeats a request by itself nor follows off-chain lookups.
+
+    Its calls raise RequestException for all that is no answer of a chain node.
+    """
+    bound_recursion()
+    provider = _OverHttp(
         rpc_url,
         request_kwargs={"timeout": timeout},
         exception_retry_configuration=None,

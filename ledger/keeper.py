@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
-from requests.exceptions import ConnectionError as ChainUnreachable
-from requests.exceptions import Timeout
+from requests.exceptions import RequestException
 
 from contracts.clock_watch import ClockWatch
 from contracts.outage import Outage, Troubles
@@ -38,10 +38,44 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("settlement", faults.settle),
     ("settlement", carrying_out.carry_out),
 )
-ASK_THE_CHAIN = frozenset({"ledger.judgement.blocks.follow", "ledger.indexer.follow", "ledger.tip.track"})
-"""Steps that ask the chain each time: where one ends well, the chain answers."""
 PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
 logger = logging.getLogger(__name__)
+
+
+class Weather:
+    """What chain and database let through, told in few lines (contracts/outage.py)."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._chain = Outage("the chain node", logger.warning, clock=clock)
+        self._database = Outage("the database", logger.warning, clock=clock)
+        self._troubles = Troubles(logger.error, clock)
+
+    def guarded(self, do: Callable[[], object], name: str) -> object:
+        """What `do` gives; None if it fails, which is reported: a status of 502, a page of a proxy and a cut answer are
+        nobody's fault here."""
+        try:
+            found = do()
+        except RequestException as error:
+            self._chain.failed(_why(error))
+        except (DatabaseUnreachable, LedgerBusy) as error:
+            self._database.failed(error.detail)
+        except (ChainOther, ChainWithoutContract, LeaseLost) as error:
+            self._troubles.failed(name, f"{error.code}: {error.detail}")
+        except Exception as error:
+            if self._troubles.failed(name, f"{error!r}; trying again"):
+                logger.exception("%s failed", name)
+        else:
+            self._troubles.ended(name)
+            return found
+        return None
+
+    def chain_answers(self) -> None:
+        """It gave its newest block."""
+        self._chain.ended()
+
+    def database_answers(self) -> None:
+        """It gave a lease, or said whose it is."""
+        self._database.ended()
 
 
 def step(ledger: Ledger) -> None:
@@ -51,21 +85,21 @@ def step(ledger: Ledger) -> None:
 
 
 def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iterable[str] = PARTS) -> None:
-    """Step until told to stop; an unreachable chain or a broken part is reported and tried again."""
+    """Step until told to stop; an unreachable chain or database, or a broken part, is reported and tried again."""
     parts, clock = tuple(only), ClockWatch(logger.warning, wall=ledger.now)
     weather, news = Weather(), News()
     while not stop.wait(interval):
         with suppress(Exception):  # a chain that does not answer is told by the steps that need it
             watch_clock(ledger, clock)
-        mine = {part for part in parts if weather.guarded(partial(leases.take, ledger, _job(part)), f"lease of {part}")}
+            weather.chain_answers()
+        mine = {part for part in parts if weather.guarded(partial(_leased, ledger, part, weather), part)}
         for part, do in STEPS:
             if part in mine:
                 weather.guarded(partial(do, ledger), f"{do.__module__}.{do.__name__}")
         if "rounds" in mine:
             weather.guarded(partial(news.tell, ledger), "news")
-    for part in parts:
-        leases.give_up(ledger, _job(part))
-    leases.give_up(ledger, outbox.job(ledger))
+    for give_up in (*(partial(leases.give_up, ledger, _job(part)) for part in parts), partial(_outbox_too, ledger)):
+        weather.guarded(give_up, "a lease")  # it ends by itself
 
 
 def watch_clock(ledger: Ledger, clock: ClockWatch) -> None:
@@ -77,34 +111,18 @@ def _job(part: str) -> str:
     return f"keeper:{part}"
 
 
-class Weather:
-    """What does not answer, and what fails, told in few lines; every step is tried again."""
+def _leased(ledger: Ledger, part: str, weather: Weather) -> bool:
+    """Whether this process does a part now."""
+    held = leases.take(ledger, _job(part))
+    weather.database_answers()
+    return held is not None
 
-    def __init__(self) -> None:
-        self._chain = Outage("the chain node", logger.warning)
-        self._database = Outage("the database", logger.warning)
-        self._troubles = Troubles(logger.error)
 
-    def guarded(self, do: Callable[[], object], name: str) -> object:
-        """What `do` gives; None if it fails, which is told."""
-        try:
-            found = do()
-        except (ChainUnreachable, Timeout) as error:
-            self._chain.failed(type(error).__name__)
-        except (DatabaseUnreachable, LedgerBusy) as error:
-            self._database.failed(error.detail)
-        except (ChainOther, ChainWithoutContract, LeaseLost) as error:
-            self._troubles.failed(name, f"{error.code}: {error.detail}")
-        except Exception as error:
-            if self._troubles.failed(name, f"{error!r}; trying again"):
-                logger.exception("%s failed", name)
-        else:
-            self._went_well(name)
-            return found
-        return None
+def _outbox_too(ledger: Ledger) -> None:
+    leases.give_up(ledger, outbox.job(ledger))
 
-    def _went_well(self, name: str) -> None:
-        self._troubles.ended(name)
-        if name in ASK_THE_CHAIN:
-            self._chain.ended()
-        self._database.ended()
+
+def _why(error: Exception) -> str:
+    """In one line, without objects and addresses of memory."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return f"it answers {status}" if status is not None else type(error).__name__

@@ -14,8 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from requests.exceptions import ConnectionError as ChainUnreachable
-from requests.exceptions import Timeout
+from requests.exceptions import RequestException
 from sqlmodel import Session
 
 from contracts.errors import CommonweightError
@@ -134,7 +133,7 @@ def _on_chain(ledger: Ledger) -> set[str]:
     """Who is admitted now: a log that lost its end may not know it. A chain that does not answer holds nothing up."""
     try:
         return set(ledger.chain.registry.verifiers())
-    except (ChainUnreachable, Timeout):
+    except RequestException:
         logger.warning("the chain does not answer: mirrors of verifiers that the log does not know are not asked")
         return set()
 

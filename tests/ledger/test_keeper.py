@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from requests import Response
+from requests.exceptions import ChunkedEncodingError, HTTPError, Timeout
 from requests.exceptions import ConnectionError as ChainUnreachable
 from sqlmodel import select
 
+from contracts.chain import NoJsonRpc
 from ledger import keeper, leases
-from ledger.errors import LeaseLost
+from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.tables import LeaseRow
@@ -113,7 +116,7 @@ def test_a_part_that_fails_is_reported_and_the_others_go_on(
     said = [
         (record.levelname, record.exc_info is not None) for record in caplog.records if record.name == "ledger.keeper"
     ]
-    assert said == [("WARNING", False), ("WARNING", False), ("ERROR", True)]
+    assert said == [("WARNING", False), ("ERROR", True)], "the chain was away for too short a time to be told"
     assert done["indexer"] == {"one"}
 
 
@@ -148,3 +151,46 @@ def test_a_keeper_beside_another_that_hangs_takes_over_when_its_lease_ends(
             assert holders(house)["keeper:rounds"][:2] == ("two", 2)
             free.set()
     assert leases.take(process(house, "three"), "keeper:rounds") is not None
+
+
+def response(status: int) -> HTTPError:
+    """As requests raises it for a proxy's answer."""
+    found = Response()
+    found.status_code, found.url = status, "http://127.0.0.1:8545/"
+    return HTTPError(f"{status} for url", response=found)
+
+
+@pytest.mark.parametrize(
+    ("error", "who", "why"),
+    [
+        (ChainUnreachable("down"), "the chain node", "ConnectionError"),
+        (Timeout("late"), "the chain node", "Timeout"),
+        (ChunkedEncodingError("cut"), "the chain node", "ChunkedEncodingError"),
+        (response(502), "the chain node", "it answers 502"),
+        (response(429), "the chain node", "it answers 429"),
+        (NoJsonRpc("a page"), "the chain node", "NoJsonRpc"),
+        (DatabaseUnreachable("hung up"), "the database", "hung up"),
+        (LedgerBusy("too many writers"), "the database", "too many writers"),
+    ],
+)
+def test_weather_is_told_in_few_lines(error: Exception, who: str, why: str, caplog: pytest.LogCaptureFixture) -> None:
+    """When it begins to last, once a minute, and at its end; never with a traceback."""
+    now = [0.0]
+    weather = keeper.Weather(lambda: now[0])
+
+    def fails() -> None:
+        raise error
+
+    for _ in range(261):
+        weather.guarded(fails, "rounds")
+        now[0] += 0.5
+    assert weather.guarded(lambda: 7, "rounds") == 7
+    weather.chain_answers()
+    weather.database_answers()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{who} does not answer: {why}; trying again",
+        f"{who} has not answered for 1 min 5 s: {why}; trying again",
+        f"{who} has not answered for 2 min 5 s: {why}; trying again",
+        f"{who} answers again, after 2 min 10 s",
+    ]
+    assert not any(record.exc_info for record in caplog.records)

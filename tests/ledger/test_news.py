@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import re
 from enum import StrEnum
+from functools import partial
 from typing import Any, get_type_hints
 
 import pytest
@@ -13,7 +14,6 @@ from requests.exceptions import ConnectionError as Lost
 
 from contracts.outage import GRACE_SECONDS
 from contracts.protocol.judge import entries, facts
-from ledger import keeper
 from ledger.errors import DatabaseUnreachable
 from ledger.keeper import Weather
 from ledger.news import LINES, News
@@ -64,28 +64,22 @@ def test_a_new_configuration_says_what_changed(caplog: pytest.LogCaptureFixture)
     assert changed == [f"run {opened.run} has a new configuration: inner_lr from 0.1 to 0.2"]
 
 
-@pytest.mark.parametrize(
-    ("error", "what"), [(Lost("x"), "the chain node"), (DatabaseUnreachable("it hung up"), "the database")]
-)
-def test_an_outage_is_told_once_and_at_its_end(
-    error: Exception, what: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_outage_is_told_once_and_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
     now = [100.0]
-    outage, troubles = keeper.Outage, keeper.Troubles
-    monkeypatch.setattr(keeper, "Outage", lambda name, say: outage(name, say, clock=lambda: now[0]))
-    monkeypatch.setattr(keeper, "Troubles", lambda say: troubles(say, clock=lambda: now[0]))
-    weather = Weather()
+    weather = Weather(lambda: now[0])
 
-    def fail() -> None:
+    def fail(error: Exception) -> None:
         raise error
 
     for _ in range(20):
-        weather.guarded(fail, "ledger.indexer.follow")
+        weather.guarded(partial(fail, Lost("x")), "indexer")
+        weather.guarded(partial(fail, DatabaseUnreachable("it hung up")), "indexer")
         now[0] += GRACE_SECONDS / 4
-    weather.guarded(lambda: None, "ledger.indexer.follow")
-    begun, ended = [record.message for record in caplog.records]
-    assert begun.startswith(f"{what} does not answer: ")
-    assert ended.startswith(f"{what} answers again, after ")
+    weather.chain_answers()
+    weather.database_answers()
+    said = [record.message for record in caplog.records]
+    assert [line.split(" does not")[0] for line in said[:2]] == ["the chain node", "the database"]
+    assert [line.split(" answers again")[0] for line in said[2:]] == ["the chain node", "the database"]
 
 
 def test_a_step_that_is_broken_has_one_traceback(caplog: pytest.LogCaptureFixture) -> None:
