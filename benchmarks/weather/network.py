@@ -45,10 +45,9 @@ GENESIS = GenesisParams(
     threshold=2,
 )  # fmt: skip
 CONFIG = {"layers": 1, "d_model": 32, "heads": 2, "context": 16, "steps": 30, "segment": 3, "batch": 4, "clip": "0.1"}
-TERMS: dict[str, int] = {
-    "rounds_per_epoch": 4, "min_nodes": 2, "lease_seconds": 30, "period_seconds": 300, "beacon_span": 6,
-    "node_stake": STAKE,
-}  # fmt: skip
+RULES = RunRules(
+    10**21, rounds_per_epoch=4, min_nodes=2, lease_seconds=30, period_seconds=300, beacon_span=6, node_stake=STAKE
+)
 """A period is longer than the longest silence: else who is cut off for two minutes would rightly lose its stake."""
 PATIENCE = 240.0
 
@@ -136,7 +135,7 @@ class Network:
         fund = [option for name in names for option in ("--fund", self.key(name).address)]
         self._commands.start("chain", "chain", "--port", str(self._rpc_port), "--block-time", "2", *fund)
         self.wait("the chain", lambda: connect(self._rpc, timeout=2).is_connected())
-        w3, verifiers = connect(self._rpc), [self.key(name).address for name in VERIFIERS]
+        w3, verifiers = connect(self._rpc), [str(self.key(name).address) for name in VERIFIERS]
         log = LogSigner.of(bytes(self.key("operator").key)).public.vkey()
         self._deployment = deploy_model(w3, self.key("creator"), "Weather", "WET", verifiers, GENESIS, log=log)
         self._file = self.folder / "deployment.json"
@@ -169,7 +168,7 @@ class Network:
     def _open_run(self) -> str:
         config = {**CONFIG, "rounds": self._rounds, "seed": self.seed}
         text = (self.folder / "text.txt",)
-        return open_run(self._api, self.key("creator").key.hex(), config, RunRules(10**21, **TERMS), text)
+        return open_run(self._api, self.key("creator").key.hex(), config, RULES, text)
 
     def _open_verifiers(self, run: str) -> None:
         ports = {name: free_port() for name in VERIFIERS}

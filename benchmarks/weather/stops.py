@@ -22,7 +22,7 @@ from benchmarks.record import progress, write_result
 from benchmarks.weather.__main__ import POSTED_SECONDS, posted
 from benchmarks.weather.facts import Facts, facts
 from benchmarks.weather.gusts import Gust, Schedule, Storm
-from benchmarks.weather.network import NODES, TERMS, Network
+from benchmarks.weather.network import NODES, RULES, Network
 from benchmarks.weather.playing import Played, Player
 from benchmarks.weather.verdict import is_good, verdict
 
@@ -31,7 +31,7 @@ RUNS = (2.0, 45.0)
 STOPS = (1.0, 120.0)
 STARTING = 20.0
 """Seconds until a node that is started again shows a sign of life, on a machine that is busy."""
-LEASE = float(TERMS["lease_seconds"])
+LEASE = float(RULES.lease_seconds)
 
 
 def courses(seed: int, kills: int, stops: int, nodes: Sequence[str]) -> Schedule:

@@ -8,10 +8,13 @@ import pytest
 from httpx import Response
 from sqlalchemy import make_url
 
+from contracts.chain import connect
 from contracts.protocol import messages
 from contracts.protocol.log.leaf import write
+from ledger.chain import ModelChain
 from ledger.store import Store
 from tests import postgres
+from tests.between import answering
 from tests.deployed import verifier_keys
 from tests.house import House, accepted, check_refused
 
@@ -57,3 +60,14 @@ def test_a_database_that_hung_up_is_reached_again(hasty: House) -> None:
     check_come_again(hasty.client.get("/v1/log/entries"), "database-unreachable")
     postgres.administer(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     accepted(send(hasty))
+
+
+@pytest.mark.parametrize("between", [(502, b"<html>"), (429, b"slow down"), (200, b"<html>Sign in</html>"), (200, b"")])
+def test_whatever_stands_before_the_chain_the_caller_is_told_to_come_again(
+    house: House, between: tuple[int, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    with answering(*between) as url:
+        chain = ModelChain(connect(url), house.ledger.chain.deployment)
+        house.app.state.ledger = replace(house.ledger, chain=chain)
+        check_come_again(house.client.get("/v1/mirrors"), "chain-unreachable")
+    assert not [record for record in caplog.records if record.exc_info]
