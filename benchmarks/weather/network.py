@@ -46,7 +46,7 @@ GENESIS = GenesisParams(
 )  # fmt: skip
 CONFIG = {"layers": 1, "d_model": 32, "heads": 2, "context": 16, "steps": 30, "segment": 3, "batch": 4, "clip": "0.1"}
 RULES = RunRules(
-    10**21, rounds_per_epoch=4, min_nodes=2, lease_seconds=30, period_seconds=300, beacon_span=6, node_stake=STAKE
+    10**21, rounds_per_epoch=4, min_nodes=2, lease_seconds=30, period_seconds=300, beacon_span=40, node_stake=STAKE
 )
 """A period is longer than the longest silence: else who is cut off for two minutes would rightly lose its stake."""
 PATIENCE = 240.0
