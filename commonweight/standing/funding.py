@@ -149,7 +149,8 @@ class Round:
         """What its sentences take."""
         text = self.money.text
         return {
-            "deposited": text(self.deposited), "soft": text(self.soft), "spendable": text(self.spendable), "withdraw": until(self.withdraw_until, self.now),
+            "deposited": text(self.deposited), "soft": text(self.soft),
+            "spendable": text(self.spendable), "withdraw": until(self.withdraw_until, self.now),
             "kept": text(self.deposited - self.refunded), "deadline": until(self.deadline, self.now),
             "release": until(self.release_at, self.now),
         }  # fmt: skip

@@ -82,7 +82,7 @@ def _check_chain(ledger: Ledger, found: Restored, accepted: bool) -> None:
     try:
         with ledger.store.read() as session:
             unseen = look(ledger, session)
-    except (ChainUnreachable, Timeout, ChainOther, ChainWithoutContract) as error:
+    except (RequestException, ChainOther, ChainWithoutContract) as error:
         logger.warning("the chain does not say whether the log lost its end: %s", type(error).__name__)
         return
     if not unseen:

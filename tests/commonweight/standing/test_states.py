@@ -25,8 +25,8 @@ TABLES = {
 }
 VALUES = dict.fromkeys(
     (
-        "deadline", "release", "withdraw", "deposited", "soft", "spendable", "kept", "deposit", "tokens", "money", "run",
-        "quorum",
+        "deadline", "release", "withdraw", "deposited", "soft", "spendable", "kept", "deposit", "tokens", "money",
+        "run", "quorum",
         "missing", "signed", "missigned", "entry", "epoch", "until", "free", "epochs", "stake",
     ),
     "7 TEST",
