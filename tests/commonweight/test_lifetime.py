@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from commonweight.keystore import write_keystore
+from tests.commonweight.demo.proc import heed_signals_again
 
 pytestmark = [
     pytest.mark.integration,
@@ -60,7 +61,13 @@ def count(file: Path) -> int:
 
 @contextmanager
 def started(*words: object, **popen: object) -> Iterator[subprocess.Popen[str]]:
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, **popen}
+    options = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+        "preexec_fn": heed_signals_again,
+        **popen,
+    }
     process = subprocess.Popen([sys.executable, "-c", *map(str, words)], **options)  # type: ignore[call-overload]
     try:
         yield process
@@ -127,7 +134,7 @@ def test_a_question_for_the_passphrase_ends_at_once(tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("COMMONWEIGHT_PASS")}
     process = subprocess.Popen(
         [sys.executable, "-m", "commonweight", *words], cwd=tmp_path, env=clean, stdin=follower, stdout=follower,
-        stderr=follower, start_new_session=True,
+        stderr=follower, start_new_session=True, preexec_fn=heed_signals_again,
     )  # fmt: skip
     try:
         os.close(follower)
@@ -163,6 +170,7 @@ def test_a_shell_that_ends_leaves_it_running(tmp_path: Path) -> None:
 def test_a_terminal_that_closes_ends_its_foreground(tmp_path: Path) -> None:
     pid, leader = pty.fork()
     if pid == 0:
+        heed_signals_again()
         os.execv(sys.executable, [sys.executable, "-c", COMMAND, str(tmp_path / "count")])
     until(lambda: count(tmp_path / "count"))
     os.close(leader)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+
+def heed_signals_again() -> None:
+    """For `preexec_fn`: the tests may run under nohup, which their children would inherit."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def gone(pid: int) -> bool:

@@ -18,6 +18,7 @@ import httpx
 from commonweight.demo.processes import free_port
 from commonweight.keystore import FILE_VARIABLE, PASSPHRASE_VARIABLE, write_keystore
 from tests.commonweight.conftest import PASSPHRASE
+from tests.commonweight.demo.proc import heed_signals_again
 from tests.commonweight.running.box import User, boxed
 from tests.deployed import key_of, verifier_keys
 from tests.service.stage import Stage, staged, wallet
@@ -97,7 +98,7 @@ class Yard:
 
     @contextmanager
     def started(
-        self, words: Sequence[str], user: User | None = None, environment: Mapping[str, str] | None = None, **popen: Any
+        self, words: Sequence[str], user: User | None = None, environment: Mapping[str, str] | None = None
     ) -> Iterator[Started]:
         """A process that is gone at the end, with its group. It has the passphrase by file."""
         name = f"{time.monotonic_ns()}"
@@ -105,8 +106,8 @@ class Yard:
         given = {FILE_VARIABLE: str(self.folder / "passphrase"), **(environment or {})}
         words, around = self._for(user, list(words), given)
         with out.open("wb") as to, err.open("wb") as errors:
-            options: dict[str, Any] = {"stdout": to, "stderr": errors, "start_new_session": True, **popen}
-            process = subprocess.Popen(words, env=around, stdin=subprocess.DEVNULL, **options)
+            options: dict[str, Any] = {"stdout": to, "stderr": errors, "preexec_fn": heed_signals_again}
+            process = subprocess.Popen(words, env=around, stdin=subprocess.DEVNULL, start_new_session=True, **options)
         try:
             yield Started(process, out, err)
         finally:
