@@ -8,12 +8,13 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
 from commonweight.known_model import checked
+from commonweight.proven import ProposalDiffers, Proven, asked
 from contracts.call_effects import Preview, preview
 from contracts.call_text import parse_call
 from contracts.chain import connect, send
 from contracts.deployment import Deployment
 from contracts.genesis.creation import first_block
-from contracts.governor import Action, ModelGovernor, description_of
+from contracts.governor import Action, ModelGovernor, description_of, proposal_id_of
 from contracts.model_registry import ModelRegistry
 from contracts.token import Delegation, ModelToken
 from trainer.client import ApiClient, octets
@@ -46,7 +47,10 @@ class GovernanceClient:
         decisions: Sequence[tuple[str, str]],
         calls: Sequence[Action] = (),
     ) -> str:
-        """Sign and hand in a proposal under its proposer's mark; returns its id. Raises ApiProblem."""
+        """Sign and hand in a proposal under its proposer's mark; returns its id, which is made here.
+
+        Raises ApiProblem, and ProposalDiffers where the server names another.
+        """
         description = description_of(description, account.address)
         actions = [
             Action.of(self._models.decide(self._model, keccak(text=f"{description}\n{place}"), key, value))
@@ -59,7 +63,12 @@ class GovernanceClient:
             "calls": [{"target": c.target, "value": str(c.value), "data": "0x" + c.data.hex()} for c in calls],
             "signature": "0x" + signature.hex(),
         }  # fmt: skip
-        return str(self.client.post("/proposals", body)["proposal"])
+        own, told = str(proposal_id_of(actions, keccak(text=description))), self.client.post("/proposals", body)
+        if str(told["proposal"]) != own:
+            raise ProposalDiffers(
+                f"the proposal was handed in as {own}; the server calls it {str(told['proposal'])[:80]}"
+            )
+        return own
 
     def release(
         self, account: LocalAccount, description: str, weights: tuple[str, int], version: str, licence: str
@@ -72,19 +81,25 @@ class GovernanceClient:
         call = self._models.record_release(self._model, version, octets(found.theta), licence)
         return self.propose(account, description, (), [Action.of(call)]), found.theta
 
-    def vote(self, account: LocalAccount, proposal: str, support: int) -> None:
-        """Sign and hand in a ballot. Raises ApiProblem."""
-        ballot = self.governor.sign_ballot(account, int(proposal), support)
+    def asked(self, proposal: str) -> Proven:
+        """What the server shows under an id, held against it. Raises ApiProblem and ProposalDiffers."""
+        return asked(self.client, proposal)
+
+    def vote(self, account: LocalAccount, found: Proven, support: int) -> None:
+        """Sign and hand in a ballot on a proposal whose calls were seen: it names the id alone. Raises ApiProblem."""
+        ballot = self.governor.sign_ballot(account, int(found.id), support)
         body = {"voter": account.address, "support": support, "signature": "0x" + ballot.signature.hex()}
-        self.client.post(f"/proposals/{proposal}/ballots", body)
+        self.client.post(f"/proposals/{found.id}/ballots", body)
 
     def object_to(self, account: LocalAccount, proposal: str) -> tuple[int, int, str]:
         """Object with the account's own gas; returns objections, votes for it, and where it stands then.
 
-        Its calls are the chain's, not the server's. Raises BadField and ContractRejected.
+        Its calls are the chain's, not the server's. Raises BadField, ProposalDiffers and ContractRejected.
         """
         number, first = int(proposal), first_block(self.governor.w3, self.deployment)
         actions, digest = self.governor.calls_of(number, first)
+        if proposal_id_of(actions, digest) != number:
+            raise ProposalDiffers(f"the chain node shows calls under {proposal} that are another proposal's")
         at = self._second(account.address, number, first)
         send(self.governor.w3, account, self.governor.object_to(actions, digest, at))
         votes = self.governor.objections_to(number, at)

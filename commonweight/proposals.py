@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from commonweight.amounts import tokens
 from commonweight.console import one_line
+from commonweight.proposal_state import Standing, next_command, sentence, turns
+from commonweight.proven import MOST_CALLS, Proven, words_of
+from contracts.deployment import Deployment
+from contracts.governor import PROPOSER_MARK
 from trainer.client import ApiClient
 
 PAGE = 100
+MOST_VOTERS = 20
+UNCHECKED = "; which contract has which address is the server's word (--rpc-url checks it)"
 SUPPORT = {"against": 0, "for": 1, "abstain": 2}
 """As the Governor numbers them (OpenZeppelin's GovernorCountingSimple)."""
 _NAMES = {number: name for name, number in SUPPORT.items()}
@@ -39,21 +46,83 @@ def all_decisions(client: ApiClient) -> Iterator[dict[str, Any]]:
         after = rows[-1]["sequence"]
 
 
-def lines_of(proposal: dict[str, Any]) -> Iterator[str]:
-    """A proposal for a terminal. Its text is its proposer's, and stands between two lines that are not."""
-    yield f"proposal {proposal['id']}"
-    yield f"state    {proposal['state']}"
-    yield f"proposer {proposal['proposer']}"
-    counts = proposal["counts"]
-    yield "votes    " + ", ".join(f"{tokens(counts[name])} {name}" for name in ("for", "against", "abstain"))
-    yield f"calls    {proposal['call_count']}"
-    for number, call in enumerate(proposal["calls"], 1):
-        yield f"  {number}. {one_line(call['words'], 400)}"
-    if proposal["call_count"] > len(proposal["calls"]):
-        yield f"  and {proposal['call_count'] - len(proposal['calls'])} more, which stand on the chain"
-    yield f"text     {proposal['description_length']} characters, as the proposer wrote them:"
-    for line in proposal["description"].split("\n"):
+def lines_of(found: Proven, at: Standing, deployment: Deployment, names_checked: bool) -> Iterator[str]:
+    """A proposal for a terminal. Its text is its proposer's, and stands between lines that are not; what the id does
+    not prove is marked as somebody's word."""
+    yield f"proposal {found.id}"
+    yield f"calls    {len(found.actions)}, from which the id follows{'' if names_checked else UNCHECKED}"
+    for number, words in enumerate(words_of(found, deployment), 1):
+        yield f"  {number}. {words}"
+    if len(found.actions) > MOST_CALLS:
+        yield f"  and {len(found.actions) - MOST_CALLS} more, which --json shows"
+    yield from _text_lines(found)
+    yield from standing_lines(at, found.id)
+    yield f"proposer {one_line(str(found.said.get('proposer')))}, by the server's word"
+
+
+def _text_lines(found: Proven) -> Iterator[str]:
+    if found.text is None:
+        yield "text     not shown: what the server gives is not the text that the id names"
+        return
+    yield f"text     {len(found.text)} characters, as the proposer wrote them:"
+    for line in found.text.split("\n"):
         yield f"  | {line}"
+
+
+def standing_lines(at: Standing, proposal: str) -> Iterator[str]:
+    """Where it rests, whose word that is, what may still turn it, and what to do."""
+    yield f"state    {one_line(at.state)}, by {word_of(at)}: {sentence(at)}"
+    counts = (("for", at.in_favour), ("against", at.against), ("abstain", at.abstain))
+    yield "votes    " + ", ".join(f"{tokens(count)} {name}" for name, count in counts)
+    for line in turns(at):
+        yield f"         {line}"
+    yield f"next     {next_command(at, proposal)}"
+
+
+def list_lines(found: Proven, at: Standing) -> Iterator[str]:
+    """A proposal among others: state, whole id, title, and where it rests."""
+    yield f"{one_line(at.state):<9} {found.id}  {title_of(found)}"
+    yield f"          {len(found.actions)} calls. {sentence(at)}"
+
+
+def voter_lines(client: ApiClient, proposal: str) -> Iterator[str]:
+    """Who voted, the first of them."""
+    rows = list(islice(all_votes(client, proposal), MOST_VOTERS + 1))
+    if rows:
+        yield "voters   by the server's word:"
+    for row in rows[:MOST_VOTERS]:
+        yield f"  {vote_line(row)}"
+    if len(rows) > MOST_VOTERS:
+        yield f"  and more: commonweight gov votes {proposal}"
+
+
+def word_of(at: Standing) -> str:
+    """Who says it."""
+    return "the Governor on your chain node" if at.of_chain else "the server's word alone (--rpc-url asks the Governor)"
+
+
+def as_document(found: Proven, at: Standing, deployment: Deployment) -> dict[str, Any]:
+    """A proposal for scripts: what its id proves, and whose word the rest is."""
+    words = [*words_of(found, deployment)]
+    words += [""] * (len(found.actions) - len(words))
+    calls = [
+        {"target": action.target, "value": str(action.value), "data": "0x" + action.data.hex(), "words": told}
+        for action, told in zip(found.actions, words, strict=True)
+    ]
+    return {
+        "id": found.id, "calls": calls, "description": found.text, "state": at.state, "sentence": sentence(at),
+        "turns": [*turns(at)], "next": next_command(at, found.id), "word": "chain" if at.of_chain else "server",
+        "for": str(at.in_favour), "against": str(at.against), "abstain": str(at.abstain), "now": at.now,
+        "quorum": None if at.quorum is None else str(at.quorum), "snapshot": at.snapshot, "deadline": at.deadline,
+        "eta": at.eta, "proposer": found.said.get("proposer"),
+    }  # fmt: skip
+
+
+def title_of(found: Proven) -> str:
+    """The first line of the text, without its proposer's mark."""
+    if found.text is None:
+        return "(its text is not what the id names)"
+    return one_line(found.text.split(PROPOSER_MARK)[0].strip().split("\n")[0])
 
 
 def vote_line(vote: dict[str, Any]) -> str:

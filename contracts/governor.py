@@ -76,6 +76,16 @@ def description_of(text: str, proposer: str) -> str:
     return f"{text}{PROPOSER_MARK}{Web3.to_checksum_address(proposer)}"
 
 
+def proposal_id_of(actions: Sequence[Action], digest: bytes) -> int:
+    """The id of these calls under a description of this 32-byte keccak256 (OpenZeppelin's `hashProposal`), of no chain.
+
+    It names neither chain nor governor nor proposer.
+    """
+    return int.from_bytes(
+        keccak(encode(["address[]", "uint256[]", "bytes[]", "bytes32"], [*_columns(actions), digest]))
+    )
+
+
 class ModelGovernor:
     """The governor at `address`. Writes return a call to send."""
 
@@ -119,6 +129,14 @@ class ModelGovernor:
     def quorum_floor(self) -> int:
         """Votes that any decision needs at least."""
         return int(self._call.quorumFloor().call())
+
+    def grace(self) -> int:
+        """Seconds in which what passed can be queued, and what is queued can be executed."""
+        return int(self._call.grace().call())
+
+    def late_quorum_extension(self) -> int:
+        """Seconds for which a vote goes on after a quorum that was reached late."""
+        return int(self._call.lateQuorumVoteExtension().call())
 
     def has_voted(self, proposal_id: int, voter: str) -> bool:
         """Whether `voter` voted."""

@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from commonweight.amounts import tokens
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Keystore, ProposalId, Rpc, RunId
+from commonweight.commands.options import (
+    DEFAULT_API,
+    DEFAULT_RPC,
+    Account,
+    Api,
+    ChainRpc,
+    Json,
+    Keystore,
+    ProposalId,
+    Rpc,
+    RunId,
+)
 from commonweight.console import emit, one_line, say, tell
 from commonweight.keystore import open_keystore
 
@@ -109,48 +120,93 @@ def vote(
     keystore: Keystore,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
+    as_json: Json = False,
 ) -> None:
-    """Sign a ballot and hand it in; it weighs what you held at the proposal's snapshot."""
+    """Sign a ballot and hand it in; it weighs what you held at the proposal's snapshot.
+
+    What you vote on is shown first: the calls from which the proposal's id follows.
+    """
     from commonweight.ballots import GovernanceClient
-    from commonweight.proposals import SUPPORT
+    from commonweight.proposals import SUPPORT, title_of
+    from commonweight.proven import words_of
 
     if support not in SUPPORT:
         raise typer.BadParameter("must be for, against or abstain", param_hint="support")
-    GovernanceClient(api, rpc_url).vote(open_keystore(keystore), proposal, SUPPORT[support])
-    say(f"voted {support}")
+    client = GovernanceClient(api, rpc_url)
+    found = client.asked(proposal)
+    words = list(words_of(found, client.deployment))
+    if not as_json:
+        say(f"{title_of(found)}: {len(found.actions)} calls")
+        for number, line in enumerate(words, 1):
+            say(f"  {number}. {line}")
+    client.vote(open_keystore(keystore), found, SUPPORT[support])
+    emit({"proposal": proposal, "support": support, "calls": words}) if as_json else say(f"voted {support}")
 
 
 @app.command("list")
 def list_proposals(
     api: Api = DEFAULT_API,
+    rpc_url: ChainRpc = "",
     open_only: Annotated[bool, typer.Option("--open", help="Those that are not over.")] = False,
     as_json: Json = False,
 ) -> None:
-    """All proposals of the Governor, wherever they were made."""
-    from commonweight.proposals import all_proposals
-    from trainer.client import ApiClient
+    """All proposals of the Governor, wherever they were made; each is held against its id."""
+    from commonweight.proposal_reader import ProposalReader
+    from commonweight.proposals import list_lines, word_of
 
-    found = [row for row in all_proposals(ApiClient(api)) if not (open_only and row["over"])]
-    tell(found, (f"{row['state']:<9} {row['id']}  {one_line(row['description'])}" for row in found), as_json)
+    reader, nobody = ProposalReader(api, rpc_url), True
+    for found, at in reader.all(open_only):
+        if as_json:
+            emit(reader.document(found, at))
+            continue
+        if nobody:
+            say(f"states and times are by {word_of(at)}")
+        nobody = False
+        for line in list_lines(found, at):
+            say(line)
+    if nobody and not as_json:
+        say("no proposal is open" if open_only else "no proposal was made yet")
 
 
 @app.command("show")
-def show(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
-    """One proposal: what it says, and each call that it would make, in words."""
-    from commonweight.proposals import lines_of
-    from trainer.client import ApiClient
+def show(
+    proposal: ProposalId,
+    api: Api = DEFAULT_API,
+    rpc_url: ChainRpc = "",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again whenever it changes, until it is over.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """One proposal: each call that it would make in words, its text, where it stands, and what may still turn it.
 
-    found = ApiClient(api).get(f"/proposals/{proposal}")
-    tell(found, lines_of(found), as_json)
+    The id is computed from what is shown. State and counts are the server's word, or the Governor's with --rpc-url.
+    """
+    from itertools import islice
+
+    from commonweight.proposal_reader import ProposalReader
+    from commonweight.proposals import voter_lines
+
+    reader = ProposalReader(api, rpc_url)
+    for number, (found, at) in enumerate(islice(reader.watch(proposal), None if watch else 1)):
+        if as_json:
+            emit(reader.document(found, at))
+            continue
+        lines = reader.standing_lines(found, at) if number else reader.lines(found, at)
+        for line in (*lines, *voter_lines(reader.client, proposal)):
+            say(line)
 
 
 @app.command("votes")
 def list_votes(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
-    """Each vote on a proposal, in the order of the chain, with its weight."""
+    """Each vote on a proposal, in the order of the chain, with its weight, by the server's word."""
     from commonweight.proposals import all_votes, vote_line
+    from commonweight.proven import asked
     from trainer.client import ApiClient
 
-    found = list(all_votes(ApiClient(api), proposal))
+    client = ApiClient(api)
+    asked(client, proposal)
+    found = list(all_votes(client, proposal))
     tell(found, map(vote_line, found), as_json)
 
 
@@ -200,18 +256,21 @@ def object_to(
 
 
 @app.command("tally")
-def tally(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
-    """The API's own count beside the Governor's."""
-    from commonweight.proposals import SUPPORT
-    from trainer.client import ApiClient
+def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "", as_json: Json = False) -> None:
+    """The API's own count beside the Governor's, which is the server's word too unless a chain node is asked."""
+    from commonweight.proposal_reader import ProposalReader
+    from commonweight.proposals import SUPPORT, word_of
 
-    client = ApiClient(api)
-    counts, state = client.get(f"/proposals/{proposal}/tally"), client.get(f"/proposals/{proposal}")["state"]
+    reader = ProposalReader(api, rpc_url)
+    (_, at), counts = reader.read(proposal), reader.client.get(f"/proposals/{proposal}/tally")
+    if at.of_chain:
+        counts["governor"] = {"against": str(at.against), "for": str(at.in_favour), "abstain": str(at.abstain)}
+        counts["block"] = None
     if as_json:
-        emit({"state": state, **counts})
+        emit({"state": at.state, "word": "chain" if at.of_chain else "server", **counts})
         return
     waiting = f", {counts['unweighed']} not weighed yet" if counts["unweighed"] else ""
-    say(f"state {state}, {counts['votes']} votes{waiting}")
+    say(f"state {one_line(at.state)}, by {word_of(at)}; {counts['votes']} votes{waiting}")
     for name in SUPPORT:
         ours, theirs = (tokens(counts[source][name]) for source in ("api", "governor"))
         say(f"{name:<8} api {ours:>28}   governor {theirs:>28}")

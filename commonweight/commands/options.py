@@ -68,6 +68,14 @@ def database_address(folder: Path, database_url: str) -> str:
 
 Api = Annotated[str, typer.Option("--api", envvar="COMMONWEIGHT_API", help="Address of the API server.")]
 Rpc = Annotated[str, typer.Option("--rpc-url", envvar="COMMONWEIGHT_RPC", help="JSON-RPC address of the EVM chain.")]
+ChainRpc = Annotated[
+    str,
+    typer.Option(
+        "--rpc-url",
+        envvar="COMMONWEIGHT_RPC",
+        help="JSON-RPC address of the EVM chain, to ask it and not to believe the server.",
+    ),
+]
 Keystore = Annotated[
     Path,
     typer.Option("--keystore", help="Keystore v3 file; its passphrase comes from COMMONWEIGHT_PASSPHRASE or a prompt."),

@@ -23,23 +23,23 @@ def check_once(w3: Web3, d: Deployment, folder: Path) -> None:
     Remembered is what a final block registers: on another branch the same addresses may be another's. A folder that
     cannot be read or written remembers nothing. Raises GenesisRefused.
     """
-    file, name = folder / FILE_NAME, _name(d)
-    if name in _known(file):
+    if is_remembered(d, folder):
         return
     check_genesis(w3, d)
     if d.block > w3.eth.get_block("finalized")["number"]:
         return
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        with file.open("a") as out:
-            out.write(f"{name}\n")
+        with (folder / FILE_NAME).open("a") as out:
+            out.write(f"{_name(d)}\n")
 
 
-def _known(file: Path) -> list[str]:
+def is_remembered(d: Deployment, folder: Path) -> bool:
+    """Whether `folder` remembers that this deployment was checked. Asks no chain."""
     try:
-        return file.read_text().split()
+        return _name(d) in (folder / FILE_NAME).read_text().split()
     except OSError:
-        return []
+        return False
 
 
 def _name(d: Deployment) -> str:

@@ -16,13 +16,33 @@ from ledger.service import Ledger
 from ledger.tables import Cursor, Proposal, Vote
 
 LONGEST = 4_000
-"""Characters of a description that are shown; what is longer is on the chain."""
+"""Characters of a description in a list."""
 MOST_CALLS = 64
+"""Calls of a proposal that are put in words; whoever reads has the bytes of all."""
 
 
 def proposal(ledger: Ledger, row: Proposal) -> dict[str, Any]:
-    """One proposal, with the Governor's word on its state now."""
-    return {**_document(ledger, row), "state": _state_now(ledger, row)}
+    """One proposal, with the Governor's word on its state now, and all that its id is made of: each call's bytes, the
+    text, and the text's hash. Who reads it recomputes the id, and believes nobody."""
+    whole = {"description": row.description, "description_hash": row.hash, "calls": _calls(ledger, row)}
+    return {**_document(ledger, row), **whole, **_rules(ledger, row), "state": _state_now(ledger, row)}
+
+
+def _rules(ledger: Ledger, row: Proposal) -> dict[str, Any]:
+    """The clock of the chain, and what the Governor asks of a vote; the quorum is null before the snapshot."""
+    governor, now = ledger.chain.governor, int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
+    quorum = str(governor.quorum(row.snapshot)) if row.snapshot is not None and row.snapshot < now else None
+    return {"now": now, "quorum": quorum, "grace": governor.grace(), "extension": governor.late_quorum_extension()}
+
+
+def _calls(ledger: Ledger, row: Proposal) -> list[dict[str, str]]:
+    actions = actions_of(row)
+    told = [in_words(ledger.chain.w3, ledger.chain.deployment, action).words for action in actions[:MOST_CALLS]]
+    told += [""] * (len(actions) - len(told))
+    return [
+        {"target": action.target, "value": str(action.value), "data": "0x" + action.data.hex(), "words": words}
+        for action, words in zip(actions, told, strict=True)
+    ]
 
 
 def listed(ledger: Ledger, rows: list[Proposal]) -> list[dict[str, Any]]:

@@ -125,9 +125,10 @@ def test_the_relayer_carries_no_proposal_of_who_holds_nothing(commonweight: Comm
 
 
 def test_what_is_listed_where_nothing_was_decided_yet(commonweight: Command, network: Network) -> None:
-    for command in (("list",), ("list", "--open"), ("decisions",)):
+    for command, nothing in ((("list",), ""), (("list", "--open"), ""), (("decisions",), "[]\n")):
         said = commonweight("gov", *command, "--api", network.api, "--json")
-        assert (said.status, said.out) == (0, "[]\n")
+        assert (said.status, said.out) == (0, nothing)
+    assert commonweight("gov", "list", "--open", "--api", network.api).out == "no proposal is open\n"
     for command in (("show", "7"), ("votes", "7")):
         refused(commonweight("gov", *command, "--api", network.api), "not-found")
     left = json.loads(commonweight("gov", "relay", STRANGER.address, "--api", network.api, "--json").out)

@@ -7,7 +7,11 @@ from typing import Any, cast
 import pytest
 
 from commonweight.console import one_line, visible
-from commonweight.proposals import all_decisions, all_proposals, all_votes, lines_of
+from commonweight.proposal_state import Standing
+from commonweight.proposals import all_decisions, all_proposals, all_votes, lines_of, title_of
+from commonweight.proven import Proven
+from contracts.governor import Action
+from tests.commonweight.test_proven import DEPLOYMENT
 from trainer.client import ApiClient
 
 pytestmark = pytest.mark.unit
@@ -40,16 +44,13 @@ def test_every_page_is_read() -> None:
 
 
 def test_a_proposers_text_cannot_pass_for_what_the_command_says() -> None:
-    shown = {
-        "id": "7", "state": "active", "proposer": "0xabc", "call_count": 70, "description_length": 9,
-        "counts": {"for": "0", "against": "0", "abstain": "0"}, "calls": [{"words": "do\nstate    executed"}],
-        "description": "hello\nstate    executed",
-    }  # fmt: skip
-    lines = list(lines_of(shown))
-    assert [line for line in lines if line.startswith("state")] == ["state    active"]
-    assert "  1. do\\nstate    executed" in lines
-    assert "  and 69 more, which stand on the chain" in lines
-    assert lines[-2:] == ["  | hello", "  | state    executed"]
+    text, calls = "hello\nstate    executed", tuple(Action("0x" + "66" * 20, b"", number) for number in range(70))
+    found = Proven("7", calls, b"", text, {"proposer": "0xabc\nstate    executed"})
+    lines = list(lines_of(found, Standing("active", 0), DEPLOYMENT, names_checked=False))
+    assert len([line for line in lines if line.startswith("state")]) == 1
+    assert "  and 6 more, which --json shows" in lines
+    assert "  | state    executed" in lines
+    assert title_of(found) == "hello"
 
 
 def test_text_that_turns_the_direction_of_reading_is_shown_as_what_it_is() -> None:

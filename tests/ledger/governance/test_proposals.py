@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from commonweight.proposal_state import by_chain, by_server, sentence
+from commonweight.proven import proven
 from contracts.call_text import parse_call
 from contracts.chain import contract_at, send
-from contracts.governor import Action, ModelGovernor, description_of
+from contracts.governor import Action, ModelGovernor, description_of, proposal_id_of
 from ledger.tables import Header, PendingEvent, Proposal
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
@@ -40,9 +42,24 @@ def test_a_wallets_proposal_is_voted_on_through_the_api_and_carried_out(electora
     assert (shown["state"], shown["proposer"]) == ("pending", electorate.wallets[0].address)
     assert [call["words"] for call in shown["calls"]] == ["decide clip = 3 for the model's runs"]
     assert proposal in {row["id"] for row in electorate.get("/proposals")}
+    assert_one_word(electorate, proposal)
     electorate.carry(proposal)
+    assert_one_word(electorate, proposal)
     assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"
     assert ("clip", "3") in [(d["key"], d["value"]) for d in electorate.get("/decisions")]
+
+
+def assert_one_word(house: House, proposal: str) -> None:
+    """An honest server says what the Governor says, and neither leaves out a time that the sentence names."""
+    first = house.place.deployment.block
+    own, told = (
+        by_chain(house.ledger.chain.governor, int(proposal), first),
+        by_server(house.get(f"/proposals/{proposal}")),
+    )
+    assert sentence(own) == sentence(told)
+    assert (own.state, own.quorum, own.deadline, own.in_favour) == (
+        told.state, told.quorum, told.deadline, told.in_favour
+    )  # fmt: skip
 
 
 def test_any_call_of_the_timelock_can_be_proposed_and_executed(electorate: House) -> None:
@@ -54,6 +71,7 @@ def test_any_call_of_the_timelock_can_be_proposed_and_executed(electorate: House
         Action(stranger, b"\x12\x34"),
     ]
     proposal = by_wallet(electorate, actions, "anything")
+    assert list(proven(electorate.get(f"/proposals/{proposal}"), proposal).actions) == actions
     words = [call["words"] for call in electorate.get(f"/proposals/{proposal}")["calls"]]
     assert words == [
         f"send 0 wei to {stranger}",
@@ -80,6 +98,10 @@ def test_a_description_that_is_no_text_is_carried_out_all_the_same(electorate: H
     assert w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(signed.raw_transaction))["status"] == 1
     electorate.step()
     (shown,) = [row for row in electorate.get("/proposals") if row["description"].startswith("\\xff\\x00")]
+    whole = electorate.get(f"/proposals/{shown['id']}")
+    assert proven(whole, shown["id"]).text == shown["description"]
+    assert governor.proposal_id([action], whole["description"]) != int(shown["id"])
+    assert proposal_id_of([action], bytes.fromhex(whole["description_hash"][2:])) == int(shown["id"])
     electorate.carry(shown["id"])
     assert electorate.get(f"/proposals/{shown['id']}")["state"] == "executed"
 

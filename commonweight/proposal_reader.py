@@ -1,0 +1,80 @@
+"""Proposals before a vote: as a server shows them, held against their ids; the Governor is asked where it can be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from commonweight import proposal_state
+from commonweight.known_model import checked, home
+from commonweight.proposal_state import OVER, Standing
+from commonweight.proposals import all_proposals, as_document, lines_of, standing_lines
+from commonweight.proven import ProposalDiffers, Proven, asked
+from contracts.chain import connect
+from contracts.deployment import Deployment
+from contracts.genesis.remembered import is_remembered
+from contracts.governor import ModelGovernor
+from trainer.client import ApiClient
+
+WATCH_SECONDS = 5.0
+
+
+class ProposalReader:
+    """A server, and with `rpc_url` a chain node whose word on states and counts is taken in place of the server's."""
+
+    def __init__(self, api_url: str, rpc_url: str = "") -> None:
+        """Raises ApiUnreachable, OtherApi and, of a model that the chain node does not bear out, GenesisRefused."""
+        self.client = ApiClient(api_url)
+        self.deployment = Deployment.from_mapping(self.client.network["deployment"])
+        self.governor: ModelGovernor | None = None
+        self.names_checked = is_remembered(self.deployment, home())
+        if rpc_url:
+            w3 = connect(rpc_url)
+            checked(w3, self.deployment)
+            self.governor, self.names_checked = ModelGovernor(w3, self.deployment.governor), True
+
+    def read(self, proposal: str) -> tuple[Proven, Standing]:
+        """One proposal, and where it stands. Raises ApiProblem and ProposalDiffers."""
+        found = asked(self.client, proposal)
+        return found, self.standing(found)
+
+    def standing(self, found: Proven) -> Standing:
+        """By the Governor where a chain node was given. Raises ProposalDiffers for what says nothing of a state."""
+        if self.governor is not None:
+            return proposal_state.by_chain(self.governor, int(found.id), self.deployment.block)
+        try:
+            return proposal_state.by_server(found.said)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProposalDiffers(f"the server does not say where {found.id} stands ({error!r:.100})") from None
+
+    def all(self, open_only: bool) -> Iterator[tuple[Proven, Standing]]:
+        """Every proposal that the server names, each held against its id."""
+        for row in all_proposals(self.client):
+            if not (open_only and row["over"]):
+                yield self.read(row["id"])
+
+    def lines(self, found: Proven, at: Standing) -> Iterator[str]:
+        """For a terminal."""
+        yield from lines_of(found, at, self.deployment, self.names_checked)
+
+    def standing_lines(self, found: Proven, at: Standing) -> Iterator[str]:
+        """For a terminal that has shown it before."""
+        yield from standing_lines(at, found.id)
+
+    def document(self, found: Proven, at: Standing) -> dict[str, Any]:
+        """For scripts."""
+        return as_document(found, at, self.deployment)
+
+    def watch(self, proposal: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[tuple[Proven, Standing]]:
+        """One proposal now, and again whenever its state or a count is another, until it is over."""
+        before: tuple[object, ...] | None = None
+        while True:
+            found, at = self.read(proposal)
+            now = (at.state, at.against, at.in_favour, at.abstain, at.deadline, at.eta, at.objections)
+            if now != before:
+                yield found, at
+            if at.state in OVER:
+                return
+            before = now
+            sleep(WATCH_SECONDS)
