@@ -20,6 +20,9 @@ from contracts.token import Delegation, ModelToken
 from trainer.client import ApiClient, octets
 from verifier.settled_weights import settled_weights
 
+MOST_SECONDS = 64
+"""Seconds that others named and that are looked at: those with most objections."""
+
 
 class GovernanceClient:
     """One model's governor through API and chain; the chain gives nonces and ids, so the API cannot swap them."""
@@ -85,11 +88,14 @@ class GovernanceClient:
         """What the server shows under an id, held against it. Raises ApiProblem and ProposalDiffers."""
         return asked(self.client, proposal)
 
-    def vote(self, account: LocalAccount, found: Proven, support: int) -> None:
-        """Sign and hand in a ballot on a proposal whose calls were seen: it names the id alone. Raises ApiProblem."""
+    def vote(self, account: LocalAccount, found: Proven, support: int) -> str:
+        """Sign and hand in a ballot on a proposal whose calls were seen: it names the id alone.
+
+        Returns the server's word: taken, or of the same vote again waiting or counted. Raises ApiProblem.
+        """
         ballot = self.governor.sign_ballot(account, int(found.id), support)
         body = {"voter": account.address, "support": support, "signature": "0x" + ballot.signature.hex()}
-        self.client.post(f"/proposals/{found.id}/ballots", body)
+        return str(self.client.post(f"/proposals/{found.id}/ballots", body)["ballot"])
 
     def object_to(self, account: LocalAccount, proposal: str) -> tuple[int, int, str]:
         """Object with the account's own gas; returns objections, votes for it, and where it stands then.
@@ -106,11 +112,19 @@ class GovernanceClient:
         return votes, self.governor.votes(number)[1], self.governor.state(number).name.lower()
 
     def _second(self, account: str, number: int, first: int) -> int:
-        """The second that most objections were weighed at, of those at which the account has votes; else the newest."""
+        """The second at which this objection and those that are there weigh most together.
+
+        Anybody may name a second, with nothing or with dust: what counts is the sum. One at which the account objected
+        already is passed by, so that whoever tries again is heard at another.
+        """
+        said = self.governor.objected(number, first)
+        done = {one.second for one in said if one.holder == account}
+        there = {one.second: one.total for one in said if one.total and one.second not in done}
+        largest = sorted(there, key=lambda at: there[at], reverse=True)[:MOST_SECONDS]
         newest = int(self.governor.w3.eth.get_block("latest")["timestamp"]) - 1
-        named = self.governor.objected(number, first)
-        known = sorted(named, key=lambda at: named[at], reverse=True)
-        return next((at for at in known if self.token.past_votes(account, at)), newest)
+        own = {at: self.token.past_votes(account, at) for at in {newest, *largest} - done}
+        heard = [at for at in own if own[at]]
+        return max(heard, key=lambda at: (own[at] + there.get(at, 0), there.get(at, 0)), default=newest)
 
     def _in_an_hour(self) -> int:
         """Unix seconds of the chain, whose contracts judge the deadline: this machine's clock has no part in it."""

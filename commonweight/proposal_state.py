@@ -63,12 +63,14 @@ def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> Standi
     if not snapshot:
         return Standing(RELAYING, now, of_chain=True)
     state, counts = governor.state(proposal), governor.votes(proposal)
-    heard = governor.objected(proposal, first_block) if state in (ProposalState.SUCCEEDED, ProposalState.QUEUED) else {}
+    passed = state in (ProposalState.SUCCEEDED, ProposalState.QUEUED)
+    heard = governor.objected(proposal, first_block) if passed else []
     return Standing(
         state=state.name.lower(), now=now, against=counts[0], in_favour=counts[1], abstain=counts[2],
         quorum=governor.quorum(snapshot) if snapshot < now else None, snapshot=snapshot,
         deadline=governor.deadline(proposal), eta=governor.eta(proposal) or None, grace=governor.grace(),
-        extension=governor.late_quorum_extension(), objections=max(heard.values(), default=0), of_chain=True,
+        extension=governor.late_quorum_extension(), objections=max((one.total for one in heard), default=0),
+        of_chain=True,
     )  # fmt: skip
 
 

@@ -67,6 +67,16 @@ class Ballot:
     signature: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What one holder said against what passed, weighed at a second; `total` is of all so far at that second."""
+
+    holder: str
+    second: int
+    weight: int
+    total: int
+
+
 def description_of(text: str, proposer: str) -> str:
     """The text with its proposer's mark, which the Governor (OpenZeppelin 5) honours: nobody else can propose it.
 
@@ -93,9 +103,9 @@ class ModelGovernor:
         self.w3, self.address = w3, address
         self._call = contract_at(w3, "ModelGovernor", address).functions
 
-    def state(self, proposal_id: int) -> ProposalState:
-        """Where a proposal stands."""
-        return ProposalState(self._call.state(proposal_id).call())
+    def state(self, proposal_id: int, block: int | None = None) -> ProposalState:
+        """Where a proposal stands, or stood at the end of a block."""
+        return ProposalState(self._call.state(proposal_id).call(block_identifier=block))
 
     def final_state(self, proposal_id: int) -> ProposalState:
         """Where a proposal stood at the newest final block, which must have it."""
@@ -232,11 +242,14 @@ class ModelGovernor:
         """Votes that objected, weighed at a second."""
         return int(self._call.objectionsTo(proposal_id, at).call())
 
-    def objected(self, proposal_id: int, first_block: int) -> dict[int, int]:
-        """Votes that objected, by the second at which they were weighed, from the events since a block."""
+    def objected(self, proposal_id: int, first_block: int) -> list[Objection]:
+        """Objections in the order of the chain, from the events since a block."""
         said = EventHistory(contract_at(self.w3, "ModelGovernor", self.address), ["Objected"], first_block).until()
         named = (event["args"] for event in said if int(event["args"]["proposalId"]) == proposal_id)
-        return {int(one["second"]): int(one["objections"]) for one in named}
+        return [
+            Objection(str(one["holder"]), int(one["second"]), int(one["weight"]), int(one["objections"]))
+            for one in named
+        ]
 
     def queue(self, actions: Sequence[Action], description: str | bytes) -> ContractFunction:
         """Hand a successful proposal to the timelock. The description may be given by its 32-byte keccak256."""
