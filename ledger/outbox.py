@@ -56,6 +56,22 @@ def is_live(session: Session, key: str) -> bool:
     return row is not None and row.state not in GIVEN_UP
 
 
+def is_dead(session: Session, key: str) -> bool | None:
+    """Whether a call was given up after its tries; None where it was never queued."""
+    row = session.get(Outgoing, key)
+    return None if row is None else row.state == "dead"
+
+
+def revive(session: Session, key: str, allowed: int) -> None:
+    """Give a dead call all its tries again, for `allowed` gas. One that lives is left as it is."""
+    row = session.get(Outgoing, key, with_for_update=True)
+    if row is None or row.state != "dead":
+        return
+    row.allowed = allowed
+    _begin_again(row)
+    session.add(row)
+
+
 def flush(ledger: Ledger) -> None:
     """Sign what is queued, broadcast what is signed, note what is mined, and final.
 

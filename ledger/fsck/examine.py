@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlmodel import Session
 
 from ledger.errors import LedgerError
 from ledger.fsck.finding import Finding
-from ledger.fsck.governance import check_governance
+from ledger.fsck.governance import check_ends, check_governance
 from ledger.fsck.rows import check_rows
 from ledger.judgement import fsck as judged
 from ledger.service import Ledger
@@ -55,7 +56,7 @@ def _parts(ledger: Ledger) -> dict[str, Callable[[Session], Iterator[Finding]]]:
         "journal": lambda session: judged.check_journal(ledger, session),
         "views": lambda session: judged.check_views(ledger, session),
         "chain": lambda session: judged.check_chain(ledger, session),
-        "governance": check_governance,
+        "governance": lambda session: chain(check_governance(session), check_ends(ledger, session)),
     }
 
 

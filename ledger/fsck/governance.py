@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlmodel import Session, col, select
+from web3.exceptions import Web3Exception
 
+from ledger import indexer
 from ledger.fsck.finding import Finding, differences
 from ledger.governance import proposals, votes
-from ledger.tables import ChainEvent, Proposal, Vote
+from ledger.service import Ledger
+from ledger.tables import ChainEvent, Cursor, Proposal, Vote
 
 _FROM_EVENTS = ("proposer", "hash", "actions", "block", "snapshot", "deadline", "eta")
 """Columns that follow from events alone; the state is also heard from the Governor."""
@@ -22,6 +25,8 @@ def check_governance(session: Session) -> Iterator[Finding]:
     rows = {row.id: row for row in session.exec(select(Proposal)) if row.state != proposals.RELAYING}
     expected = {name: _columns(row) for name, row in _derived(events).items()}
     yield from differences("proposal", expected, {name: _columns(row) for name, row in rows.items()}, "the chain")
+    for name in votes.unknown(session):
+        yield Finding("vote", name, "votes were read on this proposal, and its creation was not")
     cast = list(session.exec(select(Vote)))
     yield from differences("vote", _votes(events), {_key(v.proposal, v.voter): v.support for v in cast}, "the chain")
     counts = {name: _sums([vote for vote in cast if vote.proposal == name]) for name in rows}
@@ -30,12 +35,30 @@ def check_governance(session: Session) -> Iterator[Finding]:
     )
 
 
+def check_ends(ledger: Ledger, session: Session) -> Iterator[Finding]:
+    """A finding for every proposal that is over on the chain, as far as it was read, and not here."""
+    cursor = session.get(Cursor, indexer.NAME)
+    open_rows = select(Proposal).where(col(Proposal.over).is_(False), Proposal.state != proposals.RELAYING)
+    for row in session.exec(open_rows):
+        state = _state(ledger, int(row.id), cursor.block if cursor is not None else None)
+        if state in proposals.OVER:
+            yield Finding("proposal", row.id, f"is {row.state} here, and {state} on the chain")
+
+
+def _state(ledger: Ledger, proposal: int, block: int | None) -> str:
+    """By the Governor at a block; where a node has no state of it any more, at the newest final one."""
+    try:
+        return ledger.chain.governor.state(proposal, block).name.lower()
+    except (Web3Exception, ValueError):
+        return ledger.chain.governor.final_state(proposal).name.lower()
+
+
 def _derived(events: Any) -> dict[str, Proposal]:
     made: dict[str, Proposal] = {}
     for event in events:
         if event.name == "ProposalCreated":
             made[event.arguments["proposalId"]] = proposals.created_row(event)
-        elif event.name in proposals.CREDITED:
+        elif event.name in proposals.CREDITED and event.arguments["proposalId"] in made:
             proposals.change(made[event.arguments["proposalId"]], event)
     return made
 

@@ -14,12 +14,14 @@ from ledger.errors import RelayBudgetSpent
 from ledger.governance.proposals import RELAYING, actions_of
 from ledger.relay_rules import LONGEST_PAUSE
 from ledger.service import Ledger
-from ledger.tables import Outgoing, Proposal
+from ledger.tables import Proposal
 
 AT_ONCE = 100
 """Proposals that are looked at between two looks at other work."""
-SILENT_ENDS = (ProposalState.DEFEATED, ProposalState.EXPIRED, ProposalState.CANCELED)
-"""Ends of which the Governor may log nothing (canceled: in the timelock)."""
+SILENT_ENDS = (
+    ProposalState.DEFEATED, ProposalState.EXPIRED, ProposalState.CANCELED, ProposalState.EXECUTED,
+)  # fmt: skip
+"""Ends of which the Governor may log nothing (canceled, or executed by anybody: in the timelock itself)."""
 logger = logging.getLogger(__name__)
 
 
@@ -53,15 +55,21 @@ def _take_on(ledger: Ledger, row: Proposal) -> None:
 
 
 def _relay(ledger: Ledger, row: Proposal, step: str, call: ContractFunction) -> None:
+    """Queue a step, and again where the last try is dead while the Governor says that the step is still to be done.
+
+    Whoever spoils one block (a budget that is short for a moment) would else keep what passed from being executed. The
+    pauses between two looks double, and each try is taken from the proposer's budget: that bounds the gas.
+    """
     key = f"{step}:{row.id}"
     with ledger.store.read() as session:
-        if session.get(Outgoing, key) is not None:
-            return
+        dead = outbox.is_dead(session, key)
+    if dead is False:
+        return
     try:
         gas = budget.gas_of(ledger, call)
         with ledger.store.write() as session:
             budget.take(ledger, session, row.proposer, gas)
-            outbox.enqueue(session, key, call, gas)
+            outbox.revive(session, key, gas) if dead else outbox.enqueue(session, key, call, gas)
     except (ContractRejected, RelayBudgetSpent) as error:
         logger.warning("proposal %s is not taken on (%s): %s", row.id, step, error)
 

@@ -52,9 +52,10 @@ REASONS: dict[str, dict[str, str]] = {
         "VotingDelaySet": _SETTING, "VotingPeriodSet": _SETTING, "TimelockChange": _SETTING,
     },
     "ModelTimelock": {
-        "CallExecuted": "the Governor's ProposalExecuted comes with it", "CallSalt": "a part of CallScheduled",
+        "CallExecuted": "anybody may execute past the Governor, which logs nothing and shows it: the relayer asks it",
+        "CallSalt": "a part of CallScheduled",
         "CallScheduled": "the Governor's ProposalQueued comes with it",
-        "Cancelled": "the Governor says that its proposal is canceled when it is asked",
+        "Cancelled": "the Governor logs nothing of it and shows it as canceled: the relayer asks it",
         "MinDelayChange": _SETTING,
         "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
     },

@@ -1,0 +1,97 @@
+"""What passed is executed, whatever was tried against it, and what ended on the chain ends here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contracts.chain import contract_at, send
+from contracts.governor import Action, ProposalState
+from ledger import broadcast, indexer, outbox
+from ledger.fsck.governance import check_ends
+from tests.deployed import PARAMS, key_of
+from tests.house import House, accepted
+from tests.ledger.governance.test_proposals import by_wallet, decide
+
+pytestmark = pytest.mark.integration
+DAY = 86_400
+
+
+def queued(house: House, calls: list[Action], text: str) -> str:
+    """A proposal that passed and whose time in the timelock is over; the relayer has not looked since."""
+    proposal = by_wallet(house, calls, text)
+    house.wait(PARAMS.voting_delay + 1)
+    for wallet in house.wallets:
+        accepted(house.vote(wallet, proposal))
+    house.step(2)
+    house.wait(PARAMS.voting_period + 1)
+    house.step(3)
+    house.wait(PARAMS.timelock_delay + 2)
+    return proposal
+
+
+def tries_of(house: House, proposal: str) -> list[dict[str, Any]]:
+    return [row for row in house.get("/transactions") if row["id"] == f"execute:{proposal}"]
+
+
+def test_one_spoilt_block_keeps_nothing_from_being_executed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minter reserves a unit in the block of the execution and takes it back. Before, the call was dead for good."""
+    house.become_holders()
+    w3, chain, minter = house.place.w3, house.ledger.chain, key_of("a minter")
+    house.give_coins(minter)
+    send(w3, house.wallets[1], chain.token.transfer(house.wallets[0].address, 1))
+    house.wait(2)
+    rest = chain.token.budget_of(house.place.deployment.distributor) - 100
+    house.enact(
+        house.wallets[0],
+        chain.token.set_budget(house.place.deployment.distributor, rest),
+        chain.token.set_budget(minter.address, 100),
+    )
+    rest = chain.token.budget_of(house.place.deployment.distributor)
+    calls = [
+        Action.of(chain.token.set_budget(minter.address, 0)),
+        Action.of(chain.token.set_budget(house.place.deployment.distributor, rest + 100)),
+    ]
+    proposal, sending, spoilt = queued(house, calls, "budgets"), broadcast.send, list[bool]()
+
+    def overtaken(w3_: Any, raw: str) -> Any:
+        if not spoilt:
+            spoilt.append(True)
+            send(w3, minter, chain.token.reserve(1))
+        return sending(w3_, raw)
+
+    monkeypatch.setattr(outbox.broadcast, "send", overtaken)
+    house.step(4)
+    (tried,) = tries_of(house, proposal)
+    assert (bool(spoilt), tried["state"]) == (True, "dead")
+    send(w3, minter, contract_at(w3, "ModelToken", house.place.deployment.token).functions.release(1))
+    used = len(tried["hashes"])
+    house.step(3)
+    assert len(tries_of(house, proposal)[0]["hashes"]) == used, "not before its pause: the gas is bounded"
+    house.wait(DAY)
+    house.step(4)
+    assert chain.governor.state(int(proposal)) is ProposalState.EXECUTED
+    assert house.get(f"/proposals/{proposal}")["state"] == "executed"
+
+
+def test_what_anybody_executed_through_the_open_door_ends_here(house: House) -> None:
+    """The timelock lets anybody execute, and the Governor logs nothing of it. Before, it stayed "queued" for ever."""
+    house.become_holders()
+    action, stranger = decide(house, "clip", "3", b"door"), key_of("a passer-by")
+    proposal = queued(house, [action], "door")
+    w3, place = house.place.w3, house.place.deployment
+    timelock = contract_at(w3, "ModelTimelock", place.timelock).functions
+    name = bytes.fromhex(place.governor[2:]).ljust(32, b"\0")
+    salt = bytes(a ^ b for a, b in zip(name, w3.keccak(text="door"), strict=True))
+    house.give_coins(stranger)
+    send(w3, stranger, timelock.executeBatch([action.target], [0], [action.data], bytes(32), salt))
+    indexer.follow(house.ledger)
+    with house.ledger.store.read() as session:
+        found = [finding.what for finding in check_ends(house.ledger, session)]
+    assert found == ["is queued here, and executed on the chain"]
+    house.step(2)
+    (row,) = [row for row in house.get("/proposals") if row["id"] == proposal]
+    assert (row["state"], row["over"]) == ("executed", True)
+    with house.ledger.store.read() as session:
+        assert list(check_ends(house.ledger, session)) == []
