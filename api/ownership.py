@@ -118,9 +118,9 @@ def list_votes(
 
 @router.post("/proposals/{proposal}/ballots")
 def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
-    """Relay a signed vote."""
-    relaying.vote(ledger, proposal, body.voter, body.support, octets(body.signature))
-    return {"voter": to_checksum_address(body.voter)}
+    """Relay a signed vote; the same vote again is answered with what became of it."""
+    ballot = relaying.vote(ledger, proposal, body.voter, body.support, octets(body.signature))
+    return {"voter": to_checksum_address(body.voter), "ballot": ballot}
 
 
 @router.post("/delegations")
@@ -147,13 +147,15 @@ def show_delegation(
 
 @router.get("/relay/{account}")
 def relay(account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
-    """For whom the relayer pays, and how much gas is left today for an account and for all."""
+    """For whom the relayer pays, and by what the next call of an account is judged today."""
+    name, rules = to_checksum_address(account), ledger.relay
+    share = budget.share_of(ledger, name)
     with ledger.store.read() as session:
-        left = budget.left(ledger, session, to_checksum_address(account))
-    rules = ledger.relay
+        left = budget.left(ledger, session, name, share)
     return {
         "proposal_ppm": rules.proposal_ppm, "ballot_ppm": rules.ballot_ppm, "gas_left": left.account,
-        "gas_left_everybody": left.everybody, "gas_a_day": rules.account_gas, "gas_a_day_everybody": rules.daily_gas,
+        "gas_left_everybody": left.everybody, "gas_a_day": budget.most_of(ledger, share),
+        "gas_a_day_everybody": rules.daily_gas, "share_ppm": share.ppm, "weighed_at": share.second,
     }  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from commonweight.amounts import tokens
 from commonweight.console import one_line
 from commonweight.proposal_state import Standing, next_command, sentence, turns
-from commonweight.proven import MOST_CALLS, Proven, words_of
+from commonweight.proven import Proven, words_of
+from contracts.call_words import MOST_CALLS
 from contracts.deployment import Deployment
 from contracts.governor import PROPOSER_MARK
 from trainer.client import ApiClient

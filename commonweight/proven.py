@@ -16,15 +16,12 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 
 from commonweight.console import one_line
-from contracts.call_words import in_words
+from contracts.call_words import MOST_WORDS, calls_in_words
 from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.governor import Action, proposal_id_of
 from trainer.client import ApiClient
 
-MOST_CALLS = 64
-"""Calls that are put in words; how many more there are is told."""
-LONGEST_WORDS = 400
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
@@ -74,8 +71,8 @@ def proven(said: Any, proposal: str) -> Proven:
 
 def words_of(found: Proven, deployment: Deployment) -> Iterator[str]:
     """The calls that the timelock would make, each in a line. Contracts have the names that the deployment gives."""
-    for action in found.actions[:MOST_CALLS]:
-        yield one_line(in_words(Web3(), deployment, action).words, LONGEST_WORDS)
+    for words in calls_in_words(Web3(), deployment, found.actions):
+        yield one_line(words, 2 * MOST_WORDS)
 
 
 def _is_text_of(text: str, digest: bytes) -> bool:

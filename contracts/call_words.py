@@ -6,6 +6,7 @@ bytes do not carry: data is shown as a function's only where encoding its argume
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ LONGEST_TEXT = 200
 LONGEST_DATA = 1_000
 LONGEST_READ = 8_192
 """Bytes of a call that are read as a function's: its arguments may name one part a thousand times, each anew."""
+MOST_CALLS, MOST_WORDS, MOST_READ = 64, 400, 2 * LONGEST_READ
+"""Of a proposal: calls that are told, characters of each, and bytes that are read as functions."""
 WORDS: dict[str, str] = {
     "ModelRegistry.decide": "decide {key} = {value} for the model's runs",
     "ModelRegistry.recordCheckpoint": "record the weights {digest} as those after round {round}",
@@ -77,12 +80,29 @@ class CallInWords:
     words: str
 
 
-def in_words(w3: Web3, deployment: Deployment, action: Action) -> CallInWords:
-    """One call of a proposal. Reads no chain and never fails."""
+def calls_in_words(w3: Web3, deployment: Deployment, actions: Sequence[Action]) -> list[str]:
+    """The calls of a proposal, each in MOST_WORDS characters at most, of MOST_CALLS at most.
+
+    Reading a call costs by its length, and strangers write them: of all calls together MOST_READ bytes are read as
+    functions, the rest is told as the bytes that it is.
+    """
+    told, spare = list[str](), MOST_READ
+    for action in actions[:MOST_CALLS]:
+        told.append(_cut(in_words(w3, deployment, action, spare).words, MOST_WORDS))
+        spare = max(0, spare - len(action.data))
+    return told
+
+
+def in_words(w3: Web3, deployment: Deployment, action: Action, most_read: int = LONGEST_READ) -> CallInWords:
+    """One call of a proposal; longer than `most_read` bytes it is told as it is. Reads no chain and never fails."""
     target, data = Web3.to_checksum_address(action.target), "0x" + action.data.hex()
     contract = contract_names(deployment).get(target, "")
-    function, arguments = _decoded(w3, contract, target, action.data) if contract else ("", {})
-    words = _words(contract, function, arguments) if function else _foreign(w3, contract or target, action)
+    read = len(action.data) <= most_read
+    function, arguments = _decoded(w3, contract, target, action.data) if contract and read else ("", {})
+    if function:
+        words = _words(contract, function, arguments)
+    else:
+        words = _foreign(w3, contract or target, action) if read else _raw(contract or target, data, action.value)
     return CallInWords(target, action.value, _cut(data, LONGEST_DATA), contract, function, arguments, words)
 
 

@@ -213,8 +213,10 @@ def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
     if event.name == "Minted" and payouts.pays_a_line(event):
         payouts.record_mint(session, event.arguments["receipt"], ledger.now())
     if event.contract == "ModelGovernor":
-        credit = votes.credit if event.name in votes.CREDITED else proposals.credit
-        credit(session, event)
+        if event.name in votes.CREDITED:
+            votes.credit(session, event)
+        else:
+            proposals.credit(ledger, session, event)
     if event.name == delegations.CREDITED:
         delegations.credit(session, event)
     if event.name == "Decision":

@@ -23,6 +23,8 @@ from commonweight.console import emit, one_line, say, tell
 from commonweight.keystore import open_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
+BEFORE = {"waiting": ": handed in already, and on its way", "counted": ": counted already"}
+"""What became of a ballot that was handed in before."""
 LONGEST_DESCRIPTION = 3_900
 """Characters: with its proposer's mark a server takes 4,000."""
 CALL_HELP = "Contract.function name=value ..., for instance 'VerifierRegistry.admit verifier=0x...'; repeat for more."
@@ -96,10 +98,14 @@ def simulate(
     rpc_url: Rpc = DEFAULT_RPC,
     as_json: Json = False,
 ) -> None:
-    """What calls would change: in words, what stands now, and whether the timelock could make them now."""
+    """What calls would change: in words, what stands now, and whether the timelock could make each of them now.
+
+    Each is judged by itself. What the Governor takes only while it executes a proposal cannot be judged before.
+    """
     from dataclasses import asdict
 
     from commonweight.ballots import GovernanceClient
+    from contracts.call_effects import verdict
 
     client = GovernanceClient(api, rpc_url)
     found = client.previews(client.calls(call))
@@ -110,7 +116,7 @@ def simulate(
         say(f"{number}. {one_line(one.call.words, 400)}")
         if one.reads:
             say(f"   now {one.reads} is {one_line(one.now)}")
-        say(f"   refused now: {one_line(one.refused, 400)}" if one.refused else "   would go through now")
+        say(f"   {one_line(verdict(one, alone=len(found) == 1), 500)}")
 
 
 @app.command("vote")
@@ -124,7 +130,8 @@ def vote(
 ) -> None:
     """Sign a ballot and hand it in; it weighs what you held at the proposal's snapshot.
 
-    What you vote on is shown first: the calls from which the proposal's id follows.
+    What you vote on is shown first: the calls from which the proposal's id follows. The same vote twice is a success;
+    another one is refused, since the first ballot counts.
     """
     from commonweight.ballots import GovernanceClient
     from commonweight.proposals import SUPPORT, title_of
@@ -139,8 +146,11 @@ def vote(
         say(f"{title_of(found)}: {len(found.actions)} calls")
         for number, line in enumerate(words, 1):
             say(f"  {number}. {line}")
-    client.vote(open_keystore(keystore), found, SUPPORT[support])
-    emit({"proposal": proposal, "support": support, "calls": words}) if as_json else say(f"voted {support}")
+    ballot = client.vote(open_keystore(keystore), found, SUPPORT[support])
+    if as_json:
+        emit({"proposal": proposal, "support": support, "calls": words, "ballot": ballot})
+    else:
+        say(f"voted {support}{BEFORE.get(ballot, '')}")
 
 
 @app.command("list")
@@ -230,6 +240,7 @@ def relay(account: Account, api: Api = DEFAULT_API, as_json: Json = False) -> No
         emit(found)
         return
     say(f"proposals from {found['proposal_ppm']} millionths of the tokens on, ballots from {found['ballot_ppm']}")
+    say(f"today is weighed at second {found['weighed_at']}: {found['share_ppm']} millionths of the votes are its own")
     say(f"left today: {found['gas_left']} of {found['gas_a_day']} gas for {account}")
     say(f"            {found['gas_left_everybody']} of {found['gas_a_day_everybody']} gas for all together")
 

@@ -43,7 +43,8 @@ def delegate(ledger: Ledger, delegator: str, delegation: Delegation, signature: 
         known = session.get(Outgoing, key)
     if known is not None and known.state not in outbox.GIVEN_UP:
         return key
-    share = _share_of(ledger, name)
+    _require_tokens(ledger, name)
+    share = budget.share_of(ledger, name)
     signer = ledger.chain.token.signer_of(delegation, signature)
     if signer != name:
         raise BadSignature(f"signed by {signer}, not by {name}; check key, chain and nonce")
@@ -55,10 +56,10 @@ def delegate(ledger: Ledger, delegator: str, delegation: Delegation, signature: 
     return key
 
 
-def _share_of(ledger: Ledger, name: str) -> int:
-    """Millionths of the tokens. Raises NoVotes and BelowThreshold."""
+def _require_tokens(ledger: Ledger, name: str) -> None:
+    """Raises NoVotes and BelowThreshold."""
     before = int(ledger.chain.w3.eth.get_block("latest")["timestamp"]) - 1
     balance = ledger.chain.token.past_balance(name, before)
     if balance == 0:
         raise NoVotes(f"{name} holds no tokens: there is nothing to lend")
-    return budget.require_share(ledger, balance, before, ledger.relay.ballot_ppm)
+    budget.require_least(ledger, balance, before, ledger.relay.ballot_ppm)

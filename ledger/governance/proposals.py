@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 from eth_utils.crypto import keccak
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
+from contracts.call_words import calls_in_words
 from contracts.governor import Action, ProposalState
 from ledger.errors import NotFound
-from ledger.tables import ChainEvent, PendingEvent, Proposal
+from ledger.service import Ledger
+from ledger.tables import ChainEvent, PendingEvent, Proposal, Vote
 
 OVER = tuple(
     state.name.lower()
     for state in (ProposalState.EXECUTED, ProposalState.DEFEATED, ProposalState.CANCELED, ProposalState.EXPIRED)
 )
 RELAYING = "relaying"
+TITLE, FIRST_WORDS = 200, 100
+"""Characters of a text and of a first call in a list."""
 
 
 def actions_of(row: Proposal) -> list[Action]:
@@ -37,15 +42,50 @@ def require(session: Session, proposal_id: str) -> Proposal:
     created = next((event for event in pending if event.arguments["proposalId"] == proposal_id), None)
     if created is not None:
         return created_row(ChainEvent(**created.model_dump()))
+    if found is None and session.exec(select(Vote).where(Vote.proposal == proposal_id).limit(1)).first() is not None:
+        raise NotFound(f"unknown proposal {proposal_id}: votes on it were read, its creation was not; ask the Governor")
     if found is None:
         raise NotFound(f"no proposal {proposal_id}")
     return found
 
 
-def page(session: Session, after: str, limit: int) -> list[Proposal]:
-    """Proposals by name, after a name."""
-    wanted = select(Proposal).where(col(Proposal.id) > after)
-    return list(session.exec(wanted.order_by(col(Proposal.id)).limit(limit)))
+@dataclass(frozen=True)
+class Listed:
+    """A proposal among others: a row without what strangers make long, its text's and its first call's beginning."""
+
+    id: str
+    proposer: str
+    state: str
+    over: bool
+    block: int | None
+    snapshot: int | None
+    deadline: int | None
+    eta: int | None
+    against: int
+    in_favour: int
+    abstain: int
+    weighed: int
+    call_count: int
+    first_words: str
+    text: str
+    length: int
+
+
+def page(session: Session, after: str, limit: int) -> list[Listed]:
+    """Proposals by name, after a name. What is long is not read."""
+    row = Proposal
+    text = (func.substr(row.description, 1, TITLE), func.length(row.description))
+    columns = [getattr(row, field.name) for field in fields(Listed)[: -len(text)]]
+    wanted = select(*columns, *text).where(col(row.id) > after).order_by(col(row.id)).limit(limit)
+    return [Listed(*found) for found in session.exec(wanted)]
+
+
+def put_in_words(ledger: Ledger, row: Proposal) -> Proposal:
+    """The row with its calls as people read them: made once, since strangers write them and anybody reads them."""
+    row.call_count = len(row.actions)
+    row.words = calls_in_words(ledger.chain.w3, ledger.chain.deployment, actions_of(row))
+    row.first_words = row.words[0][:FIRST_WORDS] if row.words else ""
+    return row
 
 
 def created_row(event: ChainEvent) -> Proposal:
@@ -60,10 +100,10 @@ def created_row(event: ChainEvent) -> Proposal:
     )  # fmt: skip
 
 
-def credit(session: Session, event: ChainEvent) -> None:
+def credit(ledger: Ledger, session: Session, event: ChainEvent) -> None:
     """What a final event of the Governor makes of its proposal. Others pass."""
     if event.name == "ProposalCreated":
-        _create(session, event)
+        _create(session, put_in_words(ledger, created_row(event)))
     elif event.name in _CHANGES:
         row = session.get(Proposal, event.arguments["proposalId"])
         if row is not None:
@@ -77,13 +117,15 @@ def change(row: Proposal, event: ChainEvent) -> None:
     row.over, row.tries, row.again = row.state in OVER, 0, 0
 
 
-def _create(session: Session, event: ChainEvent) -> None:
-    row = created_row(event)
+def _create(session: Session, row: Proposal) -> None:
     known = session.get(Proposal, row.id)
     if known is None:
         session.add(row)
         return
-    for name in ("proposer", "description", "hash", "actions", "state", "block", "snapshot", "deadline"):
+    for name in (
+        "proposer", "description", "hash", "actions", "call_count", "words", "first_words", "state", "block",
+        "snapshot", "deadline",
+    ):  # fmt: skip
         setattr(known, name, getattr(row, name))
     session.add(known)
 

@@ -14,7 +14,7 @@ from ledger import budget, outbox
 from ledger.errors import AlreadyDecided, NoVotes, TooEarly, VoteClosed
 from ledger.governance import proposals
 from ledger.service import Ledger
-from ledger.tables import BallotRow, Outgoing, Proposal
+from ledger.tables import BallotRow, Outgoing, Proposal, Vote
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class SignedProposal:
     signature: bytes
 
 
+TAKEN, HANDED_IN, COUNTED = "taken", "waiting", "counted"
 BALLOT_GAS = 400_000
 """What a contract's check of its signature may use in a batch (ModelGovernor.sol), whatever it uses in an estimate."""
 
@@ -53,14 +54,16 @@ def propose(ledger: Ledger, asked: SignedProposal) -> str:
     with ledger.store.read() as session:
         if session.get(Outgoing, key) is not None:
             return proposal_id
-    share = budget.require_share(ledger, votes, now - 1, ledger.relay.proposal_ppm)
+    budget.require_least(ledger, votes, now - 1, ledger.relay.proposal_ppm)
+    share = budget.share_of(ledger, name)
     call = governor.propose_by_sig(name, actions, asked.description, asked.deadline, asked.signature)
     gas = budget.gas_of(ledger, call)
     _check_fits(ledger, asked.decisions)
     with ledger.store.write() as session:
         budget.take(ledger, session, name, gas, share)
         if session.get(Proposal, proposal_id) is None:
-            session.add(_relayed(proposal_id, name, asked.description, actions))
+            row = _relayed(proposal_id, name, asked.description, actions)
+            session.add(proposals.put_in_words(ledger, row))
         outbox.enqueue(session, key, call, gas)
     return proposal_id
 
@@ -93,34 +96,50 @@ def _configs(ledger: Ledger) -> list[RunConfig]:
         return [RunConfig.from_json(run.config) for run in state.runs.values() if not run.over]
 
 
-def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: bytes) -> None:
+def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: bytes) -> str:
     """Relay a signed ballot on any proposal of the Governor, if the vote is open and it would count.
 
-    Raises NotFound, TooEarly, VoteClosed, AlreadyDecided, NoVotes, BelowThreshold, RelayBudgetSpent, ContractRejected.
+    Returns what became of it: "taken", or of the same vote again, whatever its signature, HANDED_IN while it is on its
+    way and COUNTED once the Governor has it. Raises AlreadyDecided for another vote, NotFound, TooEarly, VoteClosed,
+    NoVotes, BelowThreshold, RelayBudgetSpent, ContractRejected.
     """
     name, text = to_checksum_address(voter), "0x" + signature.hex()
     with ledger.store.read() as session:
         proposals.require(session, proposal_id)
         known = session.get(BallotRow, (proposal_id, name))
-    if known is not None and (known.support, known.signature) == (support, text):
-        return
-    if known is not None:
-        raise AlreadyDecided(f"{name} has voted on {proposal_id}")
+        cast = session.get(Vote, (proposal_id, name))
+    before = cast or known
+    if before is not None:
+        _require_same(before, support)
+        return COUNTED if cast is not None else HANDED_IN
     snapshot = _require_active(ledger, int(proposal_id))
+    if ledger.chain.governor.has_voted(int(proposal_id), name):
+        raise AlreadyDecided(f"{name} has voted on {proposal_id} past this server, in a block that is not final yet")
     weight = ledger.chain.token.past_votes(name, snapshot)
     if weight == 0:
         raise NoVotes(f"{name} had no votes at the proposal's snapshot")
-    share = budget.require_share(ledger, weight, snapshot, ledger.relay.ballot_ppm)
+    budget.require_least(ledger, weight, snapshot, ledger.relay.ballot_ppm)
+    share = budget.share_of(ledger, name)
     ballot = Ballot(int(proposal_id), support, name, signature)
     budget.gas_of(ledger, ledger.chain.ballot_call(ballot))  # refused here what the batch would pass over
     call = ledger.chain.governor.relay_votes([ballot])
     gas = budget.gas_of(ledger, call) + (BALLOT_GAS if ledger.chain.w3.eth.get_code(name) else 0)
     with ledger.store.write() as session:
-        if session.get(BallotRow, (proposal_id, name)) is not None:
-            raise AlreadyDecided(f"{name} has voted on {proposal_id}")
+        known = session.get(BallotRow, (proposal_id, name))
+        if known is not None:
+            _require_same(known, support)
+            return HANDED_IN
         budget.take(ledger, session, name, gas, share)
         session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
         outbox.enqueue(session, f"ballot:{proposal_id}:{name}", call, gas)
+    return TAKEN
+
+
+def _require_same(before: BallotRow | Vote, support: int) -> None:
+    """Raises AlreadyDecided."""
+    if before.support != support:
+        said = ("against", "for", "abstain")[before.support]
+        raise AlreadyDecided(f"{before.voter} has voted {said} on {before.proposal}: the first ballot counts")
 
 
 def _require_active(ledger: Ledger, proposal_id: int) -> int:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from web3.exceptions import Web3Exception
 
-from contracts.call_words import in_words
 from contracts.governor import ProposalState
 from ledger import indexer
-from ledger.governance import votes
-from ledger.governance.proposals import RELAYING, actions_of
+from ledger.governance import proposals, votes
+from ledger.governance.proposals import RELAYING, Listed
 from ledger.service import Ledger
 from ledger.tables import Cursor, Proposal, Vote
-
-LONGEST = 4_000
-"""Characters of a description in a list."""
-MOST_CALLS = 64
-"""Calls of a proposal that are put in words; whoever reads has the bytes of all."""
 
 
 def proposal(ledger: Ledger, row: Proposal) -> dict[str, Any]:
     """One proposal, with the Governor's word on its state now, and all that its id is made of: each call's bytes, the
     text, and the text's hash. Who reads it recomputes the id, and believes nobody."""
     whole = {"description": row.description, "description_hash": row.hash, "calls": _calls(ledger, row)}
-    return {**_document(ledger, row), **whole, **_rules(ledger, row), "state": _state_now(ledger, row)}
+    numbers = {"description_length": len(row.description), "call_count": len(row.actions)}
+    return {**_document(row), **numbers, **whole, **_rules(ledger, row), "state": _state_now(ledger, row)}
+
+
+def _calls(ledger: Ledger, row: Proposal) -> list[dict[str, str]]:
+    """The words are those of the row; a row that no final block made has none yet."""
+    words = row.words or proposals.put_in_words(ledger, Proposal(**row.model_dump())).words
+    words = words + [""] * (len(row.actions) - len(words))
+    return [
+        {"target": target, "value": value, "data": data, "words": told}
+        for (target, value, data), told in zip(row.actions, words, strict=True)
+    ]
 
 
 def _rules(ledger: Ledger, row: Proposal) -> dict[str, Any]:
@@ -35,21 +39,21 @@ def _rules(ledger: Ledger, row: Proposal) -> dict[str, Any]:
     return {"now": now, "quorum": quorum, "grace": governor.grace(), "extension": governor.late_quorum_extension()}
 
 
-def _calls(ledger: Ledger, row: Proposal) -> list[dict[str, str]]:
-    actions = actions_of(row)
-    told = [in_words(ledger.chain.w3, ledger.chain.deployment, action).words for action in actions[:MOST_CALLS]]
-    told += [""] * (len(actions) - len(told))
-    return [
-        {"target": action.target, "value": str(action.value), "data": "0x" + action.data.hex(), "words": words}
-        for action, words in zip(actions, told, strict=True)
-    ]
+def listed(ledger: Ledger, rows: list[Listed]) -> list[dict[str, Any]]:
+    """Proposals with their states as the rows and the clock of the chain have them: a page asks the chain once.
 
-
-def listed(ledger: Ledger, rows: list[Proposal]) -> list[dict[str, Any]]:
-    """Proposals with their states as the rows and the clock of the chain have them: a page asks the chain once."""
+    Each takes a bounded number of bytes, whatever its proposer wrote: calls are counted, the first has its beginning.
+    """
     open_ones = [row for row in rows if row.snapshot is not None and not row.over]
     now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"]) if open_ones else 0
-    return [{**_document(ledger, row), "state": _state_at(row, now)} for row in rows]
+    return [{**_document(row), **_beginning(row), "state": _state_at(row, now)} for row in rows]
+
+
+def _beginning(row: Listed) -> dict[str, Any]:
+    return {
+        "description": row.text, "description_length": row.length, "call_count": row.call_count,
+        "first_call": row.first_words,
+    }  # fmt: skip
 
 
 def tally(ledger: Ledger, row: Proposal) -> dict[str, Any]:
@@ -74,16 +78,10 @@ def vote(row: Vote) -> dict[str, Any]:
     return {**row.model_dump(exclude={"proposal", "weight"}), "weight": weight}
 
 
-def _document(ledger: Ledger, row: Proposal) -> dict[str, Any]:
-    actions = actions_of(row)
-    told = actions[:MOST_CALLS]
-    calls = [asdict(in_words(ledger.chain.w3, ledger.chain.deployment, action)) for action in told]
-    text = row.description
+def _document(row: Proposal | Listed) -> dict[str, Any]:
     return {
-        "id": row.id, "proposer": row.proposer, "description": text[:LONGEST], "description_length": len(text),
-        "calls": [{**call, "value": str(call["value"])} for call in calls], "call_count": len(actions),
-        "block": row.block, "snapshot": row.snapshot, "deadline": row.deadline, "eta": row.eta, "over": row.over,
-        "counts": _named(votes.counted(row)), "votes": row.weighed,
+        "id": row.id, "proposer": row.proposer, "block": row.block, "snapshot": row.snapshot, "deadline": row.deadline,
+        "eta": row.eta, "over": row.over, "counts": _named(votes.counted(row)), "votes": row.weighed,
     }  # fmt: skip
 
 
@@ -94,7 +92,7 @@ def _state_now(ledger: Ledger, row: Proposal) -> str:
     return governor.state(int(row.id)).name.lower() if governor.snapshot(int(row.id)) else RELAYING
 
 
-def _state_at(row: Proposal, now: int) -> str:
+def _state_at(row: Listed, now: int) -> str:
     """`ended`: the vote is over and nobody has looked yet what came of it."""
     if row.snapshot is None or row.deadline is None or row.state not in ("pending", "active"):
         return row.state

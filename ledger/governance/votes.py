@@ -6,8 +6,12 @@ token, so that both counts stand beside each other. A tally is then a sum that s
 
 from __future__ import annotations
 
+import logging
+
 from sqlmodel import Session, col, func, select
 
+from contracts.chain import ContractRejected, rejections
+from ledger.governance.proposals import Listed
 from ledger.service import Ledger
 from ledger.tables import ChainEvent, Proposal, Vote
 
@@ -17,6 +21,7 @@ AT_ONCE = 200
 """Votes that are weighed between two looks at other work."""
 COUNTS = ("against", "in_favour", "abstain")
 """Columns of the counts, by the Governor's number of what was voted."""
+logger = logging.getLogger(__name__)
 
 
 def credit(session: Session, event: ChainEvent) -> None:
@@ -33,17 +38,46 @@ def credit(session: Session, event: ChainEvent) -> None:
 
 
 def weigh(ledger: Ledger) -> None:
-    """Look up what voters had at the snapshot, and add it to the counts, once a vote."""
+    """Look up what voters had at the snapshot, and add it to the counts, once a vote.
+
+    What cannot be weighed stays unweighed and is passed by: a vote on a proposal whose creation nobody read, one of a
+    kind that has no count, one of which the token will not say what it weighs. None keeps another from being counted.
+    """
+    after = ("", "")
+    while waiting := _waiting(ledger, after):
+        weights = {(vote.proposal, vote.voter): _weight(ledger, vote, snapshot) for vote, snapshot in waiting}
+        known = {key: weight for key, weight in weights.items() if weight is not None}
+        with ledger.store.write() as session:
+            for key, weight in known.items():
+                _add(session, key, weight)
+        if known:
+            return
+        after = list(weights)[-1]
+
+
+def _waiting(ledger: Ledger, after: tuple[str, str]) -> list[tuple[Vote, int]]:
+    """Votes that can be weighed, each with the second at which it is, by proposal and voter, after a place."""
+    proposal, voter = after
+    later = (col(Vote.proposal) > proposal) | ((col(Vote.proposal) == proposal) & (col(Vote.voter) > voter))
+    wanted = (
+        select(Vote, Proposal.snapshot)
+        .join(Proposal, col(Proposal.id) == col(Vote.proposal))
+        .where(col(Vote.weight).is_(None), col(Vote.support).in_(range(len(COUNTS))), later)
+        .where(col(Proposal.snapshot).is_not(None))
+        .order_by(col(Vote.proposal), col(Vote.voter))
+    )
     with ledger.store.read() as session:
-        votes = list(session.exec(select(Vote).where(col(Vote.weight).is_(None)).limit(AT_ONCE)))
-        snapshots = {name: _snapshot(session, name) for name in {vote.proposal for vote in votes}}
-    if not votes:
-        return
-    token = ledger.chain.token
-    weights = {(vote.proposal, vote.voter): token.past_votes(vote.voter, snapshots[vote.proposal]) for vote in votes}
-    with ledger.store.write() as session:
-        for key, weight in weights.items():
-            _add(session, key, weight)
+        return [(vote, int(snapshot or 0)) for vote, snapshot in session.exec(wanted.limit(AT_ONCE))]
+
+
+def _weight(ledger: Ledger, vote: Vote, snapshot: int) -> int | None:
+    """None where the token refuses to say."""
+    try:
+        with rejections():
+            return ledger.chain.token.past_votes(vote.voter, snapshot)
+    except ContractRejected as error:
+        logger.warning("the vote of %s on %s is not weighed: %s", vote.voter, vote.proposal, error)
+        return None
 
 
 def page(session: Session, proposal: str, after: tuple[int, int], limit: int) -> list[Vote]:
@@ -54,21 +88,21 @@ def page(session: Session, proposal: str, after: tuple[int, int], limit: int) ->
     return list(session.exec(wanted.order_by(col(Vote.block), col(Vote.log_index)).limit(limit)))
 
 
-def counted(row: Proposal) -> tuple[int, int, int]:
+def counted(row: Proposal | Listed) -> tuple[int, int, int]:
     """Votes against, for, abstaining, by the API's own reading."""
     return row.against, row.in_favour, row.abstain
+
+
+def unknown(session: Session) -> list[str]:
+    """Proposals on which votes were read, and whose creation was not."""
+    made = select(Proposal.id).where(Proposal.id == Vote.proposal, col(Proposal.snapshot).is_not(None)).exists()
+    return list(session.exec(select(Vote.proposal).where(~made).distinct()))
 
 
 def unweighed(session: Session, proposal: str) -> int:
     """Votes that are credited and not weighed yet."""
     waiting = select(func.count()).select_from(Vote).where(Vote.proposal == proposal, col(Vote.weight).is_(None))
     return int(session.exec(waiting).one())
-
-
-def _snapshot(session: Session, proposal: str) -> int:
-    snapshot = session.get_one(Proposal, proposal).snapshot
-    assert snapshot is not None, f"{proposal} has votes and no snapshot"
-    return snapshot
 
 
 def _add(session: Session, key: tuple[str, str], weight: int) -> None:

@@ -16,6 +16,7 @@ from ledger.tables.chain import LeaseRow as LeaseRow
 from ledger.tables.chain import Outgoing as Outgoing
 from ledger.tables.chain import PendingEvent as PendingEvent
 from ledger.tables.chain import Proposal as Proposal
+from ledger.tables.chain import RelayDay as RelayDay
 from ledger.tables.chain import RelaySpending as RelaySpending
 from ledger.tables.chain import Vote as Vote
 from ledger.tables.columns import Units as Units

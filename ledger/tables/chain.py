@@ -125,6 +125,7 @@ class Proposal(SealedRow, table=True):
     """A proposal of the Governor, made through the API or anywhere else; one that is `over` changes no more.
 
     `actions` are (target, value in wei, data) of each call, `hash` is keccak256 of the description's bytes, `snapshot`,
+    `words` are the calls as people read them, made once, and `first_words` the beginning of the first for lists.
     `deadline` and `eta` are Unix seconds, `block` is of its creation. `state` is the Governor's word as it was last
     heard, `relaying` before a final block has the proposal; after `tries` looks that changed nothing the relayer looks
     `again` at that second. The counts are of `weighed` votes, by the API's own reading.
@@ -135,6 +136,9 @@ class Proposal(SealedRow, table=True):
     description: str = Field(sa_column=Column(Text, nullable=False))
     hash: str
     actions: list[list[str]] = document()
+    call_count: int = large(0)
+    words: list[str] = document(default_factory=list)
+    first_words: str = ""
     state: str = "relaying"
     over: bool = Field(default=False, index=True)
     block: int | None = large(None)
@@ -184,8 +188,20 @@ class BallotRow(SealedRow, table=True):
     signature: str
 
 
+class RelayDay(SealedRow, table=True):
+    """The second (Unix) by which accounts are weighed on a Unix day, fixed by the day's first call."""
+
+    __tablename__ = "relayday"
+
+    day: int = large(primary_key=True)
+    second: int = large()
+
+
 class RelaySpending(SealedRow, table=True):
-    """Gas that the relayer took on for an account on a day (Unix days); the account "" has everybody's sum."""
+    """Gas that the relayer took on for an account on a day (Unix days).
+
+    The account "" has everybody's sum, "small" what small holders had beyond their own shares.
+    """
 
     __tablename__ = "relayspending"
 

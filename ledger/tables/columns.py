@@ -42,6 +42,6 @@ def large(*default: int | None, **options: Any) -> Any:
     return Field(*default, sa_type=kind, sa_column_kwargs=named, **options)
 
 
-def document() -> Any:
-    """A JSON column."""
-    return Field(sa_column=Column(JSON, nullable=False))
+def document(**options: Any) -> Any:
+    """A JSON column. `options` as of `Field`."""
+    return Field(sa_column=Column(JSON, nullable=False), **options)

@@ -275,6 +275,9 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("hash", sa.String(), nullable=False),
         sa.Column("actions", sa.JSON(), nullable=False),
+        sa.Column("call_count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("words", sa.JSON(), nullable=False),
+        sa.Column("first_words", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("over", sa.Boolean(), nullable=False),
         sa.Column("block", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -293,6 +296,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_proposal_over"), ["over"], unique=False)
         batch_op.create_index(batch_op.f("ix_proposal_proposer"), ["proposer"], unique=False)
 
+    op.create_table(
+        "relayday",
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.Column("day", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("second", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("day"),
+    )
     op.create_table(
         "relayspending",
         sa.Column("seal", sa.String(), nullable=False),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from commonweight.commands.gov import BEFORE
 from contracts.chain import contract_at, send
 from contracts.token import ModelToken
 from ledger import indexer, outbox
-from ledger.governance import votes
-from ledger.tables import Proposal, Vote
-from tests.deployed import PARAMS
-from tests.house import House, accepted
+from ledger.fsck.governance import check_governance
+from ledger.governance import relaying, votes
+from ledger.tables import ChainEvent, Proposal, Vote
+from tests.deployed import PARAMS, key_of
+from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
 
@@ -79,6 +81,26 @@ def test_two_that_weigh_at_once_count_a_vote_once(electorate: House, monkeypatch
         assert session.get_one(Vote, (proposal, electorate.wallets[0].address)).weight == 500
 
 
+def test_the_same_vote_again_is_a_success_and_another_is_refused(electorate: House) -> None:
+    """Whoever is not sure votes again: another signature under the same vote was refused before."""
+    proposal, (one, two) = opened(electorate, "again and again"), electorate.wallets
+    said = [accepted(electorate.vote(one, proposal))["ballot"] for _ in range(2)]
+    electorate.step(2)
+    said.append(accepted(electorate.vote(one, proposal))["ballot"])  # its nonce is spent: signed anew
+    assert said == [relaying.TAKEN, relaying.HANDED_IN, relaying.COUNTED]
+    assert set(BEFORE) == {relaying.HANDED_IN, relaying.COUNTED}, "the command knows both"
+    answer = electorate.vote(one, proposal, 0)
+    check_refused(answer, 409, "already-committed")
+    assert f"{one.address} has voted for on {proposal}" in answer.json()["detail"]
+    send(electorate.place.w3, two, electorate.ledger.chain.governor.cast_vote(int(proposal), 0))
+    check_refused(electorate.vote(two, proposal, 0), 409, "already-committed")  # what it was is not final yet
+    electorate.step()
+    assert accepted(electorate.vote(two, proposal, 0))["ballot"] == relaying.COUNTED
+    electorate.wait(PARAMS.voting_period + 1)
+    assert accepted(electorate.vote(one, proposal))["ballot"] == relaying.COUNTED
+    check_refused(electorate.vote(two, proposal, 1), 409, "already-committed")
+
+
 def test_a_tally_asks_the_chain_once(electorate: House, monkeypatch: pytest.MonkeyPatch) -> None:
     proposal = opened(electorate, "no call per vote")
     for holder in electorate.wallets:
@@ -95,3 +117,37 @@ def test_a_tally_asks_the_chain_once(electorate: House, monkeypatch: pytest.Monk
     monkeypatch.setattr(provider, "make_request", counted)
     assert electorate.get(f"/proposals/{proposal}/tally")["api"]["for"] == "1000"
     assert len(asked) <= 1
+
+
+def said_of(proposal: str, voter: str, block: int, support: int = 1) -> ChainEvent:
+    """A vote as a final block tells it."""
+    said = {"proposalId": proposal, "voter": voter, "support": str(support), "weight": "1"}
+    return ChainEvent(
+        block=block, log_index=0, transaction="0x", contract="ModelGovernor", name="VoteCast", arguments=said
+    )
+
+
+def test_a_vote_that_cannot_be_weighed_stops_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before: one vote on a proposal of before the registry, by anybody, ended all counting for ever."""
+    monkeypatch.setattr(votes, "AT_ONCE", 1)
+    electorate = house.become_holders()
+    (one, two), stranger = electorate.wallets, key_of("stranger").address
+    later = opened(electorate, "has no snapshot that the token knows")
+    proposal = opened(electorate, "counted all the same")
+    with electorate.ledger.store.write() as session:
+        row = session.get_one(Proposal, later)
+        row.snapshot = 2**40  # the token refuses a look into the future
+        session.add(row)
+        for number, (name, support) in enumerate({"0": 1, "77": 1, later: 1, proposal: 9}.items()):
+            votes.credit(session, said_of(name, stranger, 1_000 + number, support))
+    for holder in (one, two):
+        accepted(electorate.vote(holder, proposal))
+    electorate.step(6)
+    tally = electorate.get(f"/proposals/{proposal}/tally")
+    assert (tally["api"]["for"], tally["governor"]["for"], tally["unweighed"]) == ("1000", "1000", 1)
+    answer = electorate.client.get("/v1/proposals/77")
+    check_refused(answer, 404, "not-found")
+    assert "votes on it were read" in answer.json()["detail"]
+    with electorate.ledger.store.read() as session:
+        found = {finding.key for finding in check_governance(session) if finding.table == "vote"}
+    assert {"0", "77"} <= found
