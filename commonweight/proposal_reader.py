@@ -28,7 +28,8 @@ class ProposalReader:
         self.client = ApiClient(api_url)
         self.deployment = Deployment.from_mapping(self.client.network["deployment"])
         self.governor: ModelGovernor | None = None
-        self.names_checked = is_remembered(self.deployment, home())
+        folder = home()
+        self.names_checked = folder is not None and is_remembered(self.deployment, folder)
         if rpc_url:
             w3 = connect(rpc_url)
             checked(w3, self.deployment)
