@@ -12,6 +12,9 @@ from contracts.genesis.params import GenesisParams
 from contracts.genesis.rounds import minters
 from contracts.token import ModelToken
 
+STANDING_MINTER = "standing-minter"
+"""The word by which scripts know a warning of an account that can have tokens exist."""
+
 
 def terms_in_words(p: GenesisParams) -> list[str]:
     """What the funding round asks and sells, beside what a decision takes."""
@@ -49,7 +52,7 @@ def power_in_words(w3: Web3, d: Deployment) -> list[str]:
 def warnings(w3: Web3, d: Deployment, pool: str = "") -> list[str]:
     """`standing-minter` for each account beside distributor, first round and `pool` that can have tokens exist."""
     found = [one for one in minters(w3, d) if one.account not in (d.pool, pool)]
-    return [f"warning standing-minter: {one.in_words()}: no vote takes what is owed" for one in found]
+    return [f"warning {STANDING_MINTER}: {one.in_words()}: no vote takes what is owed" for one in found]
 
 
 def _share(part: int, whole: int) -> str:
