@@ -21,7 +21,7 @@ from ledger.news import LINES, News
 pytestmark = pytest.mark.unit
 QUIET = {
     facts.Rules, facts.Block, facts.Has, facts.Seen, facts.Secret, facts.Opened, facts.Words, facts.PledgeOpened,
-    facts.TraceShown, facts.MergeSigned, entries.BeaconFixed, entries.PanelDrawn, entries.SeatsFilled,
+    facts.TraceShown, facts.MergeSigned, facts.Lapse, entries.BeaconFixed, entries.PanelDrawn, entries.SeatsFilled,
     entries.Drawn, entries.OpeningsClosed, entries.SecondLook, entries.SegmentDecided, entries.PanelSpoken,
     entries.Overruled, entries.MergeSet,
 }  # fmt: skip
