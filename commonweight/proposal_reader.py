@@ -10,7 +10,7 @@ from commonweight import proposal_state
 from commonweight.known_model import checked, home
 from commonweight.proposal_state import OVER, Standing
 from commonweight.proposals import all_proposals, as_document, lines_of, standing_lines
-from commonweight.proven import ProposalDiffers, Proven, asked
+from commonweight.proven import Proven, asked, well_formed
 from contracts.chain import connect
 from contracts.deployment import Deployment
 from contracts.genesis.remembered import is_remembered
@@ -44,16 +44,15 @@ class ProposalReader:
         """By the Governor where a chain node was given. Raises ProposalDiffers for what says nothing of a state."""
         if self.governor is not None:
             return proposal_state.by_chain(self.governor, int(found.id), self.deployment.block)
-        try:
+        with well_formed("state of a proposal"):
             return proposal_state.by_server(found.said)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ProposalDiffers(f"the server does not say where {found.id} stands ({error!r:.100})") from None
 
     def all(self, open_only: bool) -> Iterator[tuple[Proven, Standing]]:
         """Every proposal that the server names, each held against its id."""
-        for row in all_proposals(self.client):
-            if not (open_only and row["over"]):
-                yield self.read(row["id"])
+        with well_formed("list of proposals"):
+            named = [str(row["id"]) for row in all_proposals(self.client) if not (open_only and row["over"])]
+        for proposal in named:
+            yield self.read(proposal)
 
     def lines(self, found: Proven, at: Standing) -> Iterator[str]:
         """For a terminal."""

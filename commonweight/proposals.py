@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from commonweight.amounts import tokens
 from commonweight.console import one_line
 from commonweight.proposal_state import Standing, next_command, sentence, turns
-from commonweight.proven import Proven, words_of
+from commonweight.proven import ProposalDiffers, Proven, well_formed, words_of
 from contracts.call_words import MOST_CALLS
 from contracts.deployment import Deployment
 from contracts.governor import PROPOSER_MARK
 from trainer.client import ApiClient
 
 PAGE = 100
+Place = TypeVar("Place", str, int, tuple[int, ...])
 MOST_VOTERS = 20
 UNCHECKED = "; which contract has which address is the server's word (--rpc-url checks it)"
 SUPPORT = {"against": 0, "for": 1, "abstain": 2}
@@ -28,7 +29,7 @@ def all_proposals(client: ApiClient) -> Iterator[dict[str, Any]]:
     after = ""
     while rows := client.get("/proposals", after=after, limit=PAGE):
         yield from rows
-        after = rows[-1]["id"]
+        after = _after(after, str(rows[-1]["id"]))
 
 
 def all_votes(client: ApiClient, proposal: str) -> Iterator[dict[str, Any]]:
@@ -36,7 +37,8 @@ def all_votes(client: ApiClient, proposal: str) -> Iterator[dict[str, Any]]:
     place = {"block": -1, "log_index": -1}
     while rows := client.get(f"/proposals/{proposal}/votes", limit=PAGE, **place):
         yield from rows
-        place = {name: rows[-1][name] for name in place}
+        last = _after(tuple(place.values()), tuple(int(rows[-1][name]) for name in place))
+        place = dict(zip(place, last, strict=True))
 
 
 def all_decisions(client: ApiClient) -> Iterator[dict[str, Any]]:
@@ -44,7 +46,14 @@ def all_decisions(client: ApiClient) -> Iterator[dict[str, Any]]:
     after = -1
     while rows := client.get("/decisions", after=after, limit=PAGE):
         yield from rows
-        after = rows[-1]["sequence"]
+        after = _after(after, int(rows[-1]["sequence"]))
+
+
+def _after(before: Place, last: Place) -> Place:
+    """The place where a list goes on. Raises ProposalDiffers where it does not go on: it would never end."""
+    if not last > before:
+        raise ProposalDiffers("the server gives no list that ends: it repeats a page")
+    return last
 
 
 def lines_of(found: Proven, at: Standing, deployment: Deployment, names_checked: bool) -> Iterator[str]:
@@ -88,11 +97,13 @@ def list_lines(found: Proven, at: Standing) -> Iterator[str]:
 
 def voter_lines(client: ApiClient, proposal: str) -> Iterator[str]:
     """Who voted, the first of them."""
-    rows = list(islice(all_votes(client, proposal), MOST_VOTERS + 1))
-    if rows:
+    with well_formed("list of votes"):
+        rows = list(islice(all_votes(client, proposal), MOST_VOTERS + 1))
+        lines = [vote_line(row) for row in rows[:MOST_VOTERS]]
+    if lines:
         yield "voters   by the server's word:"
-    for row in rows[:MOST_VOTERS]:
-        yield f"  {vote_line(row)}"
+    for line in lines:
+        yield f"  {line}"
     if len(rows) > MOST_VOTERS:
         yield f"  and more: commonweight gov votes {proposal}"
 

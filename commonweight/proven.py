@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,15 @@ class ProposalDiffers(CommonweightError):
     """What is shown under a proposal's id is not what the id names."""
 
     code = "proposal-differs"
+
+
+@contextmanager
+def well_formed(what: str) -> Iterator[None]:
+    """Around the reading of what a server says beside. Raises ProposalDiffers for what is no such document."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ProposalDiffers(f"the server gives no {what} that can be read ({error!r:.100})") from None
 
 
 @dataclass(frozen=True)

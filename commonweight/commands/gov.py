@@ -211,18 +211,20 @@ def show(
 def list_votes(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
     """Each vote on a proposal, in the order of the chain, with its weight, by the server's word."""
     from commonweight.proposals import all_votes, vote_line
-    from commonweight.proven import asked
+    from commonweight.proven import asked, well_formed
     from trainer.client import ApiClient
 
     client = ApiClient(api)
     asked(client, proposal)
-    found = list(all_votes(client, proposal))
-    tell(found, map(vote_line, found), as_json)
+    with well_formed("list of votes"):
+        found = list(all_votes(client, proposal))
+        lines = [vote_line(row) for row in found]
+    tell(found, lines, as_json)
 
 
 @app.command("decisions")
 def decisions(api: Api = DEFAULT_API, as_json: Json = False) -> None:
-    """What holders decided, and what each run made of it: obeyed, or refused and why."""
+    """What holders decided, and what each run made of it, by the server's word: obeyed, or refused and why."""
     from commonweight.proposals import all_decisions, decision_lines
     from trainer.client import ApiClient
 
@@ -271,6 +273,7 @@ def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "", 
     """The API's own count beside the Governor's, which is the server's word too unless a chain node is asked."""
     from commonweight.proposal_reader import ProposalReader
     from commonweight.proposals import SUPPORT, word_of
+    from commonweight.proven import well_formed
 
     reader = ProposalReader(api, rpc_url)
     (_, at), counts = reader.read(proposal), reader.client.get(f"/proposals/{proposal}/tally")
@@ -280,11 +283,14 @@ def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "", 
     if as_json:
         emit({"state": at.state, "word": "chain" if at.of_chain else "server", **counts})
         return
-    waiting = f", {counts['unweighed']} not weighed yet" if counts["unweighed"] else ""
-    say(f"state {one_line(at.state)}, by {word_of(at)}; {counts['votes']} votes{waiting}")
-    for name in SUPPORT:
-        ours, theirs = (tokens(counts[source][name]) for source in ("api", "governor"))
-        say(f"{name:<8} api {ours:>28}   governor {theirs:>28}")
+    with well_formed("tally"):
+        waiting = f", {int(counts['unweighed'])} not weighed yet" if counts["unweighed"] else ""
+        lines = [f"state {one_line(at.state)}, by {word_of(at)}; {int(counts['votes'])} votes{waiting}"]
+        for name in SUPPORT:
+            ours, theirs = (tokens(counts[source][name]) for source in ("api", "governor"))
+            lines.append(f"{name:<8} api {ours:>28}   governor {theirs:>28}")
+    for line in lines:
+        say(line)
 
 
 def _require_text(description: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from eth_utils.crypto import keccak
+from sqlalchemy import select as columns_of
 from sqlmodel import Session, col, func, select
 
 from contracts.call_words import calls_in_words
@@ -39,8 +40,8 @@ def require(session: Session, proposal_id: str) -> Proposal:
     found = session.get(Proposal, proposal_id)
     if found is not None and found.state != RELAYING:
         return found
-    pending = session.exec(select(PendingEvent).where(PendingEvent.name == "ProposalCreated"))
-    created = next((event for event in pending if event.arguments["proposalId"] == proposal_id), None)
+    named = col(PendingEvent.arguments)["proposalId"].as_string() == proposal_id  # others' are long, and stay unread
+    created = session.exec(select(PendingEvent).where(PendingEvent.name == "ProposalCreated", named).limit(1)).first()
     if created is not None:
         return created_row(ChainEvent(**created.model_dump()))
     if found is None and session.exec(select(Vote).where(Vote.proposal == proposal_id).limit(1)).first() is not None:
@@ -77,9 +78,8 @@ def page(session: Session, after: str, limit: int) -> list[Listed]:
     row = Proposal
     text = (func.substr(row.description, 1, TITLE), func.length(row.description))
     columns: list[Any] = [getattr(row, field.name) for field in fields(Listed)[: -len(text)]]
-    some: Any = select  # typed for four columns at most
-    wanted = some(*columns, *text).where(col(row.id) > after).order_by(col(row.id)).limit(limit)
-    return [Listed(*found) for found in session.exec(wanted)]
+    wanted = columns_of(*columns, *text).where(col(row.id) > after).order_by(col(row.id)).limit(limit)
+    return [Listed(*tuple(found)) for found in session.connection().execute(wanted)]
 
 
 def put_in_words(ledger: Ledger, row: Proposal) -> Proposal:

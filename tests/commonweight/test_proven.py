@@ -45,6 +45,7 @@ class Server:
 
     def __init__(self, said: dict[str, Any]) -> None:
         self.said, self.posted = said, list[str]()
+        self.others: Any = []
         self.network = {"deployment": json.loads(DEPLOYMENT.to_json())}
 
     def __call__(self, *_: Any) -> Server:
@@ -53,9 +54,7 @@ class Server:
     def get(self, path: str, **query: Any) -> Any:
         if path == "/proposals":
             return [] if query["after"] else [{"id": EVIL_ID, "over": False}]
-        if path.endswith("/votes"):
-            return []
-        return self.said if not path.endswith("/tally") else {}
+        return self.others if path.endswith(("/votes", "/tally")) else self.said
 
     def post(self, path: str, _body: Any) -> None:
         self.posted.append(path)
@@ -110,6 +109,19 @@ def test_words_are_made_here_of_what_the_id_names(commonweight: Command, monkeyp
     assert "which contract has which address is the server's word" in said.out
     shown = json.loads(commonweight("gov", "list", "--json").out)
     assert (shown["id"], shown["word"], shown["description"]) == (EVIL_ID, "server", TEXT)
+
+
+@pytest.mark.parametrize("command", ["tally", "votes", "show"])
+def test_what_else_a_server_says_may_be_anything(
+    commonweight: Command, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    odd = Server({**HONEST, "state": "fine"})
+    odd.others = {"votes": 3, "api": "much"} if command == "tally" else [{"support": 17, "block": 1, "log_index": 1}]
+    monkeypatch.setattr("trainer.client.ApiClient", odd)
+    monkeypatch.setattr(proposal_reader, "ApiClient", odd)
+    said = commonweight("gov", command, EVIL_ID)
+    assert said.status == 1
+    assert said.err.startswith("proposal-differs: the server gives no "), said.err
 
 
 def test_a_text_that_the_id_does_not_name_is_not_shown(commonweight: Command, monkeypatch: pytest.MonkeyPatch) -> None:
