@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from commonweight.lifetime import die_with_parent
@@ -58,7 +59,7 @@ class Party:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_as_child,
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=partial(_as_child, os.getpid()),
             )  # fmt: skip
         self.starts += 1
         self.is_stopped, self._ends_until = False, 0.0
@@ -123,8 +124,8 @@ class Party:
         return True
 
 
-def _as_child() -> None:
-    die_with_parent()
+def _as_child(parent: int) -> None:
+    die_with_parent(parent)
     os.nice(NICE)
 
 
