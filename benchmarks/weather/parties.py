@@ -100,7 +100,8 @@ class Party:
                 self._note(at, "does not end when it is told to")
                 self.kill()
             return
-        if not self._ends_until or process.returncode != 0:
+        # a signal that comes before Python has put its handlers in place ends it as it ends any process
+        if not self._ends_until or process.returncode not in (0, -signal.SIGTERM):
             self._note(at, tail(self.log))
         self.process = None
         if not self._ends_until:

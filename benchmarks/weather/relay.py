@@ -9,7 +9,7 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -213,9 +213,13 @@ class _Connection:
             reader, self._upstream = await asyncio.open_unix_connection(target)
         else:
             reader, self._upstream = await asyncio.open_connection(*target)
-        self._pumps.append(asyncio.create_task(self._quietly(self._pump(reader))))
+        self._pumps.append(asyncio.create_task(self._pump(reader)))
 
     async def _pump(self, reader: asyncio.StreamReader) -> None:
+        with suppress(_Ended, OSError):
+            await self._pass_on(reader)
+
+    async def _pass_on(self, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(2**16):
             if self._late is not None:
                 self._late.set()
@@ -235,10 +239,6 @@ class _Connection:
         if self._left <= 0 or len(let) < len(data):
             _reset(self._writer) if self._breaks == "reset" else self._writer.close()
             raise _Ended
-
-    async def _quietly(self, work: Awaitable[None]) -> None:
-        with suppress(_Ended, OSError):
-            await work
 
     # -- weather that holds up ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from pathlib import Path
 WEATHER = frozenset({"weather", "waiting", "trouble", "unreachable", "reached"})
 """Events about a party that does not answer."""
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+|:\d+|[0-9a-f]{12,}")
+_OUTAGE = re.compile(r".* (does not answer: .*|has not answered for .*); trying again|.* answers again, after .*")
+"""As contracts/outage.py says it, for processes that print no events."""
 SHOWN = 5
 
 
@@ -48,6 +50,8 @@ def _read(path: Path) -> Said:
             continue
         found.lines += 1
         event = _event(line)
+        if event is None and _OUTAGE.fullmatch(line):
+            event = "weather", line
         if event is None:
             found.others[_VARYING.sub("#", line)[:160]] += 1
             continue

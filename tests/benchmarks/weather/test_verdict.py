@@ -15,6 +15,7 @@ from benchmarks.weather.playing import Played
 from benchmarks.weather.said import said_by
 from benchmarks.weather.stops import STARTING, away, courses, unproven
 from benchmarks.weather.verdict import MUST_BE_NONE, is_good
+from contracts.outage import Outage
 from contracts.protocol.judge import entries
 from contracts.protocol.judge.facts import Awaited, Committed, Reason, What
 
@@ -107,6 +108,21 @@ def test_lines_are_events_weather_or_foreign(tmp_path: Path) -> None:
     body = said_by({"ada": file})["ada"].body()
     assert (body["lines"], body["others"], body["examples"]) == (4, 3, ["Traceback #", "[#]"])
     assert body["weather"] == {"the server # is away # s": 1}
+
+
+@pytest.mark.unit
+def test_a_server_tells_of_outages_in_plain_lines(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    lines: list[str] = []
+    now = [0.0]
+    outage = Outage("the chain node", lines.append, grace=0, clock=lambda: now[0])
+    for now[0] in (0.0, 61.0):
+        outage.failed("it answers 502")
+    outage.ended()
+    file.write_text("\n".join(lines))
+    body = said_by({"keeper": file})["keeper"].body()
+    assert (body["lines"], body["others"]) == (len(lines), 0)
+    assert len(lines) == 3
 
 
 @pytest.mark.integration
