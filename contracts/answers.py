@@ -28,11 +28,11 @@ CODES = frozenset({
     "invalid-payout", "invalid-policy", "invalid-run-config", "invalid-snapshot", "invalid-tensor-file",
     "invalid-ticket", "invalid-tile", "journal-conflict", "lease-lost", "ledger-error", "length-required",
     "log-differs", "malformed-request", "method-not-allowed", "mirror-refused", "missing-setting", "no-votes",
-    "not-announced", "not-asked", "not-awaited", "not-bound", "not-dead", "not-embedded",
-    "not-for-the-log", "not-found", "not-maintainer", "not-theirs", "not-verifier", "not-welcome", "note-not-signed", "out-of-time", "pair-refused",
-    "policy-not-met", "quota-spent", "range-refused", "receipt-malformed", "relay-budget-spent", "root-mismatch",
-    "run-over", "size-conflict", "ticket-over", "too-early", "unknown-log", "unknown-subject", "upload-conflict",
-    "vote-closed",
+    "not-announced", "not-asked", "not-awaited", "not-bound", "not-dead", "not-embedded", "not-for-the-log",
+    "not-found", "not-maintainer", "not-theirs", "not-verifier", "not-welcome", "note-not-signed", "out-of-time",
+    "pair-refused", "policy-not-met", "quota-spent", "range-refused", "receipt-malformed", "relay-budget-spent",
+    "root-mismatch", "run-over", "size-conflict", "ticket-over", "too-early", "unknown-log", "unknown-subject",
+    "upload-conflict", "vote-closed",
 })  # fmt: skip
 """All that server and mirrors refuse with, below 500 (docs/errors.md)."""
 
