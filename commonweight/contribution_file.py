@@ -11,18 +11,18 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
+from contracts.contribution import NotMaintainer
 from contracts.errors import BadField
 from contracts.log_audit import Kind
 from contracts.maintainers import Maintainers
 from contracts.messages import from_json, to_json
-from contracts.mirrors.places import Web
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
 from contracts.protocol.messages import Contribution
 from contracts.run_config import RunConfig
 from contracts.signing import recover, sign
 from contracts.whole_file import save_file
-from trainer.client import ApiClient, ApiProblem, octets
+from trainer.client import ApiClient, octets
 
 
 @dataclass(frozen=True)
@@ -59,30 +59,42 @@ class ContributionFile:
         save_file(file, json.dumps(body, indent=1) + "\n")
 
     def signed(self, client: ApiClient, account: LocalAccount) -> ContributionFile:
-        """With the signature of `account`."""
+        """With the signature of `account`. Raises NotMaintainer for one whose signature would count for nothing."""
+        maintainers = self.maintainers(client)
+        if account.address not in maintainers.members:
+            named = ", ".join(maintainers.members) or "nobody: the holders name maintainers by a decision"
+            raise NotMaintainer(f"{account.address} is no maintainer of the run; its maintainers are {named}")
         signature = sign(self.message, client.domain, bytes(account.key))
         return replace(self, signatures={**self.signatures, str(account.address): "0x" + signature.hex()})
 
     def quorum(self, client: ApiClient) -> tuple[int, int]:
         """How many of the run's maintainers have signed, and how many it takes. Raises ApiProblem."""
-        maintainers = Maintainers.parse(RunConfig.from_json(self._run(client)["config"]).maintainers)
+        maintainers = self.maintainers(client)
         return len(set(self.signatures) & set(maintainers.members)), maintainers.quorum
 
-    def submit(self, client: ApiClient) -> dict[str, Any]:
-        """Hand it in, its signatures in the order of their signers; what the server answers.
+    def maintainers(self, client: ApiClient) -> Maintainers:
+        """Of the run, by the server's word: the log decides. Raises ApiProblem."""
+        return Maintainers.parse(RunConfig.from_json(self._run(client)["config"]).maintainers)
 
-        Raises BadField for a signature that is not its signer's, ApiProblem, and what a lost connection raises.
+    def submit(self, client: ApiClient) -> dict[str, Any]:
+        """Hand it in, its maintainers' signatures in the order of their signers; what the server answers. Signatures of
+        others count for nothing, and are left out.
+
+        Raises BadField for a signature that is not its signer's, NotMaintainer where too few have signed, ApiProblem
+        and ApiUnreachable.
         """
-        given = {name: octets(self.signatures[name]) for name in sorted(self.signatures)}
+        maintainers = self.maintainers(client)
+        theirs = [name for name in sorted(self.signatures) if name in maintainers.members]
+        given = {name: octets(self.signatures[name]) for name in theirs}
         for name, signature in given.items():
             if recover(self.message, client.domain, signature) != name:
                 raise BadField(f"signatures must be their signers': that of {name} is not")
-        text = write(Envelope(self.message, tuple(given.values()), {}))
-        reply = Web(client.base_url).post("/v1/messages", text.encode())
-        body = _object(reply.body)
-        if reply.status >= 300:
-            raise ApiProblem(reply.status, str(body.get("code", "http-error")), str(body.get("detail", reply.status)))
-        return body
+        if len(given) < maintainers.quorum or not given:
+            missing = ", ".join(name for name in maintainers.members if name not in given)
+            raise NotMaintainer(
+                f"{len(given)} of the {maintainers.quorum} maintainers that it takes signed: ask {missing}"
+            )
+        return client.hand(write(Envelope(self.message, tuple(given.values()), {})))
 
     def describe(self) -> str:
         """One line a field."""
@@ -90,11 +102,3 @@ class ContributionFile:
 
     def _run(self, client: ApiClient) -> dict[str, Any]:
         return dict(client.get(f"/runs/0x{self.message.run.hex()}"))
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}

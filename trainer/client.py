@@ -135,8 +135,11 @@ class ApiClient:
     def give(self, message: Message, **beside: Any) -> dict[str, Any]:
         """Sign a message of judgement and hand it to the server in its one text. Raises ApiProblem, ApiUnreachable."""
         signature = sign(message, self.domain, bytes(self.account.key))
-        text = leaf_text(Envelope(message, (signature,), beside)).encode()
-        return dict(self._patiently(_json, "POST", "/messages", content=text))
+        return self.hand(leaf_text(Envelope(message, (signature,), beside)))
+
+    def hand(self, text: str) -> dict[str, Any]:
+        """Hand a signed message to the server, as it is. Raises ApiProblem, ApiUnreachable."""
+        return dict(self._patiently(_json, "POST", "/messages", content=text.encode()))
 
     def blob(self, name: str) -> bytes:
         """Bytes that hash to their name, from the cache where they lie there. Raises BlobCorrupt and ApiProblem.

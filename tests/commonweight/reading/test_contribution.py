@@ -65,6 +65,26 @@ def test_a_signature_of_somebody_else_is_refused_before_it_is_sent(
     assert (said.status, said.err.split(":")[0]) == (1, "bad-field")
 
 
+def test_who_is_no_maintainer_does_not_sign(place: Town, commonweight: Command, tmp_path: Path) -> None:
+    """Its signature would count for nothing; one that stands in a file is left out."""
+    keystore, file = tmp_path / "other.json", tmp_path / "fix.json"
+    write_keystore(keystore, bytes(key_of("somebody").key), PASSPHRASE, iterations=1)
+    file.write_text(place.contribution.read_text())
+    said = commonweight("contribution", "sign", file, "--keystore", keystore, "--api", place.stage.api)
+    assert (said.status, said.err.split(":")[0]) == (1, "not-maintainer")
+    assert all(key_of(name).address in said.err for name in MAINTAINERS)
+    assert file.read_text() == place.contribution.read_text()
+    body = json.loads(file.read_text())
+    body["signatures"][key_of("somebody").address] = "0x" + "11" * 65
+    file.write_text(json.dumps(body))
+    again = commonweight("contribution", "submit", file, "--api", place.stage.api, "--json")
+    assert again.status == 0, again.err
+    body["signatures"] = {}
+    file.write_text(json.dumps(body))
+    few = commonweight("contribution", "submit", file, "--api", place.stage.api)
+    assert few.err.startswith("not-maintainer: 0 of the 2 maintainers that it takes signed: ask ")
+
+
 def test_the_lineage_of_the_weights_names_work_and_code(place: Town, commonweight: Command) -> None:
     run = ("--run", place.stage.run, "--api", place.stage.api)
     rounds = json.loads(commonweight("model", "lineage", *run, "--round", 2, "--json").out)
