@@ -10,6 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from commonweight.lifetime import Stop
+from contracts.listening import listen
 
 LAST_SECONDS = 10
 """For requests that are under way when the server is told to end."""
@@ -27,7 +28,11 @@ class _Server(uvicorn.Server):
 
 
 def serve_until(stop: Stop, app: ASGIApp, host: str, port: int) -> None:
-    """Serve until `stop`; requests under way are answered first. Raises Exit where the start failed."""
+    """Serve until `stop`; requests under way are answered first.
+
+    Raises PortRefused, and Exit where the start failed.
+    """
+    listener = listen(host, port)
     server = _Server(
         uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=LAST_SECONDS)
     )
@@ -36,6 +41,7 @@ def serve_until(stop: Stop, app: ASGIApp, host: str, port: int) -> None:
         server.should_exit = True
 
     stop.watched(leave)
-    server.run()
+    with listener:
+        server.run(sockets=[listener])
     if not server.started:
         raise typer.Exit(NOT_STARTED)

@@ -266,9 +266,14 @@ def serve(
     *,
     stop: threading.Event,
     chain_id: int = CHAIN_ID,
+    started: Callable[[str, int], None] = lambda _url, _chain: None,
 ) -> None:
-    """Serve a fresh chain over HTTP until `stop`. `block_time` in seconds."""
+    """Serve a fresh chain over HTTP until `stop`; `started` gets its address and chain id. `block_time` in seconds.
+
+    Raises PortRefused.
+    """
     from contracts.devnet_http import DevnetServer
 
-    with DevnetServer(Devnet(funded, chain_id=chain_id), host, port, block_time):
+    with DevnetServer(Devnet(funded, chain_id=chain_id), host, port, block_time) as server:
+        started(server.url, chain_id)
         stop.wait()

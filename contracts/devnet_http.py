@@ -8,16 +8,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
 from contracts.devnet import Devnet
+from contracts.listening import binding
 
 _MAX_BODY = 16 * 2**20
 
 
 class DevnetServer:
-    """Serves `chain` on host:port (0 picks a free port) and mines a block each `block_time` seconds."""
+    """Serves `chain` on host:port (0 picks a free port) and mines a block each `block_time` seconds.
+
+    Raises PortRefused.
+    """
 
     def __init__(self, chain: Devnet, host: str, port: int, block_time: float) -> None:
         self.chain = chain
-        self._http = ThreadingHTTPServer((host, port), _handler(chain))
+        with binding(host, port):
+            self._http = ThreadingHTTPServer((host, port), _handler(chain))
         self._http.daemon_threads = True
         self._stop = threading.Event()
         self._block_time = block_time

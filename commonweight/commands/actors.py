@@ -80,7 +80,10 @@ def chain(
         return
     from contracts.devnet import serve
 
-    serve(host, port, block_time, fund or (), stop=heed_signals().watched())
+    def started(url: str, chain_id: int) -> None:
+        say(f"chain {chain_id} at {url}")
+
+    serve(host, port, block_time, fund or (), stop=heed_signals().watched(), started=started)
 
 
 chain_app.callback()(chain)

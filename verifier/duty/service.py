@@ -19,6 +19,7 @@ from eth_account.signers.local import LocalAccount
 from contracts.chain import connect
 from contracts.clock_watch import ClockWatch
 from contracts.errors import CommonweightError
+from contracts.listening import listen
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.outage import Troubles
@@ -128,13 +129,16 @@ class VerifierProcess:
                 stop.wait(self.settings.look_seconds)
 
     def __enter__(self) -> VerifierProcess:
-        """Serve the mirror, in a thread of its own."""
+        """Serve the mirror, in a thread of its own. Raises PortRefused."""
+        listener = listen(self.settings.host, self.settings.port)
         self._server = mirror_server(mirror_app(self.mirror), self.settings.host, self.settings.port)
-        self._thread = threading.Thread(target=self._server.run, name="mirror", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="mirror", daemon=True
+        )
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
-                raise NotPrepared(f"nothing can listen on {self.settings.host}:{self.settings.port}")
+                raise NotPrepared(f"the mirror on {self.settings.host}:{self.settings.port} did not start")
             time.sleep(0.01)
         self._report(Progress("serving", detail=self.url))
         self._bringing = threading.Thread(target=self.bringer.run, args=(self._leaves,), name="bringer", daemon=True)

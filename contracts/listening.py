@@ -1,0 +1,41 @@
+"""Listening on an address of this machine, and what is said, by every command alike, where that cannot be."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from contracts.errors import CommonweightError
+
+
+class PortRefused(CommonweightError):
+    """Nothing can listen at an address: its port is taken, or it is none of this machine's."""
+
+    code = "port-refused"
+    status = 500
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections; port 0 is a free one. Raises PortRefused."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with binding(host, port):
+        return socket.create_server((host, port), family=family, backlog=2048)
+
+
+@contextmanager
+def binding(host: str, port: int) -> Iterator[None]:
+    """For whoever binds by other means. Raises PortRefused."""
+    try:
+        yield
+    except OSError as error:
+        raise PortRefused(f"{host}:{port} {_why(error)}") from error
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "is taken by another process: end that one, or give another --port"
+    if error.errno == errno.EACCES:
+        return "may not be listened on by this user: give a --port above 1023"
+    return "is no address of this machine: give another --host, 0.0.0.0 for all of its addresses"

@@ -1,0 +1,58 @@
+"""A port that is taken is the same line everywhere, and names what to do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+from starlette.applications import Starlette
+
+from commonweight.lifetime import Stop
+from commonweight.serving import serve_until
+from contracts.devnet import Devnet, serve
+from contracts.devnet_http import DevnetServer
+from contracts.listening import PortRefused, listen
+
+pytestmark = pytest.mark.integration
+
+
+def of_chain(host: str, port: int) -> None:
+    DevnetServer(Devnet(), host, port, 1.0)
+
+
+def of_server(host: str, port: int) -> None:
+    serve_until(Stop(as_json=False), Starlette(), host, port)
+
+
+def of_mirror(host: str, port: int) -> None:
+    listen(host, port).close()
+
+
+@pytest.mark.parametrize("open_", [of_chain, of_server, of_mirror])
+def test_a_port_that_is_taken_is_named(open_: Callable[[str, int], None]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortRefused) as refused:
+            open_("127.0.0.1", port)
+    said = f"127.0.0.1:{port} is taken by another process: end that one, or give another --port"
+    assert refused.value.detail == said
+
+
+@pytest.mark.parametrize("open_", [of_chain, of_server, of_mirror])
+def test_an_address_of_another_machine_is_named(open_: Callable[[str, int], None]) -> None:
+    with pytest.raises(PortRefused, match="is no address of this machine"):
+        open_("192.0.2.1", 0)
+
+
+def test_the_embedded_chain_says_where_it_is() -> None:
+    stop, told = threading.Event(), list[tuple[str, int]]()
+
+    def started(url: str, chain_id: int) -> None:
+        told.append((url, chain_id))
+        stop.set()
+
+    serve(port=0, stop=stop, started=started)
+    assert told[0][0].startswith("http://127.0.0.1:")
+    assert told[0][1] == 31337
