@@ -62,10 +62,12 @@ class Weather:
         except (ChainOther, ChainWithoutContract, LeaseLost) as error:
             self._troubles.failed(name, f"{error.code}: {error.detail}")
         except Exception as error:
-            if self._troubles.failed(name, f"{error!r}; trying again"):
+            # under a name of its own: a lease that was lost a second before must not hide a bug
+            if self._troubles.failed(f"{name} broke", f"{error!r}; trying again"):
                 logger.exception("%s failed", name)
         else:
             self._troubles.ended(name)
+            self._troubles.ended(f"{name} broke")
             return found
         return None
 
