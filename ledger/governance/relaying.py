@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eth_utils import keccak, to_checksum_address
+from sqlmodel import Session
 
 from contracts.errors import BadField
 from contracts.governor import PROPOSER_MARK, Action, Ballot, ProposalState, description_of
@@ -104,14 +105,12 @@ def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: 
     NoVotes, BelowThreshold, RelayBudgetSpent, ContractRejected.
     """
     name, text = to_checksum_address(voter), "0x" + signature.hex()
+    key = f"ballot:{proposal_id}:{name}"
     with ledger.store.read() as session:
         proposals.require(session, proposal_id)
-        known = session.get(BallotRow, (proposal_id, name))
-        cast = session.get(Vote, (proposal_id, name))
-    before = cast or known
+        before = _before(session, proposal_id, name, support, key)
     if before is not None:
-        _require_same(before, support)
-        return COUNTED if cast is not None else HANDED_IN
+        return before
     snapshot = _require_active(ledger, int(proposal_id))
     if ledger.chain.governor.has_voted(int(proposal_id), name):
         raise AlreadyDecided(f"{name} has voted on {proposal_id} past this server, in a block that is not final yet")
@@ -125,14 +124,28 @@ def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: 
     call = ledger.chain.governor.relay_votes([ballot])
     gas = budget.gas_of(ledger, call) + (BALLOT_GAS if ledger.chain.w3.eth.get_code(name) else 0)
     with ledger.store.write() as session:
-        known = session.get(BallotRow, (proposal_id, name))
-        if known is not None:
-            _require_same(known, support)
-            return HANDED_IN
+        before = _before(session, proposal_id, name, support, key)
+        if before is not None:
+            return before
         budget.take(ledger, session, name, gas, share)
-        session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
-        outbox.enqueue(session, f"ballot:{proposal_id}:{name}", call, gas)
+        if session.get(BallotRow, (proposal_id, name)) is None:
+            session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
+        outbox.enqueue(session, key, call, gas)
+        outbox.revive(session, key, gas)
     return TAKEN
+
+
+def _before(session: Session, proposal: str, voter: str, support: int, key: str) -> str | None:
+    """What became of this vote if it was handed in before; None if it was not, or if its call is dead and it can be
+    handed in again. Raises AlreadyDecided."""
+    cast, known = session.get(Vote, (proposal, voter)), session.get(BallotRow, (proposal, voter))
+    before = cast or known
+    if before is None:
+        return None
+    _require_same(before, support)
+    if cast is not None:
+        return COUNTED
+    return None if outbox.is_dead(session, key) else HANDED_IN
 
 
 def _require_same(before: BallotRow | Vote, support: int) -> None:

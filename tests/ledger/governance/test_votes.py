@@ -10,7 +10,7 @@ from contracts.token import ModelToken
 from ledger import indexer, outbox
 from ledger.fsck.governance import check_governance
 from ledger.governance import relaying, votes
-from ledger.tables import ChainEvent, Proposal, Vote
+from ledger.tables import ChainEvent, Outgoing, Proposal, Vote
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
 
@@ -99,6 +99,20 @@ def test_the_same_vote_again_is_a_success_and_another_is_refused(electorate: Hou
     electorate.wait(PARAMS.voting_period + 1)
     assert accepted(electorate.vote(one, proposal))["ballot"] == relaying.COUNTED
     check_refused(electorate.vote(two, proposal, 1), 409, "already-committed")
+
+
+def test_a_ballot_whose_call_is_dead_is_handed_in_again(electorate: House) -> None:
+    """Else its voter would hear of a success that nobody counts."""
+    proposal, voter = opened(electorate, "dead once"), electorate.wallets[0]
+    accepted(electorate.vote(voter, proposal))
+    with electorate.ledger.store.write() as session:
+        row = session.get_one(Outgoing, f"ballot:{proposal}:{voter.address}")
+        row.state = "dead"
+        session.add(row)
+    check_refused(electorate.vote(voter, proposal, 0), 409, "already-committed")
+    assert accepted(electorate.vote(voter, proposal))["ballot"] == relaying.TAKEN
+    electorate.step(2)
+    assert electorate.get(f"/proposals/{proposal}/tally")["api"]["for"] == "500"
 
 
 def test_a_tally_asks_the_chain_once(electorate: House, monkeypatch: pytest.MonkeyPatch) -> None:
