@@ -94,7 +94,7 @@ def test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_al
     for account, call in ((ann, pool.claim(ann.address)), (ann, pool.refund(ann.address))):
         with refused("WrongPoolStatus"):
             funding.act(account, call)
-    with refused("WrongPoolStatus"):
+    with refused("BuyersMayLeave"):
         funding.pay(1)
     funding.end()
     assert pool.status() is PoolStatus.SUCCEEDED
@@ -357,7 +357,8 @@ def test_who_fills_a_round_does_not_empty_it_at_its_end(funding: Round) -> None:
     funding.chain.increase_time(pool.withdraw_until() - funding.now())
     with refused("DepositsStay"):
         funding.act(bob, pool.withdraw())
-    funding.end()
+    funding.chain.increase_time(pool.deadline() - funding.now())
+    funding.chain.mine()
     assert pool.status() is PoolStatus.SUCCEEDED
     funding.act(bob, pool.leave())
     assert (pool.status(), funding.money.balance_of(bob.address)) == (PoolStatus.FAILED, 10_000)
@@ -383,14 +384,14 @@ def test_where_too_many_leave_the_others_have_their_money_too(funding: Round) ->
     funding.act(ann, pool.leave())
     assert pool.status() is PoolStatus.FAILED
     funding.release()
-    with refused("WrongPoolStatus"):
+    with refused("BalanceMissing"):  # nobody took tokens, so that nothing is the holders'
         funding.pay(1)
     funding.act(funding.stranger, pool.refund(bob.address))
     funding.balanced()
     assert (pool.held(), funding.money.balance_of(bob.address)) == (0, 10_000)
 
 
-def test_who_took_tokens_keeps_the_round_whoever_leaves(funding: Round) -> None:
+def test_who_took_tokens_has_them_and_the_holders_its_money_whoever_leaves(funding: Round) -> None:
     """Else tokens would stand for money that nobody can have."""
     pool, ann, bob = funding.pool, funding.ann, funding.bob
     funding.deposit(ann, 600)
@@ -398,8 +399,10 @@ def test_who_took_tokens_keeps_the_round_whoever_leaves(funding: Round) -> None:
     funding.end()
     funding.act(bob, pool.claim(bob.address))
     funding.act(ann, pool.leave())
-    assert pool.status() is PoolStatus.SUCCEEDED
+    assert pool.status() is PoolStatus.FAILED
     funding.release()
+    with refused("BalanceMissing"):
+        funding.pay(601)
     funding.pay(600)
     assert (pool.held(), funding.token.balance_of(bob.address)) == (0, 900)
 

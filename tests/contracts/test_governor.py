@@ -12,7 +12,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.chain import contract_at, load_artifact, send
 from contracts.governor import Action, ProposalState
-from tests.contracts.test_contracts import World, refused
+from tests.contracts.test_contracts import PARAMS, World, refused
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +85,7 @@ def test_what_is_queued_is_executed_through_the_governor_alone(world: World) -> 
 
 
 def test_nobody_proposes_before_there_is_a_token() -> None:
-    world = World.fresh()
+    world = World(params=replace(PARAMS, proposal_threshold=0))
     actions = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
     with refused("NobodyHolds"):
         send(world.w3, world.rival, world.governor.propose(actions, "before anybody has a vote"))
