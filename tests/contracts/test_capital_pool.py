@@ -355,6 +355,7 @@ def test_who_fills_a_round_does_not_empty_it_at_its_end(funding: Round) -> None:
     with refused("DepositTooSmall"):
         funding.deposit(ann, 1_500)
     funding.chain.increase_time(pool.withdraw_until() - funding.now())
+    funding.chain.mine()
     with refused("DepositsStay"):
         funding.act(bob, pool.withdraw())
     funding.chain.increase_time(pool.deadline() - funding.now())
