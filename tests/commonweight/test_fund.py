@@ -108,9 +108,9 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     assert model.money_of(PAYER.address) == before + 140
 
 
-def vote(model: Setting, call: ContractFunction) -> None:
-    """Who bought a first round passes a call."""
-    w3, d, actions = connect(model.url), model.deployment, [Action.of(call)]
+def vote(model: Setting, *calls: ContractFunction) -> None:
+    """Who bought a first round passes calls."""
+    w3, d, actions = connect(model.url), model.deployment, [Action.of(call) for call in calls]
     governor = ModelGovernor(w3, d.governor)
     model.wait(1)
     send(w3, PAYER, governor.propose(actions, "a grant"))
@@ -129,7 +129,7 @@ def test_a_key_that_may_mint_is_named_and_no_deposit_is_taken(model: Setting) ->
     terms = {"funding_currency": model.money.address, "funding_soft_cap": 10, "funding_hard_cap": 20}
     made = json.loads(model("fund", "open", "--params", json.dumps(terms), "--json").out)["pool"]
     key = Account.create().address
-    vote(model, model.token.set_budget(key, 7))
+    vote(model, model.token.set_budget(model.deployment.distributor, 10**26), model.token.set_budget(key, 7))
     refused = model("fund", "deposit", "--amount", 5, "--pool", made)
     foreign = f"an account that is no contract of the model's, {key} may mint 7 and owes 0"
     assert (refused.status, refused.out) == (1, "")

@@ -59,8 +59,7 @@ def test_the_cursor_follows_the_head_and_events_are_kept_as_json(house: House) -
 
 def test_the_first_look_begins_where_the_first_contract_was_made(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before, it began with the VerifierRegistry: what the governor had said by then was shown to nobody."""
-    fresh, asked = House(house.folder / "second", house.place), list[int]()
-    chain, real = fresh.ledger.chain, indexer.read
+    asked, chain, real = list[int](), house.ledger.chain, indexer.read
 
     def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
         block = where["fromBlock"] if "fromBlock" in where else chain.w3.eth.get_block(where["blockHash"])["number"]
@@ -68,7 +67,7 @@ def test_the_first_look_begins_where_the_first_contract_was_made(house: House, m
         return real(ledger, where)
 
     monkeypatch.setattr(indexer, "read", read)
-    indexer.follow(fresh.ledger)
+    indexer.follow(House(house.folder / "second", house.place).ledger)
     made = creations(chain.w3, chain.deployment)
     assert min(asked) == min(made[name].block for name in ("ModelTimelock", "ModelToken", "ModelGovernor"))
     assert min(asked) < chain.registry.created(chain.deployment.block)
