@@ -21,7 +21,7 @@ AT_ONCE = 100
 SILENT_ENDS = (
     ProposalState.DEFEATED, ProposalState.EXPIRED, ProposalState.CANCELED, ProposalState.EXECUTED,
 )  # fmt: skip
-"""Ends of which the Governor may log nothing (canceled, or executed by anybody: in the timelock itself)."""
+"""Ends that the Governor's word alone makes, whether it logs them or not: time logs nothing."""
 logger = logging.getLogger(__name__)
 
 

@@ -52,10 +52,10 @@ REASONS: dict[str, dict[str, str]] = {
         "VotingDelaySet": _SETTING, "VotingPeriodSet": _SETTING, "TimelockChange": _SETTING,
     },
     "ModelTimelock": {
-        "CallExecuted": "anybody may execute past the Governor, which logs nothing and shows it: the relayer asks it",
+        "CallExecuted": "the timelock executes for the Governor alone, whose ProposalExecuted comes with it",
         "CallSalt": "a part of CallScheduled",
         "CallScheduled": "the Governor's ProposalQueued comes with it",
-        "Cancelled": "the Governor logs nothing of it and shows it as canceled: the relayer asks it",
+        "Cancelled": "the timelock cancels for the Governor alone, whose ProposalCanceled comes with it",
         "MinDelayChange": _SETTING,
         "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
     },
