@@ -141,7 +141,7 @@ def test_a_preview_reads_what_stands_and_whether_it_would_go_through() -> None:
     seen = preview(W3, DEPLOYMENT, parsed("VerifierRegistry.setThreshold threshold_=3"))
     assert (seen.reads, seen.now, seen.refused) == ("VerifierRegistry.threshold", str(PARAMS.threshold), "")
     seen = preview(W3, DEPLOYMENT, parsed("VerifierRegistry.setThreshold threshold_=9"))
-    assert seen.refused.startswith("ThresholdOutOfRange")
+    assert "ThresholdOutOfRange" in seen.refused
     seen = preview(W3, DEPLOYMENT, parsed(f"ModelToken.transfer to={ANN} value=1"))
     assert (seen.now, "ERC20InsufficientBalance" in seen.refused) == ("0", True)
     assert preview(W3, DEPLOYMENT, Action(ANN, b"\1\2")).reads == ""
