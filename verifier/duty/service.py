@@ -55,6 +55,7 @@ from verifier.duty.secrets import RoundSecrets
 from verifier.duty.server import Server, door_of
 from verifier.duty.signing import Voice
 from verifier.duty.stalls import SAY_SECONDS, stalled
+from verifier.duty.status import VerifierStatus, status_of
 from verifier.duty.welcome import AnnouncedBlobs, Announcer, Welcome
 from verifier.duty.work import Work
 from verifier.duty.world import World
@@ -96,6 +97,7 @@ class VerifierProcess:
         self.settings, self._report = settings, report
         settings.folder.mkdir(parents=True, exist_ok=True)
         self._log_failed = ""
+        self._status: VerifierStatus | None = None
         self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
         self._troubles = Troubles(self._trouble)
         self._closed = False
@@ -174,6 +176,7 @@ class VerifierProcess:
             self._clock.block(self._newest)
         look = self._handing.look()
         self._tell(look, away)
+        self._stand()
         self._watch_blocks()
         self._guarded("what is kept", self._settle, None)
         watch = partial(lapse.watch, self.world, look, self._newest is not None)
@@ -223,6 +226,14 @@ class VerifierProcess:
         """Of n verifiers n - k others, for a look to count."""
         judges = self.world.copy.judges()
         return max(0, len(judges.keys) - judges.k)
+
+    def _stand(self) -> None:
+        """Tell where this verifier is, whenever that changes."""
+        with self.world.replica.reading() as state:
+            status = status_of(state, state.runs.get(self.settings.run), self.address)
+        if status != self._status:
+            self._status = status
+            self._report(Progress("status", status.round, detail=str(status)))
 
     def _watch_blocks(self) -> None:
         """Say that the operator enters none, again and again."""

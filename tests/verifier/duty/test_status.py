@@ -1,0 +1,103 @@
+"""Where a verifier stands follows from the log, and each place has a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.state import Phase, VerifierState
+from tests.contracts.protocol.judge.court import Court
+from verifier.duty.status import Status, VerifierStatus, status_of
+
+pytestmark = pytest.mark.unit
+
+
+def of(court: Court, verifier: str = "v0") -> VerifierStatus:
+    return status_of(court.state, court.state.runs["r"], verifier)
+
+
+def test_a_round_is_followed_from_its_opening_to_the_next() -> None:
+    court = Court("rounds=2")
+    assert of(court) == VerifierStatus(Status.HOLDING, 1)
+    proofs = court.close()
+    assert of(court) == VerifierStatus(Status.DRAWING, 1)
+    court.seen()
+    court.block()
+    assert of(court) == VerifierStatus(Status.READING, 1)
+    court.secret("v0", "1")
+    court.secret("v1", "2")
+    for proof in proofs:
+        court.open(proof)
+        court.post(proof)
+    assert of(court) == VerifierStatus(Status.MERGING, 1)
+    court.merge()
+    assert of(court) == VerifierStatus(Status.HOLDING, 2)
+
+
+def changed(**verifier: Any) -> Court:
+    court = Court(min_nodes=3)
+    court.state.verifiers["v0"] = VerifierState(**{"admitted": True, "stake": 10, **verifier})
+    return court
+
+
+def without_anchor(court: Court) -> Court:
+    del court.state.runs["r"].anchors["v0"]
+    return court
+
+
+def anchored(court: Court, first: int, length: int = 10) -> Court:
+    court.state.runs["r"].anchors["v0"] = [facts.Anchored("r", "v0", "v0", length, "exact", first)]
+    return court
+
+
+def away(court: Court) -> Court:
+    court.state.runs["r"].away["v0"] = 5
+    return court
+
+
+def over(court: Court) -> Court:
+    court.state.runs["r"].over = True
+    return court
+
+
+CASES = {
+    Status.WAITING: (changed(), 1),
+    Status.NOT_ADMITTED: (changed(admitted=False), 0),
+    Status.UNSTAKED: (changed(stake=9), 0),
+    Status.SLASHED: (changed(stake=9, slashed=True), 0),
+    Status.UNBOUND: (without_anchor(changed()), 0),
+    Status.EARLY: (anchored(changed(), 7), 7),
+    Status.SPENT: (anchored(changed(), 0, 1), 1),
+    Status.LAPSED: (away(changed()), 0),
+    Status.OVER: (over(changed()), 0),
+}
+
+
+@pytest.mark.parametrize("status", CASES, ids=lambda status: status.name)
+def test_what_keeps_it_from_its_work_is_named(status: Status) -> None:
+    court, number = CASES[status]
+    found = of(court)
+    assert found == VerifierStatus(status, number)
+    assert "{" not in str(found)
+
+
+def test_no_status_is_left_out() -> None:
+    assert status_of(Court().state, None, "v0").status is Status.ABSENT
+    assert of(Court(), "nobody").status is Status.NOT_ADMITTED
+    of_rounds = {Status.HOLDING, Status.DRAWING, Status.READING, Status.MERGING}
+    assert set(CASES) | of_rounds | {Status.ABSENT} == set(Status)
+
+
+def test_every_phase_has_a_status() -> None:
+    court = Court()
+    for phase in Phase:
+        court.round.phase = phase
+        assert str(of(court))
+
+
+def test_who_sits_in_no_round_waits_for_the_next() -> None:
+    court = Court()
+    court.round.verifiers = frozenset({"v1", "v2"})
+    assert of(court) == VerifierStatus(Status.WAITING, 2)

@@ -1,0 +1,82 @@
+"""Where a verifier stands in its run, by the log that it has read: told in a sentence whenever that changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contracts.protocol.judge.presence import anchor_of
+from contracts.protocol.judge.state import Phase, RoundState, RunState, State
+
+
+class Status(StrEnum):
+    """Each has a sentence, in which {round} is the round's number."""
+
+    ABSENT = "the log has no such run yet: check --run, or wait until it is created"
+    OVER = "the run is over"
+    NOT_ADMITTED = "is not admitted: the holders admit verifiers by a vote (docs/verify.md)"
+    UNSTAKED = "has too little staked to count: commonweight model stake"
+    SLASHED = "has lost stake by a fault, and counts no more until it stakes again"
+    UNBOUND = "is not bound to the run yet: its anchor is on the way to the log"
+    EARLY = "is bound to the run from round {round} on"
+    SPENT = "has no secret for round {round}: its new anchor is on the way to the log"
+    LAPSED = "fell silent by the word of the others; its return is on the way to the log"
+    WAITING = "waits for round {round} to open"
+    HOLDING = "holds what the nodes of round {round} commit to"
+    DRAWING = "waits for the beacon of round {round}, and shows its secret then"
+    READING = "reads what it drew of round {round}"
+    MERGING = "merges round {round}"
+
+
+@dataclass(frozen=True)
+class VerifierStatus:
+    """A state, and the number of the round that it is about."""
+
+    status: Status
+    round: int = 0
+
+    def __str__(self) -> str:
+        return self.status.value.format(round=self.round)
+
+
+_BY_PHASE = {
+    Phase.OPEN: Status.HOLDING,
+    Phase.CLOSED: Status.DRAWING,
+    Phase.READING: Status.READING,
+    Phase.MERGING: Status.MERGING,
+}
+
+
+def status_of(state: State, run: RunState | None, verifier: str) -> VerifierStatus:
+    """Of a verifier in the run that it anchors in. Rounds of a run that is over are still read to their end."""
+    if run is None:
+        return VerifierStatus(Status.ABSENT)
+    now = run.rounds.get(run.round)
+    if run.over and (now is None or now.phase is Phase.MERGED):
+        return VerifierStatus(Status.OVER)
+    return _of_chain(state, verifier) or _of_run(run, now, verifier)
+
+
+def _of_chain(state: State, verifier: str) -> VerifierStatus | None:
+    """What keeps its words from counting in any run."""
+    known = state.verifiers.get(verifier)
+    if known is None or not known.admitted:
+        return VerifierStatus(Status.NOT_ADMITTED)
+    if known.stake < state.least_stake:
+        return VerifierStatus(Status.SLASHED if known.slashed else Status.UNSTAKED)
+    return None
+
+
+def _of_run(run: RunState, now: RoundState | None, verifier: str) -> VerifierStatus:
+    if not run.anchors.get(verifier):
+        return VerifierStatus(Status.UNBOUND)
+    if verifier in run.away:
+        return VerifierStatus(Status.LAPSED)
+    if now is not None and now.phase in _BY_PHASE and verifier in now.verifiers:
+        return VerifierStatus(_BY_PHASE[now.phase], now.number)
+    following = run.round + 1
+    first = run.anchors[verifier][0].first
+    if first > following:
+        return VerifierStatus(Status.EARLY, first)
+    spent = anchor_of(run, verifier, following) is None
+    return VerifierStatus(Status.SPENT if spent else Status.WAITING, following)
