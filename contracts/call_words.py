@@ -28,7 +28,7 @@ WORDS: dict[str, str] = {
     "ModelRegistry.decide": "decide {key} = {value} for the model's runs",
     "ModelRegistry.recordCheckpoint": "record the weights {digest} as those after round {round}",
     "ModelRegistry.recordRelease": "release the weights {digest} as version {version} under {licence}",
-    "ModelToken.setBudget": "let {minter} owe {budget} units (1e-18 tokens) more from now on",
+    "ModelToken.setBudget": "let {minter} owe {budget} units (1e-18 tokens) more from now on, or what the cap leaves",
     "ModelToken.setMintingPaused": "stop all minting for two weeks at most ({paused}), or go on with it",
     "ModelToken.transfer": "pay {value} units (1e-18 tokens) of the treasury to {to}",
     "VerifierRegistry.admit": "admit {verifier} as a verifier",

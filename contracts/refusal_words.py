@@ -31,8 +31,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "ask for less, or have the holders vote a larger budget",
     ),
     "CapExceeded": (
-        "{allotted:tokens} tokens would be allotted, and the model's cap is {cap:tokens}",
-        "lower another budget in the same proposal",
+        "{allotted:tokens} tokens are more than the model's cap of {cap:tokens}",
+        "choose a budget of at most the cap; what others have of it is taken off",
     ),
     "ReserveExceeded": ("{minter} has reserved {reserved:tokens} tokens, not {amount:tokens}", _BUG),
     "ReceiptPaid": ("the share was paid already", "nothing: see `commonweight wallet show`"),
@@ -87,7 +87,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "WrongModel": ("it is signed for the model {model}", "check --deployment"),
     "WrongBond": ("the bond is {bond:coins} coins, and {given:coins} were sent", "send exactly the bond"),
-    "WrongDispute": ("another dispute of the epoch is open by now", "look at it again before deciding"),
+    "WrongDispute": ("no dispute of this epoch, root and second was ever opened", "look at it again before deciding"),
     "DisputeOpen": ("the dispute may be decided until {lapsesAt:time}", "wait until then"),
     "WindowClosed": ("the window to dispute closed at {closesAt:time}", "nothing: what is final stays"),
     "WindowOpen": ("the window to dispute closes at {closesAt:time}", "wait until then"),
@@ -106,7 +106,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "VerifierKnown": ("{account} is a verifier already", "nothing"),
     "OwnCase": ("{signer} cannot judge its own case", "have others sign"),
     "ThresholdOutOfRange": (
-        "{threshold} of {verifiers} verifiers cannot decide",
+        "{threshold} of {verifiers} verifiers cannot decide, those counted who gave up their seats",
         "choose a threshold of 1 to the number of verifiers, and admit before removing",
     ),
     "StakeLocked": (

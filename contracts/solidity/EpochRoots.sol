@@ -119,6 +119,8 @@ abstract contract EpochRoots is VerifierSet {
     uint64 public secondSettled;
     mapping(uint64 epoch => Epoch) private _epochs;
     mapping(uint64 epoch => address[]) private _signers;
+    /// @dev Whether a dispute was ever opened, by epoch, root and second.
+    mapping(bytes32 dispute => bool) private _opened;
 
     /// @param challengeWindow_ Seconds in which a proposed root can be challenged.
     /// @param disputeLimit_ Seconds after which a dispute that nobody decided lapses.
@@ -184,11 +186,13 @@ abstract contract EpochRoots is VerifierSet {
         epoch.early = votesSince == 0;
         _disputedSince = uint64(block.timestamp);
         epoch.disputes += 1;
+        _opened[_disputeOf(epochNumber, epoch.root, epoch.challengedAt)] = true;
         emit EpochChallenged(epochNumber, epoch.attempt, epoch.disputes, msg.sender);
     }
 
     /// @notice Decides a dispute. Upheld: the root falls, its signers are slashed, the challenger has its bond back.
-    /// Failed: a new window starts, and the bond goes to the signers in equal parts. Only the arbiter.
+    /// Failed: a new window starts, and the bond goes to the signers in equal parts. Nothing where the dispute is over: it
+    /// may lapse while a decision waits, which must not take back what was decided with it. Only the arbiter.
     /// @param epochNumber The disputed epoch.
     /// @param root Of the epoch that is disputed: nobody can pass a decision on a root that is not there yet.
     /// @param challengedAt When the dispute was opened, in Unix seconds: a decision must not fall on the next one.
@@ -197,10 +201,11 @@ abstract contract EpochRoots is VerifierSet {
         external
         onlyRole(ARBITER_ROLE)
     {
-        Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
-        if (root != epoch.root || challengedAt != epoch.challengedAt) {
-            revert WrongDispute(epoch.root, epoch.challengedAt);
-        }
+        Epoch storage epoch = _epochs[epochNumber];
+        bytes32 dispute = _disputeOf(epochNumber, root, challengedAt);
+        if (!_opened[dispute]) revert WrongDispute(epoch.root, epoch.challengedAt);
+        bool last = dispute == _disputeOf(epochNumber, epoch.root, epoch.challengedAt);
+        if (!last || epoch.status != Status.Disputed) return;
         (uint256 held, address challenger) = (epoch.bond, epoch.challenger);
         _endDispute(epoch, !upheld);
         if (upheld) {
@@ -290,6 +295,10 @@ abstract contract EpochRoots is VerifierSet {
         uint256 free = removed + _longestHold() + _disputed() - disputedAtRemoval[verifier];
         bool early = secondSettled <= removed && block.timestamp < free;
         return early || _answersForOpenRoot(verifier);
+    }
+
+    function _disputeOf(uint64 epochNumber, bytes32 root, uint64 challengedAt) private pure returns (bytes32) {
+        return keccak256(abi.encode(epochNumber, root, challengedAt));
     }
 
     function _fruitlessNow() private view returns (uint256) {

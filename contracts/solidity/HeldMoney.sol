@@ -57,12 +57,13 @@ abstract contract HeldMoney is FixedRoles, PullPayments {
         if (votesSince == 0 && _canDecide()) votesSince = uint64(block.timestamp);
     }
 
-    /// @notice Decides whose money is that is held. Only the timelock.
+    /// @notice Decides whose money is that is held; nothing where none is, since anybody may have had it paid before. Only
+    /// the timelock.
     /// @param ground On which it was taken.
     /// @param account From whom.
     /// @param back Whether the account gets it back.
     function decideHeld(bytes32 ground, address account, bool back) external onlyRole(ARBITER_ROLE) {
-        _payHeld(ground, account, back);
+        if (heldOf[ground][account].amount > 0) _payHeld(ground, account, back);
     }
 
     /// @dev Each ground is used once: what comes later has a ground, and a time, of its own, and changes no earlier one's.

@@ -6,6 +6,7 @@ import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20P
 import {ERC20Votes} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Votes.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {Votes} from "@openzeppelin/contracts/governance/utils/Votes.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {BalanceHistory} from "./BalanceHistory.sol";
 import {FixedRoles} from "./FixedRoles.sol";
@@ -45,10 +46,13 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
     address public immutable guardian;
     /// @notice Unix second until which the holders have stopped minting; past where they have not.
     uint64 public pausedUntil;
-    /// @notice Supply, budgets and reserves together. Only `setBudget` changes it: all else moves between the three.
+    /// @notice Supply, budgets and reserves together. `setBudget` changes it, and a release beyond what was granted lowers
+    /// it: all else moves between the three.
     uint256 public allotted;
     /// @notice What a minter may still reserve.
     mapping(address minter => uint256) public budgetOf;
+    /// @notice What the holders granted a minter last: its budget never rises above it.
+    mapping(address minter => uint256) public grantedTo;
     /// @notice What a minter owes, and it alone draws.
     mapping(address minter => uint256) public reservedOf;
     /// @notice Whether a minter has paid a receipt; never again false once it is true. Receipts belong to their minter.
@@ -73,15 +77,18 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
         _grantRole(GUARDIAN_ROLE, guardian_);
     }
 
-    /// @notice Sets how much a minter may reserve beside what it has reserved. Only the timelock.
+    /// @notice Sets how much a minter may reserve beside what it has reserved, as far as the cap leaves it. Only the timelock.
+    /// @dev What others owe can grow while a decision waits, by a unit of dust: it cuts the budget, and annuls no decision.
     /// @param minter A contract that pays receipts.
     /// @param budget In 1e-18 tokens; replaces what was left, and takes nothing of what is owed.
     function setBudget(address minter, uint256 budget) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        uint256 sum = allotted - budgetOf[minter] + budget;
-        if (sum > cap) revert CapExceeded(sum, cap);
-        allotted = sum;
-        budgetOf[minter] = budget;
-        emit BudgetSet(minter, budget);
+        if (budget > cap) revert CapExceeded(budget, cap);
+        uint256 others = allotted - budgetOf[minter];
+        uint256 granted = Math.min(budget, cap - others);
+        allotted = others + granted;
+        budgetOf[minter] = granted;
+        grantedTo[minter] = granted;
+        emit BudgetSet(minter, granted);
     }
 
     /// @notice Stops minting for `LONGEST_PAUSE` at most, or resumes it; transfers never stop. Only the guardian.
@@ -111,14 +118,18 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
         emit Reserved(msg.sender, reservedOf[msg.sender], budget - amount);
     }
 
-    /// @notice Moves what the caller does not owe any more back into its budget.
+    /// @notice Moves what the caller does not owe any more back into its budget, up to what the holders granted it last.
+    /// @dev What they took is not given back by who lets go of what was owed before: it is nobody's until they vote.
     /// @param amount In 1e-18 tokens.
     function release(uint256 amount) external {
         uint256 reserved = reservedOf[msg.sender];
         if (amount > reserved) revert ReserveExceeded(msg.sender, amount, reserved);
+        uint256 budget = budgetOf[msg.sender];
+        uint256 back = Math.min(amount, grantedTo[msg.sender] - budget);
         reservedOf[msg.sender] = reserved - amount;
-        budgetOf[msg.sender] += amount;
-        emit Reserved(msg.sender, reserved - amount, budgetOf[msg.sender]);
+        budgetOf[msg.sender] = budget + back;
+        allotted -= amount - back;
+        emit Reserved(msg.sender, reserved - amount, budget + back);
     }
 
     /// @notice Pays a receipt once, out of what the caller reserved; a first receipt delegates its holder's votes to the

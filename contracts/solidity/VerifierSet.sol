@@ -51,6 +51,8 @@ abstract contract VerifierSet is EIP712, HeldMoney {
 
     /// @notice k of k-of-n.
     uint256 public threshold;
+    /// @notice Seats that were given up so far.
+    uint256 public resigned;
     /// @notice Stake of a verifier in wei.
     mapping(address verifier => uint256) public stakeOf;
     /// @notice When a verifier was last removed, in Unix seconds.
@@ -70,27 +72,32 @@ abstract contract VerifierSet is EIP712, HeldMoney {
         slashCap = slashCap_;
     }
 
-    /// @notice Admits a verifier, who counts once it has staked. Only the timelock.
+    /// @notice Admits a verifier, who counts once it has staked; nothing where it is one. Only the timelock.
     /// @param verifier Its address.
     function admit(address verifier) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        _admit(verifier);
+        if (!_verifiers.contains(verifier)) _admit(verifier);
     }
 
-    /// @notice Removes a verifier; its stake is free after two windows. Only the timelock.
+    /// @notice Removes a verifier; its stake is free as after a resignation. Nothing where it is none. Only the timelock.
+    /// @dev Who is to be removed may resign before: an error would take back all else that was decided with it. The
+    /// threshold stays where others resigned, and nothing is signed until the holders admit or lower it: did it fall by
+    /// itself, who is left would sign alone.
     /// @param verifier Its address.
     function remove(address verifier) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        if (!_verifiers.contains(verifier)) return;
         _remove(verifier);
-        if (_verifiers.length() < threshold) revert ThresholdOutOfRange(threshold, _verifiers.length());
+        _checkThreshold(threshold);
     }
 
     /// @notice Gives up the caller's own seat; its stake is free as after a removal.
     /// @dev Though fewer than k stay: who no longer signs could not be made to, and no vote that frees it need come.
     function resign() external {
         _remove(msg.sender);
+        ++resigned;
     }
 
     /// @notice Sets k of k-of-n. Only the timelock.
-    /// @param threshold_ At least 1, at most the number of verifiers.
+    /// @param threshold_ At least 1, at most the number of verifiers and of seats that were given up.
     function setThreshold(uint256 threshold_) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setThreshold(threshold_);
     }
@@ -180,11 +187,15 @@ abstract contract VerifierSet is EIP712, HeldMoney {
     }
 
     function _setThreshold(uint256 threshold_) internal {
-        if (threshold_ == 0 || threshold_ > _verifiers.length()) {
-            revert ThresholdOutOfRange(threshold_, _verifiers.length());
-        }
+        _checkThreshold(threshold_);
         threshold = threshold_;
         emit ThresholdSet(threshold_);
+    }
+
+    /// @dev Against a slip of who votes. A seat that was given up counts on: nobody has what passed refused by resigning.
+    function _checkThreshold(uint256 threshold_) private view {
+        uint256 seats = _verifiers.length() + resigned;
+        if (threshold_ == 0 || threshold_ > seats) revert ThresholdOutOfRange(threshold_, seats);
     }
 
     /// @dev Whether a removed verifier may still have to answer for what it signed.

@@ -20,6 +20,9 @@ contract FundsHandler is Genesis {
     uint256 public refunded;
     uint256 public paidByHolders;
     uint256 public bought;
+    /// @dev What was let go of beyond what the holders had granted last.
+    uint256 public unallotted;
+    uint256 private _granted;
     uint256 public claimed;
 
     // the splitter
@@ -41,6 +44,7 @@ contract FundsHandler is Genesis {
 
     constructor() {
         _deploy(new ModelRegistry(), "Funded", 2);
+        _granted = pool.tokensFor(HARD_CAP);
         _mayMint(MINTED);
         for (uint256 i = 0; i < PEOPLE; ++i) {
             token.mint(bytes32(i + 1), _person(i), 100 * i + 13);
@@ -87,6 +91,7 @@ contract FundsHandler is Genesis {
         uint256 amount = depositOf[person];
         if (amount > 0) {
             uint256 before = coin.balanceOf(person);
+            _noteLetGo(amount);
             vm.prank(person);
             pool.withdraw();
             vm.assertEq(coin.balanceOf(person) - before, amount, "the deposit comes back whole");
@@ -110,6 +115,7 @@ contract FundsHandler is Genesis {
         if (amount == 0) return _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
         if (seed % 4 > 0) return;
         uint256 coins = coin.balanceOf(person);
+        _noteLetGo(amount);
         vm.prank(person);
         pool.exit();
         vm.assertEq(coin.balanceOf(person) - coins, amount, "with what it paid");
@@ -128,6 +134,7 @@ contract FundsHandler is Genesis {
         uint256 amount = depositOf[person];
         if (amount > 0) {
             uint256 before = coin.balanceOf(person);
+            _noteLetGo(amount);
             pool.refund(person);
             vm.assertEq(coin.balanceOf(person) - before, amount, "the deposit comes back whole");
             (depositOf[person], refunded) = (0, refunded + amount);
@@ -207,6 +214,14 @@ contract FundsHandler is Genesis {
         token.setBudget(address(pool), 0);
         token.setBudget(address(pool), budget);
         vm.stopPrank();
+        _granted = budget;
+    }
+
+    /// @dev What lifts the budget above what was granted last is nobody's.
+    function _noteLetGo(uint256 amount) private {
+        uint256 room = _granted - token.budgetOf(address(pool));
+        uint256 tokens = pool.tokensFor(amount);
+        if (tokens > room) unallotted += tokens - room;
     }
 
     /// @notice Past the deadline the round is decided, and later its money is released.

@@ -174,9 +174,12 @@ contract RootsTest is Genesis {
         _challenge(message.epoch);
         if (other == first.root) other = bytes32(0);
         if (when == _now()) when = 0;
-        _notTaken(message.epoch, first.root, first.challengedAt, upheld);
+        if (when == first.challengedAt) when = 0;
         _notTaken(message.epoch, other, uint64(_now()), upheld);
         _notTaken(message.epoch, first.root, when, upheld);
+        vm.prank(address(timelock));
+        registry.resolve(message.epoch, first.root, first.challengedAt, upheld); // it is over: nothing falls
+        vm.assertTrue(registry.epochOf(message.epoch).status == EpochRoots.Status.Disputed, "the next one is open");
         _resolve(message.epoch, upheld);
     }
 

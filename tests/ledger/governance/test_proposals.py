@@ -75,7 +75,7 @@ def test_any_call_of_the_timelock_can_be_proposed_and_executed(electorate: House
     words = [call["words"] for call in electorate.get(f"/proposals/{proposal}")["calls"]]
     assert words == [
         f"send 0 wei to {stranger}",
-        f"let {stranger} owe 0 units (1e-18 tokens) more from now on",
+        f"let {stranger} owe 0 units (1e-18 tokens) more from now on, or what the cap leaves",
         f"call {stranger} with 0x1234",
     ]
     electorate.carry(proposal)
