@@ -38,7 +38,8 @@ def test_a_call_of_the_model_is_told_with_its_arguments() -> None:
     call = in_words(W3, DEPLOYMENT, budget())
     assert (call.contract, call.function) == ("ModelToken", "setBudget")
     assert call.arguments == {"minter": key_of("minter").address, "budget": "5"}
-    assert call.words == f"let {key_of('minter').address} owe 5 units (1e-18 tokens) more from now on, or what the cap leaves"
+    said = "owe 5 units (1e-18 tokens) more from now on, or what the cap leaves"
+    assert call.words == f"let {key_of('minter').address} {said}"
 
 
 def test_a_call_too_long_to_be_read_is_shown_as_it_is() -> None:

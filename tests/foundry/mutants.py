@@ -220,7 +220,9 @@ MUTANTS: dict[str, Mutant] = {
     "what verifiers took is the timelock's before votes exist": Mutant(
         HELD, "votesSince > 0 && block.timestamp >= votesSince + _decisionTime();", "true;", (STAKES,)
     ),
-    "held money paid twice": Mutant(HELD, "delete heldOf[ground][account];", "", (STAKES,)),
+    "held money paid twice": Mutant(
+        HELD, "delete heldOf[ground][account];", "", (f"{DECISIONS}what_is_so_already_annuls_no_batch",)
+    ),
     "held money goes to the other one": Mutant(
         HELD, "back ? account : NOBODY;", "back ? NOBODY : account;", (STAKES,)
     ),

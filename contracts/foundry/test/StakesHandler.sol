@@ -379,8 +379,11 @@ contract StakesHandler is Genesis {
     function decideHeld(uint256 seed, bool back) external {
         if (_grounds.length == 0 || seed % 3 > 0) return;
         uint256 place = seed % _grounds.length;
-        vm.prank(address(timelock));
-        registry.decideHeld(_grounds[place], _heldOf[_grounds[place]], back);
+        bytes32 ground = _grounds[place];
+        vm.startPrank(address(timelock));
+        registry.decideHeld(ground, _heldOf[ground], back);
+        registry.decideHeld(ground, _heldOf[ground], !back); // nothing is held any more
+        vm.stopPrank();
         _release(place, back);
     }
 
