@@ -199,7 +199,9 @@ MUTANTS: dict[str, Mutant] = {
         EPOCH_ROOTS, "if (block.timestamp < lapsesAt) revert", "if (false) revert",
         (f"{ROOTS}a_dispute_that_nobody_decides_lapses_after_its_limit",),
     ),
-    "the bond of a lapsed dispute stays": Mutant(EPOCH_ROOTS, "else _payOrOwe(NOBODY, held);", "", (STAKES,)),
+    "the bond of a lapsed dispute stays": Mutant(
+        EPOCH_ROOTS, "else _payOrOwe(NOBODY, held);", "", (f"{DECISIONS}a_dispute_that_is_over_annuls_no_batch",)
+    ),
     "an early challenger loses its bond": Mutant(EPOCH_ROOTS, "epoch.early = votesSince == 0;", "", (STAKES,)),
     "delays never become cheaper": Mutant(
         EPOCH_ROOTS, "fruitless > quiet ? fruitless - quiet : 0;", "fruitless;", (STAKES,)
@@ -251,7 +253,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "judge of its own case": Mutant(VERIFIERS, "if (signers[i] == accused) revert", "if (false) revert", (STAKES,)),
     "a signer leaves its open root": Mutant(
-        EPOCH_ROOTS, "if (signers[i] == verifier) return true;", "if (signers[i] == verifier) return false;", (STAKES,)
+        EPOCH_ROOTS, "if (signers[i] == verifier) return true;", "if (signers[i] == verifier) return false;",
+        (f"{DECISIONS}who_signed_an_open_root_has_no_stake_back",),
     ),
     "debt paid twice": Mutant(
         PAYMENTS, "owed[msg.sender] = 0;", "", (f"{ROOTS}what_a_challenger_does_not_take_waits_for_it_once",)

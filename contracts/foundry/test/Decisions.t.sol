@@ -80,6 +80,7 @@ contract Decisions is Genesis {
         _pass();
         vm.warp(open.challengedAt + DISPUTE_LIMIT + _between(wait, 0, 3 days));
         registry.lapse(1);
+        vm.assertEq(registry.NOBODY().balance, BOND, "the bond is burnt");
         if (again) _dispute(2 * BOND);
         uint256 before = registry.disputedSeconds();
         _execute();
@@ -88,6 +89,20 @@ contract Decisions is Genesis {
         vm.assertTrue(registry.epochOf(1).status == status, "the next dispute is open");
         vm.assertEq(registry.disputedSeconds(), before, "nothing was decided");
         for (uint256 i = 0; i < 4; ++i) vm.assertEq(registry.stakeOf(seats[i]), MIN_STAKE, "nobody is slashed");
+    }
+
+    /// @notice Who resigns answers for the root that it signed for as long as that is open.
+    function testFuzz_who_signed_an_open_root_has_no_stake_back(uint256 wait) external {
+        EpochRoots.EpochRoot memory message = _message(keccak256("false root"), 1_000, 3);
+        registry.propose(message, _quorum(registry.hashEpochRoot(message)));
+        _resign(1);
+        _wait(NODE_DELAY + _between(wait, 0, 90 days));
+        bytes memory call = abi.encodeCall(registry.unstake, ());
+        _refuse(seats[0], address(registry), 0, call, VerifierSet.StakeLocked.selector);
+        registry.finalize(1);
+        vm.prank(seats[0]);
+        registry.unstake();
+        vm.assertEq(seats[0].balance, MIN_STAKE, "afterwards it has it");
     }
 
     /// @notice A second decision on a dispute that failed moves nothing, whatever it says.
