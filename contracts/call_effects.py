@@ -15,6 +15,7 @@ from contracts.call_words import CallInWords, in_words
 from contracts.chain import ContractRejected, contract_at, rejections
 from contracts.deployment import Deployment
 from contracts.governor import Action
+from contracts.presence import ChainWithoutContract
 
 READINGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ModelToken.setBudget": ("budgetOf", ("minter",)),
@@ -102,7 +103,7 @@ def _refusal(w3: Web3, deployment: Deployment, action: Action) -> Exception | No
     try:
         with rejections():
             w3.eth.call(request)  # type: ignore[arg-type]
-    except (ContractRejected, ContractLogicError, Web3Exception, ValueError) as error:
+    except (ChainWithoutContract, ContractRejected, ContractLogicError, Web3Exception, ValueError) as error:
         return error
     return None
 
