@@ -18,6 +18,8 @@ from ledger.service import Ledger
 MOST = 500
 """Entries that one look tells."""
 
+ZERO_ADDRESS = "0x" + "00" * 20
+"""Stands for the authors of openings and pledges, of which nothing is told."""
 logger = logging.getLogger(__name__)
 Line = Callable[[Any], str]
 
@@ -73,9 +75,8 @@ class News:
                 self._next = log.size(session)
             rows = log.bodies(session, self._next, MOST)
         for row in rows:
-            entry = read(row.body, ledger.chain.domain, lambda _proof: "", checked=False)
-            self._tell(entry)
             self._next = row.index + 1
+            self._tell(read(row.body, ledger.chain.domain, lambda _proof: ZERO_ADDRESS, checked=False))
 
     def _tell(self, entry: Entry) -> None:
         line = LINES.get(type(entry))
