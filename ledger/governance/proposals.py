@@ -85,7 +85,8 @@ def page(session: Session, after: str, limit: int) -> list[Listed]:
 def put_in_words(ledger: Ledger, row: Proposal) -> Proposal:
     """The row with its calls as people read them: made once, since strangers write them and anybody reads them."""
     row.call_count = len(row.actions)
-    row.words = calls_in_words(ledger.chain.w3, ledger.chain.deployment, actions_of(row))
+    words = calls_in_words(ledger.chain.w3, ledger.chain.deployment, actions_of(row))
+    row.words = [text.replace("\0", "\\x00") for text in words]  # which no text of PostgreSQL can hold
     row.first_words = row.words[0][:FIRST_WORDS] if row.words else ""
     return row
 
