@@ -157,6 +157,7 @@ def test_a_log_key_counts_under_its_verifiers_own_signature() -> None:
 
 def test_a_chain_node_that_does_not_answer_leaves_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admitted, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(admitted, "require_present", lambda _w3, _deployment: None)
     judges = ByChain("http://127.0.0.1:9", replace(deployment(), verifier_registry=DOMAIN.verifying_contract))
     answers: list[Any] = [["0xa"], OSError("no")]
 
