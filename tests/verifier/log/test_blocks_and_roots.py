@@ -83,7 +83,7 @@ def test_a_chain_that_cannot_tell_is_no_finding_and_is_asked_no_more(error: Exce
         ((3, 1_000), 2_000.0, False),
         ((2, 990), 2_000.0, False),
         ((2, 1_001), 2_000.0, True),
-        ((2, 990), -3_000.0, True),
+        ((2, -3_000), -3_000.0, True),
     ],
     ids=["final", "behind", "a later block is before it", "a time to come"],
 )
