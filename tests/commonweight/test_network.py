@@ -240,4 +240,4 @@ def test_no_chain_at_the_address(commonweight: Command, network: Network) -> Non
 def test_a_port_that_is_taken(commonweight: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = commonweight("chain", "--port", taken.getsockname()[1])
-    assert "in use" in refused(said, "system-refused")
+    assert "is taken by another process" in refused(said, "port-refused")
