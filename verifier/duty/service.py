@@ -43,7 +43,6 @@ from contracts.protocol.messages import MirrorAddress
 from contracts.recursion import bound_recursion
 from contracts.signing import Domain
 from trainer.corpus import WrongCorpus
-from trainer.weather import Weather
 from verifier.duty import asking
 from verifier.duty.chain import Chain, NewestTime, OwnChain
 from verifier.duty.doing import anchor, combine, come_back, epochs, faults, hold, lapse, read, reveal, see, trace
@@ -54,12 +53,10 @@ from verifier.duty.replica import Replica
 from verifier.duty.secrets import RoundSecrets
 from verifier.duty.server import Server, door_of
 from verifier.duty.signing import Voice
-from verifier.duty.stalls import SAY_SECONDS, stalled
-from verifier.duty.status import VerifierStatus, status_of
+from verifier.duty.telling import Telling
 from verifier.duty.welcome import AnnouncedBlobs, Announcer, Welcome
 from verifier.duty.work import Work
 from verifier.duty.world import World
-from verifier.mirror import handing_on
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import Cosigner, LogCopy
 from verifier.mirror.fetching import Fetcher
@@ -81,7 +78,6 @@ D = TypeVar("D")
 logger = logging.getLogger(__name__)
 LEAST_RATE = 100_000
 """Bytes a second below which another source is asked for a blob."""
-_AWAY = frozenset({handing_on.Outcome.UNREACHABLE, handing_on.Outcome.MISBEHAVED})
 LOOKS_LONG, LEAST_LOOK = 3.0, 2.0
 """How long a look takes at most: so many times the pause between two, and never fewer seconds than these. Nobody is
 waited for any longer, and no more of a look counts for a time-out."""
@@ -96,14 +92,12 @@ class VerifierProcess:
         bound_recursion()
         self.settings, self._report = settings, report
         settings.folder.mkdir(parents=True, exist_ok=True)
-        self._log_failed = ""
-        self._status: VerifierStatus | None = None
-        self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
         self._troubles = Troubles(self._trouble)
+        self._telling = Telling(settings, self._report, self._troubles)
         self._closed = False
         self._newest: int | None = None
         self._clock = ClockWatch(lambda detail: report(Progress("clock", detail=detail)))
-        self._known_time, self._quiet_until = 0.0, 0.0
+        self._known_time = 0.0
         self._prepared: anchor.Prepared | None = None
         self._open(chain or _own_chain(settings))
 
@@ -175,9 +169,7 @@ class VerifierProcess:
         if self._newest is not None:
             self._clock.block(self._newest)
         look = self._handing.look()
-        self._tell(look, away)
-        self._stand()
-        self._watch_blocks()
+        self._telling.tell(self.world, look, away, self._newest)
         self._guarded("what is kept", self._settle, None)
         watch = partial(lapse.watch, self.world, look, self._newest is not None)
         counts = self._guarded("time-outs", watch, lambda _entries: False)
@@ -202,48 +194,6 @@ class VerifierProcess:
             return self.world.chain.newest_time(), None
         except LogWaits as error:
             return None, error.detail
-
-    def _tell(self, look: handing_on.Look, chain: str | None) -> None:
-        """Say who is away, and what keeps the log from being read. Raises GaveUp."""
-        failure = self.world.replica.failure
-        failed = f"entry {failure.index}: {failure.detail}" if failure else ""
-        if failed and failed != self._log_failed:
-            self._report(Progress("log failed", detail=failed))
-        self._log_failed = failed
-        answers = (look.log, *look.mirrors)
-        self._log_trouble(look.log)
-        troubles = {answer.verifier: answer.detail for answer in answers if answer.outcome in _AWAY}
-        self._weather.look({a.verifier: troubles.get(a.verifier) for a in answers}, chain, self._others_needed())
-
-    def _log_trouble(self, log: handing_on.Answer) -> None:
-        """What the server shows and cannot be taken over."""
-        if log.outcome in _AWAY or not log.detail:
-            self._troubles.ended("the server's log")
-        else:
-            self._troubles.failed("the server's log", f"{log.outcome}: {log.detail}")
-
-    def _others_needed(self) -> int:
-        """Of n verifiers n - k others, for a look to count."""
-        judges = self.world.copy.judges()
-        return max(0, len(judges.keys) - judges.k)
-
-    def _stand(self) -> None:
-        """Tell where this verifier is, whenever that changes."""
-        with self.world.replica.reading() as state:
-            status = status_of(state, state.runs.get(self.settings.run), self.address)
-        if status != self._status:
-            self._status = status
-            self._report(Progress("status", status.round, detail=str(status)))
-
-    def _watch_blocks(self) -> None:
-        """Say that the operator enters none, again and again."""
-        if self._newest is None or time.monotonic() < self._quiet_until:
-            return
-        with self.world.replica.reading() as state:
-            trouble = stalled(state, self.world.replica.collected, self._newest)
-        if trouble:
-            self._quiet_until = time.monotonic() + SAY_SECONDS
-            self._report(Progress("trouble", detail=trouble))
 
     def _settle(self) -> None:
         """Drop what the log has or has no place for, and forget what ended in a final epoch."""
@@ -313,9 +263,6 @@ class VerifierProcess:
 
     def _trouble(self, line: str) -> None:
         self._report(Progress("trouble", detail=line))
-
-    def _away(self, line: str) -> None:
-        self._report(Progress("weather", detail=line))
 
     # -- the beginning -----------------------------------------------------------------------------------------------
 
