@@ -295,7 +295,8 @@ class Theatre(Script):
         return actor.view if actor.end not in ("", "out") else None
 
     def _combine(self) -> None:
-        step = combine(asking.basis(self.collected, self.round), _Files(self), self.corpus, self.folder)
+        basis = asking.basis(self.collected, self.round)
+        step, made = combine(basis, _Files(self), self.corpus, self.folder), self.folder / basis.place
         for verifier in self.verifiers[: self.state.k]:
             self.send(
                 messages.Merge(
@@ -306,8 +307,8 @@ class Theatre(Script):
                 verifier,
             )  # fmt: skip
         for blob in (step.theta_blob, step.momentum_blob):
-            self._put(self.verifiers[0], (self.folder / blob).read_bytes())
-        self.theta = unpack((self.folder / step.theta_blob).read_bytes(), theta_layout(self.config))
+            self._put(self.verifiers[0], (made / blob).read_bytes())
+        self.theta = unpack((made / step.theta_blob).read_bytes(), theta_layout(self.config))
 
     def credit(self, name: str) -> int:
         """Verified work in the books of its wallet."""

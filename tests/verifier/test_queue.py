@@ -61,6 +61,7 @@ class Bench:
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     place = tmp_path_factory.mktemp(request.param)
     folder = place / STRANGE
+    folder.mkdir()
     with BROKERS[request.param](place) as address:
         settings = replace(SETTINGS, folder=folder, broker_url=address)
         app = make_app(settings)
