@@ -23,7 +23,7 @@ class Weather:
     def __init__(self, server: str, chain: str, say: Callable[[str], None], give_up_after: float) -> None:
         self._server = Outage(f"the server {server}", say)
         self._chain = Outage(f"the chain node {chain}", say)
-        self._mirrors = Outage("enough mirrors", say)
+        self._mirrors = Outage("a mirror that is needed", say)
         self._nobody = Outage("", lambda _line: None)
         self._give_up_after = give_up_after
 
@@ -36,7 +36,8 @@ class Weather:
         mirrors = {name: why for name, why in troubles.items() if name != SERVER}
         self._server.look(troubles.get(SERVER))
         self._chain.look(chain)
-        self._mirrors.look(_too_few(mirrors, needed))
+        if mirrors or not troubles.get(SERVER):  # where mirrors are is the server's to say
+            self._mirrors.look(_too_few(mirrors, needed))
         self._nobody.look("away" if troubles and all(troubles.values()) else None)
         if 0 < self._give_up_after <= self._nobody.seconds:
             raise GaveUp(
@@ -50,5 +51,7 @@ def _too_few(mirrors: Mapping[str, str | None], needed: int) -> str | None:
     answering = sum(why is None for why in mirrors.values())
     if answering >= needed:
         return None
+    if not mirrors:
+        return f"none has said where it is, and {needed} are needed"
     first = next((f"; {name}: {why}" for name, why in mirrors.items() if why is not None), "")
     return f"{answering} of {len(mirrors)} show the log, and {needed} are needed{first}"

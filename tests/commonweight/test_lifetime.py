@@ -16,6 +16,7 @@ import pytest
 
 from commonweight.keystore import write_keystore
 from tests.commonweight.demo.proc import heed_signals_again
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.integration,
@@ -44,13 +45,6 @@ die_with_parent(int(sys.argv[1]) or os.getppid(), int(sys.argv[2]))
 print("alive", flush=True)
 time.sleep(600)
 """
-
-
-def until(ready: object) -> None:
-    end = time.monotonic() + PATIENCE
-    while not ready():  # type: ignore[operator]
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def count(file: Path) -> int:

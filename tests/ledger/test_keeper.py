@@ -20,6 +20,7 @@ from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.tables import LeaseRow
 from tests.house import House
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -63,13 +64,6 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
 
     monkeypatch.setattr(keeper, "STEPS", tuple((part, noting(part)) for part, _ in keeper.STEPS))
     return done
-
-
-def until(ready: object) -> None:
-    end = time.monotonic() + 30
-    while not ready():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_each_part_is_done_by_one_of_them_and_the_next_takes_over(

@@ -49,11 +49,20 @@ def test_each_party_that_is_away_is_named(clock: Clock) -> None:
     assert [line.split(" does not")[0] for line in said[:3]] == [
         "the server http://api",
         "the chain node http://rpc",
-        "enough mirrors",
+        "a mirror that is needed",
     ]
     assert "1 of 2 show the log, and 2 are needed; b: failed (502)" in said[2]
     assert len(said) == 6
     assert all("answers again" in line for line in said[3:])
+
+
+def test_no_mirrors_are_missed_before_anybody_named_one(clock: Clock) -> None:
+    said = list[str]()
+    made = Weather("http://api", "http://rpc", said.append, 0.0)
+    looked(clock, 20, made, {SERVER: AWAY})
+    assert [line.split(" does not")[0] for line in said] == ["the server http://api"]
+    looked(clock, 20, made, {SERVER: None})
+    assert "a mirror that is needed does not answer: none has said where it is, and 2 are needed" in said[-1]
 
 
 def test_who_waits_for_ever_does_not_end(clock: Clock) -> None:

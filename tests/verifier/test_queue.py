@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,13 +16,13 @@ from tests.verifier.brokers import BROKERS, free_port, redis_command, running
 from tests.verifier.conftest import settings_of
 from tests.verifier.fan import Fan
 from tests.verifier.slow_tasks import runs
+from tests.waiting import until
 from verifier.jobs import Job, State
 from verifier.queue import VerifierApp, make_app
 from verifier.settings import VerifierSettings
 from verifier.workers import WorkerPool
 
 pytestmark = pytest.mark.integration
-PATIENCE_SECONDS = 120.0
 SEGMENTS = tuple(range(12))
 ROOT = Path(__file__).parents[2]
 SETTINGS = replace(settings_of(Path()), lease_seconds=600.0, queue_seconds=3.0, backoff_seconds=0.1)
@@ -72,14 +70,6 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def workers(settings: VerifierSettings, count: int) -> WorkerPool:
     environment = os.environ | settings.to_environment() | {"PYTHONPATH": str(ROOT)}
     return WorkerPool(settings.worker_command("tests.verifier.slow_tasks"), environment, count)
-
-
-def until(ready: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while (found := ready()) is None or found is False:
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 def fan_of(folder: Path, segments: tuple[int, ...] = SEGMENTS, **behaviour: list[int]) -> Fan:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.answers import refusal_in
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.book import MAX_MIRRORS, Book
 from contracts.mirrors.loop import EventThread
 from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer, PeerMisbehaved, PeerUnreachable, Reply
 from contracts.mirrors.racing import first
+from contracts.mirrors.served_model import require_model
 from contracts.mirrors.tickets import TO_SERVER, Tickets
 from contracts.tlog.mirror import origin_hash
 from contracts.tlog.note import MAX_NOTE, parse_note
@@ -28,7 +30,7 @@ from trainer.light.handing import LEAST_RATE, Courier, Parcel, Refusal
 SERVER = ""
 """The server's name among the sources, whose others are verifiers' addresses."""
 LIST_EVERY = 16
-"""Looks at a source between two at its list of mirrors."""
+"""Looks at a source between two at its list of mirrors, and at the server's model."""
 LONGEST_WAIT = 10.0
 
 logger = logging.getLogger(__name__)
@@ -82,7 +84,10 @@ class Network:
         look_seconds: float,
         tickets: Tickets,
         limits: Limits | None = None,
+        deployment: Deployment | None = None,
     ) -> None:
+        """Whether the server is of this `deployment` is asked where that is given."""
+        self._deployment = deployment
         self._origin, self._book, self._seconds, self._limits = origin, book, look_seconds, limits
         self._tickets = tickets
         server = Peer(api_url, book.loopback, limits, chosen=True, keeps=True)
@@ -207,6 +212,8 @@ class Network:
     async def _look(self, watched: _Watched, looks: int) -> None:
         """Raises PeerUnreachable and PeerMisbehaved, also for what is no answer of ours."""
         source = watched.source
+        if looks % LIST_EVERY == 0 and source is self._server and self._deployment is not None:
+            await require_model(source.peer, self._deployment)
         reply = await source.peer.get(f"{source.log}/checkpoint", MAX_NOTE)
         watched.note = _note(reply) or watched.note
         if looks % LIST_EVERY == 0:

@@ -162,7 +162,7 @@ class LightNode:
         self.log = CoveredLog(folder / "log", key, functions, self.domain, self._warn, on_entry)
         book = Book(folder / "mirrors.json", self.domain, deployment.first_mirrors(), settings.loopback())
         tickets = Tickets(Account.from_key(settings.key), self.domain)
-        self.network = Network(settings.api_url, key.name, book, settings.look_seconds, tickets, limits)
+        self.network = Network(settings.api_url, key.name, book, settings.look_seconds, tickets, limits, deployment)
         self._around = Around(settings.key, self.domain, lambda: self.log, published, self.network.blob)
         self._clock = ClockWatch(lambda detail: self._warn("clock", detail))
         self._judges = (

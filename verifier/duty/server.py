@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from contracts.deployment import Deployment
 from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer
 from contracts.protocol.log.codec import canonical
 from verifier.duty.errors import ServerRefused
@@ -42,10 +43,10 @@ class Server:
             self._runner.close()
 
 
-def door_of(url: str) -> ServerDoor:
-    """A server for the looks, which have connections of their own."""
+def door_of(url: str, model: Deployment) -> ServerDoor:
+    """The server of this model for the looks, which have connections of their own."""
     log, api = (Peer(url.rstrip("/") + path, loopback=True, chosen=True, keeps=True) for path in ("", API))
-    return ServerDoor(log, LOG, f"{API}/messages", f"{API}/blobs/", api)
+    return ServerDoor(log, LOG, f"{API}/messages", f"{API}/blobs/", api, model)
 
 
 class JsonPeer(Peer):

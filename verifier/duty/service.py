@@ -291,7 +291,7 @@ class VerifierProcess:
         fetcher = Fetcher(blobs, self._wanted, LEAST_RATE)
         takes, puller = max(LOOKS_LONG * settings.look_seconds, LEAST_LOOK), Puller(reader, messages, book, copy)
         self._handing = HandingOn(
-            account.address, door_of(settings.api_url), book, copy, messages, puller, fetcher, blobs,
+            account.address, door_of(settings.api_url, deployment), book, copy, messages, puller, fetcher, blobs,
             Tickets(account, domain), seconds=takes,
         )  # fmt: skip
         longest = settings.look_seconds + takes

@@ -15,9 +15,11 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias
 
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.loop import EventThread
 from contracts.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable
+from contracts.mirrors.served_model import require_model
 from contracts.mirrors.tickets import TO_SERVER, Tickets
 from contracts.mirrors.urls import NOWHERE
 from verifier.mirror.addresses import AddressBook
@@ -136,13 +138,14 @@ def _are_enough(able: Sequence[Answer], verifiers: Collection[str], k: int, admi
 @dataclass(frozen=True)
 class ServerDoor:
     """The server: where its log stands (tlog-tiles), where it takes messages, and where it has blobs; `api` lists
-    mirrors."""
+    mirrors, and whether the server is of this `model` is asked where that is given."""
 
     peer: Peer
     log: str
     messages: str
     blobs: str
     api: Peer | None = None
+    model: Deployment | None = None
 
     async def close(self) -> None:
         """Let kept connections go."""
@@ -174,7 +177,7 @@ class HandingOn:
         self._loop = EventThread("mirror-looks")
         self._calls = Calls[Answer]()
         self._against: dict[str, Answer] = {}
-        self._number, self._closed = 0, False
+        self._number, self._closed, self._is_server_known = 0, False, False
         self._tickets = tickets
         door = Door(server.peer, TO_SERVER, tickets, server.messages, server.blobs)
         self._deliveries = Deliveries(own, self._loop, door, book, messages, blobs)
@@ -281,7 +284,11 @@ class HandingOn:
             logger.info("the log cannot be carried to %s: %s", peer.url, error.detail)
 
     async def _ask_server(self) -> tuple[bool, ShownHead | None]:
+        if self._server.model is not None and not self._is_server_known:
+            await require_model(self._server.peer, self._server.model)
+        self._is_server_known = False
         shown = await follow(self._server.peer, self._copy, self._server.log)
+        self._is_server_known = True  # until something is wrong with it
         return shown is None or shown.caught_up, shown
 
     async def _ask_addresses(self) -> tuple[bool, ShownHead | None]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.commonweight.demo.proc import gone
-from tests.commonweight.running.yard import LONG, PATIENCE, Yard, children, new_port, yard_in
+from tests.commonweight.running.yard import LONG, Yard, children, new_port, yard_in
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 OFTEN = [(name, signal.SIGHUP) for name in LONG if name != "verifier"]
@@ -75,10 +75,3 @@ def workers_of(pid: int) -> list[int]:
 
 def session(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[3])
-
-
-def until(ready: object) -> None:
-    end = time.monotonic() + PATIENCE
-    while not ready():  # type: ignore[operator]
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,10 @@ from contracts.mirrors.peer import Limits, Peer, PeerUnreachable, Reply
 from contracts.mirrors.tickets import HEADER, TO_SERVER, Tickets, bringer
 from contracts.tlog.tiles import Tile
 from tests.trainer.light.test_parts import DOMAIN, ONE
+from tests.trainer.light.world import deployment
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import raw_server
+from tests.waiting import until
 from trainer.light import getting, network
 from trainer.light.handing import Courier, Parcel, Refusal
 from trainer.light.network import SERVER, Network, Source
@@ -36,8 +40,10 @@ class Gives:
 
     def __init__(self, path: str, data: bytes) -> None:
         self._path, self._data = path, data
+        self.asked: list[bytes] = []
 
     def __call__(self, connection: socket.socket, head: bytes) -> None:
+        self.asked.append(head.split()[1])
         if not head.startswith(f"GET {self._path}".encode()):
             connection.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
             return
@@ -177,3 +183,17 @@ def test_a_source_is_away_unless_it_answers_as_ours_do(
         time.sleep(0.01)
     assert found == trouble
     assert (SERVER in net.notes()) is (trouble is None and says is not None and b"not-found" not in says._answer)
+
+
+def test_a_server_of_another_model_is_named(tmp_path: Path, stack: ExitStack) -> None:
+    """What it shows as the log is not even asked for."""
+    body = json.dumps({"deployment": asdict(replace(deployment(), chain_id=99))}).encode()
+    gives = Gives("/v1/network", body)
+    api = stack.enter_context(raw_server(gives))
+    book = Book(tmp_path / "mirrors.json", DOMAIN, {}, loopback=True)
+    made = Network(api, "log.example", book, 0.1, Tickets(ONE, DOMAIN), deployment=deployment())
+    stack.callback(made.close)
+    made.start()
+    until(lambda: "serves another model" in str(made.troubles()[SERVER]))
+    assert made.notes() == {}
+    assert {asked for asked in gives.asked if asked.startswith(b"/log")} == set()

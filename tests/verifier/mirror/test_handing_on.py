@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,16 @@ import pytest
 from blake3 import blake3
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import Limits, Peer
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.tlog.mirror import origin_hash
+from tests.trainer.light.world import deployment
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import (
     DOMAIN,
@@ -42,6 +43,7 @@ from tests.verifier.mirror.world import (
     serving,
     ticket,
 )
+from tests.waiting import until
 from verifier.mirror import pulling
 from verifier.mirror.fetching import Fetcher
 from verifier.mirror.handing_on import Answer, HandingOn, Look, Outcome, ServerDoor
@@ -55,6 +57,7 @@ QUICK, PATIENT = Limits(idle=1.0, call=2.0), Limits(idle=10.0, call=20.0)
 NAMES = [str(key.address) for key in VERIFIERS]
 THREE = NAMES[:3]
 CLIENT = httpx.Client(verify=False, headers={"Connection": "close"})
+MODEL = deployment()
 DATA = bytes(range(256)) * 100
 NAME = blake3(DATA).hexdigest()
 PREFIX = f"/{origin_hash(ORIGIN)}"
@@ -88,10 +91,16 @@ class Town:
     grace: float = 3.0
     parties: list[Party] = field(default_factory=list)
 
-    def party(self, server: str, admit: Any = lambda size: None, welcome: Any = lambda claim: True) -> Party:
+    def party(
+        self,
+        server: str,
+        admit: Any = lambda size: None,
+        welcome: Any = lambda claim: True,
+        model: Deployment | None = None,
+    ) -> Party:
         number = len(self.parties)
         mirror = make_mirror(self.folder / str(number), welcome, admit=admit, seed=20 + number, own=VERIFIERS[number])
-        door = ServerDoor(Peer(server, True, self.limits), "/log", "/messages", "/blobs/")
+        door = ServerDoor(Peer(server, True, self.limits), "/log", "/messages", "/blobs/", model=model)
         puller = Puller(READER, mirror.messages, mirror.book, mirror.copy)
         fetcher = Fetcher(mirror.blobs, mirror.blobs.missing, 10**6, self.limits.idle, self.grace)
         looks = HandingOn(
@@ -152,14 +161,6 @@ def fill(mirror: Mirror, operator: Operator) -> None:
     add_entries(mirror.copy, io.BytesIO(operator.upload(mirror.copy.size)).read)
 
 
-def until(done: Callable[[], object]) -> None:
-    """What goes on beside the looks has come so far."""
-    end = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_with_the_server_down_all_ends_up_everywhere(town: Town, nobody: str) -> None:
     """Log, messages, heartbeats, addresses and a blob, each brought to another mirror."""
     one, two, three = town.three(nobody)
@@ -199,6 +200,21 @@ def test_the_server_gets_what_the_log_lacks(town: Town) -> None:
     assert first.log == Answer("", server, Outcome.ANSWERED, "", 300)
     assert first.counts(THREE, 2, chain=True)
     assert not first.counts(THREE, 2, chain=False)
+
+
+def test_a_server_of_another_model_is_named(town: Town) -> None:
+    """Whatever log it shows; and it is asked again once it is the right one's turn."""
+    operator, served = Operator(), [{"deployment": asdict(replace(MODEL, chain_id=99))}]
+    operator.grow(3)
+    app = operator.app()
+    app.routes.append(Route("/v1/network", lambda _: JSONResponse(served[-1])))
+    with serving(app) as server:
+        party = town.party(server, model=MODEL)
+        answer = party.looks.look().log
+        assert (answer.outcome, party.mirror.copy.signed) == (Outcome.MISBEHAVED, 0)
+        assert "serves another model" in answer.detail
+        served.append({"deployment": asdict(MODEL)})
+        assert party.looks.look().log.outcome is Outcome.ANSWERED
 
 
 def test_the_log_grows_with_each_look(town: Town) -> None:

@@ -1,0 +1,51 @@
+"""Whose server stands behind an address: that of this model, or of another one.
+
+What it says of itself is a claim, and all that follows from it is that nothing is asked of it. So a wrong address is
+named, instead of a log whose heads do not verify.
+"""
+
+from __future__ import annotations
+
+import json
+
+from contracts.deployment import Deployment
+from contracts.mirrors.peer import Peer, PeerMisbehaved, PeerUnreachable
+from contracts.tlog.text import shown
+
+PATH = "/v1/network"
+_MOST = 2**20
+"""Bytes of the answer that are read."""
+
+
+async def require_model(server: Peer, own: Deployment) -> None:
+    """Raises PeerMisbehaved where a server says that it serves another model.
+
+    One that does not say what it serves, as while its chain node is away, is judged by its log alone.
+    """
+    try:
+        reply = await server.get(PATH, _MOST)
+    except (PeerUnreachable, PeerMisbehaved):
+        return
+    found = _served(reply.body) if reply.status == 200 else None
+    if found is not None and _place(found) != _place(own):
+        raise PeerMisbehaved(
+            f"it serves another model, {_words(found)}, and the deployment file is of {_words(own)}: "
+            "check --api and --deployment"
+        )
+
+
+def _served(body: bytes) -> Deployment | None:
+    try:
+        found = Deployment.from_mapping(json.loads(body)["deployment"])
+        _place(found)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return found
+
+
+def _place(deployment: Deployment) -> tuple[int, str, str]:
+    return int(deployment.chain_id), deployment.model_registry.lower(), deployment.model.lower()
+
+
+def _words(deployment: Deployment) -> str:
+    return f"{shown(str(deployment.name))} ({shown(deployment.model)} on chain {int(deployment.chain_id)})"
