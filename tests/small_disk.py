@@ -12,7 +12,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,13 +24,19 @@ _MOUNTED = 'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@"'
 
 
 def on_small_disk(size: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Run a test with the folder of a disk of `size` bytes as `disk`, and fail with what it printed."""
+    """Run a test with the folder of a disk of `size` bytes as `disk`, and fail with what it printed.
+
+    Its other parameters are as without; its `tmp_path` is on another disk.
+    """
 
     def wrap(test: Callable[..., None]) -> Callable[..., None]:
+        asked = [name for name in inspect.signature(test).parameters if name != "disk"]
+
         @functools.wraps(test)
-        def started(*, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        def started(*, request: pytest.FixtureRequest, tmp_path: Path, **others: Any) -> None:
+            given = {**others, "request": request, "tmp_path": tmp_path}
             if DISK in os.environ:
-                test(disk=Path(os.environ[DISK]))
+                test(disk=Path(os.environ[DISK]), **{name: given[name] for name in asked})
                 return
             disk = tmp_path / "disk"
             disk.mkdir()
@@ -36,7 +44,8 @@ def on_small_disk(size: int) -> Callable[[Callable[..., None]], Callable[..., No
             done = _run(size, disk, request)
             assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
 
-        parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("request", "tmp_path")]
+        names = dict.fromkeys(("request", "tmp_path", *asked))
+        parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
         started.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return started
 
@@ -44,9 +53,12 @@ def on_small_disk(size: int) -> Callable[[Callable[..., None]], Callable[..., No
 
 
 def fill(disk: Path, left: int) -> Path:
-    """A file that takes all room but so many bytes."""
+    """A file that takes all room but so many bytes, whoever else writes meanwhile."""
     file, room = disk / "filler", os.statvfs(disk)
-    file.write_bytes(b"\1" * (room.f_bavail * room.f_frsize - left))
+    with suppress(OSError), file.open("wb", buffering=0) as filler:
+        wanted = room.f_bavail * room.f_frsize - left
+        while wanted > 0:
+            wanted -= filler.write(b"\1" * min(wanted, room.f_frsize))
     return file
 
 

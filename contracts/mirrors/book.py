@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from contracts.protocol.log.codec import InvalidLeaf, parse
 from contracts.protocol.log.signed import read_envelope
 from contracts.protocol.messages import MirrorAddress
 from contracts.signing import Domain, recover
-from contracts.whole_file import replace_file
+from contracts.whole_file import DiskFull, replace_file
 
 MAX_MIRRORS = 2**20
 """Bytes of an answer with addresses, and with evidence."""
@@ -76,10 +77,12 @@ class Book:
             return True
 
     def _write(self) -> None:
-        """Outside of the lock: nobody who asks for addresses waits for a disk."""
+        """Outside of the lock: nobody who asks for addresses waits for a disk. What a disk does not take is in memory
+        all the same, and after a restart it is asked for again."""
         with self._lock:
             data = json.dumps(list(self._bodies.values())).encode()
-        replace_file(self._path, data)
+        with suppress(OSError, DiskFull):
+            replace_file(self._path, data)
 
     def urls(self, verifiers: Collection[str]) -> dict[str, str]:
         """Urls by verifier: of these, who matter from now on, and of the deployment's first mirrors."""

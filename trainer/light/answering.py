@@ -107,8 +107,8 @@ class Answers:
             return
         try:
             for shown in self._conduct.openings(work.job, work.trajectory, wanted):
-                self._shown.add((name, shown.boundary))
                 self._show(name, shown)
+                self._shown.add((name, shown.boundary))
         except NothingToCopy:
             return
         except BoundaryLost as error:

@@ -273,8 +273,9 @@ class CoveredLog:
         if self.size == self.view.size:
             self._came_from.clear()
         if self.size > self._least or (self.size == self._least and not self._least_root):
-            self._least, self._least_root = self.size, self.view.root(self.size).hex()
-            replace_file(self._stand, json.dumps([self._least, self._least_root]).encode())
+            stand = self.size, self.view.root(self.size).hex()
+            replace_file(self._stand, json.dumps(stand).encode())
+            self._least, self._least_root = stand
         self._keep()
 
     def _resume(self) -> None:

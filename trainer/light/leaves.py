@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from contracts.tlog.bundles import format_entry
+from contracts.whole_file import named_full
 
 _LENGTH = 2
 
@@ -23,7 +24,7 @@ class LeafFile:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        self._file = path.open("r+b")
+        self._path, self._file = path, path.open("r+b", buffering=0)  # what a full disk refused stays nowhere
         self._ends = array("Q")
         self._scan()
 
@@ -41,13 +42,12 @@ class LeafFile:
         return [data[at + _LENGTH : after] for at, after in pairwise(places)]
 
     def append(self, entries: Sequence[bytes]) -> None:
-        """More entries, on the disk when this returns. Raises EntryTooLarge."""
+        """More entries, on the disk when this returns. Raises EntryTooLarge, DiskFull and OSError."""
         end = self._begin(len(self))
         data = [format_entry(entry) for entry in entries]
-        self._file.seek(end)
-        self._file.write(b"".join(data))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with named_full(self._path.name):
+            self._write(end, b"".join(data))
+            os.fsync(self._file.fileno())
         for part in data:
             end += len(part)
             self._ends.append(end)
@@ -61,15 +61,22 @@ class LeafFile:
         """Let the file go."""
         self._file.close()
 
+    def _write(self, at: int, data: bytes) -> None:
+        handle, left = self._file.fileno(), memoryview(data)
+        while left:
+            written = os.pwrite(handle, left, at)
+            at, left = at + written, left[written:]
+
     def _begin(self, place: int) -> int:
         return self._ends[place - 1] if place else 0
 
     def _scan(self) -> None:
         whole, at = os.fstat(self._file.fileno()).st_size, 0
-        while at + _LENGTH <= whole:
-            self._file.seek(at)
-            at += _LENGTH + int.from_bytes(self._file.read(_LENGTH), "big")
-            if at > whole:
-                break
-            self._ends.append(at)
+        with self._path.open("rb") as file:
+            while at + _LENGTH <= whole:
+                file.seek(at)
+                at += _LENGTH + int.from_bytes(file.read(_LENGTH), "big")
+                if at > whole:
+                    break
+                self._ends.append(at)
         self._file.truncate(self._begin(len(self)))

@@ -10,6 +10,7 @@ from contracts.clock_watch import ClockWatch
 from contracts.mirrors.book import Book
 from contracts.mirrors.peer import Limits
 from contracts.mirrors.tickets import Tickets
+from contracts.outage import Troubles
 from contracts.protocol.judge.duties import Commit, NodeDuty, Open, OpenPledge, of_node
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.protocol import Protocol
@@ -17,6 +18,7 @@ from contracts.protocol.judge.state import ProofState, RunState, State
 from contracts.protocol.messages import LeaseRenewal
 from contracts.recursion import bound_recursion
 from contracts.signing import Domain
+from contracts.whole_file import DiskFull, named_full
 from trainer import cheats
 from trainer.canary import Canary
 from trainer.client import octets
@@ -62,6 +64,7 @@ class LightNode:
         self._pulse = Pulse(self.address, lambda: self._shop.step, self._beat)
         self._story = Story(self.address, report, folder / "told.json")
         self._admitted = Admitted()
+        self._troubles = Troubles(self._away)
         self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
 
     @property
@@ -76,10 +79,7 @@ class LightNode:
         self._pulse.start()
         try:
             while not stop.is_set():
-                self.look()
-                is_done = self.log.current and self._act(leave.is_set())
-                self._stand()
-                if is_done:
+                if self._turn(leave.is_set()):
                     return
                 stop.wait(self.settings.look_seconds)
         finally:
@@ -87,6 +87,22 @@ class LightNode:
             self._shop.close()
             self.network.close()
             self.log.close()
+
+    def _turn(self, leaving: bool) -> bool:
+        """A look, and what is due after it; returns whether the node is done. A full disk is weather: it is told, and
+        what it did not take is tried again."""
+        try:
+            with named_full("the log's copy"):
+                self.look()
+                is_done = self.log.current and self._act(leaving)
+        except DiskFull as error:
+            self._troubles.failed(
+                f"the disk of {self.settings.folder}", f"{error.detail}; make room, it is tried again"
+            )
+            return False
+        self._troubles.ended(f"the disk of {self.settings.folder}")
+        self._stand()
+        return is_done
 
     def look(self) -> None:
         """What server and mirrors show now. Raises Differs and GaveUp."""

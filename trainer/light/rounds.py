@@ -36,25 +36,28 @@ class Rounds:
         self._log, self._around, self._shop, self._states = log, around, shop, states
         self._pen, self._report, self._warn = pen, report, warn
         self.works: dict[Key, Work] = {}
+        self._made: Work | None = None
+        """Done, and its commitment is not on the disk yet: a full one did not take it."""
         self._hopeless: set[Key] = set()
         self._working: Key = ("", 0)
 
     def collect(self, proofs: Sequence[ProofState]) -> None:
-        """Work that is done: its commitments are on the disk before anybody sees them."""
+        """Work that is done: its commitments are on the disk before anybody sees them. Raises DiskFull and OSError,
+        then all of it is tried again at the next call."""
         try:
-            work = self._shop.finished()
+            work = self._made = self._made or self._shop.finished()
         except (StateLost, NothingToCopy) as error:
             self._report(Progress("lost", self._working[1], detail=error.detail))
             self._hopeless.add(self._working)
             return
         if work is None:
             return
-        self.works[work.key] = work
         proof = next((proof for proof in proofs if key_of(proof) == work.key), None)
         if proof is None:
             self._commit(work)
         elif proof.commitment.root != hexed(work.trajectory.root):
             self._warn("other-work", f"round {work.job.number}, done again, gives another root than was committed to")
+        self.works[work.key], self._made = work, None
 
     def go_on(self, state: State, run: RunState, proofs: Sequence[ProofState], duties: Sequence[NodeDuty]) -> None:
         """Begin what is most urgent of all that is not here."""
