@@ -15,8 +15,13 @@ from typing import Any
 
 import httpx
 
+from commonweight.commands.options import database_address
 from commonweight.demo.processes import free_port
 from commonweight.keystore import FILE_VARIABLE, PASSPHRASE_VARIABLE, write_keystore
+from contracts.deployment import Deployment
+from contracts.own_folder import OWNER
+from ledger.identity import require_own
+from ledger.store import Store
 from tests.commonweight.conftest import PASSPHRASE
 from tests.commonweight.demo.proc import heed_signals_again
 from tests.commonweight.running.box import User, boxed
@@ -66,6 +71,7 @@ class Yard:
         (folder / "text.txt").write_bytes(stage.text.read_bytes())
         for name, key in (("ada", key_of("ada")), ("operator", key_of("operator")), ("vera", verifier_keys()[0])):
             write_keystore(folder / f"{name}.json", bytes(key.key), PASSPHRASE, iterations=1)
+        _begin_ledger(folder / "keeper", stage.deployment)
 
     def command(self, name: str, port: int, *more: str) -> list[str]:
         """The words of a long-running command, each with a folder of its own."""
@@ -90,7 +96,7 @@ class Yard:
         elif name == "serve":
             started.until(lambda: answers("GET", f"http://127.0.0.1:{port}/v1/network"))
         elif name == "keeper":
-            started.until(lambda: (self.folder / name / "ledger.db").exists() and _heeds(started.process.pid))
+            started.until(lambda: (self.folder / name / OWNER).exists() and _heeds(started.process.pid))
         elif name == "verifier":
             started.until_said("serving ")
         else:
@@ -133,6 +139,14 @@ class Yard:
             return boxed(user, self.folder, ["env", *(f"{name}={value}" for name, value in given.items()), *words])
         around = {name: value for name, value in os.environ.items() if name != PASSPHRASE_VARIABLE}
         return words, {**around, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", **given}
+
+
+def _begin_ledger(folder: Path, deployment: Deployment) -> None:
+    """What `serve` does once: a keeper begins none."""
+    folder.mkdir()
+    store = Store(database_address(folder, ""))
+    require_own(store, deployment)
+    store.engine.dispose()
 
 
 @contextmanager
