@@ -10,6 +10,7 @@ from typing import Protocol
 from web3.exceptions import Web3Exception
 
 from contracts.chain import connect
+from contracts.chain_trouble import chain_trouble
 from contracts.clock_watch import ClockWatch
 from contracts.deployment import Deployment
 from contracts.presence import ChainOther, ChainWithoutContract, require_present
@@ -64,7 +65,7 @@ class ByChain:
             self.trouble = f"{error.code}: {error.detail}"
         except (OSError, ValueError, Web3Exception) as error:
             self._next = time.monotonic() + 1.0
-            self.trouble = type(error).__name__
+            self.trouble = chain_trouble(error)
         return self._last
 
 

@@ -12,12 +12,13 @@ from typing import Protocol, TypeVar
 
 from web3 import Web3
 
+from contracts.chain_trouble import chain_trouble
 from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.presence import require_present
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
-from verifier.duty.errors import LogWaits
+from verifier.duty.errors import ChainAway, LogWaits
 
 T = TypeVar("T")
 PRESENT_SECONDS = 30.0
@@ -85,10 +86,10 @@ class NewestTime:
 
 
 def _asked(ask: Callable[[], T]) -> T:
-    """Whatever a chain node does not answer is no finding. Raises LogWaits."""
+    """Whatever a chain node does not answer is no finding. Raises LogWaits, and ChainAway where it does not answer."""
     try:
         return ask()
     except CommonweightError as error:
         raise LogWaits(f"one's own chain node: {error.detail}") from error
     except Exception as error:  # web3 and its transport raise their own
-        raise LogWaits(f"one's own chain node does not answer: {error!r}") from error
+        raise ChainAway(chain_trouble(error)) from error

@@ -2,6 +2,7 @@
 
 CommonweightError
 ├── LogWaits          no head is signed yet, through nobody's fault: one's own chain lags, or a block is not whole
+│   └── ChainAway     one's own chain node does not answer
 ├── LogFailed         what this verifier signed for is not what the rules say, as its software has them now
 ├── SecretUnusable    the file of the secret is not what was written
 ├── NotPrepared       what a run needs is not at hand: its text, its limits, its numerics profile
@@ -18,6 +19,14 @@ class LogWaits(CommonweightError):
 
     code = "log-waits"
     status = 503
+
+
+class ChainAway(LogWaits):
+    """One's own chain node does not answer, `why` in words: told once, however many duties ask it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"one's own chain node {why}")
+        self.why = why
 
 
 class LogFailed(CommonweightError):

@@ -46,7 +46,7 @@ from trainer.corpus import WrongCorpus
 from verifier.duty import asking
 from verifier.duty.chain import Chain, NewestTime, OwnChain
 from verifier.duty.doing import anchor, combine, come_back, epochs, faults, hold, lapse, read, reveal, see, trace
-from verifier.duty.errors import LogFailed, LogWaits, NotPrepared
+from verifier.duty.errors import ChainAway, LogFailed, LogWaits, NotPrepared
 from verifier.duty.memory import Memory
 from verifier.duty.progress import Progress
 from verifier.duty.replica import Replica
@@ -193,7 +193,7 @@ class VerifierProcess:
         try:
             return self.world.chain.newest_time(), None
         except LogWaits as error:
-            return None, error.detail
+            return None, error.why if isinstance(error, ChainAway) else error.detail
 
     def _settle(self) -> None:
         """Drop what the log has or has no place for, and forget what ended in a final epoch."""
@@ -251,6 +251,8 @@ class VerifierProcess:
             found = duty()
         except (NotPrepared, WrongCorpus):
             raise
+        except ChainAway:  # told as weather
+            return otherwise
         except CommonweightError as error:
             self._troubles.failed(what, f"{error.code}: {error.detail}")
             return otherwise

@@ -46,7 +46,8 @@ class Telling:
             self._report(Progress("log failed", detail=failed))
         self._log_failed = failed
         answers = (look.log, *look.mirrors)
-        self._log_trouble(look.log)
+        if chain is None:  # else it is told already why the log waits
+            self._log_trouble(look.log)
         troubles = {answer.verifier: answer.detail for answer in answers if answer.outcome in _AWAY}
         self._weather.look({a.verifier: troubles.get(a.verifier) for a in answers}, chain, _others_needed(world))
 

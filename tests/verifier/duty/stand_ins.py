@@ -11,7 +11,7 @@ from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import read
 from contracts.signing import Domain
-from verifier.duty.errors import LogWaits
+from verifier.duty.errors import ChainAway, LogWaits
 from verifier.mirror.errors import NotHeld
 
 
@@ -26,7 +26,7 @@ class FakeChain:
 
     def final(self) -> tuple[int, int]:
         if self.at is None:
-            raise LogWaits("one's own chain node does not answer")
+            raise ChainAway("does not answer in time")
         return self.at, self.now
 
     def newest_time(self) -> int:

@@ -1,0 +1,17 @@
+"""What is wrong with a chain node, for people: a few words instead of what web3 and its transport raise."""
+
+from __future__ import annotations
+
+from requests.exceptions import ConnectionError as NotConnected
+from requests.exceptions import HTTPError, Timeout
+
+
+def chain_trouble(error: BaseException) -> str:
+    """How a request to a chain node failed. Its address may bear a key, and is not in it."""
+    if isinstance(error, Timeout):
+        return "does not answer in time"
+    if isinstance(error, HTTPError) and error.response is not None:
+        return f"failed ({error.response.status_code})"
+    if isinstance(error, NotConnected):
+        return "cannot be reached, or broke off"
+    return f"answered with something else ({type(error).__name__})"
