@@ -1,4 +1,7 @@
-"""Proposals before a vote: as a server shows them, held against their ids; the Governor is asked where it can be."""
+"""Proposals before a vote: as a server shows them, held against their ids; the Governor is asked where it can be.
+
+With a chain node nobody depends on the server for what there is: who votes on what others are not shown decides alone.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from commonweight import proposal_state
 from commonweight.known_model import checked, home
 from commonweight.proposal_state import OVER, Standing
 from commonweight.proposals import all_proposals, as_document, lines_of, standing_lines
-from commonweight.proven import Proven, asked, well_formed
+from commonweight.proven import Proven, asked, of_chain, well_formed
 from contracts.chain import connect
 from contracts.deployment import Deployment
 from contracts.genesis.remembered import is_remembered
 from contracts.governor import ModelGovernor
-from trainer.client import ApiClient
+from trainer.client import ApiClient, ApiProblem
 
 WATCH_SECONDS = 5.0
 
@@ -36,8 +39,14 @@ class ProposalReader:
             self.governor, self.names_checked = ModelGovernor(w3, self.deployment.governor), True
 
     def read(self, proposal: str) -> tuple[Proven, Standing]:
-        """One proposal, and where it stands. Raises ApiProblem and ProposalDiffers."""
-        found = asked(self.client, proposal)
+        """One proposal, and where it stands; what the server does not have, from the Governor where a chain node was
+        given. Raises ApiProblem, BadField and ProposalDiffers."""
+        try:
+            found = asked(self.client, proposal)
+        except ApiProblem:
+            if self.governor is None:
+                raise
+            found = of_chain(self.governor, proposal, self.deployment.block)
         return found, self.standing(found)
 
     def standing(self, found: Proven) -> Standing:
@@ -48,11 +57,17 @@ class ProposalReader:
             return proposal_state.by_server(found.said)
 
     def all(self, open_only: bool) -> Iterator[tuple[Proven, Standing]]:
-        """Every proposal that the server names, each held against its id."""
+        """Every proposal that the server names, each held against its id; with a chain node those that the Governor has
+        beside, and what is over is the Governor's word."""
+        asks = self.governor is not None
         with well_formed("list of proposals"):
-            named = [str(row["id"]) for row in all_proposals(self.client) if not (open_only and row["over"])]
-        for proposal in named:
-            yield self.read(proposal)
+            rows = all_proposals(self.client)
+            named = [str(row["id"]) for row in rows if asks or not (open_only and row["over"])]
+        made = [] if self.governor is None else map(str, self.governor.ids(self.deployment.block))
+        for proposal in dict.fromkeys([*named, *made]):
+            found, at = self.read(proposal)
+            if not (asks and open_only and at.state in OVER):
+                yield found, at
 
     def lines(self, found: Proven, at: Standing) -> Iterator[str]:
         """For a terminal."""

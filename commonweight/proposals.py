@@ -18,6 +18,7 @@ from trainer.client import ApiClient
 PAGE = 100
 Place = TypeVar("Place", str, int, tuple[int, ...])
 MOST_VOTERS = 20
+HIDDEN = "the server does not show it: calls and text are the Governor's"
 UNCHECKED = "; which contract has which address is the server's word (--rpc-url checks it)"
 SUPPORT = {"against": 0, "for": 1, "abstain": 2}
 """As the Governor numbers them (OpenZeppelin's GovernorCountingSimple)."""
@@ -67,7 +68,7 @@ def lines_of(found: Proven, at: Standing, deployment: Deployment, names_checked:
         yield f"  and {len(found.actions) - MOST_CALLS} more, which --json shows"
     yield from _text_lines(found)
     yield from standing_lines(at, found.id)
-    yield f"proposer {one_line(str(found.said.get('proposer')))}, by the server's word"
+    yield HIDDEN if found.of_chain else f"proposer {one_line(str(found.said.get('proposer')))}, by the server's word"
 
 
 def _text_lines(found: Proven) -> Iterator[str]:
@@ -93,6 +94,8 @@ def list_lines(found: Proven, at: Standing) -> Iterator[str]:
     """A proposal among others: state, whole id, title, and where it rests."""
     yield f"{one_line(at.state):<9} {found.id}  {title_of(found)}"
     yield f"          {len(found.actions)} calls. {sentence(at)}"
+    if found.of_chain:
+        yield f"          {HIDDEN}"
 
 
 def voter_lines(client: ApiClient, proposal: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_utils.address import is_address
@@ -20,7 +20,7 @@ from commonweight.console import one_line
 from contracts.call_words import MOST_WORDS, calls_in_words
 from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.governor import Action, proposal_id_of
+from contracts.governor import Action, ModelGovernor, proposal_id_of
 from trainer.client import ApiClient
 
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
@@ -46,7 +46,7 @@ class Proven:
     """A proposal whose calls are those that its id names.
 
     `text` is the description if it is the one that the id names, else None; `digest` is its 32-byte hash. `said` is the
-    whole document: what it has beside is the server's word.
+    whole document: what it has beside is the server's word. `of_chain`: the server does not have it, the Governor does.
     """
 
     id: str
@@ -54,11 +54,21 @@ class Proven:
     digest: bytes
     text: str | None
     said: Mapping[str, Any]
+    of_chain: bool = False
 
 
 def asked(client: ApiClient, proposal: str) -> Proven:
     """The proposal that a server shows under an id. Raises ApiProblem and ProposalDiffers."""
     return proven(client.get(f"/proposals/{proposal}"), proposal)
+
+
+def of_chain(governor: ModelGovernor, proposal: str, first_block: int) -> Proven:
+    """The proposal of an id as the Governor logged it since a block. Raises BadField and ProposalDiffers."""
+    actions, text = governor.made_of(int(proposal), first_block)
+    calls = [{"target": one.target, "value": one.value, "data": "0x" + one.data.hex()} for one in actions]
+    shown = text.decode("utf-8", "backslashreplace")
+    said = {"calls": calls, "description_hash": "0x" + keccak(text).hex(), "description": shown}
+    return replace(proven(said, proposal), of_chain=True)
 
 
 def proven(said: Any, proposal: str) -> Proven:

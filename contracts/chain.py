@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -210,9 +211,16 @@ def _revert_data(error: Exception) -> bytes | None:
     return found if isinstance(found, bytes) else None
 
 
+_TOO_MUCH_GAS = re.compile(r"out ?of ?gas|gas required exceeds|(exceeds|exceeded) .{0,40}gas limit", re.IGNORECASE)
+"""What nodes say of a call that no block has room for: in words alone, without the data of a revert."""
+
+
 @contextmanager
 def rejections() -> Iterator[None]:
-    """Turn a revert raised within into ContractRejected; other RPC errors pass through."""
+    """Turn a revert raised within into ContractRejected, and so what takes more gas than a block has.
+
+    Other RPC errors pass through.
+    """
     try:
         yield
     except (ContractLogicError, Web3RPCError) as error:
@@ -221,6 +229,8 @@ def rejections() -> Iterator[None]:
             raise decode_revert(data) from error
         if isinstance(error, ContractLogicError):
             raise ContractRejected("Unknown", {"message": str(error)}) from error
+        if _TOO_MUCH_GAS.search(str(error)):
+            raise ContractRejected("OutOfGas", {"message": str(error)[:LONGEST_REVERT]}) from error
         raise
 
 

@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract.contract import ContractFunction
+from web3.types import EventData
 
 from contracts.chain import EventHistory, contract_at
 from contracts.errors import BadField
@@ -221,18 +222,30 @@ class ModelGovernor:
         """Cast signed ballots; a refused one does not stop the rest."""
         return self._call.relayVotes([(b.proposal_id, b.support, b.voter, b.signature) for b in ballots])
 
+    def ids(self, first_block: int) -> list[int]:
+        """Every proposal since a block, in the order of the chain."""
+        return [int(event["args"]["proposalId"]) for event in self._created(first_block)]
+
     def calls_of(self, proposal_id: int, first_block: int) -> tuple[list[Action], bytes]:
         """The calls of a proposal and its description's 32-byte hash, from its own event. Raises BadField."""
-        contract = contract_at(self.w3, "ModelGovernor", self.address)
-        for event in EventHistory(contract, ["ProposalCreated"], first_block).until():
+        actions, text = self.made_of(proposal_id, first_block)
+        return actions, keccak(text)
+
+    def made_of(self, proposal_id: int, first_block: int) -> tuple[list[Action], bytes]:
+        """The calls of a proposal and its description's bytes, from its own event. Raises BadField."""
+        for event in self._created(first_block):
             said = event["args"]
             if said["proposalId"] != proposal_id:
                 continue
             actions = [Action(*call) for call in zip(said["targets"], said["calldatas"], said["values"], strict=True)]
             raw = self.w3.eth.get_transaction_receipt(event["transactionHash"])["logs"]
             data = next(log["data"] for log in raw if log["logIndex"] == event["logIndex"])
-            return actions, keccak(description_bytes(bytes(data)))
+            return actions, description_bytes(bytes(data))
         raise BadField(f"proposal must exist: the governor logged no {proposal_id}")
+
+    def _created(self, first_block: int) -> list[EventData]:
+        contract = contract_at(self.w3, "ModelGovernor", self.address)
+        return EventHistory(contract, ["ProposalCreated"], first_block).until()
 
     def object_to(self, actions: Sequence[Action], description: str | bytes, at: int) -> ContractFunction:
         """Object to a proposal that passed, with the votes that the sender had at a second since the vote's end."""

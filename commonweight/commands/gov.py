@@ -160,7 +160,10 @@ def list_proposals(
     open_only: Annotated[bool, typer.Option("--open", help="Those that are not over.")] = False,
     as_json: Json = False,
 ) -> None:
-    """All proposals of the Governor, wherever they were made; each is held against its id."""
+    """All proposals of the Governor, wherever they were made; each is held against its id.
+
+    Which there are is the server's word. With --rpc-url the Governor is asked, and what the server leaves out is shown.
+    """
     from commonweight.proposal_reader import ProposalReader
     from commonweight.proposals import list_lines, word_of
 
@@ -203,7 +206,7 @@ def show(
             emit(reader.document(found, at))
             continue
         lines = reader.standing_lines(found, at) if number else reader.lines(found, at)
-        for line in (*lines, *voter_lines(reader.client, proposal)):
+        for line in (*lines, *(() if found.of_chain else voter_lines(reader.client, proposal))):
             say(line)
 
 

@@ -72,10 +72,12 @@ abstract contract VerifierSet is EIP712, HeldMoney {
         slashCap = slashCap_;
     }
 
-    /// @notice Admits a verifier, who counts once it has staked; nothing where it is one. Only the timelock.
+    /// @notice Admits a verifier, who counts once it has staked; nothing where it is one, or was and has not fetched its
+    /// stake yet. Only the timelock.
+    /// @dev Seated again it could not fetch it: votes would keep for ever what is to be free after a stated time.
     /// @param verifier Its address.
     function admit(address verifier) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        if (!_verifiers.contains(verifier)) _admit(verifier);
+        if (!_verifiers.contains(verifier) && stakeOf[verifier] == 0) _admit(verifier);
     }
 
     /// @notice Removes a verifier; its stake is free as after a resignation. Nothing where it is none. Only the timelock.

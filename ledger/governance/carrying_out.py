@@ -6,6 +6,7 @@ import logging
 
 from sqlmodel import col, or_, select
 from web3.contract.contract import ContractFunction
+from web3.exceptions import Web3RPCError
 
 from contracts.chain import ContractRejected
 from contracts.governor import ProposalState
@@ -45,6 +46,7 @@ def carry_out(ledger: Ledger) -> None:
 
 
 def _take_on(ledger: Ledger, row: Proposal) -> None:
+    """One step. What a node has against it is told and looked at later: it must not keep those behind it waiting."""
     state = ledger.chain.governor.state(int(row.id))
     governor, actions, digest = ledger.chain.governor, actions_of(row), bytes.fromhex(row.hash[2:])
     if state == ProposalState.SUCCEEDED:
@@ -70,7 +72,7 @@ def _relay(ledger: Ledger, row: Proposal, step: str, call: ContractFunction) -> 
         with ledger.store.write() as session:
             budget.take(ledger, session, row.proposer, gas)
             outbox.revive(session, key, gas) if dead else outbox.enqueue(session, key, call, gas)
-    except (ContractRejected, RelayBudgetSpent) as error:
+    except (ContractRejected, RelayBudgetSpent, Web3RPCError) as error:
         logger.warning("proposal %s is not taken on (%s): %s", row.id, step, error)
 
 

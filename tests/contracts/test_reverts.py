@@ -6,8 +6,9 @@ import pytest
 from eth_abi.abi import encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from web3.exceptions import Web3RPCError
 
-from contracts.chain import LONGEST_REVERT, ContractRejected, decode_revert
+from contracts.chain import LONGEST_REVERT, ContractRejected, decode_revert, rejections
 
 pytestmark = pytest.mark.unit
 
@@ -37,3 +38,24 @@ def test_a_text_is_told() -> None:
 @settings(max_examples=300, deadline=None)
 def test_no_bytes_end_the_reader(data: bytes, named: bool) -> None:
     assert decode_revert((TEXT if named else b"") + data).error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "gas required exceeds allowance (30000000)",
+        "Out of gas: gas required exceeds allowance: 30000000",
+        "OutOfGas: Out of gas: Needed 20000 - Remaining 11173 - Reason: SSTORE",
+        "Cannot estimate gas, gas spent exceeded transaction and block gas limit",
+    ],
+)
+def test_what_no_block_has_room_for_is_refused(words: str) -> None:
+    """geth, anvil, py-evm and Nethermind tell it in words alone, and it came out as trouble of the node."""
+    with pytest.raises(ContractRejected, match="OutOfGas"), rejections():
+        raise Web3RPCError(words)
+
+
+@pytest.mark.parametrize("words", ["limit exceeded", "header not found", "insufficient funds for gas * price + value"])
+def test_trouble_of_a_node_is_no_refusal(words: str) -> None:
+    with pytest.raises(Web3RPCError), rejections():
+        raise Web3RPCError(words)

@@ -105,6 +105,30 @@ contract Decisions is Genesis {
         vm.assertEq(seats[0].balance, MIN_STAKE, "afterwards it has it");
     }
 
+    /// @notice Who left has its stake back after the stated time, however often votes seat it again meanwhile.
+    function testFuzz_no_vote_keeps_the_stake_of_who_left(bool resigns, uint256 wait) external {
+        _resign(resigns ? 1 : 0);
+        if (!resigns) {
+            vm.prank(address(timelock));
+            registry.remove(seats[0]);
+        }
+        _add(address(registry), abi.encodeCall(registry.admit, (seats[0])));
+        _add(address(registry), abi.encodeCall(registry.remove, (seats[0])));
+        _pass();
+        _wait(_between(wait, 0, 7 days));
+        _execute();
+        vm.prank(address(timelock));
+        registry.admit(seats[0]);
+        vm.warp(registry.removedAt(seats[0]) + NODE_DELAY);
+        vm.prank(seats[0]);
+        registry.unstake();
+        vm.assertEq(seats[0].balance, MIN_STAKE, "it has its stake");
+        vm.assertLe(_now(), 1 + NODE_DELAY + 2, "in the time that was stated");
+        vm.prank(address(timelock));
+        registry.admit(seats[0]);
+        vm.assertTrue(registry.isVerifier(seats[0]), "then it may be seated again");
+    }
+
     /// @notice A second decision on a dispute that failed moves nothing, whatever it says.
     function testFuzz_a_dispute_is_decided_once(uint256 wait, bool upheld) external {
         EpochRoots.Epoch memory open = _disputed();

@@ -97,10 +97,13 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
 def _close(state: State, name: str, run: RunState) -> EpochClosed:
     """Also one that pays nobody, since faults are signed under its root: its emission is not emitted, or who keeps
     others from working would earn it later. What ends late, after a vote made a paid round the last one, has an
-    epoch without an emission of its own."""
+    epoch without an emission of its own.
+
+    The emission is split by what the epoch's first round opened with: a vote that passes while others work decides
+    about the next epoch, and takes nothing of what they have earned."""
     emission = run.created.terms.emission if run.round > run.paid else 0
     due = emission + run.carried
-    number, config = state.epoch + 1, run.rounds[run.round].config
+    number, config = state.epoch + 1, run.paying
     somebody = state.functions.lines(number, config, run.earned, due)
     due = due if somebody else run.carried
     total = _within(state, due) if somebody else 0
@@ -129,7 +132,7 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
     """What was earned is in this epoch, and in no other; a root that is closed anew keeps those before it."""
     run, known = state.runs[entry.run], state.epochs.get(entry.epoch)
     if known is None:
-        known = EpochState(entry, state.size - 1, run.rounds[run.round].config, run.earned)
+        known = EpochState(entry, state.size - 1, run.paying, run.earned)
         state.epochs[entry.epoch] = known
         run.paid, run.earned, run.carried, run.unsettled = entry.last_round, {}, 0, False
         state.epoch = entry.epoch

@@ -66,6 +66,8 @@ def on_opened(state: State, entry: RoundOpened) -> None:
     )
     run.round, run.newcomers = entry.round, 0
     run.rounds[entry.round] = current
+    if entry.round == run.paid + 1:
+        run.paying = entry.config
     for member in run.nodes.values():
         member.changes = 0
     for node in entry.nodes:

@@ -102,6 +102,7 @@ class NodeState:
 @dataclass(slots=True)
 class RunState:
     """A run. `config` is what the next round opens with; `merged` the last merged round, `paid` the last in an epoch.
+    `paying` is what the first round since then opened with, by which its epoch pays.
 
     `away` has the entry by which a verifier lapsed, `behind` the last round in which one sits behind the others;
     `earned` what the next epoch pays for, by kind and account; `unsettled` whether anything ended since the last one.
@@ -125,6 +126,7 @@ class RunState:
     newcomers: int = 0
     """Nodes without a stake that enrolled since the last round opened."""
     paid: int = 0
+    paying: str = ""
     earned: dict[int, dict[str, int]] = field(default_factory=dict)
     carried: int = 0
     unsettled: bool = False

@@ -33,6 +33,7 @@ class Comparison:
     functions: Twin
     speaker: Speaker
     _configs: dict[str, str] = field(default_factory=dict)
+    _last_paid: dict[str, int] = field(default_factory=dict)
     """The configuration of a run's newest round, in the service's text."""
     _proofs: dict[str, Committed] = field(default_factory=dict)
     _earned: dict[str, Credit] = field(default_factory=dict)
@@ -64,7 +65,8 @@ class Comparison:
         given[real] = given.get(real, 0) + amount
 
     def _opened(self, due: RoundOpened, given: RoundOpened, found: RoundOpened) -> RoundOpened:
-        self._configs[due.run] = given.config
+        if given.round == self._last_paid.get(due.run, 0) + 1:  # an epoch pays by what it began with
+            self._configs[due.run] = given.config
         return found
 
     def _posted(self, due: Posted, given: Posted, found: Posted) -> Posted:
@@ -81,6 +83,7 @@ class Comparison:
     def _closed(self, due: EpochClosed, given: EpochClosed, found: EpochClosed) -> EpochClosed:
         if due.epoch not in self._paid:
             self._paid[due.epoch] = self._configs[due.run], self._earned.pop(due.run, {})
+            self._last_paid[due.run] = given.last_round
         config, credit = self._paid[due.epoch]
         lines = self.functions.lines(due.epoch, config, credit, given.total) if due.lines else ()
         if given.lines != lines or sum(line.amount for line in given.lines) != given.total:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contracts import devnet
 from contracts.chain import contract_at, send
 from contracts.governor import Action, ProposalState
 from ledger import outbox
@@ -20,12 +21,14 @@ pytestmark = pytest.mark.integration
 DAY = 86_400
 
 
-def queued(house: House, calls: list[Action], text: str) -> str:
-    """A proposal that passed and whose time in the timelock is over; the relayer has not looked since."""
+def queued(house: House, calls: list[Action], text: str, *before: str) -> str:
+    """A proposal that passed and whose time in the timelock is over, as that of others before it; the relayer has not
+    looked since."""
     proposal = by_wallet(house, calls, text)
     house.wait(PARAMS.voting_delay + 1)
-    for wallet in house.wallets:
-        accepted(house.vote(wallet, proposal))
+    for name in (*before, proposal):
+        for wallet in house.wallets:
+            accepted(house.vote(wallet, name))
     house.step(2)
     house.wait(PARAMS.voting_period + 1)
     house.step(3)
@@ -53,6 +56,21 @@ def test_a_call_that_died_is_tried_again_while_it_waits(house: House) -> None:
     house.step(4)
     assert chain.governor.state(int(proposal)) is ProposalState.EXECUTED
     assert house.get(f"/proposals/{proposal}")["state"] == "executed"
+
+
+def test_what_no_block_has_room_for_keeps_no_other_waiting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes tell it in words, without a revert: before, the keeper ended there at each look, and what passed behind it
+    expired."""
+    house.become_holders()
+    chain = house.ledger.chain
+    calls = [Action.of(chain.token.set_budget(key_of("a minter").address, 0))]
+    huge = by_wallet(house, [Action(house.place.deployment.governor, b"")] * 50, "a note of every call")
+    honest = queued(house, calls, "budgets", huge)
+    assert [chain.governor.state(int(name)).name for name in (huge, honest)] == ["QUEUED", "QUEUED"]
+    monkeypatch.setattr(devnet, "GAS_LIMIT", 1_000_000)  # 1,400 such calls where a block has thirty million gas
+    house.step(4)
+    assert chain.governor.state(int(huge)) is ProposalState.QUEUED
+    assert chain.governor.state(int(honest)) is ProposalState.EXECUTED
 
 
 def test_what_ended_on_the_chain_ends_here_without_an_event(house: House) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.protocol.judge import chain_events, epochs, facts
-from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RoundOpened, RunOver
+from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, Line, RoundOpened, RunOver
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, RunEnded, UnknownSubject
-from tests.contracts.protocol.judge.court import TERMS, Court
+from contracts.protocol.judge.protocol import Protocol
+from contracts.run_config import RunConfig
+from tests.contracts.protocol.judge import court as court_of
+from tests.contracts.protocol.judge.court import TERMS, Court, Plain
 
 pytestmark = pytest.mark.unit
 
@@ -28,6 +33,41 @@ def test_an_epoch_pays_its_emission_by_verified_tokens() -> None:
         EpochEnded(1, 0, closed.root, True, 0),
         RunOver("r"),
     ]
+
+
+class Paying(Plain):
+    """What is paid and decided is the protocol's."""
+
+    _protocol = Protocol(31337, "0x" + "11" * 20, b"m" * 32, "creator")
+
+    def rounds(self, config: str) -> int:
+        return RunConfig.from_json(config).rounds
+
+    def decide(self, config: str, key: str, value: str) -> str:
+        return self._protocol.decide(config, key, value)
+
+    def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
+        return self._protocol.lines(epoch, config, contributed, total)
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_vote_takes_nothing_of_what_an_epoch_has_earned(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Before, the last round's weights split the pay of all: one decision in time took the work of every round."""
+    monkeypatch.setattr(court_of, "Plain", Paying)
+    court = Court(replace(RunConfig(), rounds=6).to_json(), rounds_per_epoch=3)
+    votes = [("compute_weight", "1"), ("code_weight", "1000000"), ("data_weight", "0")]
+    for number in range(1, 7):
+        if number == after:  # the next round opens with it
+            court.block(*(chain_events.Decided(place, *vote) for place, vote in enumerate(votes, 1)), seconds=1)
+        if number % 3 == 0:
+            court.enter(facts.Credited("r", f"code {number}", 1, "thief", 1, ("maintainer",)))
+        for proof in court.read():
+            court.post(proof)
+        court.merge()
+    paid = [{line.account: line.amount for line in e.lines} for e in court.log if isinstance(e, EpochClosed)]
+    assert paid[0] == {"wallet of n0": 412, "wallet of n1": 412, "thief": 176}, "by what it began with"
+    assert paid[1] == {"thief": 1000}, "and the next one by the vote"
+    court.audit()
 
 
 def test_an_epoch_above_the_limit_is_cut_and_the_rest_goes_on() -> None:
