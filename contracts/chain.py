@@ -22,7 +22,7 @@ from web3.exceptions import ContractLogicError, Web3RPCError
 from web3.providers.base import JSONBaseProvider
 from web3.types import EventData, FilterParams, RPCEndpoint, RPCResponse, TxParams, TxReceipt
 
-from contracts.chain_text import tolerant_codec
+from contracts.chain_text import storable, tolerant_codec
 from contracts.errors import BadField, CommonweightError
 from contracts.presence import RequireCode
 from contracts.recursion import bound_recursion
@@ -47,7 +47,7 @@ class ContractRejected(CommonweightError):
     def __init__(self, error: str, args_: dict[str, Any]) -> None:
         shown = ", ".join(f"{k}={v.hex() if isinstance(v, bytes) else v}" for k, v in args_.items())
         said = sentence(error, args_)
-        super().__init__(f"{error}({shown})" if said is None else f"{said} [{error}({shown})]")
+        super().__init__(storable(f"{error}({shown})" if said is None else f"{said} [{error}({shown})]"))
         self.error, self.args_ = error, args_
 
 

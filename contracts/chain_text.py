@@ -1,7 +1,8 @@
 """Strings from the chain: a contract may log any bytes as one, and reading them must stop no reader.
 
 eth-abi raises at bytes that are not UTF-8, and PostgreSQL stores no zero byte. Whoever may propose could end every
-indexer and verifier of the model with one such string; so both are written out, alike for all who read the chain.
+indexer and verifier of the model with one such string; so both are written out, alike for all who read the chain. What
+a contract reverts with, and what a node says, is kept too, and is written out in the same way.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class AnyText(StringDecoder):
     @staticmethod
     def decoder_fn(data: bytes, handle_string_errors: str = "") -> str:  # noqa: ARG004 - the decoder's interface
         """One string's bytes."""
-        return data.decode("utf-8", errors="backslashreplace").replace("\0", r"\x00")
+        return storable(data.decode("utf-8", errors="backslashreplace"))
 
 
 def tolerant_codec() -> ABICodec:
@@ -27,3 +28,8 @@ def tolerant_codec() -> ABICodec:
     registry.unregister_decoder("string")
     registry.register_decoder(BaseEquals("string"), AnyText, label="string")  # type: ignore[no-untyped-call]
     return ABICodec(registry)
+
+
+def storable(text: str) -> str:
+    r"""A stranger's text as any database keeps it: zero bytes as `\x00`, halves of characters as `\udNNN`."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", r"\x00")

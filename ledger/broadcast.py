@@ -13,6 +13,8 @@ from typing import Any, cast
 from web3 import Web3
 from web3.exceptions import Web3RPCError
 
+from contracts.chain_text import storable
+
 
 class Said(StrEnum):
     """What an answer means for the sender."""
@@ -65,4 +67,4 @@ def message_of(error: Exception) -> str:
     """The node's own words in an error of web3."""
     response = getattr(error, "rpc_response", None)
     body = response.get("error") if isinstance(response, dict) else None
-    return str(body.get("message") if isinstance(body, dict) else body or error)
+    return storable(str(body.get("message") if isinstance(body, dict) else body or error))

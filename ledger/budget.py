@@ -69,7 +69,7 @@ def share_of(ledger: Ledger, account: str) -> Share:
 
 
 def _second(ledger: Ledger) -> int:
-    """The second by which today is weighed: its beginning; before there were tokens, that of the day's first call."""
+    """The second by which today is weighed: its beginning; before there were tokens, that of a holder's first call."""
     day = ledger.now() // DAY
     with ledger.store.read() as session:
         kept = session.get(RelayDay, day)
@@ -99,7 +99,7 @@ def take(ledger: Ledger, session: Session, account: str, gas: int, share: Share 
     day = ledger.now() // DAY
     session.exec(delete(RelaySpending).where(col(RelaySpending.day) < day - KEPT))
     session.exec(delete(RelayDay).where(col(RelayDay.day) < day - KEPT))
-    if share is not None and session.get(RelayDay, day) is None:
+    if share is not None and share.ppm and session.get(RelayDay, day) is None:  # before there are tokens it fixes none
         session.add(RelayDay(day=day, second=share.second))
     small = 0 if share is None else _beyond(ledger, session, account, gas, share)
     for name, amount in ((EVERYBODY, gas), (account, gas), (SMALL_HOLDERS, small)):

@@ -11,6 +11,7 @@ from sqlalchemy import select as columns_of
 from sqlmodel import Session, col, func, select
 
 from contracts.call_words import calls_in_words
+from contracts.chain_text import storable
 from contracts.governor import Action, ProposalState
 from ledger.errors import NotFound
 from ledger.service import Ledger
@@ -86,7 +87,7 @@ def put_in_words(ledger: Ledger, row: Proposal) -> Proposal:
     """The row with its calls as people read them: made once, since strangers write them and anybody reads them."""
     row.call_count = len(row.actions)
     words = calls_in_words(ledger.chain.w3, ledger.chain.deployment, actions_of(row))
-    row.words = [text.replace("\0", "\\x00") for text in words]  # which no text of PostgreSQL can hold
+    row.words = [storable(text) for text in words]
     row.first_words = row.words[0][:FIRST_WORDS] if row.words else ""
     return row
 

@@ -38,8 +38,9 @@ class SignedClaim:
 def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
     """Queue the mint of one line to where its account signed; returns the outbox id. The same again changes nothing.
 
-    A contract's signature (ERC-1271) may cost what it likes, so that its gas is the account's of the day. Raises
-    NotFound, TooEarly, ForeignRoot, BadField, BadSignature, AlreadyDecided, RelayBudgetSpent and ContractRejected.
+    A contract's signature (ERC-1271) may cost what it likes, so that its gas is the account's of the day, by its share
+    like any caller's: nothing of what is kept for what passed. Raises NotFound, TooEarly, ForeignRoot, BadField,
+    BadSignature, AlreadyDecided, RelayBudgetSpent and ContractRejected.
     """
     account, to = to_checksum_address(asked.account), to_checksum_address(asked.to)
     with ledger.store.read() as session:
@@ -58,12 +59,12 @@ def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
     _check(ledger, message, asked.signature, is_contract)
     if on_its_way or (known is not None and known.state not in outbox.GIVEN_UP):
         raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
-    gas = budget.gas_of(ledger, call)
+    gas, share = budget.gas_of(ledger, call), budget.share_of(ledger, account)
     with ledger.store.write() as session:
         if outbox.is_live(session, own) or outbox.is_live(session, key):
             raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
         if is_contract:
-            budget.take(ledger, session, account, gas)
+            budget.take(ledger, session, account, gas, share)
         outbox.enqueue(session, key, call, gas if is_contract else 0)
         reach("claims.queued")
     return key

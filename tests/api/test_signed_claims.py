@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from eth_account.signers.local import LocalAccount
@@ -12,10 +14,12 @@ from httpx import Response
 
 from contracts.messages import ClaimTo
 from contracts.signing import Domain, sign
-from ledger.budget import EVERYBODY
-from ledger.tables import RelaySpending
+from ledger.budget import CARRYING, EVERYBODY, LEAST, SMALL, SMALL_HOLDERS
+from ledger.relay_rules import RelayRules
+from ledger.tables import RelayDay, RelaySpending
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
+from tests.ledger.judgement import served_run
 
 pytestmark = pytest.mark.integration
 COLD, THIEF = key_of("cold wallet").address, key_of("thief")
@@ -120,3 +124,59 @@ def test_keys_claims_take_nothing_of_the_days_gas(final: House) -> None:
     accepted(ask(final, body(final, final.wallets[0])))
     with final.ledger.store.read() as session:
         assert session.get(RelaySpending, (final.clock.now // 86_400, EVERYBODY)) is None
+
+
+def test_wallets_claims_take_nothing_of_what_is_kept(tmp_path: Path) -> None:
+    """Before: two dozen contracts without a vote, whose signatures cost millions, used up everybody's day and what is
+    kept for what passed; the next day again, if they failed in their blocks."""
+    rules = RelayRules(daily_gas=40_000_000)
+    with House(tmp_path / "house", rules=rules) as house:
+        greedy, modest = enrolled_wallets(house, burns=(7_600_000, 300_000))
+        check_refused(ask(house, by_wallet(house, greedy)), 429, "relay-budget-spent")
+        assert accepted(ask(house, by_wallet(house, modest)))
+        day = house.clock.now // 86_400
+        with house.ledger.store.read() as session:
+            spent = session.get_one(RelaySpending, (day, SMALL_HOLDERS)).gas
+            assert session.get_one(RelaySpending, (day, EVERYBODY)).gas == spent
+            assert session.get(RelayDay, day) is None, "nobody is weighed by a second before the first token"
+        assert 0 < spent <= LEAST < rules.daily_gas // SMALL < rules.daily_gas // CARRYING
+        house.step(2)
+        assert house.ledger.chain.token.balance_of(COLD) == 500
+
+
+def enrolled_wallets(house: House, burns: tuple[int, int]) -> list[str]:
+    """Contracts to which an epoch pays 500 units each; each takes any signature, for so much gas."""
+    owner, w3 = key_of("owner of wallets"), house.place.w3
+    house.give_coins(owner)
+    made: dict[str, str] = {}
+
+    def key(name: str) -> Any:
+        if not name.startswith("wallet of"):
+            return keys(name)
+        if name not in made:
+            code = wallet_code(burns[len(made)])
+            init = bytes.fromhex(f"60{len(code):02x}8060095f395ff3")
+            fields = {"data": init + code, "gas": 500_000, "gasPrice": 2 * w3.eth.gas_price, "chainId": w3.eth.chain_id}
+            raw = owner.sign_transaction(fields | {"nonce": w3.eth.get_transaction_count(owner.address)})
+            receipt = w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(raw.raw_transaction))
+            made[name] = str(receipt["contractAddress"])
+        return SimpleNamespace(address=made[name])
+
+    keys = served_run._key
+    with patch.object(served_run, "_key", key):
+        house.start()
+    house.play_round()
+    house.settle_epoch()
+    return list(made.values())
+
+
+def wallet_code(burns: int) -> bytes:
+    """Reverts where it is given less gas, uses so much up, and answers as ERC-1271 has it."""
+    gas = f"63{burns:08x}"
+    return bytes.fromhex(f"{gas}5a106027575a{gas}90035b5a8110601257631626ba7e60e01b5f5260205ff35bfe")
+
+
+def by_wallet(house: House, account: str) -> dict[str, Any]:
+    (line,) = [line for line in house.payouts(1) if line["account"] == account]
+    until = int(house.place.w3.eth.get_block("latest")["timestamp"]) + 3_600
+    return {"account": account, "index": line["index"], "to": COLD, "deadline": until, "signature": "0x"}

@@ -34,6 +34,14 @@ def test_a_text_is_told() -> None:
     assert "no" in decode_revert(TEXT + encode(["string"], ["no"])).detail
 
 
+def test_what_no_database_keeps_is_written_out() -> None:
+    """PostgreSQL refuses a zero byte: the relayer noted the refusal again and again, and nothing behind it left."""
+    detail = decode_revert(TEXT + encode(["string"], ["no\0"])).detail
+    assert r"no\x00" in detail
+    assert "\0" not in detail
+    assert ContractRejected("Unknown", {"message": "half \ud800"}).detail == r"Unknown(message=half \ud800)"
+
+
 @given(st.binary(max_size=600), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_no_bytes_end_the_reader(data: bytes, named: bool) -> None:

@@ -57,3 +57,8 @@ def test_the_words_are_taken_from_the_answer_and_not_from_the_error_around_it() 
     answer = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32003, "message": "nonce too low", "data": "already known"}}
     assert message_of(Web3RPCError("x", rpc_response=answer)) == "nonce too low"  # type: ignore[arg-type]
     assert message_of(ValueError("already known")) == "already known"
+
+
+def test_a_nodes_words_can_be_kept() -> None:
+    answer = {"jsonrpc": "2.0", "id": 1, "error": {"code": 3, "message": "reverted: \0\ud800"}}
+    assert message_of(Web3RPCError("x", rpc_response=answer)) == r"reverted: \x00\ud800"  # type: ignore[arg-type]

@@ -10,15 +10,22 @@ from contracts import devnet
 from contracts.chain import contract_at, send
 from contracts.governor import Action, ProposalState
 from ledger import outbox
+from ledger.crash_points import armed
 from ledger.fsck.governance import check_ends
 from ledger.tables import Outgoing, Proposal
 from tests.contracts.test_contracts import refused
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted
+from tests.ledger.governance.test_delegations import body
 from tests.ledger.governance.test_proposals import by_wallet, decide
 
 pytestmark = pytest.mark.integration
 DAY = 86_400
+OWNER = key_of("owner of the payee")
+PAYEE = bytes.fromhex(
+    "36600b575f5460115700005b60015f5500"  # takes what it is sent; any data: from now on it reverts
+    "5b6308c379a060e01b5f526020600452600160245260645ffd"  # with Error("\\0")
+)
 
 
 def queued(house: House, calls: list[Action], text: str, *before: str) -> str:
@@ -101,3 +108,39 @@ def test_what_ended_on_the_chain_ends_here_without_an_event(house: House) -> Non
     assert (shown["state"], shown["over"]) == ("executed", True)
     with house.ledger.store.read() as session:
         assert list(check_ends(house.ledger, session)) == []
+
+
+@pytest.mark.parametrize("mined", [False, True])
+def test_a_payee_that_reverts_oddly_keeps_up_nobody(house: House, mined: bool) -> None:
+    """With a zero byte, when its call is signed, or in its block. PostgreSQL did not take the reason, so that it was
+    noted again and again, and no call of anybody left any more."""
+    house.become_holders()
+    house.give_coins(OWNER)
+    friend, token = key_of("friend").address, house.ledger.chain.token
+    init = bytes.fromhex(f"60{len(PAYEE):02x}8060095f395ff3")
+    payee = sent(house, init + PAYEE)["contractAddress"]
+    proposal = queued(house, [Action(payee, b"")], "pay the builder")
+    house.step()
+    assert tries_of(house, proposal)[0]["state"] == "queued"
+    if mined:
+        with armed("outbox.signed", lambda: sent(house, b"\1", to=payee)):
+            house.step()
+    else:
+        sent(house, b"\1", to=payee)
+    accepted(house.client.post("/v1/delegations", json=body(house, house.wallets[1], friend)))
+    house.step(3)
+    assert token.votes(friend) == 500, "another's call leaves"
+    (row,) = tries_of(house, proposal)
+    assert r"\x00" in row["error"]
+    assert house.ledger.chain.governor.state(int(proposal)) is ProposalState.QUEUED
+
+
+def sent(house: House, data: bytes, **fields: Any) -> Any:
+    """The receipt of the owner's transaction, which must be done."""
+    eth = house.place.w3.eth
+    nonce = eth.get_transaction_count(OWNER.address)
+    made = {"data": data, "gas": 500_000, "gasPrice": 2 * eth.gas_price, "chainId": eth.chain_id, "nonce": nonce}
+    raw = OWNER.sign_transaction({**made, **fields}).raw_transaction
+    receipt = eth.wait_for_transaction_receipt(eth.send_raw_transaction(raw))
+    assert receipt["status"] == 1
+    return receipt
