@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from enum import StrEnum
+from typing import TextIO
 
 PACKAGES = ("api", "commonweight", "contracts", "ledger", "trainer", "verifier")
 LEVEL_VARIABLE, FORMAT_VARIABLE = "COMMONWEIGHT_LOG_LEVEL", "COMMONWEIGHT_LOG_FORMAT"
@@ -60,10 +62,19 @@ class TextLines(logging.Formatter):
         return super().format(record)
 
 
+class OnStderr(logging.StreamHandler[TextIO]):
+    """Onto what is stderr when a line is written: threads go on when a stream is closed that was it before."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """The line."""
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def log_to_stderr(level: Level | None = None, shape: LogFormat | None = None) -> None:
     """From now on; without arguments as the environment says, else notes as text."""
     chosen = level or Level(os.environ.get(LEVEL_VARIABLE) or Level.INFO)
-    handler = logging.StreamHandler()
+    handler = OnStderr()
     as_json = (shape or LogFormat(os.environ.get(FORMAT_VARIABLE) or LogFormat.TEXT)) is LogFormat.JSON
     handler.setFormatter(JsonLines() if as_json else TextLines())
     root = logging.getLogger()

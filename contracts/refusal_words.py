@@ -118,6 +118,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{node} has {stake:coins} coins staked, and {requested:coins} were asked for",
         "ask for what is there: `commonweight wallet show`",
     ),
+    "NodeStepTooSmall": (
+        "a node's stake changes by {least:coins} coins at least, and {amount:coins} were given",
+        "give more at once, or ask all of it back",
+    ),
     "NodeWithdrawalLocked": (
         "the stake of {node} was asked back at {requestedAt:time} and is free at {availableAt:time} at the latest",
         "wait, or until two epochs are final in which all of then is settled",
@@ -198,7 +202,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "RoleFixed": ("no vote gives or takes this role", _OWN_ROLES),
     "NotTimelock": ("{caller} is not the timelock of the model", "propose it"),
     # funding rounds and revenue
-    "AccountMustClaim": ("{account} has code, and claims by itself or not at all", "let it call `claim`"),
+    "AccountMustClaim": (
+        "{account} claims by itself as long as it can leave, a contract for one settlement longer",
+        "let it call `claim`, or wait",
+    ),
     "AmountChanged": ("{received} units came of {sent}", "use a currency that takes nothing off"),
     "BalanceMissing": (
         "{balance} units are there, and {held} belong to others",
@@ -214,10 +221,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "deposit more, or less than is left",
     ),
     "MoneyReleased": ("the money is the model's since {since:time}", "claim the tokens"),
-    "NoSurplus": ("nothing of {asset} is there beside the deposits", "nothing"),
     "NothingDeposited": (
         "{account} has nothing in this round, or has had it back or claimed",
         "see `commonweight fund show`",
+    ),
+    "SharedInPause": (
+        "minting was paused since {since:time}, and who is owed tokens would have no share",
+        "share it half a pause after the pause's end: seven days, or the window where that is shorter",
     ),
     "TermsRefused": ("a price, cap, deadline or settlement of the round cannot be kept", "choose others"),
     "WrongPoolStatus": (

@@ -6,15 +6,18 @@ not installed. With `--require-node` or COMMONWEIGHT_REQUIRE_NODE=1 such a skip 
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from commonweight.logs import PACKAGES, OnStderr
 
 settings.register_profile("calm", deadline=None)
 settings.load_profile("calm")
@@ -50,6 +53,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.config.getoption("--require-node") or os.environ.get("COMMONWEIGHT_REQUIRE_NODE") == "1":
         pytest.fail(missing, pytrace=False)
     pytest.skip(missing)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command that logs, called in this process, makes threads of later tests write into what those print."""
+    yield
+    root = logging.getLogger()
+    ours = [handler for handler in root.handlers if isinstance(handler, OnStderr)]
+    for handler in ours:
+        root.removeHandler(handler)
+    for name in PACKAGES if ours else ():
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

@@ -266,9 +266,9 @@ def object_to(
 
     votes, needed, state = GovernanceClient(api, rpc_url).object_to(open_keystore(keystore), proposal)
     if as_json:
-        emit({"objections": str(votes), "votes_for": str(needed), "state": state})
+        emit({"objections": str(votes), "needed": str(needed), "state": state})
         return
-    say(f"{tokens(votes)} tokens object, {tokens(needed)} were for it: {state}")
+    say(f"{tokens(votes)} tokens object, more than {tokens(needed)} stop it: {state}")
 
 
 @app.command("tally")

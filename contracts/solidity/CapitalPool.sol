@@ -47,7 +47,6 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     error DepositsStay(uint256 until);
     error AccountMustClaim(address account);
     error MoneyReleased(uint256 since);
-    error NoSurplus(address asset);
 
     event Deposited(address indexed account, uint256 amount, uint256 total);
     /// @notice An account took a deposit back while the round was open.
@@ -189,11 +188,13 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     }
 
     /// @notice Mints an account its tokens after the round succeeded: the account itself; after `releaseAt`, when it can
-    /// leave no more, anybody for it, but for a contract.
-    /// @dev Mints under a receipt of this account in this pool, so that the token too would refuse a second time.
+    /// leave no more, anybody for it, and for a contract a `settlement` later.
+    /// @dev Mints under a receipt of this account in this pool, so that the token too would refuse a second time. What nobody
+    /// claimed keeps later rounds from opening, so that no buyer may leave it unclaimed for ever.
     /// @param account Who gets the tokens.
     function claim(address account) external nonReentrant onlyIn(Status.Succeeded) {
-        bool others = block.timestamp >= releaseAt() && account.code.length <= DELEGATION_SIZE;
+        uint256 since = account.code.length <= DELEGATION_SIZE ? releaseAt() : releaseAt() + settlement;
+        bool others = block.timestamp >= since;
         if (msg.sender != account && !others) revert AccountMustClaim(account);
         uint256 deposit_ = _settle(account);
         uint256 tokens = tokensFor(deposit_);
@@ -202,17 +203,19 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         token.mint(receiptOf(account), account, tokens);
     }
 
-    /// @notice Pays what is the holders', after `releaseAt`. Only the timelock.
+    /// @notice Pays what is the holders', after `releaseAt`, as far as it is there. Only the timelock.
     /// @dev A call of the holders for each payment: money that anybody could push to the timelock would be theirs to whom an
-    /// old vote gave an allowance there, and buyers were not asked.
+    /// old vote gave an allowance there, and buyers were not asked. Buyers can leave while a decision waits: a unit of dust
+    /// that goes cuts the payment, and annuls no decision.
     /// @param to Who is paid.
-    /// @param amount Units of the currency.
+    /// @param amount Most units of the currency.
     function pay(address to, uint256 amount) external nonReentrant onlyRole(DEFAULT_ADMIN_ROLE) {
         if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());
-        if (amount == 0 || amount > spendable()) revert BalanceMissing(spendable(), amount);
-        paidOut += amount;
-        emit Paid(to, amount);
-        currency.safeTransfer(to, amount);
+        uint256 paid = Math.min(amount, spendable());
+        if (paid == 0) return;
+        paidOut += paid;
+        emit Paid(to, paid);
+        currency.safeTransfer(to, paid);
     }
 
     /// @notice Ends an open round, so that everybody is refunded. Only the timelock.
@@ -221,13 +224,14 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         emit Cancelled();
     }
 
-    /// @notice Sends what came here without a deposit to the treasury, whose holders decide whose it is; anybody may call.
+    /// @notice Sends what came here without a deposit to the treasury, whose holders decide whose it is; nothing where there
+    /// is none, since anybody may have called before. Anybody may call.
     /// @dev A currency may answer at a second address: what is left is measured at the first.
     /// @param asset Any ERC-20; of the currency only what is beyond `held` moves.
     function recoverSurplus(IERC20 asset) external nonReentrant {
         uint256 kept = address(asset) == address(currency) ? held() : 0;
         uint256 balance = asset.balanceOf(address(this));
-        if (balance <= kept) revert NoSurplus(address(asset));
+        if (balance <= kept) return;
         emit SurplusRecovered(address(asset), treasury, balance - kept);
         asset.safeTransfer(treasury, balance - kept);
         uint256 left = currency.balanceOf(address(this));

@@ -19,7 +19,7 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 
 /// @title Votes of a model's holders
 /// @notice Proposals and ballots may come by signature, so that holders need no coin for gas. What passed lives for a
-/// stated time, and until it is executed holders stop it by objections that outweigh the votes for it.
+/// stated time, and until it is executed holders stop it by objections that outweigh the votes for it, and a quorum.
 contract ModelGovernor is
     Governor,
     GovernorSettings,
@@ -180,7 +180,8 @@ contract ModelGovernor is
         }
     }
 
-    /// @notice Objects to a proposal that passed; more objections than there were votes for it cancel it at once.
+    /// @notice Objects to a proposal that passed; more objections than there were votes for it, and than a quorum, cancel it
+    /// at once.
     /// @dev A vote against it would take longer than the timelock waits. Objections weigh what was held at a past second
     /// since the vote ended, so that nobody borrows them in the same block, and buyers since the vote have theirs. Each
     /// second is counted for itself: one that is named by who has nothing weighs down no other.
@@ -204,7 +205,8 @@ contract ModelGovernor is
         found.cast[msg.sender] = true;
         uint256 weight = getVotes(msg.sender, second);
         found.votes += weight;
-        (, uint256 needed,) = proposalVotes(id);
+        (, uint256 votes,) = proposalVotes(id);
+        uint256 needed = Math.max(votes, quorum(proposalSnapshot(id)));
         emit Objected(id, msg.sender, second, weight, found.votes, needed);
         if (found.votes > needed) _cancel(targets, values, calldatas, descriptionHash);
     }

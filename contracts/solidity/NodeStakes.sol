@@ -25,6 +25,7 @@ abstract contract NodeStakes is EIP712, HeldMoney {
     }
 
     error NodeStakeTooSmall(address node, uint256 requested, uint256 stake);
+    error NodeStepTooSmall(uint256 amount, uint256 least);
     error NoNodeWithdrawal(address node);
     error NodeWithdrawalLocked(address node, uint64 requestedAt, uint64 availableAt);
     error ReceiverMissing();
@@ -42,6 +43,9 @@ abstract contract NodeStakes is EIP712, HeldMoney {
 
     /// @notice Most wei that one fault costs.
     uint256 public immutable nodeSlashCap;
+    /// @notice Least wei by which a node's stake changes, but for what is left of it: each change is read by everybody, and
+    /// stands in the log for ever.
+    uint256 public immutable nodeStakeStep;
     /// @notice Seconds from the last request to the payment at the latest.
     uint64 public immutable nodeWithdrawalDelay;
 
@@ -56,11 +60,13 @@ abstract contract NodeStakes is EIP712, HeldMoney {
     /// @param nodeWithdrawalDelay_ Seconds from the last request to the payment at the latest.
     constructor(uint256 nodeSlashCap_, uint64 nodeWithdrawalDelay_) {
         nodeSlashCap = nodeSlashCap_;
+        nodeStakeStep = Math.max(nodeSlashCap_ / 100, 1);
         nodeWithdrawalDelay = nodeWithdrawalDelay_;
     }
 
-    /// @notice Adds the value to the caller's stake as a node.
+    /// @notice Adds the value to the caller's stake as a node, a hundredth of what a fault costs at least.
     function stakeNode() external payable {
+        if (msg.value < nodeStakeStep) revert NodeStepTooSmall(msg.value, nodeStakeStep);
         _setNodeStake(msg.sender, nodeStakeOf[msg.sender] + msg.value);
     }
 
@@ -68,10 +74,11 @@ abstract contract NodeStakes is EIP712, HeldMoney {
     /// settled that opened until now, or after the delay.
     /// @dev What the node did until now is judged in the first of them, and punished before the second is final. A second
     /// request adds to the first, and both start anew.
-    /// @param amount In wei, at most the stake that counts.
+    /// @param amount In wei, at most the stake that counts: all of it, or a hundredth of what a fault costs at least.
     function requestNodeWithdrawal(uint256 amount) external {
         uint256 stake_ = nodeStakeOf[msg.sender];
         if (amount == 0 || amount > stake_) revert NodeStakeTooSmall(msg.sender, amount, stake_);
+        if (amount < nodeStakeStep && amount != stake_) revert NodeStepTooSmall(amount, nodeStakeStep);
         _setNodeStake(msg.sender, stake_ - amount);
         NodeWithdrawal storage pending = pendingWithdrawalOf[msg.sender];
         pending.amount += amount;

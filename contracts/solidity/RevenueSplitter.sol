@@ -31,6 +31,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     error NobodyHeld(uint48 since);
     error AmountChanged(uint256 received, uint256 sent);
     error WindowRefused(uint48 window);
+    error SharedInPause(uint48 since);
     error DistributionUnknown(uint256 id);
     error AlreadyReleased(uint256 id, address account);
     error NoShare(uint256 id, address account);
@@ -135,10 +136,14 @@ contract RevenueSplitter is ReentrancyGuardTransient {
         return _distributions[id];
     }
 
-    /// @dev What this contract itself holds of the token shares in nothing. Below 2^128 units no share overflows.
+    /// @dev What this contract itself holds of the token shares in nothing. Below 2^128 units no share overflows. Nothing is
+    /// shared in a pause of minting, nor soon after one: who was owed tokens held none, and holders would have its share. A
+    /// second pause can begin no sooner than `LONGEST_PAUSE` after the first, so that half of it is left to share in.
     function _share(IERC20 currency, uint256 amount) private returns (uint256 id) {
         if (amount == 0) revert NothingToDistribute(address(currency));
         uint48 until = token.clock() - 1;
+        uint48 since = until - uint48(Math.min(window, token.LONGEST_PAUSE() / 2));
+        if (token.pausedWithin(since, until + 1)) revert SharedInPause(since);
         uint48 from = until - window;
         uint256 all = token.supplySeconds(from, until) - token.tokenSeconds(address(this), from, until);
         if (all == 0 || token.getPastTotalSupply(from) == 0) revert NobodyHeld(from);

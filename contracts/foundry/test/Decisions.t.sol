@@ -230,6 +230,35 @@ contract Decisions is Genesis {
         vm.assertTrue(token.mintingPaused(), "all others are more");
     }
 
+    /// @notice What passed by few votes and a quorum of abstentions is stopped by a quorum, and by no dust.
+    function testFuzz_dust_stops_nothing_that_abstentions_let_pass(uint256 few, uint256 objectors) external {
+        few = _between(few, 1, QUORUM_FLOOR / 2);
+        objectors = _between(objectors, 1, SPARE / 3);
+        vm.startPrank(HOLDER);
+        token.transfer(STRANGER, objectors);
+        token.transfer(NODE, few);
+        vm.stopPrank();
+        vm.prank(STRANGER);
+        token.delegate(STRANGER);
+        vm.prank(NODE);
+        token.delegate(NODE);
+        _wait(1);
+        _add(address(token), abi.encodeCall(token.setMintingPaused, (true)));
+        uint256[] memory values = new uint256[](1);
+        vm.prank(HOLDER);
+        uint256 id = governor.propose(_targets, values, _calls, TEXT);
+        _wait(VOTING_DELAY + 1);
+        vm.prank(HOLDER);
+        governor.castVote(id, 2);
+        vm.prank(NODE);
+        governor.castVote(id, 1);
+        _wait(VOTING_PERIOD);
+        uint256 needed = governor.quorum(governor.proposalSnapshot(id));
+        _object(TEXT);
+        bool stopped = governor.state(id) == IGovernor.ProposalState.Canceled;
+        vm.assertTrue(stopped == (objectors > needed && objectors > few), "a quorum stops it, and no dust");
+    }
+
     function _object(string memory text) private {
         vm.prank(STRANGER);
         governor.objectTo(_targets, new uint256[](1), _calls, keccak256(bytes(text)), uint48(_now() - 1));

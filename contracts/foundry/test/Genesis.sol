@@ -25,6 +25,7 @@ abstract contract Genesis is Cheats {
     uint256 internal constant BOND = 1 ether;
     uint256 internal constant SLASH_CAP = 4 ether;
     uint256 internal constant NODE_SLASH_CAP = 3 ether;
+    uint256 internal constant NODE_STEP = NODE_SLASH_CAP / 100;
     uint64 internal constant WINDOW = 1 hours;
     uint64 internal constant DISPUTE_LIMIT = 2 days;
     uint64 internal constant NODE_DELAY = 10 days;

@@ -265,6 +265,10 @@ contract StakesHandler is Genesis {
         address node = _person(seed);
         uint256 amount = _between(seed >> 8, 0, 3 * NODE_SLASH_CAP);
         vm.deal(node, amount);
+        bytes memory call = abi.encodeCall(registry.stakeNode, ());
+        if (amount < NODE_STEP) {
+            return _refuse(node, address(registry), amount, call, NodeStakes.NodeStepTooSmall.selector);
+        }
         vm.prank(node);
         registry.stakeNode{value: amount}();
         nodeStakeOf[node] += amount;
@@ -274,6 +278,10 @@ contract StakesHandler is Genesis {
         address node = _person(seed);
         if (nodeStakeOf[node] == 0) return;
         uint256 amount = _between(seed >> 8, 1, nodeStakeOf[node]);
+        if (amount < NODE_STEP && amount != nodeStakeOf[node]) {
+            bytes memory call = abi.encodeCall(registry.requestNodeWithdrawal, (amount));
+            return _refuse(node, address(registry), 0, call, NodeStakes.NodeStepTooSmall.selector);
+        }
         vm.prank(node);
         registry.requestNodeWithdrawal(amount);
         nodeStakeOf[node] -= amount;
@@ -333,7 +341,8 @@ contract StakesHandler is Genesis {
     ) private {
         if (seed % 3 > 0) return;
         uint256 left = NODE_SLASH_CAP - taken;
-        uint256 amount = _between(seed >> 16, 1, left);
+        if (left < NODE_STEP) return;
+        uint256 amount = _between(seed >> 16, NODE_STEP, left);
         _wait(_between(seed >> 32, 0, DISPUTE_LIMIT / 2));
         if (_now() > fault.deadline) return;
         vm.deal(fault.node, amount);

@@ -10,7 +10,7 @@ import {Genesis} from "./Genesis.sol";
 contract WithdrawalsTest is Genesis {
     address private constant NODE = address(0x40DE);
     uint256 private constant EPOCHS = 6;
-    uint256 private constant STAKE = 100;
+    uint256 private constant STAKE = 100 * NODE_STEP;
 
     function setUp() external {
         vm.warp(1 days);
@@ -50,7 +50,7 @@ contract WithdrawalsTest is Genesis {
 
     function _ask() private returns (uint256 asked) {
         vm.prank(NODE);
-        registry.requestNodeWithdrawal(1);
+        registry.requestNodeWithdrawal(NODE_STEP);
         (, uint64 requestedAt, uint64 availableAt,) = registry.pendingWithdrawalOf(NODE);
         asked = requestedAt;
         vm.assertEq(asked, _now(), "the time of the last request");
