@@ -8,6 +8,8 @@ import os
 import time
 from enum import StrEnum
 
+from commonweight.console import speaks_json
+
 PACKAGES = ("api", "commonweight", "contracts", "ledger", "trainer", "verifier")
 LEVEL_VARIABLE, FORMAT_VARIABLE = "COMMONWEIGHT_LOG_LEVEL", "COMMONWEIGHT_LOG_FORMAT"
 
@@ -61,11 +63,11 @@ class TextLines(logging.Formatter):
 
 
 def log_to_stderr(level: Level | None = None, shape: LogFormat | None = None) -> None:
-    """From now on; without arguments as the environment says, else notes as text."""
+    """From now on; without arguments as the environment says, else notes as text. Under --json always as JSON."""
     chosen = level or Level(os.environ.get(LEVEL_VARIABLE) or Level.INFO)
     handler = logging.StreamHandler()
-    as_json = (shape or LogFormat(os.environ.get(FORMAT_VARIABLE) or LogFormat.TEXT)) is LogFormat.JSON
-    handler.setFormatter(JsonLines() if as_json else TextLines())
+    asked = shape or LogFormat(os.environ.get(FORMAT_VARIABLE) or LogFormat.TEXT)
+    handler.setFormatter(JsonLines() if speaks_json() or asked is LogFormat.JSON else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.ERROR)
