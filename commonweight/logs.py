@@ -73,3 +73,15 @@ def log_to_stderr(level: Level | None = None, shape: LogFormat | None = None) ->
     root.setLevel(logging.ERROR)
     for name in PACKAGES:
         logging.getLogger(name).setLevel(chosen.upper())
+
+
+_OF_PYTHON = logging.lastResort
+
+
+def without_a_log(as_json: bool) -> None:
+    """How what is logged by a command that keeps no log comes to stderr: warnings alone, as an object or as it is."""
+    logging.lastResort = _OF_PYTHON
+    if as_json:
+        logging.lastResort = logging.StreamHandler()
+        logging.lastResort.setLevel(logging.WARNING)
+        logging.lastResort.setFormatter(JsonLines())

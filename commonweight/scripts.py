@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from commonweight.console import complain, speak_json
+from commonweight.logs import without_a_log
 from contracts.errors import CommonweightError
 
 FLAG, PARAMETER = "--json", "as_json"
@@ -37,6 +38,7 @@ def _heard(context: typer.Context, asked: bool) -> None:
     """Of a command, or of the group before it: `chain --json fund` is `chain fund --json`."""
     context.meta[FLAG] = asked or context.meta.get(FLAG, False)
     speak_json(context.meta[FLAG])
+    without_a_log(context.meta[FLAG])
 
 
 Json = Annotated[bool, typer.Option(FLAG, callback=_heard, is_eager=True, help="JSON for scripts instead of text.")]

@@ -197,6 +197,19 @@ def test_logs_progress_and_weather_are_objects(
     assert weather == {"event": "weather", "detail": "the chain node does not answer"}
 
 
+def test_warnings_of_a_command_without_a_log_are_objects(
+    commonweight: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    commonweight("gov", "powers", "--json")
+    logging.getLogger("trainer.client").warning("%s does not answer", "http://here")
+    said = json.loads(capsys.readouterr().err)
+    assert (said["text"], said["level"]) == ("http://here does not answer", "warning")
+    commonweight("gov", "powers")
+    logging.getLogger("trainer.client").warning("plain")
+    assert not capsys.readouterr().err.startswith("{")
+
+
 @pytest.mark.usefixtures("spoken")
 def test_numbers_that_readers_would_round_are_text(capsys: pytest.CaptureFixture[str]) -> None:
     console.tell({"few": 2**53 - 1, "more": 2**53, "less": -(2**60), "on": True, "deep": [{"x": 2**64}]}, ())
