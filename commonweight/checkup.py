@@ -20,9 +20,9 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.exceptions import Web3Exception
 
-from commonweight.amounts import tokens
 from commonweight.failures import as_refusal
 from commonweight.keystore import open_keystore
+from contracts.amounts import COINS, amount
 from contracts.chain import connect
 from contracts.clock_watch import LIMIT_SECONDS
 from contracts.deployment import Deployment
@@ -201,7 +201,7 @@ def _balance(asked: Asked) -> Result:
     held = int(asked.w3.eth.get_balance(asked.key.address))
     if held == 0:
         return Verdict.WARNING, f"{asked.key.address} has no coins", "a node needs none; staking and sending take some"
-    return Verdict.FINE, f"{asked.key.address} has {tokens(held)} coins", ""
+    return Verdict.FINE, f"{asked.key.address} has {amount(held, COINS)}", ""
 
 
 def _verifiers(asked: Asked) -> Result:
@@ -211,7 +211,7 @@ def _verifiers(asked: Asked) -> Result:
     names, k = registry.verifiers(), registry.threshold()
     says = f"{len(names)} are admitted, {k} decide"
     if asked.keystore is not None and asked.key.address in names:
-        says += f"; this key is one of them, with {tokens(registry.stake_of(asked.key.address))} coins staked"
+        says += f"; this key is one of them, with {amount(registry.stake_of(asked.key.address), COINS)} staked"
     if len(names) < 2 * k - 1:
         return Verdict.WARNING, says, f"rounds open with {2 * k - 1}: the holders admit more"
     return Verdict.FINE, says, ""

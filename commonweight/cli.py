@@ -28,9 +28,11 @@ from commonweight.commands import (
     verify,
     wallet,
 )
-from commonweight.console import complain
+from commonweight.console import complain, speak_json
 from commonweight.failures import as_refusal
 from commonweight.lifetime import heed_no_more
+from commonweight.scripts import for_scripts
+from commonweight.scripts import run as run_command
 
 app = typer.Typer(
     name="commonweight",
@@ -65,14 +67,16 @@ app.command("audit")(audit.audit)
 app.command("fsck")(fsck.fsck)
 app.command("audit-plan")(audit_plan.audit_plan)
 app.command("calibrate")(calibrate.calibrate)
+for_scripts(app)
 
 
 def main() -> None:
-    """Entry point: a refusal is one line on stderr with its code, and exit status 1."""
+    """Entry point: a refusal is one line on stderr with its code, and exit status 1; under --json it is one object."""
     try:
-        app()
+        run_command(app)
     except Exception as error:  # what is no refusal is raised again
         complain(as_refusal(error))
         sys.exit(1)
     finally:
         heed_no_more()
+        speak_json(False)

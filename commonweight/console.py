@@ -1,14 +1,18 @@
-"""How commands speak: rich at a terminal, plain lines in a pipe, JSON lines for scripts."""
+"""How commands speak: rich at a terminal, plain lines in a pipe, with --json one object a line for scripts.
+
+Which of them is chosen once a process (`speak_json`), by the option that every command has (commonweight/scripts.py).
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from contracts.errors import CommonweightError
@@ -38,42 +42,72 @@ def one_line(text: str, most: int = 100) -> str:
     return line if len(line) <= most else f"{line[:most]}…"
 
 
+LARGEST_EXACT = 2**53 - 1
+"""Whole numbers beyond it are text in JSON, as in the API: a reader that takes numbers for doubles would round them."""
+_chosen = {"json": False}
+
+
+def speak_json(chosen: bool) -> None:
+    """Choose for this process, whatever its thread."""
+    _chosen["json"] = chosen
+
+
+def speaks_json() -> bool:
+    """Whether scripts listen: one object a line, on stderr too."""
+    return _chosen["json"]
+
+
 def say(text: str) -> None:
-    """One line, as it is: names and paths may hold brackets."""
+    """One line, as it is: names and paths may hold brackets. Scripts get an object with its text; `tell` has fields."""
+    if speaks_json():
+        emit({"text": text})
+        return
     console.print(visible(text), soft_wrap=True, markup=False)
 
 
-def complain(refusal: CommonweightError) -> None:
-    """A refusal as one line on stderr, its code first."""
+def tell(found: Mapping[str, Any] | Iterable[Mapping[str, Any]], lines: Iterable[RenderableType]) -> None:
+    """What was found: for scripts the object, or each of them on a line of its own; else lines and tables, which are
+    made only then."""
+    if speaks_json():
+        for one in [found] if isinstance(found, Mapping) else found:
+            emit(one)
+        return
+    for line in lines:
+        say(line) if isinstance(line, str) else console.print(line)
+
+
+def emit(value: Mapping[str, Any]) -> None:
+    """One object for scripts, on stdout."""
+    _write(sys.stdout, value)
+
+
+def complain(refusal: CommonweightError, more: Mapping[str, Any] | None = None) -> None:
+    """A refusal as one line on stderr, its code first; `more` are fields for scripts."""
+    if speaks_json():
+        _write(sys.stderr, {"error": refusal.code, "detail": refusal.detail, **(more or {})})
+        return
     errors.print(Text.assemble((refusal.code, "red"), f": {visible(refusal.detail)}"), soft_wrap=True)
 
 
 def complain_of_weather(line: str) -> None:
     """What passes by itself, on stderr."""
+    mention("weather", {"detail": line}, line)
+
+
+def mention(event: str, fields: Mapping[str, Any], line: str) -> None:
+    """News beside the result, on stderr."""
+    if speaks_json():
+        _write(sys.stderr, {"event": event, **fields})
+        return
     errors.print(visible(line), soft_wrap=True, markup=False)
 
 
-def emit(value: Any) -> None:
-    """JSON for scripts."""
-    sys.stdout.write(json.dumps(value, sort_keys=True) + "\n")
-    sys.stdout.flush()
-
-
-def tell(found: Any, lines: Iterable[str], as_json: bool) -> None:
-    """What was found: as JSON for scripts, else as lines, which are made only then."""
-    if as_json:
-        emit(found)
-        return
-    for line in lines:
-        say(line)
-
-
-def report_lines(as_json: bool) -> Any:
-    """A progress callback that prints every event, steps only every tenth."""
+def report_lines() -> Any:
+    """A progress callback that prints every event, for people steps only every tenth."""
 
     def report(progress: Any) -> None:
         fields = {name: value for name, value in asdict(progress).items() if value not in ("", None)}
-        if as_json:
+        if speaks_json():
             emit(fields)
         elif fields["event"] != "step" or fields["step"] % 10 == 0:
             event = fields.pop("event")
@@ -82,6 +116,24 @@ def report_lines(as_json: bool) -> Any:
             sys.stdout.flush()
 
     return report
+
+
+def _write(stream: TextIO, value: Mapping[str, Any]) -> None:
+    stream.write(json.dumps(_exact(value), sort_keys=True, allow_nan=False) + "\n")
+    stream.flush()
+
+
+def _exact(value: Any) -> Any:
+    """As every reader of JSON has it: no whole number is rounded, and what is no number is null."""
+    if isinstance(value, Mapping):
+        return {str(name): _exact(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int) and abs(value) > LARGEST_EXACT:
+        return str(value)
+    return value
 
 
 def _short(value: Any) -> str:

@@ -55,8 +55,11 @@ class ContributionFile:
 
     def save(self, file: Path) -> None:
         """As JSON."""
-        body = {"message": to_json(self.message), "signatures": dict(self.signatures)}
-        save_file(file, json.dumps(body, indent=1) + "\n")
+        save_file(file, json.dumps(self.to_json(), indent=1) + "\n")
+
+    def to_json(self) -> dict[str, Any]:
+        """What a file holds."""
+        return {"message": to_json(self.message), "signatures": dict(self.signatures)}
 
     def signed(self, client: ApiClient, account: LocalAccount) -> ContributionFile:
         """With the signature of `account`. Raises NotMaintainer for one whose signature would count for nothing."""

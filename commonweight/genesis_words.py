@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from web3 import Web3
 
-from commonweight.amounts import tokens
+from commonweight.standing.money import Money
+from contracts.amounts import TOKENS, VOTES, amount
 from contracts.chain import EventHistory, contract_at
+from contracts.currency import Currency
 from contracts.deployment import Deployment
 from contracts.genesis.creation import first_block
 from contracts.genesis.params import GenesisParams
@@ -16,15 +18,16 @@ STANDING_MINTER = "standing-minter"
 """The word by which scripts know a warning of an account that can have tokens exist."""
 
 
-def terms_in_words(p: GenesisParams) -> list[str]:
+def terms_in_words(w3: Web3, p: GenesisParams) -> list[str]:
     """What the funding round asks and sells, beside what a decision takes."""
-    floor = f"no decision takes fewer than {tokens(p.quorum_floor)} votes, {_share(p.quorum_floor, p.cap)} of the cap"
+    floor = f"no decision takes fewer than {amount(p.quorum_floor, VOTES)}, {_share(p.quorum_floor, p.cap)} of the cap"
     if not p.funding_currency:
         return [floor]
     sold = p.tokens_sold()
-    price = f"{p.funding_paid_units} units of {p.funding_currency} for {p.funding_token_units} units (1e-18) of a token"
+    paid = Money.of(Currency(w3, p.funding_currency)).text(p.funding_paid_units)
+    price = f"{paid} of {p.funding_currency} for {amount(p.funding_token_units, TOKENS)}"
     return [
-        f"the funding round sells at most {tokens(sold)} tokens, {_share(sold, p.cap)} of the cap and"
+        f"the funding round sells at most {amount(sold, TOKENS)}, {_share(sold, p.cap)} of the cap and"
         f" {_share(sold, p.quorum_floor)} of what a decision takes, at {price}",
         floor,
     ]
@@ -43,9 +46,11 @@ def power_in_words(w3: Web3, d: Deployment) -> list[str]:
     """Who has more than a third of the votes, and who may mint or owes tokens."""
     token = ModelToken(w3, d.token)
     supply, owed = token.total_supply(), token.reserved_of(d.distributor)
-    lines = [f"{who} has {tokens(has)} votes, {_share(has, supply)} of all" for who, has in large_voters(w3, d)]
+    lines = [f"{who} has {amount(has, VOTES)}, {_share(has, supply)} of all" for who, has in large_voters(w3, d)]
     lines = lines or ["nobody has more than a third of the votes"]
-    lines.append(f"{tokens(supply)} tokens exist, and {tokens(owed)} that epochs owe can be claimed at any time")
+    lines.append(
+        f"{amount(supply, TOKENS)} exist, and {amount(owed, TOKENS)} that epochs owe can be claimed at any time"
+    )
     return lines + warnings(w3, d)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from eth_utils import to_checksum_address
 from web3 import Web3
 
+from contracts.amounts import TOKENS, amount
 from contracts.chain import EventHistory, contract_at
 from contracts.deployment import ZERO, Deployment
 from contracts.errors import CommonweightError
@@ -85,9 +86,8 @@ def read_holders(w3: Web3, place: Deployment) -> Holders:
         book.note(event["event"], event["args"])
     supply = int(token.functions.totalSupply().call(block_identifier=block))
     if sum(book.units.values()) != supply:
-        raise EventsMissing(
-            f"the node's events add up to {sum(book.units.values())} units of {supply}: ask another one"
-        )
+        told = f"{amount(sum(book.units.values()), TOKENS)} of {amount(supply, TOKENS)}"
+        raise EventsMissing(f"the node's events add up to {told}: ask another one")
     accounts = [to_checksum_address(name) for name in {*book.units, *book.votes}]
     found = [book.holder(name) for name in accounts if book.units.get(name) or book.votes.get(name)]
     return Holders(block, supply, sorted(found, key=lambda holder: (-holder.units, -holder.votes, holder.account)))

@@ -19,7 +19,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from commonweight.console import emit, say
+from commonweight.console import tell
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing should be
@@ -31,9 +31,9 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Stop(threading.Event):
     """Set by the first signal that ends the command; `signal` is its name, empty before."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.signal, self.as_json = "", as_json
+        self.signal = ""
         self.before: dict[signal.Signals, Any] = {}
         self._wake: Callable[[], None] | None = None
         self._told = 0.0
@@ -66,12 +66,12 @@ class Stop(threading.Event):
 _HEEDED: list[Stop] = []
 
 
-def heed_signals(as_json: bool = False) -> Stop:
+def heed_signals() -> Stop:
     """What SIGTERM, SIGINT and SIGHUP set from now on. SIGINT and SIGHUP that are ignored stay ignored.
 
     Whoever runs commands ends this by `heed_no_more`, whose line names the signal.
     """
-    stop = Stop(as_json)
+    stop = Stop()
     for number in _ENDING:
         before = signal.getsignal(number)
         if number == signal.SIGTERM or before is not signal.SIG_IGN:
@@ -86,7 +86,7 @@ def heed_no_more() -> None:
     while _HEEDED:
         stop = _HEEDED.pop()
         if stop.signal:
-            _say_end(stop.signal, stop.as_json)
+            _say_end(stop.signal)
         for number, before in stop.before.items():
             signal.signal(number, before)
 
@@ -104,9 +104,9 @@ def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
         os.kill(os.getpid(), number)
 
 
-def _say_end(name: str, as_json: bool) -> None:
+def _say_end(name: str) -> None:
     with suppress(OSError):  # a pipe whose reader is gone as well
-        emit({"event": "ended", "detail": name}) if as_json else say(f"ended by {name}")
+        tell({"event": "ended", "detail": name}, [f"ended by {name}"])
 
 
 class _Terminal(io.FileIO):

@@ -10,6 +10,8 @@ import time
 from enum import StrEnum
 from typing import TextIO
 
+from commonweight.console import speaks_json
+
 PACKAGES = ("api", "commonweight", "contracts", "ledger", "trainer", "verifier")
 LEVEL_VARIABLE, FORMAT_VARIABLE = "COMMONWEIGHT_LOG_LEVEL", "COMMONWEIGHT_LOG_FORMAT"
 
@@ -72,13 +74,25 @@ class OnStderr(logging.StreamHandler[TextIO]):
 
 
 def log_to_stderr(level: Level | None = None, shape: LogFormat | None = None) -> None:
-    """From now on; without arguments as the environment says, else notes as text."""
+    """From now on; without arguments as the environment says, else notes as text. Under --json always as JSON."""
     chosen = level or Level(os.environ.get(LEVEL_VARIABLE) or Level.INFO)
     handler = OnStderr()
-    as_json = (shape or LogFormat(os.environ.get(FORMAT_VARIABLE) or LogFormat.TEXT)) is LogFormat.JSON
-    handler.setFormatter(JsonLines() if as_json else TextLines())
+    asked = shape or LogFormat(os.environ.get(FORMAT_VARIABLE) or LogFormat.TEXT)
+    handler.setFormatter(JsonLines() if speaks_json() or asked is LogFormat.JSON else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.ERROR)
     for name in PACKAGES:
         logging.getLogger(name).setLevel(chosen.upper())
+
+
+_OF_PYTHON = logging.lastResort
+
+
+def without_a_log(as_json: bool) -> None:
+    """How what is logged by a command that keeps no log comes to stderr: warnings alone, as an object or as it is."""
+    logging.lastResort = _OF_PYTHON
+    if as_json:
+        logging.lastResort = OnStderr()
+        logging.lastResort.setLevel(logging.WARNING)
+        logging.lastResort.setFormatter(JsonLines())

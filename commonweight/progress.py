@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, field
+
+from commonweight.console import mention
 
 EVERY_SECONDS = 2.0
 
@@ -20,5 +21,4 @@ class Progress:
         """Speaks when it is time again."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + EVERY_SECONDS
-            sys.stderr.write(f"{self.what}: {done:,} of {of:,}\n")
-            sys.stderr.flush()
+            mention("progress", {"what": self.what, "done": done, "of": of}, f"{self.what}: {done:,} of {of:,}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from commonweight.amounts import tokens
+from contracts.amounts import VOTES, amount
 from contracts.governor import ModelGovernor, ProposalState
 from contracts.outage import duration
 
@@ -116,15 +116,16 @@ def _of_a_vote(at: Standing) -> Iterator[str]:
     if at.state == "active" and at.quorum is not None:
         missing = at.quorum - at.in_favour - at.abstain
         if missing > 0:
-            yield f"{tokens(missing)} votes for it or abstaining are missing to the quorum of {tokens(at.quorum)}."
+            quorum = amount(at.quorum, VOTES)
+            yield f"{amount(missing, VOTES)} for it or abstaining are missing to the quorum of {quorum}."
         yield "More votes are for it than against." if at.in_favour > at.against else "It has no majority of votes."
     if at.extension and at.state != ENDED:
         yield f"A quorum that is reached late keeps the vote open for {duration(at.extension)} from then on."
 
 
 def _of_what_passed(at: Standing) -> Iterator[str]:
-    heard = "" if at.objections is None else f", and {tokens(at.objections)} objected so far"
-    yield f"More than {tokens(at.in_favour)} objections cancel it until it is executed{heard}."
+    heard = "" if at.objections is None else f", and {amount(at.objections, VOTES)} objected so far"
+    yield f"Objections of more than {amount(at.in_favour, VOTES)} cancel it until it is executed{heard}."
     if at.state == "queued" and at.eta is not None and at.eta > at.now:
         yield f"The timelock holds it back until {_calendar(at.eta)}."
     ends = _expires(at)
@@ -146,7 +147,7 @@ def _due(at: Standing) -> str:
 
 def _why_defeated(at: Standing) -> str:
     if at.quorum is not None and at.in_favour + at.abstain < at.quorum:
-        return f"{tokens(at.in_favour + at.abstain)} votes did not reach the quorum of {tokens(at.quorum)}"
+        return f"{amount(at.in_favour + at.abstain, VOTES)} did not reach the quorum of {amount(at.quorum, VOTES)}"
     return "not more votes were for it than against"
 
 

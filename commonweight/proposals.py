@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from commonweight.amounts import tokens
 from commonweight.console import one_line
 from commonweight.proposal_state import Standing, next_command, sentence, turns
 from commonweight.proven import ProposalDiffers, Proven, well_formed, words_of
+from contracts.amounts import VOTES, amount
 from contracts.call_words import MOST_CALLS
 from contracts.deployment import Deployment
 from contracts.governor import PROPOSER_MARK
@@ -84,7 +84,7 @@ def standing_lines(at: Standing, proposal: str) -> Iterator[str]:
     """Where it rests, whose word that is, what may still turn it, and what to do."""
     yield f"state    {one_line(at.state)}, by {word_of(at)}: {sentence(at)}"
     counts = (("for", at.in_favour), ("against", at.against), ("abstain", at.abstain))
-    yield "votes    " + ", ".join(f"{tokens(count)} {name}" for name, count in counts)
+    yield "votes    " + ", ".join(f"{amount(count, VOTES)} {name}" for name, count in counts)
     for line in turns(at):
         yield f"         {line}"
     yield f"next     {next_command(at, proposal)}"
@@ -142,7 +142,7 @@ def title_of(found: Proven) -> str:
 
 def vote_line(vote: dict[str, Any]) -> str:
     """A vote for a terminal."""
-    weight = tokens(vote["weight"]) if vote["weight"] is not None else "not weighed yet"
+    weight = amount(vote["weight"], VOTES) if vote["weight"] is not None else "not weighed yet"
     return f"{_NAMES[vote['support']]:<8} {vote['voter']}  {weight}"
 
 

@@ -34,7 +34,9 @@ def serve_until(stop: Stop, app: ASGIApp, host: str, port: int) -> None:
     """
     listener = listen(host, port)
     server = _Server(
-        uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=LAST_SECONDS)
+        uvicorn.Config(
+            app, host=host, port=port, log_level="warning", log_config=None, timeout_graceful_shutdown=LAST_SECONDS
+        )
     )
 
     def leave() -> None:

@@ -6,6 +6,7 @@ bytes do not carry: data is shown as a function's only where encoding its argume
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from hexbytes import HexBytes
 from web3 import Web3
 
+from contracts.amounts import COINS, TOKENS, amount
 from contracts.chain import contract_at, load_artifact
 from contracts.deployment import Deployment
 from contracts.governor import Action
@@ -28,24 +30,24 @@ WORDS: dict[str, str] = {
     "ModelRegistry.decide": "decide {key} = {value} for the model's runs",
     "ModelRegistry.recordCheckpoint": "record the weights {digest} as those after round {round}",
     "ModelRegistry.recordRelease": "release the weights {digest} as version {version} under {licence}",
-    "ModelToken.setBudget": "let {minter} owe {budget} units (1e-18 tokens) more from now on, or what the cap leaves",
+    "ModelToken.setBudget": "let {minter} owe {budget:tokens} more from now on, or what the cap leaves",
     "ModelToken.setMintingPaused": "stop all minting for two weeks at most ({paused}), or go on with it",
-    "ModelToken.transfer": "pay {value} units (1e-18 tokens) of the treasury to {to}",
+    "ModelToken.transfer": "pay {value:tokens} of the treasury to {to}",
     "VerifierRegistry.admit": "admit {verifier} as a verifier",
     "VerifierRegistry.remove": "remove {verifier} from the verifiers",
     "VerifierRegistry.setThreshold": "ask for {threshold_} equal words of verifiers",
-    "VerifierRegistry.setMaxEpochTotal": "limit what one epoch pays to {maxEpochTotal_} units (1e-18 tokens)",
+    "VerifierRegistry.setMaxEpochTotal": "limit what one epoch pays to {maxEpochTotal_:tokens}",
     "VerifierRegistry.resolve": (
         "decide the dispute of second {challengedAt} about root {root} of epoch {epochNumber}: upheld {upheld}"
     ),
     "VerifierRegistry.decideHeld": "decide that what was taken from {account} on {ground} goes back to it: {back}",
     "ModelGovernor.setVotingDelay": "begin votes {newVotingDelay} seconds after a proposal",
     "ModelGovernor.setVotingPeriod": "let votes last {newVotingPeriod} seconds",
-    "ModelGovernor.setProposalThreshold": "ask {newProposalThreshold} units (1e-18 tokens) of who proposes",
+    "ModelGovernor.setProposalThreshold": "ask {newProposalThreshold:tokens} of who proposes",
     "ModelGovernor.updateQuorumNumerator": "ask {newQuorumNumerator} per cent of the supply to vote",
     "ModelGovernor.setLateQuorumVoteExtension": "keep votes open {newVoteExtension} seconds after a late quorum",
     "ModelGovernor.updateTimelock": "try to have the governor act through the timelock {newTimelock}, which it refuses",
-    "ModelGovernor.relay": "try to have the governor call {target} with {data} and {value} wei, which it refuses",
+    "ModelGovernor.relay": "try to have the governor call {target} with {data} and {value:coins}, which it refuses",
     "ModelToken.grantRole": "try to give {account} the role {role} on ModelToken, which refuses it",
     "ModelToken.revokeRole": "try to take the role {role} on ModelToken from {account}, which refuses it",
     "VerifierRegistry.grantRole": "try to give {account} the role {role} on VerifierRegistry, which refuses it",
@@ -58,13 +60,22 @@ WORDS: dict[str, str] = {
     "CapitalPool.cancel": "end the open funding round, so that all are paid back",
     "ModelTimelock.updateDelay": "execute {newDelay} seconds after a vote",
 }
-"""What a call does, by its arguments; a function without a line is shown with its arguments by name."""
+"""What a call does, by its arguments (`tokens` and `coins` are amounts of 1e-18); a function without a line is shown
+with its arguments by name."""
 _CURRENCY_WORDS: dict[str, str] = {
     "transfer": "pay {value} units to {to}",
     "approve": "let {spender} take up to {value} units",
     "transferFrom": "pay {value} units of {from} to {to}",
 }
 """What calls of another contract do, where it keeps to EIP-20."""
+
+
+class _Shown(string.Formatter):
+    """Arguments as people read them."""
+
+    def format_field(self, value: Any, kind: str) -> str:
+        """By the kind after the colon."""
+        return amount(value, kind) if kind in (TOKENS, COINS) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +165,7 @@ def _kind(part: dict[str, Any]) -> str:
 def _words(contract: str, function: str, arguments: dict[str, Any]) -> str:
     template = WORDS.get(f"{contract}.{function}")
     if template is not None:
-        return template.format_map(arguments)
+        return _Shown().vformat(template, (), arguments)
     inner = ", ".join(f"{name}={value}" for name, value in arguments.items())
     return _cut(f"{contract}.{function}({inner})", LONGEST_DATA)
 
@@ -169,8 +180,10 @@ def _foreign(w3: Web3, target: str, action: Action) -> str:
 
 
 def _raw(target: str, data: str, value: int) -> str:
-    coins = f" with {value} wei" if value else ""
-    return f"call {target} with {_cut(data, LONGEST_TEXT)}{coins}" if data != "0x" else f"send {value} wei to {target}"
+    coins = amount(value, COINS)
+    if data == "0x":
+        return f"send {coins} to {target}"
+    return f"call {target} with {_cut(data, LONGEST_TEXT)}{f' with {coins}' if value else ''}"
 
 
 def _plain(value: Any) -> Any:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
-from eth_utils.currency import from_wei
+from contracts.amounts import digits
 
 _STATES = {
     "pool": ("open", "closed with success", "failed: less stayed than the least sum"),
@@ -269,7 +268,7 @@ class _Shown(string.Formatter):
         if kind == "time":
             return utc(int(value))
         if kind in ("coins", "tokens"):
-            return f"{Decimal(from_wei(int(value), 'ether')):,f}"
+            return digits(int(value))
         if kind in _STATES:
             names = _STATES[kind]
             return names[int(value)] if 0 <= int(value) < len(names) else f"in state {value}"

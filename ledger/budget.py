@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, delete
 from web3.contract.contract import ContractFunction
 
+from contracts.amounts import VOTES, amount
 from contracts.chain import rejections
 from ledger.errors import BelowThreshold, RelayBudgetSpent
 from ledger.relay_rules import PPM
@@ -56,7 +57,8 @@ def require_least(ledger: Ledger, votes: int, timestamp: int, least_ppm: int) ->
     supply = ledger.chain.token.past_total_supply(timestamp)
     if votes * PPM < supply * least_ppm or votes == 0:
         raise BelowThreshold(
-            f"the relayer pays for {least_ppm} millionths of the tokens and more; {votes} of {supply} units are less: "
+            f"the relayer pays for {least_ppm} millionths of the tokens and more; "
+            f"{amount(votes, VOTES)} of {amount(supply, VOTES)} are less: "
             "send it with a wallet of your own"
         )
 
@@ -102,9 +104,9 @@ def take(ledger: Ledger, session: Session, account: str, gas: int, share: Share 
     if share is not None and share.ppm and session.get(RelayDay, day) is None:  # before there are tokens it fixes none
         session.add(RelayDay(day=day, second=share.second))
     small = 0 if share is None else _beyond(ledger, session, account, gas, share)
-    for name, amount in ((EVERYBODY, gas), (account, gas), (SMALL_HOLDERS, small)):
+    for name, spent in ((EVERYBODY, gas), (account, gas), (SMALL_HOLDERS, small)):
         row = session.get(RelaySpending, (day, name), with_for_update=True) or RelaySpending(day=day, account=name)
-        row.gas += amount
+        row.gas += spent
         session.add(row)
     session.flush()
 

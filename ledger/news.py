@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from contracts.amounts import TOKENS, amount
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.log.leaf import Entry, read
 from ledger import log
@@ -52,7 +53,7 @@ LINES: dict[type, Line] = {
     ),
     entries.EpochClosed: lambda e: (
         f"epoch {e.epoch}, attempt {e.attempt}, closes over rounds {e.first_round} to {e.last_round} of run {e.run}: "
-        f"{e.total} units to {len(e.lines)} lines"
+        f"{amount(e.total, TOKENS)} to {len(e.lines)} lines"
     ),
     entries.EpochEnded: lambda e: (
         f"epoch {e.epoch} is final on the chain" + ("" if e.ours else " WITH A ROOT THAT DOES NOT FOLLOW FROM THE LOG")

@@ -22,7 +22,6 @@ from commonweight.commands.options import (
     DeploymentFile,
     Device,
     GiveUpAfter,
-    Json,
     Keystore,
     LogLevel,
     LogShape,
@@ -34,7 +33,7 @@ from commonweight.commands.options import (
     database_address,
     read_address,
 )
-from commonweight.console import console, emit, report_lines, say
+from commonweight.console import console, report_lines, speaks_json, tell
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import die_with_parent, heed_signals
 from commonweight.logs import Level, LogFormat, log_to_stderr
@@ -56,13 +55,12 @@ def demo(
     data: Data = None,
     out: Annotated[Path, typer.Option(help="Folder for logs and the report page.")] = Path("commonweight-demo"),
     rpc_url: Annotated[str, typer.Option("--rpc-url", help="Another EVM node instead of the embedded chain.")] = "",
-    as_json: Json = False,
 ) -> None:
     """The main job on this machine: train together, catch a cheat, claim shares, vote, and obey the vote."""
     from commonweight.demo.stage import DemoSettings
     from commonweight.demo.story import run_demo
 
-    raise typer.Exit(run_demo(DemoSettings(seed, tuple(data or ()), out, rpc_url, as_json)))
+    raise typer.Exit(run_demo(DemoSettings(seed, tuple(data or ()), out, rpc_url)))
 
 
 def chain(
@@ -81,7 +79,7 @@ def chain(
     from contracts.devnet import serve
 
     def started(url: str, chain_id: int) -> None:
-        say(f"chain {chain_id} at {url}")
+        tell({"event": "serving", "chain_id": chain_id, "url": url}, [f"chain {chain_id} at {url}"])
 
     serve(host, port, block_time, fund or (), stop=heed_signals().watched(), started=started)
 
@@ -172,7 +170,6 @@ def node(
         bool,
         typer.Option("--unjudged", help="Enrol also where no verifier computes as this machine does."),
     ] = False,
-    as_json: Json = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
     from commonweight.known_model import joined
@@ -181,7 +178,7 @@ def node(
     from trainer.light.settings import LightSettings
     from trainer.variants import Variant, choose
 
-    stop = heed_signals(as_json)
+    stop = heed_signals()
     log_to_stderr()
     choose_device(device)
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
@@ -202,7 +199,7 @@ def node(
         give_up_after=give_up_after,
         unjudged=unjudged,
     )
-    run_light_node(settings, report_lines(as_json), stop.watched())
+    run_light_node(settings, report_lines(), stop.watched())
 
 
 @verifier_app.command("run")
@@ -224,7 +221,6 @@ def verifier_run(
     broker_url: Annotated[str, typer.Option(help="Celery broker; default: a folder, no server needed.")] = "",
     device: Device = "cpu",
     give_up_after: GiveUpAfter = 0.0,
-    as_json: Json = False,
 ) -> None:
     """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
     from commonweight.known_model import joined
@@ -235,7 +231,7 @@ def verifier_run(
     from verifier.settings import VerifierSettings
     from verifier.workers import WorkerPool
 
-    stop = heed_signals(as_json)
+    stop = heed_signals()
     log_to_stderr()
     choose_device(device)  # refused here rather than by each worker
     account = open_keystore(keystore)
@@ -256,7 +252,7 @@ def verifier_run(
         broker_url=broker_url,
         device=device,
     )
-    report = report_lines(as_json) if as_json or not console.is_terminal else LiveBoard(console)
+    report = report_lines() if speaks_json() or not console.is_terminal else LiveBoard(console)
     process = VerifierProcess(settings, report)
     environment = os.environ | settings.to_environment()
     end_with_us = partial(die_with_parent, os.getpid(), signal.SIGKILL)  # its job is taken up again
@@ -266,13 +262,13 @@ def verifier_run(
 
 
 @verifier_app.command("jobs")
-def verifier_jobs(folder: Folder = Path("commonweight-verifier"), as_json: Json = False) -> None:
+def verifier_jobs(folder: Folder = Path("commonweight-verifier")) -> None:
     """Checks that were given up, with what was seen of them last: a proof with such a check is left undecided."""
     from verifier.jobs import FILE_NAME, JobRows, State
 
     rows = JobRows(folder / FILE_NAME).listed(State.DEAD)
     for job in rows:
         line = {"proof": job.key.subject, "check": job.key.name, "why": job.reason()}
-        emit(line) if as_json else say(f"{line['proof'][:18]}…  {line['check']}\n{line['why']}\n")
-    if not rows and not as_json:
-        say("no check was given up")
+        tell(line, [f"{line['proof'][:18]}…  {line['check']}\n{line['why']}\n"])
+    if not rows:
+        tell((), ["no check was given up"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Json
-from commonweight.console import emit, say
+from commonweight.commands.options import DEFAULT_API
+from commonweight.console import tell
 from commonweight.progress import Progress
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ def audit(
     policy: Annotated[
         Path | None, typer.Option(help="Write here whose heads count, k of n verifiers, as a tlog-policy file.")
     ] = None,
-    as_json: Json = False,
 ) -> None:
     """Read a whole log: its head, every entry, block and root, and what the mirrors show. Needs no key.
 
@@ -50,14 +50,14 @@ def audit(
     report = made.run(head)
     if policy is not None:
         save_file(policy, format_policy(made.policy()).decode())
-    emit(report.body()) if as_json else _print(report)
+    tell(report.body(), _lines(report))
     report.require()
 
 
-def _print(report: Report) -> None:
+def _lines(report: Report) -> Iterator[str]:
     for line in report.holds:
-        say(f"holds        {line}")
+        yield f"holds        {line}"
     for finding in report.findings:
-        say(f"FINDING      {finding.line()}")
+        yield f"FINDING      {finding.line()}"
     for line in report.unchecked:
-        say(f"not checked  {line}")
+        yield f"not checked  {line}"

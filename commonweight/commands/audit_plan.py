@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from math import isfinite
 from typing import Annotated, Any
 
 import typer
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 
-from commonweight.commands.options import Json
-from commonweight.console import console, emit, say
+from commonweight.console import console, tell
 from contracts.audit_rate import MILLION, AuditPolicy
 from verifier.audit_plan import AuditPlan, InvalidAuditPlan
 
@@ -29,7 +30,6 @@ def audit_plan(
     floor: Annotated[float, typer.Option(help="Audit rate of a node with a long clean record.")] = 0.05,
     streak: Annotated[int, typer.Option(help="Audited and accepted proofs that halve a node's audit rate.")] = 8,
     rounds: Annotated[int, typer.Option(help="Rounds to look ahead.", min=1, max=10_000)] = 1_000,
-    as_json: Json = False,
 ) -> None:
     """Plan the audit of a run: chance of catching a cheat, least stake of a node, cost of verification.
 
@@ -42,10 +42,7 @@ def audit_plan(
     policy = AuditPolicy(round(least * MILLION), streak)
     plan = AuditPlan(pay, price, steps, segment, samples, verifiers, quorum, policy=policy)
     summary = summarize(plan, rounds)
-    if as_json:
-        emit(summary)
-        return
-    _print(summary)
+    tell(summary, _lines(summary))
 
 
 def summarize(plan: AuditPlan, rounds: int) -> dict[str, Any]:
@@ -84,17 +81,17 @@ def _cheat(plan: AuditPlan, faked: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def _print(summary: dict[str, Any]) -> None:
-    console.print(_table(summary))
+def _lines(summary: dict[str, Any]) -> Iterator[RenderableType]:
+    yield _table(summary)
     cost = summary["verification_cost"]
-    say(
-        f"stake to ask for        {_amount(summary['stake'])}"
-        f"   (at {_amount(summary['least_stake'])} the best cheat breaks even)"
+    yield (
+        f"stake to ask for        {_value(summary['stake'])}"
+        f"   (at {_value(summary['least_stake'])} the best cheat breaks even)"
     )
-    say(f"against deviating only  {_amount(summary['least_deviation_stake'])}   (above it no cheat beats honest work)")
-    say(f"honest round            pays {_amount(summary['reward'])} for work that costs {_amount(summary['cost'])}")
-    say(f"mean audit rate         {summary['mean_rate']:.1%} over the first {summary['rounds']} rounds of a node")
-    say(
+    yield f"against deviating only  {_value(summary['least_deviation_stake'])}   (above it no cheat beats honest work)"
+    yield f"honest round            pays {_value(summary['reward'])} for work that costs {_value(summary['cost'])}"
+    yield f"mean audit rate         {summary['mean_rate']:.1%} over the first {summary['rounds']} rounds of a node"
+    yield (
         f"verification cost       {cost['mean']:.1%} of training over those rounds, {cost['at_floor']:.1%} at the "
         f"floor, {cost['always_audited']:.1%} if every proof is audited"
     )
@@ -111,7 +108,7 @@ def _table(summary: dict[str, Any]) -> Table:
         chances = ("seen_by_all", "seen_by_quorum", "detected_per_round", "detected_over_rounds")
         count = cheat["faked_segments"]
         share = f"{count} of {summary['segments']} ({count / summary['segments']:.0%})"
-        table.add_row(share, *(f"{cheat[name]:.2%}" for name in chances), _amount(cheat["needs_stake"]))
+        table.add_row(share, *(f"{cheat[name]:.2%}" for name in chances), _value(cheat["needs_stake"]))
     table.caption = (
         f"seen: by the samples of that many verifiers, once a proof is audited; caught: by {quorum}, the quorum, "
         f"at the floor rate of {summary['floor']:.1%}"
@@ -120,5 +117,6 @@ def _table(summary: dict[str, Any]) -> Table:
     return table
 
 
-def _amount(value: float) -> str:
+def _value(value: float) -> str:
+    """In the plan's own unit, which is no currency."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"

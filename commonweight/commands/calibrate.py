@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
-from commonweight.commands.options import Data, Json
-from commonweight.console import console, emit, errors, say
+from commonweight.commands.options import Data
+from commonweight.console import tell
+from commonweight.progress import Progress
 
 if TYPE_CHECKING:
     from contracts.limits import LimitTable
@@ -37,7 +37,6 @@ def calibrate(
     ] = None,
     threads: Annotated[int, typer.Option(help="Also measure this many threads (1: leave out).")] = 2,
     data: Data = None,
-    as_json: Json = False,
 ) -> None:
     """Measure how far honest machines differ and how far cheats are from them, and write the limits that follow.
 
@@ -56,17 +55,16 @@ def calibrate(
     corpus = corpus_of(data or ())
     chosen = RunConfig.from_json(json.dumps(asdict(RunConfig()) | json.loads(config)))
     plan = Plan(chosen, tuple(others), segments, 10, cheat_segments, MILD, tuple(data or ()))
-    with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task("calibrating")
-        table, found = measure(
-            plan, corpus, lambda what, done, total: progress.update(task, description=what, completed=done, total=total)
-        )
+    progress = Progress("")
+
+    def report(what: str, done: int, total: int) -> None:
+        progress.what = f"calibrating, {what}"
+        progress(done, total)
+
+    table, found = measure(plan, corpus, report)
     save_file(out, table.to_json())
-    if as_json:
-        emit({"digest": table.digest().hex(), "pairs": json.loads(table.to_json())})
-        return
-    console.print(_shown(table, found))
-    say(f"table {table.digest().hex()} in {out}")
+    said = {"digest": table.digest().hex(), "file": str(out), "pairs": json.loads(table.to_json())}
+    tell(said, (_shown(table, found), f"table {table.digest().hex()} in {out}"))
 
 
 def _shown(table: LimitTable, found: Sequence[Honest]) -> Table:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Json, Rpc, read_run
-from commonweight.console import emit, say
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Rpc, read_run
+from commonweight.console import tell
 
 
 def check(
@@ -25,13 +25,12 @@ def check(
         str | None, typer.Option("--run", parser=read_run, metavar="RUN", help="Run that is to be joined.")
     ] = None,
     data: Data = None,
-    as_json: Json = False,
 ) -> None:
     """Try all that a node, a verifier or a server needs, and say what to do about each; status 1 if something fails."""
     from commonweight.checkup import Asked, Verdict, check_all
 
     failed = False
     for found in check_all(Asked(api, rpc_url, folder, deployment, keystore, run or "", tuple(data or ()))):
-        emit(asdict(found)) if as_json else say(found.line())
+        tell(asdict(found), [found.line()])
         failed = failed or found.verdict is Verdict.FAILED
     raise typer.Exit(int(failed))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Api, Json, Keystore, RunId, read_address, read_run
-from commonweight.console import emit, say
+from commonweight.commands.options import DEFAULT_API, Api, Keystore, RunId, read_address, read_run
+from commonweight.console import tell
 from commonweight.keystore import open_keystore
 from contracts.errors import CommonweightError
+
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from commonweight.contribution_file import ContributionFile
 
 app = typer.Typer(no_args_is_help=True, help="Credit code and data that the run's maintainers vouch for.")
 File = Annotated[Path, typer.Argument(help="Contribution file: what is credited, and the signatures so far.")]
@@ -44,8 +47,7 @@ def code(
     """Write a code contribution to a run to a file, for maintainers to sign."""
     from commonweight.contribution_file import ContributionFile
 
-    ContributionFile.code(run, repo, commit, licence, account, weight).save(file)
-    say(f"{file}: hand it to the maintainers for `commonweight contribution sign`")
+    _write(ContributionFile.code(run, repo, commit, licence, account, weight), file)
 
 
 @app.command("data")
@@ -63,8 +65,7 @@ def data(
     """Write a data contribution to a run to a file, for maintainers to sign."""
     from commonweight.contribution_file import ContributionFile
 
-    ContributionFile.data(run, source, manifest.read_bytes(), licence, account, weight).save(file)
-    say(f"{file}: hand it to the maintainers for `commonweight contribution sign`")
+    _write(ContributionFile.data(run, source, manifest.read_bytes(), licence, account, weight), file)
 
 
 @app.command("sign")
@@ -77,7 +78,8 @@ def sign(file: File, keystore: Keystore, api: Api = DEFAULT_API) -> None:
     signed = ContributionFile.load(file).signed(client, open_keystore(keystore))
     signed.save(file)
     have, takes = signed.quorum(client)
-    say(f"{signed.describe()}\n{have} of the {takes} maintainers that it takes have signed")
+    said = signed.to_json() | {"file": str(file), "signed": have, "needed": takes}
+    tell(said, [f"{signed.describe()}\n{have} of the {takes} maintainers that it takes have signed"])
 
 
 @app.command("list")
@@ -86,7 +88,6 @@ def list_contributions(
         str, typer.Option("--run", parser=read_optional_run, metavar="RUN", help="Of this run alone; default: of all.")
     ] = "",
     api: Api = DEFAULT_API,
-    as_json: Json = False,
 ) -> None:
     """What was credited, who vouched for it by checked signatures, and which epoch pays it."""
     from commonweight.standing.contributions import Contributions
@@ -95,12 +96,8 @@ def list_contributions(
     client = ApiClient(api)
     known = Contributions(client)
     found = known.credited([dict(client.get(f"/runs/{run}"))] if run else known.runs())
-    if as_json:
-        for one in found:
-            emit(one.to_json())
-        return
-    for line in [line for one in found for line in one.lines()] or ["nothing was credited yet"]:
-        say(line)
+    lines = [line for one in found for line in one.lines()] or ["nothing was credited yet"]
+    tell((one.to_json() for one in found), lines)
 
 
 @app.command("show")
@@ -109,7 +106,6 @@ def show(
         str, typer.Argument(help="A contribution file, or the id of what was credited (0x and 64 hex digits).")
     ],
     api: Api = DEFAULT_API,
-    as_json: Json = False,
 ) -> None:
     """Where a contribution stands: who signed, who is missing and until when, or which epoch pays it."""
     from commonweight.contribution_file import ContributionFile
@@ -124,19 +120,21 @@ def show(
         one = found[0]
     else:
         one = known.of_file(ContributionFile.load(Path(contribution)))
-    if as_json:
-        emit(one.to_json())
-        return
-    for line in one.lines():
-        say(line)
+    tell(one.to_json(), one.lines())
 
 
 @app.command("submit")
-def submit(file: File, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+def submit(file: File, api: Api = DEFAULT_API) -> None:
     """Hand a signed file in; the run's next epoch pays it. A run that is over refuses it."""
     from commonweight.contribution_file import ContributionFile
     from trainer.client import ApiClient
 
     answer = ContributionFile.load(file).submit(ApiClient(api))
     said = f"entry {answer['index']} of the log: {answer['digest']}"
-    emit({"contribution": answer["digest"], "entry": answer["index"]}) if as_json else say(said)
+    tell({"contribution": answer["digest"], "entry": answer["index"]}, [said])
+
+
+def _write(made: ContributionFile, file: Path) -> None:
+    made.save(file)
+    said = f"{file}: hand it to the maintainers for `commonweight contribution sign`"
+    tell(made.to_json() | {"file": str(file)}, [said])

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DatabaseUrl, Json, OwnDeployment, ServerFolder, database_address
-from commonweight.console import emit, say
+from commonweight.commands.options import DatabaseUrl, OwnDeployment, ServerFolder, database_address
+from commonweight.console import tell
 
 app = typer.Typer(no_args_is_help=True, help="The server's database.")
 
@@ -28,21 +28,17 @@ def upgrade(
     store = Store(database_address(folder, database_url))
     if deployment is not None:
         require_own(store, Deployment.from_json(deployment.read_text()))
-    say(f"revision {schema.current(store.engine)}")
+    revision = schema.current(store.engine)
+    tell({"revision": revision}, [f"revision {revision}"])
 
 
 @app.command("current")
-def current(
-    folder: ServerFolder = Path("commonweight-server"), database_url: DatabaseUrl = "", as_json: Json = False
-) -> None:
+def current(folder: ServerFolder = Path("commonweight-server"), database_url: DatabaseUrl = "") -> None:
     """Which revision the database has, and which one this release brings it to. Changes nothing."""
     from ledger import schema
 
     found, newest = schema.made_revision(database_address(folder, database_url)), schema.head()
-    if as_json:
-        emit({"revision": found, "newest": newest})
-    else:
-        say(f"revision {found or 'none'}, newest {newest}")
+    tell({"revision": found, "newest": newest}, [f"revision {found or 'none'}, newest {newest}"])
 
 
 @app.command("grants")
@@ -51,4 +47,4 @@ def grants(role: Annotated[str, typer.Argument(help="Role of PostgreSQL that the
     from ledger.append_only import grants_for
 
     for statement in grants_for(role):
-        say(f"{statement};")
+        tell({"statement": f"{statement};"}, [f"{statement};"])

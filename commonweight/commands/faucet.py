@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from commonweight.amounts import amount
-from commonweight.commands.options import DEFAULT_RPC, Json, Keystore, Rpc, read_address
-from commonweight.console import emit, say
+from commonweight.commands.options import DEFAULT_RPC, Keystore, Rpc, read_address
+from commonweight.console import tell
 from commonweight.keystore import open_keystore
+from contracts.amounts import COINS, amount
 
 COIN = 10**18
 DECIMALS = 2
@@ -20,7 +20,6 @@ def fund(
     account: Annotated[str, typer.Argument(parser=read_address, help="Who gets the coins.")],
     coins: Annotated[int, typer.Option(min=1, max=10_000, help="Coins to send, of 1e18 wei.")] = 10_000,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Send coins for gas and stake to a key that was made after the embedded chain began; no other chain does it."""
     from contracts.chain import connect
@@ -29,14 +28,13 @@ def fund(
     wei = coins * COIN
     name = send_coins(connect(rpc_url), account, wei)
     said = {"account": account, "wei": str(wei), "hash": name}
-    emit(said) if as_json else say(f"sent {amount(wei, 'coins')} to {account}  {name}")
+    tell(said, [f"sent {amount(wei, COINS)} to {account}  {name}"])
 
 
 def currency(
     keystore: Keystore,
     supply: Annotated[int, typer.Option(min=1, help="Units, of a hundredth of TEST; all are the key's.")] = 1_000_000,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Make test money (an ERC-20 with permits) on the embedded chain, to try funding rounds and revenue with.
 
@@ -47,7 +45,4 @@ def currency(
 
     account = open_keystore(keystore)
     address = deploy_test_currency(connect(rpc_url), account, supply)
-    if as_json:
-        emit({"currency": address, "holder": account.address, "units": str(supply), "symbol": SYMBOL})
-        return
-    say(address)
+    tell({"currency": address, "holder": account.address, "units": str(supply), "symbol": SYMBOL}, [address])

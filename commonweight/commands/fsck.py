@@ -8,12 +8,11 @@ from commonweight.commands.options import (
     DEFAULT_RPC,
     DatabaseUrl,
     DeploymentFile,
-    Json,
     Rpc,
     ServerFolder,
     database_address,
 )
-from commonweight.console import emit, say
+from commonweight.console import tell
 
 
 def fsck(
@@ -21,7 +20,6 @@ def fsck(
     folder: ServerFolder = Path("commonweight-server"),
     database_url: DatabaseUrl = "",
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Derive every balance, root and payout again from the log, and compare with the database and the chain.
 
@@ -37,10 +35,8 @@ def fsck(
     url = database_address(folder, database_url)
     findings = []
     for part in examine(open_ledger(ServerSettings(rpc_url, deployment, nobody, url, folder / "blobs", keeper=False))):
-        if not as_json:
-            say(f"{part.name:<8} {'holds' if not part.findings else f'{len(part.findings)} findings'}")
+        tell((), [f"{part.name:<8} {'holds' if not part.findings else f'{len(part.findings)} findings'}"])
         findings += part.findings
-    if as_json:
-        emit({"findings": [{"table": f.table, "key": f.key, "what": f.what} for f in findings]})
+    tell({"findings": [{"table": f.table, "key": f.key, "what": f.what} for f in findings]}, ())
     if findings:
         raise FsckFailed(findings)

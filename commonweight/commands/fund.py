@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commonweight.amounts import tokens
 from commonweight.commands.options import (
     DEFAULT_RPC,
     Account,
-    Json,
     Keystore,
     Rpc,
     read_address,
@@ -19,8 +17,9 @@ from commonweight.commands.options import (
     read_round,
 )
 from commonweight.commands.stake import DeploymentFile
-from commonweight.console import emit, one_line, say
+from commonweight.console import one_line, tell
 from commonweight.keystore import open_keystore
+from contracts.amounts import amount as amount_of
 from contracts.errors import CommonweightError
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
@@ -56,29 +55,23 @@ def show(
     ] = None,
     at: Pool = "",
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Where the round stands: its price, its deadline, what is paid in and by whom, and what can be done now."""
     from commonweight.standing.funding import Deposit, Round
-    from contracts.token import ModelToken
 
     pool = _pool(deployment, rpc_url, at)
-    found = Round.read(pool, one_line(ModelToken(pool.w3, pool.token()).symbol(), 12))
+    found = Round.read(pool, _symbol(pool))
     own, warnings = _of_deployer(pool, deployment), _warnings(pool, deployment)
     deposit = Deposit.read(pool, found, account) if account else None
-    if as_json:
-        emit({**found.to_json(), "by_deployer": str(own), "warnings": warnings})
-        if deposit:
-            emit(deposit.to_json())
-        return
-    for line in found.lines():
-        say(line)
+    lines = list(found.lines())
     if own:
-        say(f"deployer   paid in {found.money.text(own)} of it itself: {100 * own // max(1, found.deposited)} %")
+        lines.append(
+            f"deployer   paid in {found.money.text(own)} of it itself: {100 * own // max(1, found.deposited)} %"
+        )
+    tell({**found.to_json(), "by_deployer": str(own), "warnings": warnings}, lines)
     if deposit:
-        say(deposit.line())
-    for line in warnings:
-        say(line)
+        tell(deposit.to_json(), [deposit.line()])
+    tell((), warnings)
 
 
 @app.command("open")
@@ -87,7 +80,6 @@ def open_round(
     deployment: DeploymentFile,
     params: Annotated[str, typer.Option(help='The round as JSON: {"funding_currency": "0x...", ...}.')],
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Deploy another funding round of a model; it sells nothing until holders give it a budget.
 
@@ -106,7 +98,7 @@ def open_round(
     found, w3 = known_model(deployment, rpc_url)
     pool, creation = open_round(w3, open_keystore(keystore), found, terms)
     call, made = f"ModelToken.setBudget minter={pool} budget={terms.tokens_sold()}", f"{pool}@{creation}"
-    emit({"pool": made, "call": call}) if as_json else say(f"round {made}\npropose --call '{call}'")
+    tell({"pool": made, "call": call}, [f"round {made}\npropose --call '{call}'"])
 
 
 @app.command("deposit")
@@ -126,6 +118,7 @@ def deposit(
 
     Refused while an account that is no contract of the model's may mint or owes tokens: it could outvote all buyers.
     """
+    from commonweight.standing.money import Money
     from contracts.chain import send
 
     pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
@@ -138,9 +131,14 @@ def deposit(
         until = pool.w3.eth.get_block("latest")["timestamp"] + PERMIT_SECONDS
         call = pool.deposit_with_permit(amount, until, pool.sign_permit(account, amount, until))
     send(pool.w3, account, call)
-    whole = pool.deposit_of(account.address)
-    say(
-        f"took {whole - before} units; {whole} in all are {tokens(pool.tokens_for(whole))} tokens if the round succeeds"
+    whole, money = pool.deposit_of(account.address), Money.of(pool.currency())
+    took, bought = whole - before, pool.tokens_for(whole)
+    tell(
+        _moved(pool, account.address, took) | {"deposit": str(whole), "tokens": str(bought)},
+        [
+            f"took {money.text(took)}; {money.text(whole)} in all are {amount_of(bought, _symbol(pool))} if the round "
+            "succeeds"
+        ],
     )
 
 
@@ -154,11 +152,12 @@ def claim(
 ) -> None:
     """Have an account's tokens minted to it after the round succeeded; any key with gas may ask."""
     pool = _pool(deployment, rpc_url, at)
-    for line in _warnings(pool, deployment):  # who claims can leave no more
-        say(line)
+    warnings = _warnings(pool, deployment)
+    tell((), warnings)  # who claims can leave no more
     bought = pool.tokens_for(pool.deposit_of(account))
     _send(pool, open_keystore(keystore), pool.claim(account))
-    say(f"minted {tokens(bought)} tokens to {account}")
+    said = {"account": account, "pool": pool.address, "tokens": str(bought), "warnings": warnings}
+    tell(said, [f"minted {amount_of(bought, _symbol(pool))} to {account}"])
 
 
 @app.command("withdraw")
@@ -168,7 +167,7 @@ def withdraw(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_
     account = open_keystore(keystore)
     paid = pool.deposit_of(account.address)
     _send(pool, account, pool.withdraw())
-    say(f"took {paid} units back")
+    _tell_back(pool, account.address, paid)
 
 
 @app.command("leave")
@@ -177,7 +176,7 @@ def leave(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url
     pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
     paid = pool.deposit_of(account.address)
     _send(pool, account, pool.leave())
-    say(f"took {paid} units back")
+    _tell_back(pool, account.address, paid)
 
 
 @app.command("refund")
@@ -192,7 +191,24 @@ def refund(
     pool = _pool(deployment, rpc_url, at)
     paid = pool.deposit_of(account)
     _send(pool, open_keystore(keystore), pool.refund(account))
-    say(f"paid {paid} units back to {account}")
+    _tell_back(pool, account, paid)
+
+
+def _tell_back(pool: CapitalPool, account: str, units: int) -> None:
+    from commonweight.standing.money import Money
+
+    tell(_moved(pool, account, units), [f"paid {Money.of(pool.currency()).text(units)} back to {account}"])
+
+
+def _moved(pool: CapitalPool, account: str, units: int) -> dict[str, str]:
+    """Units of the currency that went in or came back, for scripts."""
+    return {"account": account, "pool": pool.address, "currency": pool.currency().address, "units": str(units)}
+
+
+def _symbol(pool: CapitalPool) -> str:
+    from contracts.token import ModelToken
+
+    return one_line(ModelToken(pool.w3, pool.token()).symbol(), 12)
 
 
 def _send(pool: CapitalPool, account: LocalAccount, call: Any) -> None:

@@ -6,21 +6,20 @@ from typing import Annotated
 
 import typer
 
-from commonweight.amounts import tokens
 from commonweight.commands.options import (
     DEFAULT_API,
     DEFAULT_RPC,
     Account,
     Api,
     ChainRpc,
-    Json,
     Keystore,
     ProposalId,
     Rpc,
     RunId,
 )
-from commonweight.console import emit, one_line, say, tell
+from commonweight.console import one_line, tell
 from commonweight.keystore import open_keystore
+from contracts.amounts import VOTES, amount
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
 BEFORE = {"waiting": ": handed in already, and on its way", "counted": ": counted already"}
@@ -40,7 +39,6 @@ def propose(
     call: Annotated[list[str] | None, typer.Option(help=CALL_HELP)] = None,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Propose decisions for the run, and calls of the model's contracts.
 
@@ -59,7 +57,7 @@ def propose(
         RunConfig().with_decision(key, value)  # before anything is signed; the server looks again
     client = GovernanceClient(api, rpc_url)
     proposal = client.propose(open_keystore(keystore), description, decisions, client.calls(call or ()))
-    emit({"proposal": proposal}) if as_json else say(proposal)
+    tell({"proposal": proposal}, [proposal])
 
 
 @app.command("release")
@@ -72,7 +70,6 @@ def release(
     description: Annotated[str, typer.Option(help="What and why; make it unique, ids follow from it.")],
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Propose to release settled weights: those of a round whose epoch is final, proven by the epoch's log root."""
     from commonweight.ballots import GovernanceClient
@@ -80,15 +77,16 @@ def release(
     _require_text(description)
     client = GovernanceClient(api, rpc_url)
     proposal, theta = client.release(open_keystore(keystore), description, (run, round_number), version, licence)
-    emit({"proposal": proposal, "weights": theta}) if as_json else say(proposal)
+    tell({"proposal": proposal, "weights": theta}, [proposal])
 
 
 @app.command("powers")
-def powers(as_json: Json = False) -> None:
+def powers() -> None:
     """What holders can decide about the model's contracts: each call, and what it does."""
     from contracts.call_words import WORDS
 
-    tell(WORDS, (f"{name:<45} {words}" for name, words in sorted(WORDS.items())), as_json)
+    found = sorted(WORDS.items())
+    tell(({"call": name, "words": words} for name, words in found), (f"{name:<45} {words}" for name, words in found))
 
 
 @app.command("simulate")
@@ -96,7 +94,6 @@ def simulate(
     call: Annotated[list[str], typer.Option(help=CALL_HELP)],
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """What calls would change: in words, what stands now, and whether the timelock could make each of them now.
 
@@ -109,14 +106,11 @@ def simulate(
 
     client = GovernanceClient(api, rpc_url)
     found = client.previews(client.calls(call))
-    if as_json:
-        emit([asdict(one) for one in found])
-        return
     for number, one in enumerate(found, 1):
-        say(f"{number}. {one_line(one.call.words, 400)}")
+        lines = [f"{number}. {one_line(one.call.words, 400)}"]
         if one.reads:
-            say(f"   now {one.reads} is {one_line(one.now)}")
-        say(f"   {one_line(verdict(one, alone=len(found) == 1), 500)}")
+            lines.append(f"   now {one.reads} is {one_line(one.now)}")
+        tell(asdict(one), [*lines, f"   {one_line(verdict(one, alone=len(found) == 1), 500)}"])
 
 
 @app.command("vote")
@@ -126,7 +120,6 @@ def vote(
     keystore: Keystore,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Sign a ballot and hand it in; it weighs what you held at the proposal's snapshot.
 
@@ -142,15 +135,11 @@ def vote(
     client = GovernanceClient(api, rpc_url)
     found = client.asked(proposal)
     words = list(words_of(found, client.deployment))
-    if not as_json:
-        say(f"{title_of(found)}: {len(found.actions)} calls")
-        for number, line in enumerate(words, 1):
-            say(f"  {number}. {line}")
+    tell((), [f"{title_of(found)}: {len(found.actions)} calls"])
+    tell((), (f"  {number}. {line}" for number, line in enumerate(words, 1)))
     ballot = client.vote(open_keystore(keystore), found, SUPPORT[support])
-    if as_json:
-        emit({"proposal": proposal, "support": support, "calls": words, "ballot": ballot})
-    else:
-        say(f"voted {support}{BEFORE.get(ballot, '')}")
+    said = {"proposal": proposal, "support": support, "calls": words, "ballot": ballot}
+    tell(said, [f"voted {support}{BEFORE.get(ballot, '')}"])
 
 
 @app.command("list")
@@ -158,7 +147,6 @@ def list_proposals(
     api: Api = DEFAULT_API,
     rpc_url: ChainRpc = "",
     open_only: Annotated[bool, typer.Option("--open", help="Those that are not over.")] = False,
-    as_json: Json = False,
 ) -> None:
     """All proposals of the Governor, wherever they were made; each is held against its id.
 
@@ -169,16 +157,11 @@ def list_proposals(
 
     reader, nobody = ProposalReader(api, rpc_url), True
     for found, at in reader.all(open_only):
-        if as_json:
-            emit(reader.document(found, at))
-            continue
-        if nobody:
-            say(f"states and times are by {word_of(at)}")
+        head = [f"states and times are by {word_of(at)}"] if nobody else []
+        tell(reader.document(found, at), (*head, *list_lines(found, at)))
         nobody = False
-        for line in list_lines(found, at):
-            say(line)
-    if nobody and not as_json:
-        say("no proposal is open" if open_only else "no proposal was made yet")
+    if nobody:
+        tell((), ["no proposal is open" if open_only else "no proposal was made yet"])
 
 
 @app.command("show")
@@ -189,29 +172,25 @@ def show(
     watch: Annotated[
         bool, typer.Option("--watch", help="Show it again whenever it changes, until it is over.")
     ] = False,
-    as_json: Json = False,
 ) -> None:
     """One proposal: each call that it would make in words, its text, where it stands, and what may still turn it.
 
     The id is computed from what is shown. State and counts are the server's word, or the Governor's with --rpc-url.
     """
-    from itertools import islice
+    from itertools import chain, islice
 
     from commonweight.proposal_reader import ProposalReader
     from commonweight.proposals import voter_lines
 
     reader = ProposalReader(api, rpc_url)
     for number, (found, at) in enumerate(islice(reader.watch(proposal), None if watch else 1)):
-        if as_json:
-            emit(reader.document(found, at))
-            continue
         lines = reader.standing_lines(found, at) if number else reader.lines(found, at)
-        for line in (*lines, *(() if found.of_chain else voter_lines(reader.client, proposal))):
-            say(line)
+        voters = () if found.of_chain else voter_lines(reader.client, proposal)
+        tell(reader.document(found, at), chain(lines, voters))
 
 
 @app.command("votes")
-def list_votes(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+def list_votes(proposal: ProposalId, api: Api = DEFAULT_API) -> None:
     """Each vote on a proposal, in the order of the chain, with its weight, by the server's word."""
     from commonweight.proposals import all_votes, vote_line
     from commonweight.proven import asked, well_formed
@@ -222,32 +201,32 @@ def list_votes(proposal: ProposalId, api: Api = DEFAULT_API, as_json: Json = Fal
     with well_formed("list of votes"):
         found = list(all_votes(client, proposal))
         lines = [vote_line(row) for row in found]
-    tell(found, lines, as_json)
+    tell(found, lines)
 
 
 @app.command("decisions")
-def decisions(api: Api = DEFAULT_API, as_json: Json = False) -> None:
+def decisions(api: Api = DEFAULT_API) -> None:
     """What holders decided, and what each run made of it, by the server's word: obeyed, or refused and why."""
     from commonweight.proposals import all_decisions, decision_lines
     from trainer.client import ApiClient
 
     found = list(all_decisions(ApiClient(api)))
-    tell(found, decision_lines(found), as_json)
+    tell(found, decision_lines(found))
 
 
 @app.command("relay")
-def relay(account: Account, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+def relay(account: Account, api: Api = DEFAULT_API) -> None:
     """For whom the relayer pays, and what gas is left of its budget today."""
     from trainer.client import ApiClient
 
     found = ApiClient(api).get(f"/relay/{account}")
-    if as_json:
-        emit(found)
-        return
-    say(f"proposals from {found['proposal_ppm']} millionths of the tokens on, ballots from {found['ballot_ppm']}")
-    say(f"today is weighed at second {found['weighed_at']}: {found['share_ppm']} millionths of the votes are its own")
-    say(f"left today: {found['gas_left']} of {found['gas_a_day']} gas for {account}")
-    say(f"            {found['gas_left_everybody']} of {found['gas_a_day_everybody']} gas for all together")
+    lines = (
+        f"proposals from {found['proposal_ppm']} millionths of the tokens on, ballots from {found['ballot_ppm']}",
+        f"today is weighed at second {found['weighed_at']}: {found['share_ppm']} millionths of the votes are its own",
+        f"left today: {found['gas_left']} of {found['gas_a_day']} gas for {account}",
+        f"            {found['gas_left_everybody']} of {found['gas_a_day_everybody']} gas for all together",
+    )
+    tell(found, lines)
 
 
 @app.command("object")
@@ -256,7 +235,6 @@ def object_to(
     keystore: Keystore,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Object to a proposal that passed, until it is executed; you pay the gas.
 
@@ -265,14 +243,12 @@ def object_to(
     from commonweight.ballots import GovernanceClient
 
     votes, needed, state = GovernanceClient(api, rpc_url).object_to(open_keystore(keystore), proposal)
-    if as_json:
-        emit({"objections": str(votes), "needed": str(needed), "state": state})
-        return
-    say(f"{tokens(votes)} tokens object, more than {tokens(needed)} stop it: {state}")
+    said = {"proposal": proposal, "objections": str(votes), "needed": str(needed), "state": state}
+    tell(said, [f"{amount(votes, VOTES)} object, more than {amount(needed, VOTES)} stop it: {state}"])
 
 
 @app.command("tally")
-def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "", as_json: Json = False) -> None:
+def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "") -> None:
     """The API's own count beside the Governor's, which is the server's word too unless a chain node is asked."""
     from commonweight.proposal_reader import ProposalReader
     from commonweight.proposals import SUPPORT, word_of
@@ -283,17 +259,13 @@ def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "", 
     if at.of_chain:
         counts["governor"] = {"against": str(at.against), "for": str(at.in_favour), "abstain": str(at.abstain)}
         counts["block"] = None
-    if as_json:
-        emit({"state": at.state, "word": "chain" if at.of_chain else "server", **counts})
-        return
     with well_formed("tally"):
         waiting = f", {int(counts['unweighed'])} not weighed yet" if counts["unweighed"] else ""
         lines = [f"state {one_line(at.state)}, by {word_of(at)}; {int(counts['votes'])} votes{waiting}"]
         for name in SUPPORT:
-            ours, theirs = (tokens(counts[source][name]) for source in ("api", "governor"))
-            lines.append(f"{name:<8} api {ours:>28}   governor {theirs:>28}")
-    for line in lines:
-        say(line)
+            ours, theirs = (amount(counts[source][name], VOTES) for source in ("api", "governor"))
+            lines.append(f"{name:<8} api {ours:>34}   governor {theirs:>34}")
+    tell({"proposal": proposal, "state": at.state, "word": "chain" if at.of_chain else "server", **counts}, lines)
 
 
 def _require_text(description: str) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commonweight.commands.options import DEFAULT_RPC, Json, Rpc
+from commonweight.commands.options import DEFAULT_RPC, Rpc
 from commonweight.commands.stake import DeploymentFile
-from commonweight.console import say, tell
+from commonweight.console import tell
 from commonweight.keystore import open_keystore
+from contracts.amounts import COINS, amount
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from contracts.held_money import HeldItem, HeldMoney
@@ -24,7 +25,6 @@ def held(
         typer.Option("--pay-with", exists=True, dir_okay=False, help="Key that pays the gas for what is free."),
     ] = None,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Show stake and bonds that wait for the holders; with --pay-with pay what is free to whom it goes.
 
@@ -40,8 +40,8 @@ def held(
     if pay_with is not None:
         _pay_free(money, pay_with)
     items = [(item, money.payable_at(item)) for item in money.items()]
-    fields = [{**{name: getattr(one, name) for name in one.__slots__}, "payable_at": at} for one, at in items]
-    tell(fields, (_line(item, at) for item, at in items) if items else ["nothing is held"], as_json)
+    fields = [_fields(one) | {"event": "held", "payable_at": at} for one, at in items]
+    tell(fields, (_line(item, at) for item, at in items) if items else ["nothing is held"])
 
 
 def _pay_free(money: HeldMoney, keystore: Path) -> None:
@@ -52,13 +52,20 @@ def _pay_free(money: HeldMoney, keystore: Path) -> None:
         try:
             send(money.w3, payer, money.pay(item))
         except ContractRejected as error:
-            say(f"{item.amount} wei of {item.account} wait on: {error}")
+            said = f"{amount(item.amount, COINS)} of {item.account} wait on: {error}"
+            tell(_fields(item) | {"event": "waits", "why": error.detail}, [said])
             continue
-        say(f"paid {item.amount} wei that were taken from {item.account} on {item.ground}")
+        said = f"paid {amount(item.amount, COINS)} that were taken from {item.account} on {item.ground}"
+        tell(_fields(item) | {"event": "paid"}, [said])
+
+
+def _fields(item: HeldItem) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in item.__slots__} | {"amount": str(item.amount)}
 
 
 def _line(item: HeldItem, payable_at: int | None) -> str:
-    heir, what = ("back to it" if item.goes_back else "burnt"), f"{item.amount} wei of {item.account} on {item.ground}"
+    heir = "back to it" if item.goes_back else "burnt"
+    what = f"{amount(item.amount, COINS)} of {item.account} on {item.ground}"
     if payable_at is None:
         return f"{what}: {heir} once votes enough for a decision exist and have for as long as one takes"
     free = datetime.fromtimestamp(payable_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

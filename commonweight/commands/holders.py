@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from commonweight.amounts import amount
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Json, Rpc
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Rpc
 from commonweight.commands.wallet import Trusted
-from commonweight.console import emit, say
+from commonweight.console import tell
+from contracts.amounts import amount
 
 
 def holders(
@@ -17,7 +17,6 @@ def holders(
     limit: Annotated[int, typer.Option(min=1, help="How many of the largest to show.")] = 100,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Who owns the model, the largest first, with votes and whom they are lent to: by your own chain node's events.
 
@@ -33,15 +32,12 @@ def holders(
         model = WalletModel.reach(api, rpc_url)
         place, w3 = model.deployment, model.w3
     found, currency = read_holders(w3, place), symbol_of(w3, place)
-    if as_json:
-        emit(found.to_json() | {"currency": currency})
-        for one in found.holders[:limit]:
-            emit(one.to_json(found.supply))
-        return
+    tell(found.to_json() | {"currency": currency}, ())
     for one in found.holders[:limit]:
         share = 100 * one.units / max(1, found.supply)
         lent = f", lends its votes to {one.delegate}" if one.delegate not in ("", one.account) else ""
         idle = "" if one.delegate or not one.units else ", lends its votes to nobody"
         said = f"{amount(one.units, currency)} ({share:.2f} %), votes {amount(one.votes, currency)}{lent}{idle}"
-        say(f"{one.account}  {said}")
-    say(f"{len(found.holders)} holders of {amount(found.supply, currency)} at the end of block {found.block}")
+        tell(one.to_json(found.supply), [f"{one.account}  {said}"])
+    whole = f"{len(found.holders)} holders of {amount(found.supply, currency)} at the end of block {found.block}"
+    tell((), [whole])

@@ -9,25 +9,24 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import Json
-from commonweight.console import emit, say
+from commonweight.console import tell
 from commonweight.keystore import given_passphrase, nobody_to_ask, open_keystore, write_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Make and show keys. A key never leaves its keystore in the clear.")
 
 
 @app.command("new")
-def new(out: Annotated[Path, typer.Option(help="File to write; must not exist.")], as_json: Json = False) -> None:
+def new(out: Annotated[Path, typer.Option(help="File to write; must not exist.")]) -> None:
     """Make a key and write it to a keystore v3 file, encrypted under a passphrase (scrypt)."""
     passphrase = given_passphrase() or _new_passphrase(out)
     address = write_keystore(out, secrets.token_bytes(32), passphrase)
-    emit({"address": address, "keystore": str(out)}) if as_json else say(f"{address}  in {out}")
+    tell({"address": address, "keystore": str(out)}, [f"{address}  in {out}"])
 
 
 def _new_passphrase(out: Path) -> str:
     """Asked for twice. Raises KeystoreRefused where nobody can be asked."""
     try:
-        return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True))
+        return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True))
     except typer.Abort as error:
         if sys.stdin is None or not sys.stdin.isatty():
             raise nobody_to_ask(out) from error
@@ -37,7 +36,8 @@ def _new_passphrase(out: Path) -> str:
 @app.command("address")
 def address(keystore: Annotated[Path, typer.Argument(help="Keystore file.")]) -> None:
     """Print the address of a keystore."""
-    say(open_keystore(keystore).address)
+    address = open_keystore(keystore).address
+    tell({"address": address}, [address])
 
 
 @app.command("log-key")
@@ -45,4 +45,5 @@ def log_key(keystore: Annotated[Path, typer.Argument(help="Keystore file of the 
     """Print the key under which this operator signs heads of the log: `model deploy --log-key` takes it."""
     from contracts.protocol.log.operator import LogSigner
 
-    say(LogSigner.of(bytes(open_keystore(keystore).key)).public.vkey())
+    key = LogSigner.of(bytes(open_keystore(keystore).key)).public.vkey()
+    tell({"log_key": key}, [key])

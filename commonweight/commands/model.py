@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +15,13 @@ from commonweight.commands.options import (
     DEFAULT_RPC,
     Api,
     Data,
-    Json,
     Keystore,
     Rpc,
     RunId,
     read_address,
     read_object,
 )
-from commonweight.console import emit, say, tell
+from commonweight.console import tell
 from commonweight.keystore import open_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Create a model on the chain and start training it.")
@@ -59,7 +59,8 @@ def deploy(
     parse_vkey(log_key)
     deployed = deploy_model(w3, account, name, symbol, verifier, genesis, log=log_key)
     save_file(out, deployed.to_json())
-    say(f"model {deployed.model}\nwritten to {out}")
+    said = {"model": deployed.model, "file": str(out), "deployment": json.loads(deployed.to_json())}
+    tell(said, [f"model {deployed.model}\nwritten to {out}"])
 
 
 app.command("stake")(stake.stake)
@@ -72,7 +73,6 @@ app.command("held")(held.held)
 def check(
     deployment: stake.DeploymentFile,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Check how a model began: its contracts' code, who held which power, and whether its terms keep their promises.
 
@@ -88,11 +88,11 @@ def check(
     found = check_genesis(w3, place)
     terms = asdict(found.params)
     lines = [f"{name}  {value}" for name, value in terms.items() if value != ""]
-    lines += [*terms_in_words(found.params), *power_in_words(w3, place)]
+    lines += [*terms_in_words(w3, found.params), *power_in_words(w3, place)]
     lines.append(f"model {place.name} ({found.symbol}) began as ours do, in block {place.block}")
     voters = {who: str(votes) for who, votes in large_voters(w3, place)}
     now = {"large_voters": voters, "warnings": warnings(w3, place)}
-    tell({"model": place.model, "verifiers": found.verifiers, "params": terms, **now}, lines, as_json)
+    tell({"model": place.model, "verifiers": found.verifiers, "params": terms, **now}, lines)
 
 
 @app.command("lineage")
@@ -100,14 +100,13 @@ def lineage(
     run: RunId,
     round_number: Annotated[int, typer.Option("--round", min=1, help="Round after which the weights stand.")],
     api: Api = DEFAULT_API,
-    as_json: Json = False,
 ) -> None:
     """Which rounds, proofs, contributions and decisions led to the weights after a round."""
     from commonweight.lineage import lines_of, rounds_of
     from trainer.client import ApiClient
 
     found = rounds_of(ApiClient(api), run, round_number)
-    tell(found, lines_of(found), as_json)
+    tell(found, lines_of(found))
 
 
 @app.command("train")
@@ -141,7 +140,6 @@ def train(
         typer.Option(help="Table of `commonweight calibrate`: makes this a bounded run."),
     ] = None,
     data: Data = None,
-    as_json: Json = False,
 ) -> None:
     """Start a run: initial weights from the seed, the configuration and the rules of payment."""
     from commonweight.terms import RunRules, open_run
@@ -166,4 +164,4 @@ def train(
     overrides, account = read_object(config, "--config"), open_keystore(keystore)
     table = None if limits is None else LimitTable.from_json(limits.read_text())
     run = open_run(api, account.key.hex(), overrides, rules, tuple(data or ()), table)
-    emit({"run": run}) if as_json else say(run)
+    tell({"run": run}, [run])

@@ -123,7 +123,6 @@ GiveUpAfter = Annotated[
 RunId = Annotated[
     str, typer.Option("--run", parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON for scripts instead of text.")]
 Data = Annotated[
     list[Path] | None,
     typer.Option("--data", help="Text files or folders to train on; default: what every CPython 3.11 carries."),

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Account, Api, Json
-from commonweight.console import emit, say
+from commonweight.commands.options import DEFAULT_API, Account, Api
+from commonweight.console import tell
 
 app = typer.Typer(no_args_is_help=True, help="Your work and pay of an epoch as one file, checked without the server.")
 Trusted = Annotated[
@@ -48,7 +48,8 @@ def save(
     receipt = save_receipt(client, place, judges, (epoch, account), seconds)
     save_file(out, receipt.model_dump_json(indent=1) + "\n")
     said = f"{len(receipt.entries)} log entries and {len(receipt.payouts)} payouts of {account} in epoch {epoch}"
-    say(f"{out}: {said}")
+    counts = {"entries": len(receipt.entries), "payouts": len(receipt.payouts)}
+    tell({"file": str(out), "account": account, "epoch": epoch} | counts, [f"{out}: {said}"])
 
 
 @app.command("check")
@@ -60,7 +61,6 @@ def check(
         typer.Option(exists=True, dir_okay=False, help="Whose heads count, as a tlog-policy file; see audit --policy."),
     ] = None,
     rpc_url: OwnChain = None,
-    as_json: Json = False,
 ) -> None:
     """Check a receipt offline, against what you trust; with --rpc-url against the chain too.
 
@@ -76,13 +76,9 @@ def check(
     trusted = Contracts.of(Deployment.from_json(deployment.read_text())) if deployment else None
     asked = parse_policy(policy.read_bytes()) if policy else None
     found = check_receipt(receipt, trusted, asked, connect(rpc_url) if rpc_url else None)
-    if as_json:
-        emit({"holds": found.holds, "unchecked": found.unchecked})
-        return
-    for line in found.holds:
-        say(f"holds        {line}")
-    for line in found.unchecked:
-        say(f"not checked  {line}")
+    lines = [f"holds        {line}" for line in found.holds]
+    lines += [f"not checked  {line}" for line in found.unchecked]
+    tell({"holds": found.holds, "unchecked": found.unchecked}, lines)
 
 
 @app.command("policy")
@@ -90,4 +86,5 @@ def policy(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, hel
     """Print whose heads a receipt was made under, as a tlog-policy: a claim, to compare with your own."""
     from contracts.receipt import Receipt
 
-    say(Receipt.from_json(file.read_bytes()).policy.rstrip("\n"))
+    policy = Receipt.from_json(file.read_bytes()).policy.rstrip("\n")
+    tell({"policy": policy}, [policy])

@@ -13,7 +13,6 @@ from commonweight.commands.options import (
     DailyGas,
     DatabaseUrl,
     DeploymentFile,
-    Json,
     Keystore,
     LogLevel,
     LogShape,
@@ -26,7 +25,7 @@ from commonweight.commands.options import (
     database_address,
 )
 from commonweight.commands.stored import existing_database
-from commonweight.console import emit, say
+from commonweight.console import tell
 from commonweight.keystore import open_keystore
 from commonweight.lifetime import heed_signals
 from commonweight.logs import Level, LogFormat, log_to_stderr
@@ -88,7 +87,6 @@ def outbox_list(
     database_url: DatabaseUrl = "",
     everything: Annotated[bool, typer.Option("--all", help="Also what is final.")] = False,
     deployment: OwnDeployment = None,
-    as_json: Json = False,
 ) -> None:
     """Calls that are not final, with what is known of each; dead ones want a look."""
     from ledger import outbox
@@ -97,9 +95,9 @@ def outbox_list(
         rows = [row for row in outbox.listed(session) if everything or row.state != "final"]
     for row in rows:
         line = {name: getattr(row, name) for name in ("id", "state", "tries", "nonce", "hash", "error")}
-        emit(line) if as_json else say(f"{row.state:9} {row.id}  {row.hash or ''}  {row.error or ''}".rstrip())
-    if not rows and not as_json:
-        say("no call is open")
+        tell(line, [f"{row.state:9} {row.id}  {row.hash or ''}  {row.error or ''}".rstrip()])
+    if not rows:
+        tell((), ["no call is open"])
 
 
 @outbox_app.command("retry")
@@ -114,4 +112,4 @@ def outbox_retry(
 
     with existing_database(folder, database_url, deployment).write() as session:
         outbox.retry(session, call)
-    say(f"{call} is queued again")
+    tell({"id": call, "state": "queued"}, [f"{call} is queued again"])

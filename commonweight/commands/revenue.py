@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_RPC, Account, Json, Keystore, Rpc, read_address
+from commonweight.commands.options import DEFAULT_RPC, Account, Keystore, Rpc, read_address
 from commonweight.commands.stake import DeploymentFile
-from commonweight.console import emit, one_line, say
+from commonweight.console import one_line, tell
 from commonweight.keystore import open_keystore
 from contracts.errors import CommonweightError
 
@@ -45,17 +45,20 @@ def distribute(
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
     """Pay an amount to those who held tokens at the snapshot, some time ago; anybody may."""
+    from commonweight.standing.money import Money
     from contracts.chain import send
     from contracts.currency import Currency
 
     (splitter, _), account = _splitter(deployment, rpc_url), open_keystore(keystore)
     send(splitter.w3, account, Currency(splitter.w3, currency).approve(splitter.address, amount))
     send(splitter.w3, account, splitter.distribute(currency, amount))
-    say(f"shared {amount} units of {currency}")
+    money = Money.of(Currency(splitter.w3, currency))
+    said = {"currency": currency, "symbol": money.symbol, "decimals": money.decimals, "units": str(amount)}
+    tell(said, [f"shared {money.text(amount)} of {currency}"])
 
 
 @app.command("show")
-def show(account: Account, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
+def show(account: Account, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
     """What an account is due of what the model earned, and what it was paid. Anybody may distribute anything: choose.
 
     With --json each distribution is an object of its own.
@@ -64,12 +67,8 @@ def show(account: Account, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RP
 
     splitter, first = _splitter(deployment, rpc_url)
     shares = read_shares(splitter, account, first)
-    if as_json:
-        for share in shares:
-            emit(share.to_json())
-        return
-    for line in lines_by_currency(shares) or ["nothing was distributed to the holders of this model yet"]:
-        say(line)
+    lines = lines_by_currency(shares) or ["nothing was distributed to the holders of this model yet"]
+    tell((share.to_json() for share in shares), lines)
 
 
 @app.command("release")
@@ -92,15 +91,19 @@ def release(
     chosen = {one: ids for one, ids in waiting.items() if not currency or one in currency}
     due = {one: found for one, ids in chosen.items() if (found := splitter.unreleased(account, ids))}
     if not due:
-        say(f"nothing to pay to {account}")
+        tell((), [f"nothing to pay to {account}"])
         return
-    failed = [one for one, ids in due.items() if not _pay(splitter, open_keystore(keystore), account, one, ids)]
+    payer, failed = open_keystore(keystore), []
+    for one, ids in due.items():
+        if why := _pay(splitter, payer, account, ids):
+            failed.append(one)
+        _tell_paid(splitter, account, one, {id_: splitter.released_to(account, first).get(id_, 0) for id_ in ids}, why)
     if failed:
         raise CurrencyFailed(f"{', '.join(failed)} could not be paid; what others owed is paid")
 
 
-def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, currency: str, ids: list[int]) -> bool:
-    """Whether a currency was paid; why not is said."""
+def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, ids: list[int]) -> str:
+    """Why distributions of one currency could not be paid; empty where they were."""
     from web3.exceptions import Web3Exception
 
     from contracts.chain import ContractRejected, rejections, send
@@ -114,10 +117,22 @@ def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, currency:
                 raise ContractRejected("TooDear", {"gas": gas})
             send(splitter.w3, payer, call)
     except (ContractRejected, Web3Exception) as error:
-        say(f"{currency} cannot be paid: {one_line(str(error), 300)}")
-        return False
-    say(f"paid {account} its share of distributions {', '.join(map(str, ids))}")
-    return True
+        return one_line(str(error), 300)
+    return ""
+
+
+def _tell_paid(splitter: RevenueSplitter, account: str, currency: str, paid: dict[int, int], why: str) -> None:
+    """What the chain says was paid of each distribution, in units."""
+    from commonweight.standing.money import Money
+    from contracts.currency import Currency
+
+    money, ids = Money.of(Currency(splitter.w3, currency)), [id_ for id_, units in paid.items() if units]
+    units = sum(paid.values())
+    lines = [f"{currency} cannot be paid: {why}"] if why else []
+    if units:
+        lines.append(f"paid {money.text(units)} to {account}, of distributions {', '.join(map(str, ids))}")
+    said = {"account": account, "currency": currency, "symbol": money.symbol, "decimals": money.decimals}
+    tell(said | {"units": str(units), "distributions": ids, "why": why or None}, lines)
 
 
 def _splitter(deployment: Path, rpc_url: str) -> tuple[RevenueSplitter, int]:

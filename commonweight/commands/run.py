@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Api, Json, read_run
-from commonweight.console import emit, tell
+from commonweight.commands.options import DEFAULT_API, Api, read_run
+from commonweight.console import tell
 from commonweight.lifetime import heed_signals
 
 app = typer.Typer(no_args_is_help=True, help="Which runs there are, where one stands, and whom it waits for.")
@@ -16,34 +16,31 @@ Watch = Annotated[bool, typer.Option("--watch", help="Look again and again; in a
 
 
 @app.command("list")
-def list_(api: Api = DEFAULT_API, as_json: Json = False) -> None:
+def list_(api: Api = DEFAULT_API) -> None:
     """All runs of the model, a line each."""
     from commonweight.runs import all_runs, run_lines
     from trainer.client import ApiClient
 
     rows = list(all_runs(ApiClient(api)))
-    if as_json:
-        for row in rows:
-            emit(row)
-        return
-    tell(None, run_lines(rows), False)
+    tell(rows, run_lines(rows))
 
 
 @app.command("show")
-def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False, as_json: Json = False) -> None:
+def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False) -> None:
     """Where a run stands: who takes part, who is awaited and since when, why a round does not open, what comes next."""
     from commonweight.runs import is_over, lines_of, read_run
+    from commonweight.watching import Seen
     from commonweight.watching import watch as watch_lines
     from trainer.client import ApiClient
 
     client = ApiClient(api)
     if not watch:
         found = read_run(client, run)
-        tell(found, lines_of(found), as_json)
+        tell(found, lines_of(found))
         return
 
-    def look() -> tuple[list[str], bool]:
+    def look() -> Seen:
         found = read_run(client, run)
-        return list(lines_of(found)), is_over(found)
+        return Seen(found, list(lines_of(found)), is_over(found))
 
     watch_lines(look, heed_signals().watched())

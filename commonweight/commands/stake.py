@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.amounts import amount
-from commonweight.commands.options import DEFAULT_RPC, Json, Keystore, Rpc, read_address
-from commonweight.console import emit, say
+from commonweight.commands.options import DEFAULT_RPC, Keystore, Rpc, read_address
+from commonweight.console import tell
 from commonweight.keystore import open_keystore
+from contracts.amounts import COINS, amount
 from contracts.errors import CommonweightError
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
@@ -59,7 +59,12 @@ def stake(
     found, w3 = known_model(deployment, rpc_url)
     kind = NodeStakes if node else VerifierRegistry
     stakes = kind(w3, found.verifier_registry)
-    send(w3, open_keystore(keystore), stakes.stake(), value=wei)
+    account, party = open_keystore(keystore), "node" if node else "verifier"
+    send(w3, account, stakes.stake(), value=wei)
+    whole = stakes.stake_of(account.address)
+    said = {"account": account.address, "party": party, "added": str(wei), "stake": str(whole)}
+    lines = f"staked {amount(wei, COINS)}; {account.address} has {amount(whole, COINS)} at stake as a {party}"
+    tell(said, [lines])
 
 
 def unstake(
@@ -95,7 +100,6 @@ def resign(
     deployment: DeploymentFile,
     show: Annotated[bool, typer.Option("--show", help="Only say where the stake stands, and send nothing.")] = False,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Give up a verifier's seat, and take its stake back: run it again when the stake is free.
 
@@ -119,10 +123,8 @@ def resign(
             _take_back(registry, account, before)
     now = Departure.read(registry, account.address)
     paid = before.stake - now.stake
-    if as_json:
-        emit(now.to_json() | {"paid": str(paid)})
-        return
-    say(f"paid {amount(paid, 'coins')} to {account.address}" if paid else now.sentence)
+    line = f"paid {amount(paid, COINS)} to {account.address}" if paid else now.sentence
+    tell(now.to_json() | {"paid": str(paid)}, [line])
 
 
 def _take_back(registry: VerifierRegistry, account: LocalAccount, departure: Departure) -> None:
@@ -137,12 +139,16 @@ def _take_back(registry: VerifierRegistry, account: LocalAccount, departure: Dep
         raise StakeLocked(departure.sentence) from error
 
 
-def _request(stakes: NodeStakes, account: LocalAccount, amount: int) -> None:
+def _request(stakes: NodeStakes, account: LocalAccount, wei: int) -> None:
     from contracts.chain import send
 
-    send(stakes.w3, account, stakes.request_withdrawal(amount))
+    send(stakes.w3, account, stakes.request_withdrawal(wei))
     pending = stakes.pending_of(account.address)
-    say(f"{_locked(pending, stakes)}; they can be taken until paid: then run this again")
+    said = {
+        "account": account.address, "state": "locked", "wei": str(pending.amount), "requested_at": pending.requested_at,
+        "free_at": pending.available_at, "epochs_to_wait": stakes.epochs_to_wait(pending),
+    }  # fmt: skip
+    tell(said, [f"{_locked(pending, stakes)}; they can be taken until paid: then run this again"])
 
 
 def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdrawal) -> None:
@@ -157,7 +163,8 @@ def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdr
         pending = replace(pending, available_at=int(error.args_["availableAt"]))
         left = max(1, pending.available_at - stakes.w3.eth.get_block("latest")["timestamp"])
         raise StakeLocked(f"{_locked(pending, stakes)}, {left} seconds from now") from error
-    say(f"paid {pending.amount} wei to {to}")
+    said = {"account": account.address, "state": "paid", "wei": str(pending.amount), "to": to}
+    tell(said, [f"paid {amount(pending.amount, COINS)} to {to}"])
 
 
 def _locked(pending: Withdrawal, stakes: NodeStakes) -> str:
@@ -165,7 +172,7 @@ def _locked(pending: Withdrawal, stakes: NodeStakes) -> str:
     epochs = "one more epoch is" if left == 1 else f"{left} more epochs are"
     until = f"until {epochs} final that settle all that opened until {asked}"
     longest = f"no longer than until {_clock(pending.available_at)} and for as long as epochs are disputed until then"
-    return f"{pending.amount} wei are locked {until}, and {longest}"
+    return f"{amount(pending.amount, COINS)} are locked {until}, and {longest}"
 
 
 def _clock(seconds: int) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from commonweight.commands.options import DEFAULT_API, Api, Data, Device, Json
-from commonweight.console import console, emit, say, visible
+from commonweight.commands.options import DEFAULT_API, Api, Data, Device
+from commonweight.console import tell, visible
 from commonweight.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ def verify(
     ] = None,
     data: Data = None,
     device: Device = "cpu",
-    as_json: Json = False,
 ) -> None:
     """Replay a proof from the log and its public files, and explain whether each word about it was right.
 
@@ -52,12 +52,11 @@ def verify(
     findings = list(replays(found.case, functions, found.files, corpus_of(data or ())))
     holds, why = verdict(found.case, findings)
     outcome = {True: "right", False: "wrong", None: "untold"}[holds]
-    if as_json:
-        said = {"outcome": outcome, "why": why, "decided": found.case.outcome}
-        emit({"proof": found.case.proof, **said, "segments": [asdict(finding) for finding in findings]})
-    else:
-        _print(found.case, findings)
-        say(f"{outcome}: {why}; by the log it is {found.case.outcome}")
+    said = {"outcome": outcome, "why": why, "decided": found.case.outcome}
+    tell(
+        {"proof": found.case.proof, **said, "segments": [asdict(finding) for finding in findings]},
+        (*_lines(found.case, findings), f"{outcome}: {why}; by the log it is {found.case.outcome}"),
+    )
     raise typer.Exit({"right": 0, "wrong": 1}.get(outcome, 2))
 
 
@@ -75,7 +74,7 @@ def _bundle(proof: str, api: str, folder: Path | None, deployment: Path | None) 
     return fetch_bundle(chosen, proof, place, api, Progress("entries read"))
 
 
-def _print(case: Case, findings: Sequence[Finding]) -> None:
+def _lines(case: Case, findings: Sequence[Finding]) -> Iterator[RenderableType]:
     title = visible(f"proof {case.proof[:18]}… of node {case.commitment.node}, round {case.round.round}")
     table = Table(title=Text(title), title_justify="left")
     for column in ("segment", "replay", "error", "limit", "why", "the bench"):
@@ -84,10 +83,10 @@ def _print(case: Case, findings: Sequence[Finding]) -> None:
         replay = f"{f.replay} ({f.reason})" if f.reason else f.replay
         shown = (str(f.segment), replay, f"{f.error:.3g}", f"{f.limit:.3g}", f.detail, f.decided)
         table.add_row(*(Text(visible(cell)) for cell in shown))
-    console.print(table)
+    yield table
     for f in findings:
         for heard in f.words:
-            say(f"segment {f.segment}, {_word(heard)}")
+            yield f"segment {f.segment}, {_word(heard)}"
 
 
 def _word(heard: Heard) -> str:

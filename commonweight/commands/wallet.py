@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.amounts import amount, tokens
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Json, Keystore, Rpc, read_address
-from commonweight.console import emit, say, tell
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Keystore, Rpc, read_address
+from commonweight.console import one_line, tell
 from commonweight.keystore import open_keystore
+from contracts.amounts import amount
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from commonweight.claiming import Elsewhere
@@ -40,7 +40,6 @@ def claim(
     deployment: Trusted = None,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Have all that an account is owed by final epochs minted to it; the relayer pays, and only the account is paid.
 
@@ -57,15 +56,11 @@ def claim(
     owed, currency = read_owed(model, account, epoch, Progress("epochs read")), model.symbol()
     found = require_claimable(owed)
     paid = claim_lines(model, account, found, elsewhere) if found else []
-    if as_json:
-        for line in paid:
-            emit(line.to_json(currency))
-        return
     for line in paid:
         said = f"{amount(line.claim.amount, currency)} for {line.claim.kind} in epoch {line.claim.epoch}"
-        say(f"{said}  to {line.to}  {line.hash}")
+        tell(line.to_json(currency), [f"{said}  to {line.to}  {line.hash}"])
     whole = sum(line.claim.amount for line in paid)
-    say(f"claimed {amount(whole, currency)}" if paid else _all_claimed(owed, currency))
+    tell((), [f"claimed {amount(whole, currency)}" if paid else _all_claimed(owed, currency)])
 
 
 @app.command("show")
@@ -74,7 +69,6 @@ def show(
     deployment: Trusted = None,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """What an account is owed, can claim and has claimed, epoch by epoch; its votes, and whom it lends them.
 
@@ -89,20 +83,14 @@ def show(
     model = WalletModel.reach(api, rpc_url, deployment)
     owed = read_owed(model, account, report=Progress("epochs read"))
     holding = Holding.read(model, owed)
-    if as_json:
-        emit(holding.to_json())
-        for line in owed.claims:
-            emit(line.to_json())
-        return
-    for text in holding.lines():
-        say(text)
+    tell(holding.to_json(), holding.lines())
     for line in owed.claims:
         what = f"{amount(line.amount, holding.currency)} for {line.kind}: " if line.amount else ""
-        say(f"{what}{line.sentence}  {line.command}")
+        tell(line.to_json(), [f"{what}{line.sentence}  {line.command}"])
 
 
 @app.command("balance")
-def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC, as_json: Json = False) -> None:
+def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC) -> None:
     """Tokens and votes of an account, read from the chain itself."""
     from contracts.chain import connect
     from contracts.token import ModelToken
@@ -110,11 +98,9 @@ def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC
 
     token = ModelToken(connect(rpc_url), ApiClient(api).network["deployment"]["token"])
     units, votes, supply = token.balance_of(account), token.votes(account), token.total_supply()
-    if as_json:
-        emit({"account": account, "units": str(units), "votes": str(votes), "supply": str(supply)})
-        return
-    share = 100 * units / max(1, supply)
-    say(f"{tokens(units)} tokens ({share:.2f} % of supply), {tokens(votes)} votes")
+    share, currency = 100 * units / max(1, supply), one_line(token.symbol(), 12)
+    said = {"account": account, "units": str(units), "votes": str(votes), "supply": str(supply), "currency": currency}
+    tell(said, [f"{amount(units, currency)} ({share:.2f} % of supply), votes {amount(votes, currency)}"])
 
 
 @app.command("delegate")
@@ -123,7 +109,6 @@ def delegate(
     to: Annotated[str, typer.Option("--to", parser=read_address, metavar="ADDRESS", help="Whom to lend your votes.")],
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    as_json: Json = False,
 ) -> None:
     """Lend your votes to somebody, or take them back with your own address; your tokens stay yours.
 
@@ -134,11 +119,11 @@ def delegate(
 
     client = GovernanceClient(api, rpc_url)
     done = wait_for(client.client, {client.delegate(open_keystore(keystore), to)})
-    tell(done, (f"{line['id']}  {line['state']}  {line['hash']}" for line in done), as_json)
+    tell(done, (f"{line['id']}  {line['state']}  {line['hash']}" for line in done))
 
 
 @app.command("delegation")
-def delegation(account: Account, api: Api = DEFAULT_API, as_json: Json = False) -> None:
+def delegation(account: Account, api: Api = DEFAULT_API) -> None:
     """Whom an account lends its votes, and who lends it theirs."""
     from trainer.client import ApiClient
 
@@ -147,7 +132,7 @@ def delegation(account: Account, api: Api = DEFAULT_API, as_json: Json = False) 
     while rest := client.get(f"/delegations/{account}", after=(found["lenders"] or ["0x"])[-1])["lenders"]:
         found["lenders"] += rest
     lenders = (f"votes for {lender}" for lender in found["lenders"])
-    tell(found, (f"lends its votes to {found['to'] or 'nobody'}", *lenders), as_json)
+    tell(found, (f"lends its votes to {found['to'] or 'nobody'}", *lenders))
 
 
 def _elsewhere(account: str, to: str | None, keystore: Path | None) -> Elsewhere | None:

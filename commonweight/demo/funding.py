@@ -8,7 +8,7 @@ from requests.exceptions import HTTPError
 from web3 import Web3
 from web3.types import RPCEndpoint
 
-from commonweight.amounts import tokens
+from contracts.amounts import COINS, amount
 from contracts.errors import CommonweightError
 
 COIN = 10**18
@@ -30,7 +30,7 @@ def ensure_funded(w3: Web3, needed: Mapping[str, int]) -> list[str]:
     short = [address for address, wei in needed.items() if _balance(w3, address) < wei]
     given = [address for address in short if _give(w3, address)]
     lacking = {address: needed[address] - _balance(w3, address) for address in short}
-    lines = [f"  {address}  {tokens(wei)}" for address, wei in lacking.items() if wei > 0]
+    lines = [f"  {address}  {amount(wei, COINS)}" for address, wei in lacking.items() if wei > 0]
     if lines:
         raise KeysUnfunded(
             "the demo's keys need coins on this chain, and its node gives none away. Anyone can derive these keys "

@@ -1,4 +1,4 @@
-"""The demo's plain lines: when, about what, and what happened."""
+"""The demo's story: when, about what, and what happened; a line each, and for scripts an object."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import time
 from rich.console import Console
 from rich.text import Text
 
+from commonweight.console import emit, speaks_json
+
 
 class Narrator:
-    """Says each thing as a line with the seconds since the start; `silent` for scripts."""
+    """Says each thing with the seconds since the start, or none where it is `silent`."""
 
     def __init__(self, console: Console, silent: bool = False) -> None:
         self._console, self._silent = console, silent
@@ -20,6 +22,9 @@ class Narrator:
         if self._silent:
             return
         seconds = time.monotonic() - self._began
+        if speaks_json():
+            emit({"event": "story", "topic": topic, "detail": text, "seconds": round(seconds, 1)})
+            return
         line = Text.assemble((f"{seconds:6.1f}s", "dim"), "  ", (f"{topic:<10}", "bold"), f" {text}")
         self._console.print(line, soft_wrap=True)
 

@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from commonweight.amounts import tokens
 from commonweight.console import console
+from contracts.amounts import TOKENS, amount, digits
 
 mpl.rcParams["svg.hashsalt"] = "commonweight"
 INK, MUTED, LINES = "#1d2330", "#6b7385", ("#0b6e6e", "#c2571a", "#7a6ff0")
@@ -24,8 +24,8 @@ def print_summary(summary: dict[str, Any], page: Path) -> None:
     console.print(_losses(summary))
     for name, holds in summary["checks"].items():
         console.print(f"{'[green]holds[/green]' if holds else '[red]FAILS[/red]'}  {name}", soft_wrap=True)
-    supply = tokens(summary["chain"]["supply"])
-    console.print(f"supply {supply} tokens; {summary['seconds']} s; report page: {page}", soft_wrap=True, markup=False)
+    supply = amount(summary["chain"]["supply"], TOKENS)
+    console.print(f"supply {supply}; {summary['seconds']} s; report page: {page}", soft_wrap=True, markup=False)
 
 
 def write_report(out: Path, summary: dict[str, Any]) -> Path:
@@ -36,7 +36,7 @@ def write_report(out: Path, summary: dict[str, Any]) -> Path:
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     picture = buffer.getvalue()
     environment = Environment(loader=PackageLoader("commonweight.demo"), autoescape=select_autoescape(("jinja",)))
-    environment.filters["tokens"] = tokens
+    environment.filters["tokens"] = digits
     page = out / "report.html"
     page.write_text(
         environment.get_template("report.html.jinja").render(s=summary, picture=picture[picture.index("<svg") :])
@@ -73,7 +73,7 @@ def _nodes(summary: dict[str, Any]) -> Table:
     for node in summary["nodes"]:
         table.add_row(
             node["name"], str(node["claimed_steps"]), str(node["verified_steps"]), str(node["voided_steps"]),
-            ", ".join(node["reasons"]), tokens(node["units"]), f"{node['share_percent']:.2f} %",
+            ", ".join(node["reasons"]), digits(node["units"]), f"{node['share_percent']:.2f} %",
         )  # fmt: skip
     return table
 

@@ -28,7 +28,6 @@ class DemoSettings:
     data: tuple[Path, ...]
     out: Path
     rpc_url: str
-    as_json: bool
 
 
 class Stage:
@@ -56,7 +55,7 @@ class Stage:
         """Inner steps of a round that a node has done, by its own lines."""
         lines = self.processes.log(name).read_text(errors="replace").splitlines()
         events = [json.loads(line) for line in lines if line.startswith("{")]
-        return max((e["step"] for e in events if e["event"] == "step" and e["round"] == number), default=0)
+        return max((e["step"] for e in events if e.get("event") == "step" and e["round"] == number), default=0)
 
     def wait(self, what: str, ready: Callable[[], Any], seconds: float = 120.0) -> Any:
         """Poll until `ready` gives something true. Raises ActorFailed when time is up or a process ends."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from commonweight.console import complain, console, emit, errors
+from commonweight.console import complain, console, emit, mention, speaks_json
 from commonweight.demo.acts.comparing import finish_baselines, start_baselines
 from commonweight.demo.acts.opening import open_chain, open_run
 from commonweight.demo.acts.settling import settle
@@ -45,7 +45,7 @@ def run_demo(settings: DemoSettings) -> int:
         make_folder(settings.out)
         summary = _play(settings)
     except KeyboardInterrupt:
-        errors.print("interrupted; every process was ended")
+        mention("interrupted", {}, "interrupted; every process was ended")
         return INTERRUPTED
     except CommonweightError as error:
         complain(error)
@@ -53,8 +53,8 @@ def run_demo(settings: DemoSettings) -> int:
     summary["seconds"] = round(time.monotonic() - begun, 1)
     page = write_report(settings.out, summary)
     save_file(settings.out / "summary.json", json.dumps(summary, indent=1, sort_keys=True))
-    if settings.as_json:
-        emit(summary)
+    if speaks_json():
+        emit(summary | {"event": "summary", "page": str(page)})
     else:
         print_summary(summary, page)
     return 0 if all(summary["checks"].values()) else 1
@@ -70,9 +70,9 @@ def make_folder(out: Path) -> None:
 
 
 def _play(settings: DemoSettings) -> dict[str, Any]:
-    narrator = Narrator(console, silent=settings.as_json)
+    narrator = Narrator(console)
     logs = settings.out / "logs"
-    with Board(console, wanted=not settings.as_json) as board, Processes(logs, PASSPHRASE) as processes:
+    with Board(console, wanted=not speaks_json()) as board, Processes(logs, PASSPHRASE) as processes:
         stage = Stage(settings, processes, narrator, board)
         stage.cast.prepare()
         open_chain(stage)

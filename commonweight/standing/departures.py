@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from commonweight.amounts import amount
 from commonweight.standing.sentence import Sentence, helper, told, until
+from contracts.amounts import COINS, amount
 from contracts.verifier_registry import Leaving, VerifierRegistry
 
 
@@ -84,7 +84,7 @@ class Departure:
     def sentence(self) -> str:
         """Where it rests."""
         free = until(self.leaving.free_at, self.now)
-        values = {"stake": amount(self.stake, "coins"), "epochs": self.leaving.epochs, "free": free}
+        values = {"stake": amount(self.stake, COINS), "epochs": self.leaving.epochs, "free": free}
         return told(DEPARTURES, self.state, values)
 
     def to_json(self) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from commonweight.amounts import amount
 from commonweight.standing.money import Money
 from commonweight.standing.sentence import Sentence, helper, told, until
+from contracts.amounts import amount
 from contracts.capital_pool import CapitalPool, PoolStatus
 from contracts.token import ModelToken
 

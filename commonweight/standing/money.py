@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commonweight.amounts import amount
 from commonweight.console import one_line
+from contracts.amounts import amount
 from contracts.currency import Currency
 
 LONGEST_SYMBOL = 12

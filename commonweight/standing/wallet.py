@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from commonweight.amounts import amount
 from commonweight.standing.claims import ClaimState
 from commonweight.standing.model import WalletModel
 from commonweight.standing.owed import Owed
+from contracts.amounts import amount
 from contracts.deployment import ZERO
 
 COMING = (ClaimState.UNSIGNED, ClaimState.FALLEN, ClaimState.IN_WINDOW, ClaimState.DISPUTED)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from commonweight import progress
 from commonweight.cli import main
+from commonweight.console import speak_json
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
 from commonweight.known_model import HOME_VARIABLE
 
@@ -26,6 +28,17 @@ class Said:
     status: int
     out: str
     err: str
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """What it said to a script, on stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def complaint(self) -> dict[str, Any]:
+        """Its refusal of a script, the one line on stderr."""
+        (line,) = self.err.splitlines()
+        return dict(json.loads(line))
 
 
 Command = Callable[..., Said]
@@ -47,10 +60,23 @@ def commonweight(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         try:
             main()
         except SystemExit as done:
-            return Said(int(done.code or 0), *capsys.readouterr())
-        return Said(0, *capsys.readouterr())
+            said = Said(int(done.code or 0), *capsys.readouterr())
+        else:
+            said = Said(0, *capsys.readouterr())
+        if "--json" in sys.argv:
+            for line in (*said.out.splitlines(), *said.err.splitlines()):
+                assert isinstance(json.loads(line), dict), line
+        return said
 
     return call
+
+
+@pytest.fixture
+def spoken() -> Iterator[None]:
+    """Scripts listen."""
+    speak_json(True)
+    yield
+    speak_json(False)
 
 
 @pytest.fixture

@@ -140,6 +140,8 @@ def test_nothing_at_hand_is_told_check_by_check(commonweight: Command, tmp_path:
     assert [line.split(":")[0].split()[1] for line in said.out.splitlines()] == list(CHECKS)
     assert "failed   chain: " in said.out
     assert "Traceback" not in said.err
+    scripted = commonweight("check", "--api", away, "--rpc-url", away, "--folder", tmp_path, "--json")
+    assert (scripted.status, [one["check"] for one in scripted.objects]) == (1, list(CHECKS))
 
 
 def test_checks_are_all_made(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class Progress:
 
 
 def test_lines_for_people_are_plain_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    report = report_lines(as_json=False)
+    report = report_lines()
     for step in range(1, 21):
         report(Progress("step", 2, step, 2.5))
     report(Progress("committed", 2, proof="0x" + "ab" * 32))
@@ -36,14 +36,14 @@ def test_what_others_wrote_cannot_repaint_a_terminal(capsys: pytest.CaptureFixtu
     hostile = "\x1b[2J\x9b1mstate executed\x7f\r"
     say(hostile)
     complain(BadField(hostile))
-    report_lines(as_json=False)(Progress("committed", proof=hostile))
+    report_lines()(Progress("committed", proof=hostile))
     shown = capsys.readouterr()
     assert (shown.out + shown.err).count(r"\x1b[2J\x9b1mstate executed\x7f\x0d") == 3
     assert not set(shown.out + shown.err) & set("\x1b\x9b\x7f\r")
 
 
-def test_lines_for_scripts_are_json_and_complete(capsys: pytest.CaptureFixture[str]) -> None:
-    report = report_lines(as_json=True)
+def test_lines_for_scripts_are_json_and_complete(capsys: pytest.CaptureFixture[str], spoken: None) -> None:
+    report = report_lines()
     report(Progress("step", 2, 1, 2.5))
     report(Progress("committed", 2, proof="0x" + "ab" * 32))
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())

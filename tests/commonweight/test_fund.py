@@ -77,11 +77,13 @@ def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
 
 
 def test_deposits_become_tokens_that_earn(model: Setting) -> None:
+    paid = "0.0000000000000003 C (300 units)"
     assert model("fund", "deposit", "--amount", 300).out == (
-        "took 300 units; 300 in all are 300 tokens if the round succeeds\n"
+        f"took {paid}; {paid} in all are 300 SH if the round succeeds\n"
     )
     assert model("fund", "deposit", "--amount", 5_000, "--approve").out == (
-        "took 1700 units; 2000 in all are 2,000 tokens if the round succeeds\n"
+        "took 0.0000000000000017 C (1700 units); 0.000000000000002 C (2000 units) in all are 2,000 SH if the round "
+        "succeeds\n"
     )
     model.wait(TIME)
     shown = json.loads(model("fund", "show", "--json").out)
@@ -91,7 +93,7 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     assert (deposit["state"], deposit["units"], deposit["tokens"]) == ("may-choose", "2000", str(2_000 * 10**18))
     assert (shown["by_deployer"], shown["release_at"] - shown["deadline"]) == ("2000", SETTLEMENT)
     assert "paid in 0.000000000000002 C (2000 units) of it itself: 100 %" in model("fund", "show").out
-    assert model("fund", "claim", PAYER.address).out == f"minted 2,000 tokens to {PAYER.address}\n"
+    assert model("fund", "claim", PAYER.address).out == f"minted 2,000 SH to {PAYER.address}\n"
     assert model.token.balance_of(PAYER.address) == 2_000 * 10**18
     check_holders(model, 2_000 * 10**18)
     again = model("fund", "claim", PAYER.address)
@@ -104,7 +106,8 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
         assert model("revenue", "distribute", "--currency", model.money.address, "--amount", 70).status == 0
     before = model.money_of(PAYER.address)
     released = model("revenue", "release", PAYER.address)
-    assert released.out == f"paid {PAYER.address} its share of distributions 1, 2\n"
+    paid = "0.00000000000000014 C (140 units)"
+    assert released.out == f"paid {paid} to {PAYER.address}, of distributions 1, 2\n"
     assert model.money_of(PAYER.address) == before + 140
 
 
@@ -145,7 +148,7 @@ def test_a_key_that_may_mint_is_named_and_no_deposit_is_taken(model: Setting) ->
 def test_model_check_says_price_share_and_who_votes(model: Setting) -> None:
     told = model("model", "check", keyed=False)
     assert told.status == 0, told.err
-    sold = f"at 1 units of {model.money.address} for {10**18} units (1e-18) of a token"
+    sold = f"at 0.000000000000000001 C (1 units) of {model.money.address} for 1 tokens"
     assert f"sells at most 2,000 tokens, 0.0002 % of the cap and 200 % of what a decision takes, {sold}\n" in told.out
     assert "nobody has more than a third of the votes\n" in told.out
     assert model("fund", "deposit", "--amount", 600).status == 0
@@ -186,7 +189,8 @@ def test_a_failed_round_pays_back(model: Setting) -> None:
     assert (early.status, early.out) == (1, "")
     assert re.match(r"contract-rejected: .* \[WrongPoolStatus\(", early.err), early.err
     model.wait(TIME)
-    assert model("fund", "refund", PAYER.address).out == f"paid 499 units back to {PAYER.address}\n"
+    back = f"paid 0.000000000000000499 C (499 units) back to {PAYER.address}\n"
+    assert model("fund", "refund", PAYER.address).out == back
     assert model.money_of(PAYER.address) == 10**6
 
 
@@ -203,10 +207,14 @@ def test_a_buyer_thinks_better_of_it(model: Setting) -> None:
     """While the round is open, and after it until the money may go."""
     before = model.money_of(PAYER.address)
     model("fund", "deposit", "--amount", 300)
-    assert model("fund", "withdraw").out == "took 300 units back\n"
-    model("fund", "deposit", "--amount", 2_000)
+    (back,) = model("fund", "withdraw", "--json").objects
+    assert back == {
+        "account": PAYER.address, "pool": model.deployment.pool, "currency": model.money.address, "units": "300",
+    }  # fmt: skip
+    (paid,) = model("fund", "deposit", "--amount", 2_000, "--json").objects
+    assert (paid["units"], paid["deposit"], paid["tokens"]) == ("2000", "2000", str(2_000 * 10**18))
     model.wait(TIME)
-    assert model("fund", "leave").out == "took 2000 units back\n"
+    assert model("fund", "leave").out == f"paid 0.000000000000002 C (2000 units) back to {PAYER.address}\n"
     assert model.money_of(PAYER.address) == before
     assert json.loads(model("fund", "show", "--json").out)["state"] == "failed"
     again = model("fund", "leave")
@@ -254,10 +262,14 @@ def test_a_currency_that_cannot_be_paid_stops_no_other(model: Setting) -> None:
         (1, hostile.address, "due", "70"), (2, model.money.address, "due", "70"),
     ]  # fmt: skip
     before = model.money_of(PAYER.address)
-    said = model("revenue", "release", PAYER.address)
-    assert (said.status, said.err.split(":")[0]) == (1, "currency-failed")
-    assert f"{hostile.address} cannot be paid: " in said.out
-    assert "ERC20InsufficientBalance" in said.out
+    said = model("revenue", "release", PAYER.address, "--json")
+    assert (said.status, said.complaint["error"]) == (1, "currency-failed")
+    failed, paid = said.objects
+    assert (failed["currency"], failed["units"], failed["distributions"]) == (hostile.address, "0", [])
+    assert "ERC20InsufficientBalance" in failed["why"]
+    assert (paid["currency"], paid["units"], paid["distributions"], paid["why"]) == (
+        model.money.address, "70", [2], None,
+    )  # fmt: skip
     assert model.money_of(PAYER.address) == before + 70
     assert model("revenue", "release", PAYER.address, "--currency", model.money.address).out.startswith(
         "nothing to pay"

@@ -42,7 +42,7 @@ def test_the_page_works_as_written(commonweight: Command, tmp_path: Path, monkey
         lines.run(revenue)
         shown, released = lines.said[-2][1], lines.said[-1][1]
         assert shown.startswith("due 1,000 TEST (100000 units) of distribution 1, in 0x"), shown
-        assert released == f"paid {lines.names['payer']} its share of distributions 1\n"
+        assert released == f"paid 1,000 TEST (100000 units) to {lines.names['payer']}, of distributions 1\n"
         assert connect(served.url).eth.get_balance(lines.names["owner"]) > 9_000 * 10**18
 
 

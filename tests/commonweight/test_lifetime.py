@@ -25,9 +25,10 @@ pytestmark = [
 PATIENCE = 60.0
 COMMAND = """
 import sys
-from commonweight.console import say
+from commonweight.console import say, speak_json
 from commonweight.lifetime import heed_no_more, heed_signals
-stop = heed_signals("--json" in sys.argv)
+speak_json("--json" in sys.argv)
+stop = heed_signals()
 stop.watched()
 say("ready")
 n = 0

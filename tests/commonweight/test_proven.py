@@ -103,7 +103,7 @@ def test_words_are_made_here_of_what_the_id_names(commonweight: Command, monkeyp
     assert (said.status, said.err) == (0, "")
     assert "thanks" not in said.out
     assert f"proposal {EVIL_ID}\n" in said.out
-    assert "  2. send 5 wei to 0x" in said.out
+    assert "  2. send 0.000000000000000005 coins to 0x" in said.out
     assert "  | Really." in said.out
     assert "by the server's word alone (--rpc-url asks the Governor): Voting ends in 3 h 20 min, at 1970-" in said.out
     assert "which contract has which address is the server's word" in said.out
@@ -156,10 +156,10 @@ def test_every_state_has_a_sentence_and_a_next_command(commonweight: Command) ->
 
 def test_what_may_still_turn_a_vote_is_told() -> None:
     lines = " ".join(turns(at("active", in_favour=5 * 10**18, quorum=12 * 10**18, extension=3_600)))
-    assert "7 votes for it or abstaining are missing to the quorum of 12" in lines
+    assert "7 votes for it or abstaining are missing to the quorum of 12 votes" in lines
     assert "keeps the vote open for 1 h 0 min" in lines
     lines = " ".join(turns(at("queued", eta=9_000, grace=604_800, objections=2 * 10**18, in_favour=3 * 10**18)))
-    assert "More than 3 objections cancel it until it is executed, and 2 objected so far." in lines
+    assert "Objections of more than 3 votes cancel it until it is executed, and 2 votes objected so far." in lines
     assert "The timelock holds it back until 1970-01-01 02:30:00 UTC." in lines
     assert "It expires in 7 d 0 h, at 1970-01-08 02:30:00 UTC, unless it is executed before." in lines
     assert list(turns(at("executed"))) == []

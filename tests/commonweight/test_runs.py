@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from commonweight import runs
 from commonweight.runs import is_over, lines_of, run_lines
-from commonweight.watching import watch
+from commonweight.watching import Look, Seen, watch
 from contracts.protocol.judge.facts import What
 
 pytestmark = pytest.mark.unit
@@ -99,6 +99,16 @@ def test_no_run_is_a_line_as_well() -> None:
 
 
 def test_a_watched_view_prints_what_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    looks: Iterator[tuple[list[str], bool]] = iter([(["a", "b"], False), (["a", "c"], False), (["a", "c", "d"], True)])
-    watch(lambda: next(looks), threading.Event(), seconds=0.001)
+    watch(looks("ab", "ac", "acd"), threading.Event(), seconds=0.001)
     assert capsys.readouterr().out.split() == ["a", "b", "c", "d"]
+
+
+def test_a_watched_view_is_an_object_whenever_it_changes(capsys: pytest.CaptureFixture[str], spoken: None) -> None:
+    watch(looks("ab", "ab", "ac"), threading.Event(), seconds=0.001)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [{"seen": "ab"}, {"seen": "ac"}]
+
+
+def looks(*seen: str) -> Look:
+    """One after the other, the last is the end."""
+    rest = iter(seen)
+    return lambda: Seen({"seen": (one := next(rest))}, list(one), one == seen[-1] and one != seen[0])

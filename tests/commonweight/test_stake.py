@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from commonweight.commands.held import _line
+from commonweight.commands.held import _fields, _line
 from commonweight.commands.stake import StakeLocked, _pay_out
 from commonweight.keystore import write_keystore
 from contracts.chain import connect, send
@@ -65,12 +65,15 @@ def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
 
 
 def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None:
-    assert model("stake", "--node", "--wei", 900).status == 0
+    staked = model("stake", "--node", "--wei", 900)
+    has = f"{NODE.address} has 0.0000000000000009 coins at stake as a node\n"
+    assert (staked.status, staked.out) == (0, f"staked 0.0000000000000009 coins; {has}")
     assert model.held() == (900, 0)
     asked = model("unstake", "--wei", 300)
     assert asked.status == 0, asked.err
     time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-    settled = rf"300 wei are locked until 2 more epochs are final that settle all that opened until {time}"
+    waits = "0.0000000000000003 coins are locked until 2 more epochs are final"
+    settled = rf"{waits} that settle all that opened until {time}"
     locked = rf"{settled}, and no longer than until {time} and for as long as epochs are disputed until then"
     assert re.match(rf"{locked}; they can be taken until paid", asked.out), asked.out
     assert model.held() == (600, 300)
@@ -81,20 +84,30 @@ def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None
     assert 0 < int(said[1]) <= DELAY
     model.chain.increase_time(DELAY + 1)
     paid = model("unstake", "--to", WALLET.address)
-    assert (paid.status, paid.out) == (0, f"paid 300 wei to {WALLET.address}\n")
+    assert (paid.status, paid.out) == (0, f"paid 0.0000000000000003 coins to {WALLET.address}\n")
     assert model.stakes.w3.eth.get_balance(WALLET.address) == 300
     assert model.held() == (600, 0)
 
 
 def test_without_an_amount_all_is_asked_for_and_paid_to_the_own_key(model: Setting) -> None:
-    assert model("stake", "--node", "--wei", 900).status == 0
-    assert model("unstake").status == 0
+    (staked,) = model("stake", "--node", "--wei", 900, "--json").objects
+    assert staked == {"account": NODE.address, "party": "node", "added": "900", "stake": "900"}
+    (locked,) = model("unstake", "--json").objects
+    assert (locked["state"], locked["wei"], locked["epochs_to_wait"]) == ("locked", "900", 2)
     assert model.held() == (0, 900)
+    early = model("unstake", "--json")
+    assert (early.status, early.out, early.complaint["error"]) == (1, "", "stake-locked")
     model.chain.increase_time(DELAY + 1)
-    assert model("unstake").out == f"paid 900 wei to {NODE.address}\n"
+    assert model("unstake").out == f"paid 0.0000000000000009 coins to {NODE.address}\n"
     nothing = model("unstake")
     assert (nothing.status, nothing.out) == (1, "")
     assert re.match(r"contract-rejected: .* \[NodeStakeTooSmall\(", nothing.err), nothing.err
+
+
+def test_nothing_held_is_a_line_for_people_and_none_for_scripts(model: Setting) -> None:
+    asked = ("model", "held", *model.reached[2:])
+    assert model.command(*asked).out == "nothing is held\n"
+    assert (model.command(*asked, "--json").status, model.command(*asked, "--json").out) == (0, "")
 
 
 def test_who_is_no_verifier_stakes_only_as_a_node(model: Setting) -> None:
@@ -157,7 +170,8 @@ def test_unstake_names_the_time_that_the_contract_does() -> None:
 
 def test_held_names_no_time_before_votes_exist() -> None:
     item = HeldItem("0x" + "ab" * 32, NODE.address, 5, 1_000, False)
-    waits = f"5 wei of {NODE.address} on {item.ground}: burnt"
+    waits = f"0.000000000000000005 coins of {NODE.address} on {item.ground}: burnt"
     assert _line(item, None) == f"{waits} once votes enough for a decision exist and have for as long as one takes"
     assert _line(item, 86_400) == f"{waits} from 1970-01-02 00:00:00 UTC on"
+    assert (_fields(item)["amount"], _fields(item)["account"]) == ("5", NODE.address)
     assert "back to it from" in _line(HeldItem(item.ground, NODE.address, 5, 1_000, True), 86_400)

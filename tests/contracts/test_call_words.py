@@ -38,7 +38,7 @@ def test_a_call_of_the_model_is_told_with_its_arguments() -> None:
     call = in_words(W3, DEPLOYMENT, budget())
     assert (call.contract, call.function) == ("ModelToken", "setBudget")
     assert call.arguments == {"minter": key_of("minter").address, "budget": "5"}
-    said = "owe 5 units (1e-18 tokens) more from now on, or what the cap leaves"
+    said = "owe 0.000000000000000005 tokens more from now on, or what the cap leaves"
     assert call.words == f"let {key_of('minter').address} {said}"
 
 
@@ -55,7 +55,7 @@ def test_the_same_bytes_at_another_address_are_bytes() -> None:
     action = budget()
     call = in_words(W3, DEPLOYMENT, Action(key_of("x").address, action.data, 7))
     assert (call.contract, call.function, call.arguments) == ("", "", {})
-    assert "7 wei" in call.words
+    assert "0.000000000000000007 coins" in call.words
 
 
 @pytest.mark.parametrize(
@@ -92,5 +92,5 @@ def test_every_line_of_words_is_of_a_function_and_its_arguments() -> None:
         contract, function = name.split(".")
         abi = load_artifact(contract)["abi"]
         inputs = [{part["name"] for part in f["inputs"]} for f in abi if f.get("name") == function]
-        asked = {part.split("}")[0] for part in template.split("{")[1:]}
+        asked = {part.split("}")[0].split(":")[0] for part in template.split("{")[1:]}
         assert any(asked <= given for given in inputs), name

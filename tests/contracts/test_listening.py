@@ -23,7 +23,7 @@ def of_chain(host: str, port: int) -> None:
 
 
 def of_server(host: str, port: int) -> None:
-    serve_until(Stop(as_json=False), Starlette(), host, port)
+    serve_until(Stop(), Starlette(), host, port)
 
 
 def of_mirror(host: str, port: int) -> None:

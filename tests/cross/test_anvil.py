@@ -53,7 +53,7 @@ def anvil(tmp_path: Path) -> Iterator[str]:
 def stage(anvil: str, tmp_path: Path) -> Iterator[Stage]:
     console = Console(quiet=True)
     with Processes(tmp_path / "logs", PASSPHRASE) as processes:
-        settings = DemoSettings(7, (), tmp_path, anvil, as_json=True)
+        settings = DemoSettings(7, (), tmp_path, anvil)
         yield Stage(settings, processes, Narrator(console, silent=True), Board(console, wanted=False))
 
 

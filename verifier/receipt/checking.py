@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from eth_utils import to_checksum_address
 from web3 import Web3
 
+from contracts.amounts import TOKENS, amount
 from contracts.errors import BadField, CommonweightError, InvalidTree
 from contracts.messages import EpochRoot, from_json
 from contracts.payout_tree import Payout, PayoutTree, check_proof
@@ -174,7 +175,7 @@ class _Check:
             if leaf in found.leaves:
                 raise wrong.PayoutUnproven(f"line {line.index} comes twice")
             found.leaves.append(leaf)
-            found.holds.append(f"payout: {line.amount} units for {receipt.account} are under that root")
+            found.holds.append(f"payout: {amount(line.amount, TOKENS)} for {receipt.account} are under that root")
         missing = sorted(set(own) - {line.index for line in receipt.payouts})
         if missing:
             raise wrong.PayoutUnproven(f"line {missing[0]} of the account is not shown")
@@ -183,8 +184,8 @@ class _Check:
 
     def _leaf(self, line: ProvenPayout) -> bytes:
         place = self.receipt.contracts
-        account, amount = self.receipt.account, int(line.amount)
-        made = Payout(place.chain_id, place.distributor, self.epoch.epoch, line.index, account, line.kind, amount)
+        account, units = self.receipt.account, int(line.amount)
+        made = Payout(place.chain_id, place.distributor, self.epoch.epoch, line.index, account, line.kind, units)
         return made.leaf()
 
     def _leaves(self, closed: EpochClosed) -> list[Payout]:
@@ -236,7 +237,8 @@ class _Check:
     def _paid(self, token: ModelToken, distributor: str) -> None:
         for line, leaf in zip(self.receipt.payouts, self.found.leaves, strict=True):
             paid = "paid" if token.receipt_paid(distributor, leaf) else "not claimed yet"
-            self.found.holds.append(f"chain: {line.amount} units under mint receipt 0x{leaf.hex()} are {paid}")
+            what = f"{amount(line.amount, TOKENS)} under mint receipt 0x{leaf.hex()}"
+            self.found.holds.append(f"chain: {what} are {paid}")
 
 
 def _of_log(brought: Policy | None, own: Policy, log: str) -> Policy:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from commonweight.amounts import tokens
 from commonweight.demo.acts.training import watch
 from commonweight.demo.cast import wallet
 from commonweight.demo.processes import ActorFailed
 from commonweight.demo.stage import NEW_LR, Stage
+from contracts.amounts import TOKENS, amount
 
 VOTES = (("ada", "for"), ("ben", "against"), ("dee", "for"))
 
@@ -30,7 +30,7 @@ def vote(stage: Stage) -> str:
     _await_state(stage, proposal, "executed")
     counts = stage.client.get(f"/proposals/{proposal}/tally")
     for who, name in (("api", "the API counts"), ("governor", "the Governor counts")):
-        shares = ", ".join(f"{tokens(units)} {side}" for side, units in counts[who].items())
+        shares = ", ".join(f"{amount(units, TOKENS)} {side}" for side, units in counts[who].items())
         stage.say("vote", f"{name} {shares}")
     return proposal
 

@@ -42,7 +42,9 @@ def test_people_train_together_a_cheat_is_caught_and_the_vote_is_obeyed(tmp_path
     finally:
         process.kill()
     assert process.returncode == 0, err + out[-3000:]
-    summary = json.loads(out)
+    *story, summary = map(json.loads, out.splitlines())
+    assert {said["event"] for said in story} == {"story"}
+    assert {"chain", "vote", "claims"} <= {said["topic"] for said in story}
     check_money(summary)
     check_cheat(summary)
     check_training(summary)

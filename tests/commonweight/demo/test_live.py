@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -91,6 +92,14 @@ def test_for_a_script_at_a_terminal_nothing_moves() -> None:
         board.show([Bar("ada", 1, 40, "trains")])
     Narrator(console, silent=True).say("round 1", "opens")
     assert file.getvalue() == ""
+
+
+def test_for_a_script_the_story_is_an_object_a_line(capsys: pytest.CaptureFixture[str], spoken: None) -> None:
+    console, file = screen(terminal=True)
+    Narrator(console).say("round 1", "opens [red]")
+    said = json.loads(capsys.readouterr().out)
+    assert (said.pop("seconds") >= 0, file.getvalue()) == (True, "")
+    assert said == {"event": "story", "topic": "round 1", "detail": "opens [red]"}
 
 
 def test_a_line_is_said_once_for_each_topic() -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 def test_a_folder_that_no_demo_wrote_is_not_emptied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     letter = tmp_path / "letter.txt"
     letter.write_text("mine")
-    assert run_demo(DemoSettings(1, (), tmp_path, "", as_json=True)) == 1
+    assert run_demo(DemoSettings(1, (), tmp_path, "")) == 1
     assert capsys.readouterr().err.startswith("folder-refused: ")
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
     with pytest.raises(FolderRefused):

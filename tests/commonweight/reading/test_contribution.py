@@ -38,8 +38,9 @@ def test_a_run_that_is_over_credits_nothing(place: Town, commonweight: Command, 
     manifest.write_text("{}")
     paid = ("--licence", "CC-BY-4.0", "--account", AUTHOR, "--weight", 3)
     data = ("--run", place.stage.run, "--source", "https://example.org/data", "--manifest", manifest)
-    assert commonweight("contribution", "data", file, *data, *paid).status == 0
+    (made,) = commonweight("contribution", "data", file, *data, *paid, "--json").objects
     body = json.loads(file.read_text())
+    assert made == body | {"file": str(file)}
     assert body["message"]["subject"].startswith("sha256:44136fa355b3678a")
     assert body["message"]["kind"] == 3
     signed = ContributionFile.load(file)
@@ -87,7 +88,7 @@ def test_who_is_no_maintainer_does_not_sign(place: Town, commonweight: Command, 
 
 def test_the_lineage_of_the_weights_names_work_and_code(place: Town, commonweight: Command) -> None:
     run = ("--run", place.stage.run, "--api", place.stage.api)
-    rounds = json.loads(commonweight("model", "lineage", *run, "--round", 2, "--json").out)
+    rounds = commonweight("model", "lineage", *run, "--round", 2, "--json").objects
     assert [row["round"] for row in rounds] == [1, 2]
     credited = [credit["account"] for row in rounds for credit in row["contributions"]]
     assert credited == [AUTHOR]

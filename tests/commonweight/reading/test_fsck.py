@@ -36,5 +36,5 @@ def test_a_sound_database_holds_and_a_changed_row_is_named(place: Town, commonwe
         row.amount, key = row.amount + 1, row.id
         session.add(row)
     said = commonweight("fsck", *chain, "--folder", folder, "--json")
-    assert (said.status, said.err.split(":")[0]) == (1, "fsck-failed")
+    assert (said.status, said.complaint["error"]) == (1, "fsck-failed")
     assert ("transfer", key) in {(f["table"], f["key"]) for f in json.loads(said.out)["findings"]}

@@ -68,7 +68,7 @@ def test_an_entry_that_the_log_does_not_have_is_refused(place: Town, commonweigh
     posted["body"] = canonical(json.loads(posted["body"]) | {"tokens": 1})
     (folder / "proof.json").write_text(json.dumps(saved))
     said, _ = replay(place, commonweight, folder)
-    assert (said.status, said.err.split(":")[0]) == (1, "invalid-merkle-proof")
+    assert (said.status, said.complaint["error"]) == (1, "invalid-merkle-proof")
 
 
 def test_a_proof_is_fetched_from_the_log_and_an_unknown_one_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,13 @@ from tests.commonweight.running.yard import LONG, Yard, children, new_port, yard
 from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
-OFTEN = [(name, signal.SIGHUP) for name in LONG if name != "verifier"]
-SELDOM = [(name, number) for name in LONG for number in (signal.SIGTERM, signal.SIGINT)]
+OFTEN = [(name, signal.SIGHUP) for name in ("chain", "node")]
+SELDOM = [
+    (name, number)
+    for name in LONG
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    if (name, number) not in OFTEN
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +44,32 @@ def test_a_signal_ends_each_command_with_a_line(yard: Yard, name: str, number: s
         assert started.err.read_text() == ""
 
 
+@pytest.mark.parametrize("name", [name for name in LONG if name != "verifier"])
+def test_to_scripts_each_command_speaks_in_objects(yard: Yard, name: str) -> None:
+    """Its news and its log, to the last line."""
+    port = new_port()
+    with yard.started(yard.command(name, port, "--json"), environment={"HOME": str(yard.folder)}) as started:
+        yard.ready(name, port, started)
+        started.process.send_signal(signal.SIGHUP)
+        assert started.ended() == 0, started.said()
+        news = [json.loads(line) for line in started.out.read_text().splitlines()]
+        assert news[-1] == {"event": "ended", "detail": "SIGHUP"}
+        assert all("event" in one for one in news)
+        assert all("text" in json.loads(line) for line in started.err.read_text().splitlines())
+        if name == "chain":
+            assert news[0]["url"] == f"http://127.0.0.1:{port}"
+
+
 def test_workers_end_with_their_verifier_and_say_nothing(yard: Yard) -> None:
-    with yard.started(yard.command("verifier", new_port(), "--workers", "2")) as started:
+    with yard.started(yard.command("verifier", new_port(), "--workers", "2", "--json")) as started:
         workers = with_workers(started.process.pid, 2)
 
         started.process.send_signal(signal.SIGHUP)
         assert started.ended() == 0, started.said()
-        assert started.said().splitlines()[-1] == "ended by SIGHUP"
+        assert [json.loads(line) for line in started.out.read_text().splitlines()][-1] == {
+            "event": "ended",
+            "detail": "SIGHUP",
+        }
         assert "worker" not in started.said()
         assert all(gone(pid) for pid in workers)
 

@@ -74,8 +74,8 @@ def test_any_call_of_the_timelock_can_be_proposed_and_executed(electorate: House
     assert list(proven(electorate.get(f"/proposals/{proposal}"), proposal).actions) == actions
     words = [call["words"] for call in electorate.get(f"/proposals/{proposal}")["calls"]]
     assert words == [
-        f"send 0 wei to {stranger}",
-        f"let {stranger} owe 0 units (1e-18 tokens) more from now on, or what the cap leaves",
+        f"send 0 coins to {stranger}",
+        f"let {stranger} owe 0 tokens more from now on, or what the cap leaves",
         f"call {stranger} with 0x1234",
     ]
     electorate.carry(proposal)
@@ -205,7 +205,7 @@ def test_powers_are_proposed_by_signature_beside_decisions(electorate: House) ->
     words = [row["words"] for row in electorate.get(f"/proposals/{proposal}")["calls"]]
     assert words == [
         "decide clip = 9 for the model's runs",
-        "limit what one epoch pays to 12345 units (1e-18 tokens)",
+        "limit what one epoch pays to 0.000000000000012345 tokens",
     ]
     electorate.carry(proposal)
     assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"

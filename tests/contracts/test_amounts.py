@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonweight.amounts import amount, tokens
+from contracts.amounts import amount, digits
 
 pytestmark = pytest.mark.unit
+ROOT = Path(__file__).parents[2]
 
 
 @given(st.integers(0, 2**256 - 1))
 def test_not_a_unit_is_lost(units: int) -> None:
-    whole, _, part = tokens(units).replace(",", "").partition(".")
+    whole, _, part = digits(units).replace(",", "").partition(".")
     assert int(whole) * 10**18 + int(part.ljust(18, "0")) == units
 
 
@@ -27,7 +31,7 @@ def test_not_a_unit_is_lost(units: int) -> None:
     ],
 )
 def test_amounts_read_well(units: int | str, text: str) -> None:
-    assert tokens(units) == text
+    assert digits(units) == text
 
 
 @given(st.integers(0, 2**256 - 1), st.integers(0, 77))
@@ -43,3 +47,15 @@ def test_no_unit_of_any_currency_is_lost(units: int, decimals: int) -> None:
 )
 def test_amounts_with_their_currency_read_well(units: int, decimals: int, text: str) -> None:
     assert amount(units, "C", decimals) == text
+
+
+def test_no_other_code_makes_amounts() -> None:
+    """One style: whatever is printed of tokens, coins or a currency comes from here."""
+    bare = re.compile(r"\}[ ](wei|coins|units)\b")
+    for package in ("commonweight", "contracts", "verifier", "ledger", "api", "trainer"):
+        for source in (ROOT / package).rglob("*.py"):
+            text = source.read_text()
+            assert "from_wei" not in text, source
+            if package == "commonweight" and source.name != "money.py":
+                found = [line for line in text.splitlines() if bare.search(line)]
+                assert not found, f"{source}: {found}"
