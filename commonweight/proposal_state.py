@@ -125,7 +125,8 @@ def _of_a_vote(at: Standing) -> Iterator[str]:
 
 def _of_what_passed(at: Standing) -> Iterator[str]:
     heard = "" if at.objections is None else f", and {amount(at.objections, VOTES)} objected so far"
-    yield f"Objections of more than {amount(at.in_favour, VOTES)} cancel it until it is executed{heard}."
+    needed = max(at.in_favour, at.quorum or 0)
+    yield f"Objections of more than {amount(needed, VOTES)} cancel it until it is executed{heard}."
     if at.state == "queued" and at.eta is not None and at.eta > at.now:
         yield f"The timelock holds it back until {_calendar(at.eta)}."
     ends = _expires(at)
@@ -148,6 +149,8 @@ def _due(at: Standing) -> str:
 def _why_defeated(at: Standing) -> str:
     if at.quorum is not None and at.in_favour + at.abstain < at.quorum:
         return f"{amount(at.in_favour + at.abstain, VOTES)} did not reach the quorum of {amount(at.quorum, VOTES)}"
+    if at.in_favour > at.against:
+        return "minting was paused while it waited for its snapshot, and who was owed tokens was not asked"
     return "not more votes were for it than against"
 
 

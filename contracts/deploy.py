@@ -70,7 +70,8 @@ def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -
 
     It sells nothing until holders give it a budget. Raises ContractRejected and GenesisRefused.
     """
-    check_minters(w3, d)  # before it costs anything
+    least = p.funding_soft_cap * p.funding_token_units // p.funding_paid_units
+    check_minters(w3, d, least=least)  # before it costs anything
     deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
     p = replace(p, funding_currency=Web3.to_checksum_address(p.funding_currency))
     receipt = create(w3, payer, "CapitalPool", d.token, d.timelock, round_terms(p, deadline))

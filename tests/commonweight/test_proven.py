@@ -165,6 +165,9 @@ def test_what_may_still_turn_a_vote_is_told() -> None:
     assert list(turns(at("executed"))) == []
     assert "did not reach the quorum" in sentence(at("defeated"))
     assert "not more votes" in sentence(at("defeated", in_favour=10, against=10))
+    assert "minting was paused" in sentence(at("defeated", in_favour=10, against=9))
+    lines = " ".join(turns(at("queued", in_favour=2 * 10**18, abstain=9 * 10**18, quorum=8 * 10**18)))
+    assert "Objections of more than 8 votes cancel it" in lines
 
 
 def test_times_are_told_as_people_read_them() -> None:

@@ -78,7 +78,7 @@ def test_stake_that_verifiers_took_is_burnt_after_a_time_in_which_holders_could_
 
 
 def test_what_was_taken_first_is_free_when_it_was_to_be_whatever_comes_later(world: World) -> None:
-    """Before, a guilty node staked a wei and sent the same signatures again: all that was held waited anew."""
+    """Before, a guilty node staked a little and sent the same signatures again: all that was held waited anew."""
     votes(world)
     world.send(world.registry.note_votes())
     world.wait(PARAMS.dispute_limit)
@@ -90,7 +90,7 @@ def test_what_was_taken_first_is_free_when_it_was_to_be_whatever_comes_later(wor
     first, second = ground_of("proof", fault.proof), ground_of("proof", fault.proof, 400)
     free_at = world.registry.held_of(first, node.address).free_at
     world.wait(PARAMS.dispute_limit - 20)
-    act(world, node, stakes.stake(), 1)
+    act(world, node, stakes.stake(), PARAMS.node_slash_cap // 100)
     act(world, node, stakes.slash(fault, signed))
     assert world.registry.held_of(first, node.address).free_at == free_at
     assert world.registry.held_of(second, node.address).free_at >= free_at + PARAMS.dispute_limit - 20

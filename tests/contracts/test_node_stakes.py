@@ -112,7 +112,7 @@ def test_a_second_request_waits_for_two_epochs_anew(world: Staking) -> None:
     world.settle(1, world.now())
     world.settle(2, world.now())
     world.wait(1)
-    world.send(world.stakes.request_withdrawal(1))
+    world.send(world.stakes.request_withdrawal(10))
     asked = world.now()
     for epoch in (3, 4):
         with refused("NodeWithdrawalLocked"):
@@ -120,7 +120,23 @@ def test_a_second_request_waits_for_two_epochs_anew(world: Staking) -> None:
         world.wait(1)
         world.settle(epoch, asked + 1)
     world.send(world.stakes.withdraw(world.holder.address))
-    assert world.balance(world.holder.address) == 301
+    assert world.balance(world.holder.address) == 310
+
+
+def test_a_change_of_a_stake_has_a_least_size(world: Staking) -> None:
+    """Each is read by everybody and stands in the log for ever: at no price a stranger would fill both."""
+    step = CAP // 100
+    for value in (0, 1, step - 1):
+        with refused("NodeStepTooSmall"):
+            world.send(world.stakes.stake(), value)
+    world.send(world.stakes.stake(), step + 3)
+    with refused("NodeStepTooSmall"):
+        world.send(world.stakes.request_withdrawal(step - 1))
+    world.send(world.stakes.request_withdrawal(step))
+    with refused("NodeStepTooSmall"):
+        world.send(world.stakes.request_withdrawal(2))
+    world.send(world.stakes.request_withdrawal(3))  # all that is left
+    assert world.held() == (0, step + 3)
 
 
 def test_epochs_that_were_final_before_a_request_do_not_free_it(world: Staking) -> None:
@@ -237,11 +253,11 @@ def test_the_events_tell_the_stake_at_every_block(world: Staking) -> None:
         (slashing(world, b"1"), 0, 250),
         (world.stakes.request_withdrawal(250), 0, 0),
         (slashing(world, b"2"), 0, 0),  # from the withdrawal alone
-        (world.stakes.stake(), 7, 7),
+        (world.stakes.stake(), 70, 70),
     )
     for call, value, stake in calls:
         expected[world.send(call, value)["blockNumber"]] = stake
-        send(world.w3, other, world.stakes.stake(), value=9)
+        send(world.w3, other, world.stakes.stake(), value=90)
         world.chain.mine()
     last = 0
     for block in range(start, world.w3.eth.block_number + 1):
@@ -249,7 +265,7 @@ def test_the_events_tell_the_stake_at_every_block(world: Staking) -> None:
         assert world.stakes.stake_at(world.node, block) == last, block
         at_the_time = contract_at(world.w3, "VerifierRegistry", world.registry.address).functions
         assert at_the_time.nodeStakeOf(world.node).call(block_identifier=block) == last, block
-    assert world.stakes.stake_at(other.address, world.w3.eth.block_number) == 9 * len(calls)
+    assert world.stakes.stake_at(other.address, world.w3.eth.block_number) == 90 * len(calls)
     assert world.stakes.stake_at(world.holder.address, world.w3.eth.block_number) == 0
 
 

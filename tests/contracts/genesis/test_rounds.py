@@ -62,17 +62,18 @@ def test_no_round_is_paid_into_while_a_key_may_mint_or_owes(world: World) -> Non
     world.carry(Action.of(world.token.set_budget(made[0], 3_000)), "sell")
     check_round(world.w3, d, *made)
     world.carry(Action.of(world.token.set_budget(thief.address, 10**25)), "a grant")
-    said = "no contract of the model's, .* could outvote"
-    with pytest.raises(GenesisRefused, match=said):
+    with pytest.raises(GenesisRefused, match=r"no contract of the model's, .* could outvote"):
         check_round(world.w3, d, *made)
+    said = r"others may still mint 1\d*, and this round sells"
     send(world.w3, thief, world.token.reserve(10**25))
     world.carry(Action.of(world.token.set_budget(thief.address, 0)), "the grant is withdrawn")
     assert (world.token.budget_of(thief.address), world.token.total_supply()) == (0, 900)
     with pytest.raises(GenesisRefused, match=said):
         check_round(world.w3, d, *made)
+    another = replace(terms(world), funding_currency=d.splitter)
     block = world.w3.eth.block_number
     with pytest.raises(GenesisRefused, match=said):
-        open_round(world.w3, thief, d, replace(PARAMS, funding_currency=d.splitter))
+        open_round(world.w3, thief, d, another)
     assert world.w3.eth.block_number == block  # refused before anything is deployed
     check_pool(world.w3, d, *made)  # who paid in before finds it, and leaves
 
@@ -95,11 +96,24 @@ def test_another_round_may_not_outvote_this_ones_buyers(world: World) -> None:
     world.send(contract_at(world.w3, "CapitalPool", other).functions.deposit(1))
     world.carry(Action.of(world.token.set_budget(other, 0)), "and no more")
     assert world.token.reserved_of(other) == 10**6
-    with pytest.raises(GenesisRefused, match="other rounds may still mint 1000000, and this one sells 1500"):
+    with pytest.raises(GenesisRefused, match="others may still mint 1000000, and this round sells 1500"):
         check_round(world.w3, d, *made)
     check_minters(world.w3, d)  # nobody but rounds
     world.wait(86_401)  # it sold a unit, at its hard cap: it has succeeded, and owes
     assert [one.outstanding for one in minters(world.w3, d)] == [10**6]
+
+
+def test_dust_that_was_reserved_once_ends_no_funding(world: World) -> None:
+    """No vote takes a reserve back: a former minter of five units refused every later round for ever."""
+    d, former = world.deployment, world.rival
+    world.carry(Action.of(world.token.set_budget(former.address, 5)), "a grant of five units")
+    send(world.w3, former, world.token.reserve(1))
+    world.carry(Action.of(world.token.set_budget(former.address, 0)), "the grant is withdrawn")
+    made = open_round(world.w3, world.deployer, d, terms(world))
+    check_round(world.w3, d, *made)
+    assert [one.in_words() for one in minters(world.w3, d)] == [
+        f"an account that is no contract of the model's, {former.address} may mint 0 and owes 1"
+    ]
 
 
 def test_a_pool_for_another_treasury_is_a_foreign_minter(world: World) -> None:
