@@ -63,8 +63,8 @@ def check_minters(w3: Web3, d: Deployment, pool: str = "", least: int | None = N
     back, so that it could outvote a round's buyers when they can leave no more.
 
     What it owes by now, and what other rounds of our code owe or sell, may not be as much as the buyers of `pool` have
-    at its soft cap, `least` for one that is not there yet. Dust that somebody reserved once ends no funding: no vote takes
-    that back either.
+    at its soft cap, `least` for one that is not there yet. Dust that somebody reserved once ends no funding: no vote
+    takes that back either.
     """
     found = [one for one in minters(w3, d) if one.account != pool]
     for one in found:

@@ -48,7 +48,10 @@ def _decisions(world: World) -> list[tuple[str, ContractFunction]]:
 
 
 def _staked(world: World) -> None:
-    world.send(contract_at(world.w3, "VerifierRegistry", world.registry.address).functions.stakeNode(), 5)
+    world.send(
+        contract_at(world.w3, "VerifierRegistry", world.registry.address).functions.stakeNode(),
+        PARAMS.node_slash_cap // 100,
+    )
 
 
 def _punished(world: World) -> None:

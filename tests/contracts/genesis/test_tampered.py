@@ -106,9 +106,9 @@ def _meanwhile(town: Town, d: Deployment) -> None:
         token.functions.approve(town.deployer.address, 1),
         token.functions.delegate(town.rival.address),
         governor.functions.relayVotes([ballot]),
-        registry.functions.stakeNode(),
     ):
         town.act(call, town.rival)
+    town.act(registry.functions.stakeNode(), town.rival, registry.functions.nodeStakeStep().call())
     with refused("NobodyHolds"):  # what nobody would be shown
         town.act(governor.functions.propose([d.token], [0], [b""], "early"), town.rival)
     coin = contract_at(town.w3, "ModelToken", town.coin)
