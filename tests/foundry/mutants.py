@@ -68,7 +68,7 @@ MUTANTS: dict[str, Mutant] = {
         VERIFIERS, "_checkThreshold(threshold);", "", (f"{DECISIONS}whoever_resigns_a_threshold_is_judged_alike",)
     ),
     "who is admitted annuls its admission": Mutant(
-        VERIFIERS, "if (!_verifiers.contains(verifier)) _admit(verifier);", "_admit(verifier);",
+        VERIFIERS, "if (!_verifiers.contains(verifier) && stakeOf[verifier] == 0) _admit(verifier);", "_admit(verifier);",
         (f"{DECISIONS}what_is_so_already_annuls_no_batch",),
     ),
     "what was paid annuls a decision on it": Mutant(
@@ -303,7 +303,37 @@ MUTANTS: dict[str, Mutant] = {
         POOL, "function pay(address to, uint256 amount) external nonReentrant onlyRole(DEFAULT_ADMIN_ROLE)",
         "function pay(address to, uint256 amount) external nonReentrant", (STRANGER,),
     ),
-    "pool pays out what it has not": Mutant(POOL, "|| amount > spendable()", "", (SALE,)),
+    "pool pays out what it has not": Mutant(POOL, "Math.min(amount, spendable());", "amount;", (SALE,)),
+    "dust that leaves annuls a payment": Mutant(
+        POOL, "if (paid == 0) return;", "if (paid < amount) revert BalanceMissing(paid, amount);",
+        (f"{FUNDS}testFuzz_dust_that_leaves_cuts_a_payment",),
+    ),
+    "a surplus that is fetched annuls a decision": Mutant(
+        POOL, "if (balance <= kept) return;", "if (balance <= kept) revert DepositTooSmall(0);",
+        (f"{FUNDS}testFuzz_a_surplus_is_fetched_once_and_refused_to_nobody",),
+    ),
+    "revenue is shared in a pause": Mutant(
+        SPLITTER, "if (token.pausedWithin(since, until + 1)) revert SharedInPause(since);", "",
+        (f"{FUNDS}testFuzz_nothing_is_shared_in_a_pause_nor_soon_after",),
+    ),
+    "revenue is shared right after a pause": Mutant(
+        SPLITTER, "token.pausedWithin(since, until + 1)", "token.mintingPaused()",
+        (f"{FUNDS}testFuzz_nothing_is_shared_in_a_pause_nor_soon_after",),
+    ),
+    "dust objects to what abstentions let pass": Mutant(
+        GOVERNOR, "Math.max(votes, quorum(proposalSnapshot(id)));", "votes;",
+        (f"{DECISIONS}dust_stops_nothing_that_abstentions_let_pass",),
+    ),
+    "a stake of nothing is told": Mutant(
+        NODES, "if (msg.value < nodeStakeStep) revert NodeStepTooSmall(msg.value, nodeStakeStep);", "", (STAKES,)
+    ),
+    "a stake leaves in crumbs": Mutant(
+        NODES, "if (amount < nodeStakeStep && amount != stake_) revert", "if (false) revert", (STAKES,)
+    ),
+    "a vote seats who waits for its stake": Mutant(
+        VERIFIERS, " && stakeOf[verifier] == 0) _admit", ") _admit",
+        (f"{DECISIONS}no_vote_keeps_the_stake_of_who_left",),
+    ),
     "pool pays out at once": Mutant(
         POOL, "if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());", "",
         (f"{FUNDS}testFuzz_a_round_that_is_filled_at_once_pays_nobody_at_once",),
@@ -313,7 +343,7 @@ MUTANTS: dict[str, Mutant] = {
         (f"{FUNDS}testFuzz_nobody_claims_for_who_may_leave",),
     ),
     "anybody claims for a contract in the pool": Mutant(
-        POOL, " && account.code.length <= DELEGATION_SIZE;", ";",
+        POOL, "account.code.length <= DELEGATION_SIZE ? releaseAt() : releaseAt() + settlement;", "releaseAt();",
         (f"{FUNDS}testFuzz_nobody_claims_for_who_may_leave",),
     ),
     "a full round ends": Mutant(
