@@ -68,7 +68,8 @@ MUTANTS: dict[str, Mutant] = {
         VERIFIERS, "_checkThreshold(threshold);", "", (f"{DECISIONS}whoever_resigns_a_threshold_is_judged_alike",)
     ),
     "who is admitted annuls its admission": Mutant(
-        VERIFIERS, "if (!_verifiers.contains(verifier) && stakeOf[verifier] == 0) _admit(verifier);", "_admit(verifier);",
+        VERIFIERS, "if (!_verifiers.contains(verifier) && stakeOf[verifier] == 0) _admit(verifier);",
+        "_admit(verifier);",
         (f"{DECISIONS}what_is_so_already_annuls_no_batch",),
     ),
     "what was paid annuls a decision on it": Mutant(
