@@ -33,7 +33,7 @@ from contracts.payout_tree import Payout, PayoutTree
 from contracts.signing import Domain, digest, sign
 from contracts.token import ModelToken
 from contracts.verifier_registry import EpochStatus, VerifierRegistry
-from tests.chains import twin
+from tests.chains import StillChain, twin
 from tests.contracts.currencies import deploy_currency
 
 pytestmark = pytest.mark.integration
@@ -72,7 +72,7 @@ class World:
         created = (Account.create() for _ in range(3))
         self.verifiers = beside.verifiers if beside else sorted(created, key=lambda a: int(a.address, 16))
         funded = [a.address for a in [self.deployer, self.rival, *self.verifiers]]
-        chain = beside.chain if beside else Devnet(funded)
+        chain = beside.chain if beside else StillChain(funded)
         addresses = [v.address for v in self.verifiers]
         shared = beside.deployment if beside else None
         w3 = connect_devnet(chain)

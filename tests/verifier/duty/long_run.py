@@ -24,10 +24,13 @@ LOG = {"node": ("log",), "verifier": ("mirror/copy.db", "mirror/log")}
 
 
 class LongRun(Town):
-    """One node trains, three verifiers judge, and every epoch is final on the chain as soon as two signed it."""
+    """One node trains, three verifiers judge, and every epoch is final on the chain as soon as two signed it.
+
+    The machine keeps the last round of a run that is over: `rounds` are one more than are played.
+    """
 
     def __init__(self, folder: Path, stack: ExitStack, rounds: int) -> None:
-        super().__init__(folder, stack, nodes=0, rounds=rounds, minNodes=1)
+        super().__init__(folder, stack, nodes=0, rounds=rounds + 1, minNodes=1, leaseSeconds=59)
         self._stop, self.failed = threading.Event(), list[BaseException]()
         self.light = LightNode(self._light(), self.said.setdefault("node", []).append)
         self._thread = threading.Thread(target=self._take_part, name="node", daemon=True)

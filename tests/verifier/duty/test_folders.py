@@ -23,19 +23,20 @@ def files(folder: Path) -> set[str]:
 
 def test_rounds_that_are_over_leave_the_log_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "SYNCHRONOUS", "OFF")
-    counts: dict[str, list[int]] = {"node": [], "verifier": []}
+    seen: dict[str, list[set[str]]] = {"node": [], "verifier": []}
     with long_run(tmp_path, rounds=6) as run:
 
         def note(_: int) -> None:
-            for who, counted in counts.items():
-                counted.append(len(files(run.folder_of(who))))
+            for who, found in seen.items():
+                found.append(files(run.folder_of(who)))
 
         merged = run.processes[0].settings.folder / MERGED / "0123456789abcdef-1"
         merged.mkdir(parents=True)
         (merged / ("ab" * 32)).write_bytes(b"a merge that others were quicker with")
         run.play(6, note)
-        for who, counted in counts.items():
-            assert max(counted[3:]) <= max(counted[:3]), (who, counted, sorted(files(run.folder_of(who))))
+        for who, found in seen.items():
+            new = [found[place] - found[place - 1] for place in (1, 2)]
+            assert sorted(set.union(*new) & found[5]) == [], f"files of rounds 2 and 3 that {who} keeps"
             strange = [name for name in sizes(run.folder_of(who)) if rule_of(name) is None]
             assert strange == [], f"{who} writes what no rule names"
         assert not merged.exists()
