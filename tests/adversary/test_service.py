@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from contracts.protocol.judge import epochs
 from contracts.protocol.judge.facts import Reason, Word
 from contracts.protocol.log import signed
 from ledger.judgement import bookkeeping, effects
@@ -33,8 +34,14 @@ def _all_posted(served: Served) -> bool:
 
 def _paid_after_a_lapse(served: Served) -> bool:
     """An epoch closed anew, and none carries anything over."""
-    epochs = served.ends.epochs
-    return served.kinds["EpochClosed"] > len(epochs) > 0 and set(epochs.values()) == {(True, 0)}
+    ended = served.ends.epochs
+    return served.kinds["EpochClosed"] > len(ended) > 0 and set(ended.values()) == {(True, 0)}
+
+
+def _paid_off(served: Served) -> bool:
+    """Much was cut, and all of it is paid when the run is over."""
+    left = [carried for _, carried in served.ends.epochs.values()]
+    return max(left) >= 1_000 and left[-1] == 0 and served.ends.over == {"A"}
 
 
 SEEDS: dict[str, tuple[int, Callable[[Served], bool]]] = {
@@ -45,6 +52,7 @@ SEEDS: dict[str, tuple[int, Callable[[Served], bool]]] = {
     "struck-epoch": (9, lambda served: served.kinds["EpochClosed"] > served.kinds["EpochEnded"] > 0),
     "lapsed-dispute": (8, _paid_after_a_lapse),
     "falling-limit": (9, lambda served: any(carried for _, carried in served.ends.epochs.values())),
+    "seized-pay": (6, _paid_off),
     "double-proof": (4, _has("VerifierFault", "Overruled", "RoundMerged")),
     "last-vote": (1, _has("Credited", "DecisionTaken", "Left")),
     "lone-reader": (4, _ended("void", Reason.UNSERVED)),
@@ -69,6 +77,11 @@ def _reversed(order: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *args: tuple(reversed(order(*args)))
 
 
+def _to_one(left: Callable[..., Any]) -> Callable[..., Any]:
+    """What an epoch leaves unpaid, as if one account had earned it."""
+    return lambda *args: {min(found): sum(found.values())} if (found := left(*args)) else {}
+
+
 Break = Callable[[pytest.MonkeyPatch], None]
 BROKEN: dict[str, tuple[str, int, Break, str]] = {
     "a reason is read as another": (
@@ -88,6 +101,9 @@ BROKEN: dict[str, tuple[str, int, Break, str]] = {
     ),
     "what is known is entered again": (
         "operator-repeats", 4, lambda patch: patch.setattr(Replica, "known", lambda *_: None), "AlreadySaid"
+    ),
+    "what was cut is another's": (
+        "seized-pay", 6, lambda patch: patch.setattr(epochs, "_left", _to_one(epochs._left)), "epoch 2 pays"
     ),
     "work is not booked": (
         "operator-repeats", 4, lambda patch: patch.setattr(bookkeeping, "_BOOKED", {}), "the books say"

@@ -262,7 +262,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class EpochClosed(Derived):
-    """What an epoch pays: `due` is emission and what was carried over, `total` what the limit lets through.
+    """What an epoch pays: `due` is emission and what is owed from earlier ones, `total` what the limit lets through.
 
     `attempt` counts the roots of the epoch that fell on the chain, as the contract does: the first is 0.
     `deadline` (Unix seconds, chain time) is until when this root can be proposed. Every round of every run that opened
@@ -284,8 +284,8 @@ class EpochClosed(Derived):
 
 @dataclass(frozen=True, slots=True)
 class EpochEnded(Derived):
-    """The chain made an epoch final with this root: `ours` says whether it follows from the log, `carried` what goes
-    on to the run's next epoch."""
+    """The chain made an epoch final with this root: `ours` says whether it follows from the log, `carried` what
+    stays owed to who earned it, in sum."""
 
     epoch: int
     attempt: int
@@ -296,8 +296,6 @@ class EpochEnded(Derived):
 
 @dataclass(frozen=True, slots=True)
 class RunOver(Derived):
-    """Nothing of the run can be decided any more: it credits nothing from here on. `lapsed` is what was cut from its
-    epochs and goes on to none."""
+    """Nothing of the run can be decided any more, and all that it owed is paid: it credits nothing from here on."""
 
     run: str
-    lapsed: int = 0

@@ -1,7 +1,8 @@
 """Decisions, contributions and epochs: what is paid, once, and what the chain made of it (J16, J17, J19, J20).
 
 closed ── k signatures, a window ──▶ final: ours, or another root, which is said
-   ├── struck down by holders ──▶ closed anew, paying nothing from then on
+   │                                  │ what the limit cut is owed to who earned it, in the run's next epochs
+   ├── struck down by holders ──▶ closed anew, paying nothing from then on: what was due lapses
    ├── its dispute lapsed, undecided ──▶ closed anew, within the limit
    └── its deadline past ──▶ closed anew, within the limit
 """
@@ -12,18 +13,18 @@ from dataclasses import replace
 
 from contracts.protocol.judge import awaits, roots
 from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochLimit, EpochStruck
+from contracts.protocol.judge.entitlements import Units, earned_by, left_of, lines_within
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver, Undecided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
 from contracts.protocol.judge.facts import Credited
 from contracts.protocol.judge.merging import is_progressing
 from contracts.protocol.judge.presence import live_run
 from contracts.protocol.judge.state import EpochState, ProofState, RunState, Stage, State
+from contracts.protocol.judge.terms import MOST_CREDITED
 
 CREDITED_KINDS = (1, 3)
 """Code and data (contracts/log_audit.py:Kind); compute is posted, capital is paid by its pool."""
 LARGEST_WEIGHT = 2**128 - 1
-MOST_CREDITED = 100
-"""Accounts with code or data in one epoch: its lines have to fit into one entry."""
 
 
 def take_credit(state: State, fact: Credited) -> None:
@@ -91,27 +92,37 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
         return _close(state, name, run)
     if any(epoch.closed.run == name for epoch in state.epochs.values()):
         return None
-    return _close(state, name, run) if run.unsettled else RunOver(name, run.carried)
+    if run.unsettled:
+        return _close(state, name, run)
+    return _pay_off(state, name, run) if run.owed else RunOver(name)
+
+
+def _pay_off(state: State, name: str, run: RunState) -> EpochClosed | None:
+    """An epoch after the last one, of what is still owed: none while the limit lets nothing through."""
+    return _close(state, name, run) if state.limit != 0 else None
 
 
 def _close(state: State, name: str, run: RunState) -> EpochClosed:
-    """Also one that pays nobody, since faults are signed under its root: its emission is not emitted, or who keeps
-    others from working would earn it later. What ends late, after a vote made a paid round the last one, has an
-    epoch without an emission of its own.
-
-    The emission is split by what the epoch's first round opened with: a vote that passes while others work decides
-    about the next epoch, and takes nothing of what they have earned."""
-    emission = run.created.terms.emission if run.round > run.paid else 0
-    due = emission + run.carried
-    number, config = state.epoch + 1, run.paying
-    somebody = state.functions.lines(number, config, run.earned, due)
-    due = due if somebody else run.carried
-    total = _within(state, due) if somebody else 0
-    lines = state.functions.lines(number, config, run.earned, total)
+    """Also one that pays nobody, since faults are signed under its root."""
+    number, earned = state.epoch + 1, _entitled(state, run)
+    due = sum(run.owed.values()) + sum(earned.values())
+    lines = lines_within(run.owed, earned, _within(state, due))
     assert state.block is not None, "a run without a block opens no round"
     deadline = state.block.time + run.created.terms.root_seconds
     first, root = min(run.paid + 1, run.round), state.functions.root(number, lines)
-    return EpochClosed(number, 0, name, first, run.round, due, total, lines, root, deadline, _settled_at(state))
+    total, settled_at = sum(line.amount for line in lines), _settled_at(state)
+    return EpochClosed(number, 0, name, first, run.round, due, total, lines, root, deadline, settled_at)
+
+
+def _entitled(state: State, run: RunState) -> Units:
+    """The emission of the epoch that closes now, split over who earned it: in whole, whatever the limit is.
+
+    Nothing is emitted where nobody earned anything: who keeps others from working would earn it later. What ends late,
+    after a vote made a paid round the last one, is in an epoch without an emission of its own. The split is by what the
+    epoch's first round opened with: a vote that passes while others work decides about the next epoch, and takes
+    nothing of what they have earned."""
+    emission = run.created.terms.emission if run.round > run.paid else 0
+    return earned_by(state.functions.lines(state.epoch + 1, run.paying, run.earned, emission))
 
 
 def _settled_at(state: State) -> int:
@@ -121,10 +132,11 @@ def _settled_at(state: State) -> int:
     can go.
 
     A quick run's epochs free no stake that a slow run's open round may still cost, and an operator that enters no block
-    for a while frees none either."""
+    for a while frees none either. A run that waits, for verifiers or for the limit, remembers its last round: where
+    nothing of it is left it keeps no stake."""
     assert state.block is not None, "a run without a block opens no round"
-    going = (run for run in state.runs.values() if not run.over)
-    opened = (current.opened_at for run in going for current in run.rounds.values())
+    going = [run for run in state.runs.values() if not run.over]
+    opened = (r.opened_at for run in going for number, r in run.rounds.items() if r.proofs or number > run.paid)
     return min([state.block.time, *opened])
 
 
@@ -132,9 +144,9 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
     """What was earned is in this epoch, and in no other; a root that is closed anew keeps those before it."""
     run, known = state.runs[entry.run], state.epochs.get(entry.epoch)
     if known is None:
-        known = EpochState(entry, state.size - 1, run.paying, run.earned)
+        known = EpochState(entry, state.size - 1, run.owed, _entitled(state, run))
         state.epochs[entry.epoch] = known
-        run.paid, run.earned, run.carried, run.unsettled = entry.last_round, {}, 0, False
+        run.paid, run.earned, run.owed, run.unsettled = entry.last_round, {}, {}, False
         state.epoch = entry.epoch
         known.final = state.finals.pop(entry.epoch, None)
     known.closed = entry
@@ -143,7 +155,7 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
 
 
 def on_over(state: State, entry: RunOver) -> None:
-    """It credits nothing from here on; what was cut from its last epoch lapses."""
+    """It credits nothing from here on, and owes nobody anything."""
     run = state.runs[entry.run]
     run.over = True
     run.pending.clear()
@@ -159,27 +171,34 @@ def due_ending(state: State) -> EpochEnded | EpochClosed | None:
 
 
 def _ended(number: int, epoch: EpochState) -> EpochEnded:
-    """What was due beyond the root that became final goes on to the run's next epoch (J19)."""
+    """What was due beyond the root that became final is owed on (J19)."""
     assert epoch.final is not None, "the chain has made it final"
-    given = epoch.given.get(epoch.final)
-    left = given[0].due - given[0].total if given is not None else 0
-    return EpochEnded(number, *epoch.final, given is not None, left)
+    return EpochEnded(number, *epoch.final, epoch.final in epoch.given, sum(_left(epoch).values()))
+
+
+def _left(epoch: EpochState) -> Units:
+    """What stays owed. Nothing of what holders struck down: who strikes gains nothing by it, and what the limit cut
+    from false work before anybody looked is not paid later. Nor where the chain made another root final."""
+    given = epoch.given.get(epoch.final) if epoch.final is not None else None
+    if given is None or epoch.struck:
+        return {}
+    return left_of(epoch.owed, epoch.earned, given[0].lines)
 
 
 def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
-    """A root that fell is followed by another attempt, one whose deadline passed is closed anew. Either pays the same,
-    within the limit as it stands by then: a bond and an idle vote delay pay, they never cancel it. After holders struck
-    a root down nothing is paid, whatever becomes of the attempts that follow."""
+    """A root that fell is followed by another attempt, one whose deadline passed is closed anew. Either pays the same
+    accounts the same, within the limit as it stands by then: a bond and an idle vote delay pay, they never cancel it.
+    After holders struck a root down nothing is paid, whatever becomes of the attempts that follow."""
     closed, block = epoch.closed, state.block
     if block is None or (epoch.fallen == closed.attempt and block.time <= closed.deadline):
         return None
     within = 0 if epoch.struck else _within(state, closed.due)
-    lines = state.functions.lines(number, epoch.config, epoch.earned, within)
+    lines = lines_within(epoch.owed, epoch.earned, within)
     deadline = block.time + state.runs[closed.run].created.terms.root_seconds
     return replace(
         closed,
         attempt=epoch.fallen,
-        total=within if lines else 0,
+        total=sum(line.amount for line in lines),
         lines=lines,
         root=state.functions.root(number, lines),
         deadline=deadline,
@@ -222,13 +241,14 @@ def on_limit(state: State, event: EpochLimit) -> None:
 
 
 def on_ended(state: State, entry: EpochEnded) -> None:
-    """What was cut goes on to the run's next epoch; faults that lie under the root may be signed; proofs that ended
-    before it need not be remembered."""
+    """What was cut is owed to the same accounts; faults that lie under the root may be signed; proofs that ended before
+    it need not be remembered."""
     epoch = state.epochs.pop(entry.epoch)
     _, closed_at = epoch.given.get(epoch.final or (0, ""), (None, 0))
     state.signable |= {fault for fault, index in state.faults.items() if index < closed_at}
     run = state.runs[epoch.closed.run]
-    run.carried += entry.carried
+    for key, amount in _left(epoch).items():
+        run.owed[key] = run.owed.get(key, 0) + amount
     state.touched_runs[epoch.closed.run] = None
     for proof in _proofs(state, epoch.closed.run):
         if proof.done and not proof.awaits and proof.ended_at < epoch.index:

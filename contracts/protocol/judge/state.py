@@ -106,6 +106,7 @@ class RunState:
 
     `away` has the entry by which a verifier lapsed, `behind` the last round in which one sits behind the others;
     `earned` what the next epoch pays for, by kind and account; `unsettled` whether anything ended since the last one.
+    `owed` are token units that earlier epochs cut, by kind and account: the next one pays them first.
     """
 
     created: RunCreated
@@ -128,7 +129,7 @@ class RunState:
     paid: int = 0
     paying: str = ""
     earned: dict[int, dict[str, int]] = field(default_factory=dict)
-    carried: int = 0
+    owed: dict[tuple[int, str], int] = field(default_factory=dict)
     unsettled: bool = False
     over: bool = False
 
@@ -255,14 +256,15 @@ class ProofState(Scope):
 class EpochState:
     """An epoch: its newest root and those before it, the entry that closed it first, and what the chain said of it.
 
+    `owed` and `earned` are the token units that are due, by kind and account: from earlier epochs, and by its emission.
     `fallen` counts its roots that fell there, as the contract numbers its attempts; `struck`: holders struck one down,
     and no later one pays.
     """
 
     closed: EpochClosed
     index: int
-    config: str
-    earned: dict[int, dict[str, int]]
+    owed: dict[tuple[int, str], int]
+    earned: dict[tuple[int, str], int]
     given: dict[tuple[int, str], tuple[EpochClosed, int]] = field(default_factory=dict)
     fallen: int = 0
     struck: bool = False

@@ -10,6 +10,10 @@ LARGEST_AMOUNT = 2**128 - 1
 """Token units and wei: sums over a run's life stay within 256 bits."""
 MOST_LINES = 400
 """Nodes of a round times rounds of an epoch: an epoch's lines fit into one entry."""
+MOST_CREDITED = 100
+"""Accounts with code or data in one epoch: its lines have to fit into one entry."""
+MOST_PAID = MOST_LINES + MOST_CREDITED
+"""Lines of one epoch, with what is owed from earlier ones: who finds no place in it is in the next one."""
 RANGES: dict[str, tuple[int, int]] = {
     "emission": (0, LARGEST_AMOUNT),
     "rounds_per_epoch": (1, MOST_LINES),

@@ -68,6 +68,23 @@ def _was_last(reading: Reading, run: Run, epoch: EpochClosed, index: int) -> boo
     return more or (bool(before) and before[-1] <= epoch.last_round)
 
 
+def late_epochs_have_a_ground(reading: Reading) -> Iterator[Breach]:
+    """An epoch without rounds of its own pays something, or holds what ended since the one before."""
+    for run in reading.runs.values():
+        rounds, start = 0, -1
+        for index, epoch in run.closings:
+            ended = any(start < at < index for at in _found(run))
+            if epoch.last_round == rounds and not epoch.total and not ended:
+                yield index, f"epoch {epoch.epoch} has no round, pays nothing, and nothing ended before it"
+            rounds, start = epoch.last_round, index
+
+
+def _found(run: Run) -> Iterator[int]:
+    """Where something stands that is paid, or signed, under the next root."""
+    yield from (index for found in (run.posted, run.credited, run.verifier_faults) for index, _ in found)
+    yield from (index for round_ in run.rounds for proof in round_.proofs for index, _ in proof.faults)
+
+
 def proofs_end_with_their_epoch(reading: Reading) -> Iterator[Breach]:
     """When the run's last epoch closes, every proof of a closing entry is posted, void or undecided."""
     for run in reading.runs.values():
@@ -131,14 +148,14 @@ def runs_end_when_settled(reading: Reading) -> Iterator[Breach]:
                 yield over, f"run {run.name} is over before the epoch of its last round closes"
 
 
-def what_lapses_is_named(reading: Reading) -> Iterator[Breach]:
-    """A run that is over names what its epochs carried over and no later one took up."""
+def a_run_that_is_over_owes_nothing(reading: Reading) -> Iterator[Breach]:
+    """What its epochs carry over is due in a later one."""
     for run in reading.runs.values():
-        for over, entry in run.over[:1]:
+        for over, _ in run.over[:1]:
             start = max((index for index, _ in run.closings if index < over), default=-1)
             left = sum(ended.carried for at, ended in run.ended if start < at < over)
-            if entry.lapsed != left:
-                yield over, f"run {run.name} is over, {left} goes on to no epoch, and {entry.lapsed} is said to lapse"
+            if left:
+                yield over, f"run {run.name} is over, and {left} units are owed"
 
 
 def no_stake_leaves_early(reading: Reading) -> Iterator[Breach]:
@@ -156,10 +173,11 @@ CONDITIONS = (
     decisions_are_taken,
     epochs_close_in_order,
     epochs_close_when_due,
+    late_epochs_have_a_ground,
     proofs_end_with_their_epoch,
     attempts_have_a_ground,
     no_stake_leaves_early,
     ends_follow_the_chain,
     runs_end_when_settled,
-    what_lapses_is_named,
+    a_run_that_is_over_owes_nothing,
 )

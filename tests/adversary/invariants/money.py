@@ -1,72 +1,46 @@
-"""I6, first half: what an epoch pays is what was emitted and carried over, to whom the log says, and nothing twice."""
+"""I6, first half: what an epoch pays is what was emitted and is owed, and nothing twice."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from contracts.protocol.judge.chain_events import EpochFinal, EpochLimit, EpochStruck
+from contracts.protocol.judge.chain_events import EpochFinal, EpochLimit
 from contracts.protocol.judge.entries import EpochClosed
-from tests.adversary.invariants import identities
+from tests.adversary.invariants import identities, shares
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading
-from tests.adversary.invariants.views import At, Run
-
-COMPUTE = 0
-Weights = Mapping[int, Mapping[str, int]]
-"""Kind → lower-case account → weight."""
+from tests.adversary.invariants.shares import is_struck, weights_of
+from tests.adversary.invariants.views import At
 
 
-def _epochs(reading: Reading) -> Iterator[tuple[Run, int, EpochClosed, Weights, bool]]:
-    """Every attempt of every epoch: run, index, entry, what was contributed, whether it follows a struck one."""
+def _epochs(reading: Reading) -> Iterator[tuple[int, EpochClosed, bool]]:
+    """Every attempt of every epoch: index, entry, whether it follows a struck one."""
     for run in reading.runs.values():
-        weights: dict[int, Weights] = {}
-        start = -1
         for index, epoch in run.epochs:
-            if epoch.epoch not in weights:
-                weights[epoch.epoch] = _weights(run, start, index)
-                start = index
-            yield run, index, epoch, weights.get(epoch.epoch, {}), _struck(reading, epoch, index)
-
-
-def _weights(run: Run, after: int, before: int) -> Weights:
-    found: dict[int, Counter[str]] = defaultdict(Counter)
-    for index, posted in run.posted:
-        if after < index < before:
-            found[COMPUTE][posted.account.lower()] += posted.tokens
-    for index, credited in run.credited:
-        if after < index < before:
-            found[credited.kind][credited.account.lower()] += credited.weight
-    return found
-
-
-def _struck(reading: Reading, epoch: EpochClosed, before: int) -> bool:
-    struck = reading.event(EpochStruck, before)
-    return any(event.epoch == epoch.epoch and event.attempt < epoch.attempt for event in struck)
+            yield index, epoch, is_struck(reading, epoch, index)
 
 
 def lines_make_the_total(reading: Reading) -> Iterator[Breach]:
     """The lines of an epoch sum to its total; each is more than nothing."""
-    for _, index, epoch, _, _ in _epochs(reading):
+    for index, epoch, _ in _epochs(reading):
         total = sum(line.amount for line in epoch.lines)
         if total != epoch.total or any(line.amount <= 0 for line in epoch.lines):
             yield index, f"epoch {epoch.epoch} has lines of {total} and a total of {epoch.total}"
 
 
 def total_is_due_or_cut(reading: Reading) -> Iterator[Breach]:
-    """The total is all that is due, or the contract's limit, or nothing where nobody contributed: in the first root of
-    an epoch and in each later one, also where a dispute lapsed."""
-    for _, index, epoch, weights, struck in _epochs(reading):
+    """The total is all that is due, or the contract's limit: in the first root of an epoch and in each later one, also
+    where a dispute lapsed."""
+    for index, epoch, struck in _epochs(reading):
         limit = next(reading.event(EpochLimit, index), None)
-        allowed = epoch.due if limit is None else min(epoch.due, limit.total)
-        stated = allowed if any(sum(accounts.values()) for accounts in weights.values()) else 0
+        stated = epoch.due if limit is None else min(epoch.due, limit.total)
         if not struck and epoch.total != stated:
             yield index, f"epoch {epoch.epoch} pays {epoch.total}, and {stated} is due within the limit"
 
 
 def struck_root_pays_nothing(reading: Reading) -> Iterator[Breach]:
     """No attempt after a root that holders struck down pays."""
-    for _, index, epoch, _, struck in _epochs(reading):
+    for index, epoch, struck in _epochs(reading):
         if struck and (epoch.total or epoch.lines):
             yield index, f"epoch {epoch.epoch} was struck down, and attempt {epoch.attempt} pays {epoch.total}"
 
@@ -84,7 +58,7 @@ def due_is_emitted_and_carried(reading: Reading) -> Iterator[Breach]:
         for index, epoch in run.epochs:
             if terms is not None and epoch.epoch not in due:
                 carried = sum(ended.carried for at, ended in run.ended if start < at < index)
-                worked = any(sum(accounts.values()) for accounts in _weights(run, start, index).values())
+                worked = any(sum(accounts.values()) for accounts in weights_of(run, start, index).values())
                 emission = terms.emission if worked and epoch.last_round > paid else 0
                 due[epoch.epoch], start, paid = emission + carried, index, epoch.last_round
             if terms is not None and epoch.due != due.get(epoch.epoch, epoch.due):
@@ -92,12 +66,14 @@ def due_is_emitted_and_carried(reading: Reading) -> Iterator[Breach]:
 
 
 def carried_is_unpaid(reading: Reading) -> Iterator[Breach]:
-    """What an epoch carries over is what its final root leaves of what was due; under another root no more than due."""
+    """What an epoch carries over is what its final root leaves of what was due, and nothing where holders struck one
+    down; under another root no more than due."""
     for run in reading.runs.values():
         for index, ended in run.ended:
             closed = [epoch for at, epoch in run.epochs if epoch.epoch == ended.epoch and at < index]
             final = _final(reading, closed, index)
-            wrong = ended.ours and final is not None and ended.carried != final.due - final.total
+            left = 0 if final is None or is_struck(reading, final, index) else final.due - final.total
+            wrong = ended.ours and final is not None and ended.carried != left
             if wrong or (closed and not 0 <= ended.carried <= closed[0].due):
                 yield index, f"epoch {ended.epoch} carries {ended.carried} over"
 
@@ -108,33 +84,9 @@ def _final(reading: Reading, closed: list[EpochClosed], before: int) -> EpochClo
     return next((epoch for epoch in closed if (epoch.epoch, epoch.attempt, epoch.root) in roots), None)
 
 
-def shares_are_proportional(reading: Reading) -> Iterator[Breach]:
-    """Within a kind everybody gets its part of the kind's sum, within one unit, and a stranger nothing.
-
-    The weights are what was posted and credited since the run's last closing, so no proof is paid in two epochs.
-    """
-    for _, index, epoch, weights, struck in _epochs(reading):
-        paid: dict[int, Counter[str]] = defaultdict(Counter)
-        for line in epoch.lines:
-            paid[line.kind][line.account.lower()] += line.amount
-        for kind in {*paid, *weights} if not struck else ():
-            for account in _uneven(paid.get(kind, Counter()), weights.get(kind, {})):
-                yield index, f"epoch {epoch.epoch} pays {account} another part of kind {kind} than it contributed"
-
-
-def _uneven(paid: Mapping[str, int], weights: Mapping[str, int]) -> list[str]:
-    total, weight = sum(paid.values()), sum(weights.values())
-    return [
-        account
-        for account in sorted({*paid, *weights})
-        if (account not in weights and paid[account])
-        or abs(paid.get(account, 0) * weight - total * weights.get(account, 0)) >= max(weight, 1)
-    ]
-
-
 def lines_are_distinct(reading: Reading) -> Iterator[Breach]:
     """An account has one line a kind."""
-    for _, index, epoch, _, _ in _epochs(reading):
+    for index, epoch, _ in _epochs(reading):
         if len({(line.account.lower(), line.kind) for line in epoch.lines}) != len(epoch.lines):
             yield index, f"epoch {epoch.epoch} has two lines for one account and kind"
 
@@ -174,7 +126,7 @@ INVARIANT = Invariant(
         struck_root_pays_nothing,
         due_is_emitted_and_carried,
         carried_is_unpaid,
-        shares_are_proportional,
+        shares.pay_stays_with_who_earned_it,
         lines_are_distinct,
         nothing_is_left,
         epochs_join,

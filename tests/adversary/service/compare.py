@@ -2,7 +2,8 @@
 
 All fields are compared, but for what has no twin: `DecisionTaken.detail` (each side has its own words), and of
 `EpochClosed` the amounts of the lines and with them the root, since the simulator has no weights of kinds and other
-numbers of tokens. Those are computed again from what the simulator's log credits, in the service's numbers.
+numbers of tokens. Those are computed again from what the simulator's log credits, and from what earlier epochs left of
+it, in the service's numbers.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from contracts.protocol.judge.entitlements import Units, earned_by, left_of, lines_within
 from contracts.protocol.judge.entries import DecisionTaken, Derived, EpochClosed, EpochEnded, Line, Posted, RoundOpened
 from contracts.protocol.judge.facts import Committed, Credited, Fact
 from tests.adversary.service.names import Names
@@ -26,6 +28,16 @@ class Unequal(AssertionError):
 
 
 @dataclass
+class _Paid:
+    """An epoch of a run: what is owed in it from before, what it has earned, and its lines by the simulator's root."""
+
+    run: str
+    owed: Units
+    earned: Units
+    given: dict[str, tuple[Line, ...]] = field(default_factory=dict)
+
+
+@dataclass
 class Comparison:
     """Compares the derived entries of one history, in their order."""
 
@@ -37,8 +49,9 @@ class Comparison:
     """The configuration of a run's newest round, in the service's text."""
     _proofs: dict[str, Committed] = field(default_factory=dict)
     _earned: dict[str, Credit] = field(default_factory=dict)
-    _paid: dict[int, tuple[str, Credit]] = field(default_factory=dict)
-    """By epoch: the configuration that pays, and what counts in it."""
+    _owed: dict[str, Units] = field(default_factory=dict)
+    """By run: what its epochs left unpaid."""
+    _paid: dict[int, _Paid] = field(default_factory=dict)
 
     def entered(self, fact: Fact) -> None:
         """A fact that both sides took."""
@@ -82,10 +95,11 @@ class Comparison:
 
     def _closed(self, due: EpochClosed, given: EpochClosed, found: EpochClosed) -> EpochClosed:
         if due.epoch not in self._paid:
-            self._paid[due.epoch] = self._configs[due.run], self._earned.pop(due.run, {})
+            self._paid[due.epoch] = self._earns(due)
             self._last_paid[due.run] = given.last_round
-        config, credit = self._paid[due.epoch]
-        lines = self.functions.lines(due.epoch, config, credit, given.total) if due.lines else ()
+        paid = self._paid[due.epoch]
+        lines = lines_within(paid.owed, paid.earned, due.total)
+        paid.given[due.root] = lines
         if given.lines != lines or sum(line.amount for line in given.lines) != given.total:
             raise Unequal(f"epoch {due.epoch} pays {lines}, the service gives {given.lines}")
         if _payees(found.lines) != _payees(due.lines):
@@ -96,7 +110,20 @@ class Comparison:
             raise Unequal(f"{due.root} was {self.names.roots[due.root]}, and is {given.root}")
         return replace(found, lines=due.lines, root=due.root)
 
+    def _earns(self, due: EpochClosed) -> _Paid:
+        """What an epoch that closes first pays for: all that is due beyond what is owed is its emission."""
+        owed = self._owed.pop(due.run, {})
+        credit, emission = self._earned.pop(due.run, {}), due.due - sum(owed.values())
+        return _Paid(
+            due.run, owed, earned_by(self.functions.lines(due.epoch, self._configs[due.run], credit, emission))
+        )
+
     def _ended(self, due: EpochEnded, given: EpochEnded, found: EpochEnded) -> EpochEnded:
+        paid = self._paid[due.epoch]
+        if due.carried:
+            owed = self._owed.setdefault(paid.run, {})
+            for key, amount in left_of(paid.owed, paid.earned, paid.given[due.root]).items():
+                owed[key] = owed.get(key, 0) + amount
         if given.root != self.names.root(due.root):
             raise Unequal(f"epoch {due.epoch} ends with {due.root}, the service says {given.root}")
         return replace(found, root=due.root)

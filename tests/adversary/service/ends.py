@@ -24,7 +24,7 @@ class Ends:
     credited: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Weight by account and kind."""
     epochs: dict[int, tuple[bool, int]] = field(default_factory=dict)
-    """Whether the root that became final is ours, and what is carried over."""
+    """Whether the root that became final is ours, and what it left owed."""
     over: set[str] = field(default_factory=set)
     """Runs."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from tests.adversary.sim.draft import node
 from tests.adversary.sim.noise import NOISE
 from tests.adversary.sim.plan import NodePlan, Noise, Plan
 
@@ -63,6 +64,19 @@ def lapsed_dispute(plan: Plan, random: Random) -> None:
         plan.limits.append((random.randint(20, 80), random.choice((300, 900))))
     plan.root_periods = random.choice((12, 12, 1, 2))
     plan.rounds, plan.rounds_per_epoch = random.choice((1, 2, 3)), 1
+
+
+def seized_pay(plan: Plan, random: Random) -> None:
+    """A limit of nothing while epochs close, raised again when others work; or a root struck down by a friend's
+    challenge. Who earned it leaves, and somebody else comes."""
+    plan.rounds, plan.rounds_per_epoch = random.choice((2, 3)), 1
+    node(plan, random, leaves=1)
+    plan.nodes.append(NodePlan(f"n{len(plan.nodes)}", joins=2))
+    if random.random() < 0.3:
+        plan.strikes.append(1)
+        return
+    plan.limits.append((random.randint(2, 10), 0))
+    plan.limits.append((random.randint(30, 110), random.choice((700, 5_000, 5_000))))
 
 
 def falling_limit(plan: Plan, random: Random) -> None:

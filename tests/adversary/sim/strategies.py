@@ -102,5 +102,6 @@ STRATEGIES: dict[str, Strategy] = {
     "too-many": bad_verifiers.too_many,
     "too-few": bad_verifiers.too_few,
     "lapsed-dispute": bad_others.lapsed_dispute,
+    "seized-pay": bad_others.seized_pay,
 }
 RARE = frozenset({"sleeper", "too-many", "too-few"})

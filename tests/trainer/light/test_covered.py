@@ -267,7 +267,7 @@ def test_bytes_that_are_not_the_logs_are_not_taken(tmp_path: Path, desk: Desk) -
 
 def test_what_k_verifiers_signed_and_the_machine_does_not_derive_ends_the_node(desk: Desk) -> None:
     village = desk.village
-    village.leaves.append('{"kind":"run-over","lapsed":0,"run":"0x00"}')
+    village.leaves.append('{"kind":"run-over","run":"0x00"}')
     village.tree.append([__import__("hashlib").sha256(b"\0" + village.leaves[-1].encode()).digest()])
     with pytest.raises(Differs):
         desk.look(village.tree.size, village.tree.size)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded, Line, Posted, RunOver
 from contracts.protocol.judge.facts import Committed, Credited, RunCreated
 from tests.adversary.history import History
-from tests.adversary.invariants import identities, money
+from tests.adversary.invariants import identities, money, shares
 from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, entry, insert
 from tests.adversary.invariants.examples.stories import cheat, honest
 from tests.adversary.invariants.examples.stories_of_money import cut_again, holders, lapsed
@@ -27,37 +27,58 @@ def _pays_less(h: History) -> None:
 
 
 def _lapse_cancels(h: History) -> None:
-    """A dispute that lapsed is taken for one that holders decided."""
-    _last(h, total=0, lines=())
-    change(h, at(h, EpochEnded, -1), carried=100)
-    change(h, at(h, RunOver), lapsed=100)
+    """A dispute that lapsed is taken for one that holders decided; what it cost is paid later."""
+    change(h, at(h, EpochClosed, attempt=2), total=0, lines=())
+    change(h, at(h, EpochEnded, 0), carried=100)
+    _last(h, due=100, total=60, lines=_lines(30, 30))
+    change(h, at(h, EpochEnded, -1), carried=40)
 
 
 def _over_the_limit(h: History) -> None:
-    """The epoch that was cut pays everything, and carries nothing over; the next one has no more than its own."""
+    """The epoch that was cut pays everything, and owes nothing; the next one has no more than its own."""
     change(h, at(h, EpochClosed, 0), total=100, lines=_lines(50, 50))
     change(h, at(h, EpochEnded, 0), carried=0)
-    lines = (*_lines(40, 40), Line("pay-code", 1, 20))
-    change(h, at(h, EpochClosed, 1), due=100, total=100, lines=lines)
+    change(h, at(h, EpochClosed, 1), due=100, total=100, lines=_with_code(25, 25, 50))
     change(h, at(h, EpochClosed, 2), due=100)
-    change(h, at(h, EpochEnded, 1), carried=100)
+
+
+def _with_code(first: int, second: int, code: int) -> tuple[Line, ...]:
+    return (*_lines(first, second), Line("pay-code", 1, code))
+
+
+def _goes_to_the_next_earners(h: History) -> None:
+    """What the limit cut is split like the next epoch's emission."""
+    change(h, at(h, EpochClosed, 1), lines=_with_code(35, 35, 70))
+
+
+def _owed_to_one(h: History) -> None:
+    """Of what is owed one account is paid the whole limit."""
+    change(h, at(h, EpochClosed, epoch=2), lines=(Line("pay-0xa", 0, 40),))
 
 
 def _pays_again(h: History) -> None:
     _last(h, total=140, lines=entry(h, EpochClosed, 1).lines)
-    change(h, at(h, EpochEnded, -1), carried=0)
 
 
 def _pays_a_little(h: History) -> None:
     _last(h, total=1, lines=(Line("pay-0xa", 0, 1),))
-    change(h, at(h, EpochEnded, -1), carried=139)
+
+
+def _struck_is_owed(h: History) -> None:
+    change(h, at(h, EpochEnded, -1), carried=140)
 
 
 def _carried_is_lost(h: History) -> None:
     """What the cut left over is not due in the next epoch."""
-    change(h, at(h, EpochClosed, 1), due=100, total=100, lines=(*_lines(40, 40), Line("pay-code", 1, 20)))
+    change(h, at(h, EpochClosed, 1), due=100, total=100, lines=_with_code(35, 35, 30))
     change(h, at(h, EpochClosed, 2), due=100)
-    change(h, at(h, EpochEnded, 1), carried=100)
+
+
+def _ends_with(h: History, **fields: object) -> None:
+    """The first epoch ends otherwise, and no other follows."""
+    change(h, at(h, EpochEnded), **fields)
+    later = [at(h, kind, epoch=number) for kind in (EpochClosed, EpochEnded) for number in (2, 3)]
+    drop(h, *later)
 
 
 def _unpaid_end(h: History) -> None:
@@ -92,6 +113,7 @@ def _more_tokens(h: History) -> None:
 
 def _credited_twice(h: History) -> None:
     insert(h, at(h, Credited), entry(h, Credited))
+    change(h, at(h, EpochClosed, 1), lines=_with_code(37, 37, 66))
 
 
 def _credited_elsewhere(h: History) -> None:
@@ -116,11 +138,14 @@ CASES = (
     Case(money.due_is_emitted_and_carried, honest, lambda h: _last(h, due=120, total=120, lines=_lines(60, 60))),
     Case(money.due_is_emitted_and_carried, holders, _carried_is_lost),
     Case(money.carried_is_unpaid, honest, lambda h: change(h, at(h, EpochEnded, -1), carried=5)),
-    Case(money.carried_is_unpaid, cut_again, lambda h: change(h, at(h, EpochEnded), carried=0)),
-    Case(money.carried_is_unpaid, cut_again, lambda h: change(h, at(h, EpochEnded), ours=False, carried=101)),
-    Case(money.shares_are_proportional, honest, lambda h: _last(h, lines=_lines(60, 40))),
-    Case(money.shares_are_proportional, honest, lambda h: _last(h, lines=(Line("pay-0xa", 0, 100),))),
-    Case(money.shares_are_proportional, honest, lambda h: _last(h, lines=(*_lines(49, 49), Line("pay-x", 0, 2)))),
+    Case(money.carried_is_unpaid, cut_again, lambda h: _ends_with(h, carried=0)),
+    Case(money.carried_is_unpaid, holders, _struck_is_owed),
+    Case(money.carried_is_unpaid, cut_again, lambda h: _ends_with(h, ours=False, carried=101)),
+    Case(shares.pay_stays_with_who_earned_it, honest, lambda h: _last(h, lines=_lines(60, 40))),
+    Case(shares.pay_stays_with_who_earned_it, honest, lambda h: _last(h, lines=(Line("pay-0xa", 0, 100),))),
+    Case(shares.pay_stays_with_who_earned_it, honest, lambda h: _last(h, lines=(*_lines(49, 49), Line("pay-x", 0, 2)))),
+    Case(shares.pay_stays_with_who_earned_it, holders, _goes_to_the_next_earners),
+    Case(shares.pay_stays_with_who_earned_it, cut_again, _owed_to_one),
     Case(money.lines_are_distinct, honest, lambda h: _last(h, lines=(*_lines(25, 50), Line("pay-0xa", 0, 25)))),
     Case(money.lines_are_distinct, honest, lambda h: _last(h, lines=(*_lines(25, 50), Line("pay-0xA", 0, 25)))),
     Case(money.nothing_is_left, honest, _unpaid_end),

@@ -78,6 +78,12 @@ def _opened_in_time() -> tuple[Entry, ...]:
     return (*(Opened(B1, side, "s", "b") for side in (0, 1, 2)), OpeningsClosed(B1, "v1"))
 
 
+def _closes_for_nothing(h: History) -> None:
+    """All is paid, and one more epoch closes."""
+    last = entry(h, EpochClosed, -1)
+    insert(h, at(h, RunOver), replace(last, epoch=4, due=0, total=0, lines=(), root="root4"))
+
+
 LAPSES = (
     Case(causes_lapses.lapses_have_k_words, away, lambda h: drop(h, at(h, Lapse))),
     Case(causes_lapses.lapses_have_k_words, away, lambda h: change(h, at(h, Lapse), verifier="v9")),
@@ -137,14 +143,15 @@ EPOCHS = (
     ),
     Case(causes_epochs.proofs_end_with_their_epoch, undecided, lambda h: drop(h, at(h, Undecided))),
     Case(causes_epochs.attempts_have_a_ground, holders, lambda h: drop_events(h, EpochStruck)),
+    Case(causes_epochs.late_epochs_have_a_ground, cut_again, _closes_for_nothing),
     Case(causes_epochs.attempts_have_a_ground, lapsed, lambda h: drop_events(h, EpochLapsed)),
-    Case(causes_epochs.attempts_have_a_ground, lapsed, lambda h: change(h, at(h, EpochClosed, -1), settled_at=10**9)),
+    Case(causes_epochs.attempts_have_a_ground, lapsed, lambda h: change(h, at(h, EpochClosed, 2), settled_at=10**9)),
     Case(causes_epochs.attempts_have_a_ground, cut_again, lambda h: change(h, at(h, EpochClosed), deadline=10**9)),
     Case(causes_epochs.no_stake_leaves_early, late_cheat, lambda h: change(h, at(h, EpochClosed), settled_at=10**9)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: change(h, at(h, EpochEnded), ours=False)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: drop_events(h, EpochFinal)),
     Case(causes_epochs.ends_follow_the_chain, honest, lambda h: change_event(h, EpochFinal, root="other")),
-    Case(causes_epochs.what_lapses_is_named, honest, lambda h: change(h, at(h, RunOver), lapsed=5)),
+    Case(causes_epochs.a_run_that_is_over_owes_nothing, honest, lambda h: change(h, at(h, EpochEnded, -1), carried=5)),
     Case(causes_epochs.runs_end_when_settled, honest, lambda h: drop(h, at(h, EpochClosed, -1), at(h, EpochEnded, -1))),
 )
 CASES = (*LAPSES, *EPOCHS)

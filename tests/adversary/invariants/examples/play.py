@@ -48,9 +48,12 @@ class Play:
         self.opened: derived.RoundOpened | None = None
         self.closing = -1
         self.posted: list[str] = []
-        self.shares = Counter[str]()
+        self.shares = Counter[tuple[str, int]]()
+        """Weights by account and kind, since the last epoch closed."""
+        self.owed = Counter[tuple[str, int]]()
+        self.earned = Counter[tuple[str, int]]()
+        """Units of the newest epoch."""
         self.paid_rounds = 0
-        self.carried = 0
 
     def add(self, *entries: Entry) -> int:
         """Enter these; returns the index of the last one."""
@@ -187,7 +190,7 @@ class Play:
         node = self.history.work[proof].node
         self.add(derived.Posted(proof, f"pay-{node}", 500))
         self.posted.append(proof)
-        self.shares[f"pay-{node}"] += 500
+        self.shares[f"pay-{node}", 0] += 500
 
     def merge(self) -> None:
         """Merge set, signatures, and the merged state (the old one where nothing was posted)."""
@@ -201,17 +204,28 @@ class Play:
         self.add(derived.RoundMerged(self.run, self.number, self.theta, self.momentum))
         self.inner |= {self.history.work[proof].node: f"end-{proof}" for proof in proofs}
 
+    def credit(self, subject: str, account: str, weight: int) -> None:
+        """A contribution of code."""
+        self.add(facts.Credited(self.run, subject, 1, account, weight, ("m1",)))
+        self.shares[account, 1] += weight
+
     def epoch(self, limit: int = 1000) -> derived.EpochClosed:
-        """An epoch over all rounds since the last one, everybody paid alike."""
+        """An epoch over all rounds since the last one: a limit is not above what is owed, or not below what is due."""
         self.epochs += 1
-        due = (TERMS.emission if self.shares else 0) + self.carried
-        total, weight = min(due, limit) if self.shares else 0, max(sum(self.shares.values()), 1)
-        lines = tuple(derived.Line(name, 0, total * share // weight) for name, share in sorted(self.shares.items()))
+        whole = self.shares.total()
+        self.earned = Counter({key: TERMS.emission * weight // whole for key, weight in self.shares.items()})
+        due = self.owed.total() + self.earned.total()
+        pays = self.owed + self.earned
+        if due > limit:
+            before = self.owed or self.earned
+            pays = Counter({key: limit * amount // before.total() for key, amount in before.items()})
+        total = pays.total()
+        lines = tuple(derived.Line(account, kind, amount) for (account, kind), amount in sorted(pays.items()))
         closed = derived.EpochClosed(
             self.epochs,
             0,
             self.run,
-            self.paid_rounds + 1,
+            min(self.paid_rounds + 1, self.number),
             self.number,
             due,
             total,
@@ -221,11 +235,13 @@ class Play:
             self.time,
         )  # isort: skip
         self.add(closed)
-        self.shares, self.paid_rounds, self.carried = Counter(), self.number, 0
+        self.shares, self.paid_rounds = Counter(), self.number
         return closed
 
-    def final(self, epoch: derived.EpochClosed) -> None:
-        """The chain makes its root final, and the epoch ends."""
+    def final(self, epoch: derived.EpochClosed, struck: bool = False) -> None:
+        """The chain makes its root final, and the epoch ends; what holders struck down is owed to nobody."""
         self.block(chain_events.EpochFinal(epoch.epoch, epoch.attempt, epoch.root))
-        self.carried += epoch.due - epoch.total
-        self.add(derived.EpochEnded(epoch.epoch, epoch.attempt, epoch.root, True, epoch.due - epoch.total))
+        paid = Counter({(line.account, line.kind): line.amount for line in epoch.lines})
+        self.owed = Counter() if struck else self.owed + self.earned - paid
+        self.earned = Counter()
+        self.add(derived.EpochEnded(epoch.epoch, epoch.attempt, epoch.root, True, self.owed.total()))

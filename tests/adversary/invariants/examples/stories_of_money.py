@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.protocol.judge import chain_events, facts
+from contracts.protocol.judge import chain_events
 from contracts.protocol.judge import entries as derived
 from tests.adversary.history import History
 from tests.adversary.invariants.examples import stories
@@ -13,7 +13,7 @@ from tests.adversary.invariants.examples.stories import calm_round, counted, rea
 
 
 def holders() -> History:
-    """A decision; a limit that cuts an epoch and carries over; a root that is struck down; a contribution."""
+    """A decision; a limit that cuts an epoch, of which the rest is owed; a root that is struck down; a contribution."""
     play = Play("holders")
     play.begin()
     play.block(chain_events.Decided(1, "rounds", "2"), chain_events.EpochLimit(60))
@@ -22,24 +22,23 @@ def holders() -> History:
         read_and_post(play, proof)
     play.merge()
     play.final(play.epoch(limit=60))
-    play.add(facts.Credited("run", "commit-1", 1, "pay-code", 7, ("m1",)))
+    play.credit("commit-1", "pay-code", 1000)
     for proof in calm_round(play):
         read_and_post(play, proof)
     play.merge()
     play.block(chain_events.EpochLimit(1000))
-    epoch = replace(play.epoch(), lines=(), total=0)
-    lines = (derived.Line("pay-0xB", 0, 50), derived.Line("pay-0xa", 0, 50), derived.Line("pay-code", 1, 40))
-    play.history.entries[-1] = replace(epoch, lines=lines, total=140)
+    epoch = play.epoch()
     play.block(chain_events.EpochStruck(2, 0))
-    again = replace(epoch, attempt=1, root="root2.2")
+    again = replace(epoch, attempt=1, root="root2.2", lines=(), total=0)
     play.add(again)
-    play.final(again)
-    play.add(derived.RunOver("run", play.carried))
+    play.final(again, struck=True)
+    play.add(derived.RunOver("run"))
     return counted(play.history)
 
 
 def cut_again() -> History:
-    """The limit falls after the deadline of a root that was never proposed: the epoch is cut anew."""
+    """The limit falls after the deadline of a root that was never proposed: the epoch is cut anew, and two more pay
+    what is owed."""
     play = Play("limit")
     play.begin()
     for proof in calm_round(play):
@@ -52,12 +51,15 @@ def cut_again() -> History:
     again = replace(first, total=40, lines=lines, root="root1.2", deadline=play.time + TERMS.root_seconds)
     play.add(again)
     play.final(again)
-    play.add(derived.RunOver("run", play.carried))
+    play.final(play.epoch(limit=40))
+    play.final(play.epoch(limit=40))
+    play.add(derived.RunOver("run"))
     return play.history
 
 
 def lapsed() -> History:
-    """A dispute that nobody decides delays an epoch, and costs nobody its pay; then one more, while the limit falls."""
+    """A dispute that nobody decides delays an epoch, and costs nobody its pay; then one more, while the limit falls;
+    what is owed then is paid by a further epoch."""
     play = Play("lapsed")
     play.begin()
     for proof in calm_round(play):
@@ -71,7 +73,8 @@ def lapsed() -> History:
     again = replace(first, attempt=2, total=60, lines=lines, root="root1.3", deadline=play.time + TERMS.root_seconds)
     play.add(again)
     play.final(again)
-    play.add(derived.RunOver("run", play.carried))
+    play.final(play.epoch(limit=60))
+    play.add(derived.RunOver("run"))
     return play.history
 
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from contracts.protocol.judge import chain_events, epochs, facts
-from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, Line, RoundOpened, RunOver
+from contracts.protocol.judge.entries import (
+    DecisionTaken,
+    Derived,
+    EpochClosed,
+    EpochEnded,
+    Line,
+    RoundOpened,
+    RunOver,
+)
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, RunEnded, UnknownSubject
 from contracts.protocol.judge.protocol import Protocol
 from contracts.run_config import RunConfig
@@ -70,7 +78,7 @@ def test_a_vote_takes_nothing_of_what_an_epoch_has_earned(monkeypatch: pytest.Mo
     court.audit()
 
 
-def test_an_epoch_above_the_limit_is_cut_and_the_rest_goes_on() -> None:
+def test_an_epoch_above_the_limit_is_cut_and_the_rest_is_owed() -> None:
     """F24: no epoch is refused for ever, and none behind it."""
     court = Court("rounds=2")
     court.block(chain_events.EpochLimit(600), seconds=5)
@@ -80,7 +88,7 @@ def test_an_epoch_above_the_limit_is_cut_and_the_rest_goes_on() -> None:
     assert (closed.due, closed.total) == (1000, 600)
     ended = court.block(chain_events.EpochFinal(1, 0, closed.root))
     assert ended == [EpochEnded(1, 0, closed.root, True, 400)]
-    assert court.state.runs["r"].carried == 400
+    assert court.state.runs["r"].owed == {(0, "wallet of n0"): 200, (0, "wallet of n1"): 200}
 
 
 def test_a_limit_that_falls_cuts_again_after_the_deadline() -> None:
@@ -97,7 +105,8 @@ def test_a_root_that_was_struck_down_pays_nothing_next() -> None:
     found = court.block(chain_events.EpochStruck(1, 0))
     assert isinstance(found[0], EpochClosed)
     assert (found[0].attempt, found[0].total, found[0].lines) == (1, 0, ())
-    assert court.block(chain_events.EpochFinal(1, 1, found[0].root)) == [EpochEnded(1, 1, found[0].root, True, 1000)]
+    assert court.block(chain_events.EpochFinal(1, 1, found[0].root)) == [EpochEnded(1, 1, found[0].root, True, 0)]
+    assert court.state.runs["r"].owed == {}, "who strikes has nobody else paid"
 
 
 def anew(court: Court, *events: chain_events.ChainEvent, seconds: int = 20) -> EpochClosed:
@@ -120,14 +129,14 @@ def test_a_lapsed_dispute_delays_pay_and_never_cancels_it() -> None:
     assert court.state.runs["r"].earned == {}
 
 
-def test_what_lapsed_is_paid_within_the_limit_and_the_rest_goes_on() -> None:
+def test_what_lapsed_is_paid_within_the_limit_and_the_rest_is_owed() -> None:
     court, _ = finished("rounds=2")
     found = anew(court, chain_events.EpochLapsed(1, 0), chain_events.EpochLimit(300))
     assert (found.attempt, found.due, found.total) == (1, 1000, 300)
     again = anew(court, chain_events.EpochLimit(800), chain_events.EpochLapsed(1, 1))
     assert (again.attempt, again.due, again.total) == (2, 1000, 800)
     assert court.block(chain_events.EpochFinal(1, 2, again.root)) == [EpochEnded(1, 2, again.root, True, 200)]
-    assert court.state.runs["r"].carried == 200
+    assert court.state.runs["r"].owed == {(0, "wallet of n0"): 100, (0, "wallet of n1"): 100}
 
 
 def test_a_later_attempt_whose_deadline_passed_closes_anew() -> None:
@@ -143,7 +152,7 @@ def test_holders_strike_down_what_lapsed_before() -> None:
     anew(court, chain_events.EpochLapsed(1, 0))
     found = anew(court, chain_events.EpochStruck(1, 1))
     assert (found.attempt, found.due, found.total, found.lines) == (2, 1000, 0, ())
-    assert court.block(chain_events.EpochFinal(1, 2, found.root)) == [EpochEnded(1, 2, found.root, True, 1000)]
+    assert court.block(chain_events.EpochFinal(1, 2, found.root)) == [EpochEnded(1, 2, found.root, True, 0)]
 
 
 def test_a_lapse_after_a_strike_brings_no_pay_back() -> None:
@@ -255,25 +264,183 @@ def test_a_vote_that_comes_before_the_end_prolongs_the_run() -> None:
     assert RunOver("r") not in court.block(chain_events.EpochFinal(1, 0, closed.root))
 
 
-def test_what_was_cut_from_the_last_epoch_is_said_to_lapse() -> None:
-    court = Court()
-    court.block(chain_events.EpochLimit(600), seconds=5)
-    for proof in court.read():
+def played(court: Court, *nodes: str) -> EpochClosed:
+    """A round in which these nodes work and the others lapse, and the epoch that closes after it."""
+    proofs = tuple(court.commit(node) for node in nodes)
+    court.has(*proofs)
+    for node in {"n0", "n1"} - set(nodes):
+        court.lapse(facts.What.COMMITMENT, "", node)
+    court.seen()
+    court.block()
+    court.secret("v0", "1")
+    court.secret("v1", "2")
+    for proof in proofs:
+        court.open(proof)
         court.post(proof)
-    closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
-    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [
-        EpochEnded(1, 0, closed.root, True, 400),
-        RunOver("r", 400),
-    ]
+    return next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
 
 
-def test_a_limit_of_nothing_carries_everything_on() -> None:
+def final(court: Court, closed: EpochClosed, *events: chain_events.ChainEvent) -> list[Derived]:
+    """What follows when the chain has made a root final, in a block that says this, too."""
+    return court.block(chain_events.EpochFinal(closed.epoch, closed.attempt, closed.root), *events)
+
+
+def closing(entry: Derived) -> EpochClosed:
+    """An entry that closes an epoch."""
+    assert isinstance(entry, EpochClosed)
+    return entry
+
+
+def pays(entry: Derived) -> dict[tuple[str, int], int]:
+    """Units by account and kind."""
+    assert isinstance(entry, EpochClosed)
+    assert len({(line.account, line.kind) for line in entry.lines}) == len(entry.lines)
+    assert sum(line.amount for line in entry.lines) == entry.total <= entry.due
+    return {(line.account, line.kind): line.amount for line in entry.lines}
+
+
+N0, N1, THIEF = ("wallet of n0", 0), ("wallet of n1", 0), ("thief", 1)
+
+
+def test_a_limit_of_nothing_takes_nobodys_pay() -> None:
+    """Before, a majority had an epoch close under a limit of 0 and raised it: its emission went to the next earners."""
     court = Court("rounds=2")
     court.block(chain_events.EpochLimit(0), seconds=5)
-    for proof in court.read():
-        court.post(proof)
-    closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
+    closed = played(court, "n0", "n1")
     assert (closed.due, closed.total, closed.lines) == (1000, 0, ())
+    assert final(court, closed, chain_events.EpochLimit(10_000))[0] == EpochEnded(1, 0, closed.root, True, 1000)
+    court.enter(facts.Credited("r", "code", 1, "thief", 10**6, ("maintainer",)))
+    second = played(court, "n1")
+    assert (second.due, second.total) == (2000, 2000)
+    assert pays(second) == {N0: 500, N1: 500, THIEF: 1000}
+    court.audit()
+
+
+def test_what_holders_struck_down_is_paid_to_nobody() -> None:
+    """Before, it went to the run's next earners: a friend's challenge was worth an epoch to who voted for it."""
+    court = Court("rounds=2")
+    closed = played(court, "n0", "n1")
+    struck = anew(court, chain_events.EpochStruck(1, 0))
+    final(court, struck)
+    court.enter(facts.Credited("r", "code", 1, "thief", 64, ("maintainer",)))
+    second = played(court, "n1")
+    assert (second.due, pays(second)) == (1000, {N1: 500, THIEF: 500})
+    assert final(court, second)[-1] == RunOver("r")
+    assert closed.due == struck.due == 1000
+
+
+def test_what_the_limit_cut_from_false_work_is_struck_with_it() -> None:
+    """An epoch that pays nothing is challenged by nobody: what is owed of it falls with the root that would pay it."""
+    court = Court("rounds=2")
+    court.block(chain_events.EpochLimit(0), seconds=5)
+    final(court, played(court, "n0", "n1"), chain_events.EpochLimit(500))
+    second = played(court, "n1")
+    assert (second.due, pays(second)) == (2000, {N0: 250, N1: 250})
+    struck = anew(court, chain_events.EpochStruck(2, 0))
+    assert final(court, struck) == [EpochEnded(2, 1, struck.root, True, 0), RunOver("r")]
+
+
+def test_what_is_owed_comes_before_what_is_earned() -> None:
+    court = Court("rounds=3")
+    court.block(chain_events.EpochLimit(400), seconds=5)
+    final(court, played(court, "n0"), chain_events.EpochLimit(700))
+    second = played(court, "n1")
+    assert (second.due, pays(second)) == (1600, {N0: 600, N1: 100})
+    assert final(court, second)[0] == EpochEnded(2, 0, second.root, True, 900)
+    assert court.state.runs["r"].owed == {(0, "wallet of n1"): 900}
+
+
+def test_less_than_is_owed_is_split_pro_rata_in_whole_units() -> None:
+    court = Court("rounds=3")
+    court.block(chain_events.EpochLimit(0), seconds=5)
+    court.enter(facts.Credited("r", "code", 1, "thief", 64, ("maintainer",)))
+    final(court, played(court, "n0", "n1"), chain_events.EpochLimit(100))
+    assert court.state.runs["r"].owed == {(1, "thief"): 334, (0, "wallet of n0"): 333, (0, "wallet of n1"): 333}
+    second = played(court, "n1")
+    assert pays(second) == {THIEF: 34, N0: 33, N1: 33}
+    final(court, second)
+    assert court.state.runs["r"].owed == {(1, "thief"): 300, (0, "wallet of n0"): 300, (0, "wallet of n1"): 1300}
+    court.audit()
+
+
+def test_an_epoch_in_which_nobody_earned_pays_what_is_owed() -> None:
+    """And emits nothing."""
+    court = Court("rounds=2")
+    court.block(chain_events.EpochLimit(600), seconds=5)
+    final(court, played(court, "n0", "n1"))
+    court.lapse(facts.What.COMMITMENT, "", "n0")
+    closed = court.lapse(facts.What.COMMITMENT, "", "n1")[-1]
+    assert isinstance(closed, EpochClosed)
+    assert (closed.due, pays(closed)) == (400, {N0: 200, N1: 200})
+    assert final(court, closed)[-1] == RunOver("r")
+
+
+def test_what_is_owed_is_paid_again_as_it_was_when_a_dispute_lapses() -> None:
+    court = Court("rounds=2")
+    court.block(chain_events.EpochLimit(600), seconds=5)
+    final(court, played(court, "n0", "n1"), chain_events.EpochLimit(10_000))
+    second = played(court, "n1")
+    assert pays(second) == {N0: 200, N1: 1200}
+    assert anew(court, chain_events.EpochLapsed(2, 0)).lines == second.lines
+    fallen = anew(court, chain_events.EpochLapsed(2, 1), chain_events.EpochLimit(300))
+    assert (fallen.due, pays(fallen)) == (1400, {N0: 150, N1: 150})
+    late = anew(court, chain_events.EpochLimit(10_000), seconds=700)
+    assert (late.attempt, late.lines) == (2, second.lines)
+
+
+def test_after_the_last_epoch_another_pays_what_is_owed() -> None:
+    """Before, it lapsed with the run."""
+    court = Court()
+    court.block(chain_events.EpochLimit(600), seconds=5)
+    closed = played(court, "n0", "n1")
+    ended, last = final(court, closed)
+    further = closing(last)
+    assert ended == EpochEnded(1, 0, closed.root, True, 400)
+    assert (further.epoch, further.due, pays(further)) == (2, 400, {N0: 200, N1: 200})
+    assert (further.first_round, further.last_round) == (1, 1)
+    with pytest.raises(RunEnded):
+        court.enter(facts.Credited("r", "code", 1, "thief", 5, ("maintainer",)))
+    assert final(court, further) == [EpochEnded(2, 0, further.root, True, 0), RunOver("r")]
+    court.audit()
+
+
+def test_a_run_waits_for_the_limit_with_what_it_owes() -> None:
+    """It takes no contribution, keeps no stake, and closes no epoch that would pay nothing."""
+    court = Court()
+    court.block(chain_events.EpochLimit(0), seconds=5)
+    closed = played(court, "n0", "n1")
+    assert final(court, closed) == [EpochEnded(1, 0, closed.root, True, 1000)]
+    assert court.block(seconds=10_000_000) == []
+    with pytest.raises(RunEnded):
+        court.enter(facts.Credited("r", "code", 1, "thief", 5, ("maintainer",)))
+    assert epochs._settled_at(court.state) == court.time
+    further = anew(court, chain_events.EpochLimit(700))
+    assert (pays(further), further.settled_at) == ({N0: 350, N1: 350}, court.time)
+    last = closing(final(court, further)[-1])
+    assert pays(last) == {N0: 150, N1: 150}
+    assert final(court, last)[-1] == RunOver("r")
+    court.audit()
+
+
+def test_a_run_that_waits_can_be_prolonged() -> None:
+    court = Court()
+    court.block(chain_events.EpochLimit(0), seconds=5)
+    final(court, played(court, "n0", "n1"))
+    found = court.block(chain_events.Decided(1, "rounds", "2"), chain_events.EpochLimit(10_000))
+    assert [type(entry) for entry in found] == [DecisionTaken, RoundOpened]
+    assert pays(played(court, "n1")) == {N0: 500, N1: 1500}
+
+
+def test_what_is_owed_of_an_epoch_with_another_root_is_not_paid_here() -> None:
+    """Who was paid under that root nobody can tell from this log."""
+    court = Court("rounds=2")
+    court.block(chain_events.EpochLimit(600), seconds=5)
+    final(court, played(court, "n0", "n1"))
+    second = played(court, "n1")
+    assert final(court, replace(second, root="another root")) == [
+        EpochEnded(2, 0, "another root", False, 0),
+        RunOver("r"),
+    ]
 
 
 def test_late_work_of_a_shortened_run_gets_no_second_emission() -> None:

@@ -7,9 +7,8 @@ import pytest
 from contracts.protocol.judge import entries
 from contracts.protocol.judge.chain_events import Decided, NodeStake
 from contracts.protocol.judge.entries import Line, Listed
-from contracts.protocol.judge.epochs import MOST_CREDITED
 from contracts.protocol.judge.facts import Block
-from contracts.protocol.judge.terms import MOST_LINES, RANGES
+from contracts.protocol.judge.terms import MOST_PAID, RANGES
 from contracts.protocol.log.blocks import split
 from contracts.protocol.log.leaf import LARGEST_LEAF, write
 
@@ -42,7 +41,8 @@ def test_an_odd_decision_can_be_written(text: str) -> None:
         write(part)
 
 
-LINES = tuple(Line(ADDRESS, 0, 2**128) for _ in range(MOST_LINES + MOST_CREDITED))
+LINES = tuple(Line(ADDRESS, 0, 2**160) for _ in range(MOST_PAID))
+"""What is owed adds up: far more than an emission may be."""
 LARGEST = (
     entries.RoundOpened(
         run=DIGEST,

@@ -1,0 +1,58 @@
+"""What an epoch owes, and to whom: what was earned stays with who earned it (J19).
+
+The emission of an epoch is split once, when it closes, into whole units by kind and account. What the contract's limit
+cuts from it is owed to the same accounts, and comes before what later epochs earn.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from contracts.payout import split
+from contracts.protocol.judge.entries import Line
+from contracts.protocol.judge.terms import MOST_PAID
+
+Units = dict[tuple[int, str], int]
+"""Token units by kind and account, the longest owed first."""
+
+
+def earned_by(lines: Sequence[Line]) -> Units:
+    """An emission's lines as units."""
+    return {(line.kind, line.account): line.amount for line in lines}
+
+
+def lines_within(owed: Units, earned: Units, within: int) -> tuple[Line, ...]:
+    """What an epoch pays of `within` units: first what is owed from before, then what it has earned, each in full or
+    pro rata. One line a kind and account, in order of account, then kind (as contracts/log_audit.py has them)."""
+    placed = list(_sum(owed, earned))[:MOST_PAID]
+    first = _cut({key: owed[key] for key in placed if key in owed}, within)
+    then = _cut({key: earned[key] for key in placed if key in earned}, within - sum(first.values()))
+    paid = _sum(first, then)
+    return tuple(Line(account, kind, paid[kind, account]) for kind, account in sorted(paid, key=_place))
+
+
+def left_of(owed: Units, earned: Units, lines: Sequence[Line]) -> Units:
+    """What lines leave unpaid, to whom it is owed."""
+    whole, paid = _sum(owed, earned), earned_by(lines)
+    return {key: amount - paid.get(key, 0) for key, amount in whole.items() if amount > paid.get(key, 0)}
+
+
+def _sum(owed: Units, earned: Units) -> Units:
+    """Of both, what is more than nothing: in the order of the first, then of the second."""
+    both = Counter(owed)
+    both.update(earned)
+    return {key: amount for key, amount in both.items() if amount}
+
+
+def _cut(units: Units, within: int) -> Units:
+    """Largest remainder (contracts/payout.py). Of less than the whole nobody's part is more than its own units."""
+    if sum(units.values()) <= within:
+        return units
+    named: Mapping[str, tuple[int, str]] = {f"{account} {kind}": (kind, account) for kind, account in units}
+    shares = split(within, {name: units[key] for name, key in named.items()})
+    return {key: shares[name] for name, key in named.items()}
+
+
+def _place(key: tuple[int, str]) -> tuple[str, int]:
+    return key[1], key[0]
