@@ -29,6 +29,7 @@ from contracts.protocol.log.leaf import KINDS
 from contracts.run_config import RunConfig
 from ledger.service import Ledger
 from tests.adversary.sim.strategies import STRATEGIES
+from tests.sources import own_sources
 from trainer.cheats import CHEATS
 from trainer.light.settings import LightSettings
 from verifier.settings import VerifierSettings
@@ -102,7 +103,7 @@ def test_every_setting_has_a_row_with_its_default_and_no_other_has(kind: type[An
 
 def test_environment_variables_are_those_that_are_read() -> None:
     pattern = re.compile(r"COMMONWEIGHT_[A-Z_]*[A-Z]")
-    read = {name for source in _sources() for name in pattern.findall(source.read_text())}
+    read = {name for source in own_sources() for name in pattern.findall(source.read_text())}
     assert set(_first_column("settings.md", "Environment variables")) == read
     of_tests = {name for source in (ROOT / "tests").glob("*.py") for name in pattern.findall(source.read_text())}
     assert {name for page in PAGES for name in pattern.findall(page.read_text())} <= read | of_tests
@@ -233,11 +234,6 @@ def _modules() -> tuple[str, ...]:
     return tuple(found)
 
 
-def _sources() -> Iterator[Path]:
-    for package in PACKAGES:
-        yield from (ROOT / package).rglob("*.py")
-
-
 @cache
 def _error_classes() -> tuple[type[CommonweightError], ...]:
     for name in _modules():
@@ -264,7 +260,7 @@ def _log_kinds() -> frozenset[str]:
 
 def _words() -> set[str]:
     """Other literals with a hyphen that pages may name: those of the code."""
-    return {w for s in _sources() for w in re.findall(r'"([a-z]+(?:-[a-z]+)+)"', s.read_text())}
+    return {w for s in own_sources() for w in re.findall(r'"([a-z]+(?:-[a-z]+)+)"', s.read_text())}
 
 
 @cache

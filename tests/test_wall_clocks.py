@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.unit
+from tests.sources import ROOT, own_sources
 
-ROOT = Path(__file__).parent.parent
-PACKAGES = ("contracts", "trainer", "ledger", "verifier", "api", "commonweight")
+pytestmark = pytest.mark.unit
 READS = re.compile(r"\btime\.time\b|\btime_ns\b|datetime\.(now|utcnow|today)|\bst_mtime\b|CLOCK_REALTIME|\bunix_now\b")
 
 
 def test_the_page_lists_every_use_of_a_wall_clock() -> None:
-    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-    own = (path for path in files if not {".slither", "node_modules"} & set(path.parts))  # tools that make installed
-    found = {path.relative_to(ROOT).as_posix() for path in own if READS.search(path.read_text())}
+    found = {path.relative_to(ROOT).as_posix() for path in own_sources() if READS.search(path.read_text())}
     page = (ROOT / "docs" / "operate.md").read_text()
     section = page.split("\n## Clocks\n")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| `([^`]+\.py)`", section, re.MULTILINE)) == found

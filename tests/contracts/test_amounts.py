@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.amounts import amount, digits
+from tests.sources import ROOT, own_sources
 
 pytestmark = pytest.mark.unit
-ROOT = Path(__file__).parents[2]
 
 
 @given(st.integers(0, 2**256 - 1))
@@ -52,10 +51,9 @@ def test_amounts_with_their_currency_read_well(units: int, decimals: int, text: 
 def test_no_other_code_makes_amounts() -> None:
     """One style: whatever is printed of tokens, coins or a currency comes from here."""
     bare = re.compile(r"\}[ ](wei|coins|units)\b")
-    for package in ("commonweight", "contracts", "verifier", "ledger", "api", "trainer"):
-        for source in (ROOT / package).rglob("*.py"):
-            text = source.read_text()
-            assert "from_wei" not in text, source
-            if package == "commonweight" and source.name != "money.py":
-                found = [line for line in text.splitlines() if bare.search(line)]
-                assert not found, f"{source}: {found}"
+    for source in own_sources():
+        text = source.read_text()
+        assert "from_wei" not in text, source
+        if source.is_relative_to(ROOT / "commonweight") and source.name != "money.py":
+            found = [line for line in text.splitlines() if bare.search(line)]
+            assert not found, f"{source}: {found}"
