@@ -20,7 +20,7 @@ from tests.attacks.outsiders.served import key
 from tests.contracts.protocol.log.signed_run import PROFILE, hashed, hexed
 
 pytestmark = pytest.mark.integration
-STAKE = 10**15
+STAKE = 10**16
 TEN = {"steps": 40}
 """Ten segments of four steps."""
 

@@ -22,7 +22,7 @@ from tests.contracts.protocol.log.signed_run import hexed
 from tests.deployed import PARAMS, key_of
 
 pytestmark = pytest.mark.integration
-STAKE = 10**15
+STAKE = 10**16
 
 
 @contextmanager

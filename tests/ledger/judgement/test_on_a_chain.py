@@ -212,7 +212,7 @@ def test_faults_are_signed_as_the_machine_lets_them_and_slashed(
     faults.settle(ledger)
     faults.settle(ledger)
     assert calls(ledger) == [f"punish:0x{evidence.hex()}:{bad.address}"]  # the node has nothing to take
-    send(served.w3, node, served.model.nodes.stake(), value=5_000)
+    send(served.w3, node, served.model.nodes.stake(), value=10**16)
     faults.settle(ledger)
     assert sorted(calls(ledger)) == [f"punish:0x{evidence.hex()}:{bad.address}", f"slash-node:{proof}"]
     before = served.model.registry.stake_of(bad.address)
