@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from itertools import chain as joined
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,12 +19,12 @@ from contracts.chain import connect_devnet
 from contracts.log_pace import Pace, pace_of
 from contracts.log_ranges import ChainUnfit, LogsRefused, Wanted, logs, pieces
 from tests.limited_rpc import REFUSALS, WEATHER, Limited, Said, Written, http, refused
+from tests.sources import PACKAGES, ROOT, own_sources
 
 pytestmark = pytest.mark.unit
 
 ADDRESS = "0x" + "11" * 20
 WANTED = Wanted((ADDRESS,))
-ROOT = Path(__file__).parents[2]
 Place = tuple[int, int]
 
 
@@ -265,10 +264,9 @@ ASKS = {"get_logs", "process_log", "process_receipt", "create_filter", "new_filt
 
 def test_nothing_else_asks_for_logs_or_decodes_them_one_by_one() -> None:
     """Whatever else did would ask too much of somebody's node."""
-    packages = ("contracts", "ledger", "trainer", "verifier", "api", "commonweight", "benchmarks")
-    files = joined.from_iterable((ROOT / package).rglob("*.py") for package in packages)
-    own = (path for path in files if not {".slither", "node_modules"} & set(path.parts))
-    found = {path.relative_to(ROOT).as_posix(): ASKS & set(_named(path)) for path in own}
+    found = {
+        path.relative_to(ROOT).as_posix(): ASKS & set(_named(path)) for path in own_sources(*PACKAGES, "benchmarks")
+    }
     assert {path: names for path, names in found.items() if names} == {
         "contracts/log_ranges.py": {"get_logs"},
         "contracts/devnet.py": {"eth_getLogs"},  # which answers it
