@@ -96,6 +96,11 @@ bench-decisions: install  ## random decisions at the decoder and through the cha
 bench-geneses: install  ## tampered geneses, each deployed, and random lives of sound ones
 	$(BIN)/python -m benchmarks.geneses
 
+bench-chain-logs: install  ## logs of a chain read and decoded a second, by tables and by web3's process_log
+	$(BIN)/python -m benchmarks.chain_logs
+
+.PHONY: bench-chain-logs
+
 bench-proof-of-learning: install  ## forged work under Proof-of-Learning's limits and under ours
 	$(BIN)/python -m benchmarks.proof_of_learning
 

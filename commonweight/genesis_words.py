@@ -6,9 +6,10 @@ from web3 import Web3
 
 from commonweight.standing.money import Money
 from contracts.amounts import TOKENS, VOTES, amount
-from contracts.chain import EventHistory, contract_at
+from contracts.chain import contract_at
 from contracts.currency import Currency
 from contracts.deployment import Deployment
+from contracts.event_history import EventHistory
 from contracts.genesis.creation import first_block
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.rounds import minters

@@ -9,9 +9,10 @@ from eth_utils import to_checksum_address
 from web3 import Web3
 
 from contracts.amounts import TOKENS, amount
-from contracts.chain import EventHistory, contract_at
+from contracts.chain import contract_at
 from contracts.deployment import ZERO, Deployment
 from contracts.errors import CommonweightError
+from contracts.event_history import EventHistory
 
 PPM = 1_000_000
 EVENTS = ("Transfer", "DelegateChanged", "DelegateVotesChanged")

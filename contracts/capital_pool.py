@@ -11,6 +11,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.chain import contract_at
 from contracts.currency import Currency
+from contracts.event_history import EventHistory
 
 
 class PoolStatus(IntEnum):
@@ -93,9 +94,14 @@ class CapitalPool:
         """What `account` has neither claimed nor been refunded."""
         return int(self._call.depositOf(to_checksum_address(account)).call())
 
-    def bought_by(self, account: str) -> int:
-        """What `account` has in the round, claimed or not: its deposit, or what it was minted tokens for."""
-        minted = self._contract.events.Claimed.get_logs(from_block=0, argument_filters={"account": account})
+    def bought_by(self, account: str, first_block: int) -> int:
+        """What `account` has in the round, claimed or not: its deposit, or what it was minted tokens for.
+
+        `first_block` is one before which nobody can have claimed.
+        """
+        account = to_checksum_address(account)
+        indexed = [bytes(12) + bytes.fromhex(account[2:])]
+        minted = EventHistory(self._contract, ["Claimed"], first_block, indexed).until()
         return self.deposit_of(account) + sum(int(event["args"]["paid"]) for event in minted)
 
     def tokens_for(self, paid: int) -> int:

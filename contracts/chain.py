@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any, cast
 from eth_abi.abi import decode
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
-from hexbytes import HexBytes
 from requests.exceptions import RequestException
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractConstructor, ContractFunction
 from web3.exceptions import ContractLogicError, Web3RPCError
 from web3.providers.base import JSONBaseProvider
-from web3.types import EventData, FilterParams, RPCEndpoint, RPCResponse, TxParams, TxReceipt
+from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt
 
 from contracts.chain_text import storable, tolerant_codec
-from contracts.errors import BadField, CommonweightError
+from contracts.errors import CommonweightError
 from contracts.presence import RequireCode
 from contracts.recursion import bound_recursion
 from contracts.refusal_words import sentence
@@ -32,8 +31,6 @@ if TYPE_CHECKING:  # the embedded chain brings a whole EVM, which a connection t
     from contracts.devnet import Devnet
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
-PAGE = 10_000
-"""Blocks that one request for logs spans: many RPC nodes refuse a longer range."""
 
 
 class ContractRejected(CommonweightError):
@@ -131,42 +128,6 @@ def contract_at(w3: Web3, name: str, address: str) -> Contract:
 def _kind(w3: Web3, name: str) -> type[Contract]:
     """web3 makes a class of an ABI, with a method for each function, which takes longer than most calls."""
     return w3.eth.contract(abi=load_artifact(name)["abi"])
-
-
-class EventHistory:
-    """Some events of a contract from block `first` on, in the order of the chain; what is final is read once."""
-
-    def __init__(self, contract: Contract, names: Sequence[str], first: int, indexed: Sequence[bytes] = ()) -> None:
-        """`indexed` are the values that the first indexed arguments must have."""
-        events = [contract.events[name]() for name in names]
-        self._w3, self._address, self._next = contract.w3, contract.address, first
-        self._decoders = {bytes(HexBytes(event.topic)): event for event in events}
-        self._topics = [[event.topic for event in events], *("0x" + value.hex() for value in indexed)]
-        self._final: list[EventData] = []
-
-    def until(self, block: int | None = None) -> list[EventData]:
-        """All up to the end of `block`, or of the newest for None. Raises BadField for a block that does not exist."""
-        if block is None or block >= self._next:
-            head = int(self._w3.eth.block_number)
-            block = head if block is None else block
-            if block > head:
-                raise BadField(f"block must exist: {block} is past {head}, the chain's newest")
-            self._keep(min(block, int(self._w3.eth.get_block("finalized")["number"])))
-        kept = [event for event in self._final if event["blockNumber"] <= block]
-        return [*kept, *self._read(self._next, block)]  # the rest may still be replaced by a reorg
-
-    def _keep(self, last: int) -> None:
-        if last >= self._next:
-            self._final += self._read(self._next, last)
-            self._next = last + 1
-
-    def _read(self, first: int, last: int) -> list[EventData]:
-        found: list[EventData] = []
-        for start in range(first, last + 1, PAGE):
-            span: Any = {"fromBlock": start, "toBlock": min(last, start + PAGE - 1)}
-            query = cast(FilterParams, {"address": self._address, "topics": self._topics, **span})
-            found += [self._decoders[bytes(log["topics"][0])].process_log(log) for log in self._w3.eth.get_logs(query)]
-        return sorted(found, key=lambda event: (event["blockNumber"], event["logIndex"]))
 
 
 @cache

@@ -15,8 +15,9 @@ from web3 import Web3
 from web3.contract.contract import ContractFunction
 from web3.types import EventData
 
-from contracts.chain import EventHistory, contract_at
+from contracts.chain import contract_at
 from contracts.errors import BadField
+from contracts.event_history import EventHistory
 from contracts.own_domain import typed_data
 
 _PROPOSAL = [

@@ -9,7 +9,8 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import EventHistory, contract_at
+from contracts.chain import contract_at
+from contracts.event_history import EventHistory
 
 
 def ground_of(kind: str, named: bytes, before: int = 0) -> bytes:

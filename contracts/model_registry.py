@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import EventHistory, contract_at
+from contracts.chain import contract_at
+from contracts.event_history import EventHistory
 
 
 @dataclass(frozen=True, slots=True)

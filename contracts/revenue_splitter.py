@@ -9,7 +9,8 @@ from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import EventHistory, contract_at
+from contracts.chain import contract_at
+from contracts.event_history import EventHistory
 
 FRACTION_BITS = 112
 """Shares are kept in fractions of 2^-112 units."""

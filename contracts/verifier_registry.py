@@ -15,8 +15,11 @@ from web3 import Web3
 from web3.contract.contract import ContractFunction
 from web3.types import EventData
 
-from contracts.chain import PAGE, EventHistory, contract_at
+from contracts.chain import contract_at
 from contracts.errors import BadField
+from contracts.event_history import EventHistory
+from contracts.event_table import EventTable
+from contracts.log_ranges import Wanted, logs
 from contracts.messages import EpochRoot, VerifierFault
 
 SET_EVENTS = ("VerifierAdmitted", "VerifierRemoved", "ThresholdSet")
@@ -112,16 +115,15 @@ class VerifierRegistry:
         """Admitted verifiers."""
         return [str(v) for v in self._call.verifiers().call()]
 
-    def created(self, before: int) -> int:
-        """Block of the registry's creation, which set the first k; `before`, its model's registration, came after it.
+    def created(self, before: int, since: int) -> int:
+        """Block of the registry's creation, which set the first k, between these two.
 
-        Raises BadField if there is no registry by then.
+        `before` is that of its model's registration, `since` that of the model's first contract. Raises BadField if
+        there is no registry by then.
         """
-        for last in range(before, -1, -PAGE):
-            first = max(0, last - PAGE + 1)
-            set_here = self._contract.events.ThresholdSet.get_logs(from_block=first, to_block=last)
-            if set_here:
-                return min(int(event["blockNumber"]) for event in set_here)
+        wanted = Wanted((self._contract.address,), (EventTable(self._contract, ["ThresholdSet"]).hexes(),))
+        for log in logs(self.w3, wanted, since, before):
+            return int(log["blockNumber"])
         raise BadField(f"block must not lie before the creation of the VerifierRegistry, {before} does")
 
     def set_at(self, block: int) -> VerifierSet:

@@ -9,6 +9,7 @@ has, only blocks so old that no node lacks them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, cast
 
@@ -16,11 +17,13 @@ from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from sqlmodel import Session, col, delete, select
 from web3 import Web3
-from web3.contract.contract import ContractEvent
 from web3.exceptions import BlockNotFound, Web3RPCError
+from web3.types import LogReceipt
 
 from contracts.chain import contract_at
+from contracts.event_table import EventTable
 from contracts.governor import description_bytes
+from contracts.log_ranges import Wanted, logs_of_block, pieces
 from contracts.presence import require_present
 from contracts.verifier_registry import SET_EVENTS
 from ledger import payouts
@@ -39,6 +42,9 @@ FOLLOWED: dict[str, tuple[str, ...]] = {
     "ModelGovernor": (*proposals.CREDITED, *votes.CREDITED),
 }  # fmt: skip
 BATCH = 500
+"""Blocks that one look reads one by one."""
+MOST_BLOCKS, MANY = 10_000, 5_000
+"""Old blocks that one look reads by range, and events after which it reads no further: they are entered at once."""
 OLD = 1_000
 """Blocks behind the final one from which a node that answers at all has everything."""
 NAME = "final"
@@ -62,38 +68,54 @@ def follow(ledger: Ledger) -> None:
         _credit(ledger, cursor, tracked.number, tracked.hash, None)
         return
     first = cursor.block + 1 if cursor else ledger.chain.first_block
-    last, old = min(int(final["number"]), first + BATCH - 1), int(final["number"]) - OLD
+    old = int(final["number"]) - OLD
     if first <= old:
-        last = min(last, old)
-        _credit(ledger, cursor, last, *_range(ledger, cursor, first, last))
-    elif last >= first:
+        last = min(old, int(final["number"]), first + MOST_BLOCKS - 1)
+        _credit(ledger, cursor, *_range(ledger, cursor, first, last))
+    else:
+        last = min(int(final["number"]), first + BATCH - 1)
         read_to, ends, found = _each(ledger, cursor, first, last)
         if read_to >= first:
             _credit(ledger, cursor, read_to, ends, found)
 
 
-def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
-    """Events of all followed contracts (`where`: a blockHash, or fromBlock and toBlock), in their order.
+def read_block(ledger: Ledger, name: str) -> list[ChainEvent]:
+    """Events of all followed contracts in the block of this hash, in their order.
 
-    What they log beside FOLLOWED passes unread, and what the registry, which many share, logs of other models.
+    Raises Web3RPCError where the node lacks it, ChainUnfit and what the weather raises.
     """
-    known, own = _decoders(ledger), bytes.fromhex(ledger.chain.deployment.model[2:])
-    query: Any = {"address": sorted({address for address, _ in known}), **where}
+    return _events(ledger, logs_of_block(ledger.chain.w3, _wanted(ledger), name))
+
+
+def read_range(ledger: Ledger, first: int, last: int) -> Iterator[tuple[int, list[ChainEvent]]]:
+    """Events of all followed contracts in pieces, each with its last block. Raises ChainUnfit, LogsRefused and what
+    the weather raises."""
+    for piece in pieces(ledger.chain.w3, _wanted(ledger), first, last):
+        yield piece.last, _events(ledger, piece.logs)
+
+
+def _wanted(ledger: Ledger) -> Wanted:
+    """Whatever the followed contracts log."""
+    return Wanted(tuple(sorted(_tables(ledger))))
+
+
+def _events(ledger: Ledger, logs: Iterable[LogReceipt]) -> list[ChainEvent]:
+    """What they log beside FOLLOWED passes unread, and what the registry, which many share, logs of other models."""
+    tables, own = _tables(ledger), bytes.fromhex(ledger.chain.deployment.model[2:])
     found: list[ChainEvent] = []
-    for entry in ledger.chain.w3.eth.get_logs(query):
-        topic = bytes(entry["topics"][0]) if entry["topics"] else b""
-        if (decoder := known.get((entry["address"], topic))) is None:
+    for entry in logs:
+        contract, table = tables[entry["address"]]
+        if (name := table.name_of(entry)) is None:
             continue
-        contract, event = decoder
         if contract == "ModelRegistry" and bytes(entry["topics"][1]) != own:
             continue
         found.append(
             ChainEvent(
-                block=entry["blockNumber"], log_index=entry["logIndex"], contract=contract, name=event.event_name,
-                transaction=entry["transactionHash"].to_0x_hex(), arguments=_arguments(ledger, event, entry),
+                block=entry["blockNumber"], log_index=entry["logIndex"], contract=contract, name=name,
+                transaction=entry["transactionHash"].to_0x_hex(), arguments=_arguments(ledger, table, entry),
             )
         )  # fmt: skip
-    return sorted(found, key=lambda e: (e.block, e.log_index))
+    return found
 
 
 def _is_kept(ledger: Ledger, cursor: Cursor) -> bool:
@@ -119,7 +141,7 @@ def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple
     for number in range(first, last + 1):
         try:
             block = cast(dict[str, Any], ledger.chain.w3.eth.get_block(number))
-            events = read(ledger, {"blockHash": _hex(block["hash"])})
+            events = read_block(ledger, _hex(block["hash"]))
         except (BlockNotFound, Web3RPCError) as error:
             logger.warning("the chain's node did not give block %d, which is final; trying again (%s)", number, error)
             return number - 1, str(before), found
@@ -131,17 +153,23 @@ def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple
     return last, str(before), found
 
 
-def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[str, list[ChainEvent]]:
-    """Hash of block `last` and the events from `first` on, if they continue the cursor. Raises FinalityViolated."""
+def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[int, str, list[ChainEvent]]:
+    """The last block that was read, `last` or one before it, its hash, and the events from `first` on, if they
+    continue the cursor. Raises FinalityViolated."""
     ends = _hex(ledger.chain.block_hash(last))
     parent = _hex(cast(dict[str, Any], ledger.chain.w3.eth.get_block(first))["parentHash"])
-    found = read(ledger, {"fromBlock": first, "toBlock": last})
+    read_to, found = first, list[ChainEvent]()
+    for end, events in read_range(ledger, first, last):
+        read_to, found = end, found + events
+        if len(found) >= MANY:
+            break
     if cursor is not None and parent != cursor.hash:
         raise FinalityViolated(f"block {first} does not continue block {cursor.block}, which was final")
+    name = _hex(ledger.chain.block_hash(read_to))
     if _hex(ledger.chain.block_hash(last)) != ends:
         raise FinalityViolated(f"block {last} was final as {ends} and was replaced while it was read")
     reach("indexer.read")
-    return ends, found
+    return read_to, name, found
 
 
 def _credit(ledger: Ledger, cursor: Cursor | None, last: int, ends: str, found: list[ChainEvent] | None) -> None:
@@ -187,8 +215,8 @@ def _tracked(session: Session, last: int) -> list[ChainEvent]:
     return [ChainEvent(**row.model_dump()) for row in rows]
 
 
-def _decoders(ledger: Ledger) -> dict[tuple[str, bytes], tuple[str, ContractEvent]]:
-    """(address, first topic) to the contract's name and the event that decodes the log."""
+def _tables(ledger: Ledger) -> dict[str, tuple[str, EventTable]]:
+    """Address to the contract's name and what decodes its logs."""
     place = ledger.chain.deployment
     addresses = {
         "ModelToken": place.token,
@@ -196,17 +224,12 @@ def _decoders(ledger: Ledger) -> dict[tuple[str, bytes], tuple[str, ContractEven
         "VerifierRegistry": place.verifier_registry,
         "ModelGovernor": place.governor,
     }
-    return {
-        (addresses[name], bytes.fromhex(event.topic[2:])): (name, event)
-        for name in FOLLOWED
-        for event in _followed(ledger.chain.w3, name, addresses[name])
-    }
+    return {addresses[name]: (name, _table(ledger.chain.w3, name, addresses[name])) for name in FOLLOWED}
 
 
 @lru_cache(maxsize=64)
-def _followed(w3: Web3, name: str, address: str) -> tuple[ContractEvent, ...]:
-    contract = contract_at(w3, name, address)
-    return tuple(contract.events[event]() for event in FOLLOWED[name])
+def _table(w3: Web3, name: str, address: str) -> EventTable:
+    return EventTable(contract_at(w3, name, address), FOLLOWED[name])
 
 
 def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
@@ -226,13 +249,14 @@ def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
         )
 
 
-def _arguments(ledger: Ledger, event: ContractEvent, entry: Any) -> dict[str, Any]:
+def _arguments(ledger: Ledger, table: EventTable, entry: LogReceipt) -> dict[str, Any]:
     """Of one log. A proposal is named by the hash of its description's bytes, which need be no text; receipts belong to
     their minter, and `ours` are those of the distributor."""
-    arguments: dict[str, Any] = _plain(dict(event.process_log(entry)["args"]))
-    if event.event_name == "ProposalCreated":
+    event = table.decode(entry)
+    arguments: dict[str, Any] = _plain(event["args"])
+    if event["event"] == "ProposalCreated":
         arguments["descriptionHash"] = "0x" + keccak(description_bytes(bytes(entry["data"]))).hex()
-    if event.event_name == "Minted":
+    if event["event"] == "Minted":
         arguments["ours"] = arguments["minter"] == Web3.to_checksum_address(ledger.chain.deployment.distributor)
     return arguments
 

@@ -72,7 +72,7 @@ def _walk(ledger: Ledger, cursor: Cursor, known: dict[int, Header], head: Header
 def _events(ledger: Ledger, fresh: list[Header]) -> list[ChainEvent] | None:
     """By block hash, so that they belong to that block and no other. None if one is gone."""
     try:
-        return [event for block in fresh for event in indexer.read(ledger, {"blockHash": block.hash})]
+        return [event for block in fresh for event in indexer.read_block(ledger, block.hash)]
     except Web3RPCError:
         return None
 

@@ -236,8 +236,8 @@ def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
     """What whoever deployed the model paid in itself: a soft cap that its maker bought says little."""
     from contracts.deployment import Deployment
 
-    deployer = Deployment.from_json(deployment.read_text()).deployer
-    return pool.bought_by(deployer)
+    found = Deployment.from_json(deployment.read_text())
+    return pool.bought_by(found.deployer, found.block)
 
 
 def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:

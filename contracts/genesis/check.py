@@ -9,11 +9,13 @@ from web3 import Web3
 
 from contracts.chain import contract_at
 from contracts.deployment import Deployment
+from contracts.event_table import EventTable
 from contracts.genesis.creation import Creation, creations
 from contracts.genesis.params import GenesisParams, arguments_of, params_of
 from contracts.genesis.powers import budgets_of, check_budgets, check_roles, events_before, seats_of
 from contracts.genesis.refused import require
 from contracts.genesis.terms import check_deadline, check_name, check_terms
+from contracts.log_ranges import Wanted, logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,10 @@ def _check_entry(w3: Web3, d: Deployment) -> None:
     model = bytes.fromhex(d.model[2:])
     entry = tuple(registry.functions.modelOf(model).call())
     require(entry == d.entry(), f"the registry has {entry!r} where {d.entry()!r} belongs")
-    said = registry.events.ModelRegistered.get_logs(
-        from_block=d.block, to_block=d.block, argument_filters={"model": model, "registrant": d.deployer}
-    )
-    require(len(said) == 1, f"block {d.block} does not register the model for {d.deployer}")
+    registrant = "0x" + bytes.fromhex(d.deployer[2:]).rjust(32, b"\0").hex()
+    topics = (EventTable(registry, ["ModelRegistered"]).hexes(), d.model, registrant)
+    said = logs(w3, Wanted((registry.address,), topics), d.block, d.block)
+    require(len(list(said)) == 1, f"block {d.block} does not register the model for {d.deployer}")
 
 
 def _check_wiring(d: Deployment, made: Mapping[str, Creation], p: GenesisParams, symbol: str) -> None:

@@ -18,8 +18,10 @@ from web3.utils.address import get_create_address
 
 from contracts.chain import load_artifact
 from contracts.deployment import Deployment
+from contracts.errors import BadField
 from contracts.genesis.params import Arguments
 from contracts.genesis.refused import require
+from contracts.presence import require_present
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,16 @@ def creations(w3: Web3, d: Deployment) -> dict[str, Creation]:
 
 
 def first_block(w3: Web3, d: Deployment) -> int:
-    """The block in which the first of a model's own contracts was made: none of them said anything before."""
+    """The block in which the first of a model's own contracts was made: none of them said anything before.
+
+    Raises ChainOther and ChainWithoutContract on another chain, and BadField where this one lacks a transaction.
+    """
     own = [one for one, address in zip(d.creations, d.contracts(), strict=True) if address != d.model_registry]
-    return min(int(w3.eth.get_transaction_receipt(HexBytes(one))["blockNumber"]) for one in own)
+    try:
+        return min(int(w3.eth.get_transaction_receipt(HexBytes(one))["blockNumber"]) for one in own)
+    except TransactionNotFound as error:
+        require_present(w3, d)
+        raise BadField(f"creations must be of this chain: {error}") from error
 
 
 def creation_of(w3: Web3, name: str, address: str, transaction: str) -> Creation:

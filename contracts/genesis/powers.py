@@ -16,9 +16,11 @@ from web3.types import LogReceipt
 
 from contracts.chain import contract_at
 from contracts.deployment import ZERO, Deployment
+from contracts.event_table import EventTable
 from contracts.genesis.creation import contract_names
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused, require
+from contracts.log_ranges import Wanted, logs
 
 ADMIN = bytes(32)
 """OpenZeppelin's DEFAULT_ADMIN_ROLE."""
@@ -69,10 +71,10 @@ def events_before(w3: Web3, d: Deployment, first: int) -> list[Event]:
     """
     names = dict(zip(d.contracts(), contract_names(d), strict=True))
     names.pop(d.model_registry)  # it serves other models
-    found = w3.eth.get_logs(
-        {"fromBlock": first, "toBlock": d.block, "address": list(map(Web3.to_checksum_address, names))}
-    )
-    return [_event(w3, names[str(log["address"])], log) for log in found]
+    tables = {name: EventTable(contract_at(w3, name, address)) for address, name in names.items()}
+    wanted = Wanted(tuple(map(Web3.to_checksum_address, names)))
+    found = ((names[str(log["address"])], log) for log in logs(w3, wanted, first, d.block))
+    return [_event(tables[name], name, log) for name, log in found]
 
 
 def check_roles(d: Deployment, events: list[Event]) -> None:
@@ -112,22 +114,14 @@ def seats_of(events: list[Event]) -> list[str]:
     return list(seats)
 
 
-def _event(w3: Web3, name: str, log: LogReceipt) -> Event:
-    contract = contract_at(w3, name, str(log["address"]))
-    for kind in HARMLESS[name]:
-        event = contract.events[kind]()
-        if log["topics"] and bytes(log["topics"][0]) == bytes.fromhex(event.topic[2:]):
-            found = Event(name, str(log["address"]), kind, event.process_log(log)["args"])
-            require(kind != "Transfer" or found.said["value"] == 0, "before the registration tokens were minted")
-            return found
-    raise GenesisRefused(
-        f"before the registration {name} said {_name_of(contract, log)}, in block {log['blockNumber']}"
-    )
-
-
-def _name_of(contract: Any, log: LogReceipt) -> str:
-    topic = log["topics"][0].to_0x_hex() if log["topics"] else "nothing with a name"
-    return next((e.event_name for e in contract.events if "0x" + e().topic[2:] == topic), topic)
+def _event(table: EventTable, contract: str, log: LogReceipt) -> Event:
+    name = table.name_of(log)
+    if name is None or name not in HARMLESS[contract]:
+        topic = log["topics"][0].to_0x_hex() if log["topics"] else "nothing with a name"
+        raise GenesisRefused(f"before the registration {contract} said {name or topic}, in block {log['blockNumber']}")
+    found = Event(contract, str(log["address"]), name, table.decode(log)["args"])
+    require(name != "Transfer" or found.said["value"] == 0, "before the registration tokens were minted")
+    return found
 
 
 def _held(events: list[Event]) -> set[Grant]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from web3 import Web3
 
 from contracts.capital_pool import CapitalPool, PoolStatus
-from contracts.chain import EventHistory, contract_at
+from contracts.chain import contract_at
 from contracts.deployment import Deployment
+from contracts.event_history import EventHistory
 from contracts.genesis.creation import creation_of, first_block
 from contracts.genesis.refused import GenesisRefused, require
 from contracts.genesis.terms import check_round_terms, check_settlement

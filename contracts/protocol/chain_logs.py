@@ -5,20 +5,17 @@ A node's answer is a claim: a log of another address, block or model is refused,
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from eth_abi.exceptions import DecodingError
-from hexbytes import HexBytes
 from web3 import Web3
-from web3.contract.base_contract import BaseContractEvent
-from web3.exceptions import Web3Exception
-from web3.types import FilterParams
 
-from contracts.chain import PAGE, contract_at
+from contracts.chain import contract_at
 from contracts.deployment import Deployment
-from contracts.errors import CommonweightError
+from contracts.event_table import EventTable
+from contracts.log_ranges import ChainUnfit, Wanted, logs
 
 REGISTRY_EVENTS = (
     "VerifierAdmitted", "VerifierRemoved", "ThresholdSet", "MaxEpochTotalSet", "Staked", "Unstaked", "Slashed",
@@ -27,13 +24,6 @@ REGISTRY_EVENTS = (
 """Events of the VerifierRegistry that the machine follows."""
 MODEL_EVENTS = ("Decision",)
 """Events of the ModelRegistry that the machine follows, of one model."""
-
-
-class ChainUnfit(CommonweightError):
-    """A node answered what does not fit the question, or another chain than the log's blocks are of."""
-
-    code = "chain-unfit"
-    status = 502
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +42,18 @@ class Source:
 
     def __init__(self, w3: Web3, kind: str, address: str, names: Sequence[str], indexed: Sequence[bytes] = ()) -> None:
         contract = contract_at(w3, kind, address)
-        events = [contract.events[name]() for name in names]
-        self._w3, self._address = w3, str(contract.address)
-        self._events: dict[bytes, BaseContractEvent] = {bytes(HexBytes(event.topic)): event for event in events}
-        self._indexed = list(indexed)
+        self._w3, self._table, self._indexed = w3, EventTable(contract, names), list(indexed)
+        topics: tuple[str | list[str], ...] = (self._table.hexes(), *("0x" + value.hex() for value in indexed))
+        self._wanted = Wanted((contract.address,), topics)
 
     def read(self, first: int, last: int) -> Iterator[Said]:
-        """All logs of these blocks, in pages. Raises ChainUnfit."""
-        topics = [["0x" + topic.hex() for topic in self._events], *("0x" + value.hex() for value in self._indexed)]
-        for start in range(first, last + 1, PAGE):
-            end = min(last, start + PAGE - 1)
-            span: Any = {"fromBlock": start, "toBlock": end}
-            query = cast(FilterParams, {"address": self._address, "topics": topics, **span})
-            for log in self._w3.eth.get_logs(query):
-                yield self._checked(log, start, end)
-
-    def _checked(self, log: Mapping[str, Any], first: int, last: int) -> Said:
-        try:
-            topics = [bytes(topic) for topic in log["topics"]]
-            block, fits = int(log["blockNumber"]), log["address"] == self._address and not log.get("removed")
-            if not fits or topics[1 : 1 + len(self._indexed)] != self._indexed or not first <= block <= last:
-                raise ChainUnfit(f"a log of block {block} at {log['address']} was not asked for")
-            event = self._events[topics[0]].process_log(cast(Any, log))
-            place = int(log["logIndex"])
-            return Said(event["event"], event["args"], block, place, "0x" + bytes(log["blockHash"]).hex())
-        except (Web3Exception, DecodingError, LookupError, TypeError, ValueError) as error:
-            raise ChainUnfit(f"a log cannot be read: {type(error).__name__}: {error}") from error
+        """All logs of these blocks, in the order of the chain. Raises ChainUnfit and LogsRefused."""
+        for log in logs(self._w3, self._wanted, first, last):
+            if [bytes(topic) for topic in log["topics"][1 : 1 + len(self._indexed)]] != self._indexed:
+                raise ChainUnfit(f"a log of block {log['blockNumber']} at {log['address']} was not asked for")
+            event = self._table.decode(log)
+            block_hash = "0x" + bytes(event["blockHash"]).hex()
+            yield Said(event["event"], event["args"], event["blockNumber"], event["logIndex"], block_hash)
 
 
 class ModelLogs:
@@ -90,17 +66,16 @@ class ModelLogs:
             Source(w3, "ModelRegistry", deployment.model_registry, MODEL_EVENTS, [model]),
         )
 
-    def read(self, first: int, last: int) -> list[Said]:
-        """Every log of these blocks. Raises ChainUnfit."""
-        found = sorted(
-            (said for source in self._sources for said in source.read(first, last)),
-            key=lambda said: (said.block, said.index),
-        )
-        places = [(said.block, said.index) for said in found]
-        if len(set(places)) != len(places):
-            raise ChainUnfit("two logs stand in one place")
-        return found
+    def read(self, first: int, last: int) -> Iterator[Said]:
+        """Every log of these blocks. Raises ChainUnfit and LogsRefused."""
+        read = (source.read(first, last) for source in self._sources)
+        before: tuple[int, int] | None = None
+        for said in heapq.merge(*read, key=lambda said: (said.block, said.index)):
+            if (said.block, said.index) == before:
+                raise ChainUnfit("two logs stand in one place")
+            before = said.block, said.index
+            yield said
 
     def has_any(self, first: int, last: int) -> bool:
-        """Whether anything was said. Raises ChainUnfit."""
+        """Whether anything was said. Raises ChainUnfit and LogsRefused."""
         return any(True for source in self._sources for _ in source.read(first, last))

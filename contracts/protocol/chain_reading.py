@@ -5,7 +5,7 @@ For one chain and one state there is one answer, to the last byte: whoever reads
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, cast
 
@@ -14,8 +14,10 @@ from web3.exceptions import BlockNotFound
 
 from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.genesis.creation import first_block
+from contracts.log_ranges import ChainUnfit
 from contracts.presence import require_present
-from contracts.protocol.chain_logs import ChainUnfit, ModelLogs
+from contracts.protocol.chain_logs import ModelLogs, Said
 from contracts.protocol.chain_translation import Translation
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import Phase, State
@@ -45,8 +47,8 @@ class ChainReader:
     def block(self, state: State, number: int) -> Block:
         """Block `number`, unsplit, with all that it and the blocks after the state's last one said.
 
-        Raises BlockNotFinal, ChainUnfit, ChainOther and ChainWithoutContract where the chain is another one or lost its
-        state, and BadField for a number before the registry's creation.
+        Raises BlockNotFinal, ChainUnfit, LogsRefused, ChainOther and ChainWithoutContract where the chain is another
+        one or lost its state, and BadField for a number before the registry's creation.
         """
         first = self._first(state)
         if number < first:
@@ -58,9 +60,7 @@ class ChainReader:
         header, parent = self._numbered(number), self._numbered(number - 1)
         if _hash(header, "parentHash") != _hash(parent, "hash"):
             raise ChainUnfit(f"block {number} does not follow block {number - 1}")
-        logs = self._logs.read(first, number)
-        if any(said.block == number and said.block_hash != _hash(header, "hash") for said in logs):
-            raise ChainUnfit(f"logs of another block {number}")
+        logs = _of_block(self._logs.read(first, number), number, _hash(header, "hash"))
         events = Translation(state, self._least_stake).of(logs)
         times = _whole(header, "timestamp"), _whole(parent, "timestamp")
         return Block(number, times[0], _hash(header, "hash"), events, times[1])
@@ -87,7 +87,7 @@ class ChainReader:
     def _first(self, state: State) -> int:
         """Number of the first block that was not entered."""
         if state.block is None:
-            return self._created
+            return self.created
         if state.block.more:
             raise ChainUnfit(f"block {state.block.number} is not entered to its end")
         return state.block.number + 1
@@ -123,12 +123,21 @@ class ChainReader:
             raise ChainUnfit(f"the node has no block {block}") from error
 
     @cached_property
-    def _created(self) -> int:
-        return self._registry.created(self._deployment.block)
+    def created(self) -> int:
+        """Block in which the registry came to be. Raises BadField where it did not, and what reading logs raises."""
+        return self._registry.created(self._deployment.block, first_block(self._w3, self._deployment))
 
     @cached_property
     def _least_stake(self) -> int:
         return self._registry.min_stake()
+
+
+def _of_block(logs: Iterable[Said], number: int, name: str) -> Iterator[Said]:
+    """The same logs. Raises ChainUnfit for one of a block `number` with another hash."""
+    for said in logs:
+        if said.block == number and said.block_hash != name:
+            raise ChainUnfit(f"logs of another block {number}")
+        yield said
 
 
 def _beacon_times(state: State) -> Iterator[int]:

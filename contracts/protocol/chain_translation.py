@@ -26,7 +26,11 @@ Arguments = Mapping[str, Any]
 
 
 class Translation:
-    """From a state on: who stands how is carried from log to log. `least_stake` (wei) is the registry's."""
+    """From a state on: who stands how is carried from log to log. `least_stake` (wei) is the registry's.
+
+    Of a node's stakes only the last one is an event, and none where it is what it was: whoever stakes nothing, or one
+    wei a thousand times, would else fill the log of everybody for the price of gas.
+    """
 
     def __init__(self, state: State, least_stake: int) -> None:
         self._least = least_stake
@@ -37,11 +41,22 @@ class Translation:
         self._faults = {
             (party, fault_evidence(proof, fault)): (proof, fault) for proof, party, fault in state.faults if fault
         }
+        self._stakes = state.stakes
         self._lapsed: tuple[int, int] | None = None
 
     def of(self, logs: Iterable[Said]) -> tuple[ChainEvent, ...]:
         """The events, in the order of the logs."""
-        return tuple(event for said in logs for event in _SAYS[said.name](self, said.arguments))
+        events: dict[int, ChainEvent] = {}
+        last: dict[str, int] = {}
+        for number, event in enumerate(event for said in logs for event in _SAYS[said.name](self, said.arguments)):
+            if isinstance(event, NodeStake):
+                events.pop(last.get(event.node, -1), None)
+                last[event.node] = number
+            events[number] = event
+        return tuple(event for event in events.values() if not self._is_known(event))
+
+    def _is_known(self, event: ChainEvent) -> bool:
+        return isinstance(event, NodeStake) and event.stake == self._stakes.get(event.node, 0)
 
     def _quorum(self, said: Arguments) -> Iterator[ChainEvent]:
         yield Quorum(int(said["threshold"]), self._least)

@@ -33,7 +33,7 @@ def check_chain(
         for table in (ChainEvent, DecisionRow):
             if session.exec(select(table)).first() is not None:
                 yield Finding("cursor", indexer.NAME, f"is missing, and {table.__tablename__} has rows of the chain")
-        yield from _check_unread(ledger, ledger.chain.registry.created(ledger.chain.deployment.block))
+        yield from _check_unread(ledger, ledger.chain.first_block)
         return
     if "0x" + ledger.chain.block_hash(cursor.block).hex() != cursor.hash:
         yield Finding("cursor", cursor.name, f"stands on block {cursor.block}, which is another on the chain")
@@ -104,7 +104,7 @@ def _check_slashes(ledger: Ledger, session: Session, last: int) -> Iterator[Find
     """A finding for each proof that the chain slashed a node for and the log does not know."""
     place = ledger.chain.deployment
     source = Source(ledger.chain.w3, "VerifierRegistry", place.verifier_registry, ("NodeSlashed",))
-    for said in source.read(ledger.chain.registry.created(place.block), last):
+    for said in source.read(ledger.chain.first_block, last):
         proof = "0x" + bytes(said.arguments["proof"]).hex()
         if session.exec(select(LogEntry.index).where(LogEntry.subject == proof).limit(1)).first() is None:
             node = said.arguments["node"]
@@ -129,8 +129,8 @@ def _check_events(ledger: Ledger, session: Session, last: int) -> Iterator[Findi
 
 
 def _read(ledger: Ledger, first: int, last: int) -> Iterator[ChainEvent]:
-    for start in range(first, last + 1, indexer.BATCH):
-        yield from indexer.read(ledger, {"fromBlock": start, "toBlock": min(last, start + indexer.BATCH - 1)})
+    for _, events in indexer.read_range(ledger, first, last):
+        yield from events
 
 
 def _check_supply(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:

@@ -9,10 +9,11 @@ import pytest
 from eth_account import Account
 from web3 import Web3
 
-from contracts import chain
-from contracts.chain import EventHistory, connect_devnet, contract_at, send
+from contracts import log_pace
+from contracts.chain import connect_devnet, contract_at, send
 from contracts.devnet import Devnet
 from contracts.errors import BadField
+from contracts.event_history import EventHistory
 from contracts.governor import Action
 from contracts.held_money import NOBODY
 from contracts.verifier_registry import SET_EVENTS, EpochStatus, VerifierRegistry, VerifierSet
@@ -39,17 +40,17 @@ def changed() -> World:
 
 def read(world: World) -> VerifierRegistry:
     """From the creation on."""
-    first = world.registry.created(world.deployment.block)
+    first = world.registry.created(world.deployment.block, 0)
     return VerifierRegistry(world.w3, world.registry.address, first)
 
 
 @pytest.mark.parametrize("page", [7, 10_000])
 def test_events_tell_the_set_at_every_block(changed: World, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain, "PAGE", page)
+    monkeypatch.setattr(log_pace, "MOST_BLOCKS", page)
     registry, head = read(changed), changed.w3.eth.block_number
     functions = contract_at(changed.w3, "VerifierRegistry", registry.address).functions
     seen = set()
-    for block in range(changed.registry.created(changed.deployment.block), head + 1):
+    for block in range(changed.registry.created(changed.deployment.block, 0), head + 1):
         members = frozenset(functions.verifiers().call(block_identifier=block))
         k = functions.threshold().call(block_identifier=block)
         assert registry.set_at(block) == VerifierSet(members, k), block
@@ -68,14 +69,14 @@ def test_the_widest_since_a_block_leaves_out_who_was_removed_before(changed: Wor
 
 def test_the_registry_is_older_than_its_models_registration(changed: World, monkeypatch: pytest.MonkeyPatch) -> None:
     block, address = changed.deployment.block, changed.registry.address
-    created = changed.registry.created(block)
+    created = changed.registry.created(block, 0)
     assert created < block
     assert changed.w3.eth.get_code(address, created)
     assert not changed.w3.eth.get_code(address, created - 1)
-    monkeypatch.setattr("contracts.verifier_registry.PAGE", 2)
-    assert changed.registry.created(block) == created
+    monkeypatch.setattr(log_pace, "MOST_BLOCKS", 2)
+    assert changed.registry.created(block, 0) == created
     with pytest.raises(BadField, match="before the creation"):
-        changed.registry.created(created - 1)
+        changed.registry.created(created - 1, 0)
 
 
 def test_a_block_before_the_registry_or_after_the_head_has_no_set(changed: World) -> None:
@@ -106,7 +107,7 @@ class Late(Devnet):
 
 
 def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain, "PAGE", 5)
+    monkeypatch.setattr(log_pace, "MOST_BLOCKS", 5)
     net = Late([])
     w3 = connect_devnet(net)
     history = EventHistory(contract_at(w3, "VerifierRegistry", "0x" + "11" * 20), SET_EVENTS, 0)

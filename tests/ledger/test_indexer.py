@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
+from hexbytes import HexBytes
 from sqlmodel import col, select
 from web3.contract.contract import ContractFunction
 from web3.exceptions import Web3RPCError
 
+from contracts import log_pace
 from contracts.chain import contract_at, send
 from contracts.deploy import deploy_model
 from contracts.genesis.creation import creations
@@ -25,6 +27,7 @@ from ledger.store import Store
 from ledger.tables import ChainEvent, Cursor
 from tests.deployed import PARAMS, verifier_keys
 from tests.house import House, accepted
+from tests.limited_rpc import Limited
 
 pytestmark = pytest.mark.integration
 
@@ -59,18 +62,17 @@ def test_the_cursor_follows_the_head_and_events_are_kept_as_json(house: House) -
 
 def test_the_first_look_begins_where_the_first_contract_was_made(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before, it began with the VerifierRegistry: what the governor had said by then was shown to nobody."""
-    asked, chain, real = list[int](), house.ledger.chain, indexer.read
+    asked, chain, real = list[int](), house.ledger.chain, indexer.read_block
 
-    def read(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
-        block = where["fromBlock"] if "fromBlock" in where else chain.w3.eth.get_block(where["blockHash"])["number"]
-        asked.append(int(block))
-        return real(ledger, where)
+    def read(ledger: Ledger, name: str) -> list[ChainEvent]:
+        asked.append(int(chain.w3.eth.get_block(HexBytes(name))["number"]))
+        return real(ledger, name)
 
-    monkeypatch.setattr(indexer, "read", read)
+    monkeypatch.setattr(indexer, "read_block", read)
     indexer.follow(House(house.folder / "second", house.place).ledger)
     made = creations(chain.w3, chain.deployment)
     assert min(asked) == min(made[name].block for name in ("ModelTimelock", "ModelToken", "ModelGovernor"))
-    assert min(asked) < chain.registry.created(chain.deployment.block)
+    assert min(asked) < chain.registry.created(chain.deployment.block, min(asked))
 
 
 def test_each_block_is_read_once(house: House) -> None:
@@ -87,7 +89,8 @@ def test_each_block_is_read_once(house: House) -> None:
 
 @pytest.mark.parametrize("old", [-1_000, 3, indexer.OLD], ids=["by range", "both", "one by one"])
 def test_many_blocks_are_read_in_batches(house: House, monkeypatch: pytest.MonkeyPatch, old: int) -> None:
-    monkeypatch.setattr(indexer, "BATCH", 4)
+    for most in ("BATCH", "MOST_BLOCKS"):
+        monkeypatch.setattr(indexer, most, 4)
     monkeypatch.setattr(indexer, "OLD", old)
     propose_epoch(house)
     house.place.chain.mine(9)
@@ -99,6 +102,42 @@ def test_many_blocks_are_read_in_batches(house: House, monkeypatch: pytest.Monke
     assert max(steps) <= 4
     assert seen[-1] == house.ledger.chain.head()
     assert len(events(house, "EpochProposed")) == 1
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_node_that_gives_few_blocks_at_a_time_is_enough(
+    house: House, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    propose_epoch(house)
+    house.place.chain.mine(150)
+    rpc = Limited(house.place.chain.handle, limit)
+    monkeypatch.setattr(house.place.chain, "handle", rpc.handle)
+    monkeypatch.setattr(indexer, "OLD", 3)
+    fresh = House(house.folder / "second", house.place)
+    for _ in range(3):
+        indexer.follow(fresh.ledger)
+    indexer.follow(house.ledger)
+    assert cursor(fresh).block == fresh.ledger.chain.head()
+    assert [(e.block, e.log_index, e.arguments) for e in events(fresh)] == [
+        (e.block, e.log_index, e.arguments) for e in events(house)
+    ]
+    assert limit // 2 <= rpc.widest < max(last - first for first, last in rpc.asked)
+    assert min(first for first, _ in rpc.asked) >= fresh.ledger.chain.first_block
+
+
+def test_a_look_ends_after_many_events(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are entered in one transaction: a stranger can make a block's worth of them for little."""
+    propose_epoch(house)
+    monkeypatch.setattr(indexer, "OLD", -1_000)
+    monkeypatch.setattr(indexer, "MANY", 1)
+    monkeypatch.setattr(log_pace, "MOST_BLOCKS", 2)
+    fresh, seen = House(house.folder / "second", house.place), []
+    for _ in range(house.ledger.chain.head()):
+        indexer.follow(fresh.ledger)
+        seen.append((cursor(fresh).block, len(events(fresh))))
+        assert cursor(fresh).hash == "0x" + house.ledger.chain.block_hash(cursor(fresh).block).hex()
+    assert seen[-1] == (house.ledger.chain.head(), len(events(house)))
+    assert max(after - before for (_, before), (_, after) in itertools.pairwise(seen)) < seen[-1][1] // 2
 
 
 def test_a_node_that_lags_behind_is_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,12 +123,11 @@ class Audit:
         self._say_roots(roots)
 
     def _block_check(self) -> BlockCheck:
-        auditor, registry = self._auditor, self._registry
-        if auditor.w3 is None or registry is None:
+        auditor = self._auditor
+        if auditor.w3 is None:
             return BlockCheck(None)
-        return BlockCheck(
-            ChainReader(auditor.w3, auditor.deployment), lambda: registry.created(auditor.deployment.block)
-        )
+        reader = ChainReader(auditor.w3, auditor.deployment)
+        return BlockCheck(reader, lambda: reader.created)
 
     def _say_blocks(self, blocks: BlockCheck) -> None:
         if blocks.checked:

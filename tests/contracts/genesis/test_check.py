@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hexbytes import HexBytes
 from web3.types import FilterParams
 
-from contracts.chain import contract_at
+from contracts.chain import connect_devnet, contract_at
 from contracts.deploy import deploy_model
 from contracts.deployment import Deployment
 from contracts.genesis import remembered
@@ -24,6 +24,7 @@ from contracts.genesis.remembered import check_once
 from tests.contracts.genesis.histories import live
 from tests.contracts.genesis.maker import SOUND, Tampered, Town
 from tests.contracts.test_contracts import World
+from tests.limited_rpc import Limited
 
 pytestmark = pytest.mark.integration
 
@@ -55,7 +56,8 @@ def test_a_proposal_of_before_the_registration_is_refused(town: Town, monkeypatc
     governor = contract_at(town.w3, "ModelGovernor", d.governor)
     topic = HexBytes(governor.events.ProposalCreated().topic)
     made, get_logs = creations(town.w3, d)["ModelGovernor"], town.w3.eth.get_logs
-    event = {"address": d.governor, "topics": [topic], "data": HexBytes(b""), "blockNumber": made.block + 1}
+    place = {"blockNumber": made.block + 1, "logIndex": 99}
+    event = {"address": d.governor, "topics": [topic], "data": HexBytes(b""), **place}
 
     def logs(wanted: FilterParams) -> list[Any]:
         return [*get_logs(wanted), *([event] if d.governor in wanted["address"] else [])]
@@ -63,6 +65,16 @@ def test_a_proposal_of_before_the_registration_is_refused(town: Town, monkeypatc
     monkeypatch.setattr(town.w3.eth, "get_logs", logs)
     with pytest.raises(GenesisRefused, match="ModelGovernor said ProposalCreated"):
         check_genesis(town.w3, d)
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_node_that_gives_few_blocks_at_a_time_is_enough(town: Town, limit: int) -> None:
+    d = town.make(Tampered(before=lambda town, _: town.chain.mine(150)))
+    rpc = Limited(town.chain.handle, limit)
+    assert check_genesis(connect_devnet(cast(Any, rpc)), d) == check_genesis(town.w3, d)
+    assert limit // 2 <= rpc.widest < max(last - first for first, last in rpc.asked)
+    assert min(first for first, _ in rpc.asked) == first_block(town.w3, d)
+    assert max(last for _, last in rpc.asked) == d.block
 
 
 def test_a_round_that_is_over_at_the_registration_is_its_makers(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

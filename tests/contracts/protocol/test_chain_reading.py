@@ -9,14 +9,16 @@ from typing import Any, cast
 
 import pytest
 
+from contracts import log_pace
 from contracts.chain import connect_devnet, load_artifact, send
 from contracts.devnet import Devnet
 from contracts.faults import fault_evidence
+from contracts.genesis.creation import first_block
 from contracts.governor import Action
+from contracts.log_ranges import ChainUnfit
 from contracts.messages import NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes
 from contracts.protocol import chain_logs
-from contracts.protocol.chain_logs import ChainUnfit
 from contracts.protocol.chain_reading import BlockNotFinal, ChainReader
 from contracts.protocol.judge.chain_events import (
     ChainEvent,
@@ -37,6 +39,7 @@ from contracts.protocol.judge.machine import VERSION, apply
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
 from tests.contracts.test_contracts import PARAMS, World, decided
+from tests.limited_rpc import REFUSALS, Limited
 
 pytestmark = pytest.mark.integration
 
@@ -196,7 +199,7 @@ def test_stakes_and_slashes_of_nodes(world: Chain) -> None:
     world.send(world.stakes.request_withdrawal(300))
     fault = NodeFault(world.model, node, bytes.fromhex(PROOF[2:]), 2**40)
     world.send(world.stakes.slash(fault, world.signatures(fault, world.verifiers)))
-    assert world.told() == (NodeStake(node, 2_500), NodeStake(node, 2_200), NodeStake(node, 1_200), NodeSlashed(PROOF))
+    assert world.told() == (NodeStake(node, 1_200), NodeSlashed(PROOF))
 
 
 def test_decisions_of_this_model_alone_are_told(world: Chain) -> None:
@@ -286,10 +289,22 @@ def test_logs_are_read_in_pages(world: Chain, monkeypatch: pytest.MonkeyPatch) -
         return honest(request)
 
     monkeypatch.setattr(world.chain, "handle", handle)
-    monkeypatch.setattr(chain_logs, "PAGE", 3)
+    monkeypatch.setattr(log_pace, "MOST_BLOCKS", 3)
     assert world.reader.block(world.state, world.head()) == whole
     assert max(spans) == 3
     assert len(spans) > 6
+
+
+@pytest.mark.parametrize(("refusal", "limit"), [("-32602", 1), ("-32005", 100), ("http 413", 100), ("silence", 10)])
+def test_a_verifiers_node_may_give_few_blocks_at_a_time(world: Chain, refusal: str, limit: int) -> None:
+    world.chain.mine(120)
+    world.stake(0, 1)
+    whole = world.reader.block(world.state, world.head())
+    rpc = Limited(world.chain.handle, limit, REFUSALS[refusal])
+    theirs = ChainReader(connect_devnet(cast(Any, rpc)), world.deployment)
+    assert theirs.block(world.state, world.head()) == whole
+    assert rpc.widest > limit // 10
+    assert min(first for first, _ in rpc.asked) == first_block(world.w3, world.deployment)
 
 
 # ---- when a block is due
@@ -297,6 +312,7 @@ def test_logs_are_read_in_pages(world: Chain, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_block_is_due_where_something_was_said_or_time_has_passed(world: Chain) -> None:
     due = world.reader.due
+    world.chain.mine()  # now: the chain may have been made a while ago
     assert due(world.state, 100) == world.head()
     world.told()
     assert due(world.state, 100) is None

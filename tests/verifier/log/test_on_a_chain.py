@@ -13,6 +13,8 @@ from web3 import Web3
 
 from contracts.chain import connect_devnet
 from contracts.deployment import Deployment
+from contracts.devnet import Devnet
+from contracts.genesis.creation import first_block
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.log.codec import canonical
@@ -20,6 +22,7 @@ from contracts.protocol.log.leaf import write
 from tests.databases import fresh_file
 from tests.deployed import key_of
 from tests.ledger.judgement.served_run import Served, ServedRun
+from tests.limited_rpc import Limited
 from tests.verifier.log.files import OPERATOR, write_log
 from verifier.log.auditing import AnotherChain, Audit, Auditor
 from verifier.log.report import AuditFailed, Report
@@ -33,6 +36,7 @@ class Paid:
     """A run whose epoch is final and in the log."""
 
     deployment: Deployment
+    chain: Devnet
     w3: Web3
     leaves: list[str]
 
@@ -41,11 +45,12 @@ class Paid:
 def paid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paid]:
     folder = tmp_path_factory.mktemp("chain")
     served = Served()
+    served.chain.mine(150)  # more than some nodes give at a time
     ledger = served.ledger(fresh_file(folder), folder)
     with ServedRun.on(served, ledger, rounds=1) as run:
         run.play()
         place = replace(served.deployment, log=OPERATOR.public.vkey())
-        yield Paid(place, connect_devnet(served.chain), list(run.leaves))
+        yield Paid(place, served.chain, connect_devnet(served.chain), list(run.leaves))
 
 
 def audit(paid: Paid, folder: Path, leaves: list[str]) -> Report:
@@ -59,6 +64,17 @@ def test_blocks_and_roots_are_the_chains(paid: Paid, tmp_path: Path) -> None:
     assert f"blocks: {blocks} say what your chain says" in report.holds
     assert "roots: 1 final epochs have the root that follows from the log" in report.holds
     assert not any("--rpc-url" in line for line in report.unchecked)
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_node_that_gives_few_blocks_at_a_time_is_enough(paid: Paid, tmp_path: Path, limit: int) -> None:
+    rpc = Limited(paid.chain.handle, limit)
+    report = audit(replace(paid, w3=connect_devnet(cast(Any, rpc))), tmp_path, paid.leaves)
+    report.require()
+    blocks = sum(json.loads(leaf)["kind"] == "block" for leaf in paid.leaves)
+    assert f"blocks: {blocks} say what your chain says" in report.holds
+    assert limit // 2 <= rpc.widest < max(last - first for first, last in rpc.asked)
+    assert min(first for first, _ in rpc.asked) >= first_block(paid.w3, paid.deployment)
 
 
 def test_a_block_without_one_of_its_events_is_found(paid: Paid, tmp_path: Path) -> None:

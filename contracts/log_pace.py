@@ -1,0 +1,74 @@
+"""How many blocks of logs a chain node takes at a time: learnt by asking, remembered for each node in this process.
+
+A limit that stays is found by halving, and tried again ever more seldom; a stretch with many logs passes, and then the
+pieces grow to what they were.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from weakref import WeakKeyDictionary
+
+MOST_BLOCKS = 10_000
+"""In one piece: more than most providers take."""
+MOST_LOGS = 10_000
+"""In one piece, which is held in memory: where there are more, the next one is half as wide."""
+SHORTEST_PATIENCE, LONGEST_PATIENCE = 2, 256
+"""Pieces that are given at one width before twice as much is tried."""
+OF_TIME = 10
+"""By which a piece that took too long is divided: each try costs the whole time limit."""
+
+
+class Pace:
+    """Of one node. `span` is the number of blocks that it takes, as far as is known. Threads may share it."""
+
+    def __init__(self) -> None:
+        self.span = MOST_BLOCKS
+        self._given, self._patience, self._trying = 0, SHORTEST_PATIENCE, False
+        self._lock = threading.Lock()
+
+    def blocks(self) -> int:
+        """How many to ask for."""
+        return max(1, min(self.span, MOST_BLOCKS))
+
+    def refused(self, asked: int, slow: bool = False) -> int:
+        """`asked` blocks were too many; how many to ask for now."""
+        with self._lock:
+            if self._trying and asked == self.span:
+                self._patience = min(2 * self._patience, LONGEST_PATIENCE)
+                divisor = 2  # back to what was given before
+            else:
+                divisor = OF_TIME if slow else 2
+            self.span = max(1, asked // divisor)
+            self._given, self._trying = 0, False
+            return self.span
+
+    def given(self, asked: int, logs: int) -> None:
+        """`asked` blocks were answered, with so many logs."""
+        with self._lock:
+            if logs > MOST_LOGS:
+                self.span, self._given, self._trying = max(1, asked // 2), 0, False
+                return
+            if asked < self.blocks():
+                return  # a short range says nothing about a longer one
+            if self._trying:
+                self._trying, self._patience = False, SHORTEST_PATIENCE
+            self._given += 1
+            if self._given >= self._patience and self.span < MOST_BLOCKS:
+                self.span = min(2 * self.span, MOST_BLOCKS)
+                self._given, self._trying = 0, True
+
+
+_BY_ADDRESS: dict[str, Pace] = {}
+_BY_PROVIDER: WeakKeyDictionary[Any, Pace] = WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def pace_of(provider: Any) -> Pace:
+    """That of the provider's address, or its own where it has none."""
+    address = getattr(provider, "endpoint_uri", None)
+    with _LOCK:
+        if isinstance(address, str):
+            return _BY_ADDRESS.setdefault(address, Pace())
+        return _BY_PROVIDER.setdefault(provider, Pace())
