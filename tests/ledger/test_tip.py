@@ -144,15 +144,15 @@ def test_a_block_that_goes_while_it_is_read_is_read_next_time(relay: Relay, monk
     """The real answer to logs of a block that is gone is "unknown block"."""
     look(relay.ledger, 2)
     mint(relay, 0)
-    real = indexer.read
+    real = indexer.read_block
 
-    def too_late(ledger: Ledger, where: dict[str, Any]) -> list[ChainEvent]:
+    def too_late(ledger: Ledger, digest: str) -> list[ChainEvent]:
         relay.anvil.reorg(1)
-        return real(ledger, where)
+        return real(ledger, digest)
 
     before = headers(relay.ledger)
     with monkeypatch.context() as racing:
-        racing.setattr(indexer, "read", too_late)
+        racing.setattr(indexer, "read_block", too_late)
         tip.track(relay.ledger)
     assert headers(relay.ledger) == before
     look(relay.ledger)
