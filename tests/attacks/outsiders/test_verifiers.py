@@ -17,7 +17,7 @@ from tests.attacks.outsiders.script import Script, script
 from tests.deployed import PARAMS
 
 pytestmark = pytest.mark.integration
-STAKE, DAY = 10**15, 86_400
+STAKE, DAY = 10**16, 86_400
 ALL: dict[str, Any] = {"panel": 0, "samples": 4}
 """Everybody reads everything."""
 
