@@ -30,6 +30,7 @@ from tests.contracts.test_held_money import dispute
 pytestmark = pytest.mark.integration
 
 NODE, VERIFIER, WALLET = (Account.from_key(bytes([n]) * 32) for n in (1, 2, 3))
+TENTH = 10**17
 DELAY = 600
 
 
@@ -65,18 +66,18 @@ def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
 
 
 def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None:
-    staked = model("stake", "--node", "--wei", 900)
-    has = f"{NODE.address} has 0.0000000000000009 coins at stake as a node\n"
-    assert (staked.status, staked.out) == (0, f"staked 0.0000000000000009 coins; {has}")
-    assert model.held() == (900, 0)
-    asked = model("unstake", "--wei", 300)
+    staked = model("stake", "--node", "--wei", 9 * TENTH)
+    has = f"{NODE.address} has 0.9 coins at stake as a node\n"
+    assert (staked.status, staked.out) == (0, f"staked 0.9 coins; {has}")
+    assert model.held() == (9 * TENTH, 0)
+    asked = model("unstake", "--wei", 3 * TENTH)
     assert asked.status == 0, asked.err
     time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-    waits = "0.0000000000000003 coins are locked until 2 more epochs are final"
+    waits = "0.3 coins are locked until 2 more epochs are final"
     settled = rf"{waits} that settle all that opened until {time}"
     locked = rf"{settled}, and no longer than until {time} and for as long as epochs are disputed until then"
     assert re.match(rf"{locked}; they can be taken until paid", asked.out), asked.out
-    assert model.held() == (600, 300)
+    assert model.held() == (6 * TENTH, 3 * TENTH)
     early = model("unstake", "--to", WALLET.address)
     assert (early.status, early.out) == (1, "")
     said = re.match(rf"stake-locked: {locked}, (\d+) seconds from now\n", early.err)
@@ -84,21 +85,21 @@ def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None
     assert 0 < int(said[1]) <= DELAY
     model.chain.increase_time(DELAY + 1)
     paid = model("unstake", "--to", WALLET.address)
-    assert (paid.status, paid.out) == (0, f"paid 0.0000000000000003 coins to {WALLET.address}\n")
-    assert model.stakes.w3.eth.get_balance(WALLET.address) == 300
-    assert model.held() == (600, 0)
+    assert (paid.status, paid.out) == (0, f"paid 0.3 coins to {WALLET.address}\n")
+    assert model.stakes.w3.eth.get_balance(WALLET.address) == 3 * TENTH
+    assert model.held() == (6 * TENTH, 0)
 
 
 def test_without_an_amount_all_is_asked_for_and_paid_to_the_own_key(model: Setting) -> None:
-    (staked,) = model("stake", "--node", "--wei", 900, "--json").objects
-    assert staked == {"account": NODE.address, "party": "node", "added": "900", "stake": "900"}
+    (staked,) = model("stake", "--node", "--wei", 9 * TENTH, "--json").objects
+    assert staked == {"account": NODE.address, "party": "node", "added": str(9 * TENTH), "stake": str(9 * TENTH)}
     (locked,) = model("unstake", "--json").objects
-    assert (locked["state"], locked["wei"], locked["epochs_to_wait"]) == ("locked", "900", 2)
-    assert model.held() == (0, 900)
+    assert (locked["state"], locked["wei"], locked["epochs_to_wait"]) == ("locked", str(9 * TENTH), 2)
+    assert model.held() == (0, 9 * TENTH)
     early = model("unstake", "--json")
     assert (early.status, early.out, early.complaint["error"]) == (1, "", "stake-locked")
     model.chain.increase_time(DELAY + 1)
-    assert model("unstake").out == f"paid 0.0000000000000009 coins to {NODE.address}\n"
+    assert model("unstake").out == f"paid 0.9 coins to {NODE.address}\n"
     nothing = model("unstake")
     assert (nothing.status, nothing.out) == (1, "")
     assert re.match(r"contract-rejected: .* \[NodeStakeTooSmall\(", nothing.err), nothing.err

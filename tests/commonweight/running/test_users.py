@@ -32,12 +32,24 @@ def yard(user: User, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]
         yield made
 
 
+@pytest.mark.parametrize("name", ["chain", "serve", "keeper"])
+def test_chain_server_and_keeper_run(yard: Yard, user: User, name: str) -> None:
+    """Before a round is played: afterwards the chain has an epoch that no second server's log has."""
+    port = new_port()
+    with yard.started(yard.command(name, port), user) as started:
+        yard.ready(name, port, started)
+        started.process.send_signal(signal.SIGTERM)
+        assert started.ended() == 0, started.said()
+        assert started.out.read_text().splitlines()[-1] == "ended by SIGTERM"
+        assert started.err.read_text() == ""
+
+
 def test_a_node_and_a_verifier_do_a_round(yard: Yard, user: User) -> None:
     with (
         yard.started(yard.command("verifier", new_port()), user) as verifier,
         yard.started(yard.command("node", 0), user) as node,
     ):
-        verifier.until_said("merged ")
+        verifier.until_said("verdict ")
         node.until_said("detail=posted")
         workers = children(verifier.process.pid)
         assert workers, "its segments were replayed by a worker"
@@ -49,17 +61,6 @@ def test_a_node_and_a_verifier_do_a_round(yard: Yard, user: User) -> None:
             assert started.err.read_text() == ""
             assert "warning" not in started.out.read_text(), started.said()
         assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
-
-
-@pytest.mark.parametrize("name", ["chain", "serve", "keeper"])
-def test_chain_server_and_keeper_run(yard: Yard, user: User, name: str) -> None:
-    port = new_port()
-    with yard.started(yard.command(name, port), user) as started:
-        yard.ready(name, port, started)
-        started.process.send_signal(signal.SIGTERM)
-        assert started.ended() == 0, started.said()
-        assert started.out.read_text().splitlines()[-1] == "ended by SIGTERM"
-        assert started.err.read_text() == ""
 
 
 def test_keys_wallet_and_gov_answer(yard: Yard, user: User) -> None:

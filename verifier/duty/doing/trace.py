@@ -21,4 +21,5 @@ def show(world: World, duties: Iterable[Trace]) -> None:
             world.say("trouble", proof=duty.proof, detail="the trace that was sealed is not in this folder")
             continue
         if world.voice.say(TraceReveal(bytes.fromhex(duty.proof[2:]), world.address, bytes.fromhex(trace[2:]))):
-            world.say("revealed", proof=duty.proof, detail="the trace of the common segment")
+            number = proof.commitment.round if proof is not None else 0
+            world.say("revealed", number, duty.proof, "the trace of the common segment")
