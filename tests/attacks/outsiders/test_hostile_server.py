@@ -154,8 +154,8 @@ def test_lies_change_no_end(played: tuple[Stage, HostileServer]) -> None:
 
 
 def test_no_view_is_asked_for(played: tuple[Stage, HostileServer]) -> None:
-    """F15, F16, F17 and F26: whom a server's view could mislead has to read one. Whose server it is is asked: a lie about
-    that makes nobody do anything but look elsewhere."""
+    """F15, F16, F17 and F26: whom a server's view could mislead has to read one. Whose server it is is asked: who lies
+    about that is left alone, as if it were silent."""
     _, hostile = played
     views = {path for _, path in hostile.asked if not path.startswith((*BELIEVED, PATH))}
     views |= {path for method, path in hostile.asked if method == "GET" and path.startswith(BELIEVED[4:])}
