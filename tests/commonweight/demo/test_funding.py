@@ -19,7 +19,7 @@ def test_whoever_lacks_coins_is_named_with_the_amount() -> None:
     with pytest.raises(KeysUnfunded) as caught:
         ensure_funded(w3, {RICH: COIN, POOR: COIN + 1, POORER: 5 * COIN // 2})
     assert caught.value.code == "keys-unfunded"
-    assert caught.value.detail.splitlines()[1:] == [f"  {POOR}  0.000000000000000001", f"  {POORER}  2.5"]
+    assert caught.value.detail.splitlines()[1:] == [f"  {POOR}  0.000000000000000001 coins", f"  {POORER}  2.5 coins"]
     assert "without value" in caught.value.detail
 
 
