@@ -27,11 +27,14 @@ lint: install  ## ruff and mypy (strict)
 	$(BIN)/mypy
 
 test: lint node-packages  ## lint, then the test suite: two files at a time, and the demo alone
-	$(BIN)/pytest -m "not demo and not long" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not demo and not long and not longest" -n 2 --dist loadfile
 	$(BIN)/pytest -m demo
 
 test-long: install node-packages  ## what `make test` leaves out: every removed check, and PostgreSQL under every flow
 	$(BIN)/pytest -m long -n 2 --dist loadfile
+
+test-longest: install node-packages  ## real processes for many minutes: every user and signal, two minutes of weather
+	$(BIN)/pytest -m longest -n 2 --dist loadfile
 
 contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(NPM_CI) contracts/solidity
@@ -81,7 +84,7 @@ clean:  ## remove what is installed, cached or written by the demo
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install node-packages lint test contracts migration initial-migration demo clean
+.PHONY: help install node-packages lint test test-longest contracts migration initial-migration demo clean
 
 # bench: each figure of docs/benchmarks.md, results in benchmarks/results/
 bench-false-rejections: install  ## honest work rejected, cheats against the limits (2,000 segments, long)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.weather.__main__ import plan, weather
 from benchmarks.weather.verdict import is_good
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(3_600)]
+pytestmark = [pytest.mark.integration, pytest.mark.longest, pytest.mark.timeout(3_600)]
 
 
 def test_two_minutes_of_weather_cost_nobody_honest_anything(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [*OFTEN, *(pytest.param(*case, marks=pytest.mark.long) for case in SELDOM)],
+    [*OFTEN, *(pytest.param(*case, marks=pytest.mark.longest) for case in SELDOM)],
     ids=lambda value: value.name if isinstance(value, signal.Signals) else value,
 )
 def test_a_signal_ends_each_command_with_a_line(yard: Yard, name: str, number: signal.Signals) -> None:

@@ -16,7 +16,7 @@ from tests.service.stage import wallet
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900), pytest.mark.skipif(bool(no_box()), reason=no_box())]
 REST = [user for user in USERS if user is not CONTAINER]
-EACH = [CONTAINER, *(pytest.param(user, marks=pytest.mark.long) for user in REST)]
+EACH = [CONTAINER, *(pytest.param(user, marks=pytest.mark.longest) for user in REST)]
 
 
 @pytest.fixture(scope="module", params=EACH, ids=lambda user: user.name)
