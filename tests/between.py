@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Between(BaseHTTPRequestHandler):
@@ -25,11 +25,16 @@ class Between(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-@contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
+def answering(status: int, body: bytes) -> AbstractContextManager[str]:
     """The address where it listens."""
-    kind = type("Answering", (Between,), {"status": status, "body": body})
-    server = HTTPServer(("127.0.0.1", 0), kind)
+    return listening(type("Answering", (Between,), {"status": status, "body": body}))
+
+
+@contextmanager
+def listening(kind: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address where requests are handled so, each in a thread of its own."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, cast
 
 import pytest
@@ -18,6 +18,7 @@ from web3.exceptions import Web3RPCError
 from contracts import log_ranges
 from contracts.chain import connect
 from contracts.log_ranges import Wanted, logs
+from tests.between import listening
 from tests.limited_rpc import REFUSALS, WEATHER, Limited, Written, refused
 
 pytestmark = pytest.mark.integration
@@ -61,15 +62,11 @@ class Served(BaseHTTPRequestHandler):
 def serving(rpc: Limited) -> Iterator[str]:
     """The address where it listens."""
     over = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Serving", (Served,), {"rpc": rpc, "over": over}))
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        over.set()
-        server.shutdown()
-        server.server_close()
+    with listening(type("Serving", (Served,), {"rpc": rpc, "over": over})) as url:
+        try:
+            yield url
+        finally:
+            over.set()
 
 
 def read(url: str, timeout: float = 30.0) -> list[tuple[int, int]]:

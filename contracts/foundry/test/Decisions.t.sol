@@ -210,15 +210,7 @@ contract Decisions is Genesis {
     /// the second time are more than it.
     function testFuzz_who_was_silent_ends_one_vote_and_not_the_next(uint256 silent) external {
         silent = _between(silent, SPARE * 4 / 100 + 1, SPARE * 48 / 100);
-        vm.startPrank(HOLDER);
-        token.transfer(STRANGER, silent);
-        token.transfer(NODE, SPARE - silent - SPARE * 4 / 100);
-        vm.stopPrank();
-        vm.prank(STRANGER);
-        token.delegate(STRANGER);
-        vm.prank(NODE);
-        token.delegate(NODE);
-        _wait(1);
+        _share(silent, SPARE - silent - SPARE * 4 / 100);
         _add(address(token), abi.encodeCall(token.setMintingPaused, (true)));
         _pass();
         _object(TEXT);
@@ -234,15 +226,7 @@ contract Decisions is Genesis {
     function testFuzz_dust_stops_nothing_that_abstentions_let_pass(uint256 few, uint256 objectors) external {
         few = _between(few, 1, QUORUM_FLOOR / 2);
         objectors = _between(objectors, 1, SPARE / 3);
-        vm.startPrank(HOLDER);
-        token.transfer(STRANGER, objectors);
-        token.transfer(NODE, few);
-        vm.stopPrank();
-        vm.prank(STRANGER);
-        token.delegate(STRANGER);
-        vm.prank(NODE);
-        token.delegate(NODE);
-        _wait(1);
+        _share(objectors, few);
         _add(address(token), abi.encodeCall(token.setMintingPaused, (true)));
         uint256[] memory values = new uint256[](1);
         vm.prank(HOLDER);
@@ -257,6 +241,19 @@ contract Decisions is Genesis {
         _object(TEXT);
         bool stopped = governor.state(id) == IGovernor.ProposalState.Canceled;
         vm.assertTrue(stopped == (objectors > needed && objectors > few), "a quorum stops it, and no dust");
+    }
+
+    /// @dev The holder gives two others tokens, which vote.
+    function _share(uint256 strangers, uint256 nodes) private {
+        vm.startPrank(HOLDER);
+        token.transfer(STRANGER, strangers);
+        token.transfer(NODE, nodes);
+        vm.stopPrank();
+        vm.prank(STRANGER);
+        token.delegate(STRANGER);
+        vm.prank(NODE);
+        token.delegate(NODE);
+        _wait(1);
     }
 
     function _object(string memory text) private {
