@@ -53,7 +53,10 @@ class LongRun(Town):
         self._wait_for_couriers()
         with self.lock:
             state = self.run.state.runs[hexed(self.run.run)]
-            if not state.round or (self.run.round.phase is Phase.CLOSED and len(self.run.round.seen) == 3):
+            closed = bool(state.round) and self.run.round.phase is Phase.CLOSED
+            if closed and len(self.run.round.seen) < 3:
+                return  # a block would be a beacon that not everybody saw coming: nobody says `Seen` after it
+            if not state.round or closed:
                 self.block()
             for number, epoch in list(self.run.state.epochs.items()):
                 if len([path for path, _ in self.signatures if path.endswith(f"/{number}/signatures")]) >= 2:

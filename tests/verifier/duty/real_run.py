@@ -303,9 +303,9 @@ class Town:
                 elif (body["kind"], signed.signers[0]) not in self.dropped:
                     if signed.digest in self.known:
                         return JSONResponse({"digest": signed.digest})
-                    self.known.add(signed.digest)
                     signatures = tuple(bytes.fromhex(text[2:]) for text in body["signatures"])
                     self.run.add(Envelope(signed.message, signatures, body["beside"]))
+                    self.known.add(signed.digest)  # what was refused may come again, and be heard
         except CommonweightError as error:
             return JSONResponse({"code": error.code, "detail": error.detail}, error.status)
         return JSONResponse({"digest": signed.digest})
