@@ -105,13 +105,14 @@ def _pay_off(state: State, name: str, run: RunState) -> EpochClosed | None:
 def _close(state: State, name: str, run: RunState) -> EpochClosed:
     """Also one that pays nobody, since faults are signed under its root."""
     number, earned = state.epoch + 1, _entitled(state, run)
+    fallen, struck = state.falls.get(number, (0, False))
     due = sum(run.owed.values()) + sum(earned.values())
-    lines = lines_within(run.owed, earned, _within(state, due))
+    lines = lines_within(run.owed, earned, 0 if struck else _within(state, due))
     assert state.block is not None, "a run without a block opens no round"
     deadline = state.block.time + run.created.terms.root_seconds
     first, root = min(run.paid + 1, run.round), state.functions.root(number, lines)
     total, settled_at = sum(line.amount for line in lines), _settled_at(state)
-    return EpochClosed(number, 0, name, first, run.round, due, total, lines, root, deadline, settled_at)
+    return EpochClosed(number, fallen, name, first, run.round, due, total, lines, root, deadline, settled_at)
 
 
 def _entitled(state: State, run: RunState) -> Units:
@@ -149,6 +150,7 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
         run.paid, run.earned, run.owed, run.unsettled = entry.last_round, {}, {}, False
         state.epoch = entry.epoch
         known.final = state.finals.pop(entry.epoch, None)
+        known.fallen, known.struck = state.falls.pop(entry.epoch, (0, False))
     known.closed = entry
     known.given.setdefault((entry.attempt, entry.root), (entry, state.size - 1))
     state.touched_runs[entry.run] = None
@@ -219,10 +221,14 @@ def on_struck(state: State, event: EpochStruck) -> None:
 
 
 def on_fallen(state: State, event: EpochStruck | EpochLapsed) -> None:
-    """The next attempt is due."""
+    """The next attempt is due, also of an epoch that this log closes only later: its root was signed in advance, or was
+    lost with the log's end, and the contract takes no attempt twice."""
     epoch = state.epochs.get(event.epoch)
     if epoch is not None:
         epoch.fallen = max(epoch.fallen, event.attempt + 1)
+    elif event.epoch > state.epoch:
+        fallen, struck = state.falls.get(event.epoch, (0, False))
+        state.falls[event.epoch] = (max(fallen, event.attempt + 1), struck or isinstance(event, EpochStruck))
 
 
 def on_final(state: State, event: EpochFinal) -> None:

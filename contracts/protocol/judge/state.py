@@ -300,6 +300,8 @@ class State:
     finals: dict[int, tuple[int, str]] = field(default_factory=dict)
     """Attempt and root that the chain made final of epochs that have not closed here; they come in order, so that
     they are few."""
+    falls: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    """Of the same: how many roots fell on the chain, and whether holders struck one down."""
     open: dict[Awaited, int] = field(default_factory=dict)
     leaves: int = 0
     """Of the log beneath; 0 where none is."""

@@ -104,8 +104,8 @@ MUTANTS: dict[str, Mutant] = {
     "what is earned comes before what is owed": Mutant(
         "J19",
         "epochs",
-        "lines = lines_within(run.owed, earned, _within(state, due))",
-        "lines = lines_within(earned, run.owed, _within(state, due))",
+        "lines_within(run.owed, earned, 0 if struck",
+        "lines_within(earned, run.owed, 0 if struck",
         ("I6",),
         ("seized-pay", "falling-limit"),
     ),

@@ -197,6 +197,36 @@ def test_what_the_chain_made_final_before_the_epoch_closed_here_ends_it(ours: bo
     assert (court.state.epochs, court.state.finals) == ({}, {})
 
 
+@pytest.mark.parametrize(
+    ("events", "attempt", "total"),
+    [
+        ((chain_events.EpochLapsed(1, 0),), 1, 1000),
+        ((chain_events.EpochLapsed(1, 0), chain_events.EpochLapsed(1, 1)), 2, 1000),
+        ((chain_events.EpochStruck(1, 0), chain_events.EpochLapsed(1, 1)), 2, 0),
+    ],
+)
+def test_roots_that_fell_before_the_epoch_closed_are_counted(
+    events: tuple[chain_events.ChainEvent, ...], attempt: int, total: int
+) -> None:
+    """k corrupt verifiers sign the next epoch's root in advance, and it falls. The contract waits for the next attempt;
+    before, the log closed attempt 0 again and again, and no epoch was ever paid any more."""
+    court = Court("rounds=2")
+    court.block(*events, seconds=5)
+    for proof in court.read():
+        court.post(proof)
+    closed = next(entry for entry in court.merge() if isinstance(entry, EpochClosed))
+    assert (closed.attempt, closed.due, closed.total) == (attempt, 1000, total)
+    assert court.state.falls == {}
+    late = anew(court, seconds=700)
+    assert (late.attempt, late.root) == (attempt, closed.root), "closed anew after its deadline"
+    found = anew(court, chain_events.EpochLapsed(1, attempt))
+    assert (found.attempt, found.total) == (attempt + 1, total)
+    assert court.block(chain_events.EpochFinal(1, attempt + 1, found.root)) == [
+        EpochEnded(1, attempt + 1, found.root, True, 0)
+    ]
+    court.audit()
+
+
 def test_a_second_word_on_an_epoch_that_is_final_changes_nothing() -> None:
     court, closed = finished("rounds=2")
     court.block(chain_events.EpochFinal(1, 0, closed.root))
