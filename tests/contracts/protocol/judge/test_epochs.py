@@ -78,6 +78,38 @@ def test_a_vote_takes_nothing_of_what_an_epoch_has_earned(monkeypatch: pytest.Mo
     court.audit()
 
 
+def test_a_vote_takes_nothing_of_work_that_is_posted_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A liar and an absentee have n0's work wait until its epoch has closed. Before, the next epoch paid it by what a
+    majority had decided meanwhile: nothing."""
+    monkeypatch.setattr(court_of, "Plain", Paying)
+    court = Court(replace(RunConfig(), rounds=6).to_json())
+    court.block(*(chain_events.VerifierStands(name, True, 10) for name in ("v3", "v4")), seconds=1)
+    for name in ("v3", "v4"):
+        court.enter(facts.Anchored("r", name, name, 10, "exact", 3))
+    played(court, "n0", "n1")
+    played(court, "n0", "n1")
+    late, other = court.read()
+    court.say(late, "v0", s0="true", s1="false")
+    court.say(late, "v1")
+    for _ in range(2):
+        court.lapse(facts.What.WORDS, late, "v2", by=["v0", "v1"])
+    court.post(other)
+    votes = [("compute_weight", "1"), ("code_weight", "1000000"), ("data_weight", "0")]
+    court.block(*(chain_events.Decided(place, *vote) for place, vote in enumerate(votes, 1)), seconds=1)
+    court.merge()
+    court.say(late, "v3", s1="true")
+    court.pledge(late)
+    for number in (4, 5):
+        court.enter(facts.Credited("r", f"code {number}", 1, "thief", 1, ("maintainer",)))
+        for node in ("n0", "n1"):
+            court.lapse(facts.What.COMMITMENT, "", node, by=("v0", "v1"))
+        for node in ("n0", "n1") if number == 4 else ():
+            court.enter(facts.Returned("r", node, court.state.size))
+    paid = [{line.account: line.amount for line in e.lines} for e in court.log if isinstance(e, EpochClosed)]
+    assert paid[2:] == [{"wallet of n1": 1000}, {"wallet of n0": 824, "thief": 176}, {"thief": 1000}]
+    court.audit()
+
+
 def test_an_epoch_above_the_limit_is_cut_and_the_rest_is_owed() -> None:
     """F24: no epoch is refused for ever, and none behind it."""
     court = Court("rounds=2")
