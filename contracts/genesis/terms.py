@@ -27,7 +27,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "challenge_window": (HOUR, 30 * DAY),
     "dispute_limit": (4 * DAY, 180 * DAY),
     "node_withdrawal_delay": (7 * DAY, 365 * DAY),
-    "revenue_window": (DAY, 30 * DAY),
+    "revenue_window": (DAY, LONGEST_PAUSE // 2),  # beyond it a pause of minting lies in what is shared
     "quorum_fraction": (1, 25),
     "threshold": (2, 100),
     "min_stake": (10**12, 10**24),

@@ -15,6 +15,7 @@ from contracts.chain import connect_devnet, contract_at, load_artifact, send
 from contracts.currency import Currency
 from contracts.deployment import ZERO
 from contracts.devnet import Devnet
+from contracts.genesis.terms import BOUNDS
 from contracts.revenue_splitter import FRACTION_BITS, RevenueSplitter
 from contracts.token import ModelToken
 from tests.contracts.currencies import deploy_currency
@@ -286,6 +287,26 @@ def test_a_currency_that_calls_back_gets_nothing_twice() -> None:
     provoke(splitter.release(1, ann.address), splitter.release(1, ann.address))
     assert (money.balance_of(ann.address), splitter.held_of(money.address)) == (50, 50)
     assert (splitter.distributions(), money.balance_of(splitter.address)) == (1, 50)
+
+
+def test_a_pause_takes_no_share_at_the_longest_window_that_a_model_may_have() -> None:
+    """Who was owed by an epoch that became final in the pause claims in the first second after it. In a window of 30 days
+    the pause would lie, and who held before would have a third in place of a tenth."""
+    day, window = 86_400, BOUNDS["revenue_window"][1]
+    earnings = Earnings(window=window)
+    token = contract_at(earnings.w3, "ModelToken", earnings.token.address).functions
+    earnings.mint(earnings.ann.address, 100)
+    earnings.chain.increase_time(40 * day)
+    earnings.act(earnings.owner, token.setMintingPaused(True))
+    earnings.chain.increase_time(14 * day + 1)
+    earnings.mint(earnings.bob.address, 900)
+    earnings.chain.increase_time(7 * day - 60)
+    with refused("SharedInPause"):
+        earnings.distribute(10**6)
+    earnings.chain.increase_time(120)
+    earnings.chain.mine()
+    id_ = earnings.distribute(10**6)
+    assert (earnings.pay(id_, earnings.ann), earnings.pay(id_, earnings.bob)) == (100_000, 900_000)
 
 
 def test_nobody_releases_a_share_to_the_zero_address(earnings: Earnings) -> None:

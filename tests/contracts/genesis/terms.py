@@ -48,6 +48,7 @@ TERMS: dict[str, tuple[str, dict[str, Any]]] = {
     "stakes that leave at once": ("node_withdrawal_delay is 1", {"node_withdrawal_delay": 1}),
     "stakes that never leave": ("node_withdrawal_delay is", {"node_withdrawal_delay": 10 * YEAR}),
     "revenue of one second": ("revenue_window is 1", {"revenue_window": 1}),
+    "revenue of a week and a second": ("revenue_window is", {"revenue_window": 7 * DAY + 1}),
     "revenue of half a year": ("revenue_window is", {"revenue_window": 190 * DAY}),
     "a round whose buyers alone decide": (
         "its buyers alone would", {"funding_hard_cap": 10**25, "funding_soft_cap": 10**24},
