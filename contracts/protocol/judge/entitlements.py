@@ -14,7 +14,7 @@ from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.terms import MOST_PAID
 
 Units = dict[tuple[int, str], int]
-"""Token units by kind and account, the longest owed first."""
+"""Token units by kind and account; who waits for a place in an entry comes first, then the longest owed."""
 
 
 def earned_by(lines: Sequence[Line]) -> Units:
@@ -33,9 +33,11 @@ def lines_within(owed: Units, earned: Units, within: int) -> tuple[Line, ...]:
 
 
 def left_of(owed: Units, earned: Units, lines: Sequence[Line]) -> Units:
-    """What lines leave unpaid, to whom it is owed."""
+    """What lines leave unpaid, to whom it is owed: first to whom they paid nothing, so that nobody keeps its place in
+    an entry while others find none."""
     whole, paid = _sum(owed, earned), earned_by(lines)
-    return {key: amount - paid.get(key, 0) for key, amount in whole.items() if amount > paid.get(key, 0)}
+    left = {key: amount - paid.get(key, 0) for key, amount in whole.items() if amount > paid.get(key, 0)}
+    return {key: left[key] for key in sorted(left, key=paid.__contains__)}
 
 
 def _sum(owed: Units, earned: Units) -> Units:

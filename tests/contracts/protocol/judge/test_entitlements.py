@@ -36,6 +36,19 @@ def test_who_finds_no_place_in_an_entry_is_in_the_next_one() -> None:
     assert lines_within(left, {}, 10**6) == (Line("late", 0, 5),)
 
 
+def test_who_finds_no_place_is_not_kept_out_by_those_who_earn_anew() -> None:
+    """As many accounts as have a place, all of one party's nodes, owed something while a low limit lasts: before, what
+    they earned anew was paid before what anybody else had earned long ago, for ever."""
+    crowd: Units = {(0, f"a{number:03}"): 2 for number in range(MOST_PAID)}
+    owed, paid = {**crowd, (0, "late"): 100}, Counter[tuple[int, str]]()
+    for _ in range(6):
+        lines = lines_within(owed, crowd, MOST_PAID)
+        owed = left_of(owed, crowd, lines)
+        paid.update(earned_by(lines))
+    assert paid[0, "late"] > 0
+    assert sum(paid.values()) == 6 * MOST_PAID
+
+
 @pytest.mark.parametrize("seed", range(50))
 def test_in_sum_everybody_is_paid_what_it_earned_and_no_more(seed: int) -> None:
     random = Random(seed)
