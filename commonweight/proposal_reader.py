@@ -6,19 +6,20 @@ With a chain node nobody depends on the server for what there is: who votes on w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+from itertools import chain
 from typing import Any
 
 from commonweight import proposal_state
 from commonweight.known_model import checked, home
 from commonweight.proposal_state import OVER, Standing
 from commonweight.proposals import all_proposals, as_document, lines_of, standing_lines
-from commonweight.proven import Proven, asked, of_chain, well_formed
+from commonweight.proven import ProposalDiffers, Proven, asked, of_chain, well_formed
 from contracts.chain import connect
 from contracts.deployment import Deployment
 from contracts.genesis.remembered import is_remembered
 from contracts.governor import ModelGovernor
-from trainer.client import ApiClient, ApiProblem
+from trainer.client import ApiClient, ApiProblem, ApiUnreachable
 
 WATCH_SECONDS = 5.0
 
@@ -39,11 +40,11 @@ class ProposalReader:
             self.governor, self.names_checked = ModelGovernor(w3, self.deployment.governor), True
 
     def read(self, proposal: str) -> tuple[Proven, Standing]:
-        """One proposal, and where it stands; what the server does not have, from the Governor where a chain node was
-        given. Raises ApiProblem, BadField and ProposalDiffers."""
+        """One proposal, and where it stands; what the server does not show as its id proves it, from the Governor where
+        a chain node was given. Raises ApiProblem, ApiUnreachable, BadField and ProposalDiffers."""
         try:
             found = asked(self.client, proposal)
-        except ApiProblem:
+        except (ApiProblem, ApiUnreachable, ProposalDiffers):
             if self.governor is None:
                 raise
             found = of_chain(self.governor, proposal, self.deployment.block)
@@ -57,17 +58,21 @@ class ProposalReader:
             return proposal_state.by_server(found.said)
 
     def all(self, open_only: bool) -> Iterator[tuple[Proven, Standing]]:
-        """Every proposal that the server names, each held against its id; with a chain node those that the Governor has
-        beside, and what is over is the Governor's word."""
-        asks = self.governor is not None
+        """Every proposal that the server names, each held against its id; with a chain node first those that the
+        Governor has, which no row of the server's keeps back, and what is over is the Governor's word."""
+        made = [] if self.governor is None else map(str, self.governor.ids(self.deployment.block))
+        known = dict.fromkeys(made)
+        for proposal in chain(known, self._named(open_only, known)):
+            found, at = self.read(proposal)
+            if not (self.governor is not None and open_only and at.state in OVER):
+                yield found, at
+
+    def _named(self, open_only: bool, known: Container[str]) -> Iterator[str]:
+        """Ids that the server names beside those."""
         with well_formed("list of proposals"):
             rows = all_proposals(self.client)
-            named = [str(row["id"]) for row in rows if asks or not (open_only and row["over"])]
-        made = [] if self.governor is None else map(str, self.governor.ids(self.deployment.block))
-        for proposal in dict.fromkeys([*named, *made]):
-            found, at = self.read(proposal)
-            if not (asks and open_only and at.state in OVER):
-                yield found, at
+            named = [str(row["id"]) for row in rows if self.governor is not None or not (open_only and row["over"])]
+        yield from dict.fromkeys(name for name in named if name not in known)
 
     def lines(self, found: Proven, at: Standing) -> Iterator[str]:
         """For a terminal."""

@@ -14,12 +14,16 @@ import pytest
 from commonweight import proposal_reader
 from commonweight.proposal_reader import ProposalReader
 from commonweight.proposals import HIDDEN, list_lines
-from contracts.errors import BadField
+from contracts.errors import BadField, CommonweightError
 from contracts.governor import Action, ProposalState
 from tests.contracts.test_contracts import World
-from trainer.client import ApiProblem
+from trainer.client import ApiProblem, ApiUnreachable
 
 pytestmark = pytest.mark.integration
+
+
+NOT_FOUND = ApiProblem(404, "not-found", "no proposal of this id")
+OTHER = {"calls": [], "description_hash": "0x" + "11" * 32, "description": "another"}
 
 
 class Operator:
@@ -28,9 +32,14 @@ class Operator:
     def __init__(self, world: World, rows: list[dict[str, Any]]) -> None:
         self.rows, self.network = rows, {"deployment": json.loads(world.deployment.to_json())}
 
+    lie: Any = NOT_FOUND
+    """What it says of each proposal."""
+
     def get(self, path: str, **query: Any) -> Any:
         if path != "/proposals":
-            raise ApiProblem(404, "not-found", "no proposal of this id")
+            if isinstance(self.lie, Exception):
+                raise self.lie
+            return self.lie
         return [row for row in self.rows if row["id"] > query["after"]]
 
 
@@ -67,6 +76,22 @@ def test_what_a_server_leaves_out_is_listed(world: World, monkeypatch: pytest.Mo
     assert [action.target for action in found.actions] == [world.deployment.token]
     assert HIDDEN in "\n".join(list_lines(found, at))
     assert found.digest == world.w3.keccak(text="for me")  # objections need it
+
+
+@pytest.mark.parametrize("lie", [OTHER, {}, ApiUnreachable("no answer"), ApiProblem(500, "broken", "sorry")])
+def test_no_answer_of_a_server_keeps_a_proposal_hidden(world: World, monkeypatch: pytest.MonkeyPatch, lie: Any) -> None:
+    """Before, one row with other calls, or of an id that the Governor does not have, ended the list before what was
+    hidden, and `gov show` with it."""
+    monkeypatch.setattr(Operator, "lie", lie)
+    name = proposed(world, "for me")
+    world.wait(2)
+    asked = reader(world, monkeypatch, {"id": "1", "over": False}, {"id": name, "over": False})
+    listed = asked.all(open_only=True)
+    assert next(listed)[0].id == name
+    with pytest.raises(CommonweightError):  # what the server names beside is told behind it
+        next(listed)
+    found, at = asked.read(name)
+    assert (found.text, found.of_chain, at.state) == ("for me", True, "active")
 
 
 def test_what_is_over_is_the_governors_word(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

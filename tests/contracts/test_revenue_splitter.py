@@ -290,8 +290,8 @@ def test_a_currency_that_calls_back_gets_nothing_twice() -> None:
 
 
 def test_a_pause_takes_no_share_at_the_longest_window_that_a_model_may_have() -> None:
-    """Who was owed by an epoch that became final in the pause claims in the first second after it. In a window of 30 days
-    the pause would lie, and who held before would have a third in place of a tenth."""
+    """Who was owed by an epoch that became final in the pause claims in the first second after it. In a window of 30
+    days the pause would lie, and who held before would have a third in place of a tenth."""
     day, window = 86_400, BOUNDS["revenue_window"][1]
     earnings = Earnings(window=window)
     token = contract_at(earnings.w3, "ModelToken", earnings.token.address).functions
