@@ -97,6 +97,9 @@ def on_posted(state: State, entry: Posted) -> None:
     proof.stage, proof.ended_at = Stage.POSTED, state.size - 1
     earned = run.earned.setdefault(0, {})
     earned[entry.account] = earned.get(entry.account, 0) + entry.tokens
+    if proof.commitment.round <= run.paid:
+        late = run.late.setdefault(state.round_of(proof).config, {})
+        late[entry.account] = late.get(entry.account, 0) + entry.tokens
     run.unsettled = True
     outcome = Outcome.POSTED if proof.audited else Outcome.UNAUDITED
     member = run.nodes[node]

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from contracts.protocol.judge import awaits, roots
 from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochLimit, EpochStruck
-from contracts.protocol.judge.entitlements import Units, earned_by, left_of, lines_within
+from contracts.protocol.judge.entitlements import Units, emitted, left_of, lines_within
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver, Undecided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
 from contracts.protocol.judge.facts import Credited
@@ -120,10 +120,11 @@ def _entitled(state: State, run: RunState) -> Units:
 
     Nothing is emitted where nobody earned anything: who keeps others from working would earn it later. What ends late,
     after a vote made a paid round the last one, is in an epoch without an emission of its own. The split is by what the
-    epoch's first round opened with, or an older one whose work is posted in it: a vote that passes while others work
-    decides about later epochs, and takes nothing of what they have earned."""
+    epoch's first round opened with, and of work that is posted late by what its own round did: a vote that passes while
+    others work decides about the next epoch, and takes nothing of what they have earned."""
     emission = run.created.terms.emission if run.round > run.paid else 0
-    return earned_by(state.functions.lines(state.epoch + 1, run.paying, run.earned, emission))
+    number, lines = state.epoch + 1, state.functions.lines
+    return emitted(lambda config, earned, units: lines(number, config, earned, units), run, emission)
 
 
 def _settled_at(state: State) -> int:
@@ -148,23 +149,13 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
         known = EpochState(entry, state.size - 1, run.owed, _entitled(state, run))
         state.epochs[entry.epoch] = known
         run.paid, run.earned, run.owed, run.unsettled = entry.last_round, {}, {}, False
+        run.late = {}
         state.epoch = entry.epoch
-        _keep_terms(state, entry.run)
         known.final = state.finals.pop(entry.epoch, None)
         known.fallen, known.struck = state.falls.pop(entry.epoch, (0, False))
     known.closed = entry
     known.given.setdefault((entry.attempt, entry.root), (entry, state.size - 1))
     state.touched_runs[entry.run] = None
-
-
-def _keep_terms(state: State, name: str) -> None:
-    """Work that is still being read is paid in the next epoch, by what its own round opened with: one liar and one
-    absentee can have it wait, and a vote that came meanwhile would take it."""
-    run = state.runs[name]
-    late = [p.commitment.round for p in _proofs(state, name) if p.stage in (Stage.READING, Stage.SPOKEN)]
-    run.late = bool(late)
-    if late:
-        run.paying = run.rounds[min(late)].config
 
 
 def on_over(state: State, entry: RunOver) -> None:

@@ -66,7 +66,7 @@ def on_opened(state: State, entry: RoundOpened) -> None:
     )
     run.round, run.newcomers = entry.round, 0
     run.rounds[entry.round] = current
-    if entry.round == run.paid + 1 and not run.late:
+    if entry.round == run.paid + 1:
         run.paying = entry.config
     for member in run.nodes.values():
         member.changes = 0

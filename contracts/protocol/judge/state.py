@@ -102,8 +102,8 @@ class NodeState:
 @dataclass(slots=True)
 class RunState:
     """A run. `config` is what the next round opens with; `merged` the last merged round, `paid` the last in an epoch.
-    `paying` is what the first round since then opened with, by which its epoch pays; `late`: what an older round opened
-    with, whose work was still being read when the last epoch closed, and is paid in this one.
+    `paying` is what the first round since then opened with, by which its epoch pays. `late` is what of `earned` was
+    posted after its own epoch had closed: tokens by what its round opened with, and account.
 
     `away` has the entry by which a verifier lapsed, `behind` the last round in which one sits behind the others;
     `earned` what the next epoch pays for, by kind and account; `unsettled` whether anything ended since the last one.
@@ -129,8 +129,8 @@ class RunState:
     """Nodes without a stake that enrolled since the last round opened."""
     paid: int = 0
     paying: str = ""
-    late: bool = False
     earned: dict[int, dict[str, int]] = field(default_factory=dict)
+    late: dict[str, dict[str, int]] = field(default_factory=dict)
     owed: dict[tuple[int, str], int] = field(default_factory=dict)
     unsettled: bool = False
     over: bool = False

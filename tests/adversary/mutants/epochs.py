@@ -62,9 +62,9 @@ MUTANTS: dict[str, Mutant] = {
     "an epoch without work is emitted all the same": Mutant(
         "J19",
         "epochs",
-        "return earned_by(state.functions.lines(state.epoch + 1, run.paying, run.earned, emission))",
-        "lines = state.functions.lines(state.epoch + 1, run.paying, run.earned, emission)\n"
-        '    return earned_by(lines) or ({(0, "kept"): emission} if emission else {})',
+        "return emitted(lambda config, earned, units: lines(number, config, earned, units), run, emission)",
+        "found = emitted(lambda config, earned, units: lines(number, config, earned, units), run, emission)\n"
+        '    return found or ({(0, "kept"): emission} if emission else {})',
         ("I6",),
         ("late-commitment", "skip"),
     ),

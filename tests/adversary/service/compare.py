@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from contracts.protocol.judge.entitlements import Units, earned_by, left_of, lines_within
+from contracts.protocol.judge.entitlements import Units, emitted, left_of, lines_within
 from contracts.protocol.judge.entries import DecisionTaken, Derived, EpochClosed, EpochEnded, Line, Posted, RoundOpened
 from contracts.protocol.judge.facts import Committed, Credited, Fact
 from tests.adversary.service.names import Names
@@ -38,6 +38,15 @@ class _Paid:
 
 
 @dataclass
+class _Earning:
+    """What a run's next epoch pays for, in the service's numbers: `late` is by what the work's round opened with."""
+
+    paying: str = ""
+    earned: Credit = field(default_factory=dict)
+    late: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+@dataclass
 class Comparison:
     """Compares the derived entries of one history, in their order."""
 
@@ -48,7 +57,9 @@ class Comparison:
     _last_paid: dict[str, int] = field(default_factory=dict)
     """The configuration of a run's newest round, in the service's text."""
     _proofs: dict[str, Committed] = field(default_factory=dict)
+    _opened_with: dict[tuple[str, int], str] = field(default_factory=dict)
     _earned: dict[str, Credit] = field(default_factory=dict)
+    _late: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     _owed: dict[str, Units] = field(default_factory=dict)
     """By run: what its epochs left unpaid."""
     _paid: dict[int, _Paid] = field(default_factory=dict)
@@ -80,12 +91,17 @@ class Comparison:
     def _opened(self, due: RoundOpened, given: RoundOpened, found: RoundOpened) -> RoundOpened:
         if given.round == self._last_paid.get(due.run, 0) + 1:  # an epoch pays by what it began with
             self._configs[due.run] = given.config
+        self._opened_with[due.run, given.round] = given.config
         return found
 
     def _posted(self, due: Posted, given: Posted, found: Posted) -> Posted:
         if given.tokens != self.speaker.tokens[due.proof]:
             raise Unequal(f"{due.proof} said {self.speaker.tokens[due.proof]} tokens, {given.tokens} are posted")
-        self._credit(self._proofs[due.proof].run, 0, due.account, given.tokens)
+        made, account = self._proofs[due.proof], self.names.address(due.account)
+        self._credit(made.run, 0, due.account, given.tokens)
+        if made.round <= self._last_paid.get(made.run, 0):
+            late = self._late.setdefault(made.run, {}).setdefault(self._opened_with[made.run, made.round], {})
+            late[account] = late.get(account, 0) + given.tokens
         return replace(found, tokens=due.tokens)
 
     def _decided(self, due: DecisionTaken, given: DecisionTaken, found: DecisionTaken) -> DecisionTaken:
@@ -113,10 +129,9 @@ class Comparison:
     def _earns(self, due: EpochClosed) -> _Paid:
         """What an epoch that closes first pays for: all that is due beyond what is owed is its emission."""
         owed = self._owed.pop(due.run, {})
-        credit, emission = self._earned.pop(due.run, {}), due.due - sum(owed.values())
-        return _Paid(
-            due.run, owed, earned_by(self.functions.lines(due.epoch, self._configs[due.run], credit, emission))
-        )
+        emission, lines = due.due - sum(owed.values()), self.functions.lines
+        earning = _Earning(self._configs[due.run], self._earned.pop(due.run, {}), self._late.pop(due.run, {}))
+        return _Paid(due.run, owed, emitted(lambda *given: lines(due.epoch, *given), earning, emission))
 
     def _ended(self, due: EpochEnded, given: EpochEnded, found: EpochEnded) -> EpochEnded:
         paid = self._paid[due.epoch]

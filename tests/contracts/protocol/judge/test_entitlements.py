@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, replace
 from random import Random
 
 import pytest
 
-from contracts.protocol.judge.entitlements import Units, earned_by, left_of, lines_within
+from contracts.protocol.judge.entitlements import Units, earned_by, emitted, left_of, lines_within
 from contracts.protocol.judge.entries import Line
+from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.terms import MOST_PAID
+from contracts.run_config import RunConfig
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +50,61 @@ def test_who_finds_no_place_is_not_kept_out_by_those_who_earn_anew() -> None:
         paid.update(earned_by(lines))
     assert paid[0, "late"] > 0
     assert sum(paid.values()) == 6 * MOST_PAID
+
+
+CODE = replace(RunConfig(), compute_weight=1, code_weight=99, data_weight=0).to_json()
+COMPUTE = replace(RunConfig(), compute_weight=99, code_weight=1, data_weight=0).to_json()
+NODE, OTHER, AUTHOR = (f"0x{digit * 40}" for digit in "abc")
+SPELLED = "0x" + "A" * 40
+
+
+@dataclass
+class Run:
+    """What a run's next epoch pays for."""
+
+    paying: str
+    earned: dict[int, dict[str, int]]
+    late: dict[str, dict[str, int]]
+
+
+def split(run: Run, emission: int = 10_000) -> Units:
+    """As the protocol splits it."""
+    protocol = Protocol(31337, "0x" + "11" * 20, b"m" * 32, "creator")
+    return emitted(lambda *given: protocol.lines(1, *given), run, emission)
+
+
+def test_late_work_is_paid_by_its_own_terms_and_all_else_by_the_epochs() -> None:
+    """Whatever was decided meanwhile, and for whom: who worked in time loses nothing by late work either."""
+    earned = {0: {NODE: 50, OTHER: 50}, 1: {AUTHOR: 1}}
+    late = {NODE: 50}
+    assert split(Run(CODE, earned, {COMPUTE: late})) == {(0, NODE): 4_950, (0, OTHER): 51, (1, AUTHOR): 4_999}
+    assert split(Run(COMPUTE, earned, {CODE: late})) == {(0, NODE): 50, (0, OTHER): 9_851, (1, AUTHOR): 99}
+    assert split(Run(CODE, earned, {CODE: late})) == split(Run(CODE, earned, {}))
+
+
+def test_late_work_leaves_nothing_to_nobody() -> None:
+    both = {NODE: 50, OTHER: 50}
+    assert split(Run(CODE, {0: both}, {COMPUTE: both})) == {(0, NODE): 5_000, (0, OTHER): 5_000}
+    data = {0: both, 3: {AUTHOR: 1}}  # which has no share
+    assert split(Run(CODE, data, {COMPUTE: both})) == {(0, NODE): 5_000, (0, OTHER): 5_000}
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_an_emission_with_late_work_is_split_whole(seed: int) -> None:
+    random = Random(seed)
+    run = Run(random.choice((CODE, COMPUTE)), {}, {})
+    for _ in range(random.randint(1, 6)):
+        kind, account = random.choice((0, 0, 1, 3)), random.choice((NODE, SPELLED, OTHER, AUTHOR))
+        weight, given = random.randint(1, random.choice((3, 1_000))), run.earned.setdefault(kind, {})
+        given[account] = given.get(account, 0) + weight
+        if kind == 0 and random.random() < 0.5:
+            late = run.late.setdefault(random.choice((CODE, COMPUTE)), {})
+            late[account] = late.get(account, 0) + random.randint(1, weight)
+    emission = random.choice((0, 1, 7, 10_000))
+    units = split(run, emission)
+    assert all(amount > 0 for amount in units.values())
+    assert sum(units.values()) == (emission if {0, 1} & set(run.earned) else 0)
+    assert {account for _, account in units} <= {NODE, OTHER, AUTHOR}
 
 
 @pytest.mark.parametrize("seed", range(50))
