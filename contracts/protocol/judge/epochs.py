@@ -4,7 +4,7 @@ closed ── k signatures, a window ──▶ final: ours, or another root, whi
    │                                  │ what the limit cut is owed to who earned it, in the run's next epochs
    ├── struck down by holders ──▶ closed anew, paying nothing from then on: what was due lapses
    ├── its dispute lapsed, undecided ──▶ closed anew, within the limit
-   └── its deadline past ──▶ closed anew, within the limit
+   └── its deadline past, or above the limit that fell ──▶ closed anew, within the limit
 """
 
 from __future__ import annotations
@@ -190,11 +190,13 @@ def _left(epoch: EpochState) -> Units:
 
 
 def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
-    """A root that fell is followed by another attempt, one whose deadline passed is closed anew. Either pays the same
-    accounts the same, within the limit as it stands by then: a bond and an idle vote delay pay, they never cancel it.
-    After holders struck a root down nothing is paid, whatever becomes of the attempts that follow."""
+    """A root that fell is followed by another attempt; one whose deadline passed, or that the contract takes no more
+    since the limit fell, is closed anew. Either pays the same accounts the same, within the limit as it stands by then:
+    a bond and an idle vote delay pay, they never cancel it. After holders struck a root down nothing is paid, whatever
+    becomes of the attempts that follow."""
     closed, block = epoch.closed, state.block
-    if block is None or (epoch.fallen == closed.attempt and block.time <= closed.deadline):
+    stands = epoch.fallen == closed.attempt and closed.total <= _within(state, closed.total)
+    if block is None or (stands and block.time <= closed.deadline):
         return None
     within = 0 if epoch.struck else _within(state, closed.due)
     lines = lines_within(epoch.owed, epoch.earned, within)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochStruck
+from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochLimit, EpochStruck
 from contracts.protocol.judge.entries import EpochClosed
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
@@ -104,7 +104,7 @@ def attempts_have_a_ground(reading: Reading) -> Iterator[Breach]:
             if last is None:
                 continue
             fell = epoch.attempt == last.attempt + 1 and _fell(reading, last, index)
-            anew = epoch.attempt == last.attempt and _is_late(reading, last, index)
+            anew = epoch.attempt == last.attempt and (_is_late(reading, last, index) or _is_cut(reading, last, index))
             if epoch.settled_at != last.settled_at:
                 yield index, f"epoch {epoch.epoch} closes anew with another time than it closed at"
             if not (fell or anew):
@@ -123,6 +123,11 @@ def _fell(reading: Reading, epoch: EpochClosed, before: int) -> bool:
 def _is_late(reading: Reading, epoch: EpochClosed, before: int) -> bool:
     block = reading.block(before)
     return block is not None and block.time > epoch.deadline
+
+
+def _is_cut(reading: Reading, epoch: EpochClosed, before: int) -> bool:
+    limit = next(reading.event(EpochLimit, before), None)
+    return limit is not None and limit.total < epoch.total
 
 
 def ends_follow_the_chain(reading: Reading) -> Iterator[Breach]:

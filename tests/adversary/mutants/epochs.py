@@ -184,8 +184,8 @@ MUTANTS: dict[str, Mutant] = {
     "a root whose deadline passed stays closed": Mutant(
         "J19",
         "epochs",
-        "(epoch.fallen == closed.attempt and block.time <= closed.deadline):",
-        "epoch.fallen == closed.attempt:",
+        "(stands and block.time <= closed.deadline):",
+        "stands:",
         ("I5", "I8"),
         ("falling-limit", "operator-drops-verifier"),
         seeds=21,

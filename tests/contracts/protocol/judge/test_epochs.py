@@ -123,13 +123,24 @@ def test_an_epoch_above_the_limit_is_cut_and_the_rest_is_owed() -> None:
     assert court.state.runs["r"].owed == {(0, "wallet of n0"): 200, (0, "wallet of n1"): 200}
 
 
-def test_a_limit_that_falls_cuts_again_after_the_deadline() -> None:
-    court, _ = finished("rounds=2")
-    assert court.block(chain_events.EpochLimit(300)) == []
-    found = court.block(seconds=700)
-    assert isinstance(found[0], EpochClosed)
-    assert (found[0].epoch, found[0].attempt, found[0].total) == (1, 0, 300)
-    assert court.block(chain_events.EpochFinal(1, 0, found[0].root)) == [EpochEnded(1, 0, found[0].root, True, 700)]
+def test_a_limit_that_falls_below_a_root_cuts_it_again_at_once() -> None:
+    """The contract takes it no more. Before, the epoch stood until its deadline, a month, and all runs behind it: a limit
+    of a unit less, in the hour before a root was proposed, stopped all pay for longer than any pause may."""
+    court, closed = finished("rounds=2")
+    assert court.block(chain_events.EpochLimit(1000)) == [], "it still fits"
+    found = anew(court, chain_events.EpochLimit(300))
+    assert (found.epoch, found.attempt, found.total, found.deadline > closed.deadline) == (1, 0, 300, True)
+    assert court.block(chain_events.EpochLimit(400)) == [], "until its deadline"
+    assert court.block(chain_events.EpochFinal(1, 0, found.root)) == [EpochEnded(1, 0, found.root, True, 700)]
+    court.audit()
+
+
+def test_a_root_that_was_proposed_before_the_limit_fell_is_paid_in_full() -> None:
+    court, closed = finished("rounds=2")
+    assert anew(court, chain_events.EpochLimit(0)).total == 0
+    assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [EpochEnded(1, 0, closed.root, True, 0)]
+    assert court.state.runs["r"].owed == {}
+    court.audit()
 
 
 def test_a_root_that_was_struck_down_pays_nothing_next() -> None:
@@ -173,10 +184,10 @@ def test_what_lapsed_is_paid_within_the_limit_and_the_rest_is_owed() -> None:
 
 def test_a_later_attempt_whose_deadline_passed_closes_anew() -> None:
     court, _ = finished("rounds=2")
-    anew(court, chain_events.EpochLapsed(1, 0))
-    assert court.block(chain_events.EpochLimit(300)) == []
+    anew(court, chain_events.EpochLapsed(1, 0), chain_events.EpochLimit(300))
+    assert court.block(chain_events.EpochLimit(700)) == []
     found = anew(court, seconds=700)
-    assert (found.attempt, found.total) == (1, 300)
+    assert (found.attempt, found.total) == (1, 700)
 
 
 def test_holders_strike_down_what_lapsed_before() -> None:
