@@ -97,7 +97,7 @@ def proofs_end_with_their_epoch(reading: Reading) -> Iterator[Breach]:
 
 def attempts_have_a_ground(reading: Reading) -> Iterator[Breach]:
     """A further attempt follows a root that holders struck down, or whose dispute lapsed; the same one is closed anew
-    only when its deadline has passed. All are of the time at which the epoch closed first."""
+    only when its deadline has passed or the limit fell below it. All are of the time at which it closed first."""
     for run in reading.runs.values():
         for index, epoch in run.epochs:
             last = next(reversed(_attempts(run, epoch, index)), None)
@@ -126,6 +126,7 @@ def _is_late(reading: Reading, epoch: EpochClosed, before: int) -> bool:
 
 
 def _is_cut(reading: Reading, epoch: EpochClosed, before: int) -> bool:
+    """The limit fell below it."""
     limit = next(reading.event(EpochLimit, before), None)
     return limit is not None and limit.total < epoch.total
 

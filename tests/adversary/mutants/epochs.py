@@ -181,11 +181,11 @@ MUTANTS: dict[str, Mutant] = {
         ("I6",),
         ("lapsed-dispute",),
     ),
-    "a root whose deadline passed stays closed": Mutant(
+    "a root that the contract takes no more stays closed": Mutant(
         "J19",
         "epochs",
         "(stands and block.time <= closed.deadline):",
-        "stands:",
+        "epoch.fallen == closed.attempt:",
         ("I5", "I8"),
         ("falling-limit", "operator-drops-verifier"),
         seeds=21,

@@ -124,8 +124,8 @@ def test_an_epoch_above_the_limit_is_cut_and_the_rest_is_owed() -> None:
 
 
 def test_a_limit_that_falls_below_a_root_cuts_it_again_at_once() -> None:
-    """The contract takes it no more. Before, the epoch stood until its deadline, a month, and all runs behind it: a limit
-    of a unit less, in the hour before a root was proposed, stopped all pay for longer than any pause may."""
+    """The contract takes it no more. Before, the epoch stood until its deadline, a month, and all runs behind it: a
+    limit of a unit less, in the hour before a root was proposed, stopped all pay for longer than any pause may."""
     court, closed = finished("rounds=2")
     assert court.block(chain_events.EpochLimit(1000)) == [], "it still fits"
     found = anew(court, chain_events.EpochLimit(300))
