@@ -8,12 +8,14 @@ import pytest
 from sqlmodel import select
 
 from contracts.chain import send
+from contracts.governor import Action
 from contracts.payout_tree import Payout, PayoutTree
 from contracts.verifier_registry import EpochStatus
 from ledger import payouts
 from ledger.tables import Outgoing, PayoutRow
 from tests.deployed import PARAMS
 from tests.house import House, accepted, check_refused
+from tests.ledger.governance.test_proposals import by_wallet
 
 pytestmark = pytest.mark.integration
 
@@ -111,6 +113,34 @@ def test_an_epoch_that_nobody_signed_in_time_closes_anew_and_is_signed_again(hou
     assert (after["signatures"], outgoing(house)) == ([], {})
     house.settle_epoch()
     assert states(house) == ["final"]
+
+
+@pytest.mark.parametrize(("proposed", "paid"), [(True, 1_000), (False, 1)])
+def test_a_limit_that_falls_while_an_epoch_waits_stops_no_epoch(house: House, proposed: bool, paid: int) -> None:
+    """A root that was proposed before is paid as it stands; one that the contract takes no more is closed anew at once,
+    and signed again. What is cut from it is owed."""
+    registry = house.become_holders().ledger.chain.registry
+    proposal = by_wallet(house, [Action.of(registry.set_max_epoch_total(1))], "limit")
+    house.wait(PARAMS.voting_delay + 1)
+    for wallet in house.wallets:
+        accepted(house.vote(wallet, proposal))
+    house.step(2)
+    house.wait(PARAMS.voting_period + 1)
+    house.step(3)
+    house.play_round()
+    if proposed:
+        sign(house, 2)
+        house.step(2)
+    house.wait(PARAMS.timelock_delay + 2)
+    house.step(6)
+    assert (registry.max_epoch_total(), house.get("/epochs")[-1]["total"]) == (1, "1")
+    sign(house, 2)
+    house.step(3)
+    house.wait(PARAMS.challenge_window + 1)
+    house.step(4)
+    assert states(house)[:2] == ["final", "final"]
+    assert sum(int(line["amount"]) for line in house.payouts(2)) == paid
+    assert registry.epoch_of(2).total == paid
 
 
 def test_an_epoch_is_final_when_a_final_block_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
