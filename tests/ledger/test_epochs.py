@@ -9,7 +9,10 @@ from sqlmodel import select
 
 from contracts.chain import send
 from contracts.governor import Action
+from contracts.messages import EpochRoot
 from contracts.payout_tree import Payout, PayoutTree
+from contracts.signing import Domain
+from contracts.signing import sign as signature_of
 from contracts.verifier_registry import EpochStatus
 from ledger import payouts
 from ledger.tables import Outgoing, PayoutRow
@@ -193,6 +196,28 @@ def test_a_dispute_that_nobody_decides_lapses_and_the_epoch_is_signed_again(hous
     house.settle_epoch()
     assert states(house) == ["final"]
     assert {registry.stake_of(v.address) for v in signers} == {PARAMS.min_stake}
+
+
+def test_a_root_that_fell_before_its_epoch_closed_stops_no_epoch(house: House) -> None:
+    """k verifiers sign the next epoch in advance. The contract counts its attempts on, and so does the log."""
+    registry, place, begun = house.ledger.chain.registry, house.place, house.start()
+    early = EpochRoot(
+        model=bytes.fromhex(place.deployment.model[2:]), epoch=1, attempt=0, root=b"r" * 32, total=5, count=1,
+        logSize=1, logRoot=b"l" * 32, settledAt=1, deadline=2**40,
+    )  # fmt: skip
+    domain = Domain(place.deployment.chain_id, place.deployment.verifier_registry)
+    signed = {str(one.address): signature_of(early, domain, bytes(one.key)) for one in begun.run.verifiers[:2]}
+    send(place.w3, house.creator, registry.propose(early, signed))
+    send(place.w3, house.creator, registry.challenge(1), value=PARAMS.bond)
+    house.wait(registry.dispute_limit())
+    send(place.w3, house.creator, registry.lapse(1))
+    house.step(2)
+    house.play_round()
+    assert [(e["state"], e["attempt"]) for e in house.get("/epochs")] == [("closed", 1)]
+    house.settle_epoch()
+    assert states(house) == ["final"]
+    house.claim(house.wallets[0].address)
+    assert house.ledger.chain.token.balance_of(house.wallets[0].address) == 500
 
 
 def test_a_mint_that_no_epoch_owes_is_passed_over(house: House) -> None:
