@@ -17,6 +17,7 @@ from api import (
     growth,
     log_tiles,
     messages,
+    metrics,
     network,
     ownership,
     problems,
@@ -48,7 +49,8 @@ def open_ledger(settings: ServerSettings, makes: bool = False) -> Ledger:
 
     Raises OtherLog where the deployment names no log, DatabaseMissing and DatabaseForeign.
     """
-    chain = ModelChain(connect(settings.rpc_url), Deployment.from_json(settings.deployment.read_text()))
+    w3 = connect(settings.rpc_url, *settings.other_rpc_urls, finality_depth=settings.finality_depth)
+    chain = ModelChain(w3, Deployment.from_json(settings.deployment.read_text()))
     rules = RelayRules(
         replace_seconds=settings.replace_seconds, max_fee=settings.max_fee_per_gas, attempts=settings.attempts,
         lease_seconds=settings.lease_seconds, proposal_ppm=settings.proposal_ppm, ballot_ppm=settings.ballot_ppm,
@@ -72,6 +74,7 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     for part in ROUTERS:
         app.include_router(part.router, prefix="/v1")
     app.include_router(log_tiles.router)
+    app.include_router(metrics.router)
     return app
 
 

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from api.field_words import describe
 from contracts.errors import CommonweightError
+from contracts.evm.errors import ChainUnavailable
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1
@@ -34,16 +35,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _broken)
 
 
-def problem(status: int, code: str, detail: str) -> JSONResponse:
-    """The document and its media type."""
+def problem(status: int, code: str, detail: str, retry_after: int = RETRY_SECONDS) -> JSONResponse:
+    """The document and its media type; `retry_after` are seconds, told with a 503."""
     body = {"type": f"urn:commonweight:{code}", "title": code.replace("-", " "), "status": status, "code": code}
-    headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None
+    headers = {"Retry-After": str(retry_after)} if status == 503 else None
     return JSONResponse({**body, "detail": detail}, status, headers, "application/problem+json")
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CommonweightError)
-    return problem(error.status, error.code, error.detail)
+    return problem(error.status, error.code, error.detail, getattr(error, "retry_after", RETRY_SECONDS))
 
 
 def _malformed(_request: Request, error: Exception) -> JSONResponse:
@@ -58,7 +59,7 @@ def _unrouted(_request: Request, error: Exception) -> JSONResponse:
 
 def _unreachable(_request: Request, _error: Exception) -> JSONResponse:
     """Also where a proxy answers for the chain node, with whatever status or page."""
-    return problem(503, "chain-unreachable", "the chain does not answer; try again shortly")
+    return problem(503, ChainUnavailable.code, "the chain does not answer; try again shortly")
 
 
 def _gone(_request: Request, _error: Exception) -> JSONResponse:

@@ -20,7 +20,9 @@ class MissingSetting(CommonweightError):
 class ServerSettings:
     """Where things are. `operator_key` is 32 bytes hex: it signs heads of the log and pays gas, nothing else.
 
-    `accept_lost_end` starts on a log whose end no mirror has, though it was signed (docs/restore.md).
+    With `other_rpc_urls` what is final is read from two nodes (contracts/evm/nodes.py); with `finality_depth` it lies
+    so many blocks behind the newest. `accept_lost_end` starts on a log whose end no mirror has, though it was signed
+    (docs/restore.md).
     """
 
     rpc_url: str
@@ -39,6 +41,8 @@ class ServerSettings:
     account_gas: int = 12_000_000
     daily_gas: int = 300_000_000
     accept_lost_end: bool = False
+    other_rpc_urls: tuple[str, ...] = ()
+    finality_depth: int | None = None
 
     @classmethod
     def from_environment(cls) -> ServerSettings:
@@ -47,7 +51,8 @@ class ServerSettings:
         if text is None:
             raise MissingSetting("COMMONWEIGHT_SERVER is not set; start the server with `commonweight serve`")
         raw = json.loads(text)
-        return cls(**{**raw, "deployment": Path(raw["deployment"]), "blobs": Path(raw["blobs"])})
+        paths = {name: Path(raw[name]) for name in ("deployment", "blobs")}
+        return cls(**{**raw, **paths, "other_rpc_urls": tuple(raw.get("other_rpc_urls", ()))})
 
     def to_environment(self) -> dict[str, str]:
         """The variable that `from_environment` reads."""

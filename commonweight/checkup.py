@@ -84,7 +84,7 @@ class Asked:
     @cached_property
     def w3(self) -> Web3:
         """The chain node."""
-        return connect(self.rpc_url, timeout=PATIENCE_SECONDS)
+        return connect(self.rpc_url, timeout=PATIENCE_SECONDS, patience=0.0)
 
     @cached_property
     def client(self) -> ApiClient:

@@ -14,6 +14,7 @@ from typing import Any
 from requests.exceptions import RequestException
 from web3.exceptions import Web3RPCError
 
+from contracts.chain_trouble import chain_trouble
 from contracts.errors import CommonweightError
 
 
@@ -37,10 +38,10 @@ class SystemRefused(CommonweightError):
 
 def as_refusal(error: Exception) -> CommonweightError:
     """The refusal that `error` stands for. Raises `error` itself if it is a fault of ours."""
+    if isinstance(error, RequestException):
+        return RpcUnreachable(f"the chain node {chain_trouble(error)}; check --rpc-url")
     if isinstance(error, CommonweightError):
         return error
-    if isinstance(error, RequestException):
-        return RpcUnreachable(f"no chain node answers; check --rpc-url ({error})")
     if isinstance(error, Web3RPCError):
         return RpcRefused(f"the chain node refuses: {_said(error)}")
     if isinstance(error, OSError):

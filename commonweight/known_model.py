@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from pathlib import Path
@@ -14,11 +15,13 @@ from web3 import Web3
 from commonweight.waiting import wait_for
 from contracts.chain import connect
 from contracts.deployment import Deployment
+from contracts.evm.errors import ChainUnavailable, NoFinalBlock
 from contracts.genesis.check import check_genesis
 from contracts.genesis.remembered import check_once
 from contracts.own_folder import Owner, take_folder
 from contracts.presence import require_present
 
+logger = logging.getLogger(__name__)
 HOME_VARIABLE = "COMMONWEIGHT_HOME"
 
 
@@ -47,7 +50,7 @@ def checked(w3: Web3, deployment: Deployment) -> Deployment:
 
 def joined(
     deployment: Path,
-    rpc_url: str,
+    w3: Web3 | None,
     folder: Path,
     owner: tuple[str, str, str],
     stop: threading.Event,
@@ -55,31 +58,35 @@ def joined(
 ) -> Deployment:
     """As `entered`, by a process whose folder remembers that genesis was checked: restarts need no chain for it.
 
-    A chain node that is away is waited for. Without one of its own (`rpc_url` empty) a process believes the log in this
-    as well. Raises GenesisRefused and what `entered` raises.
+    A chain node that is away is waited for. Without one of its own (`w3` is None) a process believes the log in
+    this as well. Raises GenesisRefused and what `entered` raises.
     """
-    found = entered(deployment, rpc_url, folder, owner)
-    if rpc_url:
-        w3 = connect(rpc_url)
-        wait_for(f"the chain node {rpc_url}", lambda: check_once(w3, found, folder), stop, give_up_after)
+    found = entered(deployment, w3, folder, owner)
+    if w3 is not None:
+        name = getattr(w3.provider, "endpoint_uri", "")
+        wait_for(f"the chain node {name}", lambda: check_once(w3, found, folder), stop, give_up_after)
     return found
 
 
-def entered(deployment: Path, rpc_url: str, folder: Path, owner: tuple[str, str, str]) -> Deployment:
+def entered(deployment: Path, w3: Web3 | None, folder: Path, owner: tuple[str, str, str]) -> Deployment:
     """The model of a file; from here on the folder is that of `owner`: part, address and run (contracts/own_folder.py).
 
     Raises FolderForeign, FolderInUse, FolderUnwritable, ChainOther and ChainWithoutContract.
     """
     found = Deployment.from_json(deployment.read_text())
     take_folder(folder, Owner.of(owner[0], owner[1], found, owner[2]))
-    if rpc_url:
-        _require_present_now(connect(rpc_url), found)
+    if w3 is not None:
+        _require_present_now(w3, found)
     return found
 
 
 def _require_present_now(w3: Web3, deployment: Deployment) -> None:
-    """A chain that does not answer is weather: who was here before starts, and waits for it."""
+    """A chain that does not answer is weather: who was here before starts, and waits for it. So is a node that names no
+    final block, as one does that has just started."""
     try:
         require_present(w3, deployment)
-    except (ChainUnreachable, Timeout):
+        w3.eth.get_block("finalized")
+    except NoFinalBlock as error:
+        logger.warning("%s", error.detail)
+    except (ChainUnavailable, ChainUnreachable, Timeout):
         return

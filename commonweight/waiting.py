@@ -25,7 +25,7 @@ from contracts.outage import Outage
 
 T = TypeVar("T")
 LONGEST_WAIT = 15.0
-AWAY = frozenset({"rpc-unreachable", "database-unreachable", "chain-unreachable", "ledger-busy"})
+AWAY = frozenset({"rpc-unreachable", "database-unreachable", "chain-unavailable", "ledger-busy"})
 """Codes of what passes by itself."""
 
 

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any, cast
 from eth_abi.abi import decode
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
-from requests.exceptions import RequestException
-from web3 import HTTPProvider, Web3
+from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractConstructor, ContractFunction
 from web3.exceptions import ContractLogicError, Web3RPCError
+from web3.middleware import ExtraDataToPOAMiddleware
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt
 
 from contracts.chain_text import storable, tolerant_codec
 from contracts.errors import CommonweightError
+from contracts.evm.fees import market
+from contracts.evm.http import OneNode
+from contracts.evm.nodes import PATIENCE_SECONDS, ChainNodes
 from contracts.presence import RequireCode
 from contracts.recursion import bound_recursion
 from contracts.refusal_words import sentence
@@ -65,39 +68,17 @@ class DevnetProvider(JSONBaseProvider):
         return True
 
 
-class NoJsonRpc(RequestException):
-    """What came is no answer of a chain node: a page, half an answer, or nothing."""
+def connect(
+    *rpc_urls: str, timeout: float = 30.0, finality_depth: int | None = None, patience: float = PATIENCE_SECONDS
+) -> Web3:
+    """Return a Web3 on the nodes at `rpc_urls` (evm/nodes.py), which follows no off-chain lookups.
 
-
-class _OverHttp(HTTPProvider):
-    """A chain node behind whatever stands in between: an answer of somebody else fails as a lost connection does."""
-
-    @staticmethod
-    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
-        """Raises NoJsonRpc."""
-        try:
-            found = json.loads(raw_response)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict) or not {"result", "error"} & found.keys():
-            raise NoJsonRpc("the answer is no JSON-RPC: is this address a chain node's?")
-        return cast(RPCResponse, found)
-
-
-def connect(rpc_url: str, timeout: float = 30.0) -> Web3:
-    """Return a Web3 on `rpc_url` that never repeats a request by itself nor follows off-chain lookups.
-
-    Its calls raise RequestException for all that is no answer of a chain node.
+    A node has `timeout` seconds for an answer, a request `patience` seconds to be asked again. Without
+    `finality_depth` the chain says which block is final (evm/finality.py). Its calls raise RequestException for all
+    that is no answer of a chain node, ChainUnavailable where none came in time, and ChainAtFault.
     """
     bound_recursion()
-    provider = _OverHttp(
-        rpc_url,
-        request_kwargs={"timeout": timeout},
-        exception_retry_configuration=None,
-        cache_allowed_requests=True,
-        cacheable_requests={RPCEndpoint("eth_chainId")},
-    )
-    return _web3(provider)
+    return _web3(ChainNodes([OneNode(url, timeout) for url in rpc_urls], finality_depth, patience))
 
 
 def connect_devnet(chain: Devnet) -> Web3:
@@ -109,6 +90,7 @@ def _web3(provider: JSONBaseProvider) -> Web3:
     provider.global_ccip_read_enabled = False
     w3 = Web3(provider)
     w3.codec = tolerant_codec()
+    w3.middleware_onion.inject(ExtraDataToPOAMiddleware, "extra data", layer=0)  # sealers sign in there
     w3.middleware_onion.add(RequireCode, "code")
     return w3
 
@@ -203,16 +185,15 @@ def build(
     value: int = 0,
     nonce: int | None = None,
 ) -> TxParams:
-    """Return the EIP-1559 transaction of `call`, gas estimated; raises ContractRejected if it would revert."""
-    tip = w3.eth.max_priority_fee
-    base = w3.eth.get_block("latest")["baseFeePerGas"]
+    """Return the transaction of `call` at the market's fees, gas estimated. Raises ContractRejected if it reverts."""
+    offer = market(w3)
+    assert offer is not None, "there is no cap"
     params: dict[str, Any] = {
         "from": sender,
         "value": value,
         "chainId": w3.eth.chain_id,
         "nonce": w3.eth.get_transaction_count(Web3.to_checksum_address(sender), "pending") if nonce is None else nonce,
-        "maxPriorityFeePerGas": tip,
-        "maxFeePerGas": 2 * base + tip,
+        **offer.fields(),
     }
     with rejections():
         return call.build_transaction(cast(TxParams, params))

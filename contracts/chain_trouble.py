@@ -5,9 +5,15 @@ from __future__ import annotations
 from requests.exceptions import ConnectionError as NotConnected
 from requests.exceptions import HTTPError, Timeout
 
+from contracts.evm.errors import ChainUnavailable, RateLimited
+
 
 def chain_trouble(error: BaseException) -> str:
     """How a request to a chain node failed. Its address may bear a key, and is not in it."""
+    if isinstance(error, ChainUnavailable):
+        return chain_trouble(error.__cause__) if error.__cause__ is not None else error.detail
+    if isinstance(error, RateLimited):
+        return "minds the number of requests"
     if isinstance(error, Timeout):
         return "does not answer in time"
     if isinstance(error, HTTPError) and error.response is not None:

@@ -23,7 +23,7 @@ from web3.exceptions import Web3Exception
 from web3.types import FilterParams, LogReceipt
 
 from contracts.chain_text import storable
-from contracts.errors import CommonweightError
+from contracts.evm.errors import ChainAtFault, ChainUnavailable
 from contracts.log_pace import Pace, pace_of
 from contracts.log_refusals import Refusal, refusal_of, words_of
 
@@ -33,14 +33,14 @@ FIRST_PAUSE = 0.5
 """Seconds before the second try; each pause is about twice the one before."""
 
 
-class ChainUnfit(CommonweightError):
+class ChainUnfit(ChainAtFault):
     """A node answered what does not fit the question, or another chain than the log's blocks are of."""
 
     code = "chain-unfit"
     status = 502
 
 
-class LogsRefused(CommonweightError):
+class LogsRefused(ChainAtFault):
     """A chain node refuses the logs of a single block."""
 
     code = "logs-refused"
@@ -126,7 +126,7 @@ def _ask(w3: Web3, wanted: Wanted, where: Mapping[str, Any]) -> list[LogReceipt]
     tries = Retrying(
         stop=stop_after_attempt(WEATHER_TRIES),
         wait=wait_exponential_jitter(initial=FIRST_PAUSE, jitter=FIRST_PAUSE),
-        retry=retry_if_exception(lambda error: refusal_of(error) is Refusal.WEATHER),
+        retry=retry_if_exception(_passes),
         reraise=True,
     )
     try:
@@ -135,6 +135,11 @@ def _ask(w3: Web3, wanted: Wanted, where: Mapping[str, Any]) -> list[LogReceipt]
         raise
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ChainUnfit(f"a log cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether to ask again: not where the connection has (evm/nodes.py)."""
+    return refusal_of(error) is Refusal.WEATHER and not isinstance(error, ChainUnavailable)
 
 
 def _answers(w3: Web3) -> bool:

@@ -52,8 +52,13 @@ def refusal_of(error: BaseException) -> Refusal:
     if isinstance(error, (RequestException, TooManyRequests)):
         return Refusal.WEATHER
     if isinstance(error, Web3RPCError):
-        return Refusal.WEATHER if _code(error) == 429 or _RATE.search(words_of(error)) else Refusal.WIDE
+        return Refusal.WEATHER if is_rate(_code(error), words_of(error)) else Refusal.WIDE
     return Refusal.WIDE if isinstance(error, Web3Exception) else Refusal.OTHER
+
+
+def is_rate(code: Any, words: str) -> bool:
+    """Whether an error of JSON-RPC is about the number of requests."""
+    return code == 429 or _RATE.search(words) is not None
 
 
 def words_of(error: BaseException) -> str:

@@ -15,20 +15,20 @@ from web3.middleware import Web3Middleware
 from web3.types import RPCEndpoint, RPCResponse
 
 from contracts.deployment import Deployment
-from contracts.errors import CommonweightError
+from contracts.evm.errors import ChainAtFault
 
 REMEDY = "is this the chain of the deployment? One that was started again without its state has nothing of it"
 _NOTHING = ("", "0x", b"", None)
 
 
-class ChainWithoutContract(CommonweightError):
+class ChainWithoutContract(ChainAtFault):
     """No code is where a contract is called: another chain, or this one without its state."""
 
     code = "chain-without-contract"
     status = 503
 
 
-class ChainOther(CommonweightError):
+class ChainOther(ChainAtFault):
     """The chain node answers for a chain of another id than the deployment's."""
 
     code = "chain-other"

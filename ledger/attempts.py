@@ -14,10 +14,11 @@ from web3.exceptions import Web3RPCError
 from web3.types import TxParams
 
 from contracts.chain import ContractRejected, rejections
-from ledger import fees, leases
+from contracts.evm import fees
+from contracts.evm.fees import Fees
+from ledger import leases
 from ledger.broadcast import message_of
 from ledger.crash_points import reach
-from ledger.fees import Fees
 from ledger.leases import Held
 from ledger.service import Ledger
 from ledger.tables import Attempt, Outgoing
@@ -112,8 +113,7 @@ def _add(
     cancels: bool = False,
 ) -> None:  # fmt: skip
     fields: Any = _what(ledger, row, cancels) | {
-        "nonce": row.nonce, "gas": gas, "chainId": ledger.chain.deployment.chain_id, "type": 2,
-        "maxPriorityFeePerGas": offer.tip, "maxFeePerGas": offer.max_fee,
+        "nonce": row.nonce, "gas": gas, "chainId": ledger.chain.deployment.chain_id, **offer.fields(),
     }  # fmt: skip
     signed = ledger.operator.sign_transaction(fields)
     row.hash, row.sent = signed.hash.to_0x_hex(), 0

@@ -18,13 +18,14 @@ from functools import partial
 from requests.exceptions import RequestException
 
 from contracts.clock_watch import ClockWatch
+from contracts.evm.errors import ChainAtFault, ChainUnavailable
 from contracts.outage import Outage, Troubles
-from contracts.presence import ChainOther, ChainWithoutContract
 from ledger import indexer, leases, outbox, tip
 from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
 from ledger.governance import carrying_out, votes
 from ledger.judgement import blocks, faults, settling
 from ledger.news import News
+from ledger.relayer_money import MoneyWatch
 from ledger.service import Ledger
 
 Step = Callable[[Ledger], None]
@@ -59,7 +60,7 @@ class Weather:
             self._chain.failed(_why(error))
         except (DatabaseUnreachable, LedgerBusy) as error:
             self._database.failed(error.detail)
-        except (ChainOther, ChainWithoutContract, LeaseLost) as error:
+        except (ChainAtFault, LeaseLost) as error:
             self._troubles.failed(name, f"{error.code}: {error.detail}")
         except Exception as error:
             # under a name of its own: a lease that was lost a second before must not hide a bug
@@ -89,7 +90,7 @@ def step(ledger: Ledger) -> None:
 def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iterable[str] = PARTS) -> None:
     """Step until told to stop; an unreachable chain or database, or a broken part, is reported and tried again."""
     parts, clock = tuple(only), ClockWatch(logger.warning, wall=ledger.now)
-    weather, news = Weather(), News()
+    weather, news, money = Weather(), News(), MoneyWatch(logger.warning, time.monotonic)
     while not stop.wait(interval):
         with suppress(Exception):  # a chain that does not answer is told by the steps that need it
             watch_clock(ledger, clock)
@@ -100,6 +101,8 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
                 weather.guarded(partial(do, ledger), f"{do.__module__}.{do.__name__}")
         if "rounds" in mine:
             weather.guarded(partial(news.tell, ledger), "news")
+        if "settlement" in mine:
+            weather.guarded(partial(money.look, ledger), "the relayer's balance")
     for give_up in (*(partial(leases.give_up, ledger, _job(part)) for part in parts), partial(_outbox_too, ledger)):
         weather.guarded(give_up, "a lease")  # it ends by itself
 
@@ -126,5 +129,6 @@ def _outbox_too(ledger: Ledger) -> None:
 
 def _why(error: Exception) -> str:
     """In one line, without objects and addresses of memory."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return f"it answers {status}" if status is not None else type(error).__name__
+    cause = error.__cause__ if isinstance(error, ChainUnavailable) else error
+    status = getattr(getattr(cause, "response", None), "status_code", None)
+    return f"it answers {status}" if status is not None else type(cause).__name__

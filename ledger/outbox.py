@@ -109,6 +109,12 @@ def listed(session: Session, calls: Sequence[str] = (), start: int = 0, limit: i
     return list(session.exec(asked.where(col(Outgoing.id).in_(calls)) if calls else asked))
 
 
+def counts(session: Session) -> dict[str, int]:
+    """How many calls are in each state, where any is."""
+    found = session.exec(select(Outgoing.state, func.count()).group_by(Outgoing.state))
+    return {state: int(number) for state, number in found}
+
+
 def hashes(session: Session, calls: Sequence[str]) -> dict[str, list[str]]:
     """Every transaction hash that was ever signed for these calls, oldest first."""
     found: dict[str, list[str]] = {call: [] for call in calls}

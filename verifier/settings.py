@@ -33,7 +33,8 @@ class VerifierSettings:
     fails `attempts` times is given up; between its tries it waits `backoff_seconds`, doubling. `lease_seconds` must
     exceed the longest job: who takes longer counts as lost. A message that no worker has taken for `queue_seconds` is
     sent again, which uses up no attempt. `queue` names the queue, empty for one of this key's own. `device` is where
-    portable runs are replayed.
+    portable runs are replayed. With `other_rpc_urls` what is final is read from two chain nodes; with `finality_depth`
+    it lies so many blocks behind the newest.
     """
 
     api_url: str
@@ -58,6 +59,8 @@ class VerifierSettings:
     backoff_seconds: float = 1.0
     queue: str = ""
     device: str = "cpu"
+    other_rpc_urls: tuple[str, ...] = ()
+    finality_depth: int | None = None
 
     @property
     def queue_name(self) -> str:

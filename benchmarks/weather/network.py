@@ -134,7 +134,7 @@ class Network:
         self._rpc = f"http://127.0.0.1:{self._rpc_port}"
         fund = [option for name in names for option in ("--fund", self.key(name).address)]
         self._commands.start("chain", "chain", "--port", str(self._rpc_port), "--block-time", "2", *fund)
-        self.wait("the chain", lambda: connect(self._rpc, timeout=2).is_connected())
+        self.wait("the chain", lambda: connect(self._rpc, timeout=2, patience=0.0).is_connected())
         w3, verifiers = connect(self._rpc), [str(self.key(name).address) for name in VERIFIERS]
         log = LogSigner.of(bytes(self.key("operator").key)).public.vkey()
         self._deployment = deploy_model(w3, self.key("creator"), "Weather", "WET", verifiers, GENESIS, log=log)

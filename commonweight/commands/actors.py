@@ -21,6 +21,7 @@ from commonweight.commands.options import (
     DatabaseUrl,
     DeploymentFile,
     Device,
+    FinalityDepth,
     GiveUpAfter,
     Keystore,
     LogLevel,
@@ -28,7 +29,7 @@ from commonweight.commands.options import (
     LostEnd,
     MaxFee,
     ReplaceSeconds,
-    Rpc,
+    Rpcs,
     RunId,
     database_address,
     read_address,
@@ -94,7 +95,8 @@ def serve(
     keystore: Keystore,
     host: Host = "127.0.0.1",
     port: Port = 8800,
-    rpc_url: Rpc = DEFAULT_RPC,
+    rpc_url: Rpcs = None,
+    finality_depth: FinalityDepth = None,
     folder: Folder = Path("commonweight-server"),
     database_url: DatabaseUrl = "",
     keeper: Annotated[bool, typer.Option(help="Also move rounds, transactions and votes on.")] = True,
@@ -111,16 +113,17 @@ def serve(
     from api.settings import ServerSettings
     from commonweight.known_model import joined
     from commonweight.serving import serve_until
+    from contracts.chain import connect
 
-    stop, account = heed_signals(), open_keystore(keystore)
+    stop, account, urls = heed_signals(), open_keystore(keystore), rpc_url or [DEFAULT_RPC]
     log_to_stderr(log_level, log_format)
     key = account.key.hex()
-    joined(deployment, rpc_url, folder, ("server", account.address, ""), stop)
+    joined(deployment, connect(*urls, finality_depth=finality_depth), folder, ("server", account.address, ""), stop)
     url = database_address(folder, database_url)
     settings = ServerSettings(
-        rpc_url, deployment, key, url, folder / "blobs", keeper=keeper, max_fee_per_gas=max_fee_per_gas,
+        urls[0], deployment, key, url, folder / "blobs", keeper=keeper, max_fee_per_gas=max_fee_per_gas,
         replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
-        accept_lost_end=accept_lost_end,
+        accept_lost_end=accept_lost_end, other_rpc_urls=tuple(urls[1:]), finality_depth=finality_depth,
     )  # fmt: skip
 
     def begun() -> FastAPI:
@@ -173,6 +176,7 @@ def node(
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
     from commonweight.known_model import joined
+    from contracts.chain import connect
     from trainer.device import choose_device
     from trainer.light.node import run_light_node
     from trainer.light.settings import LightSettings
@@ -183,10 +187,10 @@ def node(
     choose_device(device)
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
     account = open_keystore(keystore)
-    key = account.key.hex()
+    key, w3 = account.key.hex(), connect(rpc_url) if rpc_url else None
     settings = LightSettings(
         api,
-        joined(deployment, rpc_url, folder, ("node", account.address, run), stop, give_up_after),
+        joined(deployment, w3, folder, ("node", account.address, run), stop, give_up_after),
         rpc_url,
         run,
         key,
@@ -208,7 +212,8 @@ def verifier_run(
     run: RunId,
     deployment: DeploymentFile,
     api: Api = DEFAULT_API,
-    rpc_url: Rpc = DEFAULT_RPC,
+    rpc_url: Rpcs = None,
+    finality_depth: FinalityDepth = None,
     folder: Folder = Path("commonweight-verifier"),
     data: Data = None,
     host: Annotated[str, typer.Option(help="Address on which the mirror listens.")] = "127.0.0.1",
@@ -225,6 +230,7 @@ def verifier_run(
     """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
     from commonweight.known_model import joined
     from commonweight.verifier_board import LiveBoard, showing
+    from contracts.chain import connect
     from contracts.mirrors.places import is_loopback
     from trainer.device import choose_device
     from verifier.duty.service import VerifierProcess
@@ -234,12 +240,12 @@ def verifier_run(
     stop = heed_signals()
     log_to_stderr()
     choose_device(device)  # refused here rather than by each worker
-    account = open_keystore(keystore)
-    key = account.key.hex()
+    account, urls = open_keystore(keystore), rpc_url or [DEFAULT_RPC]
+    key, w3 = account.key.hex(), connect(*urls, finality_depth=finality_depth)
     settings = VerifierSettings(
         api,
-        rpc_url,
-        joined(deployment, rpc_url, folder, ("verifier", account.address, ""), stop, give_up_after),
+        urls[0],
+        joined(deployment, w3, folder, ("verifier", account.address, ""), stop, give_up_after),
         run,
         key,
         folder,
@@ -251,6 +257,8 @@ def verifier_run(
         give_up_after=give_up_after,
         broker_url=broker_url,
         device=device,
+        other_rpc_urls=tuple(urls[1:]),
+        finality_depth=finality_depth,
     )
     report = report_lines() if speaks_json() or not console.is_terminal else LiveBoard(console)
     process = VerifierProcess(settings, report)

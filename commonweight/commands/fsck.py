@@ -8,7 +8,8 @@ from commonweight.commands.options import (
     DEFAULT_RPC,
     DatabaseUrl,
     DeploymentFile,
-    Rpc,
+    FinalityDepth,
+    Rpcs,
     ServerFolder,
     database_address,
 )
@@ -19,7 +20,8 @@ def fsck(
     deployment: DeploymentFile,
     folder: ServerFolder = Path("commonweight-server"),
     database_url: DatabaseUrl = "",
-    rpc_url: Rpc = DEFAULT_RPC,
+    rpc_url: Rpcs = None,
+    finality_depth: FinalityDepth = None,
 ) -> None:
     """Derive every balance, root and payout again from the log, and compare with the database and the chain.
 
@@ -32,9 +34,13 @@ def fsck(
     from ledger.fsck.examine import FsckFailed, examine
 
     nobody = Account.create().key.hex()  # a ledger has a key to sign with; nothing here is signed
-    url = database_address(folder, database_url)
+    url, urls = database_address(folder, database_url), rpc_url or [DEFAULT_RPC]
+    settings = ServerSettings(
+        urls[0], deployment, nobody, url, folder / "blobs", keeper=False, other_rpc_urls=tuple(urls[1:]),
+        finality_depth=finality_depth,
+    )  # fmt: skip
     findings = []
-    for part in examine(open_ledger(ServerSettings(rpc_url, deployment, nobody, url, folder / "blobs", keeper=False))):
+    for part in examine(open_ledger(settings)):
         tell((), [f"{part.name:<8} {'holds' if not part.findings else f'{len(part.findings)} findings'}"])
         findings += part.findings
     tell({"findings": [{"table": f.table, "key": f.key, "what": f.what} for f in findings]}, ())

@@ -68,6 +68,23 @@ def database_address(folder: Path, database_url: str) -> str:
 
 Api = Annotated[str, typer.Option("--api", envvar="COMMONWEIGHT_API", help="Address of the API server.")]
 Rpc = Annotated[str, typer.Option("--rpc-url", envvar="COMMONWEIGHT_RPC", help="JSON-RPC address of the EVM chain.")]
+Rpcs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rpc-url",
+        envvar="COMMONWEIGHT_RPC",
+        metavar="URL",
+        help=f"JSON-RPC address of the EVM chain; several are compared, and one may be away. Default: {DEFAULT_RPC}.",
+    ),
+]
+FinalityDepth = Annotated[
+    int | None,
+    typer.Option(
+        "--finality-depth",
+        min=1,
+        help="Blocks behind the newest from which none is taken back, on a chain that names no final block.",
+    ),
+]
 ChainRpc = Annotated[
     str,
     typer.Option(

@@ -13,6 +13,7 @@ from commonweight.commands.options import (
     DailyGas,
     DatabaseUrl,
     DeploymentFile,
+    FinalityDepth,
     Keystore,
     LogLevel,
     LogShape,
@@ -20,7 +21,7 @@ from commonweight.commands.options import (
     MaxFee,
     OwnDeployment,
     ReplaceSeconds,
-    Rpc,
+    Rpcs,
     ServerFolder,
     database_address,
 )
@@ -48,7 +49,8 @@ def keeper(
         list[str] | None,
         typer.Option(parser=read_part, metavar="PART", help="rounds, settlement or indexer; default: all three."),
     ] = None,
-    rpc_url: Rpc = DEFAULT_RPC,
+    rpc_url: Rpcs = None,
+    finality_depth: FinalityDepth = None,
     folder: ServerFolder = Path("commonweight-server"),
     database_url: DatabaseUrl = "",
     max_fee_per_gas: MaxFee = 500 * 10**9,
@@ -69,15 +71,16 @@ def keeper(
 
     stop = heed_signals()
     log_to_stderr(log_level, log_format)
-    account, url = open_keystore(keystore), database_address(folder, database_url)
+    account, url, urls = open_keystore(keystore), database_address(folder, database_url), rpc_url or [DEFAULT_RPC]
     key = account.key.hex()
     settings = ServerSettings(
-        rpc_url, deployment, key, url, folder / "blobs", max_fee_per_gas=max_fee_per_gas,
+        urls[0], deployment, key, url, folder / "blobs", max_fee_per_gas=max_fee_per_gas,
         replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
+        other_rpc_urls=tuple(urls[1:]), finality_depth=finality_depth,
     )  # fmt: skip
     ledger = open_ledger(settings)
-    entered(deployment, rpc_url, folder, ("server", account.address, ""))
-    restore(ledger, is_loopback(rpc_url), accept_lost_end)
+    entered(deployment, ledger.chain.w3, folder, ("server", account.address, ""))
+    restore(ledger, is_loopback(urls[0]), accept_lost_end)
     run(ledger, stop.watched(), only=only or PARTS)
 
 

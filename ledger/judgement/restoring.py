@@ -18,10 +18,10 @@ from requests.exceptions import RequestException
 from sqlmodel import Session
 
 from contracts.errors import CommonweightError
+from contracts.evm.errors import ChainAtFault
 from contracts.mirrors.book import Book
 from contracts.mirrors.places import Place, is_loopback, mirror_place
 from contracts.mirrors.reading import LogReader
-from contracts.presence import ChainOther, ChainWithoutContract
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED, read
@@ -82,7 +82,7 @@ def _check_chain(ledger: Ledger, found: Restored, accepted: bool) -> None:
     try:
         with ledger.store.read() as session:
             unseen = look(ledger, session)
-    except (RequestException, ChainOther, ChainWithoutContract) as error:
+    except (RequestException, ChainAtFault) as error:
         logger.warning("the chain does not say whether the log lost its end: %s", type(error).__name__)
         return
     if not unseen:
@@ -133,7 +133,7 @@ def _on_chain(ledger: Ledger) -> set[str]:
     """Who is admitted now: a log that lost its end may not know it. A chain that does not answer holds nothing up."""
     try:
         return set(ledger.chain.registry.verifiers())
-    except RequestException:
+    except (RequestException, ChainAtFault):
         logger.warning("the chain does not answer: mirrors of verifiers that the log does not know are not asked")
         return set()
 

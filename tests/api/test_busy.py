@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from httpx import Response
@@ -15,6 +16,7 @@ from ledger.chain import ModelChain
 from ledger.store import Store
 from tests import postgres
 from tests.between import answering
+from tests.contracts.evm.weather import Gust, GustyNode, serving
 from tests.deployed import verifier_keys
 from tests.house import House, accepted, check_refused
 
@@ -69,5 +71,19 @@ def test_whatever_stands_before_the_chain_the_caller_is_told_to_come_again(
     with answering(*between) as url:
         chain = ModelChain(connect(url), house.ledger.chain.deployment)
         house.app.state.ledger = replace(house.ledger, chain=chain)
-        check_come_again(house.client.get("/v1/mirrors"), "chain-unreachable")
+        check_come_again(house.client.get("/v1/mirrors"), "chain-unavailable")
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_chain_that_refuses_every_third_request_breaks_nothing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As providers do whose limit is a little too low: with and without a time, in HTTP and in JSON."""
+    limited = b'{"jsonrpc": "2.0", "id": 0, "error": {"code": -32005, "message": "rate limit exceeded"}}'
+    refusals, drawn = (Gust(429), Gust(429, headers={"Retry-After": "0"}), Gust(200, limited)), Random(7)
+    node = GustyNode(house.place.chain.handle, lambda _: drawn.choice(refusals) if drawn.random() < 0.3 else None)
+    with serving(node) as url:
+        house.app.state.ledger = replace(house.ledger, chain=ModelChain(connect(url), house.ledger.chain.deployment))
+        answers = [house.client.get("/v1/network").status_code for _ in range(30)]
+    assert answers == [200] * 30
     assert not [record for record in caplog.records if record.exc_info]

@@ -32,10 +32,10 @@ PAGE = b"<html>Sign in to use this network</html>"
 )
 def test_what_is_no_answer_of_a_chain_node_is_a_lost_connection(status: int, body: bytes) -> None:
     with answering(status, body) as url, pytest.raises(RequestException) as raised:
-        connect(url).eth.block_number  # noqa: B018
+        connect(url, patience=0.0).eth.block_number  # noqa: B018
     assert isinstance(as_refusal(raised.value), RpcUnreachable)
 
 
 def test_an_answer_of_a_chain_node_is_taken() -> None:
     with answering(200, b'{"jsonrpc": "2.0", "id": 0, "result": "0x10"}') as url:
-        assert connect(url).eth.block_number == 16
+        assert connect(url, patience=0.0).eth.block_number == 16

@@ -269,6 +269,7 @@ def test_nothing_else_asks_for_logs_or_decodes_them_one_by_one() -> None:
     }
     assert {path: names for path, names in found.items() if names} == {
         "contracts/log_ranges.py": {"get_logs"},
+        "contracts/evm/http.py": {"eth_getLogs"},  # whose failures it hands on
         "contracts/devnet.py": {"eth_getLogs"},  # which answers it
         "benchmarks/chain_logs.py": {"process_log"},  # what was before, measured beside
     }

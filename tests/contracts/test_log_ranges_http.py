@@ -12,11 +12,11 @@ from typing import Any, cast
 import pytest
 from requests import Response
 from requests.exceptions import ConnectionError as NotConnected
-from requests.exceptions import HTTPError, RequestException, Timeout
-from web3.exceptions import Web3RPCError
+from requests.exceptions import HTTPError, Timeout
 
-from contracts import log_ranges
 from contracts.chain import connect
+from contracts.evm import nodes
+from contracts.evm.errors import ChainUnavailable
 from contracts.log_ranges import Wanted, logs
 from tests.between import listening
 from tests.limited_rpc import REFUSALS, WEATHER, Limited, Written, refused
@@ -69,8 +69,8 @@ def serving(rpc: Limited) -> Iterator[str]:
             over.set()
 
 
-def read(url: str, timeout: float = 30.0) -> list[tuple[int, int]]:
-    found = logs(connect(url, timeout), Wanted((ADDRESS,)), 0, 299)
+def read(url: str, timeout: float = 30.0, patience: float = 5.0) -> list[tuple[int, int]]:
+    found = logs(connect(url, timeout=timeout, patience=patience), Wanted((ADDRESS,)), 0, 299)
     return [(log["blockNumber"], log["logIndex"]) for log in found]
 
 
@@ -91,7 +91,7 @@ def test_silence_over_a_range_is_a_refusal() -> None:
 
 @pytest.mark.parametrize("weather", WEATHER)
 def test_weather_over_http_is_tried_again_and_passes(monkeypatch: pytest.MonkeyPatch, weather: str) -> None:
-    monkeypatch.setattr(log_ranges, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(nodes, "FIRST_PAUSE", 0.001)
 
     class Gusty(Limited):
         """The first two requests meet the weather."""
@@ -104,6 +104,6 @@ def test_weather_over_http_is_tried_again_and_passes(monkeypatch: pytest.MonkeyP
     with serving(rpc) as url:
         assert read(url) == WRITTEN
     always = Limited(Written(ADDRESS, 300, []).handle, 0, WEATHER[weather])
-    with serving(always) as url, pytest.raises((RequestException, Web3RPCError)):
-        read(url)
-    assert always.asked == [(0, 299)] * log_ranges.WEATHER_TRIES
+    with serving(always) as url, pytest.raises(ChainUnavailable):
+        read(url, patience=0.0)
+    assert always.asked == [(0, 299)], "the connection is patient, and nobody else"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger import fees, leases, outbox
+from contracts.evm import fees
+from ledger import leases, outbox
 from ledger.crash_points import Crashed, armed
 from ledger.errors import LeaseLost
 from ledger.relay_rules import RelayRules

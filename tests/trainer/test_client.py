@@ -48,7 +48,7 @@ GOOD = answer(200, b"7")
 STORMS: dict[str, Answer] = {
     "502 with a page": answer(502, b"<html>Bad Gateway</html>", HTML),
     "504": answer(504, b"", HTML),
-    "503 of ours": problem(503, "chain-unreachable"),
+    "503 of ours": problem(503, "chain-unavailable"),
     "500 of ours": problem(500, "internal-error"),
     "429 of a proxy": answer(429, b"slow down", "text/plain", Retry_After="0"),
     "408 of ours": problem(408, "slow-peer"),
@@ -127,7 +127,7 @@ def test_a_refusal_of_ours_is_final_and_said_once(serve: Serve) -> None:
         ("a login", "api-unreachable", "302"),
         ("a page", "api-unreachable", "sign in"),
         ("nothing", "api-unreachable", "Protocol"),
-        ("503 of ours", "chain-unreachable", "why"),
+        ("503 of ours", "chain-unavailable", "why"),
         ("500 of ours", "internal-error", "why"),
     ],
 )

@@ -13,7 +13,8 @@ from contracts.chain import connect
 from contracts.chain_trouble import chain_trouble
 from contracts.clock_watch import ClockWatch
 from contracts.deployment import Deployment
-from contracts.presence import ChainOther, ChainWithoutContract, require_present
+from contracts.evm.errors import ChainAtFault
+from contracts.presence import require_present
 from contracts.verifier_registry import VerifierRegistry
 from trainer.light.gleaned import Gleaned
 
@@ -60,7 +61,7 @@ class ByChain:
             if self._clock is not None:
                 self._clock.block(float(self._w3.eth.get_block("latest")["timestamp"]))
             self.trouble = None
-        except (ChainOther, ChainWithoutContract) as error:
+        except ChainAtFault as error:
             self._next = time.monotonic() + 1.0
             self.trouble = f"{error.code}: {error.detail}"
         except (OSError, ValueError, Web3Exception) as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from requests.exceptions import RequestException
 from web3 import Web3
 
 from contracts.chain_trouble import chain_trouble
@@ -89,6 +90,8 @@ def _asked(ask: Callable[[], T]) -> T:
     """Whatever a chain node does not answer is no finding. Raises LogWaits, and ChainAway where it does not answer."""
     try:
         return ask()
+    except RequestException as error:
+        raise ChainAway(chain_trouble(error)) from error
     except CommonweightError as error:
         raise LogWaits(f"one's own chain node: {error.detail}") from error
     except Exception as error:  # web3 and its transport raise their own

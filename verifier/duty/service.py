@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from web3 import Web3
 
 from contracts.chain import connect
 from contracts.clock_watch import ClockWatch
@@ -329,7 +330,7 @@ class VerifierProcess:
             due=self._due_on_chain,
             others=lambda: {v: known.url for v, known in self.mirror.book.newest().items() if known.url != NOWHERE},
             is_verifier=self._welcome.is_verifier,
-            chain=Contracts(connect(settings.rpc_url), settings.deployment, account),
+            chain=Contracts(_reached(settings), settings.deployment, account),
             say=lambda event, detail: self._report(Progress(event, detail=detail)),
             patience=settings.relay_seconds,
             loopback=settings.loopback,
@@ -367,8 +368,12 @@ class VerifierProcess:
 
 
 def _own_chain(settings: VerifierSettings) -> OwnChain:
-    w3 = connect(settings.rpc_url)
+    w3 = _reached(settings)
     return OwnChain(ChainReader(w3, settings.deployment), NewestTime(w3, settings.deployment))
+
+
+def _reached(settings: VerifierSettings) -> Web3:
+    return connect(settings.rpc_url, *settings.other_rpc_urls, finality_depth=settings.finality_depth)
 
 
 def _of(kind: type[D], duties: list[VerifierDuty]) -> list[D]:

@@ -105,4 +105,4 @@ def _start_nodes(stage: Stage) -> None:
 
 
 def _answers(url: str) -> bool:
-    return bool(connect(url, timeout=2).is_connected())
+    return bool(connect(url, timeout=2, patience=0.0).is_connected())

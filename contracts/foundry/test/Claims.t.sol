@@ -209,7 +209,7 @@ contract ClaimsTest is Genesis {
         external
     {
         first = _between(first, 1, SPARE);
-        second = _between(second, 1, CAP + 9);
+        second = _between(second, 1, 2 * CAP);
         _mayMint(first);
         token.mint(keccak256("minted"), address(this), _between(minted, 0, first));
         bytes memory call = abi.encodeCall(token.setBudget, (DEPLOYER, second));

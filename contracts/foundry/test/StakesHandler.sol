@@ -129,15 +129,23 @@ contract StakesHandler is Genesis {
     function unstake(uint256 seed) external {
         address verifier = _verifier(seed);
         uint256 removed = removedAt[verifier];
+        bytes memory call = abi.encodeCall(registry.unstake, ());
+        bool seated = registry.isVerifier(verifier);
+        if (!seated) _toTheEdge(seed, removed + NODE_DELAY);
         uint256 free = removed + NODE_DELAY + _disputedNow() - _disputedAt[verifier];
         bool early = _now() < free && _closedSince(removed) < 2;
-        if (registry.isVerifier(verifier) || early || _signed(verifier)) {
-            bytes memory call = abi.encodeCall(registry.unstake, ());
+        if (seated || early || _signed(verifier)) {
             _refuse(verifier, address(registry), 0, call, VerifierSet.StakeLocked.selector);
-            return;
+            if (seated || _signed(verifier) || seed % 4 > 0 || _disputedSince > 0) return;
+            vm.warp(free);
         }
-        _receives(verifier, stakeOf[verifier], abi.encodeCall(registry.unstake, ()));
+        _receives(verifier, stakeOf[verifier], call);
         stakeOf[verifier] = 0;
+    }
+
+    /// @dev Now and then time passes to a second at which a shorter rule would let go.
+    function _toTheEdge(uint256 seed, uint256 time) private {
+        if (seed % 2 == 0 && _now() < time) vm.warp(time);
     }
 
     // ---- roots
@@ -297,6 +305,7 @@ contract StakesHandler is Genesis {
         if (node == address(stubborn)) stubborn.setWilling(true);
         bytes memory nowhere = abi.encodeCall(registry.withdrawNodeStake, (address(0)));
         _refuse(node, address(registry), 0, nowhere, NodeStakes.ReceiverMissing.selector);
+        _toTheEdge(seed, availableAt[node]);
         uint256 free = availableAt[node] + _disputedNow() - _disputedAt[node];
         if (_now() < free && _closedSince(requestedAt[node]) < 2) {
             _refuse(node, address(registry), 0, call, NodeStakes.NodeWithdrawalLocked.selector);
@@ -367,7 +376,9 @@ contract StakesHandler is Genesis {
         bytes32 ground = _grounds[place];
         address account = _heldOf[ground];
         bytes memory call = abi.encodeCall(registry.payHeld, (ground, account));
-        uint256 free = _votesSince + DISPUTE_LIMIT > _freeAt[ground] ? _votesSince + DISPUTE_LIMIT : _freeAt[ground];
+        uint256 decided = _votesSince + DISPUTE_LIMIT;
+        if (decided < _freeAt[ground]) _toTheEdge(seed, decided);
+        uint256 free = decided > _freeAt[ground] ? decided : _freeAt[ground];
         if (_now() < free || _votesSince == 0) {
             _refuse(account, address(registry), 0, call, HeldMoney.StillHeld.selector);
             if (seed % 4 > 0 || _votesSince == 0) return;
@@ -419,7 +430,7 @@ contract StakesHandler is Genesis {
     // ---- time and debts
 
     function wait(uint256 seed) external {
-        _wait(_between(seed, 1, 3 * WINDOW));
+        _wait(_between(seed, 1, seed % 8 == 0 ? 2 * DISPUTE_LIMIT : 3 * WINDOW));
     }
 
     /// @notice Whom a transfer failed for, fetches it when it can take it.

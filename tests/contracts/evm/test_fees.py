@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.fees import Fees
+from contracts.evm.fees import Fees
 
 pytestmark = pytest.mark.unit
 

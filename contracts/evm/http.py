@@ -1,0 +1,90 @@
+"""One chain node over HTTP: an answer of JSON-RPC, or an exception that says whether it is worth asking again."""
+
+from __future__ import annotations
+
+import json
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any, cast
+
+from requests.exceptions import HTTPError, RequestException
+from web3 import HTTPProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from contracts.evm.errors import RateLimited
+from contracts.log_refusals import Refusal, is_rate, refusal_of
+
+LOGS = "eth_getLogs"
+"""No answer in time may mean too wide a range here: contracts/log_ranges.py gets such failures, and narrows it."""
+_FOR_LATER = (408, 425, 429)
+
+
+class NoJsonRpc(RequestException):
+    """What came is no answer of a chain node: a page, half an answer, or nothing."""
+
+
+class Weather(Exception):
+    """A request that may be answered later: `cause` says why it was not, `wait` for how many seconds not to ask, and
+    `alone` that one node did answer, where two have to."""
+
+    def __init__(self, cause: RequestException, wait: float = 0.0, alone: bool = False) -> None:
+        super().__init__(str(cause))
+        self.cause, self.wait, self.alone = cause, wait, alone
+
+
+class OneNode(HTTPProvider):
+    """A chain node behind whatever stands in between: an answer of somebody else fails as a lost connection does."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        super().__init__(
+            url,
+            request_kwargs={"timeout": timeout},
+            exception_retry_configuration=None,
+            cache_allowed_requests=True,
+            cacheable_requests={RPCEndpoint("eth_chainId")},
+        )
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+        """Raises NoJsonRpc."""
+        try:
+            found = json.loads(raw_response)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not {"result", "error"} & found.keys():
+            raise NoJsonRpc("the answer is no JSON-RPC: is this address a chain node's?")
+        return cast(RPCResponse, found)
+
+    def ask(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """The answer, which may be an error of JSON-RPC. Raises Weather, and RequestException where asking again is
+        of no use."""
+        try:
+            answer = self.make_request(method, params)
+        except RequestException as error:
+            if _passes(method, error):
+                raise Weather(error, _asked_to_wait(error)) from error
+            raise
+        said: Any = answer.get("error")
+        if isinstance(said, dict) and is_rate(said.get("code"), str(said.get("message"))):
+            raise Weather(RateLimited(str(said.get("message"))[:200]))
+        return answer
+
+
+def _passes(method: str, error: RequestException) -> bool:
+    """Whether the same request may be answered later."""
+    if method == LOGS:
+        return refusal_of(error) is Refusal.WEATHER
+    if isinstance(error, HTTPError) and error.response is not None:
+        return error.response.status_code >= 500 or error.response.status_code in _FOR_LATER
+    return True
+
+
+def _asked_to_wait(error: RequestException) -> float:
+    """Seconds of a Retry-After, which is a number or a date (RFC 9110, 10.2.3); 0 without one."""
+    said = error.response.headers.get("Retry-After", "") if error.response is not None else ""
+    if said.isascii() and said.isdigit() and len(said) < 10:
+        return float(said)
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

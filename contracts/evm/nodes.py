@@ -1,0 +1,140 @@
+"""One or several nodes of a chain as one provider of web3: it asks again for a while, fails over, and compares.
+
+    a read     ── the node that answered last ── weather ── the next one ── … ── a pause ── and again
+    settled    ── two of them, where several are given: both say the same, or nothing follows (evm/agreement.py)
+
+A request waits for `patience` seconds at most. Once that was in vain, each of the following is tried at every node once
+only, until one answers: an outage costs its patience once, and not each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay, wait_exponential_jitter
+from web3.providers.base import JSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from contracts.chain_trouble import chain_trouble
+from contracts.evm import agreement
+from contracts.evm.errors import ChainUnavailable, NodesDisagree
+from contracts.evm.finality import BY_NUMBER, final_block, is_final_block, number_of
+from contracts.evm.http import OneNode, Weather
+
+PATIENCE_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+"""Seconds between two tries, about doubled each time; a node's own Retry-After counts where it is longer."""
+
+
+class ChainNodes(JSONBaseProvider):
+    """The nodes of one chain. Threads may share it.
+
+    `depth` is how many blocks behind the newest one is final, None for the chain's own word (evm/finality.py).
+    """
+
+    def __init__(self, nodes: Sequence[OneNode], depth: int | None = None, patience: float = PATIENCE_SECONDS) -> None:
+        super().__init__()
+        self._nodes, self._depth, self._patience = list(nodes), depth, patience
+        self._first = 0
+        self._away = False
+        self._final = -1
+
+    @property
+    def endpoint_uri(self) -> str:
+        """All addresses: what is learnt of how a node answers is learnt of these together."""
+        return " ".join(str(node.endpoint_uri) for node in self._nodes)
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Raises ChainUnavailable, NodesDisagree, NoFinalBlock, and RequestException where a node's refusal will not
+        pass."""
+        tries = Retrying(
+            stop=stop_before_delay(0 if self._away else self._patience),
+            wait=_pause,
+            retry=retry_if_exception_type(Weather),
+            reraise=True,
+        )
+        try:
+            answer = tries(self._once, method, params)
+        except Weather as weather:
+            self._away = True
+            raise ChainUnavailable(self._words(weather), max(1, round(weather.wait))) from weather.cause
+        self._away = False
+        return answer
+
+    def _words(self, weather: Weather) -> str:
+        if not weather.alone:
+            return f"the chain node {chain_trouble(weather.cause)}; try again shortly"
+        return (
+            f"of {len(self._nodes)} chain nodes one answers, and what is final is read from two: another one "
+            f"{chain_trouble(weather.cause)}"
+        )
+
+    def _once(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Raises Weather where no node, or of settled things only one, answers."""
+        if is_final_block(method, params):
+            return self._final_block()
+        if len(self._nodes) > 1 and agreement.is_settled(method, params, self._final):
+            return self._agreed(method, params)
+        return self._from_any(method, params)
+
+    def _from_any(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """From the node that answered last, or the next one that does."""
+        trouble: Weather | None = None
+        for place in self._order():
+            try:
+                answer = self._nodes[place].ask(method, params)
+            except Weather as weather:
+                trouble = weather if trouble is None or weather.wait < trouble.wait else trouble
+                continue
+            self._first = place
+            return answer
+        assert trouble is not None, "there is one node at least"
+        raise trouble
+
+    def _agreed(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """What two nodes say alike; where one has nothing of it, as one that is behind has, that one's answer."""
+        (_, one), (_, other) = self._two(lambda node: node.ask(method, params))
+        if agreement.lacks(one) or agreement.lacks(other):
+            return one if agreement.lacks(one) else other
+        if not agreement.same(method, one, other):
+            raise NodesDisagree(f"two chain nodes answer {method} differently: nothing follows until they agree")
+        return one
+
+    def _final_block(self) -> RPCResponse:
+        """Of several nodes the lower one, if another has the same block there."""
+        if len(self._nodes) == 1:
+            return final_block(self._nodes[0].ask, self._depth)
+        found = self._two(lambda node: final_block(node.ask, self._depth))
+        (_, low), (ahead, high) = sorted(found, key=lambda pair: number_of(pair[1]) or 0)
+        number = number_of(low) or 0
+        if number != number_of(high):
+            high = ahead.ask(BY_NUMBER, [hex(number), False])
+        if not agreement.same(BY_NUMBER, low, high):
+            raise NodesDisagree(f"two chain nodes have different blocks {number}, which both call final")
+        self._final = max(self._final, number)
+        return low
+
+    def _two(self, ask: Callable[[OneNode], RPCResponse]) -> list[tuple[OneNode, RPCResponse]]:
+        """The first two nodes that answer, and what they say."""
+        found, trouble = list[tuple[OneNode, RPCResponse]](), None
+        for place in self._order():
+            try:
+                found.append((self._nodes[place], ask(self._nodes[place])))
+            except Weather as weather:
+                trouble = weather
+            if len(found) == 2:
+                return found
+        assert trouble is not None, "two are given"
+        raise Weather(trouble.cause, trouble.wait, alone=bool(found))
+
+    def _order(self) -> list[int]:
+        """Places of the nodes, from the one that answered last."""
+        return [(self._first + step) % len(self._nodes) for step in range(len(self._nodes))]
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds before the next try."""
+    weather = state.outcome.exception() if state.outcome is not None else None
+    backoff = wait_exponential_jitter(initial=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE)
+    return max(backoff(state), weather.wait if isinstance(weather, Weather) else 0.0)
