@@ -167,7 +167,7 @@ class ApiClient:
         """Raises OtherApi."""
         try:
             return Domain(int(network["chain_id"]), str(network["deployment"]["model_registry"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise OtherApi(f"{self.base_url} answers, but is no server of a model; check --api") from None
 
     def _patiently(self, read: Callable[[_Answer], T], method: str, path: str, **options: Any) -> T:

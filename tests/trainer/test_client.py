@@ -144,6 +144,13 @@ def test_a_pause_beyond_the_patience_is_not_made(serve: Serve) -> None:
         api.get("/x")
 
 
+def test_a_pause_until_a_date_that_no_clock_has_is_none(serve: Serve) -> None:
+    """Before: a trace of the stack, by one line of whoever stands in between."""
+    storm = answer(503, b"", HTML, Retry_After=f"Mon, 01 Jan {10**20} 00:00:00 GMT")
+    with pytest.raises(ApiUnreachable):
+        serve(storm, patience=0.05).get("/x")
+
+
 def test_the_proxy_of_the_environment_is_named(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     api = serve(STORMS["502 with a page"], patience=0.05)
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
@@ -151,7 +158,10 @@ def test_the_proxy_of_the_environment_is_named(serve: Serve, monkeypatch: pytest
         api.get("/x")
 
 
-@pytest.mark.parametrize("network", [b"{}", b"[1]", b'{"chain_id": "x", "deployment": {"model_registry": ""}}'])
+@pytest.mark.parametrize(
+    "network",
+    [b"{}", b"[1]", *(b'{"chain_id": %s, "deployment": {"model_registry": ""}}' % odd for odd in (b'"x"', b"1e999"))],
+)
 def test_another_api_behind_the_address_is_named(network: bytes) -> None:
     with (
         raw_server(lambda connection, _head: connection.sendall(answer(200, network))) as url,
