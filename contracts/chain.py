@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +23,7 @@ from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt
 
 from contracts.chain_text import storable, tolerant_codec
 from contracts.errors import CommonweightError
+from contracts.odd_reverts import OddReverts
 from contracts.presence import RequireCode
 from contracts.recursion import bound_recursion
 from contracts.refusal_words import sentence
@@ -110,6 +111,7 @@ def _web3(provider: JSONBaseProvider) -> Web3:
     w3 = Web3(provider)
     w3.codec = tolerant_codec()
     w3.middleware_onion.add(RequireCode, "code")
+    w3.middleware_onion.add(OddReverts, "reverts")
     return w3
 
 
@@ -168,7 +170,8 @@ def _revert_data(error: Exception) -> bytes | None:
     if isinstance(found, dict):
         found = found.get("data")
     if isinstance(found, str) and found.startswith("0x"):
-        return bytes.fromhex(found[2:])
+        with suppress(ValueError):  # no hex, by a node's own mistake
+            return bytes.fromhex(found[2:])
     return found if isinstance(found, bytes) else None
 
 
