@@ -205,8 +205,10 @@ def build(
     *,
     value: int = 0,
     nonce: int | None = None,
+    gas: int = 0,
 ) -> TxParams:
-    """Return the EIP-1559 transaction of `call`, gas estimated; raises ContractRejected if it would revert."""
+    """Return the EIP-1559 transaction of `call`; raises ContractRejected if it would revert. Its gas is estimated,
+    unless `gas` says how much it may use."""
     tip = w3.eth.max_priority_fee
     base = w3.eth.get_block("latest")["baseFeePerGas"]
     params: dict[str, Any] = {
@@ -216,6 +218,7 @@ def build(
         "nonce": w3.eth.get_transaction_count(Web3.to_checksum_address(sender), "pending") if nonce is None else nonce,
         "maxPriorityFeePerGas": tip,
         "maxFeePerGas": 2 * base + tip,
+        **({"gas": gas} if gas else {}),
     }
     with rejections():
         return call.build_transaction(cast(TxParams, params))
@@ -228,9 +231,11 @@ def send(
     *,
     value: int = 0,
     timeout: float = 60.0,
+    gas: int = 0,
 ) -> TxReceipt:
-    """Sign `call` locally, send it and wait for its receipt; raises ContractRejected if it reverts."""
-    transaction = build(w3, account.address, call, value=value)
+    """Sign `call` locally, send it and wait for its receipt; raises ContractRejected if it reverts. `gas` as of
+    `build`."""
+    transaction = build(w3, account.address, call, value=value, gas=gas)
     signed = account.sign_transaction(cast(dict[str, Any], transaction))
     receipt = w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(signed.raw_transaction), timeout, 0.05)
     if receipt["status"] != 1:
