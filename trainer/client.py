@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Callable
@@ -167,7 +168,7 @@ class ApiClient:
         """Raises OtherApi."""
         try:
             return Domain(int(network["chain_id"]), str(network["deployment"]["model_registry"]))
-        except (ValueError, KeyError, TypeError, OverflowError):
+        except (ValueError, KeyError, TypeError):
             raise OtherApi(f"{self.base_url} answers, but is no server of a model; check --api") from None
 
     def _patiently(self, read: Callable[[_Answer], T], method: str, path: str, **options: Any) -> T:
@@ -229,11 +230,19 @@ def octets(text: str) -> bytes:
 
 
 def _json(answer: _Answer) -> Any:
-    """Raises _Weather for what is no JSON: every answer of ours is."""
+    """Raises _Weather for what is no JSON, as numbers without an end are: every answer of ours is."""
     try:
-        return json.loads(answer.body)
+        return json.loads(answer.body, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         raise _Weather(f"status {answer.status}, {_glimpse(answer)}") from None
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.20} is no number of JSON")
+    return number
 
 
 def _octets(answer: _Answer) -> bytes:
