@@ -23,6 +23,8 @@ from contracts.errors import CommonweightError
 from contracts.governor import Action, ModelGovernor, proposal_id_of
 from trainer.client import ApiClient
 
+DIGEST = 32
+"""Bytes of a text's hash."""
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
@@ -37,7 +39,7 @@ def well_formed(what: str) -> Iterator[None]:
     """Around the reading of what a server says beside. Raises ProposalDiffers for what is no such document."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise ProposalDiffers(f"the server gives no {what} that can be read ({error!r:.100})") from None
 
 
@@ -76,12 +78,12 @@ def proven(said: Any, proposal: str) -> Proven:
     try:
         actions = tuple(_action(call) for call in said["calls"])
         digest, text = _octets(said["description_hash"]), str(said["description"])
-        found = proposal_id_of(actions, digest)
+        found = proposal_id_of(actions, digest) if len(digest) == DIGEST else None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ProposalDiffers(
             f"the server shows no calls from which the id {proposal} follows ({error!r:.100})"
         ) from None
-    if found != int(proposal) or len(digest) != 32:
+    if found != int(proposal):
         raise ProposalDiffers(
             f"the server shows calls under {proposal} that are another proposal's ({found}): sign nothing; ask another "
             "server, or read the ProposalCreated of this id from the Governor itself"

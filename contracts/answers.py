@@ -82,7 +82,7 @@ def retry_after(value: str | None) -> float | None:
         return float(value.strip()[:9])
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year, or an offset, of twenty digits
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(0.0, (until - datetime.now(UTC)).total_seconds())

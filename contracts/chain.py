@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,6 +26,7 @@ from contracts.errors import CommonweightError
 from contracts.evm.fees import market
 from contracts.evm.http import OneNode
 from contracts.evm.nodes import PATIENCE_SECONDS, ChainNodes
+from contracts.odd_reverts import OddReverts
 from contracts.presence import RequireCode
 from contracts.recursion import bound_recursion
 from contracts.refusal_words import sentence
@@ -92,6 +93,7 @@ def _web3(provider: JSONBaseProvider) -> Web3:
     w3.codec = tolerant_codec()
     w3.middleware_onion.inject(ExtraDataToPOAMiddleware, "extra data", layer=0)  # sealers sign in there
     w3.middleware_onion.add(RequireCode, "code")
+    w3.middleware_onion.add(OddReverts, "reverts")
     return w3
 
 
@@ -150,7 +152,8 @@ def _revert_data(error: Exception) -> bytes | None:
     if isinstance(found, dict):
         found = found.get("data")
     if isinstance(found, str) and found.startswith("0x"):
-        return bytes.fromhex(found[2:])
+        with suppress(ValueError):  # no hex, by a node's own mistake
+            return bytes.fromhex(found[2:])
     return found if isinstance(found, bytes) else None
 
 
@@ -184,8 +187,12 @@ def build(
     *,
     value: int = 0,
     nonce: int | None = None,
+    gas: int = 0,
 ) -> TxParams:
-    """Return the transaction of `call` at the market's fees, gas estimated. Raises ContractRejected if it reverts."""
+    """Return the transaction of `call` at the market's fees. Its gas is estimated, unless `gas` says how much it may use.
+
+    Raises ContractRejected if it reverts.
+    """
     offer = market(w3)
     assert offer is not None, "there is no cap"
     params: dict[str, Any] = {
@@ -194,6 +201,7 @@ def build(
         "chainId": w3.eth.chain_id,
         "nonce": w3.eth.get_transaction_count(Web3.to_checksum_address(sender), "pending") if nonce is None else nonce,
         **offer.fields(),
+        **({"gas": gas} if gas else {}),
     }
     with rejections():
         return call.build_transaction(cast(TxParams, params))
@@ -206,9 +214,11 @@ def send(
     *,
     value: int = 0,
     timeout: float = 60.0,
+    gas: int = 0,
 ) -> TxReceipt:
-    """Sign `call` locally, send it and wait for its receipt; raises ContractRejected if it reverts."""
-    transaction = build(w3, account.address, call, value=value)
+    """Sign `call` locally, send it and wait for its receipt; raises ContractRejected if it reverts. `gas` as of
+    `build`."""
+    transaction = build(w3, account.address, call, value=value, gas=gas)
     signed = account.sign_transaction(cast(dict[str, Any], transaction))
     receipt = w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(signed.raw_transaction), timeout, 0.05)
     if receipt["status"] != 1:

@@ -41,6 +41,10 @@ class EpochDistributor:
         """Whether the account is a contract, for which nobody else claims; a key's delegation (EIP-7702) is none."""
         return len(self.w3.eth.get_code(to_checksum_address(account))) > DELEGATION_SIZE
 
+    def signs_by_code(self, account: str) -> bool:
+        """Whether the contract asks the account's code for its word (ERC-1271): a key's delegation is code, too."""
+        return len(self.w3.eth.get_code(to_checksum_address(account))) > 0
+
     def leaf_of(self, epoch: int, index: int, account: str, kind: int, amount: int) -> bytes:
         """32-byte leaf of one payout, its mint receipt."""
         return bytes(self._call.leafOf(epoch, index, account, kind, amount).call())

@@ -27,6 +27,8 @@ from contracts.evm.errors import ChainAtFault, ChainUnavailable
 from contracts.log_pace import Pace, pace_of
 from contracts.log_refusals import Refusal, refusal_of, words_of
 
+MOST_NUMBER, MOST_TOPICS = 2**63 - 1, 4
+"""Of blocks and places, and of a log."""
 WEATHER_TRIES = 3
 """Of one piece, before the failure passes."""
 FIRST_PAUSE = 0.5
@@ -56,6 +58,14 @@ class Wanted:
 
     addresses: tuple[str, ...]
     topics: tuple[str | list[str], ...] = ()
+
+    def fits(self, log: LogReceipt) -> bool:
+        """Whether a log's topics do: a node that passes the filter over gives logs of others, too."""
+        said = ["0x" + bytes(topic).hex() for topic in log["topics"]]
+        if len(said) < len(self.topics):
+            return False
+        places = zip(said, self.topics, strict=False)  # a log may have more than are asked for
+        return all(topic in (any_of if isinstance(any_of, list) else [any_of]) for topic, any_of in places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +140,13 @@ def _ask(w3: Web3, wanted: Wanted, where: Mapping[str, Any]) -> list[LogReceipt]
         reraise=True,
     )
     try:
-        return sorted(tries(w3.eth.get_logs, query), key=_place)
+        found = tries(w3.eth.get_logs, query)
+        for log in found:
+            _check_form(log)
+        return sorted(found, key=_place)
     except (RequestException, Web3Exception):
         raise
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise ChainUnfit(f"a log cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -150,11 +163,23 @@ def _answers(w3: Web3) -> bool:
         return False
 
 
+def _check_form(log: LogReceipt) -> None:
+    """Raises LookupError, TypeError and ValueError for what is no log of a block."""
+    numbers = (log["blockNumber"], log["logIndex"], log["transactionIndex"])
+    if not all(type(number) is int and 0 <= number <= MOST_NUMBER for number in numbers):
+        raise ValueError("a place that no log has")
+    hashes, data = (log["blockHash"], log["transactionHash"], *log["topics"]), log["data"]
+    if not all(isinstance(name, bytes) and len(name) == 32 for name in hashes) or len(log["topics"]) > MOST_TOPICS:
+        raise ValueError("hashes of another length")
+    if not isinstance(data, bytes) or not isinstance(log["address"], str):
+        raise TypeError("an address or data of another kind")
+
+
 def _check(wanted: Wanted, found: list[LogReceipt], first: int, last: int) -> None:
     """Raises ChainUnfit for a log that was not asked for, and for two in one place."""
     for log in found:
         block, address = log["blockNumber"], log["address"]
-        if address not in wanted.addresses or log.get("removed") or not first <= block <= last:
+        if address not in wanted.addresses or log.get("removed") or not first <= block <= last or not wanted.fits(log):
             raise ChainUnfit(storable(f"a log of block {block} at {address} was not asked for"))
     if any(_place(one) == _place(other) for one, other in pairwise(found)):
         raise ChainUnfit("two logs stand in one place")

@@ -61,6 +61,8 @@ def replace(ledger: Ledger, held: Held, call: Outgoing, *, cancel: bool = False)
         gas = _gas(ledger, _what(ledger, call, cancel), 0 if cancel else call.allowed)
     except ContractRejected as refusal:  # it would revert now: use the nonce up for less, and let the call wait
         cancel, why, gas = True, refusal.detail, _gas(ledger, _what(ledger, call, True))
+    except Web3RPCError as error:  # no word against the call: its bytes go out again as they are, and so do others'
+        return _note(ledger, held, call.id, message_of(error))
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, call.id, with_for_update=True)

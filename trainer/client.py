@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Callable
@@ -229,11 +230,19 @@ def octets(text: str) -> bytes:
 
 
 def _json(answer: _Answer) -> Any:
-    """Raises _Weather for what is no JSON: every answer of ours is."""
+    """Raises _Weather for what is no JSON, as numbers without an end are: every answer of ours is."""
     try:
-        return json.loads(answer.body)
+        return json.loads(answer.body, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         raise _Weather(f"status {answer.status}, {_glimpse(answer)}") from None
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.20} is no number of JSON")
+    return number
 
 
 def _octets(answer: _Answer) -> bytes:

@@ -38,7 +38,7 @@ def _served(body: bytes) -> Deployment | None:
     try:
         found = Deployment.from_mapping(json.loads(body)["deployment"])
         _place(found)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     return found
 

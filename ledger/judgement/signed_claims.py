@@ -38,9 +38,10 @@ class SignedClaim:
 def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
     """Queue the mint of one line to where its account signed; returns the outbox id. The same again changes nothing.
 
-    A contract's signature (ERC-1271) may cost what it likes, so that its gas is the account's of the day, by its share
-    like any caller's: nothing of what is kept for what passed. Raises NotFound, TooEarly, ForeignRoot, BadField,
-    BadSignature, AlreadyDecided, RelayBudgetSpent and ContractRejected.
+    What an account's code says of a signature (ERC-1271; a key's delegation, EIP-7702, is code too) may cost what it
+    likes, so that its gas is the account's of the day, by its share like any caller's: nothing of what is kept for what
+    passed. A key may lend its code later: no call takes much more than it took here. Raises NotFound, TooEarly,
+    ForeignRoot, BadField, BadSignature, AlreadyDecided, RelayBudgetSpent and ContractRejected.
     """
     account, to = to_checksum_address(asked.account), to_checksum_address(asked.to)
     with ledger.store.read() as session:
@@ -55,26 +56,26 @@ def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
     call = ledger.chain.distributor.claim_to(message, asked.signature, proof)
     if known is not None and known.state not in outbox.GIVEN_UP and known.data == str(call._encode_transaction_data()):
         return key
-    is_contract = ledger.chain.distributor.only_its_own(account)
-    _check(ledger, message, asked.signature, is_contract)
+    by_code = ledger.chain.distributor.signs_by_code(account)
+    _check(ledger, message, asked.signature, by_code)
     if on_its_way or (known is not None and known.state not in outbox.GIVEN_UP):
         raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
     gas, share = budget.gas_of(ledger, call), budget.share_of(ledger, account)
     with ledger.store.write() as session:
         if outbox.is_live(session, own) or outbox.is_live(session, key):
             raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
-        if is_contract:
+        if by_code:
             budget.take(ledger, session, account, gas, share)
-        outbox.enqueue(session, key, call, gas if is_contract else 0)
+        outbox.enqueue(session, key, call, gas)
         reach("claims.queued")
     return key
 
 
-def _check(ledger: Ledger, message: ClaimTo, signature: bytes, is_contract: bool) -> None:
-    """What a key signed is checked here, a contract's word by the contract. Raises BadField and BadSignature."""
+def _check(ledger: Ledger, message: ClaimTo, signature: bytes, by_code: bool) -> None:
+    """What a key signed is checked here, what code has to say by the contract. Raises BadField and BadSignature."""
     now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
     if message.deadline < now + LEAST_AHEAD:
         raise BadField(f"deadline must lie {LEAST_AHEAD} seconds ahead at least: it is {message.deadline}, now {now}")
     place = ledger.chain.deployment
-    if not is_contract:
+    if not by_code:
         require_signer(message, Domain(place.chain_id, place.distributor), signature, message.account)

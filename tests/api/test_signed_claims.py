@@ -146,20 +146,13 @@ def test_wallets_claims_take_nothing_of_what_is_kept(tmp_path: Path) -> None:
 
 def enrolled_wallets(house: House, burns: tuple[int, int]) -> list[str]:
     """Contracts to which an epoch pays 500 units each; each takes any signature, for so much gas."""
-    owner, w3 = key_of("owner of wallets"), house.place.w3
-    house.give_coins(owner)
     made: dict[str, str] = {}
 
     def key(name: str) -> Any:
         if not name.startswith("wallet of"):
             return keys(name)
         if name not in made:
-            code = wallet_code(burns[len(made)])
-            init = bytes.fromhex(f"60{len(code):02x}8060095f395ff3")
-            fields = {"data": init + code, "gas": 500_000, "gasPrice": 2 * w3.eth.gas_price, "chainId": w3.eth.chain_id}
-            raw = owner.sign_transaction(fields | {"nonce": w3.eth.get_transaction_count(owner.address)})
-            receipt = w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(raw.raw_transaction))
-            made[name] = str(receipt["contractAddress"])
+            made[name] = deploy(house, wallet_code(burns[len(made)]))
         return SimpleNamespace(address=made[name])
 
     keys = served_run._key
@@ -168,6 +161,38 @@ def enrolled_wallets(house: House, burns: tuple[int, int]) -> list[str]:
     house.play_round()
     house.settle_epoch()
     return list(made.values())
+
+
+def deploy(house: House, code: bytes) -> str:
+    """Address of a contract of this code."""
+    init = bytes.fromhex(f"60{len(code):02x}8060095f395ff3")
+    gas_price = 2 * house.place.w3.eth.gas_price
+    return str(sent(house, {"data": init + code, "gas": 500_000, "gasPrice": gas_price})["contractAddress"])
+
+
+def delegate_code(house: House, account: LocalAccount, to: str) -> None:
+    """From now on the account answers calls by the code at `to` (EIP-7702)."""
+    eth = house.place.w3.eth
+    nonce = eth.get_transaction_count(account.address)
+    signed = account.sign_authorization({"chainId": eth.chain_id, "address": to, "nonce": nonce})
+    fee = 2 * eth.gas_price
+    sent(house, {
+        "type": 4, "to": COLD, "value": 0, "data": "0x", "gas": 500_000, "maxFeePerGas": fee,
+        "maxPriorityFeePerGas": 0, "authorizationList": [signed],
+    })  # fmt: skip
+    assert eth.get_code(account.address) == bytes.fromhex("ef0100" + to[2:])
+
+
+def sent(house: House, fields: dict[str, Any]) -> Any:
+    """The receipt of a stranger's transaction."""
+    owner, eth = key_of("owner of wallets"), house.place.w3.eth
+    if eth.get_balance(owner.address) == 0:
+        house.give_coins(owner)
+    nonce = eth.get_transaction_count(owner.address)
+    raw = owner.sign_transaction({**fields, "nonce": nonce, "chainId": eth.chain_id})
+    receipt = eth.wait_for_transaction_receipt(eth.send_raw_transaction(raw.raw_transaction))
+    assert receipt["status"] == 1
+    return receipt
 
 
 def wallet_code(burns: int) -> bytes:
@@ -180,3 +205,30 @@ def by_wallet(house: House, account: str) -> dict[str, Any]:
     (line,) = [line for line in house.payouts(1) if line["account"] == account]
     until = int(house.place.w3.eth.get_block("latest")["timestamp"]) + 3_600
     return {"account": account, "index": line["index"], "to": COLD, "deadline": until, "signature": "0x"}
+
+
+def test_a_keys_delegation_is_asked_at_the_accounts_own_cost(final: House) -> None:
+    """Before: an account with a key that lent its code (EIP-7702) to what burns gas had its signature checked here as a
+    key's, and on the chain by that code, for as much of the relayer's gas as it liked."""
+    wallet = final.wallets[0]
+    delegate_code(final, wallet, deploy(final, wallet_code(7_600_000)))
+    given = body(final, wallet)
+    unchanged(final, given, 429, "relay-budget-spent")
+    delegate_code(final, wallet, deploy(final, wallet_code(300_000)))
+    accepted(ask(final, given))
+    day = final.clock.now // 86_400
+    with final.ledger.store.read() as session:
+        assert session.get_one(RelaySpending, (day, SMALL_HOLDERS)).gas > 300_000
+    final.step(2)
+    assert final.ledger.chain.token.balance_of(COLD) == 500
+
+
+def test_a_key_that_lends_its_code_later_takes_no_more_gas(final: House) -> None:
+    """Its claim was queued as a key's; before it was signed for the chain, code burnt whatever it was given."""
+    wallet = final.wallets[0]
+    accepted(ask(final, body(final, wallet)))
+    delegate_code(final, wallet, deploy(final, wallet_code(7_600_000)))
+    final.step(2)
+    (row,) = (line for line in final.get("/transactions") if line["id"].startswith("claim-to"))
+    assert (row["state"], row["hash"]) == ("refused", None)
+    assert "MoreGasThanAllowed" in row["error"]

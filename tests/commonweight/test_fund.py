@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
+from web3 import Web3
 from web3.contract.contract import ContractFunction
 
 from commonweight.commands import revenue
@@ -287,3 +289,38 @@ def test_a_currency_that_costs_too_much_is_not_paid(model: Setting, monkeypatch:
     said = model("revenue", "release", PAYER.address)
     assert (said.status, said.err.split(":")[0]) == (1, "currency-failed")
     assert f"{model.money.address} cannot be paid: TooDear(" in said.out
+
+
+def test_a_currency_that_shows_another_cost_first_takes_no_more(
+    model: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before: what it took was asked for without a price of gas, and then anew with one; a transfer that tells the two
+    apart, or whose maker is quick, used up all that a block has."""
+    model("fund", "deposit", "--amount", 2_000)
+    model.wait(TIME)
+    model("fund", "claim", PAYER.address)
+    model.wait(AGE + 1)
+    w3 = connect(model.url)
+    hostile = deploy_currency(w3, PAYER, "HostileCurrency", 1_000)
+    assert model("revenue", "distribute", "--currency", hostile.address, "--amount", 70).status == 0
+    burner = deploy_code(w3, bytes.fromhex("63005b8d805a035b805a116007575b00"))  # 6,000,000 gas
+    blocks: list[int] = []
+
+    def late(*given: Any, **options: Any) -> Any:
+        send(w3, PAYER, hostile.functions.arm(burner, b""))
+        blocks.append(w3.eth.block_number)
+        return send(*given, **options)
+
+    monkeypatch.setattr("contracts.chain.send", late)
+    model("revenue", "release", PAYER.address)
+    used = [w3.eth.get_block(number)["gasUsed"] for number in range(blocks[0] + 1, w3.eth.block_number + 1)]
+    assert 0 < sum(used) <= 2 * revenue.GAS
+
+
+def deploy_code(w3: Web3, code: bytes) -> str:
+    """Address of a contract of this code."""
+    init = bytes.fromhex(f"60{len(code):02x}8060095f395ff3")
+    fields: Any = {"data": init + code, "gas": 500_000, "gasPrice": 2 * w3.eth.gas_price, "chainId": w3.eth.chain_id}
+    made = PAYER.sign_transaction({**fields, "value": 0, "nonce": w3.eth.get_transaction_count(PAYER.address)})
+    receipt = w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(made.raw_transaction))
+    return str(receipt["contractAddress"])

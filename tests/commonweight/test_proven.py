@@ -71,6 +71,7 @@ LIES: dict[str, dict[str, Any]] = {
     "no calls at all": {name: value for name, value in HONEST.items() if name != "calls"},
     "a number that is none": {**HONEST, "calls": [{**HONEST["calls"][0], "value": "-1"}]},
     "a target that is none": {**HONEST, "calls": [{**HONEST["calls"][0], "target": "0x21"}]},
+    "a hash that is longer": {**HONEST, "description_hash": "0x" + "99" * 33},
     "nothing": {},
 }
 
@@ -111,11 +112,12 @@ def test_words_are_made_here_of_what_the_id_names(commonweight: Command, monkeyp
     assert (shown["id"], shown["word"], shown["description"]) == (EVIL_ID, "server", TEXT)
 
 
+@pytest.mark.parametrize("said_of", [{"state": "fine"}, {"now": float("inf")}, {"eta": 1e999}], ids=str)
 @pytest.mark.parametrize("command", ["tally", "votes", "show"])
 def test_what_else_a_server_says_may_be_anything(
-    commonweight: Command, monkeypatch: pytest.MonkeyPatch, command: str
+    commonweight: Command, monkeypatch: pytest.MonkeyPatch, command: str, said_of: dict[str, Any]
 ) -> None:
-    odd = Server({**HONEST, "state": "fine"})
+    odd = Server({**HONEST, **said_of})
     odd.others = {"votes": 3, "api": "much"} if command == "tally" else [{"support": 17, "block": 1, "log_index": 1}]
     monkeypatch.setattr("trainer.client.ApiClient", odd)
     monkeypatch.setattr(proposal_reader, "ApiClient", odd)

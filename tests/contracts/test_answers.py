@@ -68,6 +68,20 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert [retry_after(text) for text in (None, "", "soon", "-5", "1.5", "٣")] == [None] * 6
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        f"Mon, 01 Jan {10**20} 00:00:00 GMT",
+        f"Mon, {10**20} Jan 2026 00:00:00 GMT",
+        f"Mon, 01 Jan 2026 {10**20}:00:00 GMT",
+        f"Mon, 01 Jan 2026 00:00:00 +{10**14}",
+    ],
+)
+def test_a_date_that_no_clock_has_says_nothing(date: str) -> None:
+    """Before: it ended the courier that had asked, and with it all that a node or verifier brings there, for good."""
+    assert retry_after(date) is None
+
+
 @pytest.fixture(autouse=True)
 def _bounded() -> None:
     """As every process of ours does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -224,6 +225,7 @@ def test_a_node_that_is_away_altogether_is_not_asked_for_less(silence: Exception
 # ---- answers that do not fit
 
 
+MISSING = object()
 UNFIT: dict[str, Any] = {
     "another address": [{"address": "0x" + "22" * 20}],
     "a block before": [{"blockNumber": "0x1"}],
@@ -231,12 +233,28 @@ UNFIT: dict[str, Any] = {
     "a negative block": [{"blockNumber": "-0x5"}],
     "no block": [{"blockNumber": None}],
     "no place": [{"logIndex": None}],
+    "a giant block": [{"blockNumber": "0x" + "f" * 10_000}],
+    "half a block": [{"blockNumber": 50.5}],
+    "a giant place": [{"logIndex": hex(2**63)}],
+    "no transaction": [{"transactionHash": None}],
+    "no block hash": [{"blockHash": None}],
+    "a short block hash": [{"blockHash": "0x01"}],
+    "short topics": [{"topics": ["0x01"]}],
+    "five topics": [{"topics": ["0x" + "01" * 32] * 5}],
+    "no topics": [{"topics": None}],
+    "no data": [{"data": None}],
+    "no address": [{"address": None}],
+    "half a log": [dict.fromkeys(("address", "topics", "blockHash"), MISSING)],
     "taken back": [{"removed": True}],
     "twice": [{}, {}],
     "nothing": None,
     "a word": "logs",
     "numbers": [1, 2],
 }
+
+
+def changed(log: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in (log | change).items() if value is not MISSING}
 
 
 @pytest.mark.parametrize("changes", UNFIT.values(), ids=UNFIT)
@@ -249,11 +267,30 @@ def test_an_answer_that_does_not_fit_is_refused(changes: Any) -> None:
             if request["method"] == "eth_getLogs":
                 (log,) = answer["result"]
                 many = isinstance(changes, list) and isinstance(changes[0], dict)
-                answer["result"] = [{**log, **change} for change in changes] if many else changes
+                answer["result"] = [changed(log, change) for change in changes] if many else changes
             return answer
 
     with pytest.raises(ChainUnfit):
         read(node(Lying()), 40, 60)
+
+
+@pytest.mark.parametrize("topics", [["aa"], ["aa", "cc"], ["bb", "cc"], ["dd", "bb"], []], ids="-".join)
+def test_a_log_that_the_filter_should_have_kept_out_is_refused(topics: list[str]) -> None:
+    """A node that passes the filter over would have other models' decisions read as one's own."""
+    one, other, own = ("0x" + byte * 32 for byte in ("aa", "dd", "bb"))
+    wanted = Wanted((ADDRESS,), ([one, other], own))
+    fits = topics == ["dd", "bb"]
+    whole = Written(ADDRESS, 100, [(50, 3)])
+
+    class Unfiltered:
+        def handle(self, request: Mapping[str, Any]) -> Any:
+            answer = whole.handle(request)
+            if request["method"] == "eth_getLogs":
+                answer["result"][0]["topics"] = ["0x" + byte * 32 for byte in topics]
+            return answer
+
+    with nullcontext() if fits else pytest.raises(ChainUnfit):
+        assert [log["blockNumber"] for log in logs(node(Unfiltered()), wanted, 40, 60)] == [50]
 
 
 # ---- nobody else

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 from eth_abi.abi import encode
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from web3.exceptions import Web3RPCError
 
-from contracts.chain import LONGEST_REVERT, ContractRejected, decode_revert, rejections
+from contracts.chain import LONGEST_REVERT, ContractRejected, connect_devnet, decode_revert, rejections
 
 pytestmark = pytest.mark.unit
 
@@ -46,6 +48,44 @@ def test_what_no_database_keeps_is_written_out() -> None:
 @settings(max_examples=300, deadline=None)
 def test_no_bytes_end_the_reader(data: bytes, named: bool) -> None:
     assert decode_revert((TEXT if named else b"") + data).error
+
+
+class Reverting:
+    """A chain on which every call reverts with these data."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    def handle(self, request: Any) -> Any:
+        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": request.get("id")}
+        if request["method"] in ("eth_getCode", "eth_chainId"):
+            return answer | {"result": "0x01"}
+        return answer | {"error": {"code": 3, "message": "execution reverted", "data": self._data}}
+
+
+PANIC, LOOKUP = (bytes.fromhex(one) for one in ("4e487b71", "556f1830"))
+CALL: Any = {"to": "0x" + "11" * 20, "data": "0x12345678"}
+
+
+def check_refused(data: Any) -> None:
+    eth = connect_devnet(cast(Any, Reverting(data))).eth
+    for ask in (eth.call, eth.estimate_gas):
+        with pytest.raises(ContractRejected), rejections():
+            ask(CALL)
+
+
+@given(st.sampled_from([PANIC, LOOKUP, TEXT, b""]), st.binary(max_size=200))
+@example(PANIC, (255).to_bytes(32))
+@example(LOOKUP, b"")
+@settings(max_examples=100, deadline=None)
+def test_no_bytes_end_who_calls(kind: bytes, rest: bytes) -> None:
+    """web3 reads panics and lookups before anybody is asked, and failed by errors of its own."""
+    check_refused("0x" + (kind + rest).hex())
+
+
+@pytest.mark.parametrize("data", ["0xzz", "0x123", "Reverted 0xzz", {"data": "0xzz"}, [1], 7, None])
+def test_no_data_of_a_node_end_who_calls(data: Any) -> None:
+    check_refused(data)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+from web3.exceptions import Web3RPCError
 
 from contracts.evm import fees
 from ledger import leases, outbox
@@ -58,6 +61,22 @@ def test_only_the_head_of_the_line_is_signed_again(relay: Relay) -> None:
     relay.flush()
     first = min(attempt.nonce for attempt in relay.attempts)
     assert [attempt.nonce - first for attempt in relay.attempts] == [0, 0, 1, 2]
+
+
+def test_what_a_node_cannot_estimate_any_more_keeps_nobody_waiting(relay: Relay) -> None:
+    """A contract that takes longer than a node's time limit for calls, once its own is signed: the line behind it was
+    not handed to the node again, nor it itself."""
+    relay.claim(0, 1)
+    relay.flush()
+    relay.anvil.rpc("anvil_dropAllTransactions")
+    relay.now += relay.rules.replace_seconds
+    answer: Any = {"error": {"code": -32000, "message": "execution aborted (timeout = 5s)"}}
+    slow = Web3RPCError("execution aborted", rpc_response=answer)
+    with patch.object(type(relay.ledger.chain.w3.eth), "estimate_gas", side_effect=slow):
+        relay.flush()
+    assert len(relay.pool) == len(relay.attempts) == 2
+    relay.mine()
+    assert [row.state for row in relay.rows] == ["mined"] * 2
 
 
 def test_the_cap_is_never_offered_more_than(relay: Relay) -> None:

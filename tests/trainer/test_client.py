@@ -144,6 +144,19 @@ def test_a_pause_beyond_the_patience_is_not_made(serve: Serve) -> None:
         api.get("/x")
 
 
+def test_a_pause_until_a_date_that_no_clock_has_is_none(serve: Serve) -> None:
+    """Before: a trace of the stack, by one line of whoever stands in between."""
+    storm = answer(503, b"", HTML, Retry_After=f"Mon, 01 Jan {10**20} 00:00:00 GMT")
+    with pytest.raises(ApiUnreachable):
+        serve(storm, patience=0.05).get("/x")
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-1e999", "NaN"])
+def test_an_answer_with_a_number_that_is_none_is_weather(serve: Serve, number: str) -> None:
+    api = serve(answer(200, b'{"size": %s}' % number.encode()), answer(200, b'{"size": 7, "rate": 1.5}'))
+    assert api.get("/x") == {"size": 7, "rate": 1.5}
+
+
 def test_the_proxy_of_the_environment_is_named(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     api = serve(STORMS["502 with a page"], patience=0.05)
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")

@@ -56,8 +56,9 @@ def test_a_proposal_of_before_the_registration_is_refused(town: Town, monkeypatc
     governor = contract_at(town.w3, "ModelGovernor", d.governor)
     topic = HexBytes(governor.events.ProposalCreated().topic)
     made, get_logs = creations(town.w3, d)["ModelGovernor"], town.w3.eth.get_logs
-    place = {"blockNumber": made.block + 1, "logIndex": 99}
+    place = {"blockNumber": made.block + 1, "logIndex": 99, "transactionIndex": 0}
     event = {"address": d.governor, "topics": [topic], "data": HexBytes(b""), **place}
+    event |= {"blockHash": HexBytes(bytes(32)), "transactionHash": HexBytes(bytes(32))}
 
     def logs(wanted: FilterParams) -> list[Any]:
         return [*get_logs(wanted), *([event] if d.governor in wanted["address"] else [])]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
 
 from contracts.capital_pool import PoolStatus
-from contracts.chain import contract_at, send
+from contracts.chain import connect_devnet, contract_at, send
 from contracts.currency import Currency
 from contracts.deploy import create, open_round
 from contracts.genesis import terms as rules
@@ -18,6 +20,7 @@ from contracts.genesis.rounds import check_minters, check_pool, check_round, min
 from contracts.governor import Action
 from tests.contracts.currencies import deploy_currency
 from tests.contracts.test_contracts import PARAMS, World
+from tests.limited_rpc import REFUSALS, refused
 
 pytestmark = pytest.mark.integration
 
@@ -114,6 +117,57 @@ def test_dust_that_was_reserved_once_ends_no_funding(world: World) -> None:
     assert [one.in_words() for one in minters(world.w3, d)] == [
         f"an account that is no contract of the model's, {former.address} may mint 0 and owes 1"
     ]
+
+
+@pytest.mark.parametrize("topics", [1, 3, 4])
+def test_what_a_former_minter_logs_ends_no_funding(world: World, topics: int) -> None:
+    """Its events are its own: one by the name of a pool's first, and not in its form, refused every later round, and
+    ended each command that asks who may mint."""
+    d, w3 = world.deployment, world.w3
+    topic, token = contract_at(w3, "CapitalPool", d.token).events.RoleGranted().topic, d.token[2:].lower()
+    logs = f"{'5f' * (topics - 1)}7f{topic[2:]}60205f{0xA0 + topics:x}"
+    begins = f"3660{4 + len(logs) // 2 + 1:02x}57{logs}00"
+    code = bytes.fromhex(f"{begins}5b365f5f375f5f365f5f73{token}5af100")
+    former = made_of(w3, world.rival, code)
+    world.carry(Action.of(world.token.set_budget(former, 5)), "a grant of five units")
+    sent(w3, world.rival, former, world.token.reserve(1)._encode_transaction_data())
+    sent(w3, world.rival, former, "0x")
+    world.carry(Action.of(world.token.set_budget(former, 0)), "the grant is withdrawn")
+    made = open_round(w3, world.deployer, d, terms(world))
+    check_round(w3, d, *made)
+    assert [(one.account, one.reserved, one.round) for one in minters(w3, d)] == [(former, 1, None)]
+    refusing = connect_devnet(cast(Any, Refusing(world.chain, former)))
+    assert minters(refusing, d) == minters(w3, d)
+
+
+class Refusing:
+    """A chain node that does not give the logs of an account, however few blocks are asked for: they are too many."""
+
+    def __init__(self, chain: Any, account: str) -> None:
+        self._chain, self._account = chain, account
+
+    def handle(self, request: Any) -> Any:
+        if request["method"] == "eth_getLogs" and self._account in request["params"][0]["address"]:
+            return refused(request, REFUSALS["-32005"])
+        return self._chain.handle(request)
+
+
+def made_of(w3: Web3, account: LocalAccount, code: bytes) -> str:
+    """Address of a contract of this code."""
+    init = bytes.fromhex(f"60{len(code):02x}8060095f395ff3")
+    return str(sent(w3, account, None, "0x" + (init + code).hex())["contractAddress"])
+
+
+def sent(w3: Web3, account: LocalAccount, to: str | None, data: str) -> Any:
+    """The receipt of a transaction that must be done."""
+    fields: Any = {
+        "data": data, "gas": 500_000, "gasPrice": 2 * w3.eth.gas_price, "chainId": w3.eth.chain_id, "value": 0,
+        "nonce": w3.eth.get_transaction_count(account.address), **({} if to is None else {"to": to}),
+    }  # fmt: skip
+    raw = account.sign_transaction(fields).raw_transaction
+    receipt = w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(raw))
+    assert receipt["status"] == 1
+    return receipt
 
 
 def test_a_pool_for_another_treasury_is_a_foreign_minter(world: World) -> None:

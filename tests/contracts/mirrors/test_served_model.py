@@ -62,6 +62,7 @@ def test_a_server_of_this_model_is_welcome() -> None:
     [
         *(answers(body) for body in (b"", b"[]", b"<html>", b'{"deployment": 7}', b'{"deployment": {"name": "x"}}')),
         answers(served(chain_id="many")),
+        *(answers(served(chain_id=float(odd))) for odd in ("inf", "-inf", "nan")),
         answers(served(model=7)),
         answers(b"[" * 100_000),
         hostile.fails,
