@@ -27,6 +27,11 @@ GOVERNOR = f"{SOLIDITY}ModelGovernor.sol"
 PAUSE = f"{TESTS}Governance.t.sol::testFuzz_a_pause_lets_nobody_decide_alone"
 OBJECTORS = f"{TESTS}Governance.t.sol::testFuzz_who_is_owed_in_a_pause_can_object_after_it"
 LEAVES = f"{FUNDS}testFuzz_capital_that_leaves_again_makes_no_round_succeed"
+DELAYS = f"{TESTS}Delays.t.sol::testFuzz_"
+ONE_EVIDENCE = f"{DELAYS}one_evidence_costs_the_cap_however_often_it_is_shown"
+HELD_WAITS = f"{DELAYS}what_verifiers_took_waits_for_the_holders"
+LEFT_WAITS = f"{DELAYS}disputed_seconds_free_no_verifiers_stake"
+NODE_WAITS = f"{DELAYS}disputed_seconds_free_no_node_stake"
 DECISIONS = f"{TESTS}Decisions.t.sol::testFuzz_"
 RESIGNS = f"{DECISIONS}whoever_resigns_what_passed_is_carried_out"
 BOUNDS = f"{TESTS}Governance.t.sol::testFuzz_the_{{}}_stays_within_what_genesis_set"
@@ -205,20 +210,21 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "an early challenger loses its bond": Mutant(EPOCH_ROOTS, "epoch.early = votesSince == 0;", "", (STAKES,)),
     "delays never become cheaper": Mutant(
-        EPOCH_ROOTS, "fruitless > quiet ? fruitless - quiet : 0;", "fruitless;", (STAKES,)
+        EPOCH_ROOTS, "fruitless > quiet ? fruitless - quiet : 0;", "fruitless;",
+        (f"{DELAYS}delays_become_cheaper_with_quiet_time",),
     ),
     "a dispute is a quiet time": Mutant(
         EPOCH_ROOTS, " - (_disputed() - _disputedAtFruitless)", "",
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
     "disputes free node stakes": Mutant(
-        NODES, "pending.availableAt + _disputed() - pending.disputed;", "pending.availableAt;", (STAKES,)
+        NODES, "pending.availableAt + _disputed() - pending.disputed;", "pending.availableAt;", (NODE_WAITS,)
     ),
     "disputes free verifiers' stakes": Mutant(
-        EPOCH_ROOTS, " + _disputed() - disputedAtRemoval[verifier]", "", (STAKES,)
+        EPOCH_ROOTS, " + _disputed() - disputedAtRemoval[verifier]", "", (LEFT_WAITS,)
     ),
     "what verifiers took is the timelock's at once": Mutant(
-        HELD, "|| block.timestamp < held.freeAt", "", (STAKES,)
+        HELD, "|| block.timestamp < held.freeAt", "", (HELD_WAITS,)
     ),
     "what verifiers took is the timelock's before votes exist": Mutant(
         HELD, "votesSince > 0 && block.timestamp >= votesSince + _decisionTime();", "true;", (STAKES,)
@@ -237,7 +243,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a fault on an empty stake is spent": Mutant(
         VERIFIERS, "punishedBy[message.evidence][message.verifier] = before + amount;",
-        "punishedBy[message.evidence][message.verifier] = slashCap;", (STAKES,),
+        "punishedBy[message.evidence][message.verifier] = slashCap;", (ONE_EVIDENCE,),
     ),
     "lapsed disputes do not count": Mutant(
         EPOCH_ROOTS, "_endDispute(epoch, true);", "_endDispute(epoch, false);",
@@ -248,9 +254,9 @@ MUTANTS: dict[str, Mutant] = {
         (f"{ROOTS}each_dispute_that_came_to_nothing_doubles_the_bond_to_a_limit",),
     ),
     "slash without debit": Mutant(VERIFIERS, "stakeOf[verifier] -= amount;", "", (STAKES,)),
-    "stake paid out twice": Mutant(VERIFIERS, "stakeOf[msg.sender] = 0;", "", (STAKES,)),
+    "stake paid out twice": Mutant(VERIFIERS, "stakeOf[msg.sender] = 0;", "", (LEFT_WAITS,)),
     "fault punished twice": Mutant(
-        VERIFIERS, "punishedBy[message.evidence][message.verifier] = before + amount;", "", (STAKES,)
+        VERIFIERS, "punishedBy[message.evidence][message.verifier] = before + amount;", "", (ONE_EVIDENCE,)
     ),
     "judge of its own case": Mutant(VERIFIERS, "if (signers[i] == accused) revert", "if (false) revert", (STAKES,)),
     "a signer leaves its open root": Mutant(
@@ -294,7 +300,7 @@ MUTANTS: dict[str, Mutant] = {
         EPOCH_ROOTS, "if (message.settledAt > block.timestamp) revert", "if (false) revert",
         (f"{ROOTS}no_root_is_of_an_epoch_that_closes_in_the_future",),
     ),
-    "node stake withdrawn twice": Mutant(NODES, "delete pendingWithdrawalOf[msg.sender];", "", (STAKES,)),
+    "node stake withdrawn twice": Mutant(NODES, "delete pendingWithdrawalOf[msg.sender];", "", (NODE_WAITS,)),
     "anybody decides": Mutant(
         f"{SOLIDITY}ModelRegistry.sol", "if (msg.sender != timelock) revert", "if (false) revert", (STRANGER,)
     ),
@@ -442,7 +448,9 @@ MUTANTS: dict[str, Mutant] = {
         GOVERNOR, "pausedWithin(draft.proposedAt,", "pausedWithin(uint48(proposalSnapshot(id)),", (PAUSE,)
     ),
     "any call of the token's ends a pause": Mutant(GOVERNOR, "keccak256(calldatas[i]) != end", "false", (PAUSE,)),
-    "a pause is forgotten": Mutant(TOKEN, "_pauses.push(clock(), pausedUntil);", "", (PAUSE,)),
+    "a pause is forgotten": Mutant(
+        TOKEN, "_pauses.push(clock(), pausedUntil);", "", (f"{CLAIMS}every_pause_is_remembered",)
+    ),
     "a pause that was ended goes on": Mutant(
         TOKEN, "_pauses.push(began, pausedUntil);", "began;", (OBJECTORS,)
     ),

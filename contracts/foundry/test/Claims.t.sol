@@ -224,6 +224,16 @@ contract ClaimsTest is Genesis {
         vm.assertEq(token.allotted(), CAP - SPARE + first + left, "supply and budgets are what is allotted");
     }
 
+    /// @notice Whether minting was stopped within a span is known of every pause, also of one that nobody ended.
+    function testFuzz_every_pause_is_remembered(uint256 seed, uint256 from, uint256 until) external {
+        (uint256[3] memory begins, uint256[3] memory ends) = _threePauses(seed);
+        until = _between(until, begins[0] - 1, _now());
+        from = _between(from, begins[0] - 1, until);
+        bool stopped = false;
+        for (uint256 i = 0; i < 3; ++i) if (begins[i] <= until && ends[i] > from) stopped = true;
+        vm.assertTrue(token.pausedWithin(uint48(from), uint48(until)) == stopped, "as it was");
+    }
+
     function testFuzz_a_budget_taken_back_is_free_for_another(uint256 budget, uint256 minted) external {
         budget = _between(budget, 1, SPARE);
         minted = _between(minted, 0, budget);
@@ -301,5 +311,24 @@ contract ClaimsTest is Genesis {
 
     function _proof(uint256 place) private view returns (bytes32[] memory) {
         return PayoutTree.proofOf(_tree, _leaf(place));
+    }
+
+    /// @dev Three pauses, each as soon as it may be or later; some are ended, the others end by themselves.
+    function _threePauses(uint256 seed) private returns (uint256[3] memory begins, uint256[3] memory ends) {
+        uint256 longest = token.LONGEST_PAUSE();
+        for (uint256 i = 0; i < 3; ++i) {
+            _wait(_between(_derive(seed, i), i == 0 ? 1 : longest, longest + 3 days));
+            vm.prank(address(timelock));
+            token.setMintingPaused(true);
+            (begins[i], ends[i]) = (_now(), _now() + longest);
+            if ((seed >> i) % 2 == 0) {
+                vm.warp(ends[i]);
+                continue;
+            }
+            _wait(_between(_derive(seed, 3 + i), 1, longest - 1));
+            vm.prank(address(timelock));
+            token.setMintingPaused(false);
+            ends[i] = _now();
+        }
     }
 }
