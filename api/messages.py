@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.access import get_ledger
 from contracts.protocol.log.leaf import LARGEST_LEAF
 from ledger.judgement import door
+from ledger.judgement.admitted import admitted
 from ledger.service import Ledger
 
 router = APIRouter()
@@ -32,8 +33,9 @@ def list_mirrors(ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
     first = ledger.chain.deployment.first_mirrors()
     with ledger.store.read() as session:
         signed = {row.verifier: row for row in door.mirrors(session)}
+        verifiers, _ = admitted(ledger, session)
     shown = []
-    for verifier in dict.fromkeys([*ledger.chain.registry.verifiers(), *signed]):
+    for verifier in dict.fromkeys([*verifiers, *signed]):
         row = signed.get(verifier)
         url = row.url if row is not None else first.get(verifier)
         message = json.loads(row.text) if row is not None else None

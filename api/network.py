@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends
 from api.access import get_ledger, get_settings
 from api.settings import ServerSettings
 from ledger import unseen
+from ledger.judgement.admitted import admitted
 from ledger.service import Ledger
 
 router = APIRouter()
@@ -17,16 +18,16 @@ router = APIRouter()
 
 @router.get("/network")
 def network(ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Depends(get_settings)) -> dict[str, Any]:
-    """Chain, contracts, verifiers and limits; `unseen` is what the chain has of epochs and this log lacks, or null."""
+    """Chain, contracts, limits, and the log's verifiers; `unseen` is what the chain has and this log lacks, or null."""
     with ledger.store.read() as session:
-        missing = unseen.look(ledger, session)
-    registry = ledger.chain.registry
+        missing = unseen.told(ledger, session)
+        verifiers, k = admitted(ledger, session)
     return {
         "chain_id": ledger.chain.deployment.chain_id,
         "deployment": asdict(ledger.chain.deployment),
         "operator": ledger.operator.address,
-        "verifiers": registry.verifiers(),
-        "threshold": registry.threshold(),
+        "verifiers": verifiers,
+        "threshold": k,
         "max_blob_bytes": settings.max_blob_bytes,
-        "unseen": missing.body(),
+        "unseen": missing,
     }

@@ -189,7 +189,7 @@ def build(
     nonce: int | None = None,
     gas: int = 0,
 ) -> TxParams:
-    """Return the transaction of `call` at the market's fees. Its gas is estimated, unless `gas` says how much it may use.
+    """Return the transaction of `call` at the market's fees. Its gas is estimated, unless `gas` says how much it takes.
 
     Raises ContractRejected if it reverts.
     """

@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from requests.exceptions import RequestException
 from sqlmodel import Session, select
 
+from contracts.chain_trouble import chain_trouble
+from contracts.errors import CommonweightError
+from contracts.evm.errors import ChainAtFault
 from contracts.verifier_registry import EpochStatus
 from ledger import log
 from ledger.service import Ledger
@@ -61,6 +65,15 @@ def look(ledger: Ledger, session: Session) -> Unseen:
         signed_over = max(signed_over, following.log_size)
         missing += [] if final + 1 in here else [final + 1]
     return Unseen(tuple(missing), signed_over if signed_over > size else 0, size)
+
+
+def told(ledger: Ledger, session: Session) -> dict[str, object] | None:
+    """As `look`, for people who ask over HTTP; a chain that does not answer is told in its place."""
+    try:
+        return look(ledger, session).body()
+    except (RequestException, ChainAtFault) as error:
+        why = error.detail if isinstance(error, CommonweightError) else chain_trouble(error)
+        return {"epochs": [], "signed_over": 0, "entries": log.size(session), "detail": f"not known: {why}"}
 
 
 def _named(epochs: Sequence[int]) -> str:

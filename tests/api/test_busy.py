@@ -71,7 +71,12 @@ def test_whatever_stands_before_the_chain_the_caller_is_told_to_come_again(
     with answering(*between) as url:
         chain = ModelChain(connect(url), house.ledger.chain.deployment)
         house.app.state.ledger = replace(house.ledger, chain=chain)
-        check_come_again(house.client.get("/v1/mirrors"), "chain-unavailable")
+        check_come_again(house.client.get(f"/v1/relay/{house.creator.address}"), "chain-unavailable")
+        house.start()
+        shown = house.get("/network")
+        assert house.get("/mirrors")["mirrors"]
+    assert (len(shown["verifiers"]), shown["threshold"]) == (3, 2), "the log knows who they are"
+    assert shown["unseen"]["detail"].startswith("not known: the chain node ")
     assert not [record for record in caplog.records if record.exc_info]
 
 
@@ -84,6 +89,7 @@ def test_a_chain_that_refuses_every_third_request_breaks_nothing(
     node = GustyNode(house.place.chain.handle, lambda _: drawn.choice(refusals) if drawn.random() < 0.3 else None)
     with serving(node) as url:
         house.app.state.ledger = replace(house.ledger, chain=ModelChain(connect(url), house.ledger.chain.deployment))
-        answers = [house.client.get("/v1/network").status_code for _ in range(30)]
+        paths = ("/v1/network", f"/v1/relay/{house.creator.address}")
+        answers = [house.client.get(path).status_code for path in paths for _ in range(15)]
     assert answers == [200] * 30
     assert not [record for record in caplog.records if record.exc_info]

@@ -33,11 +33,13 @@ def lost(house: House) -> Ledger:
 
 def test_what_needs_the_chain_answers_503_and_names_it(house: House, lost: Ledger) -> None:
     """Before, each of these was an internal error."""
-    answer = house.client.get("/v1/network")
+    answer = house.client.get(f"/v1/relay/{house.creator.address}")
     check_refused(answer, 503, "chain-without-contract")
     assert answer.headers["Retry-After"]
     place = lost.chain.deployment
-    assert f"no contract code at {place.verifier_registry} on chain {place.chain_id}" in answer.json()["detail"]
+    assert f"no contract code at {place.token} on chain {place.chain_id}" in answer.json()["detail"]
+    unseen = house.get("/network")["unseen"]["detail"]
+    assert unseen.startswith(f"not known: no contract code at {place.verifier_registry} on chain {place.chain_id}")
     assert house.client.get("/v1/runs").status_code == 200
 
 
