@@ -17,7 +17,6 @@ from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractConstructor, ContractFunction
 from web3.exceptions import ContractLogicError, Web3RPCError
-from web3.middleware import ExtraDataToPOAMiddleware
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt
 
@@ -79,19 +78,19 @@ def connect(
     that is no answer of a chain node, ChainUnavailable where none came in time, and ChainAtFault.
     """
     bound_recursion()
-    return _web3(ChainNodes([OneNode(url, timeout) for url in rpc_urls], finality_depth, patience))
+    return through(ChainNodes([OneNode(url, timeout) for url in rpc_urls], finality_depth, patience))
 
 
 def connect_devnet(chain: Devnet) -> Web3:
     """Return a Web3 on an embedded chain in this process."""
-    return _web3(DevnetProvider(chain))
+    return through(DevnetProvider(chain))
 
 
-def _web3(provider: JSONBaseProvider) -> Web3:
+def through(provider: JSONBaseProvider) -> Web3:
+    """Return a Web3 on a provider, as all of ours are."""
     provider.global_ccip_read_enabled = False
     w3 = Web3(provider)
     w3.codec = tolerant_codec()
-    w3.middleware_onion.inject(ExtraDataToPOAMiddleware, "extra data", layer=0)  # sealers sign in there
     w3.middleware_onion.add(RequireCode, "code")
     w3.middleware_onion.add(OddReverts, "reverts")
     return w3

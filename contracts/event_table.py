@@ -14,7 +14,7 @@ from eth_utils.crypto import keccak
 from web3.contract import Contract
 from web3.types import EventData, LogReceipt
 
-from contracts.log_ranges import ChainUnfit
+from contracts.evm.errors import ChainUnfit
 
 _UNREADABLE = (DecodingError, LookupError, OverflowError, TypeError, ValueError)
 _DYNAMIC = ("string", "bytes")

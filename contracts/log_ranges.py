@@ -23,7 +23,7 @@ from web3.exceptions import Web3Exception
 from web3.types import FilterParams, LogReceipt
 
 from contracts.chain_text import storable
-from contracts.evm.errors import ChainAtFault, ChainUnavailable
+from contracts.evm.errors import ChainAtFault, ChainUnavailable, ChainUnfit
 from contracts.log_pace import Pace, pace_of
 from contracts.log_refusals import Refusal, refusal_of, words_of
 
@@ -33,13 +33,6 @@ WEATHER_TRIES = 3
 """Of one piece, before the failure passes."""
 FIRST_PAUSE = 0.5
 """Seconds before the second try; each pause is about twice the one before."""
-
-
-class ChainUnfit(ChainAtFault):
-    """A node answered what does not fit the question, or another chain than the log's blocks are of."""
-
-    code = "chain-unfit"
-    status = 502
 
 
 class LogsRefused(ChainAtFault):

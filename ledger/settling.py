@@ -73,7 +73,7 @@ class Sight:
             each()
             block = self.chain.w3.eth.get_block(number, full_transactions=True)
             for sent in cast(list[Any], block["transactions"]):
-                if (sent["from"], int(sent["nonce"])) == (signer, nonce):
+                if (sent["from"], sent.get("nonce")) == (signer, nonce):
                     return str(sent["hash"].to_0x_hex())
         return None
 

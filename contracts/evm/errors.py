@@ -44,3 +44,14 @@ class NodesDisagree(ChainAtFault):
     """Two chain nodes say different things of what cannot change: one of them is wrong, or on another chain."""
 
     code = "chain-nodes-disagree"
+
+
+class ChainUnfit(ChainAtFault):
+    """A node answered what does not fit the question, or another chain than the log's blocks are of."""
+
+    code = "chain-unfit"
+    status = 502
+
+
+class NoJsonRpc(RequestException):
+    """What came is no answer of a chain node: a page, half an answer, or nothing."""

@@ -12,7 +12,7 @@ from web3 import Web3
 from web3.exceptions import Web3RPCError
 from web3.types import RPCEndpoint
 
-from contracts.log_ranges import ChainUnfit
+from contracts.evm.errors import ChainUnfit
 
 GAS_SPARE = (5, 4)
 """The estimate is of the state now; when it is mined, a little more may be needed."""

@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Any, cast
+from typing import Any
 
 from requests.exceptions import HTTPError, RequestException
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from contracts.evm.errors import RateLimited
+from contracts.evm.errors import NoJsonRpc, RateLimited
+from contracts.evm.forms import as_answer, as_result
 from contracts.log_refusals import Refusal, is_rate, refusal_of
 
 LOGS = "eth_getLogs"
 """No answer in time may mean too wide a range here: contracts/log_ranges.py gets such failures, and narrows it."""
 _FOR_LATER = (408, 425, 429)
-
-
-class NoJsonRpc(RequestException):
-    """What came is no answer of a chain node: a page, half an answer, or nothing."""
 
 
 class Weather(Exception):
@@ -48,16 +45,13 @@ class OneNode(HTTPProvider):
     def decode_rpc_response(raw_response: bytes) -> RPCResponse:
         """Raises NoJsonRpc."""
         try:
-            found = json.loads(raw_response)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict) or not {"result", "error"} & found.keys():
-            raise NoJsonRpc("the answer is no JSON-RPC: is this address a chain node's?")
-        return cast(RPCResponse, found)
+            return as_answer(json.loads(raw_response))
+        except (ValueError, RecursionError) as error:
+            raise NoJsonRpc("the answer is no JSON: is this address a chain node's?") from error
 
     def ask(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """The answer, which may be an error of JSON-RPC. Raises Weather, and RequestException where asking again is
-        of no use."""
+        """The answer, which may be an error of JSON-RPC. Raises Weather, RequestException where asking again is of no
+        use, and ChainUnfit for a result that the method does not have."""
         try:
             answer = self.make_request(method, params)
         except RequestException as error:
@@ -67,7 +61,7 @@ class OneNode(HTTPProvider):
         said: Any = answer.get("error")
         if isinstance(said, dict) and is_rate(said.get("code"), str(said.get("message"))):
             raise Weather(RateLimited(str(said.get("message"))[:200]))
-        return answer
+        return as_result(method, answer)
 
 
 def _passes(method: str, error: RequestException) -> bool:

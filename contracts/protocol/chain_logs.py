@@ -15,7 +15,8 @@ from web3 import Web3
 from contracts.chain import contract_at
 from contracts.deployment import Deployment
 from contracts.event_table import EventTable
-from contracts.log_ranges import ChainUnfit, Wanted, logs
+from contracts.evm.errors import ChainUnfit
+from contracts.log_ranges import Wanted, logs
 
 REGISTRY_EVENTS = (
     "VerifierAdmitted", "VerifierRemoved", "ThresholdSet", "MaxEpochTotalSet", "Staked", "Unstaked", "Slashed",

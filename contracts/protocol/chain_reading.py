@@ -14,8 +14,8 @@ from web3.exceptions import BlockNotFound
 
 from contracts.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.evm.errors import ChainUnfit
 from contracts.genesis.creation import first_block
-from contracts.log_ranges import ChainUnfit
 from contracts.presence import require_present
 from contracts.protocol.chain_logs import ModelLogs, Said
 from contracts.protocol.chain_translation import Translation

@@ -15,7 +15,7 @@ from web3.exceptions import Web3Exception
 
 from contracts.chain import ARTIFACTS, connect, contract_at, load_artifact
 from contracts.event_table import EventTable
-from contracts.log_ranges import ChainUnfit
+from contracts.evm.errors import ChainUnfit
 
 pytestmark = pytest.mark.unit
 

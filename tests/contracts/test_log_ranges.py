@@ -17,8 +17,9 @@ from web3.exceptions import Web3RPCError
 
 from contracts import log_pace, log_ranges
 from contracts.chain import connect_devnet
+from contracts.evm.errors import ChainUnfit
 from contracts.log_pace import Pace, pace_of
-from contracts.log_ranges import ChainUnfit, LogsRefused, Wanted, logs, pieces
+from contracts.log_ranges import LogsRefused, Wanted, logs, pieces
 from tests.limited_rpc import REFUSALS, WEATHER, Limited, Said, Written, http, refused
 from tests.sources import PACKAGES, ROOT, own_sources
 

@@ -13,7 +13,7 @@ from requests.exceptions import ChunkedEncodingError, HTTPError, Timeout
 from requests.exceptions import ConnectionError as ChainUnreachable
 from sqlmodel import select
 
-from contracts.evm.http import NoJsonRpc
+from contracts.evm.errors import NoJsonRpc
 from ledger import keeper, leases
 from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
 from ledger.relay_rules import RelayRules

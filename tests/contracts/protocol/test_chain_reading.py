@@ -12,10 +12,10 @@ import pytest
 from contracts import log_pace
 from contracts.chain import connect_devnet, load_artifact, send
 from contracts.devnet import Devnet
+from contracts.evm.errors import ChainUnfit
 from contracts.faults import fault_evidence
 from contracts.genesis.creation import first_block
 from contracts.governor import Action
-from contracts.log_ranges import ChainUnfit
 from contracts.messages import NodeFault, VerifierFault
 from contracts.node_stakes import NodeStakes
 from contracts.protocol import chain_logs

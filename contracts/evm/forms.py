@@ -1,0 +1,140 @@
+"""What an answer of a chain node looks like: whatever has another form ends here, in a sentence, and not in a parser.
+
+Blocks, transactions and receipts are cut to what is used, so that networks may add to the rest what they like: seals of
+97 bytes, types and fields of their own. Logs are looked at where they are read (contracts/log_ranges.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from web3.types import RPCResponse
+
+from contracts.chain_text import storable
+from contracts.evm.errors import ChainUnfit, NoJsonRpc
+
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
+_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_HASH, _ADDRESS = re.compile(r"0x[0-9a-fA-F]{64}"), re.compile(r"0x[0-9a-fA-F]{40}")
+_LARGEST_NUMBER = 2**64
+"""Above numbers and times of blocks."""
+SHOWN = 60
+"""Characters of an odd answer that are told."""
+
+
+def as_answer(found: Any) -> RPCResponse:
+    """An answer of JSON-RPC 2.0, with a result or an error; nodes that send both, one of them null, are understood.
+
+    Raises NoJsonRpc.
+    """
+    if not isinstance(found, dict) or not {"result", "error"} & found.keys():
+        raise NoJsonRpc("the answer is no JSON-RPC: is this address a chain node's?")
+    error = found.get("error")
+    envelope = {"jsonrpc": "2.0", "id": found["id"] if type(found.get("id")) is int else 0}
+    if error is None and "result" in found:
+        return cast(RPCResponse, {**envelope, "result": found["result"]})
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str) or type(error.get("code")) is not int:
+        raise NoJsonRpc("the answer holds an error without code and message")
+    return cast(RPCResponse, {**envelope, "error": error})
+
+
+def as_result(method: str, answer: RPCResponse) -> RPCResponse:
+    """The same answer, with what is used of blocks, transactions and receipts alone. Raises ChainUnfit for a result
+    that the method does not have."""
+    read = _READERS.get(method)
+    if read is None or "result" not in answer:
+        return answer
+    result = answer["result"]
+    try:
+        return cast(RPCResponse, {**answer, "result": read(result)})
+    except _Odd as error:
+        raise ChainUnfit(storable(f"the chain node answers {method} with {str(result)[:SHOWN]!r}")) from error
+
+
+class _Odd(Exception):
+    """A value of another form."""
+
+
+Reader = Callable[[Any], Any]
+
+
+def _like(pattern: re.Pattern[str], below: int | None = None) -> Reader:
+    """Text of that form; `below` bounds what it is as a number."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str) or pattern.fullmatch(value) is None or (below and int(value, 16) >= below):
+            raise _Odd
+        return value
+
+    return read
+
+
+def _maybe(read: Reader) -> Reader:
+    """Null as well."""
+    return lambda value: None if value is None else read(value)
+
+
+def _each(read: Reader) -> Reader:
+    """A list of such values."""
+
+    def all_of(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise _Odd
+        return [read(one) for one in value]
+
+    return all_of
+
+
+def _of(fields: Mapping[str, Reader], optional: Mapping[str, Reader]) -> Reader:
+    """An object of these fields, or nothing; what else is in it falls away, and so do optional ones that are null."""
+
+    def read(value: Any) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise _Odd
+        found = {name: check(value.get(name)) for name, check in fields.items()}
+        extra = {name: check(value[name]) for name, check in optional.items() if value.get(name) is not None}
+        return {**found, **extra}
+
+    return read
+
+
+def _as_it_is(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise _Odd
+    return value
+
+
+_quantity, _data, _hash = _like(_QUANTITY), _like(_DATA), _like(_HASH)
+_number, _address = _like(_QUANTITY, _LARGEST_NUMBER), _like(_ADDRESS)
+_place = {"to": _address, "blockNumber": _number, "blockHash": _hash, "gasPrice": _quantity, "type": _number}
+_transaction = _of({"hash": _hash, "from": _address, "nonce": _number, "input": _data}, _place)
+_foreign = _of({"hash": _hash, "from": _address}, {"nonce": _number, **_place})
+
+
+def _sent(value: Any) -> Any:
+    """A transaction of a block, which may be a network's own without a nonce, or its hash."""
+    return _hash(value) if isinstance(value, str) else _foreign(_as_it_is(value))
+
+
+_READERS: dict[str, Reader] = {
+    **dict.fromkeys(("eth_blockNumber", "eth_chainId", "eth_getTransactionCount"), _number),
+    **dict.fromkeys(("eth_gasPrice", "eth_getBalance", "eth_estimateGas", "eth_maxPriorityFeePerGas"), _quantity),
+    **dict.fromkeys(("eth_call", "eth_getCode"), _data),
+    **dict.fromkeys(
+        ("eth_getBlockByNumber", "eth_getBlockByHash"),
+        _of(
+            {"number": _number, "timestamp": _number, "hash": _hash, "parentHash": _hash},
+            {"baseFeePerGas": _quantity, "transactions": _each(_sent)},
+        ),
+    ),
+    "eth_sendRawTransaction": _hash,
+    "eth_getTransactionByHash": _transaction,
+    "eth_getTransactionReceipt": _of(
+        {"blockNumber": _number, "blockHash": _hash, "transactionHash": _hash, "status": _number},
+        {"contractAddress": _address, "gasUsed": _quantity, "logs": _each(_as_it_is)},
+    ),
+}
