@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from eth_account import Account
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from api import (
     blobs,
+    document,
     epochs,
     faults,
     growth,
@@ -26,6 +28,8 @@ from api import (
 )
 from api.body_size import JsonBodyLimit
 from api.growth import LogGrowth
+from api.known_query import known_query
+from api.methods import Heads
 from api.settings import ServerSettings
 from api.uploads import Uploads
 from contracts.chain import connect
@@ -70,11 +74,18 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     app.state.settings, app.state.uploads, app.state.begun = chosen, Uploads(), False
     app.state.ledger = ledger or _open_own(chosen)
     problems.install(app)
+    document.install(app)
     app.add_middleware(JsonBodyLimit)
+    app.add_middleware(Heads)
+    if chosen.allow_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=chosen.allow_origins, allow_methods=["*"], allow_headers=["*"],
+            expose_headers=["Retry-After"],
+        )  # fmt: skip
     for part in ROUTERS:
-        app.include_router(part.router, prefix="/v1")
-    app.include_router(log_tiles.router)
-    app.include_router(metrics.router)
+        app.include_router(part.router, prefix="/v1", dependencies=[Depends(known_query)])
+    for router in (log_tiles.router, metrics.router):
+        app.include_router(router, dependencies=[Depends(known_query)])
     return app
 
 

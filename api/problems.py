@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from api.field_words import describe
+from api.methods import allowed
 from contracts.errors import CommonweightError
 from contracts.evm.errors import ChainUnavailable
 
@@ -52,9 +53,12 @@ def _malformed(_request: Request, error: Exception) -> JSONResponse:
     return problem(422, "malformed-request", "; ".join(map(describe, error.errors())))
 
 
-def _unrouted(_request: Request, error: Exception) -> JSONResponse:
+def _unrouted(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, HTTP_CODES.get(error.status_code, "http-error"), error.detail)
+    found = problem(error.status_code, HTTP_CODES.get(error.status_code, "http-error"), error.detail)
+    if error.status_code == 405:
+        found.headers["Allow"] = allowed(request.app.routes, request.scope)
+    return found
 
 
 def _unreachable(_request: Request, _error: Exception) -> JSONResponse:

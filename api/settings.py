@@ -21,8 +21,8 @@ class ServerSettings:
     """Where things are. `operator_key` is 32 bytes hex: it signs heads of the log and pays gas, nothing else.
 
     With `other_rpc_urls` what is final is read from two nodes (contracts/evm/nodes.py); with `finality_depth` it lies
-    so many blocks behind the newest. `accept_lost_end` starts on a log whose end no mirror has, though it was signed
-    (docs/restore.md).
+    so many blocks behind the newest. `allow_origins` are the pages whose scripts may read answers (CORS).
+    `accept_lost_end` starts on a log whose end no mirror has, though it was signed (docs/restore.md).
     """
 
     rpc_url: str
@@ -43,6 +43,7 @@ class ServerSettings:
     accept_lost_end: bool = False
     other_rpc_urls: tuple[str, ...] = ()
     finality_depth: int | None = None
+    allow_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls) -> ServerSettings:
@@ -52,7 +53,8 @@ class ServerSettings:
             raise MissingSetting("COMMONWEIGHT_SERVER is not set; start the server with `commonweight serve`")
         raw = json.loads(text)
         paths = {name: Path(raw[name]) for name in ("deployment", "blobs")}
-        return cls(**{**raw, **paths, "other_rpc_urls": tuple(raw.get("other_rpc_urls", ()))})
+        lists = {name: tuple(raw.get(name, ())) for name in ("other_rpc_urls", "allow_origins")}
+        return cls(**{**raw, **paths, **lists})
 
     def to_environment(self) -> dict[str, str]:
         """The variable that `from_environment` reads."""

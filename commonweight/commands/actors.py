@@ -107,6 +107,12 @@ def serve(
     log_level: LogLevel = Level.INFO,
     log_format: LogShape = LogFormat.TEXT,
     accept_lost_end: LostEnd = False,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN", help="Page whose scripts may read answers (CORS), or *."
+        ),
+    ] = None,
 ) -> None:
     """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""
     from api.app import begin, create_app
@@ -123,7 +129,8 @@ def serve(
     settings = ServerSettings(
         urls[0], deployment, key, url, folder / "blobs", keeper=keeper, max_fee_per_gas=max_fee_per_gas,
         replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
-        accept_lost_end=accept_lost_end, other_rpc_urls=tuple(urls[1:]), finality_depth=finality_depth,
+        allow_origins=tuple(allow_origin or ()), accept_lost_end=accept_lost_end, other_rpc_urls=tuple(urls[1:]),
+        finality_depth=finality_depth,
     )  # fmt: skip
 
     def begun() -> FastAPI:

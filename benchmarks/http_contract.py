@@ -1,0 +1,58 @@
+"""Whether a server answers as its `/openapi.json` says: schemathesis, all checks, on a server with a run in it.
+
+`python -m benchmarks.http_contract --examples 600` (`make bench-http`); `--database-url` for another database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from tests.house import House
+
+
+@contextmanager
+def served(house: House) -> Iterator[str]:
+    """The address of a house that listens."""
+    server = uvicorn.Server(uvicorn.Config(house.app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def main() -> int:
+    """Exit with the tool's own status: 0 if every answer fits."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", type=int, default=600, help="requests made up for each operation and phase")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database-url", default=None)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "house", database=chosen.database_url) as house:
+        house.start(rounds=3).play_round()
+        house.run.commit(house.run.nodes[0])
+        with served(house) as url:
+            command = [
+                sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--checks", "all",
+                "--max-examples", str(chosen.examples), "--seed", str(chosen.seed), "--continue-on-failure",
+                "--request-timeout", "60",
+            ]  # fmt: skip
+            return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
