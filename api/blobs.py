@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
@@ -23,6 +23,8 @@ from ledger.tables import AnnouncedRow
 router = APIRouter()
 Name = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
+OCTETS: dict[str, Any] = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+
 
 @dataclass(frozen=True)
 class Known:
@@ -33,7 +35,7 @@ class Known:
     is_here: bool
 
 
-@router.put("/blobs/{name}")
+@router.put("/blobs/{name}", openapi_extra={"requestBody": OCTETS})
 async def put_blob(
     name: Name,
     request: Request,
@@ -51,7 +53,7 @@ async def put_blob(
     return JSONResponse({"blob": name}, headers={"Connection": "close"} if known.is_here else None)
 
 
-@router.get("/blobs/{name}")
+@router.get("/blobs/{name}", response_class=FileResponse, responses={200: OCTETS, 206: OCTETS})
 def get_blob(name: Name, ledger: Ledger = Depends(get_ledger)) -> FileResponse:
     """The bytes; anybody may read, in ranges as well."""
     return FileResponse(ledger.blobs.path(name), media_type="application/octet-stream")

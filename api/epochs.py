@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from sqlmodel import Session, col, select
 
 from api.access import get_ledger
-from api.wire import LARGEST, PAGE, ClaimBody, CosignatureBody, EthAddress, Number, SignedClaimBody, octets
+from api.wire import LARGEST, PAGE, ClaimBody, EpochRootBody, EthAddress, Number, SignedClaimBody, octets
 from contracts import messages
 from contracts.messages import from_json
 from contracts.protocol.judge.entries import Line
@@ -51,7 +51,7 @@ def epoch_payouts(
 
 
 @router.post("/epochs/{number}/signatures")
-def sign_epoch(number: Number, body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
+def sign_epoch(number: Number, body: EpochRootBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
     """A verifier's signature under an epoch's root; k of them bring it to the chain."""
     message = from_json(messages.EpochRoot, body.message)
     settling.sign(ledger, number, message, body.signature_bytes(), body.signer)

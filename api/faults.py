@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends
 
 from api.access import get_ledger
-from api.wire import CosignatureBody
+from api.wire import NodeFaultBody, VerifierFaultBody
 from contracts import messages
 from contracts.messages import from_json, to_json
 from ledger import cosign
@@ -34,7 +34,7 @@ def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
 
 
 @router.post("/faults/signatures")
-def sign_fault(body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """A verifier's word for another's fault."""
     message = from_json(messages.VerifierFault, body.message)
     faults.sign(ledger, message, body.signature_bytes(), body.signer)
@@ -42,7 +42,7 @@ def sign_fault(body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> d
 
 
 @router.post("/node-faults/signatures")
-def sign_node_fault(body: CosignatureBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+def sign_node_fault(body: NodeFaultBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """A verifier's word for a node's fault."""
     message = from_json(messages.NodeFault, body.message)
     faults.sign(ledger, message, body.signature_bytes(), body.signer)

@@ -24,4 +24,4 @@ def known_query(request: Request) -> None:
     for name in request.query_params:
         if name not in known:
             takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
-            raise UnknownParameter(f"query: {name[:100]!r} is no parameter of {route.path}: {takes}")
+            raise UnknownParameter(f"query: {name[:100]!r} is no parameter of {request.url.path}: {takes}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import PlainTextResponse
 
 from api.access import get_ledger
 from contracts.tlog.tiles import InvalidTile, parse_tile
@@ -11,10 +14,11 @@ from ledger.errors import NotFound
 from ledger.service import Ledger
 
 router = APIRouter(prefix="/log")
+OCTETS: dict[str, Any] = {"content": {"application/octet-stream": {}}}
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-@router.get("/checkpoint")
+@router.get("/checkpoint", response_class=PlainTextResponse)
 def checkpoint(ledger: Ledger = Depends(get_ledger)) -> Response:
     """The log's head of now, a note that the operator signed."""
     with ledger.store.read() as session:
@@ -22,7 +26,7 @@ def checkpoint(ledger: Ledger = Depends(get_ledger)) -> Response:
     return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
-@router.get("/{path:path}")
+@router.get("/{path:path}", response_class=Response, responses={200: OCTETS})
 def tile(path: str, ledger: Ledger = Depends(get_ledger)) -> Response:
     """A tile, or the entries under one: what it holds never changes."""
     try:

@@ -16,9 +16,16 @@ from ledger.judgement.admitted import admitted
 from ledger.service import Ledger
 
 router = APIRouter()
+LEAF: dict[str, Any] = {
+    "required": True,
+    "description": "The text that becomes its leaf, in canonical JSON (docs/http.md): nobody can make one up.",
+    "content": {
+        "application/json": {"schema": {"type": "object", "required": ["beside", "kind", "message", "signatures"]}}
+    },
+}
 
 
-@router.post("/messages")
+@router.post("/messages", openapi_extra={"requestBody": LEAF})
 async def take(request: Request, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
     """A signed message in its one text; what follows from it is entered with it. Sent again it changes nothing."""
     data = await request.body()

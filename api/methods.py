@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
 
 class Heads:
     """ASGI middleware: HEAD is GET whose body is not sent (RFC 9110, 9.3.2)."""
@@ -30,9 +32,10 @@ class Heads:
 
 def allowed(routes: Sequence[BaseRoute], scope: Scope) -> str:
     """The methods that a path takes, for the header Allow (RFC 9110, 10.2.1)."""
-    found: set[str] = set()
-    for route in routes:
-        match, _ = route.matches({**scope, "method": ""})
-        if match is not Match.NONE:
-            found |= getattr(route, "methods", None) or set()
-    return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))
+    found = [method for method in METHODS if any(_takes(route, scope, method) for route in routes)]
+    return ", ".join(sorted([*found, "HEAD"] if "GET" in found else found))
+
+
+def _takes(route: BaseRoute, scope: Scope, method: str) -> bool:
+    match, _ = route.matches({**scope, "method": method})
+    return match is Match.FULL

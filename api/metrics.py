@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -54,7 +55,7 @@ class Numbers(Collector):
             yield family
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 def metrics(ledger: Ledger = Depends(get_ledger)) -> Response:
     """Numbers for a monitoring system to read every few seconds."""
     registry = CollectorRegistry(auto_describe=False)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from api.message_schema import schema_of
+from contracts.messages import EpochRoot, NodeFault, VerifierFault
+from contracts.protocol.fields import LARGEST_NUMBER
 
 Signature = Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){0,80}$")]
+KeySignature = Annotated[Signature, WithJsonSchema({"type": "string", "pattern": r"^0x[0-9a-fA-F]{130}$"})]
+"""By a key; another length is refused in words of its own."""
 Text = Annotated[str, StringConstraints(max_length=4000)]
 """Well-formed text: half a surrogate is none."""
 EthAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
@@ -15,6 +21,17 @@ LARGEST = 2**31 - 1
 PAGE = 100
 """Lines at most of a list that costs something for each of them."""
 Number = Annotated[int, Path(ge=0, le=LARGEST)]
+
+
+def _whole(fields: Any) -> Any:
+    """JSON knows no whole numbers: 5.0 is 5."""
+    if not isinstance(fields, dict):
+        return fields
+    return {name: int(one) if isinstance(one, float) and one.is_integer() else one for name, one in fields.items()}
+
+
+Fields = Annotated[dict[str, Any], BeforeValidator(_whole)]
+"""Of a signed message, which from_json reads strictly."""
 
 
 class Body(BaseModel):
@@ -26,13 +43,30 @@ class Body(BaseModel):
 class CosignatureBody(Body):
     """What k verifiers sign for the chain; the signer is named, since the message does not."""
 
-    message: dict[str, Any]
     signature: Signature
     signer: EthAddress
 
     def signature_bytes(self) -> bytes:
         """The signature, decoded."""
         return octets(self.signature)
+
+
+class EpochRootBody(CosignatureBody):
+    """An epoch's root."""
+
+    message: Annotated[Fields, WithJsonSchema(schema_of(EpochRoot))]
+
+
+class VerifierFaultBody(CosignatureBody):
+    """A verifier's fault."""
+
+    message: Annotated[Fields, WithJsonSchema(schema_of(VerifierFault))]
+
+
+class NodeFaultBody(CosignatureBody):
+    """A node's fault."""
+
+    message: Annotated[Fields, WithJsonSchema(schema_of(NodeFault))]
 
 
 class ClaimBody(Body):
@@ -47,7 +81,7 @@ class SignedClaimBody(Body):
     account: EthAddress
     index: int = Field(ge=0, le=LARGEST)
     to: EthAddress
-    deadline: int = Field(ge=0, lt=2**64)
+    deadline: int = Field(ge=0, le=LARGEST_NUMBER)
     signature: Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){0,4096}$")]
 
 
@@ -66,7 +100,7 @@ class ProposalBody(Body):
     description: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
     decisions: Annotated[list[tuple[Text, Text]], Field(max_length=16)]
     calls: Annotated[list[CallBody], Field(max_length=16)] = []
-    deadline: int = Field(ge=0, lt=2**64)
+    deadline: int = Field(ge=0, le=LARGEST_NUMBER)
     signature: Signature
 
 
@@ -83,9 +117,9 @@ class DelegationBody(Body):
 
     delegator: EthAddress
     delegatee: EthAddress
-    nonce: int = Field(ge=0, lt=2**64)
-    expiry: int = Field(ge=0, lt=2**64)
-    signature: Signature
+    nonce: int = Field(ge=0, le=LARGEST_NUMBER)
+    expiry: int = Field(ge=0, le=LARGEST_NUMBER)
+    signature: KeySignature
 
 
 def octets(text: str) -> bytes:

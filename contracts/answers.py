@@ -31,7 +31,8 @@ CODES = frozenset({
     "not-announced", "not-asked", "not-awaited", "not-bound", "not-dead", "not-embedded", "not-for-the-log",
     "not-found", "not-maintainer", "not-theirs", "not-verifier", "not-welcome", "note-not-signed", "out-of-time",
     "pair-refused", "policy-not-met", "quota-spent", "range-refused", "receipt-malformed", "relay-budget-spent",
-    "root-mismatch", "run-over", "size-conflict", "ticket-over", "too-early", "unknown-log", "unknown-parameter", "unknown-subject",
+    "root-mismatch", "run-over", "size-conflict", "ticket-over", "too-early", "unknown-log",
+    "unknown-parameter", "unknown-subject",
     "upload-conflict", "vote-closed",
 })  # fmt: skip
 """All that server and mirrors refuse with, below 500 (docs/errors.md)."""

@@ -84,7 +84,7 @@ class TooEarly(LedgerError):
     """The epoch or vote that this needs does not exist yet."""
 
     code = "too-early"
-    status = 425
+    status = 409
 
 
 class LedgerBusy(LedgerError):

@@ -109,9 +109,7 @@ def serve(
     accept_lost_end: LostEnd = False,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ORIGIN", help="Page whose scripts may read answers (CORS), or *."
-        ),
+        typer.Option(metavar="ORIGIN", help="Page whose scripts may read answers (CORS), or *."),
     ] = None,
 ) -> None:
     """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""

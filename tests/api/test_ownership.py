@@ -93,7 +93,7 @@ EPOCHS: dict[str, tuple[int, str, Case]] = {
     "a flipped bit": (401, "bad-signature", _forged(lambda s: bytes([s[0] ^ 1]) + s[1:])),
     "cut": (401, "bad-signature", _forged(lambda s: s[:64])),
     "v of 0": (401, "bad-signature", _forged(lambda s: s[:64] + b"\0")),
-    "claim before it is final": (425, "too-early", _claim(WALLET)),
+    "claim before it is final": (409, "too-early", _claim(WALLET)),
     "claim of no address": (422, "malformed-request", _claim("nobody")),
     "claim in an epoch to come": (404, "not-found", _claim(WALLET, 7)),
     "a fault of a node that is none": (404, "not-found", _fault("node-faults", _of_node, verifier_keys()[0])),
@@ -197,10 +197,10 @@ def test_ballots_count_once_and_only_while_the_vote_is_open(owned: House) -> Non
     body = owned.proposal_body(holder, "faster", [("inner_lr", "0.002")])
     proposal = accepted(owned.client.post("/v1/proposals", json=body))["proposal"]
     assert owned.get(f"/proposals/{proposal}")["state"] == "relaying"
-    unchanged(owned, lambda: _vote(owned, proposal, unknown), 425, "too-early")
+    unchanged(owned, lambda: _vote(owned, proposal, unknown), 409, "too-early")
     owned.step()
     early = owned.ballot_body(holder, proposal)
-    unchanged(owned, lambda: _vote(owned, proposal, early), 425, "too-early")
+    unchanged(owned, lambda: _vote(owned, proposal, early), 409, "too-early")
     owned.wait(11)
     assert owned.get(f"/proposals/{proposal}")["state"] == "active"
     forged = {**owned.ballot_body(other, proposal, 0), "voter": holder.address}

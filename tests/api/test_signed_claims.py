@@ -115,7 +115,7 @@ def test_a_signature_that_ended_unmined_gives_way_to_a_new_one(final: House) -> 
 def test_a_signature_before_the_epoch_is_final_is_too_early(tmp_path: Path) -> None:
     with House(tmp_path / "house") as house:
         house.start().play_round()
-        unchanged(house, body(house, house.wallets[0]), 425, "too-early")
+        unchanged(house, body(house, house.wallets[0]), 409, "too-early")
         house.wait(PARAMS.challenge_window)
 
 

@@ -158,7 +158,7 @@ def test_an_epoch_is_final_when_a_final_block_says_so(house: House, monkeypatch:
         elsewhere.setattr(type(registry), "epoch_of", lambda _self, _number: fork)
         house.step(2)
         assert states(house) == ["proposed"]
-        check_refused(house.client.post("/v1/epochs/1/claims", json=body), 425, "too-early")
+        check_refused(house.client.post("/v1/epochs/1/claims", json=body), 409, "too-early")
     house.wait(PARAMS.challenge_window + 1)
     house.step(4)
     assert states(house) == ["final"]
@@ -175,7 +175,7 @@ def test_a_disputed_epoch_is_shown_as_such_and_not_finalized(house: House) -> No
     assert states(house) == ["disputed"]
     assert outgoing(house, "finalize") == {}
     body = {"account": house.wallets[0].address}
-    check_refused(house.client.post("/v1/epochs/1/claims", json=body), 425, "too-early")
+    check_refused(house.client.post("/v1/epochs/1/claims", json=body), 409, "too-early")
 
 
 def test_a_dispute_that_nobody_decides_lapses_and_the_epoch_is_signed_again(house: House) -> None:

@@ -82,7 +82,7 @@ def test_ballots_on_what_is_not_there_not_open_or_over_are_refused(house: House)
     assert outgoing(electorate) == before
     proposal = electorate.propose(wallet, "a vote", [("clip", "5")])
     queued = outgoing(electorate)
-    check_refused(electorate.vote(wallet, proposal), 425, "too-early")
+    check_refused(electorate.vote(wallet, proposal), 409, "too-early")
     electorate.wait(PARAMS.voting_delay + PARAMS.voting_period + 5)
     check_refused(electorate.vote(wallet, proposal), 409, "vote-closed")
     assert outgoing(electorate) == queued
