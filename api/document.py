@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-REFUSALS = (400, 401, 403, 404, 408, 409, 410, 411, 413, 422, 429, 500, 502, 503, 507)
+REFUSALS = (400, 401, 403, 404, 408, 409, 410, 411, 413, 416, 422, 429, 500, 502, 503, 507)
 """Statuses of the error tree (contracts/errors.py) and of HTTP; not 405: the document has the methods of a path."""
 PROBLEM: dict[str, Any] = {
     "type": "object",

@@ -31,7 +31,7 @@ def test_every_operation_has_every_refusal(house: House) -> None:
     for operation in operations:
         for status in REFUSALS:
             assert operation["responses"][str(status)]["content"] == problem
-    assert set(REFUSALS) == (statuses(CommonweightError) | {*HTTP_CODES, 429, 500}) - {405}
+    assert (statuses(CommonweightError) | {*HTTP_CODES, 429, 500}) - {405} <= set(REFUSALS)
     assert not {"HTTPValidationError", "ValidationError"} & document["components"]["schemas"].keys()
 
 
