@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 
 from commonweight.lifetime import Stop
 from contracts.listening import listen
+from contracts.mirrors.crowding import OF_NETWORK
+from contracts.mirrors.timed_protocol import HEADER_BYTES, TimedProtocol
 
 LAST_SECONDS = 10
 """For requests that are under way when the server is told to end."""
@@ -27,17 +29,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve_until(stop: Stop, app: ASGIApp, host: str, port: int) -> None:
-    """Serve until `stop`; requests under way are answered first.
+def serve_until(stop: Stop, app: ASGIApp, host: str, port: int, of_address: int = OF_NETWORK) -> None:
+    """Serve until `stop`; requests under way are answered first. An address has `of_address` connections at most.
 
     Raises PortRefused, and Exit where the start failed.
     """
     listener = listen(host, port)
-    server = _Server(
-        uvicorn.Config(
-            app, host=host, port=port, log_level="warning", log_config=None, timeout_graceful_shutdown=LAST_SECONDS
-        )
-    )
+    connections = type("Connection", (TimedProtocol,), {"of_network": of_address})
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", log_config=None, timeout_graceful_shutdown=LAST_SECONDS,
+        http=connections, ws="none", h11_max_incomplete_event_size=HEADER_BYTES,
+    )  # fmt: skip
+    server = _Server(config)
 
     def leave() -> None:
         server.should_exit = True

@@ -111,6 +111,10 @@ def serve(
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="Page whose scripts may read answers (CORS), or *."),
     ] = None,
+    connections_per_address: Annotated[
+        int,
+        typer.Option(min=0, help="Most open connections of one address; 0 for any number, behind a proxy elsewhere."),
+    ] = 64,
 ) -> None:
     """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""
     from api.app import begin, create_app
@@ -136,7 +140,7 @@ def serve(
         begin(app)
         return app
 
-    serve_until(stop, wait_for("chain or database", begun, stop), host, port)
+    serve_until(stop, wait_for("chain or database", begun, stop), host, port, connections_per_address)
 
 
 def node(

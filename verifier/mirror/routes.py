@@ -29,6 +29,7 @@ from starlette.routing import Route
 
 from contracts.errors import BadField
 from contracts.mirrors.arrival import LEAST_RATE, NoPlace
+from contracts.mirrors.crowding import network_of
 from contracts.mirrors.slots import Sender, Slots
 from contracts.mirrors.tickets import HEADER, bringer
 from contracts.mirrors.urls import NOWHERE
@@ -43,7 +44,6 @@ from verifier.mirror.addresses import AddressBook
 from verifier.mirror.announced import blob_name
 from verifier.mirror.blobs import BlobStore
 from verifier.mirror.copy import LogCopy
-from verifier.mirror.crowding import network_of
 from verifier.mirror.errors import MirrorBusy, NotHeld, NotWelcome, RangeRefused
 from verifier.mirror.incoming import Incoming, announced_length
 from verifier.mirror.messages import MessageStore

@@ -266,7 +266,7 @@ def test_what_is_no_http_is_refused_in_the_same_form(reading: httpx.Client) -> N
 
 
 def test_of_too_many_connections_an_idle_one_is_cut(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verifier.mirror.crowding.CONNECTIONS", 1)
+    monkeypatch.setattr("contracts.mirrors.crowding.CONNECTIONS", 1)
     url = httpx.URL(client.base_url)
     with socket.create_connection((url.host, url.port or 80), timeout=5) as raw:
         client.get("/mirrors").raise_for_status()

@@ -15,12 +15,12 @@ import pytest
 from blake3 import blake3
 
 from contracts.mirrors.slots import Slots
+from contracts.mirrors.timed_protocol import TimedProtocol
 from contracts.tlog.mirror import origin_hash
 from tests.verifier.mirror.test_routes import DATA, NAME, fill
 from tests.verifier.mirror.world import NODE, ORIGIN, VERIFIERS, Operator, blob, everything, has, serving, ticket
 from verifier.mirror import incoming
 from verifier.mirror.routes import Mirror, mirror_app
-from verifier.mirror.serving import TimedProtocol
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +34,7 @@ class Hasty(TimedProtocol):
 @pytest.fixture
 def hasty(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     monkeypatch.setattr(incoming, "IDLE_SECONDS", 0.5)
-    monkeypatch.setattr("verifier.mirror.serving.TICK_SECONDS", 0.2)
+    monkeypatch.setattr("contracts.mirrors.timed_protocol.TICK_SECONDS", 0.2)
     with serving(mirror_app(mirror), Hasty) as url:
         yield "127.0.0.1", int(url.rpartition(":")[2])
 
@@ -116,7 +116,7 @@ def test_connections_that_do_nothing_shut_nobody_out(
     hasty: tuple[str, int], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each sends a head, and then nothing. One in the middle of a request that the mirror works for stays."""
-    monkeypatch.setattr("verifier.mirror.crowding.CONNECTIONS", 8)
+    monkeypatch.setattr("contracts.mirrors.crowding.CONNECTIONS", 8)
     working, end = threading.Event(), threading.Event()
 
     def slow() -> list[str]:

@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from contracts.messages import Message
 from contracts.mirrors.tickets import LIFE, Tickets, UploadTicket
+from contracts.mirrors.timed_protocol import TimedProtocol
 from contracts.positional_tree import SHA256_TREE
 from contracts.protocol import messages
 from contracts.protocol.log.codec import canonical, slug
@@ -45,7 +46,7 @@ from verifier.mirror.copy import Cosigner, LogCopy
 from verifier.mirror.messages import MessageStore
 from verifier.mirror.parsing import Reader
 from verifier.mirror.routes import Mirror, mirror_app
-from verifier.mirror.serving import TimedProtocol, mirror_server, port_of
+from verifier.mirror.serving import mirror_server, port_of
 
 DOMAIN = Domain(31337, "0x" + "ab" * 20)
 NODE, *VERIFIERS = (Account.from_key(bytes([i]) * 32) for i in range(1, 18))

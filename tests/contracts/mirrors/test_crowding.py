@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from contracts.mirrors import crowding
+from contracts.mirrors.crowding import leaving, network_of
 from contracts.mirrors.slots import FAIR_RATE
-from verifier.mirror import crowding
-from verifier.mirror.crowding import leaving, network_of
 
 pytestmark = pytest.mark.unit
 

@@ -1,4 +1,4 @@
-"""Whose connection goes where there are too many: nobody's that the mirror works for, first those that hardly move.
+"""Whose connection goes where there are too many: nobody's that the server works for, first those that hardly move.
 
 An address has a part of all connections, so that one stranger does not hold them; IPv6 is counted by network (/64),
 since a household has one. Behind a proxy of its own (loopback) all are one address, which has no such bound.
@@ -46,10 +46,12 @@ def network_of(host: str) -> str:
     return str(found if isinstance(found, IPv4Address) else IPv6Network((int(found), 64), strict=False))
 
 
-def leaving(new: G, others: Collection[G]) -> G | None:
-    """Who makes room for a newcomer: None where there is room, itself where nobody waits."""
+def leaving(new: G, others: Collection[G], of_network: int | None = None) -> G | None:
+    """Who makes room for a newcomer: None where there is room, itself where nobody waits. An address has `of_network`
+    connections, OF_NETWORK where that is not said, and any number for 0."""
+    of_network = OF_NETWORK if of_network is None else of_network
     held = Counter(guest.network for guest in others)
-    if new.network and held[new.network] >= OF_NETWORK:
+    if new.network and of_network and held[new.network] >= of_network:
         rivals = [guest for guest in others if guest.network == new.network]
     elif sum(held.values()) >= CONNECTIONS:
         rivals = list(others)
