@@ -182,8 +182,9 @@ minutes ?= 120
 bench-weather: install  ## gusts on every line and process of a network, from a seed: make bench-weather minutes=120 (hours)
 	$(BIN)/python -m benchmarks.weather --minutes $(minutes)
 
-bench-http: install  ## 20,000 requests made up from /openapi.json, on SQLite; DATABASE_URL= for another database
-	$(BIN)/python -m benchmarks.http_contract --examples 1000 $(if $(DATABASE_URL),--database-url $(DATABASE_URL))
+bench-http: install  ## 20,000 requests made up from /openapi.json, on SQLite and on PostgreSQL
+	$(BIN)/python -m benchmarks.http_contract --examples 450
+	$(BIN)/python -m benchmarks.http_contract --examples 450 --database postgresql
 
 bench-stops: install  ## 200 SIGKILL and 50 SIGSTOP of nodes at random moments (an hour)
 	$(BIN)/python -m benchmarks.weather.stops

@@ -1,6 +1,6 @@
 """Whether a server answers as its `/openapi.json` says: schemathesis, all checks, on a server with a run in it.
 
-`python -m benchmarks.http_contract --examples 600` (`make bench-http`); `--database-url` for another database.
+`python -m benchmarks.http_contract --examples 450 --database postgresql` (`make bench-http`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
 
+from tests.databases import fresh_database
 from tests.house import House
 
+KINDS = ("sqlite", "postgresql")
 RULES = Path(__file__).parent / "schemathesis.toml"
 """All checks but those that it takes out, each with its reason."""
 
@@ -43,18 +45,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=600, help="requests made up for each operation and phase")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--database-url", default=None)
+    parser.add_argument("--database", choices=KINDS, default=KINDS[0])
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "house", database=chosen.database_url) as house:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = stack.enter_context(fresh_database(chosen.database, folder))
+        house = stack.enter_context(House(folder / "house", database=url))
         house.start(rounds=3).play_round()
         house.run.commit(house.run.nodes[0])
-        with served(house) as url:
-            command = [
-                sys.executable, "-m", "schemathesis.cli", "--config-file", str(RULES), "run", f"{url}/openapi.json",
-                "--max-examples", str(chosen.examples), "--seed", str(chosen.seed), "--continue-on-failure",
-                "--request-timeout", "60",
-            ]  # fmt: skip
-            return subprocess.run(command, check=False).returncode
+        address = stack.enter_context(served(house))
+        command = [
+            sys.executable, "-m", "schemathesis.cli", "--config-file", str(RULES), "run", f"{address}/openapi.json",
+            "--max-examples", str(chosen.examples), "--seed", str(chosen.seed), "--continue-on-failure",
+            "--request-timeout", "60",
+        ]  # fmt: skip
+        return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":
