@@ -1,18 +1,22 @@
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
-BIN := .venv/bin
+# the version that CI has, else the newest that runs: a shim on the PATH may only say that it is not installed
+PYTHON ?= $(firstword $(foreach one,python3.11 python3.14 python3.13 python3.12,$(shell $(one) -c 'print("$(one)")' 2>/dev/null)))
+VENV ?= .venv
+BIN := $(VENV)/bin
 NODE_FOLDERS := contracts/solidity contracts/foundry tests/cross
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
 
 help:  ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 26
 
-.venv/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.14 runs here: install python3.13 and python3.13-venv, or name one: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or print(f"Python {v[0]}.{v[1]}: torch comes with CUDA where its CPU build is not to be had, 5 GB in the place of 0.2")'
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-install: .venv/.installed  ## create the virtual environment and install everything into it
+install: $(VENV)/.installed  ## create the virtual environment and install everything into it
 
 # npm writes the lock file inside node_modules last: it stands for the installed folder
 %/node_modules/.package-lock.json: %/package-lock.json
@@ -35,6 +39,9 @@ test-long: install node-packages  ## what `make test` leaves out: every removed 
 
 test-longest: install node-packages  ## real processes for many minutes: every user and signal, two minutes of weather
 	$(BIN)/pytest -m longest -n 2 --dist loadfile
+
+test-python: install node-packages  ## contracts and training on another Python: make test-python PYTHON=python3.13 VENV=.venv-3.13
+	$(BIN)/pytest -m "not demo and not long and not longest" -n 2 --dist loadfile tests/contracts tests/trainer
 
 contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(NPM_CI) contracts/solidity

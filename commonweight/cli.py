@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -28,7 +29,7 @@ from commonweight.commands import (
     verify,
     wallet,
 )
-from commonweight.console import complain, speak_json
+from commonweight.console import complain, speak_json, tell
 from commonweight.failures import as_refusal
 from commonweight.lifetime import heed_no_more
 from commonweight.scripts import for_scripts
@@ -68,6 +69,23 @@ app.command("fsck")(fsck.fsck)
 app.command("audit-plan")(audit_plan.audit_plan)
 app.command("calibrate")(calibrate.calibrate)
 for_scripts(app)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        tell({"version": version("commonweight")}, [f"commonweight {version('commonweight')}"])
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Of the command itself."""
 
 
 def main() -> None:

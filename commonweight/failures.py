@@ -9,13 +9,12 @@ CommonweightError
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from requests.exceptions import RequestException
-from web3.exceptions import Web3RPCError
-
-from contracts.chain_trouble import chain_trouble
 from contracts.errors import CommonweightError
+
+if TYPE_CHECKING:
+    from web3.exceptions import Web3RPCError
 
 
 class RpcUnreachable(CommonweightError):
@@ -38,10 +37,15 @@ class SystemRefused(CommonweightError):
 
 def as_refusal(error: Exception) -> CommonweightError:
     """The refusal that `error` stands for. Raises `error` itself if it is a fault of ours."""
+    if isinstance(error, CommonweightError) and not isinstance(error, OSError):
+        return error  # nothing more is loaded for it
+    from requests.exceptions import RequestException
+    from web3.exceptions import Web3RPCError
+
+    from contracts.chain_trouble import chain_trouble
+
     if isinstance(error, RequestException):
         return RpcUnreachable(f"the chain node {chain_trouble(error)}; check --rpc-url")
-    if isinstance(error, CommonweightError):
-        return error
     if isinstance(error, Web3RPCError):
         return RpcRefused(f"the chain node refuses: {_said(error)}")
     if isinstance(error, OSError):

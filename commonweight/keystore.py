@@ -7,13 +7,13 @@ import os
 import warnings
 from getpass import GetPassWarning, getpass
 from pathlib import Path
-from typing import Literal
-
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
+from typing import TYPE_CHECKING, Literal
 
 from contracts.errors import CommonweightError
 from contracts.whole_file import create_file
+
+if TYPE_CHECKING:  # it takes half a second, which a command that opens no key need not wait
+    from eth_account.signers.local import LocalAccount
 
 _WRONG = "MAC mismatch"
 """What eth-keyfile says of a wrong passphrase."""
@@ -29,6 +29,8 @@ class KeystoreRefused(CommonweightError):
 
 def write_keystore(path: Path, key: bytes, passphrase: str, iterations: int | None = None) -> str:
     """Encrypt `key` into a new file of mode 0600 and return its address. Raises KeystoreRefused if it exists."""
+    from eth_account import Account
+
     kdf: Literal["scrypt", "pbkdf2"] = "scrypt" if iterations is None else "pbkdf2"
     content = Account.encrypt(key, passphrase, kdf=kdf, iterations=iterations)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +48,8 @@ def open_keystore(path: Path) -> LocalAccount:
     passphrase = given_passphrase()
     if passphrase is None:
         passphrase = _asked(path)
+    from eth_account import Account
+
     try:
         account: LocalAccount = Account.from_key(Account.decrypt(path.read_text(), passphrase))
         return account

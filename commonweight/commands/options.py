@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from eth_utils.address import is_checksum_formatted_address, is_hex_address, to_checksum_address
 
 from commonweight.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, Level, LogFormat
 
@@ -18,6 +17,8 @@ DEFAULT_RPC = "http://127.0.0.1:8545"
 
 def read_address(text: str) -> str:
     """A checksum address. Raises BadParameter, also for a mixed-case address whose checksum is wrong."""
+    from eth_utils.address import is_checksum_formatted_address, is_hex_address, to_checksum_address
+
     if not is_hex_address(text) or not text.startswith("0x"):
         raise typer.BadParameter(f"{text} is not an address: 0x and 40 hex digits")
     address = str(to_checksum_address(text))

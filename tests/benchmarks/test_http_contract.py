@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from benchmarks.http_contract import KINDS
-from tests.removed_checks.mutants import ROOT
+from tests.sources import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 

@@ -1,0 +1,55 @@
+"""What a command loads before it does anything: nobody waits for what it does not use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+HEAVY = ("torch", "numpy", "web3", "eth_account", "eth_utils", "requests", "httpx", "sqlmodel", "sqlalchemy", "fastapi",
+         "celery", "eth", "matplotlib", "safetensors")  # fmt: skip
+LOOK = """
+import sys
+sys.argv = ["commonweight", *{arguments!r}]
+from commonweight.cli import main
+try:
+    main()
+except SystemExit as ended:
+    code = ended.code
+print(code, *sorted(set(sys.modules) & set({heavy!r})))
+"""
+
+
+def loaded(*arguments: str) -> tuple[str, list[str]]:
+    """The exit status, and which heavy packages were loaded."""
+    script = LOOK.format(arguments=arguments, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    code, *found = done.stdout.splitlines()[-1].split()
+    return code, found
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("--version",), ("wallet", "--help"), ("node", "--help"), ("serve", "--help"),
+     ("gov", "vote", "--help"),
+     ("verifier", "run", "--help"), ("demo", "--help"), ("audit-plan", "--help")],
+    ids=" ".join,
+)  # fmt: skip
+def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    assert loaded(*arguments) == ("0", [])
+
+
+def test_a_small_command_loads_what_it_uses() -> None:
+    assert loaded("keys", "address", "nowhere.json") == ("1", [])
+    assert loaded("wallet", "balance", "0x" + "11" * 20, "--api", "http://127.0.0.1:9")[1] != []
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "commonweight", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"commonweight {version('commonweight')}\n"
