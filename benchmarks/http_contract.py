@@ -59,7 +59,7 @@ def main() -> int:
             "--max-examples", str(chosen.examples), "--seed", str(chosen.seed), "--continue-on-failure",
             "--request-timeout", "60",
         ]  # fmt: skip
-        return subprocess.run(command, check=False).returncode
+        return subprocess.run(command, check=False, cwd=folder).returncode  # it leaves a cache where it runs
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 CommonweightError
 ├── RpcUnreachable   no chain node answers
 ├── RpcRefused       the chain node answers and will not do it
-└── SystemRefused    the operating system will not: a port in use, a file that is not there
+├── SystemRefused    the operating system will not: a port in use, a file that is not there
+└── PartMissing      what the command needs was not installed
 """
 
 from __future__ import annotations
@@ -35,10 +36,26 @@ class SystemRefused(CommonweightError):
     code = "system-refused"
 
 
+class PartMissing(CommonweightError):
+    """The command needs what was not installed with it."""
+
+    code = "part-missing"
+
+
+PARTS = {
+    "torch": "node", "numpy": "node", "safetensors": "node", "celery": "node", "kombu": "node", "starlette": "node",
+    "uvicorn": "server", "fastapi": "server", "sqlmodel": "server", "sqlalchemy": "server", "alembic": "server",
+    "prometheus_client": "server", "eth": "chain", "eth_tester": "chain", "jinja2": "demo", "matplotlib": "demo",
+}  # fmt: skip
+"""Packages by the part that brings them (pyproject.toml)."""
+
+
 def as_refusal(error: Exception) -> CommonweightError:
     """The refusal that `error` stands for. Raises `error` itself if it is a fault of ours."""
     if isinstance(error, CommonweightError) and not isinstance(error, OSError):
         return error  # nothing more is loaded for it
+    if isinstance(error, ModuleNotFoundError) and (part := PARTS.get(str(error.name).partition(".")[0])):
+        return PartMissing(f"this command needs {error.name}: install it with `pip install 'commonweight[{part}]'`")
     from requests.exceptions import RequestException
     from web3.exceptions import Web3RPCError
 
