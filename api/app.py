@@ -54,7 +54,7 @@ def open_ledger(settings: ServerSettings, makes: bool = False) -> Ledger:
     Raises OtherLog where the deployment names no log, DatabaseMissing and DatabaseForeign.
     """
     w3 = connect(settings.rpc_url, *settings.other_rpc_urls, finality_depth=settings.finality_depth)
-    chain = ModelChain(w3, Deployment.from_json(settings.deployment.read_text()))
+    chain = ModelChain(w3, Deployment.of_file(settings.deployment))
     rules = RelayRules(
         replace_seconds=settings.replace_seconds, max_fee=settings.max_fee_per_gas, attempts=settings.attempts,
         lease_seconds=settings.lease_seconds, proposal_ppm=settings.proposal_ppm, ballot_ppm=settings.ballot_ppm,

@@ -78,7 +78,7 @@ class Asked:
     def place(self) -> Deployment | None:
         """The deployment file, or the server's word where no file is given."""
         if self.deployment is not None:
-            return Deployment.from_json(self.deployment.read_text())
+            return Deployment.of_file(self.deployment)
         return Deployment.from_mapping(self.client.network["deployment"])
 
     @cached_property

@@ -29,7 +29,7 @@ from commonweight.commands import (
     verify,
     wallet,
 )
-from commonweight.console import complain, speak_json, tell
+from commonweight.console import complain, speak_json, tell, write_any_text
 from commonweight.failures import as_refusal
 from commonweight.lifetime import heed_no_more
 from commonweight.scripts import for_scripts
@@ -90,6 +90,7 @@ def _options(
 
 def main() -> None:
     """Entry point: a refusal is one line on stderr with its code, and exit status 1; under --json it is one object."""
+    write_any_text()
     try:
         run_command(app)
     except Exception as error:  # what is no refusal is raised again

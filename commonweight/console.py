@@ -5,6 +5,7 @@ Which of them is chosen once a process (`speak_json`), by the option that every 
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -55,6 +56,13 @@ def speak_json(chosen: bool) -> None:
 def speaks_json() -> bool:
     """Whether scripts listen: one object a line, on stderr too."""
     return _chosen["json"]
+
+
+def write_any_text() -> None:
+    """From now on a letter that stdout's encoding lacks is escaped, as on stderr: a command that did its work must not
+    fail at telling it."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:
@@ -112,13 +120,16 @@ def report_lines() -> Any:
         elif fields["event"] != "step" or fields["step"] % 10 == 0:
             event = fields.pop("event")
             said = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
-            sys.stdout.write(f"{event:<12} {said}\n")
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.write(f"{event:<12} {said}\n")
+                sys.stdout.flush()
 
     return report
 
 
-def _write(stream: TextIO, value: Mapping[str, Any]) -> None:
+def _write(stream: TextIO | None, value: Mapping[str, Any]) -> None:
+    if stream is None:  # the process was started with it closed
+        return
     stream.write(json.dumps(_exact(value), sort_keys=True, allow_nan=False) + "\n")
     stream.flush()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
-from getpass import GetPassWarning, getpass
+import sys
+from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from contracts.errors import CommonweightError
+from contracts.recursion import bound_recursion
 from contracts.whole_file import create_file
 
 if TYPE_CHECKING:  # it takes half a second, which a command that opens no key need not wait
@@ -47,13 +48,14 @@ def open_keystore(path: Path) -> LocalAccount:
         raise KeystoreRefused(f"no keystore {path}; make one with `commonweight keys new --out {path}`")
     passphrase = given_passphrase()
     if passphrase is None:
-        passphrase = _asked(path)
+        passphrase = asked("Passphrase", path)
     from eth_account import Account
 
+    bound_recursion()  # which that import raises
     try:
         account: LocalAccount = Account.from_key(Account.decrypt(path.read_text(), passphrase))
         return account
-    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError, RecursionError) as error:
         if str(error) == _WRONG:
             raise KeystoreRefused(f"{path} does not open with this passphrase") from error
         raise KeystoreRefused(f"{path} is no keystore (Web3 Secret Storage v3)") from error
@@ -79,11 +81,21 @@ def nobody_to_ask(path: Path) -> KeystoreRefused:
     return KeystoreRefused(f"no passphrase for {path}, and no terminal to ask at; set {FILE_VARIABLE}")
 
 
-def _asked(path: Path) -> str:
-    """From the terminal, else from the standard input. Raises KeystoreRefused where neither has it."""
+def asked(what: str, path: Path) -> str:
+    """From the terminal; where there is none the next line of the standard input, without a word: scripts read both
+    streams. Raises KeystoreRefused where neither has it."""
+    if _has_terminal():
+        return getpass(f"{what} of {path}: ")
+    line = sys.stdin.readline() if sys.stdin is not None else ""
+    if not line:
+        raise nobody_to_ask(path)
+    return line.rstrip("\r\n")
+
+
+def _has_terminal() -> bool:
+    """Whether getpass finds one, as it looks for it: the process's own, else the standard input."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", GetPassWarning)  # a pipe echoes nothing
-            return getpass(f"Passphrase of {path}: ")
-    except EOFError as error:
-        raise nobody_to_ask(path) from error
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return sys.stdin is not None and sys.stdin.isatty()
+    return True

@@ -34,7 +34,7 @@ def home() -> Path | None:
 def known_model(deployment: Path, rpc_url: str) -> tuple[Deployment, Web3]:
     """The model of a file, and its chain. Raises ChainOther, ChainWithoutContract and GenesisRefused."""
     w3 = connect(rpc_url)
-    return checked(w3, Deployment.from_json(deployment.read_text())), w3
+    return checked(w3, Deployment.of_file(deployment)), w3
 
 
 def checked(w3: Web3, deployment: Deployment) -> Deployment:
@@ -73,7 +73,7 @@ def entered(deployment: Path, w3: Web3 | None, folder: Path, owner: tuple[str, s
 
     Raises FolderForeign, FolderInUse, FolderUnwritable, ChainOther and ChainWithoutContract.
     """
-    found = Deployment.from_json(deployment.read_text())
+    found = Deployment.of_file(deployment)
     take_folder(folder, Owner.of(owner[0], owner[1], found, owner[2]))
     if w3 is not None:
         _require_present_now(w3, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from requests.exceptions import ConnectionError as NotConnected
-from requests.exceptions import HTTPError, Timeout
+from requests.exceptions import HTTPError, InvalidSchema, InvalidURL, MissingSchema, Timeout
 
 from contracts.evm.errors import ChainUnavailable, RateLimited
 
@@ -20,4 +20,6 @@ def chain_trouble(error: BaseException) -> str:
         return f"failed ({error.response.status_code})"
     if isinstance(error, NotConnected):
         return "cannot be reached, or broke off"
+    if isinstance(error, (InvalidURL, InvalidSchema, MissingSchema)):
+        return "has an address, or is behind a proxy, that cannot be asked over HTTP"
     return f"answered with something else ({type(error).__name__})"

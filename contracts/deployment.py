@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
+from eth_utils.address import is_checksum_address
 
+from contracts.errors import CommonweightError
+from contracts.recursion import bound_recursion
 from contracts.tlog.keys import VerifierKey, parse_vkey
 
 ZERO = "0x" + "00" * 20
+_DIGEST = re.compile(r"0x[0-9a-f]{64}")
+_LOWER_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
+_ADDRESSES = ("deployer", "token", "timelock", "governor", "verifier_registry", "distributor", "splitter")
+
+
+class InvalidDeployment(CommonweightError):
+    """A file, or a server's answer, that is no deployment of a model."""
+
+    code = "invalid-deployment"
+    status = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +77,50 @@ class Deployment:
 
     @classmethod
     def from_json(cls, text: str) -> Deployment:
-        """Read what `to_json` wrote."""
-        return cls.from_mapping(json.loads(text))
+        """Read what `to_json` wrote. Raises InvalidDeployment."""
+        bound_recursion()
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidDeployment(f"a deployment is a JSON object: {error}") from error
+        return cls.from_mapping(raw)
+
+    @classmethod
+    def of_file(cls, path: Path) -> Deployment:
+        """Read a file, with or without the mark that some editors begin UTF-8 with. Raises InvalidDeployment."""
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise InvalidDeployment(f"{path} is no deployment: it is not text in UTF-8") from error
+        except InvalidDeployment as error:
+            raise InvalidDeployment(f"{path} is not what `model deploy` writes: {error.detail}") from error
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any]) -> Deployment:
-        """From its fields as JSON has them."""
-        lists = {name: tuple(raw.get(name, ())) for name in ("mirrors", "creations")}
-        return cls(**{**raw, **lists})
+        """From its fields as JSON has them, from anybody. Raises InvalidDeployment, which names the field."""
+        _require(isinstance(raw, Mapping), "a deployment", "a JSON object", raw)
+        lists = {name: _texts(raw, name) for name in ("mirrors", "creations")}
+        try:
+            found = cls(**{**raw, **lists})
+        except TypeError as error:  # names the field that is missing, or one too many
+            raise InvalidDeployment(str(error).replace("Deployment.__init__() ", "")) from error
+        found._require_forms()
+        return found
+
+    def _require_forms(self) -> None:
+        for name in ("chain_id", "block"):
+            _require(type(getattr(self, name)) is int, name, "a whole number", getattr(self, name))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            _require(field.type != "str" or isinstance(value, str), field.name, "text", value)
+        for name in (*_ADDRESSES, "model_registry", *(["pool"] if self.pool else [])):
+            value = getattr(self, name)
+            fits = bool(_LOWER_ADDRESS.fullmatch(value)) or is_checksum_address(value)
+            _require(fits, name, "an address: 0x and 40 hex digits, with its checksum", value)
+        for value in (self.model, *self.creations):
+            _require(bool(_DIGEST.fullmatch(value)), "model or creations", "0x and 64 hex digits", value)
+        for line in self.mirrors:
+            _require(" " in line, "mirrors", 'lines "ADDRESS URL"', line)
 
     def log_key(self) -> VerifierKey:
         """Whose signature a head of the log bears. Raises InvalidLogKey."""
@@ -78,3 +129,16 @@ class Deployment:
     def first_mirrors(self) -> dict[str, str]:
         """Urls by verifier, as the deployment names them."""
         return dict(line.split(" ", 1) for line in self.mirrors)
+
+
+def _texts(raw: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    found = raw.get(name, ())
+    fits = isinstance(found, list | tuple) and all(isinstance(one, str) for one in found)
+    _require(fits, name, "a list of texts", found)
+    return tuple(found)
+
+
+def _require(holds: bool, name: str, wanted: str, found: Any) -> None:
+    """Raises InvalidDeployment."""
+    if not holds:
+        raise InvalidDeployment(f"{name} should be {wanted}, and is {str(found)[:80]!r}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AddressFamily
 from types import TracebackType
 
 from contracts.devnet import Devnet
-from contracts.listening import binding
+from contracts.listening import binding, family_of
 
 _MAX_BODY = 16 * 2**20
 
@@ -22,15 +23,15 @@ class DevnetServer:
     def __init__(self, chain: Devnet, host: str, port: int, block_time: float) -> None:
         self.chain = chain
         with binding(host, port):
-            self._http = ThreadingHTTPServer((host, port), _handler(chain))
-        self._http.daemon_threads = True
+            self._http = _server_of(family_of(host))((host, port), _handler(chain))
         self._stop = threading.Event()
         self._block_time = block_time
         self._threads = [
             threading.Thread(target=self._http.serve_forever, daemon=True),
             threading.Thread(target=self._tick, daemon=True),
         ]
-        self.url = f"http://{host}:{self._http.server_address[1]}"
+        named = f"[{host}]" if ":" in host else host
+        self.url = f"http://{named}:{self._http.server_address[1]}"
 
     def __enter__(self) -> DevnetServer:
         for thread in self._threads:
@@ -47,6 +48,14 @@ class DevnetServer:
     def _tick(self) -> None:
         while not self._stop.wait(self._block_time):
             self.chain.mine()
+
+
+def _server_of(family: AddressFamily) -> type[ThreadingHTTPServer]:
+    class Server(ThreadingHTTPServer):
+        address_family = family
+        daemon_threads = True
+
+    return Server
 
 
 def _handler(chain: Devnet) -> type[BaseHTTPRequestHandler]:

@@ -19,9 +19,13 @@ class PortRefused(CommonweightError):
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that takes connections; port 0 is a free one. Raises PortRefused."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with binding(host, port):
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family_of(host), backlog=2048)
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """Of a host as it is given to listen on: only an address of IPv6 has colons."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 @contextmanager
@@ -31,6 +35,8 @@ def binding(host: str, port: int) -> Iterator[None]:
         yield
     except OSError as error:
         raise PortRefused(f"{host}:{port} {_why(error)}") from error
+    except (OverflowError, UnicodeError) as error:
+        raise PortRefused(f"{host}:{port} is no address: ports are 0 to 65535, names those of this machine") from error
 
 
 def _why(error: OSError) -> str:

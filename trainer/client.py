@@ -104,7 +104,7 @@ class ApiClient:
     ) -> None:
         """Raises ApiUnreachable and OtherApi."""
         bound_recursion()
-        self._http = httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=60.0)
+        self._http = _http_client(base_url)
         self.base_url, self._cache, self._say = base_url, cache, say
         self._patience = PATIENCE_SECONDS if patience is None else patience
         self._account: LocalAccount | None = None if key is None else Account.from_key(key)
@@ -219,9 +219,23 @@ class ApiClient:
         """What is said when the patience ends: the server's own word, where it is one."""
         if weather.problem is not None:
             return ApiProblem(weather.status, weather.problem.code, weather.problem.detail)
-        proxies = {name: url for name, url in getproxies().items() if name in ("http", "https", "all")}
-        through = f"; the environment sends it through the proxy {', '.join(proxies.values())}" if proxies else ""
-        return ApiUnreachable(f"{self.base_url} does not answer: {weather}{through}; check --api")
+        return ApiUnreachable(f"{self.base_url} does not answer: {weather}{_through()}; check --api")
+
+
+def _http_client(base_url: str) -> httpx.Client:
+    """Raises ApiUnreachable for an address or a proxy that cannot be used here, however long one waits."""
+    try:
+        return httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=60.0)
+    except (httpx.InvalidURL, ValueError, ImportError) as error:  # ImportError: what SOCKS takes is not installed
+        raise ApiUnreachable(f"{base_url} cannot be asked: {error}{_through()}; check --api") from error
+    except OSError as error:  # of SSL_CERT_FILE and SSL_CERT_DIR
+        raise ApiUnreachable(f"{base_url} cannot be asked: {error}; check SSL_CERT_FILE") from error
+
+
+def _through() -> str:
+    """The proxies of the environment, by which requests go."""
+    proxies = {name: url for name, url in getproxies().items() if name in ("http", "https", "all")}
+    return f"; the environment sends it through the proxy {', '.join(proxies.values())}" if proxies else ""
 
 
 def octets(text: str) -> bytes:

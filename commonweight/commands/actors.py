@@ -33,6 +33,8 @@ from commonweight.commands.options import (
     RunId,
     database_address,
     read_address,
+    read_seconds,
+    read_url_or_none,
 )
 from commonweight.console import console, report_lines, speaks_json, tell
 from commonweight.keystore import open_keystore
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 chain_app = typer.Typer(invoke_without_command=True)
 verifier_app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")]
 Folder = Annotated[Path, typer.Option("--folder", help="Where this process keeps its files.")]
 
 
@@ -68,7 +70,9 @@ def chain(
     context: typer.Context,
     host: Host = "127.0.0.1",
     port: Port = 8545,
-    block_time: Annotated[float, typer.Option(help="Seconds between empty blocks.")] = 1.0,
+    block_time: Annotated[
+        float, typer.Option(min=0.01, max=86_400, callback=read_seconds, help="Seconds between empty blocks.")
+    ] = 1.0,
     fund: Annotated[
         list[str] | None,
         typer.Option(parser=read_address, metavar="ADDRESS", help="Address that holds 10,000 coins at genesis."),
@@ -159,6 +163,8 @@ def node(
         typer.Option(
             "--rpc-url",
             envvar="COMMONWEIGHT_RPC",
+            parser=read_url_or_none,
+            metavar="URL",
             help="A chain node that says who the verifiers are; without one the log is believed.",
         ),
     ] = "",
@@ -226,7 +232,9 @@ def verifier_run(
     folder: Folder = Path("commonweight-verifier"),
     data: Data = None,
     host: Annotated[str, typer.Option(help="Address on which the mirror listens.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port on which the mirror listens; 0 for a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port on which the mirror listens; 0 for a free one.")
+    ] = 0,
     public_url: Annotated[
         str,
         typer.Option(help="Where others reach the mirror. Without it: on this machine, or by nobody."),

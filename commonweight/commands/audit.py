@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API
+from commonweight.commands.options import DEFAULT_API, OwnChain
 from commonweight.console import tell
 from commonweight.progress import Progress
 
@@ -24,10 +24,7 @@ def audit(
     log: Annotated[
         str, typer.Option(envvar="COMMONWEIGHT_API", help="A server, a mirror, or static files: a url or a folder.")
     ] = DEFAULT_API,
-    rpc_url: Annotated[
-        str | None,
-        typer.Option("--rpc-url", help="JSON-RPC address of a chain node of your choice; default: no chain is asked."),
-    ] = None,
+    rpc_url: OwnChain = None,
     head: Annotated[
         Path | None, typer.Option(help="File in which the log's head is kept: the next audit's log must continue it.")
     ] = None,
@@ -45,7 +42,7 @@ def audit(
     from contracts.whole_file import save_file
     from verifier.log.auditing import Audit, Auditor
 
-    place = Deployment.from_json(deployment.read_text())
+    place = Deployment.of_file(deployment)
     made = Audit(Auditor(place, log, connect(rpc_url) if rpc_url else None), Progress("entries audited"))
     report = made.run(head)
     if policy is not None:

@@ -27,7 +27,7 @@ def upgrade(
         folder.mkdir(parents=True, exist_ok=True)
     store = Store(database_address(folder, database_url))
     if deployment is not None:
-        require_own(store, Deployment.from_json(deployment.read_text()))
+        require_own(store, Deployment.of_file(deployment))
     revision = schema.current(store.engine)
     tell({"revision": revision}, [f"revision {revision}"])
 

@@ -221,7 +221,7 @@ def _check_minters(pool: CapitalPool, deployment: Path) -> None:
     from contracts.deployment import Deployment
     from contracts.genesis.rounds import check_minters
 
-    check_minters(pool.w3, Deployment.from_json(deployment.read_text()), pool.address)
+    check_minters(pool.w3, Deployment.of_file(deployment), pool.address)
 
 
 def _warnings(pool: CapitalPool, deployment: Path) -> list[str]:
@@ -229,14 +229,14 @@ def _warnings(pool: CapitalPool, deployment: Path) -> list[str]:
     from commonweight.genesis_words import warnings
     from contracts.deployment import Deployment
 
-    return warnings(pool.w3, Deployment.from_json(deployment.read_text()), pool.address)
+    return warnings(pool.w3, Deployment.of_file(deployment), pool.address)
 
 
 def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
     """What whoever deployed the model paid in itself: a soft cap that its maker bought says little."""
     from contracts.deployment import Deployment
 
-    found = Deployment.from_json(deployment.read_text())
+    found = Deployment.of_file(deployment)
     return pool.bought_by(found.deployer, found.block)
 
 

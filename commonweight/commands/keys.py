@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from commonweight.console import tell
-from commonweight.keystore import given_passphrase, nobody_to_ask, open_keystore, write_keystore
+from commonweight.keystore import KeystoreRefused, asked, given_passphrase, open_keystore, write_keystore
 
 app = typer.Typer(no_args_is_help=True, help="Make and show keys. A key never leaves its keystore in the clear.")
 
@@ -24,13 +23,13 @@ def new(out: Annotated[Path, typer.Option(help="File to write; must not exist.")
 
 
 def _new_passphrase(out: Path) -> str:
-    """Asked for twice. Raises KeystoreRefused where nobody can be asked."""
-    try:
-        return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True))
-    except typer.Abort as error:
-        if sys.stdin is None or not sys.stdin.isatty():
-            raise nobody_to_ask(out) from error
-        raise
+    """Asked for twice. Raises KeystoreRefused where nobody can be asked, or the answers are none or two."""
+    passphrase = asked("New passphrase", out)
+    if not passphrase:
+        raise KeystoreRefused(f"an empty passphrase keeps nobody out of {out}; nothing was written")
+    if asked("The same passphrase again", out) != passphrase:
+        raise KeystoreRefused(f"two different passphrases for {out}; nothing was written")
+    return passphrase
 
 
 @app.command("address")

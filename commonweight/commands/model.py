@@ -84,7 +84,7 @@ def check(
     from contracts.deployment import Deployment
     from contracts.genesis.check import check_genesis
 
-    w3, place = connect(rpc_url), Deployment.from_json(deployment.read_text())
+    w3, place = connect(rpc_url), Deployment.of_file(deployment)
     found = check_genesis(w3, place)
     terms = asdict(found.params)
     lines = [f"{name}  {value}" for name, value in terms.items() if value != ""]
@@ -162,6 +162,6 @@ def train(
         profiles=tuple(profile or ()),
     )
     overrides, account = read_object(config, "--config"), open_keystore(keystore)
-    table = None if limits is None else LimitTable.from_json(limits.read_text())
+    table = None if limits is None else LimitTable.from_json(limits.read_bytes())
     run = open_run(api, account.key.hex(), overrides, rules, tuple(data or ()), table)
     tell({"run": run}, [run])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -60,6 +62,32 @@ def read_object(text: str, option: str) -> dict[str, Any]:
     return found
 
 
+def read_url(text: str) -> str:
+    """The address of a server or chain node, without what was pasted around it. Raises BadParameter: what is no address
+    would be waited for like one that does not answer."""
+    url = text.strip()
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port that is none, or half an address of IPv6
+        fits = False
+    if not fits or re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise typer.BadParameter(f"{text!r} is not an address: http:// or https://, a host, and a port if it has one")
+    return url
+
+
+def read_url_or_none(text: str) -> str:
+    """As `read_url`; nothing stays nothing. Raises BadParameter."""
+    return read_url(text) if text.strip() else ""
+
+
+def read_seconds(seconds: float) -> float:
+    """A span that a clock can wait for. Raises BadParameter."""
+    if not math.isfinite(seconds):
+        raise typer.BadParameter(f"{seconds} is no number of seconds")
+    return seconds
+
+
 def database_address(folder: Path, database_url: str) -> str:
     """What was given, or SQLite in the server's folder, whatever letters its name has."""
     from sqlalchemy import URL
@@ -67,15 +95,37 @@ def database_address(folder: Path, database_url: str) -> str:
     return database_url or URL.create("sqlite", database=str(folder / "ledger.db")).render_as_string()
 
 
-Api = Annotated[str, typer.Option("--api", envvar="COMMONWEIGHT_API", help="Address of the API server.")]
-Rpc = Annotated[str, typer.Option("--rpc-url", envvar="COMMONWEIGHT_RPC", help="JSON-RPC address of the EVM chain.")]
+Api = Annotated[
+    str,
+    typer.Option("--api", envvar="COMMONWEIGHT_API", parser=read_url, metavar="URL", help="Address of the API server."),
+]
+Rpc = Annotated[
+    str,
+    typer.Option(
+        "--rpc-url",
+        envvar="COMMONWEIGHT_RPC",
+        parser=read_url,
+        metavar="URL",
+        help="JSON-RPC address of the EVM chain.",
+    ),
+]
 Rpcs = Annotated[
     list[str] | None,
     typer.Option(
         "--rpc-url",
         envvar="COMMONWEIGHT_RPC",
+        parser=read_url,
         metavar="URL",
         help=f"JSON-RPC address of the EVM chain; several are compared, and one may be away. Default: {DEFAULT_RPC}.",
+    ),
+]
+OwnChain = Annotated[
+    str | None,
+    typer.Option(
+        "--rpc-url",
+        parser=read_url,
+        metavar="URL",
+        help="JSON-RPC address of a chain node of your choice; default: no chain is asked.",
     ),
 ]
 FinalityDepth = Annotated[
@@ -91,6 +141,8 @@ ChainRpc = Annotated[
     typer.Option(
         "--rpc-url",
         envvar="COMMONWEIGHT_RPC",
+        parser=read_url_or_none,
+        metavar="URL",
         help="JSON-RPC address of the EVM chain, to ask it and not to believe the server.",
     ),
 ]
@@ -134,6 +186,7 @@ GiveUpAfter = Annotated[
     typer.Option(
         "--give-up-after",
         min=0,
+        callback=read_seconds,
         metavar="SECONDS",
         help="End when neither the server nor any mirror has answered for so long; 0 waits for ever.",
     ),

@@ -7,17 +7,13 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Account, Api
+from commonweight.commands.options import DEFAULT_API, Account, Api, OwnChain
 from commonweight.console import tell
 
 app = typer.Typer(no_args_is_help=True, help="Your work and pay of an epoch as one file, checked without the server.")
 Trusted = Annotated[
     Path | None,
     typer.Option("--deployment", exists=True, dir_okay=False, help="The model's deployment, from elsewhere."),
-]
-OwnChain = Annotated[
-    str | None,
-    typer.Option("--rpc-url", help="JSON-RPC address of a chain node of your choice; default: no chain is asked."),
 ]
 
 
@@ -42,7 +38,7 @@ def save(
     from verifier.receipt.saving import Judges, save_receipt
 
     client = ApiClient(api)
-    place = Deployment.from_json(deployment.read_text()) if deployment else None
+    place = Deployment.of_file(deployment) if deployment else None
     place = place or Deployment.from_mapping(client.network["deployment"])
     judges = Judges.of(client, place, connect(rpc_url) if rpc_url else None)
     receipt = save_receipt(client, place, judges, (epoch, account), seconds)
@@ -73,7 +69,7 @@ def check(
     from verifier.receipt.checking import check_receipt
 
     receipt = Receipt.from_json(file.read_bytes())
-    trusted = Contracts.of(Deployment.from_json(deployment.read_text())) if deployment else None
+    trusted = Contracts.of(Deployment.of_file(deployment)) if deployment else None
     asked = parse_policy(policy.read_bytes()) if policy else None
     found = check_receipt(receipt, trusted, asked, connect(rpc_url) if rpc_url else None)
     lines = [f"holds        {line}" for line in found.holds]

@@ -19,5 +19,5 @@ def existing_database(folder: Path, database_url: str, deployment: Path | None) 
 
     store = Store(database_address(folder, database_url), makes=False)
     if deployment is not None:
-        require_own(store, Deployment.from_json(deployment.read_text()), makes=False)
+        require_own(store, Deployment.of_file(deployment), makes=False)
     return store

@@ -66,7 +66,7 @@ def _bundle(proof: str, api: str, folder: Path | None, deployment: Path | None) 
     from verifier.proof.bundle import open_bundle
     from verifier.proof.fetching import fetch_bundle
 
-    trusted = Deployment.from_json(deployment.read_text()) if deployment else None
+    trusted = Deployment.of_file(deployment) if deployment else None
     if Path(proof).is_dir():
         return open_bundle(Path(proof), trusted)
     place = trusted or Deployment.from_mapping(ApiClient(api).network["deployment"])

@@ -36,8 +36,8 @@ class WalletModel:
         Raises GenesisRefused, ApiProblem and ApiUnreachable.
         """
         client, w3 = ApiClient(api_url), connect(rpc_url)
-        given = deployment.read_text() if deployment else None
-        place = Deployment.from_json(given) if given else Deployment.from_mapping(client.network["deployment"])
+        named = client.network["deployment"]
+        place = Deployment.of_file(deployment) if deployment else Deployment.from_mapping(named)
         return cls(client, w3, checked(w3, place))
 
     @property

@@ -141,3 +141,13 @@ def test_without_a_terminal_to_ask_at_it_is_one_line(keystore: Path, tmp_path: P
     assert said.stderr.splitlines()[-1].endswith(f"set {FILE_VARIABLE}")
     assert "Traceback" not in said.stderr
     assert not (tmp_path / "new").exists()
+
+
+def test_a_nest_of_brackets_ends_no_process(tmp_path: Path) -> None:
+    """py_ecc raises the limit of recursion: JSON's decoder then runs to the end of the stack."""
+    (tmp_path / "deep.json").write_bytes(b"[" * 100_000)
+    said = subprocess.run(
+        [sys.executable, "-m", "commonweight", "keys", "address", str(tmp_path / "deep.json")],
+        env=os.environ | {PASSPHRASE_VARIABLE: PASSPHRASE}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (said.returncode, said.stderr.split(":")[0]) == (1, "keystore-refused")

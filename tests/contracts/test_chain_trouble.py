@@ -27,6 +27,14 @@ def failed(status: int) -> requests.HTTPError:
         (requests.ReadTimeout(URL), "does not answer in time"),
         (requests.ConnectTimeout(URL), "does not answer in time"),
         (requests.ConnectionError(URL), "cannot be reached, or broke off"),
+        (
+            requests.exceptions.InvalidSchema(URL),
+            "has an address, or is behind a proxy, that cannot be asked over HTTP",
+        ),
+        (
+            requests.exceptions.MissingSchema(URL),
+            "has an address, or is behind a proxy, that cannot be asked over HTTP",
+        ),
         (ValueError(URL), "answered with something else (ValueError)"),
     ],
 )

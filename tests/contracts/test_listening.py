@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from commonweight.lifetime import Stop
 from commonweight.serving import serve_until
+from contracts.chain import connect
 from contracts.devnet import Devnet, serve
 from contracts.devnet_http import DevnetServer
 from contracts.listening import PortRefused, listen
@@ -56,3 +57,22 @@ def test_the_embedded_chain_says_where_it_is() -> None:
     serve(port=0, stop=stop, started=started)
     assert told[0][0].startswith("http://127.0.0.1:")
     assert told[0][1] == 31337
+
+
+@pytest.mark.parametrize("open_", [of_chain, of_server, of_mirror])
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70_000), ("127.0.0.1", -1), (f"{'a' * 70}.x", 0)])
+def test_what_is_no_port_or_name_is_named(open_: Callable[[str, int], None], host: str, port: int) -> None:
+    with pytest.raises(PortRefused, match=host):
+        open_(host, port)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
+def test_the_embedded_chain_listens_on_ipv6() -> None:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            pass
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with DevnetServer(Devnet(), "::1", 0, 60.0) as server:
+        assert server.url.startswith("http://[::1]:")
+        assert connect(server.url).eth.chain_id == 31337

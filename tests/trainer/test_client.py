@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import socket
 import struct
@@ -194,3 +195,24 @@ def test_an_answer_without_an_end_is_read_up_to_a_bound(serve: Serve, monkeypatc
     monkeypatch.setattr(client, "MOST_BYTES", 1_000)
     with pytest.raises(ApiProblem, match="more than 1000 bytes"):
         api.get("/anything")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("all_proxy", "socks5://127.0.0.1:1", "socks5://127.0.0.1:1"), ("http_proxy", "ssh://x", "ssh://x"),
+     ("SSL_CERT_FILE", "/nowhere", "SSL_CERT_FILE")],
+)  # fmt: skip
+def test_a_proxy_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    if name == "all_proxy" and importlib.util.find_spec("socksio"):
+        pytest.skip("this machine speaks SOCKS")
+    with pytest.raises(ApiUnreachable, match=said):
+        ApiClient("http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://a\nb"])
+def test_what_is_no_address_is_not_asked(url: str) -> None:
+    with pytest.raises(ApiUnreachable, match="cannot be asked"):
+        ApiClient(url)

@@ -1,0 +1,41 @@
+"""Values of options that no machine can take are refused at once, and not waited for nor met in a stack trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from commonweight.commands.options import read_url, read_url_or_none
+from tests.commonweight.conftest import Command
+
+pytestmark = pytest.mark.unit
+
+NO_URLS = ["x", "localhost:8800", "ftp://x", "http://", "http://h:99999", "http://[::1", "http://a b", "http://a\tb"]
+NO_VALUES = {"--port": ["70000", "-1", "9" * 20], "--block-time": ["0", "-1", "nan", "inf"]}
+
+
+@pytest.mark.parametrize("url", NO_URLS)
+def test_what_is_no_address_is_not_waited_for(commonweight: Command, url: str) -> None:
+    asked = commonweight("run", "list", "--api", url, "--json")
+    assert (asked.status, asked.complaint["error"], asked.complaint["field"]) == (2, "wrong-usage", "--api")
+    asked = commonweight("gov", "list", "--rpc-url", url, "--json")
+    assert (asked.status, asked.complaint["error"], asked.complaint["field"]) == (2, "wrong-usage", "--rpc-url")
+
+
+def test_what_was_pasted_around_an_address_is_cut() -> None:
+    assert read_url(" http://[::1]:8800/a \n") == "http://[::1]:8800/a"
+    assert read_url_or_none(" ") == ""
+
+
+@pytest.mark.parametrize(("option", "value"), [(option, value) for option in NO_VALUES for value in NO_VALUES[option]])
+def test_what_no_machine_can_do_is_wrong_usage(commonweight: Command, option: str, value: str) -> None:
+    said = commonweight("chain", option, value, "--json")
+    assert (said.status, said.complaint["error"], said.complaint["field"]) == (2, "wrong-usage", option)
+
+
+def test_a_spoilt_deployment_file_is_one_line(commonweight: Command, tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_bytes(b"\xff\xfe")
+    for words in (["model", "check"], ["audit"], ["fsck", "--folder", tmp_path]):
+        said = commonweight(*words, "--deployment", tmp_path / "d.json", "--json")
+        assert (said.status, said.complaint["error"]) == (1, "invalid-deployment")
