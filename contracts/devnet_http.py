@@ -9,7 +9,7 @@ from socket import AddressFamily
 from types import TracebackType
 
 from contracts.devnet import Devnet
-from contracts.listening import binding, family_of
+from contracts.listening import binding, family_of, url_of
 
 _MAX_BODY = 16 * 2**20
 
@@ -30,8 +30,7 @@ class DevnetServer:
             threading.Thread(target=self._http.serve_forever, daemon=True),
             threading.Thread(target=self._tick, daemon=True),
         ]
-        named = f"[{host}]" if ":" in host else host
-        self.url = f"http://{named}:{self._http.server_address[1]}"
+        self.url = url_of(host, self._http.server_address[1])
 
     def __enter__(self) -> DevnetServer:
         for thread in self._threads:

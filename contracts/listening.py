@@ -28,6 +28,11 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
+def url_of(host: str, port: int) -> str:
+    """Where others on the network ask what listens there."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 @contextmanager
 def binding(host: str, port: int) -> Iterator[None]:
     """For whoever binds by other means. Raises PortRefused."""

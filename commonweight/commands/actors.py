@@ -33,6 +33,7 @@ from commonweight.commands.options import (
     RunId,
     database_address,
     read_address,
+    read_broker,
     read_seconds,
     read_url_or_none,
 )
@@ -170,7 +171,7 @@ def node(
     ] = "",
     folder: Folder = Path("commonweight-node"),
     data: Data = None,
-    from_round: Annotated[int, typer.Option(help="First round to take part in.")] = 1,
+    from_round: Annotated[int, typer.Option(min=1, help="First round to take part in.")] = 1,
     cheat: Annotated[
         str | None, typer.Option(help=f"Misbehave in a named way, to see it caught: {', '.join(CHEATS)}.")
     ] = None,
@@ -178,7 +179,7 @@ def node(
         float,
         typer.Option(min=0, max=1, help="Share of rounds with one bad segment on purpose, unpaid, to test verifiers."),
     ] = 0.0,
-    threads: Annotated[int, typer.Option(min=1, help="Threads, in a bounded run.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads, in a bounded run.")] = 1,
     attention: Annotated[str, typer.Option(help="Attention kernel in a bounded run: flash or math.")] = "flash",
     adamw: Annotated[str, typer.Option(help="AdamW kernel in a bounded run: foreach, loop or fused.")] = "foreach",
     micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a batch, in a bounded run.")] = 1,
@@ -237,10 +238,17 @@ def verifier_run(
     ] = 0,
     public_url: Annotated[
         str,
-        typer.Option(help="Where others reach the mirror. Without it: on this machine, or by nobody."),
+        typer.Option(
+            parser=read_url_or_none,
+            metavar="URL",
+            help="Where others reach the mirror. Without it: on this machine, or by nobody.",
+        ),
     ] = "",
-    workers: Annotated[int, typer.Option(help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
-    broker_url: Annotated[str, typer.Option(help="Celery broker; default: a folder, no server needed.")] = "",
+    workers: Annotated[int, typer.Option(min=0, help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
+    broker_url: Annotated[
+        str,
+        typer.Option(parser=read_broker, metavar="URL", help="Celery broker; default: a folder, no server needed."),
+    ] = "",
     device: Device = "cpu",
     give_up_after: GiveUpAfter = 0.0,
 ) -> None:

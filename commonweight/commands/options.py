@@ -81,6 +81,19 @@ def read_url_or_none(text: str) -> str:
     return read_url(text) if text.strip() else ""
 
 
+def read_broker(text: str) -> str:
+    """The address of a Celery broker, or nothing. Raises BadParameter: workers on one that is none judge nothing."""
+    from kombu.transport import resolve_transport
+
+    scheme, mark, _ = text.strip().partition("://")
+    try:
+        if text.strip() and (not mark or resolve_transport(scheme) is None):
+            raise typer.BadParameter(f"{text!r} is not the address of a broker, for instance redis://127.0.0.1:6379")
+    except (KeyError, ImportError) as error:
+        raise typer.BadParameter(f"this machine has no broker of the kind {scheme!r}: {error}") from error
+    return text.strip()
+
+
 def read_seconds(seconds: float) -> float:
     """A span that a clock can wait for. Raises BadParameter."""
     if not math.isfinite(seconds):

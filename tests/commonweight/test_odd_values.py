@@ -39,3 +39,23 @@ def test_a_spoilt_deployment_file_is_one_line(commonweight: Command, tmp_path: P
     for words in (["model", "check"], ["audit"], ["fsck", "--folder", tmp_path]):
         said = commonweight(*words, "--deployment", tmp_path / "d.json", "--json")
         assert (said.status, said.complaint["error"]) == (1, "invalid-deployment")
+
+
+VERIFIER = {
+    "--public-url": ["x", "http://a b"], "--workers": ["-1"], "--broker-url": ["x", "nope://x"], "--port": ["70000"],
+    "--api": ["x"], "--rpc-url": ["x"], "--give-up-after": ["nan", "inf"],
+}  # fmt: skip
+NODE = {"--from-round": ["0", "-1"], "--threads": ["0", "9" * 12], "--rpc-url": ["x"], "--canary-rate": ["nan"]}
+PARTS = {("verifier", "run"): VERIFIER, ("node", "--payout", f"0x{'11' * 20}"): NODE}
+CASES = [(part, option, value) for part in PARTS for option in PARTS[part] for value in PARTS[part][option]]
+
+
+@pytest.mark.parametrize(("part", "option", "value"), CASES)
+def test_a_process_that_could_do_nothing_does_not_start(
+    commonweight: Command, tmp_path: Path, part: tuple[str, ...], option: str, value: str
+) -> None:
+    (tmp_path / "d.json").touch()
+    given = ("--keystore", tmp_path / "k", "--run", f"0x{'22' * 32}", "--deployment", tmp_path / "d.json")
+    said = commonweight(*part, *given, "--folder", tmp_path / "own", option, value, "--json")
+    assert (said.status, said.complaint["error"], said.complaint["field"]) == (2, "wrong-usage", option)
+    assert not (tmp_path / "own").exists()

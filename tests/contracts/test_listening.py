@@ -14,7 +14,7 @@ from commonweight.serving import serve_until
 from contracts.chain import connect
 from contracts.devnet import Devnet, serve
 from contracts.devnet_http import DevnetServer
-from contracts.listening import PortRefused, listen
+from contracts.listening import PortRefused, listen, url_of
 
 pytestmark = pytest.mark.integration
 
@@ -76,3 +76,9 @@ def test_the_embedded_chain_listens_on_ipv6() -> None:
     with DevnetServer(Devnet(), "::1", 0, 60.0) as server:
         assert server.url.startswith("http://[::1]:")
         assert connect(server.url).eth.chain_id == 31337
+
+
+def test_an_address_of_ipv6_is_one_in_an_address() -> None:
+    """A verifier announces it: without brackets nobody reaches its mirror."""
+    assert url_of("fd00::2", 80) == "http://[fd00::2]:80"
+    assert url_of("127.0.0.1", 80) == "http://127.0.0.1:80"

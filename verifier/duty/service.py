@@ -20,7 +20,7 @@ from web3 import Web3
 from contracts.chain import connect
 from contracts.clock_watch import ClockWatch
 from contracts.errors import CommonweightError
-from contracts.listening import listen
+from contracts.listening import listen, url_of
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.outage import Troubles
@@ -113,7 +113,7 @@ class VerifierProcess:
         settings = self.settings
         if settings.public_url:
             return settings.public_url
-        return f"http://{settings.host}:{port_of(self._server)}" if settings.loopback else NOWHERE
+        return url_of(settings.host, port_of(self._server)) if settings.loopback else NOWHERE
 
     def run(self, stop: threading.Event) -> None:
         """Serve, and look until told to stop.
