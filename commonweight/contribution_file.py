@@ -49,7 +49,7 @@ class ContributionFile:
         try:
             body = json.loads(file.read_text("utf-8"))
             message, signatures = body["message"], {str(name): str(said) for name, said in body["signatures"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadField(f"{file} is no contribution file: {error!r}") from error
         return cls(from_json(Contribution, message), signatures)
 

@@ -297,8 +297,11 @@ def verifier_run(
 @verifier_app.command("jobs")
 def verifier_jobs(folder: Folder = Path("commonweight-verifier")) -> None:
     """Checks that were given up, with what was seen of them last: a proof with such a check is left undecided."""
+    from commonweight.kept import NoFolder
     from verifier.jobs import FILE_NAME, JobRows, State
 
+    if not folder.is_dir():
+        raise NoFolder(f"there is no folder {folder}; give the --folder of a verifier")
     rows = JobRows(folder / FILE_NAME).listed(State.DEAD)
     for job in rows:
         line = {"proof": job.key.subject, "check": job.key.name, "why": job.reason()}

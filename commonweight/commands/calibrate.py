@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from commonweight.commands.options import Data
+from commonweight.commands.options import Data, read_object
 from commonweight.console import tell
 from commonweight.progress import Progress
 
@@ -53,7 +53,7 @@ def calibrate(
     others += [Variant(capability=name) for name in (capability if capability is not None else ["default"])]
     others += [Variant(threads=threads)] if threads > 1 else []
     corpus = corpus_of(data or ())
-    chosen = RunConfig.from_json(json.dumps(asdict(RunConfig()) | json.loads(config)))
+    chosen = RunConfig.from_json(json.dumps(asdict(RunConfig()) | read_object(config, "--config")))
     plan = Plan(chosen, tuple(others), segments, 10, cheat_segments, MILD, tuple(data or ()))
     progress = Progress("")
 

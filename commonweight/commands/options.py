@@ -55,7 +55,7 @@ def read_object(text: str, option: str) -> dict[str, Any]:
     """A JSON object. Raises BadParameter."""
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint=option) from error
     if not isinstance(found, dict):
         raise typer.BadParameter('a JSON object is wanted, for instance {"seed": 2}', param_hint=option)

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from commonweight.commands.options import read_url, read_url_or_none
+from commonweight.contribution_file import ContributionFile
+from contracts.errors import BadField
+from contracts.recursion import bound_recursion
 from tests.commonweight.conftest import Command
 
 pytestmark = pytest.mark.unit
@@ -59,3 +62,24 @@ def test_a_process_that_could_do_nothing_does_not_start(
     said = commonweight(*part, *given, "--folder", tmp_path / "own", option, value, "--json")
     assert (said.status, said.complaint["error"], said.complaint["field"]) == (2, "wrong-usage", option)
     assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize("content", [b"[", b"[]", b"\xff", b"[" * 100_000], ids=["cut", "a-list", "no-text", "deep"])
+def test_a_spoilt_contribution_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "c.json").write_bytes(content)
+    bound_recursion()
+    with pytest.raises(BadField, match="no contribution file"):
+        ContributionFile.load(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("config", ["[]", "{", "[" * 100_000], ids=["a-list", "cut", "deep"])
+def test_a_configuration_that_is_no_object_is_named(commonweight: Command, config: str) -> None:
+    said = commonweight("calibrate", "--config", config, "--json")
+    assert (said.status, said.complaint["error"], said.complaint["field"]) == (2, "wrong-usage", "--config")
+
+
+@pytest.mark.parametrize("place", ["nowhere", "file"])
+def test_jobs_of_no_folder_are_refused(commonweight: Command, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    said = commonweight("verifier", "jobs", "--folder", tmp_path / place, "--json")
+    assert (said.status, said.complaint["error"]) == (1, "no-folder")
