@@ -128,7 +128,7 @@ _READERS: dict[str, Reader] = {
         ("eth_getBlockByNumber", "eth_getBlockByHash"),
         _of(
             {"number": _number, "timestamp": _number, "hash": _hash, "parentHash": _hash},
-            {"baseFeePerGas": _quantity, "transactions": _each(_sent)},
+            {"baseFeePerGas": _quantity, "gasUsed": _quantity, "transactions": _each(_sent)},
         ),
     ),
     "eth_sendRawTransaction": _hash,

@@ -145,7 +145,7 @@ KNOWN = (
     st.dictionaries(st.sampled_from(KNOWN) | st.text(), JSON),
 )
 def test_what_networks_add_breaks_none_either(method: str, added: dict[str, Any]) -> None:
-    used = ("contractAddress", "gasUsed", "type", "to", "gasPrice")
+    used = ("contractAddress", "gasUsed", "type", "to", "gasPrice", "blockNumber", "blockHash")
     foreign = {name: value for name, value in added.items() if name not in used}
     ASKS[method](saying(**{method: {**foreign, **WHOLE[method]}}))
 
