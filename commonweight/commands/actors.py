@@ -277,7 +277,7 @@ def verifier_run(
     end_with_us = partial(die_with_parent, os.getpid(), signal.SIGKILL)  # its job is taken up again
     pool = WorkerPool(settings.worker_command(), environment, workers, end_with_us, settings.workers_log)
     with pool, showing(report):
-        process.run(stop.watched())
+        process.run(stop.watched(partial(process.leave, LAST_ANSWER_SECONDS)))
 
 
 @verifier_app.command("jobs")
