@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,6 +45,9 @@ from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
 from ledger.store import Store
 
+logger = logging.getLogger(__name__)
+LAST_SECONDS = 10
+"""For the keeper, when the server ends."""
 ROUTERS = (network, messages, blobs, runs, epochs, faults, receipts, growth, ownership)
 """Below /v1. The log's tiles lie beside it, where whoever reads logs of this kind looks for them."""
 
@@ -112,15 +116,16 @@ def _begin(ledger: Ledger, settings: ServerSettings) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=keeper.run, args=(app.state.ledger, stop), name="keeper", daemon=True)
-    app.state.growth = LogGrowth(app.state.ledger)
-    watcher = asyncio.create_task(app.state.growth.watch())
+    stop, ledger, keeps = threading.Event(), app.state.ledger, app.state.settings.keeper
+    thread = threading.Thread(target=keeper.run, args=(ledger, stop), name="keeper", daemon=True)
+    # one of the two says that the database is away
+    app.state.growth = LogGrowth(ledger) if keeps else LogGrowth(ledger, logger.warning)
+    watching = (stop, asyncio.get_running_loop())
+    threading.Thread(target=app.state.growth.watch, args=watching, name="growth", daemon=True).start()
     await asyncio.to_thread(begin, app)
-    if app.state.settings.keeper:
+    if keeps:
         thread.start()
     yield
-    watcher.cancel()
     stop.set()
     if thread.is_alive():
-        thread.join(timeout=10)
+        await asyncio.to_thread(thread.join, timeout=LAST_SECONDS)

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from fastapi import APIRouter, Query, Request
 
+from contracts.outage import GRACE_SECONDS, Outage, Troubles
 from ledger import log
+from ledger.errors import DatabaseUnreachable, LedgerBusy
 from ledger.service import Ledger
 
-router = APIRouter()
+router, logger = APIRouter(), logging.getLogger(__name__)
 WATCH_SECONDS = 0.15
 LONGEST_WAIT = 30.0
 
 
 class LogGrowth:
-    """The log's size as last read; `watch` runs beside the server until it is cancelled."""
+    """The log's size as last read. `watch` runs in a thread beside the server, of which nobody waits for the end: a
+    database that is silent keeps no server from ending."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(
+        self, ledger: Ledger, say: Callable[[str], None] = lambda _line: None, grace: float = GRACE_SECONDS
+    ) -> None:
+        """`say` takes a line where the database is away for longer than `grace` seconds, and where it is back."""
         self._ledger, self._size, self._grown = ledger, 0, asyncio.Condition()
+        self._database, self._troubles = Outage("the database", say, grace), Troubles(logger.error)
 
-    async def watch(self) -> None:
-        """Read the size again and again; the database is asked, since another process may write too."""
-        while True:
-            size = await asyncio.to_thread(self._read)
-            if size != self._size:
-                async with self._grown:
-                    self._size = size
-                    self._grown.notify_all()
-            await asyncio.sleep(WATCH_SECONDS)
+    def watch(self, stop: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
+        """Read the size again and again; the database is asked, since another process may write too. While it does not
+        answer, nobody is woken, and it is asked on."""
+        while not stop.wait(WATCH_SECONDS):
+            size = self._read()
+            if size is not None and size != self._size:
+                with suppress(RuntimeError):  # the server has ended meanwhile
+                    asyncio.run_coroutine_threadsafe(self._wake(size), loop)
+
+    async def _wake(self, size: int) -> None:
+        async with self._grown:
+            self._size = size
+            self._grown.notify_all()
 
     async def above(self, size: int, seconds: float) -> int:
         """The log's size, as soon as it is above `size` or `seconds` have passed."""
@@ -38,9 +52,20 @@ class LogGrowth:
                 await self._grown.wait_for(lambda: self._size > size)
         return self._size
 
-    def _read(self) -> int:
-        with self._ledger.store.read() as session:
-            return log.size(session)
+    def _read(self) -> int | None:
+        """None while the database does not answer."""
+        try:
+            with self._ledger.store.read() as session:
+                size = log.size(session)
+        except (DatabaseUnreachable, LedgerBusy) as error:
+            self._database.failed(error.detail)
+            return None
+        except Exception as error:
+            self._troubles.failed("the log's size", f"{error!r}; trying again")
+            return None
+        self._database.ended()
+        self._troubles.ended("the log's size")
+        return size
 
 
 @router.get("/log/size")

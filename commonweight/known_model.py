@@ -8,14 +8,13 @@ import threading
 from pathlib import Path
 
 import typer
-from requests.exceptions import ConnectionError as ChainUnreachable
-from requests.exceptions import Timeout
+from requests.exceptions import RequestException
 from web3 import Web3
 
 from commonweight.waiting import wait_for
 from contracts.chain import connect
 from contracts.deployment import Deployment
-from contracts.evm.errors import ChainUnavailable, NoFinalBlock
+from contracts.evm.errors import NoFinalBlock
 from contracts.genesis.check import check_genesis
 from contracts.genesis.remembered import check_once
 from contracts.own_folder import Owner, take_folder
@@ -88,5 +87,5 @@ def _require_present_now(w3: Web3, deployment: Deployment) -> None:
         w3.eth.get_block("finalized")
     except NoFinalBlock as error:
         logger.warning("%s", error.detail)
-    except (ChainUnavailable, ChainUnreachable, Timeout):
+    except RequestException:
         return

@@ -25,6 +25,10 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing should be
 _SAME_SECONDS = 1.0
 """A terminal that closes has both kernel and shell say so: told again in so short a time is told once."""
+LAST_ANSWER_SECONDS = 5.0
+"""For what a command that is told to end still awaits of a chain node."""
+LAST_THREADS_SECONDS = 3.0
+"""For threads that are still at work when a command that was told to end is over."""
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -82,11 +86,15 @@ def heed_signals() -> Stop:
 
 
 def heed_no_more() -> None:
-    """Give the signals back, and say which one ended the command, if one did."""
+    """Give the signals back, and say which one ended the command, if one did.
+
+    Threads that still wait for somebody silent are left behind: all that stands, stands on the disk.
+    """
     while _HEEDED:
         stop = _HEEDED.pop()
         if stop.signal:
             _say_end(stop.signal)
+            threading.Thread(target=_leave_behind, name="left-behind", daemon=True).start()
         for number, before in stop.before.items():
             signal.signal(number, before)
 
@@ -107,6 +115,13 @@ def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
 def _say_end(name: str) -> None:
     with suppress(OSError):  # a pipe whose reader is gone as well
         tell({"event": "ended", "detail": name}, [f"ended by {name}"])
+
+
+def _leave_behind() -> None:
+    """The interpreter waits for threads without an end; the main one is over then."""
+    time.sleep(LAST_THREADS_SECONDS)
+    if not threading.main_thread().is_alive():
+        os._exit(0)
 
 
 class _Terminal(io.FileIO):

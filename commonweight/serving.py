@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
@@ -29,8 +29,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve_until(stop: Stop, app: ASGIApp, host: str, port: int, of_address: int = OF_NETWORK) -> None:
-    """Serve until `stop`; requests under way are answered first. An address has `of_address` connections at most.
+def serve_until(
+    stop: Stop,
+    app: ASGIApp,
+    host: str,
+    port: int,
+    of_address: int = OF_NETWORK,
+    leaving: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until `stop`, when `leaving` is called; requests under way are answered first. An address has `of_address`
+    connections at most.
 
     Raises PortRefused, and Exit where the start failed.
     """
@@ -44,6 +52,7 @@ def serve_until(stop: Stop, app: ASGIApp, host: str, port: int, of_address: int 
 
     def leave() -> None:
         server.should_exit = True
+        leaving()
 
     stop.watched(leave)
     with listener:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any, cast
 
 from eth_abi.abi import decode
@@ -79,6 +80,15 @@ def connect(
     """
     bound_recursion()
     return through(ChainNodes([OneNode(url, timeout) for url in rpc_urls], finality_depth, patience))
+
+
+def hang_up(w3: Web3, after: float) -> None:
+    """Whoever leaves waits `after` seconds longer for a chain node, and then no more: what was asked fails."""
+    end = getattr(w3.provider, "hang_up", None)
+    if end is not None:
+        timer = Timer(after, end)
+        timer.daemon = True
+        timer.start()
 
 
 def connect_devnet(chain: Devnet) -> Web3:

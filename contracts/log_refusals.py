@@ -19,7 +19,8 @@ LONGEST = 200
 """Characters of a node's words that are told on."""
 _SLOW = (408, 504)
 _WEATHER = (425, 429, 502, 503)
-_CLOSED = (401, 402, 403, 404, 405, 407)
+CLOSED = (401, 402, 403, 404, 405, 407)
+"""Statuses of a door that stays closed."""
 _RATE = re.compile(
     r"rate.?limit|too many requests|requests? (count|rate) exceeded|throttl|per (second|minute|day)\b|quota|credits"
     r"|compute units|try again (later|in)|temporarily|overloaded",
@@ -74,7 +75,7 @@ def words_of(error: BaseException) -> str:
 def _of_status(status: int, body: str) -> Refusal:
     if status in _SLOW:
         return Refusal.SLOW
-    if status in _CLOSED:
+    if status in CLOSED:
         return Refusal.OTHER
     return Refusal.WEATHER if status in _WEATHER or _RATE.search(body[:4096]) else Refusal.WIDE
 

@@ -40,6 +40,8 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("settlement", carrying_out.carry_out),
 )
 PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
+LAST_SECONDS = 10.0
+"""For what is under way when it is told to stop."""
 logger = logging.getLogger(__name__)
 
 
@@ -97,7 +99,7 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
             weather.chain_answers()
         mine = {part for part in parts if weather.guarded(partial(_leased, ledger, part, weather), part)}
         for part, do in STEPS:
-            if part in mine:
+            if part in mine and not stop.is_set():
                 weather.guarded(partial(do, ledger), f"{do.__module__}.{do.__name__}")
         if "rounds" in mine:
             weather.guarded(partial(news.tell, ledger), "news")
@@ -105,6 +107,15 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
             weather.guarded(partial(money.look, ledger), "the relayer's balance")
     for give_up in (*(partial(leases.give_up, ledger, _job(part)) for part in parts), partial(_outbox_too, ledger)):
         weather.guarded(give_up, "a lease")  # it ends by itself
+
+
+def run_until(ledger: Ledger, stop: threading.Event, only: Iterable[str] = PARTS) -> None:
+    """As `run`, in a thread of its own, which is left behind where database or chain keep it waiting at the end."""
+    thread = threading.Thread(target=run, args=(ledger, stop), kwargs={"only": only}, name="keeper", daemon=True)
+    thread.start()
+    while thread.is_alive() and not stop.wait(1.0):
+        pass
+    thread.join(LAST_SECONDS)
 
 
 def watch_clock(ledger: Ledger, clock: ClockWatch) -> None:

@@ -39,7 +39,7 @@ from commonweight.commands.options import (
 )
 from commonweight.console import console, report_lines, speaks_json, tell
 from commonweight.keystore import open_keystore
-from commonweight.lifetime import die_with_parent, heed_signals
+from commonweight.lifetime import LAST_ANSWER_SECONDS, die_with_parent, heed_signals
 from commonweight.logs import Level, LogFormat, log_to_stderr
 from commonweight.waiting import wait_for
 from trainer.cheats import CHEATS
@@ -126,7 +126,7 @@ def serve(
     from api.settings import ServerSettings
     from commonweight.known_model import joined
     from commonweight.serving import serve_until
-    from contracts.chain import connect
+    from contracts.chain import connect, hang_up
 
     stop, account, urls = heed_signals(), open_keystore(keystore), rpc_url or [DEFAULT_RPC]
     log_to_stderr(log_level, log_format)
@@ -145,7 +145,9 @@ def serve(
         begin(app)
         return app
 
-    serve_until(stop, wait_for("chain or database", begun, stop), host, port, connections_per_address)
+    app = wait_for("chain or database", begun, stop)
+    leaving = partial(hang_up, app.state.ledger.chain.w3, LAST_ANSWER_SECONDS)
+    serve_until(stop, app, host, port, connections_per_address, leaving)
 
 
 def node(
@@ -291,7 +293,7 @@ def verifier_run(
     end_with_us = partial(die_with_parent, os.getpid(), signal.SIGKILL)  # its job is taken up again
     pool = WorkerPool(settings.worker_command(), environment, workers, end_with_us, settings.workers_log)
     with pool, showing(report):
-        process.run(stop.watched())
+        process.run(stop.watched(partial(process.leave, LAST_ANSWER_SECONDS)))
 
 
 @verifier_app.command("jobs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,8 +29,9 @@ from commonweight.commands.options import (
 from commonweight.commands.stored import existing_database
 from commonweight.console import tell
 from commonweight.keystore import open_keystore
-from commonweight.lifetime import heed_signals
+from commonweight.lifetime import LAST_ANSWER_SECONDS, heed_signals
 from commonweight.logs import Level, LogFormat, log_to_stderr
+from commonweight.waiting import wait_for
 
 outbox_app = typer.Typer(no_args_is_help=True, help="Calls that the relayer owes the chain.")
 PARTS = ("rounds", "settlement", "indexer")
@@ -65,9 +67,10 @@ def keeper(
     from api.app import open_ledger
     from api.settings import ServerSettings
     from commonweight.known_model import entered
+    from contracts.chain import hang_up
     from contracts.mirrors.places import is_loopback
     from ledger.judgement.restoring import restore
-    from ledger.keeper import run
+    from ledger.keeper import run_until
 
     stop = heed_signals()
     log_to_stderr(log_level, log_format)
@@ -78,10 +81,10 @@ def keeper(
         replace_seconds=replace_seconds, account_gas=account_gas, daily_gas=daily_gas,
         other_rpc_urls=tuple(urls[1:]), finality_depth=finality_depth,
     )  # fmt: skip
-    ledger = open_ledger(settings)
+    ledger = wait_for("the database", partial(open_ledger, settings), stop)
     entered(deployment, ledger.chain.w3, folder, ("server", account.address, ""))
-    restore(ledger, is_loopback(urls[0]), accept_lost_end)
-    run(ledger, stop.watched(), only=only or PARTS)
+    wait_for("chain or database", partial(restore, ledger, is_loopback(urls[0]), accept_lost_end), stop)
+    run_until(ledger, stop.watched(partial(hang_up, ledger.chain.w3, LAST_ANSWER_SECONDS)), only=only or PARTS)
 
 
 @outbox_app.command("list")

@@ -7,17 +7,22 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
-from requests.exceptions import HTTPError, RequestException
+from requests.exceptions import ConnectionError as NotConnected
+from requests.exceptions import HTTPError, ReadTimeout, RequestException
+from urllib3.exceptions import ReadTimeoutError
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from contracts.evm.errors import NoJsonRpc, RateLimited
 from contracts.evm.forms import as_answer, as_result
+from contracts.evm.transport import BoundedAdapter, bounded_session
 from contracts.log_refusals import Refusal, is_rate, refusal_of
 
 LOGS = "eth_getLogs"
 """No answer in time may mean too wide a range here: contracts/log_ranges.py gets such failures, and narrows it."""
 _FOR_LATER = (408, 425, 429)
+CONNECT_SECONDS = 10.0
+"""For a connection; nobody can hang up on one that is not there yet."""
 
 
 class Weather(Exception):
@@ -30,12 +35,17 @@ class Weather(Exception):
 
 
 class OneNode(HTTPProvider):
-    """A chain node behind whatever stands in between: an answer of somebody else fails as a lost connection does."""
+    """A chain node behind whatever stands in between: an answer of somebody else fails as a lost connection does.
+
+    The whole of an answer has `timeout` seconds. Threads may share it.
+    """
 
     def __init__(self, url: str, timeout: float) -> None:
+        self._adapter = BoundedAdapter()
         super().__init__(
             url,
-            request_kwargs={"timeout": timeout},
+            request_kwargs={"timeout": (min(timeout, CONNECT_SECONDS), timeout)},
+            session=bounded_session(self._adapter),
             exception_retry_configuration=None,
             cache_allowed_requests=True,
             cacheable_requests={RPCEndpoint("eth_chainId")},
@@ -48,6 +58,23 @@ class OneNode(HTTPProvider):
             return as_answer(json.loads(raw_response))
         except (ValueError, RecursionError) as error:
             raise NoJsonRpc("the answer is no JSON: is this address a chain node's?") from error
+
+    def hang_up(self) -> None:
+        """On all that is awaited: it fails at once, as a lost connection does."""
+        self._adapter.hang_up()
+
+    def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
+        """Raises RequestException, also where the transport's own parsers break over an address or a length."""
+        try:
+            return super()._make_request(method, request_data)
+        except NotConnected as error:
+            if error.args and isinstance(error.args[0], ReadTimeoutError):  # in the midst of the body
+                raise ReadTimeout(*error.args) from error
+            raise
+        except RequestException:
+            raise
+        except ValueError as error:
+            raise NoJsonRpc("the answer is no HTTP: is this address a chain node's?") from error
 
     def ask(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The answer, which may be an error of JSON-RPC. Raises Weather, RequestException where asking again is of no

@@ -4,15 +4,25 @@
     settled    ── two of them, where several are given: both say the same, or nothing follows (evm/agreement.py)
 
 A request waits for `patience` seconds at most. Once that was in vain, each of the following is tried at every node once
-only, until one answers: an outage costs its patience once, and not each request.
+only, until one answers: an outage costs its patience once, and not each request. How many may wait at a time is bounded
+(evm/places.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay, wait_exponential_jitter
+from requests.exceptions import HTTPError
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_before_delay,
+    stop_when_event_set,
+    wait_exponential_jitter,
+)
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
@@ -21,6 +31,8 @@ from contracts.evm import agreement
 from contracts.evm.errors import ChainUnavailable, NodesDisagree
 from contracts.evm.finality import BY_NUMBER, final_block, is_final_block, number_of
 from contracts.evm.http import OneNode, Weather
+from contracts.evm.places import Places
+from contracts.log_refusals import CLOSED
 
 PATIENCE_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
@@ -39,6 +51,7 @@ class ChainNodes(JSONBaseProvider):
         self._first = 0
         self._away = False
         self._final = -1
+        self._places = Places()
 
     @property
     def endpoint_uri(self) -> str:
@@ -49,18 +62,25 @@ class ChainNodes(JSONBaseProvider):
         """Raises ChainUnavailable, NodesDisagree, NoFinalBlock, and RequestException where a node's refusal will not
         pass."""
         tries = Retrying(
-            stop=stop_before_delay(0 if self._away else self._patience),
+            stop=stop_before_delay(0 if self._away else self._patience) | stop_when_event_set(self._places.closed),
             wait=_pause,
             retry=retry_if_exception_type(Weather),
             reraise=True,
         )
         try:
-            answer = tries(self._once, method, params)
+            with self._places.one():
+                answer = tries(self._once, method, params)
         except Weather as weather:
             self._away = True
             raise ChainUnavailable(self._words(weather), max(1, round(weather.wait))) from weather.cause
         self._away = False
         return answer
+
+    def hang_up(self) -> None:
+        """What is awaited fails at once, and so does all that is asked for from now on."""
+        self._places.close()
+        for node in self._nodes:
+            node.hang_up()
 
     def _words(self, weather: Weather) -> str:
         if not weather.alone:
@@ -83,7 +103,7 @@ class ChainNodes(JSONBaseProvider):
         trouble: Weather | None = None
         for place in self._order():
             try:
-                answer = self._nodes[place].ask(method, params)
+                answer = self._ask(self._nodes[place], method, params)
             except Weather as weather:
                 trouble = weather if trouble is None or weather.wait < trouble.wait else trouble
                 continue
@@ -94,7 +114,7 @@ class ChainNodes(JSONBaseProvider):
 
     def _agreed(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """What two nodes say alike; where one has nothing of it, as one that is behind has, that one's answer."""
-        (_, one), (_, other) = self._two(lambda node: node.ask(method, params))
+        (_, one), (_, other) = self._two(lambda node: self._ask(node, method, params))
         if agreement.lacks(one) or agreement.lacks(other):
             return one if agreement.lacks(one) else other
         if not agreement.same(method, one, other):
@@ -105,11 +125,11 @@ class ChainNodes(JSONBaseProvider):
         """Of several nodes the lower one, if another has the same block there."""
         if len(self._nodes) == 1:
             return final_block(self._nodes[0].ask, self._depth)
-        found = self._two(lambda node: final_block(node.ask, self._depth))
+        found = self._two(lambda node: final_block(partial(self._ask, node), self._depth))
         (_, low), (ahead, high) = sorted(found, key=lambda pair: number_of(pair[1]) or 0)
         number = number_of(low) or 0
         if number != number_of(high):
-            high = ahead.ask(BY_NUMBER, [hex(number), False])
+            high = self._ask(ahead, BY_NUMBER, [hex(number), False])
         if not agreement.same(BY_NUMBER, low, high):
             raise NodesDisagree(f"two chain nodes have different blocks {number}, which both call final")
         self._final = max(self._final, number)
@@ -127,6 +147,15 @@ class ChainNodes(JSONBaseProvider):
                 return found
         assert trouble is not None, "two are given"
         raise Weather(trouble.cause, trouble.wait, alone=bool(found))
+
+    def _ask(self, node: OneNode, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """As the node's own; of several nodes one that lets nobody in, as a key that ran out has it, is away."""
+        try:
+            return node.ask(method, params)
+        except HTTPError as error:
+            if len(self._nodes) > 1 and error.response is not None and error.response.status_code in CLOSED:
+                raise Weather(error) from error
+            raise
 
     def _order(self) -> list[int]:
         """Places of the nodes, from the one that answered last."""

@@ -189,3 +189,22 @@ def test_weather_is_told_in_few_lines(error: Exception, who: str, why: str, capl
         f"{who} answers again, after 2 min 10 s",
     ]
     assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_step_that_hangs_is_left_behind_at_the_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that takes a question and is silent kept a keeper for ever, whoever told it to stop."""
+    hangs, over, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(_ledger: Ledger) -> None:
+        hangs.set()
+        over.wait()
+
+    monkeypatch.setattr(keeper, "STEPS", (("rounds", hang),))
+    monkeypatch.setattr(keeper, "LAST_SECONDS", 0.0)
+    running = threading.Thread(target=keeper.run_until, args=(house.ledger, stop), daemon=True)
+    running.start()
+    until(hangs.is_set)
+    stop.set()
+    until(lambda: not running.is_alive())
+    over.set()
+    until(lambda: "keeper" not in {thread.name for thread in threading.enumerate()})

@@ -17,7 +17,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from contracts.chain import connect
+from contracts.chain import connect, hang_up
 from contracts.clock_watch import ClockWatch
 from contracts.errors import CommonweightError
 from contracts.listening import listen, url_of
@@ -100,7 +100,10 @@ class VerifierProcess:
         self._clock = ClockWatch(lambda detail: report(Progress("clock", detail=detail)))
         self._known_time = 0.0
         self._prepared: anchor.Prepared | None = None
-        self._open(chain or _own_chain(settings))
+        self._w3 = _reached(settings)
+        self._open(
+            chain or OwnChain(ChainReader(self._w3, settings.deployment), NewestTime(self._w3, settings.deployment))
+        )
 
     @property
     def address(self) -> str:
@@ -124,6 +127,10 @@ class VerifierProcess:
             while not stop.is_set():
                 self.step()
                 stop.wait(self.settings.look_seconds)
+
+    def leave(self, seconds: float) -> None:
+        """Whoever tells it to stop waits so long at most for the chain node, which may be silent."""
+        hang_up(self._w3, seconds)
 
     def __enter__(self) -> VerifierProcess:
         """Serve the mirror, in a thread of its own. Raises PortRefused."""
@@ -330,7 +337,7 @@ class VerifierProcess:
             due=self._due_on_chain,
             others=lambda: {v: known.url for v, known in self.mirror.book.newest().items() if known.url != NOWHERE},
             is_verifier=self._welcome.is_verifier,
-            chain=Contracts(_reached(settings), settings.deployment, account),
+            chain=Contracts(self._w3, settings.deployment, account),
             say=lambda event, detail: self._report(Progress(event, detail=detail)),
             patience=settings.relay_seconds,
             loopback=settings.loopback,
@@ -365,11 +372,6 @@ class VerifierProcess:
 
     def _failed(self, subject: str, why: str) -> None:
         self._report(Progress("trouble", proof=subject, detail=why))
-
-
-def _own_chain(settings: VerifierSettings) -> OwnChain:
-    w3 = _reached(settings)
-    return OwnChain(ChainReader(w3, settings.deployment), NewestTime(w3, settings.deployment))
 
 
 def _reached(settings: VerifierSettings) -> Web3:

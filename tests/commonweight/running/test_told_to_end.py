@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from web3 import Web3
 
 from tests.commonweight.demo.proc import gone
 from tests.commonweight.running.yard import LONG, Yard, children, new_port, yard_in
-from tests.waiting import until
+from tests.contracts.evm.weather import GustyNode, serving
+from tests.waiting import PATIENCE_SECONDS, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 OFTEN = [(name, signal.SIGHUP) for name in ("chain", "node")]
@@ -42,6 +46,32 @@ def test_a_signal_ends_each_command_with_a_line(yard: Yard, name: str, number: s
         assert started.ended() == 0, started.said()
         assert started.said().splitlines()[-1] == f"ended by {number.name}"
         assert started.err.read_text() == ""
+
+
+@pytest.mark.parametrize("name", ["serve", "keeper", "verifier"])
+def test_a_chain_node_that_is_silent_keeps_nobody(yard: Yard, name: str) -> None:
+    """Before, a keeper waited for two minutes, and a server for as long as a byte came now and then."""
+    silent, over, met, port = threading.Event(), threading.Event(), threading.Event(), new_port()
+    chain = Web3(Web3.HTTPProvider(yard.stage.rpc)).provider
+
+    def weather(_request: Mapping[str, Any]) -> None:
+        if silent.is_set():
+            met.set()
+            over.wait()
+
+    node = GustyNode(lambda request: chain.make_request(request["method"], request["params"]), weather)
+    with serving(node) as url:
+        words = [url if word == yard.stage.rpc else word for word in yard.command(name, port)]
+        with yard.started(words, environment={"HOME": str(yard.folder)}) as started:
+            yard.ready(name, port, started)
+            until(lambda: node.asked)
+            silent.set()
+            met.wait(PATIENCE_SECONDS)
+            started.process.send_signal(signal.SIGTERM)
+            assert started.process.wait(60) == 0, started.said()  # a silent node has thirty seconds for each request
+            assert started.said().splitlines()[-1] == "ended by SIGTERM"
+            assert started.err.read_text() == ""
+        over.set()
 
 
 @pytest.mark.parametrize("name", [name for name in LONG if name != "verifier"])

@@ -113,6 +113,16 @@ def test_another_node_answers_where_one_is_away_and_is_asked_first_from_then_on(
     assert (len(away.asked), len(there.asked)) == (1, 3)
 
 
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+def test_a_node_that_lets_nobody_in_is_passed_over_for_another(place: Place, status: int) -> None:
+    """A key that ran out, at one of three providers."""
+    shut, there = place.node(None, *[Gust(status)] * 1_000), place.node()
+    w3 = place.reach(shut, there, place.node(there.handle))
+    assert w3.eth.block_number == 3
+    assert w3.eth.get_block("finalized")["number"] == 3
+    assert w3.eth.get_block(2)["number"] == 2
+
+
 @pytest.mark.parametrize("answer", [{"result": None}, {"error": {"code": -32601, "message": "unknown block"}}])
 def test_a_chain_without_the_tag_is_named_with_the_remedy(place: Place, answer: Mapping[str, Any]) -> None:
     chain = Devnet()
