@@ -190,8 +190,8 @@ bench-weather: install  ## gusts on every line and process of a network, from a 
 	$(BIN)/python -m benchmarks.weather --minutes $(minutes)
 
 bench-http: install  ## 20,000 requests made up from /openapi.json, on SQLite and on PostgreSQL
-	$(BIN)/python -m benchmarks.http_contract --examples 450
-	$(BIN)/python -m benchmarks.http_contract --examples 450 --database postgresql
+	$(BIN)/python -m benchmarks.http_contract --examples 520
+	$(BIN)/python -m benchmarks.http_contract --examples 520 --database postgresql
 
 bench-stops: install  ## 200 SIGKILL and 50 SIGSTOP of nodes at random moments (an hour)
 	$(BIN)/python -m benchmarks.weather.stops

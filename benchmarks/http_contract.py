@@ -1,6 +1,6 @@
 """Whether a server answers as its `/openapi.json` says: schemathesis, all checks, on a server with a run in it.
 
-`python -m benchmarks.http_contract --examples 450 --database postgresql` (`make bench-http`).
+`python -m benchmarks.http_contract --examples 520 --database postgresql` (`make bench-http`).
 """
 
 from __future__ import annotations

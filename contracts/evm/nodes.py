@@ -28,13 +28,15 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from contracts.chain_trouble import chain_trouble
 from contracts.evm import agreement
-from contracts.evm.errors import ChainUnavailable, NodesDisagree
+from contracts.evm.errors import ChainAtFault, ChainUnavailable, NodesDisagree
 from contracts.evm.finality import BY_NUMBER, final_block, is_final_block, number_of
 from contracts.evm.http import OneNode, Weather
 from contracts.evm.places import Places
 from contracts.log_refusals import CLOSED
 
 PATIENCE_SECONDS = 5.0
+LATEST = 2**64
+"""Above every block."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between two tries, about doubled each time; a node's own Retry-After counts where it is longer."""
 
@@ -94,23 +96,28 @@ class ChainNodes(JSONBaseProvider):
         """Raises Weather where no node, or of settled things only one, answers."""
         if is_final_block(method, params):
             return self._final_block()
-        if len(self._nodes) > 1 and agreement.is_settled(method, params, self._final):
+        if len(self._nodes) > 1 and self._is_settled(method, params):
             return self._agreed(method, params)
         return self._from_any(method, params)
 
+    def _is_settled(self, method: RPCEndpoint, params: Any) -> bool:
+        """By the newest block that two nodes called final; what might be is asked of two who have not said so yet."""
+        if self._final < 0 and method != "eth_chainId" and agreement.is_settled(method, params, LATEST):
+            self._final_block()
+        return agreement.is_settled(method, params, self._final)
+
     def _from_any(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """From the node that answered last, or the next one that does."""
-        trouble: Weather | None = None
+        troubles: list[Weather | ChainAtFault] = []
         for place in self._order():
             try:
                 answer = self._ask(self._nodes[place], method, params)
-            except Weather as weather:
-                trouble = weather if trouble is None or weather.wait < trouble.wait else trouble
+            except (Weather, ChainAtFault) as trouble:
+                troubles.append(trouble)
                 continue
             self._first = place
             return answer
-        assert trouble is not None, "there is one node at least"
-        raise trouble
+        raise _least(troubles)
 
     def _agreed(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """What two nodes say alike; where one has nothing of it, as one that is behind has, that one's answer."""
@@ -136,17 +143,17 @@ class ChainNodes(JSONBaseProvider):
         return low
 
     def _two(self, ask: Callable[[OneNode], RPCResponse]) -> list[tuple[OneNode, RPCResponse]]:
-        """The first two nodes that answer, and what they say."""
-        found, trouble = list[tuple[OneNode, RPCResponse]](), None
+        """The first two nodes that answer in the right form, and what they say."""
+        found, troubles = list[tuple[OneNode, RPCResponse]](), list[Weather | ChainAtFault]()
         for place in self._order():
             try:
                 found.append((self._nodes[place], ask(self._nodes[place])))
-            except Weather as weather:
-                trouble = weather
+            except (Weather, ChainAtFault) as trouble:
+                troubles.append(trouble)
             if len(found) == 2:
                 return found
-        assert trouble is not None, "two are given"
-        raise Weather(trouble.cause, trouble.wait, alone=bool(found))
+        least = _least(troubles)
+        raise Weather(least.cause, least.wait, alone=bool(found)) if isinstance(least, Weather) else least
 
     def _ask(self, node: OneNode, method: RPCEndpoint, params: Any) -> RPCResponse:
         """As the node's own; of several nodes one that lets nobody in, as a key that ran out has it, is away."""
@@ -160,6 +167,12 @@ class ChainNodes(JSONBaseProvider):
     def _order(self) -> list[int]:
         """Places of the nodes, from the one that answered last."""
         return [(self._first + step) % len(self._nodes) for step in range(len(self._nodes))]
+
+
+def _least(troubles: Sequence[Weather | ChainAtFault]) -> Weather | ChainAtFault:
+    """What passes soonest; a node at fault where nothing does."""
+    passing = [one for one in troubles if isinstance(one, Weather)]
+    return min(passing, key=lambda one: one.wait) if passing else troubles[0]
 
 
 def _pause(state: RetryCallState) -> float:

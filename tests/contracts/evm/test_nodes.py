@@ -222,3 +222,28 @@ def test_one_node_is_not_asked_twice(place: Place) -> None:
     w3.eth.get_block("finalized")
     w3.eth.get_block(2)
     assert node.asked == ["eth_getBlockByNumber"] * 2
+
+
+def test_of_three_one_that_answers_nonsense_or_names_no_final_block_is_passed_over(place: Place) -> None:
+    there = place.node()
+
+    def nameless(request: Any) -> Any:
+        if request["params"][:1] == ["finalized"]:
+            return {"jsonrpc": "2.0", "id": request["id"], "result": None}
+        return there.handle(request)
+
+    odd = changed(there.handle, "eth_getBlockByNumber", lambda *_: {"number": "soon"})
+    for bad in (nameless, odd):
+        nodes_ = place.node(bad), there, place.node(there.handle)
+        assert place.reach(*nodes_).eth.get_block("finalized")["number"] == 3
+    assert place.reach(place.node(changed(there.handle, "eth_gasPrice", lambda *_: "cheap")), there).eth.gas_price > 0
+    with pytest.raises(NoFinalBlock):
+        place.reach(place.node(nameless), there, patience=0.0).eth.get_block("finalized")
+
+
+def test_what_may_be_settled_is_read_from_two_before_the_final_block_was_asked_for(place: Place) -> None:
+    honest = place.node()
+    other = place.node(changed(honest.handle, "eth_getBlockByNumber", lambda p, b: {**b, "timestamp": "0x1"}))
+    with pytest.raises(NodesDisagree):
+        place.reach(honest, other).eth.get_block(2)
+    assert place.reach(honest, other).eth.get_block("latest")["number"] == 3, "the newest one may differ"
