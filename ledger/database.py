@@ -21,6 +21,11 @@ WAIT_SECONDS = 30.0
 STATEMENT_SECONDS, IDLE_SECONDS = 600, 300
 """PostgreSQL ends a statement, and a transaction that its client has left hanging with the lock in its hand."""
 POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 35}  # the server's threads are 40 at the most
+ALIVE = {
+    "connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}  # fmt: skip
+"""A database's machine that vanished without a word is noticed within half a minute; an address may say otherwise."""
 _SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 """The second one where the room that is missing is that of the file which readers and writers share."""
 _SQLITE_TAKEN = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
@@ -46,7 +51,8 @@ def connect(url: str, wait: float = WAIT_SECONDS) -> Engine:
             in_memory = place.database in (None, "", ":memory:")
             made = create_engine(url, connect_args={"timeout": wait}, **({} if in_memory else pool))
         elif name == "postgresql":
-            made = create_engine(url, pool_pre_ping=True, **pool)
+            own = {name: value for name, value in ALIVE.items() if name not in place.query}
+            made = create_engine(url, pool_pre_ping=True, connect_args=own, **pool)
         else:
             raise DatabaseUnusable(f"{name} is neither SQLite nor PostgreSQL")
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
