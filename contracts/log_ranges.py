@@ -128,7 +128,7 @@ def _ask(w3: Web3, wanted: Wanted, where: Mapping[str, Any]) -> list[LogReceipt]
     query = cast(FilterParams, {"address": list(wanted.addresses), "topics": list(wanted.topics), **where})
     tries = Retrying(
         stop=stop_after_attempt(WEATHER_TRIES),
-        wait=wait_exponential_jitter(initial=FIRST_PAUSE, jitter=FIRST_PAUSE),
+        wait=wait_exponential_jitter(multiplier=FIRST_PAUSE, jitter=FIRST_PAUSE),
         retry=retry_if_exception(_passes),
         reraise=True,
     )

@@ -178,5 +178,5 @@ def _least(troubles: Sequence[Weather | ChainAtFault]) -> Weather | ChainAtFault
 def _pause(state: RetryCallState) -> float:
     """Seconds before the next try."""
     weather = state.outcome.exception() if state.outcome is not None else None
-    backoff = wait_exponential_jitter(initial=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE)
+    backoff = wait_exponential_jitter(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE)
     return max(backoff(state), weather.wait if isinstance(weather, Weather) else 0.0)
