@@ -51,6 +51,23 @@ def test_commands_of_holders_and_auditors_need_no_part() -> None:
     assert done.returncode == 0, done.stderr
 
 
+OF_PART = {
+    "server": ("api.app", "ledger.keeper", "ledger.fsck.examine", "ledger.schema", "commonweight.serving",
+               "commonweight.known_model", "ledger.judgement.restoring"),
+    "node": ("trainer.light.node", "verifier.duty.service", "verifier.duty.tasks", "verifier.workers",
+             "verifier.proof.replay", "verifier.calibration", "commonweight.checkup", "commonweight.terms"),
+}  # fmt: skip
+SHARED = {"uvicorn", "starlette"}
+
+
+@pytest.mark.parametrize("part", OF_PART)
+def test_a_part_needs_no_other(part: str) -> None:
+    absent = {package for package, of in PARTS.items() if of != part} - SHARED
+    script = WITHOUT.format(packages=absent, modules=OF_PART[part])
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("name", ["torch", "sqlmodel.sql", "eth.vm", "matplotlib"])
 def test_a_part_that_is_not_there_is_named(name: str) -> None:
     refusal = as_refusal(ModuleNotFoundError(f"No module named {name!r}", name=name))
