@@ -38,7 +38,7 @@ from commonweight.scripts import run as run_command
 app = typer.Typer(
     name="commonweight",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     help="Train a model together, own it together.\n\nStart with `commonweight demo`: it runs every part below on this "
     "machine, each as a process of its own, and shows how they meet.",

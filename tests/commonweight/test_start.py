@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +48,13 @@ def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
 def test_a_small_command_loads_what_it_uses() -> None:
     assert loaded("keys", "address", "nowhere.json") == ("1", [])
     assert loaded("wallet", "balance", "0x" + "11" * 20, "--api", "http://127.0.0.1:9")[1] != []
+
+
+def test_a_shell_completes_commands() -> None:
+    asked = {"_COMMONWEIGHT_COMPLETE": "complete_bash", "COMP_WORDS": "commonweight wallet cl", "COMP_CWORD": "2"}
+    script = Path(sys.executable).with_name("commonweight")
+    done = subprocess.run([script], env={**os.environ, **asked}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["claim"]
 
 
 def test_the_version_is_that_of_the_package() -> None:
