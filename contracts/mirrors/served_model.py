@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from contracts.deployment import Deployment
+from contracts.deployment import Deployment, InvalidDeployment
 from contracts.mirrors.peer import Peer, PeerMisbehaved, PeerUnreachable
 from contracts.tlog.text import shown
 
@@ -38,7 +38,7 @@ def _served(body: bytes) -> Deployment | None:
     try:
         found = Deployment.from_mapping(json.loads(body)["deployment"])
         _place(found)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+    except (InvalidDeployment, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     return found
 
