@@ -30,7 +30,7 @@ from commonweight.commands import (
     wallet,
 )
 from commonweight.console import complain, speak_json, tell, write_any_text
-from commonweight.failures import as_refusal
+from commonweight.failures import as_refusal, require_a_folder
 from commonweight.lifetime import heed_no_more
 from commonweight.scripts import for_scripts
 from commonweight.scripts import run as run_command
@@ -92,6 +92,7 @@ def main() -> None:
     """Entry point: a refusal is one line on stderr with its code, and exit status 1; under --json it is one object."""
     write_any_text()
     try:
+        require_a_folder()
         run_command(app)
     except Exception as error:  # what is no refusal is raised again
         complain(as_refusal(error))

@@ -49,8 +49,10 @@ class ContributionFile:
         try:
             body = json.loads(file.read_text("utf-8"))
             message, signatures = body["message"], {str(name): str(said) for name, said in body["signatures"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise BadField(f"{file} is no contribution file: {error!r}") from error
+        except OSError as error:
+            raise BadField(f"{file} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise BadField(f"{file} is no contribution file: JSON with message and signatures is wanted") from error
         return cls(from_json(Contribution, message), signatures)
 
     def save(self, file: Path) -> None:

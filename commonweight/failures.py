@@ -70,6 +70,14 @@ def as_refusal(error: Exception) -> CommonweightError:
     raise error
 
 
+def require_a_folder() -> None:
+    """Raises SystemRefused where the current folder was deleted: some libraries end the process over it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise SystemRefused("the current folder was deleted: change to one that is there") from error
+
+
 def _said(error: Web3RPCError) -> str:
     """The node's own sentence, and not the object around it."""
     response: Any = error.rpc_response or {}

@@ -6,6 +6,7 @@ must notice run on it. Contracts are compiled once, every mutant under a name of
 
 from __future__ import annotations
 
+import ast
 import compileall
 import json
 import os
@@ -146,6 +147,20 @@ def deployed_as(contract: str) -> str:
 
 def artifact(folder: Path, contract: str) -> str:
     return (folder / "contracts" / "artifacts" / f"{contract}.json").read_text()
+
+
+@pytest.mark.parametrize("name", [*PYTHON, *SOLIDITY])
+def test_every_check_stands_where_it_is_removed_and_has_its_tests(name: str) -> None:
+    """Those that `make test` does not try fit the sources as well."""
+    mutant = PYTHON.get(name) or SOLIDITY[name]
+    folder = ROOT if name in PYTHON else ROOT / "contracts" / "solidity"
+    assert without(mutant, (folder / mutant.path).read_text()) != ""
+    for test in mutant.tests:
+        file, _, function = test.partition("::")
+        named = {
+            node.name for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.FunctionDef)
+        }
+        assert function.partition("[")[0] in named, test
 
 
 @pytest.mark.parametrize("name", SLICE)

@@ -62,3 +62,11 @@ def test_the_version_is_that_of_the_package() -> None:
         [sys.executable, "-m", "commonweight", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"commonweight {version('commonweight')}\n"
+
+
+def test_a_folder_that_was_deleted_is_one_line(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    script = f"mkdir {gone} && cd {gone} && rmdir {gone} && {sys.executable} -m commonweight check"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    refusal = "system-refused: the current folder was deleted: change to one that is there\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", refusal)

@@ -40,7 +40,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "replay: any file is the start": Mutant(
         "verifier/duty/replaying.py", '    if "0x" + boundary_entry(state).hex() != entry:\n', "    if False:\n",
-        (f"{DUTY}replaying.py::test_a_start_that_was_not_opened_is_false",),
+        (f"{DUTY}replaying.py::test_a_file_that_holds_another_state_is_unserved",),
     ),
     "replay: the end is what the last step left": Mutant(
         "verifier/duty/replaying.py", "    if asked.segment == config.segments - 1:\n", "    if False:\n",
@@ -103,7 +103,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{DUTY}holding.py::test_nan_and_other_layouts_are_refused",),
     ),
     "bytes: a spoilt file is read": Mutant(
-        "verifier/duty/files.py", "        if blake3(data).hexdigest() != name:\n", "        if False:\n",
+        "contracts/blob_files.py", "        if blake3(data).hexdigest() != name:\n", "        if False:\n",
         (f"{DUTY}holding.py::test_a_spoilt_file_is_removed_and_missing",),
     ),
     "weights: whoever names some is believed": Mutant(
@@ -183,7 +183,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{MIRROR}presence.py::test_a_look_that_does_not_count_adds_nothing",),
     ),
     "time: one's own deadline waits for looks that count": Mutant(
-        "verifier/duty/doing/read.py", "world.stopwatch.asked(Absence", "world.stopwatch.passed(Absence",
+        "verifier/duty/doing/read.py", "world.stopwatch.asked(absence_of", "world.stopwatch.passed(absence_of",
         (f"{DUTY}doing.py::test_who_is_singled_out_says_unserved_in_its_time",),
     ),
     "time: bytes are late for who could ask nobody": Mutant(
@@ -251,7 +251,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{MIRROR}presence.py::test_a_lapse_is_released_once",),
     ),
     "blobs: bytes of another name are kept": Mutant(
-        "verifier/mirror/blobs.py", "        if self._hash.hexdigest() != self._name:\n", "        if False:\n",
+        "verifier/mirror/blobs.py", "        if found != self._name:\n", "        if False:\n",
         (f"{MIRROR}blobs.py::test_wrong_bytes_leave_nothing",),
     ),
     "node: one head is enough": Mutant(
@@ -295,7 +295,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{TREE}test_every_inclusion_proof_holds_only_in_its_place",),
     ),
     "blobs: bytes that came are not hashed": Mutant(
-        "trainer/client.py", "if blake3(answer.content).hexdigest() != name:", "if False:",
+        "trainer/client.py", "if blake3(data).hexdigest() != name:", "if False:",
         ("tests/trainer/test_client.py::test_bytes_that_are_not_of_their_name_are_refused",),
     ),
     "blobs: the cache is not hashed": Mutant(
@@ -307,8 +307,8 @@ PYTHON: dict[str, Mutant] = {
         (f"{OUTSIDERS}test_decision_numbers.py::test_an_odd_number_in_a_decision_is_refused",),
     ),
     "indexer: what a lagging node lacks is passed over": Mutant(
-        "ledger/indexer.py", 'events = read(ledger, {"blockHash": _hex(block["hash"])})',
-        'events = read(ledger, {"fromBlock": number, "toBlock": number})',
+        "ledger/indexer.py", 'events = read_block(ledger, _hex(block["hash"]))',
+        "events = [event for _, read in read_range(ledger, number, number) for event in read]",
         ("tests/ledger/test_indexer.py::test_a_node_that_lags_behind_is_waited_for",),
     ),
     "signature": Mutant(
@@ -456,7 +456,7 @@ SOLIDITY: dict[str, Mutant] = {
         (f"{POOL}test_a_round_below_its_soft_cap_pays_everybody_back_once",),
     ),
     "no more paid out than there is": Mutant(
-        "CapitalPool.sol", "|| amount > held()", "",
+        "CapitalPool.sol", "Math.min(amount, spendable());", "amount;",
         (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone",),
     ),
     "sold tokens reserved": Mutant(
@@ -481,7 +481,7 @@ SOLIDITY: dict[str, Mutant] = {
         (f"{SPLITTER}test_a_transfer_after_the_window_or_a_delegation_moves_no_share",),
     ),
     "arbiter": Mutant(
-        "EpochRoots.sol", "bool upheld) external onlyRole(ARBITER_ROLE)", "bool upheld) external",
+        "EpochRoots.sol", "        onlyRole(ARBITER_ROLE)\n    {\n        Epoch storage", "    {\n        Epoch storage",
         (f"{CONTRACTS}test_no_key_holds_power_after_genesis",),
     ),
     "the timelock of its own model": Mutant(

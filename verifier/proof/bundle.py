@@ -124,8 +124,10 @@ def open_bundle(folder: Path, trusted: Deployment | None = None) -> Bundle:
         deployment = trusted or Deployment.from_mapping(saved["deployment"])
         proof, entries = str(saved["proof"]), list(saved["entries"])
         leaves = dict(_read(entry, deployment.log_key()) for entry in entries)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleIncomplete(f"{folder} holds no saved proof: {error!r}") from error
+    except OSError as error:
+        raise BundleIncomplete(f"{folder} holds no saved proof: {_FILE} cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleIncomplete(f"{folder} holds no saved proof: {_FILE} has another form") from error
     return Bundle(deployment, case_of(proof, leaves, _domain(deployment)), BundleFiles(folder / "blobs"))
 
 
