@@ -481,7 +481,8 @@ SOLIDITY: dict[str, Mutant] = {
         (f"{SPLITTER}test_a_transfer_after_the_window_or_a_delegation_moves_no_share",),
     ),
     "arbiter": Mutant(
-        "EpochRoots.sol", "        onlyRole(ARBITER_ROLE)\n    {\n        Epoch storage", "    {\n        Epoch storage",
+        "EpochRoots.sol", "        onlyRole(ARBITER_ROLE)\n    {\n        Epoch storage",
+        "    {\n        Epoch storage",
         (f"{CONTRACTS}test_no_key_holds_power_after_genesis",),
     ),
     "the timelock of its own model": Mutant(
