@@ -37,8 +37,14 @@ class LogGrowth:
         while not stop.wait(WATCH_SECONDS):
             size = self._read()
             if size is not None and size != self._size:
-                with suppress(RuntimeError):  # the server has ended meanwhile
-                    asyncio.run_coroutine_threadsafe(self._wake(size), loop)
+                self._tell(size, loop)
+
+    def _tell(self, size: int, loop: asyncio.AbstractEventLoop) -> None:
+        wake = self._wake(size)
+        try:
+            asyncio.run_coroutine_threadsafe(wake, loop)
+        except RuntimeError:  # the server has ended meanwhile
+            wake.close()
 
     async def _wake(self, size: int) -> None:
         async with self._grown:

@@ -10,6 +10,7 @@ from httpx import Response
 from sqlalchemy import make_url
 
 from contracts.chain import connect
+from contracts.evm import nodes
 from contracts.protocol import messages
 from contracts.protocol.log.leaf import write
 from ledger.chain import ModelChain
@@ -81,9 +82,10 @@ def test_whatever_stands_before_the_chain_the_caller_is_told_to_come_again(
 
 
 def test_a_chain_that_refuses_every_third_request_breaks_nothing(
-    house: House, caplog: pytest.LogCaptureFixture
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As providers do whose limit is a little too low: with and without a time, in HTTP and in JSON."""
+    monkeypatch.setattr(nodes, "FIRST_PAUSE", 0.001)
     limited = b'{"jsonrpc": "2.0", "id": 0, "error": {"code": -32005, "message": "rate limit exceeded"}}'
     refusals, drawn = (Gust(429), Gust(429, headers={"Retry-After": "0"}), Gust(200, limited)), Random(7)
     node = GustyNode(house.place.chain.handle, lambda _: drawn.choice(refusals) if drawn.random() < 0.3 else None)
