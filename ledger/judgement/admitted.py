@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
+from contracts.protocol.judge.state import State
 from ledger.service import Ledger
+
+
+def admitted_in(state: State) -> frozenset[str]:
+    """The verifiers on the list, as the log has it."""
+    return frozenset(verifier for verifier, standing in state.verifiers.items() if standing.admitted)
 
 
 def admitted(ledger: Ledger, session: Session) -> tuple[list[str], int]:
@@ -12,5 +18,5 @@ def admitted(ledger: Ledger, session: Session) -> tuple[list[str], int]:
     raises."""
     with ledger.judge.view(session) as state:
         if state.block is not None:
-            return sorted(name for name, known in state.verifiers.items() if known.admitted), state.k
+            return sorted(admitted_in(state)), state.k
     return sorted(ledger.chain.registry.verifiers()), ledger.chain.registry.threshold()

@@ -11,6 +11,7 @@ from contracts.protocol.log.signed import Envelope
 from contracts.protocol.messages import LeaseRenewal, MirrorAddress
 from ledger.errors import LedgerError
 from ledger.judgement import mirrors as addresses
+from ledger.judgement.admitted import admitted_in
 from ledger.judgement.replica import Replica
 from ledger.service import Ledger
 from ledger.tables import MirrorRow
@@ -63,7 +64,7 @@ def mirrors(session: Session) -> list[MirrorRow]:
 def admitted(ledger: Ledger) -> frozenset[str]:
     """The verifiers on the list, as the log has it."""
     with ledger.store.read() as session, ledger.judge.view(session) as state:
-        return frozenset(verifier for verifier, standing in state.verifiers.items() if standing.admitted)
+        return admitted_in(state)
 
 
 def _address(ledger: Ledger, replica: Replica, envelope: Envelope, text: str, name: str) -> Accepted:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from web3 import Web3
+from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 
 from commonweight.commands import revenue
@@ -244,14 +245,20 @@ def test_another_round_sells_once_holders_gave_it_a_budget(model: Setting) -> No
     assert model("fund", "open", "--params", "{}").status == 2
 
 
-def test_a_currency_that_cannot_be_paid_stops_no_other(model: Setting) -> None:
-    """Before, one that refuses its transfer kept every holder from all of its revenue."""
+def with_a_hostile_currency(model: Setting) -> tuple[Web3, Contract]:
+    """The chain, on which all is sold and claimed, and a currency whose transfers obey its maker."""
     model("fund", "deposit", "--amount", 2_000)
     model.wait(TIME)
     model("fund", "claim", PAYER.address)
     model.wait(AGE + 1)
     w3 = connect(model.url)
     hostile = deploy_currency(w3, PAYER, "HostileCurrency", 1_000)
+    return w3, hostile
+
+
+def test_a_currency_that_cannot_be_paid_stops_no_other(model: Setting) -> None:
+    """Before, one that refuses its transfer kept every holder from all of its revenue."""
+    w3, hostile = with_a_hostile_currency(model)
     for currency in (hostile.address, model.money.address):
         assert model("revenue", "distribute", "--currency", currency, "--amount", 70).status == 0
     send(w3, PAYER, hostile.functions.shrink(model.deployment.splitter, 70))
@@ -296,12 +303,7 @@ def test_a_currency_that_shows_another_cost_first_takes_no_more(
 ) -> None:
     """Before: what it took was asked for without a price of gas, and then anew with one; a transfer that tells the two
     apart, or whose maker is quick, used up all that a block has."""
-    model("fund", "deposit", "--amount", 2_000)
-    model.wait(TIME)
-    model("fund", "claim", PAYER.address)
-    model.wait(AGE + 1)
-    w3 = connect(model.url)
-    hostile = deploy_currency(w3, PAYER, "HostileCurrency", 1_000)
+    w3, hostile = with_a_hostile_currency(model)
     assert model("revenue", "distribute", "--currency", hostile.address, "--amount", 70).status == 0
     burner = deploy_code(w3, bytes.fromhex("63005b8d805a035b805a116007575b00"))  # 6,000,000 gas
     blocks: list[int] = []
