@@ -118,13 +118,20 @@ def _close(state: State, name: str, run: RunState) -> EpochClosed:
 def _entitled(state: State, run: RunState) -> Units:
     """The emission of the epoch that closes now, split over who earned it: in whole, whatever the limit is.
 
-    Nothing is emitted where nobody earned anything: who keeps others from working would earn it later. What ends late,
-    after a vote made a paid round the last one, is in an epoch without an emission of its own. The split is by what the
-    epoch's first round opened with, and of work that is posted late by what its own round did: a vote that passes while
-    others work decides about the next epoch, and takes nothing of what they have earned."""
-    emission = run.created.terms.emission if run.round > run.paid else 0
+    Nothing is emitted where nobody earned anything: who keeps others from working would earn it later. The split is by
+    what the epoch's first round opened with, and of work that is posted late by what its own round did: a vote that
+    passes while others work decides about the next epoch, and takes nothing of what they have earned."""
+    emission = _emission(run)
     number, lines = state.epoch + 1, state.functions.lines
     return emitted(lambda config, earned, units: lines(number, config, earned, units), run, emission)
+
+
+def _emission(run: RunState) -> int:
+    """Token units of the epoch that closes now: a last, short one has its rounds' share, rounded down. A round is so
+    paid the same wherever a vote ends the run. What ends late, after a vote made a paid round the last one, is in an
+    epoch without rounds, and has no emission of its own."""
+    terms = run.created.terms
+    return terms.emission * (run.round - run.paid) // terms.rounds_per_epoch
 
 
 def _settled_at(state: State) -> int:

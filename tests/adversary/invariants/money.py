@@ -9,7 +9,7 @@ from contracts.protocol.judge.entries import EpochClosed
 from tests.adversary.invariants import identities, shares
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading
-from tests.adversary.invariants.shares import is_struck, weights_of
+from tests.adversary.invariants.shares import emission_of, is_struck, weights_of
 from tests.adversary.invariants.views import At
 
 
@@ -46,11 +46,11 @@ def struck_root_pays_nothing(reading: Reading) -> Iterator[Breach]:
 
 
 def due_is_emitted_and_carried(reading: Reading) -> Iterator[Breach]:
-    """Due is one emission and what the run's epochs that ended since its last closing carry over. An epoch to which
-    nobody contributed emits nothing: or who keeps others from working would earn it later.
+    """Due is the emission of the epoch's rounds and what the run's epochs that ended since its last closing carry over.
+    An epoch to which nobody contributed emits nothing: or who keeps others from working would earn it later.
 
     With `carried_is_unpaid`, for each run: all that final roots paid, all that is due in pending epochs and what is
-    carried and not yet taken up are one emission for each epoch that closed.
+    carried and not yet taken up are the emissions of the epochs that closed.
     """
     for run in reading.runs.values():
         terms, start, due = reading.terms(run.name), -1, dict[int, int]()
@@ -59,7 +59,7 @@ def due_is_emitted_and_carried(reading: Reading) -> Iterator[Breach]:
             if terms is not None and epoch.epoch not in due:
                 carried = sum(ended.carried for at, ended in run.ended if start < at < index)
                 worked = any(sum(accounts.values()) for accounts in weights_of(run, start, index).values())
-                emission = terms.emission if worked and epoch.last_round > paid else 0
+                emission = emission_of(terms, epoch, paid) if worked else 0
                 due[epoch.epoch], start, paid = emission + carried, index, epoch.last_round
             if terms is not None and epoch.due != due.get(epoch.epoch, epoch.due):
                 yield index, f"epoch {epoch.epoch} has {epoch.due} due, and {due[epoch.epoch]} is emitted and carried"

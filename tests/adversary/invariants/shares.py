@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from contracts.protocol.judge.chain_events import EpochStruck
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
+from contracts.protocol.judge.facts import Terms
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
 from tests.adversary.invariants.views import At, Run
@@ -49,6 +50,12 @@ def weights_of(run: Run, after: int, before: int) -> Weights:
         if after < index < before:
             found[credited.kind][credited.account.lower()] += credited.weight
     return found
+
+
+def emission_of(terms: Terms, epoch: EpochClosed, paid: int) -> int:
+    """What an epoch emits after that many paid rounds: a short one its rounds' share, one of no round nothing."""
+    rounds = epoch.last_round - max(paid, epoch.first_round - 1)
+    return int(Fraction(terms.emission) * Fraction(rounds, terms.rounds_per_epoch))
 
 
 def is_struck(reading: Reading, epoch: EpochClosed, before: int) -> bool:
@@ -95,7 +102,7 @@ class _Accounts:
         weights = weights_of(self._run, self._closed_at, index)
         whole = sum(sum(accounts.values()) for accounts in weights.values())
         terms = self._reading.terms(self._run.name)
-        emission = terms.emission if terms is not None and entry.last_round > self._paid_rounds else 0
+        emission = emission_of(terms, entry, self._paid_rounds) if terms is not None else 0
         parts = {(kind, account): w for kind, given in weights.items() for account, w in given.items() if w}
         earned = {key: Claim(Fraction(emission * weight, whole), 1) for key, weight in parts.items()}
         self._pending[entry.epoch], self._owed = (self._owed, earned), {}

@@ -53,11 +53,19 @@ MUTANTS: dict[str, Mutant] = {
     "what ends late has an emission of its own": Mutant(
         "J19",
         "epochs",
-        "emission = run.created.terms.emission if run.round > run.paid else 0",
-        "emission = run.created.terms.emission",
+        "return terms.emission * (run.round - run.paid) // terms.rounds_per_epoch",
+        "return terms.emission * max(1, run.round - run.paid) // terms.rounds_per_epoch",
         ("I6",),
         ("last-vote",),
         seeds=7,
+    ),
+    "a last, short epoch has a whole emission": Mutant(
+        "J19",
+        "epochs",
+        "return terms.emission * (run.round - run.paid) // terms.rounds_per_epoch",
+        "return terms.emission if run.round > run.paid else 0",
+        ("I6",),
+        ("late-commitment", "skip"),
     ),
     "an epoch without work is emitted all the same": Mutant(
         "J19",
@@ -87,8 +95,8 @@ MUTANTS: dict[str, Mutant] = {
     "what was cut goes to the next earners": Mutant(
         "J19",
         "epochs",
-        "emission = run.created.terms.emission if run.round > run.paid else 0\n",
-        "emission = run.created.terms.emission if run.round > run.paid else 0\n"
+        "emission = _emission(run)\n",
+        "emission = _emission(run)\n"
         "    emission, run.owed = (emission + sum(run.owed.values()), {}) if run.earned else (emission, run.owed)\n",
         ("I6",),
         ("seized-pay",),

@@ -527,6 +527,30 @@ def test_late_work_of_a_shortened_run_gets_no_second_emission() -> None:
     assert court.block() == [RunOver("r")]
 
 
+def test_the_last_short_epoch_pays_in_proportion() -> None:
+    """Before, two rounds at the end paid as much as three."""
+    court = Court("rounds=5", rounds_per_epoch=3)
+    assert [entry.due for entry in all_closed(court)] == [1000, 666]
+    court.audit()
+
+
+def test_a_vote_that_ends_a_run_early_raises_nobodys_pay() -> None:
+    """Before, who ended the run after the first round of an epoch had the pay of all its rounds."""
+    court = Court("rounds=6", rounds_per_epoch=3)
+    court.block(chain_events.Decided(1, "rounds", "1"), seconds=1)
+    assert [entry.due for entry in all_closed(court)] == [333]
+    court.audit()
+
+
+def all_closed(court: Court) -> list[EpochClosed]:
+    """What closes while all rounds of the run are played by everybody."""
+    while court.state.functions.rounds(court.state.runs["r"].config) > court.state.runs["r"].merged:
+        for proof in court.read():
+            court.post(proof)
+        court.merge()
+    return [entry for entry in court.log if isinstance(entry, EpochClosed)]
+
+
 @pytest.mark.parametrize(("kind", "weight"), [(0, 1), (2, 1), (7, 1), (1, 0), (1, 2**128)])
 def test_a_contribution_is_code_or_data_and_weighs_something(kind: int, weight: int) -> None:
     """Maintainers mint no compute, and nothing that no payout follows from stands in the log."""
