@@ -34,6 +34,7 @@ from commonweight.failures import as_refusal, require_a_folder
 from commonweight.lifetime import heed_no_more
 from commonweight.scripts import for_scripts
 from commonweight.scripts import run as run_command
+from contracts.spawner import end_with_spawner
 
 app = typer.Typer(
     name="commonweight",
@@ -90,6 +91,7 @@ def _options(
 
 def main() -> None:
     """Entry point: a refusal is one line on stderr with its code, and exit status 1; under --json it is one object."""
+    end_with_spawner()
     write_any_text()
     try:
         require_a_folder()

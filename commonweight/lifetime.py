@@ -6,7 +6,6 @@ SIGTERM and Ctrl-C, with a line, unless whoever started it has that signal ignor
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import io
 import os
@@ -21,8 +20,6 @@ from typing import Any
 
 from commonweight.console import tell
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing should be
 _SAME_SECONDS = 1.0
 """A terminal that closes has both kernel and shell say so: told again in so short a time is told once."""
 LAST_ANSWER_SECONDS = 5.0
@@ -97,19 +94,6 @@ def heed_no_more() -> None:
             threading.Thread(target=_leave_behind, name="left-behind", daemon=True).start()
         for number, before in stop.before.items():
             signal.signal(number, before)
-
-
-def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
-    """On Linux, have the kernel send `number` to this process when its parent is gone, even by SIGKILL.
-
-    For `preexec_fn` of a spawner with the id `parent`, and for nobody else: a command that is started by a shell
-    outlives it. A parent that was gone before the kernel was asked is noticed.
-    """
-    if sys.platform != "linux":
-        return
-    _LIBC.prctl(_PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), number)
 
 
 def _say_end(name: str) -> None:

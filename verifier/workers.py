@@ -7,13 +7,16 @@ Celery a second Ctrl-C means something else, and SIGHUP a restart. What Celery s
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from contracts.spawner import ends_with_me
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS, GRACE_SECONDS = 0.2, 5.0
@@ -35,8 +38,8 @@ class _Slot:
 class WorkerPool:
     """`count` processes of one command, kept alive by a thread. Use as a context: leaving it ends them all.
 
-    `in_child` runs in each new process before the command, as `preexec_fn` of subprocess. What they print is appended
-    to `log`; without one it goes where this process prints.
+    The command ends with this process, however that ends, where it calls `end_with_spawner` (contracts/spawner.py).
+    What they print is appended to `log`; without one it goes where this process prints.
     """
 
     def __init__(
@@ -44,10 +47,9 @@ class WorkerPool:
         command: Sequence[str],
         environment: Mapping[str, str],
         count: int,
-        in_child: Callable[[], None] | None = None,
         log: Path | None = None,
     ) -> None:
-        self._command, self._environment, self._in_child = list(command), dict(environment), in_child
+        self._command, self._environment = list(command), dict(environment)
         self._log = log
         self._slots = [_Slot() for _ in range(count)]
         self._stop = threading.Event()
@@ -109,11 +111,10 @@ class WorkerPool:
     def _popen(self, log: int | None) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self._command,
-            env=self._environment,
+            env=self._environment | ends_with_me(signal.SIGKILL),  # its job is taken up again
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=self._in_child,
             start_new_session=True,
         )
 

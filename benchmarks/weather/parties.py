@@ -10,10 +10,9 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-from commonweight.lifetime import die_with_parent
+from contracts.spawner import ends_with_me
 
 NICE = 3
 """How far parties stand back. Relay and database keep the usual priority: they stand for wires and for a machine of its
@@ -55,11 +54,11 @@ class Party:
 
     def start(self) -> None:
         """A new life, from the same folder."""
-        command = (sys.executable, "-m", "commonweight", *self.command)
+        command = ("nice", "-n", str(NICE), sys.executable, "-m", "commonweight", *self.command)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=partial(_as_child, os.getpid()),
+                command, env={**os.environ, **self.environment, **ends_with_me()}, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self.starts += 1
         self.is_stopped, self._ends_until = False, 0.0
@@ -123,11 +122,6 @@ class Party:
         with suppress(ProcessLookupError):
             os.killpg(self.group, number)
         return True
-
-
-def _as_child(parent: int) -> None:
-    die_with_parent(parent)
-    os.nice(NICE)
 
 
 def tail(log: Path, most: int = 1_500) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,7 +38,7 @@ from commonweight.commands.options import (
 )
 from commonweight.console import console, report_lines, speaks_json, tell
 from commonweight.keystore import open_keystore
-from commonweight.lifetime import LAST_ANSWER_SECONDS, die_with_parent, heed_signals
+from commonweight.lifetime import LAST_ANSWER_SECONDS, heed_signals
 from commonweight.logs import Level, LogFormat, log_to_stderr
 from commonweight.waiting import wait_for
 from trainer.cheats import CHEATS
@@ -290,8 +289,7 @@ def verifier_run(
     report = report_lines() if speaks_json() or not console.is_terminal else LiveBoard(console)
     process = VerifierProcess(settings, report)
     environment = os.environ | settings.to_environment()
-    end_with_us = partial(die_with_parent, os.getpid(), signal.SIGKILL)  # its job is taken up again
-    pool = WorkerPool(settings.worker_command(), environment, workers, end_with_us, settings.workers_log)
+    pool = WorkerPool(settings.worker_command(), environment, workers, settings.workers_log)
     with pool, showing(report):
         process.run(stop.watched(partial(process.leave, LAST_ANSWER_SECONDS)))
 

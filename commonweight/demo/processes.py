@@ -11,13 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from commonweight.keystore import PASSPHRASE_VARIABLE
-from commonweight.lifetime import die_with_parent
 from contracts.errors import CommonweightError
+from contracts.spawner import ends_with_me
 
 GRACE_SECONDS = 5.0
 KILL_SECONDS = 1.0
@@ -111,8 +110,8 @@ class Processes:
     @staticmethod
     def _popen(command: tuple[str, ...], environment: Mapping[str, str], out: Any, err: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
-            preexec_fn=partial(die_with_parent, os.getpid()),
+            command, env={**environment, **ends_with_me()}, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+            start_new_session=True,
         )  # fmt: skip
 
 

@@ -39,13 +39,6 @@ while not stop.wait(0.05) or "--deaf" in sys.argv:
         file.write(str(n))
 heed_no_more()
 """
-CHILD = """
-import os, sys, time
-from commonweight.lifetime import die_with_parent
-die_with_parent(int(sys.argv[1]) or os.getppid(), int(sys.argv[2]))
-print("alive", flush=True)
-time.sleep(600)
-"""
 
 
 def count(file: Path) -> int:
@@ -184,18 +177,3 @@ def test_what_lost_its_terminal_goes_on(tmp_path: Path) -> None:
         until(lambda: count(tmp_path / "count") > seen + 3)
         process.terminate()
         assert process.wait(PATIENCE) == 0
-
-
-def test_a_child_ends_with_who_asked_for_it(tmp_path: Path) -> None:
-    spawner = f"import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', {CHILD!r}, '0', '15'])\n"
-    with started(f"{spawner}time.sleep(600)\n") as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "alive\n"
-        process.kill()
-        assert process.stdout.read() == "", "the child has the other end, and closes it when it ends"
-
-
-def test_a_child_whose_parent_was_gone_before_ends_too() -> None:
-    with started(CHILD, os.getpid() + 1, int(signal.SIGKILL)) as process:
-        assert process.communicate(timeout=PATIENCE)[0] == ""
-    assert process.returncode == -signal.SIGKILL

@@ -21,11 +21,11 @@ from commonweight.demo.live import Board
 from commonweight.demo.narrator import Narrator
 from commonweight.demo.processes import Processes, free_port
 from commonweight.demo.stage import DemoSettings, Stage
-from commonweight.lifetime import die_with_parent
 from contracts.chain import connect
 from contracts.deployment import Deployment
 from contracts.genesis.check import check_genesis
 from contracts.genesis.params import GenesisParams
+from contracts.spawner import die_with_parent
 from contracts.verifier_registry import VerifierRegistry
 from tests.cross.node import FOLDER
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -84,3 +85,19 @@ def _ignores_sigterm(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     ignored = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:"))
     return bool(int(ignored, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def test_the_workers_of_a_verifier_that_is_killed_end_with_it() -> None:
+    worker = "import sys, time; from contracts.spawner import end_with_spawner; end_with_spawner(); time.sleep(600)"
+    pool = (
+        "import os, sys, time\nfrom verifier.workers import WorkerPool\n"
+        f"with WorkerPool([sys.executable, '-c', {worker!r}], os.environ, 1) as pool:\n"
+        "    while not pool.pids():\n        time.sleep(0.01)\n"
+        "    print(pool.pids()[0], flush=True)\n    time.sleep(600)\n"
+    )
+    verifier = subprocess.Popen([sys.executable, "-c", pool], stdout=subprocess.PIPE, text=True)
+    assert verifier.stdout is not None
+    pid = int(verifier.stdout.readline())
+    verifier.kill()
+    verifier.wait()
+    until(lambda: gone(pid))

@@ -15,6 +15,7 @@ from typing import Any
 from celery.exceptions import SecurityWarning
 
 from contracts.errors import CommonweightError
+from contracts.spawner import end_with_spawner
 from trainer.corpus import Corpus, corpus_of
 from trainer.device import choose_device
 from verifier.duty.combining import Basis, combine
@@ -24,6 +25,7 @@ from verifier.duty.replaying import CannotCompare, Segment, TookTooLong, judge_s
 from verifier.queue import make_app
 from verifier.settings import MERGED, VerifierSettings
 
+end_with_spawner()
 warnings.filterwarnings("ignore", category=SecurityWarning)
 """Celery warns root, and who is in no group, of messages that run code: only JSON is taken here."""
 settings = VerifierSettings.from_environment()
