@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from contracts.errors import BadField
@@ -150,7 +150,8 @@ def is_gone(error: BaseException) -> bool:
     said = _first_line(error)
     if _NO_DATABASE.search(said) or _NOT_LET_IN.search(said):
         return False
-    unanswered = state is None and type(error.orig).__name__ == "OperationalError"  # it came from the driver
+    # the driver's own word has no SQLSTATE: a refused, lost or silent connection (ConnectionTimeout is one of them)
+    unanswered = state is None and isinstance(error, OperationalError)
     return error.connection_invalidated or unanswered or str(state).startswith(_GONE)
 
 

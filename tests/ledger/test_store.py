@@ -6,6 +6,7 @@ real ones that are locked, killed or not there.
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -405,6 +406,15 @@ def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
         Store(f"postgresql+psycopg://nobody:hidden@/none?host={tmp_path}", wait=SHORT)
     assert refusal.value.status == 503
     assert "hidden" not in refusal.value.detail
+
+
+def test_a_server_that_takes_the_connection_and_is_silent() -> None:
+    """Before, the driver's time-out was taken for a fault of ours: each request answered 500 with a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(DatabaseUnreachable) as refusal:
+            Store(f"postgresql+psycopg://nobody:hidden@127.0.0.1:{port}/none?connect_timeout=2", wait=SHORT)
+    assert refusal.value.status == 503
 
 
 @pytest.mark.parametrize("url", ["mysql://there/ledger", "ledger.db", "nonsense://", "postgresql+psycopg2://there/x"])
