@@ -193,6 +193,14 @@ bench-http: install  ## 20,000 requests made up from /openapi.json, on SQLite an
 	$(BIN)/python -m benchmarks.http_contract --examples 520
 	$(BIN)/python -m benchmarks.http_contract --examples 520 --database postgresql
 
+bench-writers: install  ## messages a second from 32 writers: one a transaction, and many
+	$(BIN)/python -m benchmarks.writers
+
+bench-idle: install  ## what a server costs that has nothing to do, over ten finished runs
+	$(BIN)/python -m benchmarks.idle
+
+.PHONY: bench-writers bench-idle
+
 bench-stops: install  ## 200 SIGKILL and 50 SIGSTOP of nodes at random moments (an hour)
 	$(BIN)/python -m benchmarks.weather.stops
 

@@ -1,4 +1,5 @@
-"""Waiting for news: one watcher reads the log's size, and every waiting request is woken when it grows."""
+"""Waiting for news: one watcher reads the log's size when something was committed, and wakes every waiting request when
+it has grown."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ from ledger.errors import DatabaseUnreachable, LedgerBusy
 from ledger.service import Ledger
 
 router, logger = APIRouter(), logging.getLogger(__name__)
-WATCH_SECONDS = 0.15
+WATCH_SECONDS = 1.0
+"""Between two looks while nothing is heard of: within so many a database that is away is noticed."""
+GATHER_SECONDS = 0.02
+"""In which further commits are waited for: many writers cost one look."""
 LONGEST_WAIT = 30.0
 
 
@@ -32,12 +36,15 @@ class LogGrowth:
         self._database, self._troubles = Outage("the database", say, grace), Troubles(logger.error)
 
     def watch(self, stop: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
-        """Read the size again and again; the database is asked, since another process may write too. While it does not
-        answer, nobody is woken, and it is asked on."""
-        while not stop.wait(WATCH_SECONDS):
-            size = self._read()
-            if size is not None and size != self._size:
-                self._tell(size, loop)
+        """Read the size after each commit, of this process or another one. While the database does not answer, nobody
+        is woken, and it is asked on."""
+        with self._ledger.store.changes.watched() as changes:
+            while not stop.is_set():
+                seen, size = changes.count, self._read()
+                if size is not None and size != self._size:
+                    self._tell(size, loop)
+                if changes.wait(seen, WATCH_SECONDS):
+                    stop.wait(GATHER_SECONDS)
 
     def _tell(self, size: int, loop: asyncio.AbstractEventLoop) -> None:
         wake = self._wake(size)

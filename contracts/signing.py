@@ -74,7 +74,7 @@ def _check_canonical(signature: bytes) -> None:
         raise BadSignature("signature s must be in the lower half of the group order (EIP-2)")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _encode(message: Message, domain: Domain) -> SignableMessage:
     """Kept for a while: what was recovered is named by its digest next, and the library takes long for each."""
     return encode_typed_data(

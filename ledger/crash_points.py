@@ -35,6 +35,7 @@ POINTS: dict[str, str] = {
     "judgement.applied": "the machine took a fact, nothing is written",
     "judgement.logged": "a fact and what follows stand in the log, nothing else is written, nothing committed",
     "judgement.booked": "log, books and rows are written, their transaction not committed",
+    "sequencer.entered": "many writers' facts are written with all that follows, their transaction not committed",
     "blocks.read": "a final block was read, no transaction has begun",
     "indexer.rewound": "blocks that a reorg took back are deleted, their transaction not committed",
 }

@@ -60,12 +60,15 @@ def follow(ledger: Ledger) -> None:
     with ledger.store.read() as session:
         cursor = session.get(Cursor, NAME)
         tracked = session.get(Header, int(final["number"]))
+        rests = session.exec(select(PendingEvent.block).limit(1)).first() is None
+    if cursor is not None and (cursor.block, cursor.hash) == (int(final["number"]), _hex(final["hash"])):
+        return
     if cursor is not None and not _is_kept(ledger, cursor):
         return
     if cursor is not None and int(final["number"]) <= cursor.block:
         return
     if cursor is not None and tracked is not None and tracked.hash == _hex(final["hash"]):
-        _credit(ledger, cursor, tracked.number, tracked.hash, None)
+        _credit(ledger, cursor, tracked.number, tracked.hash, None, quiet=rests)
         return
     first = cursor.block + 1 if cursor else ledger.chain.first_block
     old = int(final["number"]) - OLD
@@ -76,7 +79,7 @@ def follow(ledger: Ledger) -> None:
         last = min(int(final["number"]), first + BATCH - 1)
         read_to, ends, found = _each(ledger, cursor, first, last)
         if read_to >= first:
-            _credit(ledger, cursor, read_to, ends, found)
+            _credit(ledger, cursor, read_to, ends, found, quiet=not found and read_to == int(final["number"]))
 
 
 def read_block(ledger: Ledger, name: str) -> list[ChainEvent]:
@@ -172,10 +175,12 @@ def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tupl
     return read_to, name, found
 
 
-def _credit(ledger: Ledger, cursor: Cursor | None, last: int, ends: str, found: list[ChainEvent] | None) -> None:
+def _credit(
+    ledger: Ledger, cursor: Cursor | None, last: int, ends: str, found: list[ChainEvent] | None, quiet: bool = False
+) -> None:
     """Move the cursor from where it was read, or do nothing: another indexer was faster. Without `found` the events
     are those that were read block by block at the tip (ledger/tip.py), if they still are those of this block."""
-    with ledger.store.write() as session:
+    with ledger.store.write(quiet) as session:
         if found is None and not _is_tracked(session, last, ends):
             return
         if not _move(session, cursor, last, ends):

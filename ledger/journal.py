@@ -36,6 +36,13 @@ def record(session: Session, transfer: Transfer) -> None:
         raise JournalConflict(f"transfer {transfer.id} exists with other contents")
 
 
+def add(session: Session, transfer: Transfer) -> None:
+    """Add a transfer whose id is new; the database refuses one that is not, when it is written."""
+    if transfer.amount < 0:
+        raise JournalConflict(f"transfer {transfer.id} has a negative amount")
+    session.add(transfer)
+
+
 def record_new(session: Session, transfers: Sequence[Mapping[str, Any]]) -> None:
     """Add many transfers, given as their columns, whose ids are new; the database refuses an id that is not."""
     if any(transfer["amount"] < 0 for transfer in transfers):

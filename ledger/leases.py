@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from ledger.errors import LeaseLost
 from ledger.tables import LeaseRow
@@ -47,11 +48,18 @@ def take(ledger: Ledger, name: str) -> Held | None:
     """Take or keep a job. None while another has it."""
     with ledger.store.read() as session:
         row = session.get(LeaseRow, name)
-    if row is not None and row.holder != ledger.holder and _runs(ledger, row) and not _gone(row.holder):
-        return None
-    if row is not None and row.holder == ledger.holder and _is_fresh(ledger, row):
+    if row is not None and _is_ours(ledger, row):
         return Held(name, row.token)
-    return _write(ledger, name, row)
+    return _write(ledger, name, row) if _is_open(ledger, row) else None
+
+
+def take_all(ledger: Ledger, names: Sequence[str]) -> set[str]:
+    """As `take`, of several jobs with one look and at most one write: the names of those that are this process's."""
+    with ledger.store.read() as session:
+        rows = {row.name: row for row in session.exec(select(LeaseRow).where(col(LeaseRow.name).in_(names)))}
+    ours = {name for name in names if _is_ours(ledger, rows.get(name))}
+    open_ = [name for name in names if name not in ours and _is_open(ledger, rows.get(name))]
+    return ours | _write_all(ledger, {name: rows.get(name) for name in open_})
 
 
 def require(ledger: Ledger, session: Session, held: Held) -> None:
@@ -73,7 +81,7 @@ def keep(ledger: Ledger, held: Held) -> None:
     with ledger.store.read() as session:
         fresh = _is_fresh(ledger, _ours(session.get(LeaseRow, held.name), held))
     if not fresh:
-        with ledger.store.write() as session:
+        with ledger.store.write(quiet=True) as session:
             require(ledger, session, held)
 
 
@@ -86,17 +94,38 @@ def give_up(ledger: Ledger, name: str) -> None:
             session.add(row)
 
 
+def _is_ours(ledger: Ledger, row: LeaseRow | None) -> bool:
+    """This process has it for a while."""
+    return row is not None and row.holder == ledger.holder and _is_fresh(ledger, row)
+
+
+def _is_open(ledger: Ledger, row: LeaseRow | None) -> bool:
+    """Nobody else has it, as far as can be seen."""
+    return row is None or row.holder == ledger.holder or not _runs(ledger, row) or _gone(row.holder)
+
+
 def _write(ledger: Ledger, name: str, seen: LeaseRow | None) -> Held | None:
-    with ledger.store.write() as session:
-        row = session.get(LeaseRow, name, with_for_update=True)
-        if row != seen:
-            return None  # another was faster, or its holder has just prolonged it
-        if row is None:
-            row = LeaseRow(name=name, holder=ledger.holder, token=0, expires=0)
-        row.token += row.holder != ledger.holder or row.token == 0
-        row.holder, row.expires = ledger.holder, ledger.now() + ledger.relay.lease_seconds
-        session.add(row)
-        return Held(name, row.token)
+    with ledger.store.write(quiet=True) as session:
+        return _enter(ledger, session, name, seen)
+
+
+def _write_all(ledger: Ledger, seen: Mapping[str, LeaseRow | None]) -> set[str]:
+    if not seen:
+        return set()
+    with ledger.store.write(quiet=True) as session:
+        return {name for name, row in seen.items() if _enter(ledger, session, name, row) is not None}
+
+
+def _enter(ledger: Ledger, session: Session, name: str, seen: LeaseRow | None) -> Held | None:
+    row = session.get(LeaseRow, name, with_for_update=True)
+    if row != seen:
+        return None  # another was faster, or its holder has just prolonged it
+    if row is None:
+        row = LeaseRow(name=name, holder=ledger.holder, token=0, expires=0)
+    row.token += row.holder != ledger.holder or row.token == 0
+    row.holder, row.expires = ledger.holder, ledger.now() + ledger.relay.lease_seconds
+    session.add(row)
+    return Held(name, row.token)
 
 
 def _ours(row: LeaseRow | None, held: Held) -> LeaseRow:

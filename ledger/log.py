@@ -33,6 +33,28 @@ def extend(session: Session, leaves: Sequence[tuple[str, str | None]], first: in
     return first
 
 
+class Extension:
+    """Leaves that a writer's transaction adds, written many at a time. `first` is the log's size."""
+
+    def __init__(self, session: Session, first: int) -> None:
+        self._session, self._next = session, first
+        self._waiting: list[tuple[str, str | None]] = []
+
+    def add(self, leaves: Sequence[tuple[str, str | None]]) -> int:
+        """Leaves (body, subject) to be written; returns the index of the first."""
+        index = self._next + len(self._waiting)
+        self._waiting += leaves
+        return index
+
+    def write(self) -> None:
+        """All that waits; from now on it can be read in this transaction."""
+        if not self._waiting:
+            return
+        extend(self._session, self._waiting, self._next)
+        self._next += len(self._waiting)
+        self._waiting = []
+
+
 def size(session: Session) -> int:
     """Number of leaves: they are numbered without a gap."""
     last = session.connection().execute(_LAST).scalar_one()

@@ -29,6 +29,8 @@ from ledger.settling import Sight
 from ledger.tables import Attempt, Outgoing
 
 GIVEN_UP = ("refused", "dead")
+HELD_UP_SECONDS = 1.0
+"""Between two looks at what could be done now, and was not."""
 
 
 def enqueue(session: Session, key: str, call: ContractFunction, allowed: int = 0) -> None:
@@ -85,6 +87,17 @@ def flush(ledger: Ledger) -> None:
     attempts.sign_due(ledger, held)
     if _send_all(ledger, held):
         settling.settle(ledger, held)
+
+
+def due_in(ledger: Ledger) -> float | None:
+    """Seconds until a call is to be signed or sent again, as far as the clock says; None where none waits for that.
+    What was due before now is held up by something else: a fee, money, a node."""
+    asked = select(Outgoing.state, func.min(Outgoing.due), func.min(Outgoing.sent)).group_by(Outgoing.state)
+    with ledger.store.read() as session:
+        found = session.exec(asked.where(col(Outgoing.state).in_((*attempts.OPEN, "signed")))).all()
+    again = ledger.relay.resend_seconds
+    waits = (int(sent) + again if state == "signed" else int(due) for state, due, sent in found)
+    return min((max(HELD_UP_SECONDS, at - ledger.now()) for at in waits), default=None)
 
 
 def job(ledger: Ledger) -> str:

@@ -94,12 +94,13 @@ def upgrade(engine: Engine) -> None:
         connection.commit()
 
 
-def lock(connection: Connection) -> None:
-    """Begin a transaction beside which nobody else writes."""
+def lock(connection: Connection, beside: str = "") -> None:
+    """Begin a transaction beside which nobody else writes; PostgreSQL evaluates what is `beside` on the way."""
     if connection.dialect.name == "sqlite":
         connection.execute(text("BEGIN IMMEDIATE"))
-    else:
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"))
+        return
+    columns = ", ".join(filter(None, (f"pg_advisory_xact_lock({WRITERS_LOCK})", beside)))
+    connection.execute(text(f"SELECT {columns}"))
 
 
 def differences(connection: Connection) -> list[str]:

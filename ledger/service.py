@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from eth_account.signers.local import LocalAccount
@@ -18,6 +19,7 @@ from ledger.store import Store
 if TYPE_CHECKING:
     from contracts.protocol.chain_reading import ChainReader
     from ledger.judgement.replica import Replica
+    from ledger.judgement.sequencer import Sequencer
 
 ENTER_EVERY = 30
 """Seconds of chain time after which a block is entered that says nothing new."""
@@ -47,3 +49,10 @@ class Ledger:
     relay: RelayRules = field(default_factory=RelayRules)
     holder: str = field(default_factory=new_holder)
     enter_every: int = ENTER_EVERY
+
+    @cached_property
+    def sequencer(self) -> Sequencer:
+        """By which this process's writers enter messages, many in one transaction."""
+        from ledger.judgement.sequencer import Sequencer
+
+        return Sequencer(self.store, self.judge)

@@ -17,6 +17,7 @@ from sqlmodel import Session
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from ledger import schema
+from ledger.changes import Changes
 from ledger.database import WAIT_SECONDS, coded, connect, is_gone
 from ledger.errors import LedgerBusy
 
@@ -34,21 +35,26 @@ class Store:
         if not self._sqlite:
             self._readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._wait, self._turn = wait, threading.Lock()
+        self.changes = Changes(self.engine)
         with coded():
             if not makes:
                 self._patiently(lambda: schema.require_made(self.engine))
             self._patiently(lambda: schema.upgrade(self.engine))
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, quiet: bool = False) -> Iterator[Session]:
         """A transaction that no other writer runs beside; commits on leaving, rolls back on an exception.
 
-        Raises LedgerBusy where the turn does not come in time, and DatabaseUnreachable.
+        What is `quiet` is of no interest to who waits for changes (ledger/changes.py). Raises LedgerBusy where the turn
+        does not come in time, and DatabaseUnreachable.
         """
         with self._in_turn(), coded(), Session(self.engine, expire_on_commit=False) as session:
-            self._begin(session, lambda: schema.lock(session.connection()))
+            beside = "" if quiet else self.changes.words()
+            self._begin(session, lambda: schema.lock(session.connection(), beside))
+            self.changes.begun()
             yield session
             session.commit()
+            self.changes.committed(quiet)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -81,7 +81,8 @@ def _write(
     ledger: Ledger, cursor: Cursor, known: dict[int, Header], ancestor: int, fresh: list[Header],
     events: list[ChainEvent],
 ) -> None:  # fmt: skip
-    with ledger.store.write() as session:
+    rewinds = any(number > ancestor for number in known)
+    with ledger.store.write(quiet=not events and not rewinds) as session:
         now = session.get(Cursor, indexer.NAME, with_for_update=True)
         standing = {row.number: row.hash for row in session.exec(select(Header))}
         if now is None or (now.block, now.hash) != (cursor.block, cursor.hash):
@@ -90,7 +91,7 @@ def _write(
             return
         session.exec(delete(PendingEvent).where(col(PendingEvent.block) > ancestor))
         session.exec(delete(Header).where(col(Header.number) > ancestor))
-        if any(number > ancestor for number in known):
+        if rewinds:
             reach("indexer.rewound")
         session.add_all(fresh)
         session.add_all(PendingEvent(**event.model_dump()) for event in events)

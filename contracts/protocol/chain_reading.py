@@ -6,6 +6,7 @@ For one chain and one state there is one answer, to the last byte: whoever reads
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
@@ -29,6 +30,20 @@ class BlockNotFinal(CommonweightError):
 
     code = "block-not-final"
     status = 503
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Of a machine, what says which block is due: its last one, and when the beacons that it awaits come (Unix
+    seconds). It holds nothing that changes."""
+
+    block: Block | None
+    beacon_times: tuple[int, ...]
+
+    @classmethod
+    def of(cls, state: State) -> Standing:
+        """A machine's, as it is now."""
+        return cls(state.block, tuple(_beacon_times(state)))
 
 
 class ChainReader:
@@ -65,19 +80,19 @@ class ChainReader:
         times = _whole(header, "timestamp"), _whole(parent, "timestamp")
         return Block(number, times[0], _hash(header, "hash"), events, times[1])
 
-    def due(self, state: State, every: int) -> int | None:
+    def due(self, standing: Standing, every: int, final: tuple[int, int] | None = None) -> int | None:
         """Number of the block that has to be entered now, if any: a round's beacon, else the newest final one where
-        something was said, or where `every` seconds of chain time have passed. Raises ChainUnfit.
+        something was said, or where `every` seconds of chain time have passed. `final` is what `final` gave just now.
+        Raises ChainUnfit.
 
         None while a block's parts are not all entered: they are entered in one go.
         """
-        number, time = self.final()
-        last = state.block
+        number, time = final or self.final()
+        last, targets = standing.block, standing.beacon_times
         if last is None:
             return number if number >= self._deployment.block else None
         if last.more or number <= last.number:
             return None
-        targets = list(_beacon_times(state))
         if targets and time >= min(targets):
             return self._first_at(min(targets), last.number + 1, number)
         if time >= last.time + every or self._logs.has_any(last.number + 1, number):

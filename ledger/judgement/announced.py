@@ -38,7 +38,6 @@ def announce(session: Session, state: State, message: Message, name: str) -> Non
     """Note the blobs of a message that was entered under its digest `name`; most name none."""
     for columns in rows(state, message, name):
         session.add(AnnouncedRow(**columns))
-    session.flush()
 
 
 def rows(state: State, message: Message, name: str) -> Iterator[dict[str, Any]]:

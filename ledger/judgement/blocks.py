@@ -7,7 +7,7 @@ import logging
 from sqlmodel import Session
 
 from contracts.presence import require_present
-from contracts.protocol.chain_reading import ChainReader
+from contracts.protocol.chain_reading import ChainReader, Standing
 from contracts.protocol.judge.errors import Refused
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.machine import VERSION
@@ -45,14 +45,28 @@ def begin(ledger: Ledger) -> None:
 
 
 def _enter_next(ledger: Ledger, reader: ChainReader) -> bool:
-    """Whether a block was entered. The chain is read without the writers' turn."""
-    state = _seen(ledger, reader)
-    number = reader.due(state, _interval(ledger, state)) if state is not None else None
-    if state is None or number is None:
+    """Whether a block was entered. The chain is read without the writers' turn, and the machine is copied only where
+    there is a block to read for it."""
+    number = _due(ledger, reader)
+    if number is None:
         return False
+    with ledger.store.read() as session:
+        state = ledger.judge.copy(session)
     block = reader.block(state, number)
     reach("blocks.read")
     return _enter(ledger, state.block, block)
+
+
+def _due(ledger: Ledger, reader: ChainReader) -> int | None:
+    """Number of the block that has to be entered; None where none became final since, or none says anything."""
+    final, time = reader.final()
+    with ledger.store.read() as session:
+        _require_chain(ledger, session, final)
+        with ledger.judge.view(session) as state:
+            standing, every = Standing.of(state), _interval(ledger, state)
+    if standing.block is not None and not standing.block.more and final <= standing.block.number:
+        return None
+    return reader.due(standing, every, (final, time))
 
 
 def _interval(ledger: Ledger, state: State) -> int:
@@ -63,17 +77,6 @@ def _interval(ledger: Ledger, state: State) -> int:
     """
     spans = [run.created.terms.span for run in state.runs.values() if not run.over and run.round > run.merged]
     return min([ledger.enter_every, *(max(1, span // 2) for span in spans)])
-
-
-def _seen(ledger: Ledger, reader: ChainReader) -> State | None:
-    """The machine as the chain is asked for it; None where no block became final since."""
-    final, _ = reader.final()
-    with ledger.store.read() as session:
-        _require_chain(ledger, session, final)
-        with ledger.judge.view(session) as state:
-            if state.block is not None and not state.block.more and final <= state.block.number:
-                return None
-        return ledger.judge.copy(session)
 
 
 def _require_chain(ledger: Ledger, session: Session, final: int) -> None:

@@ -27,7 +27,7 @@ def book(session: Session, state: State, entry: Entry) -> None:
 
 def _committed(session: Session, state: State, entry: Committed) -> None:
     payout = state.runs[entry.run].rounds[entry.round].listed[entry.node].payout
-    journal.record(
+    journal.add(
         session,
         Transfer(
             id=entry.proof,

@@ -46,13 +46,14 @@ def take(ledger: Ledger, data: bytes) -> Accepted:
     name = replica.name_of(envelope)
     if isinstance(envelope.message, MirrorAddress):
         return _address(ledger, replica, envelope, text, name)
-    with ledger.store.read() as session:
-        known = replica.known(session, name)
-        if known is not None:
-            return Accepted(name, known.index, known.derived)
-        prepared = replica.prepare(session, envelope, text)
-    with ledger.store.write() as session:
-        entered = replica.enter(session, prepared)
+    prepared = replica.prepare_at_hand(envelope, text)
+    if prepared is None:
+        with ledger.store.read() as session:
+            known = replica.known(session, name)
+            if known is not None:
+                return Accepted(name, known.index, known.derived)
+            prepared = replica.prepare(session, envelope, text)
+    entered = ledger.sequencer.enter(prepared)
     return Accepted(name, entered.index, entered.derived)
 
 

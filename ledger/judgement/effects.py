@@ -58,7 +58,6 @@ def cause(at: Moment, found: Sequence[Derived], envelope: Envelope | None, name:
         effect = _EFFECTS.get(type(entry))
         if effect is not None:
             effect(at, index, entry)
-    at.session.flush()
 
 
 def closing_of(session: Session, log_index: int) -> EpochClosed:
@@ -191,3 +190,5 @@ def _closings(session: Session, epoch: int) -> list[ClosingRow]:
 
 
 _EFFECTS: dict[type, Callable[[Moment, int, Any], None]] = {EpochClosed: _closed, EpochEnded: _ended}
+READING = (EpochClosed, EpochEnded)
+"""What an entry of these kinds causes reads the log: it has to stand there before."""

@@ -11,14 +11,15 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import event
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
-from contracts.protocol.judge.errors import Refused
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.errors import Refused, UnknownSubject
 from contracts.protocol.judge.facts import Block, Fact, Rules
 from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.machine import apply, due
@@ -32,7 +33,7 @@ from contracts.protocol.messages import Contribution
 from contracts.signing import Domain, digest
 from ledger import log
 from ledger.crash_points import reach
-from ledger.judgement.effects import Moment, cause
+from ledger.judgement.effects import READING, Moment, cause
 from ledger.judgement.snapshots import Snapshots
 from ledger.judgement.vouching import check_first, maintainers
 from ledger.tables import LogEntry
@@ -59,6 +60,15 @@ class Entered:
     derived: int
 
 
+@dataclass(frozen=True)
+class Written:
+    """A fact as it stands in the log: its index, and the leaves of it and of all that follows."""
+
+    index: int
+    fact: Fact
+    texts: tuple[str, ...]
+
+
 @dataclass
 class Replica:
     """The machine of one process; writers take turns (ledger/store.py:Store.write), readers never wait for them."""
@@ -71,16 +81,50 @@ class Replica:
     _writing: Follower | None = field(init=False, default=None)
     _open: Session | None = field(init=False, default=None)
     _spoilt: bool = field(init=False, default=False)
+    _applied: list[Written] = field(init=False, default_factory=list)
+    _fresh: list[Written] = field(init=False, default_factory=list)
+    """What this process committed and its committed machine has not taken yet: nobody reads it from the database."""
 
     def enter(self, session: Session, entry: Rules | Block | Envelope | Prepared) -> Entered:
         """Enter a fact and all that follows; a message that stands in the log changes nothing.
 
         The session is that of a writer. Raises Refused, and what preparing raises; then nothing is written.
         """
+        self.at_end(session)
+        (found,) = self.enter_many(session, [self._prepared(entry)])
+        if isinstance(found, Refused):
+            raise found
+        return found
+
+    def enter_many(self, session: Session, facts: Sequence[Prepared]) -> list[Entered | Refused]:
+        """Enter facts in their order, in as few statements as one takes; what is refused hurts none beside it.
+
+        Raises what else goes wrong: then the transaction is of no use.
+        """
         state = self.at_end(session)
-        fact = self._prepared(entry)
-        known = self.known(session, fact.name) if fact.name is not None else None
-        return known or self._append(session, state, fact)
+        known = self._known(session, [fact.name for fact in facts if fact.name is not None])
+        leaves, found = log.Extension(session, state.size), list[Entered | Refused]()
+        for fact in facts:
+            entered = known.get(fact.name) if fact.name is not None else None
+            found.append(entered or self._taken(session, state, fact, leaves))
+            if fact.name is not None and isinstance(found[-1], Entered):
+                known[fact.name] = found[-1]
+        leaves.write()
+        session.flush()
+        return found
+
+    def prepare_at_hand(self, envelope: Envelope, text: str) -> Prepared | None:
+        """As `prepare`, by what this process has read so far; None where the database has to be asked.
+
+        Who is the author of a proof never changes, and most messages name theirs.
+        """
+        if isinstance(envelope.message, Contribution):
+            return None
+        try:
+            fact = fact_of(envelope, self.domain, self._author_at_hand)
+        except CommonweightError:
+            return None
+        return Prepared(fact, text, self.name_of(envelope), envelope)
 
     def prepare(self, session: Session, envelope: Envelope, text: str) -> Prepared:
         """A message whose signature and shape hold. For readers too.
@@ -103,11 +147,24 @@ class Replica:
         """What a message is found by: its digest, which of a commitment is the proof's id."""
         return hexed(digest(envelope.message, self.domain))
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much was committed since anybody looked that somebody should: a snapshot may be due."""
+        if self._writing is None:
+            return False
+        seen = self._committed.size if self._committed is not None else 0
+        return self._writing.size - seen >= (BATCH if self.snapshots is None else min(BATCH, self.snapshots.every))
+
     def known(self, session: Session, name: str) -> Entered | None:
         """Where a message stands in the log; None where it does not."""
-        first = select(LogEntry.index).where(LogEntry.subject == name).order_by(col(LogEntry.index)).limit(1)
-        index = session.exec(first).one_or_none()
-        return None if index is None else Entered(index, _followers(session, index))
+        return self._known(session, [name]).get(name)
+
+    def _known(self, session: Session, names: Sequence[str]) -> dict[str, Entered]:
+        if not names:
+            return {}
+        first = select(LogEntry.subject, func.min(LogEntry.index)).where(col(LogEntry.subject).in_(names))
+        found = session.exec(first.group_by(col(LogEntry.subject)))
+        return {str(name): Entered(index, _followers(session, index)) for name, index in list(found)}
 
     @contextmanager
     def view(self, session: Session) -> Iterator[State]:
@@ -117,6 +174,7 @@ class Replica:
         """
         with self._lock:
             follower = self._begun(session)
+            self._take_fresh(follower)
             _catch_up(session, follower)
             if self.snapshots is not None:
                 self.snapshots.keep(session, follower.state)
@@ -146,20 +204,36 @@ class Replica:
         assert isinstance(fact, Fact), "a message is no derived entry"
         return Prepared(fact, text, name, entry)
 
+    def _author_at_hand(self, proof: str) -> str:
+        """Raises UnknownSubject."""
+        with self._lock:
+            if self._committed is None:
+                raise UnknownSubject("nothing was read yet")
+            self._take_fresh(self._committed)
+            return self._committed.author(proof)
+
     def _author_at_end(self, proof: str) -> str:
         assert self._writing is not None, "a writer stands at the end"
         return self._writing.author(proof)
 
-    def _append(self, session: Session, state: State, given: Prepared) -> Entered:
-        first = state.size
-        self._apply(session, state, given.fact)
+    def _taken(self, session: Session, state: State, given: Prepared, leaves: log.Extension) -> Entered | Refused:
+        try:
+            self._apply(session, state, given.fact)
+        except Refused as refused:
+            return refused
         reach("judgement.applied")
+        return self._append(session, state, given, leaves)
+
+    def _append(self, session: Session, state: State, given: Prepared, leaves: log.Extension) -> Entered:
         found = due(state)
-        leaves = [(given.text, given.name), *((write(entry), _proof_of(entry)) for entry in found)]
-        index = log.extend(session, leaves, first)
-        for entry, (text, _) in zip((given.fact, *found), leaves, strict=True):
+        texts = [(given.text, given.name), *((write(entry), _proof_of(entry)) for entry in found)]
+        index = leaves.add(texts)
+        for entry, (text, _) in zip((given.fact, *found), texts, strict=True):
             grow(state, entry, text)
-        assert index + len(leaves) == state.size == state.leaves, "log and machine stand at the same place"
+        assert index + len(texts) == state.size == state.leaves, "log and machine stand at the same place"
+        self._applied.append(Written(index, given.fact, tuple(text for text, _ in texts)))
+        if any(isinstance(entry, READING) for entry in found):
+            leaves.write()
         reach("judgement.logged")
         cause(Moment(session, self.functions, state, given.fact, index), found, given.envelope, given.name)
         reach("judgement.booked")
@@ -175,13 +249,23 @@ class Replica:
             self._spoilt = True
             raise
         if self._open is not session:
-            self._open = session
+            self._open, self._applied = session, []
             event.listen(session, "after_commit", self._after_commit, once=True)
             event.listen(session, "after_rollback", self._after_rollback, once=True)
 
     def _after_commit(self, session: Session) -> None:
         if self._open is session:
-            self._open = None
+            with self._lock:
+                self._fresh += self._applied
+            self._open, self._applied = None, []
+
+    def _take_fresh(self, follower: Follower) -> None:
+        """Bring the committed machine on, by what is at hand and follows on where it stands."""
+        with self._lock:
+            fresh, self._fresh = self._fresh, []
+            for written in fresh:
+                if written.index == follower.size:
+                    follower.follow(written.fact, written.texts)
 
     def _after_rollback(self, session: Session) -> None:
         if self._open is session:

@@ -26,6 +26,7 @@ class Away(Store):
 
     def __init__(self, store: Store, error: Exception, times: int) -> None:
         self._store, self._error, self.left = store, error, times
+        self.changes = store.changes
 
     @contextmanager
     def read(self) -> Iterator[Any]:

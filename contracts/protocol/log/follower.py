@@ -7,12 +7,13 @@ same, and so is what they say of it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from contracts.errors import CommonweightError
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.errors import Differs
+from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.machine import apply, due
@@ -55,6 +56,13 @@ class Follower:
         grow(self.state, entry, text)
         return entry
 
+    def follow(self, fact: Fact, texts: Sequence[str]) -> None:
+        """Enter a fact that this process has just written into its own log, with the leaves of all that follows."""
+        entries = (fact, *self._enter_own(fact))
+        assert len(entries) == len(texts), "the same fact is followed by the same entries"
+        for entry, text in zip(entries, texts, strict=True):
+            grow(self.state, entry, text)
+
     def understand(self, text: str) -> Entry:
         """The entry of a leaf, before it is entered. Raises InvalidLeaf, Refused, and what signatures raise."""
         return read(text, self.domain, self.author, self.checked)
@@ -77,6 +85,10 @@ class Follower:
             self.due.extend(due(self.state))
         except CommonweightError as error:
             raise Differs(index, f"cannot be entered: {error.detail}") from error
+
+    def _enter_own(self, fact: Fact) -> list[Derived]:
+        apply(self.state, fact)
+        return due(self.state)
 
     def author(self, proof: str) -> str:
         """The node of a proof. Raises UnknownSubject."""

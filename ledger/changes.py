@@ -1,0 +1,160 @@
+"""What was committed to the database, by this process or another one: who waits for it is woken.
+
+here       a commit counts at once
+elsewhere  SQLite: PRAGMA data_version, asked a few times a second for some microseconds
+           PostgreSQL: NOTIFY in the transaction that changes something, LISTEN on a connection of its own
+
+Silence is no proof: whoever waits looks again after a while, whatever was heard.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+CHANNEL = "commonweight"
+POLL_SECONDS = 0.1
+LISTEN_SECONDS = 0.5
+"""Within which a watcher of PostgreSQL sees that it is to end."""
+AGAIN_SECONDS = 1.0
+"""Between two tries to watch where the database is away."""
+
+
+class Changes:
+    """Counts commits that anybody may wait for. Threads share it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._sqlite = engine, engine.dialect.name == "sqlite"
+        self._own = secrets.token_hex(8)
+        self._grown, self._count = threading.Condition(), 0
+        self._starting, self._users, self._stop = threading.Lock(), 0, threading.Event()
+        self._file: _FileVersion | None = None
+
+    @property
+    def count(self) -> int:
+        """Commits so far, as far as they were heard of."""
+        return self._count
+
+    def wait(self, seen: int, seconds: float) -> bool:
+        """Whether there are others than `seen`, as soon as there are or after some seconds."""
+        with self._grown:
+            return self._grown.wait_for(lambda: self._count != seen, timeout=max(0.0, seconds))
+
+    @contextmanager
+    def watched(self) -> Iterator[Changes]:
+        """As long as this lasts, other processes' commits are heard of, too."""
+        with self._starting:
+            self._users += 1
+            if self._users == 1:
+                self._stop = threading.Event()
+                watch = self._watch_file if self._sqlite else self._listen
+                threading.Thread(target=self._again, args=(watch, self._stop), name="changes", daemon=True).start()
+        try:
+            yield self
+        finally:
+            with self._starting:
+                self._users -= 1
+                if self._users == 0:
+                    self._stop.set()
+
+    # -- of a writer, who has the turn
+
+    def words(self) -> str:
+        """What PostgreSQL is to tell the other processes when the transaction commits, as a column of a SELECT."""
+        return f"pg_notify('{CHANNEL}', '{self._own}')"
+
+    def begun(self) -> None:
+        """Its transaction has: from here to the commit no other process changes anything."""
+        file = self._file
+        if file is not None and file.moved():
+            self._tell()
+
+    def committed(self, quiet: bool) -> None:
+        """It did. What is `quiet` wakes nobody."""
+        file = self._file
+        if file is not None:
+            file.moved()  # by this process, and nobody else
+        if not quiet:
+            self._tell()
+
+    def _tell(self) -> None:
+        with self._grown:
+            self._count += 1
+            self._grown.notify_all()
+
+    # -- the watchers
+
+    def _again(self, watch: Any, stop: threading.Event) -> None:
+        """Watch until told to stop; where the database is away, its users say so."""
+        while not stop.is_set():
+            with suppress(SQLAlchemyError, OSError, sqlite3.Error):
+                watch(stop)
+            stop.wait(AGAIN_SECONDS)
+
+    def _watch_file(self, stop: threading.Event) -> None:
+        with _FileVersion.of(self._engine) as file:
+            self._file = file
+            self._tell()  # what was changed while nobody watched is looked for
+            try:
+                while not stop.wait(POLL_SECONDS):
+                    if file.moved():
+                        self._tell()
+            finally:
+                self._file = None
+
+    def _listen(self, stop: threading.Event) -> None:
+        import psycopg
+
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"LISTEN {CHANNEL}"))
+            driver: Any = connection.connection.driver_connection
+            self._tell()
+            try:
+                while not stop.is_set():
+                    for note in driver.notifies(timeout=LISTEN_SECONDS, stop_after=1):
+                        if note.payload != self._own:
+                            self._tell()
+            except psycopg.Error as error:
+                raise OSError(str(error)) from error
+            finally:
+                connection.invalidate()  # nobody else hears what this one listens to
+
+
+class _FileVersion:
+    """Whether a SQLite file was changed through any other connection since it was asked last."""
+
+    def __init__(self, connection: Any) -> None:
+        self._lock, self._connection = threading.Lock(), connection
+        self._last = self._read()
+
+    @classmethod
+    @contextmanager
+    def of(cls, engine: Engine) -> Iterator[_FileVersion]:
+        """On a connection of its own."""
+        connection = engine.raw_connection()
+        try:
+            yield cls(connection)
+        finally:
+            connection.close()
+
+    def moved(self) -> bool:
+        """It was, as far as the file can be read: a writer that has committed does not fail over this."""
+        with self._lock, suppress(sqlite3.Error, SQLAlchemyError):
+            now = self._read()
+            moved, self._last = now != self._last, now
+            return moved
+        return False
+
+    def _read(self) -> int:
+        cursor = self._connection.cursor()
+        try:
+            return int(cursor.execute("PRAGMA data_version").fetchone()[0])
+        finally:
+            cursor.close()

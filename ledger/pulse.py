@@ -1,0 +1,96 @@
+"""When the keeper's next pass is due: when something happened, and else when something will be due.
+
+    a commit, of this process or another one         at once
+    a new block at the chain's head                  when it is seen: the head is read twice a block
+    a part of the keeper that became this process's  at once
+    a call that is to be sent, or tried again        at its second
+    a step that failed                               after AGAIN_SECONDS
+
+A pass costs as much as everything that may be due; so where nothing is, none is made.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger.changes import Changes
+
+AGAIN_SECONDS = 1.0
+"""Between two passes while chain or database do not answer, or a step fails."""
+LONGEST_SECONDS = 15.0
+"""Between two passes whatever is heard: silence is no proof."""
+TICK_SECONDS = 2.5
+"""Between two looks at the leases at most, which end by themselves (ledger/relay_rules.py:lease_seconds)."""
+LEAST_SECONDS = 0.3
+"""Between two looks at the head of a chain, however fast its blocks are."""
+SLICE_SECONDS = 0.25
+"""Within which it is seen that the keeper is to end."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The newest block of the chain."""
+
+    number: int
+    hash: str
+    time: int
+
+
+class Pace:
+    """How often the chain's head is worth a look: twice a block, as its blocks come."""
+
+    def __init__(self) -> None:
+        self._last: Head | None = None
+        self.seconds = LEAST_SECONDS
+
+    def saw(self, head: Head) -> bool:
+        """Whether it is another one than before."""
+        last, self._last = self._last, head
+        if last is not None and head.number > last.number and head.time > last.time:
+            spacing = (head.time - last.time) / (head.number - last.number)
+            self.seconds = min(TICK_SECONDS, max(LEAST_SECONDS, spacing / 2))
+        return last != head
+
+    def lost(self) -> None:
+        """The chain did not answer: what it says next is news."""
+        self._last, self.seconds = None, LEAST_SECONDS
+
+
+class Pulse:
+    """Of one keeper. `pause` is the least time between two passes, in seconds."""
+
+    def __init__(self, changes: Changes, pause: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._changes, self._pause, self._clock = changes, pause, clock
+        self._seen = -1
+        self._ended = float("-inf")
+        self._next = self._latest = clock()
+
+    def rest(self, stop: threading.Event, tick: float) -> bool:
+        """Sleep until something was committed, a pass is due, or `tick` seconds have passed; False where told to
+        stop."""
+        end = min(self._clock() + tick, max(self._next, self._ended + self._pause))
+        while not stop.is_set() and (left := end - self._clock()) > 0:
+            if self._changes.wait(self._seen, min(left, SLICE_SECONDS)):
+                break
+        return not stop.wait(max(0.0, self._ended + self._pause - self._clock()))
+
+    def is_due(self) -> bool:
+        """Whether a pass is, as far as the database and the clock say."""
+        return self._changes.count != self._seen or self._clock() >= self._next
+
+    def again(self) -> None:
+        """Something failed outside of a pass: the next one, which says so, is due soon."""
+        self._next = min(self._next, self._clock() + AGAIN_SECONDS)
+
+    def begun(self) -> None:
+        """A pass: what is committed from here on is for the next one."""
+        self._seen = self._changes.count
+
+    def ended(self, failed: bool, due_in: float | None) -> None:
+        """The pass, and in how many seconds something that it left will be due."""
+        self._ended = self._clock()
+        waits = [LONGEST_SECONDS] + [AGAIN_SECONDS] * failed + ([max(0.0, due_in)] if due_in is not None else [])
+        self._next = self._ended + max(self._pause, min(waits))

@@ -1,0 +1,222 @@
+"""Many writers' messages in one transaction: each answered after its commit, none hurt by its neighbours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlmodel import Session
+
+from benchmarks.submitted_round import Opened, open_rounds
+from contracts.protocol.judge.errors import Refused
+from contracts.protocol.judge.snapshot import dump
+from contracts.protocol.log.envelope import parse_envelope
+from contracts.protocol.log.follower import audit
+from contracts.protocol.log.leaf import write
+from contracts.protocol.log.signed import Envelope
+from contracts.protocol.messages import Commitment
+from contracts.signing import sign
+from ledger.errors import DatabaseUnreachable, JournalConflict, LedgerBusy
+from ledger.judgement import door, replica
+from ledger.judgement.replica import Prepared, Replica
+from ledger.judgement.sequencer import Sequencer
+from ledger.service import Ledger
+from ledger.store import Store
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
+from tests.ledger.judgement.service import leaves, ledger_of, state_text
+from tests.waiting import until
+
+pytestmark = pytest.mark.integration
+WRITERS = 12
+
+
+@pytest.fixture
+def ledger(store: Store, tmp_path: Path) -> Ledger:
+    return ledger_of(store, tmp_path)
+
+
+@pytest.fixture
+def opened(ledger: Ledger) -> Opened:
+    """A round of as many nodes as there are writers, and their commitments."""
+    return open_rounds(ledger, WRITERS)
+
+
+def prepared(ledger: Ledger, text: bytes) -> Prepared:
+    envelope, read = parse_envelope(text)
+    with ledger.store.read() as session:
+        return ledger.judge.prepare(session, envelope, read)
+
+
+def another(text: bytes) -> bytes:
+    """A commitment of the same node to the same round, with another gradient."""
+    envelope, _ = parse_envelope(text)
+    message = cast(Commitment, envelope.message)
+    changed = replace(message, gradientSize=message.gradientSize + 1)
+    author = next(one for one in (key(f"node {n}") for n in range(WRITERS)) if one.address == message.node)
+    return write(Envelope(changed, (sign(changed, DOMAIN, bytes(author.key)),), envelope.beside)).encode()
+
+
+@contextmanager
+def held(ledger: Ledger) -> Iterator[None]:
+    """The writers' turn is somebody else's: whoever comes now waits, and then comes with all that waited."""
+    with ledger.store.write(quiet=True):
+        yield
+
+
+def at_once(ledger: Ledger, texts: list[bytes]) -> list[Any]:
+    """What `door.take` gives or raises for each, all of them waiting for one turn."""
+    waiting = ledger.sequencer._queue
+    with ThreadPoolExecutor(len(texts)) as pool:
+        with held(ledger):
+            found = [pool.submit(door.take, ledger, text) for text in texts]
+            until(lambda: len(waiting) >= len(texts) - 1)  # one of them has left it, and waits for the turn
+        return [one.exception() or one.result() for one in found]
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many facts each transaction entered."""
+    found, enter_many = list[int](), Replica.enter_many
+
+    def counted(self: Replica, session: Session, facts: list[Prepared]) -> Any:
+        found.append(len(facts))
+        return enter_many(self, session, facts)
+
+    monkeypatch.setattr(Replica, "enter_many", counted)
+    return found
+
+
+def follows_from_rules(ledger: Ledger, facts: int, before: int) -> None:
+    """The log has so many more facts, and its machine is what the rules make of it."""
+    with ledger.store.read() as session:
+        found = leaves(session)
+        with ledger.judge.view(session) as state:
+            assert dump(state) == dump(audit(found, SignedRun.protocol(), DOMAIN)) == state_text(ledger)
+    assert sum('"kind":"commitment"' in leaf for leaf in found[before:]) == facts
+
+
+def test_what_waits_is_entered_together_and_each_is_answered(
+    ledger: Ledger, opened: Opened, batches: list[int]
+) -> None:
+    done = at_once(ledger, opened.texts)
+    assert sorted(accepted.index for accepted in done) == list(range(opened.size, opened.size + WRITERS))
+    assert sum(batches) == WRITERS
+    assert max(batches) >= WRITERS - 1
+    follows_from_rules(ledger, WRITERS, opened.size)
+
+
+def test_the_same_message_many_times_at_once_is_entered_once(ledger: Ledger, opened: Opened) -> None:
+    done = at_once(ledger, [opened.texts[0]] * 6 + [opened.texts[1]])
+    assert len({accepted.index for accepted in done[:6]}) == 1
+    follows_from_rules(ledger, 2, opened.size)
+
+
+def test_what_is_refused_hurts_nobody_beside_it(ledger: Ledger, opened: Opened, batches: list[int]) -> None:
+    """A node's second, other commitment to its round is refused, and its neighbours are not."""
+    door.take(ledger, opened.texts[0])
+    done = at_once(ledger, [*opened.texts[1:6], another(opened.texts[0]), *opened.texts[6:]])
+    assert [isinstance(one, Refused) for one in done] == [False] * 5 + [True] + [False] * (WRITERS - 6)
+    assert max(batches) >= WRITERS - 1
+    follows_from_rules(ledger, WRITERS, opened.size)
+
+
+def test_what_fails_otherwise_is_tried_alone_and_hurts_nobody(
+    ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, cause = parse_envelope(opened.texts[3])[0], replica.cause
+
+    def failing(at: Any, found: Any, envelope: Any, name: Any) -> None:
+        if envelope == bad:
+            raise JournalConflict("as no rule foresees")
+        cause(at, found, envelope, name)
+
+    monkeypatch.setattr(replica, "cause", failing)
+    done = at_once(ledger, opened.texts)
+    assert [isinstance(one, JournalConflict) for one in done] == [number == 3 for number in range(WRITERS)]
+    follows_from_rules(ledger, WRITERS - 1, opened.size)
+
+
+@pytest.mark.parametrize("error", [LedgerBusy("taken"), DatabaseUnreachable("away")])
+def test_what_would_meet_all_alike_is_told_to_all_at_once(
+    ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    tries = list[int]()
+
+    def away(self: Replica, session: Session, facts: list[Prepared]) -> Any:
+        tries.append(len(facts))
+        raise error
+
+    monkeypatch.setattr(Replica, "enter_many", away)
+    assert at_once(ledger, opened.texts) == [error] * WRITERS
+    assert len(tries) <= 2, "nobody waits for the database once for each"
+
+
+def test_no_turn_enters_more_than_the_most(ledger: Ledger, opened: Opened, batches: list[int]) -> None:
+    ledger.__dict__["sequencer"] = Sequencer(ledger.store, ledger.judge, most=5)
+    at_once(ledger, opened.texts)
+    assert max(batches) == 5
+    follows_from_rules(ledger, WRITERS, opened.size)
+
+
+def test_who_waits_too_long_is_told_to_come_again(ledger: Ledger, opened: Opened) -> None:
+    ledger.__dict__["sequencer"] = made = Sequencer(ledger.store, ledger.judge, wait=0.05)
+    facts = [prepared(ledger, text) for text in opened.texts[:2]]
+    with held(ledger):
+        first = threading.Thread(target=made.enter, args=(facts[0],))
+        first.start()
+        until(lambda: made._entering)
+        with pytest.raises(LedgerBusy):
+            made.enter(facts[1])
+    first.join()
+    follows_from_rules(ledger, 1, opened.size)
+
+
+KILLED = """
+import sys, threading
+from pathlib import Path
+from benchmarks.submitted_round import ledger_at
+from ledger.crash_points import armed
+from ledger.judgement import door, replica
+
+ledger = ledger_at(sys.argv[1], Path(sys.argv[2]))
+texts = [line.encode() for line in sys.stdin.read().splitlines()]
+
+def write(mine):
+    for text in mine:
+        sys.stdout.write(door.take(ledger, text).digest + "\\n")
+        sys.stdout.flush()
+
+with armed(sys.argv[3], "kill", int(sys.argv[4])):
+    writers = [threading.Thread(target=write, args=(texts[place::8],)) for place in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+"""
+
+
+@pytest.mark.parametrize("point", ["sequencer.entered", "judgement.booked", "judgement.logged"])
+def test_a_kill_loses_nothing_that_was_answered(ledger: Ledger, opened: Opened, tmp_path: Path, point: str) -> None:
+    """Eight writers in a process that is killed in its second batch; the next one is sent all of it again."""
+    url = ledger.store.engine.url.render_as_string(hide_password=False)
+    texts = b"\n".join(opened.texts).decode()
+    command = [sys.executable, "-c", KILLED, url, str(tmp_path), point, "2" if point == "sequencer.entered" else "9"]
+    ended = subprocess.run(command, input=texts, capture_output=True, text=True, env=os.environ)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    answered = ended.stdout.split()
+    with ledger.store.read() as session:
+        for name in answered:
+            assert ledger.judge.known(session, name) is not None, "what was answered is there"
+    for text in opened.texts:
+        door.take(ledger, text)
+    follows_from_rules(ledger, WRITERS, opened.size)

@@ -1,0 +1,119 @@
+"""When the keeper's next pass is due."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ledger import pulse
+from ledger.changes import Changes
+from ledger.database import connect
+from ledger.pulse import AGAIN_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, TICK_SECONDS, Head, Pace, Pulse
+
+pytestmark = pytest.mark.unit
+
+
+class Time:
+    """A clock that moves when it is told to."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def changes() -> Changes:
+    """Of a database in which nothing is done."""
+    return Changes(connect("sqlite://"))
+
+
+def passed(changes: Changes, clock: Time, due_in: float | None = None, failed: bool = False) -> Pulse:
+    """One pass after the start, in no time."""
+    made = Pulse(changes, 0.3, clock)
+    made.begun()
+    made.ended(failed, due_in)
+    return made
+
+
+def test_the_first_pass_is_due_at_once(changes: Changes) -> None:
+    assert Pulse(changes, 0.3, Time()).is_due()
+
+
+@pytest.mark.parametrize(
+    ("due_in", "failed", "seconds"),
+    [(None, False, LONGEST_SECONDS), (4.0, False, 4.0), (40.0, False, LONGEST_SECONDS), (-5.0, False, 0.3),
+     (None, True, AGAIN_SECONDS), (4.0, True, AGAIN_SECONDS)],
+)  # fmt: skip
+def test_the_next_pass_is_due_at_what_comes_first(
+    changes: Changes, due_in: float | None, failed: bool, seconds: float
+) -> None:
+    clock = Time()
+    made = passed(changes, clock, due_in, failed)
+    clock.now += seconds - 0.01
+    assert not made.is_due()
+    clock.now += 0.02
+    assert made.is_due()
+
+
+def test_a_commit_makes_a_pass_due_and_a_quiet_one_does_not(changes: Changes) -> None:
+    made = passed(changes, Time())
+    changes.committed(quiet=True)
+    assert not made.is_due()
+    changes.committed(quiet=False)
+    assert made.is_due()
+
+
+def test_what_is_committed_during_a_pass_is_for_the_next(changes: Changes) -> None:
+    made = Pulse(changes, 0.3, Time())
+    made.begun()
+    changes.committed(quiet=False)
+    made.ended(False, None)
+    assert made.is_due()
+
+
+def test_a_failure_outside_of_a_pass_brings_one_soon(changes: Changes) -> None:
+    clock = Time()
+    made = passed(changes, clock)
+    made.again()
+    clock.now += AGAIN_SECONDS
+    assert made.is_due()
+
+
+def test_who_rests_is_woken_by_a_commit_and_by_the_end(changes: Changes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "SLICE_SECONDS", 0.01)
+    made, stop, woken = Pulse(changes, 0.0), threading.Event(), list[bool]()
+    made.begun()
+    made.ended(False, None)
+    for wake in (lambda: changes.committed(quiet=False), stop.set):
+        resting = threading.Thread(target=lambda: woken.append(made.rest(stop, 600)))
+        resting.start()
+        wake()
+        resting.join()
+        made.begun()
+        made.ended(False, None)
+    assert woken == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("spacing", "seconds"), [(1, 0.5), (2, 1.0), (12, TICK_SECONDS), (0.25, LEAST_SECONDS)]
+)  # fmt: skip
+def test_a_chains_head_is_looked_at_twice_a_block(spacing: float, seconds: float) -> None:
+    pace = Pace()
+    assert pace.saw(Head(10, "a", 1_000))
+    assert pace.saw(Head(18, "b", int(1_000 + 8 * spacing)))
+    assert not pace.saw(Head(18, "b", int(1_000 + 8 * spacing)))
+    assert pace.seconds == seconds
+
+
+def test_a_block_that_took_anothers_place_is_news() -> None:
+    pace = Pace()
+    assert [pace.saw(Head(10, name, 1_000)) for name in ("a", "b", "b")] == [True, True, False]
+
+
+def test_after_a_chain_was_away_its_head_is_news() -> None:
+    pace = Pace()
+    pace.saw(Head(10, "a", 1_000))
+    pace.lost()
+    assert pace.saw(Head(10, "a", 1_000))
