@@ -6,6 +6,8 @@ Where it stands is told whenever that changes, so that nobody has to guess why n
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from contracts.protocol.judge.facts import Reason
@@ -18,13 +20,16 @@ from trainer.light.status import NodeStatus
 
 _ENDS = {Stage.POSTED: "posted", Stage.OUT: "out", Stage.UNDECIDED: "undecided"}
 REMEMBERED = 4096
+MIRROR_SECONDS = 60.0
+"""For which a mirror's refusal is not told."""
 
 
 class Story:
     """Reports of one node. `path` is where it remembers what it told; without it, or spoilt, it tells all again."""
 
-    def __init__(self, node: str, report: Report, path: Path) -> None:
-        self._node, self._report, self._path = node, report, path
+    def __init__(self, node: str, report: Report, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._node, self._report, self._path, self._clock = node, report, path, clock
+        self._heard: dict[tuple[str, str, str], float] = {}
         self._told = _read(path)
         self._status: NodeStatus | None = None
 
@@ -56,7 +61,14 @@ class Story:
             self._once("missed", str(current.number), Progress("missed", current.number, detail="the round closed"))
 
     def refused(self, refusal: Refusal, server: str) -> None:
-        """A refusal with its code; of the mirrors only what the server did not say."""
+        """A refusal with its code; of the mirrors only what the server did not say, and what they say for long: one
+        whose copy is a moment behind takes it the next time, and nobody has anything to do."""
+        now = self._clock()
+        since = self._heard.setdefault((refusal.target, refusal.code, refusal.parcel), now)
+        if len(self._heard) > REMEMBERED:
+            del self._heard[next(iter(self._heard))]
+        if refusal.target != server and now - since < MIRROR_SECONDS:
+            return
         detail = f"{refusal.code}: {refusal.detail}"
         who = "the server" if refusal.target == server else refusal.target
         self._once(f"refused {refusal.code}", refusal.parcel, Progress("refused", 0, detail=f"{who} says {detail}"))

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from contracts.protocol.judge.state import NodeState, Phase, Stage
+from trainer.light.handing import Refusal
 from trainer.light.settings import Progress
 from trainer.light.status import NodeStatus, Status, status_of
-from trainer.light.story import Story
+from trainer.light.story import MIRROR_SECONDS, Story
 
 pytestmark = pytest.mark.unit
 NODE, RUN = "0xNode", "0x" + "11" * 32
@@ -128,3 +129,19 @@ def test_what_was_told_is_not_told_again_after_a_restart(
     (tmp_path / "told.json").write_bytes(b"[")
     make().tell(*world(phase=OPEN))
     assert len(said) == 2
+
+
+def test_a_mirrors_refusal_is_told_when_it_lasts_and_the_servers_at_once(tmp_path: Path) -> None:
+    """Before, each mirror that was a moment behind had its refusal on the screen, with nothing to be done about it."""
+    said, now = list[Progress](), [0.0]
+    made = Story(NODE, said.append, tmp_path / "told.json", lambda: now[0])
+    behind = Refusal("0xMirror", "message 1", "not-welcome", "no place for it")
+    for now[0] in (0.0, MIRROR_SECONDS - 1):
+        made.refused(behind, "server")
+    assert said == []
+    now[0] = MIRROR_SECONDS
+    made.refused(behind, "server")
+    made.refused(Refusal("server", "message 2", "not-bound", "another round"), "server")
+    assert [one.detail for one in said] == [
+        "0xMirror says not-welcome: no place for it", "the server says not-bound: another round"
+    ]  # fmt: skip
