@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import PLAYED_ONCE
 
 pytestmark = pytest.mark.integration
 
@@ -105,3 +108,9 @@ def test_missing_packages_are_named_too(tmp_path: Path) -> None:
     (tmp_path / "web" / "page" / "node_modules").mkdir(parents=True)
     shutil.rmtree(tmp_path / "tests")
     assert "1 passed" in run_suite(tmp_path, body).stdout
+
+
+def test_a_package_that_plays_once_goes_to_one_worker() -> None:
+    plays = re.compile(r'scope="package"')
+    found = [file.parent for file in CONFTEST.parent.rglob("conftest.py") if plays.search(file.read_text())]
+    assert {f"{folder.relative_to(CONFTEST.parent.parent)}/" for folder in found} == set(PLAYED_ONCE)

@@ -79,7 +79,7 @@ def play(tmp_path: Path) -> Iterator[Play]:
         yield Play(stage)
 
 
-@pytest.mark.parametrize("name", ["ada", "verifier 0"])
+@pytest.mark.parametrize("name", [pytest.param("ada", marks=pytest.mark.long), "verifier 0"])
 def test_a_server_that_hears_nothing_from_one_harms_nobody(play: Play, name: str) -> None:
     play.run(deaf_for=name)
     assert play.ends() == {"ada": ["posted"], "ben": ["posted"]}
@@ -100,6 +100,7 @@ def test_two_logs_are_named_and_harm_nobody(play: Play) -> None:
     assert play.evidence()
 
 
+@pytest.mark.long
 def test_a_server_that_drops_every_signature_keeps_nobody_from_being_paid(play: Play) -> None:
     """k verifiers gather them from each other, and bring the root to the chain themselves."""
     play.run(forgets=True)
