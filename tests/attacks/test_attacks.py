@@ -9,7 +9,7 @@ import pytest
 from tests.attacks.trained import CANARY, HONEST, RESTARTED, Theatre, performed
 from trainer.cheats import CHEATS, copying
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 LATE = ("replayed-round", "stale-start")
 """They live on the round before theirs."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.detection import Setting, Trial, points, summary, trials_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 
 
 def test_what_is_all_fake_is_always_caught_and_what_is_honest_never() -> None:

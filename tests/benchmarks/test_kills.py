@@ -9,7 +9,7 @@ import pytest
 from benchmarks.kill_points import points
 from benchmarks.kills import CLAIMS_PER_KILL, Bench, kills, naive
 
-pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
 
 
 @pytest.mark.parametrize("times", [20, pytest.param(100, marks=pytest.mark.long)])

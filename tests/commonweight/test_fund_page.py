@@ -14,7 +14,7 @@ from contracts.genesis.params import GenesisParams
 from tests.commonweight.conftest import Command
 from tests.commonweight.shell_lines import ShellLines, blocks_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 PAGE = Path(__file__).parents[2] / "docs" / "fund.md"
 
 

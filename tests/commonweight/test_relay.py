@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from ledger import outbox
 from ledger.tables import Outgoing
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.house import House
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 PATIENCE = 60.0
@@ -81,9 +81,7 @@ def test_a_keeper_beside_the_server_sends_what_is_queued_and_ends_when_told(hous
         ]  # fmt: skip
         keeper = subprocess.Popen(command, env={**os.environ, PASSPHRASE_VARIABLE: PASSPHRASE})
         try:
-            end = time.monotonic() + PATIENCE
-            while state_of(house, "delegate")[0] != "final" and time.monotonic() < end:
-                time.sleep(0.1)
+            until(lambda: state_of(house, "delegate")[0] == "final")
             keeper.send_signal(signal.SIGTERM)
             assert keeper.wait(PATIENCE) == 0
         finally:

@@ -69,3 +69,21 @@ def test_a_folder_that_was_deleted_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     refusal = "system-refused: the current folder was deleted: change to one that is there\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", refusal)
+
+
+def test_ctrl_c_while_it_is_loaded_ends_it_without_a_word() -> None:
+    """Before, whoever was quick saw where the imports stood."""
+    script = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "commonweight.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+from commonweight.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

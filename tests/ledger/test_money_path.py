@@ -25,7 +25,7 @@ from tests.databases import fresh_database
 from tests.ledger.relay import Relay
 from tests.paid_epoch import PaidEpoch
 
-pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
 PAYEES = st.integers(0, 9)
 DEEPEST = 8
 

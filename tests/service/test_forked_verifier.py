@@ -26,7 +26,7 @@ from tests.service.stage import GENESIS, Stage, staged
 from verifier.duty.service import VerifierProcess
 from verifier.mirror.departures import Departure
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 SENSELESS = b'{"kind":"nonsense"}'
 
 

@@ -17,7 +17,7 @@ from tests.service.hostile import Deaf, Forgetful, Losing, TwoLogs, serving
 from tests.service.stage import Stage, staged
 from verifier.duty.service import VerifierProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 NODES = ("ada", "ben")
 
 

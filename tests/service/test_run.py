@@ -21,7 +21,7 @@ from ledger.tables import MirrorRow
 from tests.deployed import key_of
 from tests.service.stage import Stage, staged, wallet
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 HONEST, CHEAT = ("ada", "ben"), "cal"
 
 

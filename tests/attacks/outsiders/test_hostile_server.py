@@ -29,7 +29,7 @@ from ledger import log
 from tests.deployed import key_of, verifier_keys
 from tests.service.stage import GENESIS, Stage, address_of, halt, staged, wallet
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 HONEST, CANARY, CHEAT = "ada", "can", "cal"
 TRUE = 1
 DROPPED = ("verdict", "trace-reveal", "round-secret", "state-opening", "pledge-reveal", "commitment", "seen", "has")

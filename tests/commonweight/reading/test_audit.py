@@ -16,7 +16,7 @@ from tests.commonweight.conftest import Command
 from tests.commonweight.reading.town import Town
 from tests.deployed import key_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 
 
 def mirror_of(place: Town, number: int = 0) -> str:

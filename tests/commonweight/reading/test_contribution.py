@@ -15,7 +15,7 @@ from tests.commonweight.reading.town import AUTHOR, HONEST, MAINTAINERS, Town
 from tests.deployed import key_of
 from verifier.settled_weights import NotSettled, settled_weights
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 
 
 def test_what_is_credited_stands_in_the_runs_document(place: Town) -> None:

@@ -16,7 +16,7 @@ from tests.commonweight.conftest import Command
 from tests.commonweight.reading.town import Town
 from tests.ledger.fsck.vandal import unguarded
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 
 
 def test_a_sound_database_holds_and_a_changed_row_is_named(place: Town, commonweight: Command, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.commonweight.reading.town import AUTHOR, CHEAT, EMISSION, HONEST, MAI
 from tests.deployed import key_of
 from verifier.log.auditing import Audit, Auditor
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.commonweight.reading.town import Town
 from tests.deployed import key_of
 from tests.service.stage import TINY
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 
 
 def test_runs_are_listed_and_each_can_be_shown(place: Town, commonweight: Command) -> None:

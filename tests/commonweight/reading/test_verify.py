@@ -13,7 +13,7 @@ from contracts.protocol.log.codec import canonical
 from tests.commonweight.conftest import Command, Said
 from tests.commonweight.reading.town import CHEAT, HONEST, Town
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 
 
 def replay(place: Town, commonweight: Command, folder: Path) -> tuple[Said, dict[str, Any]]:

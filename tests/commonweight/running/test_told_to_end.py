@@ -17,7 +17,7 @@ from tests.commonweight.running.yard import LONG, Yard, children, new_port, yard
 from tests.contracts.evm.weather import GustyNode, serving
 from tests.waiting import PATIENCE_SECONDS, until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 OFTEN = [(name, signal.SIGHUP) for name in ("chain", "node")]
 SELDOM = [
     (name, number)

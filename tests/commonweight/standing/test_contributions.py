@@ -17,7 +17,7 @@ from tests.commonweight.standing.online import Online, online
 from tests.deployed import key_of
 from tests.house import House
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 AUTHOR = key_of("author").address
 MIA, MO, STRANGER = (key_of(name) for name in ("mia", "mo", "stranger"))
 PAID = ("--licence", "MIT", "--account", AUTHOR, "--weight", 5)

@@ -14,7 +14,7 @@ from tests.verifier.duty.real_run import LocalWork, town
 from verifier.duty.progress import Progress
 from verifier.duty.service import VerifierProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 
 HOURS, YEARS = 6 * 3600, 10 * 365 * 86_400
 

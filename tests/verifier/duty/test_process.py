@@ -16,7 +16,7 @@ from contracts.tlog.note import SignedNote
 from tests.verifier.duty.real_run import Town, town
 from verifier.mirror import delivering
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.integration
 
 
 def head_of(found: Town, number: int) -> SignedNote:
