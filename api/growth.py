@@ -17,7 +17,7 @@ from ledger.errors import DatabaseUnreachable, LedgerBusy
 from ledger.service import Ledger
 
 router, logger = APIRouter(), logging.getLogger(__name__)
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 3.0
 """Between two looks while nothing is heard of: within so many a database that is away is noticed."""
 GATHER_SECONDS = 0.02
 """In which further commits are waited for: many writers cost one look."""

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 CHANNEL = "commonweight"
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 LISTEN_SECONDS = 0.5
 """Within which a watcher of PostgreSQL sees that it is to end."""
 AGAIN_SECONDS = 1.0
