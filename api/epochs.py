@@ -24,13 +24,16 @@ router = APIRouter()
 
 @router.get("/epochs")
 def list_epochs(
+    run: str | None = Query(None, pattern="^0x[0-9a-f]{64}$"),
     after: int = Query(-1, ge=-1, le=LARGEST),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[dict[str, Any]]:
-    """Closed epochs after a number, with their signers."""
+    """Closed epochs after a number, of one run or of all, with their signers."""
+    wanted = select(Epoch).where(col(Epoch.number) > after)
+    wanted = wanted if run is None else wanted.where(Epoch.run == run)
     with ledger.store.read() as session:
-        rows = session.exec(select(Epoch).where(col(Epoch.number) > after).order_by(col(Epoch.number)).limit(limit))
+        rows = list(session.exec(wanted.order_by(col(Epoch.number)).limit(limit)))
         return [_epoch(ledger, session, row) for row in rows]
 
 

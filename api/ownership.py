@@ -16,7 +16,7 @@ from contracts.token import Delegation
 from ledger import budget, journal, log, outbox
 from ledger.governance import delegations, proposals, relaying, shown, votes
 from ledger.service import Ledger
-from ledger.tables import DecisionRow, DelegationRow, Outgoing, RunView
+from ledger.tables import DecisionRow, DelegationRow, Outgoing, TakenView
 from ledger.views.projection import catch_up
 
 router = APIRouter()
@@ -36,13 +36,13 @@ def log_entries(
 @router.get("/transactions")
 def transactions(
     call: list[str] = Query([], max_length=200),
-    start: int = Query(0, ge=0, le=LARGEST),
+    after: int = Query(0, ge=0, le=LARGEST),
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[dict[str, Any]]:
-    """Transactions of the relayer, oldest first; `call` names the ones to show."""
+    """Transactions of the relayer, oldest first, after the one of an `order`; `call` names the ones to show."""
     with ledger.store.read() as session:
-        rows = outbox.listed(session, call, start, limit)
+        rows = outbox.listed(session, call, after, limit)
         hashes = outbox.hashes(session, [row.id for row in rows])
         return [_outgoing(row, hashes[row.id]) for row in rows]
 
@@ -168,23 +168,19 @@ def decisions(
     """What holders decided after a decision, in chain order, and what each run made of it."""
     catch_up(ledger)
     with ledger.store.read() as session:
-        runs = list(session.exec(select(RunView).order_by(col(RunView.run))))
         wanted = select(DecisionRow).where(col(DecisionRow.sequence) > after)
-        rows = session.exec(wanted.order_by(col(DecisionRow.sequence)).limit(limit))
-        return [_decision(row, runs) for row in rows]
+        rows = list(session.exec(wanted.order_by(col(DecisionRow.sequence)).limit(limit)))
+        made = select(TakenView).where(col(TakenView.sequence).in_([row.sequence for row in rows]))
+        taken = list(session.exec(made.order_by(col(TakenView.sequence), col(TakenView.run))))
+        return [_decision(row, [one for one in taken if one.sequence == row.sequence]) for row in rows]
 
 
-def _decision(row: DecisionRow, runs: Sequence[RunView]) -> dict[str, Any]:
-    taken = [
-        {"run": run.run, "applied": line["applied"], "detail": line["detail"]}
-        for run in runs
-        for line in run.body["decisions"]
-        if line["sequence"] == row.sequence
-    ]
-    return {"sequence": row.sequence, "key": row.key, "value": row.value, "block": row.block, "taken": taken}
+def _decision(row: DecisionRow, taken: Sequence[TakenView]) -> dict[str, Any]:
+    said = [{"run": one.run, "applied": one.body["applied"], "detail": one.body["detail"]} for one in taken]
+    return {"sequence": row.sequence, "key": row.key, "value": row.value, "block": row.block, "taken": said}
 
 
 def _outgoing(row: Outgoing, hashes: list[str]) -> dict[str, Any]:
     """A call of the relayer; any of its hashes may be the one that is mined, `hash` is or is the newest."""
-    shown = ("id", "state", "nonce", "hash", "block", "error", "tries")
+    shown = ("id", "order", "state", "nonce", "hash", "block", "error", "tries")
     return {**{name: getattr(row, name) for name in shown}, "hashes": hashes}

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
-from sqlmodel import col, select
+from sqlmodel import col, select, tuple_
+from sqlmodel.sql.expression import SelectOfScalar
 
 from api.access import get_ledger
 from api.wire import LARGEST, PAGE, Number
 from ledger.errors import NotFound
 from ledger.service import Ledger
-from ledger.tables import ProofView, RoundView, RunView
+from ledger.tables import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 from ledger.views.lineage import lineage
 from ledger.views.projection import catch_up
 from ledger.views.waiting import waiting
 
 router = APIRouter()
 Hash = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$")]
+OfRun = TypeVar("OfRun", TakenView, CreditView, FaultView)
+
+
+@dataclass(frozen=True)
+class EntryPage:
+    """A page of what entries of the log made: after the `entry` of the last line before."""
+
+    after: int = Query(-1, ge=-1, le=LARGEST)
+    limit: int = Query(PAGE, ge=1, le=PAGE)
 
 
 @router.get("/runs")
@@ -35,13 +46,46 @@ def list_runs(
 
 @router.get("/runs/{run}")
 def show_run(run: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
-    """One run: its terms, nodes, verifiers, decisions, faults."""
+    """One run: its terms, its verifiers, where it stands, and how much it has of what comes in pages."""
     catch_up(ledger)
     with ledger.store.read() as session:
         row = session.get(RunView, run)
         if row is None:
             raise NotFound(f"no run {run}")
         return row.body
+
+
+@router.get("/runs/{run}/nodes")
+def list_nodes(
+    run: Hash,
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Nodes of a run by address, as each enrolled last; `after` is the last one of the page before."""
+    node = col(NodeView.node)
+    wanted = select(NodeView).where(NodeView.run == run, node > after).order_by(node).limit(limit)
+    return _rows(ledger, run, wanted)
+
+
+@router.get("/runs/{run}/decisions")
+def list_taken(run: Hash, page: EntryPage = Depends(), ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+    """What a run made of the holders' decisions, in the log's order."""
+    return _rows(ledger, run, _after_entry(TakenView, run, page))
+
+
+@router.get("/runs/{run}/contributions")
+def list_credits(run: Hash, page: EntryPage = Depends(), ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+    """What a run credited of code and data, in the log's order."""
+    return _rows(ledger, run, _after_entry(CreditView, run, page))
+
+
+@router.get("/runs/{run}/faults")
+def list_run_faults(
+    run: Hash, page: EntryPage = Depends(), ledger: Ledger = Depends(get_ledger)
+) -> list[dict[str, Any]]:
+    """Faults of verifiers in a run, in the log's order."""
+    return _rows(ledger, run, _after_entry(FaultView, run, page))
 
 
 @router.get("/runs/{run}/waiting")
@@ -79,16 +123,17 @@ def list_proofs(
     run: Hash,
     first: int = Query(1, ge=1, le=LARGEST),
     last: int = Query(LARGEST, ge=1, le=LARGEST),
+    after: str = Query("", max_length=100),
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[dict[str, Any]]:
-    """Proofs of the rounds from `first` to `last`, a line each."""
+    """Proofs of the rounds from `first` to `last`, a line each, by round and id. The next page begins in the round of
+    the last line (`first`), `after` its proof."""
     catch_up(ledger)
+    number, place = col(ProofView.number), tuple_(col(ProofView.number), col(ProofView.proof))
+    wanted = select(ProofView).where(ProofView.run == run, place > (first, after), number <= last)
     with ledger.store.read() as session:
-        wanted = select(ProofView).where(
-            ProofView.run == run, col(ProofView.number) >= first, col(ProofView.number) <= last
-        )
-        rows = session.exec(wanted.order_by(col(ProofView.number), col(ProofView.proof)).limit(limit))
+        rows = session.exec(wanted.order_by(number, col(ProofView.proof)).limit(limit))
         return [_line(row.body) for row in rows]
 
 
@@ -105,6 +150,20 @@ def show_lineage(
     catch_up(ledger)
     with ledger.store.read() as session:
         return lineage(session, run, first, last, limit)
+
+
+def _after_entry(kind: type[OfRun], run: str, page: EntryPage) -> SelectOfScalar[OfRun]:
+    entry = col(kind.entry)
+    return select(kind).where(kind.run == run, entry > page.after).order_by(entry).limit(page.limit)
+
+
+def _rows(ledger: Ledger, run: str, wanted: SelectOfScalar[Any]) -> list[dict[str, Any]]:
+    """Raises NotFound for a run that is none."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        if session.get(RunView, run) is None:
+            raise NotFound(f"no run {run}")
+        return [row.body for row in session.exec(wanted)]
 
 
 def _line(body: dict[str, Any]) -> dict[str, Any]:

@@ -5,22 +5,23 @@ Two books: `work` counts verified tokens, `units` counts ownership in 1e-18 toke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from eth_utils import is_hex_address, to_checksum_address
-from sqlalchemy import Integer, Numeric, String, func, insert, literal, or_, type_coerce, union_all
+from sqlalchemy import insert, or_
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from ledger.errors import JournalConflict, NotFound
 from ledger.seals import sealed
-from ledger.tables import Resolution, Transfer
+from ledger.tables import Balance, Resolution, Transfer
 
 BOOKS = ("work", "units")
 OF_A_PAYEE = ("owed", "minted")
 """Accounts of the book `units` that each payee has."""
-_DIGITS = 10
-"""Of an amount (78 digits), as many are added up at one time on SQLite, whose sums have 64 bits."""
+AT_ONCE = 500
+"""Transfers that are read in one statement, which may have a thousand parameters."""
 
 
 def record(session: Session, transfer: Transfer) -> None:
@@ -30,6 +31,8 @@ def record(session: Session, transfer: Transfer) -> None:
     known = session.get(Transfer, transfer.id)
     if known is None:
         session.add(transfer)
+        if not transfer.pending:
+            _post(session, [transfer])
         session.flush()
         return
     if _contents(known) != _contents(transfer):
@@ -47,26 +50,66 @@ def record_new(session: Session, transfers: Sequence[Mapping[str, Any]]) -> None
     """Add many transfers, given as their columns, whose ids are new; the database refuses an id that is not."""
     if any(transfer["amount"] < 0 for transfer in transfers):
         raise JournalConflict("a transfer has a negative amount")
+    if not transfers:
+        return
     session.execute(insert(Transfer), [sealed(Transfer, transfer) for transfer in transfers])
+    _post(session, [Transfer(**transfer) for transfer in transfers if not transfer["pending"]])
+    session.flush()
 
 
 def resolve(session: Session, transfer_id: str, outcome: str, now: int) -> None:
-    """End a pending transfer as `posted` or `voided`; the same end again changes nothing. Raises JournalConflict."""
-    transfer = session.get(Transfer, transfer_id)
+    """As `resolve_all`, of one."""
+    resolve_all(session, [transfer_id], outcome, now)
+
+
+def resolve_all(session: Session, transfers: Sequence[str], outcome: str, now: int) -> None:
+    """End pending transfers as `posted` or `voided`; the same end again changes nothing.
+
+    Raises NotFound and JournalConflict.
+    """
+    for start in range(0, len(transfers), AT_ONCE):
+        _resolve(session, transfers[start : start + AT_ONCE], outcome, now)
+
+
+def _resolve(session: Session, names: Sequence[str], outcome: str, now: int) -> None:
+    found = {row.id: row for row in session.exec(select(Transfer).where(col(Transfer.id).in_(names)))}
+    rows = session.exec(select(Resolution).where(col(Resolution.transfer).in_(names)))
+    ended = {row.transfer: row.outcome for row in rows}
+    for name in names:
+        _require_pending(found.get(name), name)
+        if ended.get(name, outcome) != outcome:
+            raise JournalConflict(f"transfer {name} is {ended[name]} already")
+    fresh = [name for name in names if name not in ended]
+    columns = [sealed(Resolution, {"transfer": name, "outcome": outcome, "made": now}) for name in fresh]
+    if columns:
+        session.execute(insert(Resolution), columns)
+    if outcome == "posted":
+        _post(session, [found[name] for name in fresh])
+    session.flush()
+
+
+def _require_pending(transfer: Transfer | None, name: str) -> None:
+    """Raises NotFound and JournalConflict."""
     if transfer is None:
-        raise NotFound(f"no transfer {transfer_id}")
+        raise NotFound(f"no transfer {name}")
     if not transfer.pending:
-        raise JournalConflict(f"transfer {transfer_id} was never pending")
-    known = session.get(Resolution, transfer_id)
-    if known is None:
-        session.add(Resolution(transfer=transfer_id, outcome=outcome, made=now))
-        session.flush()
-    elif known.outcome != outcome:
-        raise JournalConflict(f"transfer {transfer_id} is {known.outcome} already")
+        raise JournalConflict(f"transfer {name} was never pending")
+
+
+def _post(session: Session, transfers: Iterable[Transfer]) -> None:
+    """Add what is posted to the sums of its accounts: nobody has to add it up again."""
+    moved: dict[tuple[str, str], list[int]] = {}
+    for transfer in transfers:
+        moved.setdefault((transfer.book, transfer.credit), [0, 0])[0] += transfer.amount
+        moved.setdefault((transfer.book, transfer.debit), [0, 0])[1] += transfer.amount
+    for (book, account), (credited, debited) in moved.items():
+        row = session.get(Balance, (book, account)) or Balance(book=book, account=account, credited=0, debited=0)
+        row.credited, row.debited = row.credited + credited, row.debited + debited
+        session.add(row)
 
 
 def balances(session: Session, book: str) -> dict[str, int]:
-    """Credits less debits per account, over what is posted; they sum to 0."""
+    """Credits less debits per account, over what is posted, added up anew from every transfer; they sum to 0."""
     moved = select(Transfer.debit, Transfer.credit, Transfer.amount).where(*_posted(book))
     totals: dict[str, int] = {}
     for debit, credit, amount in session.exec(moved.execution_options(yield_per=10_000)):
@@ -77,14 +120,19 @@ def balances(session: Session, book: str) -> dict[str, int]:
 
 def balance(session: Session, book: str, account: str) -> int:
     """Credits less debits of one account, over what is posted."""
-    moved = select(Transfer.debit, Transfer.credit, Transfer.amount).where(*_posted(book))
-    mine = moved.where(or_(col(Transfer.debit) == account, col(Transfer.credit) == account))
-    return sum(amount * ((credit == account) - (debit == account)) for debit, credit, amount in session.exec(mine))
+    row = session.get(Balance, (book, account))
+    return 0 if row is None else row.credited - row.debited
+
+
+def kept(session: Session, book: str) -> dict[str, int]:
+    """As `balances`, by the sums that were kept."""
+    return _read(session, select(Balance).where(Balance.book == book))
 
 
 def page(session: Session, book: str, after: str, limit: int) -> dict[str, int]:
-    """As `balances`, of the next accounts after one, in the database's order."""
-    return _sums(session, book, lambda account: account > after, limit)
+    """As `kept`, of the next accounts after one, in the database's order."""
+    wanted = select(Balance).where(Balance.book == book, col(Balance.account) > after)
+    return _read(session, wanted.order_by(col(Balance.account)).limit(limit))
 
 
 def require_book(book: str) -> None:
@@ -106,33 +154,13 @@ def accounts_of(book: str, asked: Sequence[str]) -> list[str]:
 
 
 def balances_of(session: Session, book: str, accounts: Sequence[str]) -> dict[str, int]:
-    """As `balances`, of these accounts: 0 for one without a transfer."""
-    found = _sums(session, book, lambda account: account.in_(accounts), len(accounts))
+    """As `kept`, of these accounts: 0 for one without a transfer."""
+    found = _read(session, select(Balance).where(Balance.book == book, col(Balance.account).in_(accounts)))
     return {name: found.get(name, 0) for name in sorted(set(accounts))}
 
 
-def _sums(session: Session, book: str, wanted: Callable[[Any], Any], limit: int) -> dict[str, int]:
-    """Added up by the database: what a request reads into memory does not grow with the journal."""
-    sides: list[Any] = [
-        select(col(side).label("account"), col(Transfer.amount).label("amount"), literal(sign).label("sign")).where(
-            *_posted(book), wanted(col(side))
-        )
-        for side, sign in ((Transfer.credit, 1), (Transfer.debit, -1))
-    ]
-    moved = union_all(*sides).subquery()
-    parts = _parts(moved.c.amount, session.get_bind().dialect.name == "sqlite")
-    sums = [func.sum(part * moved.c.sign) for part in parts]
-    rows = session.execute(select(moved.c.account, *sums).group_by(moved.c.account).order_by("account").limit(limit))
-    return {row[0]: sum(int(part) * 10 ** (_DIGITS * place) for place, part in enumerate(row[1:])) for row in rows}
-
-
-def _parts(amount: Any, in_text: bool) -> list[Any]:
-    """An amount as numbers that a sum holds exactly, the lowest digits first."""
-    if not in_text:
-        return [type_coerce(amount, Numeric(78, 0))]
-    text = type_coerce(amount, String)
-    starts = range(78 + 1 - _DIGITS, 1 - _DIGITS, -_DIGITS)
-    return [func.substr(text, max(start, 1), min(_DIGITS, _DIGITS + start - 1)).cast(Integer) for start in starts]
+def _read(session: Session, wanted: SelectOfScalar[Balance]) -> dict[str, int]:
+    return {row.account: row.credited - row.debited for row in session.exec(wanted)}
 
 
 def _posted(book: str) -> tuple[Any, ...]:

@@ -31,6 +31,8 @@ from ledger.tables import Attempt, Outgoing
 GIVEN_UP = ("refused", "dead")
 HELD_UP_SECONDS = 1.0
 """Between two looks at what could be done now, and was not."""
+NOT_DONE = ("queued", "signed", "mined", "reverted", "failed", *GIVEN_UP)
+"""Every state but `final`."""
 
 
 def enqueue(session: Session, key: str, call: ContractFunction, allowed: int = 0) -> None:
@@ -116,16 +118,21 @@ def retry(session: Session, key: str) -> None:
     session.add(row)
 
 
-def listed(session: Session, calls: Sequence[str] = (), start: int = 0, limit: int | None = None) -> list[Outgoing]:
-    """Calls, oldest first: all, or those with the ids in `calls`; `limit` of them from the `start`-th on."""
-    asked = select(Outgoing).order_by(col(Outgoing.order)).offset(start).limit(limit)
+def listed(session: Session, calls: Sequence[str] = (), after: int = 0, limit: int | None = None) -> list[Outgoing]:
+    """Calls, oldest first: all, or those with the ids in `calls`; `limit` of them after the one of this `order`."""
+    asked = select(Outgoing).where(col(Outgoing.order) > after).order_by(col(Outgoing.order)).limit(limit)
     return list(session.exec(asked.where(col(Outgoing.id).in_(calls)) if calls else asked))
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many calls are in each state, where any is."""
-    found = session.exec(select(Outgoing.state, func.count()).group_by(Outgoing.state))
-    return {state: int(number) for state, number in found}
+    """How many calls are in each state, where any is.
+
+    Those that are done are not counted: `order` numbers all calls from 1 on, and what is in no other state is final.
+    """
+    others = select(Outgoing.state, func.count()).where(col(Outgoing.state).in_(NOT_DONE)).group_by(Outgoing.state)
+    found = {state: int(number) for state, number in session.exec(others)}
+    done = int(session.exec(select(func.coalesce(func.max(Outgoing.order), 0))).one()) - sum(found.values())
+    return found | ({"final": done} if done else {})
 
 
 def hashes(session: Session, calls: Sequence[str]) -> dict[str, list[str]]:

@@ -22,11 +22,13 @@ from ledger.errors import NotFound
 from ledger.judgement import settling
 from ledger.judgement.effects import payouts_of
 from ledger.service import Ledger
-from ledger.tables import ClosingRow, Epoch, LogEntry, ProofView, RoundView, RunView, Transfer
+from ledger.tables import ClosingRow, CreditView, Epoch, LogEntry, ProofView, RoundView, RunView, Transfer
 from ledger.views.projection import catch_up
 
 SHOWN = frozenset(slug(kind) for kind in (Commitment, Posted, Voided, Undecided, FaultDerived))
 """Kinds of entries about a proof that a receipt shows."""
+AT_ONCE = 500
+"""Proofs that are read in one statement."""
 ENDS = frozenset(slug(kind) for kind in (Posted, Voided, Undecided))
 
 
@@ -71,7 +73,7 @@ def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list
 def _entries(session: Session, epoch: Epoch, account: str) -> set[int]:
     """Places in the log of what the epoch decides about: the account's proofs and contributions."""
     span = _span(session, epoch)
-    found = {line["entry"] for line in _credited(session, epoch, account) if line["entry"] in span}
+    found = set(_credited(session, epoch, account, span))
     for credit in list(found):
         found |= set(vouching.maintainers_before(session, epoch.run, credit))
     for proof in _proofs(session, epoch, account, span):
@@ -81,24 +83,41 @@ def _entries(session: Session, epoch: Epoch, account: str) -> set[int]:
 
 def _span(session: Session, epoch: Epoch) -> range:
     """Entries between the closing of the run's epoch before and this one's: what ended there is paid here."""
-    first = select(Epoch.number, func.min(ClosingRow.log_index)).join(
-        ClosingRow, col(ClosingRow.epoch) == col(Epoch.number)
-    )
-    closings = dict(session.exec(first.where(Epoch.run == epoch.run).group_by(col(Epoch.number))).all())
-    before = [index for number, index in closings.items() if number < epoch.number]
-    return range(max(before, default=-1) + 1, closings[epoch.number] + 1)
+    earlier = select(Epoch.number).where(Epoch.run == epoch.run, col(Epoch.number) < epoch.number)
+    last = session.exec(earlier.order_by(col(Epoch.number).desc()).limit(1)).first()
+    before = -1 if last is None else _closed_at(session, last)
+    return range(before + 1, _closed_at(session, epoch.number) + 1)
+
+
+def _closed_at(session: Session, epoch: int) -> int:
+    """The entry that closed it first."""
+    return int(session.exec(select(func.min(ClosingRow.log_index)).where(ClosingRow.epoch == epoch)).one() or 0)
 
 
 def _proofs(session: Session, epoch: Epoch, account: str, span: range) -> list[ProofView]:
-    """Its proofs of the epoch's rounds, and those of earlier ones that ended within the span."""
-    own = select(LogEntry).join(Transfer, col(Transfer.id) == col(LogEntry.subject))
-    own = own.where(Transfer.book == "work", Transfer.debit == f"run:{epoch.run}", Transfer.credit == account)
-    within = own.where(col(LogEntry.index) >= span.start, col(LogEntry.index) < span.stop)
-    kinds: dict[str, set[str]] = {}
-    for entry in session.exec(within.order_by(col(LogEntry.index))):
-        kinds.setdefault(str(entry.subject), set()).add(json.loads(entry.body)["kind"])
+    """Its proofs of the epoch's rounds, and those of earlier ones that ended within the span.
+
+    By the entries of the span: what the account earned in other epochs is not looked at.
+    """
+    place = col(LogEntry.index)
+    about = select(LogEntry.subject).where(place >= span.start, place < span.stop, col(LogEntry.subject).is_not(None))
+    names = list(dict.fromkeys(str(name) for name in session.exec(about.order_by(place))))
+    mine = [name for start in range(0, len(names), AT_ONCE) for name in _own(session, epoch, account, names, start)]
+    kinds: dict[str, set[str]] = {name: set() for name in mine}
+    for start in range(0, len(mine), AT_ONCE):
+        for entry in log.about(session, mine[start : start + AT_ONCE]):
+            if entry.index in span:
+                kinds[str(entry.subject)].add(json.loads(entry.body)["kind"])
     found = [(session.get_one(ProofView, proof), said) for proof, said in kinds.items()]
     return [view for view, said in found if said & ENDS or epoch.first_round <= view.number <= epoch.last_round]
+
+
+def _own(session: Session, epoch: Epoch, account: str, names: list[str], start: int) -> Iterator[str]:
+    """Of some of these, the proofs of work that pays an account."""
+    part = names[start : start + AT_ONCE]
+    for row in session.exec(select(Transfer).where(col(Transfer.id).in_(part)).order_by(col(Transfer.id))):
+        if (row.book, row.debit, row.credit) == ("work", f"run:{epoch.run}", account):
+            yield row.id
 
 
 def _about(session: Session, proof: ProofView) -> Iterator[int]:
@@ -112,6 +131,8 @@ def _about(session: Session, proof: ProofView) -> Iterator[int]:
         yield current["closed_by"]
 
 
-def _credited(session: Session, epoch: Epoch, account: str) -> list[dict[str, Any]]:
-    contributions = session.get_one(RunView, epoch.run).body["contributions"]
-    return [line for line in contributions if line["account"] == account]
+def _credited(session: Session, epoch: Epoch, account: str, span: range) -> list[int]:
+    """Entries of the span that credit an account."""
+    entry = col(CreditView.entry)
+    wanted = select(CreditView).where(CreditView.run == epoch.run, entry >= span.start, entry < span.stop)
+    return [row.entry for row in session.exec(wanted) if row.body["account"] == account]

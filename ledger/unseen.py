@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from requests.exceptions import RequestException
-from sqlmodel import Session, select
+from sqlmodel import Session, func, select
 
 from contracts.chain_trouble import chain_trouble
 from contracts.errors import CommonweightError
@@ -55,15 +55,17 @@ class Unseen:
 
 
 def look(ledger: Ledger, session: Session) -> Unseen:
-    """As the chain stands now; the session may be a little older, never so old as a challenge window."""
-    registry, here = ledger.chain.registry, set(session.exec(select(Epoch.number)))
+    """As the chain stands now; the session may be a little older, never so old as a challenge window.
+
+    Epochs close here one after the other, so that those which are missing are the last ones."""
+    registry, here = ledger.chain.registry, session.exec(select(func.max(Epoch.number))).one() or 0
     final, size = registry.finalized_epochs(), log.size(session)
-    missing = [number for number in range(1, final + 1) if number not in here]
+    missing = list(range(here + 1, final + 1))
     signed_over = registry.epoch_of(final).log_size if final else 0
     following = registry.epoch_of(final + 1)
     if following.status in ON_CHAIN:
         signed_over = max(signed_over, following.log_size)
-        missing += [] if final + 1 in here else [final + 1]
+        missing += [] if final + 1 <= here else [final + 1]
     return Unseen(tuple(missing), signed_over if signed_over > size else 0, size)
 
 

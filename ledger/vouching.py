@@ -13,7 +13,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from ledger import log
-from ledger.tables import LogEntry, RoundView, RunView
+from ledger.tables import LogEntry, RoundView, TakenView
 
 AT_ONCE = 64
 """Entries that are read at one time on the way back to a decision's block."""
@@ -24,8 +24,10 @@ def maintainers_before(session: Session, run: str, credit: int) -> Iterator[int]
     """Places in the log, of those before the entry that credits."""
     base = _configuration_before(session, run, credit)
     yield base
-    for line in session.get_one(RunView, run).body["decisions"]:
-        if not (line["applied"] and base < line["entry"] < credit):
+    entry = col(TakenView.entry)
+    taken = select(TakenView).where(TakenView.run == run, entry > base, entry < credit).order_by(entry)
+    for line in [row.body for row in session.exec(taken)]:
+        if not line["applied"]:
             continue
         block, key = _block_of(session, int(line["sequence"]), int(line["entry"]))
         if key == KEY:
@@ -35,9 +37,10 @@ def maintainers_before(session: Session, run: str, credit: int) -> Iterator[int]
 
 def _configuration_before(session: Session, run: str, credit: int) -> int:
     """Of the newest round that had opened, else of the run's terms, whose digest is the run's id."""
-    rounds = session.exec(select(RoundView).where(RoundView.run == run))
-    opened = [int(row.body["entry"]) for row in rounds if row.body["entry"] < credit]
-    return max(opened) if opened else int(log.about(session, [run])[0].index)
+    entry = col(RoundView.entry)
+    newest = select(entry).where(RoundView.run == run, entry < credit).order_by(entry.desc()).limit(1)
+    opened = session.exec(newest).first()
+    return int(log.about(session, [run])[0].index) if opened is None else int(opened)
 
 
 def _block_of(session: Session, sequence: int, before: int) -> tuple[int, str]:

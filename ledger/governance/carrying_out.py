@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlmodel import col, or_, select
+from sqlmodel import col, or_, select, text
 from web3.contract.contract import ContractFunction
 from web3.exceptions import Web3RPCError
 
@@ -12,10 +12,10 @@ from contracts.chain import ContractRejected
 from contracts.governor import ProposalState
 from ledger import budget, outbox
 from ledger.errors import RelayBudgetSpent
-from ledger.governance.proposals import RELAYING, actions_of
+from ledger.governance.proposals import actions_of
 from ledger.relay_rules import LONGEST_PAUSE
 from ledger.service import Ledger
-from ledger.tables import Proposal
+from ledger.tables import OPEN_PROPOSALS, Proposal
 
 AT_ONCE = 100
 """Proposals that are looked at between two looks at other work."""
@@ -31,7 +31,7 @@ def carry_out(ledger: Ledger) -> None:
 
     One that cannot be taken on is looked at again after a pause that doubles: it must not keep others from their turn.
     """
-    waiting = select(Proposal).where(col(Proposal.over).is_(False), Proposal.state != RELAYING)
+    waiting = select(Proposal).where(text(OPEN_PROPOSALS))
     now, longest = ledger.now(), LONGEST_PAUSE
     waiting = waiting.where((col(Proposal.again) <= now) | (col(Proposal.again) > now + longest))  # a clock ran ahead
     with ledger.store.read() as session:

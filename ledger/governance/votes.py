@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func, select, text, tuple_
 
 from contracts.chain import ContractRejected, rejections
 from ledger.governance.proposals import Listed
 from ledger.service import Ledger
-from ledger.tables import ChainEvent, Proposal, Vote
+from ledger.tables import UNWEIGHED, ChainEvent, Proposal, Vote
 
 CREDITED = ("VoteCast", "VoteCastWithParams")
 """Both are votes: parameters change nothing in how this Governor counts."""
@@ -57,12 +57,11 @@ def weigh(ledger: Ledger) -> None:
 
 def _waiting(ledger: Ledger, after: tuple[str, str]) -> list[tuple[Vote, int]]:
     """Votes that can be weighed, each with the second at which it is, by proposal and voter, after a place."""
-    proposal, voter = after
-    later = (col(Vote.proposal) > proposal) | ((col(Vote.proposal) == proposal) & (col(Vote.voter) > voter))
+    place = tuple_(col(Vote.proposal), col(Vote.voter))
     wanted = (
         select(Vote, Proposal.snapshot)
         .join(Proposal, col(Proposal.id) == col(Vote.proposal))
-        .where(col(Vote.weight).is_(None), col(Vote.support).in_(range(len(COUNTS))), later)
+        .where(text(UNWEIGHED), col(Vote.support).in_(range(len(COUNTS))), place > after)
         .where(col(Proposal.snapshot).is_not(None))
         .order_by(col(Vote.proposal), col(Vote.voter))
     )
@@ -82,9 +81,8 @@ def _weight(ledger: Ledger, vote: Vote, snapshot: int) -> int | None:
 
 def page(session: Session, proposal: str, after: tuple[int, int], limit: int) -> list[Vote]:
     """Votes in the order of the chain, after a (block, log index)."""
-    block, index = after
-    later = (col(Vote.block) > block) | ((col(Vote.block) == block) & (col(Vote.log_index) > index))
-    wanted = select(Vote).where(Vote.proposal == proposal, later)
+    place = tuple_(col(Vote.block), col(Vote.log_index))
+    wanted = select(Vote).where(Vote.proposal == proposal, place > after)
     return list(session.exec(wanted.order_by(col(Vote.block), col(Vote.log_index)).limit(limit)))
 
 
@@ -101,7 +99,7 @@ def unknown(session: Session) -> list[str]:
 
 def unweighed(session: Session, proposal: str) -> int:
     """Votes that are credited and not weighed yet."""
-    waiting = select(func.count()).select_from(Vote).where(Vote.proposal == proposal, col(Vote.weight).is_(None))
+    waiting = select(func.count()).select_from(Vote).where(Vote.proposal == proposal, text(UNWEIGHED))
     return int(session.exec(waiting).one())
 
 

@@ -43,9 +43,8 @@ def _committed(session: Session, state: State, entry: Committed) -> None:
 
 def _closed(session: Session, state: State, entry: RoundClosed) -> None:
     """What k verifiers do not hold is out."""
-    for proof in state.runs[entry.run].rounds[entry.round].proofs.values():
-        if proof not in entry.proofs:
-            journal.resolve(session, proof, "voided", _time(state))
+    proofs = state.runs[entry.run].rounds[entry.round].proofs.values()
+    journal.resolve_all(session, [proof for proof in proofs if proof not in entry.proofs], "voided", _time(state))
 
 
 def _posted(session: Session, state: State, entry: Posted) -> None:

@@ -138,8 +138,7 @@ def _promise(at: Moment, entry: EpochClosed) -> None:
         }
         for index, line in enumerate(entry.lines)
     ]
-    if promises:
-        journal.record_new(at.session, promises)
+    journal.record_new(at.session, promises)
 
 
 def _ended(at: Moment, _: int, entry: EpochEnded) -> None:
@@ -170,8 +169,8 @@ def _resolve(at: Moment, closings: Sequence[ClosingRow], root: str | None) -> No
     """Each line of each root that the epoch was given: owed, or void."""
     for given, count in {row.root: row.count for row in closings}.items():
         outcome = "posted" if given == root else "voided"
-        for index in range(count):
-            journal.resolve(at.session, promise_id(closings[0].epoch, given, index), outcome, at.time)
+        names = [promise_id(closings[0].epoch, given, index) for index in range(count)]
+        journal.resolve_all(at.session, names, outcome, at.time)
 
 
 def _note_mints(at: Moment, epoch: int, since: int) -> None:

@@ -135,6 +135,7 @@ def _balance(session: Session) -> Iterator[Finding]:
         found = journal.balances(session, book)
         if sum(found.values()):
             yield Finding("transfer", book, f"the book is out of balance by {sum(found.values())}")
+        yield from differences("balance", found, journal.kept(session, book), "the transfers")
         for account, amount in found.items():
             if amount < 0 and not account.startswith(("run:", "emission:")):
                 yield Finding("transfer", account, f"has {amount}: more left it than came")

@@ -5,7 +5,7 @@ What is final here is what an entry of the log says (ledger/judgement/effects.py
 
 from __future__ import annotations
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, text
 from web3.contract.contract import ContractFunction
 
 from contracts.messages import EpochRoot, from_json
@@ -16,7 +16,7 @@ from ledger.crash_points import reach
 from ledger.errors import LedgerError, NotFound, RootMismatch, TooEarly
 from ledger.judgement.effects import closing_of
 from ledger.service import Ledger
-from ledger.tables import Epoch, PayoutRow
+from ledger.tables import OPEN_EPOCHS, Epoch, PayoutRow
 
 STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "proposed"}
 """By the chain as it stands; an entry of the log alone makes an epoch final."""
@@ -86,7 +86,7 @@ def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, sign
 def settle(ledger: Ledger) -> None:
     """Follow the chain: note proposed and disputed epochs, and queue the call that each is due."""
     with ledger.store.read() as session:
-        rows = select(Epoch).where(Epoch.state != "final").order_by(col(Epoch.number))
+        rows = select(Epoch).where(text(OPEN_EPOCHS)).order_by(col(Epoch.number))
         open_epochs = list(session.exec(rows))
     for epoch in open_epochs:
         on_chain = ledger.chain.registry.epoch_of(epoch.number)

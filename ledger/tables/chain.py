@@ -8,7 +8,11 @@ from sqlalchemy import Column, Index, Text, UniqueConstraint
 from sqlmodel import Field
 
 from ledger.seals import SealedRow
-from ledger.tables.columns import document, large, units
+from ledger.tables.columns import document, large, only_where, units
+
+OPEN_PROPOSALS = "NOT over AND state <> 'relaying'"
+UNWEIGHED = "weight IS NULL"
+"""Of proposals that the Governor has, and of votes: those that there is something to do about."""
 
 
 class LeaseRow(SealedRow, table=True):
@@ -131,8 +135,10 @@ class Proposal(SealedRow, table=True):
     `again` at that second. The counts are of `weighed` votes, by the API's own reading.
     """
 
+    __table_args__ = (Index("ix_proposal_open", "again", **only_where(OPEN_PROPOSALS)),)
+
     id: str = Field(primary_key=True)
-    proposer: str = Field(index=True)
+    proposer: str
     description: str = Field(sa_column=Column(Text, nullable=False))
     hash: str
     actions: list[list[str]] = document()
@@ -140,7 +146,7 @@ class Proposal(SealedRow, table=True):
     words: list[str] = document(default_factory=list)
     first_words: str = ""
     state: str = "relaying"
-    over: bool = Field(default=False, index=True)
+    over: bool = False
     block: int | None = large(None)
     snapshot: int | None = large(None)
     deadline: int | None = large(None)
@@ -156,7 +162,10 @@ class Proposal(SealedRow, table=True):
 class Vote(SealedRow, table=True):
     """A vote that the Governor counted, by its event; `weight` is what its voter had at the snapshot."""
 
-    __table_args__ = (Index("ix_vote_order", "proposal", "block", "log_index"),)
+    __table_args__ = (
+        Index("ix_vote_order", "proposal", "block", "log_index"),
+        Index("ix_vote_unweighed", "proposal", "voter", **only_where(UNWEIGHED)),
+    )
 
     proposal: str = Field(primary_key=True)
     voter: str = Field(primary_key=True)

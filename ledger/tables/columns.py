@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Integer, Numeric, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, Column, Integer, Numeric, String, TypeDecorator, text
 from sqlmodel import Field
 
 
@@ -30,9 +30,16 @@ class Units(TypeDecorator[int]):
 
 
 def units(*default: int | None) -> Any:
-    """A column of whole units; one whose default is None may be empty, and is looked for by that."""
-    empty = default == (None,)
-    return Field(*default, sa_column=Column(Units, nullable=empty, index=empty or None))
+    """A column of whole units; one whose default is None may be empty."""
+    return Field(*default, sa_column=Column(Units, nullable=default == (None,)))
+
+
+def only_where(condition: str) -> dict[str, Any]:
+    """Options of an index over the few rows that are still open: what is over is not in it, and costs nothing.
+
+    A query has to say the same, as text: a plan may be made before the parameters of a statement are known.
+    """
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 def large(*default: int | None, **options: Any) -> Any:

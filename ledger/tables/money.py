@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, LargeBinary, Text
+from sqlalchemy import Column, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from ledger.seals import SealedRow
-from ledger.tables.columns import large, units
+from ledger.tables.columns import large, only_where, units
+
+OPEN_EPOCHS = "state <> 'final'"
+"""Those that the chain has not made final."""
 
 
 class Transfer(SealedRow, table=True):
@@ -14,8 +17,8 @@ class Transfer(SealedRow, table=True):
 
     id: str = Field(primary_key=True)
     book: str
-    debit: str = Field(index=True)
-    credit: str = Field(index=True)
+    debit: str
+    credit: str
     amount: int = units()
     pending: bool
     made: int = large()
@@ -27,6 +30,15 @@ class Resolution(SealedRow, table=True):
     transfer: str = Field(primary_key=True)
     outcome: str
     made: int = large()
+
+
+class Balance(SealedRow, table=True):
+    """The sums of an account in a book, over what is posted; kept as it is posted (ledger/journal.py)."""
+
+    book: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    credited: int = units(0)
+    debited: int = units(0)
 
 
 class LogEntry(SQLModel, table=True):
@@ -54,6 +66,12 @@ class Epoch(SealedRow, table=True):
     root is one that follows from the log.
     """
 
+    __table_args__ = (
+        Index("ix_epoch_open", "number", **only_where(OPEN_EPOCHS)),
+        Index("ix_epoch_run", "run", "number"),
+        Index("ix_epoch_rounds", "run", "last_round", "number"),
+    )
+
     number: int = large(primary_key=True)
     run: str
     state: str = "closed"
@@ -74,10 +92,11 @@ class PayoutRow(SealedRow, table=True):
     """One payee of an epoch."""
 
     __tablename__ = "payout"
+    __table_args__ = (Index("ix_payout_account", "account", "epoch"),)
 
     epoch: int = large(primary_key=True)
     index: int = large(primary_key=True)
-    account: str = Field(index=True)
+    account: str
     kind: int = large()
     amount: int = units()
     leaf: str = Field(unique=True)

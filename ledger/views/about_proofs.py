@@ -147,7 +147,8 @@ def _trace(documents: Documents, leaf: Any) -> None:
 def _verifier_fault(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     line = {"proof": entry.proof, "verifier": entry.verifier, "fault": str(entry.fault), "round": entry.round}
-    documents.run(entry.run)["faults"].append(line)
+    documents.add_fault(entry.run, {**line, "entry": leaf.index})
+    documents.run(entry.run)["counts"]["faults"] += 1
     if entry.proof:
         documents.proof(entry.proof)["faults"].append(line)
 

@@ -8,9 +8,12 @@ from typing import Any
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.facts import What
 from contracts.run_config import RunConfig
+from ledger.errors import NotFound
 from ledger.views.documents import Document, Documents
 
 Handle = Callable[[Documents, Any], None]
+COUNTED = ("nodes", "active_nodes", "epochs", "decisions", "contributions", "faults")
+"""What a run has more and more of: its document says how many, the rows are in pages."""
 
 
 def _run_created(documents: Documents, leaf: Any) -> None:
@@ -24,12 +27,9 @@ def _run_created(documents: Documents, leaf: Any) -> None:
             "config": entry.config,
             "phase": "enrolling",
             "round": 0,
-            "nodes": [],
             "verifiers": [],
-            "epochs": [],
-            "decisions": [],
-            "contributions": [],
-            "faults": [],
+            "last_epoch": None,
+            "counts": dict.fromkeys(COUNTED, 0),
             "outer": start,
         }
     )
@@ -58,13 +58,17 @@ def _enrolled(documents: Documents, leaf: Any) -> None:
         "active": True,
         "entry": leaf.index,
     }
-    _replace(documents.run(entry.run)["nodes"], "node", line)
+    counts, known = documents.run(entry.run)["counts"], documents.node(entry.run, entry.node)
+    counts["nodes"] += known is None
+    counts["active_nodes"] += known is None or not known["active"]
+    documents.put_node(entry.run, line)
 
 
 def _left(documents: Documents, leaf: Any) -> None:
-    for line in documents.run(leaf.entry.run)["nodes"]:
-        if line["node"] == leaf.entry.node:
-            line["active"] = False
+    known = documents.node(leaf.entry.run, leaf.entry.node)
+    if known is not None and known["active"]:
+        documents.put_node(leaf.entry.run, {**known, "active": False})
+        documents.run(leaf.entry.run)["counts"]["active_nodes"] -= 1
 
 
 def _opened(documents: Documents, leaf: Any) -> None:
@@ -86,7 +90,7 @@ def _opened(documents: Documents, leaf: Any) -> None:
             "verifiers": list(entry.verifiers),
             "threshold": entry.k,
             "block": entry.block,
-            "nodes": [_listed(node, run["nodes"]) for node in entry.nodes],
+            "nodes": [_listed(documents, entry.run, node) for node in entry.nodes],
             "proofs": [],
             "closed_by": None,
             "lapses": [],
@@ -97,10 +101,13 @@ def _opened(documents: Documents, leaf: Any) -> None:
     )
 
 
-def _listed(node: entries.Listed, enrolled: list[Document]) -> Document:
-    """`enrolment` is the entry by which the node named the address where it is paid."""
+def _listed(documents: Documents, run: str, node: entries.Listed) -> Document:
+    """`enrolment` is the entry by which the node named the address where it is paid. Raises NotFound."""
+    known = documents.node(run, node.node)
+    if known is None:
+        raise NotFound(f"{node.node} takes part in run {run}, and never enrolled")
     return {
-        "enrolment": next(line["entry"] for line in enrolled if line["node"] == node.node),
+        "enrolment": known["entry"],
         "node": node.node,
         "payout": node.payout,
         "inner": node.inner,
@@ -173,7 +180,8 @@ def _merged(documents: Documents, leaf: Any) -> None:
 def _decision(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     line = {"sequence": entry.sequence, "applied": entry.applied, "detail": entry.detail, "entry": leaf.index}
-    documents.run(entry.run)["decisions"].append(line)
+    documents.add_taken(entry.run, line)
+    documents.run(entry.run)["counts"]["decisions"] += 1
 
 
 def _credited(documents: Documents, leaf: Any) -> None:
@@ -188,13 +196,16 @@ def _credited(documents: Documents, leaf: Any) -> None:
         "weight": str(entry.weight),
         "signers": list(entry.signers),
     }
-    documents.run(entry.run)["contributions"].append(line)
+    documents.add_credit(entry.run, line)
+    documents.run(entry.run)["counts"]["contributions"] += 1
 
 
 def _epoch(documents: Documents, leaf: Any) -> None:
-    numbers = documents.run(leaf.entry.run)["epochs"]
-    if leaf.entry.epoch not in numbers:
-        numbers.append(leaf.entry.epoch)
+    """One that closes anew is counted once."""
+    run, number = documents.run(leaf.entry.run), leaf.entry.epoch
+    if run["last_epoch"] is None or run["last_epoch"] < number:
+        run["last_epoch"] = number
+        run["counts"]["epochs"] += 1
 
 
 def _over(documents: Documents, leaf: Any) -> None:

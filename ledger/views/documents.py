@@ -8,9 +8,10 @@ from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import Session
 
 from ledger.errors import NotFound
-from ledger.tables.views import ProofView, RoundView, RunView
+from ledger.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 
 Document: TypeAlias = dict[str, Any]
+Shown: TypeAlias = RunView | RoundView | ProofView
 
 
 class Documents:
@@ -18,7 +19,7 @@ class Documents:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._touched: dict[int, RunView | RoundView | ProofView] = {}
+        self._touched: dict[int, Shown] = {}
 
     def run(self, run: str) -> Document:
         """Raises NotFound."""
@@ -32,19 +33,42 @@ class Documents:
         """Raises NotFound."""
         return self._changed(self._session.get(ProofView, proof))
 
+    def node(self, run: str, node: str) -> Document | None:
+        """To be read; None before it enrolled."""
+        row = self._session.get(NodeView, (run, node))
+        return None if row is None else row.body
+
     def add_run(self, body: Document) -> None:
         """A new run."""
         self._session.add(RunView(run=body["run"], body=body))
 
     def add_round(self, body: Document) -> None:
         """A new round."""
-        self._session.add(RoundView(run=body["run"], number=body["round"], body=body))
+        self._session.add(RoundView(run=body["run"], number=body["round"], entry=body["entry"], body=body))
 
     def add_proof(self, body: Document) -> None:
         """A new proof."""
         self._session.add(ProofView(proof=body["proof"], run=body["run"], number=body["round"], body=body))
 
-    def _changed(self, row: RunView | RoundView | ProofView | None) -> Document:
+    def put_node(self, run: str, body: Document) -> None:
+        """A node as it is from now on."""
+        row = self._session.get(NodeView, (run, body["node"])) or NodeView(run=run, node=body["node"], body=body)
+        row.body = body
+        self._session.add(row)
+
+    def add_taken(self, run: str, body: Document) -> None:
+        """What a run made of a decision."""
+        self._session.add(TakenView(run=run, entry=body["entry"], sequence=body["sequence"], body=body))
+
+    def add_credit(self, run: str, body: Document) -> None:
+        """A contribution."""
+        self._session.add(CreditView(run=run, entry=body["entry"], body=body))
+
+    def add_fault(self, run: str, body: Document) -> None:
+        """A verifier's fault."""
+        self._session.add(FaultView(run=run, entry=body["entry"], body=body))
+
+    def _changed(self, row: Shown | None) -> Document:
         """A document that the caller changes in place."""
         if row is None:
             raise NotFound("an entry is about something that no entry before it began")

@@ -7,26 +7,33 @@ round that opened with them, contributions at the round during which they were c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlmodel import Session, col, select
 
 from ledger.errors import NotFound
-from ledger.tables import DecisionRow, Epoch, ProofView, RoundView, RunView
+from ledger.tables import CreditView, DecisionRow, Epoch, ProofView, RoundView, RunView, TakenView
 
 
 def lineage(session: Session, run: str, first: int, last: int, limit: int) -> list[dict[str, Any]]:
     """Rounds `first` to `last` of a run, at most `limit`. Raises NotFound for a run that is none."""
-    whole = session.get(RunView, run)
-    if whole is None:
+    if session.get(RunView, run) is None:
         raise NotFound(f"no run {run}")
     number = col(RoundView.number)
     wanted = select(RoundView).where(RoundView.run == run, number >= first, number <= last)
     rounds = list(session.exec(wanted.order_by(number).limit(limit)))
-    epochs = list(session.exec(select(Epoch).where(Epoch.run == run)))
-    ends = _ends(session, run, rounds)
-    return [_round(session, whole.body, row.body, epochs, *ends[row.number]) for row in rounds]
+    epochs, ends = _epochs(session, run, rounds), _ends(session, run, rounds)
+    return [_round(session, row, epochs, *ends[row.number]) for row in rounds]
+
+
+def _epochs(session: Session, run: str, rounds: Sequence[RoundView]) -> list[Epoch]:
+    """Those that pay these rounds: no round is in two of them, so that there are no more of them than of rounds."""
+    if not rounds:
+        return []
+    last = col(Epoch.last_round)
+    wanted = select(Epoch).where(Epoch.run == run, last >= rounds[0].number)
+    return list(session.exec(wanted.order_by(last, col(Epoch.number)).limit(len(rounds))))
 
 
 def _ends(session: Session, run: str, rounds: Sequence[RoundView]) -> dict[int, tuple[int, int | None]]:
@@ -34,21 +41,13 @@ def _ends(session: Session, run: str, rounds: Sequence[RoundView]) -> dict[int, 
     found = {}
     for row in rounds:
         before, after = (session.get(RoundView, (run, row.number + step)) for step in (-1, 1))
-        found[row.number] = (before.body["entry"] if before else -1, after.body["entry"] if after else None)
+        found[row.number] = (before.entry if before else -1, after.entry if after else None)
     return found
 
 
-def _round(
-    session: Session,
-    run: Mapping[str, Any],
-    body: Mapping[str, Any],
-    epochs: Sequence[Epoch],
-    before: int,
-    after: int | None,
-) -> dict[str, Any]:
-    number, opened, merge = body["round"], body["entry"], body["merge"]
-    since = opened if before >= 0 else 0
-    during = [c for c in run["contributions"] if since <= c["entry"] and (after is None or c["entry"] < after)]
+def _round(session: Session, row: RoundView, epochs: Sequence[Epoch], before: int, after: int | None) -> dict[str, Any]:
+    body, number, opened = row.body, row.number, row.entry
+    merge = body["merge"]
     members = [session.get_one(ProofView, proof).body for proof in body.get("merge_set", ())]
     epoch = next((row for row in epochs if row.first_round <= number <= row.last_round), None)
     return {
@@ -60,15 +59,25 @@ def _round(
         "weights_blob": merge["theta_blob"] if merge else None,
         "merged_at": merge["entry"] if merge else None,
         "proofs": [{name: proof[name] for name in ("proof", "node", "payout", "work")} for proof in members],
-        "decisions": _decisions(session, run, before, opened),
-        "contributions": during,
+        "decisions": _decisions(session, row.run, before, opened),
+        "contributions": _credits(session, row.run, opened if before >= 0 else 0, after),
         "epoch": _epoch(epoch),
     }
 
 
-def _decisions(session: Session, run: Mapping[str, Any], before: int, opened: int) -> list[dict[str, Any]]:
+def _credits(session: Session, run: str, since: int, until: int | None) -> list[dict[str, Any]]:
+    """What was credited from an entry on and before another."""
+    entry = col(CreditView.entry)
+    wanted = select(CreditView).where(CreditView.run == run, entry >= since)
+    wanted = wanted if until is None else wanted.where(entry < until)
+    return [row.body for row in session.exec(wanted.order_by(entry))]
+
+
+def _decisions(session: Session, run: str, before: int, opened: int) -> list[dict[str, Any]]:
     """Those that the run obeys from this round on."""
-    lines = [line for line in run["decisions"] if line["applied"] and before < line["entry"] < opened]
+    entry = col(TakenView.entry)
+    wanted = select(TakenView).where(TakenView.run == run, entry > before, entry < opened).order_by(entry)
+    lines = [row.body for row in session.exec(wanted) if row.body["applied"]]
     rows = {line["sequence"]: session.get(DecisionRow, line["sequence"]) for line in lines}
     return [
         {"sequence": number, "key": row.key if row else None, "value": row.value if row else None}

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from contracts.signing import Domain
 from ledger.errors import NotFound
 from ledger.tables import LogEntry
-from ledger.tables.views import ProofView, RoundView, RunView
+from ledger.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 from ledger.views.documents import Document, Documents
 from ledger.views.projection import BATCH, position, project
 
@@ -25,6 +25,10 @@ class Rebuilt(Documents):
         self._runs: dict[Key, Document] = {}
         self._rounds: dict[Key, Document] = {}
         self._proofs: dict[Key, Document] = {}
+        self._nodes: dict[Key, Document] = {}
+        self._taken: dict[Key, Document] = {}
+        self._credits: dict[Key, Document] = {}
+        self._faults: dict[Key, Document] = {}
 
     def run(self, run: str) -> Document:
         """Raises NotFound."""
@@ -38,6 +42,10 @@ class Rebuilt(Documents):
         """Raises NotFound."""
         return _kept(self._proofs, (proof,))
 
+    def node(self, run: str, node: str) -> Document | None:
+        """To be read; None before it enrolled."""
+        return self._nodes.get((run, node))
+
     def add_run(self, body: Document) -> None:
         """A new run."""
         self._runs[(body["run"],)] = body
@@ -50,14 +58,43 @@ class Rebuilt(Documents):
         """A new proof."""
         self._proofs[(body["proof"],)] = body
 
+    def put_node(self, run: str, body: Document) -> None:
+        """A node as it is from now on."""
+        self._nodes[run, body["node"]] = body
+
+    def add_taken(self, run: str, body: Document) -> None:
+        """What a run made of a decision."""
+        self._taken[run, body["entry"]] = body
+
+    def add_credit(self, run: str, body: Document) -> None:
+        """A contribution."""
+        self._credits[run, body["entry"]] = body
+
+    def add_fault(self, run: str, body: Document) -> None:
+        """A verifier's fault."""
+        self._faults[run, body["entry"]] = body
+
     def beside(self, session: Session) -> Iterator[tuple[str, Mapping[Key, Any], Mapping[Key, Any]]]:
         """By table: what the rows must be, and what they are."""
         yield "runview", _plain(self._runs), {(row.run,): row.body for row in session.exec(select(RunView))}
-        rounds = {(row.run, row.number): row.body for row in session.exec(select(RoundView))}
-        yield "roundview", _plain(self._rounds), rounds
+        opened = {key: (body["entry"], body) for key, body in _plain(self._rounds).items()}
+        rounds = {(row.run, row.number): (row.entry, row.body) for row in session.exec(select(RoundView))}
+        yield "roundview", opened, rounds
         places = {key: (body["run"], body["round"], body) for key, body in _plain(self._proofs).items()}
         proofs = {(row.proof,): (row.run, row.number, row.body) for row in session.exec(select(ProofView))}
         yield "proofview", places, proofs
+        yield from self._of_runs(session)
+
+    def _of_runs(self, session: Session) -> Iterator[tuple[str, Mapping[Key, Any], Mapping[Key, Any]]]:
+        nodes = {(row.run, row.node): row.body for row in session.exec(select(NodeView))}
+        yield "nodeview", _plain(self._nodes), nodes
+        made = {key: (body["sequence"], body) for key, body in _plain(self._taken).items()}
+        taken = {(row.run, row.entry): (row.sequence, row.body) for row in session.exec(select(TakenView))}
+        yield "takenview", made, taken
+        credits = {(row.run, row.entry): row.body for row in session.exec(select(CreditView))}
+        yield "creditview", _plain(self._credits), credits
+        faults = {(row.run, row.entry): row.body for row in session.exec(select(FaultView))}
+        yield "faultview", _plain(self._faults), faults
 
 
 def rebuilt(session: Session, domain: Domain) -> Rebuilt:

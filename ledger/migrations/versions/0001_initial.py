@@ -50,6 +50,15 @@ def upgrade() -> None:
         batch_op.create_index("ix_attempt_signer_nonce", ["signer", "nonce"], unique=False)
 
     op.create_table(
+        "balance",
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.Column("book", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("credited", sa.String(78).with_variant(sa.Numeric(78, 0), "postgresql"), nullable=False),
+        sa.Column("debited", sa.String(78).with_variant(sa.Numeric(78, 0), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("book", "account"),
+    )
+    op.create_table(
         "ballot",
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("proposal", sa.String(), nullable=False),
@@ -99,6 +108,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", "signer"),
     )
     op.create_table(
+        "creditview",
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("entry", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("run", "entry"),
+    )
+    op.create_table(
         "cursor",
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -146,6 +162,24 @@ def upgrade() -> None:
         sa.Column("deadline", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("ours", sa.Boolean(), nullable=True),
         sa.PrimaryKeyConstraint("number"),
+    )
+    with op.batch_alter_table("epoch", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_epoch_open",
+            ["number"],
+            unique=False,
+            sqlite_where=sa.text("state <> 'final'"),
+            postgresql_where=sa.text("state <> 'final'"),
+        )
+        batch_op.create_index("ix_epoch_rounds", ["run", "last_round", "number"], unique=False)
+        batch_op.create_index("ix_epoch_run", ["run", "number"], unique=False)
+
+    op.create_table(
+        "faultview",
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("entry", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("run", "entry"),
     )
     op.create_table(
         "header",
@@ -203,6 +237,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("verifier"),
     )
     op.create_table(
+        "nodeview",
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("node", sa.String(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("run", "node"),
+    )
+    op.create_table(
         "outgoing",
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -241,7 +282,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("leaf"),
     )
     with op.batch_alter_table("payout", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_payout_account"), ["account"], unique=False)
+        batch_op.create_index("ix_payout_account", ["account", "epoch"], unique=False)
 
     op.create_table(
         "pendingevent",
@@ -267,6 +308,9 @@ def upgrade() -> None:
         sa.Column("body", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("proof"),
     )
+    with op.batch_alter_table("proofview", schema=None) as batch_op:
+        batch_op.create_index("ix_proofview_round", ["run", "number", "proof"], unique=False)
+
     op.create_table(
         "proposal",
         sa.Column("seal", sa.String(), nullable=False),
@@ -293,8 +337,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("proposal", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_proposal_over"), ["over"], unique=False)
-        batch_op.create_index(batch_op.f("ix_proposal_proposer"), ["proposer"], unique=False)
+        batch_op.create_index(
+            "ix_proposal_open",
+            ["again"],
+            unique=False,
+            sqlite_where=sa.text("NOT over AND state <> 'relaying'"),
+            postgresql_where=sa.text("NOT over AND state <> 'relaying'"),
+        )
 
     op.create_table(
         "relayday",
@@ -323,15 +372,30 @@ def upgrade() -> None:
         "roundview",
         sa.Column("run", sa.String(), nullable=False),
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("entry", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("run", "number"),
     )
+    with op.batch_alter_table("roundview", schema=None) as batch_op:
+        batch_op.create_index("ix_roundview_entry", ["run", "entry"], unique=False)
+
     op.create_table(
         "runview",
         sa.Column("run", sa.String(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("run"),
     )
+    op.create_table(
+        "takenview",
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("entry", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("run", "entry"),
+    )
+    with op.batch_alter_table("takenview", schema=None) as batch_op:
+        batch_op.create_index("ix_takenview_sequence", ["sequence", "run"], unique=False)
+
     op.create_table(
         "transfer",
         sa.Column("seal", sa.String(), nullable=False),
@@ -344,10 +408,6 @@ def upgrade() -> None:
         sa.Column("made", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    with op.batch_alter_table("transfer", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_transfer_credit"), ["credit"], unique=False)
-        batch_op.create_index(batch_op.f("ix_transfer_debit"), ["debit"], unique=False)
-
     op.create_table(
         "vote",
         sa.Column("seal", sa.String(), nullable=False),
@@ -361,7 +421,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("vote", schema=None) as batch_op:
         batch_op.create_index("ix_vote_order", ["proposal", "block", "log_index"], unique=False)
-        batch_op.create_index(batch_op.f("ix_vote_weight"), ["weight"], unique=False)
+        batch_op.create_index(
+            "ix_vote_unweighed",
+            ["proposal", "voter"],
+            unique=False,
+            sqlite_where=sa.text("weight IS NULL"),
+            postgresql_where=sa.text("weight IS NULL"),
+        )
 
     make_append_only("transfer", [["id"]])
     make_append_only("resolution", [["transfer"]])
