@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -21,14 +20,9 @@ from ledger.views.waiting import waiting
 router = APIRouter()
 Hash = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$")]
 OfRun = TypeVar("OfRun", TakenView, CreditView, FaultView)
-
-
-@dataclass(frozen=True)
-class EntryPage:
-    """A page of what entries of the log made: after the `entry` of the last line before."""
-
-    after: int = Query(-1, ge=-1, le=LARGEST)
-    limit: int = Query(PAGE, ge=1, le=PAGE)
+After = Annotated[int, Query(ge=-1, le=LARGEST)]
+"""The `entry` of the last line of the page before."""
+Limit = Annotated[int, Query(ge=1, le=PAGE)]
 
 
 @router.get("/runs")
@@ -69,23 +63,27 @@ def list_nodes(
 
 
 @router.get("/runs/{run}/decisions")
-def list_taken(run: Hash, page: EntryPage = Depends(), ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+def list_taken(
+    run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
+) -> list[dict[str, Any]]:
     """What a run made of the holders' decisions, in the log's order."""
-    return _rows(ledger, run, _after_entry(TakenView, run, page))
+    return _rows(ledger, run, _after_entry(TakenView, run, after, limit))
 
 
 @router.get("/runs/{run}/contributions")
-def list_credits(run: Hash, page: EntryPage = Depends(), ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+def list_credits(
+    run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
+) -> list[dict[str, Any]]:
     """What a run credited of code and data, in the log's order."""
-    return _rows(ledger, run, _after_entry(CreditView, run, page))
+    return _rows(ledger, run, _after_entry(CreditView, run, after, limit))
 
 
 @router.get("/runs/{run}/faults")
 def list_run_faults(
-    run: Hash, page: EntryPage = Depends(), ledger: Ledger = Depends(get_ledger)
+    run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
 ) -> list[dict[str, Any]]:
     """Faults of verifiers in a run, in the log's order."""
-    return _rows(ledger, run, _after_entry(FaultView, run, page))
+    return _rows(ledger, run, _after_entry(FaultView, run, after, limit))
 
 
 @router.get("/runs/{run}/waiting")
@@ -152,9 +150,9 @@ def show_lineage(
         return lineage(session, run, first, last, limit)
 
 
-def _after_entry(kind: type[OfRun], run: str, page: EntryPage) -> SelectOfScalar[OfRun]:
+def _after_entry(kind: type[OfRun], run: str, after: int, limit: int) -> SelectOfScalar[OfRun]:
     entry = col(kind.entry)
-    return select(kind).where(kind.run == run, entry > page.after).order_by(entry).limit(page.limit)
+    return select(kind).where(kind.run == run, entry > after).order_by(entry).limit(limit)
 
 
 def _rows(ledger: Ledger, run: str, wanted: SelectOfScalar[Any]) -> list[dict[str, Any]]:

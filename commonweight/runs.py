@@ -65,9 +65,13 @@ def run_lines(rows: Sequence[Document]) -> Iterator[str]:
 
 
 def read_run(client: ApiClient, run: str) -> dict[str, Any]:
-    """The run, what it waits for, and its newest round, each as the server has it. Raises ApiProblem."""
+    """The run, its first nodes, what it waits for, and its newest round, each as the server has it.
+
+    Raises ApiProblem.
+    """
     shown, waits = client.get(f"/runs/{run}"), client.get(f"/runs/{run}/waiting")
-    return {"run": shown, "waiting": waits, "round": _round(client, run, int(shown["round"]))}
+    nodes = client.get(f"/runs/{run}/nodes", limit=PAGE)
+    return {"run": shown, "nodes": nodes, "waiting": waits, "round": _round(client, run, int(shown["round"]))}
 
 
 def _round(client: ApiClient, run: str, number: int) -> Document | None:
@@ -92,7 +96,7 @@ def lines_of(found: Document) -> Iterator[str]:
     yield from _obstacles(found["waiting"], run)
     if found["round"] is not None:
         yield from _round_lines(found["round"])
-    yield from _people(run)
+    yield from _people(run, found["nodes"])
     yield from _awaited(found["waiting"])
     yield from _next(run)
 
@@ -124,11 +128,13 @@ def _proof(proof: Document) -> str:
     return f"{PROOF_STAGES[proof['stage']]}{why}"
 
 
-def _people(run: Document) -> Iterator[str]:
-    active = [node for node in run["nodes"] if node["active"]]
-    yield f"nodes: {len(active)} enrolled, {len(run['nodes']) - len(active)} left"
-    for node in active:
+def _people(run: Document, nodes: Sequence[Document]) -> Iterator[str]:
+    known, active = run["counts"]["nodes"], run["counts"]["active_nodes"]
+    yield f"nodes: {active} enrolled, {known - active} left"
+    for node in (node for node in nodes if node["active"]):
         yield f"  {node['node']} from round {node['from_round']}, paid to {node['payout']}, profile {node['profile']}"
+    if known > len(nodes):
+        yield f"  and {known - len(nodes)} more, who left among them"
     yield f"verifiers with an anchor: {len(run['verifiers'])}"
     for verifier in run["verifiers"]:
         last = verifier["first_round"] + verifier["rounds"] - 1

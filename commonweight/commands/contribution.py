@@ -93,9 +93,8 @@ def list_contributions(
     from commonweight.standing.contributions import Contributions
     from trainer.client import ApiClient
 
-    client = ApiClient(api)
-    known = Contributions(client)
-    found = known.credited([dict(client.get(f"/runs/{run}"))] if run else known.runs())
+    known = Contributions(ApiClient(api))
+    found = known.credited([known.run(run)] if run else known.runs())
     lines = [line for one in found for line in one.lines()] or ["nothing was credited yet"]
     tell((one.to_json() for one in found), lines)
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from commonweight.contribution_file import ContributionFile
-from commonweight.standing.model import pages
+from commonweight.standing.model import all_runs, pages, run_with
 from commonweight.standing.sentence import Sentence, helper, told
 from contracts.errors import BadSignature
 from contracts.log_audit import Kind
@@ -166,9 +166,12 @@ class Contributions:
         self._epochs = list(pages(client, "/epochs", "epoch", -1))
 
     def runs(self) -> list[dict[str, Any]]:
-        """Documents of all runs."""
-        names = [str(run["run"]) for run in pages(self._client, "/runs", "run", "")]
-        return [dict(self._client.get(f"/runs/{name}")) for name in names]
+        """All runs with what they credited."""
+        return all_runs(self._client, "contributions")
+
+    def run(self, run: str) -> dict[str, Any]:
+        """One run with what it credited. Raises ApiProblem."""
+        return run_with(self._client, run, "contributions")
 
     def credited(self, runs: Sequence[dict[str, Any]]) -> list[Standing]:
         """Of these runs, in the order of the log. Raises BadSignature, BadField and InvalidLeaf."""

@@ -64,9 +64,8 @@ class WalletModel:
         return int(self.w3.eth.get_block("latest")["timestamp"])
 
     def runs(self) -> list[dict[str, Any]]:
-        """Documents of all runs: what the server says, to be told and not to be paid by."""
-        names = [str(run["run"]) for run in pages(self.client, "/runs", "run", "")]
-        return [dict(self.client.get(f"/runs/{name}")) for name in names]
+        """All runs, with their nodes and contributions: what the server says, to be told and not to be paid by."""
+        return all_runs(self.client, "nodes", "contributions")
 
     def epochs(self) -> dict[int, dict[str, Any]]:
         """Closed epochs by number, as the server has them."""
@@ -76,6 +75,21 @@ class WalletModel:
 def symbol_of(w3: Web3, deployment: Deployment) -> str:
     """Name of a model's token unit, cut where a stranger made it long."""
     return one_line(ModelToken(w3, deployment.token).symbol(), LONGEST_SYMBOL)
+
+
+LISTS: dict[str, tuple[str, Any]] = {"nodes": ("node", ""), "contributions": ("entry", -1)}
+"""Of a run, each with the field by which its pages go on, and where they begin."""
+
+
+def all_runs(client: ApiClient, *lists: str) -> list[dict[str, Any]]:
+    """Documents of all runs, each with these of its lists."""
+    return [run_with(client, str(run["run"]), *lists) for run in pages(client, "/runs", "run", "")]
+
+
+def run_with(client: ApiClient, run: str, *lists: str) -> dict[str, Any]:
+    """A run's document, with these of its lists. Raises ApiProblem and ApiUnreachable."""
+    found = {name: list(pages(client, f"/runs/{run}/{name}", *LISTS[name])) for name in lists}
+    return {**client.get(f"/runs/{run}"), **found}
 
 
 def pages(client: ApiClient, path: str, key: str, first: Any) -> Iterator[dict[str, Any]]:

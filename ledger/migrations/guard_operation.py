@@ -55,7 +55,7 @@ def _render(_context: AutogenContext, operation: GuardOp) -> str:
 def render_type(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
     """Types in a migration: written out, since the code's own may change."""
     if kind == "type" and isinstance(item, Units):
-        return "sa.String(78).with_variant(sa.Numeric(78, 0), 'postgresql')"
+        return f"sa.String({item.digits}).with_variant(sa.Numeric({item.digits}, 0), 'postgresql')"
     if kind == "type" and type(item).__name__ == "AutoString":
         return "sa.String()"
     return False

@@ -11,27 +11,40 @@ from sqlmodel import Field
 class Units(TypeDecorator[int]):
     """uint256: NUMERIC(78,0) on PostgreSQL, a decimal string of 78 digits on SQLite (sorts as a number)."""
 
-    impl = String(78)
+    impl = String
     cache_ok = True
+    digits = 78
 
     def load_dialect_impl(self, dialect: Any) -> Any:
         """The column's type on this database."""
-        return dialect.type_descriptor(Numeric(78, 0) if dialect.name == "postgresql" else String(78))
+        return dialect.type_descriptor(Numeric(self.digits, 0) if dialect.name == "postgresql" else String(self.digits))
 
     def process_bind_param(self, value: int | None, dialect: Any) -> Any:
         """To the database."""
         if value is None or dialect.name == "postgresql":
             return value
-        return f"{value:078d}"
+        return f"{value:0{self.digits}d}"
 
     def process_result_value(self, value: Any, dialect: Any) -> int | None:  # noqa: ARG002 - SQLAlchemy's interface
         """From the database."""
         return None if value is None else int(value)
 
 
+class Sums(Units):
+    """As `Units`, with room for 10^18 of the largest amounts."""
+
+    digits = 96
+    cache_ok = True
+
+
 def units(*default: int | None) -> Any:
     """A column of whole units; one whose default is None may be empty."""
     return Field(*default, sa_column=Column(Units, nullable=default == (None,)))
+
+
+def sums() -> Any:
+    """A column of what many amounts add up to, from 0 on."""
+    return Field(0, sa_column=Column(Sums, nullable=False))
 
 
 def only_where(condition: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from sqlalchemy import Column, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from ledger.seals import SealedRow
-from ledger.tables.columns import large, only_where, units
+from ledger.tables.columns import large, only_where, sums, units
 
 OPEN_EPOCHS = "state <> 'final'"
 """Those that the chain has not made final."""
@@ -37,8 +37,8 @@ class Balance(SealedRow, table=True):
 
     book: str = Field(primary_key=True)
     account: str = Field(primary_key=True)
-    credited: int = units(0)
-    debited: int = units(0)
+    credited: int = sums()
+    debited: int = sums()
 
 
 class LogEntry(SQLModel, table=True):

@@ -115,12 +115,12 @@ def test_no_fault_may_be_signed_where_there_is_none(stage: House) -> None:
 def test_transactions_come_in_pages_and_by_name(owned: House) -> None:
     every = owned.get("/transactions")
     assert len(every) == len({line["id"] for line in every}) >= 3
-    paged = [owned.get("/transactions", start=n, limit=1) for n in range(len(every) + 1)]
+    paged = [owned.get("/transactions", after=n, limit=1) for n in (0, *(line["order"] for line in every))]
     assert paged == [[line] for line in every] + [[]]
     wanted = [every[2]["id"], every[0]["id"]]
     assert owned.get("/transactions", call=wanted) == [every[0], every[2]]
     assert owned.get("/transactions", call=["no such call"]) == []
-    for refused in ({"limit": 1001}, {"start": -1}, {"call": ["x"] * 201}):
+    for refused in ({"limit": 1001}, {"after": -1}, {"call": ["x"] * 201}):
         check_refused(owned.client.get("/v1/transactions", params=refused), 422, "malformed-request")
 
 

@@ -23,9 +23,10 @@ RUN, NODE, VERIFIER, PROOF = "0x" + "11" * 32, "0xNode", "0xVerifier", "0x" + "2
 def found(phase: str = "training", current: dict[str, Any] | None = None, **waits: Any) -> dict[str, Any]:
     node = {"node": NODE, "active": True, "from_round": 1, "payout": "0xWallet", "profile": "0x33"}
     verifier = {"verifier": VERIFIER, "first_round": 1, "rounds": 64, "profile": "0x33"}
-    run = {"run": RUN, "creator": "0xCreator", "phase": phase, "round": 3, "nodes": [node], "verifiers": [verifier]}
+    counts = {"nodes": 1, "active_nodes": 1}
+    run = {"run": RUN, "creator": "0xCreator", "phase": phase, "round": 3, "verifiers": [verifier], "counts": counts}
     waiting = {"obstacles": [], "awaited": [], "count": 0, "now": 1_000, **waits}
-    return {"run": run, "waiting": waiting, "round": current}
+    return {"run": run, "nodes": [node], "waiting": waiting, "round": current}
 
 
 def a_round(phase: str, *proofs: dict[str, Any], lapsed: bool = False) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def test_a_decision_reaches_the_runs_next_round(owned: House) -> None:
     assert owned.get(f"/proposals/{proposal}")["state"] == "executed"
     assert [(d["key"], d["value"]) for d in owned.get("/decisions")] == [("inner_lr", "0.002"), ("outer_lr", "0.5")]
     assert taken(owned) == [("inner_lr", True, ""), ("outer_lr", True, "")]
-    shown = owned.get(f"/runs/{'0x' + owned.run.run.hex()}")
-    assert [line["applied"] for line in shown["decisions"]] == [True, True]
+    shown = owned.get(f"/runs/{'0x' + owned.run.run.hex()}/decisions")
+    assert [line["applied"] for line in shown] == [True, True]
     with owned.ledger.store.read() as session, owned.ledger.judge.view(session) as state:
         (run,) = state.runs.values()
         assert RunConfig.from_json(run.config).inner_lr == "0.002"

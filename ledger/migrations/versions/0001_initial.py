@@ -54,8 +54,8 @@ def upgrade() -> None:
         sa.Column("seal", sa.String(), nullable=False),
         sa.Column("book", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
-        sa.Column("credited", sa.String(78).with_variant(sa.Numeric(78, 0), "postgresql"), nullable=False),
-        sa.Column("debited", sa.String(78).with_variant(sa.Numeric(78, 0), "postgresql"), nullable=False),
+        sa.Column("credited", sa.String(96).with_variant(sa.Numeric(96, 0), "postgresql"), nullable=False),
+        sa.Column("debited", sa.String(96).with_variant(sa.Numeric(96, 0), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("book", "account"),
     )
     op.create_table(

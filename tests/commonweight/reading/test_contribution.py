@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_what_is_credited_stands_in_the_runs_document(place: Town) -> None:
-    (line,) = place.stage.client.get(f"/runs/{place.stage.run}")["contributions"]
+    (line,) = place.stage.client.get(f"/runs/{place.stage.run}/contributions")
     assert line.pop("entry") > 0
     assert line == {
         "kind": 1, "source": "https://example.org/model.git", "subject": "ab" * 20, "licence": "Apache-2.0",
@@ -28,7 +28,7 @@ def test_what_is_credited_stands_in_the_runs_document(place: Town) -> None:
 
 
 def test_the_same_again_changes_nothing(place: Town, commonweight: Command) -> None:
-    (line,) = place.stage.client.get(f"/runs/{place.stage.run}")["contributions"]
+    (line,) = place.stage.client.get(f"/runs/{place.stage.run}/contributions")
     said = commonweight("contribution", "submit", place.contribution, "--api", place.stage.api, "--json")
     assert json.loads(said.out)["entry"] == line["entry"]
 

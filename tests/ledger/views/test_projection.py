@@ -6,17 +6,19 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from sqlmodel import col, delete, select
+from sqlalchemy import inspect
+from sqlmodel import delete, select
 
 from ledger import log
 from ledger.service import Ledger
 from ledger.store import Store
-from ledger.tables import Cursor, ProofView, RoundView, RunView
+from ledger.tables import CreditView, Cursor, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 from ledger.views import projection
 from ledger.views.projection import catch_up
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed
 
 pytestmark = pytest.mark.integration
+VIEWS: tuple[Any, ...] = (RunView, RoundView, ProofView, NodeView, TakenView, CreditView, FaultView)
 
 
 @pytest.fixture(scope="module")
@@ -36,18 +38,20 @@ def write(store: Store, leaves: list[str]) -> None:
 
 
 def documents(store: Store) -> list[Any]:
+    """Rows of each kind, in order of their keys."""
     with store.read() as session:
-        runs = [row.body for row in session.exec(select(RunView))]
-        rounds = [row.body for row in session.exec(select(RoundView).order_by(col(RoundView.number)))]
-        proofs = [row.body for row in session.exec(select(ProofView).order_by(col(ProofView.proof)))]
-        return [runs, rounds, proofs]
+        return [[row.body for row in session.exec(select(kind).order_by(*inspect(kind).primary_key))] for kind in VIEWS]
 
 
 def test_an_honest_run_is_shown_to_its_end(store: Store, run: SignedRun) -> None:
     write(store, run.leaves)
     catch_up(ledger_of(store))
-    (shown,), rounds, proofs = documents(store)
-    assert (shown["run"], shown["round"], shown["phase"], shown["epochs"]) == (hexed(run.run), 2, "over", [1, 2])
+    (shown,), rounds, proofs, nodes, taken, credits, faults = documents(store)
+    assert [node["node"] for node in nodes] == sorted(node.address for node in run.nodes)
+    assert shown["counts"] == {**dict.fromkeys(shown["counts"], 0), "nodes": 2, "active_nodes": 2, "epochs": 2}
+    assert taken == credits == faults == []
+    assert (shown["run"], shown["round"], shown["phase"], shown["last_epoch"]) == (hexed(run.run), 2, "over", 2)
+    rounds.sort(key=lambda shown: shown["round"])
     assert [r["phase"] for r in rounds] == ["closed", "closed"]
     assert rounds[1]["theta"]["blob"] == rounds[0]["merge"]["theta_blob"]
     assert len(proofs) == 2 * len(run.nodes)
@@ -68,7 +72,7 @@ def test_the_same_documents_entry_by_entry_and_anew(
         catch_up(ledger)
     piecewise = documents(store)
     with store.write() as session:
-        for kind in (RunView, RoundView, ProofView, Cursor):
+        for kind in (*VIEWS, Cursor):
             session.exec(delete(kind))
     catch_up(ledger)
     assert documents(store) == piecewise
