@@ -5,7 +5,7 @@ Two books: `work` counts verified tokens, `units` counts ownership in 1e-18 toke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from eth_utils import is_hex_address, to_checksum_address
@@ -102,10 +102,20 @@ def _post(session: Session, transfers: Iterable[Transfer]) -> None:
     for transfer in transfers:
         moved.setdefault((transfer.book, transfer.credit), [0, 0])[0] += transfer.amount
         moved.setdefault((transfer.book, transfer.debit), [0, 0])[1] += transfer.amount
+    known = {(row.book, row.account): row for row in _rows_of(session, sorted(moved))}
     for (book, account), (credited, debited) in moved.items():
-        row = session.get(Balance, (book, account)) or Balance(book=book, account=account, credited=0, debited=0)
+        row = known.get((book, account)) or Balance(book=book, account=account, credited=0, debited=0)
         row.credited, row.debited = row.credited + credited, row.debited + debited
         session.add(row)
+
+
+def _rows_of(session: Session, accounts: Sequence[tuple[str, str]]) -> Iterator[Balance]:
+    """Of accounts, each with its book, those that have sums."""
+    for start in range(0, len(accounts), AT_ONCE):
+        some = accounts[start : start + AT_ONCE]
+        for book in sorted({book for book, _ in some}):
+            names = [account for of, account in some if of == book]
+            yield from session.exec(select(Balance).where(Balance.book == book, col(Balance.account).in_(names)))
 
 
 def balances(session: Session, book: str) -> dict[str, int]:
