@@ -272,7 +272,7 @@ def _governance(session: Session, past: Past, now: int) -> None:
             )
         )  # fmt: skip
         session.add(_vote(n, 0))
-    session.add_all(_vote(past.proposals, n) for n in range(1, 2 * PAGE))
+    session.add_all(_vote(past.proposals, n) for n in range(1, past.nodes))
     for n in range(past.proposals):
         session.add(DecisionRow(sequence=n, key="clip", value="1", block=n))
         body = {"sequence": n, "applied": True, "detail": "", "entry": 2 * n}
@@ -357,7 +357,10 @@ def pages(past: Past) -> dict[str, tuple[str, dict[str, Any]]]:
         "balances of accounts": ("/v1/balances/units", {"account": [wallet, f"emission:{epoch}"]}),
         "transactions": ("/v1/transactions", {"after": 2 * past.epochs - last, **limit}),
         "proposals": ("/v1/proposals", {"after": f"{past.proposals - last:078d}", **limit}),
-        "votes": (f"/v1/proposals/{past.proposals:078d}/votes", {"block": past.proposals, "log_index": 40, "limit": 9}),
+        "votes": (
+            f"/v1/proposals/{past.proposals:078d}/votes",
+            {"block": past.proposals, "log_index": past.nodes - last, **limit},
+        ),
         "decisions": ("/v1/decisions", {"after": past.proposals - last, **limit}),
         "delegations": (f"/v1/delegations/{wallet}", {"after": near_the_end(past), **limit}),
         "faults to sign": ("/v1/faults", {}),
