@@ -8,7 +8,6 @@ changed nothing, and costs no copy.
 
 from __future__ import annotations
 
-import copy
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -34,6 +33,7 @@ from contracts.signing import Domain, digest
 from ledger import log
 from ledger.crash_points import reach
 from ledger.judgement.effects import READING, Moment, cause
+from ledger.judgement.sharing import Sharing
 from ledger.judgement.snapshots import Snapshots
 from ledger.judgement.vouching import check_first, maintainers
 from ledger.tables import LogEntry
@@ -77,8 +77,8 @@ class Replica:
     domain: Domain
     snapshots: Snapshots | None = None
     _lock: threading.RLock = field(init=False, default_factory=lambda: threading.RLock())
-    _committed: Follower | None = field(init=False, default=None)
-    _writing: Follower | None = field(init=False, default=None)
+    _committed: Sharing | None = field(init=False, default=None)
+    _writing: Sharing | None = field(init=False, default=None)
     _open: Session | None = field(init=False, default=None)
     _spoilt: bool = field(init=False, default=False)
     _applied: list[Written] = field(init=False, default_factory=list)
@@ -182,8 +182,8 @@ class Replica:
 
     def copy(self, session: Session) -> State:
         """As `view`, to be kept."""
-        with self.view(session) as state:
-            return _copied(state)
+        with self.view(session):
+            return self._begun(session).copy()
 
     def at_end(self, session: Session) -> State:
         """The machine with all that the log holds, for a writer's session."""
@@ -241,6 +241,8 @@ class Replica:
 
     def _apply(self, session: Session, state: State, fact: Fact) -> None:
         """A fact that is refused has changed nothing; whatever else goes wrong, this machine is not used again."""
+        assert self._writing is not None, "a writer stands at the end"
+        self._writing.own(fact)
         try:
             apply(state, fact)
         except Refused:
@@ -273,15 +275,15 @@ class Replica:
 
     def _go_back(self, session: Session) -> None:
         """To what is committed, as far as readers have come."""
-        follower = Follower(self.functions, self.domain, checked=False)
+        follower = Sharing(self.functions, self.domain, checked=False)
         with self._lock:
-            follower.state = _copied(self._begun(session).state)
+            follower.begin(self._begun(session).copy())
         self._writing, self._open, self._spoilt = follower, None, False
 
-    def _begun(self, session: Session) -> Follower:
+    def _begun(self, session: Session) -> Sharing:
         """The follower of what is committed, from the newest snapshot on."""
         if self._committed is None:
-            follower = Follower(self.functions, self.domain, checked=False)
+            follower = Sharing(self.functions, self.domain, checked=False)
             found = self.snapshots.newest(session, self.functions) if self.snapshots is not None else None
             follower.state = found or follower.state
             self._committed = follower
@@ -321,8 +323,3 @@ def _proof_of(entry: object) -> str | None:
     """The proof that an entry is found by."""
     found = getattr(entry, "proof", None)
     return found if isinstance(found, str) else None
-
-
-def _copied(state: State) -> State:
-    """A copy that shares nothing that changes."""
-    return copy.deepcopy(state, {id(state.functions): state.functions})

@@ -21,7 +21,7 @@ from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
 from contracts.signing import sign
 from ledger import journal
-from ledger.judgement import door, replica
+from ledger.judgement import door
 from ledger.service import Ledger
 from ledger.store import Store
 from ledger.tables import Epoch, MirrorRow, PayoutRow
@@ -98,7 +98,7 @@ def test_what_is_refused_changes_nothing_and_costs_no_copy(
     def no_copy(_: Any) -> Any:
         raise AssertionError("a refused fact cost a copy")
 
-    monkeypatch.setattr(replica, "_copied", no_copy)
+    monkeypatch.setattr(sharing, "copied", no_copy)
     refused = 0
     for fact in facts[20:]:
         if not isinstance(fact, Envelope) or isinstance(fact.message, messages.Commitment):
