@@ -111,6 +111,11 @@ bench-chain-logs: install  ## logs of a chain read and decoded a second, by tabl
 
 .PHONY: bench-chain-logs
 
+bench-over: install  ## a keeper's pass and every page with a long past beside a short one, on both databases
+	$(BIN)/python -m benchmarks.over
+
+.PHONY: bench-over
+
 bench-proof-of-learning: install  ## forged work under Proof-of-Learning's limits and under ours
 	$(BIN)/python -m benchmarks.proof_of_learning
 

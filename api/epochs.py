@@ -6,7 +6,7 @@ from typing import Any
 
 from eth_utils import to_checksum_address
 from fastapi import APIRouter, Depends, Query
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from api.access import get_ledger
 from api.wire import LARGEST, PAGE, ClaimBody, EpochRootBody, EthAddress, Number, SignedClaimBody, octets
@@ -34,7 +34,9 @@ def list_epochs(
     wanted = wanted if run is None else wanted.where(Epoch.run == run)
     with ledger.store.read() as session:
         rows = list(session.exec(wanted.order_by(col(Epoch.number)).limit(limit)))
-        return [_epoch(ledger, session, row) for row in rows]
+        roots = [settling.root_message(ledger, row) for row in rows]
+        signers = cosign.signers_of_each(ledger, session, roots)
+    return [_epoch(row, signed) for row, signed in zip(rows, signers, strict=True)]
 
 
 @router.get("/epochs/{number}/payouts")
@@ -87,7 +89,7 @@ def signed_claim(number: Number, body: SignedClaimBody, ledger: Ledger = Depends
     return {"transaction": signed_claims.claim_to(ledger, asked)}
 
 
-def _epoch(ledger: Ledger, session: Session, row: Epoch) -> dict[str, Any]:
+def _epoch(row: Epoch, signers: list[str]) -> dict[str, Any]:
     return {
         "epoch": row.number,
         "run": row.run,
@@ -103,7 +105,7 @@ def _epoch(ledger: Ledger, session: Session, row: Epoch) -> dict[str, Any]:
         "settled_at": row.settled_at,
         "deadline": row.deadline,
         "ours": row.ours,
-        "signatures": cosign.signers(ledger, session, settling.root_message(ledger, row)),
+        "signatures": signers,
     }
 
 

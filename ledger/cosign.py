@@ -5,8 +5,10 @@ Who may sign is who is admitted, as the machine has it. No clock is asked: each 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eth_utils import to_checksum_address
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from contracts.messages import Message
 from contracts.protocol.judge.state import State
@@ -42,6 +44,16 @@ def add(ledger: Ledger, session: Session, message: Message, signature: bytes, si
 def signers(ledger: Ledger, session: Session, message: Message) -> list[str]:
     """Who signed, by address."""
     return sorted(signatures(ledger, session, message))
+
+
+def signers_of_each(ledger: Ledger, session: Session, messages: Sequence[Message]) -> list[list[str]]:
+    """As `signers`, of a page of messages, in one look."""
+    keys = [_key(ledger, message) for message in messages]
+    found: dict[str, list[str]] = {key: [] for key in keys}
+    asked = select(Cosignature.digest, Cosignature.signer).where(col(Cosignature.digest).in_(keys))
+    for key, signer in session.exec(asked.order_by(col(Cosignature.digest), col(Cosignature.signer))):
+        found[key].append(signer)
+    return [found[key] for key in keys]
 
 
 def quorum(ledger: Ledger, session: Session, message: Message) -> dict[str, bytes]:

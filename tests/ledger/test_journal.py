@@ -118,7 +118,7 @@ class Journal(RuleBasedStateMachine):
                     expected[str(debit)] = expected.get(str(debit), 0) - int(str(amount))
                     expected[str(credit)] = expected.get(str(credit), 0) + int(str(amount))
             found = journal.balances(self.session, wanted)
-            assert found == expected
+            assert found == journal.kept(self.session, wanted) == expected
             assert sum(found.values()) == 0
 
     @invariant()

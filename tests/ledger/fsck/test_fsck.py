@@ -20,19 +20,24 @@ from ledger.fsck.finding import Finding
 from ledger.service import Ledger
 from ledger.tables import (
     AnnouncedRow,
+    Balance,
     ChainEvent,
     ClosingRow,
+    CreditView,
     Cursor,
     DecisionRow,
     Epoch,
+    FaultView,
     LogEntry,
     LogNode,
+    NodeView,
     PayoutRow,
     ProofView,
     Proposal,
     Resolution,
     RoundView,
     RunView,
+    TakenView,
     Transfer,
     Vote,
 )
@@ -140,6 +145,19 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
     "proof-shown-as-void": (
         lambda s: edit(shown := first(s, ProofView), body=shown.body | {"state": "voided"})(s), "proofview",
     ),
+    "balance-raised": (lambda s: edit(kept := first(s, Balance), credited=kept.credited + 1)(s), "balance"),
+    "balance-lost": (lambda s: s.delete(first(s, Balance)), "balance"),
+    "balance-made-up": (lambda s: s.add(Balance(book="units", account="owed:me", credited=5, debited=0)), "balance"),
+    "node-shown-as-paid-elsewhere": (
+        lambda s: edit(shown := first(s, NodeView), body=shown.body | {"payout": OTHER})(s), "nodeview",
+    ),
+    "node-not-shown": (lambda s: s.delete(first(s, NodeView)), "nodeview"),
+    "round-shown-as-opened-later": (lambda s: edit(first(s, RoundView), entry=10**6)(s), "roundview"),
+    "decision-shown-that-no-run-took": (
+        lambda s: s.add(TakenView(run="0x01", entry=1, sequence=9, body={"applied": True})), "takenview",
+    ),
+    "contribution-shown-that-is-none": (lambda s: s.add(CreditView(run="0x01", entry=1, body={})), "creditview"),
+    "fault-shown-that-is-none": (lambda s: s.add(FaultView(run="0x01", entry=1, body={})), "faultview"),
     "closing-of-another-root": (lambda s: edit(first(s, ClosingRow), root="0x" + "22" * 32)(s), "closing"),
     "closing-lost": (lambda s: s.delete(first(s, ClosingRow)), "closing"),
     "blob-that-nobody-announced": (

@@ -21,7 +21,7 @@ from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
 from contracts.signing import sign
 from ledger import journal
-from ledger.judgement import door
+from ledger.judgement import door, sharing
 from ledger.service import Ledger
 from ledger.store import Store
 from ledger.tables import Epoch, MirrorRow, PayoutRow
