@@ -72,9 +72,9 @@ def resolve_all(session: Session, transfers: Sequence[str], outcome: str, now: i
 
 
 def _resolve(session: Session, names: Sequence[str], outcome: str, now: int) -> None:
-    found = {row.id: row for row in session.exec(select(Transfer).where(col(Transfer.id).in_(names)))}
-    rows = session.exec(select(Resolution).where(col(Resolution.transfer).in_(names)))
-    ended = {row.transfer: row.outcome for row in rows}
+    ends = select(Transfer, Resolution.outcome).join(Resolution, col(Resolution.transfer) == Transfer.id, isouter=True)
+    rows = session.exec(ends.where(col(Transfer.id).in_(names))).all()
+    found, ended = {row.id: row for row, _ in rows}, {row.id: end for row, end in rows if end is not None}
     for name in names:
         _require_pending(found.get(name), name)
         if ended.get(name, outcome) != outcome:
