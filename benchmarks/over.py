@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import progress, write_result
-from ledger import keeper
+from ledger import keeper, outbox
 from ledger.news import News
 from tests import long_past
 from tests.databases import KINDS, fresh_database
@@ -103,6 +103,7 @@ def _work(house: House, past: Past) -> Work:
 def _pass(house: House, news: News) -> None:
     keeper.step(house.ledger)
     news.tell(house.ledger)
+    outbox.due_in(house.ledger)
 
 
 def _copy(house: House) -> None:

@@ -30,13 +30,13 @@ MOST: dict[str, int] = {
     "RoundSecret": 6,
     "StateOpening": 7,
     "Verdict": 6,
-    "PledgeReveal": 10,
+    "PledgeReveal": 11,
     "TraceReveal": 6,
     "Merge": 14,
 }
 """On SQLite, with all that follows: begin and end of a writer's transaction, what is looked up, the message, its nodes
-of the tree, and rows for what it causes: a last merge closes the epoch, too, and a pledge posts
-work, which is in two sums from then on. Many messages in a turn share most of it.
+of the tree, and rows for what it causes: a last merge closes the epoch, too, and a pledge posts work,
+which is in two sums from then on. Many messages in a turn share most of it.
 
 Version 0.1 took 10 for a run, 9 to 14 for anchors and enrolments, 17 for a commitment (27 with its answer), 20 to 25
 for a verdict, 35 for a pledge, and 12 for a merge, after which the keeper closed the epoch.
