@@ -134,7 +134,7 @@ def _people(run: Document, nodes: Sequence[Document]) -> Iterator[str]:
     for node in (node for node in nodes if node["active"]):
         yield f"  {node['node']} from round {node['from_round']}, paid to {node['payout']}, profile {node['profile']}"
     if known > len(nodes):
-        yield f"  and {known - len(nodes)} more, who left among them"
+        yield f"  {known - len(nodes)} more are on further pages of the run's nodes"
     yield f"verifiers with an anchor: {len(run['verifiers'])}"
     for verifier in run["verifiers"]:
         last = verifier["first_round"] + verifier["rounds"] - 1

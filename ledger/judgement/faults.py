@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 
-from sqlmodel import Session
+from sqlmodel import col, select
 from web3.contract.contract import ContractFunction
 
 from contracts.faults import fault_evidence
@@ -19,6 +19,8 @@ from ledger.tables import Outgoing
 
 FOR_EVER = 2**64 - 1
 """Deadline of these messages: each serves once, by its proof or its evidence."""
+AT_ONCE = 500
+"""Faults that are looked up in one statement."""
 Signable = tuple[str, str, str]
 """Proof, party, and the fault of a verifier or nothing for a node: as the machine has them."""
 
@@ -72,14 +74,30 @@ def sign(ledger: Ledger, message: NodeFault | VerifierFault, signature: bytes, s
 def settle(ledger: Ledger) -> None:
     """Queue the call of every fault that k verifiers signed whose signatures count."""
     has_stake = cache(partial(_has_stake, ledger))
-    for found in signable(ledger):
+    for found in _signed(ledger):
+        if not has_stake(*_party(found)):
+            continue
         with ledger.store.read() as session:
-            open_ = not _is_under_way(session, found) and bool(cosign.signers(ledger, session, found.message))
-            signed = cosign.quorum(ledger, session, found.message) if open_ and has_stake(*_party(found)) else {}
+            signed = cosign.quorum(ledger, session, found.message)
         if not signed:
             continue
         with ledger.store.write() as session:
             outbox.enqueue(session, found.key, found.call(ledger, signed))
+
+
+def _signed(ledger: Ledger) -> Iterator[Charge]:
+    """Faults that somebody signed, and whose call is neither under way nor done.
+
+    In a few looks for all: what costs stake of somebody who has none left waits for ever.
+    """
+    charges = signable(ledger)
+    for start in range(0, len(charges), AT_ONCE):
+        some = charges[start : start + AT_ONCE]
+        live = select(Outgoing.id).where(col(Outgoing.id).in_([one.key for one in some]))
+        with ledger.store.read() as session:
+            done = set(session.exec(live.where(col(Outgoing.state).not_in(outbox.GIVEN_UP))))
+            signers = cosign.signers_of_each(ledger, session, [one.message for one in some])
+        yield from (one for one, who in zip(some, signers, strict=True) if who and one.key not in done)
 
 
 def _party(found: Charge) -> tuple[str, bool]:
@@ -92,11 +110,6 @@ def _has_stake(ledger: Ledger, party: str, verifies: bool) -> bool:
     if verifies:
         return ledger.chain.registry.stake_of(party) > 0
     return ledger.chain.nodes.stake_of(party) + ledger.chain.nodes.pending_of(party).amount > 0
-
-
-def _is_under_way(session: Session, found: Charge) -> bool:
-    row = session.get(Outgoing, found.key)
-    return row is not None and row.state not in outbox.GIVEN_UP
 
 
 def _charge_of(ledger: Ledger, state: State, message: NodeFault | VerifierFault) -> Charge:

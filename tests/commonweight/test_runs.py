@@ -113,3 +113,11 @@ def looks(*seen: str) -> Look:
     """One after the other, the last is the end."""
     rest = iter(seen)
     return lambda: Seen({"seen": (one := next(rest))}, list(one), one == seen[-1] and one != seen[0])
+
+
+def test_a_run_with_more_nodes_than_a_page_says_how_many() -> None:
+    known = found()
+    known["run"]["counts"] = {"nodes": 10_000, "active_nodes": 9_000}
+    lines = list(lines_of(known))
+    assert "nodes: 9000 enrolled, 1000 left" in lines
+    assert "  9999 more are on further pages of the run's nodes" in lines

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from api import growth
 from ledger import keeper, leases, outbox
+from ledger.judgement import faults
 from ledger.news import News
 from tests import long_past
 from tests.databases import KINDS, fresh_database
@@ -134,3 +135,15 @@ def test_no_plan_reads_a_growing_table_whole(costs: tuple[dict[str, Cost], dict[
         }
     assert sorted(found) == []
     assert sum(len(cost.sent.looked_up()) for cost in long.values()) > 60
+
+
+def test_faults_that_wait_are_looked_up_together(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What costs stake of somebody who has none left waits for ever."""
+    ledger, counts = house.ledger, list[int]()
+    for waiting in (1, 400):
+        charges = [faults.charge(ledger, (long_past.proof(n), long_past.address(n), "")) for n in range(waiting)]
+        monkeypatch.setattr(faults, "signable", lambda _, found=charges: found)
+        with told(ledger.store.engine) as sent:
+            faults.settle(ledger)
+        counts.append(sum("outgoing" in text or "cosignature" in text for text, _ in sent.statements))
+    assert counts == [2, 2]
