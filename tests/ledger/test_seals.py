@@ -88,4 +88,8 @@ def test_every_table_is_sealed_but_the_log_which_is_its_own_seal_and_what_is_mad
         "runview",
         "roundview",
         "proofview",
+        "nodeview",
+        "takenview",
+        "creditview",
+        "faultview",
     }
