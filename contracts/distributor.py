@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
+from eth_typing import HexStr
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import ContractFunction
@@ -16,6 +18,18 @@ DELEGATION_SIZE = 23
 """Bytes of code that an account with a key may have, as the contract says."""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A payout of an epoch and its proof, as `claim_many` takes it. `amount` in 1e-18 tokens."""
+
+    epoch: int
+    index: int
+    account: str
+    kind: int
+    amount: int
+    proof: list[bytes]
+
+
 class EpochDistributor:
     """The distributor at `address`. Writes return a call to send."""
 
@@ -26,6 +40,10 @@ class EpochDistributor:
     def paid(self, epoch: int) -> int:
         """What the epoch's leaves have been paid."""
         return int(self._call.paid(epoch).call())
+
+    def is_claimed(self, epoch: int, index: int) -> bool:
+        """Whether the epoch's line at this place was paid; for ever, once it was."""
+        return bool(self._call.isClaimed(epoch, index).call())
 
     def paid_to(self, epoch: int, index: int, first_block: int) -> tuple[str, str]:
         """Who was paid a line, and by which transaction (0x-hex), by the events since `first_block`; "" for nobody."""
@@ -54,6 +72,15 @@ class EpochDistributor:
     ) -> ContractFunction:
         """Pay a leaf to its account; a contract is paid only where it calls itself."""
         return self._call.claim(epoch, index, account, kind, amount, proof)
+
+    def claim_many(self, lines: Sequence[Line]) -> ContractFunction:
+        """Pay lines of any epochs, each to its own account; what cannot be paid is passed over, and named by events."""
+        return self._call.claimMany([astuple(line) for line in lines])
+
+    def claimed_by(self, data: str) -> list[Line]:
+        """The lines that the call data (0x-hex) of `claim_many` name."""
+        _, given = contract_at(self.w3, "EpochDistributor", self.address).decode_function_input(HexStr(data))
+        return [Line(**line) for line in given["lines"]]
 
     def claim_to(self, message: ClaimTo, signature: bytes, proof: list[bytes]) -> ContractFunction:
         """Pay a leaf to the address that its account signed (`Domain` of the chain and this contract)."""

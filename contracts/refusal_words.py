@@ -34,10 +34,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "choose a budget of at most the cap; what others have of it is taken off",
     ),
     "ReserveExceeded": ("{minter} has reserved {reserved:tokens} tokens, not {amount:tokens}", _BUG),
-    "ReceiptPaid": ("the share was paid already", "nothing: see `commonweight wallet show`"),
+    "LeafPaid": ("line {index} of epoch {epoch} was paid already", "nothing: see `commonweight wallet show`"),
+    "LeafEmpty": ("line {index} of epoch {epoch} pays nothing", "audit the epoch"),
+    "NoLines": ("no line was named", "name one at least"),
     "MintingPaused": ("minting is paused until {until:time}", "claim then; nothing is lost"),
     "PauseTooSoon": ("minting can be paused again from {earliest:time} on", "wait, or let claims go on"),
-    "ERC20ExceededSafeSupply": ("the supply would be {increasedSupply:tokens}, above {cap:tokens}", _BUG),
     "ERC20InsufficientAllowance": (
         "{spender} may move {allowance} units, and {needed} are needed",
         "approve the amount first, or use a currency with permits",

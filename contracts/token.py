@@ -81,10 +81,6 @@ class ModelToken:
         """Whom `account` lends its votes."""
         return str(self._call.delegates(account).call())
 
-    def receipt_paid(self, minter: str, receipt: bytes) -> bool:
-        """Whether a minter has paid its 32-byte receipt."""
-        return bool(self._call.receiptPaid(minter, receipt).call())
-
     def budget_of(self, minter: str) -> int:
         """What `minter` may still reserve."""
         return int(self._call.budgetOf(minter).call())
@@ -98,7 +94,7 @@ class ModelToken:
         return self._call.reserve(amount)
 
     def mint(self, receipt: bytes, to: str, amount: int) -> ContractFunction:
-        """Pay a receipt once."""
+        """Pay a receipt out of what the sender reserved; that it pays once is the sender's to keep."""
         return self._call.mint(receipt, to, amount)
 
     def allotted(self) -> int:

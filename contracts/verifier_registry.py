@@ -47,14 +47,14 @@ class EpochState:
     attempt: int
     closes_at: int
     early: bool
-    settled_at: int
+    total: int
     challenger: str
     challenged_at: int
     disputes: int
     root: bytes
-    total: int
     count: int
     log_size: int
+    settled_at: int
     log_root: bytes
     bond: int = 0
 

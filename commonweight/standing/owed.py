@@ -134,9 +134,8 @@ class _Look:
         return Claim(state, None, {"run": run["run"], "last": last, "round": run["round"], "account": self._account})
 
     def _claim(self, facts: EpochFacts, chain: EpochState, number: int, line: Payout | None) -> Claim:
-        place = self._model.deployment.distributor
         final = line is not None and facts.status is EpochStatus.FINAL
-        paid = final and line is not None and self._model.token.receipt_paid(place, line.leaf())
+        paid = final and line is not None and self._model.distributor.is_claimed(number, line.index)
         state = claims.state_of(
             facts, has_line=line is not None, paid=paid, is_contract=self._contract,
             paid_elsewhere=bool(self._elsewhere),

@@ -34,10 +34,10 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "bond": (10**15, 10**21),
     "slash_cap": (10**12, 10**24),
     "node_slash_cap": (10**12, 10**24),
-    "cap": (10**18, 2**92 - 1),
-    "max_epoch_total": (10**15, 2**92 - 1),
-    "quorum_floor": (10**18, 2**92 - 1),
-    "proposal_threshold": (0, 2**92 - 1),
+    "cap": (10**18, 2**91 - 1),
+    "max_epoch_total": (10**15, 2**91 - 1),
+    "quorum_floor": (10**18, 2**91 - 1),
+    "proposal_threshold": (0, 2**91 - 1),
 }
 """Least and most of each parameter. Seconds, per cent, signatures, wei, 1e-18 tokens: docs/settings.md says why."""
 ROUND_BOUNDS: dict[str, tuple[int, int]] = {

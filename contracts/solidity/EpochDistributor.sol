@@ -3,13 +3,16 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {EpochRoots, IReserves} from "./EpochRoots.sol";
 import {ModelToken} from "./ModelToken.sol";
 import {VerifierRegistry} from "./VerifierRegistry.sol";
 
 /// @title Pays the leaves of final epoch roots
-/// @notice A leaf's hash is its mint receipt, so that no leaf pays twice. What a proposed root pays is reserved at once.
+/// @notice A leaf's hash is its mint receipt, and a bit of its epoch says that it paid: no leaf pays twice. What a proposed
+/// root pays is reserved at once.
 contract EpochDistributor is EIP712, IReserves {
     error NotRegistry(address caller);
     error PayeeRefused(address to);
@@ -18,10 +21,34 @@ contract EpochDistributor is EIP712, IReserves {
     error TotalExceeded(uint64 epoch, uint256 paid, uint256 total);
     error ClaimExpired(uint256 deadline);
     error ClaimNotSigned(address account);
+    error LeafPaid(uint64 epoch, uint256 index);
+    error LeafEmpty(uint64 epoch, uint256 index);
+    error NoLines();
+
+    /// @dev One payout; hashed it is the leaf.
+    struct Leaf {
+        uint64 epoch;
+        uint256 index;
+        address account;
+        uint8 kind;
+        uint256 amount;
+    }
+
+    /// @dev A payout, and the sibling hashes from its leaf to its epoch's root.
+    struct Line {
+        uint64 epoch;
+        uint256 index;
+        address account;
+        uint8 kind;
+        uint256 amount;
+        bytes32[] proof;
+    }
 
     event Claimed(
         uint64 indexed epoch, uint256 index, address indexed account, uint8 kind, uint256 amount, address indexed to
     );
+    /// @notice A line of `claimMany` that was not paid; `reason` is the error with which `claim` would have reverted.
+    event PassedOver(uint64 indexed epoch, uint256 index, address indexed account, bytes reason);
 
     /// @notice Bytes of code that an account with a key may have: its delegation (EIP-7702). What has more is a contract,
     /// which may be unable to move tokens: it alone, or its signature, says where they go.
@@ -35,8 +62,12 @@ contract EpochDistributor is EIP712, IReserves {
     ModelToken public immutable token;
     /// @notice Whose final roots are paid.
     VerifierRegistry public immutable registry;
-    /// @notice What leaves of an epoch were paid, never more than its total.
-    mapping(uint64 epoch => uint256) public paid;
+    /// @dev Of an epoch what its leaves were paid, and a bit for each leaf that was, from there on: one slot for all of a small
+    /// epoch.
+    mapping(uint64 epoch => mapping(uint256 word => uint256)) private _books;
+    /// @dev Of the first word: amounts stay below it, as the token's cap does.
+    uint256 private constant PAID_BITS = 96;
+    uint256 private constant PAID_MASK = 2 ** PAID_BITS - 1;
 
     /// @param token_ What is minted.
     /// @param registry_ Whose final roots are paid.
@@ -72,8 +103,24 @@ contract EpochDistributor is EIP712, IReserves {
     function claim(uint64 epoch, uint256 index, address account, uint8 kind, uint256 amount, bytes32[] calldata proof)
         external
     {
-        if (account.code.length > DELEGATION_SIZE && msg.sender != account) revert ClaimNotSigned(account);
-        _payLeaf(epoch, index, account, kind, amount, proof, account);
+        _require(_payOwn(Leaf(epoch, index, account, kind, amount), proof));
+    }
+
+    /// @notice Pays leaves of any epochs, each to its own account; anybody may call, for a contract only itself. What
+    /// cannot be paid, since somebody paid it meanwhile or for any other reason, is passed over and named.
+    /// @dev Calls no code of a payee and catches nothing: too little gas undoes all of it, and is no reason to pass over one.
+    /// How many a block has room for is the caller's to know.
+    /// @param lines Payouts with their proofs, in any order.
+    /// @return count How many were paid.
+    function claimMany(Line[] calldata lines) external returns (uint256 count) {
+        if (lines.length == 0) revert NoLines();
+        for (uint256 i = 0; i < lines.length; ++i) {
+            Line calldata line = lines[i];
+            Leaf memory leaf = Leaf(line.epoch, line.index, line.account, line.kind, line.amount);
+            bytes memory reason = _payOwn(leaf, line.proof);
+            if (reason.length == 0) ++count;
+            else emit PassedOver(line.epoch, line.index, line.account, reason);
+        }
     }
 
     /// @notice Pays a leaf to an address that the account signed; anybody may call.
@@ -102,7 +149,19 @@ contract EpochDistributor is EIP712, IReserves {
             keccak256(abi.encode(CLAIM_TO_TYPEHASH, epoch, index, account, kind, amount, to, deadline))
         );
         if (!SignatureChecker.isValidSignatureNow(account, digest, signature)) revert ClaimNotSigned(account);
-        _payLeaf(epoch, index, account, kind, amount, proof, to);
+        _require(_pay(Leaf(epoch, index, account, kind, amount), proof, to));
+    }
+
+    /// @notice What leaves of an epoch were paid, never more than its total.
+    function paid(uint64 epoch) public view returns (uint256) {
+        return _books[epoch][0] & PAID_MASK;
+    }
+
+    /// @notice Whether the leaf at a place of an epoch was paid; never again false once it is true.
+    function isClaimed(uint64 epoch, uint256 index) public view returns (bool) {
+        if (index > type(uint64).max) return false;
+        uint256 place = PAID_BITS + index;
+        return _books[epoch][place >> 8] >> (place & 255) & 1 == 1;
     }
 
     /// @notice The leaf of one payout, which is also its mint receipt.
@@ -117,23 +176,56 @@ contract EpochDistributor is EIP712, IReserves {
         );
     }
 
-    function _payLeaf(
-        uint64 epoch,
-        uint256 index,
-        address account,
-        uint8 kind,
-        uint256 amount,
-        bytes32[] calldata proof,
-        address to
-    ) private {
-        if (to == address(token) || to == address(this)) revert PayeeRefused(to);
-        (EpochRoots.Status status, bytes32 root, uint256 total) = registry.payoutOf(epoch);
-        if (status != EpochRoots.Status.Final) revert EpochNotFinal(epoch);
-        bytes32 leaf = leafOf(epoch, index, account, kind, amount);
-        if (!MerkleProof.verifyCalldata(proof, root, leaf)) revert ProofRefused(epoch, index);
-        paid[epoch] += amount;
-        if (paid[epoch] > total) revert TotalExceeded(epoch, paid[epoch], total);
-        token.mint(leaf, to, amount);
-        emit Claimed(epoch, index, account, kind, amount, to);
+    function _require(bytes memory refusal) private pure {
+        if (refusal.length > 0) LowLevelCall.bubbleRevert(refusal);
+    }
+
+    /// @dev Pays a leaf to its own account; returns the error that keeps it from that, or nothing.
+    function _payOwn(Leaf memory leaf, bytes32[] calldata proof) private returns (bytes memory refusal) {
+        if (leaf.account.code.length > DELEGATION_SIZE && msg.sender != leaf.account) {
+            return abi.encodeWithSelector(ClaimNotSigned.selector, leaf.account);
+        }
+        return _pay(leaf, proof, leaf.account);
+    }
+
+    /// @dev The same to any address.
+    function _pay(Leaf memory leaf, bytes32[] calldata proof, address to) private returns (bytes memory refusal) {
+        bytes32 receipt = leafOf(leaf.epoch, leaf.index, leaf.account, leaf.kind, leaf.amount);
+        refusal = _refusalOf(leaf, receipt, proof, to);
+        if (refusal.length > 0) return refusal;
+        _note(leaf);
+        token.mint(receipt, to, leaf.amount);
+        emit Claimed(leaf.epoch, leaf.index, leaf.account, leaf.kind, leaf.amount, to);
+    }
+
+    /// @dev Nothing that passes here reverts later but by the token's pause: one line stops no other.
+    function _refusalOf(Leaf memory leaf, bytes32 receipt, bytes32[] calldata proof, address to)
+        private
+        view
+        returns (bytes memory)
+    {
+        bool lost = to == address(token) || to == address(this) || to == address(0);
+        if (lost) return abi.encodeWithSelector(PayeeRefused.selector, to);
+        (EpochRoots.Status status, bytes32 root, uint256 total) = registry.payoutOf(leaf.epoch);
+        if (status != EpochRoots.Status.Final) return abi.encodeWithSelector(EpochNotFinal.selector, leaf.epoch);
+        bool known = leaf.index <= type(uint64).max && MerkleProof.verifyCalldata(proof, root, receipt);
+        if (!known) return abi.encodeWithSelector(ProofRefused.selector, leaf.epoch, leaf.index);
+        (mapping(uint256 word => uint256) storage book, uint256 place) = (_books[leaf.epoch], PAID_BITS + leaf.index);
+        if (book[place >> 8] >> (place & 255) & 1 == 1) {
+            return abi.encodeWithSelector(LeafPaid.selector, leaf.epoch, leaf.index);
+        }
+        if (leaf.amount == 0) return abi.encodeWithSelector(LeafEmpty.selector, leaf.epoch, leaf.index);
+        uint256 sum = Math.saturatingAdd(book[0] & PAID_MASK, leaf.amount);
+        if (sum > total) return abi.encodeWithSelector(TotalExceeded.selector, leaf.epoch, sum, total);
+        return "";
+    }
+
+    function _note(Leaf memory leaf) private {
+        (mapping(uint256 word => uint256) storage book, uint256 place) = (_books[leaf.epoch], PAID_BITS + leaf.index);
+        (uint256 word, uint256 bit) = (place >> 8, 1 << (place & 255));
+        uint256 first = book[0] + leaf.amount;
+        if (word == 0) first |= bit;
+        else book[word] |= bit;
+        book[0] = first;
     }
 }

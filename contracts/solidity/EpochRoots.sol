@@ -39,20 +39,20 @@ abstract contract EpochRoots is VerifierSet {
 
     /// @dev `disputes` counts the challenges of the epoch, over all attempts, and so numbers the one that is open; `early`
     /// says that it was opened before enough votes existed to decide it, `bond` what it puts at stake. `closesAt` ends the challenge window, `settledAt`
-    /// is what was signed.
+    /// is what was signed. In the order of its slots: a claim reads the first one, and the root.
     struct Epoch {
         Status status;
         uint32 attempt;
         uint64 closesAt;
         bool early;
-        uint64 settledAt;
+        uint128 total;
         address challenger;
         uint64 challengedAt;
         uint32 disputes;
         bytes32 root;
-        uint256 total;
         uint64 count;
         uint64 logSize;
+        uint64 settledAt;
         bytes32 logRoot;
         uint256 bond;
     }
@@ -159,10 +159,10 @@ abstract contract EpochRoots is VerifierSet {
         epoch.closesAt = uint64(block.timestamp) + challengeWindow;
         epoch.challenger = address(0);
         epoch.root = message.root;
-        epoch.total = message.total;
+        epoch.total = uint128(message.total); // larger ones cannot be reserved, below
         epoch.count = message.count;
-        epoch.settledAt = message.settledAt;
         epoch.logSize = message.logSize;
+        epoch.settledAt = message.settledAt;
         epoch.logRoot = message.logRoot;
         emit EpochSigned(message.epoch, message.attempt, message.count, signers);
         emit EpochProposed(
@@ -254,7 +254,7 @@ abstract contract EpochRoots is VerifierSet {
         return _epochs[epochNumber];
     }
 
-    /// @notice What a claim is checked against: half of an epoch's slots, and each costs a claim 2,100 gas to read.
+    /// @notice What a claim is checked against: two of an epoch's slots, and each costs a claim 2,100 gas to read.
     function payoutOf(uint64 epochNumber) external view returns (Status status, bytes32 root, uint256 total) {
         Epoch storage epoch = _epochs[epochNumber];
         return (epoch.status, epoch.root, epoch.total);

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
-import {ERC20Votes} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Votes.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {Votes} from "@openzeppelin/contracts/governance/utils/Votes.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
@@ -12,17 +11,25 @@ import {BalanceHistory} from "./BalanceHistory.sol";
 import {FixedRoles} from "./FixedRoles.sol";
 
 /// @title Ownership of one model
-/// @notice Minted against receipts, each of which pays once, out of what its minter reserved for it. A minter reserves
+/// @notice Minted against receipts, out of what their minter reserved: that a receipt pays once is the minter's to keep,
+/// which knows by its own books what it paid, and what it reserved is all that it can pay. A minter reserves
 /// what it owes out of its budget at the moment at which it owes it: from then on no vote takes that back. Budgets,
 /// reserves and what exists never pass the hard cap together, so that what one minter owes no other can mint away.
 /// Votes follow delegation, revenue follows balances: both are remembered for every past second.
-contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistory {
+/// @dev What a holder has and votes with itself stands in one history, that of its balance: `_lent` has only the votes that
+/// others lend it. Balances and supply are the latest entries of their histories; those of ERC20 itself stay empty.
+contract ModelToken is ERC20, ERC20Permit, Votes, FixedRoles, BalanceHistory {
     using Checkpoints for Checkpoints.Trace208;
+
+    /// @dev Who votes with the tokens of whom.
+    struct Voice {
+        address delegatee;
+        bool lent;
+    }
 
     /// @notice May pause and resume minting.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
-    error ReceiptPaid(address minter, bytes32 receipt);
     error CapExceeded(uint256 allotted, uint256 cap);
     error BudgetExceeded(address minter, uint256 amount, uint256 budget);
     error ReserveExceeded(address minter, uint256 amount, uint256 reserved);
@@ -40,12 +47,12 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
     /// @notice Seconds after which a pause ends by itself, and the least that must pass before the next one.
     uint64 public constant LONGEST_PAUSE = 14 days;
 
+    /// @notice Unix second until which the holders have stopped minting; past where they have not.
+    uint64 public pausedUntil;
     /// @notice Most tokens that can ever exist, in 1e-18 tokens.
     uint256 public immutable cap;
     /// @notice Who guards, and gets all powers at genesis: the timelock.
     address public immutable guardian;
-    /// @notice Unix second until which the holders have stopped minting; past where they have not.
-    uint64 public pausedUntil;
     /// @notice Supply, budgets and reserves together. `setBudget` changes it, and a release beyond what was granted lowers
     /// it: all else moves between the three.
     uint256 public allotted;
@@ -55,9 +62,8 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
     mapping(address minter => uint256) public grantedTo;
     /// @notice What a minter owes, and it alone draws.
     mapping(address minter => uint256) public reservedOf;
-    /// @notice Whether a minter has paid a receipt; never again false once it is true. Receipts belong to their minter.
-    mapping(address minter => mapping(bytes32 receipt => bool)) public receiptPaid;
-    mapping(address holder => bool) private _received;
+    /// @dev Votes that others lend a delegate; its own are in the history of its balance.
+    mapping(address delegate => Checkpoints.Trace208) private _lent;
     /// @dev When each pause ended, or will, by the second at which it began.
     Checkpoints.Trace208 private _pauses;
 
@@ -132,23 +138,17 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
         emit Reserved(msg.sender, reserved - amount, budget + back);
     }
 
-    /// @notice Pays a receipt once, out of what the caller reserved; a first receipt delegates its holder's votes to the
-    /// holder.
+    /// @notice Pays a receipt out of what the caller reserved; who lends its votes to nobody votes itself from then on.
     /// @dev Who has reserved nothing cannot even pay nothing: a payment of nothing would delegate another's votes.
-    /// @param receipt Names the payment among the caller's own.
+    /// @param receipt Names the payment among the caller's own: it pays none twice.
     /// @param to Who gets the tokens.
     /// @param amount In 1e-18 tokens.
     function mint(bytes32 receipt, address to, uint256 amount) external {
         if (mintingPaused()) revert MintingPaused(pausedUntil);
-        if (receiptPaid[msg.sender][receipt]) revert ReceiptPaid(msg.sender, receipt);
         uint256 reserved = reservedOf[msg.sender];
         if (reserved == 0 || amount > reserved) revert ReserveExceeded(msg.sender, amount, reserved);
-        receiptPaid[msg.sender][receipt] = true;
         reservedOf[msg.sender] = reserved - amount;
-        if (!_received[to]) {
-            _received[to] = true;
-            if (delegates(to) == address(0)) _delegate(to, to);
-        }
+        if (delegates(to) == address(0)) _delegate(to, to);
         _mint(to, amount);
         emit Minted(receipt, to, msg.sender, amount);
     }
@@ -183,9 +183,38 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
         return _pauses.upperLookupRecent(until) > from;
     }
 
+    /// @notice Votes of an account now: its own tokens, unless it lends them, and what others lend it.
+    function getVotes(address account) public view override returns (uint256) {
+        Holder storage holder = _holders[account];
+        uint256 own = holder.delegatee == account ? _latestBalance(account) : 0;
+        return holder.borrows ? own + _lent[account].latest() : own;
+    }
+
+    /// @notice Votes of an account at the end of a past second.
+    function getPastVotes(address account, uint256 timepoint) public view override returns (uint256) {
+        uint48 time = _validateTimepoint(timepoint);
+        uint256 own = _ownVotesAt(account, time);
+        return _holders[account].borrows ? own + _lent[account].upperLookupRecent(time) : own;
+    }
+
     /// @inheritdoc Votes
     function getPastTotalSupply(uint256 timepoint) public view override returns (uint256) {
         return _supplyAt(_validateTimepoint(timepoint));
+    }
+
+    /// @notice Whom an account lends its votes, itself where it votes; zero for nobody.
+    function delegates(address account) public view override returns (address) {
+        return _holders[account].delegatee;
+    }
+
+    /// @notice Tokens of an account.
+    function balanceOf(address account) public view override returns (uint256) {
+        return _latestBalance(account);
+    }
+
+    /// @notice Tokens in existence.
+    function totalSupply() public view override returns (uint256) {
+        return _latestSupply();
     }
 
     /// @notice Whether the holders have stopped minting for now.
@@ -213,19 +242,59 @@ contract ModelToken is ERC20, ERC20Permit, ERC20Votes, FixedRoles, BalanceHistor
         return guardian;
     }
 
-    function _update(address from, address to, uint256 value) internal override(ERC20, ERC20Votes) {
-        super._update(from, to, value);
-        if (from == address(0)) _rememberSupply(totalSupply(), clock());
-        else _rememberBalance(from, balanceOf(from), clock());
-        if (to != from) _rememberBalance(to, balanceOf(to), clock());
+    /// @dev As ERC20's, with histories in the place of balances and supply; nothing is burnt.
+    function _update(address from, address to, uint256 value) internal override {
+        uint48 time = clock();
+        if (from == address(0)) {
+            _raiseSupply(value, time);
+        } else {
+            uint256 balance = _latestBalance(from);
+            if (balance < value) revert ERC20InsufficientBalance(from, balance, value);
+            _setBalance(from, balance - value, time);
+        }
+        _raiseBalance(to, value, time);
+        emit Transfer(from, to, value);
+        _moveVotes(_voiceOf(from), _voiceOf(to), value);
     }
 
-    /// @dev The supply is remembered as balances are; nothing is burnt.
-    function _transferVotingUnits(address from, address to, uint256 amount) internal override {
-        _moveDelegateVotes(delegates(from), delegates(to), amount);
+    /// @dev The votes of an account go from one delegate to another; where it votes itself, its balance says so.
+    function _delegate(address account, address delegatee) internal override {
+        Voice memory before = _voiceOf(account);
+        uint256 units = _latestBalance(account);
+        _holders[account].delegatee = delegatee;
+        emit DelegateChanged(account, before.delegatee, delegatee);
+        if (units > 0) _setBalance(account, units, clock());
+        _moveVotes(before, _voiceOf(account), units);
     }
 
-    function _getTotalSupply() internal view override returns (uint256) {
-        return _latestSupply();
+    function _getVotingUnits(address account) internal view override returns (uint256) {
+        return _latestBalance(account);
+    }
+
+    function _voiceOf(address account) private view returns (Voice memory) {
+        address delegatee = _holders[account].delegatee;
+        return Voice(delegatee, delegatee != account && delegatee != address(0));
+    }
+
+    /// @dev Moves votes between delegates; what is a delegate's own has moved with its balance, before.
+    function _moveVotes(Voice memory from, Voice memory to, uint256 amount) private {
+        bool same = from.delegatee == to.delegatee;
+        if (amount == 0 || (same && from.lent == to.lent)) return;
+        if (from.lent) _lend(from.delegatee, _lent[from.delegatee].latest() - amount);
+        if (to.lent) _lend(to.delegatee, _lent[to.delegatee].latest() + amount);
+        if (same) return;
+        if (from.delegatee != address(0)) {
+            uint256 left = getVotes(from.delegatee);
+            emit DelegateVotesChanged(from.delegatee, left + amount, left);
+        }
+        if (to.delegatee != address(0)) {
+            uint256 has = getVotes(to.delegatee);
+            emit DelegateVotesChanged(to.delegatee, has - amount, has);
+        }
+    }
+
+    function _lend(address delegatee, uint256 votes) private {
+        if (!_holders[delegatee].borrows) _holders[delegatee].borrows = true;
+        _lent[delegatee].push(clock(), uint208(votes));
     }
 }

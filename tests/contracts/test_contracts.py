@@ -302,7 +302,7 @@ def test_a_leaf_pays_once_and_only_when_final(world: World) -> None:
     world.send(world.claim(payouts, 0))
     assert world.token.balance_of(world.holder.address) == 900
     assert world.token.votes(world.holder.address) == 900
-    with refused("ReceiptPaid"):
+    with refused("LeafPaid"):
         world.send(world.claim(payouts, 0))
     with refused("ProofRefused"):
         world.send(world.claim([replace(payouts[0], amount=901), payouts[1]], 0))

@@ -197,7 +197,7 @@ def test_no_unit_of_many_distributions_is_lost_or_doubled(earnings: Earnings) ->
 
 
 def test_shares_do_not_overflow_at_the_largest_supply_and_amount() -> None:
-    supply, amount = 2**92 - 1, 2**128 - 1
+    supply, amount = 2**91 - 1, 2**128 - 1
     with refused("CapExceeded"):
         Earnings(cap=supply + 1)
     earnings = Earnings(cap=supply, money=2**130, window=LONGEST_SPAN)

@@ -108,8 +108,8 @@ def test_a_claim_of_one_model_pays_nothing_at_the_other(pair: Pair) -> None:
         b.send(b.distributor.claim(*line, proof))
     assert b.distributor.leaf_of(*line) != leaf
     a.send(a.distributor.claim(*line, proof))
-    assert a.token.receipt_paid(a.deployment.distributor, leaf)
-    assert not b.token.receipt_paid(b.deployment.distributor, leaf)
+    assert a.distributor.is_claimed(second.epoch, second.index)
+    assert not b.distributor.is_claimed(second.epoch, second.index)
     assert b.token.balance_of(second.account) == 0
 
 
@@ -118,7 +118,7 @@ def test_a_signed_payee_of_one_model_is_none_at_the_other(pair: Pair) -> None:
     line, to = b.payouts(1)[0], b.verifiers[0].address
     said = ClaimTo(1, 0, line.account, 0, line.amount, to, 2**40)
     proof = PayoutTree.of([p.leaf() for p in b.payouts(1)]).proof(line.leaf())
-    for at, error in ((a, "ClaimNotSigned"), (b, "ReceiptPaid")):  # signed for its own, it gets as far as the receipt
+    for at, error in ((a, "ClaimNotSigned"), (b, "LeafPaid")):  # signed for its own, it gets as far as what was paid
         signed = sign(said, Domain(31337, at.deployment.distributor), bytes(b.holder.key))
         with refused(error):
             b.send(b.distributor.claim_to(said, signed, proof))

@@ -8,6 +8,8 @@ SOLIDITY = "contracts/solidity/"
 TESTS = "contracts/foundry/test/"
 ROOTS = f"{TESTS}Roots.t.sol::testFuzz_"
 CLAIMS = f"{TESTS}Claims.t.sol::testFuzz_"
+MANY = f"{TESTS}ClaimMany.t.sol::testFuzz_"
+VOTES = f"{TESTS}Votes.t.sol::testFuzz_votes_are_the_balances_of_who_lends_them"
 FUNDS = f"{TESTS}Funds.t.sol::"
 STAKES = f"{TESTS}Stakes.t.sol::invariant_stakes"
 EPOCHS = f"{TESTS}Withdrawals.t.sol::testFuzz_a_withdrawal_waits_for_two_epochs_that_closed_after_it"
@@ -38,8 +40,76 @@ BOUNDS = f"{TESTS}Governance.t.sol::testFuzz_the_{{}}_stays_within_what_genesis_
 
 MUTANTS: dict[str, Mutant] = {
     "receipt check dropped": Mutant(
-        TOKEN, "if (receiptPaid[msg.sender][receipt]) revert ReceiptPaid(msg.sender, receipt);", "",
+        DISTRIBUTOR, "if (book[place >> 8] >> (place & 255) & 1 == 1) {", "if (false) {",
         (f"{CLAIMS}a_leaf_pays_its_account_once_whoever_asks",),
+    ),
+    "leaves beyond the first word pay again": Mutant(
+        DISTRIBUTOR, "else book[word] |= bit;", "", (f"{MANY}the_same_line_twice_pays_once",)
+    ),
+    "leaves of a word share a bit": Mutant(
+        DISTRIBUTOR, "(place >> 8, 1 << (place & 255));", "(place >> 8, 1 << 255);",
+        (f"{MANY}any_epochs_and_accounts_are_paid_in_one_call",),
+    ),
+    "an index of any size": Mutant(
+        DISTRIBUTOR, "leaf.index <= type(uint64).max && ", "", (f"{MANY}no_line_keeps_another_from_being_paid",)
+    ),
+    "a payee of nothing stops the others": Mutant(
+        DISTRIBUTOR, " || to == address(0);", ";", (f"{MANY}no_line_keeps_another_from_being_paid",)
+    ),
+    "an amount of any size stops the others": Mutant(
+        DISTRIBUTOR, "Math.saturatingAdd(book[0] & PAID_MASK, leaf.amount);", "(book[0] & PAID_MASK) + leaf.amount;",
+        (f"{MANY}no_line_keeps_another_from_being_paid",),
+    ),
+    "a line that is refused stops the others": Mutant(
+        DISTRIBUTOR, "bytes memory reason = _payOwn(leaf, line.proof);",
+        "bytes memory reason = _payOwn(leaf, line.proof);\n            _require(reason);",
+        (f"{MANY}what_was_paid_meanwhile_is_passed_over_and_named",),
+    ),
+    "who is passed over is not named": Mutant(
+        DISTRIBUTOR, "else emit PassedOver(line.epoch, line.index, line.account, reason);", "",
+        (f"{MANY}what_was_paid_meanwhile_is_passed_over_and_named",),
+    ),
+    "many lines claimed for a contract": Mutant(
+        DISTRIBUTOR, "bytes memory reason = _payOwn(leaf, line.proof);",
+        "bytes memory reason = _pay(leaf, line.proof, leaf.account);",
+        (f"{MANY}a_contract_claims_many_for_itself_alone",),
+    ),
+    "votes that are lent stay one's own": Mutant(
+        TOKEN, "if (units > 0) _setBalance(account, units, clock());", "", (VOTES,)
+    ),
+    "lent votes stay with whom they were lent": Mutant(
+        TOKEN, "if (from.lent) _lend(from.delegatee, _lent[from.delegatee].latest() - amount);", "", (VOTES,)
+    ),
+    "lent votes do not come": Mutant(
+        TOKEN, "if (to.lent) _lend(to.delegatee, _lent[to.delegatee].latest() + amount);", "", (VOTES,)
+    ),
+    "own votes are all that count": Mutant(
+        TOKEN, "return holder.borrows ? own + _lent[account].latest() : own;", "return own;", (VOTES,)
+    ),
+    "a past second has its own votes only": Mutant(
+        TOKEN, "return _holders[account].borrows ? own + _lent[account].upperLookupRecent(time) : own;", "return own;",
+        (VOTES,),
+    ),
+    "an event tells lent votes only": Mutant(
+        TOKEN, "uint256 has = getVotes(to.delegatee);", "uint256 has = _lent[to.delegatee].latest() + amount;", (VOTES,)
+    ),
+    "a receipt takes lent votes back": Mutant(
+        TOKEN, "if (delegates(to) == address(0)) _delegate(to, to);", "_delegate(to, to);",
+        (f"{TESTS}Votes.t.sol::testFuzz_a_receipt_gives_votes_that_are_lent_to_nobody",),
+    ),
+    "a holder spends more than it has": Mutant(
+        TOKEN, "if (balance < value) revert ERC20InsufficientBalance(from, balance, value);",
+        "if (balance < value) value = balance;",
+        (f"{TESTS}Votes.t.sol::testFuzz_nobody_sends_more_than_it_has",),
+    ),
+    "the newest balance stands for the past": Mutant(
+        HISTORY, "if (time < uint48(entries[middle])) high = middle;", "if (false) high = middle;", (VOTES,)
+    ),
+    "a recent balance stands for the past": Mutant(
+        HISTORY, "if (time < uint48(entries[recent])) high = recent;", "if (false) high = recent;", (VOTES,)
+    ),
+    "each change of a second is remembered": Mutant(
+        HISTORY, "if (count == 0 || uint48(last) != time) ++count;", "++count;", (VOTES,)
     ),
     "total cap dropped": Mutant(
         TOKEN, "Math.min(budget, cap - others);", "budget;", (f"{CLAIMS}the_cap_holds_for_all_minters_together",)
@@ -99,8 +169,8 @@ MUTANTS: dict[str, Mutant] = {
         (f"{ROOTS}a_decision_falls_on_the_dispute_it_names_alone",),
     ),
     "mint without debit of the reserve": Mutant(
-        TOKEN, "receiptPaid[msg.sender][receipt] = true;\n        reservedOf[msg.sender] = reserved - amount;",
-        "receiptPaid[msg.sender][receipt] = true;", (f"{CLAIMS}nobody_mints_without_a_budget_nor_beyond_it",),
+        TOKEN, "reservedOf[msg.sender] = reserved - amount;\n        if (delegates(to)", "if (delegates(to)",
+        (f"{CLAIMS}nobody_mints_without_a_budget_nor_beyond_it",),
     ),
     "reserve without debit of the budget": Mutant(
         TOKEN, "budgetOf[msg.sender] = budget - amount;", "",
@@ -150,11 +220,11 @@ MUTANTS: dict[str, Mutant] = {
         (f"{TESTS}Governance.t.sol::testFuzz_objections_weigh_what_was_held_before",),
     ),
     "claim before final": Mutant(
-        DISTRIBUTOR, "if (status != EpochRoots.Status.Final) revert", "if (false) revert",
+        DISTRIBUTOR, "if (status != EpochRoots.Status.Final) return", "if (false) return",
         (f"{CLAIMS}nothing_is_claimable_before_the_root_is_final",),
     ),
     "claims beyond the epoch's total": Mutant(
-        DISTRIBUTOR, "if (paid[epoch] > total) revert", "if (false) revert",
+        DISTRIBUTOR, "if (sum > total) return", "if (false) return",
         (f"{CLAIMS}an_epoch_pays_no_more_than_its_total",),
     ),
     "a share sent elsewhere without a signature": Mutant(
@@ -162,7 +232,7 @@ MUTANTS: dict[str, Mutant] = {
         "if (false) revert", (f"{CLAIMS}a_share_goes_elsewhere_only_under_its_accounts_signature",),
     ),
     "anybody claims for a contract": Mutant(
-        DISTRIBUTOR, "if (account.code.length > DELEGATION_SIZE && msg.sender != account) revert", "if (false) revert",
+        DISTRIBUTOR, "if (leaf.account.code.length > DELEGATION_SIZE && msg.sender != leaf.account) {", "if (false) {",
         (f"{CLAIMS}nobody_claims_for_a_contract_but_itself",),
     ),
     "signature sort skipped": Mutant(
@@ -399,16 +469,15 @@ MUTANTS: dict[str, Mutant] = {
         "uint256 held = token.balanceOf(account) * window;\n        if (held == 0) revert", (SHARE,),
     ),
     "a balance's line begins anywhere": Mutant(
-        HISTORY, "((uint256(last) >> OFFSET_BITS) - balance) * time", "0", (f"{FUNDS}invariant_funds",)
+        HISTORY, "((last >> BELOW_BALANCE) - balance) * time", "0", (f"{FUNDS}invariant_funds",)
     ),
     "the supply has no history": Mutant(
-        TOKEN, "_rememberSupply(totalSupply(), clock());", "_rememberSupply(0, clock());", (f"{FUNDS}invariant_funds",)
+        HISTORY, "(last >> BELOW_BALANCE) + value, false, time);", "0, false, time);", (f"{FUNDS}invariant_funds",)
     ),
     "share released twice": Mutant(SPLITTER, "released[id][account] = true;", "", (SHARE,)),
     "the supply is the zero address's": Mutant(
-        TOKEN, "if (from == address(0)) _rememberSupply(totalSupply(), clock());",
-        "if (from == address(0)) { _rememberSupply(totalSupply(), clock());"
-        " _rememberBalance(from, totalSupply(), clock()); }",
+        TOKEN, "_raiseSupply(value, time);",
+        "_raiseSupply(value, time);\n            _raiseBalance(from, value, time);",
         (f"{FUNDS}invariant_funds",),
     ),
     "the splitter shares in what it pays": Mutant(

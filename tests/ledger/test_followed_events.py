@@ -63,7 +63,9 @@ REASONS: dict[str, dict[str, str]] = {
         ("Cancelled", "Claimed", "Deposited", "Left", "Refunded", "SurplusRecovered", "Paid", "Withdrawn"),
         "buyers deal with the pool itself; its mints are followed as the token's",
     ) | {"RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES},
-    "EpochDistributor": {"Claimed": "the token's Minted comes with it", "EIP712DomainChanged": _DOMAIN},
+    "EpochDistributor": {
+        "Claimed": "the token's Minted comes with it", "PassedOver": "nothing was paid", "EIP712DomainChanged": _DOMAIN,
+    },
     "RevenueSplitter": dict.fromkeys(("Distributed", "Released"), "holders deal with the splitter itself"),
 }  # fmt: skip
 

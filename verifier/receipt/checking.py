@@ -10,6 +10,7 @@ from eth_utils import to_checksum_address
 from web3 import Web3
 
 from contracts.amounts import TOKENS, amount
+from contracts.distributor import EpochDistributor
 from contracts.errors import BadField, CommonweightError, InvalidTree
 from contracts.messages import EpochRoot, from_json
 from contracts.payout_tree import Payout, PayoutTree, check_proof
@@ -23,7 +24,6 @@ from contracts.tlog.keys import parse_vkey
 from contracts.tlog.policy import Policy, PolicyLog
 from contracts.tlog.policy_text import parse_policy
 from contracts.tlog.proof import parse_proof
-from contracts.token import ModelToken
 from contracts.verifier_registry import EpochStatus, VerifierRegistry
 from verifier.receipt import errors as wrong
 from verifier.receipt.saving import anchored_keys
@@ -221,7 +221,7 @@ class _Check:
             raise wrong.ChainDiffers(what)
         stands = state.status.name.lower()
         self.found.holds.append(f"chain: epoch {epoch.epoch} is {stands} there, with this root and this log")
-        self._paid(ModelToken(self.w3, place.token), place.distributor)
+        self._paid(EpochDistributor(self.w3, place.distributor), epoch.epoch)
 
     def _signers(self, registry: VerifierRegistry, policy: Policy) -> None:
         """Whose heads count, and who signed the root, may have left since: that is said, and no more."""
@@ -234,9 +234,9 @@ class _Check:
         if asked < k:
             self.found.unchecked.append(f"heads of k verifiers: the policy asks for {asked}, the chain for {k} now")
 
-    def _paid(self, token: ModelToken, distributor: str) -> None:
+    def _paid(self, distributor: EpochDistributor, epoch: int) -> None:
         for line, leaf in zip(self.receipt.payouts, self.found.leaves, strict=True):
-            paid = "paid" if token.receipt_paid(distributor, leaf) else "not claimed yet"
+            paid = "paid" if distributor.is_claimed(epoch, line.index) else "not claimed yet"
             what = f"{amount(line.amount, TOKENS)} under mint receipt 0x{leaf.hex()}"
             self.found.holds.append(f"chain: {what} are {paid}")
 

@@ -32,7 +32,7 @@ contract ClaimsTest is Genesis {
         this.claim(place);
         vm.assertEq(token.balanceOf(_holder(place)), _amount(place), "the account has its amount");
         bytes memory again = abi.encodeCall(this.claim, (place));
-        _refuse(relayer, address(this), 0, again, ModelToken.ReceiptPaid.selector);
+        _refuse(relayer, address(this), 0, again, EpochDistributor.LeafPaid.selector);
     }
 
     function testFuzz_nothing_is_claimable_before_the_root_is_final(uint256 place, uint256 wait) external {

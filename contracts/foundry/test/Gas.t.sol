@@ -5,6 +5,7 @@ import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {ModelGovernor} from "commonweight/ModelGovernor.sol";
 import {ModelRegistry} from "commonweight/ModelRegistry.sol";
+import {EpochDistributor} from "commonweight/EpochDistributor.sol";
 import {EpochRoots} from "commonweight/EpochRoots.sol";
 import {MerkleDistributor} from "../src/MerkleDistributor.sol";
 import {PlainGovernor, PlainVotes} from "../src/PlainVotes.sol";
@@ -21,7 +22,13 @@ contract GasTest is Genesis {
     address private constant ALICE = address(0xA11CE);
     address private constant BOB = address(0xB0B);
 
+    /// @dev Their leaves are not among the first 160 of an epoch.
+    address private constant CAROL = address(uint160(251 * 4096 + 200));
+    address private constant DAVE = address(uint160(251 * 4096 + 201));
+
     bytes32[] private _proof;
+    /// @dev Whose leaf was paid before.
+    address private _beside = address(this);
 
     function setUp() external {
         _deploy(new ModelRegistry(), "Gas", 7);
@@ -45,6 +52,51 @@ contract GasTest is Genesis {
         token.delegate(ALICE);
         _claim(BOB);
         _note("claim", "first of an account that delegated before");
+    }
+
+    /// @notice Bits of the first 160 leaves lie in the slot of what the epoch paid, those of others in slots of their own.
+    function test_gas_claims_of_a_long_epoch() external {
+        _beside = DAVE;
+        _finalizeFor(CAROL);
+        _claim(CAROL);
+        _finalizeFor(CAROL);
+        _claim(CAROL);
+        _note("claim", "later, of a line after the 160th");
+    }
+
+    /// @notice Ten epochs of one account, of each of which another leaf was paid before.
+    function test_gas_claims_of_many_epochs() external {
+        _finalizeFor(ALICE);
+        _claim(ALICE);
+        vm.prank(address(timelock));
+        token.setBudget(address(pool), 0);
+        vm.prank(address(timelock));
+        token.setBudget(address(distributor), CAP);
+        uint256 count = 10;
+        for (uint256 i = 0; i < count; ++i) _finalizeFor(ALICE);
+        distributor.claimMany(_linesSince(2, count));
+        uint256 gas = vm.snapshotGasLastCall("batches", "claimMany of 10 epochs");
+        vm.snapshotValue("claim", "claimMany of 10 epochs, each", gas / count);
+    }
+
+    /// @notice One line by itself, and one that somebody paid before.
+    function test_gas_claims_of_one_by_many() external {
+        _finalizeFor(ALICE);
+        _claim(ALICE);
+        _finalizeFor(ALICE);
+        distributor.claimMany(_linesSince(2, 1));
+        _note("claim", "claimMany of 1, later");
+        distributor.claimMany(_linesSince(2, 1));
+        _note("claim", "claimMany of 1 that was paid before");
+    }
+
+    function _linesSince(uint64 first, uint256 count) private view returns (EpochDistributor.Line[] memory lines) {
+        lines = new EpochDistributor.Line[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            uint64 epoch = first + uint64(i);
+            bytes32[] memory proof = _proofBeside(_leaf(epoch, _beside));
+            lines[i] = EpochDistributor.Line(epoch, _index(ALICE), ALICE, 0, 100, proof);
+        }
     }
 
     function test_gas_claims_of_others() external {
@@ -190,17 +242,17 @@ contract GasTest is Genesis {
     function _finalizeFor(address account) private {
         uint64 epoch = registry.finalizedEpochs() + 1;
         EpochRoots.EpochRoot memory message =
-            _message(_root(_leaf(epoch, account), _leaf(epoch, address(this))), 1_000, 2);
+            _message(_root(_leaf(epoch, account), _leaf(epoch, _beside)), 1_000, 2);
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));
         _wait(WINDOW);
         registry.finalize(epoch);
-        distributor.claim(epoch, _index(address(this)), address(this), 0, 100, _proofBeside(_leaf(epoch, account)));
+        distributor.claim(epoch, _index(_beside), _beside, 0, 100, _proofBeside(_leaf(epoch, account)));
         _wait(1);
     }
 
     function _claim(address account) private {
         uint64 epoch = registry.finalizedEpochs();
-        bytes32[] memory proof = _proofBeside(_leaf(epoch, address(this)));
+        bytes32[] memory proof = _proofBeside(_leaf(epoch, _beside));
         distributor.claim(epoch, _index(account), account, 0, 100, proof);
     }
 

@@ -115,7 +115,7 @@ def test_a_node_that_does_not_answer_finds_nothing() -> None:
 ROOT, OTHER = b"\1" * 32, b"\2" * 32
 CLOSED = EpochClosed(1, 0, "0xrun", 1, 1, 10, 10, (), hexed(ROOT), 2_000, 1_000)
 AT = 41
-STANDS = EpochState(EpochStatus.FINAL, 0, 0, 0, 0, "", 0, 0, ROOT, 10, 0, AT + 1, b"\7" * 32)
+STANDS = EpochState(EpochStatus.FINAL, 0, 0, False, 10, "", 0, 0, ROOT, 0, AT + 1, 0, b"\7" * 32)
 
 
 class Registry:

@@ -141,9 +141,9 @@ def chain(
         def epoch_of(self, epoch: int) -> EpochState:
             return state
 
-    token = SimpleNamespace(receipt_paid=lambda minter, leaf: paid)
+    distributor = SimpleNamespace(is_claimed=lambda epoch, index: paid)
     monkeypatch.setattr(checking, "VerifierRegistry", Registry)
-    monkeypatch.setattr(checking, "ModelToken", lambda *_: token)
+    monkeypatch.setattr(checking, "EpochDistributor", lambda *_: distributor)
     return SimpleNamespace(eth=SimpleNamespace(chain_id=DOMAIN.chain_id))
 
 
