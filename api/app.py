@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import (
     blobs,
+    claims,
     document,
     epochs,
     faults,
@@ -48,7 +49,7 @@ from ledger.store import Store
 logger = logging.getLogger(__name__)
 LAST_SECONDS = 10
 """For the keeper, when the server ends."""
-ROUTERS = (network, messages, blobs, runs, epochs, faults, receipts, growth, ownership)
+ROUTERS = (network, messages, blobs, runs, epochs, claims, faults, receipts, growth, ownership)
 """Below /v1. The log's tiles lie beside it, where whoever reads logs of this kind looks for them."""
 
 

@@ -75,6 +75,19 @@ class ClaimBody(Body):
     account: EthAddress
 
 
+class EpochClaim(Body):
+    """An account's lines of an epoch."""
+
+    epoch: int = Field(ge=0, le=LARGEST)
+    account: EthAddress
+
+
+class ClaimManyBody(Body):
+    """Whose lines of which epochs are to be minted, each to its own account."""
+
+    claims: Annotated[list[EpochClaim], Field(min_length=1, max_length=PAGE)]
+
+
 class SignedClaimBody(Body):
     """A line's account says where it is paid (EIP-712 `ClaimTo` of the distributor); `deadline` in Unix seconds."""
 

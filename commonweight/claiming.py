@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -14,11 +13,16 @@ from commonweight.relayed import LOOK_SECONDS, PATIENCE_SECONDS, ClaimFailed, wa
 from commonweight.standing.claims import ClaimState
 from commonweight.standing.model import WalletModel
 from commonweight.standing.owed import Claim, Owed
+from contracts.amounts import amount
 from contracts.errors import CommonweightError
 from contracts.log_audit import Kind
 from contracts.messages import ClaimTo
 from contracts.signing import Domain, sign
 
+AT_ONCE = 100
+"""Epochs that one request names."""
+PAID = "paid"
+"""Why a server passes a line over that was claimed before."""
 GOOD_FOR = 86_400
 """Seconds for which a signed claim counts."""
 
@@ -39,19 +43,34 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Paid:
-    """A line that was minted to `to` by a transaction (0x-hex hash)."""
+    """A line that was minted to `to` by a transaction (0x-hex hash); `by_others`: by none that was asked for here."""
 
     claim: Claim
     to: str
     hash: str
+    by_others: bool = False
 
     def to_json(self, currency: str) -> dict[str, Any]:
         """One object of `--json`."""
         return {
             "about": "claim", "epoch": self.claim.epoch, "index": self.claim.index, "kind": self.claim.kind,
             "units": str(self.claim.amount), "currency": currency, "to": self.to, "state": str(ClaimState.CLAIMED),
-            "hash": self.hash,
+            "hash": self.hash, "passed_over": self.by_others,
         }  # fmt: skip
+
+    def in_words(self, currency: str) -> str:
+        """One line of the output."""
+        what = f"{amount(self.claim.amount, currency)} for {self.claim.kind} in epoch {self.claim.epoch}"
+        said = f"{what}  to {self.to}  {self.hash}"
+        return f"{said}  passed over: somebody else had it paid meanwhile" if self.by_others else said
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Outbox ids of the calls that pay what was asked for, and what the server does not claim: epoch and why."""
+
+    calls: set[str]
+    refused: dict[int, str]
 
 
 def require_claimable(owed: Owed) -> list[Claim]:
@@ -72,24 +91,35 @@ def require_claimable(owed: Owed) -> list[Claim]:
 
 def claim_lines(model: WalletModel, account: str, found: Sequence[Claim], elsewhere: Elsewhere | None) -> list[Paid]:
     """Have these lines paid; what the chain says of each. Raises ClaimFailed, ApiProblem and ApiUnreachable."""
-    ask = _plainly if elsewhere is None else _signed
-    names = set(ask(model, account, found, elsewhere))
-    hashes = {str(line["id"]).rpartition(":")[2]: str(line["hash"]) for line in wait_for(model.client, names)}
-    return [_seen(model, claim, hashes, elsewhere.to if elsewhere else account) for claim in found]
+    asked = _plainly(model, account, found) if elsewhere is None else _signed(model, account, found, elsewhere)
+    ours = {str(line["hash"]) for line in wait_for(model.client, asked.calls)}
+    due = [claim for claim in found if claim.epoch not in asked.refused]
+    paid = [_seen(model, claim, ours, account, elsewhere) for claim in due]
+    if asked.refused:
+        done = f"{len(paid)} of {len(found)} lines are claimed; " if paid else ""
+        raise ClaimFailed(done + "; ".join(f"epoch {epoch}: {why}" for epoch, why in asked.refused.items()))
+    return paid
 
 
-def _plainly(model: WalletModel, account: str, found: Sequence[Claim], _: Elsewhere | None) -> list[str]:
-    names: list[str] = []
-    for epoch, _lines in groupby(found, key=lambda claim: claim.epoch):
-        names += model.client.post(f"/epochs/{epoch}/claims", {"account": account})["transactions"]
-    return names
+def _plainly(model: WalletModel, account: str, found: Sequence[Claim]) -> Asked:
+    """One epoch by its own route, whose refusals say most; several in one transaction."""
+    epochs = list(dict.fromkeys(claim.epoch or 0 for claim in found))
+    if len(epochs) == 1:
+        return Asked(set(model.client.post(f"/epochs/{epochs[0]}/claims", {"account": account})["transactions"]), {})
+    asked = Asked(set(), {})
+    for start in range(0, len(epochs), AT_ONCE):
+        wanted = [{"epoch": epoch, "account": account} for epoch in epochs[start : start + AT_ONCE]]
+        answer = model.client.post("/claims", {"claims": wanted})
+        asked.calls.update(map(str, answer["transactions"]))
+        refused = (one for one in answer["passed_over"] if one["why"] != PAID)
+        asked.refused.update({int(one["epoch"]): f"{one['why']}: {one['detail']}" for one in refused})
+    return asked
 
 
-def _signed(model: WalletModel, account: str, found: Sequence[Claim], elsewhere: Elsewhere | None) -> list[str]:
-    assert elsewhere is not None, "who signs is given"
+def _signed(model: WalletModel, account: str, found: Sequence[Claim], elsewhere: Elsewhere) -> Asked:
     domain = Domain(model.deployment.chain_id, model.deployment.distributor)
     deadline = model.now() + GOOD_FOR
-    names: list[str] = []
+    names: set[str] = set()
     for claim in found:
         kind = Kind[claim.kind.upper()]
         message = ClaimTo(claim.epoch or 0, claim.index, account, kind, claim.amount, elsewhere.to, deadline)
@@ -98,18 +128,22 @@ def _signed(model: WalletModel, account: str, found: Sequence[Claim], elsewhere:
         answer = model.client.post(
             f"/epochs/{claim.epoch}/signed-claims", {**body, "signature": "0x" + signature.hex()}
         )
-        names.append(str(answer["transaction"]))
-    return names
+        names.add(str(answer["transaction"]))
+    return Asked(names, {})
 
 
-def _seen(model: WalletModel, claim: Claim, hashes: dict[str, str], to: str) -> Paid:
-    """What the wallet's own chain has of a line, once it is as far as the server's. Raises ClaimFailed."""
+def _seen(model: WalletModel, claim: Claim, ours: set[str], account: str, elsewhere: Elsewhere | None) -> Paid:
+    """What the wallet's own chain has of a line, once it is as far as the server's. Raises ClaimFailed.
+
+    Whoever was quicker without a signature paid the account itself: that is as good, unless it said where else to pay.
+    """
     name, end = "0x" + claim.leaf.hex(), time.monotonic() + PATIENCE_SECONDS
-    while not model.token.receipt_paid(model.deployment.distributor, claim.leaf):
+    while not model.distributor.is_claimed(claim.epoch or 0, claim.index):
         if time.monotonic() > end:
             raise ClaimFailed(f"the server calls the mint of {name} mined, and your chain node does not have it")
         time.sleep(LOOK_SECONDS)
     paid_to, transaction = model.distributor.paid_to(claim.epoch or 0, claim.index, model.deployment.block)
-    if paid_to != to:
+    to = elsewhere.to if elsewhere else account
+    if elsewhere and paid_to != to:
         raise ClaimFailed(f"line {claim.index} of epoch {claim.epoch} was paid to {paid_to}, not to {to}")
-    return Paid(claim, paid_to, transaction or hashes.get(name, ""))
+    return Paid(claim, paid_to or to, transaction, bool(transaction) and transaction not in ours)

@@ -43,6 +43,8 @@ def claim(
 ) -> None:
     """Have all that an account is owed by final epochs minted to it; the relayer pays, and only the account is paid.
 
+    Several epochs take one transaction. What somebody else had paid meanwhile is passed over, and named.
+
     With --to the account signs where its tokens go instead. What is owed is checked against the root that your chain
     node has.
     """
@@ -57,8 +59,7 @@ def claim(
     found = require_claimable(owed)
     paid = claim_lines(model, account, found, elsewhere) if found else []
     for line in paid:
-        said = f"{amount(line.claim.amount, currency)} for {line.claim.kind} in epoch {line.claim.epoch}"
-        tell(line.to_json(currency), [f"{said}  to {line.to}  {line.hash}"])
+        tell(line.to_json(currency), [line.in_words(currency)])
     whole = sum(line.claim.amount for line in paid)
     tell((), [f"claimed {amount(whole, currency)}" if paid else _all_claimed(owed, currency)])
 

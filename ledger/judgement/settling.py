@@ -11,9 +11,10 @@ from web3.contract.contract import ContractFunction
 from contracts.messages import EpochRoot, from_json
 from contracts.protocol.judge.entries import EpochClosed
 from contracts.verifier_registry import EpochState, EpochStatus
-from ledger import cosign, outbox, payouts
+from ledger import cosign, outbox, payouts, tip
 from ledger.crash_points import reach
 from ledger.errors import LedgerError, NotFound, RootMismatch, TooEarly
+from ledger.judgement import claim_calls
 from ledger.judgement.effects import closing_of
 from ledger.service import Ledger
 from ledger.tables import OPEN_EPOCHS, Epoch, PayoutRow
@@ -97,33 +98,32 @@ def settle(ledger: Ledger) -> None:
 def claim(ledger: Ledger, number: int, account: str) -> list[str]:
     """Queue the mints of an account's lines in a final epoch, at the relayer's cost; returns their outbox ids.
 
-    A line that is on its way to where its account signed is left to that call. Raises NotFound, TooEarly, ForeignRoot
-    and ContractAccount.
+    A line that is on its way to where its account signed, or with others, is left to that call; one that is paid for
+    good needs none. Raises NotFound, TooEarly, ForeignRoot and ContractAccount.
     """
-    if ledger.chain.distributor.only_its_own(account):
-        raise ContractAccount(f"{account} is a contract: it calls claim of the distributor, or signs ClaimTo")
+    require_key(account, ledger.chain.distributor.only_its_own(account))
     with ledger.store.write() as session:
         found, proofs = claimable(ledger, session, number, account)
+        batches = claim_calls.in_batches(ledger, session)
         queued = []
         for line, proof in zip(found, proofs, strict=True):
-            if outbox.is_live(session, signed_claim_id(line.leaf)):
-                queued.append(signed_claim_id(line.leaf))
+            known = claim_calls.live(session, line.leaf, batches)
+            if known is not None:
+                queued.append(known)
+                continue
+            if tip.mint_state(session, line.leaf) == "final":
                 continue
             call = ledger.chain.distributor.claim(number, line.index, line.account, line.kind, line.amount, proof)
-            queued.append(claim_id(line.leaf))
+            queued.append(claim_calls.claim_id(line.leaf))
             outbox.enqueue(session, queued[-1], call)
         reach("claims.queued")
     return queued
 
 
-def claim_id(leaf: str) -> str:
-    """Of the call that pays a line (0x-hex leaf) to its own account."""
-    return f"claim:{leaf}"
-
-
-def signed_claim_id(leaf: str) -> str:
-    """Of the call that pays a line to where its account signed."""
-    return f"claim-to:{leaf}"
+def require_key(account: str, is_contract: bool) -> None:
+    """Raises ContractAccount for an account for which nobody else claims."""
+    if is_contract:
+        raise ContractAccount(f"{account} is a contract: it calls claim of the distributor, or signs ClaimTo")
 
 
 def claimable(ledger: Ledger, session: Session, number: int, account: str) -> tuple[list[PayoutRow], list[list[bytes]]]:

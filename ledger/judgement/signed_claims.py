@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eth_utils import to_checksum_address
+from sqlmodel import Session
 
 from contracts.errors import BadField
 from contracts.messages import ClaimTo
@@ -15,7 +16,7 @@ from contracts.signing import Domain, require_signer
 from ledger import budget, outbox
 from ledger.crash_points import reach
 from ledger.errors import AlreadyDecided, NotFound
-from ledger.judgement import settling
+from ledger.judgement import claim_calls, settling
 from ledger.service import Ledger
 from ledger.tables import Outgoing
 
@@ -50,25 +51,29 @@ def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
         if asked.index not in numbered:
             raise NotFound(f"line {asked.index} of epoch {asked.epoch} is not {account}'s")
         line, proof = numbered[asked.index]
-        key, own = settling.signed_claim_id(line.leaf), settling.claim_id(line.leaf)
-        on_its_way, known = outbox.is_live(session, own), session.get(Outgoing, key)
+        key = claim_calls.signed_claim_id(line.leaf)
+        known, on_its_way = session.get(Outgoing, key), _is_on_its_way(ledger, session, line.leaf)
     message = ClaimTo(asked.epoch, line.index, account, line.kind, line.amount, to, asked.deadline)
     call = ledger.chain.distributor.claim_to(message, asked.signature, proof)
     if known is not None and known.state not in outbox.GIVEN_UP and known.data == str(call._encode_transaction_data()):
         return key
     by_code = ledger.chain.distributor.signs_by_code(account)
     _check(ledger, message, asked.signature, by_code)
-    if on_its_way or (known is not None and known.state not in outbox.GIVEN_UP):
+    if on_its_way:
         raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
     gas, share = budget.gas_of(ledger, call), budget.share_of(ledger, account)
     with ledger.store.write() as session:
-        if outbox.is_live(session, own) or outbox.is_live(session, key):
+        if _is_on_its_way(ledger, session, line.leaf):
             raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
         if by_code:
             budget.take(ledger, session, account, gas, share)
         outbox.enqueue(session, key, call, gas)
         reach("claims.queued")
     return key
+
+
+def _is_on_its_way(ledger: Ledger, session: Session, leaf: str) -> bool:
+    return claim_calls.live(session, leaf, claim_calls.in_batches(ledger, session)) is not None
 
 
 def _check(ledger: Ledger, message: ClaimTo, signature: bytes, by_code: bool) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from commonweight.keystore import write_keystore
 from contracts.chain import send
+from tests.api.test_many_claims import pay_past_the_relayer
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.commonweight.standing.online import Online, keeping, online
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted
+from trainer.client import ApiClient
 
 pytestmark = pytest.mark.integration
 COLD, STRANGER = key_of("cold wallet").address, key_of("stranger").address
@@ -98,8 +100,53 @@ def test_all_that_is_owed_is_claimed_at_once(place: Online) -> None:
     ]  # fmt: skip
     assert {(line["currency"], line["state"]) for line in lines} == {("M", "claimed")}
     assert house.ledger.chain.token.balance_of(wallet) == 1_000 * 10**18
-    for line in lines:
-        assert house.place.w3.eth.get_transaction_receipt(line["hash"])["status"] == 1
+    (transaction,) = {line["hash"] for line in lines}
+    assert house.place.w3.eth.get_transaction_receipt(transaction)["status"] == 1
+    assert not any(line["passed_over"] for line in lines)
+
+
+def test_what_somebody_else_had_paid_meanwhile_is_named(place: Online, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the wallet's look and the transaction, which pays the other epoch."""
+    house, wallet = place.house, place.house.wallets[0].address
+    for number in (1, 2):
+        house.play_round()
+        house.settle_epoch(number)
+    post = ApiClient.post
+
+    def late(self: ApiClient, path: str, body: Any) -> Any:
+        pay_past_the_relayer(house, 1, wallet)
+        return post(self, path, body)
+
+    monkeypatch.setattr(ApiClient, "post", late)
+    with keeping(house):
+        said = place("wallet", "claim", wallet)
+    first, second, whole = said.out.splitlines()
+    assert first.startswith(f"500 M for compute in epoch 1  to {wallet}  0x")
+    assert first.endswith("  passed over: somebody else had it paid meanwhile")
+    assert second.startswith(f"500 M for compute in epoch 2  to {wallet}  0x")
+    assert "passed over" not in second
+    assert (said.status, whole) == (0, "claimed 1,000 M")
+    assert house.ledger.chain.token.balance_of(wallet) == 1_000 * 10**18
+
+
+def test_what_the_server_does_not_claim_is_said(place: Online, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the rest is claimed."""
+    house, wallet = place.house, place.house.wallets[0].address
+    for number in (1, 2):
+        house.play_round()
+        house.settle_epoch(number)
+    post = ApiClient.post
+
+    def partly(self: ApiClient, path: str, body: Any) -> Any:
+        body["claims"][0]["account"] = STRANGER
+        return post(self, path, body)
+
+    monkeypatch.setattr(ApiClient, "post", partly)
+    with keeping(house):
+        said = place("wallet", "claim", wallet)
+    assert said.status == 1
+    assert said.err.splitlines()[-1].startswith("claim-failed: 1 of 2 lines are claimed; epoch 1: not-found: ")
+    assert house.ledger.chain.token.balance_of(wallet) == 500 * 10**18
 
 
 def test_a_signed_claim_pays_another_wallet(place: Online, tmp_path: Path) -> None:
@@ -148,7 +195,6 @@ def test_a_disputed_epoch_says_until_when(place: Online) -> None:
 @pytest.mark.parametrize("lie", ["amount", "left out", "hidden"])
 def test_a_server_that_lies_is_found(place: Online, monkeypatch: pytest.MonkeyPatch, lie: str) -> None:
     """Nothing is claimed by its word, and the wallet says that chain and server do not agree."""
-    from trainer.client import ApiClient
 
     house, wallet = place.house, place.house.wallets[0].address
     house.play_round()
