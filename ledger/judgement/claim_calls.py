@@ -16,8 +16,9 @@ from ledger.service import Ledger
 from ledger.tables import Outgoing
 
 MANY = "claims:"
-OVER = (*outbox.GIVEN_UP, "final")
-"""States in which a call of many lines pays none any more: what it paid is paid by the chain's word."""
+OPEN = ("queued", "signed", "mined", "reverted", "failed", "refused")
+"""States in which a call of many lines may pay yet; refused it is tried again. Its lines have no other one until then:
+else each company in which a line is asked for during a pause would go out after it."""
 
 
 def claim_id(leaf: str) -> str:
@@ -38,7 +39,7 @@ def many_id(leaves: Sequence[str]) -> str:
 def in_batches(ledger: Ledger, session: Session) -> dict[str, str]:
     """The call of many lines that is on its way with a line, by the line's leaf (0x-hex)."""
     place = ledger.chain.deployment
-    open_ = select(Outgoing).where(col(Outgoing.state).not_in(OVER), col(Outgoing.id).startswith(MANY))
+    open_ = select(Outgoing).where(col(Outgoing.state).in_(OPEN), col(Outgoing.id).startswith(MANY))
     found: dict[str, str] = {}
     for call in session.exec(open_):
         for line in ledger.chain.distributor.claimed_by(call.data):

@@ -161,6 +161,19 @@ def test_a_body_of_another_shape_changes_nothing(final: House, given: dict[str, 
     assert final.dump() == before
 
 
+def test_a_call_that_waits_for_the_end_of_a_pause_keeps_its_lines(final: House) -> None:
+    """Else every company in which they are asked for meanwhile would go out when it ends, at the relayer's cost."""
+    (name,) = accepted(post(final, *everything(final)))["transactions"]
+    with final.ledger.store.write() as session:
+        row = session.get_one(Outgoing, name)
+        row.state, row.due, row.error = "refused", final.clock.now + 60, "minting is paused"
+    for count in (1, 2, 3):
+        assert accepted(post(final, *everything(final)[:count]))["transactions"] == [name]
+    wallet = final.wallets[0].address
+    assert accepted(final.client.post("/v1/epochs/1/claims", json={"account": wallet}))["transactions"] == [name]
+    assert set(calls(final)) == {name}
+
+
 def test_a_line_finds_the_call_that_has_it(final: House) -> None:
     """Call data can be read back: that is how a line finds the call that it is on its way with."""
     accepted(post(final, *everything(final)))
