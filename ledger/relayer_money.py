@@ -13,7 +13,7 @@ from contracts.evm.fees import market
 from ledger.service import Ledger
 
 CALL_GAS = 300_000
-"""Gas of a call as the relayer makes them: a first claim takes about as much (docs/gas.md)."""
+"""Gas of a call as the relayer makes them: a root under four signatures takes about as much (docs/gas.md)."""
 FEW_CALLS = 50
 """Below which it is said."""
 LOOK_SECONDS = 60.0

@@ -158,7 +158,7 @@ def test_a_call_that_reverts_is_failed_when_that_is_final_and_then_tried_again(r
     assert (relay.row.state, relay.supply) == ("reverted", relay.owed(0))
     relay.finish()
     assert (relay.row.state, relay.row.tries) == ("failed", 1)
-    assert "Receipt" in str(relay.row.error)
+    assert "LeafPaid" in str(relay.row.error)
     relay.flush()
     assert relay.row.state == "failed"
     relay.now += 10
