@@ -108,8 +108,8 @@ MUTANTS: dict[str, Mutant] = {
     "a recent balance stands for the past": Mutant(
         HISTORY, "if (time < uint48(entries[recent])) high = recent;", "if (false) high = recent;", (VOTES,)
     ),
-    "each change of a second is remembered": Mutant(
-        HISTORY, "if (count == 0 || uint48(last) != time) ++count;", "++count;", (VOTES,)
+    "no change is remembered": Mutant(
+        HISTORY, "if (count == 0 || uint48(last) != time) ++count;", "if (count == 0) ++count;", (VOTES,)
     ),
     "total cap dropped": Mutant(
         TOKEN, "Math.min(budget, cap - others);", "budget;", (f"{CLAIMS}the_cap_holds_for_all_minters_together",)
