@@ -42,6 +42,15 @@ contract FundsInvariants is Cheats {
         targets[0] = address(_handler);
     }
 
+    /// @notice Found by a history: the holders take the budget, a buyer withdraws and the next one finds none.
+    function test_a_deposit_beyond_what_holders_left_is_refused_in_histories() external {
+        _handler.deposit(864_000);
+        _handler.takeBudget(2_611_009_004_321_640_454_047_623_177_420_571_543_148_829_384_598);
+        _handler.withdraw(200);
+        _handler.deposit(type(uint256).max - 2);
+        this.invariant_funds();
+    }
+
     /// @dev One campaign for all properties: forge would play the same histories again for each.
     function invariant_funds() external view {
         the_pool_has_deposits_less_refunds_less_payments();

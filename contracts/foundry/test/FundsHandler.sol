@@ -68,7 +68,12 @@ contract FundsHandler is Genesis {
         }
         uint256 taken = amount < HARD_CAP - deposited ? amount : HARD_CAP - deposited;
         if (taken == 0) return _refuse(person, address(pool), 0, call, CapitalPool.DepositTooSmall.selector);
-        if (pool.tokensFor(depositOf[person] + taken) == 0) return;
+        uint256 whole = pool.tokensFor(depositOf[person] + taken);
+        if (whole == 0) return;
+        if (whole - pool.tokensFor(depositOf[person]) > token.budgetOf(address(pool))) {
+            // who withdrew after the holders took the budget gave none of it back
+            return _refuse(person, address(pool), 0, call, ModelToken.BudgetExceeded.selector);
+        }
         vm.prank(person);
         vm.assertEq(pool.deposit(amount), taken, "what is taken is what fits");
         depositOf[person] += taken;
