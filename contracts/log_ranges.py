@@ -4,7 +4,7 @@
 
 Providers allow 10 to 10,000 blocks and say so each with another code and other words, or not at all. So no limit is
 read from an answer: what is refused is asked for again by halves, down to one block. What is weather (429, 502, a lost
-connection) says nothing about the range: the same piece is tried a few times, and then the failure passes on.
+connection) says nothing about the range: the connection has asked again (evm/nodes.py), and the failure passes on.
 
 An answer is a claim: a log of another address or block, out of the chain's order or twice is refused with ChainUnfit.
 """
@@ -17,22 +17,17 @@ from itertools import pairwise
 from typing import Any, cast
 
 from requests.exceptions import RequestException
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from web3 import Web3
 from web3.exceptions import Web3Exception
 from web3.types import FilterParams, LogReceipt
 
 from contracts.chain_text import storable
-from contracts.evm.errors import ChainAtFault, ChainUnavailable, ChainUnfit
+from contracts.evm.errors import ChainAtFault, ChainUnfit
 from contracts.log_pace import Pace, pace_of
 from contracts.log_refusals import Refusal, refusal_of, words_of
 
 MOST_NUMBER, MOST_TOPICS = 2**63 - 1, 4
 """Of blocks and places, and of a log."""
-WEATHER_TRIES = 3
-"""Of one piece, before the failure passes."""
-FIRST_PAUSE = 0.5
-"""Seconds before the second try; each pause is about twice the one before."""
 
 
 class LogsRefused(ChainAtFault):
@@ -126,14 +121,8 @@ def _of_range(w3: Web3, error: Exception) -> Refusal:
 
 def _ask(w3: Web3, wanted: Wanted, where: Mapping[str, Any]) -> list[LogReceipt]:
     query = cast(FilterParams, {"address": list(wanted.addresses), "topics": list(wanted.topics), **where})
-    tries = Retrying(
-        stop=stop_after_attempt(WEATHER_TRIES),
-        wait=wait_exponential_jitter(multiplier=FIRST_PAUSE, jitter=FIRST_PAUSE),
-        retry=retry_if_exception(_passes),
-        reraise=True,
-    )
     try:
-        found = tries(w3.eth.get_logs, query)
+        found = w3.eth.get_logs(query)
         for log in found:
             _check_form(log)
         return sorted(found, key=_place)
@@ -141,11 +130,6 @@ def _ask(w3: Web3, wanted: Wanted, where: Mapping[str, Any]) -> list[LogReceipt]
         raise
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise ChainUnfit(f"a log cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _passes(error: BaseException) -> bool:
-    """Whether to ask again: not where the connection has (evm/nodes.py)."""
-    return refusal_of(error) is Refusal.WEATHER and not isinstance(error, ChainUnavailable)
 
 
 def _answers(w3: Web3) -> bool:

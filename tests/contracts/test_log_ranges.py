@@ -15,7 +15,7 @@ from requests.exceptions import HTTPError, ReadTimeout, RequestException
 from web3 import Web3
 from web3.exceptions import Web3RPCError
 
-from contracts import log_pace, log_ranges
+from contracts import log_pace
 from contracts.chain import connect_devnet
 from contracts.evm.errors import ChainUnfit
 from contracts.log_pace import Pace, pace_of
@@ -40,11 +40,6 @@ def read(w3: Web3, first: int, last: int) -> list[Place]:
 
 def places(blocks: int, every: int) -> list[Place]:
     return [(block, index) for block in range(0, blocks, every) for index in range(1 + block % 3)]
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_ranges, "FIRST_PAUSE", 0.0)
 
 
 # ---- limits that stay
@@ -174,31 +169,13 @@ def test_a_refusal_of_one_block_passes_named_with_its_block(refusal: Said | Exce
 
 
 @pytest.mark.parametrize("weather", WEATHER.values(), ids=WEATHER)
-def test_weather_is_tried_again_and_passes_without_halving(weather: Said | Exception) -> None:
+def test_weather_passes_without_halving(weather: Said | Exception) -> None:
     rpc = Limited(Written(ADDRESS, 1_000, []).handle, 0, weather)
     w3 = node(rpc)
     with pytest.raises((RequestException, Web3RPCError)):
         read(w3, 0, 999)
-    assert rpc.asked == [(0, 999)] * log_ranges.WEATHER_TRIES
+    assert rpc.asked == [(0, 999)], "the connection asks again, and nobody else (evm/nodes.py)"
     assert pace_of(w3.provider).span == log_pace.MOST_BLOCKS
-
-
-@pytest.mark.parametrize("weather", WEATHER.values(), ids=WEATHER)
-def test_weather_between_pieces_costs_a_second_try(weather: Said | Exception) -> None:
-    written = places(1_000, 7)
-
-    class Gusty(Limited):
-        """Every second request meets the weather."""
-
-        def handle(self, request: Mapping[str, Any]) -> Any:
-            return super().handle(request) if len(self.asked) % 2 else self._gust(request)
-
-        def _gust(self, request: Mapping[str, Any]) -> Any:
-            self.asked.append((0, 0))
-            return refused(request, weather)
-
-    rpc = Gusty(Written(ADDRESS, 1_000, written).handle, 100)
-    assert read(node(rpc), 0, 999) == written
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
