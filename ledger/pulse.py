@@ -1,7 +1,7 @@
 """When the keeper's next pass is due: when something happened, and else when something will be due.
 
     a commit, of this process or another one         at once
-    a new block at the chain's head                  when it is seen: the head is read twice a block
+    a new block at the chain's head                  when it is seen: the head is read when the next one is expected
     a part of the keeper that became this process's  at once
     a call that is to be sent, or tried again        at its second
     a step that failed                               after AGAIN_SECONDS
@@ -26,6 +26,8 @@ TICK_SECONDS = 2.5
 """Between two looks at the leases at most, which end by themselves (ledger/relay_rules.py:lease_seconds)."""
 LEAST_SECONDS = 0.3
 """Between two looks at the head of a chain, however fast its blocks are."""
+EARLY, OFTEN = 0.9, 0.15
+"""Parts of the time between two blocks: when the next one is looked for, and how often from then on."""
 SLICE_SECONDS = 0.25
 """Within which it is seen that the keeper is to end."""
 
@@ -40,23 +42,33 @@ class Head:
 
 
 class Pace:
-    """How often the chain's head is worth a look: twice a block, as its blocks come."""
+    """When the chain's head is worth a look: shortly before the next block is expected, as its blocks come, and then
+    several times a block."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._last: Head | None = None
-        self.seconds = LEAST_SECONDS
+        self._seen = self._spacing = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From now to the next look, at most until the next tick."""
+        expected = self._seen + EARLY * self._spacing - self._clock()
+        return min(TICK_SECONDS, max(LEAST_SECONDS, expected, OFTEN * self._spacing))
 
     def saw(self, head: Head) -> bool:
         """Whether it is another one than before."""
         last, self._last = self._last, head
+        if last == head:
+            return False
+        self._seen = self._clock()
         if last is not None and head.number > last.number and head.time > last.time:
-            spacing = (head.time - last.time) / (head.number - last.number)
-            self.seconds = min(TICK_SECONDS, max(LEAST_SECONDS, spacing / 2))
-        return last != head
+            self._spacing = (head.time - last.time) / (head.number - last.number)
+        return True
 
     def lost(self) -> None:
         """The chain did not answer: what it says next is news."""
-        self._last, self.seconds = None, LEAST_SECONDS
+        self._last, self._spacing = None, 0.0
 
 
 class Pulse:

@@ -97,14 +97,27 @@ def test_who_rests_is_woken_by_a_commit_and_by_the_end(changes: Changes, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("spacing", "seconds"), [(1, 0.5), (2, 1.0), (12, TICK_SECONDS), (0.25, LEAST_SECONDS)]
-)  # fmt: skip
-def test_a_chains_head_is_looked_at_twice_a_block(spacing: float, seconds: float) -> None:
-    pace = Pace()
+    ("spacing", "first", "then"),
+    [(1, 0.9, LEAST_SECONDS), (2, 1.8, LEAST_SECONDS), (12, TICK_SECONDS, 1.8), (0.25, LEAST_SECONDS, LEAST_SECONDS)],
+)
+def test_the_head_is_looked_at_when_a_block_is_expected(spacing: float, first: float, then: float) -> None:
+    clock = Time()
+    pace = Pace(clock)
     assert pace.saw(Head(10, "a", 1_000))
     assert pace.saw(Head(18, "b", int(1_000 + 8 * spacing)))
+    assert pace.seconds == pytest.approx(first)
+    clock.now += spacing
     assert not pace.saw(Head(18, "b", int(1_000 + 8 * spacing)))
-    assert pace.seconds == seconds
+    assert pace.seconds == pytest.approx(then)
+
+
+def test_a_chain_that_rests_is_looked_at_as_often_as_the_leases() -> None:
+    clock = Time()
+    pace = Pace(clock)
+    pace.saw(Head(10, "a", 1_000))
+    pace.saw(Head(11, "b", 2_000))
+    clock.now += 5_000
+    assert pace.seconds == TICK_SECONDS
 
 
 def test_a_block_that_took_anothers_place_is_news() -> None:
