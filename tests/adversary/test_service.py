@@ -100,7 +100,7 @@ BROKEN: dict[str, tuple[str, int, Break, str]] = {
         "grinder", 2, lambda patch: patch.setattr(Twin, "check_secret", lambda *_: None), "the service takes it"
     ),
     "what is known is entered again": (
-        "operator-repeats", 4, lambda patch: patch.setattr(Replica, "known", lambda *_: None), "AlreadySaid"
+        "operator-repeats", 4, lambda patch: patch.setattr(Replica, "_known", lambda *_: {}), "AlreadySaid"
     ),
     "what was cut is another's": (
         "seized-pay", 6, lambda patch: patch.setattr(epochs, "_left", _to_one(epochs._left)), "epoch 2 pays"

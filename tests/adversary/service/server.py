@@ -15,6 +15,7 @@ from contracts.protocol.log.signed import Envelope
 from ledger import log
 from ledger.judgement.door import take
 from ledger.judgement.replica import Entered, Replica
+from ledger.judgement.sequencer import Sequencer
 from ledger.service import Ledger
 from ledger.store import Store
 from tests.adversary.service.twin import Twin
@@ -28,6 +29,7 @@ class _Parts:
 
     store: Store
     judge: Replica
+    sequencer: Sequencer
 
 
 class Server:
@@ -37,7 +39,7 @@ class Server:
         self.store = Store(fresh_file(folder))
         self.functions = functions
         self.replica = Replica(functions, DOMAIN)
-        self.ledger = cast(Ledger, _Parts(self.store, self.replica))
+        self.ledger = cast(Ledger, _Parts(self.store, self.replica, Sequencer(self.store, self.replica)))
 
     def enter(self, entry: Rules | Block | Envelope) -> list[Derived]:
         """Enter it; what stands directly after it in the log. Raises what the door raises."""
