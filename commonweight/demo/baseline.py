@@ -14,6 +14,7 @@ from typing import Any
 
 from commonweight.console import emit
 from contracts.run_config import RunConfig
+from contracts.spawner import end_with_spawner
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient, octets
 from trainer.corpus import corpus_of
@@ -56,4 +57,5 @@ def main(kind: str, api: str, run: str, rounds: int, node: str, data: list[str])
 
 
 if __name__ == "__main__":
+    end_with_spawner()
     main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5], sys.argv[6:])

@@ -48,7 +48,7 @@ class Processes:
         self._running[name] = self._spawn(name, (sys.executable, "-m", "commonweight", *arguments), environment)
 
     def start_module(self, name: str, module: str, *arguments: str) -> None:
-        """Start another module of ours as a process."""
+        """Start another module of ours as a process; it ends with this one where it calls `end_with_spawner`."""
         self._running[name] = self._spawn(name, (sys.executable, "-m", module, *arguments), None)
 
     def command(self, *arguments: str) -> Any:
