@@ -27,8 +27,8 @@ from contracts.protocol.log.signed import Envelope
 from contracts.protocol.messages import Commitment
 from contracts.signing import sign
 from ledger.errors import DatabaseUnreachable, JournalConflict, LedgerBusy
-from ledger.judgement import door, replica
-from ledger.judgement.replica import Prepared, Replica
+from ledger.judgement import door, replica, sequencer
+from ledger.judgement.replica import Entered, Prepared, Replica
 from ledger.judgement.sequencer import Sequencer
 from ledger.service import Ledger
 from ledger.store import Store
@@ -179,6 +179,112 @@ def test_who_waits_too_long_is_told_to_come_again(ledger: Ledger, opened: Opened
             made.enter(facts[1])
     first.join()
     follows_from_rules(ledger, 1, opened.size)
+
+
+def test_who_waits_while_its_fact_is_entered_does_not_spin(ledger: Ledger, opened: Opened) -> None:
+    """Its time is over and another thread has its fact: it sleeps until that one says what became of it."""
+    ledger.__dict__["sequencer"] = made = Sequencer(ledger.store, ledger.judge, wait=0.05)
+    looks, let, enter, wait = list[float | None](), threading.Event(), made._enter, made._changed.wait
+
+    def slow(batch: list[Any]) -> None:
+        if len(batch) > 1:
+            let.wait(1.0)
+        enter(batch)
+
+    def counted(seconds: float | None = None) -> bool:
+        looks.append(seconds)
+        return wait(seconds)
+
+    made._enter, made._changed.wait = slow, counted  # type: ignore[method-assign]
+    made._entering = True
+    facts = [prepared(ledger, text) for text in opened.texts[:3]]
+    with ThreadPoolExecutor(3) as pool:
+        made._wait = 0.5
+        found = [pool.submit(made.enter, fact) for fact in facts]
+        until(lambda: len(made._queue) == 3)
+        made._end_turn()
+        assert [one.result().derived for one in found] == [0, 0, 0]
+    assert len(looks) < 20, f"{len(looks)} looks in a second"
+
+
+def test_a_failure_after_the_commit_is_no_answer_to_who_entered(
+    ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fact is in the log: that the readers' machine could not be brought on is somebody else's matter."""
+
+    def away(*_: Any) -> Any:
+        raise DatabaseUnreachable("away")
+
+    fact = prepared(ledger, opened.texts[0])
+    monkeypatch.setattr(Replica, "is_behind", property(lambda _: True))
+    monkeypatch.setattr(Replica, "view", away)
+    assert ledger.sequencer.enter(fact).index == opened.size
+
+
+class Ends(BaseException):
+    """As a thread is ended."""
+
+
+def test_a_thread_that_ends_leaves_no_neighbour_without_an_answer(
+    ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch failed, and each is tried alone, when the thread that does it ends."""
+    enter_many, tries = Replica.enter_many, list[int]()
+
+    def failing(self: Replica, session: Session, facts: list[Prepared]) -> Any:
+        tries.append(len(facts))
+        if len(facts) > 1:
+            raise JournalConflict("as no rule foresees")
+        if len(tries) > 2:
+            raise Ends
+        return enter_many(self, session, facts)
+
+    made, facts = ledger.sequencer, [prepared(ledger, text) for text in opened.texts[:4]]
+    waiting = [sequencer._Waiting(fact) for fact in facts]
+    monkeypatch.setattr(Replica, "enter_many", failing)
+    made._queue.extend(waiting[1:])
+    with pytest.raises(Ends):
+        made.enter(facts[0])
+    assert [type(one.found) for one in waiting[1:]] == [Entered, LedgerBusy, LedgerBusy]
+
+
+def test_a_database_that_goes_away_while_each_is_tried_is_told_to_the_rest(
+    ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of 64 would else wait for it 64 times, and with it whoever comes."""
+    tries = list[int]()
+
+    def failing(self: Replica, session: Session, facts: list[Prepared]) -> Any:
+        tries.append(len(facts))
+        raise JournalConflict("as no rule foresees") if len(facts) > 1 else DatabaseUnreachable("away")
+
+    monkeypatch.setattr(Replica, "enter_many", failing)
+    found = at_once(ledger, opened.texts)
+    assert [type(one) for one in found] == [DatabaseUnreachable] * WRITERS
+    assert len(tries) <= 3, tries
+
+
+def test_who_reads_the_machine_keeps_no_writer_from_its_commit(ledger: Ledger, opened: Opened) -> None:
+    """A reader copies the machine, or writes a snapshot of it, for a while."""
+    door.take(ledger, opened.texts[0])
+    with ThreadPoolExecutor(1) as pool:
+        with ledger.store.read() as session, ledger.judge.view(session):
+            taken = pool.submit(door.take, ledger, opened.texts[1])
+            assert taken.result(timeout=20).index == opened.size + 1
+    follows_from_rules(ledger, 2, opened.size)
+
+
+def test_what_is_refused_or_known_wakes_nobody(ledger: Ledger, opened: Opened) -> None:
+    """Any stranger can send it, again and again; a keeper that is woken asks the chain, and does all its steps."""
+    door.take(ledger, opened.texts[0])
+    before = ledger.store.changes.count
+    door.take(ledger, opened.texts[0])
+    with pytest.raises(Refused):
+        door.take(ledger, another(opened.texts[0]))
+    assert ledger.store.changes.count == before
+    door.take(ledger, opened.texts[1])
+    assert ledger.store.changes.count == before + 1
+    follows_from_rules(ledger, 2, opened.size)
 
 
 KILLED = """
