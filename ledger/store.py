@@ -53,6 +53,8 @@ class Store:
             self._begin(session, lambda: schema.lock(session.connection(), beside))
             self.changes.begun()
             yield session
+            if not session.in_transaction():
+                return  # it was rolled back within: nothing is changed, and nobody woken
             session.commit()
             self.changes.committed(quiet)
 

@@ -82,6 +82,8 @@ class Replica:
     _open: Session | None = field(init=False, default=None)
     _spoilt: bool = field(init=False, default=False)
     _applied: list[Written] = field(init=False, default_factory=list)
+    _handing: threading.Lock = field(init=False, default_factory=threading.Lock)
+    """Around `_fresh` alone: a writer hands on while a reader holds the machine."""
     _fresh: list[Written] = field(init=False, default_factory=list)
     """What this process committed and its committed machine has not taken yet: nobody reads it from the database."""
 
@@ -146,6 +148,10 @@ class Replica:
     def name_of(self, envelope: Envelope) -> str:
         """What a message is found by: its digest, which of a commitment is the proof's id."""
         return hexed(digest(envelope.message, self.domain))
+
+    def has_entered(self, session: Session) -> bool:
+        """Whether anything was, in this transaction of a writer: else it has nothing to commit."""
+        return self._open is session
 
     @property
     def is_behind(self) -> bool:
@@ -257,14 +263,15 @@ class Replica:
 
     def _after_commit(self, session: Session) -> None:
         if self._open is session:
-            with self._lock:
+            with self._handing:
                 self._fresh += self._applied
             self._open, self._applied = None, []
 
     def _take_fresh(self, follower: Follower) -> None:
         """Bring the committed machine on, by what is at hand and follows on where it stands."""
         with self._lock:
-            fresh, self._fresh = self._fresh, []
+            with self._handing:
+                fresh, self._fresh = self._fresh, []
             for written in fresh:
                 if written.index == follower.size:
                     follower.follow(written.fact, written.texts)

@@ -4,11 +4,13 @@
                                                                                         each is answered after it
 
 As the sequencers of transparency logs do (Trillian, Tessera). A fact that the machine refuses is refused alone. Where
-anything else goes wrong, nothing of the batch was written, and each of it is tried by itself.
+anything else goes wrong, nothing of the batch was written, and each of it is tried by itself. A batch of which all is
+refused or known commits nothing, and wakes nobody.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -25,6 +27,7 @@ MOST = 64
 """Facts that one transaction enters, so that a turn stays short."""
 HOPELESS = (LedgerBusy, DatabaseUnreachable, DiskFull)
 """What would meet each of a batch alike."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -55,7 +58,7 @@ class Sequencer:
             try:
                 self._enter(batch)
             finally:
-                self._end_turn()
+                self._end_turn(batch)
             self._look()
         if isinstance(mine.found, Exception):
             raise mine.found
@@ -67,27 +70,37 @@ class Sequencer:
         end = time.monotonic() + self._wait
         with self._changed:
             while mine.found is None and self._entering:
-                if not self._changed.wait(max(0.0, end - time.monotonic())) and mine in self._queue:
+                queued = mine in self._queue
+                left = end - time.monotonic()
+                if queued and left <= 0:
                     self._queue.remove(mine)
                     raise LedgerBusy("too many writers at once; send it again")
+                self._changed.wait(left if queued else None)  # whoever has taken it says what became of it
             if mine.found is not None:
                 return None
             self._entering = True
             return [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
 
-    def _end_turn(self) -> None:
+    def _end_turn(self, batch: list[_Waiting]) -> None:
+        """Nobody waits for an answer that nobody gives: this thread ends where it has not given all of them."""
         with self._changed:
+            _fail(batch, LedgerBusy("the server ends; send it again"))
             self._entering = False
             self._changed.notify_all()
 
     def _look(self) -> None:
-        """Bring the machine of the readers on, where none of them has for long."""
-        if self._judge.is_behind:
+        """Bring the machine of the readers on, where none of them has for long. What fails is the next reader's: the
+        fact is in the log, and its writer is told so."""
+        if not self._judge.is_behind:
+            return
+        try:
             with self._store.read() as session, self._judge.view(session):
                 pass
+        except Exception as error:
+            logger.warning("the readers' machine was not brought on: %s", error)
 
     def _enter(self, batch: list[_Waiting]) -> None:
-        """All in one transaction, or each in one of its own."""
+        """All in one transaction, or each in one of its own, as long as another try may help."""
         try:
             self._commit(batch)
         except HOPELESS as error:
@@ -96,20 +109,27 @@ class Sequencer:
             if len(batch) == 1:
                 _fail(batch, error)
                 return
-            for waiting in batch:
-                self._enter([waiting])
-        except BaseException:
-            _fail(batch, LedgerBusy("the server ends; send it again"))
-            raise
+            self._enter_each(batch)
+
+    def _enter_each(self, batch: list[_Waiting]) -> None:
+        for waiting in batch:
+            self._enter([waiting])
+            if isinstance(waiting.found, HOPELESS):
+                _fail(batch, waiting.found)
+                return
 
     def _commit(self, batch: list[_Waiting]) -> None:
         with self._store.write() as session:
             found = self._judge.enter_many(session, [waiting.fact for waiting in batch])
             reach("sequencer.entered")
+            if not self._judge.has_entered(session):
+                session.rollback()
         for waiting, what in zip(batch, found, strict=True):
             waiting.found = what
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:
+    """Those that have no answer yet."""
     for waiting in batch:
-        waiting.found = error
+        if waiting.found is None:
+            waiting.found = error

@@ -202,7 +202,7 @@ def test_who_waits_while_its_fact_is_entered_does_not_spin(ledger: Ledger, opene
         made._wait = 0.5
         found = [pool.submit(made.enter, fact) for fact in facts]
         until(lambda: len(made._queue) == 3)
-        made._end_turn()
+        made._end_turn([])
         assert [one.result().derived for one in found] == [0, 0, 0]
     assert len(looks) < 20, f"{len(looks)} looks in a second"
 
