@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -122,3 +123,18 @@ def test_the_last_user_ends_the_watcher(store: Store) -> None:
 
 def _watchers(_changes: Changes) -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "changes"]
+
+
+def test_a_commit_right_after_ones_own_is_not_taken_for_it(
+    store: Store, heard: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between this process's quiet commit and its look at the file another process commits."""
+    committed = store.changes.committed
+
+    def beaten(*given: Any) -> None:
+        write_elsewhere(store, "other")
+        committed(*given)
+
+    monkeypatch.setattr(store.changes, "committed", beaten)
+    write(store, "own", quiet=True)
+    until(lambda: heard() == 1, 20)
