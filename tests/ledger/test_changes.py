@@ -125,16 +125,20 @@ def _watchers(_changes: Changes) -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "changes"]
 
 
-def test_a_commit_right_after_ones_own_is_not_taken_for_it(
-    store: Store, heard: Callable[[], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_commit_right_after_ones_own_is_not_taken_for_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between this process's quiet commit and its look at the file another process commits."""
+    monkeypatch.setattr(watching, "POLL_SECONDS", 600.0)
     committed = store.changes.committed
 
     def beaten(*given: Any) -> None:
         write_elsewhere(store, "other")
         committed(*given)
 
-    monkeypatch.setattr(store.changes, "committed", beaten)
-    write(store, "own", quiet=True)
-    until(lambda: heard() == 1, 20)
+    with store.changes.watched() as changes:
+        until(lambda: changes.count)
+        first = changes.count
+        write(store, "quiet", quiet=True)
+        assert changes.count == first
+        monkeypatch.setattr(store.changes, "committed", beaten)
+        write(store, "own", quiet=True)
+        until(lambda: changes.count == first + 1, 20)
