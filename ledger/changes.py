@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 CHANNEL = "commonweight"
@@ -36,6 +36,7 @@ class Changes:
         self._grown, self._count = threading.Condition(), 0
         self._starting, self._users, self._stop = threading.Lock(), 0, threading.Event()
         self._file: _FileVersion | None = None
+        self._before: int | None = None
 
     @property
     def count(self) -> int:
@@ -70,18 +71,22 @@ class Changes:
         """What PostgreSQL is to tell the other processes when the transaction commits, as a column of a SELECT."""
         return f"pg_notify('{CHANNEL}', '{self._own}')"
 
-    def begun(self) -> None:
-        """Its transaction has: from here to the commit no other process changes anything."""
+    def begun(self, own: Connection | None = None) -> None:
+        """Its transaction has, on a connection of its own: from here to the commit no other process changes
+        anything."""
         file = self._file
         if file is not None and file.moved():
             self._tell()
+        self._before = _version(own) if file is not None and own is not None else None
 
-    def committed(self, quiet: bool) -> None:
-        """It did. What is `quiet` wakes nobody."""
-        file = self._file
+    def committed(self, quiet: bool, own: Connection | None = None) -> None:
+        """It did. What is `quiet` wakes nobody, but for what another process has committed since: the file has moved by
+        either, the version that its own connection sees only by others."""
+        file, others = self._file, False
         if file is not None:
-            file.moved()  # by this process, and nobody else
-        if not quiet:
+            file.moved()
+            others = own is not None and _version(own) != self._before
+        if others or not quiet:
             self._tell()
 
     def _tell(self) -> None:
@@ -107,7 +112,8 @@ class Changes:
                     if file.moved():
                         self._tell()
             finally:
-                self._file = None
+                if self._file is file:  # the next watcher may be there before this one has ended
+                    self._file = None
 
     def _listen(self, stop: threading.Event) -> None:
         import psycopg
@@ -125,6 +131,14 @@ class Changes:
                 raise OSError(str(error)) from error
             finally:
                 connection.invalidate()  # nobody else hears what this one listens to
+
+
+def _version(connection: Connection) -> int | None:
+    """Of a SQLite file, as a connection sees it: what the connection commits itself leaves it as it is. None where it
+    cannot be read: a writer that has committed does not fail over this."""
+    with suppress(SQLAlchemyError):
+        return int(connection.execute(text("PRAGMA data_version")).scalar_one())
+    return None
 
 
 class _FileVersion:

@@ -48,15 +48,25 @@ class Store:
         What is `quiet` is of no interest to who waits for changes (ledger/changes.py). Raises LedgerBusy where the turn
         does not come in time, and DatabaseUnreachable.
         """
-        with self._in_turn(), coded(), Session(self.engine, expire_on_commit=False) as session:
+        with self._in_turn(), coded(), self._writer() as session:
             beside = "" if quiet else self.changes.words()
             self._begin(session, lambda: schema.lock(session.connection(), beside))
-            self.changes.begun()
+            self.changes.begun(session.connection() if self._sqlite else None)
             yield session
             if not session.in_transaction():
                 return  # it was rolled back within: nothing is changed, and nobody woken
             session.commit()
-            self.changes.committed(quiet)
+            self.changes.committed(quiet, session.connection() if self._sqlite else None)
+
+    @contextmanager
+    def _writer(self) -> Iterator[Session]:
+        """On SQLite with one connection to the end: it sees what others commit after it (ledger/changes.py)."""
+        if not self._sqlite:
+            with Session(self.engine, expire_on_commit=False) as session:
+                yield session
+            return
+        with self.engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
+            yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
