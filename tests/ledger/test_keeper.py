@@ -16,10 +16,13 @@ from sqlmodel import select
 from contracts.evm.errors import NoJsonRpc
 from ledger import keeper, leases
 from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
+from ledger.governance import votes
+from ledger.judgement import settling
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
-from ledger.tables import LeaseRow
-from tests.house import House
+from ledger.tables import LeaseRow, Outgoing
+from tests.deployed import PARAMS
+from tests.house import House, accepted
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -208,3 +211,47 @@ def test_a_step_that_hangs_is_left_behind_at_the_end(house: House, monkeypatch: 
     until(lambda: not running.is_alive())
     over.set()
     until(lambda: "keeper" not in {thread.name for thread in threading.enumerate()})
+
+
+def idle_pass(house: House) -> int:
+    """Commits by a pass that has nothing new to do: each is the next pass, at once."""
+    before = house.ledger.store.changes.count
+    keeper.step(house.ledger)
+    return house.ledger.store.changes.count - before
+
+
+@pytest.mark.parametrize("state", ["queued", "signed", "dead"])
+def test_a_root_on_its_way_to_the_chain_makes_no_pass_after_the_other(house: House, state: str) -> None:
+    """Until it is in a block, which takes long where the fee is low or money short, and for ever where it is dead."""
+    house.start().play_round()
+    for verifier in house.run.verifiers[:2]:
+        accepted(house.post_epoch(verifier))
+    settling.settle(house.ledger)
+    with house.ledger.store.write() as session:
+        (row,) = session.exec(select(Outgoing))
+        row.state, row.due = state, house.clock.now + 600
+        session.add(row)
+    before = house.ledger.store.changes.count
+    settling.settle(house.ledger)
+    assert house.ledger.store.changes.count == before
+
+
+def test_an_idle_pass_commits_nothing(house: House) -> None:
+    house.start().play_round()
+    house.settle_epoch()
+    house.step(3)
+    assert idle_pass(house) == 0
+
+
+def test_a_vote_that_cannot_be_weighed_makes_no_pass_after_the_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token does not say what it weighs, now or ever."""
+    house.become_holders()
+    proposal = house.propose(house.wallets[0], "unweighed", [("clip", "2")])
+    house.wait(PARAMS.voting_delay + 1)
+    accepted(house.vote(house.wallets[0], proposal))
+    monkeypatch.setattr(votes, "_weight", lambda *_: None)
+    house.step(4)
+    assert votes._waiting(house.ledger, ("", "")), "it is credited"
+    assert idle_pass(house) == 0
