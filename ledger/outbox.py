@@ -54,6 +54,12 @@ def enqueue(session: Session, key: str, call: ContractFunction, allowed: int = 0
     session.flush()
 
 
+def is_news(session: Session, key: str, call: ContractFunction) -> bool:
+    """Whether queueing a call changes anything: what is looked at again and again commits only then."""
+    row = session.get(Outgoing, key)
+    return row is None or (row.state in GIVEN_UP and row.data != str(call._encode_transaction_data()))
+
+
 def is_live(session: Session, key: str) -> bool:
     """Whether a call of this id is queued and was not given up: it is on its way, or done."""
     row = session.get(Outgoing, key)

@@ -47,10 +47,10 @@ def weigh(ledger: Ledger) -> None:
     while waiting := _waiting(ledger, after):
         weights = {(vote.proposal, vote.voter): _weight(ledger, vote, snapshot) for vote, snapshot in waiting}
         known = {key: weight for key, weight in weights.items() if weight is not None}
-        with ledger.store.write() as session:
-            for key, weight in known.items():
-                _add(session, key, weight)
         if known:
+            with ledger.store.write() as session:
+                for key, weight in known.items():
+                    _add(session, key, weight)
             return
         after = list(weights)[-1]
 

@@ -79,10 +79,12 @@ def settle(ledger: Ledger) -> None:
             continue
         with ledger.store.read() as session:
             signed = cosign.quorum(ledger, session, found.message)
-        if not signed:
+            call = found.call(ledger, signed) if signed else None
+            queues = call is not None and outbox.is_news(session, found.key, call)
+        if call is None or not queues:
             continue
         with ledger.store.write() as session:
-            outbox.enqueue(session, found.key, found.call(ledger, signed))
+            outbox.enqueue(session, found.key, call)
 
 
 def _signed(ledger: Ledger) -> Iterator[Charge]:

@@ -138,7 +138,9 @@ def claimable(ledger: Ledger, session: Session, number: int, account: str) -> tu
 
 
 def _note(ledger: Ledger, seen: Epoch, state: str, due: tuple[str, ContractFunction] | None) -> None:
-    if due is None and state == seen.state:
+    with ledger.store.read() as session:
+        queues = due is not None and outbox.is_news(session, *due)
+    if not queues and state == seen.state:
         return
     with ledger.store.write() as session:
         row = session.get_one(Epoch, seen.number)
