@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from requests import Response
@@ -14,13 +15,13 @@ from requests.exceptions import ConnectionError as ChainUnreachable
 from sqlmodel import select
 
 from contracts.evm.errors import NoJsonRpc
-from ledger import keeper, leases
+from ledger import broadcast, keeper, leases, outbox
 from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
 from ledger.governance import votes
 from ledger.judgement import settling
 from ledger.relay_rules import RelayRules
 from ledger.service import Ledger
-from ledger.tables import LeaseRow, Outgoing
+from ledger.tables import Attempt, LeaseRow, Outgoing
 from tests.deployed import PARAMS
 from tests.house import House, accepted
 from tests.waiting import until
@@ -255,3 +256,27 @@ def test_a_vote_that_cannot_be_weighed_makes_no_pass_after_the_other(
     house.step(4)
     assert votes._waiting(house.ledger, ("", "")), "it is credited"
     assert idle_pass(house) == 0
+
+
+def test_a_call_for_which_no_more_may_be_offered_makes_no_pass_after_the_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is signed, not mined, and late, as long as the fee is high; each pass looks at it."""
+    house.start().play_round()
+    for verifier in house.run.verifiers[:2]:
+        accepted(house.post_epoch(verifier))
+    settling.settle(house.ledger)
+    monkeypatch.setattr(broadcast, "send", lambda *_: (broadcast.Said.TAKEN, ""))  # and no miner takes it
+    outbox.flush(house.ledger)
+    with house.ledger.store.read() as session:
+        (made,) = session.exec(select(Attempt))
+    rules = replace(house.ledger.relay, max_fee=made.max_fee)
+    late = replace(house.ledger, relay=rules)
+    house.clock.now += rules.replace_seconds
+    outbox.flush(late)
+    with late.store.read() as session:
+        (row,) = outbox.listed(session)
+    assert (row.state, "cap" in str(row.error)) == ("signed", True)
+    before = late.store.changes.count
+    outbox.flush(late)
+    assert late.store.changes.count == before

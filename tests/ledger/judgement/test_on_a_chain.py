@@ -215,6 +215,15 @@ def test_faults_are_signed_as_the_machine_lets_them_and_slashed(
     send(served.w3, node, served.model.nodes.stake(), value=10**16)
     faults.settle(ledger)
     assert sorted(calls(ledger)) == [f"punish:0x{evidence.hex()}:{bad.address}", f"slash-node:{proof}"]
+    with ledger.store.write() as session:
+        (punish, *_) = outbox.listed(session)
+        punish.state = "dead"
+        session.add(punish)
+    said = ledger.store.changes.count
+    faults.settle(ledger)
+    assert ledger.store.changes.count == said, "what is dead is not queued again in each pass"
+    with ledger.store.write() as session:
+        outbox.retry(session, punish.id)
     before = served.model.registry.stake_of(bad.address)
     outbox.flush(ledger)
     served.chain.mine(2)
