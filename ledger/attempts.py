@@ -55,14 +55,14 @@ def replace(ledger: Ledger, held: Held, call: Outgoing, *, cancel: bool = False)
     offer, final = fees.market(ledger.chain.w3, cap), ledger.chain.final()
     raised = None if offer is None else Fees(newest.max_fee, newest.tip).raised(offer, cap)
     if raised is None:
-        return _note(ledger, held, call.id, "not mined, and the cap (max_fee_per_gas) forbids to offer more")
+        return _say(ledger, held, call, "not mined, and the cap (max_fee_per_gas) forbids to offer more")
     cancel = cancel or newest.cancels
     try:
         gas = _gas(ledger, _what(ledger, call, cancel), 0 if cancel else call.allowed)
     except ContractRejected as refusal:  # it would revert now: use the nonce up for less, and let the call wait
         cancel, why, gas = True, refusal.detail, _gas(ledger, _what(ledger, call, True))
     except Web3RPCError as error:  # no word against the call: its bytes go out again as they are, and so do others'
-        return _note(ledger, held, call.id, message_of(error))
+        return _say(ledger, held, call, message_of(error))
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
@@ -176,6 +176,11 @@ def _note(ledger: Ledger, held: Held, key: str, why: str) -> Outgoing:
         row.error, row.due = why, ledger.now() + ledger.relay.backoff_seconds
         session.add(row)
         return row
+
+
+def _say(ledger: Ledger, held: Held, call: Outgoing, why: str) -> Outgoing:
+    """As `_note`, of a signed call, which is looked at in each pass: only what is new is written."""
+    return call if call.error == why else _note(ledger, held, call.id, why)
 
 
 def _what(ledger: Ledger, call: Outgoing, cancels: bool) -> dict[str, Any]:
