@@ -20,6 +20,7 @@ from sqlmodel import Session
 from benchmarks.submitted_round import Opened, open_rounds
 from contracts.protocol.judge.errors import Refused
 from contracts.protocol.judge.snapshot import dump
+from contracts.protocol.log import follower
 from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.follower import audit
 from contracts.protocol.log.leaf import write
@@ -285,6 +286,35 @@ def test_what_is_refused_or_known_wakes_nobody(ledger: Ledger, opened: Opened) -
     door.take(ledger, opened.texts[1])
     assert ledger.store.changes.count == before + 1
     follows_from_rules(ledger, 2, opened.size)
+
+
+def test_what_nobody_reads_does_not_fill_the_memory(
+    ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a long log is taken back from a mirror: entered, and looked at by nobody."""
+    monkeypatch.setattr(replica, "BATCH", 4)
+    for text in opened.texts:
+        with ledger.store.write() as session:
+            ledger.judge.enter(session, parse_envelope(text)[0])
+    assert len(ledger.judge._fresh) <= 4
+    follows_from_rules(ledger, WRITERS, opened.size)
+
+
+def test_a_machine_that_broke_off_in_a_fact_is_made_anew(
+    ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No memory is left in the midst of a fact that the readers' machine takes over: it knows half of it."""
+    state_text(ledger)
+    door.take(ledger, opened.texts[0])
+    with monkeypatch.context() as short, pytest.raises(MemoryError):
+        short.setattr(follower, "grow", lambda *_: (_ for _ in ()).throw(MemoryError()))
+        state_text(ledger)
+    for text in opened.texts[1:]:
+        door.take(ledger, text)
+    with ledger.store.write() as session:  # and the writer's begins again from it
+        ledger.judge._spoilt = True
+        ledger.judge.at_end(session)
+    follows_from_rules(ledger, WRITERS, opened.size)
 
 
 KILLED = """
