@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
 from contracts.errors import CommonweightError
@@ -39,6 +40,8 @@ from ledger.judgement.vouching import check_first, maintainers
 from ledger.tables import LogEntry
 
 BATCH = 1_000
+BETWEEN_FACTS = (CommonweightError, SQLAlchemyError)
+"""What ends a reading of the log before a fact was taken: it is refused, or not there."""
 
 
 @dataclass(frozen=True)
@@ -179,9 +182,7 @@ class Replica:
         The session is a reader's. It may be a little older than the machine, never newer.
         """
         with self._lock:
-            follower = self._begun(session)
-            self._take_fresh(follower)
-            _catch_up(session, follower)
+            follower = self._caught_up(session)
             if self.snapshots is not None:
                 self.snapshots.keep(session, follower.state)
             yield follower.state
@@ -196,7 +197,13 @@ class Replica:
         if self._writing is None or self._spoilt or (self._open is not None and self._open is not session):
             self._go_back(session)
         assert self._writing is not None, "it was just made"
-        _catch_up(session, self._writing)
+        try:
+            _catch_up(session, self._writing)
+        except BETWEEN_FACTS:
+            raise
+        except BaseException:
+            self._spoilt = True
+            raise
         return self._writing.state
 
     def _prepared(self, entry: Rules | Block | Envelope | Prepared) -> Prepared:
@@ -209,6 +216,19 @@ class Replica:
         fact = read(text, self.domain, self._author_at_end)
         assert isinstance(fact, Fact), "a message is no derived entry"
         return Prepared(fact, text, name, entry)
+
+    def _caught_up(self, session: Session) -> Follower:
+        """The committed machine, brought on. One that broke off in the midst of a fact is not used again."""
+        follower = self._begun(session)
+        try:
+            self._take_fresh(follower)
+            _catch_up(session, follower)
+        except BETWEEN_FACTS:
+            raise
+        except BaseException:
+            self._committed = None
+            raise
+        return follower
 
     def _author_at_hand(self, proof: str) -> str:
         """Raises UnknownSubject."""
@@ -265,6 +285,8 @@ class Replica:
         if self._open is session:
             with self._handing:
                 self._fresh += self._applied
+                if len(self._fresh) > BATCH:
+                    self._fresh = []  # who looks at last reads the database
             self._open, self._applied = None, []
 
     def _take_fresh(self, follower: Follower) -> None:
