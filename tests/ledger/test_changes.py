@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from ledger import changes as watching
 from ledger.changes import Changes
@@ -25,6 +25,13 @@ from ledger.store import Store
 from ledger.tables import Cursor
 with Store(sys.argv[1]).write(quiet=sys.argv[2] == "quiet") as session:
     session.add(Cursor(name=sys.argv[3], block=1, hash=""))
+"""
+NOTHING = """
+import sys
+from ledger.store import Store
+from ledger.tables import Cursor
+with Store(sys.argv[1]).write() as session:
+    session.get(Cursor, "a", with_for_update=True)
 """
 
 
@@ -142,3 +149,29 @@ def test_a_commit_right_after_ones_own_is_not_taken_for_it(store: Store, monkeyp
         monkeypatch.setattr(store.changes, "committed", beaten)
         write(store, "own", quiet=True)
         until(lambda: changes.count == first + 1, 20)
+
+
+def test_what_changes_nothing_wakes_nobody(store: Store, heard: Callable[[], int]) -> None:
+    """A claim that is queued already, a message that is known: strangers can send them again and again."""
+    write(store, "a")
+    with store.write() as session:
+        row = session.get_one(Cursor, "a", with_for_update=True)
+        row.block = 1
+        session.add(row)
+    assert heard() == 1
+    with store.write() as session:
+        session.get_one(Cursor, "a").block = 2
+    assert heard() == 2
+    with store.write() as session:
+        session.execute(delete(Cursor))
+    assert heard() == 3
+    with store.read() as session:
+        assert session.get(Cursor, "a") is None
+
+
+def test_another_process_hears_nothing_of_what_changes_nothing(store: Store, heard: Callable[[], int]) -> None:
+    url = store.engine.url.render_as_string(hide_password=False)
+    subprocess.run([sys.executable, "-c", NOTHING, url], check=True)
+    assert not store.changes.wait(store.changes.count, 0.6)
+    write_elsewhere(store, "a")
+    until(lambda: heard() > 0)
