@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
@@ -20,6 +20,9 @@ from ledger import schema
 from ledger.changes import Changes
 from ledger.database import WAIT_SECONDS, coded, connect, is_gone
 from ledger.errors import LedgerBusy
+
+_WRITING = ("INSERT", "UPDATE", "DELETE")
+_WROTE = "wrote"
 
 
 class Store:
@@ -31,6 +34,7 @@ class Store:
     def __init__(self, url: str, wait: float = WAIT_SECONDS, makes: bool = True) -> None:
         self.engine: Engine = connect(url, wait)
         self._sqlite = self.engine.dialect.name == "sqlite"
+        event.listen(self.engine, "before_cursor_execute", _note_writing)
         self._readers = self.engine
         if not self._sqlite:
             self._readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -45,16 +49,18 @@ class Store:
     def write(self, quiet: bool = False) -> Iterator[Session]:
         """A transaction that no other writer runs beside; commits on leaving, rolls back on an exception.
 
-        What is `quiet` is of no interest to who waits for changes (ledger/changes.py). Raises LedgerBusy where the turn
-        does not come in time, and DatabaseUnreachable.
+        What is `quiet` is of no interest to who waits for changes (ledger/changes.py); where nothing was written
+        nothing is committed. Raises LedgerBusy where the turn does not come in time, and DatabaseUnreachable.
         """
         with self._in_turn(), coded(), self._writer() as session:
             beside = "" if quiet else self.changes.words()
             self._begin(session, lambda: schema.lock(session.connection(), beside))
+            session.connection().info.pop(_WROTE, None)
             self.changes.begun(session.connection() if self._sqlite else None)
             yield session
-            if not session.in_transaction():
-                return  # it was rolled back within: nothing is changed, and nobody woken
+            session.flush()
+            if not session.connection().info.pop(_WROTE, False):
+                return  # nothing is changed: the transaction is rolled back, and nobody woken
             session.commit()
             self.changes.committed(quiet, session.connection() if self._sqlite else None)
 
@@ -119,3 +125,8 @@ class Store:
             yield
         finally:
             connection.execute(text("PRAGMA query_only = 0"))
+
+
+def _note_writing(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    if statement.lstrip()[:6].upper() in _WRITING:
+        connection.info[_WROTE] = True

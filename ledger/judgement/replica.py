@@ -152,10 +152,6 @@ class Replica:
         """What a message is found by: its digest, which of a commitment is the proof's id."""
         return hexed(digest(envelope.message, self.domain))
 
-    def has_entered(self, session: Session) -> bool:
-        """Whether anything was, in this transaction of a writer: else it has nothing to commit."""
-        return self._open is session
-
     @property
     def is_behind(self) -> bool:
         """Whether so much was committed since anybody looked that somebody should: a snapshot may be due."""

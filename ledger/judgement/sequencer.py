@@ -122,8 +122,6 @@ class Sequencer:
         with self._store.write() as session:
             found = self._judge.enter_many(session, [waiting.fact for waiting in batch])
             reach("sequencer.entered")
-            if not self._judge.has_entered(session):
-                session.rollback()
         for waiting, what in zip(batch, found, strict=True):
             waiting.found = what
 

@@ -196,7 +196,7 @@ def test_who_waits_while_its_fact_is_entered_does_not_spin(ledger: Ledger, opene
         looks.append(seconds)
         return wait(seconds)
 
-    made._enter, made._changed.wait = slow, counted  # type: ignore[method-assign]
+    made._enter, made._changed.wait = slow, counted  # type: ignore[method-assign,assignment]
     made._entering = True
     facts = [prepared(ledger, text) for text in opened.texts[:3]]
     with ThreadPoolExecutor(3) as pool:
@@ -268,10 +268,9 @@ def test_a_database_that_goes_away_while_each_is_tried_is_told_to_the_rest(
 def test_who_reads_the_machine_keeps_no_writer_from_its_commit(ledger: Ledger, opened: Opened) -> None:
     """A reader copies the machine, or writes a snapshot of it, for a while."""
     door.take(ledger, opened.texts[0])
-    with ThreadPoolExecutor(1) as pool:
-        with ledger.store.read() as session, ledger.judge.view(session):
-            taken = pool.submit(door.take, ledger, opened.texts[1])
-            assert taken.result(timeout=20).index == opened.size + 1
+    with ThreadPoolExecutor(1) as pool, ledger.store.read() as session, ledger.judge.view(session):
+        taken = pool.submit(door.take, ledger, opened.texts[1])
+        assert taken.result(timeout=20).index == opened.size + 1
     follows_from_rules(ledger, 2, opened.size)
 
 
@@ -300,15 +299,20 @@ def test_what_nobody_reads_does_not_fill_the_memory(
     follows_from_rules(ledger, WRITERS, opened.size)
 
 
+def no_memory(*_: Any) -> None:
+    raise MemoryError
+
+
 def test_a_machine_that_broke_off_in_a_fact_is_made_anew(
     ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No memory is left in the midst of a fact that the readers' machine takes over: it knows half of it."""
     state_text(ledger)
     door.take(ledger, opened.texts[0])
-    with monkeypatch.context() as short, pytest.raises(MemoryError):
-        short.setattr(follower, "grow", lambda *_: (_ for _ in ()).throw(MemoryError()))
-        state_text(ledger)
+    with monkeypatch.context() as short:
+        short.setattr(follower, "grow", no_memory)
+        with pytest.raises(MemoryError):
+            state_text(ledger)
     for text in opened.texts[1:]:
         door.take(ledger, text)
     with ledger.store.write() as session:  # and the writer's begins again from it
