@@ -175,3 +175,21 @@ def test_another_process_hears_nothing_of_what_changes_nothing(store: Store, hea
     write_elsewhere(store, "a")
     until(lambda: heard() > 0)
     assert heard() == 1
+
+
+def test_a_watcher_that_breaks_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody hears of another process any more, and nobody says so."""
+    monkeypatch.setattr(watching, "AGAIN_SECONDS", 0.01)
+    watch, errors = store.changes._again, iter([ZeroDivisionError("a bug")])
+
+    def broken(watch_one: Callable[[threading.Event], None], stop: threading.Event) -> None:
+        def once(stopped: threading.Event) -> None:
+            for error in errors:
+                raise error
+            watch_one(stopped)
+
+        watch(once, stop)
+
+    monkeypatch.setattr(store.changes, "_again", broken)
+    with store.changes.watched() as changes:
+        until(lambda: changes.count, 20)
