@@ -9,6 +9,7 @@ Silence is no proof: whoever waits looks again after a while, whatever was heard
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 import threading
@@ -19,12 +20,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from contracts.outage import Troubles
+
 CHANNEL = "commonweight"
 POLL_SECONDS = 0.2
 LISTEN_SECONDS = 0.5
 """Within which a watcher of PostgreSQL sees that it is to end."""
 AGAIN_SECONDS = 1.0
 """Between two tries to watch where the database is away."""
+logger = logging.getLogger(__name__)
 
 
 class Changes:
@@ -97,10 +101,16 @@ class Changes:
     # -- the watchers
 
     def _again(self, watch: Any, stop: threading.Event) -> None:
-        """Watch until told to stop; where the database is away, its users say so."""
+        """Watch until told to stop; where the database is away, its users say so. A thread that ended would be missed
+        by nobody."""
+        troubles = Troubles(logger.error)
         while not stop.is_set():
-            with suppress(SQLAlchemyError, OSError, sqlite3.Error):
+            try:
                 watch(stop)
+            except (SQLAlchemyError, OSError, sqlite3.Error):
+                pass
+            except Exception as error:
+                troubles.failed("the database's changes", f"{error!r}; watching again")
             stop.wait(AGAIN_SECONDS)
 
     def _watch_file(self, stop: threading.Event) -> None:
