@@ -21,7 +21,7 @@ from ledger.changes import Changes
 from ledger.database import WAIT_SECONDS, coded, connect, is_gone
 from ledger.errors import LedgerBusy
 
-_WRITING = ("INSERT", "UPDATE", "DELETE")
+_READING = frozenset({"SELECT", "PRAGMA", "BEGIN", "SET", "SHOW", "EXPLAIN"})
 _WROTE = "wrote"
 
 
@@ -128,5 +128,5 @@ class Store:
 
 
 def _note_writing(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-    if statement.lstrip()[:6].upper() in _WRITING:
+    if statement.split(None, 1)[0].upper() not in _READING:
         connection.info[_WROTE] = True

@@ -46,7 +46,8 @@ def take(ledger: Ledger, data: bytes) -> Accepted:
     name = replica.name_of(envelope)
     if isinstance(envelope.message, MirrorAddress):
         return _address(ledger, replica, envelope, text, name)
-    prepared = replica.prepare_at_hand(envelope, text)
+    again = ledger.sequencer.entered_lately(name)
+    prepared = None if again else replica.prepare_at_hand(envelope, text)
     if prepared is None:
         with ledger.store.read() as session:
             known = replica.known(session, name)

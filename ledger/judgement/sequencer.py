@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from contracts.whole_file import DiskFull
@@ -25,6 +25,8 @@ from ledger.store import Store
 
 MOST = 64
 """Facts that one transaction enters, so that a turn stays short."""
+LATELY = 4_096
+"""Messages whose names are kept: senders bring theirs again and again."""
 HOPELESS = (LedgerBusy, DatabaseUnreachable, DiskFull)
 """What would meet each of a batch alike."""
 logger = logging.getLogger(__name__)
@@ -45,6 +47,12 @@ class Sequencer:
         self._store, self._judge, self._most, self._wait = store, judge, most, wait
         self._queue: deque[_Waiting] = deque()
         self._changed, self._entering = threading.Condition(), False
+        self._lately: OrderedDict[str, None] = OrderedDict()
+
+    def entered_lately(self, name: str) -> bool:
+        """Whether this process has entered a message of that digest not long ago: sent again it needs no turn, as the
+        database can be asked."""
+        return name in self._lately
 
     def enter(self, fact: Prepared) -> Entered:
         """Enter a message and all that follows, and answer when it is committed.
@@ -124,6 +132,10 @@ class Sequencer:
             reach("sequencer.entered")
         for waiting, what in zip(batch, found, strict=True):
             waiting.found = what
+            if waiting.fact.name is not None and isinstance(what, Entered):
+                self._lately[waiting.fact.name] = None
+        while len(self._lately) > LATELY:
+            self._lately.popitem(last=False)
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

@@ -162,6 +162,13 @@ def test_what_would_meet_all_alike_is_told_to_all_at_once(
     assert len(tries) <= 2, "nobody waits for the database once for each"
 
 
+def test_a_message_that_is_sent_again_takes_no_turn(ledger: Ledger, opened: Opened, batches: list[int]) -> None:
+    first = door.take(ledger, opened.texts[0])
+    with held(ledger):
+        assert door.take(ledger, opened.texts[0]) == first
+    assert batches == [1]
+
+
 def test_no_turn_enters_more_than_the_most(ledger: Ledger, opened: Opened, batches: list[int]) -> None:
     ledger.__dict__["sequencer"] = Sequencer(ledger.store, ledger.judge, most=5)
     at_once(ledger, opened.texts)
