@@ -23,11 +23,17 @@ PAGE = 100
 Number = Annotated[int, Path(ge=0, le=LARGEST)]
 
 
-def _whole(fields: Any) -> Any:
+def _number(one: Any) -> Any:
     """JSON knows no whole numbers: 5.0 is 5."""
-    if not isinstance(fields, dict):
-        return fields
-    return {name: int(one) if isinstance(one, float) and one.is_integer() else one for name, one in fields.items()}
+    return int(one) if isinstance(one, float) and one.is_integer() else one
+
+
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_number)]
+"""A number, and neither `true` nor `"1"`."""
+
+
+def _whole(fields: Any) -> Any:
+    return {name: _number(one) for name, one in fields.items()} if isinstance(fields, dict) else fields
 
 
 Fields = Annotated[dict[str, Any], BeforeValidator(_whole)]
@@ -78,7 +84,7 @@ class ClaimBody(Body):
 class EpochClaim(Body):
     """An account's lines of an epoch."""
 
-    epoch: int = Field(ge=0, le=LARGEST)
+    epoch: Whole = Field(ge=0, le=LARGEST)
     account: EthAddress
 
 
@@ -92,9 +98,9 @@ class SignedClaimBody(Body):
     """A line's account says where it is paid (EIP-712 `ClaimTo` of the distributor); `deadline` in Unix seconds."""
 
     account: EthAddress
-    index: int = Field(ge=0, le=LARGEST)
+    index: Whole = Field(ge=0, le=LARGEST)
     to: EthAddress
-    deadline: int = Field(ge=0, le=LARGEST_NUMBER)
+    deadline: Whole = Field(ge=0, le=LARGEST_NUMBER)
     signature: Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){0,4096}$")]
 
 
@@ -113,7 +119,7 @@ class ProposalBody(Body):
     description: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
     decisions: Annotated[list[tuple[Text, Text]], Field(max_length=16)]
     calls: Annotated[list[CallBody], Field(max_length=16)] = []
-    deadline: int = Field(ge=0, le=LARGEST_NUMBER)
+    deadline: Whole = Field(ge=0, le=LARGEST_NUMBER)
     signature: Signature
 
 
@@ -121,7 +127,7 @@ class BallotBody(Body):
     """A vote signed for the Governor (OpenZeppelin's EIP-712 `Ballot`)."""
 
     voter: EthAddress
-    support: int = Field(ge=0, le=2)
+    support: Whole = Field(ge=0, le=2)
     signature: Signature
 
 
@@ -130,8 +136,8 @@ class DelegationBody(Body):
 
     delegator: EthAddress
     delegatee: EthAddress
-    nonce: int = Field(ge=0, le=LARGEST_NUMBER)
-    expiry: int = Field(ge=0, le=LARGEST_NUMBER)
+    nonce: Whole = Field(ge=0, le=LARGEST_NUMBER)
+    expiry: Whole = Field(ge=0, le=LARGEST_NUMBER)
     signature: KeySignature
 
 

@@ -181,3 +181,12 @@ def test_a_line_finds_the_call_that_has_it(final: House) -> None:
         found = claim_calls.in_batches(final.ledger, session)
     assert sorted(found) == sorted(line["leaf"] for number in (1, 2) for line in final.payouts(number))
     assert set(found.values()) == set(calls(final))
+
+
+@pytest.mark.parametrize("epoch", [True, "1", 1.5, None])
+def test_an_epoch_is_a_number_and_nothing_like_one(final: House, epoch: Any) -> None:
+    """JSON's `true` is no epoch 1."""
+    claims = [{"epoch": epoch, "account": final.wallets[0].address}]
+    check_refused(final.client.post("/v1/claims", json={"claims": claims}), 422, "malformed-request")
+    claims[0]["epoch"] = 1.0
+    assert final.client.post("/v1/claims", json={"claims": claims}).json()["transactions"]
