@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
+from web3.contract.contract import ContractFunction
 
 from contracts.keccak import keccak256
 from contracts.payout_tree import Payout
@@ -34,6 +35,13 @@ def signed_claim_id(leaf: str) -> str:
 def many_id(leaves: Sequence[str]) -> str:
     """Of the call that pays these lines, each to its own account; their order does not count."""
     return MANY + "0x" + keccak256(b"".join(bytes.fromhex(leaf[2:]) for leaf in sorted(leaves))).hex()
+
+
+def queue(session: Session, name: str, call: ContractFunction, allowed: int = 0) -> None:
+    """Queue a call that pays lines, for `allowed` gas where it is somebody's. One that was given up, in a long pause of
+    minting for instance, has all its tries again: else its lines could never be asked for again."""
+    outbox.enqueue(session, name, call, allowed)
+    outbox.revive(session, name, allowed)
 
 
 def in_batches(ledger: Ledger, session: Session) -> dict[str, str]:

@@ -13,7 +13,7 @@ from eth_utils import to_checksum_address
 from sqlmodel import Session
 
 from contracts.distributor import Line
-from ledger import outbox, tip
+from ledger import tip
 from ledger.crash_points import reach
 from ledger.errors import LedgerError
 from ledger.judgement import claim_calls, settling
@@ -100,5 +100,5 @@ def _queue(ledger: Ledger, session: Session, part: Sequence[tuple[PayoutRow, lis
     else:
         lines = [Line(row.epoch, row.index, row.account, row.kind, row.amount, proof) for row, proof in part]
         name, call = claim_calls.many_id([row.leaf for row, _ in part]), distributor.claim_many(lines)
-    outbox.enqueue(session, name, call)
+    claim_calls.queue(session, name, call)
     return name

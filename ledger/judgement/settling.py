@@ -115,7 +115,7 @@ def claim(ledger: Ledger, number: int, account: str) -> list[str]:
                 continue
             call = ledger.chain.distributor.claim(number, line.index, line.account, line.kind, line.amount, proof)
             queued.append(claim_calls.claim_id(line.leaf))
-            outbox.enqueue(session, queued[-1], call)
+            claim_calls.queue(session, queued[-1], call)
         reach("claims.queued")
     return queued
 

@@ -67,7 +67,7 @@ def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
             raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
         if by_code:
             budget.take(ledger, session, account, gas, share)
-        outbox.enqueue(session, key, call, gas)
+        claim_calls.queue(session, key, call, gas)
         reach("claims.queued")
     return key
 
