@@ -21,6 +21,9 @@ OPEN = ("queued", "signed", "mined", "reverted", "failed", "refused")
 """States in which a call of many lines may pay yet; refused it is tried again. Its lines have no other one until then:
 else each company in which a line is asked for during a pause would go out after it."""
 
+_LEAVES: dict[str, tuple[str, ...]] = {}
+"""What an open call of many lines pays, by its id, which follows from that: it is the same whoever notes it."""
+
 
 def claim_id(leaf: str) -> str:
     """Of the call that pays a line (0x-hex leaf) to its own account."""
@@ -46,15 +49,41 @@ def queue(session: Session, name: str, call: ContractFunction, allowed: int = 0)
 
 def in_batches(ledger: Ledger, session: Session) -> dict[str, str]:
     """The call of many lines that is on its way with a line, by the line's leaf (0x-hex)."""
+    open_ = select(Outgoing.id).where(col(Outgoing.state).in_(OPEN), col(Outgoing.id).startswith(MANY))
+    names = set(session.exec(open_))
+    for over in set(_LEAVES) - names:
+        _LEAVES.pop(over, None)
+    return {leaf: name for name in names for leaf in _leaves(ledger, session, name)}
+
+
+def look(ledger: Ledger) -> None:
+    """Read what is on its way without the writers' turn: `in_batches` finds it noted then."""
+    with ledger.store.read() as session:
+        in_batches(ledger, session)
+
+
+def note_lines(name: str, leaves: Sequence[str]) -> None:
+    """What a call of many lines pays, by who queues it: nobody here has to read its data."""
+    _LEAVES[name] = tuple(leaves)
+
+
+def forget() -> None:
+    """What was noted; it is read again from the calls."""
+    _LEAVES.clear()
+
+
+def _leaves(ledger: Ledger, session: Session, name: str) -> tuple[str, ...]:
+    """Of a call of many lines; its data is read once in a process."""
+    known = _LEAVES.get(name)
+    if known is not None:
+        return known
     place = ledger.chain.deployment
-    open_ = select(Outgoing).where(col(Outgoing.state).in_(OPEN), col(Outgoing.id).startswith(MANY))
-    found: dict[str, str] = {}
-    for call in session.exec(open_):
-        for line in ledger.chain.distributor.claimed_by(call.data):
-            payout = Payout(
-                place.chain_id, place.distributor, line.epoch, line.index, line.account, line.kind, line.amount
-            )
-            found["0x" + payout.leaf().hex()] = call.id
+    lines = ledger.chain.distributor.claimed_by(session.get_one(Outgoing, name).data)
+    paid = (
+        Payout(place.chain_id, place.distributor, line.epoch, line.index, line.account, line.kind, line.amount)
+        for line in lines
+    )
+    found = _LEAVES[name] = tuple("0x" + payout.leaf().hex() for payout in paid)
     return found
 
 

@@ -54,6 +54,7 @@ def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
     wanted = dict.fromkeys((epoch, to_checksum_address(account)) for epoch, account in asked)
     contracts = {account: ledger.chain.distributor.only_its_own(account) for _, account in wanted}
     claims = Claims()
+    claim_calls.look(ledger)
     with ledger.store.write() as session:
         batches = claim_calls.in_batches(ledger, session)
         due = [
@@ -99,6 +100,8 @@ def _queue(ledger: Ledger, session: Session, part: Sequence[tuple[PayoutRow, lis
         )
     else:
         lines = [Line(row.epoch, row.index, row.account, row.kind, row.amount, proof) for row, proof in part]
-        name, call = claim_calls.many_id([row.leaf for row, _ in part]), distributor.claim_many(lines)
+        leaves = [row.leaf for row, _ in part]
+        name, call = claim_calls.many_id(leaves), distributor.claim_many(lines)
+        claim_calls.note_lines(name, leaves)
     claim_calls.queue(session, name, call)
     return name

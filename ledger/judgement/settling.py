@@ -102,6 +102,7 @@ def claim(ledger: Ledger, number: int, account: str) -> list[str]:
     good needs none. Raises NotFound, TooEarly, ForeignRoot and ContractAccount.
     """
     require_key(account, ledger.chain.distributor.only_its_own(account))
+    claim_calls.look(ledger)
     with ledger.store.write() as session:
         found, proofs = claimable(ledger, session, number, account)
         batches = claim_calls.in_batches(ledger, session)

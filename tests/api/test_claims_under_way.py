@@ -1,0 +1,43 @@
+"""What is on its way already costs who asks next little, however much it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from contracts.distributor import EpochDistributor
+from ledger.judgement import claim_calls
+from tests.api.test_many_claims import everything, post
+from tests.house import House, accepted
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def final(tmp_path: Path) -> Iterator[House]:
+    """Epochs 1 and 2 are final, 500 units in each for each of two wallets, and nobody has claimed."""
+    with House(tmp_path / "house") as made:
+        made.start()
+        for number in (1, 2):
+            made.play_round()
+            made.settle_epoch(number)
+        yield made
+
+
+def test_call_data_that_is_under_way_is_read_once(final: House) -> None:
+    """In the turn that all writers wait for: 13 ms for each call of 40 lines, and thousands may be open."""
+    (name,) = accepted(post(final, *everything(final)[:2]))["transactions"]
+    claim_calls.forget()  # as in a process that has just begun
+    with patch.object(EpochDistributor, "claimed_by", autospec=True, side_effect=EpochDistributor.claimed_by) as read:
+        for _ in range(3):
+            assert accepted(post(final, *everything(final)[:2]))["transactions"] == [name]
+        (other,) = accepted(post(final, *everything(final)[2:]))["transactions"]
+        assert set(accepted(post(final, *everything(final)))["transactions"]) == {name, other}
+    assert read.call_count == 1
+    final.step(2)
+    assert final.ledger.chain.token.total_supply() == 2_000
+    with final.ledger.store.read() as session:
+        assert claim_calls.in_batches(final.ledger, session) == {}
