@@ -65,11 +65,16 @@ def lines(session: Session, epoch: int, start: int, limit: int) -> list[PayoutRo
 
 def lines_of(session: Session, epoch: int, account: str) -> list[PayoutRow]:
     """An account's lines of an epoch. Raises NotFound if it has none."""
-    rows = select(PayoutRow).where(PayoutRow.epoch == epoch, PayoutRow.account == to_checksum_address(account))
-    found = list(session.exec(rows))
-    if not found:
+    lines = any_lines_of(session, epoch, account)
+    if not lines:
         raise NotFound(f"{account} is paid nothing in epoch {epoch}")
-    return found
+    return lines
+
+
+def any_lines_of(session: Session, epoch: int, account: str) -> list[PayoutRow]:
+    """As `lines_of`; none where there is none."""
+    rows = select(PayoutRow).where(PayoutRow.epoch == epoch, PayoutRow.account == to_checksum_address(account))
+    return list(session.exec(rows))
 
 
 def proofs(ledger: Ledger, session: Session, epoch: Epoch, leaves: Sequence[str]) -> list[list[bytes]]:

@@ -6,14 +6,14 @@ and by the contract (`EpochDistributor.claimMany`), where somebody else may have
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from eth_utils import to_checksum_address
 from sqlmodel import Session
 
 from contracts.distributor import Line
-from ledger import tip
+from ledger import payouts, tip
 from ledger.crash_points import reach
 from ledger.errors import LedgerError
 from ledger.judgement import claim_calls, settling
@@ -46,21 +46,29 @@ class Claims:
     passed_over: list[PassedOver] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the chain said before the writers' turn: whether an account is a contract, and the leaves (0x-hex) of lines
+    that are paid there, whether they were read from its blocks yet or not."""
+
+    contracts: dict[str, bool]
+    paid: set[str]
+
+
 def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
     """Queue the mints of the lines of these (epoch, account), in few calls. The same again changes nothing.
 
     Raises nothing for one of them: each has what `settling.claim` would have raised for it as its code.
     """
     wanted = dict.fromkeys((epoch, to_checksum_address(account)) for epoch, account in asked)
-    contracts = {account: ledger.chain.distributor.only_its_own(account) for _, account in wanted}
+    contracts: dict[str, bool] = {account: ledger.chain.distributor.only_its_own(account) for _, account in wanted}
     claims = Claims()
     claim_calls.look(ledger)
+    seen = Seen(contracts, _paid(ledger, wanted))
     with ledger.store.write() as session:
         batches = claim_calls.in_batches(ledger, session)
         due = [
-            line
-            for epoch, account in wanted
-            for line in _due(ledger, session, epoch, account, contracts[account], batches, claims)
+            line for epoch, account in wanted for line in _due(ledger, session, epoch, account, seen, batches, claims)
         ]
         for start in range(0, len(due), LINES_AT_ONCE):
             claims.transactions.append(_queue(ledger, session, due[start : start + LINES_AT_ONCE]))
@@ -69,19 +77,27 @@ def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
     return claims
 
 
+def _paid(ledger: Ledger, wanted: Iterable[tuple[int, str]]) -> set[str]:
+    """Of these lines, those that the chain calls paid. A call of many that pays nothing costs gas all the same: while
+    no blocks are read, each company of lines that are paid already would be another call."""
+    with ledger.store.read() as session:
+        lines = [line for epoch, account in wanted for line in payouts.any_lines_of(session, epoch, account)]
+        open_ = [line for line in lines if tip.mint_state(session, line.leaf) is None]
+    return {line.leaf for line in open_ if ledger.chain.distributor.is_claimed(line.epoch, line.index)}
+
+
 def _due(
-    ledger: Ledger, session: Session, epoch: int, account: str, is_contract: bool, batches: dict[str, str],
-    claims: Claims,
+    ledger: Ledger, session: Session, epoch: int, account: str, seen: Seen, batches: dict[str, str], claims: Claims
 ) -> Iterator[tuple[PayoutRow, list[bytes]]]:  # fmt: skip
     """Lines that no call pays yet, with their proofs; the others are noted in `claims`."""
     try:
-        settling.require_key(account, is_contract)
+        settling.require_key(account, seen.contracts[account])
         lines, proofs = settling.claimable(ledger, session, epoch, account)
     except LedgerError as refusal:
         claims.passed_over.append(PassedOver(epoch, account, None, refusal.code, refusal.detail))
         return
     for line, proof in zip(lines, proofs, strict=True):
-        if tip.mint_state(session, line.leaf) is not None:
+        if line.leaf in seen.paid or tip.mint_state(session, line.leaf) is not None:
             claims.passed_over.append(PassedOver(epoch, account, line.index, PAID, "the line is paid already"))
         elif (known := claim_calls.live(session, line.leaf, batches)) is not None:
             claims.transactions.append(known)

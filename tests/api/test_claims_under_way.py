@@ -9,8 +9,10 @@ from unittest.mock import patch
 import pytest
 
 from contracts.distributor import EpochDistributor
+from ledger import outbox
 from ledger.judgement import claim_calls
-from tests.api.test_many_claims import everything, post
+from ledger.tables import Outgoing
+from tests.api.test_many_claims import everything, post, whys
 from tests.house import House, accepted
 
 pytestmark = pytest.mark.integration
@@ -41,3 +43,18 @@ def test_call_data_that_is_under_way_is_read_once(final: House) -> None:
     assert final.ledger.chain.token.total_supply() == 2_000
     with final.ledger.store.read() as session:
         assert claim_calls.in_batches(final.ledger, session) == {}
+
+
+def test_what_a_call_has_paid_is_in_no_other_while_blocks_are_unread(final: House) -> None:
+    """The relayer's part of the keeper runs, the indexer's does not: each company of lines would cost gas once more."""
+    (name,) = accepted(post(final, *everything(final)))["transactions"]
+    for _ in range(3):
+        outbox.flush(final.ledger)
+        final.wait(20)
+    with final.ledger.store.read() as session:
+        assert session.get_one(Outgoing, name).state == "final"
+    for company in (everything(final), everything(final)[:2], everything(final)[1:]):
+        answer = accepted(post(final, *company))
+        assert (answer["transactions"], whys(answer)) == ([], [(*one, "paid") for one in company])
+    final.step(2)
+    assert final.ledger.chain.token.total_supply() == 2_000
