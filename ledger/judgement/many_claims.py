@@ -63,7 +63,6 @@ def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
     wanted = dict.fromkeys((epoch, to_checksum_address(account)) for epoch, account in asked)
     contracts: dict[str, bool] = {account: ledger.chain.distributor.only_its_own(account) for _, account in wanted}
     claims = Claims()
-    claim_calls.look(ledger)
     seen = Seen(contracts, _paid(ledger, wanted))
     with ledger.store.write() as session:
         batches = claim_calls.in_batches(ledger, session)
@@ -81,8 +80,10 @@ def _paid(ledger: Ledger, wanted: Iterable[tuple[int, str]]) -> set[str]:
     """Of these lines, those that the chain calls paid. A call of many that pays nothing costs gas all the same: while
     no blocks are read, each company of lines that are paid already would be another call."""
     with ledger.store.read() as session:
+        batches = claim_calls.in_batches(ledger, session)
         lines = [line for epoch, account in wanted for line in payouts.any_lines_of(session, epoch, account)]
-        open_ = [line for line in lines if tip.mint_state(session, line.leaf) is None]
+        asked = [line for line in lines if claim_calls.live(session, line.leaf, batches) is None]
+        open_ = [line for line in asked if tip.mint_state(session, line.leaf) is None]
     return {line.leaf for line in open_ if ledger.chain.distributor.is_claimed(line.epoch, line.index)}
 
 
