@@ -8,6 +8,7 @@ What is read here shows what is mined and has no effect. It is credited by ledge
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any, cast
 
 from sqlmodel import Session, col, delete, select
@@ -45,13 +46,18 @@ def track(ledger: Ledger) -> None:
         _write(ledger, cursor, known, ancestor, fresh, events)
 
 
-def mint_state(session: Session, leaf: str) -> str | None:
-    """Whether a leaf's mint is `final` or `mined`, in a block that may still be taken back. None: neither."""
+def mint_state(session: Session, leaf: str, known: Set[str] | None = None) -> str | None:
+    """Whether a leaf's mint is `final` or `mined`, in a block that may still be taken back. None: neither. Who asks for
+    many reads `mined` once, and gives it as `known`."""
     if session.get(Transfer, f"minted:{leaf}") is not None:
         return "final"
+    return "mined" if leaf in (mined(session) if known is None else known) else None
+
+
+def mined(session: Session) -> set[str]:
+    """The leaves (0x-hex) whose mints are in blocks that may still be taken back."""
     mints = session.exec(select(PendingEvent).where(PendingEvent.name == "Minted"))
-    mined = any(event.arguments["receipt"] == leaf and payouts.pays_a_line(event) for event in mints)
-    return "mined" if mined else None
+    return {str(event.arguments["receipt"]) for event in mints if payouts.pays_a_line(event)}
 
 
 def _walk(ledger: Ledger, cursor: Cursor, known: dict[int, Header], head: Header) -> list[Header] | None:

@@ -49,10 +49,11 @@ class Claims:
 @dataclass(frozen=True)
 class Seen:
     """What the chain said before the writers' turn: whether an account is a contract, and the leaves (0x-hex) of lines
-    that are paid there, whether they were read from its blocks yet or not."""
+    that are paid there, whether they were read from its blocks yet or not; `mined` are those that were read since."""
 
     contracts: dict[str, bool]
     paid: set[str]
+    mined: set[str]
 
 
 def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
@@ -63,8 +64,9 @@ def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
     wanted = dict.fromkeys((epoch, to_checksum_address(account)) for epoch, account in asked)
     contracts: dict[str, bool] = {account: ledger.chain.distributor.only_its_own(account) for _, account in wanted}
     claims = Claims()
-    seen = Seen(contracts, _paid(ledger, wanted))
+    paid = _paid(ledger, wanted)
     with ledger.store.write() as session:
+        seen = Seen(contracts, paid, tip.mined(session))
         batches = claim_calls.in_batches(ledger, session)
         due = [
             line for epoch, account in wanted for line in _due(ledger, session, epoch, account, seen, batches, claims)
@@ -83,7 +85,8 @@ def _paid(ledger: Ledger, wanted: Iterable[tuple[int, str]]) -> set[str]:
         batches = claim_calls.in_batches(ledger, session)
         lines = [line for epoch, account in wanted for line in payouts.any_lines_of(session, epoch, account)]
         asked = [line for line in lines if claim_calls.live(session, line.leaf, batches) is None]
-        open_ = [line for line in asked if tip.mint_state(session, line.leaf) is None]
+        mined = tip.mined(session)
+        open_ = [line for line in asked if tip.mint_state(session, line.leaf, mined) is None]
     return {line.leaf for line in open_ if ledger.chain.distributor.is_claimed(line.epoch, line.index)}
 
 
@@ -98,7 +101,7 @@ def _due(
         claims.passed_over.append(PassedOver(epoch, account, None, refusal.code, refusal.detail))
         return
     for line, proof in zip(lines, proofs, strict=True):
-        if line.leaf in seen.paid or tip.mint_state(session, line.leaf) is not None:
+        if line.leaf in seen.paid or tip.mint_state(session, line.leaf, seen.mined) is not None:
             claims.passed_over.append(PassedOver(epoch, account, line.index, PAID, "the line is paid already"))
         elif (known := claim_calls.live(session, line.leaf, batches)) is not None:
             claims.transactions.append(known)

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from contracts.distributor import EpochDistributor
-from ledger import outbox
+from ledger import outbox, tip
 from ledger.judgement import claim_calls
 from ledger.tables import Outgoing
 from tests.api.test_many_claims import everything, post, whys
@@ -56,5 +56,14 @@ def test_what_a_call_has_paid_is_in_no_other_while_blocks_are_unread(final: Hous
     for company in (everything(final), everything(final)[:2], everything(final)[1:]):
         answer = accepted(post(final, *company))
         assert (answer["transactions"], whys(answer)) == ([], [(*one, "paid") for one in company])
+    final.step(2)
+    assert final.ledger.chain.token.total_supply() == 2_000
+
+
+def test_mints_that_are_not_final_are_read_once_for_all_lines(final: House) -> None:
+    """Not for each line again: thousands may wait to be final, and all writers wait for this one."""
+    with patch.object(tip, "mined", autospec=True, side_effect=tip.mined) as read:
+        accepted(post(final, *everything(final)))
+    assert read.call_count == 2  # without the writers' turn, and in it
     final.step(2)
     assert final.ledger.chain.token.total_supply() == 2_000
