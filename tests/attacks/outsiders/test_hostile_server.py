@@ -150,7 +150,7 @@ def test_lies_change_no_end(played: tuple[Stage, HostileServer]) -> None:
     assert [(line["account"], line["amount"]) for line in lines] == [(wallet(HONEST), str(10**21))]
     registry = VerifierRegistry(stage.ledger.chain.w3, stage.deployment.verifier_registry)
     assert [registry.stake_of(key.address) for key in verifier_keys()] == [GENESIS.min_stake] * 3
-    assert stage.client.get(f"/runs/{stage.run}")["faults"] == []
+    assert stage.client.get(f"/runs/{stage.run}/faults") == []
 
 
 def test_no_view_is_asked_for(played: tuple[Stage, HostileServer]) -> None:
