@@ -49,6 +49,8 @@ from ledger.store import Store
 logger = logging.getLogger(__name__)
 LAST_SECONDS = 10
 """For the keeper, when the server ends."""
+WATCHER_SECONDS = 1.0
+"""For what may wait for a database that is silent."""
 ROUTERS = (network, messages, blobs, runs, epochs, claims, faults, receipts, growth, ownership)
 """Below /v1. The log's tiles lie beside it, where whoever reads logs of this kind looks for them."""
 
@@ -122,7 +124,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # one of the two says that the database is away
     app.state.growth = LogGrowth(ledger) if keeps else LogGrowth(ledger, logger.warning)
     watching = (stop, asyncio.get_running_loop())
-    threading.Thread(target=app.state.growth.watch, args=watching, name="growth", daemon=True).start()
+    watcher = threading.Thread(target=app.state.growth.watch, args=watching, name="growth", daemon=True)
+    watcher.start()
     await asyncio.to_thread(begin, app)
     if keeps:
         thread.start()
@@ -130,3 +133,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     stop.set()
     if thread.is_alive():
         await asyncio.to_thread(thread.join, timeout=LAST_SECONDS)
+    await asyncio.to_thread(watcher.join, timeout=WATCHER_SECONDS)

@@ -26,6 +26,8 @@ CHANNEL = "commonweight"
 POLL_SECONDS = 0.2
 LISTEN_SECONDS = 0.5
 """Within which a watcher of PostgreSQL sees that it is to end."""
+LAST_SECONDS = 1.0
+"""For which the last user waits for the watcher's end: a database that is silent keeps nobody."""
 AGAIN_SECONDS = 1.0
 """Between two tries to watch where the database is away."""
 logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Changes:
         self._grown, self._count = threading.Condition(), 0
         self._starting, self._users, self._stop = threading.Lock(), 0, threading.Event()
         self._file: _FileVersion | None = None
+        self._watcher = threading.Thread()
         self._before: int | None = None
 
     @property
@@ -60,7 +63,9 @@ class Changes:
             if self._users == 1:
                 self._stop = threading.Event()
                 watch = self._watch_file if self._sqlite else self._listen
-                threading.Thread(target=self._again, args=(watch, self._stop), name="changes", daemon=True).start()
+                work = (watch, self._stop)
+                self._watcher = threading.Thread(target=self._again, args=work, name="changes", daemon=True)
+                self._watcher.start()
         try:
             yield self
         finally:
@@ -68,6 +73,7 @@ class Changes:
                 self._users -= 1
                 if self._users == 0:
                     self._stop.set()
+                    self._watcher.join(LAST_SECONDS)  # its connection is given back then
 
     # -- of a writer, who has the turn
 
