@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,15 +13,12 @@ from fastapi import APIRouter, Query, Request
 
 from contracts.outage import GRACE_SECONDS, Outage, Troubles
 from ledger import log
-from ledger.changes import Changes
 from ledger.errors import DatabaseUnreachable, LedgerBusy
 from ledger.service import Ledger
 
 router, logger = APIRouter(), logging.getLogger(__name__)
 WATCH_SECONDS = 3.0
 """Between two looks while nothing is heard of: within so many a database that is away is noticed."""
-SLICE_SECONDS = 0.2
-"""Within which it is seen that the server ends."""
 GATHER_SECONDS = 0.02
 """In which further commits are waited for: many writers cost one look."""
 LONGEST_WAIT = 30.0
@@ -47,15 +43,8 @@ class LogGrowth:
                 seen, size = changes.count, self._read()
                 if size is not None and size != self._size:
                     self._tell(size, loop)
-                self._rest(changes, seen, stop)
-
-    def _rest(self, changes: Changes, seen: int, stop: threading.Event) -> None:
-        """Until something was committed, or it is time to look all the same, or to end."""
-        end = time.monotonic() + WATCH_SECONDS
-        while not stop.is_set() and (left := end - time.monotonic()) > 0:
-            if changes.wait(seen, min(left, SLICE_SECONDS)):
-                stop.wait(GATHER_SECONDS)
-                return
+                if changes.wait(seen, WATCH_SECONDS, stop):
+                    stop.wait(GATHER_SECONDS)
 
     def _tell(self, size: int, loop: asyncio.AbstractEventLoop) -> None:
         wake = self._wake(size)

@@ -13,6 +13,7 @@ import logging
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -24,6 +25,8 @@ from contracts.outage import Troubles
 
 CHANNEL = "commonweight"
 POLL_SECONDS = 0.2
+SLICE_SECONDS = 0.2
+"""Within which whoever waits sees that it is to end."""
 LISTEN_SECONDS = 0.5
 """Within which a watcher of PostgreSQL sees that it is to end."""
 LAST_SECONDS = 1.0
@@ -50,10 +53,14 @@ class Changes:
         """Commits so far, as far as they were heard of."""
         return self._count
 
-    def wait(self, seen: int, seconds: float) -> bool:
-        """Whether there are others than `seen`, as soon as there are or after some seconds."""
-        with self._grown:
-            return self._grown.wait_for(lambda: self._count != seen, timeout=max(0.0, seconds))
+    def wait(self, seen: int, seconds: float, stop: threading.Event | None = None) -> bool:
+        """Whether there are others than `seen`, as soon as there are, after some seconds, or soon after `stop`."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not (stop is not None and stop.is_set()):
+            with self._grown:
+                if self._grown.wait_for(lambda: self._count != seen, timeout=min(left, SLICE_SECONDS)):
+                    return True
+        return self._count != seen
 
     @contextmanager
     def watched(self) -> Iterator[Changes]:

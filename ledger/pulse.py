@@ -28,8 +28,6 @@ LEAST_SECONDS = 0.3
 """Between two looks at the head of a chain, however fast its blocks are."""
 EARLY, OFTEN = 0.9, 0.15
 """Parts of the time between two blocks: when the next one is looked for, and how often from then on."""
-SLICE_SECONDS = 0.25
-"""Within which it is seen that the keeper is to end."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,7 @@ class Pulse:
         """Sleep until something was committed, a pass is due, or `tick` seconds have passed; False where told to
         stop."""
         end = min(self._clock() + tick, max(self._next, self._ended + self._pause))
-        while not stop.is_set() and (left := end - self._clock()) > 0:
-            if self._changes.wait(self._seen, min(left, SLICE_SECONDS)):
-                break
+        self._changes.wait(self._seen, end - self._clock(), stop)
         return not stop.wait(max(0.0, self._ended + self._pause - self._clock()))
 
     def is_due(self) -> bool:

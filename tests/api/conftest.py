@@ -52,3 +52,14 @@ def refused(stage: House) -> Refusal:
         assert stage.dump() == before
 
     return check
+
+
+@pytest.fixture
+def final(tmp_path: Path) -> Iterator[House]:
+    """Epochs 1 and 2 are final, 500 units in each for each of two wallets, and nobody has claimed."""
+    with House(tmp_path / "house") as made:
+        made.start()
+        for number in (1, 2):
+            made.play_round()
+            made.settle_epoch(number)
+        yield made

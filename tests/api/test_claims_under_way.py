@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -16,17 +14,6 @@ from tests.api.test_many_claims import everything, post, whys
 from tests.house import House, accepted
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def final(tmp_path: Path) -> Iterator[House]:
-    """Epochs 1 and 2 are final, 500 units in each for each of two wallets, and nobody has claimed."""
-    with House(tmp_path / "house") as made:
-        made.start()
-        for number in (1, 2):
-            made.play_round()
-            made.settle_epoch(number)
-        yield made
 
 
 def test_call_data_that_is_under_way_is_read_once(final: House) -> None:

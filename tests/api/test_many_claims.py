@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,6 @@ from tests.deployed import key_of
 from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def final(tmp_path: Path) -> Iterator[House]:
-    """Epochs 1 and 2 are final, 500 units in each for each of two wallets, and nobody has claimed."""
-    with House(tmp_path / "house") as made:
-        made.start()
-        for number in (1, 2):
-            made.play_round()
-            made.settle_epoch(number)
-        yield made
 
 
 def post(house: House, *wanted: tuple[int, str]) -> Response:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ledger import pulse
+from ledger import changes as watching
 from ledger.changes import Changes
 from ledger.database import connect
 from ledger.pulse import AGAIN_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, TICK_SECONDS, Head, Pace, Pulse
@@ -82,7 +82,7 @@ def test_a_failure_outside_of_a_pass_brings_one_soon(changes: Changes) -> None:
 
 
 def test_who_rests_is_woken_by_a_commit_and_by_the_end(changes: Changes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "SLICE_SECONDS", 0.01)
+    monkeypatch.setattr(watching, "SLICE_SECONDS", 0.01)
     made, stop, woken = Pulse(changes, 0.0), threading.Event(), list[bool]()
     made.begun()
     made.ended(False, None)

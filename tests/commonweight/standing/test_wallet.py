@@ -89,9 +89,7 @@ def test_an_epoch_on_its_way_is_told_and_then_claimed(place: Online) -> None:
 
 def test_all_that_is_owed_is_claimed_at_once(place: Online) -> None:
     house, wallet = place.house, place.house.wallets[0].address
-    for number in (1, 2):
-        house.play_round()
-        house.settle_epoch(number)
+    settle_two(house)
     with keeping(house):
         said = place("wallet", "claim", wallet, "--json")
     lines = [json.loads(line) for line in said.out.splitlines()]
@@ -105,12 +103,17 @@ def test_all_that_is_owed_is_claimed_at_once(place: Online) -> None:
     assert not any(line["passed_over"] for line in lines)
 
 
-def test_what_somebody_else_had_paid_meanwhile_is_named(place: Online, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the wallet's look and the transaction, which pays the other epoch."""
-    house, wallet = place.house, place.house.wallets[0].address
+def settle_two(house: House) -> None:
+    """Epochs 1 and 2."""
     for number in (1, 2):
         house.play_round()
         house.settle_epoch(number)
+
+
+def test_what_somebody_else_had_paid_meanwhile_is_named(place: Online, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the wallet's look and the transaction, which pays the other epoch."""
+    house, wallet = place.house, place.house.wallets[0].address
+    settle_two(house)
     post = ApiClient.post
 
     def late(self: ApiClient, path: str, body: Any) -> Any:
@@ -132,9 +135,7 @@ def test_what_somebody_else_had_paid_meanwhile_is_named(place: Online, monkeypat
 def test_what_the_server_does_not_claim_is_said(place: Online, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the rest is claimed."""
     house, wallet = place.house, place.house.wallets[0].address
-    for number in (1, 2):
-        house.play_round()
-        house.settle_epoch(number)
+    settle_two(house)
     post = ApiClient.post
 
     def partly(self: ApiClient, path: str, body: Any) -> Any:
