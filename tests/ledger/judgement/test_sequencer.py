@@ -128,6 +128,7 @@ def test_what_is_refused_hurts_nobody_beside_it(ledger: Ledger, opened: Opened, 
     done = at_once(ledger, [*opened.texts[1:6], another(opened.texts[0]), *opened.texts[6:]])
     assert [isinstance(one, Refused) for one in done] == [False] * 5 + [True] + [False] * (WRITERS - 6)
     assert max(batches) >= WRITERS - 1
+    assert sum(batches) == 1 + WRITERS, "none of them was tried a second time"
     follows_from_rules(ledger, WRITERS, opened.size)
 
 
