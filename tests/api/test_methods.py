@@ -13,6 +13,7 @@ from tests.house import House, check_refused
 pytestmark = pytest.mark.integration
 PAGE = "https://example.org"
 READ = ("/v1/network", "/v1/runs", "/v1/log/size", "/log/checkpoint", "/metrics", "/openapi.json", "/v1/runs/0x00")
+MOVING = ("/v1/log/size", "/log/checkpoint", "/metrics")  # another length at another moment: the log grows by itself
 
 
 @pytest.mark.parametrize("path", READ)
@@ -21,7 +22,7 @@ def test_head_is_get_without_a_body(house: House, path: str) -> None:
     head, get = house.client.head(path), house.client.get(path)
     assert (head.status_code, head.content) == (get.status_code, b"")
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
-    if path != "/log/checkpoint":  # signed anew, at another second
+    if path not in MOVING:
         assert head.headers["Content-Length"] == str(len(get.content))
 
 
