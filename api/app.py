@@ -34,8 +34,8 @@ from api.known_query import known_query
 from api.methods import Heads
 from api.settings import ServerSettings
 from api.uploads import Uploads
-from contracts.chain import connect
-from contracts.deployment import Deployment
+from contracts.chain.connection import connect
+from contracts.chain.deployment import Deployment
 from contracts.mirrors.places import is_loopback
 from ledger import keeper
 from ledger.blobs import BlobFolder

@@ -10,8 +10,8 @@ from sqlmodel import col, select
 
 from api.access import get_ledger
 from api.wire import LARGEST, PAGE, ClaimBody, EpochRootBody, EthAddress, Number, SignedClaimBody, octets
-from contracts import messages
-from contracts.messages import from_json
+from contracts.messages import for_contracts as messages
+from contracts.messages.for_contracts import from_json
 from contracts.protocol.judge.entries import Line
 from ledger import cosign, payouts, tip
 from ledger.judgement import settling, signed_claims

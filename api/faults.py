@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends
 
 from api.access import get_ledger
 from api.wire import NodeFaultBody, VerifierFaultBody
-from contracts import messages
-from contracts.messages import from_json, to_json
+from contracts.messages import for_contracts as messages
+from contracts.messages.for_contracts import from_json, to_json
 from ledger import cosign
 from ledger.judgement import faults
 from ledger.service import Ledger

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from fastapi import APIRouter, Query, Request
 
-from contracts.outage import GRACE_SECONDS, Outage, Troubles
+from contracts.process.outage import GRACE_SECONDS, Outage, Troubles
 from ledger import log
 from ledger.errors import DatabaseUnreachable, LedgerBusy
 from ledger.service import Ledger

@@ -1,12 +1,12 @@
-"""JSON Schema of a signed message's wire form, from the struct that is signed (contracts/protocol/fields.py)."""
+"""JSON Schema of a signed message's wire form, from the struct that is signed (contracts/messages/fields.py)."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
-from contracts.messages import Message, field_types
-from contracts.protocol.fields import LARGEST_NUMBER
+from contracts.messages.fields import LARGEST_NUMBER
+from contracts.messages.for_contracts import Message, field_types
 
 
 def schema_of(kind: type[Message]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from sqlmodel import col, select
 
 from api.access import get_ledger
 from api.wire import LARGEST, PAGE, BallotBody, DelegationBody, EthAddress, ProposalBody, octets
-from contracts.governor import Action
-from contracts.token import Delegation
+from contracts.bindings.governor import Action
+from contracts.bindings.token import Delegation
 from ledger import budget, journal, log, outbox
 from ledger.governance import delegations, proposals, relaying, shown, votes
 from ledger.service import Ledger

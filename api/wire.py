@@ -8,8 +8,8 @@ from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from api.message_schema import schema_of
-from contracts.messages import EpochRoot, NodeFault, VerifierFault
-from contracts.protocol.fields import LARGEST_NUMBER
+from contracts.messages.fields import LARGEST_NUMBER
+from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
 
 Signature = Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){0,80}$")]
 KeySignature = Annotated[Signature, WithJsonSchema({"type": "string", "pattern": r"^0x[0-9a-fA-F]{130}$"})]

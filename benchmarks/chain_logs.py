@@ -17,9 +17,9 @@ from eth_abi.abi import encode
 from web3 import Web3
 
 from benchmarks.record import cpu_seconds, write_result
-from contracts.chain import connect_devnet, contract_at
-from contracts.event_table import EventTable
-from contracts.log_ranges import Wanted, logs
+from contracts.chain.connection import connect_devnet, contract_at
+from contracts.chain.event_table import EventTable
+from contracts.evm.log_ranges import Wanted, logs
 
 ADDRESS = "0x" + "11" * 20
 TURNS = 5

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import torch
 
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import unpack
 from trainer.batches import BatchSource, batch_source
 from trainer.cheats import CHEATS
 from trainer.cheats.data import fed

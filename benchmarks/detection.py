@@ -41,7 +41,7 @@ from benchmarks.economics import Z_999
 from benchmarks.record import progress, write_result
 from commonweight.terms import RunRules, open_run
 from contracts.errors import CommonweightError
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from tests.deployed import key_of
 from tests.service.stage import GENESIS, Stage, staged
 from trainer.batches import BatchSource

@@ -25,7 +25,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from contracts.audit_rate import AuditPolicy
+from contracts.protocol.audit_rate import AuditPolicy
 from verifier.audit_plan import AuditPlan
 from verifier.audit_simulation import Strategy, best_gain, build_record, measure_detection, play
 

@@ -27,10 +27,10 @@ from typing import Any
 
 from benchmarks.node_cost import NODE
 from benchmarks.record import RESULTS, progress, write_result
-from contracts.limits import METRICS, LimitTable, PairLimits
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import pack, unpack
+from contracts.protocol.limits import METRICS, LimitTable, PairLimits
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import pack, unpack
 from trainer.batches import batch_source
 from trainer.cheats import CHEATS
 from trainer.cheats.states import drift

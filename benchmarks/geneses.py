@@ -10,7 +10,7 @@ import random
 from typing import Any
 
 from benchmarks.record import progress, write_result
-from contracts.chain import ContractRejected
+from contracts.chain.connection import ContractRejected
 from contracts.genesis import terms as rules
 from contracts.genesis.check import check_genesis
 from contracts.genesis.refused import GenesisRefused

@@ -22,8 +22,8 @@ from typing import Any
 
 from api.settings import ServerSettings
 from benchmarks.record import progress, write_result
-from contracts.devnet import Devnet
-from contracts.devnet_http import DevnetServer
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
 from tests import databases
 from tests.deployed import key_of
 from tests.ledger.judgement.served_run import Served, ServedRun

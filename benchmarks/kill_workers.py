@@ -15,8 +15,8 @@ from eth_account import Account
 
 from api.app import create_app, open_ledger
 from api.settings import ServerSettings
-from contracts.chain import connect
-from contracts.spawner import die_with_parent
+from contracts.chain.connection import connect
+from contracts.process.spawner import die_with_parent
 from ledger import crash_points, keeper
 from ledger.relay_rules import RelayRules
 

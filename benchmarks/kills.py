@@ -34,7 +34,7 @@ from api.settings import ServerSettings
 from benchmarks import kill_workers
 from benchmarks.record import progress, write_result
 from commonweight.demo.processes import free_port
-from contracts.deployment import ZERO
+from contracts.chain.deployment import ZERO
 from ledger import journal
 from ledger.tables import ChainEvent, Outgoing
 from tests.anvil import Anvil

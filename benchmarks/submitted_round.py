@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.positional_tree import KECCAK_TREE
+from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.log.leaf import write
 from ledger.judgement.snapshots import Snapshots
 from ledger.service import Ledger

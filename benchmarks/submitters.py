@@ -28,7 +28,7 @@ from sqlmodel import Session, col, func, select
 
 from benchmarks.record import progress, write_result
 from benchmarks.submitted_round import Opened, ledger_at, open_rounds
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.follower import audit
 from ledger import journal, log

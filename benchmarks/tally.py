@@ -17,7 +17,7 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 
 from benchmarks.record import progress, write_result
-from contracts.chain import contract_at
+from contracts.chain.connection import contract_at
 from ledger import indexer
 from ledger.governance import shown, votes
 from ledger.service import Ledger

@@ -22,9 +22,9 @@ from typing import Any
 from blake3 import blake3
 
 from benchmarks.record import cpu_seconds, progress, write_result
-from contracts.run_config import RunConfig
-from contracts.state_layout import theta_digest
-from contracts.tensorfile import pack, state_digest, unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import theta_digest
+from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer.batches import batch_source
 from trainer.corpus import Corpus, default_corpus
 from trainer.inner_step import inner_step

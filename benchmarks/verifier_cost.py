@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.economics import plan_of
 from benchmarks.record import RESULTS, progress, write_result
 from benchmarks.throughput import SEGMENTS_OF_ROUND, measure
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from verifier.audit_plan import AuditPlan
 
 FAKED_SHARES = (0.1, 0.2, 0.5, 1.0)

@@ -9,14 +9,14 @@ from eth_utils import keccak
 
 from commonweight.known_model import checked
 from commonweight.proven import ProposalDiffers, Proven, asked
-from contracts.call_effects import Preview, preview
-from contracts.call_text import parse_call
-from contracts.chain import connect, send
-from contracts.deployment import Deployment
+from contracts.bindings.governor import Action, ModelGovernor, description_of, proposal_id_of
+from contracts.bindings.model_registry import ModelRegistry
+from contracts.bindings.token import Delegation, ModelToken
+from contracts.calls.effects import Preview, preview
+from contracts.calls.text import parse_call
+from contracts.chain.connection import connect, send
+from contracts.chain.deployment import Deployment
 from contracts.genesis.creation import first_block
-from contracts.governor import Action, ModelGovernor, description_of, proposal_id_of
-from contracts.model_registry import ModelRegistry
-from contracts.token import Delegation, ModelToken
 from trainer.client import ApiClient, octets
 from verifier.settled_weights import settled_weights
 

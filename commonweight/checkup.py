@@ -23,13 +23,13 @@ from web3.exceptions import Web3Exception
 from commonweight.failures import as_refusal
 from commonweight.keystore import open_keystore
 from contracts.amounts import COINS, amount
-from contracts.chain import connect
-from contracts.clock_watch import LIMIT_SECONDS
-from contracts.deployment import Deployment
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.outage import duration
-from contracts.run_config import RunConfig
-from contracts.verifier_registry import VerifierRegistry
+from contracts.process.clock_watch import LIMIT_SECONDS
+from contracts.process.outage import duration
+from contracts.protocol.run_config import RunConfig
 from trainer.client import ApiClient
 from trainer.corpus import corpus_of
 from trainer.profile import configure_determinism

@@ -15,9 +15,9 @@ from commonweight.standing.model import WalletModel
 from commonweight.standing.owed import Claim, Owed
 from contracts.amounts import amount
 from contracts.errors import CommonweightError
-from contracts.log_audit import Kind
-from contracts.messages import ClaimTo
-from contracts.signing import Domain, sign
+from contracts.messages.for_contracts import ClaimTo
+from contracts.messages.signing import Domain, sign
+from contracts.protocol.log_audit import Kind
 
 AT_ONCE = 100
 """Epochs that one request names."""

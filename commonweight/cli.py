@@ -34,7 +34,7 @@ from commonweight.failures import as_refusal, require_a_folder
 from commonweight.lifetime import heed_no_more
 from commonweight.scripts import for_scripts
 from commonweight.scripts import run as run_command
-from contracts.spawner import end_with_spawner
+from contracts.process.spawner import end_with_spawner
 
 app = typer.Typer(
     name="commonweight",

@@ -11,17 +11,17 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.contribution import NotMaintainer
 from contracts.errors import BadField
-from contracts.log_audit import Kind
-from contracts.maintainers import Maintainers
-from contracts.messages import from_json, to_json
+from contracts.files.whole_file import save_file
+from contracts.messages.for_contracts import from_json, to_json
+from contracts.messages.for_log import Contribution
+from contracts.messages.signing import recover, sign
+from contracts.protocol.contribution import NotMaintainer
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
-from contracts.protocol.messages import Contribution
-from contracts.run_config import RunConfig
-from contracts.signing import recover, sign
-from contracts.whole_file import save_file
+from contracts.protocol.log_audit import Kind
+from contracts.protocol.maintainers import Maintainers
+from contracts.protocol.run_config import RunConfig
 from trainer.client import ApiClient, octets
 
 

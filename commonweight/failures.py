@@ -59,7 +59,7 @@ def as_refusal(error: Exception) -> CommonweightError:
     from requests.exceptions import RequestException
     from web3.exceptions import Web3RPCError
 
-    from contracts.chain_trouble import chain_trouble
+    from contracts.evm.chain_trouble import chain_trouble
 
     if isinstance(error, RequestException):
         return RpcUnreachable(f"the chain node {chain_trouble(error)}; check --rpc-url")

@@ -6,14 +6,14 @@ from web3 import Web3
 
 from commonweight.standing.money import Money
 from contracts.amounts import TOKENS, VOTES, amount
-from contracts.chain import contract_at
-from contracts.currency import Currency
-from contracts.deployment import Deployment
-from contracts.event_history import EventHistory
+from contracts.bindings.currency import Currency
+from contracts.bindings.token import ModelToken
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import Deployment
+from contracts.chain.event_history import EventHistory
 from contracts.genesis.creation import first_block
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.rounds import minters
-from contracts.token import ModelToken
 
 STANDING_MINTER = "standing-minter"
 """The word by which scripts know a warning of an account that can have tokens exist."""

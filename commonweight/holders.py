@@ -9,10 +9,10 @@ from eth_utils import to_checksum_address
 from web3 import Web3
 
 from contracts.amounts import TOKENS, amount
-from contracts.chain import contract_at
-from contracts.deployment import ZERO, Deployment
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import ZERO, Deployment
+from contracts.chain.event_history import EventHistory
 from contracts.errors import CommonweightError
-from contracts.event_history import EventHistory
 
 PPM = 1_000_000
 EVENTS = ("Transfer", "DelegateChanged", "DelegateVotesChanged")

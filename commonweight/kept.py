@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import CommonweightError
-from contracts.whole_file import PART
+from contracts.files.whole_file import PART
 
 WITH_ROUND, WITH_LOG, ALWAYS = "until the round is over", "as long as the log", "always"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import create_file
 from contracts.recursion import bound_recursion
-from contracts.whole_file import create_file
 
 if TYPE_CHECKING:  # it takes half a second, which a command that opens no key need not wait
     from eth_account.signers.local import LocalAccount

@@ -12,13 +12,13 @@ from requests.exceptions import RequestException
 from web3 import Web3
 
 from commonweight.waiting import wait_for
-from contracts.chain import connect
-from contracts.deployment import Deployment
+from contracts.chain.connection import connect
+from contracts.chain.deployment import Deployment
+from contracts.chain.presence import require_present
 from contracts.evm.errors import NoFinalBlock
 from contracts.genesis.check import check_genesis
 from contracts.genesis.remembered import check_once
-from contracts.own_folder import Owner, take_folder
-from contracts.presence import require_present
+from contracts.process.own_folder import Owner, take_folder
 
 logger = logging.getLogger(__name__)
 HOME_VARIABLE = "COMMONWEIGHT_HOME"
@@ -68,7 +68,8 @@ def joined(
 
 
 def entered(deployment: Path, w3: Web3 | None, folder: Path, owner: tuple[str, str, str]) -> Deployment:
-    """The model of a file; from here on the folder is that of `owner`: part, address and run (contracts/own_folder.py).
+    """The model of a file; from here on the folder is that of `owner`: part, address and run
+    (contracts/process/own_folder.py).
 
     Raises FolderForeign, FolderInUse, FolderUnwritable, ChainOther and ChainWithoutContract.
     """

@@ -15,10 +15,10 @@ from commonweight.known_model import checked, home
 from commonweight.proposal_state import OVER, Standing
 from commonweight.proposals import all_proposals, as_document, lines_of, standing_lines
 from commonweight.proven import ProposalDiffers, Proven, asked, of_chain, well_formed
-from contracts.chain import connect
-from contracts.deployment import Deployment
+from contracts.bindings.governor import ModelGovernor
+from contracts.chain.connection import connect
+from contracts.chain.deployment import Deployment
 from contracts.genesis.remembered import is_remembered
-from contracts.governor import ModelGovernor
 from trainer.client import ApiClient, ApiProblem, ApiUnreachable
 
 WATCH_SECONDS = 5.0

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.amounts import VOTES, amount
-from contracts.governor import ModelGovernor, ProposalState
-from contracts.outage import duration
+from contracts.bindings.governor import ModelGovernor, ProposalState
+from contracts.process.outage import duration
 
 RELAYING, ENDED = "relaying", "ended"
 OVER = ("executed", "defeated", "canceled", "expired")

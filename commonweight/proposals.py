@@ -10,9 +10,9 @@ from commonweight.console import one_line
 from commonweight.proposal_state import Standing, next_command, sentence, turns
 from commonweight.proven import ProposalDiffers, Proven, well_formed, words_of
 from contracts.amounts import VOTES, amount
-from contracts.call_words import MOST_CALLS
-from contracts.deployment import Deployment
-from contracts.governor import PROPOSER_MARK
+from contracts.bindings.governor import PROPOSER_MARK
+from contracts.calls.words import MOST_CALLS
+from contracts.chain.deployment import Deployment
 from trainer.client import ApiClient
 
 PAGE = 100

@@ -17,10 +17,10 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 
 from commonweight.console import one_line
-from contracts.call_words import MOST_WORDS, calls_in_words
-from contracts.deployment import Deployment
+from contracts.bindings.governor import Action, ModelGovernor, proposal_id_of
+from contracts.calls.words import MOST_WORDS, calls_in_words
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.governor import Action, ModelGovernor, proposal_id_of
 from trainer.client import ApiClient
 
 DIGEST = 32

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from contracts.outage import duration
+from contracts.process.outage import duration
 from trainer.client import ApiClient, ApiProblem
 
 Document = Mapping[str, Any]

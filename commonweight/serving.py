@@ -10,9 +10,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from commonweight.lifetime import Stop
-from contracts.listening import listen
 from contracts.mirrors.crowding import OF_NETWORK
 from contracts.mirrors.timed_protocol import HEADER_BYTES, TimedProtocol
+from contracts.process.listening import listen
 
 LAST_SECONDS = 10
 """For requests that are under way when the server is told to end."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from contracts.limits import LimitTable
-from contracts.protocol.messages import RunTerms
-from contracts.run_config import RunConfig
-from contracts.state_layout import inner_digest
-from contracts.tensorfile import state_digest
+from contracts.messages.for_log import RunTerms
+from contracts.protocol.limits import LimitTable
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import inner_digest
+from contracts.tensors.tensorfile import state_digest
 from trainer.client import ApiClient, octets
 from trainer.corpus import corpus_of
 from trainer.profile import configure_determinism

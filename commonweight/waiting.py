@@ -21,7 +21,7 @@ from tenacity import (
 from commonweight.console import complain_of_weather
 from commonweight.failures import as_refusal
 from contracts.errors import CommonweightError
-from contracts.outage import Outage
+from contracts.process.outage import Outage
 
 T = TypeVar("T")
 LONGEST_WAIT = 15.0

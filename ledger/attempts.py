@@ -13,7 +13,7 @@ from sqlmodel import Session, col, func, select
 from web3.exceptions import Web3RPCError
 from web3.types import TxParams
 
-from contracts.chain import ContractRejected, rejections
+from contracts.chain.connection import ContractRejected, rejections
 from contracts.evm import fees
 from contracts.evm.fees import Fees
 from ledger import leases

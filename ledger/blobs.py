@@ -1,12 +1,12 @@
-"""The server's blobs: a folder of files named by their BLAKE3 digest (contracts/blob_files.py)."""
+"""The server's blobs: a folder of files named by their BLAKE3 digest (contracts/files/blob_files.py)."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from contracts.blob_files import Arriving, BlobFiles
-from contracts.whole_file import sweep
+from contracts.files.blob_files import Arriving, BlobFiles
+from contracts.files.whole_file import sweep
 from ledger.errors import BlobMismatch, NotFound
 
 

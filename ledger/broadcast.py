@@ -13,7 +13,7 @@ from typing import Any, cast
 from web3 import Web3
 from web3.exceptions import Web3RPCError
 
-from contracts.chain_text import storable
+from contracts.evm.chain_text import storable
 
 
 class Said(StrEnum):

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, delete
 from web3.contract.contract import ContractFunction
 
 from contracts.amounts import VOTES, amount
-from contracts.chain import rejections
+from contracts.chain.connection import rejections
 from ledger.errors import BelowThreshold, RelayBudgetSpent
 from ledger.relay_rules import PPM
 from ledger.service import Ledger

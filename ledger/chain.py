@@ -9,16 +9,16 @@ from eth_utils import keccak
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import contract_at
-from contracts.deployment import Deployment
-from contracts.distributor import EpochDistributor
+from contracts.bindings.distributor import EpochDistributor
+from contracts.bindings.governor import Action, Ballot, ModelGovernor
+from contracts.bindings.model_registry import ModelRegistry
+from contracts.bindings.node_stakes import NodeStakes
+from contracts.bindings.token import ModelToken
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import Deployment
 from contracts.genesis.creation import first_block
-from contracts.governor import Action, Ballot, ModelGovernor
-from contracts.model_registry import ModelRegistry
-from contracts.node_stakes import NodeStakes
-from contracts.signing import Domain
-from contracts.token import ModelToken
-from contracts.verifier_registry import VerifierRegistry
+from contracts.messages.signing import Domain
 
 
 class ModelChain:

@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from contracts.outage import Troubles
+from contracts.process.outage import Troubles
 
 CHANNEL = "commonweight"
 POLL_SECONDS = 0.2

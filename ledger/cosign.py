@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
-from contracts.messages import Message
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import digest, require_signer
 from contracts.protocol.judge.state import State
-from contracts.signing import digest, require_signer
 from ledger.errors import NotVerifier
 from ledger.service import Ledger
 from ledger.tables import Cosignature

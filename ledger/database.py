@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleErr
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from contracts.errors import BadField
-from contracts.whole_file import DiskFull
+from contracts.files.whole_file import DiskFull
 from ledger.errors import DatabaseMissing, DatabaseUnreachable, DatabaseUnusable, LedgerBusy
 
 WAIT_SECONDS = 30.0

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from contracts.files.whole_file import replace_file
 from contracts.protocol.log.operator import LogSigner
 from contracts.tlog.checkpoint import parse_checkpoint
 from contracts.tlog.note import parse_note
-from contracts.whole_file import replace_file
 from ledger import log
 from ledger.service import Ledger
 

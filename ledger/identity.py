@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from ledger import log
 from ledger.errors import DatabaseForeign, DatabaseMissing
 from ledger.indexer import NAME as FOLLOWER

@@ -20,12 +20,12 @@ from web3 import Web3
 from web3.exceptions import BlockNotFound, Web3RPCError
 from web3.types import LogReceipt
 
-from contracts.chain import contract_at
-from contracts.event_table import EventTable
-from contracts.governor import description_bytes
-from contracts.log_ranges import Wanted, logs_of_block, pieces
-from contracts.presence import require_present
-from contracts.verifier_registry import SET_EVENTS
+from contracts.bindings.governor import description_bytes
+from contracts.bindings.verifier_registry import SET_EVENTS
+from contracts.chain.connection import contract_at
+from contracts.chain.event_table import EventTable
+from contracts.chain.presence import require_present
+from contracts.evm.log_ranges import Wanted, logs_of_block, pieces
 from ledger import payouts
 from ledger.crash_points import reach
 from ledger.errors import FinalityViolated

@@ -18,9 +18,9 @@ from typing import Any, TypeVar, cast
 
 from requests.exceptions import RequestException
 
-from contracts.clock_watch import ClockWatch
 from contracts.evm.errors import ChainAtFault, ChainUnavailable
-from contracts.outage import Outage, Troubles
+from contracts.process.clock_watch import ClockWatch
+from contracts.process.outage import Outage, Troubles
 from ledger import indexer, leases, outbox, tip
 from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
 from ledger.governance import carrying_out, votes
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 
 class Weather:
-    """What chain and database let through, told in few lines (contracts/outage.py)."""
+    """What chain and database let through, told in few lines (contracts/process/outage.py)."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._chain = Outage("the chain node", logger.warning, clock=clock)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam
 from sqlmodel import Session, SQLModel, col, func, select
 
-from contracts.positional_tree import SHA256_TREE
-from contracts.stored_tree import StoredTree, node_count
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import StoredTree, node_count
 from ledger.errors import NotFound
 from ledger.tables import LogEntry
 

@@ -16,8 +16,8 @@ from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
 from contracts.errors import InvalidTree
-from contracts.payout_tree import Payout, PayoutTree, check_proof
-from contracts.whole_file import replace_file
+from contracts.files.whole_file import replace_file
+from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
 from ledger import journal
 from ledger.errors import NotFound
 from ledger.seals import sealed

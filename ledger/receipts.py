@@ -12,11 +12,11 @@ from typing import Any
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, func, select
 
-from contracts.messages import to_json
-from contracts.payout_tree import PayoutTree
+from contracts.merkle.payout_tree import PayoutTree
+from contracts.messages.for_contracts import to_json
+from contracts.messages.for_log import Commitment
 from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
 from contracts.protocol.log.codec import slug
-from contracts.protocol.messages import Commitment
 from ledger import cosign, log, vouching
 from ledger.errors import NotFound
 from ledger.judgement import settling

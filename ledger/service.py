@@ -17,7 +17,7 @@ from ledger.relay_rules import RelayRules
 from ledger.store import Store
 
 if TYPE_CHECKING:
-    from contracts.protocol.chain_reading import ChainReader
+    from contracts.protocol.chain.reading import ChainReader
     from ledger.judgement.replica import Replica
     from ledger.judgement.sequencer import Sequencer
 

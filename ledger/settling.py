@@ -20,7 +20,7 @@ from sqlmodel import col, select
 from web3.exceptions import BlockNotFound, TransactionNotFound, Web3Exception
 from web3.types import TxReceipt
 
-from contracts.chain import ContractRejected, rejections
+from contracts.chain.connection import ContractRejected, rejections
 from ledger import attempts, leases
 from ledger.chain import ModelChain
 from ledger.crash_points import reach

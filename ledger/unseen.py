@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from requests.exceptions import RequestException
 from sqlmodel import Session, func, select
 
-from contracts.chain_trouble import chain_trouble
+from contracts.bindings.verifier_registry import EpochStatus
 from contracts.errors import CommonweightError
+from contracts.evm.chain_trouble import chain_trouble
 from contracts.evm.errors import ChainAtFault
-from contracts.verifier_registry import EpochStatus
 from ledger import log
 from ledger.service import Ledger
 from ledger.tables import Epoch

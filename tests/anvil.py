@@ -17,8 +17,8 @@ from requests.exceptions import ConnectionError as ChainUnreachable
 from web3 import Web3
 
 from commonweight.demo.processes import free_port
-from contracts.chain import connect
-from contracts.spawner import die_with_parent
+from contracts.chain.connection import connect
+from contracts.process.spawner import die_with_parent
 
 BINARY = Path(__file__).parent / "cross" / "node_modules" / ".bin" / "anvil"
 START_SECONDS = 30.0

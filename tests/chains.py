@@ -11,7 +11,7 @@ from typing import TypeVar
 from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
 
-from contracts.devnet import Devnet
+from contracts.devnet.chain import Devnet
 
 Chain = TypeVar("Chain", bound=Devnet)
 

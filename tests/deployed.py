@@ -11,13 +11,13 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from contracts.chain import connect_devnet, send
-from contracts.deploy import deploy_model
-from contracts.deployment import Deployment
-from contracts.devnet import Devnet
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect_devnet, send
+from contracts.chain.deployment import Deployment
+from contracts.devnet.chain import Devnet
+from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
 from contracts.protocol.log.operator import LogSigner
-from contracts.verifier_registry import VerifierRegistry
 
 PARAMS = GenesisParams(
     voting_delay=10, voting_period=20, timelock_delay=2, late_quorum_extension=0, quorum_floor=1, challenge_window=20,

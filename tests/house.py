@@ -21,10 +21,10 @@ from web3.contract.contract import ContractFunction
 
 from api.app import create_app
 from api.settings import ServerSettings
-from contracts.chain import send
-from contracts.governor import Action, description_of
-from contracts.messages import EpochRoot, Message, to_json
-from contracts.signing import sign
+from contracts.bindings.governor import Action, description_of
+from contracts.chain.connection import send
+from contracts.messages.for_contracts import EpochRoot, Message, to_json
+from contracts.messages.signing import sign
 from ledger import indexer, keeper
 from ledger.judgement import settling
 from ledger.relay_rules import RelayRules

@@ -16,13 +16,13 @@ from eth_utils import to_checksum_address
 from sqlalchemy import insert, text
 from sqlmodel import Session
 
+from contracts.messages.signing import digest
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import EpochClosed, Line, Posted
-from contracts.protocol.judge.roots import grow
+from contracts.protocol.judge.rules.roots import grow
 from contracts.protocol.judge.state import NodeState, RunState, State
 from contracts.protocol.log.leaf import write
-from contracts.run_config import RunConfig
-from contracts.signing import digest
+from contracts.protocol.run_config import RunConfig
 from ledger import journal, log, payouts
 from ledger.judgement import settling
 from ledger.judgement.effects import payouts_of, promise_id

@@ -9,15 +9,15 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak, to_checksum_address
 
-from contracts.chain import send
-from contracts.deploy import deploy_model
-from contracts.deployment import Deployment
+from contracts.chain.connection import send
+from contracts.chain.deployment import Deployment
+from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
-from contracts.log_audit import Kind, epoch_payouts
-from contracts.messages import EpochRoot
-from contracts.payout_tree import Payout, PayoutTree
+from contracts.merkle.payout_tree import Payout, PayoutTree
+from contracts.messages.for_contracts import EpochRoot
+from contracts.messages.signing import sign
 from contracts.protocol.log.operator import LogSigner
-from contracts.signing import sign
+from contracts.protocol.log_audit import Kind, epoch_payouts
 from ledger import journal, payouts
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain

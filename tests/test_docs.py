@@ -20,13 +20,13 @@ import typer
 from api.app import create_app
 from api.settings import ServerSettings
 from commonweight.cli import app as cli
-from contracts.answers import CODES
 from contracts.errors import CommonweightError
 from contracts.genesis.params import GenesisParams
 from contracts.protocol.judge.entries import Fault
 from contracts.protocol.judge.facts import Reason
 from contracts.protocol.log.leaf import KINDS
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
+from contracts.wire.answers import CODES
 from ledger.service import Ledger
 from tests.adversary.sim.strategies import STRATEGIES
 from tests.sources import own_sources
@@ -76,7 +76,7 @@ def test_every_status_in_the_table_is_the_one_that_is_sent() -> None:
 
 
 def test_codes_that_are_answers_are_those_that_blame_a_request() -> None:
-    """With a status from 400 to 499, but 408, which blames the line (contracts/answers.py)."""
+    """With a status from 400 to 499, but 408, which blames the line (contracts/wire/answers.py)."""
     sent = {row[0].strip("`"): row[1] for row in _rows("errors.md", "Codes") if row[1] != "-"}
     assert {code for code, status in sent.items() if status != "408" and status[0] not in "5"} == CODES
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import Batch, BatchSource, batch_source
 from trainer.corpus import Corpus
 from trainer.evaluate import held_out_loss

@@ -9,7 +9,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
 BatchSource = Callable[[int], Batch]

@@ -1,6 +1,6 @@
 """The server as a command asks it: typed calls, signed messages, blobs checked against their names.
 
-What is no answer of ours (contracts/answers.py) is asked for again, with growing pauses, since every request is
+What is no answer of ours (contracts/wire/answers.py) is asked for again, with growing pauses, since every request is
 idempotent; a refusal of ours is final. Processes that are left running use trainer/light/network.py instead.
 """
 
@@ -23,14 +23,14 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from contracts.answers import Problem, problem_in, refusal_in, retry_after
 from contracts.errors import CommonweightError
-from contracts.messages import Message
-from contracts.outage import Outage
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain, sign
+from contracts.process.outage import Outage
 from contracts.protocol.log.leaf import write as leaf_text
 from contracts.protocol.log.signed import Envelope
 from contracts.recursion import bound_recursion
-from contracts.signing import Domain, sign
+from contracts.wire.answers import Problem, problem_in, refusal_in, retry_after
 
 MOST_BYTES = 2**29
 """Of one answer: no file of a run that a server takes is larger."""

@@ -14,13 +14,13 @@ from blake3 import blake3
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
-from contracts.pledge import Pledge, draw_pledge
-from contracts.positional_tree import KECCAK_TREE
-from contracts.protocol.messages import Commitment
-from contracts.run_config import RunConfig
-from contracts.signing import Domain
-from contracts.state_layout import inner_digest, theta_digest
-from contracts.tensorfile import pack
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.messages.for_log import Commitment
+from contracts.messages.signing import Domain
+from contracts.protocol.pledge import Pledge, draw_pledge
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import inner_digest, theta_digest
+from contracts.tensors.tensorfile import pack
 from trainer.batches import BatchSource, batch_source
 from trainer.client import octets
 from trainer.corpus import Corpus

@@ -12,7 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from contracts.errors import CommonweightError
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.model import build_model
 from trainer.profile import configure_determinism
 

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from contracts.errors import CommonweightError
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import Batch
 from trainer.model import GPT
 from trainer.portable.optimizer import adamw as portable_adamw

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 
 
 class Attention(nn.Module):

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.outer import Weights
 
 ROUNDING = 1.05

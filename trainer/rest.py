@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import DiskFull, replace_file
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.snapshot import code_version, dump, restore
 from contracts.protocol.judge.state import State
-from contracts.whole_file import DiskFull, replace_file
 
 EVERY = 2_000
 """Entries between two writes: so many are read at most at a start."""

@@ -21,7 +21,7 @@ import torch
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import Batch
 from trainer.inner_step import inner_step
 from trainer.model import GPT, build_model

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.positional_tree import KECCAK_TREE
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import write
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import write
 from trainer.state import Tensors, inner_of, theta_of
 from trainer.trajectory import Trajectory, pseudo_gradient
 

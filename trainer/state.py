@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contracts.errors import CommonweightError
-from contracts.run_config import RunConfig
-from contracts.state_layout import STEP_NAME, full_layout
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import STEP_NAME, full_layout
 from trainer.device import device_of
 from trainer.model import build_model, initial_parameters
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError, InvalidTensorFile
-from contracts.positional_tree import KECCAK_TREE
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import layout_like, pack, state_digest, unpack, write
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import layout_like, pack, state_digest, unpack, write
 from trainer.batches import BatchSource
 from trainer.inner_step import StepResult, inner_step
 from trainer.model import build_model

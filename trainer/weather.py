@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from contracts.errors import CommonweightError
-from contracts.outage import Outage, duration
+from contracts.process.outage import Outage, duration
 
 SERVER = ""
 """The server's name among the sources, whose others are verifiers' addresses."""

@@ -41,8 +41,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb
 
-from contracts.audit_rate import MILLION, AuditPolicy, AuditRecord, Outcome
 from contracts.errors import CommonweightError
+from contracts.protocol.audit_rate import MILLION, AuditPolicy, AuditRecord, Outcome
 
 MARGIN = Fraction(1, 20)
 """By how much the planned forfeit (stake and pay) exceeds the least one; at the least a cheat breaks even."""
@@ -60,7 +60,7 @@ class AuditPlan:
     """An audit of rounds that pay `reward` for `steps` inner steps of `step_cost` each (all amounts in one unit).
 
     Each of `verifiers` replays `samples` of the `steps / segment` segments, of which `common` are the same for all
-    (contracts/draw.py has one), the others its own. `end_check` is what checking one end state costs, in inner
+    (contracts/protocol/draw.py has one), the others its own. `end_check` is what checking one end state costs, in inner
     steps (two hashes of the state). Raises InvalidAuditPlan.
     """
 

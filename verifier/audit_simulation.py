@@ -19,8 +19,8 @@ from math import sqrt
 
 import numpy as np
 
-from contracts.audit_rate import MILLION, AuditRecord, Outcome, is_audited
-from contracts.draw import draw_segments
+from contracts.protocol.audit_rate import MILLION, AuditRecord, Outcome, is_audited
+from contracts.protocol.draw import draw_segments
 from verifier.audit_plan import AuditPlan, InvalidAuditPlan
 
 

@@ -19,8 +19,8 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.limits import METRICS, PairLimits
-from contracts.run_config import RunConfig
+from contracts.protocol.limits import METRICS, PairLimits
+from contracts.protocol.run_config import RunConfig
 
 Arrays = Mapping[str, NDArray[np.generic]]
 LONGEST_SEGMENT = 10

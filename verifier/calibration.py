@@ -2,8 +2,8 @@
 
 A reference trajectory is computed once; every variant then replays each of its segments from the same start. A limit is
 at least MARGIN times the largest honest error; a pair is usable if every cheat measured exceeds its limit by MARGIN
-(contracts/limits.py). Room beyond that is split evenly, because honest errors have a long tail that no calibration sees
-to its end. One machine stands for several: variants differ in threads, instruction set and kernels.
+(contracts/protocol/limits.py). Room beyond that is split evenly, because honest errors have a long tail that no
+calibration sees to its end. One machine stands for several: variants differ in threads, instruction set and kernels.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from contracts.errors import CommonweightError
-from contracts.limits import MARGIN, METRICS, LimitTable, PairLimits, decimal_text, pair_key
-from contracts.run_config import RunConfig
-from contracts.tensorfile import pack, unpack
+from contracts.protocol.limits import MARGIN, METRICS, LimitTable, PairLimits, decimal_text, pair_key
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import pack, unpack
 from trainer import cheats
 from trainer.batches import BatchSource, batch_source
 from trainer.corpus import Corpus

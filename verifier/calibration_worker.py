@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.run_config import RunConfig
-from contracts.tensorfile import unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import unpack
 from trainer.batches import batch_source
 from trainer.corpus import corpus_of
 from trainer.profile import BOUNDED, configure_determinism

@@ -1,7 +1,7 @@
 """How a claimed segment end is compared with the replayed one: chosen by the pair of numerics profiles.
 
 - exact: both computed under one deterministic profile, or the run is portable: the boundary entries must be equal;
-- bounded: two profiles for which the run's table holds limits (verifier/bounded.py, contracts/limits.py);
+- bounded: two profiles for which the run's table holds limits (verifier/bounded.py, contracts/protocol/limits.py);
 - otherwise nobody can judge: in an exact run the node broke the run's rule, in a bounded one the verifier abstains.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
-from contracts.limits import LimitTable, PairLimits
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
+from contracts.protocol.limits import LimitTable, PairLimits
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
 from trainer.profile import NumericsProfile
 from verifier.bounded import distance
 from verifier.errors import CannotJudge, ProfileMismatch

@@ -16,7 +16,7 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from contracts.whole_file import replace_file
+from contracts.files.whole_file import replace_file
 
 BUCKETS = 4096
 LEAST_ROUNDS = 8

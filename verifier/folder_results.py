@@ -11,7 +11,7 @@ from typing import Any
 from celery.backends.filesystem import FilesystemBackend
 from kombu.utils.encoding import bytes_to_str, ensure_bytes
 
-from contracts.whole_file import Part, sweep
+from contracts.files.whole_file import Part, sweep
 
 
 class FolderResults(FilesystemBackend):  # type: ignore[misc]

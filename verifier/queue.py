@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import Celery, Task
 
-from contracts.whole_file import STALE_SECONDS
+from contracts.files.whole_file import STALE_SECONDS
 from verifier.dispatch import START_BEFORE, JobBoard, MessageStale, WorkerLost, is_stale
 from verifier.settings import VerifierSettings
 

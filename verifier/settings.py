@@ -11,7 +11,7 @@ from typing import Any
 
 from eth_account import Account
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 
 VARIABLE = "COMMONWEIGHT_VERIFIER"
 WORKERS_MODULE = "verifier.duty.tasks"

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from web3 import Web3
 
-from contracts.deployment import Deployment
+from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader
 from contracts.protocol.judge.entries import RoundMerged
 from contracts.protocol.log.codec import from_object, parse, slug
-from contracts.verifier_registry import EpochStatus, VerifierRegistry
 from trainer.client import ApiClient
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.spawner import ends_with_me
+from contracts.process.spawner import ends_with_me
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS, GRACE_SECONDS = 0.2, 5.0
@@ -38,8 +38,8 @@ class _Slot:
 class WorkerPool:
     """`count` processes of one command, kept alive by a thread. Use as a context: leaving it ends them all.
 
-    The command ends with this process, however that ends, where it calls `end_with_spawner` (contracts/spawner.py).
-    What they print is appended to `log`; without one it goes where this process prints.
+    The command ends with this process, however that ends, where it calls `end_with_spawner`
+    (contracts/process/spawner.py). What they print is appended to `log`; without one it goes where this process prints.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.weather.network import Network
+from contracts.messages.signing import Domain
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader
 from contracts.protocol.judge.entries import (
@@ -24,7 +25,6 @@ from contracts.protocol.judge.facts import Committed
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import Entry
-from contracts.signing import Domain
 
 
 @dataclass(frozen=True)

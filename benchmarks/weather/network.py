@@ -25,13 +25,13 @@ from benchmarks.weather.sky import Sky
 from commonweight.demo.processes import Processes, free_port
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
 from commonweight.terms import RunRules, open_run
-from contracts.chain import connect, send
-from contracts.deploy import deploy_model
-from contracts.deployment import Deployment
+from contracts.bindings.node_stakes import NodeStakes
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect, send
+from contracts.chain.deployment import Deployment
+from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
-from contracts.node_stakes import NodeStakes
 from contracts.protocol.log.operator import LogSigner
-from contracts.verifier_registry import VerifierRegistry
 from tests import postgres
 from trainer.client import ApiClient
 

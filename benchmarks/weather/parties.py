@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contracts.spawner import ends_with_me
+from contracts.process.spawner import ends_with_me
 
 NICE = 3
 """How far parties stand back. Relay and database keep the usual priority: they stand for wires and for a machine of its

@@ -13,7 +13,7 @@ WEATHER = frozenset({"weather", "waiting", "trouble", "unreachable", "reached"})
 """Events about a party that does not answer."""
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+|:\d+|[0-9a-f]{12,}")
 _OUTAGE = re.compile(r".* (does not answer: .*|has not answered for .*); trying again|.* answers again, after .*")
-"""As contracts/outage.py says it, for processes that print no events."""
+"""As contracts/process/outage.py says it, for processes that print no events."""
 SHOWN = 5
 
 

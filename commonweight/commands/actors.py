@@ -81,7 +81,7 @@ def chain(
     """Serve the embedded chain over JSON-RPC. Its state lives in memory: for trying out, not for keeping."""
     if context.invoked_subcommand is not None:
         return
-    from contracts.devnet import serve
+    from contracts.devnet.http import serve
 
     def started(url: str, chain_id: int) -> None:
         tell({"event": "serving", "chain_id": chain_id, "url": url}, [f"chain {chain_id} at {url}"])
@@ -125,7 +125,7 @@ def serve(
     from api.settings import ServerSettings
     from commonweight.known_model import joined
     from commonweight.serving import serve_until
-    from contracts.chain import connect, hang_up
+    from contracts.chain.connection import connect, hang_up
 
     stop, account, urls = heed_signals(), open_keystore(keystore), rpc_url or [DEFAULT_RPC]
     log_to_stderr(log_level, log_format)
@@ -193,7 +193,7 @@ def node(
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
     from commonweight.known_model import joined
-    from contracts.chain import connect
+    from contracts.chain.connection import connect
     from trainer.device import choose_device
     from trainer.light.node import run_light_node
     from trainer.light.settings import LightSettings
@@ -256,7 +256,7 @@ def verifier_run(
     """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
     from commonweight.known_model import joined
     from commonweight.verifier_board import LiveBoard, showing
-    from contracts.chain import connect
+    from contracts.chain.connection import connect
     from contracts.mirrors.places import is_loopback
     from trainer.device import choose_device
     from verifier.duty.service import VerifierProcess

@@ -36,10 +36,10 @@ def audit(
 
     Says what holds, what does not, and what it could not check. Exit status: 0 if nothing is wrong, else 1.
     """
-    from contracts.chain import connect
-    from contracts.deployment import Deployment
+    from contracts.chain.connection import connect
+    from contracts.chain.deployment import Deployment
+    from contracts.files.whole_file import save_file
     from contracts.tlog.policy_text import format_policy
-    from contracts.whole_file import save_file
     from verifier.log.auditing import Audit, Auditor
 
     place = Deployment.of_file(deployment)

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from commonweight.console import console, tell
-from contracts.audit_rate import MILLION, AuditPolicy
+from contracts.protocol.audit_rate import MILLION, AuditPolicy
 from verifier.audit_plan import AuditPlan, InvalidAuditPlan
 
 PERCENTS = (10, 50, 100)

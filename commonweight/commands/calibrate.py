@@ -16,7 +16,7 @@ from commonweight.console import tell
 from commonweight.progress import Progress
 
 if TYPE_CHECKING:
-    from contracts.limits import LimitTable
+    from contracts.protocol.limits import LimitTable
     from verifier.calibration import Honest
 
 MILD = (
@@ -42,8 +42,8 @@ def calibrate(
 
     A limit is ten times the largest honest error; a pair is refused if a cheat exceeds its limit by less than ten.
     """
-    from contracts.run_config import RunConfig
-    from contracts.whole_file import save_file
+    from contracts.files.whole_file import save_file
+    from contracts.protocol.run_config import RunConfig
     from trainer.corpus import corpus_of
     from trainer.variants import Variant
     from verifier.calibration import Plan

@@ -18,7 +18,7 @@ def upgrade(
     folder: ServerFolder = Path("commonweight-server"), database_url: DatabaseUrl = "", deployment: OwnDeployment = None
 ) -> None:
     """Bring the database to this release's revision; one that is there is left alone. Takes the writers' lock."""
-    from contracts.deployment import Deployment
+    from contracts.chain.deployment import Deployment
     from ledger import schema
     from ledger.identity import require_own
     from ledger.store import Store

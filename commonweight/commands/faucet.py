@@ -22,8 +22,8 @@ def fund(
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
     """Send coins for gas and stake to a key that was made after the embedded chain began; no other chain does it."""
-    from contracts.chain import connect
-    from contracts.devnet_currency.deploying import fund as send_coins
+    from contracts.chain.connection import connect
+    from contracts.devnet.currency.deploying import fund as send_coins
 
     wei = coins * COIN
     name = send_coins(connect(rpc_url), account, wei)
@@ -40,8 +40,8 @@ def currency(
 
     Prints its address: `funding_currency` of a round, `--currency` of `revenue distribute`.
     """
-    from contracts.chain import connect
-    from contracts.devnet_currency.deploying import deploy_test_currency
+    from contracts.chain.connection import connect
+    from contracts.devnet.currency.deploying import deploy_test_currency
 
     account = open_keystore(keystore)
     address = deploy_test_currency(connect(rpc_url), account, supply)

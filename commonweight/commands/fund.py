@@ -25,7 +25,7 @@ from contracts.errors import CommonweightError
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from eth_account.signers.local import LocalAccount
 
-    from contracts.capital_pool import CapitalPool
+    from contracts.bindings.capital_pool import CapitalPool
 
 app = typer.Typer(no_args_is_help=True, help="Pay into a model's funding round; get its tokens, or your money back.")
 Pool = Annotated[
@@ -86,7 +86,7 @@ def open_round(
     Prints its address, and the call that they have to pass for it.
     """
     from commonweight.known_model import known_model
-    from contracts.deploy import open_round
+    from contracts.genesis.deploy import open_round
     from contracts.genesis.params import GenesisParams
 
     try:
@@ -119,7 +119,7 @@ def deposit(
     Refused while an account that is no contract of the model's may mint or owes tokens: it could outvote all buyers.
     """
     from commonweight.standing.money import Money
-    from contracts.chain import send
+    from contracts.chain.connection import send
 
     pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
     _check_minters(pool, deployment)
@@ -206,19 +206,19 @@ def _moved(pool: CapitalPool, account: str, units: int) -> dict[str, str]:
 
 
 def _symbol(pool: CapitalPool) -> str:
-    from contracts.token import ModelToken
+    from contracts.bindings.token import ModelToken
 
     return one_line(ModelToken(pool.w3, pool.token()).symbol(), 12)
 
 
 def _send(pool: CapitalPool, account: LocalAccount, call: Any) -> None:
-    from contracts.chain import send
+    from contracts.chain.connection import send
 
     send(pool.w3, account, call)
 
 
 def _check_minters(pool: CapitalPool, deployment: Path) -> None:
-    from contracts.deployment import Deployment
+    from contracts.chain.deployment import Deployment
     from contracts.genesis.rounds import check_minters
 
     check_minters(pool.w3, Deployment.of_file(deployment), pool.address)
@@ -227,14 +227,14 @@ def _check_minters(pool: CapitalPool, deployment: Path) -> None:
 def _warnings(pool: CapitalPool, deployment: Path) -> list[str]:
     """Who beside distributor, first round and this one can have tokens exist."""
     from commonweight.genesis_words import warnings
-    from contracts.deployment import Deployment
+    from contracts.chain.deployment import Deployment
 
     return warnings(pool.w3, Deployment.of_file(deployment), pool.address)
 
 
 def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
     """What whoever deployed the model paid in itself: a soft cap that its maker bought says little."""
-    from contracts.deployment import Deployment
+    from contracts.chain.deployment import Deployment
 
     found = Deployment.of_file(deployment)
     return pool.bought_by(found.deployer, found.block)
@@ -243,7 +243,7 @@ def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
 def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:
     """The round of the deployment, or a later one ("ADDRESS@CREATION"), which is checked to be of this model."""
     from commonweight.known_model import known_model
-    from contracts.capital_pool import CapitalPool
+    from contracts.bindings.capital_pool import CapitalPool
     from contracts.genesis.rounds import check_pool
 
     found, w3 = known_model(deployment, rpc_url)

@@ -47,7 +47,7 @@ def propose(
     simulate` shows what would change.
     """
     from commonweight.ballots import GovernanceClient
-    from contracts.run_config import RunConfig
+    from contracts.protocol.run_config import RunConfig
 
     _require_text(description)
     decisions = [_pair(text) for text in decide or ()]
@@ -83,7 +83,7 @@ def release(
 @app.command("powers")
 def powers() -> None:
     """What holders can decide about the model's contracts: each call, and what it does."""
-    from contracts.call_words import WORDS
+    from contracts.calls.words import WORDS
 
     found = sorted(WORDS.items())
     tell(({"call": name, "words": words} for name, words in found), (f"{name:<45} {words}" for name, words in found))
@@ -102,7 +102,7 @@ def simulate(
     from dataclasses import asdict
 
     from commonweight.ballots import GovernanceClient
-    from contracts.call_effects import verdict
+    from contracts.calls.effects import verdict
 
     client = GovernanceClient(api, rpc_url)
     found = client.previews(client.calls(call))
@@ -270,7 +270,7 @@ def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "") 
 
 def _require_text(description: str) -> None:
     """Raises BadParameter for what the server would not take."""
-    from contracts.governor import PROPOSER_MARK
+    from contracts.bindings.governor import PROPOSER_MARK
 
     if not 0 < len(description) <= LONGEST_DESCRIPTION:
         raise typer.BadParameter(f"must have 1 to {LONGEST_DESCRIPTION} characters", param_hint="--description")

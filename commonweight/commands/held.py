@@ -15,7 +15,7 @@ from commonweight.keystore import open_keystore
 from contracts.amounts import COINS, amount
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
-    from contracts.held_money import HeldItem, HeldMoney
+    from contracts.bindings.held_money import HeldItem, HeldMoney
 
 
 def held(
@@ -33,7 +33,7 @@ def held(
     `gov propose --call "VerifierRegistry.decideHeld …"`.
     """
     from commonweight.known_model import known_model
-    from contracts.held_money import HeldMoney
+    from contracts.bindings.held_money import HeldMoney
 
     found, w3 = known_model(deployment, rpc_url)
     money = HeldMoney(w3, found.verifier_registry, found.block)
@@ -45,7 +45,7 @@ def held(
 
 
 def _pay_free(money: HeldMoney, keystore: Path) -> None:
-    from contracts.chain import ContractRejected, send
+    from contracts.chain.connection import ContractRejected, send
 
     payer, now = open_keystore(keystore), money.w3.eth.get_block("latest")["timestamp"]
     for item in (one for one in money.items() if (at := money.payable_at(one)) is not None and at <= now):

@@ -45,11 +45,11 @@ def deploy(
     params: Annotated[str, typer.Option(help='Genesis parameters as JSON, for instance {"threshold": 2}.')] = "{}",
 ) -> None:
     """Deploy all contracts of a model; when it is done, no key holds any power over them."""
-    from contracts.chain import connect
-    from contracts.deploy import deploy_model
+    from contracts.chain.connection import connect
+    from contracts.files.whole_file import save_file
+    from contracts.genesis.deploy import deploy_model
     from contracts.genesis.params import GenesisParams
     from contracts.tlog.keys import parse_vkey
-    from contracts.whole_file import save_file
 
     try:
         genesis = GenesisParams(**read_object(params, "--params"))
@@ -80,8 +80,8 @@ def check(
     price and share of a funding round, who has more than a third of the votes now, and who else may mint.
     """
     from commonweight.genesis_words import large_voters, power_in_words, terms_in_words, warnings
-    from contracts.chain import connect
-    from contracts.deployment import Deployment
+    from contracts.chain.connection import connect
+    from contracts.chain.deployment import Deployment
     from contracts.genesis.check import check_genesis
 
     w3, place = connect(rpc_url), Deployment.of_file(deployment)
@@ -143,7 +143,7 @@ def train(
 ) -> None:
     """Start a run: initial weights from the seed, the configuration and the rules of payment."""
     from commonweight.terms import RunRules, open_run
-    from contracts.limits import LimitTable
+    from contracts.protocol.limits import LimitTable
 
     rules = RunRules(
         emission,

@@ -31,9 +31,9 @@ def save(
 
     Keep it: none of them is needed any more.
     """
-    from contracts.chain import connect
-    from contracts.deployment import Deployment
-    from contracts.whole_file import save_file
+    from contracts.chain.connection import connect
+    from contracts.chain.deployment import Deployment
+    from contracts.files.whole_file import save_file
     from trainer.client import ApiClient
     from verifier.receipt.saving import Judges, save_receipt
 
@@ -62,9 +62,9 @@ def check(
 
     Says what holds, and what it could not check. Exit status: 0 if nothing is wrong, 1 at the first thing that is.
     """
-    from contracts.chain import connect
-    from contracts.deployment import Deployment
-    from contracts.receipt import Contracts, Receipt
+    from contracts.chain.connection import connect
+    from contracts.chain.deployment import Deployment
+    from contracts.protocol.receipt import Contracts, Receipt
     from contracts.tlog.policy_text import parse_policy
     from verifier.receipt.checking import check_receipt
 
@@ -80,7 +80,7 @@ def check(
 @app.command("policy")
 def policy(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A receipt.")]) -> None:
     """Print whose heads a receipt was made under, as a tlog-policy: a claim, to compare with your own."""
-    from contracts.receipt import Receipt
+    from contracts.protocol.receipt import Receipt
 
     policy = Receipt.from_json(file.read_bytes()).policy.rstrip("\n")
     tell({"policy": policy}, [policy])

@@ -67,7 +67,7 @@ def keeper(
     from api.app import open_ledger
     from api.settings import ServerSettings
     from commonweight.known_model import entered
-    from contracts.chain import hang_up
+    from contracts.chain.connection import hang_up
     from contracts.mirrors.places import is_loopback
     from ledger.judgement.restoring import restore
     from ledger.keeper import run_until

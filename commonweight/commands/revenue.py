@@ -16,7 +16,7 @@ from contracts.errors import CommonweightError
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from eth_account.signers.local import LocalAccount
 
-    from contracts.revenue_splitter import RevenueSplitter
+    from contracts.bindings.revenue_splitter import RevenueSplitter
 
 
 class CurrencyFailed(CommonweightError):
@@ -46,8 +46,8 @@ def distribute(
 ) -> None:
     """Pay an amount to those who held tokens at the snapshot, some time ago; anybody may."""
     from commonweight.standing.money import Money
-    from contracts.chain import send
-    from contracts.currency import Currency
+    from contracts.bindings.currency import Currency
+    from contracts.chain.connection import send
 
     (splitter, _), account = _splitter(deployment, rpc_url), open_keystore(keystore)
     send(splitter.w3, account, Currency(splitter.w3, currency).approve(splitter.address, amount))
@@ -106,7 +106,7 @@ def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, ids: list
     """Why distributions of one currency could not be paid; empty where they were."""
     from web3.exceptions import Web3Exception
 
-    from contracts.chain import ContractRejected, rejections, send
+    from contracts.chain.connection import ContractRejected, rejections, send
 
     try:
         for start in range(0, len(ids), AT_ONCE):
@@ -125,7 +125,7 @@ def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, ids: list
 def _tell_paid(splitter: RevenueSplitter, account: str, currency: str, paid: dict[int, int], why: str) -> None:
     """What the chain says was paid of each distribution, in units."""
     from commonweight.standing.money import Money
-    from contracts.currency import Currency
+    from contracts.bindings.currency import Currency
 
     money, ids = Money.of(Currency(splitter.w3, currency)), [id_ for id_, units in paid.items() if units]
     units = sum(paid.values())
@@ -139,7 +139,7 @@ def _tell_paid(splitter: RevenueSplitter, account: str, currency: str, paid: dic
 def _splitter(deployment: Path, rpc_url: str) -> tuple[RevenueSplitter, int]:
     """The model's splitter, and the block since which the model is registered."""
     from commonweight.known_model import known_model
-    from contracts.revenue_splitter import RevenueSplitter
+    from contracts.bindings.revenue_splitter import RevenueSplitter
 
     found, w3 = known_model(deployment, rpc_url)
     return RevenueSplitter(w3, found.splitter), found.block

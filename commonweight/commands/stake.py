@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # commands load what they need when they run, so that --help 
     from eth_account.signers.local import LocalAccount
 
     from commonweight.standing.departures import Departure
-    from contracts.node_stakes import NodeStakes, Withdrawal
-    from contracts.verifier_registry import VerifierRegistry
+    from contracts.bindings.node_stakes import NodeStakes, Withdrawal
+    from contracts.bindings.verifier_registry import VerifierRegistry
 
 DeploymentFile = Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")]
 
@@ -52,9 +52,9 @@ def stake(
 ) -> None:
     """Stake as an admitted verifier: without it signatures on payout roots do not count. Or, with --node, as a node."""
     from commonweight.known_model import known_model
-    from contracts.chain import send
-    from contracts.node_stakes import NodeStakes
-    from contracts.verifier_registry import VerifierRegistry
+    from contracts.bindings.node_stakes import NodeStakes
+    from contracts.bindings.verifier_registry import VerifierRegistry
+    from contracts.chain.connection import send
 
     found, w3 = known_model(deployment, rpc_url)
     kind = NodeStakes if node else VerifierRegistry
@@ -84,7 +84,7 @@ def unstake(
     In between two epochs that close after the first call become final, or a long delay passes.
     """
     from commonweight.known_model import known_model
-    from contracts.node_stakes import NodeStakes
+    from contracts.bindings.node_stakes import NodeStakes
 
     account, (found, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
     stakes = NodeStakes(w3, found.verifier_registry)
@@ -108,8 +108,8 @@ def resign(
     """
     from commonweight.known_model import known_model
     from commonweight.standing.departures import Departure, DepartureState
-    from contracts.chain import send
-    from contracts.verifier_registry import VerifierRegistry
+    from contracts.bindings.verifier_registry import VerifierRegistry
+    from contracts.chain.connection import send
 
     account, (found, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
     registry = VerifierRegistry(w3, found.verifier_registry)
@@ -129,7 +129,7 @@ def resign(
 
 def _take_back(registry: VerifierRegistry, account: LocalAccount, departure: Departure) -> None:
     """Raises StakeLocked with what it waits for."""
-    from contracts.chain import ContractRejected, send
+    from contracts.chain.connection import ContractRejected, send
 
     try:
         send(registry.w3, account, registry.unstake())
@@ -140,7 +140,7 @@ def _take_back(registry: VerifierRegistry, account: LocalAccount, departure: Dep
 
 
 def _request(stakes: NodeStakes, account: LocalAccount, wei: int) -> None:
-    from contracts.chain import send
+    from contracts.chain.connection import send
 
     send(stakes.w3, account, stakes.request_withdrawal(wei))
     pending = stakes.pending_of(account.address)
@@ -152,7 +152,7 @@ def _request(stakes: NodeStakes, account: LocalAccount, wei: int) -> None:
 
 
 def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdrawal) -> None:
-    from contracts.chain import ContractRejected, send
+    from contracts.chain.connection import ContractRejected, send
 
     try:
         send(stakes.w3, account, stakes.withdraw(to))

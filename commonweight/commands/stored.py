@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def existing_database(folder: Path, database_url: str, deployment: Path | None) -> Store:
     """Raises DatabaseMissing, and DatabaseForeign where it is not that deployment's."""
-    from contracts.deployment import Deployment
+    from contracts.chain.deployment import Deployment
     from ledger.identity import require_own
     from ledger.store import Store
 

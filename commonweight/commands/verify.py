@@ -61,7 +61,7 @@ def verify(
 
 
 def _bundle(proof: str, api: str, folder: Path | None, deployment: Path | None) -> Bundle:
-    from contracts.deployment import Deployment
+    from contracts.chain.deployment import Deployment
     from trainer.client import ApiClient
     from verifier.proof.bundle import open_bundle
     from verifier.proof.fetching import fetch_bundle

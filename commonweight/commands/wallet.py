@@ -93,8 +93,8 @@ def show(
 @app.command("balance")
 def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC) -> None:
     """Tokens and votes of an account, read from the chain itself."""
-    from contracts.chain import connect
-    from contracts.token import ModelToken
+    from contracts.bindings.token import ModelToken
+    from contracts.chain.connection import connect
     from trainer.client import ApiClient
 
     token = ModelToken(connect(rpc_url), ApiClient(api).network["deployment"]["token"])

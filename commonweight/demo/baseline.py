@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from commonweight.console import emit
-from contracts.run_config import RunConfig
-from contracts.spawner import end_with_spawner
+from contracts.process.spawner import end_with_spawner
+from contracts.protocol.run_config import RunConfig
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient, octets
 from trainer.corpus import corpus_of

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 
 REFRESH_A_SECOND = 4
 

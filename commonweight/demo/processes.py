@@ -16,7 +16,7 @@ from typing import Any
 
 from commonweight.keystore import PASSPHRASE_VARIABLE
 from contracts.errors import CommonweightError
-from contracts.spawner import ends_with_me
+from contracts.process.spawner import ends_with_me
 
 GRACE_SECONDS = 5.0
 KILL_SECONDS = 1.0

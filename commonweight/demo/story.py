@@ -24,7 +24,7 @@ from commonweight.demo.report import print_summary, write_report
 from commonweight.demo.stage import DemoSettings, Stage
 from commonweight.demo.summary import Source, collect
 from contracts.errors import CommonweightError
-from contracts.whole_file import save_file
+from contracts.files.whole_file import save_file
 
 MARK = ".commonweight-demo"
 INTERRUPTED = 130

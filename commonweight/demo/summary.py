@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from commonweight.demo.cast import CHEAT, JOINER, KILLED, NODES, VERIFIERS, Cast, wallet
-from contracts.chain import connect
-from contracts.run_config import RunConfig
-from contracts.token import ModelToken
-from contracts.verifier_registry import VerifierRegistry
+from contracts.bindings.token import ModelToken
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect
+from contracts.protocol.run_config import RunConfig
 from trainer.client import ApiClient
 
 SCALE = 10**18

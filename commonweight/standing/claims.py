@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from commonweight.standing.sentence import Sentence
-from contracts.verifier_registry import EpochStatus
+from contracts.bindings.verifier_registry import EpochStatus
 
 
 class ClaimState(StrEnum):

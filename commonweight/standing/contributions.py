@@ -16,15 +16,15 @@ from commonweight.contribution_file import ContributionFile
 from commonweight.standing.model import all_runs, pages, run_with
 from commonweight.standing.sentence import Sentence, helper, told
 from contracts.errors import BadSignature
-from contracts.log_audit import Kind
-from contracts.maintainers import Maintainers
-from contracts.messages import to_json
+from contracts.messages.for_contracts import to_json
+from contracts.messages.for_log import Contribution
+from contracts.messages.signing import digest, recover
 from contracts.protocol.judge.facts import Credited
 from contracts.protocol.log.leaf import read
 from contracts.protocol.log.signed import read_envelope
-from contracts.protocol.messages import Contribution
-from contracts.run_config import RunConfig
-from contracts.signing import digest, recover
+from contracts.protocol.log_audit import Kind
+from contracts.protocol.maintainers import Maintainers
+from contracts.protocol.run_config import RunConfig
 from trainer.client import ApiClient, octets
 
 

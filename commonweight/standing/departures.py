@@ -12,7 +12,7 @@ from typing import Any
 
 from commonweight.standing.sentence import Sentence, helper, told, until
 from contracts.amounts import COINS, amount
-from contracts.verifier_registry import Leaving, VerifierRegistry
+from contracts.bindings.verifier_registry import Leaving, VerifierRegistry
 
 
 class DepartureState(StrEnum):

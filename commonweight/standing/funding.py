@@ -13,8 +13,8 @@ from typing import Any
 from commonweight.standing.money import Money
 from commonweight.standing.sentence import Sentence, helper, told, until
 from contracts.amounts import amount
-from contracts.capital_pool import CapitalPool, PoolStatus
-from contracts.token import ModelToken
+from contracts.bindings.capital_pool import CapitalPool, PoolStatus
+from contracts.bindings.token import ModelToken
 
 
 class RoundState(StrEnum):

@@ -11,11 +11,11 @@ from web3 import Web3
 
 from commonweight.console import one_line
 from commonweight.known_model import checked
-from contracts.chain import connect
-from contracts.deployment import Deployment
-from contracts.distributor import EpochDistributor
-from contracts.token import ModelToken
-from contracts.verifier_registry import VerifierRegistry
+from contracts.bindings.distributor import EpochDistributor
+from contracts.bindings.token import ModelToken
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect
+from contracts.chain.deployment import Deployment
 from trainer.client import ApiClient
 
 LONGEST_SYMBOL = 12

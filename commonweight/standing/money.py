@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from commonweight.console import one_line
 from contracts.amounts import amount
-from contracts.currency import Currency
+from contracts.bindings.currency import Currency
 
 LONGEST_SYMBOL = 12
 MOST_DECIMALS = 77

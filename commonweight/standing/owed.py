@@ -15,10 +15,10 @@ from commonweight.standing import claims
 from commonweight.standing.claims import SENTENCES, ClaimState, EpochFacts
 from commonweight.standing.model import WalletModel
 from commonweight.standing.sentence import helper, told, until
+from contracts.bindings.verifier_registry import EpochState, EpochStatus
 from contracts.errors import InvalidTree
-from contracts.log_audit import Kind
-from contracts.payout_tree import Payout, PayoutTree
-from contracts.verifier_registry import EpochState, EpochStatus
+from contracts.merkle.payout_tree import Payout, PayoutTree
+from contracts.protocol.log_audit import Kind
 
 AT_ONCE = 1_000
 """Lines of an epoch in one answer of a server."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from commonweight.standing.money import Money
 from commonweight.standing.sentence import Sentence, helper, told
-from contracts.currency import Currency
-from contracts.revenue_splitter import RevenueSplitter
+from contracts.bindings.currency import Currency
+from contracts.bindings.revenue_splitter import RevenueSplitter
 
 MOST_NAMED = 20
 """Currencies whose names are asked for."""

@@ -9,7 +9,7 @@ from commonweight.standing.claims import ClaimState
 from commonweight.standing.model import WalletModel
 from commonweight.standing.owed import Owed
 from contracts.amounts import amount
-from contracts.deployment import ZERO
+from contracts.chain.deployment import ZERO
 
 COMING = (ClaimState.UNSIGNED, ClaimState.FALLEN, ClaimState.IN_WINDOW, ClaimState.DISPUTED)
 """Lines that are not owed for good: their root may fall."""

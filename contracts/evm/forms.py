@@ -1,7 +1,7 @@
 """What an answer of a chain node looks like: whatever has another form ends here, in a sentence, and not in a parser.
 
 Blocks, transactions and receipts are cut to what is used, so that networks may add to the rest what they like: seals of
-97 bytes, types and fields of their own. Logs are looked at where they are read (contracts/log_ranges.py).
+97 bytes, types and fields of their own. Logs are looked at where they are read (contracts/evm/log_ranges.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from web3.types import RPCResponse
 
-from contracts.chain_text import storable
+from contracts.evm.chain_text import storable
 from contracts.evm.errors import ChainUnfit, NoJsonRpc
 
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")

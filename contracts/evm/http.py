@@ -15,11 +15,11 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from contracts.evm.errors import NoJsonRpc, RateLimited
 from contracts.evm.forms import as_answer, as_result
+from contracts.evm.log_refusals import Refusal, is_rate, refusal_of
 from contracts.evm.transport import BoundedAdapter, bounded_session
-from contracts.log_refusals import Refusal, is_rate, refusal_of
 
 LOGS = "eth_getLogs"
-"""No answer in time may mean too wide a range here: contracts/log_ranges.py gets such failures, and narrows it."""
+"""No answer in time may mean too wide a range here: contracts/evm/log_ranges.py gets such failures, and narrows it."""
 _FOR_LATER = (408, 425, 429)
 CONNECT_SECONDS = 10.0
 """For a connection; nobody can hang up on one that is not there yet."""

@@ -26,13 +26,13 @@ from tenacity import (
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from contracts.chain_trouble import chain_trouble
 from contracts.evm import agreement
+from contracts.evm.chain_trouble import chain_trouble
 from contracts.evm.errors import ChainAtFault, ChainUnavailable, NodesDisagree
 from contracts.evm.finality import BY_NUMBER, final_block, is_final_block, number_of
 from contracts.evm.http import OneNode, Weather
+from contracts.evm.log_refusals import CLOSED
 from contracts.evm.places import Places
-from contracts.log_refusals import CLOSED
 
 PATIENCE_SECONDS = 5.0
 LATEST = 2**64

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from web3 import Web3
 
-from contracts.chain import contract_at
-from contracts.deployment import Deployment
-from contracts.event_table import EventTable
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import Deployment
+from contracts.chain.event_table import EventTable
+from contracts.evm.log_ranges import Wanted, logs
 from contracts.genesis.creation import Creation, creations
 from contracts.genesis.params import GenesisParams, arguments_of, params_of
 from contracts.genesis.powers import budgets_of, check_budgets, check_roles, events_before, seats_of
 from contracts.genesis.refused import require
 from contracts.genesis.terms import check_deadline, check_name, check_terms
-from contracts.log_ranges import Wanted, logs
 
 
 @dataclass(frozen=True, slots=True)

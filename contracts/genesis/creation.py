@@ -16,12 +16,12 @@ from web3.exceptions import TransactionNotFound
 from web3.types import TxData
 from web3.utils.address import get_create_address
 
-from contracts.chain import load_artifact
-from contracts.deployment import Deployment
+from contracts.chain.connection import load_artifact
+from contracts.chain.deployment import Deployment
+from contracts.chain.presence import require_present
 from contracts.errors import BadField
 from contracts.genesis.params import Arguments
 from contracts.genesis.refused import require
-from contracts.presence import require_present
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.deployment import ZERO, Deployment
+from contracts.chain.deployment import ZERO, Deployment
 
 
 @dataclass(frozen=True, slots=True)

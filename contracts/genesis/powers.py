@@ -14,13 +14,13 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.types import LogReceipt
 
-from contracts.chain import contract_at
-from contracts.deployment import ZERO, Deployment
-from contracts.event_table import EventTable
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import ZERO, Deployment
+from contracts.chain.event_table import EventTable
+from contracts.evm.log_ranges import Wanted, logs
 from contracts.genesis.creation import contract_names
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused, require
-from contracts.log_ranges import Wanted, logs
 
 ADMIN = bytes(32)
 """OpenZeppelin's DEFAULT_ADMIN_ROLE."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from blake3 import blake3
 from web3 import Web3
 
-from contracts.chain import load_artifact
-from contracts.deployment import Deployment
+from contracts.chain.connection import load_artifact
+from contracts.chain.deployment import Deployment
 from contracts.genesis.check import check_genesis
 
 FILE_NAME = "genesis-checked"

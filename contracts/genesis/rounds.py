@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from web3 import Web3
 
-from contracts.capital_pool import CapitalPool, PoolStatus
-from contracts.chain import contract_at
-from contracts.deployment import Deployment
-from contracts.event_history import EventHistory
-from contracts.event_table import EventTable
+from contracts.bindings.capital_pool import CapitalPool, PoolStatus
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import Deployment
+from contracts.chain.event_history import EventHistory
+from contracts.chain.event_table import EventTable
+from contracts.evm.log_ranges import LogsRefused, Wanted, logs
 from contracts.genesis.creation import creation_of, first_block
 from contracts.genesis.refused import GenesisRefused, require
 from contracts.genesis.terms import check_round_terms, check_settlement
-from contracts.log_ranges import LogsRefused, Wanted, logs
 
 
 @dataclass(frozen=True, slots=True)

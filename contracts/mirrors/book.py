@@ -16,12 +16,12 @@ from typing import Any
 from eth_utils import to_checksum_address
 
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import DiskFull, replace_file
+from contracts.messages.for_log import MirrorAddress
+from contracts.messages.signing import Domain, recover
 from contracts.mirrors.urls import NOWHERE, parse_url
 from contracts.protocol.log.codec import InvalidLeaf, parse
 from contracts.protocol.log.signed import read_envelope
-from contracts.protocol.messages import MirrorAddress
-from contracts.signing import Domain, recover
-from contracts.whole_file import DiskFull, replace_file
 
 MAX_MIRRORS = 2**20
 """Bytes of an answer with addresses, and with evidence."""

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.messages.signing import Domain
 from contracts.mirrors.book import Book
 from contracts.mirrors.places import Place, is_loopback, mirror_place
-from contracts.signing import Domain
 
 
 def mirror_urls(

@@ -16,10 +16,10 @@ from functools import cache
 
 import httpx
 
-from contracts.answers import retry_after
-from contracts.clock_watch import since_boot
 from contracts.errors import CommonweightError
 from contracts.mirrors.urls import Resolve, find, system_resolve
+from contracts.process.clock_watch import since_boot
+from contracts.wire.answers import retry_after
 
 IDLE_SECONDS = 10.0
 CALL_SECONDS = 30.0

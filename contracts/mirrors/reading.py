@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.merkle.stored_tree import StoredTree
 from contracts.mirrors.places import Place
-from contracts.stored_tree import StoredTree
 from contracts.tlog.bundles import check_bundle, parse_bundle
 from contracts.tlog.checkpoint import Checkpoint, verify_checkpoint
 from contracts.tlog.keys import VerifierKey

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from contracts.deployment import Deployment, InvalidDeployment
+from contracts.chain.deployment import Deployment, InvalidDeployment
 from contracts.mirrors.peer import Peer, PeerMisbehaved, PeerUnreachable
 from contracts.tlog.text import shown
 

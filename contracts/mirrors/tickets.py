@@ -15,11 +15,11 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import to_checksum_address
 
 from contracts.errors import BadField, CommonweightError
-from contracts.messages import Message
-from contracts.protocol.fields import Address, Bytes32, Uint64
+from contracts.messages.fields import Address, Bytes32, Uint64
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain, require_signer, sign
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
 from contracts.protocol.log.signed import Envelope, read_envelope
-from contracts.signing import Domain, require_signer, sign
 
 HEADER = "Upload-Ticket"
 TO_SERVER = "0x" + "00" * 20

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.keys import SigningKey, VerifierKey
 from contracts.tlog.note import SignedNote, parse_note, sign_note, verify_note
 from contracts.tlog.text import check_hash, check_line, check_number, parse_decimal, parse_hash, shown, to_base64

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import create_file
 from contracts.tlog.text import check_name, parse_base64, shown, to_base64
-from contracts.whole_file import create_file
 
 KEY = 32
 SIGNATURE = 64

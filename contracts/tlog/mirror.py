@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.bundles import format_entry
 from contracts.tlog.subtree import check_subtree, subtree_root
 from contracts.tlog.text import HASH, check_line, check_number, parse_base64, parse_decimal, parse_utf8, to_base64

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
-from contracts.positional_tree import SHA256_TREE
-from contracts.stored_tree import StoredTree
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import StoredTree
 from contracts.tlog.checkpoint import parse_checkpoint
 from contracts.tlog.note import MAX_NOTE, SignedNote, parse_note
 from contracts.tlog.policy import Accepted, Policy

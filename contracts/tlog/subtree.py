@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contracts.errors import InvalidTree
-from contracts.positional_tree import SHA256_TREE
-from contracts.stored_tree import StoredTree, complete_nodes
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import StoredTree, complete_nodes
+from contracts.merkle.tree_spans import Span, split
 from contracts.tlog.text import HASH
-from contracts.tree_spans import Span, split
 
 
 def check_span(start: int, end: int, size: int) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from contracts.errors import InvalidTree
-from contracts.positional_tree import SHA256_TREE
-from contracts.stored_tree import Fetch, StoredTree, node_count, node_number
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import Fetch, StoredTree, node_count, node_number
 from contracts.tlog.text import HASH
 from contracts.tlog.tiles import BITS, WIDTH, InvalidTile, Tile, edge_of, tile_of, tiles_of
 

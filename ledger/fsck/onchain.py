@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 from sqlmodel import Session, col, select
 
-from contracts.deployment import ZERO
-from contracts.presence import require_present
-from contracts.protocol.chain_logs import Source
+from contracts.chain.deployment import ZERO
+from contracts.chain.presence import require_present
+from contracts.protocol.chain.logs import Source
 from ledger import indexer, unseen
 from ledger.fsck.finding import Finding, differences
 from ledger.judgement.effects import closing_of, payouts_of

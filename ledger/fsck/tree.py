@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from sqlmodel import Session, col, select
 
 from contracts.errors import CommonweightError
-from contracts.positional_tree import SHA256_TREE
-from contracts.stored_tree import node_number
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import node_number
 from ledger import log
 from ledger.errors import NotFound
 from ledger.fsck.finding import Finding

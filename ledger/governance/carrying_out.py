@@ -8,8 +8,8 @@ from sqlmodel import col, or_, select, text
 from web3.contract.contract import ContractFunction
 from web3.exceptions import Web3RPCError
 
-from contracts.chain import ContractRejected
-from contracts.governor import ProposalState
+from contracts.bindings.governor import ProposalState
+from contracts.chain.connection import ContractRejected
 from ledger import budget, outbox
 from ledger.errors import RelayBudgetSpent
 from ledger.governance.proposals import actions_of

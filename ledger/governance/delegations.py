@@ -5,8 +5,8 @@ from __future__ import annotations
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
+from contracts.bindings.token import Delegation
 from contracts.errors import BadField, BadSignature
-from contracts.token import Delegation
 from ledger import budget, outbox
 from ledger.errors import NoVotes
 from ledger.service import Ledger

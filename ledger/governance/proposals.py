@@ -10,9 +10,9 @@ from eth_utils.crypto import keccak
 from sqlalchemy import select as columns_of
 from sqlmodel import Session, col, func, select
 
-from contracts.call_words import calls_in_words
-from contracts.chain_text import storable
-from contracts.governor import Action, ProposalState
+from contracts.bindings.governor import Action, ProposalState
+from contracts.calls.words import calls_in_words
+from contracts.evm.chain_text import storable
 from ledger.errors import NotFound
 from ledger.service import Ledger
 from ledger.tables import ChainEvent, PendingEvent, Proposal, Vote

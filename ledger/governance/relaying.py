@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from eth_utils import keccak, to_checksum_address
 from sqlmodel import Session
 
+from contracts.bindings.governor import PROPOSER_MARK, Action, Ballot, ProposalState, description_of
 from contracts.errors import BadField
-from contracts.governor import PROPOSER_MARK, Action, Ballot, ProposalState, description_of
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from ledger import budget, outbox
 from ledger.errors import AlreadyDecided, NoVotes, TooEarly, VoteClosed
 from ledger.governance import proposals

@@ -6,7 +6,7 @@ from typing import Any
 
 from web3.exceptions import Web3Exception
 
-from contracts.governor import ProposalState
+from contracts.bindings.governor import ProposalState
 from ledger import indexer
 from ledger.governance import proposals, votes
 from ledger.governance.proposals import RELAYING, Listed

@@ -10,7 +10,7 @@ import logging
 
 from sqlmodel import Session, col, func, select, text, tuple_
 
-from contracts.chain import ContractRejected, rejections
+from contracts.chain.connection import ContractRejected, rejections
 from ledger.governance.proposals import Listed
 from ledger.service import Ledger
 from ledger.tables import UNWEIGHED, ChainEvent, Proposal, Vote

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 from sqlmodel import Session, col, delete, or_, select
 
-from contracts.messages import Message
+from contracts.messages.for_contracts import Message
+from contracts.messages.for_log import Commitment, Merge, StateOpening
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.signed import hexed
-from contracts.protocol.messages import Commitment, Merge, StateOpening
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from ledger.errors import LedgerError
 from ledger.tables import AnnouncedRow
 

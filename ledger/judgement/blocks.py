@@ -6,8 +6,8 @@ import logging
 
 from sqlmodel import Session
 
-from contracts.presence import require_present
-from contracts.protocol.chain_reading import ChainReader, Standing
+from contracts.chain.presence import require_present
+from contracts.protocol.chain.reading import ChainReader, Standing
 from contracts.protocol.judge.errors import Refused
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.machine import VERSION

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from web3.contract.contract import ContractFunction
 
 from contracts.keccak import keccak256
-from contracts.payout_tree import Payout
+from contracts.merkle.payout_tree import Payout
 from ledger import outbox
 from ledger.service import Ledger
 from ledger.tables import Outgoing

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from contracts.messages.for_log import LeaseRenewal, MirrorAddress
 from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.signed import Envelope
-from contracts.protocol.messages import LeaseRenewal, MirrorAddress
 from ledger.errors import LedgerError
 from ledger.judgement import mirrors as addresses
 from ledger.judgement.admitted import admitted_in

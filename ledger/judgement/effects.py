@@ -17,7 +17,7 @@ from typing import Any
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
-from contracts.payout_tree import Payout
+from contracts.merkle.payout_tree import Payout
 from contracts.protocol.judge.entries import Derived, EpochClosed, EpochEnded, Line
 from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.protocol import Protocol

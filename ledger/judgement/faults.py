@@ -9,8 +9,8 @@ from functools import cache, partial
 from sqlmodel import col, select
 from web3.contract.contract import ContractFunction
 
-from contracts.faults import fault_evidence
-from contracts.messages import NodeFault, VerifierFault
+from contracts.messages.for_contracts import NodeFault, VerifierFault
+from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.state import State
 from ledger import cosign, outbox
 from ledger.errors import BindingMismatch, NotFound

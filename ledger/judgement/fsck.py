@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from contracts.bindings.verifier_registry import SET_EVENTS, EpochStatus, VerifierSet
 from contracts.errors import CommonweightError
+from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.log.leaf import DERIVED, SIGNED
 from contracts.protocol.log.signed import hexed, read_envelope
-from contracts.signing import Domain, digest
-from contracts.verifier_registry import SET_EVENTS, EpochStatus, VerifierSet
 from ledger import journal, log, payouts
 from ledger.fsck import onchain, tree
 from ledger.fsck.finding import Finding, differences

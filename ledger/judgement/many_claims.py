@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from eth_utils import to_checksum_address
 from sqlmodel import Session
 
-from contracts.distributor import Line
+from contracts.bindings.distributor import Line
 from ledger import payouts, tip
 from ledger.crash_points import reach
 from ledger.errors import LedgerError

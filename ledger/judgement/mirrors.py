@@ -8,10 +8,10 @@ from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
 from contracts.errors import BadField
+from contracts.messages.for_log import MirrorAddress
+from contracts.messages.signing import Domain, require_signer
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.signed import Envelope
-from contracts.protocol.messages import MirrorAddress
-from contracts.signing import Domain, require_signer
 from ledger.errors import NotVerifier
 from ledger.tables import MirrorRow
 

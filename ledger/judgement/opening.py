@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.deployment import Deployment
-from contracts.protocol.chain_reading import ChainReader
+from contracts.chain.deployment import Deployment
+from contracts.protocol.chain.reading import ChainReader
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.operator import LogSigner
 from ledger import identity

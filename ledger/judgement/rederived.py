@@ -11,7 +11,8 @@ from typing import Any
 
 from eth_utils import to_checksum_address
 
-from contracts.payout_tree import Payout, PayoutTree
+from contracts.merkle.payout_tree import Payout, PayoutTree
+from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.chain_events import EpochFinal
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded, Posted, RoundClosed, Undecided, Voided
 from contracts.protocol.judge.facts import Block, Committed
@@ -20,7 +21,6 @@ from contracts.protocol.log.codec import parse
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import SIGNED, Entry
 from contracts.protocol.log.signed import hexed, read_envelope
-from contracts.signing import Domain, digest
 from ledger.judgement import announced
 
 NO_ROOT = "0x" + "00" * 32

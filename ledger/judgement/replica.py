@@ -19,18 +19,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
 from contracts.errors import CommonweightError
+from contracts.messages.for_log import Contribution
+from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.errors import Refused, UnknownSubject
 from contracts.protocol.judge.facts import Block, Fact, Rules
 from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.machine import apply, due
 from contracts.protocol.judge.protocol import Protocol
-from contracts.protocol.judge.roots import grow
+from contracts.protocol.judge.rules.roots import grow
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import DERIVED, read, write
 from contracts.protocol.log.signed import Envelope, fact_of, hexed
-from contracts.protocol.messages import Contribution
-from contracts.signing import Domain, digest
 from ledger import log
 from ledger.crash_points import reach
 from ledger.judgement.effects import READING, Moment, cause

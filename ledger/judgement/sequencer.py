@@ -16,7 +16,7 @@ import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
-from contracts.whole_file import DiskFull
+from contracts.files.whole_file import DiskFull
 from ledger.crash_points import reach
 from ledger.database import WAIT_SECONDS
 from ledger.errors import DatabaseUnreachable, LedgerBusy

@@ -8,9 +8,9 @@ from __future__ import annotations
 from sqlmodel import Session, col, select, text
 from web3.contract.contract import ContractFunction
 
-from contracts.messages import EpochRoot, from_json
+from contracts.bindings.verifier_registry import EpochState, EpochStatus
+from contracts.messages.for_contracts import EpochRoot, from_json
 from contracts.protocol.judge.entries import EpochClosed
-from contracts.verifier_registry import EpochState, EpochStatus
 from ledger import cosign, outbox, payouts, tip
 from ledger.crash_points import reach
 from ledger.errors import LedgerError, NotFound, RootMismatch, TooEarly

@@ -11,8 +11,8 @@ from eth_utils import to_checksum_address
 from sqlmodel import Session
 
 from contracts.errors import BadField
-from contracts.messages import ClaimTo
-from contracts.signing import Domain, require_signer
+from contracts.messages.for_contracts import ClaimTo
+from contracts.messages.signing import Domain, require_signer
 from ledger import budget, outbox
 from ledger.crash_points import reach
 from ledger.errors import AlreadyDecided, NotFound

@@ -16,10 +16,10 @@ from typing import Any
 from sqlmodel import Session
 
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import DiskFull, replace_file
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.snapshot import InvalidSnapshot, code_version, dump, restore
 from contracts.protocol.judge.state import State
-from contracts.whole_file import DiskFull, replace_file
 from ledger import log
 from ledger.errors import NotFound
 

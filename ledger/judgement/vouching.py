@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contracts.maintainers import InvalidMaintainers, Maintainers
+from contracts.messages.signing import Domain, recover
 from contracts.protocol.judge.errors import NotBound
-from contracts.protocol.judge.presence import live_run
+from contracts.protocol.judge.rules.presence import live_run
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.signed import Envelope
-from contracts.run_config import InvalidRunConfig, RunConfig
-from contracts.signing import Domain, recover
+from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
+from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 
 
 def maintainers(state: State, run: str) -> tuple[str, ...]:

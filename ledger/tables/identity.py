@@ -9,7 +9,7 @@ from ledger.tables.columns import large
 class IdentityRow(SealedRow, table=True):
     """The one model whose ledger this is: written before the first entry of its log, and never again.
 
-    `digest` is that of the deployment (contracts/deployment.py:Deployment.digest).
+    `digest` is that of the deployment (contracts/chain/deployment.py:Deployment.digest).
     """
 
     __tablename__ = "identity"

@@ -53,7 +53,7 @@ class LogEntry(SQLModel, table=True):
 
 
 class LogNode(SQLModel, table=True):
-    """The hash (32 bytes) of a complete subtree of the log, under its number (contracts/stored_tree.py)."""
+    """The hash (32 bytes) of a complete subtree of the log, under its number (contracts/merkle/stored_tree.py)."""
 
     number: int = large(primary_key=True)
     hash: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))

@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.facts import What
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from ledger.errors import NotFound
 from ledger.views.documents import Document, Documents
 

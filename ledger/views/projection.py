@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlmodel import Session
 
+from contracts.messages.signing import Domain
 from contracts.protocol.log.leaf import Entry, read
-from contracts.signing import Domain
 from ledger import log
 from ledger.service import Ledger
 from ledger.tables import Cursor, LogEntry

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from sqlmodel import Session, col, select
 
-from contracts.signing import Domain
+from contracts.messages.signing import Domain
 from ledger.errors import NotFound
 from ledger.tables import LogEntry
 from ledger.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from contracts.protocol.judge.awaits import scope_of
 from contracts.protocol.judge.facts import Awaited
-from contracts.protocol.judge.obstacles import obstacles
+from contracts.protocol.judge.rules.awaits import scope_of
+from contracts.protocol.judge.rules.obstacles import obstacles
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.codec import parse
 from ledger.errors import NotFound

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from contracts.protocol.judge import epochs
 from contracts.protocol.judge.facts import Reason, Word
+from contracts.protocol.judge.rules import epochs
 from contracts.protocol.log import signed
 from ledger.judgement import bookkeeping, effects
 from ledger.judgement.replica import Replica

@@ -14,8 +14,8 @@ from blake3 import blake3
 from eth_account.signers.local import LocalAccount
 from httpx import Response
 
+from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.mirrors.tickets import LIFE, SKEW, TO_SERVER, Tickets, UploadTicket
-from contracts.positional_tree import KECCAK_TREE
 from tests.databases import fresh_database
 from tests.deployed import key_of, verifier_keys
 from tests.house import MAX_BLOB, House, accepted, check_refused

@@ -9,9 +9,9 @@ import pytest
 from httpx import Response
 from sqlalchemy import make_url
 
-from contracts.chain import connect
+from contracts.chain.connection import connect
 from contracts.evm import nodes
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
 from contracts.protocol.log.leaf import write
 from ledger.chain import ModelChain
 from ledger.store import Store

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.chain import connect_devnet
-from contracts.devnet import Devnet
-from contracts.presence import ChainWithoutContract
-from contracts.protocol.chain_reading import ChainReader
+from contracts.chain.connection import connect_devnet
+from contracts.chain.presence import ChainWithoutContract
+from contracts.devnet.chain import Devnet
+from contracts.protocol.chain.reading import ChainReader
 from ledger import indexer, keeper
 from ledger.chain import ModelChain
 from ledger.judgement import blocks

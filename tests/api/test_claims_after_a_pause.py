@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from web3.contract.contract import ContractFunctions
 
-from contracts.chain import contract_at
-from contracts.messages import ClaimTo
-from contracts.signing import Domain, sign
+from contracts.chain.connection import contract_at
+from contracts.messages.for_contracts import ClaimTo
+from contracts.messages.signing import Domain, sign
 from tests.api.test_many_claims import calls, post
 from tests.api.test_signed_claims import COLD, ask
 from tests.house import House, accepted

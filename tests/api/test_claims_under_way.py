@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
-from contracts.distributor import EpochDistributor
+from contracts.bindings.distributor import EpochDistributor
 from ledger import outbox, tip
 from ledger.judgement import claim_calls
 from ledger.tables import Outgoing

@@ -13,7 +13,7 @@ from api.document import REFUSALS
 from api.message_schema import decimals, schema_of
 from api.problems import HTTP_CODES
 from contracts.errors import CommonweightError
-from contracts.messages import EpochRoot, NodeFault, VerifierFault
+from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
 from tests.house import House
 
 

@@ -8,7 +8,7 @@ import pytest
 from httpx import Response
 
 from api.body_size import MAX_JSON_BYTES
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
 from contracts.protocol.log.codec import canonical
 from tests.api.conftest import Refusal
 from tests.deployed import verifier_keys

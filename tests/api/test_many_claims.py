@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from httpx import Response
 
-from contracts.chain import contract_at, send
+from contracts.chain.connection import contract_at, send
 from contracts.keccak import keccak256
 from ledger.judgement import claim_calls, many_claims
 from ledger.tables import Outgoing

@@ -13,12 +13,12 @@ from eth_keys.constants import SECPK1_N
 from httpx import Response
 
 from api.body_size import MAX_JSON_BYTES
-from contracts.messages import Message
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain, sign
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.leaf import LARGEST_LEAF, write
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import Domain, sign
 from tests.api.conftest import Refusal
 from tests.deployed import key_of, verifier_keys
 from tests.house import House, accepted, check_refused

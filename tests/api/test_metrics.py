@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from contracts.chain import connect
+from contracts.chain.connection import connect
 from ledger import log
 from ledger.chain import ModelChain
 from tests.between import answering

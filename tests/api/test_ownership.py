@@ -11,9 +11,9 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from httpx import Response
 
-from contracts.governor import description_of
-from contracts.messages import EpochRoot, Message, NodeFault, VerifierFault
-from contracts.payout_tree import check_proof
+from contracts.bindings.governor import description_of
+from contracts.merkle.payout_tree import check_proof
+from contracts.messages.for_contracts import EpochRoot, Message, NodeFault, VerifierFault
 from tests.api.conftest import Refusal
 from tests.deployed import key_of, verifier_keys
 from tests.house import House, accepted, check_refused

@@ -12,8 +12,8 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from httpx import Response
 
-from contracts.messages import ClaimTo
-from contracts.signing import Domain, sign
+from contracts.messages.for_contracts import ClaimTo
+from contracts.messages.signing import Domain, sign
 from ledger.budget import CARRYING, EVERYBODY, LEAST, SMALL, SMALL_HOLDERS
 from ledger.relay_rules import RelayRules
 from ledger.tables import RelayDay, RelaySpending

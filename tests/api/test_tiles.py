@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.bundles import parse_bundle
 from contracts.tlog.checkpoint import open_checkpoint
 from tests.house import House, check_refused

@@ -20,18 +20,18 @@ from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
 
 from contracts.errors import CommonweightError
+from contracts.messages import for_log as messages
+from contracts.messages.signing import sign
 from contracts.mirrors.tickets import TO_SERVER, Tickets
-from contracts.protocol import messages
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.facts import What
-from contracts.protocol.judge.reading import owed
+from contracts.protocol.judge.rules.reading import owed
 from contracts.protocol.judge.state import ProofState, Stage
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.signed import Envelope
-from contracts.run_config import RunConfig
-from contracts.signing import sign
-from contracts.state_layout import inner_digest
-from contracts.tensorfile import Tensors, state_digest, unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import inner_digest
+from contracts.tensors.tensorfile import Tensors, state_digest, unpack
 from ledger import journal
 from tests.attacks.outsiders.script import Refused, Script
 from tests.attacks.outsiders.served import key, service

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks import false_rejections as bench
 from benchmarks.false_rejections import against, bounded_block, drift_followed, exact_block
-from contracts.limits import METRICS, PairLimits
-from contracts.run_config import RunConfig
+from contracts.protocol.limits import METRICS, PairLimits
+from contracts.protocol.run_config import RunConfig
 from trainer import cheats
 from trainer.variants import Variant
 

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import record
 from benchmarks.node_cost import measure, percent
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.cheats import NODE, SEED
 from benchmarks.proof_of_learning import Judged, counted, distances, judged
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer import cheats
 from trainer.batches import batch_source
 from trainer.corpus import default_corpus

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.throughput import measure, published_round
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.corpus import default_corpus
 from verifier.duty.holding import check_gradient
 from verifier.duty.replaying import TRUE, UNSERVED, judge_segment

@@ -13,9 +13,9 @@ from eth_account import Account
 
 from commonweight.commands import actors, relay
 from commonweight.keystore import write_keystore
-from contracts.devnet import Devnet
-from contracts.devnet_http import DevnetServer
-from contracts.own_folder import OWNER
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
+from contracts.process.own_folder import OWNER
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.deployed import PARAMS, deployed, key_of
 

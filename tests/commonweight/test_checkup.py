@@ -15,7 +15,7 @@ from commonweight import checkup
 from commonweight.checkup import CHECKS, Asked, Found, Verdict, check_all
 from commonweight.demo.processes import free_port
 from commonweight.keystore import write_keystore
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.verifier.conftest import NOWHERE
 from trainer.corpus import default_corpus

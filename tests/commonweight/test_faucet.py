@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.devnet.chain.currency import compiling
 from eth_account import Account
 
 from commonweight.keystore import write_keystore
-from contracts.chain import connect
-from contracts.currency import Currency
-from contracts.devnet import Devnet
-from contracts.devnet_currency import compiling
-from contracts.devnet_http import DevnetServer
+from contracts.bindings.currency import Currency
+from contracts.chain.connection import connect
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
 from tests.commonweight.conftest import PASSPHRASE, Command
 
 pytestmark = pytest.mark.integration

@@ -18,15 +18,15 @@ from web3.contract.contract import ContractFunction
 from commonweight.commands import revenue
 from commonweight.holders import EventsMissing, read_holders
 from commonweight.keystore import write_keystore
-from contracts.chain import connect, send
-from contracts.currency import Currency
-from contracts.deploy import deploy_model
-from contracts.deployment import Deployment
-from contracts.devnet import Devnet
-from contracts.devnet_http import DevnetServer
+from contracts.bindings.currency import Currency
+from contracts.bindings.governor import Action, ModelGovernor
+from contracts.bindings.token import ModelToken
+from contracts.chain.connection import connect, send
+from contracts.chain.deployment import Deployment
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
+from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
-from contracts.governor import Action, ModelGovernor
-from contracts.token import ModelToken
 from tests.commonweight.conftest import PASSPHRASE, Command, Said
 from tests.contracts.currencies import deploy_currency
 
@@ -313,7 +313,7 @@ def test_a_currency_that_shows_another_cost_first_takes_no_more(
         blocks.append(w3.eth.block_number)
         return send(*given, **options)
 
-    monkeypatch.setattr("contracts.chain.send", late)
+    monkeypatch.setattr("contracts.chain.connection.send", late)
     model("revenue", "release", PAYER.address)
     used = [w3.eth.get_block(number)["gasUsed"] for number in range(blocks[0] + 1, w3.eth.block_number + 1)]
     assert 0 < sum(used) <= 2 * revenue.GAS

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.chain import connect
-from contracts.devnet import Devnet
-from contracts.devnet_http import DevnetServer
+from contracts.chain.connection import connect
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
 from contracts.genesis.params import GenesisParams
 from tests.commonweight.conftest import Command
 from tests.commonweight.shell_lines import ShellLines, blocks_of

@@ -14,8 +14,8 @@ import pytest
 from commonweight import proposal_reader
 from commonweight.proposal_reader import ProposalReader
 from commonweight.proposals import HIDDEN, list_lines
+from contracts.bindings.governor import Action, ProposalState
 from contracts.errors import BadField, CommonweightError
-from contracts.governor import Action, ProposalState
 from tests.contracts.test_contracts import World
 from trainer.client import ApiProblem, ApiUnreachable
 

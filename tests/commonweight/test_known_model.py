@@ -8,8 +8,8 @@ import pytest
 
 from commonweight import known_model
 from commonweight.known_model import HOME_VARIABLE, home
-from contracts.chain import connect_devnet
-from contracts.devnet import Devnet
+from contracts.chain.connection import connect_devnet
+from contracts.devnet.chain import Devnet
 from contracts.genesis import remembered
 from tests.deployed import PARAMS, deployed
 

@@ -18,15 +18,15 @@ from api.app import create_app
 from api.settings import ServerSettings
 from commonweight.demo.processes import free_port
 from commonweight.keystore import write_keystore
-from contracts.chain import connect
-from contracts.deploy import deploy_model
-from contracts.deployment import Deployment
-from contracts.devnet import Devnet
-from contracts.devnet_http import DevnetServer
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect
+from contracts.chain.deployment import Deployment
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
 from contracts.genesis.check import check_genesis
+from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
 from contracts.protocol.log.operator import LogSigner
-from contracts.verifier_registry import VerifierRegistry
 from tests.commonweight.conftest import PASSPHRASE, Command
 
 pytestmark = pytest.mark.integration

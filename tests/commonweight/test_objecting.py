@@ -8,8 +8,8 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from commonweight.ballots import GovernanceClient
-from contracts.chain import send
-from contracts.governor import ProposalState
+from contracts.bindings.governor import ProposalState
+from contracts.chain.connection import send
 from tests.contracts.test_contracts import World
 from tests.contracts.test_owed import passed
 

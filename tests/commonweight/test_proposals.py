@@ -10,7 +10,7 @@ from commonweight.console import one_line, visible
 from commonweight.proposal_state import Standing
 from commonweight.proposals import all_decisions, all_proposals, all_votes, lines_of, title_of
 from commonweight.proven import Proven
-from contracts.governor import Action
+from contracts.bindings.governor import Action
 from tests.commonweight.test_proven import DEPLOYMENT
 from trainer.client import ApiClient
 

@@ -16,8 +16,8 @@ from commonweight import proposal_reader
 from commonweight.ballots import GovernanceClient
 from commonweight.proposal_state import OVER, STATES, Standing, by_server, next_command, sentence, turns, when
 from commonweight.proven import ProposalDiffers, proven
-from contracts.deployment import Deployment
-from contracts.governor import Action, proposal_id_of
+from contracts.bindings.governor import Action, proposal_id_of
+from contracts.chain.deployment import Deployment
 from tests.commonweight.conftest import Command
 
 pytestmark = pytest.mark.unit

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
-from contracts.devnet_http import DevnetServer
+from contracts.devnet.http import DevnetServer
 from ledger import outbox
 from ledger.tables import Outgoing
 from tests.commonweight.conftest import PASSPHRASE, Command

@@ -14,14 +14,14 @@ from eth_account import Account
 from commonweight.commands.held import _fields, _line
 from commonweight.commands.stake import StakeLocked, _pay_out
 from commonweight.keystore import write_keystore
-from contracts.chain import connect, send
-from contracts.deploy import deploy_model
-from contracts.devnet import Devnet
-from contracts.devnet_http import DevnetServer
+from contracts.bindings.held_money import HeldItem
+from contracts.bindings.node_stakes import NodeStakes
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect, send
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
+from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
-from contracts.held_money import HeldItem
-from contracts.node_stakes import NodeStakes
-from contracts.verifier_registry import VerifierRegistry
 from tests.commonweight.conftest import PASSPHRASE, Command, Said
 from tests.contracts.test_contracts import PARAMS as WORLD
 from tests.contracts.test_contracts import World

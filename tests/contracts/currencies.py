@@ -15,7 +15,7 @@ from web3 import Web3
 from web3.contract import Contract
 
 from contracts import compile as compiler
-from contracts.chain import send
+from contracts.chain.connection import send
 
 SOURCE = Path(__file__).parent / "solidity" / "TestCurrencies.sol"
 COMPILED = SOURCE.with_suffix(".json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from contracts.run_config import VOTABLE_KEYS, InvalidRunConfig, RunConfig
+from contracts.protocol.run_config import VOTABLE_KEYS, InvalidRunConfig, RunConfig
 
 LONGEST = 2**20
 ON_CHAIN = 32_768

@@ -7,9 +7,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from contracts.answers import CODES, PROBLEM_TYPE, is_done, refusal_in, retry_after
-from contracts.outage import EVERY_SECONDS, GRACE_SECONDS, Outage, duration
+from contracts.process.outage import EVERY_SECONDS, GRACE_SECONDS, Outage, duration
 from contracts.recursion import bound_recursion
+from contracts.wire.answers import CODES, PROBLEM_TYPE, is_done, refusal_in, retry_after
 
 pytestmark = pytest.mark.unit
 OURS = b'{"code": "vote-closed", "detail": "it ended"}'

@@ -5,8 +5,16 @@ from eth_utils import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.audit_rate import MILLION, AuditPolicy, AuditRecord, InvalidAuditPolicy, Outcome, audit_rate, is_audited
 from contracts.errors import BadField
+from contracts.protocol.audit_rate import (
+    MILLION,
+    AuditPolicy,
+    AuditRecord,
+    InvalidAuditPolicy,
+    Outcome,
+    audit_rate,
+    is_audited,
+)
 
 pytestmark = pytest.mark.unit
 POLICY = AuditPolicy(floor_ppm=200_000, streak=8, probation=32)

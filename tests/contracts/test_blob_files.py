@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from contracts.blob_files import BlobFiles
-from contracts.whole_file import STALE_SECONDS, DiskFull
+from contracts.files.blob_files import BlobFiles
+from contracts.files.whole_file import STALE_SECONDS, DiskFull
 from tests.small_disk import contents, fill, on_small_disk
 
 pytestmark = pytest.mark.unit

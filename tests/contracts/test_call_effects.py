@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.call_effects import ONLY_GOVERNANCE, preview, verdict
-from contracts.chain import contract_at
-from contracts.governor import Action
+from contracts.bindings.governor import Action
+from contracts.calls.effects import ONLY_GOVERNANCE, preview, verdict
+from contracts.chain.connection import contract_at
 from tests.contracts.test_contracts import World
 
 pytestmark = pytest.mark.integration

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web3 import Web3
 
-from contracts.call_effects import READINGS, preview
-from contracts.call_text import parse_call
-from contracts.call_words import WORDS, contract_names, in_words
-from contracts.chain import ContractRejected, connect_devnet, contract_at, load_artifact, rejections
+from contracts.bindings.governor import Action
+from contracts.calls.effects import READINGS, preview
+from contracts.calls.text import parse_call
+from contracts.calls.words import WORDS, contract_names, in_words
+from contracts.chain.connection import ContractRejected, connect_devnet, contract_at, load_artifact, rejections
 from contracts.errors import BadField
-from contracts.governor import Action
 from tests.chains import StillChain
 from tests.deployed import PARAMS, deployed, key_of
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.call_words import LONGEST_DATA, LONGEST_READ, WORDS, contract_names, in_words
-from contracts.chain import connect_devnet, contract_at, load_artifact
-from contracts.deployment import Deployment
-from contracts.governor import Action
+from contracts.bindings.governor import Action
+from contracts.calls.words import LONGEST_DATA, LONGEST_READ, WORDS, contract_names, in_words
+from contracts.chain.connection import connect_devnet, contract_at, load_artifact
+from contracts.chain.deployment import Deployment
 from tests.chains import StillChain
 from tests.deployed import PARAMS, deployed, key_of
 

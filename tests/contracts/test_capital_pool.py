@@ -11,11 +11,11 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract import Contract
 
-from contracts.capital_pool import CapitalPool, PoolStatus
-from contracts.chain import connect_devnet, load_artifact, send
-from contracts.currency import Currency
-from contracts.devnet import Devnet
-from contracts.token import ModelToken
+from contracts.bindings.capital_pool import CapitalPool, PoolStatus
+from contracts.bindings.currency import Currency
+from contracts.bindings.token import ModelToken
+from contracts.chain.connection import connect_devnet, load_artifact, send
+from contracts.devnet.chain import Devnet
 from tests.contracts.currencies import deploy_currency
 from tests.contracts.test_contracts import refused
 

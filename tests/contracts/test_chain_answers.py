@@ -6,7 +6,7 @@ import pytest
 from requests.exceptions import RequestException
 
 from commonweight.failures import RpcUnreachable, as_refusal
-from contracts.chain import connect
+from contracts.chain.connection import connect
 from tests.between import answering
 
 pytestmark = pytest.mark.integration

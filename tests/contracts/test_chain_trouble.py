@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from contracts.chain_trouble import chain_trouble
+from contracts.evm.chain_trouble import chain_trouble
 
 pytestmark = pytest.mark.unit
 URL = "https://rpc.example/v2/secret"

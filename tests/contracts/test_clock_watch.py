@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.clock_watch import ClockWatch
+from contracts.process.clock_watch import ClockWatch
 
 pytestmark = pytest.mark.unit
 

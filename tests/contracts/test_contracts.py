@@ -15,24 +15,24 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.capital_pool import CapitalPool, PoolStatus
-from contracts.chain import ContractRejected, connect_devnet, contract_at, rejections, send
-from contracts.deploy import deploy_model
-from contracts.deployment import Deployment
-from contracts.devnet import Devnet
-from contracts.distributor import EpochDistributor
+from contracts.bindings.capital_pool import CapitalPool, PoolStatus
+from contracts.bindings.distributor import EpochDistributor
+from contracts.bindings.governor import Action, ModelGovernor, ProposalState
+from contracts.bindings.held_money import ground_of
+from contracts.bindings.model_registry import ModelRegistry
+from contracts.bindings.token import ModelToken
+from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
+from contracts.chain.connection import ContractRejected, connect_devnet, contract_at, rejections, send
+from contracts.chain.deployment import Deployment
+from contracts.devnet.chain import Devnet
 from contracts.genesis.check import check_genesis
+from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused
-from contracts.governor import Action, ModelGovernor, ProposalState
-from contracts.held_money import ground_of
 from contracts.keccak import keccak256
-from contracts.messages import EpochRoot, Message, VerifierFault
-from contracts.model_registry import ModelRegistry
-from contracts.payout_tree import Payout, PayoutTree
-from contracts.signing import Domain, digest, sign
-from contracts.token import ModelToken
-from contracts.verifier_registry import EpochStatus, VerifierRegistry
+from contracts.merkle.payout_tree import Payout, PayoutTree
+from contracts.messages.for_contracts import EpochRoot, Message, VerifierFault
+from contracts.messages.signing import Domain, digest, sign
 from tests.chains import StillChain, twin
 from tests.contracts.currencies import deploy_currency
 

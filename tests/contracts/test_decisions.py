@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from web3 import Web3
 
-from contracts.governor import Action
+from contracts.bindings.governor import Action
 from contracts.protocol.judge.chain_events import Decided
 from tests.contracts.decisions import ON_CHAIN, end_of, random_decision
 from tests.contracts.protocol.test_chain_reading import Chain

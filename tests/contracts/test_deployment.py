@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.deployment import Deployment, InvalidDeployment
+from contracts.chain.deployment import Deployment, InvalidDeployment
 
 pytestmark = pytest.mark.unit
 

@@ -7,9 +7,9 @@ import time
 import pytest
 from eth_account import Account
 
-from contracts.chain import ContractRejected, connect, connect_devnet, contract_at, load_artifact, send
-from contracts.devnet import Devnet
-from contracts.devnet_http import DevnetServer
+from contracts.chain.connection import ContractRejected, connect, connect_devnet, contract_at, load_artifact, send
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
 
 pytestmark = pytest.mark.integration
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.draw import draw_segments
+from contracts.protocol.draw import draw_segments
 
 pytestmark = pytest.mark.unit
 SECRET, BEACON, PROOF = b"\7" * 32, b"\1" * 32, b"\2" * 32

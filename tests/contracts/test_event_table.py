@@ -13,8 +13,8 @@ from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import Web3Exception
 
-from contracts.chain import ARTIFACTS, connect, contract_at, load_artifact
-from contracts.event_table import EventTable
+from contracts.chain.connection import ARTIFACTS, connect, contract_at, load_artifact
+from contracts.chain.event_table import EventTable
 from contracts.evm.errors import ChainUnfit
 
 pytestmark = pytest.mark.unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.faults import fault_evidence, trace_of
+from contracts.protocol.faults import fault_evidence, trace_of
 from contracts.protocol.judge.entries import Fault
 
 pytestmark = pytest.mark.unit

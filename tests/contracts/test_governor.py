@@ -10,8 +10,8 @@ import pytest
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import contract_at, load_artifact, send
-from contracts.governor import Action, ProposalState
+from contracts.bindings.governor import Action, ProposalState
+from contracts.chain.connection import contract_at, load_artifact, send
 from tests.contracts.test_contracts import PARAMS, World, refused
 
 pytestmark = pytest.mark.integration

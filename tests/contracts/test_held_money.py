@@ -9,14 +9,14 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from contracts.chain import contract_at, send
-from contracts.deployment import ZERO
+from contracts.bindings.governor import Action
+from contracts.bindings.held_money import NOBODY, HeldMoney, ground_of
+from contracts.bindings.node_stakes import NodeStakes
+from contracts.bindings.verifier_registry import EpochStatus
+from contracts.chain.connection import contract_at, send
+from contracts.chain.deployment import ZERO
 from contracts.genesis.powers import ADMIN, role
-from contracts.governor import Action
-from contracts.held_money import NOBODY, HeldMoney, ground_of
-from contracts.messages import NodeFault, VerifierFault
-from contracts.node_stakes import NodeStakes
-from contracts.verifier_registry import EpochStatus
+from contracts.messages.for_contracts import NodeFault, VerifierFault
 from tests.contracts.test_contracts import PARAMS, World, decided, refused
 
 pytestmark = pytest.mark.integration

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.limits import METRICS, InvalidLimits, LimitTable, PairLimits, PairRefused, decimal_text, pair_key
+from contracts.protocol.limits import (
+    METRICS,
+    InvalidLimits,
+    LimitTable,
+    PairLimits,
+    PairRefused,
+    decimal_text,
+    pair_key,
+)
 
 pytestmark = pytest.mark.unit
 A, B = b"\x0a" * 32, b"\x0b" * 32

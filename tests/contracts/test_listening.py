@@ -11,10 +11,10 @@ from starlette.applications import Starlette
 
 from commonweight.lifetime import Stop
 from commonweight.serving import serve_until
-from contracts.chain import connect
-from contracts.devnet import Devnet, serve
-from contracts.devnet_http import DevnetServer
-from contracts.listening import PortRefused, listen, url_of
+from contracts.chain.connection import connect
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer, serve
+from contracts.process.listening import PortRefused, listen, url_of
 
 pytestmark = pytest.mark.integration
 

@@ -15,11 +15,11 @@ from requests.exceptions import HTTPError, ReadTimeout, RequestException
 from web3 import Web3
 from web3.exceptions import Web3RPCError
 
-from contracts import log_pace
-from contracts.chain import connect_devnet
+from contracts.chain.connection import connect_devnet
+from contracts.evm import log_pace
 from contracts.evm.errors import ChainUnfit
-from contracts.log_pace import Pace, pace_of
-from contracts.log_ranges import LogsRefused, Wanted, logs, pieces
+from contracts.evm.log_pace import Pace, pace_of
+from contracts.evm.log_ranges import LogsRefused, Wanted, logs, pieces
 from tests.limited_rpc import REFUSALS, WEATHER, Limited, Said, Written, http, refused
 from tests.sources import PACKAGES, ROOT, own_sources
 
@@ -283,9 +283,9 @@ def test_nothing_else_asks_for_logs_or_decodes_them_one_by_one() -> None:
         path.relative_to(ROOT).as_posix(): ASKS & set(_named(path)) for path in own_sources(*PACKAGES, "benchmarks")
     }
     assert {path: names for path, names in found.items() if names} == {
-        "contracts/log_ranges.py": {"get_logs"},
+        "contracts/evm/log_ranges.py": {"get_logs"},
         "contracts/evm/http.py": {"eth_getLogs"},  # whose failures it hands on
-        "contracts/devnet.py": {"eth_getLogs"},  # which answers it
+        "contracts/devnet/chain.py": {"eth_getLogs"},  # which answers it
         "benchmarks/chain_logs.py": {"process_log"},  # what was before, measured beside
     }
 

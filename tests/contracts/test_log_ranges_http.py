@@ -14,10 +14,10 @@ from requests import Response
 from requests.exceptions import ConnectionError as NotConnected
 from requests.exceptions import HTTPError, Timeout
 
-from contracts.chain import connect
+from contracts.chain.connection import connect
 from contracts.evm import nodes
 from contracts.evm.errors import ChainUnavailable
-from contracts.log_ranges import Wanted, logs
+from contracts.evm.log_ranges import Wanted, logs
 from tests.between import listening
 from tests.limited_rpc import REFUSALS, WEATHER, Limited, Written, refused
 

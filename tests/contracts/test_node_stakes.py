@@ -9,13 +9,13 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from contracts.chain import contract_at, send
-from contracts.devnet import Devnet
-from contracts.held_money import ground_of
-from contracts.messages import NodeFault, VerifierFault
-from contracts.node_stakes import NodeStakes, Withdrawal
-from contracts.signing import Domain, digest, sign
-from contracts.verifier_registry import in_signer_order
+from contracts.bindings.held_money import ground_of
+from contracts.bindings.node_stakes import NodeStakes, Withdrawal
+from contracts.bindings.verifier_registry import in_signer_order
+from contracts.chain.connection import contract_at, send
+from contracts.devnet.chain import Devnet
+from contracts.messages.for_contracts import NodeFault, VerifierFault
+from contracts.messages.signing import Domain, digest, sign
 from tests.contracts.test_contracts import PARAMS, World, refused
 
 pytestmark = pytest.mark.integration

@@ -12,9 +12,9 @@ from eth_account import Account
 from eth_utils import keccak
 from web3 import Web3
 
-from contracts.chain import connect, connect_devnet
-from contracts.devnet import Devnet
-from contracts.devnet_http import DevnetServer
+from contracts.chain.connection import connect, connect_devnet
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
 
 pytestmark = pytest.mark.integration
 URL = "https://example.invalid/{sender}/{data}"

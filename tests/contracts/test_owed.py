@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from web3 import Web3
 
-from contracts.chain import contract_at, send
+from contracts.bindings.governor import Action, ProposalState
+from contracts.chain.connection import contract_at, send
 from contracts.genesis.terms import GRACE
-from contracts.governor import Action, ProposalState
 from tests.contracts.test_contracts import World, refused
 
 pytestmark = pytest.mark.integration

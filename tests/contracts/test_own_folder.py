@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from contracts.own_folder import FolderForeign, FolderInUse, FolderUnwritable, Owner, take_folder
+from contracts.process.own_folder import FolderForeign, FolderInUse, FolderUnwritable, Owner, take_folder
 
 pytestmark = pytest.mark.unit
 NODE = Owner("node", "0x" + "11" * 20, 31337, "0x" + "22" * 32, "0x" + "33" * 32)
 HOLD = """
 import sys, time
 from pathlib import Path
-from contracts.own_folder import Owner, take_folder
+from contracts.process.own_folder import Owner, take_folder
 take_folder(Path(sys.argv[1]), Owner(*sys.argv[2:4], int(sys.argv[4]), *sys.argv[5:]))
 print("held", flush=True)
 time.sleep(600)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import InvalidPayout, InvalidTree
-from contracts.payout import split
-from contracts.payout_tree import Payout, PayoutTree, check_proof
+from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
+from contracts.protocol.payout_shares import split
 
 pytestmark = pytest.mark.unit
 WEIGHTS = st.dictionaries(st.text(max_size=4), st.integers(0, 10**30), min_size=1, max_size=12)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.draw import NO_SEGMENT
 from contracts.errors import BadField
-from contracts.pledge import Pledge, draw_pledge
+from contracts.protocol.draw import NO_SEGMENT
+from contracts.protocol.pledge import Pledge, draw_pledge
 
 pytestmark = pytest.mark.unit
 NODE, OTHER = "0x" + "11" * 20, "0x" + "22" * 20

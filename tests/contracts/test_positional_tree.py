@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
 from contracts.errors import InvalidTree
-from contracts.positional_tree import SHA256_TREE as TREE
+from contracts.merkle.positional_tree import SHA256_TREE as TREE
 
 pytestmark = pytest.mark.unit
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from web3 import Web3
 
-from contracts.chain import connect_devnet, send
-from contracts.deployment import Deployment
-from contracts.devnet import Devnet
-from contracts.presence import ChainOther, ChainWithoutContract, require_present
-from contracts.verifier_registry import VerifierRegistry
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect_devnet, send
+from contracts.chain.deployment import Deployment
+from contracts.chain.presence import ChainOther, ChainWithoutContract, require_present
+from contracts.devnet.chain import Devnet
 from tests.chains import twin
 from tests.deployed import PARAMS, deployed, verifier_keys
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from contracts.chain import ContractRejected, _errors_by_selector
-from contracts.refusal_words import WORDS, sentence, utc
+from contracts.chain.connection import ContractRejected, _errors_by_selector
+from contracts.chain.refusal_words import WORDS, sentence, utc
 
 pytestmark = pytest.mark.unit
 ERRORS = {entry["name"]: entry["inputs"] for entry in _errors_by_selector().values()}

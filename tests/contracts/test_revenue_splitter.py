@@ -11,13 +11,13 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from web3 import Web3
 
-from contracts.chain import connect_devnet, contract_at, load_artifact, send
-from contracts.currency import Currency
-from contracts.deployment import ZERO
-from contracts.devnet import Devnet
+from contracts.bindings.currency import Currency
+from contracts.bindings.revenue_splitter import FRACTION_BITS, RevenueSplitter
+from contracts.bindings.token import ModelToken
+from contracts.chain.connection import connect_devnet, contract_at, load_artifact, send
+from contracts.chain.deployment import ZERO
+from contracts.devnet.chain import Devnet
 from contracts.genesis.terms import BOUNDS
-from contracts.revenue_splitter import FRACTION_BITS, RevenueSplitter
-from contracts.token import ModelToken
 from tests.contracts.currencies import deploy_currency
 from tests.contracts.test_contracts import refused
 

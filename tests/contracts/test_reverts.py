@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from web3.exceptions import Web3RPCError
 
-from contracts.chain import LONGEST_REVERT, ContractRejected, connect_devnet, decode_revert, rejections
+from contracts.chain.connection import LONGEST_REVERT, ContractRejected, connect_devnet, decode_revert, rejections
 
 pytestmark = pytest.mark.unit
 

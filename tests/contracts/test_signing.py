@@ -6,10 +6,10 @@ import pytest
 from eth_account import Account
 from eth_keys.constants import SECPK1_N
 
-from contracts import messages
 from contracts.errors import BadField, BadSignature
-from contracts.protocol.messages import StateOpening
-from contracts.signing import Domain, digest, recover, require_signer, sign
+from contracts.messages import for_contracts as messages
+from contracts.messages.for_log import StateOpening
+from contracts.messages.signing import Domain, digest, recover, require_signer, sign
 
 pytestmark = pytest.mark.unit
 KEY = bytes.fromhex("11" * 32)

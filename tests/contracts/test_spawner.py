@@ -12,21 +12,21 @@ from contextlib import contextmanager
 
 import pytest
 
-from contracts.spawner import VARIABLE, end_with_spawner, ends_with_me
+from contracts.process.spawner import VARIABLE, end_with_spawner, ends_with_me
 from tests.sources import own_sources
 
 pytestmark = pytest.mark.integration
 PATIENCE = 60
 CHILD = """
 import os, subprocess, sys, time
-from contracts.spawner import VARIABLE, end_with_spawner
+from contracts.process.spawner import VARIABLE, end_with_spawner
 end_with_spawner()
 print("alive", VARIABLE in os.environ, flush=True)
 time.sleep(600)
 """
 SPAWNER = f"""
 import os, subprocess, sys, time
-from contracts.spawner import ends_with_me
+from contracts.process.spawner import ends_with_me
 subprocess.Popen([sys.executable, "-c", {CHILD!r}], env=os.environ | ends_with_me())
 time.sleep(600)
 """

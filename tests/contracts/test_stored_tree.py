@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
 from contracts.errors import InvalidTree
-from contracts.positional_tree import SHA256_TREE as RULE
-from contracts.stored_tree import GrowingTree, StoredTree, complete_nodes, node_count, node_number
+from contracts.merkle.positional_tree import SHA256_TREE as RULE
+from contracts.merkle.stored_tree import GrowingTree, StoredTree, complete_nodes, node_count, node_number
 
 pytestmark = pytest.mark.unit
 SIZE = 66

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from contracts import tensorfile
 from contracts.errors import InvalidTensorFile
-from contracts.tensorfile import DTYPES, has_layout, header_of, layout_of, pack, state_digest, unpack
+from contracts.tensors import tensorfile
+from contracts.tensors.tensorfile import DTYPES, has_layout, header_of, layout_of, pack, state_digest, unpack
 
 pytestmark = pytest.mark.unit
 LAYOUT = {"theta.w": ("F32", (2, 3)), "step": ("I64", ())}

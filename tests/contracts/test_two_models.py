@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from web3 import Web3
 
-from contracts.capital_pool import CapitalPool
-from contracts.chain import contract_at, rejections, send
+from contracts.bindings.capital_pool import CapitalPool
+from contracts.bindings.governor import Action
+from contracts.bindings.node_stakes import NodeStakes
+from contracts.chain.connection import contract_at, rejections, send
 from contracts.genesis.check import check_genesis
-from contracts.governor import Action
-from contracts.messages import ClaimTo, NodeFault, VerifierFault
-from contracts.node_stakes import NodeStakes
-from contracts.payout_tree import PayoutTree
-from contracts.signing import Domain, sign
+from contracts.merkle.payout_tree import PayoutTree
+from contracts.messages.for_contracts import ClaimTo, NodeFault, VerifierFault
+from contracts.messages.signing import Domain, sign
 from tests.contracts.currencies import deploy_currency
 from tests.contracts.test_contracts import PARAMS, World, refused
 

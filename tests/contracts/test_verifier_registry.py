@@ -9,14 +9,14 @@ import pytest
 from eth_account import Account
 from web3 import Web3
 
-from contracts import log_pace
-from contracts.chain import connect_devnet, contract_at, send
-from contracts.devnet import Devnet
+from contracts.bindings.governor import Action
+from contracts.bindings.held_money import NOBODY
+from contracts.bindings.verifier_registry import SET_EVENTS, EpochStatus, VerifierRegistry, VerifierSet
+from contracts.chain.connection import connect_devnet, contract_at, send
+from contracts.chain.event_history import EventHistory
+from contracts.devnet.chain import Devnet
 from contracts.errors import BadField
-from contracts.event_history import EventHistory
-from contracts.governor import Action
-from contracts.held_money import NOBODY
-from contracts.verifier_registry import SET_EVENTS, EpochStatus, VerifierRegistry, VerifierSet
+from contracts.evm import log_pace
 from tests.contracts.test_contracts import PARAMS, World, decided, refused
 
 pytestmark = pytest.mark.integration

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import whole_file
-from contracts.whole_file import DiskFull, Part, create_file, replace_file, save_file, sweep
+from contracts.files import whole_file
+from contracts.files.whole_file import DiskFull, Part, create_file, replace_file, save_file, sweep
 from tests.small_disk import contents, fill, on_small_disk
 
 pytestmark = pytest.mark.unit
@@ -71,7 +71,8 @@ def test_a_disk_that_is_full_keeps_the_old_file_and_nothing_else(disk: Path) -> 
 def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
     """A process of its own under a limit of the system's, as `ulimit -f` and a quota are."""
     script = (
-        "import sys, resource; from pathlib import Path; from contracts.whole_file import DiskFull, replace_file\n"
+        "import sys, resource; from pathlib import Path\n"
+        "from contracts.files.whole_file import DiskFull, replace_file\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
         "try: replace_file(Path(sys.argv[1]), b'x' * 20_000)\n"
         "except DiskFull: sys.exit(7)\n"
@@ -84,7 +85,7 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
 def test_what_a_killed_writer_left_is_swept_and_what_is_written_stays(tmp_path: Path) -> None:
     """The writer is killed by the system in the middle of its file."""
     script = (
-        "import os, signal, sys; from pathlib import Path; from contracts.whole_file import Part\n"
+        "import os, signal, sys; from pathlib import Path; from contracts.files.whole_file import Part\n"
         "part = Part(Path(sys.argv[1]), 'file'); part.write(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[2])

@@ -21,12 +21,12 @@ from commonweight.demo.live import Board
 from commonweight.demo.narrator import Narrator
 from commonweight.demo.processes import Processes, free_port
 from commonweight.demo.stage import DemoSettings, Stage
-from contracts.chain import connect
-from contracts.deployment import Deployment
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect
+from contracts.chain.deployment import Deployment
 from contracts.genesis.check import check_genesis
 from contracts.genesis.params import GenesisParams
-from contracts.spawner import die_with_parent
-from contracts.verifier_registry import VerifierRegistry
+from contracts.process.spawner import die_with_parent
 from tests.cross.node import FOLDER
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]

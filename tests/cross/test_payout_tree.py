@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.payout_tree import LEAF_TYPES, Payout, PayoutTree
+from contracts.merkle.payout_tree import LEAF_TYPES, Payout, PayoutTree
 from tests.cross.node import ask
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]

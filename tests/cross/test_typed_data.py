@@ -10,11 +10,11 @@ import pytest
 from eth_utils.crypto import keccak
 
 from contracts.compile import SOLIDITY
-from contracts.messages import MESSAGES, Message
+from contracts.messages.fields import Struct, field_types, structs, to_json, type_string, typed_fields
+from contracts.messages.for_contracts import MESSAGES, Message
+from contracts.messages.for_log import JUDGED
+from contracts.messages.signing import Domain, digest
 from contracts.mirrors.tickets import UploadTicket
-from contracts.protocol.fields import Struct, field_types, structs, to_json, type_string, typed_fields
-from contracts.protocol.messages import JUDGED
-from contracts.signing import Domain, digest
 from tests.cross.node import ask
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
@@ -102,7 +102,7 @@ def test_every_type_that_solidity_spells_out_is_ours_to_the_letter() -> None:
 
 
 def test_the_compiled_epoch_root_typehash_is_ours() -> None:
-    from contracts.chain import load_artifact
+    from contracts.chain.connection import load_artifact
 
     epoch_root = next(kind for kind in MESSAGES if kind.__name__ == "EpochRoot")
     assert keccak(text=type_string(epoch_root)).hex() in load_artifact("VerifierRegistry")["bytecode"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.chain import send
-from contracts.governor import Action
+from contracts.bindings.governor import Action
+from contracts.chain.connection import send
 from ledger.relay_rules import RelayRules
 from ledger.tables import RelaySpending
 from tests.deployed import PARAMS, key_of

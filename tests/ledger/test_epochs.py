@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from sqlmodel import select
 
-from contracts.chain import send
-from contracts.governor import Action
-from contracts.messages import EpochRoot
-from contracts.payout_tree import Payout, PayoutTree
-from contracts.signing import Domain
-from contracts.signing import sign as signature_of
-from contracts.verifier_registry import EpochStatus
+from contracts.bindings.governor import Action
+from contracts.bindings.verifier_registry import EpochStatus
+from contracts.chain.connection import send
+from contracts.merkle.payout_tree import Payout, PayoutTree
+from contracts.messages.for_contracts import EpochRoot
+from contracts.messages.signing import Domain
+from contracts.messages.signing import sign as signature_of
 from ledger import payouts
 from ledger.tables import Outgoing, PayoutRow
 from tests.deployed import PARAMS

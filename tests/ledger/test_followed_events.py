@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.chain import load_artifact
-from contracts.protocol.chain_logs import MODEL_EVENTS, REGISTRY_EVENTS
+from contracts.chain.connection import load_artifact
+from contracts.protocol.chain.logs import MODEL_EVENTS, REGISTRY_EVENTS
 from ledger.indexer import FOLLOWED
 
 pytestmark = pytest.mark.unit

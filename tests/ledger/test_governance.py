@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from contracts.chain import ContractRejected, send
-from contracts.run_config import RunConfig
+from contracts.chain.connection import ContractRejected, send
+from contracts.protocol.run_config import RunConfig
 from ledger.tables import Proposal
 from tests.databases import fresh_database
 from tests.deployed import PARAMS, key_of

@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from api.app import create_app, open_ledger
 from api.settings import ServerSettings
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from ledger.errors import DatabaseForeign, DatabaseMissing, DatabaseUnusable
 from ledger.identity import require_own
 from ledger.store import Store

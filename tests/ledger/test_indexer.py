@@ -14,11 +14,11 @@ from sqlmodel import col, select
 from web3.contract.contract import ContractFunction
 from web3.exceptions import Web3RPCError
 
-from contracts import log_pace
-from contracts.chain import contract_at, send
-from contracts.deploy import deploy_model
+from contracts.bindings.governor import Action
+from contracts.chain.connection import contract_at, send
+from contracts.evm import log_pace
 from contracts.genesis.creation import creations
-from contracts.governor import Action
+from contracts.genesis.deploy import deploy_model
 from ledger import indexer
 from ledger.crash_points import armed
 from ledger.errors import FinalityViolated

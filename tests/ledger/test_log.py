@@ -13,8 +13,8 @@ from sqlalchemy import event
 from sqlmodel import Session, select
 
 from contracts.errors import InvalidTree
-from contracts.positional_tree import SHA256_TREE
-from contracts.stored_tree import node_count
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import node_count
 from ledger import log
 from ledger.errors import NotFound
 from ledger.store import Store

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import pytest
 from requests.exceptions import ConnectionError as Lost
 
-from contracts.outage import GRACE_SECONDS
+from contracts.process.outage import GRACE_SECONDS
 from contracts.protocol.judge import entries, facts
 from ledger.errors import DatabaseUnreachable
 from ledger.keeper import Weather

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import col, select
 
 from contracts.errors import InvalidTree
-from contracts.payout_tree import PayoutTree, check_proof
+from contracts.merkle.payout_tree import PayoutTree, check_proof
 from ledger import journal, payouts
 from ledger.errors import JournalConflict, NotFound
 from ledger.tables import Epoch, Transfer

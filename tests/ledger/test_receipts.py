@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from contracts.messages import EpochRoot, from_json
-from contracts.payout_tree import Payout, check_proof
+from contracts.merkle.payout_tree import Payout, check_proof
+from contracts.messages.for_contracts import EpochRoot, from_json
+from contracts.messages.for_log import Commitment
+from contracts.messages.signing import Domain, digest, require_signer
 from contracts.protocol.log.signed import read_envelope
-from contracts.protocol.messages import Commitment
-from contracts.signing import Domain, digest, require_signer
 from ledger.errors import NotFound
 from ledger.receipts import receipt_of
 from ledger.service import Ledger

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from contracts.chain import connect, contract_at, send
+from contracts.chain.connection import connect, contract_at, send
 from contracts.evm.errors import ChainUnavailable, NodesDisagree
 from ledger import indexer, tip
 from ledger.chain import ModelChain

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from contracts.messages.for_log import Contribution
+from contracts.messages.signing import sign
 from contracts.protocol.log.leaf import Entry, read
 from contracts.protocol.log.signed import Envelope
-from contracts.protocol.messages import Contribution
-from contracts.signing import sign
 from ledger.receipts import receipt_of
 from tests.deployed import key_of
 from tests.house import House

@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _deploy() -> None:
-    from contracts.devnet import Devnet
+    from contracts.devnet.chain import Devnet
     from tests.chains import StillChain
     from tests.deployed import PARAMS, deployed
 

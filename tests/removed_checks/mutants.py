@@ -55,7 +55,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{DUTY}replaying.py::test_a_start_from_which_no_step_is_possible_is_not_finite",),
     ),
     "log: what was said of another log counts": Mutant(
-        "contracts/protocol/judge/roots.py",
+        "contracts/protocol/judge/rules/roots.py",
         "    if state.leaves and state.roots.get(index) != root:\n",
         "    if False:\n",
         ("tests/contracts/protocol/log/test_roots.py::test_what_was_said_on_a_fork_is_refused_on_the_log",),
@@ -103,7 +103,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{DUTY}holding.py::test_nan_and_other_layouts_are_refused",),
     ),
     "bytes: a spoilt file is read": Mutant(
-        "contracts/blob_files.py", "        if blake3(data).hexdigest() != name:\n", "        if False:\n",
+        "contracts/files/blob_files.py", "        if blake3(data).hexdigest() != name:\n", "        if False:\n",
         (f"{DUTY}holding.py::test_a_spoilt_file_is_removed_and_missing",),
     ),
     "weights: whoever names some is believed": Mutant(
@@ -173,7 +173,7 @@ PYTHON: dict[str, Mutant] = {
         (f"{DUTY}doing.py::test_a_fault_is_signed_once_others_hold_what_shows_it",),
     ),
     "signatures: the accused among its judges": Mutant(
-        "contracts/verifier_registry.py",
+        "contracts/bindings/verifier_registry.py",
         "name in admitted and name.lower() != accused.lower()",
         "name in admitted",
         ("tests/verifier/quorum/test_on_a_chain.py::test_the_accused_is_not_among_those_who_bring_its_fault",),
@@ -291,7 +291,7 @@ PYTHON: dict[str, Mutant] = {
         ("tests/verifier/test_bounded.py::test_exact_mode_measures_what_it_rejects",),
     ),
     "Merkle path: any path leads to any root": Mutant(
-        "contracts/positional_tree.py", "if last != 0 or node != root:", "if False:",
+        "contracts/merkle/positional_tree.py", "if last != 0 or node != root:", "if False:",
         (f"{TREE}test_every_inclusion_proof_holds_only_in_its_place",),
     ),
     "blobs: bytes that came are not hashed": Mutant(
@@ -303,7 +303,7 @@ PYTHON: dict[str, Mutant] = {
         ("tests/trainer/test_client.py::test_a_spoilt_cache_is_not_read",),
     ),
     "decision: a number is read before it is measured": Mutant(
-        "contracts/run_config.py", "    if not _WHOLE.fullmatch(value):\n", "    if not value.isdecimal():\n",
+        "contracts/protocol/run_config.py", "    if not _WHOLE.fullmatch(value):\n", "    if not value.isdecimal():\n",
         (f"{OUTSIDERS}test_decision_numbers.py::test_an_odd_number_in_a_decision_is_refused",),
     ),
     "indexer: what a lagging node lacks is passed over": Mutant(
@@ -312,11 +312,11 @@ PYTHON: dict[str, Mutant] = {
         ("tests/ledger/test_indexer.py::test_a_node_that_lags_behind_is_waited_for",),
     ),
     "signature": Mutant(
-        "contracts/signing.py", "if found != to_checksum_address(signer):", "if False:",
+        "contracts/messages/signing.py", "if found != to_checksum_address(signer):", "if False:",
         ("tests/contracts/test_signing.py::test_foreign_chain_or_contract_is_refused",),
     ),
     "log: any two heads are consistent": Mutant(
-        "contracts/positional_tree.py", "if old != first_root or new != second_root:", "if False:",
+        "contracts/merkle/positional_tree.py", "if old != first_root or new != second_root:", "if False:",
         (f"{TREE}test_every_consistency_proof_holds_and_a_rewritten_past_does_not",),
     ),
     "lease: who slept may write": Mutant(

@@ -9,9 +9,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import GrowingTree
 from contracts.protocol.log.operator import LogSigner
-from contracts.stored_tree import GrowingTree
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, Tile, parse_tile

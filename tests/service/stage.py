@@ -21,8 +21,8 @@ from api.app import create_app
 from api.settings import ServerSettings
 from commonweight.commands.options import database_address
 from commonweight.terms import RunRules, open_run
-from contracts.deployment import Deployment
-from contracts.devnet_http import DevnetServer
+from contracts.chain.deployment import Deployment
+from contracts.devnet.http import DevnetServer
 from contracts.genesis.params import GenesisParams
 from ledger import keeper
 from ledger.blobs import BlobFolder
@@ -184,13 +184,13 @@ def staged(folder: Path, params: GenesisParams = GENESIS) -> Iterator[Stage]:
 
 
 def _devnet() -> Any:
-    from contracts.devnet import Devnet
+    from contracts.devnet.chain import Devnet
 
     return Devnet
 
 
 def _ledger(settings: ServerSettings, deployment: Deployment) -> Ledger:
-    from contracts.chain import connect
+    from contracts.chain.connection import connect
 
     chain = ModelChain(connect(settings.rpc_url), deployment)
     store, blobs = Store(settings.database_url), BlobFolder(settings.blobs)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from contracts.protocol import messages
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.messages import for_log as messages
+from contracts.messages.signing import sign
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.operator import LogSigner
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import sign
-from contracts.verifier_registry import VerifierRegistry
 from ledger import log
 from tests.deployed import key_of, verifier_keys
 from tests.service.forking import Fork

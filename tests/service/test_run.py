@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from contracts.chain import connect
+from contracts.bindings.token import ModelToken
+from contracts.chain.connection import connect
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.follower import audit
-from contracts.token import ModelToken
 from ledger import log
 from ledger.blobs import BlobFolder
 from ledger.judgement import mirrors, restoring

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import BatchSource, batch_source
 from trainer.corpus import Corpus, load_corpus
 from trainer.state import Tensors, initial_theta, start_tensors

@@ -10,9 +10,9 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.run_config import RunConfig
-from contracts.signing import Domain
-from contracts.state_layout import theta_digest
+from contracts.messages.signing import Domain
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import theta_digest
 from trainer.conduct import Conduct, Job, Made, NothingToCopy
 from trainer.corpus import Corpus
 from trainer.state import initial_theta, start_tensors

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from tests.trainer.conftest import NODE, SEED
 from trainer.batches import BatchSource, InvalidBatchRequest, batch_offsets, batch_source
 from trainer.corpus import Corpus

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import BatchSource
 from trainer.profile import configure_determinism
 from trainer.state import Tensors

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import unpack
 from tests.trainer.desk import job_of, play
 from trainer.canary import Canary
 from trainer.conduct import Conduct

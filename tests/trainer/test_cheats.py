@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from contracts.errors import InvalidTensorFile
-from contracts.positional_tree import KECCAK_TREE
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import unpack
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import unpack
 from trainer.batches import BatchSource
 from trainer.cheats import CHEATS, UnknownCheat, conduct, runner
 from trainer.cheats.protocol import CONDUCTS

@@ -9,13 +9,13 @@ import pytest
 from blake3 import blake3
 
 from contracts.errors import BadSignature, CommonweightError, InvalidTensorFile, InvalidTree
-from contracts.positional_tree import KECCAK_TREE
-from contracts.protocol.fields import to_json
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.messages.fields import to_json
+from contracts.messages.signing import sign
 from contracts.protocol.log.signed import Envelope, fact_of
-from contracts.run_config import RunConfig
-from contracts.signing import sign
-from contracts.state_layout import theta_digest
-from contracts.tensorfile import state_digest, unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import theta_digest
+from contracts.tensors.tensorfile import state_digest, unpack
 from tests.trainer.desk import RUN, VICTIM, Alone, job_of, play
 from trainer.cheats import conduct
 from trainer.conduct import Conduct, Job, Made, NothingToCopy

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from tests.trainer.conftest import NODE, SEED
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.corpus import Corpus, UnusableCorpus, default_corpus, load_corpus

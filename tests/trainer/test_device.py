@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from contracts.run_config import RunConfig
-from contracts.tensorfile import state_digest
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import state_digest
 from trainer.batches import BatchSource
 from trainer.device import DeviceUnavailable, choose_device, device_of
 from trainer.state import Tensors

@@ -13,8 +13,8 @@ import torch
 import trainer.portable.optimizer as optimizer
 import trainer.portable.tables as tables
 from benchmarks.portable import differing, matrix_block
-from contracts.run_config import RunConfig
-from contracts.tensorfile import state_digest
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import state_digest
 from trainer.batches import Batch, BatchSource
 from trainer.corpus import Corpus
 from trainer.inner_step import MicroBatchesUnsupported, NonFiniteLoss, _gradients, inner_step

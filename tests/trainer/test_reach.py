@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import BatchSource
 from trainer.reach import FURTHEST, furthest, is_within_reach
 from trainer.state import Tensors

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import InvalidTree
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.protocol.judge.snapshot import dump
 from tests.contracts.protocol.log.signed_run import SignedRun
 from trainer import rest

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from contracts.run_config import VOTABLE_KEYS, InvalidRunConfig, RunConfig
+from contracts.protocol.run_config import VOTABLE_KEYS, InvalidRunConfig, RunConfig
 
 pytestmark = pytest.mark.unit
 
@@ -68,5 +68,5 @@ def test_a_decision_sets_votable_keys_only_and_in_range() -> None:
 
 
 def test_the_config_loads_without_torch() -> None:
-    code = "import sys, contracts.run_config; sys.exit('torch' in sys.modules)"
+    code = "import sys, contracts.protocol.run_config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer import self_test
 from trainer.profile import configure_determinism
 from trainer.variants import Variant, choose
@@ -30,8 +30,8 @@ PROGRAM = """
 import json
 import numpy as np
 from blake3 import blake3
-from contracts.run_config import RunConfig
-from contracts.tensorfile import state_digest
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import state_digest
 from trainer.batches import batch_source
 from trainer.portable.self_check import drawn_theta
 from trainer.profile import configure_determinism

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 
 PROGRAM = """
 import sys
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import batch_source
 from trainer.state import initial_theta, start_tensors
 from trainer.trajectory import run_inner

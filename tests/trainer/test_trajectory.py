@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import state_digest, unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.batches import Batch, BatchSource
 from trainer.inner_step import NonFiniteLoss
 from trainer.state import (
@@ -88,7 +88,7 @@ def test_a_boundary_outside_the_round_is_refused(
 
 def test_fresh_processes_agree_bit_for_bit() -> None:
     code = """
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.state import initial_theta, start_tensors
 from trainer.trajectory import run_inner
 from trainer.batches import batch_source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.outage import EVERY_SECONDS, GRACE_SECONDS, Troubles
+from contracts.process.outage import EVERY_SECONDS, GRACE_SECONDS, Troubles
 from trainer import weather
 from trainer.weather import SERVER, GaveUp, Weather
 

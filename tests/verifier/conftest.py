@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from verifier.settings import VerifierSettings
 
 _NOBODY = "0x" + "cd" * 20

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from commonweight.cli import app
 from commonweight.commands.audit_plan import summarize
-from contracts.audit_rate import AuditPolicy, Outcome, audit_rate
+from contracts.protocol.audit_rate import AuditPolicy, Outcome, audit_rate
 from verifier.audit_plan import AuditPlan, InvalidAuditPlan
 from verifier.audit_simulation import Strategy, best_gain, build_record, measure_detection, play
 

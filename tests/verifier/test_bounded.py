@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.limits import MARGIN, METRICS, LimitTable, PairLimits, pair_key
-from contracts.run_config import InvalidRunConfig, RunConfig
-from contracts.tensorfile import unpack
+from contracts.protocol.limits import MARGIN, METRICS, LimitTable, PairLimits, pair_key
+from contracts.protocol.run_config import InvalidRunConfig, RunConfig
+from contracts.tensors.tensorfile import unpack
 from trainer.batches import BatchSource, batch_source
 from trainer.corpus import Corpus, load_corpus
 from trainer.profile import NumericsProfile, configure_determinism

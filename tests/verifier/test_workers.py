@@ -88,7 +88,9 @@ def _ignores_sigterm(pid: int) -> bool:
 
 
 def test_the_workers_of_a_verifier_that_is_killed_end_with_it() -> None:
-    worker = "import sys, time; from contracts.spawner import end_with_spawner; end_with_spawner(); time.sleep(600)"
+    worker = (
+        "import sys, time; from contracts.process.spawner import end_with_spawner; end_with_spawner(); time.sleep(600)"
+    )
     pool = (
         "import os, sys, time\nfrom verifier.workers import WorkerPool\n"
         f"with WorkerPool([sys.executable, '-c', {worker!r}], os.environ, 1) as pool:\n"

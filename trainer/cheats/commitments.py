@@ -10,10 +10,10 @@ import numpy as np
 from blake3 import blake3
 from eth_utils import keccak
 
-from contracts.positional_tree import KECCAK_TREE
-from contracts.signing import Domain
-from contracts.state_layout import boundary_entry, inner_digest, theta_digest
-from contracts.tensorfile import pack, state_digest
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.messages.signing import Domain
+from contracts.tensors.state_layout import boundary_entry, inner_digest, theta_digest
+from contracts.tensors.tensorfile import pack, state_digest
 from trainer.client import octets
 from trainer.conduct import Conduct, Job, Made, commitment
 from trainer.settled import settle

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from contracts.messages import from_json
-from contracts.protocol.messages import Commitment
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import state_digest, unpack
+from contracts.messages.for_contracts import from_json
+from contracts.messages.for_log import Commitment
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.batches import batch_source
 from trainer.cheats.states import from_theta, towards
 from trainer.client import octets

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import Batch, BatchSource
 from trainer.cheats.stepping import stepping
 from trainer.inner_step import StepResult, inner_step

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import pack
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import pack
 from trainer.cheats.commitments import Worked
 from trainer.cheats.skipping import skip_middle
 from trainer.conduct import Conduct, Disclosure, Job, disclose

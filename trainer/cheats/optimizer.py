@@ -9,7 +9,7 @@ from decimal import Decimal
 import torch
 from torch import Tensor
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import BatchSource
 from trainer.cheats.stepping import stepping
 from trainer.inner_step import StepResult, inner_step

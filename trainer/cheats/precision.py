@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.cheats.stepping import Build
 from trainer.model import GPT
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.run_config import RunConfig
-from contracts.state_layout import STEP_NAME
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import STEP_NAME
 from trainer.batches import BatchSource
 from trainer.cheats.stepping import stepping
 from trainer.inner_step import StepResult, inner_step

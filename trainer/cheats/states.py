@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import BatchSource
 from trainer.cheats.skipping import straight
 from trainer.cheats.stepping import Shown, stepping

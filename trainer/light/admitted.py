@@ -9,13 +9,13 @@ from typing import Protocol
 
 from web3.exceptions import Web3Exception
 
-from contracts.chain import connect
-from contracts.chain_trouble import chain_trouble
-from contracts.clock_watch import ClockWatch
-from contracts.deployment import Deployment
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect
+from contracts.chain.deployment import Deployment
+from contracts.chain.presence import require_present
+from contracts.evm.chain_trouble import chain_trouble
 from contracts.evm.errors import ChainAtFault
-from contracts.presence import require_present
-from contracts.verifier_registry import VerifierRegistry
+from contracts.process.clock_watch import ClockWatch
 from trainer.light.gleaned import Gleaned
 
 LOOK_SECONDS = 30.0

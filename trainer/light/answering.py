@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from blake3 import blake3
 
-from contracts.protocol.judge.duties import ComeBack, NodeDuty, Open, OpenPledge
+from contracts.messages.for_log import Enrolment, Leave, PledgeReveal, Return, StateOpening
+from contracts.protocol.judge.rules.duties import ComeBack, NodeDuty, Open, OpenPledge
 from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
 from contracts.protocol.log.signed import hexed
-from contracts.protocol.messages import Enrolment, Leave, PledgeReveal, Return, StateOpening
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.client import octets
 from trainer.conduct import Conduct, Disclosure, Job, NothingToCopy
 from trainer.corpus import Corpus

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import cast
 
 from contracts.errors import CommonweightError
-from contracts.positional_tree import KECCAK_TREE
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import pack, state_digest, unpack
-from contracts.whole_file import replace_file, sync_file
+from contracts.files.whole_file import replace_file, sync_file
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer.state import Tensors, layout, theta_layout
 from trainer.trajectory import Trajectory
 

@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import replace_file
+from contracts.messages.signing import Domain
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.follower import Follower
-from contracts.signing import Domain
 from contracts.tlog.checkpoint import Checkpoint
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.tile_tree import Read
-from contracts.whole_file import replace_file
 from trainer.light.admitted import Admitted
 from trainer.light.bounds import STEP, Bounds, Clock
 from trainer.light.gleaned import Gleaned

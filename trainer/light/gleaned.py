@@ -7,13 +7,13 @@ chain is asked, the list of verifiers is what the log's blocks say.
 from __future__ import annotations
 
 from contracts.errors import CommonweightError
+from contracts.messages.for_log import Merge, RunTerms, VerifierAnchor
+from contracts.messages.signing import Domain, digest, recover
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED, read
 from contracts.protocol.log.signed import Envelope, hexed, read_envelope
-from contracts.protocol.messages import Merge, RunTerms, VerifierAnchor
-from contracts.signing import Domain, digest, recover
 
 MOST_STATES = 64
 """Outer states whose blobs are remembered."""

@@ -1,7 +1,7 @@
 """Handing messages and blobs to one target, again and again until nobody wants them: a courier for each target.
 
-Weather (contracts/answers.py) is waited out; a refusal of ours is an answer, and is reported; what was taken is brought
-again after a while, since only the log and the verifiers' words say that it arrived.
+Weather (contracts/wire/answers.py) is waited out; a refusal of ours is an answer, and is reported; what was taken is
+brought again after a while, since only the log and the verifiers' words say that it arrived.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from contracts.answers import is_done, refusal_in
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import PeerUnreachable, Reply
+from contracts.wire.answers import is_done, refusal_in
 
 MESSAGE_AGAIN, BLOB_AGAIN = 60.0, 600.0
 """Seconds after which something that a target took is brought to it once more."""

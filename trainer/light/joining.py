@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 
-from contracts.protocol.judge.presence import judges
+from contracts.protocol.judge.rules.presence import judges
 from contracts.protocol.judge.state import RunState, State
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.profile import PORTABLE
 
 _TELLING = ("MKL_", "ATEN_CPU_CAPABILITY", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "GLIBC_TUNABLES", "LD_PRELOAD")

@@ -12,14 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from contracts.blob_files import BlobFiles
 from contracts.errors import CommonweightError
-from contracts.messages import Message
+from contracts.files.blob_files import BlobFiles
+from contracts.files.whole_file import replace_file, sweep
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain, sign
 from contracts.protocol.log.codec import canonical, parse, slug
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import Envelope, read_envelope
-from contracts.signing import Domain, sign
-from contracts.whole_file import replace_file, sweep
 
 
 @dataclass(frozen=True)

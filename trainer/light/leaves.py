@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from contracts.files.whole_file import named_full
 from contracts.tlog.bundles import format_entry
-from contracts.whole_file import named_full
 
 _LENGTH = 2
 

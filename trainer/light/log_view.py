@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contracts.errors import CommonweightError, InvalidTree
-from contracts.positional_tree import SHA256_TREE
-from contracts.stored_tree import GrowingTree
+from contracts.files.whole_file import replace_file
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import GrowingTree
 from contracts.tlog.bundles import check_bundle, parse_bundle
 from contracts.tlog.checkpoint import Checkpoint, open_checkpoint
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.tile_tree import Read, TileReader
 from contracts.tlog.tiles import WIDTH, tile_of
-from contracts.whole_file import replace_file
 from trainer.light.leaves import LeafFile
 
 LOADED = 4096

@@ -12,8 +12,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.answers import refusal_in
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.book import MAX_MIRRORS, Book
 from contracts.mirrors.loop import EventThread
@@ -24,6 +23,7 @@ from contracts.mirrors.tickets import TO_SERVER, Tickets
 from contracts.tlog.mirror import origin_hash
 from contracts.tlog.note import MAX_NOTE, parse_note
 from contracts.tlog.tile_tree import Read
+from contracts.wire.answers import refusal_in
 from trainer.light.getting import GRACE, Blobs, Tiles
 from trainer.light.handing import LEAST_RATE, Courier, Parcel, Refusal
 

@@ -6,19 +6,19 @@ import threading
 
 from eth_account import Account
 
-from contracts.clock_watch import ClockWatch
+from contracts.files.whole_file import DiskFull, named_full
+from contracts.messages.for_log import LeaseRenewal
+from contracts.messages.signing import Domain
 from contracts.mirrors.book import Book
 from contracts.mirrors.peer import Limits
 from contracts.mirrors.tickets import Tickets
-from contracts.outage import Troubles
-from contracts.protocol.judge.duties import Commit, NodeDuty, Open, OpenPledge, of_node
+from contracts.process.clock_watch import ClockWatch
+from contracts.process.outage import Troubles
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.judge.rules.duties import Commit, NodeDuty, Open, OpenPledge, of_node
 from contracts.protocol.judge.state import ProofState, RunState, State
-from contracts.protocol.messages import LeaseRenewal
 from contracts.recursion import bound_recursion
-from contracts.signing import Domain
-from contracts.whole_file import DiskFull, named_full
 from trainer import cheats
 from trainer.canary import Canary
 from trainer.client import octets

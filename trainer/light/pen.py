@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.messages import Message
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain
 from contracts.protocol.log.signed import hexed
-from contracts.signing import Domain
 from trainer.client import octets
 from trainer.conduct import Made
 from trainer.light.keeping import Store, signed_text

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.messages import Message
+from contracts.messages.for_contracts import Message
+from contracts.messages.for_log import Commitment, Enrolment, Leave, PledgeReveal, Return, StateOpening
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State
 from contracts.protocol.log.signed import hexed
-from contracts.protocol.messages import Commitment, Enrolment, Leave, PledgeReveal, Return, StateOpening
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from contracts.protocol.messages import LeaseRenewal
+from contracts.messages.for_log import LeaseRenewal
 
 LONGEST_SECONDS = 10.0
 SHARE = 4

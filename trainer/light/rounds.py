@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from contracts.protocol.judge.duties import Commit, NodeDuty, Open
+from contracts.messages.for_log import Commitment
+from contracts.protocol.judge.rules.duties import Commit, NodeDuty, Open
 from contracts.protocol.judge.state import ProofState, RunState, Stage, State
 from contracts.protocol.log.signed import hexed
-from contracts.protocol.messages import Commitment
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.client import octets
 from trainer.conduct import NothingToCopy
 from trainer.light.boundaries import Key

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.errors import CommonweightError
-from contracts.run_config import RunConfig
-from contracts.state_layout import inner_digest
-from contracts.tensorfile import Layout, pack, packed_size, state_digest, unpack
-from contracts.whole_file import replace_file, sweep
+from contracts.files.whole_file import replace_file, sweep
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import inner_digest
+from contracts.tensors.tensorfile import Layout, pack, packed_size, state_digest, unpack
 from trainer.state import Tensors, initial_theta, inner_of, layout, start_tensors, theta_layout
 
 Fetch = Callable[[Sequence[str], int], tuple[str, bytes] | None]

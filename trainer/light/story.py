@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from contracts.files.whole_file import replace_file
 from contracts.protocol.judge.facts import Reason
 from contracts.protocol.judge.state import Phase, ProofState, RunState, Stage, State
-from contracts.run_config import RunConfig
-from contracts.whole_file import replace_file
+from contracts.protocol.run_config import RunConfig
 from trainer.light.handing import Refusal
 from trainer.light.settings import Progress, Report
 from trainer.light.status import NodeStatus

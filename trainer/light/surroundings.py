@@ -12,13 +12,13 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.messages import to_json
+from contracts.messages.for_contracts import to_json
+from contracts.messages.for_log import Commitment, StateOpening
+from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.state import ProofState, RoundState, Stage, State
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import hexed, read_envelope
-from contracts.protocol.messages import Commitment, StateOpening
-from contracts.signing import Domain, digest
 from trainer.conduct import NothingToCopy
 from trainer.light.covered import CoveredLog
 

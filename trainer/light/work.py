@@ -15,7 +15,7 @@ from typing import Any
 
 from contracts.errors import CommonweightError
 from contracts.protocol.judge.state import ProofState
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.conduct import Conduct, Job, Made, Surroundings
 from trainer.corpus import Corpus
 from trainer.inner_step import StepResult

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.portable.exact_gemm import exact_square_sum, square_root_
 from trainer.state import TrainState
 

@@ -14,7 +14,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import Batch
 from trainer.portable.optimizer import adamw
 from trainer.portable.step import portable_gradients

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import Batch
 from trainer.portable.exact_gemm import exact_matmul, exact_scatter, exact_sum
 from trainer.portable.functions import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contracts.protocol.judge.duties import Combine, Hold, Look, Read, VerifierDuty, of_verifier
+from contracts.protocol.judge.rules.duties import Combine, Hold, Look, Read, VerifierDuty, of_verifier
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.signed import hexed
 from verifier.duty.combining import Basis

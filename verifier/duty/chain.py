@@ -1,6 +1,6 @@
 """A verifier's own chain, asked with bounds: what it cannot tell now keeps a head from being signed, and nothing else.
 
-The blocks themselves are read by contracts/protocol/chain_reading.py:ChainReader.
+The blocks themselves are read by contracts/protocol/chain/reading.py:ChainReader.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Protocol, TypeVar
 from requests.exceptions import RequestException
 from web3 import Web3
 
-from contracts.chain_trouble import chain_trouble
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
+from contracts.chain.presence import require_present
 from contracts.errors import CommonweightError
-from contracts.presence import require_present
+from contracts.evm.chain_trouble import chain_trouble
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
 from verifier.duty.errors import ChainAway, LogWaits
@@ -27,7 +27,7 @@ PRESENT_SECONDS = 30.0
 
 
 class BlockReader(Protocol):
-    """What contracts/protocol/chain_reading.py:ChainReader gives."""
+    """What contracts/protocol/chain/reading.py:ChainReader gives."""
 
     def final(self) -> tuple[int, int]:
         """Number and time of the newest final block."""

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.blob_files import BlobFiles
 from contracts.errors import InvalidTensorFile
-from contracts.run_config import RunConfig
-from contracts.tensorfile import pack, state_digest, unpack
+from contracts.files.blob_files import BlobFiles
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer.corpus import Corpus
 from trainer.evaluate import held_out_loss
 from trainer.outer import merge

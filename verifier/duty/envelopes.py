@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.messages import Message, from_json, to_json
+from contracts.messages.for_contracts import Message, from_json, to_json
+from contracts.messages.for_log import Commitment, Merge, RunTerms, StateOpening
+from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import Envelope, hexed, read_envelope
-from contracts.protocol.messages import Commitment, Merge, RunTerms, StateOpening
-from contracts.signing import Domain, digest
 
 
 @dataclass

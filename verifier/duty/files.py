@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from contracts.blob_files import BlobFiles
 from contracts.errors import CommonweightError, InvalidTensorFile
-from contracts.run_config import RunConfig
-from contracts.tensorfile import DTYPES, state_digest, unpack
+from contracts.files.blob_files import BlobFiles
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import DTYPES, state_digest, unpack
 from trainer.outer import zero_momentum
 from trainer.state import Layout, Tensors, initial_theta, layout, theta_layout
 

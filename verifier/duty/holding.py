@@ -8,8 +8,8 @@ from typing import Any
 from blake3 import blake3
 
 from contracts.errors import CommonweightError, InvalidTensorFile
-from contracts.run_config import RunConfig
-from contracts.tensorfile import state_digest, unpack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.reach import is_within_reach
 from trainer.settled import after
 from trainer.state import theta_layout

@@ -14,7 +14,7 @@ import math
 import time
 
 from contracts.errors import CommonweightError
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from trainer.batches import Batch, BatchSource
 from trainer.device import CPU, device_of
 from trainer.inner_step import inner_step

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from contracts.messages.for_log import RunTerms
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import ProofState, RunState, State
-from contracts.protocol.messages import RunTerms
 from verifier.duty.envelopes import Collected
 from verifier.duty.sizes import state_size, weights_size
 from verifier.mirror.presence import Allowed, opening_seconds

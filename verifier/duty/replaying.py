@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from contracts.errors import CommonweightError, InvalidTensorFile
-from contracts.faults import trace_of
-from contracts.limits import LimitTable, PairLimits
-from contracts.run_config import RunConfig
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import unpack
+from contracts.protocol.faults import trace_of
+from contracts.protocol.limits import LimitTable, PairLimits
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import unpack
 from trainer.batches import BatchSource, batch_source
 from trainer.corpus import Corpus
 from trainer.inner_step import NonFiniteLoss

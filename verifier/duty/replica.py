@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import replace_file
+from contracts.messages.for_log import VerifierAnchor
+from contracts.messages.signing import Domain
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Block
@@ -27,9 +30,6 @@ from contracts.protocol.log.blocks import split
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import Entry, read, write
-from contracts.protocol.messages import VerifierAnchor
-from contracts.signing import Domain
-from contracts.whole_file import replace_file
 from trainer.rest import RestFile
 from verifier.duty.chain import Chain
 from verifier.duty.envelopes import Collected, envelope_of

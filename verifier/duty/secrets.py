@@ -13,12 +13,12 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from contracts.positional_tree import KECCAK_TREE
+from contracts.files.whole_file import create_file, sweep
+from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.judge.protocol import secret_leaf
 from contracts.protocol.judge.state import RunState, State
 from contracts.tlog.keys import SigningKey
-from contracts.whole_file import create_file, sweep
 from verifier.duty.errors import SecretUnusable
 
 SECRET = 32

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer
 from contracts.protocol.log.codec import canonical
 from verifier.duty.errors import ServerRefused

@@ -17,15 +17,18 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from contracts.chain import connect, hang_up
-from contracts.clock_watch import ClockWatch
+from contracts.chain.connection import connect, hang_up
 from contracts.errors import CommonweightError
-from contracts.listening import listen, url_of
+from contracts.messages.for_log import MirrorAddress
+from contracts.messages.signing import Domain
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
-from contracts.outage import Troubles
-from contracts.protocol.chain_reading import ChainReader
-from contracts.protocol.judge.duties import (
+from contracts.process.clock_watch import ClockWatch
+from contracts.process.listening import listen, url_of
+from contracts.process.outage import Troubles
+from contracts.protocol.chain.reading import ChainReader
+from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.judge.rules.duties import (
     Combine,
     ComeBack,
     Hold,
@@ -39,10 +42,7 @@ from contracts.protocol.judge.duties import (
     VerifierDuty,
     of_verifier,
 )
-from contracts.protocol.judge.protocol import Protocol
-from contracts.protocol.messages import MirrorAddress
 from contracts.recursion import bound_recursion
-from contracts.signing import Domain
 from trainer.corpus import WrongCorpus
 from verifier.duty import asking
 from verifier.duty.chain import Chain, NewestTime, OwnChain

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from contracts.messages.for_log import LeaseRenewal
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Awaited, What, Word
-from contracts.protocol.judge.reading import owed
+from contracts.protocol.judge.rules.reading import owed
 from contracts.protocol.judge.state import ProofState, RoundState, State
-from contracts.protocol.messages import LeaseRenewal
 from verifier.mirror.parsing import Claim
 from verifier.mirror.presence import Absence
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.messages import Message
+from contracts.messages.for_contracts import Message
+from contracts.messages.for_log import MirrorAddress
+from contracts.messages.signing import Domain, sign
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
-from contracts.protocol.messages import MirrorAddress
-from contracts.signing import Domain, sign
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.errors import NotWelcome
 from verifier.mirror.messages import MessageStore

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from contracts.run_config import RunConfig
-from contracts.tensorfile import packed_size
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import packed_size
 from trainer.state import layout, theta_layout
 from verifier.mirror.announced import OuterSizes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from contracts.protocol.judge.presence import anchor_of
+from contracts.protocol.judge.rules.presence import anchor_of
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
 
 

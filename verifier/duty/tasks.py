@@ -15,7 +15,7 @@ from typing import Any
 from celery.exceptions import SecurityWarning
 
 from contracts.errors import CommonweightError
-from contracts.spawner import end_with_spawner
+from contracts.process.spawner import end_with_spawner
 from trainer.corpus import Corpus, corpus_of
 from trainer.device import choose_device
 from verifier.duty.combining import Basis, combine

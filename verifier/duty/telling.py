@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from contracts.outage import Troubles
+from contracts.process.outage import Troubles
 from trainer.weather import Weather
 from verifier.duty.progress import Progress
 from verifier.duty.stalls import SAY_SECONDS, stalled

@@ -9,15 +9,15 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 
+from contracts.messages.for_log import LeaseRenewal
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.held import proof_of, require_speaker, round_of
 from contracts.protocol.judge.machine import apply
-from contracts.protocol.judge.presence import live_run
-from contracts.protocol.judge.reading import check_opening
+from contracts.protocol.judge.rules.presence import live_run
+from contracts.protocol.judge.rules.reading import check_opening
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
-from contracts.protocol.messages import LeaseRenewal
 
 _OF_A_PROOF = (facts.Opened, facts.Words, facts.PledgeOpened, facts.TraceShown)
 _OF_A_ROUND = (facts.Has, facts.Seen, facts.Secret, facts.MergeSigned)

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TypeAlias
 
 from contracts.errors import CommonweightError
-from contracts.maintainers import Maintainers
-from contracts.messages import Message
+from contracts.messages.for_contracts import Message
+from contracts.messages.for_log import Commitment, LeaseRenewal, Merge, MirrorAddress, StateOpening
 from contracts.mirrors.arrival import LEAST_RATE
 from contracts.mirrors.slots import FAIR_RATE, Sender
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import NotSeated
-from contracts.protocol.judge.merging import MOST_STEPS
-from contracts.protocol.judge.presence import live_run
+from contracts.protocol.judge.rules.merging import MOST_STEPS
+from contracts.protocol.judge.rules.presence import live_run
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.signed import hexed
-from contracts.protocol.messages import Commitment, LeaseRenewal, Merge, MirrorAddress, StateOpening
-from contracts.run_config import RunConfig
+from contracts.protocol.maintainers import Maintainers
+from contracts.protocol.run_config import RunConfig
 from verifier.duty.replica import Replica
 from verifier.duty.sizes import outer_sizes, state_size, weights_size
 from verifier.duty.trial import check_entry, check_part, check_renewal

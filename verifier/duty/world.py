@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from contracts.deployment import Deployment
-from contracts.protocol.judge.duties import SignFault
+from contracts.chain.deployment import Deployment
+from contracts.messages.signing import Domain
 from contracts.protocol.judge.functions import Functions
-from contracts.signing import Domain
+from contracts.protocol.judge.rules.duties import SignFault
 from verifier.duty.chain import Chain
 from verifier.duty.memory import Memory
 from verifier.duty.progress import Progress

@@ -8,21 +8,21 @@ from pathlib import Path
 
 from web3 import Web3
 
-from contracts.deployment import Deployment
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import replace_file
+from contracts.messages.signing import Domain
 from contracts.mirrors.finding import find_mirrors
 from contracts.mirrors.places import Place, open_place
 from contracts.mirrors.reading import LogReader
-from contracts.protocol.chain_reading import ChainReader
+from contracts.protocol.chain.reading import ChainReader
 from contracts.protocol.judge.protocol import Protocol
-from contracts.signing import Domain
 from contracts.tlog.checkpoint import verify_checkpoint
 from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.keys import SignatureType, VerifierKey
 from contracts.tlog.note import NoteNotSigned, SignedNote, parse_note
 from contracts.tlog.policy import Policy, k_of_n
-from contracts.verifier_registry import VerifierRegistry
-from contracts.whole_file import replace_file
 from trainer.light.gleaned import Gleaned
 from verifier.log.blocks import BlockCheck
 from verifier.log.machine import Departs, MachineAudit

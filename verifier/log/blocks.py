@@ -14,7 +14,7 @@ from collections.abc import Callable
 from web3.exceptions import Web3Exception
 
 from contracts.errors import CommonweightError
-from contracts.protocol.chain_reading import ChainReader
+from contracts.protocol.chain.reading import ChainReader
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.blocks import split

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contracts.errors import CommonweightError
+from contracts.messages.signing import Domain
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import Entry, write
-from contracts.signing import Domain
 from verifier.log.blocks import BlockCheck
 from verifier.log.report import Finding
 

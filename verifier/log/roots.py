@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from web3.exceptions import Web3Exception
 
+from contracts.bindings.verifier_registry import EpochState, EpochStatus, VerifierRegistry
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
 from contracts.protocol.log.leaf import Entry
-from contracts.verifier_registry import EpochState, EpochStatus, VerifierRegistry
 from verifier.log.report import Finding
 
 RootOf = Callable[[int], bytes]

@@ -10,8 +10,8 @@ from pathlib import Path
 from eth_utils import to_checksum_address
 
 from contracts.errors import CommonweightError
+from contracts.messages.for_log import MirrorAddress
 from contracts.mirrors.urls import NOWHERE, parse_url
-from contracts.protocol.messages import MirrorAddress
 from verifier.mirror.database import Database
 from verifier.mirror.errors import NotWelcome
 from verifier.mirror.parsing import Reader, Signed

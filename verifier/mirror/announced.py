@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from contracts.messages import Message
-from contracts.protocol.messages import Commitment, Merge, StateOpening
+from contracts.messages.for_contracts import Message
+from contracts.messages.for_log import Commitment, Merge, StateOpening
 from verifier.mirror.errors import NotHeld
 
 _NAME = re.compile(r"(?:0x)?([0-9a-f]{64})")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from contracts.blob_files import Arriving, BlobFiles
+from contracts.files.blob_files import Arriving, BlobFiles
 from contracts.mirrors.slots import Sender
 from verifier.mirror.announced import Announcement, Place, blob_name
 from verifier.mirror.database import Database

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import CommonweightError
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import GrowingTree, StoredTree, node_number
 from contracts.protocol.judge.errors import Differs
-from contracts.stored_tree import GrowingTree, StoredTree, node_number
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from contracts.tlog.cosignature import cosign

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from contracts.whole_file import DiskFull
+from contracts.files.whole_file import DiskFull
 from verifier.mirror.errors import StoreUnusable
 
 SYNCHRONOUS = "FULL"

@@ -1,5 +1,5 @@
 """Why a mirror refuses. Each is sent over HTTP with its status; whoever is refused has changed nothing.
-That no room is left on the disk says contracts/whole_file.py:DiskFull.
+That no room is left on the disk says contracts/files/whole_file.py:DiskFull.
 
 CommonweightError
 └── MirrorRefused

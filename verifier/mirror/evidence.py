@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.checkpoint import open_checkpoint
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.note import parse_note

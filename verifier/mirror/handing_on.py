@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.loop import EventThread
 from contracts.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable

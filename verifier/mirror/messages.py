@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
+from contracts.messages.for_log import LeaseRenewal, MirrorAddress
 from contracts.protocol.judge.facts import Enrolled
 from contracts.protocol.log.codec import InvalidLeaf
-from contracts.protocol.messages import LeaseRenewal, MirrorAddress
 from verifier.mirror.database import Database
 from verifier.mirror.errors import NotWelcome, QuotaSpent
 from verifier.mirror.parsing import Asked, Claim, Reader, Signed, Unchecked

@@ -14,14 +14,14 @@ from typing import TypeAlias
 from eth_utils import to_checksum_address
 
 from contracts.errors import BadField, BadSignature
-from contracts.messages import Message
+from contracts.messages.for_contracts import Message
+from contracts.messages.for_log import LeaseRenewal, MirrorAddress
+from contracts.messages.signing import Domain, digest, recover
 from contracts.protocol.judge.facts import Credited, Fact, Opened, PledgeOpened
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.leaf import LARGEST_LEAF
 from contracts.protocol.log.signed import Envelope, fact_of, hexed
-from contracts.protocol.messages import LeaseRenewal, MirrorAddress
-from contracts.signing import Domain, digest, recover
 from verifier.mirror.errors import NotWelcome
 
 MAX_MESSAGE = LARGEST_LEAF

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
+from contracts.files.whole_file import DiskFull
+from contracts.messages.for_log import MirrorAddress
 from contracts.mirrors.book import MAX_MIRRORS, named_verifier
 from contracts.mirrors.peer import Peer, PeerMisbehaved
 from contracts.mirrors.urls import InvalidMirrorAddress
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
-from contracts.protocol.messages import MirrorAddress
 from contracts.tlog.text import parse_base64
-from contracts.whole_file import DiskFull
 from verifier.mirror.addresses import AddressBook
 from verifier.mirror.copy import LogCopy
 from verifier.mirror.evidence import MOST, Evidence

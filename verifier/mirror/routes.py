@@ -28,12 +28,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from contracts.errors import BadField
+from contracts.messages.for_log import MirrorAddress
 from contracts.mirrors.arrival import LEAST_RATE, NoPlace
 from contracts.mirrors.crowding import network_of
 from contracts.mirrors.slots import Sender, Slots
 from contracts.mirrors.tickets import HEADER, bringer
 from contracts.mirrors.urls import NOWHERE
-from contracts.protocol.messages import MirrorAddress
 from contracts.recursion import bound_recursion
 from contracts.tlog.mirror import INFO_TYPE, Take, origin_hash
 from contracts.tlog.note import format_signatures

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.mirror import (
     MAX_PACKAGES,
     EntryPackage,

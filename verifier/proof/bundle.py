@@ -13,15 +13,15 @@ from typing import Any
 
 from blake3 import blake3
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import replace_file
+from contracts.messages.signing import Domain
 from contracts.mirrors.places import Web
 from contracts.mirrors.reading import LogReader
-from contracts.signing import Domain
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.policy import NONE, Policy, PolicyLog
 from contracts.tlog.proof import parse_proof
-from contracts.whole_file import replace_file
 from verifier.duty.files import BytesMissing
 from verifier.proof.case import Case, Gathered, case_of
 from verifier.proof.replay import needed

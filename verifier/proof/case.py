@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass, field
 
 from contracts.errors import CommonweightError
-from contracts.positional_tree import KECCAK_TREE
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.messages.for_log import Commitment, Merge, RunTerms, StateOpening
+from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.entries import (
     BenchCalled,
     Drawn,
@@ -26,8 +28,6 @@ from contracts.protocol.judge.facts import Committed, RunCreated, TraceShown, Wo
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import Entry, read
 from contracts.protocol.log.signed import hexed, read_envelope
-from contracts.protocol.messages import Commitment, Merge, RunTerms, StateOpening
-from contracts.signing import Domain, digest
 
 MOST_MERGES = 64
 """Outer states whose files are remembered until the proof is found."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.messages.signing import Domain
 from contracts.mirrors.finding import mirror_urls
 from contracts.mirrors.places import Web, is_loopback, open_place
 from contracts.mirrors.reading import LogReader
-from contracts.signing import Domain
 from verifier.proof.bundle import Bundle, Source, save_bundle
 from verifier.proof.case import Case
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from contracts.errors import CommonweightError
-from contracts.messages import EpochRoot, NodeFault, to_json
+from contracts.messages.for_contracts import EpochRoot, NodeFault, to_json
 from contracts.mirrors.peer import PeerUnreachable
 from contracts.mirrors.places import Web
 from contracts.protocol.judge.state import State

@@ -5,11 +5,11 @@ from __future__ import annotations
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from contracts.chain import send
-from contracts.deployment import Deployment
-from contracts.messages import EpochRoot, NodeFault, VerifierFault
-from contracts.node_stakes import NodeStakes
-from contracts.verifier_registry import EpochStatus, VerifierRegistry
+from contracts.bindings.node_stakes import NodeStakes
+from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
+from contracts.chain.connection import send
+from contracts.chain.deployment import Deployment
+from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
 from verifier.quorum.store import Signed
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from contracts.errors import BadField, BadSignature
-from contracts.messages import EpochRoot, NodeFault, VerifierFault, from_json, to_json
-from contracts.signing import Domain, digest, require_signer
+from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault, from_json, to_json
+from contracts.messages.signing import Domain, digest, require_signer
 from verifier.mirror.database import Database
 
 Charter: TypeAlias = EpochRoot | NodeFault | VerifierFault

@@ -10,21 +10,21 @@ from eth_utils import to_checksum_address
 from web3 import Web3
 
 from contracts.amounts import TOKENS, amount
-from contracts.distributor import EpochDistributor
+from contracts.bindings.distributor import EpochDistributor
+from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
 from contracts.errors import BadField, CommonweightError, InvalidTree
-from contracts.messages import EpochRoot, from_json
-from contracts.payout_tree import Payout, PayoutTree, check_proof
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.messages.for_contracts import EpochRoot, from_json
+from contracts.messages.signing import Domain, require_signer
 from contracts.protocol.judge.entries import EpochClosed
 from contracts.protocol.log.leaf import Entry, read
-from contracts.receipt import Contracts, MalformedReceipt, ProvenPayout, Receipt
-from contracts.signing import Domain, require_signer
+from contracts.protocol.receipt import Contracts, MalformedReceipt, ProvenPayout, Receipt
 from contracts.tlog.checkpoint import Checkpoint
 from contracts.tlog.keys import parse_vkey
 from contracts.tlog.policy import Policy, PolicyLog
 from contracts.tlog.policy_text import parse_policy
 from contracts.tlog.proof import parse_proof
-from contracts.verifier_registry import EpochStatus, VerifierRegistry
 from verifier.receipt import errors as wrong
 from verifier.receipt.saving import anchored_keys
 from verifier.receipt.work import Work

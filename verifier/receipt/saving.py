@@ -9,19 +9,19 @@ from typing import Any
 
 from web3 import Web3
 
-from contracts.deployment import Deployment
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.deployment import Deployment
+from contracts.messages.for_log import VerifierAnchor
+from contracts.messages.signing import Domain, recover
 from contracts.mirrors.finding import find_mirrors
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader
 from contracts.protocol.log.codec import InvalidLeaf, parse
 from contracts.protocol.log.signed import read_envelope
-from contracts.protocol.messages import VerifierAnchor
-from contracts.receipt import Contracts, ProvenEntry, Receipt
-from contracts.signing import Domain, recover
+from contracts.protocol.receipt import Contracts, ProvenEntry, Receipt
 from contracts.tlog.keys import SignatureType, VerifierKey
 from contracts.tlog.policy import Policy, k_of_n
 from contracts.tlog.policy_text import format_policy
-from contracts.verifier_registry import VerifierRegistry
 from trainer.client import ApiClient
 from verifier.receipt.heads import cosigned_head
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contracts.contribution import NotMaintainer, check_quorum
-from contracts.maintainers import InvalidMaintainers, Maintainers
+from contracts.protocol.contribution import NotMaintainer, check_quorum
 from contracts.protocol.judge.chain_events import Decided
 from contracts.protocol.judge.entries import DecisionTaken, RoundOpened
 from contracts.protocol.judge.facts import Block, Credited, RunCreated
-from contracts.run_config import InvalidRunConfig, RunConfig
+from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
+from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 from verifier.receipt.errors import WorkDiffers
 
 

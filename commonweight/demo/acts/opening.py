@@ -7,7 +7,7 @@ import json
 from commonweight.demo.cast import CHEAT, CHEAT_NAME, JOINER, NODES, SERVICES, VERIFIERS, wallet
 from commonweight.demo.funding import COIN, ensure_funded
 from commonweight.demo.stage import MOST_ROUNDS, ROUNDS, Stage
-from contracts.chain import connect
+from contracts.chain.connection import connect
 from contracts.genesis.params import GenesisParams
 
 GENESIS = {

@@ -10,24 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from contracts.errors import CommonweightError
-from contracts.protocol.judge import (
-    awaits,
-    bench,
-    chain_events,
-    ending,
-    entries,
-    epochs,
-    facts,
-    merging,
-    presence,
-    reading,
-    rounds,
-)
+from contracts.protocol.judge import chain_events, entries, facts
 from contracts.protocol.judge.chain_events import ChainEvent
 from contracts.protocol.judge.entries import Derived, Lapsed
 from contracts.protocol.judge.errors import Differs, NotBound, Refused
 from contracts.protocol.judge.facts import Block, Fact, Rules, What
 from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.rules import awaits, bench, ending, epochs, merging, presence, reading, rounds
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State, VerifierState
 
 VERSION = "0.2.0"

@@ -8,20 +8,20 @@ from functools import lru_cache
 
 from eth_utils import to_checksum_address
 
-from contracts import draw
-from contracts.audit_rate import is_audited
-from contracts.contribution import check_quorum
-from contracts.draw import NO_SEGMENT
 from contracts.errors import CommonweightError
 from contracts.keccak import keccak256
-from contracts.log_audit import Kind, epoch_payouts, kind_weights
-from contracts.payout_tree import Payout, PayoutTree
-from contracts.pledge import Pledge
-from contracts.positional_tree import KECCAK_TREE
+from contracts.merkle.payout_tree import Payout, PayoutTree
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.protocol import draw
+from contracts.protocol.audit_rate import is_audited
+from contracts.protocol.contribution import check_quorum
+from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
 from contracts.protocol.judge.facts import Anchored, RunCreated
-from contracts.run_config import InvalidRunConfig, RunConfig
+from contracts.protocol.log_audit import Kind, epoch_payouts, kind_weights
+from contracts.protocol.pledge import Pledge
+from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 
 _WITNESS, _SECRET = b"commonweight witness", b"commonweight secret"
 _NO_ROOT = "0x" + "00" * 32
@@ -80,7 +80,7 @@ class Protocol:
             raise NotBound(f"boundary {boundary} is not the committed one: {error.detail}") from error
 
     def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
-        """contracts/pledge.py. Raises NotBound."""
+        """contracts/protocol/pledge.py. Raises NotBound."""
         try:
             return _hexed(Pledge(_octets(salt), NO_SEGMENT if fake is None else fake).seal(node))
         except CommonweightError as error:
@@ -121,8 +121,8 @@ class Protocol:
             raise NotBound(error.detail) from error
 
     def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
-        """Largest remainder within the weights of the kinds (contracts/log_audit.py); a kind without a share, or of
-        which nothing was contributed, leaves its part to the others."""
+        """Largest remainder within the weights of the kinds (contracts/protocol/log_audit.py); a kind without a share,
+        or of which nothing was contributed, leaves its part to the others."""
         shares = kind_weights(_config(config))
         given = {Kind(kind): _by_account(weights) for kind, weights in contributed.items() if any(weights.values())}
         shared = {kind: weights for kind, weights in given.items() if shares.get(kind, 0)}

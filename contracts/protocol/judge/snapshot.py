@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from contracts.errors import CommonweightError
@@ -43,10 +43,10 @@ class InvalidSnapshot(CommonweightError):
 def code_version() -> str:
     """64 hex digits over the sources of the rules: a state that other code made is not gone on from."""
     whole = hashlib.sha256()
-    sources = [entry for entry in resources.files(__package__).iterdir() if entry.name.endswith(".py")]
-    for entry in sorted(sources, key=lambda source: source.name):
-        text = entry.read_bytes()
-        whole.update(f"{entry.name}\n{len(text)}\n".encode() + text)
+    rules = Path(__file__).parent
+    for source in sorted(rules.rglob("*.py")):
+        text = source.read_bytes()
+        whole.update(f"{source.relative_to(rules).as_posix()}\n{len(text)}\n".encode() + text)
     return whole.hexdigest()
 
 

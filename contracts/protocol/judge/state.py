@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from contracts.audit_rate import AuditRecord
+from contracts.protocol.audit_rate import AuditRecord
 from contracts.protocol.judge.entries import BeaconFixed, EpochClosed, Fault, Listed, MergeSet
 from contracts.protocol.judge.facts import (
     Anchored,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.audit_rate import MILLION
+from contracts.protocol.audit_rate import MILLION
 from contracts.protocol.judge.errors import NotBound
 from contracts.protocol.judge.facts import Terms
 

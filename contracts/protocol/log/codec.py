@@ -15,7 +15,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from contracts.errors import CommonweightError
-from contracts.protocol.fields import LARGEST_NUMBER
+from contracts.messages.fields import LARGEST_NUMBER
 
 T = TypeVar("T")
 

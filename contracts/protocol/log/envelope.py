@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contracts.messages import Message
+from contracts.messages.for_contracts import Message
+from contracts.messages.for_log import LeaseRenewal, MirrorAddress
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
 from contracts.protocol.log.leaf import LARGEST_LEAF, SIGNED
 from contracts.protocol.log.signed import Envelope, read_envelope
-from contracts.protocol.messages import LeaseRenewal, MirrorAddress
 
 BESIDE_THE_LOG: dict[str, type[Message]] = {"lease-renewal": LeaseRenewal, "mirror-address": MirrorAddress}
 """Kinds that stand in no log."""

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from contracts.errors import CommonweightError
+from contracts.messages.signing import Domain
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.held import proof_of
 from contracts.protocol.judge.machine import apply, due
-from contracts.protocol.judge.roots import grow
+from contracts.protocol.judge.rules.roots import grow
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import Entry, read
-from contracts.signing import Domain
 
 
 @dataclass

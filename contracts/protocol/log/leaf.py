@@ -8,14 +8,14 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
-from contracts.messages import Message
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain
 from contracts.protocol.judge import chain_events, entries
 from contracts.protocol.judge.chain_events import ChainEvent
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.facts import Block, Fact, Rules
 from contracts.protocol.log.codec import InvalidLeaf, canonical, from_object, parse, slug, to_wire
 from contracts.protocol.log.signed import ENTERED, Envelope, fact_of, read_envelope
-from contracts.signing import Domain
 
 Entry: TypeAlias = Fact | Derived
 ZERO_ADDRESS = "0x" + "00" * 20

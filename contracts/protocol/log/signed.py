@@ -11,18 +11,18 @@ from typing import Any, TypeAlias, TypeVar
 
 from eth_utils import to_checksum_address
 
-from contracts.draw import NO_SEGMENT
 from contracts.errors import BadField, BadSignature
-from contracts.limits import LimitTable
-from contracts.messages import Message
-from contracts.positional_tree import KECCAK_TREE
-from contracts.protocol import messages
-from contracts.protocol.fields import field_types, from_json, to_json
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.messages import for_log as messages
+from contracts.messages.fields import field_types, from_json, to_json
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain, digest, recover
+from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Fact, Reason, SegmentWord, What, Word
+from contracts.protocol.limits import LimitTable
 from contracts.protocol.log.codec import InvalidLeaf
-from contracts.run_config import RunConfig
-from contracts.signing import Domain, digest, recover
+from contracts.protocol.run_config import RunConfig
 
 M = TypeVar("M", bound=Message)
 Beside: TypeAlias = Mapping[str, Any]

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from tests.adversary.invariants import Broken, Earnings, check_all
 from tests.adversary.sim import simulate
 
 JUDGE = "contracts.protocol.judge"
+RULES = f"{JUDGE}.rules"
 EARNED = 25
 """I7 is asked after so many histories."""
 
@@ -39,7 +41,8 @@ class Mutant:
 @contextmanager
 def installed(mutant: Mutant) -> Iterator[None]:
     """The machine without the rule, while it lasts. Raises LookupError where the text is not there once."""
-    module = importlib.import_module(f"{JUDGE}.{mutant.module}")
+    place = RULES if find_spec(f"{RULES}.{mutant.module}") else JUDGE
+    module = importlib.import_module(f"{place}.{mutant.module}")
     assert module.__file__ is not None
     source = Path(module.__file__).read_text()
     if source.count(mutant.old) != 1:

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from contracts.protocol.judge.entitlements import Units, emitted, left_of, lines_within
 from contracts.protocol.judge.entries import DecisionTaken, Derived, EpochClosed, EpochEnded, Line, Posted, RoundOpened
 from contracts.protocol.judge.facts import Committed, Credited, Fact
+from contracts.protocol.judge.rules.entitlements import Units, emitted, left_of, lines_within
 from tests.adversary.service.names import Names
 from tests.adversary.service.said import Speaker
 from tests.adversary.service.twin import Twin

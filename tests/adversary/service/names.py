@@ -13,8 +13,8 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.limits import LimitTable
-from contracts.run_config import RunConfig
+from contracts.protocol.limits import LimitTable
+from contracts.protocol.run_config import RunConfig
 from tests.adversary.sim.functions import MAINTAINER, configuration
 
 _NUMBERED = re.compile(r"[nv]([0-9])")

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from contracts.draw import NO_SEGMENT
-from contracts.messages import Message
-from contracts.pledge import Pledge
-from contracts.positional_tree import KECCAK_TREE
-from contracts.protocol import messages
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.messages import for_log as messages
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import digest, sign
+from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.chain_events import ChainEvent
 from contracts.protocol.judge.facts import Fact, Reason, What, Word
 from contracts.protocol.judge.protocol import secret_leaf
 from contracts.protocol.log.signed import REASONS, WHAT, WORDS, Envelope
-from contracts.run_config import RunConfig
-from contracts.signing import digest, sign
+from contracts.protocol.pledge import Pledge
+from contracts.protocol.run_config import RunConfig
 from tests.adversary.service.names import NO_PAIRS, Names, hexed, is_config, key, real_config
 from tests.adversary.service.twin import Twin
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL

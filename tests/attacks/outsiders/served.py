@@ -12,8 +12,8 @@ from eth_account.signers.local import LocalAccount
 
 from api.app import create_app
 from api.settings import ServerSettings
-from contracts.chain import connect_devnet, send
-from contracts.governor import Action
+from contracts.bindings.governor import Action
+from contracts.chain.connection import connect_devnet, send
 from ledger import indexer, outbox
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from contracts.bindings.governor import description_of
 from contracts.errors import CommonweightError
-from contracts.governor import description_of
-from contracts.limits import InvalidLimits, LimitTable
-from contracts.protocol.chain_reading import ChainReader
+from contracts.messages.for_log import RunTerms
+from contracts.protocol.chain.reading import ChainReader
 from contracts.protocol.judge.chain_events import Decided
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
-from contracts.protocol.messages import RunTerms
-from contracts.run_config import VOTABLE_KEYS, InvalidRunConfig, RunConfig
+from contracts.protocol.limits import InvalidLimits, LimitTable
+from contracts.protocol.run_config import VOTABLE_KEYS, InvalidRunConfig, RunConfig
 from tests.attacks.outsiders.script import Script, script
 from tests.attacks.outsiders.served import key
 from verifier.duty.chain import OwnChain

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from contracts.errors import InvalidTensorFile
-from contracts.tensorfile import layout_of, pack, unpack
+from contracts.tensors.tensorfile import layout_of, pack, unpack
 
 pytestmark = pytest.mark.unit
 LAYOUT = {"theta.w": ("F32", (4,))}

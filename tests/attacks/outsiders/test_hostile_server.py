@@ -22,9 +22,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.mirrors.served_model import PATH
 from contracts.mirrors.tickets import HEADER
-from contracts.verifier_registry import VerifierRegistry
 from ledger import log
 from tests.deployed import key_of, verifier_keys
 from tests.service.stage import GENESIS, Stage, address_of, halt, staged, wallet

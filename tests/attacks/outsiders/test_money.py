@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from contracts.governor import description_of
-from contracts.maintainers import Maintainers
-from contracts.protocol import messages
+from contracts.bindings.governor import description_of
+from contracts.messages import for_log as messages
+from contracts.messages.signing import Domain, Message, recover, sign
 from contracts.protocol.log import signed
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import Domain, Message, recover, sign
+from contracts.protocol.maintainers import Maintainers
 from ledger.judgement import vouching
 from tests.attacks.outsiders.script import Refused, Script, another, script
 from tests.attacks.outsiders.served import key

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from contracts.positional_tree import KECCAK_TREE
-from contracts.protocol import messages
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.messages import for_log as messages
+from contracts.messages.signing import digest
 from contracts.protocol.judge.facts import Reason, What, Word
 from contracts.protocol.judge.state import ProofState, Stage
-from contracts.signing import digest
 from tests.attacks.outsiders.script import Refused, Script, another, script
 from tests.attacks.outsiders.served import key
 from tests.contracts.protocol.log.signed_run import PROFILE, hashed, hexed

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from contracts.protocol import messages
-from contracts.protocol.judge import awaits, bench, ending, epochs, presence, rounds
+from contracts.messages import for_log as messages
 from contracts.protocol.judge.entries import BenchCalled, EpochClosed, Lapsed, Line, Posted
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Awaited, What, Word
 from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.judge.rules import awaits, bench, ending, epochs, presence, rounds
 from contracts.protocol.judge.state import Phase, ProofState, Stage
 from tests.attacks.outsiders.script import Script, script
 from tests.attacks.outsiders.served import key

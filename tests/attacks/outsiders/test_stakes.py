@@ -10,10 +10,10 @@ from unittest.mock import patch
 
 import pytest
 
-from contracts.chain import ContractRejected, send
-from contracts.node_stakes import NodeStakes
-from contracts.protocol import messages
-from contracts.signing import sign
+from contracts.bindings.node_stakes import NodeStakes
+from contracts.chain.connection import ContractRejected, send
+from contracts.messages import for_log as messages
+from contracts.messages.signing import sign
 from ledger.judgement import settling
 from tests.attacks.outsiders.script import another, script
 from tests.attacks.outsiders.served import key

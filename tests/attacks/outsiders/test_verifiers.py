@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
 from contracts.protocol.judge.entries import Fault
 from contracts.protocol.judge.facts import Reason, What, Word
 from contracts.protocol.judge.state import ProofState, Stage

@@ -15,7 +15,7 @@ from benchmarks.weather.playing import Played
 from benchmarks.weather.said import said_by
 from benchmarks.weather.stops import STARTING, away, courses, unproven
 from benchmarks.weather.verdict import MUST_BE_NONE, is_good
-from contracts.outage import Outage
+from contracts.process.outage import Outage
 from contracts.protocol.judge import entries
 from contracts.protocol.judge.facts import Awaited, Committed, Reason, What
 

@@ -6,8 +6,8 @@ import pytest
 from eth_account import Account
 
 from commonweight.demo.funding import COIN, KeysUnfunded, ensure_funded
-from contracts.chain import connect_devnet
-from contracts.devnet import Devnet
+from contracts.chain.connection import connect_devnet
+from contracts.devnet.chain import Devnet
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from commonweight.demo.live import Bar, Board, bars
 from commonweight.demo.narrator import Narrator
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 
 pytestmark = pytest.mark.unit
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 PATIENCE = 30.0
 FAMILY = """
 import pathlib, subprocess, sys, time
-from contracts.spawner import end_with_spawner
+from contracts.process.spawner import end_with_spawner
 end_with_spawner()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 pathlib.Path(sys.argv[1]).write_text(str(child.pid))

@@ -9,7 +9,7 @@ import pytest
 
 from commonweight.contribution_file import ContributionFile
 from commonweight.keystore import write_keystore
-from contracts.chain import connect
+from contracts.chain.connection import connect
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.commonweight.reading.town import AUTHOR, HONEST, MAINTAINERS, Town
 from tests.deployed import key_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.chain import connect
+from contracts.chain.connection import connect
 from contracts.tlog.policy_text import format_policy
 from tests.commonweight.conftest import Command
 from tests.commonweight.reading.town import AUTHOR, CHEAT, EMISSION, HONEST, MAINTAINERS, Town, wallet_of

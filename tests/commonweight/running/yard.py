@@ -18,8 +18,8 @@ import httpx
 from commonweight.commands.options import database_address
 from commonweight.demo.processes import free_port
 from commonweight.keystore import FILE_VARIABLE, PASSPHRASE_VARIABLE, write_keystore
-from contracts.deployment import Deployment
-from contracts.own_folder import OWNER
+from contracts.chain.deployment import Deployment
+from contracts.process.own_folder import OWNER
 from ledger.identity import require_own
 from ledger.store import Store
 from tests.commonweight.conftest import PASSPHRASE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
-from contracts.devnet_http import DevnetServer
+from contracts.devnet.http import DevnetServer
 from tests.commonweight.conftest import Command, Said
 from tests.house import House
 from tests.service.stage import address_of, halt

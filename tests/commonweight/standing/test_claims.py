@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from commonweight.standing.claims import SENTENCES, ClaimState, EpochFacts, state_of, state_without_epochs
-from contracts.verifier_registry import EpochStatus
+from contracts.bindings.verifier_registry import EpochStatus
 from tests.commonweight.standing.pasted import check_table
 
 pytestmark = pytest.mark.unit

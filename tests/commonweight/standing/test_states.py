@@ -10,8 +10,8 @@ from commonweight.standing.departures import DepartureState, departure_state
 from commonweight.standing.funding import DepositState, RoundState, deposit_state, round_state
 from commonweight.standing.revenue import ShareState, share_state
 from commonweight.standing.sentence import clock, span, until
-from contracts.capital_pool import PoolStatus
-from contracts.verifier_registry import Leaving
+from contracts.bindings.capital_pool import PoolStatus
+from contracts.bindings.verifier_registry import Leaving
 from tests.commonweight.standing.pasted import check_table
 
 pytestmark = pytest.mark.unit

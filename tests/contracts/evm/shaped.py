@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contracts.devnet import Devnet
+from contracts.devnet.chain import Devnet
 
 SHAPES = sorted(path.stem for path in (Path(__file__).parent / "shapes").glob("*.json"))
 _PARTS = {

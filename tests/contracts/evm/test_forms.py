@@ -13,7 +13,7 @@ from web3 import Web3
 from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint, RPCResponse
 
-from contracts.chain import through
+from contracts.chain.connection import through
 from contracts.errors import CommonweightError
 from contracts.evm.errors import ChainUnavailable, ChainUnfit
 from contracts.evm.fees import market

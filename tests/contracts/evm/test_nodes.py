@@ -11,8 +11,8 @@ from requests.exceptions import HTTPError
 from web3 import Web3
 from web3.exceptions import BlockNotFound
 
-from contracts.chain import connect
-from contracts.devnet import Devnet
+from contracts.chain.connection import connect
+from contracts.devnet.chain import Devnet
 from contracts.evm import nodes
 from contracts.evm.errors import ChainUnavailable, NodesDisagree, NoFinalBlock
 from tests.contracts.evm.weather import Gust, GustyNode, gusts, serving

@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from contracts.chain import connect, send
-from contracts.devnet import Devnet
-from contracts.devnet_http import DevnetServer
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import connect, send
+from contracts.devnet.chain import Devnet
+from contracts.devnet.http import DevnetServer
 from contracts.evm.fees import market
 from contracts.genesis.check import check_genesis
-from contracts.protocol.chain_reading import ChainReader
-from contracts.verifier_registry import VerifierRegistry
+from contracts.protocol.chain.reading import ChainReader
 from tests.contracts.evm.shaped import SHAPES, Shaped
 from tests.contracts.protocol.test_chain_reading import Chain
 

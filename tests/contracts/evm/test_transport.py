@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from requests.exceptions import Timeout
 
-from contracts.chain import connect, hang_up
+from contracts.chain.connection import connect, hang_up
 from contracts.evm import transport
 from contracts.evm.errors import ChainUnavailable
 from contracts.evm.http import OneNode, Weather

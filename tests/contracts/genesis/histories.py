@@ -7,9 +7,9 @@ from random import Random
 from eth_account import Account
 from web3.contract.contract import ContractFunction
 
-from contracts.chain import ContractRejected, contract_at
-from contracts.governor import Action
-from contracts.messages import VerifierFault
+from contracts.bindings.governor import Action
+from contracts.chain.connection import ContractRejected, contract_at
+from contracts.messages.for_contracts import VerifierFault
 from tests.contracts.test_contracts import PARAMS, World
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from web3.contract import Contract
 
-from contracts.chain import contract_at
-from contracts.deployment import ZERO, Deployment
+from contracts.bindings.verifier_registry import VerifierRegistry
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import ZERO, Deployment
 from contracts.genesis.powers import ADMIN, role
-from contracts.messages import EpochRoot
-from contracts.signing import Domain, sign
-from contracts.verifier_registry import VerifierRegistry
+from contracts.messages.for_contracts import EpochRoot
+from contracts.messages.signing import Domain, sign
 from tests.contracts.genesis.maker import Tampered, Town
 
 DEPLOYER, RIVAL, GOVERNOR, TIMELOCK = "the deployer", "the rival", "the governor", "the timelock"

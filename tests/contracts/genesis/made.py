@@ -8,7 +8,7 @@ from typing import Any
 
 from web3 import Web3
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.genesis.params import Arguments
 from tests.contracts.genesis.maker import Tampered, Town
 

@@ -1,4 +1,4 @@
-"""Deploys a model as contracts/deploy.py does, and lets whoever tampers change each step."""
+"""Deploys a model as contracts/genesis/deploy.py does, and lets whoever tampers change each step."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from web3 import Web3
 from web3.types import Nonce
 from web3.utils.address import get_create_address
 
-from contracts.chain import connect_devnet, contract_at, load_artifact, send
-from contracts.deploy import FIELDS, ORDER, create
-from contracts.deployment import Deployment
-from contracts.devnet import Devnet
+from contracts.chain.connection import connect_devnet, contract_at, load_artifact, send
+from contracts.chain.deployment import Deployment
+from contracts.devnet.chain import Devnet
+from contracts.genesis.deploy import FIELDS, ORDER, create
 from contracts.genesis.params import Arguments, GenesisParams, arguments_of
 from contracts.genesis.powers import ADMIN, GOVERNOR_ROLES, role
 from tests.contracts.currencies import deploy_currency

@@ -11,13 +11,13 @@ import pytest
 from hexbytes import HexBytes
 from web3.types import FilterParams
 
-from contracts.chain import connect_devnet, contract_at
-from contracts.deploy import deploy_model
-from contracts.deployment import Deployment
+from contracts.chain.connection import connect_devnet, contract_at
+from contracts.chain.deployment import Deployment
 from contracts.genesis import remembered
 from contracts.genesis import terms as rules
 from contracts.genesis.check import check_genesis
 from contracts.genesis.creation import creations, first_block
+from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused
 from contracts.genesis.remembered import check_once

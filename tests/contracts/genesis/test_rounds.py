@@ -9,15 +9,15 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from contracts.capital_pool import PoolStatus
-from contracts.chain import connect_devnet, contract_at, send
-from contracts.currency import Currency
-from contracts.deploy import create, open_round
+from contracts.bindings.capital_pool import PoolStatus
+from contracts.bindings.currency import Currency
+from contracts.bindings.governor import Action
+from contracts.chain.connection import connect_devnet, contract_at, send
 from contracts.genesis import terms as rules
+from contracts.genesis.deploy import create, open_round
 from contracts.genesis.params import GenesisParams, round_terms
 from contracts.genesis.refused import GenesisRefused
 from contracts.genesis.rounds import check_minters, check_pool, check_round, minters
-from contracts.governor import Action
 from tests.contracts.currencies import deploy_currency
 from tests.contracts.test_contracts import PARAMS, World
 from tests.limited_rpc import REFUSALS, refused

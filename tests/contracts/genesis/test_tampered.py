@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.chain import contract_at
-from contracts.deployment import Deployment
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import Deployment
 from contracts.genesis import terms as rules
 from contracts.genesis.check import check_genesis
 from contracts.genesis.refused import GenesisRefused

@@ -14,9 +14,9 @@ import pytest
 from eth_account import Account
 
 from contracts.errors import CommonweightError
+from contracts.messages.signing import Domain
 from contracts.mirrors.peer import Peer
 from contracts.mirrors.tickets import HEADER, TO_SERVER, Tickets, bringer
-from contracts.signing import Domain
 from trainer.light.network import SERVER, Source
 from verifier.mirror.delivering import Door
 

@@ -11,6 +11,8 @@ import pytest
 from eth_account import Account
 
 from contracts.errors import BadSignature, CommonweightError
+from contracts.messages.fields import type_string
+from contracts.messages.signing import Domain
 from contracts.mirrors import tickets
 from contracts.mirrors.tickets import (
     HEADER,
@@ -26,9 +28,7 @@ from contracts.mirrors.tickets import (
     UploadTicket,
     bringer,
 )
-from contracts.protocol.fields import type_string
 from contracts.protocol.log.codec import canonical
-from contracts.signing import Domain
 
 pytestmark = pytest.mark.unit
 

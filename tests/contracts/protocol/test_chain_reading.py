@@ -9,17 +9,17 @@ from typing import Any, cast
 
 import pytest
 
-from contracts import log_pace
-from contracts.chain import connect_devnet, load_artifact, send
-from contracts.devnet import Devnet
+from contracts.bindings.governor import Action
+from contracts.bindings.node_stakes import NodeStakes
+from contracts.chain.connection import connect_devnet, load_artifact, send
+from contracts.devnet.chain import Devnet
+from contracts.evm import log_pace
 from contracts.evm.errors import ChainUnfit
-from contracts.faults import fault_evidence
 from contracts.genesis.creation import first_block
-from contracts.governor import Action
-from contracts.messages import NodeFault, VerifierFault
-from contracts.node_stakes import NodeStakes
-from contracts.protocol import chain_logs
-from contracts.protocol.chain_reading import BlockNotFinal, ChainReader, Standing
+from contracts.messages.for_contracts import NodeFault, VerifierFault
+from contracts.protocol.chain import logs as chain_logs
+from contracts.protocol.chain.reading import BlockNotFinal, ChainReader, Standing
+from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.chain_events import (
     ChainEvent,
     Decided,

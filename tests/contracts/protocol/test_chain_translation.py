@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.protocol.chain_logs import Said
-from contracts.protocol.chain_translation import Translation
+from contracts.protocol.chain.logs import Said
+from contracts.protocol.chain.translation import Translation
 from contracts.protocol.judge.chain_events import ChainEvent, Decided, NodeSlashed, NodeStake
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.machine import VERSION, apply

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contracts.errors import BadField
-from contracts.protocol.fields import LONGEST_LIST, from_json, to_json, type_string, typed_fields
-from contracts.protocol.messages import JUDGED, Has, SegmentVerdict, Verdict
+from contracts.messages.fields import LONGEST_LIST, from_json, to_json, type_string, typed_fields
+from contracts.messages.for_log import JUDGED, Has, SegmentVerdict, Verdict
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import CommonweightError, InvalidTree
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.bundles import EntryTooLarge
 from contracts.tlog.mirror import (
     MAX_FIELD,

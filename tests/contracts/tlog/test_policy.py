@@ -6,7 +6,7 @@ from itertools import chain, combinations
 
 import pytest
 
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.checkpoint import Checkpoint, InvalidCheckpoint, sign_checkpoint
 from contracts.tlog.cosignature import cosign
 from contracts.tlog.keys import BadLogSignature, parse_vkey

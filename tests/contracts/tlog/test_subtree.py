@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import InvalidTree
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.subtree import check_span, check_subtree, subtree_proof, subtree_root
 from tests.contracts.tlog.vectors import Shelf
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
 from contracts.errors import InvalidTree
-from contracts.positional_tree import SHA256_TREE
-from contracts.stored_tree import node_number
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import node_number
 from contracts.tlog.tile_tree import KEPT, TileReader, check_tiles, node_place, tile_bytes
 from contracts.tlog.tiles import InvalidTile, Tile, tiles_of
 from tests.contracts.tlog.vectors import Shelf

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import CommonweightError
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.checkpoint import Checkpoint, InvalidCheckpoint, sign_checkpoint
 from contracts.tlog.note import InvalidNote
 from contracts.tlog.text import MAX_SIZE

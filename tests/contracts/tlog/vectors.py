@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from contracts.positional_tree import SHA256_TREE
-from contracts.stored_tree import StoredTree
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import StoredTree
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.keys import SignatureType, SigningKey, VerifierKey
 from contracts.tlog.tile_tree import tile_bytes

@@ -12,7 +12,7 @@ import pytest
 from sqlmodel import select
 
 from commonweight.commands.stored import existing_database
-from contracts.protocol.chain_logs import Said, Source
+from contracts.protocol.chain.logs import Said, Source
 from ledger import identity, indexer
 from ledger.blobs import BlobFolder
 from ledger.errors import DatabaseMissing

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, SQLModel, select
 
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
 from ledger.fsck.examine import FsckFailed, examine, require_sound
 from ledger.fsck.finding import Finding
 from ledger.service import Ledger

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from contracts.chain import send
+from contracts.chain.connection import send
 from ledger import budget
 from ledger.budget import Share
 from ledger.errors import RelayBudgetSpent

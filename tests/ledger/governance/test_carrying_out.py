@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from contracts import devnet
-from contracts.chain import contract_at, send
-from contracts.governor import Action, ProposalState
+from contracts.bindings.governor import Action, ProposalState
+from contracts.chain.connection import contract_at, send
+from contracts.devnet import chain as devnet
 from ledger import outbox
 from ledger.crash_points import armed
 from ledger.fsck.governance import check_ends

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from contracts.chain import send
-from contracts.token import Delegation
+from contracts.bindings.token import Delegation
+from contracts.chain.connection import send
 from tests.deployed import key_of
 from tests.house import House, accepted, check_refused
 

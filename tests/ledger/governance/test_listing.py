@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 
-import contracts.call_words
-from contracts.call_words import MOST_READ, MOST_WORDS, calls_in_words
-from contracts.chain import send
-from contracts.governor import Action
+import contracts.calls.words
+from contracts.bindings.governor import Action
+from contracts.calls.words import MOST_READ, MOST_WORDS, calls_in_words
+from contracts.chain.connection import send
 from tests.house import House
 
 pytestmark = pytest.mark.integration
@@ -32,13 +32,13 @@ def test_who_reads_a_page_pays_for_nothing_that_strangers_wrote(house: House, mo
     text = "\n<>" * 2_000
     send(house.place.w3, house.wallets[0], governor.propose([call] * 14, text))
     read: list[int] = []
-    decoded = contracts.call_words._decoded
+    decoded = contracts.calls.words._decoded
 
     def counted(w3: Any, name: str, target: str, data: bytes) -> Any:
         read.append(len(data))
         return decoded(w3, name, target, data)
 
-    monkeypatch.setattr(contracts.call_words, "_decoded", counted)
+    monkeypatch.setattr(contracts.calls.words, "_decoded", counted)
     house.step()
     assert 0 < sum(read) <= 2 * MOST_READ, "once, as a function of the model and of a currency"
     read.clear()
@@ -59,7 +59,7 @@ def test_who_reads_a_page_pays_for_nothing_that_strangers_wrote(house: House, mo
 def test_of_all_calls_together_so_much_is_read(house: House) -> None:
     call, (w3, place) = heavy(house), (house.place.w3, house.place.deployment)
     told = calls_in_words(w3, place, [call] * 200)
-    assert len(told) == contracts.call_words.MOST_CALLS
+    assert len(told) == contracts.calls.words.MOST_CALLS
     named = [line.startswith("ModelTimelock.executeBatch(") for line in told]
     assert named == [True] * named.count(True) + [False] * named.count(False)
     assert 0 < named.count(True) <= MOST_READ // len(call.data)

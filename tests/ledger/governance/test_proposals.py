@@ -11,9 +11,9 @@ import pytest
 
 from commonweight.proposal_state import by_chain, by_server, sentence
 from commonweight.proven import proven
-from contracts.call_text import parse_call
-from contracts.chain import contract_at, send
-from contracts.governor import Action, ModelGovernor, description_of, proposal_id_of
+from contracts.bindings.governor import Action, ModelGovernor, description_of, proposal_id_of
+from contracts.calls.text import parse_call
+from contracts.chain.connection import contract_at, send
 from ledger.tables import Header, PendingEvent, Proposal
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused

@@ -11,9 +11,9 @@ import pytest
 from sqlmodel import select
 from web3 import Web3
 
-from contracts.call_effects import preview
-from contracts.chain import contract_at, send
-from contracts.governor import Action, description_of
+from contracts.bindings.governor import Action, description_of
+from contracts.calls.effects import preview
+from contracts.chain.connection import contract_at, send
 from ledger.relay_rules import RelayRules
 from ledger.tables import Outgoing
 from tests.deployed import PARAMS, key_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from commonweight.commands.gov import BEFORE
-from contracts.chain import contract_at, send
-from contracts.token import ModelToken
+from contracts.bindings.token import ModelToken
+from contracts.chain.connection import contract_at, send
 from ledger import indexer, outbox
 from ledger.fsck.governance import check_governance
 from ledger.governance import relaying, votes

@@ -10,13 +10,13 @@ from unittest.mock import patch
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.chain import connect_devnet
+from contracts.chain.connection import connect_devnet
+from contracts.messages.signing import sign
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import sign
 from ledger import indexer, log, outbox
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain

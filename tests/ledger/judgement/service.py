@@ -8,13 +8,13 @@ from typing import Any, cast
 
 from sqlmodel import Session, SQLModel, select
 
-from contracts.protocol.chain_reading import ChainReader
+from contracts.messages.signing import Domain
+from contracts.protocol.chain.reading import ChainReader
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED, read, write
 from contracts.protocol.log.signed import Envelope, read_envelope
-from contracts.signing import Domain
 from ledger import log
 from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
 from contracts.protocol.log.signed import Envelope
-from contracts.run_config import RunConfig
-from contracts.tensorfile import pack
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import pack
 from ledger.judgement import announced
 from ledger.judgement.announced import NotAnnounced
 from ledger.service import Ledger

@@ -14,12 +14,12 @@ import pytest
 from sqlmodel import select
 
 from contracts.errors import CommonweightError
-from contracts.messages import Message
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import sign
 from contracts.protocol.log.follower import audit
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import sign
 from ledger import journal
 from ledger.judgement import door, sharing
 from ledger.service import Ledger

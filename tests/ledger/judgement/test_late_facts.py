@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
+from contracts.messages.signing import sign
 from contracts.protocol.judge.errors import AlreadySaid
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import sign
 from ledger.judgement.replica import Replica
 from ledger.store import Store
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from contracts.chain import send
+from contracts.chain.connection import send
 from contracts.errors import CommonweightError
-from contracts.messages import NodeFault, VerifierFault
+from contracts.messages.for_contracts import NodeFault, VerifierFault
+from contracts.messages.signing import sign
 from contracts.protocol.judge.entries import Fault
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.log.follower import audit
 from contracts.protocol.log.leaf import read
-from contracts.signing import sign
 from ledger import journal, keeper, outbox
 from ledger.crash_points import Crashed, armed
 from ledger.errors import TooEarly

@@ -18,6 +18,8 @@ import pytest
 from sqlmodel import Session
 
 from benchmarks.submitted_round import Opened, open_rounds
+from contracts.messages.for_log import Commitment
+from contracts.messages.signing import sign
 from contracts.protocol.judge.errors import Refused
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log import follower
@@ -25,8 +27,6 @@ from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.follower import audit
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
-from contracts.protocol.messages import Commitment
-from contracts.signing import sign
 from ledger.errors import DatabaseUnreachable, JournalConflict, LedgerBusy
 from ledger.judgement import door, replica, sequencer
 from ledger.judgement.replica import Entered, Prepared, Replica

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.leaf import kinds

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from tests.trainer.desk import RUN, job_of, play
 from trainer.conduct import Conduct, Job
 from trainer.corpus import load_corpus

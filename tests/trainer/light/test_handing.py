@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.answers import PROBLEM_TYPE
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import PeerMisbehaved, PeerUnreachable, Reply
+from contracts.wire.answers import PROBLEM_TYPE
 from trainer.light import handing
 from trainer.light.handing import Courier, Parcel, Refusal
 from trainer.light.keeping import Kept

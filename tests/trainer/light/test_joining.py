@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.protocol import messages
-from contracts.protocol.judge import chain_events, presence
+from contracts.messages import for_log as messages
+from contracts.protocol.judge import chain_events
+from contracts.protocol.judge.rules import presence
 from contracts.protocol.log.signed import hexed
 from tests.contracts.protocol.log.signed_run import hashed, key
 from tests.trainer.light.test_node import Place

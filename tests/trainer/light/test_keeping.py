@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
 from tests.contracts.protocol.log.signed_run import DOMAIN, key
 from trainer.light.keeping import Store, signed_text
 

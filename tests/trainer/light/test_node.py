@@ -14,8 +14,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from contracts.messages import for_log as messages
 from contracts.mirrors.peer import Limits
-from contracts.protocol import messages
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import ProofState, Stage
 from contracts.protocol.log.signed import hexed

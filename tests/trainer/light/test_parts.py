@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
+from contracts.messages import for_log as messages
 from contracts.mirrors.book import Book
 from contracts.mirrors.urls import NOWHERE
-from contracts.protocol import messages
 from contracts.protocol.log.codec import InvalidLeaf, canonical
-from contracts.run_config import RunConfig
-from contracts.state_layout import inner_digest
-from contracts.tensorfile import pack, state_digest
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import inner_digest
+from contracts.tensors.tensorfile import pack, state_digest
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
 from tests.trainer.light.world import deployment
 from trainer.conduct import NothingToCopy

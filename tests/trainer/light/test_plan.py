@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
 from contracts.protocol.judge.state import Stage
 from tests.contracts.protocol.log.signed_run import SignedRun
 from trainer.light.plan import OVER, Standing, standing

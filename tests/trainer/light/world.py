@@ -23,19 +23,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.messages import Message
-from contracts.positional_tree import SHA256_TREE
-from contracts.protocol import messages
-from contracts.protocol.judge import duties, facts
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import GrowingTree
+from contracts.messages import for_log as messages
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import digest
+from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import Derived
+from contracts.protocol.judge.rules import duties
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import digest
-from contracts.state_layout import inner_digest
-from contracts.stored_tree import GrowingTree
-from contracts.tensorfile import Tensors, pack, state_digest, unpack
+from contracts.tensors.state_layout import inner_digest
+from contracts.tensors.tensorfile import Tensors, pack, state_digest, unpack
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.checkpoint import Checkpoint, sign_checkpoint
 from contracts.tlog.cosignature import cosign

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed
 from verifier.duty.secrets import RoundSecrets
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from contracts.run_config import RunConfig
-from contracts.state_layout import theta_digest
-from contracts.tensorfile import pack, state_digest
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import theta_digest
+from contracts.tensors.tensorfile import pack, state_digest
 from trainer.batches import batch_source
 from trainer.corpus import Corpus, load_corpus
 from trainer.outer import zero_momentum

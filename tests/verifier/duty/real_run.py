@@ -23,20 +23,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.merkle.positional_tree import KECCAK_TREE, SHA256_TREE
+from contracts.merkle.stored_tree import GrowingTree
+from contracts.messages import for_log as messages
+from contracts.messages.signing import digest, sign
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
-from contracts.positional_tree import KECCAK_TREE, SHA256_TREE
-from contracts.protocol import messages
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import Phase, Stage, State
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import digest, sign
-from contracts.state_layout import inner_digest, theta_digest
-from contracts.stored_tree import GrowingTree
-from contracts.tensorfile import pack, state_digest
+from contracts.tensors.state_layout import inner_digest, theta_digest
+from contracts.tensors.tensorfile import pack, state_digest
 from contracts.tlog.keys import SignatureType
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed, key
 from tests.verifier.duty.honest import TINY

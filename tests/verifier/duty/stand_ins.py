@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.messages.signing import Domain
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import read
-from contracts.signing import Domain
 from verifier.duty.errors import ChainAway, LogWaits
 from verifier.mirror.errors import NotHeld
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.limits import METRICS, LimitTable, PairLimits, pair_key
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import pack
+from contracts.protocol.limits import METRICS, LimitTable, PairLimits, pair_key
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import pack
 from tests.verifier.duty.honest import NODE, Honest, Shelf, changed, hexed
 from trainer.profile import configure_determinism
 from trainer.state import Tensors

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.clock_watch import ClockWatch
-from contracts.protocol.messages import MirrorAddress
+from contracts.messages.for_log import MirrorAddress
+from contracts.process.clock_watch import ClockWatch
 from tests.verifier.duty.real_run import LocalWork, town
 from verifier.duty.progress import Progress
 from verifier.duty.service import VerifierProcess

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from contracts.tensorfile import pack, state_digest, unpack
+from contracts.tensors.tensorfile import pack, state_digest, unpack
 from tests.verifier.duty.honest import Honest, changed, hexed
 from tests.verifier.duty.test_replaying import nudge
 from trainer.outer import merge, zero_momentum

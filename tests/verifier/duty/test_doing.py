@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from contracts.faults import fault_evidence
-from contracts.messages import EpochRoot, NodeFault, VerifierFault
-from contracts.protocol import messages
-from contracts.protocol.judge import duties, facts
-from contracts.protocol.judge.duties import SignFault
+from contracts.messages import for_log as messages
+from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
+from contracts.messages.signing import Domain, recover
+from contracts.protocol.faults import fault_evidence
+from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Word
+from contracts.protocol.judge.rules import duties
+from contracts.protocol.judge.rules.duties import SignFault
 from contracts.protocol.judge.state import Phase, Stage
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.leaf import LARGEST_LEAF
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import Domain, recover
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed, hexed
 from tests.verifier.duty.town import REGISTRY, Party, make_party, text_of
 from verifier.duty.doing import come_back, epochs, faults, hold, lapse, read, reveal, see, trace

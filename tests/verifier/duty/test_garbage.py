@@ -10,8 +10,8 @@ import pytest
 
 from contracts.protocol.judge.facts import AT_FAULT, Word
 from contracts.protocol.log.signed import REASONS, WORDS
-from contracts.state_layout import STEP_NAME, boundary_entry
-from contracts.tensorfile import pack
+from contracts.tensors.state_layout import STEP_NAME, boundary_entry
+from contracts.tensors.tensorfile import pack
 from tests.verifier.duty.honest import Honest, changed, hexed
 from trainer.state import Tensors
 from verifier.duty.replaying import judge_segment

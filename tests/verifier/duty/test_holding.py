@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.state_layout import theta_digest
-from contracts.tensorfile import pack, state_digest
+from contracts.tensors.state_layout import theta_digest
+from contracts.tensors.tensorfile import pack, state_digest
 from tests.verifier.duty.honest import Honest, changed, hexed
 from tests.verifier.duty.test_replaying import nudge
 from trainer.settled import after, settle, settled

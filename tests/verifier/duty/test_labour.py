@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from tests.verifier.duty.honest import Honest
 from trainer.batches import batch_source
 from trainer.device import CPU

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from contracts.draw import NO_SEGMENT
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
+from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.log.signed import WHAT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.limits import METRICS, LimitTable, PairLimits, pair_key
+from contracts.protocol.limits import METRICS, LimitTable, PairLimits, pair_key
 from trainer.profile import NumericsProfile, configure_determinism
 from verifier.duty.doing import anchor
 from verifier.duty.errors import NotPrepared

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from contracts.messages import from_json
+from contracts.messages.for_contracts import from_json
+from contracts.messages.for_log import Has, RunTerms
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.log.signed import hexed
-from contracts.protocol.messages import Has, RunTerms
 from tests.contracts.protocol.log.signed_run import SignedRun
 from verifier.duty import periods
 from verifier.duty.envelopes import Collected

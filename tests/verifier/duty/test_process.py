@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from contracts.messages.for_log import VerifierAnchor
 from contracts.protocol.judge.facts import Word
 from contracts.protocol.judge.state import Stage
 from contracts.protocol.log.signed import hexed
-from contracts.protocol.messages import VerifierAnchor
 from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.keys import SignatureType
 from contracts.tlog.note import SignedNote

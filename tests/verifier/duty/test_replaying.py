@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.faults import trace_of
-from contracts.state_layout import boundary_entry
-from contracts.tensorfile import pack
+from contracts.protocol.faults import trace_of
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import pack
 from tests.verifier.duty import honest
 from tests.verifier.duty.honest import Honest, Shelf, changed, hexed
 from trainer.batches import batch_source

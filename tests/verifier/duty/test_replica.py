@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
+from contracts.messages.signing import digest
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.blocks import split
 from contracts.protocol.log.leaf import read, write
-from contracts.signing import digest
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed
 from tests.verifier.duty.stand_ins import FakeChain, FakeCopy, chain_of, copy_of
 from tests.verifier.duty.town import REGISTRY

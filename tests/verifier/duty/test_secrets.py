@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.positional_tree import KECCAK_TREE
+from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.facts import Anchored
-from contracts.protocol.judge.presence import anchor_of, take_anchor
 from contracts.protocol.judge.protocol import Protocol, secret_leaf
+from contracts.protocol.judge.rules.presence import anchor_of, take_anchor
 from tests.contracts.protocol.log.signed_run import PROFILE, SignedRun, hexed
 from verifier.duty.errors import SecretUnusable
 from verifier.duty.secrets import IN_TIME, RoundSecrets, next_first

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contracts.tensorfile import DTYPES, pack, packed_size
+from contracts.tensors.tensorfile import DTYPES, pack, packed_size
 from tests.verifier.duty.honest import TINY
 from trainer.state import layout, theta_layout
 from verifier.duty.sizes import outer_sizes, state_size, weights_size

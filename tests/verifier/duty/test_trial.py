@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import CommonweightError
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import Refused, UnknownSubject
 from contracts.protocol.judge.facts import Fact, Rules

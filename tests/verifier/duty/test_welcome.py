@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.messages import for_log as messages
 from contracts.mirrors.slots import Sender
-from contracts.positional_tree import KECCAK_TREE
-from contracts.protocol import messages
 from contracts.protocol.judge import facts
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed, key
 from tests.verifier.duty.town import make_party, text_of
 from verifier.duty import asking

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from contracts.deployment import Deployment
-from contracts.run_config import RunConfig
+from contracts.chain.deployment import Deployment
+from contracts.protocol.run_config import RunConfig
 from tests.strange_names import STRANGE
 from tests.verifier.duty.honest import Honest
 from verifier.duty.holding import Measured, refusal

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from contracts.deployment import Deployment
-from contracts.protocol.judge.duties import VerifierDuty, of_verifier
+from contracts.chain.deployment import Deployment
+from contracts.messages.signing import Domain
+from contracts.protocol.judge.rules.duties import VerifierDuty, of_verifier
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import Domain
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed
 from tests.verifier.duty.stand_ins import FakeChain, FakeCopy, chain_of
 from verifier.duty.errors import ServerRefused

@@ -9,13 +9,13 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from contracts.deployment import Deployment
-from contracts.messages import Message
-from contracts.positional_tree import SHA256_TREE
+from contracts.chain.deployment import Deployment
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import GrowingTree
+from contracts.messages.for_contracts import Message
+from contracts.messages.for_log import VerifierAnchor
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.log.operator import LogSigner
-from contracts.protocol.messages import VerifierAnchor
-from contracts.stored_tree import GrowingTree
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.cosignature import cosign
 from contracts.tlog.note import SignedNote

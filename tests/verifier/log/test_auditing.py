@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from contracts.positional_tree import SHA256_TREE
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import GrowingTree
 from contracts.protocol.log.codec import canonical
-from contracts.stored_tree import GrowingTree
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.policy_text import format_policy
 from contracts.tlog.tile_tree import tile_bytes

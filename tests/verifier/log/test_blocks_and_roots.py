@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 from web3.exceptions import Web3Exception
 
-from contracts.protocol.chain_reading import BlockNotFinal, ChainReader
+from contracts.bindings.verifier_registry import EpochState, EpochStatus, VerifierRegistry
+from contracts.protocol.chain.reading import BlockNotFinal, ChainReader
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.blocks import split
-from contracts.verifier_registry import EpochState, EpochStatus, VerifierRegistry
 from tests.contracts.protocol.log.signed_run import SignedRun, hexed, key
 from verifier.log.blocks import BlockCheck
 from verifier.log.report import Finding

@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 from web3 import Web3
 
-from contracts.chain import connect_devnet
-from contracts.deployment import Deployment
-from contracts.devnet import Devnet
+from contracts.chain.connection import connect_devnet
+from contracts.chain.deployment import Deployment
+from contracts.devnet.chain import Devnet
 from contracts.genesis.creation import first_block
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
 from contracts.protocol.judge.facts import Block

@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import StoredTree
 from contracts.mirrors.peer import Peer, Reply
-from contracts.positional_tree import SHA256_TREE
 from contracts.protocol.judge.errors import Differs
-from contracts.stored_tree import StoredTree
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.checkpoint import Checkpoint, sign_checkpoint
 from contracts.tlog.cosignature import cosign

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from contracts.files.whole_file import DiskFull
+from contracts.messages import for_log as messages
 from contracts.mirrors.slots import Sender
-from contracts.protocol import messages
-from contracts.whole_file import DiskFull
 from tests.alone import alone
 from tests.lock_order import elsewhere
 from tests.verifier.mirror.killing import killed_at

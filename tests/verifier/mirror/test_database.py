@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.whole_file import DiskFull
+from contracts.files.whole_file import DiskFull
 from verifier.mirror.database import Database
 from verifier.mirror.errors import StoreUnusable
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import Limits, Peer
 from contracts.mirrors.tickets import Tickets

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import BadSignature
-from contracts.protocol import messages as kinds
+from contracts.messages import for_log as kinds
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import UnknownSubject
 from contracts.protocol.log.codec import InvalidLeaf

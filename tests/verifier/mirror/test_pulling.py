@@ -17,11 +17,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.errors import BadSignature
+from contracts.messages import for_log as messages
+from contracts.messages.signing import sign
 from contracts.mirrors.peer import Peer, PeerMisbehaved
-from contracts.protocol import messages
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import sign
 from tests.verifier.mirror.world import (
     DOMAIN,
     NODE,

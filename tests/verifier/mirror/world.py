@@ -21,15 +21,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from contracts.messages import Message
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import GrowingTree
+from contracts.messages import for_log as messages
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain, sign
 from contracts.mirrors.tickets import LIFE, Tickets, UploadTicket
 from contracts.mirrors.timed_protocol import TimedProtocol
-from contracts.positional_tree import SHA256_TREE
-from contracts.protocol import messages
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
-from contracts.signing import Domain, sign
-from contracts.stored_tree import GrowingTree
 from contracts.tlog.bundles import format_bundle
 from contracts.tlog.checkpoint import Checkpoint, sign_checkpoint
 from contracts.tlog.keys import SignatureType, SigningKey, VerifierKey

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from contracts.deployment import Deployment
+from contracts.chain.deployment import Deployment
 from contracts.errors import BadSignature, CommonweightError
+from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.mirrors.places import FolderPlace
 from contracts.mirrors.reading import LogReader
-from contracts.positional_tree import SHA256_TREE
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.operator import LogSigner
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key

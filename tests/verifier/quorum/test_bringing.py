@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from contracts.messages import EpochRoot
-from contracts.protocol.judge import duties
-from contracts.whole_file import DiskFull
+from contracts.files.whole_file import DiskFull
+from contracts.messages.for_contracts import EpochRoot
+from contracts.protocol.judge.rules import duties
 from tests.verifier.duty.test_doing import closed
 from tests.verifier.duty.town import Party, make_party
 from tests.verifier.mirror.world import serving

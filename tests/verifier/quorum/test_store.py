@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from contracts.errors import BadField
-from contracts.messages import NodeFault, VerifierFault, to_json
-from contracts.signing import Domain, sign
+from contracts.messages.for_contracts import NodeFault, VerifierFault, to_json
+from contracts.messages.signing import Domain, sign
 from tests.contracts.protocol.log.signed_run import key
 from verifier.quorum import store as stores
 from verifier.quorum.store import QuorumStore

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from contracts.messages import EpochRoot, from_json
+from contracts.messages.for_contracts import EpochRoot, from_json
+from contracts.messages.signing import Domain, sign
 from contracts.protocol.log.codec import canonical
-from contracts.receipt import Receipt
-from contracts.signing import Domain, sign
+from contracts.protocol.receipt import Receipt
 from contracts.tlog.cosignature import cosign
 from contracts.tlog.proof import prove
 from tests.contracts.protocol.log.signed_run import DOMAIN, hexed

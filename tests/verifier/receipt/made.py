@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
 
-from contracts.deployment import Deployment
-from contracts.messages import EpochRoot, to_json
-from contracts.payout_tree import Payout, PayoutTree
+from contracts.chain.deployment import Deployment
+from contracts.merkle.payout_tree import Payout, PayoutTree
+from contracts.messages.for_contracts import EpochRoot, to_json
+from contracts.messages.for_log import Commitment
+from contracts.messages.signing import Domain, digest, sign
 from contracts.protocol.log.signed import read_envelope
-from contracts.protocol.messages import Commitment
-from contracts.receipt import Receipt
-from contracts.signing import Domain, digest, sign
+from contracts.protocol.receipt import Receipt
 from contracts.tlog.note import SignedNote
 from contracts.tlog.policy import Policy
 from contracts.tlog.policy_text import parse_policy

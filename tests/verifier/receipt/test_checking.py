@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from contracts.receipt import Contracts, MalformedReceipt, Receipt
+from contracts.bindings.verifier_registry import EpochState, EpochStatus
+from contracts.protocol.receipt import Contracts, MalformedReceipt, Receipt
 from contracts.tlog.policy import Policy
-from contracts.verifier_registry import EpochState, EpochStatus
 from tests.contracts.protocol.log.signed_run import DOMAIN
 from tests.verifier.receipt.broken import BROKEN, body, reproven
 from tests.verifier.receipt.made import Made, make

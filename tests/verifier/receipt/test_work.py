@@ -21,7 +21,7 @@ from contracts.protocol.judge.entries import (
 )
 from contracts.protocol.judge.facts import Block, Committed, Credited, Enrolled, Reason
 from contracts.protocol.log.leaf import Entry
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.log.signed_run import key
 from verifier.receipt.errors import WorkDiffers
 from verifier.receipt.work import Work

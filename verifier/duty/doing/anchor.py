@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from contracts.limits import LimitTable, PairLimits
+from contracts.messages.for_log import RunTerms, VerifierAnchor
 from contracts.protocol.judge.facts import Anchored
-from contracts.protocol.messages import RunTerms, VerifierAnchor
-from contracts.run_config import RunConfig
-from contracts.state_layout import inner_digest
-from contracts.tensorfile import state_digest
+from contracts.protocol.limits import LimitTable, PairLimits
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import inner_digest
+from contracts.tensors.tensorfile import state_digest
 from trainer.corpus import corpus_of
 from trainer.outer import zero_momentum
 from trainer.profile import BOUNDED, PORTABLE, NumericsProfile, configure_determinism

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from contracts.protocol.judge.duties import Combine
+from contracts.messages.for_log import Merge
 from contracts.protocol.judge.facts import MergeSigned
-from contracts.protocol.messages import Merge
+from contracts.protocol.judge.rules.duties import Combine
 from verifier.duty import asking
 from verifier.duty.combining import Basis, Step
 from verifier.duty.world import World

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contracts.protocol.judge.duties import ComeBack
+from contracts.messages.for_log import Return
 from contracts.protocol.judge.facts import Returned
-from contracts.protocol.messages import Return
+from contracts.protocol.judge.rules.duties import ComeBack
 from verifier.duty.world import World
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from contracts.messages import EpochRoot
-from contracts.protocol.judge.duties import SignEpoch
+from contracts.messages.for_contracts import EpochRoot
+from contracts.messages.for_log import LeaseRenewal
 from contracts.protocol.judge.entries import EpochClosed
-from contracts.protocol.messages import LeaseRenewal
+from contracts.protocol.judge.rules.duties import SignEpoch
 from verifier.duty.world import World
 from verifier.quorum.bringing import subject_of_epoch
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from contracts.faults import fault_evidence
-from contracts.messages import NodeFault, VerifierFault
-from contracts.protocol.judge.duties import SignFault
+from contracts.messages.for_contracts import NodeFault, VerifierFault
+from contracts.protocol.faults import fault_evidence
+from contracts.protocol.judge.rules.duties import SignFault
 from verifier.duty.world import World
 from verifier.quorum.bringing import subject_of_fault
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from contracts.messages.for_log import Has
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.duties import Hold
-from contracts.protocol.messages import Has
+from contracts.protocol.judge.rules.duties import Hold
 from verifier.duty import asking
 from verifier.duty.holding import Held, Measured, refusal
 from verifier.duty.world import World

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from contracts.draw import NO_SEGMENT
+from contracts.messages.for_log import Lapse
+from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.leaf import ZERO_ADDRESS
 from contracts.protocol.log.signed import WHAT, ZERO
-from contracts.protocol.messages import Lapse
 from verifier.duty.periods import allowed
 from verifier.duty.sightings import absence_of, is_shown, renewal
 from verifier.duty.world import World

@@ -16,12 +16,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.messages.for_log import SegmentVerdict, Verdict
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.duties import Look, Read
 from contracts.protocol.judge.facts import What, Word
-from contracts.protocol.judge.reading import about
+from contracts.protocol.judge.rules.duties import Look, Read
+from contracts.protocol.judge.rules.reading import about
 from contracts.protocol.log.signed import WORDS
-from contracts.protocol.messages import SegmentVerdict, Verdict
 from verifier.duty import asking
 from verifier.duty.pace import Effort
 from verifier.duty.progress import Progress

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contracts.protocol.judge.duties import Reveal
+from contracts.messages.for_log import RoundSecret
 from contracts.protocol.judge.facts import Anchored
+from contracts.protocol.judge.rules.duties import Reveal
 from contracts.protocol.log.signed import hexed
-from contracts.protocol.messages import RoundSecret
 from verifier.duty.world import World
 
 

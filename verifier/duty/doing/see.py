@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contracts.protocol.judge.duties import See
-from contracts.protocol.messages import Seen
+from contracts.messages.for_log import Seen
+from contracts.protocol.judge.rules.duties import See
 from verifier.duty.world import World
 
 

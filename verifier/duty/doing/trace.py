@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contracts.protocol.judge.duties import Trace
-from contracts.protocol.messages import TraceReveal
+from contracts.messages.for_log import TraceReveal
+from contracts.protocol.judge.rules.duties import Trace
 from verifier.duty.doing.read import trace_name
 from verifier.duty.world import World
 

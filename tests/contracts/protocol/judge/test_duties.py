@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.protocol.judge import chain_events, duties, facts
-from contracts.protocol.judge.duties import (
+from contracts.protocol.judge import chain_events, facts
+from contracts.protocol.judge.entries import EpochClosed
+from contracts.protocol.judge.rules import duties
+from contracts.protocol.judge.rules.duties import (
     Combine,
     ComeBack,
     Commit,
@@ -19,7 +21,6 @@ from contracts.protocol.judge.duties import (
     SignFault,
     Trace,
 )
-from contracts.protocol.judge.entries import EpochClosed
 from tests.contracts.protocol.judge.court import Court
 
 pytestmark = pytest.mark.unit

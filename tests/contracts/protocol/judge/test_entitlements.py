@@ -8,11 +8,11 @@ from random import Random
 
 import pytest
 
-from contracts.protocol.judge.entitlements import Units, earned_by, emitted, left_of, lines_within
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.judge.rules.entitlements import Units, earned_by, emitted, left_of, lines_within
 from contracts.protocol.judge.terms import MOST_PAID
-from contracts.run_config import RunConfig
+from contracts.protocol.run_config import RunConfig
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.protocol.judge import chain_events, epochs, facts
+from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import (
     DecisionTaken,
     Derived,
@@ -18,7 +18,8 @@ from contracts.protocol.judge.entries import (
 )
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, RunEnded, UnknownSubject
 from contracts.protocol.judge.protocol import Protocol
-from contracts.run_config import RunConfig
+from contracts.protocol.judge.rules import epochs
+from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.judge import court as court_of
 from tests.contracts.protocol.judge.court import TERMS, Court, Plain
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.protocol.judge import rounds
 from contracts.protocol.judge.entries import RoundOpened
-from contracts.protocol.judge.obstacles import Missing, Obstacle, obstacles
+from contracts.protocol.judge.rules import rounds
+from contracts.protocol.judge.rules.obstacles import Missing, Obstacle, obstacles
 from contracts.protocol.judge.state import RunState, State
 from tests.adversary.sim import simulate
 from tests.contracts.protocol.judge.court import Court

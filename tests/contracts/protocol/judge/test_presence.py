@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.protocol.judge import chain_events, facts, presence
+from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
+from contracts.protocol.judge.rules import presence
 from contracts.protocol.judge.terms import RANGES
 from tests.contracts.protocol.judge.court import NODES, TERMS, Court
 

@@ -15,23 +15,23 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.draw import NO_SEGMENT
-from contracts.messages import Message
-from contracts.pledge import Pledge
-from contracts.positional_tree import KECCAK_TREE
-from contracts.protocol import messages
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.merkle.stored_tree import StoredTree
+from contracts.messages import for_log as messages
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain, digest, sign
+from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.machine import VERSION
 from contracts.protocol.judge.protocol import Protocol, secret_leaf
-from contracts.protocol.judge.reading import owed
+from contracts.protocol.judge.rules.reading import owed
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
-from contracts.run_config import RunConfig
-from contracts.signing import Domain, digest, sign
-from contracts.stored_tree import StoredTree
+from contracts.protocol.pledge import Pledge
+from contracts.protocol.run_config import RunConfig
 
 DOMAIN = Domain(31337, "0x" + "ab" * 20)
 MODEL, PROFILE = b"\5" * 32, b"\6" * 32

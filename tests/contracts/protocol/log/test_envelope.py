@@ -7,11 +7,11 @@ import json
 import pytest
 
 from contracts.errors import CommonweightError
-from contracts.protocol import messages
+from contracts.messages import for_log as messages
+from contracts.messages.for_log import JUDGED
 from contracts.protocol.log.envelope import KINDS, MessageTooLarge, parse_envelope
 from contracts.protocol.log.leaf import LARGEST_LEAF, SIGNED, write
 from contracts.protocol.log.signed import Envelope
-from contracts.protocol.messages import JUDGED
 from tests.contracts.protocol.log.signed_run import SignedRun, key
 
 pytestmark = pytest.mark.unit

@@ -10,18 +10,18 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.draw import NO_SEGMENT
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
-from contracts.messages import Message
-from contracts.positional_tree import KECCAK_TREE
-from contracts.protocol import messages
+from contracts.merkle.positional_tree import KECCAK_TREE
+from contracts.messages import for_log as messages
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain, sign
+from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, entries, facts
 from contracts.protocol.judge.facts import What, Word
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.leaf import DERIVED, LARGEST_LEAF, SIGNED, read, write
 from contracts.protocol.log.signed import WHAT, Envelope
-from contracts.run_config import RunConfig
-from contracts.signing import Domain, sign
+from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.judge.test_machine import LOG
 
 pytestmark = pytest.mark.unit

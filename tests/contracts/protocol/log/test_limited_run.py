@@ -8,13 +8,13 @@ import pytest
 from eth_account import Account
 
 from contracts.errors import BadField, CommonweightError
-from contracts.limits import METRICS, InvalidLimits, LimitTable, PairLimits, pair_key
+from contracts.messages.signing import sign
 from contracts.protocol.judge.facts import RunCreated
+from contracts.protocol.limits import METRICS, InvalidLimits, LimitTable, PairLimits, pair_key
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.leaf import read, write
 from contracts.protocol.log.signed import Envelope, hexed
-from contracts.run_config import RunConfig
-from contracts.signing import sign
+from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.log.test_leaf import CONFIG, DOMAIN, TERMS
 
 pytestmark = pytest.mark.unit

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from contracts.messages import Message
-from contracts.positional_tree import SHA256_TREE
-from contracts.protocol import messages
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.messages import for_log as messages
+from contracts.messages.for_contracts import Message
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import What
-from contracts.protocol.judge.reading import owed
+from contracts.protocol.judge.rules.reading import owed
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.signed import WHAT, hexed
 from tests.contracts.protocol.log.signed_run import DOMAIN, PROFILE, SignedRun, hashed, key

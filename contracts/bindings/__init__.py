@@ -1,0 +1,1 @@
+"""One module for each Solidity contract."""

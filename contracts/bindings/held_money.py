@@ -1,0 +1,70 @@
+"""Money that was taken and waits for the holders: the part of `VerifierRegistry` in `HeldMoney.sol`. Amounts in wei."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from web3 import Web3
+from web3.contract.contract import ContractFunction
+
+from contracts.chain.connection import contract_at
+from contracts.chain.event_history import EventHistory
+
+
+def ground_of(kind: str, named: bytes, before: int = 0) -> bytes:
+    """Under which stake is held that was taken for a "proof" of a node or a "fault" of a verifier (32 bytes).
+
+    `before` is what was taken of the account for it already, in wei: each time has a ground, and a time, of its own.
+    """
+    return bytes(keccak(encode(["string", "bytes32", "uint256"], [kind, named, before])))
+
+
+NOBODY = "0x000000000000000000000000000000000000dEaD"
+"""Gets what is taken for good (HeldMoney.sol)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldItem:
+    """What is held of an account on a ground of 32 bytes, until a Unix second and until votes exist for long enough.
+
+    `goes_back`: then to it, else it is burnt.
+    """
+
+    ground: str
+    account: str
+    amount: int
+    free_at: int
+    goes_back: bool
+
+
+class HeldMoney:
+    """What the registry at `address` holds, from its events since `first_block`. Writes return a call to send."""
+
+    def __init__(self, w3: Web3, address: str, first_block: int = 0) -> None:
+        self.w3 = w3
+        contract = contract_at(w3, "VerifierRegistry", address)
+        self._call = contract.functions
+        self._history = EventHistory(contract, ["MoneyHeld", "HeldMoneyPaid"], first_block)
+
+    def items(self) -> list[HeldItem]:
+        """All that waits, oldest first."""
+        found: dict[tuple[bytes, str], HeldItem] = {}
+        for event in self._history.until():
+            said = event["args"]
+            ground, account = bytes(said["ground"]), str(said["account"])
+            found.pop((ground, account), None)
+            if event["event"] == "MoneyHeld":
+                held = (int(said["amount"]), int(said["freeAt"]), bool(said["isAccounts"]))
+                found[ground, account] = HeldItem("0x" + ground.hex(), account, *held)
+        return list(found.values())
+
+    def payable_at(self, item: HeldItem) -> int | None:
+        """Unix second from which `pay` is taken; None while nobody has noted that votes enough for a decision exist."""
+        since = int(self._call.votesSince().call())
+        return max(item.free_at, since + int(self._call.disputeLimit().call())) if since else None
+
+    def pay(self, item: HeldItem) -> ContractFunction:
+        """Pay what is free to whom it goes."""
+        return self._call.payHeld(item.ground, item.account)

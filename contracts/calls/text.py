@@ -1,0 +1,149 @@
+"""A call of one of the model's own functions, written by a person: `Contract.function name=value ...`.
+
+Every power of the holders is such a call, so each can be proposed: names and types are those of the contract's own ABI,
+and nothing is guessed. What a call does is told by contracts/calls/words.py, from its bytes.
+
+What the treasury pays in other money is written as `Currency@0x...transfer to=... value=...` (ERC-20), and coins as
+`Coins.send to=... wei=...`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from eth_utils.address import is_checksum_formatted_address, is_hex_address, to_checksum_address
+from web3 import Web3
+
+from contracts.bindings.governor import Action
+from contracts.calls.words import contract_names
+from contracts.chain.connection import contract_at, load_artifact
+from contracts.chain.deployment import Deployment
+from contracts.errors import BadField
+
+CURRENCY, CURRENCY_ABI, COINS = "Currency@", "ModelToken", "Coins.send"
+"""The token is an ERC-20 (EIP-20): its functions of that standard are those of any other."""
+LONGEST = 40_000
+"""Characters of a call."""
+
+
+def parse_call(w3: Web3, deployment: Deployment, text: str) -> Action:
+    """The call that a text means. Raises BadField, which names what is wrong and what would be right."""
+    name, given = _parts(text)
+    if name == COINS:
+        return _coins(given)
+    contract, _, function = name.partition(".")
+    address = _address_of(deployment, contract)
+    contract = CURRENCY_ABI if contract.startswith(CURRENCY) else contract
+    inputs = _inputs(contract, function, given)
+    values = [_value(str(part["name"]), str(part["type"]), given[part["name"]]) for part in inputs]
+    signature = f"{function}({','.join(str(part['type']) for part in inputs)})"
+    return Action.of(contract_at(w3, contract, address).get_function_by_signature(signature)(*values))
+
+
+def _address_of(deployment: Deployment, contract: str) -> str:
+    """Raises BadField."""
+    if contract.startswith(CURRENCY):
+        return _address("currency", "", contract.removeprefix(CURRENCY))
+    known = {name: at for at, name in contract_names(deployment).items()}
+    if contract not in known:
+        raise BadField(f"contract must be one of {', '.join(sorted(known))}, {CURRENCY}0x... or Coins: {contract[:80]}")
+    return known[contract]
+
+
+def _coins(given: Mapping[str, str]) -> Action:
+    if given.keys() != {"to", "wei"}:
+        raise BadField(f"{COINS} takes (to: address, wei: uint256); given are {', '.join(given) or 'none'}")
+    return Action(_address("to", "", given["to"]), b"", _whole("wei", "uint256", given["wei"]))
+
+
+def _parts(text: str) -> tuple[str, dict[str, str]]:
+    if len(text) > LONGEST:
+        raise BadField(f"a call must have at most {LONGEST} characters")
+    try:
+        name, *pairs = shlex.split(text)
+    except ValueError as error:
+        raise BadField(f"a call must be written as Contract.function name=value ...: {error}") from error
+    given: dict[str, str] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or key in given:
+            raise BadField(f"each argument must be name=value, once: {pair[:80]}")
+        given[key] = value
+    return name, given
+
+
+def _inputs(contract: str, function: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The inputs of the function of that name that has just these arguments."""
+    abi = load_artifact(contract)["abi"]
+    known = [entry for entry in abi if entry["type"] == "function" and entry["name"] == function and _writes(entry)]
+    if not known:
+        names = sorted({entry["name"] for entry in abi if entry["type"] == "function" and _writes(entry)})
+        raise BadField(f"{contract} has no {function}; it has {', '.join(names)}")
+    for entry in known:
+        if {part["name"] for part in entry["inputs"]} == given.keys():
+            return list(entry["inputs"])
+    wanted = " or ".join("(" + ", ".join(f"{p['name']}: {p['type']}" for p in e["inputs"]) + ")" for e in known)
+    raise BadField(f"{contract}.{function} takes {wanted}; given are {', '.join(given) or 'none'}")
+
+
+def _writes(entry: Mapping[str, Any]) -> bool:
+    return entry["stateMutability"] not in ("view", "pure")
+
+
+def _value(name: str, kind: str, text: str) -> Any:
+    reader = _READERS.get(kind.rstrip("0123456789"))
+    if reader is None:
+        raise BadField(f"{name} is of type {kind}, which cannot be written here")
+    return reader(name, kind, text)
+
+
+def _address(name: str, _kind: str, text: str) -> str:
+    if not is_hex_address(text) or not text.startswith("0x"):
+        raise BadField(f"{name} must be an address, 0x and 40 hex digits: {text[:80]}")
+    found = str(to_checksum_address(text))
+    if is_checksum_formatted_address(text) and text != found:
+        raise BadField(f"{name} has a wrong checksum; a digit is mistyped: {text}")
+    return found
+
+
+def _whole(name: str, kind: str, text: str) -> int:
+    bits = int(kind.removeprefix("uint") or 256)
+    if not text.isascii() or not text.isdigit() or len(text) > 78 or int(text) >> bits:
+        raise BadField(f"{name} must be a whole number of at most {bits} bits: {text[:80]}")
+    return int(text)
+
+
+def _truth(name: str, _kind: str, text: str) -> bool:
+    if text not in ("true", "false"):
+        raise BadField(f"{name} must be true or false: {text[:80]}")
+    return text == "true"
+
+
+def _octets(name: str, kind: str, text: str) -> bytes:
+    length = kind.removeprefix("bytes")
+    try:
+        if not text.startswith("0x"):
+            raise ValueError("no 0x")
+        found = bytes.fromhex(text[2:])
+    except ValueError:
+        raise BadField(f"{name} must be bytes, 0x and hex digits: {text[:80]}") from None
+    if length and len(found) != int(length):
+        raise BadField(f"{name} must be {length} bytes, has {len(found)}")
+    return found
+
+
+def _text(name: str, _kind: str, text: str) -> str:
+    if any(0xD800 <= ord(character) < 0xE000 for character in text):
+        raise BadField(f"{name} holds bytes that are no UTF-8 text")
+    return text
+
+
+_READERS: dict[str, Callable[[str, str, str], Any]] = {
+    "address": _address,
+    "uint": _whole,
+    "bool": _truth,
+    "bytes": _octets,
+    "string": _text,
+}

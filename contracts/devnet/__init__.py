@@ -1,0 +1,1 @@
+"""An embedded chain for one machine."""

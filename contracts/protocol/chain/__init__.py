@@ -1,0 +1,1 @@
+"""What final blocks say, as facts of the machine."""

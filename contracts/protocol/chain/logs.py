@@ -1,0 +1,82 @@
+"""What a model's contracts logged in a range of blocks, each log checked against what was asked for.
+
+A node's answer is a claim: a log of another address, block or model is refused, never left out.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from web3 import Web3
+
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import Deployment
+from contracts.chain.event_table import EventTable
+from contracts.evm.errors import ChainUnfit
+from contracts.evm.log_ranges import Wanted, logs
+
+REGISTRY_EVENTS = (
+    "VerifierAdmitted", "VerifierRemoved", "ThresholdSet", "MaxEpochTotalSet", "Staked", "Unstaked", "Slashed",
+    "Punished", "DisputeLapsed", "EpochRejected", "EpochFinalized", "NodeStakeChanged", "NodeSlashed",
+)  # fmt: skip
+"""Events of the VerifierRegistry that the machine follows."""
+MODEL_EVENTS = ("Decision",)
+"""Events of the ModelRegistry that the machine follows, of one model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One log: name and arguments of the event, and where it stands."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    block: int
+    index: int
+    block_hash: str
+
+
+class Source:
+    """Some events of one contract; `indexed` are the values that the first indexed arguments must have."""
+
+    def __init__(self, w3: Web3, kind: str, address: str, names: Sequence[str], indexed: Sequence[bytes] = ()) -> None:
+        contract = contract_at(w3, kind, address)
+        self._w3, self._table, self._indexed = w3, EventTable(contract, names), list(indexed)
+        topics: tuple[str | list[str], ...] = (self._table.hexes(), *("0x" + value.hex() for value in indexed))
+        self._wanted = Wanted((contract.address,), topics)
+
+    def read(self, first: int, last: int) -> Iterator[Said]:
+        """All logs of these blocks, in the order of the chain. Raises ChainUnfit and LogsRefused."""
+        for log in logs(self._w3, self._wanted, first, last):
+            if [bytes(topic) for topic in log["topics"][1 : 1 + len(self._indexed)]] != self._indexed:
+                raise ChainUnfit(f"a log of block {log['blockNumber']} at {log['address']} was not asked for")
+            event = self._table.decode(log)
+            block_hash = "0x" + bytes(event["blockHash"]).hex()
+            yield Said(event["event"], event["args"], event["blockNumber"], event["logIndex"], block_hash)
+
+
+class ModelLogs:
+    """All that the machine follows of one model, in the order of the chain."""
+
+    def __init__(self, w3: Web3, deployment: Deployment) -> None:
+        model = bytes.fromhex(deployment.model[2:])
+        self._sources = (
+            Source(w3, "VerifierRegistry", deployment.verifier_registry, REGISTRY_EVENTS),
+            Source(w3, "ModelRegistry", deployment.model_registry, MODEL_EVENTS, [model]),
+        )
+
+    def read(self, first: int, last: int) -> Iterator[Said]:
+        """Every log of these blocks. Raises ChainUnfit and LogsRefused."""
+        read = (source.read(first, last) for source in self._sources)
+        before: tuple[int, int] | None = None
+        for said in heapq.merge(*read, key=lambda said: (said.block, said.index)):
+            if (said.block, said.index) == before:
+                raise ChainUnfit("two logs stand in one place")
+            before = said.block, said.index
+            yield said
+
+    def has_any(self, first: int, last: int) -> bool:
+        """Whether anything was said. Raises ChainUnfit and LogsRefused."""
+        return any(True for source in self._sources for _ in source.read(first, last))

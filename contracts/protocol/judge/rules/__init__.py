@@ -1,0 +1,1 @@
+"""The rules of judgement by idea: presence, rounds, reading, verdicts, merges, epochs."""

@@ -1,0 +1,102 @@
+"""What an epoch owes, and to whom: what was earned stays with who earned it (J19).
+
+The emission of an epoch is split once, when it closes, into whole units by kind and account. What the contract's limit
+cuts from it is owed to the same accounts, and comes before what later epochs earn.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from contracts.protocol.judge.entries import Line
+from contracts.protocol.judge.terms import MOST_PAID
+from contracts.protocol.payout_shares import split
+
+Units = dict[tuple[int, str], int]
+"""Token units by kind and account; who waits for a place in an entry comes first, then the longest owed."""
+
+
+COMPUTE = 0
+"""The kind of what nodes do (contracts/protocol/log_audit.py:Kind)."""
+Splits = Callable[[str, dict[int, dict[str, int]], int], Sequence[Line]]
+"""Lines by a configuration, of what was given by kind and account, for so many units."""
+
+
+class Earning(Protocol):
+    """What a run's next epoch pays for (contracts/protocol/judge/state.py:RunState)."""
+
+    paying: str
+    earned: dict[int, dict[str, int]]
+    late: dict[str, dict[str, int]]
+
+
+def earned_by(lines: Sequence[Line]) -> Units:
+    """An emission's lines as units."""
+    return {(line.kind, line.account): line.amount for line in lines}
+
+
+def emitted(lines: Splits, run: Earning, emission: int) -> Units:
+    """An epoch's emission over all that was earned. Work that was posted late has what it would have if its round's
+    configuration paid for all; the rest is split by the epoch's own, or, where nobody has a share by it, by the late
+    work's."""
+    late = {config: given for config, given in run.late.items() if config != run.paying}
+    own = {kind: dict(given) for kind, given in run.earned.items()}
+    units: Units = {}
+    for config, given in late.items():
+        whole = earned_by(lines(config, run.earned, emission))
+        for account, tokens in given.items():
+            own[COMPUTE][account] -= tokens
+            key = next((key for key in whole if key in ((COMPUTE, account), (COMPUTE, account.lower()))), None)
+            if key is not None:
+                part = whole[key] * tokens // _tokens(run.earned[COMPUTE], account)
+                units[key] = units.get(key, 0) + min(part, emission - sum(units.values()))
+    left = emission - sum(units.values())
+    rest = earned_by(lines(run.paying, own, left))
+    return _sum(units, rest if rest or not left or not late else earned_by(lines(next(iter(late)), run.earned, left)))
+
+
+def lines_within(owed: Units, earned: Units, within: int) -> tuple[Line, ...]:
+    """What an epoch pays of `within` units: first what is owed from before, then what it has earned, each in full or
+    pro rata. One line a kind and account, in order of account, then kind (as contracts/protocol/log_audit.py has
+    them)."""
+    placed = list(_sum(owed, earned))[:MOST_PAID]
+    first = _cut({key: owed[key] for key in placed if key in owed}, within)
+    then = _cut({key: earned[key] for key in placed if key in earned}, within - sum(first.values()))
+    paid = _sum(first, then)
+    return tuple(Line(account, kind, paid[kind, account]) for kind, account in sorted(paid, key=_place))
+
+
+def left_of(owed: Units, earned: Units, lines: Sequence[Line]) -> Units:
+    """What lines leave unpaid, to whom it is owed: first to whom they paid nothing, so that nobody keeps its place in
+    an entry while others find none."""
+    whole, paid = _sum(owed, earned), earned_by(lines)
+    left = {key: amount - paid.get(key, 0) for key, amount in whole.items() if amount > paid.get(key, 0)}
+    return {key: left[key] for key in sorted(left, key=paid.__contains__)}
+
+
+def _tokens(given: Mapping[str, int], account: str) -> int:
+    """Of an account, however its address is spelled."""
+    return sum(tokens for name, tokens in given.items() if name.lower() == account.lower())
+
+
+def _sum(owed: Units, earned: Units) -> Units:
+    """Of both, what is more than nothing: in the order of the first, then of the second."""
+    both = Counter(owed)
+    both.update(earned)
+    return {key: amount for key, amount in both.items() if amount}
+
+
+def _cut(units: Units, within: int) -> Units:
+    """Largest remainder (contracts/protocol/payout_shares.py). Of less than the whole nobody's part is more than its
+    own units."""
+    if sum(units.values()) <= within:
+        return units
+    named: Mapping[str, tuple[int, str]] = {f"{account} {kind}": (kind, account) for kind, account in units}
+    shares = split(within, {name: units[key] for name, key in named.items()})
+    return {key: shares[name] for name, key in named.items()}
+
+
+def _place(key: tuple[int, str]) -> tuple[str, int]:
+    return key[1], key[0]

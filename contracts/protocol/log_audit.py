@@ -1,0 +1,50 @@
+"""What follows from the public log alone: the payouts of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+from contracts.merkle.payout_tree import Payout
+from contracts.protocol.payout_shares import split
+from contracts.protocol.run_config import RunConfig
+
+
+class Kind(IntEnum):
+    """Kinds of contribution, as payout leaves carry them."""
+
+    COMPUTE = 0
+    CODE = 1
+    CAPITAL = 2
+    DATA = 3
+
+
+Contributions = Mapping[Kind, Mapping[str, int]]
+"""Weight by lower-case payout account, for each kind: verified tokens, or what maintainers said."""
+
+
+def kind_weights(config: RunConfig) -> dict[Kind, int]:
+    """How the holders have an emission split. Capital is paid by its pool, at a price, and not by epochs."""
+    return {Kind.COMPUTE: config.compute_weight, Kind.CODE: config.code_weight, Kind.DATA: config.data_weight}
+
+
+def epoch_payouts(
+    contributed: Contributions, weights: Mapping[Kind, int], emission: int, chain_id: int, distributor: str, epoch: int
+) -> list[Payout]:
+    """The lines of an epoch: `emission` units split over the kinds that were contributed, then within each by weight.
+
+    A kind of which there was nothing leaves its share to the others: the sum is exactly the emission. Lines are in
+    order of account, then kind; who gets nothing has none. Raises InvalidPayout.
+    """
+    shares = split(emission, {str(int(kind)): weights.get(kind, 0) for kind, given in contributed.items() if given})
+    lines = sorted(
+        (account, int(kind), amount)
+        for kind, given in contributed.items()
+        if given
+        for account, amount in split(shares[str(int(kind))], given).items()
+        if amount
+    )
+    return [
+        Payout(chain_id, distributor, epoch, index, account, kind, amount)
+        for index, (account, kind, amount) in enumerate(lines)
+    ]

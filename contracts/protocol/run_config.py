@@ -1,0 +1,221 @@
+"""The run configuration: every public number that determines what an honest node computes.
+
+Rates are decimal *strings*: the canonical JSON holds no float, and its digest is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from decimal import Decimal
+
+from contracts.errors import CommonweightError
+from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
+
+_INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
+    "layers": (1, 48), "d_model": (8, 8192), "heads": (1, 128), "context": (8, 8192), "vocab": (256, 256),
+    "steps": (1, 10_000), "segment": (1, 1_000), "batch": (1, 4096), "rounds": (1, 1_000_000), "seed": (0, 2**63 - 1),
+    "compute_weight": (1, 1_000_000), "code_weight": (0, 1_000_000), "data_weight": (0, 1_000_000),
+}  # fmt: skip
+_RATE_RANGES: Mapping[str, tuple[str, str]] = {
+    "inner_lr": ("0.0000001", "1"), "beta1": ("0", "0.9999"), "beta2": ("0", "0.99999"),
+    "eps": ("0.000000000001", "0.01"), "weight_decay": ("0", "1"), "clip": ("0.0001", "1000"),
+    "outer_lr": ("0.0001", "2"), "outer_momentum": ("0", "0.999"),
+}  # fmt: skip
+_PROFILES = ("exact", "portable", "bounded")
+_LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
+_WHOLE = re.compile(r"[0-9]{1,19}")
+_RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,24})?")
+_MAX_RATE_LENGTH = 24
+_MAX_JSON_LENGTH = 10_000
+_MAX_NUMBER_LENGTH = 20  # 19 digits and a sign
+
+VOTABLE_KEYS: tuple[str, ...] = (
+    "inner_lr", "outer_lr", "outer_momentum", "weight_decay", "clip", "rounds",
+    "compute_weight", "code_weight", "data_weight", "maintainers",
+)  # fmt: skip
+"""The keys that a governance decision may set."""
+
+
+class InvalidRunConfig(CommonweightError):
+    """A run configuration field is unknown, missing, of the wrong type or out of range."""
+
+    code = "invalid-run-config"
+    status = 422
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field[:40]  # a decision's key is as long as its proposer likes
+        super().__init__(f"{self.field} {problem}")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that determines a run, besides the corpus bytes named by `corpus_digest` and the round's data seed.
+
+    `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
+    sequences of `context` bytes. A bounded run names its table of limits (contracts/protocol/limits.py) by digest.
+    An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code
+    and data: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing.
+    Raises InvalidRunConfig, naming the field.
+    """
+
+    layers: int = 2
+    d_model: int = 192
+    heads: int = 6
+    context: int = 64
+    vocab: int = 256
+    steps: int = 40
+    segment: int = 4
+    batch: int = 8
+    rounds: int = 4
+    inner_lr: str = "0.001"
+    beta1: str = "0.9"
+    beta2: str = "0.99"
+    eps: str = "0.00000001"
+    weight_decay: str = "0.1"
+    clip: str = "1"
+    outer_lr: str = "0.7"
+    outer_momentum: str = "0.9"
+    seed: int = 1
+    profile: str = "exact"
+    corpus_digest: str = "00" * 32
+    limits_digest: str = "00" * 32
+    compute_weight: int = 70
+    code_weight: int = 15
+    data_weight: int = 15
+    maintainers: str = ""
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _INTEGER_RANGES.items():
+            _check_integer(name, getattr(self, name), low, high)
+        for name, (lowest, highest) in _RATE_RANGES.items():
+            _check_rate(name, getattr(self, name), Decimal(lowest), Decimal(highest))
+        if self.profile not in _PROFILES:
+            raise _invalid("profile", f"must be one of {', '.join(_PROFILES)}")
+        if self.d_model % self.heads:
+            raise _invalid("d_model", "must be a multiple of heads")
+        if self.steps % self.segment:
+            raise _invalid("steps", "must be a multiple of segment")
+        _check_maintainers(self.maintainers)
+        _check_digest("corpus_digest", self.corpus_digest)
+        _check_digest("limits_digest", self.limits_digest)
+        if (self.profile == "bounded") != (self.limits_digest != "00" * 32):
+            raise _invalid("limits_digest", "is given by a bounded run, and by no other")
+        if self.profile == "bounded" and self.segment > _LONGEST_BOUNDED_SEGMENT:
+            raise _invalid("segment", f"must be at most {_LONGEST_BOUNDED_SEGMENT} in a bounded run")
+
+    @property
+    def segments(self) -> int:
+        """Segments in a round, N = H / k; there are N + 1 boundary states."""
+        return self.steps // self.segment
+
+    @property
+    def tokens_per_round(self) -> int:
+        """Bytes predicted by one node in one round."""
+        return self.steps * self.batch * self.context
+
+    def rate(self, name: str) -> float:
+        """The rate `name` (for example "inner_lr") as a float64."""
+        if name not in _RATE_RANGES:
+            raise _invalid(name, "is not a rate")
+        return float(getattr(self, name))
+
+    def to_json(self) -> str:
+        """Canonical JSON: keys sorted, no spaces, ASCII, no floats."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> RunConfig:
+        """Parse strictly: exactly the known keys, each once. Lengths are looked at first. Raises InvalidRunConfig."""
+        if len(text) > _MAX_JSON_LENGTH:
+            raise _invalid("json", f"must have at most {_MAX_JSON_LENGTH} characters")
+        try:
+            value = json.loads(text, object_pairs_hook=_no_duplicates, parse_int=_short_integer)
+        except (ValueError, RecursionError) as error:  # covers JSONDecodeError and UnicodeDecodeError
+            raise _invalid("json", f"is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise _invalid("json", "must be an object")
+        known = {field.name for field in fields(cls)}
+        for name in sorted(value.keys() - known):
+            raise _invalid(name, "is not a known key")
+        for name in sorted(known - value.keys()):
+            raise _invalid(name, "is missing")
+        return cls(**value)
+
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical JSON, 32 bytes."""
+        return hashlib.sha256(self.to_json().encode("ascii")).digest()
+
+    def with_decision(self, key: str, value: str) -> RunConfig:
+        """The configuration after governance set `key`. Raises InvalidRunConfig, also if not votable, and nothing else.
+
+        Whatever holders wrote: spelling and length are checked before a number is read.
+        """
+        if key not in VOTABLE_KEYS:
+            raise _invalid(key, f"cannot be voted on; votable are {', '.join(VOTABLE_KEYS)}")
+        if key in _INTEGER_RANGES:
+            return replace(self, **{key: _whole(key, value)})  # type: ignore[arg-type]
+        if key == "maintainers":
+            return replace(self, maintainers=value)
+        _check_rate(key, value, *(Decimal(bound) for bound in _RATE_RANGES[key]))
+        return replace(self, **{key: value})  # type: ignore[arg-type]
+
+
+def _whole(field: str, value: str) -> int:
+    if not _WHOLE.fullmatch(value):
+        raise _invalid(field, "must be a whole number of at most 19 digits")
+    return int(value)
+
+
+def _short_integer(text: str) -> int:
+    if len(text) > _MAX_NUMBER_LENGTH:
+        raise _invalid("json", f"has a number of more than {_MAX_NUMBER_LENGTH} characters")
+    return int(text)
+
+
+def _invalid(field: str, problem: str) -> InvalidRunConfig:
+    return InvalidRunConfig(field, problem)
+
+
+def _check_integer(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _invalid(name, "must be a whole number")
+    if not low <= value <= high:
+        raise _invalid(name, f"must be between {low} and {high}")
+
+
+def _check_rate(name: str, value: object, low: Decimal, high: Decimal) -> None:
+    """One number has one spelling (no exponent, no trailing zero), so equal configs digest equally."""
+    if not isinstance(value, str) or len(value) > _MAX_RATE_LENGTH or not _RATE.fullmatch(value):
+        raise _invalid(name, f"must be a decimal of at most {_MAX_RATE_LENGTH} digits and a point, without exponent")
+    number = Decimal(value)
+    if not low <= number <= high:
+        raise _invalid(name, f"must be between {low} and {high}, is {value}")
+    canonical = f"{number:f}"
+    canonical = canonical.rstrip("0").rstrip(".") if "." in canonical else canonical
+    if value != canonical:
+        raise _invalid(name, f"must be written as {canonical!r}, is {value!r}")
+
+
+def _check_digest(name: str, value: object) -> None:
+    if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
+        raise _invalid(name, "must be 64 lower-case hexadecimal digits")
+
+
+def _check_maintainers(value: object) -> None:
+    try:
+        Maintainers.parse(value)
+    except InvalidMaintainers as error:
+        raise _invalid("maintainers", error.detail) from error
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for name, value in pairs:
+        if name in result:
+            raise _invalid(name, "appears twice")
+        result[name] = value
+    return result

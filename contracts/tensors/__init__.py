@@ -1,0 +1,1 @@
+"""Tensors as bytes: safetensors files, and the layout of a training state."""

@@ -1,0 +1,1 @@
+"""What HTTP takes and answers."""
