@@ -48,13 +48,13 @@ contracts: install  ## rebuild the contract artifacts (needs Node.js)
 	$(BIN)/python -m contracts.compile
 	$(BIN)/python -m tests.contracts.currencies
 
-migration: install  ## write the revision that brings the database to ledger/tables: make migration m="what it does"
-	$(BIN)/python -m ledger.migrations.revise "$(m)"
-	$(BIN)/ruff check --quiet --fix ledger/migrations/versions && $(BIN)/ruff format --quiet ledger/migrations/versions
+migration: install  ## write the revision that brings the database to ledger/storage/tables: make migration m="what it does"
+	$(BIN)/python -m ledger.storage.migrations.revise "$(m)"
+	$(BIN)/ruff check --quiet --fix ledger/storage/migrations/versions && $(BIN)/ruff format --quiet ledger/storage/migrations/versions
 
 initial-migration: install  ## write the first revision anew: right only while nothing was released
-	$(BIN)/python -m ledger.migrations.revise --initial "Initial"
-	$(BIN)/ruff check --quiet --fix ledger/migrations/versions && $(BIN)/ruff format --quiet ledger/migrations/versions
+	$(BIN)/python -m ledger.storage.migrations.revise --initial "Initial"
+	$(BIN)/ruff check --quiet --fix ledger/storage/migrations/versions && $(BIN)/ruff format --quiet ledger/storage/migrations/versions
 
 # the binary itself: the script that npm puts before it (1.7.1) ends with 0 whatever the binary ends with
 FORGE := foundry/node_modules/@foundry-rs/forge-*/bin/forge

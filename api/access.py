@@ -7,7 +7,7 @@ from typing import cast
 from fastapi import Request
 
 from api.settings import ServerSettings
-from ledger.service import Ledger
+from ledger.context import Ledger
 
 
 def get_ledger(request: Request) -> Ledger:

@@ -12,39 +12,26 @@ from eth_account import Account
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from api import (
-    blobs,
-    claims,
-    document,
-    epochs,
-    faults,
-    growth,
-    log_tiles,
-    messages,
-    metrics,
-    network,
-    ownership,
-    problems,
-    receipts,
-    runs,
-)
-from api.body_size import JsonBodyLimit
-from api.growth import LogGrowth
-from api.known_query import known_query
-from api.methods import Heads
+from api.http import document, growth, problems
+from api.http.body_size import JsonBodyLimit
+from api.http.growth import LogGrowth
+from api.http.known_query import known_query
+from api.http.methods import Heads
+from api.http.uploads import Uploads
+from api.routes import blobs, claims, epochs, faults, log_tiles, messages, metrics, network, ownership, receipts, runs
 from api.settings import ServerSettings
-from api.uploads import Uploads
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
 from contracts.mirrors.places import is_loopback
-from ledger import keeper
-from ledger.blobs import BlobFolder
+from ledger import opening
 from ledger.chain import ModelChain
-from ledger.judgement import blocks as chain_blocks
-from ledger.judgement import opening, restoring
+from ledger.clock import keeper
+from ledger.context import Ledger
+from ledger.intake import blocks as chain_blocks
+from ledger.public_log import restoring
 from ledger.relay_rules import RelayRules
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
 
 logger = logging.getLogger(__name__)
 LAST_SECONDS = 10
@@ -63,10 +50,15 @@ def open_ledger(settings: ServerSettings, makes: bool = False) -> Ledger:
     w3 = connect(settings.rpc_url, *settings.other_rpc_urls, finality_depth=settings.finality_depth)
     chain = ModelChain(w3, Deployment.of_file(settings.deployment))
     rules = RelayRules(
-        replace_seconds=settings.replace_seconds, max_fee=settings.max_fee_per_gas, attempts=settings.attempts,
-        lease_seconds=settings.lease_seconds, proposal_ppm=settings.proposal_ppm, ballot_ppm=settings.ballot_ppm,
-        account_gas=settings.account_gas, daily_gas=settings.daily_gas,
-    )  # fmt: skip
+        replace_seconds=settings.replace_seconds,
+        max_fee=settings.max_fee_per_gas,
+        attempts=settings.attempts,
+        lease_seconds=settings.lease_seconds,
+        proposal_ppm=settings.proposal_ppm,
+        ballot_ppm=settings.ballot_ppm,
+        account_gas=settings.account_gas,
+        daily_gas=settings.daily_gas,
+    )
     store, operator = Store(settings.database_url, makes=makes), Account.from_key(settings.operator_key)
     return opening.open_ledger(store, BlobFolder(settings.blobs), chain, operator, relay=rules, makes=makes)
 
@@ -86,9 +78,12 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     app.add_middleware(Heads)
     if chosen.allow_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=chosen.allow_origins, allow_methods=["*"], allow_headers=["*"],
+            CORSMiddleware,
+            allow_origins=chosen.allow_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
             expose_headers=["Retry-After"],
-        )  # fmt: skip
+        )
     for part in ROUTERS:
         app.include_router(part.router, prefix="/v1", dependencies=[Depends(known_query)])
     for router in (log_tiles.router, metrics.router):

@@ -1,4 +1,4 @@
-"""Request bodies that are no message for the log (api/messages.py), and what paths are made of."""
+"""Request bodies that are no message for the log (api/routes/messages.py), and what paths are made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from api.message_schema import schema_of
+from api.http.message_schema import schema_of
 from contracts.messages.fields import LARGEST_NUMBER
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
 

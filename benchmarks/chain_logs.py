@@ -42,10 +42,16 @@ class Stakes:
 def _log(topic: str, number: int) -> dict[str, Any]:
     node = encode(["uint256"], [number % 50])
     return {
-        "address": ADDRESS, "topics": [topic, "0x" + node.hex()], "data": f"0x{number:064x}", "removed": False,
-        "blockNumber": hex(number // 100), "logIndex": hex(number % 100), "blockHash": f"0x{number // 100:064x}",
-        "transactionHash": f"0x{number:064x}", "transactionIndex": "0x0",
-    }  # fmt: skip
+        "address": ADDRESS,
+        "topics": [topic, "0x" + node.hex()],
+        "data": f"0x{number:064x}",
+        "removed": False,
+        "blockNumber": hex(number // 100),
+        "logIndex": hex(number % 100),
+        "blockHash": f"0x{number // 100:064x}",
+        "transactionHash": f"0x{number:064x}",
+        "transactionIndex": "0x0",
+    }
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 From a checkpoint after some honest steps of the default run, every cheat that a replay can see runs a round of two
 segments of 1, 4 and 10 steps. Each segment is replayed from the state that the cheat committed to at its start; of
-the segments that differ, the one with the smallest error of the update counts. verifier/bounded.py defines the errors.
+the segments that differ, the one with the smallest error of the update counts. verifier/comparison/bounded.py defines
+the errors.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import torch
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import unpack
-from trainer.batches import BatchSource, batch_source
 from trainer.cheats import CHEATS
 from trainer.cheats.data import fed
 from trainer.cheats.states import from_theta, towards
 from trainer.cheats.work import RUNNERS
-from trainer.corpus import default_corpus
-from trainer.state import Tensors, initial_theta, layout, start_tensors, theta_of
-from trainer.trajectory import InnerRunner, Trajectory, replay_segment, run_inner
-from verifier.bounded import distance
+from trainer.data.batches import BatchSource, batch_source
+from trainer.data.corpus import default_corpus
+from trainer.model.state import Tensors, initial_theta, layout, start_tensors, theta_of
+from trainer.steps.trajectory import InnerRunner, Trajectory, replay_segment, run_inner
+from verifier.comparison.bounded import distance
 
 RESULT = Path(__file__).parent / "results" / "cheats.json"
 SEED, NODE, TWIN = bytes(range(32)), "0x" + "11" * 20, "0x" + "22" * 20
@@ -105,8 +106,11 @@ def main() -> None:
         lines = []
         for line in measure(config, warmup):
             lines.append(asdict(line))
-            print(f"{profile:8}{line.cheat:24}{line.steps:4}{line.segments:3}  update {line.update:.2e}  "
-                  f"m {line.moment1:.2e}  v {line.moment2:.2e}  slope {line.slope:.2e}", flush=True)  # fmt: skip
+            print(
+                f"{profile:8}{line.cheat:24}{line.steps:4}{line.segments:3}  update {line.update:.2e}  "
+                f"m {line.moment1:.2e}  v {line.moment2:.2e}  slope {line.slope:.2e}",
+                flush=True,
+            )
         result[profile] = {"config": json.loads(config.to_json()), "cheats": lines}
     result["seconds"] = round(time.time() - began)
     RESULT.parent.mkdir(parents=True, exist_ok=True)

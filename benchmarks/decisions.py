@@ -38,10 +38,15 @@ def main() -> None:
     write_result(
         "decisions",
         {
-            "decoded": chosen.decoded, "applied": applied, "slowest_seconds": slowest, "early_mib": early,
-            "late_mib": late, "voted": len(told), "voted_applied": taken,
+            "decoded": chosen.decoded,
+            "applied": applied,
+            "slowest_seconds": slowest,
+            "early_mib": early,
+            "late_mib": late,
+            "voted": len(told),
+            "voted_applied": taken,
         },
-    )  # fmt: skip
+    )
     print(
         f"{chosen.decoded:,} decoded: {applied:,} applied, the others refused with a reason, the slowest in "
         f"{1_000 * slowest:.1f} ms, {early:.0f} MiB early and {late:.0f} MiB at the end; {len(told)} on the chain"

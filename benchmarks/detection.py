@@ -39,20 +39,20 @@ import numpy as np
 
 from benchmarks.economics import Z_999
 from benchmarks.record import progress, write_result
-from commonweight.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, open_run
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from tests.deployed import key_of
 from tests.service.stage import GENESIS, Stage, staged
-from trainer.batches import BatchSource
 from trainer.cheats.stepping import Step, honest_step, stepping
 from trainer.conduct import Conduct, Job
-from trainer.inner_step import StepResult
-from trainer.model import GPT
-from trainer.state import TrainState
-from trainer.trajectory import OnStep, Trajectory
-from verifier.audit_plan import AuditPlan
-from verifier.audit_simulation import Detection
+from trainer.data.batches import BatchSource
+from trainer.model.gpt import GPT
+from trainer.model.state import TrainState
+from trainer.steps.inner_step import StepResult
+from trainer.steps.trajectory import OnStep, Trajectory
+from verifier.planning.audit_plan import AuditPlan
+from verifier.planning.audit_simulation import Detection
 
 MODEL = {"layers": 1, "d_model": 16, "heads": 2, "context": 16, "batch": 2, "segment": 2}
 PATIENCE_SECONDS, ROUND_SECONDS = 600, 900.0
@@ -153,9 +153,14 @@ class Network:
         stage, setting = self._stage, self._setting
         model = {**MODEL, "steps": setting.segments * MODEL["segment"], "rounds": self._rounds}
         rules = RunRules(
-            10**21, rounds_per_epoch=self._rounds, min_nodes=sum(setting.nodes.values()), samples=setting.samples,
-            beacon_span=3, period_seconds=PATIENCE_SECONDS, lease_seconds=PATIENCE_SECONDS,
-        )  # fmt: skip
+            10**21,
+            rounds_per_epoch=self._rounds,
+            min_nodes=sum(setting.nodes.values()),
+            samples=setting.samples,
+            beacon_span=3,
+            period_seconds=PATIENCE_SECONDS,
+            lease_seconds=PATIENCE_SECONDS,
+        )
         stage.run = open_run(stage.api, key_of("creator").key.hex(), model, rules, (stage.text,))
 
     def _trial(self, view: dict[str, Any]) -> Trial:
@@ -189,13 +194,20 @@ def points(setting: Setting, trials: Sequence[Trial]) -> list[dict[str, Any]]:
     for faked in sorted(setting.nodes.keys() - {0}):
         proofs = [trial for trial in trials if trial.faked == faked]
         measured = Detection(faked, len(proofs), sum(trial.voided for trial in proofs), setting.exact(faked))
-        found.append({
-            "segments": setting.segments, "samples": setting.samples, "verifiers": setting.verifiers,
-            "faked share": faked / setting.segments, "proofs": measured.audits, "voided": measured.hits,
-            "measured": round(measured.hits / measured.audits, 4), "exact": round(measured.exact, 4),
-            "interval 99.9 %": [round(bound, 4) for bound in measured.interval(Z_999)],
-            "agrees": measured.agrees(Z_999),
-        })  # fmt: skip
+        found.append(
+            {
+                "segments": setting.segments,
+                "samples": setting.samples,
+                "verifiers": setting.verifiers,
+                "faked share": faked / setting.segments,
+                "proofs": measured.audits,
+                "voided": measured.hits,
+                "measured": round(measured.hits / measured.audits, 4),
+                "exact": round(measured.exact, 4),
+                "interval 99.9 %": [round(bound, 4) for bound in measured.interval(Z_999)],
+                "agrees": measured.agrees(Z_999),
+            }
+        )
     return found
 
 
@@ -205,10 +217,14 @@ def summary(figure: Sequence[dict[str, Any]], trials: Sequence[Trial]) -> dict[s
     agree, against = sum(line["agrees"] for line in figure), sum(t.voided != t.drawn for t in trials)
     wronged = sum(trial.voided for trial in honest)
     return {
-        "points": len(figure), "points that agree": agree, "proofs": len(trials), "honest proofs": len(honest),
-        "honest proofs voided": wronged, "proofs decided against their draw": against,
+        "points": len(figure),
+        "points that agree": agree,
+        "proofs": len(trials),
+        "honest proofs": len(honest),
+        "honest proofs voided": wronged,
+        "proofs decided against their draw": against,
         "passed": agree == len(figure) and not wronged and not against,
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ import numpy as np
 import typer
 
 from contracts.protocol.audit_rate import AuditPolicy
-from verifier.audit_plan import AuditPlan
-from verifier.audit_simulation import Strategy, best_gain, build_record, measure_detection, play
+from verifier.planning.audit_plan import AuditPlan
+from verifier.planning.audit_simulation import Strategy, best_gain, build_record, measure_detection, play
 
 RESULTS = Path(__file__).parent / "results" / "economics.json"
 FLOORS_PPM, SAMPLES, SHARES, FREQUENCIES = (200_000, 50_000), (2, 3, 5), (0.1, 0.3, 0.5, 1.0), (1.0, 0.25)
@@ -61,10 +61,15 @@ def point(plan: AuditPlan, strategy: Strategy, most: int, rng: np.random.Generat
     wanted = rounds_needed(plan, strategy.faked, most) if strategy.record else 2000
     plays = play(plan, strategy, wanted, HORIZON, rng)
     cell: dict[str, Any] = {
-        "floor": float(plan.floor), "samples": plan.samples, "faked_share": strategy.faked / plan.segments,
-        "frequency": strategy.frequency, "record_first": strategy.record, "leaves": strategy.leaves,
-        "faked_rounds": int(plays.faked_rounds.sum()), "nodes": len(plays.caught),
-    }  # fmt: skip
+        "floor": float(plan.floor),
+        "samples": plan.samples,
+        "faked_share": strategy.faked / plan.segments,
+        "frequency": strategy.frequency,
+        "record_first": strategy.record,
+        "leaves": strategy.leaves,
+        "faked_rounds": int(plays.faked_rounds.sum()),
+        "nodes": len(plays.caught),
+    }
     for name, share in STAKES.items():
         profit, gain = plays.profit(share * plan.stake), plays.gain(share * plan.stake)
         cell[name] = {"profit": profit.mean, "gain": gain.mean, "ci95": profit.half_width}
@@ -87,12 +92,18 @@ def economics(most: int, rng: np.random.Generator) -> tuple[list[dict[str, Any]]
 def _line(plan: AuditPlan, rng: np.random.Generator) -> dict[str, Any]:
     best = {name: best_gain(plan, share * plan.stake, ROUNDS_OF_BEST_PLAN) for name, share in STAKES.items()}
     return {
-        "floor": float(plan.floor), "samples": plan.samples, "stake": float(plan.stake),
-        "least_stake": float(plan.least_stake), "least_deviation_stake": float(plan.least_deviation_stake),
-        "best_plan_gain": best, "honest_rounds_to_floor": build_record(plan, rng)[1],
-        "mean_rate_200_rounds": plan.mean_rate(200), "cost_at_floor": plan.verification_cost(float(plan.floor)),
-        "cost_200_rounds": plan.verification_cost(plan.mean_rate(200)), "cost_always": plan.verification_cost(1.0),
-    }  # fmt: skip
+        "floor": float(plan.floor),
+        "samples": plan.samples,
+        "stake": float(plan.stake),
+        "least_stake": float(plan.least_stake),
+        "least_deviation_stake": float(plan.least_deviation_stake),
+        "best_plan_gain": best,
+        "honest_rounds_to_floor": build_record(plan, rng)[1],
+        "mean_rate_200_rounds": plan.mean_rate(200),
+        "cost_at_floor": plan.verification_cost(float(plan.floor)),
+        "cost_200_rounds": plan.verification_cost(plan.mean_rate(200)),
+        "cost_always": plan.verification_cost(1.0),
+    }
 
 
 def detections(audits: int, rng: np.random.Generator) -> list[dict[str, Any]]:
@@ -101,11 +112,18 @@ def detections(audits: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     for samples, readers, share in product(FIGURE_SAMPLES, FIGURE_READERS, FIGURE_SHARES):
         plan = plan_of(200_000, samples, segment=2)
         measured = measure_detection(plan, round(share * plan.segments), readers, audits, rng)
-        found.append({
-            "samples": samples, "verifiers": readers, "faked_share": share, "audits": audits,
-            "measured": measured.hits / audits, "exact": measured.exact, "interval_999": measured.interval(Z_999),
-            "agrees": measured.agrees(Z_999),
-        })  # fmt: skip
+        found.append(
+            {
+                "samples": samples,
+                "verifiers": readers,
+                "faked_share": share,
+                "audits": audits,
+                "measured": measured.hits / audits,
+                "exact": measured.exact,
+                "interval_999": measured.interval(Z_999),
+                "agrees": measured.agrees(Z_999),
+            }
+        )
     return found
 
 
@@ -119,11 +137,16 @@ def verdict(cells: list[dict[str, Any]], plans: list[dict[str, Any]], figure: li
     below = most["plan"] < 0 and exact["plan"] < 0 and gain["plan"] < 0 and best["plan"] < 1e-9
     above = all(value["half"] > 0 and value["nine_tenths"] > 0 for value in (most, exact))
     return {
-        "max_profit": most, "max_exact_profit": exact, "max_gain": gain, "max_best_plan_gain": best,
-        "surely_below_0": sum(cell["plan"]["profit"] + cell["plan"]["ci95"] < 0 for cell in cells), "cells": len(cells),
-        "detections_that_agree": agree, "detections": len(figure),
+        "max_profit": most,
+        "max_exact_profit": exact,
+        "max_gain": gain,
+        "max_best_plan_gain": best,
+        "surely_below_0": sum(cell["plan"]["profit"] + cell["plan"]["ci95"] < 0 for cell in cells),
+        "cells": len(cells),
+        "detections_that_agree": agree,
+        "detections": len(figure),
         "passed": below and above and best["half"] > 0 and agree == len(figure),
-    }  # fmt: skip
+    }
 
 
 def main(
@@ -139,10 +162,17 @@ def main(
     summary = verdict(cells, plans, figure)
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     report = {
-        "command": "python -m benchmarks.economics", "seed": seed, "seconds": round(time.perf_counter() - begun),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": machine, "unit": "cost of an honest round",
-        "summary": summary, "plans": plans, "detection": figure, "cells": cells,
-    }  # fmt: skip
+        "command": "python -m benchmarks.economics",
+        "seed": seed,
+        "seconds": round(time.perf_counter() - begun),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": machine,
+        "unit": "cost of an honest round",
+        "summary": summary,
+        "plans": plans,
+        "detection": figure,
+        "cells": cells,
+    }
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=1) + "\n")
     typer.echo(json.dumps(summary, indent=1))

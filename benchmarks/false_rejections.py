@@ -6,7 +6,7 @@
 - exact: blocks of 100 segments that this process computes are replayed by a fresh process each: digests that differ;
 - bounded: limits are calibrated on other data, then fresh segments are replayed in each honest variant: how many lie
   beyond the limits, the largest honest error and the smallest cheat against them;
-- drift: what a limit leaves room for, pushed one way segment after segment: when verifier/drift.py flags it.
+- drift: what a limit leaves room for, pushed one way segment after segment: when verifier/comparison/drift.py flags it.
 
 A later call goes on where the last one stopped (benchmarks/results/false_rejections.json). The small model makes 2,000
 segments affordable on two cores; its clip is low enough that clipping, and leaving it out, changes the step.
@@ -31,18 +31,18 @@ from contracts.protocol.limits import METRICS, LimitTable, PairLimits
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack, unpack
-from trainer.batches import batch_source
 from trainer.cheats import CHEATS
 from trainer.cheats.states import drift
 from trainer.cheats.work import RUNNERS
-from trainer.corpus import default_corpus
-from trainer.state import initial_theta, layout, start_tensors
-from trainer.trajectory import replay_segment, run_inner
-from trainer.variants import Variant, choose, segment_end
-from verifier.bounded import distance, residual
-from verifier.calibration import Plan, calibrate
-from verifier.calibration_worker import Request, boundary_file
-from verifier.drift import ALIGNMENT_LIMIT, LEAST_ROUNDS, Drift
+from trainer.data.batches import batch_source
+from trainer.data.corpus import default_corpus
+from trainer.model.state import initial_theta, layout, start_tensors
+from trainer.steps.trajectory import replay_segment, run_inner
+from trainer.steps.variants import Variant, choose, segment_end
+from verifier.comparison.bounded import distance, residual
+from verifier.comparison.drift import ALIGNMENT_LIMIT, LEAST_ROUNDS, Drift
+from verifier.planning.calibration import Plan, calibrate
+from verifier.planning.calibration_worker import Request, boundary_file
 
 Results = dict[str, Any]
 CONFIGS = {"small": RunConfig(layers=1, d_model=64, heads=4, context=32, batch=4, clip="0.1"), "default": RunConfig()}
@@ -94,7 +94,7 @@ def _replay_block(text: str, folder: str, number: str) -> None:
 
 
 def calibrated(config: RunConfig, variants: dict[str, Variant], segments: int, cheat_segments: int) -> LimitTable:
-    """Limits of each variant against this process, on the data seed of `verifier.calibration`."""
+    """Limits of each variant against this process, on the data seed of `verifier.planning.calibration`."""
     plan = Plan(config, tuple(variants.values()), segments, 20, cheat_segments, MEASURED_CHEATS)
     table, _ = calibrate(plan, default_corpus(), lambda what, done, of: progress(f"{what}: {done} of {of}"))
     return table
@@ -116,9 +116,13 @@ def bounded_block(config: RunConfig, variants: dict[str, Variant], number: int, 
 
 def _in_variant(request: Request, variant: Variant) -> Results:
     done = subprocess.run(
-        [sys.executable, "-m", "verifier.calibration_worker"], env=variant.environment(), check=True, text=True,
-        input=replace(request, variant=asdict(variant)).to_json(), stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-m", "verifier.planning.calibration_worker"],
+        env=variant.environment(),
+        check=True,
+        text=True,
+        input=replace(request, variant=asdict(variant)).to_json(),
+        stdout=subprocess.PIPE,
+    )
     *lines, last = (json.loads(line) for line in done.stdout.splitlines())
     return {"errors": [[line["metrics"][m] for m in METRICS] for line in lines], "alignment": last["alignment"]}
 
@@ -149,9 +153,12 @@ def drift_followed(config: RunConfig, variant: Variant, size: float, segments: i
         alignment = max(alignment, followed.alignment if followed.rounds >= LEAST_ROUNDS else 0.0)
         flagged = flagged or (segment + 1 if followed.suspicious else 0)
     return {
-        "size": size, "segments": segments, "flagged after": flagged or None, "largest error / limit": largest,
+        "size": size,
+        "segments": segments,
+        "flagged after": flagged or None,
+        "largest error / limit": largest,
         "largest alignment": alignment,
-    }  # fmt: skip
+    }
 
 
 def measure_exact(results: Results, config: RunConfig, size: int, segments: int) -> None:
@@ -160,8 +167,11 @@ def measure_exact(results: Results, config: RunConfig, size: int, segments: int)
     for number in _missing(blocks, size, segments):
         blocks[str(number)] = exact_block(config, number, size)
         results["exact"] = {
-            "segments": size * len(blocks), "processes": len(blocks), "differing": sum(blocks.values()), "bar": 0,
-        }  # fmt: skip
+            "segments": size * len(blocks),
+            "processes": len(blocks),
+            "differing": sum(blocks.values()),
+            "bar": 0,
+        }
         progress(f"exact: {results['exact']}")
         save_results(results)
 
@@ -190,12 +200,14 @@ def summary(table: LimitTable, blocks: list[Results]) -> Results:
     cheats = {cheat: min(float(pair.cheats[cheat]) for pair in table.pairs) for cheat in sorted(table.pairs[0].cheats)}
     mildest = sorted(cheats, key=cheats.__getitem__)[:5]
     return {
-        "segments": sum(line["segments"] for line in lines), "beyond the limit": sum(line["beyond"] for line in lines),
-        "bar": 0, "largest honest error / limit": ratios,
+        "segments": sum(line["segments"] for line in lines),
+        "beyond the limit": sum(line["beyond"] for line in lines),
+        "bar": 0,
+        "largest honest error / limit": ratios,
         "smallest cheat / limit": {name: cheats[name] for name in mildest},
         "largest alignment": {n: max(block[n]["alignment"] for block in blocks) for n in VARIANTS},
         "alignment limit": ALIGNMENT_LIMIT,
-    }  # fmt: skip
+    }
 
 
 def measure_drift(results: Results, config: RunConfig, segments: int) -> None:

@@ -55,10 +55,21 @@ def main() -> int:
         house.run.commit(house.run.nodes[0])
         address = stack.enter_context(served(house))
         command = [
-            sys.executable, "-m", "schemathesis.cli", "--config-file", str(RULES), "run", f"{address}/openapi.json",
-            "--max-examples", str(chosen.examples), "--seed", str(chosen.seed), "--continue-on-failure",
-            "--request-timeout", "60",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            str(RULES),
+            "run",
+            f"{address}/openapi.json",
+            "--max-examples",
+            str(chosen.examples),
+            "--seed",
+            str(chosen.seed),
+            "--continue-on-failure",
+            "--request-timeout",
+            "60",
+        ]
         return subprocess.run(command, check=False, cwd=folder).returncode  # it leaves a cache where it runs
 
 

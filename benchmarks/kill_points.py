@@ -24,7 +24,7 @@ from benchmarks.kill_workers import REACHED, RULES
 from benchmarks.kills import SLOTS, Bench
 from benchmarks.record import progress, write_result
 from ledger.crash_points import POINTS
-from ledger.tables import Header, Outgoing
+from ledger.storage.tables import Header, Outgoing
 from tests.anvil import spend_nonce
 
 ACTIONS = ("kill", "raise", "hang")
@@ -70,9 +70,11 @@ def _waiting(bench: Bench) -> set[int]:
 
 
 PROVOKED: Mapping[str, Callable[[Bench], None]] = {
-    "outbox.returned": take_back, "indexer.rewound": take_back, "outbox.replacing": starve,
+    "outbox.returned": take_back,
+    "indexer.rewound": take_back,
+    "outbox.replacing": starve,
     "outbox.foreign": take_the_nonce,
-}  # fmt: skip
+}
 
 
 ON_THE_WAY = tuple(name for name in POINTS if not name.startswith(("judgement.", "blocks.")))

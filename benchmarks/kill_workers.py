@@ -17,7 +17,8 @@ from api.app import create_app, open_ledger
 from api.settings import ServerSettings
 from contracts.chain.connection import connect
 from contracts.process.spawner import die_with_parent
-from ledger import crash_points, keeper
+from ledger import crash_points
+from ledger.clock import keeper
 from ledger.relay_rules import RelayRules
 
 RULES = RelayRules(replace_seconds=3, resend_seconds=1, backoff_seconds=1, attempts=1_000, lease_seconds=2)
@@ -64,9 +65,13 @@ def pay_naively(url: str, key: str, database: Path) -> None:
     with closing(sqlite3.connect(database, timeout=30)) as rows:
         for (name,) in rows.execute("SELECT name FROM payment WHERE done = 0").fetchall():
             transaction = {
-                "to": name, "value": 1, "gas": 21_000, "gasPrice": w3.eth.gas_price, "chainId": w3.eth.chain_id,
+                "to": name,
+                "value": 1,
+                "gas": 21_000,
+                "gasPrice": w3.eth.gas_price,
+                "chainId": w3.eth.chain_id,
                 "nonce": w3.eth.get_transaction_count(account.address, "pending"),
-            }  # fmt: skip
+            }
             sent = w3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
             w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.01)
             rows.execute("UPDATE payment SET done = 1 WHERE name = ?", (name,))

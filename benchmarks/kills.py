@@ -35,8 +35,8 @@ from benchmarks import kill_workers
 from benchmarks.record import progress, write_result
 from commonweight.demo.processes import free_port
 from contracts.chain.deployment import ZERO
-from ledger import journal
-from ledger.tables import ChainEvent, Outgoing
+from ledger.books import journal
+from ledger.storage.tables import ChainEvent, Outgoing
 from tests.anvil import Anvil
 from tests.paid_epoch import PaidEpoch
 
@@ -84,9 +84,13 @@ class Bench:
         deployment = folder / "deployment.json"
         deployment.write_text(self.place.deployment.to_json())
         settings = ServerSettings(
-            self.anvil.url, deployment, self.place.operator.key.hex(), f"sqlite:///{folder / 'ledger.db'}",
-            folder / "blobs", keeper=False,
-        )  # fmt: skip
+            self.anvil.url,
+            deployment,
+            self.place.operator.key.hex(),
+            f"sqlite:///{folder / 'ledger.db'}",
+            folder / "blobs",
+            keeper=False,
+        )
         self.port = free_port()
         self.workers = {
             "api": Worker(kill_workers.serve, settings, self.port),
@@ -152,9 +156,10 @@ class Bench:
         supply = self.place.model.token.total_supply()
         assert supply == self.place.total == self._minted()
         wrong = [
-            line.account for line in self.place.lines
+            line.account
+            for line in self.place.lines
             if self.place.model.token.balance_of(to_checksum_address(line.account)) != line.amount
-        ]  # fmt: skip
+        ]
         assert not wrong, f"{len(wrong)} accounts hold another amount than their line"
         return {"claims": self.claimed, "supply": str(supply), "lost": 0, "paid twice": 0}
 

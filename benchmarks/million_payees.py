@@ -1,6 +1,6 @@
 """A payout tree of a million payees: payouts, root, rows in the ledger, a proof on demand; OpenZeppelin's tree beside.
 
-That many no epoch has (its lines stand in one entry of the log, ledger/judgement/effects.py): the tree, its file and
+That many no epoch has (its lines stand in one entry of the log, ledger/machine/effects.py): the tree, its file and
 the lines' table are measured far beyond what they are asked for.
 
 Each part runs in a process of its own, so that its peak of memory is its own. `--payees` scales it down.
@@ -27,11 +27,11 @@ from eth_account import Account
 from benchmarks.record import progress, write_result
 from contracts.merkle.payout_tree import LEAF_TYPES, Payout, PayoutTree, check_proof
 from contracts.protocol.log_audit import Kind, epoch_payouts
-from ledger import payouts
-from ledger.blobs import BlobFolder
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import Epoch, PayoutRow
+from ledger.books import payouts
+from ledger.context import Ledger
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
+from ledger.storage.tables import Epoch, PayoutRow
 
 ROOT = Path(__file__).parent.parent
 EMISSION, CHAIN, DISTRIBUTOR = 10**24, 31337, "0x" + "d1" * 20
@@ -75,7 +75,7 @@ def rows(payees: int, folder: Path) -> dict[str, Any]:
     written = time.perf_counter()
     with ledger.store.read() as session:
         row = session.get_one(PayoutRow, (1, 0))
-        payouts.proofs(ledger, session, session.get_one(Epoch, 1), [row.leaf])
+        payouts.proofs(ledger.blobs, session, session.get_one(Epoch, 1), [row.leaf])
     return {"seconds": written - started, "first_proof": time.perf_counter() - written, "root": "0x" + root.hex()}
 
 
@@ -87,7 +87,7 @@ def proofs(payees: int, folder: Path) -> dict[str, Any]:
         with ledger.store.read() as session:
             epoch = session.get_one(Epoch, 1)
             (row,) = payouts.lines_of(session, 1, account)
-            (path,) = payouts.proofs(ledger, session, epoch, [row.leaf])
+            (path,) = payouts.proofs(ledger.blobs, session, epoch, [row.leaf])
         times.append(time.perf_counter() - started)
         check_proof(bytes.fromhex(row.leaf[2:]), path, bytes.fromhex(epoch.root[2:]))
     return {"median_ms": 1e3 * statistics.median(times), "worst_ms": 1e3 * max(times), "count": len(times)}
@@ -130,9 +130,18 @@ def _ledger(folder: Path) -> Ledger:
 
 def _epoch(root: bytes, due: list[Payout]) -> Epoch:
     return Epoch(
-        number=1, run="0x", first_round=1, last_round=1, root="0x" + root.hex(), total=sum(p.amount for p in due),
-        count=len(due), log_size=0, log_root="0x", settled_at=0, deadline=0,
-    )  # fmt: skip
+        number=1,
+        run="0x",
+        first_round=1,
+        last_round=1,
+        root="0x" + root.hex(),
+        total=sum(p.amount for p in due),
+        count=len(due),
+        log_size=0,
+        log_root="0x",
+        settled_at=0,
+        deadline=0,
+    )
 
 
 def main() -> None:

@@ -21,13 +21,13 @@ from benchmarks.record import cpu_seconds, progress, write_result
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
-from trainer.batches import batch_source
-from trainer.corpus import default_corpus
-from trainer.inner_step import inner_step
-from trainer.model import build_model
-from trainer.profile import configure_determinism
-from trainer.state import Tensors, TrainState, initial_theta
-from trainer.trajectory import BoundaryRecorder
+from trainer.data.batches import batch_source
+from trainer.data.corpus import default_corpus
+from trainer.model.gpt import build_model
+from trainer.model.state import Tensors, TrainState, initial_theta
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.inner_step import inner_step
+from trainer.steps.trajectory import BoundaryRecorder
 
 BAR_PERCENT = 2.0
 SIZES = {

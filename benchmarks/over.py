@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import progress, write_result
-from ledger import keeper, outbox
-from ledger.news import News
+from ledger.clock import keeper
+from ledger.clock.news import News
+from ledger.relay import outbox
 from tests import long_past
 from tests.databases import KINDS, fresh_database
 from tests.house import House

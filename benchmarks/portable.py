@@ -35,15 +35,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer import portable
-from trainer.batches import Batch, batch_source
-from trainer.corpus import Corpus, default_corpus
-from trainer.evaluate import held_out_loss
-from trainer.inner_step import inner_step
-from trainer.model import build_model
-from trainer.outer import merge, zero_momentum
-from trainer.profile import configure_determinism
-from trainer.state import Tensors, TrainState, initial_theta, inner_of, start_tensors, theta_layout
-from trainer.trajectory import pseudo_gradient, run_inner
+from trainer.data.batches import Batch, batch_source
+from trainer.data.corpus import Corpus, default_corpus
+from trainer.model.gpt import build_model
+from trainer.model.state import Tensors, TrainState, initial_theta, inner_of, start_tensors, theta_layout
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.evaluate import held_out_loss
+from trainer.steps.inner_step import inner_step
+from trainer.steps.outer import merge, zero_momentum
+from trainer.steps.trajectory import pseudo_gradient, run_inner
 
 RESULTS = Path(__file__).parent / "results" / "portable.json"
 STEPS = 10
@@ -60,11 +60,13 @@ SETTINGS: dict[str, tuple[int, dict[str, str]]] = {
     f"{threads} threads, {vectors}, {libraries}": (threads, environment | other)
     for threads in (1, 2)
     for vectors, environment in {
-        "best vectors": {}, "avx2": {"ATEN_CPU_CAPABILITY": "avx2"}, "no vectors": {"ATEN_CPU_CAPABILITY": "default"},
+        "best vectors": {},
+        "avx2": {"ATEN_CPU_CAPABILITY": "avx2"},
+        "no vectors": {"ATEN_CPU_CAPABILITY": "default"},
     }.items()
     for libraries, other in {"stock libraries": {}, "old libraries": OLD_LIBRARIES}.items()
     if (libraries == "old libraries") <= (vectors == "no vectors")
-}  # fmt: skip
+}
 WAYS = tuple(itertools.product((SDPBackend.FLASH_ATTENTION, SDPBackend.MATH), (1, 2), (False, True)))
 
 
@@ -135,10 +137,12 @@ def measure_time(results: dict[str, object], steps: int = 60) -> None:
     seconds = np.array([[_step_seconds(*run, source(step)) for run in runs] for step in range(steps)])[3:]
     exact_ms, portable_ms = np.median(seconds, axis=0) * 1e3
     results["time"] = {
-        "exact ms": round(float(exact_ms), 1), "portable ms": round(float(portable_ms), 1), "steps": steps - 3,
+        "exact ms": round(float(exact_ms), 1),
+        "portable ms": round(float(portable_ms), 1),
+        "steps": steps - 3,
         "ratio of medians": round(float(portable_ms / exact_ms), 3),
         "ratio of least times": round(float(seconds[:, 1].min() / seconds[:, 0].min()), 3),
-    }  # fmt: skip
+    }
     _save(results)
 
 

@@ -30,14 +30,14 @@ from numpy.typing import NDArray
 from benchmarks.record import RESULTS, progress, write_result
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
-from trainer.batches import BatchSource, batch_source
-from trainer.corpus import default_corpus
-from trainer.device import choose_device
-from trainer.inner_step import inner_step
-from trainer.model import build_model
-from trainer.profile import configure_determinism
-from trainer.state import Tensors, TrainState, start_tensors, theta_layout
-from trainer.trajectory import replay_segment
+from trainer.data.batches import BatchSource, batch_source
+from trainer.data.corpus import default_corpus
+from trainer.model.device import choose_device
+from trainer.model.gpt import build_model
+from trainer.model.state import Tensors, TrainState, start_tensors, theta_layout
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.inner_step import inner_step
+from trainer.steps.trajectory import replay_segment
 
 NAME = "portable_machines"
 STEPS = 10
@@ -102,10 +102,11 @@ def compare(folder: Path) -> dict[str, Any]:
     with ThreadPoolExecutor(len(ways)) as pool:
         found = dict(zip(ways, pool.map(lambda name: _in_process(name, folder), ways), strict=True))
     return {
-        "packed on": packed["machine"], "compared on": machine(),
+        "packed on": packed["machine"],
+        "compared on": machine(),
         "segments": {size: len(expected) for size, expected in packed["digests"].items()},
         "differing": {name: _differing(packed["digests"], ours) for name, ours in found.items()},
-    }  # fmt: skip
+    }
 
 
 def _differing(expected: dict[str, list[str]], found: dict[str, list[str]]) -> dict[str, int]:

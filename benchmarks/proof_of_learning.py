@@ -27,11 +27,11 @@ from contracts.errors import InvalidTensorFile
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import unpack
-from trainer.batches import batch_source
-from trainer.corpus import default_corpus
-from trainer.inner_step import NonFiniteLoss
-from trainer.state import Tensors, initial_theta, layout, start_tensors
-from trainer.trajectory import Trajectory, replay_segment, run_inner
+from trainer.data.batches import batch_source
+from trainer.data.corpus import default_corpus
+from trainer.model.state import Tensors, initial_theta, layout, start_tensors
+from trainer.steps.inner_step import NonFiniteLoss
+from trainer.steps.trajectory import Trajectory, replay_segment, run_inner
 
 LIMITS = {"l1": 1000.0, "l2": 10.0, "linf": 0.1, "cosine": 0.01}
 LENGTHS = (4, 1, 10)
@@ -59,9 +59,11 @@ def distances(claimed: Tensors, replayed: Tensors) -> dict[str, float]:
     gap = one - other
     sizes = float(np.linalg.norm(one) * np.linalg.norm(other))
     return {
-        "l1": float(np.abs(gap).sum()), "l2": float(np.linalg.norm(gap)), "linf": float(np.abs(gap).max()),
+        "l1": float(np.abs(gap).sum()),
+        "l2": float(np.linalg.norm(gap)),
+        "linf": float(np.abs(gap).max()),
         "cosine": 1.0 - float(one @ other) / sizes,
-    }  # fmt: skip
+    }
 
 
 def judged(config: RunConfig, cheat: str, claimed: Trajectory, node: str) -> Iterator[Judged]:
@@ -109,13 +111,14 @@ def counted(rows: list[Judged]) -> dict[str, Any]:
     metrics = (*LIMITS, "all four")
     fooled = {m: [c for c, own in by_cheat.items() if all(row.passed[m] for row in own)] for m in metrics}
     return {
-        "cheats": len(cheats), "forged segments": len(forged),
+        "cheats": len(cheats),
+        "forged segments": len(forged),
         "PoL accepts, forged segments": {m: sum(row.passed[m] for row in forged) for m in metrics},
         "PoL accepts, cheats": {m: len(names) for m, names in fooled.items()},
         "PoL rejects, cheats": sorted(set(cheats) - set(fooled["all four"])),
         "ours accepts, cheats": sum(not any(row.forged for row in own) for own in by_cheat.values()),
         "rows": [asdict(row) for row in rows],
-    }  # fmt: skip
+    }
 
 
 def _weights(state: Tensors) -> NDArray[np.float64]:

@@ -23,11 +23,15 @@ from eth_account.signers.local import LocalAccount
 from sqlmodel import SQLModel, func, select
 
 from benchmarks.record import progress, write_result
-from ledger import crash_points, indexer, journal, keeper, outbox
-from ledger.judgement import settling
+from ledger import crash_points
+from ledger.books import journal
+from ledger.chainread import indexer
+from ledger.clock import keeper
+from ledger.context import Ledger
+from ledger.epochs import settlement
+from ledger.relay import outbox
 from ledger.relay_rules import RelayRules
-from ledger.service import Ledger
-from ledger.tables import Attempt, ChainEvent, Cursor, DecisionRow, Header, Transfer
+from ledger.storage.tables import FINAL, Attempt, ChainEvent, Cursor, DecisionRow, Header, Transfer
 from tests.anvil import Anvil
 from tests.paid_epoch import PaidEpoch
 
@@ -79,8 +83,14 @@ class Load:
     def _sign(self, holder: LocalAccount, call: Any) -> None:
         eth = self._place.w3.eth
         nonce = eth.get_transaction_count(holder.address, "pending")
-        fields: Any = {"from": holder.address, "nonce": nonce, "gas": 300_000, "maxFeePerGas": 10**11,
-                       "maxPriorityFeePerGas": 10**9, "chainId": 31337}  # fmt: skip
+        fields: Any = {
+            "from": holder.address,
+            "nonce": nonce,
+            "gas": 300_000,
+            "maxFeePerGas": 10**11,
+            "maxPriorityFeePerGas": 10**9,
+            "chainId": 31337,
+        }
         signed = holder.sign_transaction(call.build_transaction(fields))
         self.raw[signed.hash.to_0x_hex()] = signed.raw_transaction.to_0x_hex()
         self._place.w3.provider.make_request(cast(Any, "eth_sendRawTransaction"), [signed.raw_transaction.to_0x_hex()])
@@ -121,7 +131,7 @@ class Trial:
     def _busy(self, number: int) -> None:
         first = number * CLAIMS_PER_REORG
         for payee in self.place.payees[first : first + CLAIMS_PER_REORG]:
-            settling.claim(self.ledger, 1, payee.address)
+            settlement.claim(self.ledger, 1, payee.address)
             self.load.transfer()
             if self.rng.random() < 0.5:
                 time.sleep(0.05)
@@ -185,10 +195,17 @@ class Trial:
         with self.ledger.store.read() as session:
             attempts = int(session.exec(select(func.count()).select_from(Attempt)).one())
         return {
-            "reorgs": len(self.depths), "depths": dict(sorted(Counter(self.depths).items())), "rewound": self.rewound,
-            "claims": len(minted), "events": len(lived["events"]), "decisions": len(lived["decisions"]),
-            "signed": attempts, "states": self._states(), "supply": str(supply), "equal": True,
-        }  # fmt: skip
+            "reorgs": len(self.depths),
+            "depths": dict(sorted(Counter(self.depths).items())),
+            "rewound": self.rewound,
+            "claims": len(minted),
+            "events": len(lived["events"]),
+            "decisions": len(lived["decisions"]),
+            "signed": attempts,
+            "states": self._states(),
+            "supply": str(supply),
+            "equal": True,
+        }
 
     def _tip_is_read(self) -> bool:
         block = self.place.w3.eth.get_block("latest")
@@ -220,7 +237,7 @@ class Trial:
 
 def _cursor(ledger: Ledger) -> int:
     with ledger.store.read() as session:
-        row = session.get(Cursor, indexer.NAME)
+        row = session.get(Cursor, FINAL)
     return 0 if row is None else row.block
 
 

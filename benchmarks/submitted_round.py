@@ -13,9 +13,9 @@ from eth_account.signers.local import LocalAccount
 
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.log.leaf import write
-from ledger.judgement.snapshots import Snapshots
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.context import Ledger
+from ledger.machine.snapshots import Snapshots
+from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import SignedRun, hexed, key
 from tests.ledger.judgement.service import facts_of, give, ledger_of
 

@@ -31,12 +31,12 @@ from benchmarks.submitted_round import Opened, ledger_at, open_rounds
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.follower import audit
-from ledger import journal, log
+from ledger.books import journal, log
+from ledger.context import Ledger
 from ledger.errors import LedgerBusy
-from ledger.judgement import door
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import AnnouncedRow, LogEntry, Transfer
+from ledger.intake import door
+from ledger.storage.store import Store
+from ledger.storage.tables import AnnouncedRow, LogEntry, Transfer
 from tests import databases, postgres
 
 NOW = 1_000
@@ -138,9 +138,14 @@ def submitters(url: str, folder: Path, writers: int, events: int) -> dict[str, A
     ledger.store.engine.dispose()
     sent = events * min(COPIES, writers)
     return {
-        "writers": writers, "events": events, "sent": sent, "told_to_come_again": again, "seconds": round(seconds, 1),
-        "events_per_second": round(events / seconds, 1), "messages_per_second": round(sent / seconds, 1),
-    }  # fmt: skip
+        "writers": writers,
+        "events": events,
+        "sent": sent,
+        "told_to_come_again": again,
+        "seconds": round(seconds, 1),
+        "events_per_second": round(events / seconds, 1),
+        "messages_per_second": round(sent / seconds, 1),
+    }
 
 
 # ---- one writer at a time, or SERIALIZABLE
@@ -190,10 +195,14 @@ def isolation(fresh: Callable[[], Any], entries: int) -> list[dict[str, Any]]:
             with fresh() as url:
                 aborted, seconds = together(writers, work, entries // writers, url)
             commits = writers * (entries // writers)
-            found.append({
-                "writers": writers, "isolation": name, "commits_per_second": round(commits / seconds, 1),
-                "aborted": round(sum(aborted) / (sum(aborted) + commits), 3),
-            })  # fmt: skip
+            found.append(
+                {
+                    "writers": writers,
+                    "isolation": name,
+                    "commits_per_second": round(commits / seconds, 1),
+                    "aborted": round(sum(aborted) / (sum(aborted) + commits), 3),
+                }
+            )
             progress(str(found[-1]))
     return found
 

@@ -18,10 +18,10 @@ from web3 import Web3
 
 from benchmarks.record import progress, write_result
 from contracts.chain.connection import contract_at
-from ledger import indexer
+from ledger.chainread import indexer
+from ledger.context import Ledger
 from ledger.governance import shown, votes
-from ledger.service import Ledger
-from ledger.tables import Proposal
+from ledger.storage.tables import FINAL, Cursor, Proposal
 from tests.anvil import Anvil
 from tests.paid_epoch import PARAMS, PaidEpoch
 
@@ -47,10 +47,12 @@ class Electorate:
         timelock, maker = self.place.deployment.timelock, self.place.creator.address
         self.anvil.rpc("anvil_setBalance", timelock, hex(10**20))
         left = self.token.functions.budgetOf(self.place.deployment.distributor).call()
-        self._all([
-            (timelock, self.token.functions.setBudget(self.place.deployment.distributor, left // 2)),
-            (timelock, self.token.functions.setBudget(maker, len(self.voters))),
-        ])  # fmt: skip
+        self._all(
+            [
+                (timelock, self.token.functions.setBudget(self.place.deployment.distributor, left // 2)),
+                (timelock, self.token.functions.setBudget(maker, len(self.voters))),
+            ]
+        )
         self._all([(maker, self.token.functions.reserve(len(self.voters)))])
         self._all([(maker, self.token.functions.mint(keccak(text=v), v, 1)) for v in self.voters])
 
@@ -65,8 +67,10 @@ class Electorate:
         found = int(self.governor.functions.hashProposal([target], [0], [b""], keccak(text=text)).call())
         self.anvil.wait(PARAMS.voting_delay + 1)
         self.anvil.mine()
-        ballots = [(v, self.governor.functions.castVote(found, AGAINST if n % 4 == 0 else FOR))
-                   for n, v in enumerate(self.voters)]  # fmt: skip
+        ballots = [
+            (v, self.governor.functions.castVote(found, AGAINST if n % 4 == 0 else FOR))
+            for n, v in enumerate(self.voters)
+        ]
         self._all(ballots)
         return found
 
@@ -76,10 +80,16 @@ class Electorate:
         for number, (sender, call) in enumerate(calls, start=1):
             if sender not in nonces:
                 nonces[sender] = self.anvil.w3.eth.get_transaction_count(Web3.to_checksum_address(sender))
-            self.anvil.rpc("eth_sendTransaction", {
-                "from": sender, "to": call.address, "data": call._encode_transaction_data(), "gas": hex(GAS),
-                "nonce": hex(nonces[sender]),
-            })  # fmt: skip
+            self.anvil.rpc(
+                "eth_sendTransaction",
+                {
+                    "from": sender,
+                    "to": call.address,
+                    "data": call._encode_transaction_data(),
+                    "gas": hex(GAS),
+                    "nonce": hex(nonces[sender]),
+                },
+            )
             nonces[sender] += 1
             if number % PER_BLOCK == 0 or number == len(calls):
                 newest = int(self.anvil.w3.eth.get_block("latest")["timestamp"])
@@ -121,10 +131,17 @@ def measure(voters: int, folder: Path) -> dict[str, Any]:
             first = votes.page(session, proposal, (0, 0), 100)
         tally, reads, read = counted(ledger, lambda: shown.tally(ledger, row))
     return {
-        "voters": voters, "credit_calls": credits, "credit_seconds": credited, "weigh_calls": weighs,
-        "weigh_seconds": weighed, "tally_calls": reads, "tally_seconds": read, "page": len(first),
-        "equal": tally["api"] == tally["governor"] and tally["votes"] == voters, "tally": tally["api"],
-    }  # fmt: skip
+        "voters": voters,
+        "credit_calls": credits,
+        "credit_seconds": credited,
+        "weigh_calls": weighs,
+        "weigh_seconds": weighed,
+        "tally_calls": reads,
+        "tally_seconds": read,
+        "page": len(first),
+        "equal": tally["api"] == tally["governor"] and tally["votes"] == voters,
+        "tally": tally["api"],
+    }
 
 
 def _until_still(ledger: Ledger) -> None:
@@ -132,7 +149,7 @@ def _until_still(ledger: Ledger) -> None:
     while True:
         indexer.follow(ledger)
         with ledger.store.read() as session:
-            row = session.get(indexer.Cursor, indexer.NAME)
+            row = session.get(Cursor, FINAL)
         if row is not None and row.block == last:
             return
         last = row.block if row is not None else None

@@ -3,7 +3,7 @@
     python -m benchmarks.throughput [--segments N]      writes benchmarks/results/throughput.json
 
 A round of k = 10 and of k = 4 is computed, and its states and its gradient put into a folder, as a mirror has them.
-Then `verifier.duty.replaying.judge_segment` (bytes hashed, replay, comparison) and the bare steps of the same segment
+Then `verifier.replay.replaying.judge_segment` (bytes hashed, replay, comparison) and the bare steps of the same segment
 take turns in one process and one thread; the ratio of the medians of their CPU times counts. The segment that all
 verifiers replay also hashes the states inside it, so it is measured apart, and so is the check of a gradient before
 `Has`. Bar: 95 percent at k = 10.
@@ -25,17 +25,17 @@ from benchmarks.record import cpu_seconds, progress, write_result
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest, unpack
-from trainer.batches import batch_source
-from trainer.corpus import Corpus, default_corpus
-from trainer.inner_step import inner_step
-from trainer.model import build_model
-from trainer.profile import configure_determinism
-from trainer.settled import settle
-from trainer.state import TrainState, initial_theta, layout, start_tensors
-from trainer.trajectory import Trajectory, run_inner
-from verifier.duty.files import Folder
-from verifier.duty.holding import Held, check_gradient
-from verifier.duty.replaying import TRUE, Segment, judge_segment
+from trainer.data.batches import batch_source
+from trainer.data.corpus import Corpus, default_corpus
+from trainer.model.gpt import build_model
+from trainer.model.state import TrainState, initial_theta, layout, start_tensors
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.inner_step import inner_step
+from trainer.steps.settled import settle
+from trainer.steps.trajectory import Trajectory, run_inner
+from verifier.replay.files import Folder
+from verifier.replay.holding import Held, check_gradient
+from verifier.replay.replaying import TRUE, Segment, judge_segment
 
 BAR_PERCENT = 95.0
 LENGTHS = (10, 4)
@@ -64,19 +64,33 @@ class Desk:
         """What a worker is asked."""
         entries = [_hexed(entry) for entry in self.done.boundary_entries]
         return Segment(
-            config=self.config.to_json(), round=1, node=NODE,
-            profile=_hexed(configure_determinism(self.config.profile).digest()), data_seed=_hexed(DATA_SEED),
-            segment=number, start=entries[number], start_blob=self.blobs[number], end=entries[number + 1],
-            end_blob=self.blobs[number + 1], theta=self.theta, theta_blobs=(), common=common,
-        )  # fmt: skip
+            config=self.config.to_json(),
+            round=1,
+            node=NODE,
+            profile=_hexed(configure_determinism(self.config.profile).digest()),
+            data_seed=_hexed(DATA_SEED),
+            segment=number,
+            start=entries[number],
+            start_blob=self.blobs[number],
+            end=entries[number + 1],
+            end_blob=self.blobs[number + 1],
+            theta=self.theta,
+            theta_blobs=(),
+            common=common,
+        )
 
     def held(self) -> Held:
         """What is asked before `Has`."""
         size = len(self.files.read(self.gradient))
         return Held(
-            self.config.to_json(), self.theta, (), _hexed(self.done.pseudo_gradient_digest), self.gradient, size,
+            self.config.to_json(),
+            self.theta,
+            (),
+            _hexed(self.done.pseudo_gradient_digest),
+            self.gradient,
+            size,
             _hexed(theta_digest(self.done.end_state)),
-        )  # fmt: skip
+        )
 
 
 def published_round(config: RunConfig, corpus: Corpus, folder: Path) -> Desk:
@@ -115,9 +129,11 @@ def _side_by_side(desk: Desk, asked: Segment, times: int) -> dict[str, float]:
         checked.append(cpu_seconds(lambda: judge_segment(asked, desk.files, desk.corpus)))
     whole, loop = statistics.median(checked), statistics.median(bare)
     return {
-        "judge_segment ms": round(whole * 1e3, 3), "bare ms": round(loop * 1e3, 3),
-        "percent of bare": round(100 * loop / whole, 2), "segments per core second": round(1 / whole, 3),
-    }  # fmt: skip
+        "judge_segment ms": round(whole * 1e3, 3),
+        "bare ms": round(loop * 1e3, 3),
+        "percent of bare": round(100 * loop / whole, 2),
+        "segments per core second": round(1 / whole, 3),
+    }
 
 
 def _bare_loop(desk: Desk, segment: int) -> float:

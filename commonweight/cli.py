@@ -7,33 +7,15 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands import (
-    actors,
-    audit,
-    audit_plan,
-    calibrate,
-    check,
-    contribution,
-    db,
-    disk,
-    fsck,
-    fund,
-    gov,
-    holders,
-    keys,
-    model,
-    receipt,
-    relay,
-    revenue,
-    run,
-    verify,
-    wallet,
-)
-from commonweight.console import complain, speak_json, tell, write_any_text
-from commonweight.failures import as_refusal, require_a_folder
-from commonweight.lifetime import heed_no_more
-from commonweight.scripts import for_scripts
-from commonweight.scripts import run as run_command
+from commonweight.commands.holder import contribution, fund, gov, holders, keys, receipt, revenue, wallet
+from commonweight.commands.model import audit, audit_plan, model
+from commonweight.commands.network import actors, calibrate, check, disk, run, verify
+from commonweight.commands.operator import db, fsck, relay
+from commonweight.terminal.console import complain, speak_json, tell, write_any_text
+from commonweight.terminal.failures import as_refusal, require_a_folder
+from commonweight.terminal.lifetime import heed_no_more
+from commonweight.terminal.scripts import for_scripts
+from commonweight.terminal.scripts import run as run_command
 from contracts.process.spawner import end_with_spawner
 
 app = typer.Typer(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from commonweight.progress import Progress
+from commonweight.terminal.progress import Progress
 from contracts.errors import CommonweightError
 from trainer.client import ApiClient
 

@@ -13,9 +13,9 @@ from sqlmodel import Session, col, select
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import digest, require_signer
 from contracts.protocol.judge.state import State
+from ledger.context import Ledger
 from ledger.errors import NotVerifier
-from ledger.service import Ledger
-from ledger.tables import Cosignature
+from ledger.storage.tables import Cosignature
 
 
 def check(ledger: Ledger, message: Message, signature: bytes, signer: str) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from contracts.chain.deployment import Deployment
-from ledger import log
+from ledger.books import log
 from ledger.errors import DatabaseForeign, DatabaseMissing
-from ledger.indexer import NAME as FOLLOWER
-from ledger.store import Store
-from ledger.tables import Cursor, IdentityRow
+from ledger.storage.store import Store
+from ledger.storage.tables import FINAL, Cursor, IdentityRow
 
 REMEDY = "check --deployment, --folder and --database-url; nothing was changed"
 
@@ -56,7 +55,7 @@ def _claim(store: Store, deployment: Deployment) -> IdentityRow:
 
 
 def _require_unused(session: Session) -> None:
-    if log.size(session) or session.get(Cursor, FOLLOWER) is not None:
+    if log.size(session) or session.get(Cursor, FINAL) is not None:
         raise DatabaseForeign(f"the database holds a log and does not say whose: {REMEDY}")
 
 

@@ -49,10 +49,18 @@ class Anvil:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = [
-            str(BINARY), "--port", str(self._port), "--slots-in-an-epoch", str(self.slots), "--no-mining", "--silent",
-            "--preserve-historical-states", "--prune-history", str(self._history),
+            str(BINARY),
+            "--port",
+            str(self._port),
+            "--slots-in-an-epoch",
+            str(self.slots),
+            "--no-mining",
+            "--silent",
+            "--preserve-historical-states",
+            "--prune-history",
+            str(self._history),
             *(() if self._state is None else ("--state", str(self._state))),
-        ]  # fmt: skip
+        ]
         self._process = subprocess.Popen(
             command, start_new_session=True, stdin=subprocess.DEVNULL, preexec_fn=partial(die_with_parent, os.getpid())
         )
@@ -106,8 +114,16 @@ class Anvil:
 
 def spend_nonce(anvil: Anvil, owner: LocalAccount, nonce: int, tip: int = 10**11) -> str:
     """Use a nonce of `owner` for a transfer of nothing; the hash of the transaction."""
-    fields: Any = {"to": owner.address, "value": 0, "gas": 21_000, "nonce": nonce, "chainId": 31337, "type": 2,
-                   "maxFeePerGas": 10**12, "maxPriorityFeePerGas": tip}  # fmt: skip
+    fields: Any = {
+        "to": owner.address,
+        "value": 0,
+        "gas": 21_000,
+        "nonce": nonce,
+        "chainId": 31337,
+        "type": 2,
+        "maxFeePerGas": 10**12,
+        "maxPriorityFeePerGas": tip,
+    }
     signed = owner.sign_transaction(fields)
     anvil.rpc("eth_sendRawTransaction", signed.raw_transaction.to_0x_hex())
     return str(signed.hash.to_0x_hex())

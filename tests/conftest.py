@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from commonweight.logs import PACKAGES, OnStderr
+from commonweight.terminal.logs import PACKAGES, OnStderr
 
 settings.register_profile("calm", deadline=None)
 settings.load_profile("calm")

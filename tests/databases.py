@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from ledger.store import Store
+from ledger.storage.store import Store
 from tests import postgres
 
 KINDS = ("sqlite", "postgresql")

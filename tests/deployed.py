@@ -20,9 +20,14 @@ from contracts.genesis.params import GenesisParams
 from contracts.protocol.log.operator import LogSigner
 
 PARAMS = GenesisParams(
-    voting_delay=10, voting_period=20, timelock_delay=2, late_quorum_extension=0, quorum_floor=1, challenge_window=20,
+    voting_delay=10,
+    voting_period=20,
+    timelock_delay=2,
+    late_quorum_extension=0,
+    quorum_floor=1,
+    challenge_window=20,
     proposal_threshold=1,
-)  # fmt: skip
+)
 
 
 def key_of(name: str) -> LocalAccount:

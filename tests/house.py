@@ -25,10 +25,11 @@ from contracts.bindings.governor import Action, description_of
 from contracts.chain.connection import send
 from contracts.messages.for_contracts import EpochRoot, Message, to_json
 from contracts.messages.signing import sign
-from ledger import indexer, keeper
-from ledger.judgement import settling
+from ledger.chainread import indexer
+from ledger.clock import keeper
+from ledger.epochs import settlement
 from ledger.relay_rules import RelayRules
-from ledger.tables import Epoch
+from ledger.storage.tables import Epoch
 from tests.databases import fresh_file
 from tests.deployed import PARAMS, key_of
 from tests.ledger.judgement.served_run import Served, ServedRun
@@ -83,9 +84,14 @@ class House:
         for _ in range(0, self.ledger.chain.head() + 1, indexer.BATCH):  # as a keeper does that has run for a while
             indexer.follow(self.ledger)
         settings = ServerSettings(
-            rpc_url="http://unused", deployment=self.folder / "deployment.json", operator_key=self.operator.key.hex(),
-            database_url=self.database, blobs=self.folder / "blobs", max_blob_bytes=MAX_BLOB, keeper=False,
-        )  # fmt: skip
+            rpc_url="http://unused",
+            deployment=self.folder / "deployment.json",
+            operator_key=self.operator.key.hex(),
+            database_url=self.database,
+            blobs=self.folder / "blobs",
+            max_blob_bytes=MAX_BLOB,
+            keeper=False,
+        )
         self.app = create_app(settings, self.ledger)
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
@@ -149,7 +155,7 @@ class House:
     def root_message(self, number: int = 1) -> EpochRoot:
         """What verifiers sign for an epoch."""
         with self.ledger.store.read() as session:
-            return settling.root_message(self.ledger, session.get_one(Epoch, number))
+            return settlement.root_message(self.ledger, session.get_one(Epoch, number))
 
     def cosigned(self, message: Message, signer: LocalAccount) -> dict[str, Any]:
         """A body with a verifier's word for the chain."""
@@ -182,9 +188,12 @@ class House:
         until = int(self.place.w3.eth.get_block("latest")["timestamp"]) + 3600
         signature = self.ledger.chain.governor.sign_proposal(holder, actions, description, until)
         return {
-            "proposer": holder.address, "description": description, "decisions": decisions, "deadline": until,
+            "proposer": holder.address,
+            "description": description,
+            "decisions": decisions,
+            "deadline": until,
             "signature": "0x" + signature.hex(),
-        }  # fmt: skip
+        }
 
     def propose(self, holder: LocalAccount, description: str, decisions: list[tuple[str, str]]) -> str:
         """Propose and relay; returns the proposal's id."""
@@ -242,9 +251,13 @@ class House:
         """Enough for the gas of a test."""
         eth = self.place.w3.eth
         gift = {
-            "to": account.address, "value": 10**18, "gas": 21_000, "gasPrice": eth.gas_price,
-            "chainId": eth.chain_id, "nonce": eth.get_transaction_count(self.creator.address),
-        }  # fmt: skip
+            "to": account.address,
+            "value": 10**18,
+            "gas": 21_000,
+            "gasPrice": eth.gas_price,
+            "chainId": eth.chain_id,
+            "nonce": eth.get_transaction_count(self.creator.address),
+        }
         sent = eth.send_raw_transaction(self.creator.sign_transaction(gift).raw_transaction)
         assert eth.wait_for_transaction_receipt(sent)["status"] == 1
 

@@ -102,7 +102,13 @@ class Written:
 
 def _log(address: str, block: int, index: int) -> dict[str, Any]:
     return {
-        "address": address, "topics": ["0x" + "07" * 32], "data": "0x" + f"{index:064x}", "removed": False,
-        "blockNumber": hex(block), "logIndex": hex(index), "blockHash": f"0x{block:064x}",
-        "transactionHash": f"0x{block:064x}", "transactionIndex": "0x0",
-    }  # fmt: skip
+        "address": address,
+        "topics": ["0x" + "07" * 32],
+        "data": "0x" + f"{index:064x}",
+        "removed": False,
+        "blockNumber": hex(block),
+        "logIndex": hex(index),
+        "blockHash": f"0x{block:064x}",
+        "transactionHash": f"0x{block:064x}",
+        "transactionIndex": "0x0",
+    }

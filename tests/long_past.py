@@ -23,12 +23,12 @@ from contracts.protocol.judge.rules.roots import grow
 from contracts.protocol.judge.state import NodeState, RunState, State
 from contracts.protocol.log.leaf import write
 from contracts.protocol.run_config import RunConfig
-from ledger import journal, log, payouts
-from ledger.judgement import settling
-from ledger.judgement.effects import payouts_of, promise_id
-from ledger.seals import SealedRow, sealed
-from ledger.store import Store
-from ledger.tables import (
+from ledger.books import journal, log, payouts
+from ledger.epochs import settlement
+from ledger.machine.effects import payouts_of, promise_id
+from ledger.storage.seals import SealedRow, sealed
+from ledger.storage.store import Store
+from ledger.storage.tables import (
     Attempt,
     ChainEvent,
     ClosingRow,
@@ -138,11 +138,16 @@ def _proofs(session: Session, past: Past) -> None:
     """Work that was posted, and the documents about it."""
     work = [
         {
-            "id": proof(n), "book": "work", "debit": f"run:{RUN}", "credit": address(n % past.nodes), "amount": 1_000,
-            "pending": True, "made": 1,
+            "id": proof(n),
+            "book": "work",
+            "debit": f"run:{RUN}",
+            "credit": address(n % past.nodes),
+            "amount": 1_000,
+            "pending": True,
+            "made": 1,
         }
         for n in range(past.proofs)
-    ]  # fmt: skip
+    ]
     journal.record_new(session, work)
     journal.resolve_all(session, [row["id"] for row in work], "posted", 2)
     _insert(session, ProofView, (_proof_view(past, n) for n in range(past.proofs)))
@@ -184,20 +189,31 @@ def _epochs(house: House, session: Session, past: Past, closings: dict[int, Epoc
     for index, closed in closings.items():
         number, final = closed.epoch, closed.epoch <= past.epochs
         columns = {
-            "epoch": number, "attempt": 0, "root": closed.root, "total": closed.total, "count": 2, "settled_at": 800,
+            "epoch": number,
+            "attempt": 0,
+            "root": closed.root,
+            "total": closed.total,
+            "count": 2,
+            "settled_at": 800,
             "deadline": 900,
-        }  # fmt: skip
+        }
         session.add(ClosingRow(log_index=index, block=0, **columns))
         columns.pop("epoch")
         row = Epoch(
-            number=number, run=RUN, state="final" if final else "closed", first_round=closed.first_round,
-            last_round=closed.last_round, log_size=index + 1, log_root="0x" + "11" * 32, ours=True if final else None,
+            number=number,
+            run=RUN,
+            state="final" if final else "closed",
+            first_round=closed.first_round,
+            last_round=closed.last_round,
+            log_size=index + 1,
+            log_root="0x" + "11" * 32,
+            ours=True if final else None,
             **columns,
-        )  # fmt: skip
+        )
         session.add(row)
         if not final:
             continue
-        name = "0x" + digest(settling.root_message(house.ledger, row), house.ledger.chain.epoch_domain).hex()
+        name = "0x" + digest(settlement.root_message(house.ledger, row), house.ledger.chain.epoch_domain).hex()
         session.add_all(Cosignature(digest=name, signer=address(n), signature="0x" + "22" * 65) for n in (1, 2))
         found = payouts_of(functions, number, closed.lines)
         payouts.write(session, number, found)
@@ -218,16 +234,34 @@ def _relay(session: Session, order: int, leaf: str) -> None:
     hashed = f"0x{order:064x}"
     session.add(
         Outgoing(
-            id=f"claim:{leaf}", order=order, to=address(1), data="0x" + "33" * 100, value=0, state="final",
-            signer=address(2), nonce=order, hash=hashed, block=order, block_hash=hashed,
+            id=f"claim:{leaf}",
+            order=order,
+            to=address(1),
+            data="0x" + "33" * 100,
+            value=0,
+            state="final",
+            signer=address(2),
+            nonce=order,
+            hash=hashed,
+            block=order,
+            block_hash=hashed,
         )
-    )  # fmt: skip
+    )
     session.add(
         Attempt(
-            hash=hashed, call=f"claim:{leaf}", signer=address(2), nonce=order, raw="0x", max_fee=1, tip=1,
-            cancels=False, made=1, final=1, token=1,
+            hash=hashed,
+            call=f"claim:{leaf}",
+            signer=address(2),
+            nonce=order,
+            raw="0x",
+            max_fee=1,
+            tip=1,
+            cancels=False,
+            made=1,
+            final=1,
+            token=1,
         )
-    )  # fmt: skip
+    )
     said = {"receipt": leaf, "to": address(1), "amount": "5", "ours": True}
     place = {"block": -order, "log_index": 0, "transaction": hashed}
     session.add(ChainEvent(contract="ModelToken", name="Minted", arguments=said, **place))
@@ -236,9 +270,13 @@ def _relay(session: Session, order: int, leaf: str) -> None:
 def _views(session: Session, past: Past) -> None:
     """What people read of runs, rounds, nodes, decisions, contributions and faults."""
     counts = {
-        "nodes": past.nodes, "active_nodes": past.nodes, "epochs": past.epochs, "decisions": past.proposals,
-        "contributions": past.proposals, "faults": past.proposals,
-    }  # fmt: skip
+        "nodes": past.nodes,
+        "active_nodes": past.nodes,
+        "epochs": past.epochs,
+        "decisions": past.proposals,
+        "contributions": past.proposals,
+        "faults": past.proposals,
+    }
     body = {"phase": "over", "round": past.epochs, "verifiers": [], "counts": counts, "last_epoch": past.epochs}
     _insert(session, RunView, ({"run": run(n), "body": {"run": run(n), **body}} for n in range(past.epochs)))
     _insert(session, RoundView, (_round_view(past, n) for n in range(1, past.epochs + 1)))
@@ -254,9 +292,19 @@ def _round_view(past: Past, number: int) -> dict[str, Any]:
     nodes = [{"node": address(int(name, 16) % past.nodes), "enrolment": 0} for name in names]
     start = {"digest": "0x" + "44" * 32, "blob": None}
     body = {
-        "run": RUN, "round": number, "entry": 2 * number, "phase": "closed", "config": "{}", "config_digest": "0x",
-        "theta": start, "nodes": nodes, "proofs": names, "merge_set": names, "merge": None, "closed_by": 0,
-    }  # fmt: skip
+        "run": RUN,
+        "round": number,
+        "entry": 2 * number,
+        "phase": "closed",
+        "config": "{}",
+        "config_digest": "0x",
+        "theta": start,
+        "nodes": nodes,
+        "proofs": names,
+        "merge_set": names,
+        "merge": None,
+        "closed_by": 0,
+    }
     return {"run": RUN, "number": number, "entry": 2 * number, "body": body}
 
 
@@ -266,11 +314,21 @@ def _governance(session: Session, past: Past, now: int) -> None:
         over = n < past.proposals
         session.add(
             Proposal(
-                id=f"{n:078d}", proposer=address(1), description=f"number {n}", hash="0x", actions=[], over=over,
-                state="executed" if over else "queued", block=n, snapshot=1, deadline=2, eta=now + 10**6,
-                again=now + 60, weighed=1,
+                id=f"{n:078d}",
+                proposer=address(1),
+                description=f"number {n}",
+                hash="0x",
+                actions=[],
+                over=over,
+                state="executed" if over else "queued",
+                block=n,
+                snapshot=1,
+                deadline=2,
+                eta=now + 10**6,
+                again=now + 60,
+                weighed=1,
             )
-        )  # fmt: skip
+        )
         session.add(_vote(n, 0))
     session.add_all(_vote(past.proposals, n) for n in range(1, past.nodes))
     for n in range(past.proposals):

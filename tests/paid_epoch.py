@@ -18,18 +18,18 @@ from contracts.messages.for_contracts import EpochRoot
 from contracts.messages.signing import sign
 from contracts.protocol.log.operator import LogSigner
 from contracts.protocol.log_audit import Kind, epoch_payouts
-from ledger import journal, payouts
-from ledger.blobs import BlobFolder
+from ledger.books import journal, payouts
 from ledger.chain import ModelChain
-from ledger.judgement.opening import open_ledger
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import Epoch
+from ledger.context import Ledger
+from ledger.opening import open_ledger
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
+from ledger.storage.tables import Epoch
 from tests.anvil import Anvil
 
 PARAMS = GenesisParams(
     challenge_window=20, voting_delay=10, voting_period=20, timelock_delay=2, late_quorum_extension=0, quorum_floor=1
-)  # fmt: skip
+)
 CLOSED = 1_750_000_000
 """When the epoch closed; the chain must be past it, and before the deadline that follows from it."""
 FAR = CLOSED + 10 * 365 * 86_400
@@ -92,14 +92,29 @@ class PaidEpoch:
 
     def _epoch(self) -> Epoch:
         return Epoch(
-            number=1, run="0x", state="final", first_round=1, last_round=1, root="0x" + self.root.hex(),
-            total=self.total, count=len(self.lines), log_size=0, log_root="0x" + "01" * 32, settled_at=CLOSED,
-            deadline=FAR, ours=True,
-        )  # fmt: skip
+            number=1,
+            run="0x",
+            state="final",
+            first_round=1,
+            last_round=1,
+            root="0x" + self.root.hex(),
+            total=self.total,
+            count=len(self.lines),
+            log_size=0,
+            log_root="0x" + "01" * 32,
+            settled_at=CLOSED,
+            deadline=FAR,
+            ours=True,
+        )
 
 
 def _debt(line: Payout) -> dict[str, Any]:
     return {
-        "id": f"owed:0x{line.leaf().hex()}", "book": "units", "debit": "emission:1",
-        "credit": f"owed:{to_checksum_address(line.account)}", "amount": line.amount, "pending": False, "made": CLOSED,
-    }  # fmt: skip
+        "id": f"owed:0x{line.leaf().hex()}",
+        "book": "units",
+        "debit": "emission:1",
+        "credit": f"owed:{to_checksum_address(line.account)}",
+        "amount": line.amount,
+        "pending": False,
+        "made": CLOSED,
+    }

@@ -27,18 +27,25 @@ from psycopg.errors import ObjectInUse
 from sqlalchemy import URL, make_url
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ledger.store import Store
+from ledger.storage.store import Store
 
 URL_VARIABLE = "COMMONWEIGHT_TEST_POSTGRES_URL"
 START_SECONDS = 60
 SETTINGS = {
-    "max_wal_senders": "0", "wal_level": "minimal", "max_connections": "200", "listen_addresses": "", "timezone": "UTC",
-}  # fmt: skip
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+    "max_connections": "200",
+    "listen_addresses": "",
+    "timezone": "UTC",
+}
 # what a cluster that is thrown away need not do: survive a crash of the machine, keep its tables small
 CARELESS = {
-    "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
     "shared_buffers": "32MB",
-}  # fmt: skip
+}
 _RUN = """trap '' INT TERM HUP
 "$1/bin/postgres" -D "$2/data" -k "$2" {settings} >"$2/log" 2>&1 </dev/null &
 server=$!
@@ -162,8 +169,12 @@ def _start(settings: dict[str, str]) -> URL:
     given = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
     shell = subprocess.Popen(
         ["/bin/sh", "-c", _RUN.format(settings=given), "postgres", root, folder],
-        stdin=subprocess.PIPE, start_new_session=True, cwd=folder, env=environment, **who,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        cwd=folder,
+        env=environment,
+        **who,
+    )
     atexit.register(_stop, shell)
     _await(folder, shell)
     return URL.create("postgresql+psycopg", "postgres", database="postgres", query={"host": str(folder)})

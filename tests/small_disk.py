@@ -70,9 +70,13 @@ def contents(folder: Path) -> dict[str, int]:
 def _run(size: int, disk: Path, request: pytest.FixtureRequest) -> subprocess.CompletedProcess[str]:
     again = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", request.node.nodeid]
     return subprocess.run(
-        _mounting(size, disk) + again, cwd=Path(request.config.rootpath), env=os.environ | {DISK: str(disk)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        _mounting(size, disk) + again,
+        cwd=Path(request.config.rootpath),
+        env=os.environ | {DISK: str(disk)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def _mounting(size: int, disk: Path) -> list[str]:

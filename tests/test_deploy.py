@@ -19,10 +19,18 @@ UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 INSTALLED = "/opt/commonweight/bin/commonweight"
 COMMANDS = {"server": ("serve",), "keeper": ("keeper",), "node": ("node",), "verifier": ("verifier", "run")}
 MUST = {
-    "dynamicuser": "yes", "protectsystem": "strict", "protecthome": "yes", "nonewprivileges": "yes",
-    "restart": "on-failure", "killmode": "mixed", "killsignal": "SIGTERM", "timeoutstopsec": "60",
-    "statedirectorymode": "0700", "umask": "0077", "environment": "COMMONWEIGHT_PASSPHRASE_FILE=%d/passphrase",
-}  # fmt: skip
+    "dynamicuser": "yes",
+    "protectsystem": "strict",
+    "protecthome": "yes",
+    "nonewprivileges": "yes",
+    "restart": "on-failure",
+    "killmode": "mixed",
+    "killsignal": "SIGTERM",
+    "timeoutstopsec": "60",
+    "statedirectorymode": "0700",
+    "umask": "0077",
+    "environment": "COMMONWEIGHT_PASSPHRASE_FILE=%d/passphrase",
+}
 
 
 def read(unit: Path) -> configparser.SectionProxy:
@@ -74,7 +82,9 @@ def test_systemd_takes_the_units_without_a_word(tmp_path: Path, broken: bool) ->
         )
     said = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *map(str, tmp_path.glob("*.service"))],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ("ProtectAll" in said.stderr) == broken
     assert broken or (said.returncode, said.stderr) == (0, "")

@@ -27,11 +27,11 @@ from contracts.protocol.judge.facts import Reason
 from contracts.protocol.log.leaf import KINDS
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.answers import CODES
-from ledger.service import Ledger
+from ledger.context import Ledger
 from tests.adversary.sim.strategies import STRATEGIES
 from tests.sources import own_sources
 from trainer.cheats import CHEATS
-from trainer.light.settings import LightSettings
+from trainer.node.settings import LightSettings
 from verifier.settings import VerifierSettings
 
 pytestmark = pytest.mark.unit

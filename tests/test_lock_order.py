@@ -42,7 +42,7 @@ def test_two_locks_of_one_line_are_a_circle() -> None:
 def test_the_projects_locks_are_watched_and_no_others() -> None:
     with watched_locks():
         assert not isinstance(threading.Lock(), Watched)
-        made = eval("threading.Lock()", {"__name__": "ledger.store", "threading": threading})
+        made = eval("threading.Lock()", {"__name__": "ledger.storage.store", "threading": threading})
         assert isinstance(made, Watched)
 
 

@@ -50,9 +50,13 @@ class Copy:
 
     def _start(self, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.removed_checks.forked", *options], cwd=self.folder, env=self._environment,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "tests.removed_checks.forked", *options],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def close(self) -> None:
         """End the processes."""
@@ -96,9 +100,13 @@ class Copy:
                 assert own != body
                 (solidity / f"{contract}{place}.sol").write_text(own)
         done = subprocess.run(
-            [sys.executable, "-m", "contracts.compile"], cwd=self.folder, env=self._environment,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "contracts.compile"],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
 
 

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import Batch, BatchSource, batch_source
-from trainer.corpus import Corpus
-from trainer.evaluate import held_out_loss
-from trainer.inner_step import inner_step
-from trainer.model import build_model
-from trainer.profile import configure_determinism
-from trainer.state import Tensors, TrainState
+from trainer.data.batches import Batch, BatchSource, batch_source
+from trainer.data.corpus import Corpus
+from trainer.model.gpt import build_model
+from trainer.model.state import Tensors, TrainState
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.evaluate import held_out_loss
+from trainer.steps.inner_step import inner_step
 
 
 class PublicRound(NamedTuple):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.batches import BatchSource
 from trainer.conduct import Conduct, Job
-from trainer.trajectory import OnStep, Trajectory, run_inner
+from trainer.data.batches import BatchSource
+from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
 
 class Canary(Conduct):

@@ -1,7 +1,7 @@
 """The server as a command asks it: typed calls, signed messages, blobs checked against their names.
 
 What is no answer of ours (contracts/wire/answers.py) is asked for again, with growing pauses, since every request is
-idempotent; a refusal of ours is final. Processes that are left running use trainer/light/network.py instead.
+idempotent; a refusal of ours is final. Processes that are left running use trainer/exchange/network.py instead.
 """
 
 from __future__ import annotations

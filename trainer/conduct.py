@@ -21,13 +21,13 @@ from contracts.protocol.pledge import Pledge, draw_pledge
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest, theta_digest
 from contracts.tensors.tensorfile import pack
-from trainer.batches import BatchSource, batch_source
 from trainer.client import octets
-from trainer.corpus import Corpus
-from trainer.profile import configure_determinism
-from trainer.settled import settle
-from trainer.state import Tensors
-from trainer.trajectory import OnStep, Trajectory, run_inner
+from trainer.data.batches import BatchSource, batch_source
+from trainer.data.corpus import Corpus
+from trainer.model.state import Tensors
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.settled import settle
+from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
 
 class NothingToCopy(CommonweightError):
@@ -54,7 +54,7 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """What one round asks of one node. `round` is a view of the round (trainer/light/surroundings.py); `start` the full
+    """What one round asks of one node. `round` is a view of the round (trainer/node/surroundings.py); `start` the full
     state."""
 
     client: Surroundings
@@ -145,13 +145,24 @@ def commitment(job: Job, trajectory: Trajectory, pledge: Pledge) -> Made:
     entries, end = list(trajectory.boundary_entries), trajectory.end_state
     gradient = pack(trajectory.pseudo_gradient)
     message = Commitment(
-        run=octets(job.run), round=job.number, node=job.node, startState=theta_digest(job.start),
-        innerState=inner_digest(job.start), root=trajectory.root, boundaries=len(entries),
-        endState=theta_digest(end), innerEnd=inner_digest(end), gradient=trajectory.pseudo_gradient_digest,
-        gradientBlob=blake3(gradient).digest(), gradientSize=len(gradient), dataSeed=job.data_seed,
-        config=job.config.digest(), profile=configure_determinism(job.config.profile).digest(),
-        pledge=pledge.seal(job.node), tokens=job.config.tokens_per_round,
-    )  # fmt: skip
+        run=octets(job.run),
+        round=job.number,
+        node=job.node,
+        startState=theta_digest(job.start),
+        innerState=inner_digest(job.start),
+        root=trajectory.root,
+        boundaries=len(entries),
+        endState=theta_digest(end),
+        innerEnd=inner_digest(end),
+        gradient=trajectory.pseudo_gradient_digest,
+        gradientBlob=blake3(gradient).digest(),
+        gradientSize=len(gradient),
+        dataSeed=job.data_seed,
+        config=job.config.digest(),
+        profile=configure_determinism(job.config.profile).digest(),
+        pledge=pledge.seal(job.node),
+        tokens=job.config.tokens_per_round,
+    )
     first, last = (tuple(KECCAK_TREE.inclusion_proof(entries, place)) for place in (0, len(entries) - 1))
     return Made(message, gradient, first, last)
 

@@ -14,7 +14,7 @@ from eth_account import Account
 from contracts.chain.deployment import Deployment
 
 VARIABLE = "COMMONWEIGHT_VERIFIER"
-WORKERS_MODULE = "verifier.duty.tasks"
+WORKERS_MODULE = "verifier.replay.tasks"
 BLOBS, MERGED, WORKERS_LOG = "mirror/blobs", "merged", "workers.log"
 """Below the verifier's folder: the mirror's blobs, outer steps on their way there, and what the workers print."""
 
@@ -106,19 +106,40 @@ class VerifierSettings:
     def worker_command(self, module: str = WORKERS_MODULE) -> list[str]:
         """Start one worker in the environment `to_environment`: solo pool, since torch and fork do not mix."""
         return [
-            sys.executable, "-m", "celery", "--quiet", "-A", module, "worker", "--pool", "solo", "--concurrency", "1",
-            "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "celery",
+            "--quiet",
+            "-A",
+            module,
+            "worker",
+            "--pool",
+            "solo",
+            "--concurrency",
+            "1",
+            "--loglevel",
+            "WARNING",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+        ]
 
 
 _OF_WORKERS = (
-    "broker_url", "result_backend", "attempts", "lease_seconds", "queue_seconds", "backoff_seconds", "device",
-)  # fmt: skip
+    "broker_url",
+    "result_backend",
+    "attempts",
+    "lease_seconds",
+    "queue_seconds",
+    "backoff_seconds",
+    "device",
+)
 _EMPTY: dict[str, Any] = {
-    "folder": ".", "data": [], "broker_url": "memory://", "result_backend": "cache+memory://",
-}  # fmt: skip
+    "folder": ".",
+    "data": [],
+    "broker_url": "memory://",
+    "result_backend": "cache+memory://",
+}
 _NOBODY = "0x" + "00" * 20
-_NONE = Deployment(
-    0, 0, "", "0x" + "00" * 32, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY
-)  # fmt: skip
+_NONE = Deployment(0, 0, "", "0x" + "00" * 32, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY)
 """Workers ask no chain."""

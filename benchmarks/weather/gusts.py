@@ -13,9 +13,23 @@ from typing import TypeVar
 
 T = TypeVar("T")
 WEB = (
-    "502", "502-html", "502-late", "503", "503-later", "504", "429", "408", "200-html", "empty", "refused", "reset",
-    "cut", "slow", "delay", "silence",
-)  # fmt: skip
+    "502",
+    "502-html",
+    "502-late",
+    "503",
+    "503-later",
+    "504",
+    "429",
+    "408",
+    "200-html",
+    "empty",
+    "refused",
+    "reset",
+    "cut",
+    "slow",
+    "delay",
+    "silence",
+)
 """What comes over a line that carries HTTP. `502-late`: after the server did what was asked; `503-later` says when to
 come again; `200-html` is the page of somebody in between; `reset` and `cut` come within the answer."""
 PLAIN = ("refused", "reset", "cut", "slow", "delay", "silence")

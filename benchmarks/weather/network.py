@@ -24,7 +24,7 @@ from benchmarks.weather.relay import Listening, Relay
 from benchmarks.weather.sky import Sky
 from commonweight.demo.processes import Processes, free_port
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
-from commonweight.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, open_run
 from contracts.bindings.node_stakes import NodeStakes
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect, send
@@ -41,9 +41,14 @@ VERIFIERS, NODES = ("vera", "vito", "viki"), ("ada", "ben", "cal", "dee")
 SERVER, KEEPER, RPC, DATABASE = "server", "keeper", "rpc", "database"
 STAKE = 10**18
 GENESIS = GenesisParams(
-    voting_delay=10, voting_period=20, timelock_delay=2, late_quorum_extension=0, challenge_window=4, quorum_floor=1,
+    voting_delay=10,
+    voting_period=20,
+    timelock_delay=2,
+    late_quorum_extension=0,
+    challenge_window=4,
+    quorum_floor=1,
     threshold=2,
-)  # fmt: skip
+)
 CONFIG = {"layers": 1, "d_model": 32, "heads": 2, "context": 16, "steps": 30, "segment": 3, "batch": 4, "clip": "0.1"}
 RULES = RunRules(
     10**21, rounds_per_epoch=4, min_nodes=2, lease_seconds=30, period_seconds=300, beacon_span=40, node_stake=STAKE
@@ -156,9 +161,17 @@ class Network:
             port = self._line(name, DATABASE, socket, http=False)
             seen = url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
             where = (
-                "--deployment", str(self._file), "--keystore", self._key("operator"), "--rpc-url", self._to_chain(name),
-                "--folder", str(self.folder / "server"), "--database-url", seen,
-            )  # fmt: skip
+                "--deployment",
+                str(self._file),
+                "--keystore",
+                self._key("operator"),
+                "--rpc-url",
+                self._to_chain(name),
+                "--folder",
+                str(self.folder / "server"),
+                "--database-url",
+                seen,
+            )
             own = ("serve", "--port", str(self._api_port), "--no-keeper") if name == SERVER else ("keeper",)
             self._party(name, *own, *where)
             if name == SERVER:
@@ -177,9 +190,15 @@ class Network:
         for name in VERIFIERS:
             public = self.relay.listen(Listening(name, ("127.0.0.1", ports[name])))
             self._party(
-                name, "verifier", "run", "--port", str(ports[name]), "--public-url", f"http://127.0.0.1:{public}",
+                name,
+                "verifier",
+                "run",
+                "--port",
+                str(ports[name]),
+                "--public-url",
+                f"http://127.0.0.1:{public}",
                 *self._joins(name, run),
-            )  # fmt: skip
+            )
 
     def _open_nodes(self, run: str) -> None:
         for name in self.nodes:
@@ -189,10 +208,22 @@ class Network:
     def _joins(self, name: str, run: str) -> tuple[str, ...]:
         api = self._line(name, SERVER, ("127.0.0.1", self._api_port))
         return (
-            "--keystore", self._key(name), "--run", run, "--api", f"http://127.0.0.1:{api}", "--rpc-url",
-            self._to_chain(name), "--deployment", str(self._file), "--folder", str(self.folder / name), "--data",
-            str(self.folder / "text.txt"), "--json",
-        )  # fmt: skip
+            "--keystore",
+            self._key(name),
+            "--run",
+            run,
+            "--api",
+            f"http://127.0.0.1:{api}",
+            "--rpc-url",
+            self._to_chain(name),
+            "--deployment",
+            str(self._file),
+            "--folder",
+            str(self.folder / name),
+            "--data",
+            str(self.folder / "text.txt"),
+            "--json",
+        )
 
     # -- small parts --------------------------------------------------------------------------------------------------
 

@@ -57,9 +57,13 @@ class Party:
         command = ("nice", "-n", str(NICE), sys.executable, "-m", "commonweight", *self.command)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env={**os.environ, **self.environment, **ends_with_me()}, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                command,
+                env={**os.environ, **self.environment, **ends_with_me()},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         self.starts += 1
         self.is_stopped, self._ends_until = False, 0.0
 

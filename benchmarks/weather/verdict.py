@@ -16,8 +16,13 @@ from benchmarks.weather.said import said_by
 
 AUDIT_SECONDS = 1_800.0
 MUST_BE_NONE = (
-    "honest_proofs_void", "stake_lost_wei", "processes_ended", "audit_findings", "at_fault", "verifier_faults",
-)  # fmt: skip
+    "honest_proofs_void",
+    "stake_lost_wei",
+    "processes_ended",
+    "audit_findings",
+    "at_fault",
+    "verifier_faults",
+)
 
 
 class NoAudit(Exception):
@@ -28,9 +33,18 @@ def audit(network: Network) -> list[str]:
     """Findings of `commonweight audit`. Raises NoAudit."""
     place = network.place
     command = (
-        sys.executable, "-m", "commonweight", "audit", "--deployment", str(place.file), "--log", place.api,
-        "--rpc-url", place.rpc, "--json",
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "commonweight",
+        "audit",
+        "--deployment",
+        str(place.file),
+        "--log",
+        place.api,
+        "--rpc-url",
+        place.rpc,
+        "--json",
+    )
     done = subprocess.run(command, capture_output=True, text=True, timeout=AUDIT_SECONDS, check=False)
     try:
         report = json.loads(done.stdout)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from commonweight.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, Level, LogFormat
+from commonweight.terminal.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, Level, LogFormat
 
 DEFAULT_API = "http://127.0.0.1:8800"
 DEFAULT_RPC = "http://127.0.0.1:8545"

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from commonweight.console import emit
+from commonweight.terminal.console import emit
 from contracts.process.spawner import end_with_spawner
 from contracts.protocol.run_config import RunConfig
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient, octets
-from trainer.corpus import corpus_of
-from trainer.evaluate import held_out_loss
-from trainer.state import initial_theta
+from trainer.data.corpus import corpus_of
+from trainer.model.state import initial_theta
+from trainer.steps.evaluate import held_out_loss
 
 
 def closed_rounds(client: ApiClient, run: str, count: int) -> Iterator[dict[str, Any]]:

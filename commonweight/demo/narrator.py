@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 from rich.text import Text
 
-from commonweight.console import emit, speaks_json
+from commonweight.terminal.console import emit, speaks_json
 
 
 class Narrator:

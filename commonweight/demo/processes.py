@@ -110,9 +110,13 @@ class Processes:
     @staticmethod
     def _popen(command: tuple[str, ...], environment: Mapping[str, str], out: Any, err: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            command, env={**environment, **ends_with_me()}, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+            command,
+            env={**environment, **ends_with_me()},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
 
 def free_port() -> int:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from commonweight.console import console
+from commonweight.terminal.console import console
 from contracts.amounts import TOKENS, amount, digits
 
 mpl.rcParams["svg.hashsalt"] = "commonweight"
@@ -72,9 +72,14 @@ def _nodes(summary: dict[str, Any]) -> Table:
         table.add_column(column, justify="left" if column in ("node", "reason") else "right")
     for node in summary["nodes"]:
         table.add_row(
-            node["name"], str(node["claimed_steps"]), str(node["verified_steps"]), str(node["voided_steps"]),
-            ", ".join(node["reasons"]), digits(node["units"]), f"{node['share_percent']:.2f} %",
-        )  # fmt: skip
+            node["name"],
+            str(node["claimed_steps"]),
+            str(node["verified_steps"]),
+            str(node["voided_steps"]),
+            ", ".join(node["reasons"]),
+            digits(node["units"]),
+            f"{node['share_percent']:.2f} %",
+        )
     return table
 
 
@@ -87,7 +92,11 @@ def _losses(summary: dict[str, Any]) -> Table:
     for r in summary["rounds"]:
         alone, both = solo[r["round"]], parallel[r["round"]]
         table.add_row(
-            str(r["round"]), f"{r['held_out_loss']:.4f}", f"{alone:.4f}", f"{both:.4f}", r["inner_lr"],
+            str(r["round"]),
+            f"{r['held_out_loss']:.4f}",
+            f"{alone:.4f}",
+            f"{both:.4f}",
+            r["inner_lr"],
             r["config_digest"][:14] + "…",
-        )  # fmt: skip
+        )
     return table

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from commonweight.console import complain, console, emit, mention, speaks_json
 from commonweight.demo.acts.comparing import finish_baselines, start_baselines
 from commonweight.demo.acts.opening import open_chain, open_run
 from commonweight.demo.acts.settling import settle
@@ -23,6 +22,7 @@ from commonweight.demo.processes import Processes
 from commonweight.demo.report import print_summary, write_report
 from commonweight.demo.stage import DemoSettings, Stage
 from commonweight.demo.summary import Source, collect
+from commonweight.terminal.console import complain, console, emit, mention, speaks_json
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import save_file
 

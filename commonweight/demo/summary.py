@@ -53,9 +53,12 @@ def _chain(source: Source, epoch: dict[str, Any]) -> dict[str, Any]:
     state = VerifierRegistry(w3, deployment["verifier_registry"]).epoch_of(int(epoch["epoch"]))
     balances = {name: str(token.balance_of(source.cast.address(wallet(name)))) for name in NODES}
     return {
-        "supply": str(token.total_supply()), "balances": balances, "epoch_root": "0x" + state.root.hex(),
-        "epoch_total": str(state.total), "epoch_final": state.status.name == "FINAL",
-    }  # fmt: skip
+        "supply": str(token.total_supply()),
+        "balances": balances,
+        "epoch_root": "0x" + state.root.hex(),
+        "epoch_total": str(state.total),
+        "epoch_final": state.status.name == "FINAL",
+    }
 
 
 def _node(source: Source, name: str, rounds: list[dict[str, Any]], chain: dict[str, Any]) -> dict[str, Any]:
@@ -67,41 +70,55 @@ def _node(source: Source, name: str, rounds: list[dict[str, Any]], chain: dict[s
     }
     units = int(chain["balances"][name])
     return {
-        "name": name, "address": source.cast.address(name), "claimed_steps": counted["all"],
-        "verified_steps": counted["posted"], "voided_steps": counted["voided"],
-        "reasons": sorted({p["reason"] for p in own if p["reason"]}), "units": str(units),
+        "name": name,
+        "address": source.cast.address(name),
+        "claimed_steps": counted["all"],
+        "verified_steps": counted["posted"],
+        "voided_steps": counted["voided"],
+        "reasons": sorted({p["reason"] for p in own if p["reason"]}),
+        "units": str(units),
         "share_percent": round(100 * units / max(1, int(chain["supply"])), 4),
-    }  # fmt: skip
+    }
 
 
 def _proof(source: Source, line: dict[str, Any]) -> dict[str, Any]:
     view = source.client.get(f"/proofs/{line['proof']}")
     said = [
         {
-            "verifier": source.cast.name_of(word["verifier"]), "segment": word["segment"], "word": word["word"],
-            "error": int(word["measured"]) / SCALE, "limit": int(word["limit"]) / SCALE,
+            "verifier": source.cast.name_of(word["verifier"]),
+            "segment": word["segment"],
+            "word": word["word"],
+            "error": int(word["measured"]) / SCALE,
+            "limit": int(word["limit"]) / SCALE,
         }
         for word in view["words"]
-    ]  # fmt: skip
+    ]
     return {
-        "round": line["round"], "node": source.cast.name_of(line["node"]), "state": line["state"],
-        "reason": line["reason"], "error": int(line["measured"]) / SCALE, "limit": int(line["limit"]) / SCALE,
+        "round": line["round"],
+        "node": source.cast.name_of(line["node"]),
+        "state": line["state"],
+        "reason": line["reason"],
+        "error": int(line["measured"]) / SCALE,
+        "limit": int(line["limit"]) / SCALE,
         "draws": {source.cast.name_of(verifier): drawn for verifier, drawn in view["draws"].items()},
-        "bench": [call["segment"] for call in view["bench"]], "decided": view["decided"], "words": said,
+        "bench": [call["segment"] for call in view["bench"]],
+        "decided": view["decided"],
+        "words": said,
         "proof": line["proof"],
-    }  # fmt: skip
+    }
 
 
 def _round(source: Source, current: dict[str, Any]) -> dict[str, Any]:
     losses = sorted(current["merge"]["held_out_loss"].values()) if current["merge"] else []
     return {
-        "round": current["round"], "config_digest": current["config_digest"],
+        "round": current["round"],
+        "config_digest": current["config_digest"],
         "inner_lr": RunConfig.from_json(current["config"]).inner_lr,
         "nodes": [source.cast.name_of(n["node"]) for n in current["nodes"]],
         "lapsed": [source.cast.name_of(n["node"]) for n in current["nodes"] if n["lapsed"]],
         "theta": current["merge"]["theta"] if current["merge"] else None,
         "held_out_loss": losses[len(losses) // 2] / 10**9 if losses else None,
-    }  # fmt: skip
+    }
 
 
 def _checks(

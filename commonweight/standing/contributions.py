@@ -189,11 +189,16 @@ class Contributions:
         signing = signing_of(file, Maintainers.parse(config.maintainers), self._client)
         state = state_of(signing, over=run["phase"] == "over", taken=bool(same))
         values = {
-            "run": run["run"], "quorum": signing.quorum, "signed": len(signing.signed),
-            "missing": ", ".join(signing.missing), "missigned": ", ".join(signing.missigned),
+            "run": run["run"],
+            "quorum": signing.quorum,
+            "signed": len(signing.signed),
+            "missing": ", ".join(signing.missing),
+            "missigned": ", ".join(signing.missigned),
             "until": f"the epoch of round {config.rounds} closes, the run's last one (now round {run['round']})",
-            "missing_signers": signing.missing, "strangers": signing.strangers, "missigned_signers": signing.missigned,
-        }  # fmt: skip
+            "missing_signers": signing.missing,
+            "strangers": signing.strangers,
+            "missigned_signers": signing.missigned,
+        }
         taken = {"entry": same[0].values["entry"], "id": same[0].id} if same else {}
         return Standing(name, file.message, state, signing.signed, values | taken)
 

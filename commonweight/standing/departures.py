@@ -90,7 +90,12 @@ class Departure:
     def to_json(self) -> dict[str, Any]:
         """One object of `--json`."""
         return {
-            "about": "departure", "account": self.account, "state": str(self.state), "stake": str(self.stake),
-            "epochs_to_wait": self.leaving.epochs, "free_at": self.leaving.free_at, "sentence": self.sentence,
+            "about": "departure",
+            "account": self.account,
+            "state": str(self.state),
+            "stake": str(self.stake),
+            "epochs_to_wait": self.leaving.epochs,
+            "free_at": self.leaving.free_at,
+            "sentence": self.sentence,
             "command": helper(DEPARTURES, self.state, {}),
-        }  # fmt: skip
+        }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from commonweight.standing.money import Money
+from commonweight.model.currency import Money
 from commonweight.standing.sentence import Sentence, helper, told, until
 from contracts.amounts import amount
 from contracts.bindings.capital_pool import CapitalPool, PoolStatus
@@ -140,20 +140,37 @@ class Round:
         released, cancelled = now >= pool.release_at(), pool.is_cancelled()
         state = round_state(pool.status(), cancelled=cancelled, funded=funded, released=released)
         return cls(
-            pool.address, state, Money.of(pool.currency()), symbol, deposited, pool.refunded(), soft, hard, pool.held(),
-            pool.spendable(), token_units, paid_units, pool.withdraw_until(), pool.deadline(), pool.release_at(), now,
-        )  # fmt: skip
+            pool.address,
+            state,
+            Money.of(pool.currency()),
+            symbol,
+            deposited,
+            pool.refunded(),
+            soft,
+            hard,
+            pool.held(),
+            pool.spendable(),
+            token_units,
+            paid_units,
+            pool.withdraw_until(),
+            pool.deadline(),
+            pool.release_at(),
+            now,
+        )
 
     @property
     def values(self) -> dict[str, Any]:
         """What its sentences take."""
         text = self.money.text
         return {
-            "deposited": text(self.deposited), "soft": text(self.soft),
-            "spendable": text(self.spendable), "withdraw": until(self.withdraw_until, self.now),
-            "kept": text(self.deposited - self.refunded), "deadline": until(self.deadline, self.now),
+            "deposited": text(self.deposited),
+            "soft": text(self.soft),
+            "spendable": text(self.spendable),
+            "withdraw": until(self.withdraw_until, self.now),
+            "kept": text(self.deposited - self.refunded),
+            "deadline": until(self.deadline, self.now),
             "release": until(self.release_at, self.now),
-        }  # fmt: skip
+        }
 
     def lines(self) -> list[str]:
         """For people."""
@@ -172,14 +189,24 @@ class Round:
     def to_json(self) -> dict[str, Any]:
         """One object of `--json`; amounts as text, in units of the currency, the price in 1e-18 tokens."""
         return {
-            "about": "round", "pool": self.pool, "state": str(self.state), "currency": self.money.address,
-            "symbol": self.money.symbol, "decimals": self.money.decimals, "deposited": str(self.deposited),
-            "soft_cap": str(self.soft), "hard_cap": str(self.hard), "held": str(self.held),
-            "spendable": str(self.spendable), "withdraw_until": self.withdraw_until, "deadline": self.deadline,
+            "about": "round",
+            "pool": self.pool,
+            "state": str(self.state),
+            "currency": self.money.address,
+            "symbol": self.money.symbol,
+            "decimals": self.money.decimals,
+            "deposited": str(self.deposited),
+            "soft_cap": str(self.soft),
+            "hard_cap": str(self.hard),
+            "held": str(self.held),
+            "spendable": str(self.spendable),
+            "withdraw_until": self.withdraw_until,
+            "deadline": self.deadline,
             "release_at": self.release_at,
             "price": {"token_units": str(self.token_units), "paid_units": str(self.paid_units)},
-            "sentence": told(ROUNDS, self.state, self.values), "command": helper(ROUNDS, self.state, self.values),
-        }  # fmt: skip
+            "sentence": told(ROUNDS, self.state, self.values),
+            "command": helper(ROUNDS, self.state, self.values),
+        }
 
 
 @dataclass(frozen=True)
@@ -214,7 +241,12 @@ class Deposit:
     def to_json(self) -> dict[str, Any]:
         """One object of `--json`."""
         return {
-            "about": "deposit", "pool": self.round.pool, "account": self.account, "state": str(self.state),
-            "units": str(self.units), "tokens": str(self.tokens),
-            "sentence": told(DEPOSITS, self.state, self._values), "command": helper(DEPOSITS, self.state, self._values),
-        }  # fmt: skip
+            "about": "deposit",
+            "pool": self.round.pool,
+            "account": self.account,
+            "state": str(self.state),
+            "units": str(self.units),
+            "tokens": str(self.tokens),
+            "sentence": told(DEPOSITS, self.state, self._values),
+            "command": helper(DEPOSITS, self.state, self._values),
+        }

@@ -9,8 +9,8 @@ from typing import Any
 
 from web3 import Web3
 
-from commonweight.console import one_line
-from commonweight.known_model import checked
+from commonweight.model.known_model import checked
+from commonweight.terminal.console import one_line
 from contracts.bindings.distributor import EpochDistributor
 from contracts.bindings.token import ModelToken
 from contracts.bindings.verifier_registry import VerifierRegistry

@@ -137,14 +137,21 @@ class _Look:
         final = line is not None and facts.status is EpochStatus.FINAL
         paid = final and line is not None and self._model.distributor.is_claimed(number, line.index)
         state = claims.state_of(
-            facts, has_line=line is not None, paid=paid, is_contract=self._contract,
+            facts,
+            has_line=line is not None,
+            paid=paid,
+            is_contract=self._contract,
             paid_elsewhere=bool(self._elsewhere),
-        )  # fmt: skip
+        )
         ends = chain.challenged_at + self._limit if facts.status is EpochStatus.DISPUTED else chain.closes_at
         values = {
-            "epoch": number, "account": self._account, "attempt": chain.attempt, "k": self._k,
-            "until": until(ends, self._now), "payout": self._elsewhere,
-        }  # fmt: skip
+            "epoch": number,
+            "account": self._account,
+            "attempt": chain.attempt,
+            "k": self._k,
+            "until": until(ends, self._now),
+            "payout": self._elsewhere,
+        }
         if line is None:
             return Claim(state, number, values)
         kind = Kind(line.kind).name.lower() if line.kind in {*Kind} else str(line.kind)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from commonweight.standing.money import Money
+from commonweight.model.currency import Money
 from commonweight.standing.sentence import Sentence, helper, told
 from contracts.bindings.currency import Currency
 from contracts.bindings.revenue_splitter import RevenueSplitter
@@ -74,10 +74,16 @@ class Share:
     def to_json(self) -> dict[str, Any]:
         """One object of `--json`."""
         return {
-            "about": "share", "distribution": self.id, "currency": self.money.address, "symbol": self.money.symbol,
-            "decimals": self.money.decimals, "state": str(self.state), "units": str(self.units),
-            "sentence": self.sentence, "command": self.command,
-        }  # fmt: skip
+            "about": "share",
+            "distribution": self.id,
+            "currency": self.money.address,
+            "symbol": self.money.symbol,
+            "decimals": self.money.decimals,
+            "state": str(self.state),
+            "units": str(self.units),
+            "sentence": self.sentence,
+            "command": self.command,
+        }
 
 
 def read_shares(splitter: RevenueSplitter, account: str, first_block: int) -> list[Share]:
@@ -88,11 +94,14 @@ def read_shares(splitter: RevenueSplitter, account: str, first_block: int) -> li
     monies = _monies(splitter, list(dict.fromkeys(currency for _, currency in shared)))
     return [
         Share(
-            account, id_, monies[currency], share_state(is_released=id_ in paid, due=due.get(id_, 0)),
+            account,
+            id_,
+            monies[currency],
+            share_state(is_released=id_ in paid, due=due.get(id_, 0)),
             paid.get(id_, due.get(id_, 0)),
         )
         for id_, currency in shared
-    ]  # fmt: skip
+    ]
 
 
 def _monies(splitter: RevenueSplitter, addresses: Sequence[str]) -> dict[str, Money]:

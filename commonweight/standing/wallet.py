@@ -36,10 +36,16 @@ class Holding:
         token, account = model.token, owed.account
         delegate = token.delegate_of(account)
         return cls(
-            account, model.symbol(), token.balance_of(account), token.total_supply(),
-            owed.units(*COMING, *CLAIMABLE), owed.units(*CLAIMABLE), owed.units(ClaimState.CLAIMED),
-            token.votes(account), "" if delegate == ZERO else delegate,
-        )  # fmt: skip
+            account,
+            model.symbol(),
+            token.balance_of(account),
+            token.total_supply(),
+            owed.units(*COMING, *CLAIMABLE),
+            owed.units(*CLAIMABLE),
+            owed.units(ClaimState.CLAIMED),
+            token.votes(account),
+            "" if delegate == ZERO else delegate,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """One object of `--json`: amounts as text, null for nobody."""

@@ -84,10 +84,15 @@ class EventTable:
             arguments = event.indexed.decode(self._codec, b"".join(topics[1:]))
             arguments += event.rest.decode(self._codec, bytes(log["data"]))
             return EventData(
-                address=log["address"], args=dict(arguments), blockHash=log["blockHash"],
-                blockNumber=log["blockNumber"], event=event.name, logIndex=log["logIndex"],
-                transactionHash=log["transactionHash"], transactionIndex=log["transactionIndex"],
-            )  # fmt: skip
+                address=log["address"],
+                args=dict(arguments),
+                blockHash=log["blockHash"],
+                blockNumber=log["blockNumber"],
+                event=event.name,
+                logIndex=log["logIndex"],
+                transactionHash=log["transactionHash"],
+                transactionIndex=log["transactionIndex"],
+            )
         except _UNREADABLE as error:
             raise ChainUnfit(f"a log cannot be read: {type(error).__name__}: {error}") from error
 

@@ -38,10 +38,15 @@ class Faucet:
             raise RpcError(-32602, f"the faucet sends between 1 and {MOST} wei at once, not {amount}")
         base = int(call("eth_getBlockByNumber", ["latest", False])["baseFeePerGas"], 16)
         transaction: dict[str, Any] = {
-            "to": to_checksum_address(to), "value": amount, "gas": 21_000 if _is_key(call, to) else 100_000,
-            "nonce": int(call("eth_getTransactionCount", [self.address, "latest"]), 16), "type": 2,
-            "chainId": int(call("eth_chainId", []), 16), "maxPriorityFeePerGas": TIP, "maxFeePerGas": 2 * base + TIP,
-        }  # fmt: skip
+            "to": to_checksum_address(to),
+            "value": amount,
+            "gas": 21_000 if _is_key(call, to) else 100_000,
+            "nonce": int(call("eth_getTransactionCount", [self.address, "latest"]), 16),
+            "type": 2,
+            "chainId": int(call("eth_chainId", []), 16),
+            "maxPriorityFeePerGas": TIP,
+            "maxFeePerGas": 2 * base + TIP,
+        }
         signed = self._account.sign_transaction(transaction)
         return str(call("eth_sendRawTransaction", [signed.raw_transaction.to_0x_hex()]))
 

@@ -99,11 +99,22 @@ def _planned(
     if not p.funding_currency:
         places["pool"] = ""
     return Deployment(
-        chain_id=w3.eth.chain_id, block=0, name=name, model="0x" + bytes(model).hex(), deployer=deployer.address,
-        model_registry=address, log=log, creations=(creation,), token=places["token"], timelock=places["timelock"],
-        governor=places["governor"], verifier_registry=places["verifier_registry"], distributor=places["distributor"],
-        splitter=places["splitter"], pool=places["pool"],
-    )  # fmt: skip
+        chain_id=w3.eth.chain_id,
+        block=0,
+        name=name,
+        model="0x" + bytes(model).hex(),
+        deployer=deployer.address,
+        model_registry=address,
+        log=log,
+        creations=(creation,),
+        token=places["token"],
+        timelock=places["timelock"],
+        governor=places["governor"],
+        verifier_registry=places["verifier_registry"],
+        distributor=places["distributor"],
+        splitter=places["splitter"],
+        pool=places["pool"],
+    )
 
 
 def _hand_over(w3: Web3, deployer: LocalAccount, d: Deployment, p: GenesisParams) -> None:

@@ -66,9 +66,17 @@ def arguments_of(
 ) -> dict[str, Arguments]:
     """Constructor arguments by contract name; `deadline` is the funding round's end in Unix seconds."""
     rules = (
-        p.threshold, p.min_stake, p.challenge_window, p.dispute_limit, p.bond, p.slash_cap, p.max_epoch_total,
-        p.node_slash_cap, p.node_withdrawal_delay, p.quorum_floor,
-    )  # fmt: skip
+        p.threshold,
+        p.min_stake,
+        p.challenge_window,
+        p.dispute_limit,
+        p.bond,
+        p.slash_cap,
+        p.max_epoch_total,
+        p.node_slash_cap,
+        p.node_withdrawal_delay,
+        p.quorum_floor,
+    )
     votes = (p.voting_delay, p.voting_period, p.proposal_threshold, p.quorum_fraction, p.quorum_floor)
     model = bytes.fromhex(d.model[2:])
     made: dict[str, Arguments] = {
@@ -97,13 +105,27 @@ def params_of(made: Mapping[str, Arguments], distributor_budget: int, began: int
     _, _, _, delay, period, threshold, fraction, floor, extension = made["ModelGovernor"]
     k, min_stake, window, limit, bond, slash, total, node_slash, node_delay, _ = made["VerifierRegistry"][-1]
     return GenesisParams(
-        voting_delay=delay, voting_period=period, timelock_delay=made["ModelTimelock"][0],
-        late_quorum_extension=extension, challenge_window=window, dispute_limit=limit, quorum_fraction=fraction,
-        quorum_floor=floor, proposal_threshold=threshold, cap=made["ModelToken"][2], budget=distributor_budget,
-        max_epoch_total=total, threshold=k, min_stake=min_stake, bond=bond, slash_cap=slash,
-        node_slash_cap=node_slash, node_withdrawal_delay=node_delay, revenue_window=made["RevenueSplitter"][1],
+        voting_delay=delay,
+        voting_period=period,
+        timelock_delay=made["ModelTimelock"][0],
+        late_quorum_extension=extension,
+        challenge_window=window,
+        dispute_limit=limit,
+        quorum_fraction=fraction,
+        quorum_floor=floor,
+        proposal_threshold=threshold,
+        cap=made["ModelToken"][2],
+        budget=distributor_budget,
+        max_epoch_total=total,
+        threshold=k,
+        min_stake=min_stake,
+        bond=bond,
+        slash_cap=slash,
+        node_slash_cap=node_slash,
+        node_withdrawal_delay=node_delay,
+        revenue_window=made["RevenueSplitter"][1],
         **_funding(made, began),
-    )  # fmt: skip
+    )
 
 
 def _funding(made: Mapping[str, Arguments], began: int) -> dict[str, Any]:
@@ -111,7 +133,11 @@ def _funding(made: Mapping[str, Arguments], began: int) -> dict[str, Any]:
         return {}
     currency, soft, hard, deadline, tokens, paid, settlement = made["CapitalPool"][2]
     return {
-        "funding_currency": currency, "funding_soft_cap": soft, "funding_hard_cap": hard,
-        "funding_seconds": deadline - began, "funding_settlement": settlement, "funding_token_units": tokens,
+        "funding_currency": currency,
+        "funding_soft_cap": soft,
+        "funding_hard_cap": hard,
+        "funding_seconds": deadline - began,
+        "funding_settlement": settlement,
+        "funding_token_units": tokens,
         "funding_paid_units": paid,
-    }  # fmt: skip
+    }

@@ -33,17 +33,30 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
     "ModelToken": (*ROLES, "BudgetSet", "Reserved", "Approval", "DelegateChanged", "Transfer"),
     "ModelTimelock": (*ROLES, "MinDelayChange"),
     "ModelGovernor": (
-        "VotingDelaySet", "VotingPeriodSet", "ProposalThresholdSet", "QuorumNumeratorUpdated", "TimelockChange",
-        "LateQuorumVoteExtensionSet", "BallotRefused",
+        "VotingDelaySet",
+        "VotingPeriodSet",
+        "ProposalThresholdSet",
+        "QuorumNumeratorUpdated",
+        "TimelockChange",
+        "LateQuorumVoteExtensionSet",
+        "BallotRefused",
     ),
     "VerifierRegistry": (
-        *ROLES, "VerifierAdmitted", "VerifierRemoved", "ThresholdSet", "MaxEpochTotalSet", "Staked", "Unstaked",
-        "NodeStakeChanged", "NodeWithdrawalRequested", "NodeWithdrawn",
+        *ROLES,
+        "VerifierAdmitted",
+        "VerifierRemoved",
+        "ThresholdSet",
+        "MaxEpochTotalSet",
+        "Staked",
+        "Unstaked",
+        "NodeStakeChanged",
+        "NodeWithdrawalRequested",
+        "NodeWithdrawn",
     ),
     "EpochDistributor": (),
     "RevenueSplitter": (),
     "CapitalPool": (*ROLES, "Deposited", "Withdrawn", "SurplusRecovered"),
-}  # fmt: skip
+}
 """What constructors and the hand-over say, and what any stranger may have done meanwhile. Anything else gave somebody
 what this check does not see: a call that waits, an epoch that was paid, tokens, or a proposal, which nobody can make
 before there are tokens, and which nobody who joins was shown."""

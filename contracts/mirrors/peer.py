@@ -193,9 +193,12 @@ class Peer:
 
     def _made(self, headers: dict[str, str]) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            headers={"Accept-Encoding": "identity", **headers}, timeout=httpx.Timeout(self._limits.idle),
-            verify=_tls(), follow_redirects=False, trust_env=False,
-        )  # fmt: skip
+            headers={"Accept-Encoding": "identity", **headers},
+            timeout=httpx.Timeout(self._limits.idle),
+            verify=_tls(),
+            follow_redirects=False,
+            trust_env=False,
+        )
 
 
 @cache

@@ -28,11 +28,18 @@ _REFUSED = tuple(
     map(
         ipaddress.ip_network,
         (
-            "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10",
-            "3fff::/20", "5f00::/16",
+            "::/96",
+            "::ffff:0:0:0/96",
+            "64:ff9b::/96",
+            "64:ff9b:1::/48",
+            "2001::/32",
+            "2002::/16",
+            "fec0::/10",
+            "3fff::/20",
+            "5f00::/16",
         ),
     )
-)  # fmt: skip
+)
 """Networks of IPv6 that count as public, behind which any address of IPv4 may be; the last are of a site, of examples
 (RFC 9637) and of routers (RFC 9602)."""
 

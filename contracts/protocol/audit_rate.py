@@ -13,11 +13,11 @@ proofs, all of them audited, count for nothing, and the way down starts from the
   must cost the stake like a mismatch does; otherwise cheating is free.
 
 Why building a record and cheating at the floor does not pay: the rate of any proof is at least the floor, so a
-stake computed *at the floor* (`verifier/audit_plan.py`) makes every single faked proof lose on average, whatever
-came before it, and a sum of losses is a loss. What the record cost to build is sunk and is not counted on. A stake
-computed at the first rate, 1, is next to nothing and is worth waiting for. Pay alone is no stake either: the pending
-pay of the faked round is R and the last one another R, but at a floor of q it takes at least R / q in all, twenty
-rounds' pay at 0.05; and what was paid out is gone with a node that leaves after its cheat.
+stake computed *at the floor* (`verifier/planning/audit_plan.py`) makes every single faked proof lose on average,
+whatever came before it, and a sum of losses is a loss. What the record cost to build is sunk and is not counted on. A
+stake computed at the first rate, 1, is next to nothing and is worth waiting for. Pay alone is no stake either: the
+pending pay of the faked round is R and the last one another R, but at a floor of q it takes at least R / q in all,
+twenty rounds' pay at 0.05; and what was paid out is gone with a node that leaves after its cheat.
 
 Voids that are nobody's fault (a quorum that was missing) are left out of the sequence by the caller.
 """

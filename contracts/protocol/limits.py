@@ -18,7 +18,7 @@ from blake3 import blake3
 from contracts.errors import CommonweightError
 
 METRICS = ("update", "update_tensor", "moment1", "moment1_tensor", "moment2", "moment2_tensor", "slope")
-"""What is compared of a segment; see verifier/bounded.py for each one's definition."""
+"""What is compared of a segment; see verifier/comparison/bounded.py for each one's definition."""
 
 MARGIN = 10
 """A limit is at least this many times the largest honest error; the mildest cheat must exceed it this many times."""

@@ -16,15 +16,30 @@ from contracts.errors import CommonweightError
 from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
 
 _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
-    "layers": (1, 48), "d_model": (8, 8192), "heads": (1, 128), "context": (8, 8192), "vocab": (256, 256),
-    "steps": (1, 10_000), "segment": (1, 1_000), "batch": (1, 4096), "rounds": (1, 1_000_000), "seed": (0, 2**63 - 1),
-    "compute_weight": (1, 1_000_000), "code_weight": (0, 1_000_000), "data_weight": (0, 1_000_000),
-}  # fmt: skip
+    "layers": (1, 48),
+    "d_model": (8, 8192),
+    "heads": (1, 128),
+    "context": (8, 8192),
+    "vocab": (256, 256),
+    "steps": (1, 10_000),
+    "segment": (1, 1_000),
+    "batch": (1, 4096),
+    "rounds": (1, 1_000_000),
+    "seed": (0, 2**63 - 1),
+    "compute_weight": (1, 1_000_000),
+    "code_weight": (0, 1_000_000),
+    "data_weight": (0, 1_000_000),
+}
 _RATE_RANGES: Mapping[str, tuple[str, str]] = {
-    "inner_lr": ("0.0000001", "1"), "beta1": ("0", "0.9999"), "beta2": ("0", "0.99999"),
-    "eps": ("0.000000000001", "0.01"), "weight_decay": ("0", "1"), "clip": ("0.0001", "1000"),
-    "outer_lr": ("0.0001", "2"), "outer_momentum": ("0", "0.999"),
-}  # fmt: skip
+    "inner_lr": ("0.0000001", "1"),
+    "beta1": ("0", "0.9999"),
+    "beta2": ("0", "0.99999"),
+    "eps": ("0.000000000001", "0.01"),
+    "weight_decay": ("0", "1"),
+    "clip": ("0.0001", "1000"),
+    "outer_lr": ("0.0001", "2"),
+    "outer_momentum": ("0", "0.999"),
+}
 _PROFILES = ("exact", "portable", "bounded")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _WHOLE = re.compile(r"[0-9]{1,19}")
@@ -34,9 +49,17 @@ _MAX_JSON_LENGTH = 10_000
 _MAX_NUMBER_LENGTH = 20  # 19 digits and a sign
 
 VOTABLE_KEYS: tuple[str, ...] = (
-    "inner_lr", "outer_lr", "outer_momentum", "weight_decay", "clip", "rounds",
-    "compute_weight", "code_weight", "data_weight", "maintainers",
-)  # fmt: skip
+    "inner_lr",
+    "outer_lr",
+    "outer_momentum",
+    "weight_decay",
+    "clip",
+    "rounds",
+    "compute_weight",
+    "code_weight",
+    "data_weight",
+    "maintainers",
+)
 """The keys that a governance decision may set."""
 
 

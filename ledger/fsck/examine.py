@@ -8,12 +8,12 @@ from itertools import chain
 
 from sqlmodel import Session
 
+from ledger.context import Ledger
 from ledger.errors import LedgerError
+from ledger.fsck import judged
 from ledger.fsck.finding import Finding
 from ledger.fsck.governance import check_ends, check_governance
 from ledger.fsck.rows import check_rows
-from ledger.judgement import fsck as judged
-from ledger.service import Ledger
 
 MOST_SHOWN = 20
 

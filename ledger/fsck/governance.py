@@ -8,11 +8,10 @@ from typing import Any
 from sqlmodel import Session, col, select
 from web3.exceptions import Web3Exception
 
-from ledger import indexer
+from ledger.context import Ledger
 from ledger.fsck.finding import Finding, differences
 from ledger.governance import proposals, votes
-from ledger.service import Ledger
-from ledger.tables import ChainEvent, Cursor, Proposal, Vote
+from ledger.storage.tables import FINAL, ChainEvent, Cursor, Proposal, Vote
 
 _FROM_EVENTS = ("proposer", "hash", "actions", "block", "snapshot", "deadline", "eta")
 """Columns that follow from events alone; the state is also heard from the Governor."""
@@ -37,7 +36,7 @@ def check_governance(session: Session) -> Iterator[Finding]:
 
 def check_ends(ledger: Ledger, session: Session) -> Iterator[Finding]:
     """A finding for every proposal that is over on the chain, as far as it was read, and not here."""
-    cursor = session.get(Cursor, indexer.NAME)
+    cursor = session.get(Cursor, FINAL)
     open_rows = select(Proposal).where(col(Proposal.over).is_(False), Proposal.state != proposals.RELAYING)
     for row in session.exec(open_rows):
         state = _state(ledger, int(row.id), cursor.block if cursor is not None else None)

@@ -11,12 +11,13 @@ from sqlmodel import Session, col, select
 from contracts.chain.deployment import ZERO
 from contracts.chain.presence import require_present
 from contracts.protocol.chain.logs import Source
-from ledger import indexer, unseen
+from ledger.books.payouts import pays_a_line
+from ledger.chainread import indexer
+from ledger.context import Ledger
 from ledger.fsck.finding import Finding, differences
-from ledger.judgement.effects import closing_of, payouts_of
-from ledger.payouts import pays_a_line
-from ledger.service import Ledger
-from ledger.tables import ChainEvent, ClosingRow, Cursor, DecisionRow, Epoch, LogEntry, PayoutRow
+from ledger.machine.effects import closing_of, payouts_of
+from ledger.public_log import unseen
+from ledger.storage.tables import FINAL, ChainEvent, ClosingRow, Cursor, DecisionRow, Epoch, LogEntry, PayoutRow
 
 PATIENCE_SECONDS = 3.0
 """In which a server that runs reads what has just become final."""
@@ -28,11 +29,11 @@ def check_chain(
     """A finding for every event, decision or unit on which ledger and chain differ, and what `check_epochs` finds."""
     require_present(ledger.chain.w3, ledger.chain.deployment)
     yield from _check_unseen(ledger, session)
-    cursor = session.get(Cursor, indexer.NAME)
+    cursor = session.get(Cursor, FINAL)
     if cursor is None:
         for table in (ChainEvent, DecisionRow):
             if session.exec(select(table)).first() is not None:
-                yield Finding("cursor", indexer.NAME, f"is missing, and {table.__tablename__} has rows of the chain")
+                yield Finding("cursor", FINAL, f"is missing, and {table.__tablename__} has rows of the chain")
         yield from _check_unread(ledger, ledger.chain.first_block)
         return
     if "0x" + ledger.chain.block_hash(cursor.block).hex() != cursor.hash:
@@ -63,7 +64,7 @@ def _check_unread(ledger: Ledger, first: int) -> Iterator[Finding]:
     waiting = Counter(event.name for event in events if event.block > read_to)
     if waiting:
         kinds = ", ".join(f"{count} {name}" for name, count in sorted(waiting.items()))
-        yield Finding("cursor", indexer.NAME, f"has not read final blocks with {kinds}: `serve` or `keeper` reads them")
+        yield Finding("cursor", FINAL, f"has not read final blocks with {kinds}: `serve` or `keeper` reads them")
 
 
 def _read_soon(ledger: Ledger, block: int) -> int:
@@ -71,7 +72,7 @@ def _read_soon(ledger: Ledger, block: int) -> int:
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         with ledger.store.read() as session:
-            cursor = session.get(Cursor, indexer.NAME)
+            cursor = session.get(Cursor, FINAL)
         read_to = cursor.block if cursor is not None else 0
         if read_to >= block or time.monotonic() >= end:
             return read_to

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Integer, inspect, type_coerce
 from sqlmodel import Session, select
 
 from ledger.fsck.finding import Finding
-from ledger.seals import SealedRow, expected_seal
+from ledger.storage.seals import SealedRow, expected_seal
 
 BATCH = 2_000
 

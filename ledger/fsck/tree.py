@@ -11,10 +11,10 @@ from sqlmodel import Session, col, select
 from contracts.errors import CommonweightError
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import node_number
-from ledger import log
+from ledger.books import log
 from ledger.errors import NotFound
 from ledger.fsck.finding import Finding
-from ledger.tables import Epoch, LogEntry, LogNode
+from ledger.storage.tables import Epoch, LogEntry, LogNode
 
 BATCH = 2_000
 Filing: TypeAlias = Callable[[str, Mapping[str, Any]], str | None]

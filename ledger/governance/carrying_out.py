@@ -10,18 +10,21 @@ from web3.exceptions import Web3RPCError
 
 from contracts.bindings.governor import ProposalState
 from contracts.chain.connection import ContractRejected
-from ledger import budget, outbox
+from ledger.context import Ledger
 from ledger.errors import RelayBudgetSpent
 from ledger.governance.proposals import actions_of
+from ledger.relay import budget, outbox
 from ledger.relay_rules import LONGEST_PAUSE
-from ledger.service import Ledger
-from ledger.tables import OPEN_PROPOSALS, Proposal
+from ledger.storage.tables import OPEN_PROPOSALS, Proposal
 
 AT_ONCE = 100
 """Proposals that are looked at between two looks at other work."""
 SILENT_ENDS = (
-    ProposalState.DEFEATED, ProposalState.EXPIRED, ProposalState.CANCELED, ProposalState.EXECUTED,
-)  # fmt: skip
+    ProposalState.DEFEATED,
+    ProposalState.EXPIRED,
+    ProposalState.CANCELED,
+    ProposalState.EXECUTED,
+)
 """Ends that the Governor's word alone makes, whether it logs them or not: time logs nothing."""
 logger = logging.getLogger(__name__)
 

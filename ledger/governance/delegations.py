@@ -7,10 +7,10 @@ from sqlmodel import Session, col, select
 
 from contracts.bindings.token import Delegation
 from contracts.errors import BadField, BadSignature
-from ledger import budget, outbox
+from ledger.context import Ledger
 from ledger.errors import NoVotes
-from ledger.service import Ledger
-from ledger.tables import ChainEvent, DelegationRow, Outgoing
+from ledger.relay import budget, outbox
+from ledger.storage.tables import ChainEvent, DelegationRow, Outgoing
 
 CREDITED = "DelegateChanged"
 

@@ -13,9 +13,9 @@ from sqlmodel import Session, col, func, select
 from contracts.bindings.governor import Action, ProposalState
 from contracts.calls.words import calls_in_words
 from contracts.evm.chain_text import storable
+from ledger.context import Ledger
 from ledger.errors import NotFound
-from ledger.service import Ledger
-from ledger.tables import ChainEvent, PendingEvent, Proposal, Vote
+from ledger.storage.tables import ChainEvent, PendingEvent, Proposal, Vote
 
 OVER = tuple(
     state.name.lower()
@@ -96,12 +96,16 @@ def created_row(event: ChainEvent) -> Proposal:
     """The row that a ProposalCreated makes."""
     said = event.arguments
     return Proposal(
-        id=said["proposalId"], proposer=said["proposer"], description=said["description"],
+        id=said["proposalId"],
+        proposer=said["proposer"],
+        description=said["description"],
         hash=said.get("descriptionHash") or "0x" + keccak(text=said["description"]).hex(),
         actions=[list(call) for call in zip(said["targets"], said["values"], said["calldatas"], strict=True)],
-        state=ProposalState.PENDING.name.lower(), block=event.block, snapshot=int(said["voteStart"]),
+        state=ProposalState.PENDING.name.lower(),
+        block=event.block,
+        snapshot=int(said["voteStart"]),
         deadline=int(said["voteEnd"]),
-    )  # fmt: skip
+    )
 
 
 def credit(ledger: Ledger, session: Session, event: ChainEvent) -> None:
@@ -127,9 +131,18 @@ def _create(session: Session, row: Proposal) -> None:
         session.add(row)
         return
     for name in (
-        "proposer", "description", "hash", "actions", "call_count", "words", "first_words", "state", "block",
-        "snapshot", "deadline",
-    ):  # fmt: skip
+        "proposer",
+        "description",
+        "hash",
+        "actions",
+        "call_count",
+        "words",
+        "first_words",
+        "state",
+        "block",
+        "snapshot",
+        "deadline",
+    ):
         setattr(known, name, getattr(row, name))
     session.add(known)
 

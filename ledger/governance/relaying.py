@@ -11,11 +11,11 @@ from sqlmodel import Session
 from contracts.bindings.governor import PROPOSER_MARK, Action, Ballot, ProposalState, description_of
 from contracts.errors import BadField
 from contracts.protocol.run_config import RunConfig
-from ledger import budget, outbox
+from ledger.context import Ledger
 from ledger.errors import AlreadyDecided, NoVotes, TooEarly, VoteClosed
 from ledger.governance import proposals
-from ledger.service import Ledger
-from ledger.tables import BallotRow, Outgoing, Proposal, Vote
+from ledger.relay import budget, outbox
+from ledger.storage.tables import BallotRow, Outgoing, Proposal, Vote
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from typing import Any
 from web3.exceptions import Web3Exception
 
 from contracts.bindings.governor import ProposalState
-from ledger import indexer
+from ledger.context import Ledger
 from ledger.governance import proposals, votes
 from ledger.governance.proposals import RELAYING, Listed
-from ledger.service import Ledger
-from ledger.tables import Cursor, Proposal, Vote
+from ledger.storage.tables import FINAL, Cursor, Proposal, Vote
 
 
 def proposal(ledger: Ledger, row: Proposal) -> dict[str, Any]:
@@ -51,9 +50,11 @@ def listed(ledger: Ledger, rows: list[Listed]) -> list[dict[str, Any]]:
 
 def _beginning(row: Listed) -> dict[str, Any]:
     return {
-        "description": row.text, "description_length": row.length, "call_count": row.call_count,
+        "description": row.text,
+        "description_length": row.length,
+        "call_count": row.call_count,
         "first_call": row.first_words,
-    }  # fmt: skip
+    }
 
 
 def tally(ledger: Ledger, row: Proposal) -> dict[str, Any]:
@@ -63,13 +64,16 @@ def tally(ledger: Ledger, row: Proposal) -> dict[str, Any]:
     asked for the newest, and `block` is null.
     """
     with ledger.store.read() as session:
-        cursor = session.get(Cursor, indexer.NAME)
+        cursor = session.get(Cursor, FINAL)
         waiting = votes.unweighed(session, row.id)
     block, own = _own_count(ledger, int(row.id), cursor.block if cursor is not None else None)
     return {
-        "api": _named(votes.counted(row)), "governor": _named(own), "votes": row.weighed, "unweighed": waiting,
+        "api": _named(votes.counted(row)),
+        "governor": _named(own),
+        "votes": row.weighed,
+        "unweighed": waiting,
         "block": block,
-    }  # fmt: skip
+    }
 
 
 def vote(row: Vote) -> dict[str, Any]:
@@ -80,9 +84,16 @@ def vote(row: Vote) -> dict[str, Any]:
 
 def _document(row: Proposal | Listed) -> dict[str, Any]:
     return {
-        "id": row.id, "proposer": row.proposer, "block": row.block, "snapshot": row.snapshot, "deadline": row.deadline,
-        "eta": row.eta, "over": row.over, "counts": _named(votes.counted(row)), "votes": row.weighed,
-    }  # fmt: skip
+        "id": row.id,
+        "proposer": row.proposer,
+        "block": row.block,
+        "snapshot": row.snapshot,
+        "deadline": row.deadline,
+        "eta": row.eta,
+        "over": row.over,
+        "counts": _named(votes.counted(row)),
+        "votes": row.weighed,
+    }
 
 
 def _state_now(ledger: Ledger, row: Proposal) -> str:

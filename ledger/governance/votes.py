@@ -11,9 +11,9 @@ import logging
 from sqlmodel import Session, col, func, select, text, tuple_
 
 from contracts.chain.connection import ContractRejected, rejections
+from ledger.context import Ledger
 from ledger.governance.proposals import Listed
-from ledger.service import Ledger
-from ledger.tables import UNWEIGHED, ChainEvent, Proposal, Vote
+from ledger.storage.tables import UNWEIGHED, ChainEvent, Proposal, Vote
 
 CREDITED = ("VoteCast", "VoteCastWithParams")
 """Both are votes: parameters change nothing in how this Governor counts."""
@@ -31,10 +31,13 @@ def credit(session: Session, event: ChainEvent) -> None:
         return
     session.add(
         Vote(
-            proposal=said["proposalId"], voter=said["voter"], support=int(said["support"]), block=event.block,
+            proposal=said["proposalId"],
+            voter=said["voter"],
+            support=int(said["support"]),
+            block=event.block,
             log_index=event.log_index,
         )
-    )  # fmt: skip
+    )
 
 
 def weigh(ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import Session
 
 from ledger.errors import NotFound
-from ledger.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
+from ledger.storage.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 
 Document: TypeAlias = dict[str, Any]
 Shown: TypeAlias = RunView | RoundView | ProofView

@@ -13,7 +13,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from ledger.errors import NotFound
-from ledger.tables import CreditView, DecisionRow, Epoch, ProofView, RoundView, RunView, TakenView
+from ledger.storage.tables import CreditView, DecisionRow, Epoch, ProofView, RoundView, RunView, TakenView
 
 
 def lineage(session: Session, run: str, first: int, last: int, limit: int) -> list[dict[str, Any]]:

@@ -11,12 +11,12 @@ from sqlmodel import Session
 
 from contracts.messages.signing import Domain
 from contracts.protocol.log.leaf import Entry, read
-from ledger import log
-from ledger.service import Ledger
-from ledger.tables import Cursor, LogEntry
-from ledger.views.about_proofs import PROOFS
-from ledger.views.about_rounds import ROUNDS
+from ledger.books import log
+from ledger.context import Ledger
+from ledger.storage.tables import Cursor, LogEntry
 from ledger.views.documents import Documents
+from ledger.views.proofs import PROOFS
+from ledger.views.rounds import ROUNDS
 
 NAME = "views"
 BATCH = 200

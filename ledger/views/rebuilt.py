@@ -10,8 +10,8 @@ from sqlmodel import Session, col, select
 
 from contracts.messages.signing import Domain
 from ledger.errors import NotFound
-from ledger.tables import LogEntry
-from ledger.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
+from ledger.storage.tables import LogEntry
+from ledger.storage.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 from ledger.views.documents import Document, Documents
 from ledger.views.projection import BATCH, position, project
 

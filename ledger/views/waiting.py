@@ -11,9 +11,9 @@ from contracts.protocol.judge.rules.awaits import scope_of
 from contracts.protocol.judge.rules.obstacles import obstacles
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.codec import parse
+from ledger.context import Ledger
 from ledger.errors import NotFound
-from ledger.service import Ledger
-from ledger.tables import LogEntry
+from ledger.storage.tables import LogEntry
 
 MOST = 500
 """Things that are listed; how many there are is always said."""

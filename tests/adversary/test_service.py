@@ -11,8 +11,8 @@ import pytest
 from contracts.protocol.judge.facts import Reason, Word
 from contracts.protocol.judge.rules import epochs
 from contracts.protocol.log import signed
-from ledger.judgement import bookkeeping, effects
-from ledger.judgement.replica import Replica
+from ledger.machine import bookkeeping, effects
+from ledger.machine.replica import Replica
 from tests.adversary.service import Different, Served, serve
 from tests.adversary.service.twin import Twin
 
@@ -85,33 +85,60 @@ def _to_one(left: Callable[..., Any]) -> Callable[..., Any]:
 Break = Callable[[pytest.MonkeyPatch], None]
 BROKEN: dict[str, tuple[str, int, Break, str]] = {
     "a reason is read as another": (
-        "late-secret", 4, lambda patch: patch.setitem(signed.REASONS, 2, Reason.REPLAY), "SegmentDecided"
+        "late-secret",
+        4,
+        lambda patch: patch.setitem(signed.REASONS, 2, Reason.REPLAY),
+        "SegmentDecided",
     ),
     "a word is read as another": (
-        "operator-repeats", 4, lambda patch: patch.setitem(signed.WORDS, 1, Word.UNSERVED), "the service gives"
+        "operator-repeats",
+        4,
+        lambda patch: patch.setitem(signed.WORDS, 1, Word.UNSERVED),
+        "the service gives",
     ),
     "the panel has another order": (
-        "late-secret", 4, lambda patch: patch.setattr(Twin, "panel_order", _reversed(Twin.panel_order)), "PanelDrawn"
+        "late-secret",
+        4,
+        lambda patch: patch.setattr(Twin, "panel_order", _reversed(Twin.panel_order)),
+        "PanelDrawn",
     ),
     "nothing fits a seal": (
-        "late-secret", 4, lambda patch: patch.setattr(Twin, "seal_pledge", lambda *_: "0x"), "not-bound"
+        "late-secret",
+        4,
+        lambda patch: patch.setattr(Twin, "seal_pledge", lambda *_: "0x"),
+        "not-bound",
     ),
     "everything is a secret": (
-        "grinder", 2, lambda patch: patch.setattr(Twin, "check_secret", lambda *_: None), "the service takes it"
+        "grinder",
+        2,
+        lambda patch: patch.setattr(Twin, "check_secret", lambda *_: None),
+        "the service takes it",
     ),
     "what is known is entered again": (
-        "operator-repeats", 4, lambda patch: patch.setattr(Replica, "_known", lambda *_: {}), "AlreadySaid"
+        "operator-repeats",
+        4,
+        lambda patch: patch.setattr(Replica, "_known", lambda *_: {}),
+        "AlreadySaid",
     ),
     "what was cut is another's": (
-        "seized-pay", 6, lambda patch: patch.setattr(epochs, "_left", _to_one(epochs._left)), "epoch 2 pays"
+        "seized-pay",
+        6,
+        lambda patch: patch.setattr(epochs, "_left", _to_one(epochs._left)),
+        "epoch 2 pays",
     ),
     "work is not booked": (
-        "operator-repeats", 4, lambda patch: patch.setattr(bookkeeping, "_BOOKED", {}), "the books say"
+        "operator-repeats",
+        4,
+        lambda patch: patch.setattr(bookkeeping, "_BOOKED", {}),
+        "the books say",
     ),
     "what a final root pays is not owed": (
-        "operator-repeats", 4, lambda patch: patch.setattr(effects, "_resolve", lambda *_: None), "the books say"
+        "operator-repeats",
+        4,
+        lambda patch: patch.setattr(effects, "_resolve", lambda *_: None),
+        "the books say",
     ),
-}  # fmt: skip
+}
 """What is broken in the service: the strategy and the seed that show it, how it is broken, what is said then."""
 
 

@@ -14,7 +14,7 @@ from contracts.evm import nodes
 from contracts.messages import for_log as messages
 from contracts.protocol.log.leaf import write
 from ledger.chain import ModelChain
-from ledger.store import Store
+from ledger.storage.store import Store
 from tests import postgres
 from tests.between import answering
 from tests.contracts.evm.weather import Gust, GustyNode, serving

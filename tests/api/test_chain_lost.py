@@ -11,10 +11,11 @@ from contracts.chain.connection import connect_devnet
 from contracts.chain.presence import ChainWithoutContract
 from contracts.devnet.chain import Devnet
 from contracts.protocol.chain.reading import ChainReader
-from ledger import indexer, keeper
 from ledger.chain import ModelChain
-from ledger.judgement import blocks
-from ledger.service import Ledger
+from ledger.chainread import indexer
+from ledger.clock import keeper
+from ledger.context import Ledger
+from ledger.intake import blocks
 from tests.house import House, check_refused
 
 pytestmark = pytest.mark.integration

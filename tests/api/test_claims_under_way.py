@@ -7,9 +7,10 @@ from unittest.mock import patch
 import pytest
 
 from contracts.bindings.distributor import EpochDistributor
-from ledger import outbox, tip
-from ledger.judgement import claim_calls
-from ledger.tables import Outgoing
+from ledger.chainread import reorgs
+from ledger.epochs import claim_calls
+from ledger.relay import outbox
+from ledger.storage.tables import Outgoing
 from tests.api.test_many_claims import everything, post, whys
 from tests.house import House, accepted
 
@@ -49,7 +50,7 @@ def test_what_a_call_has_paid_is_in_no_other_while_blocks_are_unread(final: Hous
 
 def test_mints_that_are_not_final_are_read_once_for_all_lines(final: House) -> None:
     """Not for each line again: thousands may wait to be final, and all writers wait for this one."""
-    with patch.object(tip, "mined", autospec=True, side_effect=tip.mined) as read:
+    with patch.object(reorgs, "mined", autospec=True, side_effect=reorgs.mined) as read:
         accepted(post(final, *everything(final)))
     assert read.call_count == 2  # without the writers' turn, and in it
     final.step(2)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.document import REFUSALS
-from api.message_schema import decimals, schema_of
-from api.problems import HTTP_CODES
+from api.http.document import REFUSALS
+from api.http.message_schema import decimals, schema_of
+from api.http.problems import HTTP_CODES
 from contracts.errors import CommonweightError
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
 from tests.house import House

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from api.field_words import describe
+from api.http.field_words import describe
 
 pytestmark = pytest.mark.unit
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from api import growth
-from api.growth import LogGrowth
-from ledger import log
+from api.http import growth
+from api.http.growth import LogGrowth
+from ledger.books import log
 from ledger.errors import DatabaseUnreachable
-from ledger.store import Store
+from ledger.storage.store import Store
 from tests.house import House
 
 pytestmark = pytest.mark.integration

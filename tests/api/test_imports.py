@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.parametrize("module", ["api.app", "ledger.keeper"])
+@pytest.mark.parametrize("module", ["api.app", "ledger.clock.keeper"])
 def test_the_server_loads_no_torch(module: str) -> None:
     program = (
         f"import {module}, sys;"

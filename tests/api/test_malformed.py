@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from httpx import Response
 
-from api.body_size import MAX_JSON_BYTES
+from api.http.body_size import MAX_JSON_BYTES
 from contracts.messages import for_log as messages
 from contracts.protocol.log.codec import canonical
 from tests.api.conftest import Refusal
@@ -17,9 +17,13 @@ from tests.house import House, check_refused
 pytestmark = pytest.mark.integration
 
 POSTS = (
-    "/epochs/1/signatures", "/faults/signatures", "/node-faults/signatures", "/epochs/1/claims", "/proposals",
+    "/epochs/1/signatures",
+    "/faults/signatures",
+    "/node-faults/signatures",
+    "/epochs/1/claims",
+    "/proposals",
     "/proposals/1/ballots",
-)  # fmt: skip
+)
 """All that take JSON; /messages has tests of its own."""
 BODIES: dict[str, bytes] = {
     "not JSON": b"{",
@@ -142,7 +146,7 @@ def test_a_bug_is_a_problem_and_tells_nothing(house: House, monkeypatch: pytest.
     def broken(*_: object) -> None:
         raise RuntimeError("secret of the server")
 
-    monkeypatch.setattr("ledger.judgement.replica.cause", broken)
+    monkeypatch.setattr("ledger.machine.replica.cause", broken)
     body = {"kind": "seen", **house.run.envelope(message, verifier).body()}
     answer = house.client.post("/v1/messages", content=canonical(body).encode())
     check_refused(answer, 500, "internal-error")

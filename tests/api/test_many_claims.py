@@ -10,8 +10,8 @@ from httpx import Response
 
 from contracts.chain.connection import contract_at, send
 from contracts.keccak import keccak256
-from ledger.judgement import claim_calls, many_claims
-from ledger.tables import Outgoing
+from ledger.epochs import claim_calls, many_claims
+from ledger.storage.tables import Outgoing
 from tests.api.test_signed_claims import ask, body, deploy
 from tests.deployed import key_of
 from tests.house import House, accepted, check_refused
@@ -138,11 +138,15 @@ def test_a_call_that_was_given_up_gives_way_to_another(final: House) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        {}, {"claims": []}, {"claims": [{"epoch": 1}]}, {"claims": [{"epoch": -1, "account": "0x" + "11" * 20}]},
-        {"claims": [{"epoch": 1, "account": "0x11"}]}, {"claims": [{"epoch": 1, "account": "0x" + "11" * 20}] * 101},
+        {},
+        {"claims": []},
+        {"claims": [{"epoch": 1}]},
+        {"claims": [{"epoch": -1, "account": "0x" + "11" * 20}]},
+        {"claims": [{"epoch": 1, "account": "0x11"}]},
+        {"claims": [{"epoch": 1, "account": "0x" + "11" * 20}] * 101},
         {"claims": [{"epoch": 1, "account": "0x" + "11" * 20, "to": "0x" + "22" * 20}]},
     ],
-)  # fmt: skip
+)
 def test_a_body_of_another_shape_changes_nothing(final: House, given: dict[str, Any]) -> None:
     before = final.dump()
     check_refused(final.client.post("/v1/claims", json=given), 422, "malformed-request")

@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 from eth_keys.constants import SECPK1_N
 from httpx import Response
 
-from api.body_size import MAX_JSON_BYTES
+from api.http.body_size import MAX_JSON_BYTES
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import Domain, sign

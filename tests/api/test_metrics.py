@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from contracts.chain.connection import connect
-from ledger import log
+from ledger.books import log
 from ledger.chain import ModelChain
 from tests.between import answering
 from tests.house import House

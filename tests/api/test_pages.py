@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from ledger import cosign, journal
-from ledger.store import Store
-from ledger.tables import Epoch
+from ledger import cosign
+from ledger.books import journal
+from ledger.storage.store import Store
+from ledger.storage.tables import Epoch
 from tests.databases import KINDS, fresh_database
 from tests.house import House, check_refused
 from tests.long_past import RUN, Past, fill
@@ -68,11 +69,22 @@ def test_balances_come_in_pages(house: House) -> None:
 def test_only_the_epochs_that_are_shown_cost_a_digest(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [
         Epoch(
-            number=number, run="0x" + "01" * 32, state="final", first_round=1, last_round=1, root="0x" + "00" * 32,
-            total=1, count=1, log_size=9, log_root="0x" + "00" * 32, settled_at=1, deadline=2, ours=True,
+            number=number,
+            run="0x" + "01" * 32,
+            state="final",
+            first_round=1,
+            last_round=1,
+            root="0x" + "00" * 32,
+            total=1,
+            count=1,
+            log_size=9,
+            log_root="0x" + "00" * 32,
+            settled_at=1,
+            deadline=2,
+            ours=True,
         )
         for number in range(1, 131)
-    ]  # fmt: skip
+    ]
     with house.ledger.store.write() as session:
         session.add_all(made)
     asked: list[Any] = []

@@ -14,9 +14,9 @@ from httpx import Response
 
 from contracts.messages.for_contracts import ClaimTo
 from contracts.messages.signing import Domain, sign
-from ledger.budget import CARRYING, EVERYBODY, LEAST, SMALL, SMALL_HOLDERS
+from ledger.relay.budget import CARRYING, EVERYBODY, LEAST, SMALL, SMALL_HOLDERS
 from ledger.relay_rules import RelayRules
-from ledger.tables import RelayDay, RelaySpending
+from ledger.storage.tables import RelayDay, RelaySpending
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
 from tests.ledger.judgement import served_run
@@ -176,10 +176,19 @@ def delegate_code(house: House, account: LocalAccount, to: str) -> None:
     nonce = eth.get_transaction_count(account.address)
     signed = account.sign_authorization({"chainId": eth.chain_id, "address": to, "nonce": nonce})
     fee = 2 * eth.gas_price
-    sent(house, {
-        "type": 4, "to": COLD, "value": 0, "data": "0x", "gas": 500_000, "maxFeePerGas": fee,
-        "maxPriorityFeePerGas": 0, "authorizationList": [signed],
-    })  # fmt: skip
+    sent(
+        house,
+        {
+            "type": 4,
+            "to": COLD,
+            "value": 0,
+            "data": "0x",
+            "gas": 500_000,
+            "maxFeePerGas": fee,
+            "maxPriorityFeePerGas": 0,
+            "authorizationList": [signed],
+        },
+    )
     assert eth.get_code(account.address) == bytes.fromhex("ef0100" + to[2:])
 
 

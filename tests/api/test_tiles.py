@@ -26,12 +26,37 @@ def test_the_entries_under_the_head_are_those_of_the_log_and_its_root_is_theirs(
 
 
 ODD = (
-    "", "tile", "tile/", "tile/0", "tile/0/000", "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/999",
-    "tile/0/000.p/01", "tile/0/000.p/1/", "tile/0/000.p/-1", "tile/0/00", "tile/0/0000", "tile/0/x000/000.p/1",
-    "tile/1/000.p/1", "tile/00/000.p/1", "tile/64/000.p/1", "tile/-1/000", "tile/entries/000", "tile/entries/000.p/256",
-    "tile/entries/x999/999", "tile/0/" + "x999/" * 7 + "999", "tile/0/000.p/1%00", "tile/0/%2e%2e/000.p/1",
-    "tile/0/000.p/%D9%A1", "tile/0//000.p/1", "..%2fv1%2fnetwork", "tile\\0\\000.p\\1", "checkpoint/", "TILE/0/000.p/1",
-)  # fmt: skip
+    "",
+    "tile",
+    "tile/",
+    "tile/0",
+    "tile/0/000",
+    "tile/0/000.p/0",
+    "tile/0/000.p/256",
+    "tile/0/000.p/999",
+    "tile/0/000.p/01",
+    "tile/0/000.p/1/",
+    "tile/0/000.p/-1",
+    "tile/0/00",
+    "tile/0/0000",
+    "tile/0/x000/000.p/1",
+    "tile/1/000.p/1",
+    "tile/00/000.p/1",
+    "tile/64/000.p/1",
+    "tile/-1/000",
+    "tile/entries/000",
+    "tile/entries/000.p/256",
+    "tile/entries/x999/999",
+    "tile/0/" + "x999/" * 7 + "999",
+    "tile/0/000.p/1%00",
+    "tile/0/%2e%2e/000.p/1",
+    "tile/0/000.p/%D9%A1",
+    "tile/0//000.p/1",
+    "..%2fv1%2fnetwork",
+    "tile\\0\\000.p\\1",
+    "checkpoint/",
+    "TILE/0/000.p/1",
+)
 """Of a log of fewer than 256 entries."""
 
 

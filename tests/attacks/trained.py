@@ -32,25 +32,25 @@ from contracts.protocol.log.signed import Envelope
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import Tensors, state_digest, unpack
-from ledger import journal
+from ledger.books import journal
 from tests.attacks.outsiders.script import Refused, Script
 from tests.attacks.outsiders.served import key, service
 from tests.contracts.protocol.log.signed_run import hexed
 from trainer import cheats
 from trainer.canary import Canary
 from trainer.conduct import Conduct, Job, Made
-from trainer.corpus import Corpus, load_corpus
-from trainer.light.surroundings import Around, Published
-from trainer.outer import zero_momentum
-from trainer.profile import configure_determinism
-from trainer.state import initial_theta, start_tensors, theta_layout
-from trainer.trajectory import Trajectory
-from verifier.duty import asking
-from verifier.duty.combining import combine
-from verifier.duty.envelopes import Collected, envelope_of
-from verifier.duty.files import BytesMissing
-from verifier.duty.holding import GradientRefused, check_gradient
-from verifier.duty.replaying import Said, judge_segment
+from trainer.data.corpus import Corpus, load_corpus
+from trainer.model.state import initial_theta, start_tensors, theta_layout
+from trainer.node.surroundings import Around, Published
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.outer import zero_momentum
+from trainer.steps.trajectory import Trajectory
+from verifier.replay import asking
+from verifier.replay.combining import combine
+from verifier.replay.files import BytesMissing
+from verifier.replay.holding import GradientRefused, check_gradient
+from verifier.replay.replaying import Said, judge_segment
+from verifier.replica.envelopes import Collected, envelope_of
 
 HONEST = "honest"
 RESTARTED = "honest, restarted once it had committed"
@@ -107,10 +107,14 @@ class Theatre(Script):
         self._changes = vars(self.config)
         early = len(self.actors) - len(self._late)
         more = {
-            "genesis": state_digest(self.theta), "momentum": state_digest(zero_momentum(self.theta)),
-            "inner": inner_digest(joiner), "profiles": (profile,), "minNodes": early, "maxNodes": 100,
+            "genesis": state_digest(self.theta),
+            "momentum": state_digest(zero_momentum(self.theta)),
+            "inner": inner_digest(joiner),
+            "profiles": (profile,),
+            "minNodes": early,
+            "maxNodes": 100,
             "roundsPerEpoch": 2,
-        }  # fmt: skip
+        }
         with patch("tests.contracts.protocol.log.signed_run.PROFILE", profile):
             super()._create({**changes, **more})
         for actor in self.actors.values():
@@ -181,9 +185,13 @@ class Theatre(Script):
         for shown in actor.conduct.openings(actor.job, actor.trajectory, asked):
             name = bytes.fromhex(proof.commitment.proof[2:])
             message = messages.StateOpening(
-                name, shown.boundary, shown.entry[:32], shown.entry[32:], blake3(shown.packed).digest(),
+                name,
+                shown.boundary,
+                shown.entry[:32],
+                shown.entry[32:],
+                blake3(shown.packed).digest(),
                 len(shown.packed),
-            )  # fmt: skip
+            )
             try:
                 self.send(message, actor.account, path=[hexed(node) for node in shown.path])
                 self._put(actor.account, shown.packed)
@@ -300,12 +308,18 @@ class Theatre(Script):
         for verifier in self.verifiers[: self.state.k]:
             self.send(
                 messages.Merge(
-                    self.run, self.round.number, verifier.address, self.merge_root, bytes.fromhex(step.theta[2:]),
-                    bytes.fromhex(step.momentum[2:]), bytes.fromhex(step.theta_blob),
-                    bytes.fromhex(step.momentum_blob), step.loss,
+                    self.run,
+                    self.round.number,
+                    verifier.address,
+                    self.merge_root,
+                    bytes.fromhex(step.theta[2:]),
+                    bytes.fromhex(step.momentum[2:]),
+                    bytes.fromhex(step.theta_blob),
+                    bytes.fromhex(step.momentum_blob),
+                    step.loss,
                 ),
                 verifier,
-            )  # fmt: skip
+            )
         for blob in (step.theta_blob, step.momentum_blob):
             self._put(self.verifiers[0], (made / blob).read_bytes())
         self.theta = unpack((made / step.theta_blob).read_bytes(), theta_layout(self.config))

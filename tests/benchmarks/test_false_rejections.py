@@ -11,7 +11,7 @@ from benchmarks.false_rejections import against, bounded_block, drift_followed, 
 from contracts.protocol.limits import METRICS, PairLimits
 from contracts.protocol.run_config import RunConfig
 from trainer import cheats
-from trainer.variants import Variant
+from trainer.steps.variants import Variant
 
 pytestmark = pytest.mark.integration
 

@@ -9,9 +9,9 @@ from benchmarks.cheats import NODE, SEED
 from benchmarks.proof_of_learning import Judged, counted, distances, judged
 from contracts.protocol.run_config import RunConfig
 from trainer import cheats
-from trainer.batches import batch_source
-from trainer.corpus import default_corpus
-from trainer.state import initial_theta, start_tensors
+from trainer.data.batches import batch_source
+from trainer.data.corpus import default_corpus
+from trainer.model.state import initial_theta, start_tensors
 
 pytestmark = pytest.mark.unit
 

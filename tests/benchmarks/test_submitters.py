@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.submitted_round import ledger_at, open_rounds
 from benchmarks.submitters import COPIES, NotHeld, _sent_by, check, submitters
-from ledger import log
-from ledger.judgement import door
+from ledger.books import log
+from ledger.intake import door
 from tests.databases import KINDS, fresh_database
 
 pytestmark = pytest.mark.integration

@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.throughput import measure, published_round
 from contracts.protocol.run_config import RunConfig
-from trainer.corpus import default_corpus
-from verifier.duty.holding import check_gradient
-from verifier.duty.replaying import TRUE, UNSERVED, judge_segment
+from trainer.data.corpus import default_corpus
+from verifier.replay.holding import check_gradient
+from verifier.replay.replaying import TRUE, UNSERVED, judge_segment
 
 pytestmark = pytest.mark.unit
 

@@ -14,9 +14,10 @@ pytestmark = pytest.mark.unit
 
 def measured(own: float = 100.0, common: float = 100.0, end: float = 0.2) -> dict[str, Any]:
     return {
-        "own segment": {"percent of bare": own}, "common segment": {"percent of bare": common},
+        "own segment": {"percent of bare": own},
+        "common segment": {"percent of bare": common},
         "end check in steps": end,
-    }  # fmt: skip
+    }
 
 
 def test_it_is_the_plans_cost_where_a_replay_costs_its_steps() -> None:

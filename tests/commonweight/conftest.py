@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from commonweight import progress
 from commonweight.cli import main
-from commonweight.console import speak_json
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
-from commonweight.known_model import HOME_VARIABLE
+from commonweight.model.known_model import HOME_VARIABLE
+from commonweight.terminal import progress
+from commonweight.terminal.console import speak_json
 
 PASSPHRASE = "correct horse"
 

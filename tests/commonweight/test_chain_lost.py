@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from commonweight.commands import actors, relay
+from commonweight.commands.network import actors
+from commonweight.commands.operator import relay
 from commonweight.keystore import write_keystore
 from contracts.devnet.chain import Devnet
 from contracts.devnet.http import DevnetServer

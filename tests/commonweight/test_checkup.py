@@ -18,8 +18,8 @@ from commonweight.keystore import write_keystore
 from contracts.protocol.run_config import RunConfig
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.verifier.conftest import NOWHERE
-from trainer.corpus import default_corpus
-from trainer.profile import configure_determinism
+from trainer.data.corpus import default_corpus
+from trainer.steps.determinism import configure_determinism
 
 pytestmark = pytest.mark.integration
 KEY = Account.from_key(b"\1" * 32)
@@ -37,9 +37,19 @@ def asked(tmp_path: Path, **changes: Any) -> Any:
     client = SimpleNamespace(network={"deployment": asdict(NOWHERE)}, get=lambda _path: changes.get("shown"))
     config = RunConfig(corpus_digest=default_corpus().digest)
     made = {
-        "api_url": "http://api", "rpc_url": "http://rpc", "folder": tmp_path, "deployment": None, "keystore": None,
-        "run": "", "data": (), "place": NOWHERE, "w3": chain(), "client": client, "key": KEY, "config": config,
-    }  # fmt: skip
+        "api_url": "http://api",
+        "rpc_url": "http://rpc",
+        "folder": tmp_path,
+        "deployment": None,
+        "keystore": None,
+        "run": "",
+        "data": (),
+        "place": NOWHERE,
+        "w3": chain(),
+        "client": client,
+        "key": KEY,
+        "config": config,
+    }
     return SimpleNamespace(**{**made, **changes})
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from commonweight.console import complain, report_lines, say
+from commonweight.terminal.console import complain, report_lines, say
 from contracts.errors import BadField
 
 pytestmark = pytest.mark.unit

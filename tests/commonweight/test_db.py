@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from commonweight.cli import app
-from ledger import schema
-from ledger.tables import APPEND_ONLY
+from ledger.storage import schema
+from ledger.storage.tables import APPEND_ONLY
 from tests.commonweight.conftest import Command
 from tests.ledger.test_identity import PLACE
 

@@ -4,7 +4,7 @@ import pytest
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from web3.exceptions import Web3RPCError
 
-from commonweight.failures import RpcRefused, RpcUnreachable, SystemRefused, as_refusal
+from commonweight.terminal.failures import RpcRefused, RpcUnreachable, SystemRefused, as_refusal
 from contracts.errors import BadField, CommonweightError
 
 pytestmark = pytest.mark.unit

@@ -15,9 +15,9 @@ from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 
-from commonweight.commands import revenue
-from commonweight.holders import EventsMissing, read_holders
+from commonweight.commands.holder import revenue
 from commonweight.keystore import write_keystore
+from commonweight.model.holders import EventsMissing, read_holders
 from contracts.bindings.currency import Currency
 from contracts.bindings.governor import Action, ModelGovernor
 from contracts.bindings.token import ModelToken
@@ -68,10 +68,19 @@ def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
         w3 = connect(served.url)
         coin = deploy_currency(w3, PAYER, "PermitCurrency", 10**6)
         params = GenesisParams(
-            threshold=1, voting_delay=1, voting_period=600, timelock_delay=1, late_quorum_extension=0,
-            quorum_floor=10**21, revenue_window=AGE, funding_currency=coin.address, funding_soft_cap=500,
-            funding_hard_cap=2_000, funding_seconds=TIME, funding_token_units=10**18,
-        )  # fmt: skip
+            threshold=1,
+            voting_delay=1,
+            voting_period=600,
+            timelock_delay=1,
+            late_quorum_extension=0,
+            quorum_floor=10**21,
+            revenue_window=AGE,
+            funding_currency=coin.address,
+            funding_soft_cap=500,
+            funding_hard_cap=2_000,
+            funding_seconds=TIME,
+            funding_token_units=10**18,
+        )
         deployment = deploy_model(w3, PAYER, "Shared", "SH", [PAYER.address], params)
         write_keystore(tmp_path / "payer.json", bytes(PAYER.key), PASSPHRASE, iterations=1)
         (tmp_path / "deployment.json").write_text(deployment.to_json())
@@ -168,9 +177,13 @@ def check_holders(model: Setting, units: int) -> None:
     whole, holder = map(json.loads, model.command("holders", *reached, "--json").out.splitlines())
     assert (whole["supply"], whole["count"], whole["currency"]) == (str(units), 1, "SH")
     assert holder == {
-        "about": "holder", "account": PAYER.address, "units": str(units), "votes": str(units), "share_ppm": 10**6,
+        "about": "holder",
+        "account": PAYER.address,
+        "units": str(units),
+        "votes": str(units),
+        "share_ppm": 10**6,
         "delegate": PAYER.address,
-    }  # fmt: skip
+    }
     assert model.command("holders", *reached).out.startswith(f"{PAYER.address}  2,000 SH (100.00 %), votes 2,000 SH\n")
     late = Deployment.from_mapping(json.loads((model.folder / "deployment.json").read_text()) | {"block": 10**6})
     with pytest.raises(EventsMissing):
@@ -212,8 +225,11 @@ def test_a_buyer_thinks_better_of_it(model: Setting) -> None:
     model("fund", "deposit", "--amount", 300)
     (back,) = model("fund", "withdraw", "--json").objects
     assert back == {
-        "account": PAYER.address, "pool": model.deployment.pool, "currency": model.money.address, "units": "300",
-    }  # fmt: skip
+        "account": PAYER.address,
+        "pool": model.deployment.pool,
+        "currency": model.money.address,
+        "units": "300",
+    }
     (paid,) = model("fund", "deposit", "--amount", 2_000, "--json").objects
     assert (paid["units"], paid["deposit"], paid["tokens"]) == ("2000", "2000", str(2_000 * 10**18))
     model.wait(TIME)
@@ -263,13 +279,20 @@ def test_a_currency_that_cannot_be_paid_stops_no_other(model: Setting) -> None:
         assert model("revenue", "distribute", "--currency", currency, "--amount", 70).status == 0
     send(w3, PAYER, hostile.functions.shrink(model.deployment.splitter, 70))
     shown = model.command(
-        "revenue", "show", PAYER.address, "--deployment", model.folder / "deployment.json", "--rpc-url", model.url,
+        "revenue",
+        "show",
+        PAYER.address,
+        "--deployment",
+        model.folder / "deployment.json",
+        "--rpc-url",
+        model.url,
         "--json",
-    )  # fmt: skip
+    )
     shares = [json.loads(line) for line in shown.out.splitlines()]
     assert [(s["distribution"], s["currency"], s["state"], s["units"]) for s in shares] == [
-        (1, hostile.address, "due", "70"), (2, model.money.address, "due", "70"),
-    ]  # fmt: skip
+        (1, hostile.address, "due", "70"),
+        (2, model.money.address, "due", "70"),
+    ]
     before = model.money_of(PAYER.address)
     said = model("revenue", "release", PAYER.address, "--json")
     assert (said.status, said.complaint["error"]) == (1, "currency-failed")
@@ -277,8 +300,11 @@ def test_a_currency_that_cannot_be_paid_stops_no_other(model: Setting) -> None:
     assert (failed["currency"], failed["units"], failed["distributions"]) == (hostile.address, "0", [])
     assert "ERC20InsufficientBalance" in failed["why"]
     assert (paid["currency"], paid["units"], paid["distributions"], paid["why"]) == (
-        model.money.address, "70", [2], None,
-    )  # fmt: skip
+        model.money.address,
+        "70",
+        [2],
+        None,
+    )
     assert model.money_of(PAYER.address) == before + 70
     assert model("revenue", "release", PAYER.address, "--currency", model.money.address).out.startswith(
         "nothing to pay"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from commonweight import proposal_reader
-from commonweight.proposal_reader import ProposalReader
-from commonweight.proposals import HIDDEN, list_lines
+from commonweight.governance import proposal_reader
+from commonweight.governance.proposal_reader import ProposalReader
+from commonweight.governance.proposals import HIDDEN, list_lines
 from contracts.bindings.governor import Action, ProposalState
 from contracts.errors import BadField, CommonweightError
 from tests.contracts.test_contracts import World

@@ -134,8 +134,13 @@ def test_without_a_terminal_to_ask_at_it_is_one_line(keystore: Path, tmp_path: P
     clean = {name: value for name, value in os.environ.items() if not name.startswith("COMMONWEIGHT_PASS")}
     said = subprocess.run(
         [sys.executable, "-m", "commonweight", "keys", *(w.format(key=keystore, new=tmp_path / "new") for w in words)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, env=clean, check=False, start_new_session=True,
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=clean,
+        check=False,
+        start_new_session=True,
+    )
     assert said.returncode == 1
     assert "keystore-refused: no passphrase for " in said.stderr
     assert said.stderr.splitlines()[-1].endswith(f"set {FILE_VARIABLE}")
@@ -148,6 +153,9 @@ def test_a_nest_of_brackets_ends_no_process(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_bytes(b"[" * 100_000)
     said = subprocess.run(
         [sys.executable, "-m", "commonweight", "keys", "address", str(tmp_path / "deep.json")],
-        env=os.environ | {PASSPHRASE_VARIABLE: PASSPHRASE}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=os.environ | {PASSPHRASE_VARIABLE: PASSPHRASE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (said.returncode, said.stderr.split(":")[0]) == (1, "keystore-refused")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from commonweight import known_model
-from commonweight.known_model import HOME_VARIABLE, home
+from commonweight.model import known_model
+from commonweight.model.known_model import HOME_VARIABLE, home
 from contracts.chain.connection import connect_devnet
 from contracts.devnet.chain import Devnet
 from contracts.genesis import remembered

@@ -25,8 +25,8 @@ pytestmark = [
 PATIENCE = 60.0
 COMMAND = """
 import sys
-from commonweight.console import say, speak_json
-from commonweight.lifetime import heed_no_more, heed_signals
+from commonweight.terminal.console import say, speak_json
+from commonweight.terminal.lifetime import heed_no_more, heed_signals
 speak_json("--json" in sys.argv)
 stop = heed_signals()
 stop.watched()
@@ -121,9 +121,15 @@ def test_a_question_for_the_passphrase_ends_at_once(tmp_path: Path) -> None:
     leader, follower = pty.openpty()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("COMMONWEIGHT_PASS")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "commonweight", *words], cwd=tmp_path, env=clean, stdin=follower, stdout=follower,
-        stderr=follower, start_new_session=True, preexec_fn=heed_signals_again,
-    )  # fmt: skip
+        [sys.executable, "-m", "commonweight", *words],
+        cwd=tmp_path,
+        env=clean,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+        preexec_fn=heed_signals_again,
+    )
     try:
         os.close(follower)
         asked = b""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from commonweight.logs import PACKAGES, Level, LogFormat, log_to_stderr
+from commonweight.terminal.logs import PACKAGES, Level, LogFormat, log_to_stderr
 
 pytestmark = pytest.mark.unit
 
@@ -25,13 +25,13 @@ def _restored() -> Iterator[None]:
 
 
 def spoken() -> None:
-    logging.getLogger("ledger.news").info("round %d opens", 3)
-    logging.getLogger("verifier.queue").warning("two\nlines")
+    logging.getLogger("ledger.clock.news").info("round %d opens", 3)
+    logging.getLogger("verifier.jobs.queue").warning("two\nlines")
     logging.getLogger("celery.worker").warning("noise")
     try:
         raise ValueError("why")
     except ValueError:
-        logging.getLogger("api.problems").exception("failed")
+        logging.getLogger("api.http.problems").exception("failed")
 
 
 def test_lines_are_text_with_their_time(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +48,10 @@ def test_lines_are_objects_for_scripts(capsys: pytest.CaptureFixture[str]) -> No
     log_to_stderr(Level.WARNING, LogFormat.JSON)
     spoken()
     rows = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [(row["part"], row["level"]) for row in rows] == [("verifier.queue", "warning"), ("api.problems", "error")]
+    assert [(row["part"], row["level"]) for row in rows] == [
+        ("verifier.jobs.queue", "warning"),
+        ("api.http.problems", "error"),
+    ]
     assert "ValueError: why" in rows[1]["traceback"]
 
 

@@ -93,9 +93,17 @@ def test_deploy_and_stake_leave_a_model_without_an_owner(
     reached = ("--rpc-url", network.rpc)
     log_key = commonweight("keys", "log-key", network.key(OPERATOR)).out.strip()
     said = commonweight(
-        "model", "deploy", "--keystore", network.key(CREATOR), *named, *reached, "--log-key", log_key, "--params",
+        "model",
+        "deploy",
+        "--keystore",
+        network.key(CREATOR),
+        *named,
+        *reached,
+        "--log-key",
+        log_key,
+        "--params",
         '{"threshold": 1}',
-    )  # fmt: skip
+    )
     assert said.status == 0, said.err
     assert Deployment.from_json(out.read_text()).log == log_key
     deployment, w3 = Deployment.from_json(out.read_text()), connect(network.rpc)
@@ -119,9 +127,20 @@ def test_a_balance_is_read_from_the_chain(commonweight: Command, network: Networ
 
 def test_the_relayer_carries_no_proposal_of_who_holds_nothing(commonweight: Command, network: Network) -> None:
     said = commonweight(
-        "gov", "propose", "--keystore", network.key(STRANGER), "--description", "Slower.", "--decide",
-        "inner_lr=0.0005", "--api", network.api, "--rpc-url", network.rpc, "--json",
-    )  # fmt: skip
+        "gov",
+        "propose",
+        "--keystore",
+        network.key(STRANGER),
+        "--description",
+        "Slower.",
+        "--decide",
+        "inner_lr=0.0005",
+        "--api",
+        network.api,
+        "--rpc-url",
+        network.rpc,
+        "--json",
+    )
     assert (said.status, said.out, said.complaint["error"]) == (1, "", "no-votes")
     assert STRANGER.address in said.complaint["detail"]
 
@@ -138,9 +157,17 @@ def test_what_is_listed_where_nothing_was_decided_yet(commonweight: Command, net
     lent = json.loads(commonweight("wallet", "delegation", STRANGER.address, "--api", network.api, "--json").out)
     assert lent == {"account": STRANGER.address, "to": None, "lenders": []}
     said = commonweight(
-        "wallet", "delegate", "--to", VERIFIER.address, "--keystore", network.key(STRANGER), "--api", network.api,
-        "--rpc-url", network.rpc,
-    )  # fmt: skip
+        "wallet",
+        "delegate",
+        "--to",
+        VERIFIER.address,
+        "--keystore",
+        network.key(STRANGER),
+        "--api",
+        network.api,
+        "--rpc-url",
+        network.rpc,
+    )
     refused(said, "no-votes")
 
 
@@ -149,8 +176,10 @@ def test_calls_are_told_before_they_are_proposed(commonweight: Command, network:
     call = f"VerifierRegistry.admit verifier={STRANGER.address}"
     said = commonweight("gov", "simulate", "--call", call, *reached)
     assert said.out.split("\n")[:3] == [
-        f"1. admit {STRANGER.address} as a verifier", "   now VerifierRegistry.stakeOf is 0", "   would go through now",
-    ]  # fmt: skip
+        f"1. admit {STRANGER.address} as a verifier",
+        "   now VerifierRegistry.stakeOf is 0",
+        "   would go through now",
+    ]
     (one,) = commonweight("gov", "simulate", "--call", call, *reached, "--json").objects
     assert (one["call"]["function"], one["refused"]) == ("admit", "")
     refused(commonweight("gov", "simulate", "--call", "VerifierRegistry.admit", *reached), "bad-field")
@@ -176,9 +205,19 @@ def test_a_claim_from_an_epoch_that_is_not_there(commonweight: Command, network:
 
 def test_a_decision_that_nobody_may_make(commonweight: Command, network: Network) -> None:
     said = commonweight(
-        "gov", "propose", "--keystore", network.key(STRANGER), "--description", "d", "--decide", "steps=9",
-        "--api", network.api, "--rpc-url", network.rpc,
-    )  # fmt: skip
+        "gov",
+        "propose",
+        "--keystore",
+        network.key(STRANGER),
+        "--description",
+        "d",
+        "--decide",
+        "steps=9",
+        "--api",
+        network.api,
+        "--rpc-url",
+        network.rpc,
+    )
     assert said.status == 1
     assert "steps" in said.err
 
@@ -192,10 +231,25 @@ def test_a_configuration_that_no_run_can_have(commonweight: Command, network: Ne
 
 def test_a_contract_that_refuses_says_which_rule(commonweight: Command, network: Network, tmp_path: Path) -> None:
     said = commonweight(
-        "model", "deploy", "--keystore", network.key(CREATOR), "--name", "N", "--symbol", "N", "--verifier",
-        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--log-key", LOG_KEY,
-        "--params", '{"threshold": 2}',
-    )  # fmt: skip
+        "model",
+        "deploy",
+        "--keystore",
+        network.key(CREATOR),
+        "--name",
+        "N",
+        "--symbol",
+        "N",
+        "--verifier",
+        VERIFIER.address,
+        "--out",
+        tmp_path / "d.json",
+        "--rpc-url",
+        network.rpc,
+        "--log-key",
+        LOG_KEY,
+        "--params",
+        '{"threshold": 2}',
+    )
     assert "ThresholdOutOfRange" in refused(said, "contract-rejected")
     assert not (tmp_path / "d.json").exists()
 
@@ -204,19 +258,48 @@ def test_a_log_key_with_a_mistyped_digit_deploys_nothing(
     commonweight: Command, network: Network, tmp_path: Path
 ) -> None:
     said = commonweight(
-        "model", "deploy", "--keystore", network.key(CREATOR), "--name", "N", "--symbol", "N", "--verifier",
-        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--log-key", LOG_KEY[:-3] + "A==",
-    )  # fmt: skip
+        "model",
+        "deploy",
+        "--keystore",
+        network.key(CREATOR),
+        "--name",
+        "N",
+        "--symbol",
+        "N",
+        "--verifier",
+        VERIFIER.address,
+        "--out",
+        tmp_path / "d.json",
+        "--rpc-url",
+        network.rpc,
+        "--log-key",
+        LOG_KEY[:-3] + "A==",
+    )
     refused(said, "invalid-log-key")
     assert not (tmp_path / "d.json").exists()
 
 
 def test_a_key_without_coins_cannot_deploy(commonweight: Command, network: Network, tmp_path: Path) -> None:
     said = commonweight(
-        "model", "deploy", "--keystore", network.key(STRANGER), "--name", "N", "--symbol", "N", "--verifier",
-        VERIFIER.address, "--out", tmp_path / "d.json", "--rpc-url", network.rpc, "--log-key", LOG_KEY,
-        "--params", '{"threshold": 1}',
-    )  # fmt: skip
+        "model",
+        "deploy",
+        "--keystore",
+        network.key(STRANGER),
+        "--name",
+        "N",
+        "--symbol",
+        "N",
+        "--verifier",
+        VERIFIER.address,
+        "--out",
+        tmp_path / "d.json",
+        "--rpc-url",
+        network.rpc,
+        "--log-key",
+        LOG_KEY,
+        "--params",
+        '{"threshold": 1}',
+    )
     refused(said, "rpc-refused")
 
 

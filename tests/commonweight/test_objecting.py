@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from commonweight.ballots import GovernanceClient
+from commonweight.governance.ballots import GovernanceClient
 from contracts.bindings.governor import ProposalState
 from contracts.chain.connection import send
 from tests.contracts.test_contracts import World

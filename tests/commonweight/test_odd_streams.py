@@ -20,16 +20,25 @@ def shell(line: str, folder: Path, given: str = "", **around: str) -> subprocess
     """A line for sh in which `$cw` is the command; no terminal is near."""
     clean = {name: value for name, value in os.environ.items() if name not in (PASSPHRASE_VARIABLE, FILE_VARIABLE)}
     return subprocess.run(
-        ["sh", "-c", line.replace("$cw", f"{sys.executable} -m commonweight")], cwd=folder, input=given, check=False,
-        env=clean | {"PYTHONPATH": os.getcwd()} | around, capture_output=True, text=True, start_new_session=True,
-    )  # fmt: skip
+        ["sh", "-c", line.replace("$cw", f"{sys.executable} -m commonweight")],
+        cwd=folder,
+        input=given,
+        check=False,
+        env=clean | {"PYTHONPATH": os.getcwd()} | around,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+    )
 
 
-@pytest.mark.parametrize(("line", "status"), [
-    ("$cw keys address key.json --json >&-", 0),
-    ("$cw gov powers --bogus --json 2>&-", 2),
-    ("$cw keys address nope --json 2>&-", 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("$cw keys address key.json --json >&-", 0),
+        ("$cw gov powers --bogus --json 2>&-", 2),
+        ("$cw keys address nope --json 2>&-", 1),
+    ],
+)
 def test_a_closed_stream_changes_no_exit_status(keystore: Path, line: str, status: int) -> None:
     said = shell(line.replace("key.json", keystore.name), keystore.parent, COMMONWEIGHT_PASSPHRASE=PASSPHRASE)
     assert (said.returncode, said.stdout, said.stderr) == (status, "", "")

@@ -45,9 +45,14 @@ def test_a_spoilt_deployment_file_is_one_line(commonweight: Command, tmp_path: P
 
 
 VERIFIER = {
-    "--public-url": ["x", "http://a b"], "--workers": ["-1"], "--broker-url": ["x", "nope://x"], "--port": ["70000"],
-    "--api": ["x"], "--rpc-url": ["x"], "--give-up-after": ["nan", "inf"],
-}  # fmt: skip
+    "--public-url": ["x", "http://a b"],
+    "--workers": ["-1"],
+    "--broker-url": ["x", "nope://x"],
+    "--port": ["70000"],
+    "--api": ["x"],
+    "--rpc-url": ["x"],
+    "--give-up-after": ["nan", "inf"],
+}
 NODE = {"--from-round": ["0", "-1"], "--threads": ["0", "9" * 12], "--rpc-url": ["x"], "--canary-rate": ["nan"]}
 PARTS = {("verifier", "run"): VERIFIER, ("node", "--payout", f"0x{'11' * 20}"): NODE}
 CASES = [(part, option, value) for part in PARTS for option in PARTS[part] for value in PARTS[part][option]]

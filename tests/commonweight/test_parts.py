@@ -10,17 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from commonweight.failures import PARTS, PartMissing, as_refusal
+from commonweight.terminal.failures import PARTS, PartMissing, as_refusal
 from tests.sources import ROOT
 
 pytestmark = pytest.mark.unit
 
 COMMANDS = ROOT / "commonweight" / "commands"
 NEED_A_PART = {
-    "actors": "runs server, node, verifier, chain and demo", "calibrate": "trains", "check": "trains a little",
-    "db": "opens the database", "fsck": "opens the database", "model": "a run's first weights are made",
-    "relay": "opens the database", "stored": "opens the database", "verify": "trains", "options": "spells its address",
-}  # fmt: skip
+    "actors": "runs server, node, verifier, chain and demo",
+    "calibrate": "trains",
+    "check": "trains a little",
+    "db": "opens the database",
+    "fsck": "opens the database",
+    "model": "a run's first weights are made",
+    "relay": "opens the database",
+    "stored": "opens the database",
+    "verify": "trains",
+    "options": "spells its address",
+}
 """Modules of commands for which the base is not enough, and why."""
 WITHOUT = """
 import sys
@@ -52,11 +59,26 @@ def test_commands_of_holders_and_auditors_need_no_part() -> None:
 
 
 OF_PART = {
-    "server": ("api.app", "ledger.keeper", "ledger.fsck.examine", "ledger.schema", "commonweight.serving",
-               "commonweight.known_model", "ledger.judgement.restoring"),
-    "node": ("trainer.light.node", "verifier.duty.service", "verifier.duty.tasks", "verifier.workers",
-             "verifier.proof.replay", "verifier.calibration", "commonweight.checkup", "commonweight.terms"),
-}  # fmt: skip
+    "server": (
+        "api.app",
+        "ledger.clock.keeper",
+        "ledger.fsck.examine",
+        "ledger.storage.schema",
+        "commonweight.terminal.serving",
+        "commonweight.model.known_model",
+        "ledger.public_log.restoring",
+    ),
+    "node": (
+        "trainer.node.node",
+        "verifier.service.service",
+        "verifier.replay.tasks",
+        "verifier.jobs.workers",
+        "verifier.proof.replay",
+        "verifier.planning.calibration",
+        "commonweight.checkup",
+        "commonweight.model.terms",
+    ),
+}
 SHARED = {"uvicorn", "starlette"}
 
 

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from commonweight.console import one_line, visible
-from commonweight.proposal_state import Standing
-from commonweight.proposals import all_decisions, all_proposals, all_votes, lines_of, title_of
-from commonweight.proven import Proven
+from commonweight.governance.proposal_state import Standing
+from commonweight.governance.proposals import all_decisions, all_proposals, all_votes, lines_of, title_of
+from commonweight.governance.proven import Proven
+from commonweight.terminal.console import one_line, visible
 from contracts.bindings.governor import Action
 from tests.commonweight.test_proven import DEPLOYMENT
 from trainer.client import ApiClient

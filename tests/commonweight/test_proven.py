@@ -12,10 +12,19 @@ import pytest
 from eth_account import Account
 from eth_utils.crypto import keccak
 
-from commonweight import proposal_reader
-from commonweight.ballots import GovernanceClient
-from commonweight.proposal_state import OVER, STATES, Standing, by_server, next_command, sentence, turns, when
-from commonweight.proven import ProposalDiffers, proven
+from commonweight.governance import proposal_reader
+from commonweight.governance.ballots import GovernanceClient
+from commonweight.governance.proposal_state import (
+    OVER,
+    STATES,
+    Standing,
+    by_server,
+    next_command,
+    sentence,
+    turns,
+    when,
+)
+from commonweight.governance.proven import ProposalDiffers, proven
 from contracts.bindings.governor import Action, proposal_id_of
 from contracts.chain.deployment import Deployment
 from tests.commonweight.conftest import Command
@@ -33,11 +42,23 @@ def document(calls: list[Action], text: str, **other: Any) -> dict[str, Any]:
     """What a server says of a proposal."""
     shown = [{"target": c.target, "value": str(c.value), "data": "0x" + c.data.hex(), "words": "thanks"} for c in calls]
     return {
-        "id": EVIL_ID, "proposer": "0xabc", "description": text, "description_hash": "0x" + keccak(text=text).hex(),
-        "calls": shown, "state": "active", "counts": {"for": "5", "against": "0", "abstain": "0"}, "over": False,
-        "snapshot": 100, "deadline": 20_000, "eta": None, "now": 8_000, "quorum": "10", "grace": 604_800,
-        "extension": 3_600, **other,
-    }  # fmt: skip
+        "id": EVIL_ID,
+        "proposer": "0xabc",
+        "description": text,
+        "description_hash": "0x" + keccak(text=text).hex(),
+        "calls": shown,
+        "state": "active",
+        "counts": {"for": "5", "against": "0", "abstain": "0"},
+        "over": False,
+        "snapshot": 100,
+        "deadline": 20_000,
+        "eta": None,
+        "now": 8_000,
+        "quorum": "10",
+        "grace": 604_800,
+        "extension": 3_600,
+        **other,
+    }
 
 
 class Server:

@@ -13,8 +13,8 @@ import pytest
 
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
 from contracts.devnet.http import DevnetServer
-from ledger import outbox
-from ledger.tables import Outgoing
+from ledger.relay import outbox
+from ledger.storage.tables import Outgoing
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.house import House
 from tests.waiting import until
@@ -50,12 +50,15 @@ def test_open_calls_are_listed_and_a_dead_one_says_why(house: House, commonweigh
     enqueue(house, "gone", "dead", "MintingPaused()")
     enqueue(house, "paid", "final")
     assert commonweight("outbox", "list", *folder).out.splitlines() == [
-        "queued    alive", "dead      gone    MintingPaused()",
-    ]  # fmt: skip
+        "queued    alive",
+        "dead      gone    MintingPaused()",
+    ]
     every = [json.loads(line) for line in commonweight("outbox", "list", "--all", "--json", *folder).out.splitlines()]
     assert [(line["id"], line["state"], line["error"]) for line in every] == [
-        ("alive", "queued", None), ("gone", "dead", "MintingPaused()"), ("paid", "final", None),
-    ]  # fmt: skip
+        ("alive", "queued", None),
+        ("gone", "dead", "MintingPaused()"),
+        ("paid", "final", None),
+    ]
 
 
 def test_only_a_call_that_was_given_up_is_tried_again(house: House, commonweight: Command) -> None:
@@ -75,10 +78,21 @@ def test_a_keeper_beside_the_server_sends_what_is_queued_and_ends_when_told(hous
     write_keystore(tmp_path / "operator.json", bytes(house.operator.key), PASSPHRASE, iterations=1)
     with DevnetServer(house.place.chain, "127.0.0.1", 0, 3600.0) as chain:
         command = [
-            sys.executable, "-m", "commonweight", "keeper", "--only", "settlement", "--rpc-url", chain.url,
-            "--deployment", tmp_path / "deployment.json", "--keystore", tmp_path / "operator.json",
-            "--folder", house.folder,
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "commonweight",
+            "keeper",
+            "--only",
+            "settlement",
+            "--rpc-url",
+            chain.url,
+            "--deployment",
+            tmp_path / "deployment.json",
+            "--keystore",
+            tmp_path / "operator.json",
+            "--folder",
+            house.folder,
+        ]
         keeper = subprocess.Popen(command, env={**os.environ, PASSPHRASE_VARIABLE: PASSPHRASE})
         try:
             until(lambda: state_of(house, "delegate")[0] == "final")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from commonweight import runs
-from commonweight.runs import is_over, lines_of, run_lines
-from commonweight.watching import Look, Seen, watch
+from commonweight.model import runs
+from commonweight.model.runs import is_over, lines_of, run_lines
+from commonweight.terminal.watching import Look, Seen, watch
 from contracts.protocol.judge.facts import What
 
 pytestmark = pytest.mark.unit
@@ -49,7 +49,7 @@ def literals(module: str, key: str) -> set[str]:
 
 
 def test_every_phase_and_stage_of_the_views_has_words() -> None:
-    rounds, proofs = "ledger/views/about_rounds.py", "ledger/views/about_proofs.py"
+    rounds, proofs = "ledger/views/rounds.py", "ledger/views/proofs.py"
     shown = literals(rounds, "phase")
     assert shown <= set(runs.PHASES) | set(runs.ROUND_PHASES)
     assert set(runs.PHASES) == {"enrolling", "training", "between-rounds", "over"}

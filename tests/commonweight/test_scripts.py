@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import typer
 
-from commonweight import console, progress, scripts
 from commonweight.cli import app
-from commonweight.commands import keys
-from commonweight.logs import log_to_stderr
+from commonweight.commands.holder import keys
+from commonweight.terminal import console, progress, scripts
+from commonweight.terminal.logs import log_to_stderr
 from tests.commonweight.conftest import Command
 
 pytestmark = pytest.mark.unit
@@ -166,8 +166,9 @@ def test_what_lies_in_a_folder_is_an_object_a_part(commonweight: Command, tmp_pa
     (tmp_path / "other").write_text("mine")
     parts = commonweight("disk", tmp_path, "--json").objects
     assert {part["part"]: (part["files"], part["size"]) for part in parts} == {
-        "told.json": (1, 2), "(other files)": (1, 4),
-    }  # fmt: skip
+        "told.json": (1, 2),
+        "(other files)": (1, 4),
+    }
 
 
 def test_grants_of_a_role_are_an_object_a_statement(commonweight: Command) -> None:
@@ -216,8 +217,12 @@ def test_numbers_that_readers_would_round_are_text(capsys: pytest.CaptureFixture
     console.tell({"error": float("inf"), "limit": float("nan"), "loss": 2.5}, ())
     first, second = capsys.readouterr().out.splitlines()
     assert json.loads(first) == {
-        "few": 2**53 - 1, "more": "9007199254740992", "less": str(-(2**60)), "on": True, "deep": [{"x": str(2**64)}],
-    }  # fmt: skip
+        "few": 2**53 - 1,
+        "more": "9007199254740992",
+        "less": str(-(2**60)),
+        "on": True,
+        "deep": [{"x": str(2**64)}],
+    }
     assert second == '{"error": null, "limit": null, "loss": 2.5}'
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from commonweight.commands.held import _fields, _line
-from commonweight.commands.stake import StakeLocked, _pay_out
+from commonweight.commands.model.held import _fields, _line
+from commonweight.commands.model.stake import StakeLocked, _pay_out
 from commonweight.keystore import write_keystore
 from contracts.bindings.held_money import HeldItem
 from contracts.bindings.node_stakes import NodeStakes

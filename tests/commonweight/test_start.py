@@ -12,8 +12,22 @@ import pytest
 
 pytestmark = pytest.mark.integration
 
-HEAVY = ("torch", "numpy", "web3", "eth_account", "eth_utils", "requests", "httpx", "sqlmodel", "sqlalchemy", "fastapi",
-         "celery", "eth", "matplotlib", "safetensors")  # fmt: skip
+HEAVY = (
+    "torch",
+    "numpy",
+    "web3",
+    "eth_account",
+    "eth_utils",
+    "requests",
+    "httpx",
+    "sqlmodel",
+    "sqlalchemy",
+    "fastapi",
+    "celery",
+    "eth",
+    "matplotlib",
+    "safetensors",
+)
 LOOK = """
 import sys
 sys.argv = ["commonweight", *{arguments!r}]
@@ -36,11 +50,19 @@ def loaded(*arguments: str) -> tuple[str, list[str]]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("--version",), ("wallet", "--help"), ("node", "--help"), ("serve", "--help"),
-     ("gov", "vote", "--help"),
-     ("verifier", "run", "--help"), ("demo", "--help"), ("audit-plan", "--help")],
+    [
+        ("--help",),
+        ("--version",),
+        ("wallet", "--help"),
+        ("node", "--help"),
+        ("serve", "--help"),
+        ("gov", "vote", "--help"),
+        ("verifier", "run", "--help"),
+        ("demo", "--help"),
+        ("audit-plan", "--help"),
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert loaded(*arguments) == ("0", [])
 

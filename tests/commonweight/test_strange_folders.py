@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import make_url
 
 from commonweight.commands.options import database_address
-from ledger import schema
-from ledger.store import Store
+from ledger.storage import schema
+from ledger.storage.store import Store
 from tests.commonweight.conftest import Command
 from tests.strange_names import NAMES, STRANGE
 

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from commonweight.verifier_board import LiveBoard, showing
-from verifier.duty.progress import Progress
+from commonweight.terminal.verifier_board import LiveBoard, showing
+from verifier.duties.progress import Progress
 
 pytestmark = pytest.mark.unit
 PROOF = "0x" + "ab" * 32

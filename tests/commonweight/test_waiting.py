@@ -15,10 +15,10 @@ import typer
 from eth_account import Account
 from requests.exceptions import ConnectionError as Lost
 
-from commonweight import waiting
 from commonweight.demo.processes import free_port
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
-from commonweight.waiting import wait_for
+from commonweight.terminal import waiting
+from commonweight.terminal.waiting import wait_for
 from contracts.errors import CommonweightError
 from tests.verifier.conftest import NOWHERE
 
@@ -98,8 +98,11 @@ def test_a_process_waits_for_its_chain_and_ends_on_a_signal(actor: str, tmp_path
     }[actor]
     process = subprocess.Popen(
         [sys.executable, "-m", "commonweight", *words],
-        cwd=tmp_path, env=os.environ | {PASSPHRASE_VARIABLE: "correct horse"}, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=os.environ | {PASSPHRASE_VARIABLE: "correct horse"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stderr is not None
     said = process.stderr.readline()
     assert said.startswith(f"the chain node {away} does not answer: ")

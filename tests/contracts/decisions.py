@@ -9,9 +9,37 @@ from contracts.protocol.run_config import VOTABLE_KEYS, InvalidRunConfig, RunCon
 LONGEST = 2**20
 ON_CHAIN = 32_768
 _PIECES = (
-    "0", "9", "-", "+", ".", "e", "E", "_", " ", "\t", "\0", "\u202e", "\u0660", "\u00b2", "\U0001d7d8", "\ufeff", "é",
-    "nan", "inf", "0x", "1e9", "0e-999999999999999999", "None", "{}", "[", '"', "\\", "\n", "'; --", "#proposer=0x",
-)  # fmt: skip
+    "0",
+    "9",
+    "-",
+    "+",
+    ".",
+    "e",
+    "E",
+    "_",
+    " ",
+    "\t",
+    "\0",
+    "\u202e",
+    "\u0660",
+    "\u00b2",
+    "\U0001d7d8",
+    "\ufeff",
+    "é",
+    "nan",
+    "inf",
+    "0x",
+    "1e9",
+    "0e-999999999999999999",
+    "None",
+    "{}",
+    "[",
+    '"',
+    "\\",
+    "\n",
+    "'; --",
+    "#proposer=0x",
+)
 
 
 def random_decision(chance: Random, longest: int = LONGEST) -> tuple[str, str]:

@@ -92,11 +92,13 @@ def test_rate_one_audits_all_and_rate_zero_none() -> None:
 @pytest.mark.parametrize(
     ("beacon", "proof", "rate"),
     [
-        (bytes(31), bytes(32), 5), (bytes(32), bytes(33), 5),
-        (bytes(32), bytes(32), -1), (bytes(32), bytes(32), MILLION + 1),
+        (bytes(31), bytes(32), 5),
+        (bytes(32), bytes(33), 5),
+        (bytes(32), bytes(32), -1),
+        (bytes(32), bytes(32), MILLION + 1),
     ],
     ids=["short beacon", "long proof", "negative rate", "rate above one"],
-)  # fmt: skip
+)
 def test_what_is_no_coin_is_refused(beacon: bytes, proof: bytes, rate: int) -> None:
     with pytest.raises(BadField):
         is_audited(beacon, proof, rate)

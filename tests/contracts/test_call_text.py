@@ -50,8 +50,9 @@ def test_the_treasury_pays_in_any_money() -> None:
     money = key_of("money").address
     paid = parsed(f"Currency@{money}.transfer to={ANN} value=7")
     assert (paid.target, in_words(W3, DEPLOYMENT, paid).words) == (
-        money, f"pay 7 units to {ANN}, if {money} is an ERC-20"
-    )  # fmt: skip
+        money,
+        f"pay 7 units to {ANN}, if {money} is an ERC-20",
+    )
     coins = parsed(f"Coins.send to={ANN} wei=9")
     assert coins == Action(ANN, b"", 9)
     assert in_words(W3, DEPLOYMENT, coins).words == f"send 0.000000000000000009 coins to {ANN}"
@@ -83,7 +84,7 @@ WRONG = {
     "a-megabyte": ("x" * 10**6, "at most 40000 characters"),
     "an-array": (f"{BATCH} targets=1 values=1 payloads=1 predecessor=0x salt=0x", "cannot be written"),
     "no-text": (f"ModelRegistry.recordRelease model={WORD} version=\udcff digest={WORD} licence=a", "no UTF-8 text"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)

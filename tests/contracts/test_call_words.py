@@ -76,9 +76,11 @@ def test_long_data_is_cut_and_the_cut_is_told() -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(
-    target=st.sampled_from(TARGETS), selector=st.sampled_from(sorted(SELECTORS)) | st.binary(min_size=0, max_size=4),
-    data=st.binary(max_size=300), value=st.integers(0, 2**256 - 1),
-)  # fmt: skip
+    target=st.sampled_from(TARGETS),
+    selector=st.sampled_from(sorted(SELECTORS)) | st.binary(min_size=0, max_size=4),
+    data=st.binary(max_size=300),
+    value=st.integers(0, 2**256 - 1),
+)
 def test_no_bytes_end_it(target: str, selector: bytes, data: bytes, value: int) -> None:
     call = in_words(W3, DEPLOYMENT, Action(target, selector + data, value))
     assert call.words

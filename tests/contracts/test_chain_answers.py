@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from requests.exceptions import RequestException
 
-from commonweight.failures import RpcUnreachable, as_refusal
+from commonweight.terminal.failures import RpcUnreachable, as_refusal
 from contracts.chain.connection import connect
 from tests.between import answering
 

@@ -223,10 +223,17 @@ def test_a_funding_round_is_deployed_with_a_budget_for_its_hard_cap() -> None:
     w3 = connect_devnet(Devnet([owner.address]))
     coin = deploy_currency(w3, owner, "PermitCurrency", 10).address
     terms = replace(
-        PARAMS, threshold=1, cap=1_000, budget=1_000, max_epoch_total=800, funding_currency=coin, funding_soft_cap=50,
+        PARAMS,
+        threshold=1,
+        cap=1_000,
+        budget=1_000,
+        max_epoch_total=800,
+        funding_currency=coin,
+        funding_soft_cap=50,
         funding_hard_cap=101,
-        funding_token_units=3, funding_paid_units=2,
-    )  # fmt: skip
+        funding_token_units=3,
+        funding_paid_units=2,
+    )
     d = deploy_model(w3, owner, "m", "M", [owner.address], terms)
     token, pool = ModelToken(w3, d.token), CapitalPool(w3, d.pool)
     assert (token.budget_of(d.pool), token.budget_of(d.distributor)) == (151, 1_000 - 151)

@@ -13,11 +13,23 @@ from contracts.chain.deployment import Deployment, InvalidDeployment
 pytestmark = pytest.mark.unit
 
 WHOLE: dict[str, Any] = {
-    "chain_id": 31337, "block": 29, "name": "T", "model": f"0x{'4b' * 32}", "deployer": f"0x{'10' * 20}",
-    "token": f"0x{'11' * 20}", "timelock": f"0x{'12' * 20}", "governor": f"0x{'13' * 20}",
-    "verifier_registry": f"0x{'14' * 20}", "distributor": f"0x{'15' * 20}", "splitter": f"0x{'16' * 20}",
-    "model_registry": f"0x{'17' * 20}", "pool": "", "log": "key", "mirrors": ["0x1 http://m"], "creations": [],
-}  # fmt: skip
+    "chain_id": 31337,
+    "block": 29,
+    "name": "T",
+    "model": f"0x{'4b' * 32}",
+    "deployer": f"0x{'10' * 20}",
+    "token": f"0x{'11' * 20}",
+    "timelock": f"0x{'12' * 20}",
+    "governor": f"0x{'13' * 20}",
+    "verifier_registry": f"0x{'14' * 20}",
+    "distributor": f"0x{'15' * 20}",
+    "splitter": f"0x{'16' * 20}",
+    "model_registry": f"0x{'17' * 20}",
+    "pool": "",
+    "log": "key",
+    "mirrors": ["0x1 http://m"],
+    "creations": [],
+}
 SPOILT = {
     "empty": b"",
     "no-text": b"\xff\xfe\x00\x80",
@@ -28,9 +40,17 @@ SPOILT = {
     "digits": b'{"block": ' + b"9" * 5_000 + b"}",
 }
 ODD = {
-    "chain_id": "31337", "block": 1.5, "name": 5, "model": "0x12", "token": f"0x{'Ab' * 20}", "pool": None, "log": 5,
-    "mirrors": ["http://m"], "creations": 5, "more": 1,
-}  # fmt: skip
+    "chain_id": "31337",
+    "block": 1.5,
+    "name": 5,
+    "model": "0x12",
+    "token": f"0x{'Ab' * 20}",
+    "pool": None,
+    "log": 5,
+    "mirrors": ["http://m"],
+    "creations": 5,
+    "more": 1,
+}
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "bom"])

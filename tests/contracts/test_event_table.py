@@ -60,10 +60,15 @@ def log_of(contract: str, name: str, draw: random.Random) -> dict[str, Any]:
     topics += [encode([one["type"]], [value(one["type"], draw)]) for one in entry["inputs"] if one["indexed"]]
     data = encode(rest, [value(kind, draw) for kind in rest]).replace(b"W\xc3\xb6", b"\xff\x00\xc3")  # any bytes
     return {
-        "address": ADDRESS, "topics": [HexBytes(topic) for topic in topics], "data": HexBytes(data),
-        "blockNumber": draw.randrange(10**6), "logIndex": draw.randrange(99), "transactionIndex": draw.randrange(99),
-        "blockHash": HexBytes(draw.randbytes(32)), "transactionHash": HexBytes(draw.randbytes(32)),
-    }  # fmt: skip
+        "address": ADDRESS,
+        "topics": [HexBytes(topic) for topic in topics],
+        "data": HexBytes(data),
+        "blockNumber": draw.randrange(10**6),
+        "logIndex": draw.randrange(99),
+        "transactionIndex": draw.randrange(99),
+        "blockHash": HexBytes(draw.randbytes(32)),
+        "transactionHash": HexBytes(draw.randbytes(32)),
+    }
 
 
 def spoilt(log: dict[str, Any], draw: random.Random) -> dict[str, Any]:

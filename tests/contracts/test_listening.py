@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from starlette.applications import Starlette
 
-from commonweight.lifetime import Stop
-from commonweight.serving import serve_until
+from commonweight.terminal.lifetime import Stop
+from commonweight.terminal.serving import serve_until
 from contracts.chain.connection import connect
 from contracts.devnet.chain import Devnet
 from contracts.devnet.http import DevnetServer, serve

@@ -67,9 +67,16 @@ def test_only_the_registry_reserves_for_the_distributor(world: World) -> None:
     for call in ("reserve", "release"):
         raw = world.w3.eth.contract(
             address=Web3.to_checksum_address(world.deployment.distributor),
-            abi=[{"name": call, "type": "function", "stateMutability": "nonpayable", "outputs": [], "inputs": [
-                {"name": "amount", "type": "uint256"}]}],
-        )  # fmt: skip
+            abi=[
+                {
+                    "name": call,
+                    "type": "function",
+                    "stateMutability": "nonpayable",
+                    "outputs": [],
+                    "inputs": [{"name": "amount", "type": "uint256"}],
+                }
+            ],
+        )
         with pytest.raises(Exception, match=r"0x|NotRegistry|revert"):
             send(world.w3, world.deployer, raw.functions[call](1))
     assert world.token.reserved_of(world.deployment.distributor) == 900
@@ -149,9 +156,11 @@ def test_a_late_majority_stops_what_was_passed_before_it_could_vote(world: World
 
 
 RULES = {
-    "setVotingPeriod": (14, 61, 15), "updateQuorumNumerator": (1, 9, 3), "setVotingDelay": (0, 3, 2),
+    "setVotingPeriod": (14, 61, 15),
+    "updateQuorumNumerator": (1, 9, 3),
+    "setVotingDelay": (0, 3, 2),
     "setProposalThreshold": (None, 11, 10),
-}  # fmt: skip
+}
 """Below and above what genesis set (half and double), and within."""
 
 

@@ -15,9 +15,12 @@ KEY, RUN = b"\x01" * 32, b"\x02" * 32
 
 def test_salt_segment_and_node_each_change_the_seal() -> None:
     seals = {
-        Pledge(bytes(32)).seal(NODE), Pledge(bytes(32)).seal(OTHER), Pledge(b"\x01" * 32).seal(NODE),
-        Pledge(bytes(32), 0).seal(NODE), Pledge(bytes(32), 1).seal(NODE),
-    }  # fmt: skip
+        Pledge(bytes(32)).seal(NODE),
+        Pledge(bytes(32)).seal(OTHER),
+        Pledge(b"\x01" * 32).seal(NODE),
+        Pledge(bytes(32), 0).seal(NODE),
+        Pledge(bytes(32), 1).seal(NODE),
+    }
     assert len(seals) == 5
 
 

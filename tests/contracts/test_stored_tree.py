@@ -168,10 +168,13 @@ def test_a_root_reads_each_part_once(shelf: Shelf) -> None:
 
 def test_what_the_tree_never_was_cannot_be_proven(shelf: Shelf) -> None:
     for call in (
-        lambda: shelf.tree.inclusion_proof(0, 0), lambda: shelf.tree.inclusion_proof(5, 5),
-        lambda: shelf.tree.inclusion_proof(-1, 5), lambda: shelf.tree.consistency_proof(0, 5),
-        lambda: shelf.tree.consistency_proof(6, 5), lambda: shelf.tree.root(SIZE + 1),
-    ):  # fmt: skip
+        lambda: shelf.tree.inclusion_proof(0, 0),
+        lambda: shelf.tree.inclusion_proof(5, 5),
+        lambda: shelf.tree.inclusion_proof(-1, 5),
+        lambda: shelf.tree.consistency_proof(0, 5),
+        lambda: shelf.tree.consistency_proof(6, 5),
+        lambda: shelf.tree.root(SIZE + 1),
+    ):
         with pytest.raises(InvalidTree):
             call()
 

@@ -30,9 +30,11 @@ def changed() -> World:
     world.wait(2)
     joined = Account.create().address
     calls = (
-        world.registry.admit(joined), world.registry.set_threshold(4), world.registry.set_threshold(1),
+        world.registry.admit(joined),
+        world.registry.set_threshold(4),
+        world.registry.set_threshold(1),
         world.registry.remove(world.verifiers[0].address),
-    )  # fmt: skip
+    )
     for number, call in enumerate(calls):
         world.carry(Action.of(call), f"change {number}")
     return world

@@ -37,9 +37,15 @@ def anvil(tmp_path: Path) -> Iterator[str]:
     """Address of an anvil that mines every second; ended with its wrapper's whole group."""
     port = free_port()
     command = [
-        FOLDER / "node_modules" / ".bin" / "anvil", "--port", str(port), "--block-time", "1",
-        "--slots-in-an-epoch", "1", "--silent",
-    ]  # fmt: skip
+        FOLDER / "node_modules" / ".bin" / "anvil",
+        "--port",
+        str(port),
+        "--block-time",
+        "1",
+        "--slots-in-an-epoch",
+        "1",
+        "--silent",
+    ]
     process = subprocess.Popen(command, start_new_session=True, preexec_fn=partial(die_with_parent, os.getpid()))
     try:
         yield f"http://127.0.0.1:{port}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.store import Store
+from ledger.storage.store import Store
 from tests.anvil import Anvil
 from tests.databases import database as database
 from tests.databases import database_kind as database_kind

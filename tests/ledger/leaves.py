@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from ledger import log
+from ledger.books import log
 
 
 def append(session: Session, kind: str, **body: Any) -> int:

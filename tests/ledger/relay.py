@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from ledger import outbox
-from ledger.judgement import settling
+from ledger.context import Ledger
+from ledger.epochs import settlement
+from ledger.relay import outbox
 from ledger.relay_rules import RelayRules
-from ledger.service import Ledger
-from ledger.tables import Attempt, Outgoing
+from ledger.storage.tables import Attempt, Outgoing
 from tests.anvil import spend_nonce
 from tests.databases import fresh_file
 from tests.paid_epoch import PaidEpoch
@@ -41,7 +41,7 @@ class Relay:
     def claim(self, *payees: int) -> None:
         """Queue the claims of these payees, by their place."""
         for payee in payees:
-            settling.claim(self.ledger, 1, self.place.payees[payee].address)
+            settlement.claim(self.ledger, 1, self.place.payees[payee].address)
 
     def flush(self, times: int = 1) -> None:
         """What the keeper does."""
@@ -100,9 +100,17 @@ class Relay:
         creator, eth = self.place.creator, self.place.w3.eth
         with self.ledger.store.read() as session:
             row = session.exec(select(Outgoing).order_by(col(Outgoing.order))).all()[payee]
-        fields: Any = {"to": row.to, "data": row.data, "value": 0, "gas": 500_000, "chainId": 31337, "type": 2,
-                       "nonce": eth.get_transaction_count(creator.address), "maxFeePerGas": 2 * tip,
-                       "maxPriorityFeePerGas": tip}  # fmt: skip
+        fields: Any = {
+            "to": row.to,
+            "data": row.data,
+            "value": 0,
+            "gas": 500_000,
+            "chainId": 31337,
+            "type": 2,
+            "nonce": eth.get_transaction_count(creator.address),
+            "maxFeePerGas": 2 * tip,
+            "maxPriorityFeePerGas": tip,
+        }
         self.send_raw(creator.sign_transaction(fields).raw_transaction.to_0x_hex())
 
     @property

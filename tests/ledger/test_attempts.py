@@ -11,9 +11,9 @@ import pytest
 from web3.exceptions import Web3RPCError
 
 from contracts.evm import fees
-from ledger import leases, outbox
 from ledger.crash_points import Crashed, armed
 from ledger.errors import LeaseLost
+from ledger.relay import leases, outbox
 from ledger.relay_rules import RelayRules
 from tests.ledger.relay import RULES, Relay, at_once
 from tests.paid_epoch import PaidEpoch

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from ledger.blobs import BlobFolder
 from ledger.errors import BlobMismatch, NotFound
+from ledger.storage.blobs import BlobFolder
 
 pytestmark = pytest.mark.unit
 

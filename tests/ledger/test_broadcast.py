@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from web3.exceptions import Web3RPCError
 
-from ledger.broadcast import Said, meaning, message_of
+from ledger.relay.broadcast import Said, meaning, message_of
 
 pytestmark = pytest.mark.unit
 

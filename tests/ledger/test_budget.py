@@ -10,7 +10,7 @@ import pytest
 from contracts.bindings.governor import Action
 from contracts.chain.connection import send
 from ledger.relay_rules import RelayRules
-from ledger.tables import RelaySpending
+from ledger.storage.tables import RelaySpending
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
 

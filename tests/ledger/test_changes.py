@@ -12,24 +12,24 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, text
 
-from ledger import changes as watching
-from ledger.changes import Changes
-from ledger.store import Store
-from ledger.tables import Cursor
+from ledger.storage import changes as watching
+from ledger.storage.changes import Changes
+from ledger.storage.store import Store
+from ledger.storage.tables import Cursor
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 WRITE = """
 import sys
-from ledger.store import Store
-from ledger.tables import Cursor
+from ledger.storage.store import Store
+from ledger.storage.tables import Cursor
 with Store(sys.argv[1]).write(quiet=sys.argv[2] == "quiet") as session:
     session.add(Cursor(name=sys.argv[3], block=1, hash=""))
 """
 NOTHING = """
 import sys
-from ledger.store import Store
-from ledger.tables import Cursor
+from ledger.storage.store import Store
+from ledger.storage.tables import Cursor
 with Store(sys.argv[1]).write() as session:
     session.get(Cursor, "a", with_for_update=True)
 """

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from ledger.database import ALIVE, connect
+from ledger.storage.database import ALIVE, connect
 from tests import postgres
 
 pytestmark = pytest.mark.integration

@@ -14,8 +14,8 @@ from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.for_contracts import EpochRoot
 from contracts.messages.signing import Domain
 from contracts.messages.signing import sign as signature_of
-from ledger import payouts
-from ledger.tables import Outgoing, PayoutRow
+from ledger.books import payouts
+from ledger.storage.tables import Outgoing, PayoutRow
 from tests.deployed import PARAMS
 from tests.house import House, accepted, check_refused
 from tests.ledger.governance.test_proposals import by_wallet
@@ -202,9 +202,17 @@ def test_a_root_that_fell_before_its_epoch_closed_stops_no_epoch(house: House) -
     """k verifiers sign the next epoch in advance. The contract counts its attempts on, and so does the log."""
     registry, place, begun = house.ledger.chain.registry, house.place, house.start()
     early = EpochRoot(
-        model=bytes.fromhex(place.deployment.model[2:]), epoch=1, attempt=0, root=b"r" * 32, total=5, count=1,
-        logSize=1, logRoot=b"l" * 32, settledAt=1, deadline=2**40,
-    )  # fmt: skip
+        model=bytes.fromhex(place.deployment.model[2:]),
+        epoch=1,
+        attempt=0,
+        root=b"r" * 32,
+        total=5,
+        count=1,
+        logSize=1,
+        logRoot=b"l" * 32,
+        settledAt=1,
+        deadline=2**40,
+    )
     domain = Domain(place.deployment.chain_id, place.deployment.verifier_registry)
     signed = {str(one.address): signature_of(early, domain, bytes(one.key)) for one in begun.run.verifiers[:2]}
     send(place.w3, house.creator, registry.propose(early, signed))

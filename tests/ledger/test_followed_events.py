@@ -9,13 +9,19 @@ import pytest
 
 from contracts.chain.connection import load_artifact
 from contracts.protocol.chain.logs import MODEL_EVENTS, REGISTRY_EVENTS
-from ledger.indexer import FOLLOWED
+from ledger.chainread.indexer import FOLLOWED
 
 pytestmark = pytest.mark.unit
 CONTRACTS = (
-    "ModelToken", "ModelRegistry", "VerifierRegistry", "ModelGovernor", "ModelTimelock", "CapitalPool",
-    "EpochDistributor", "RevenueSplitter",
-)  # fmt: skip
+    "ModelToken",
+    "ModelRegistry",
+    "VerifierRegistry",
+    "ModelGovernor",
+    "ModelTimelock",
+    "CapitalPool",
+    "EpochDistributor",
+    "RevenueSplitter",
+)
 _ROLES = "genesis gives all roles to the timelock and checks it; a change needs a proposal, which is shown"
 _DOMAIN = "the name and version of a signing domain are fixed when a contract is made"
 _SETTING = "a setting of votes: the Governor is asked when it matters, and the proposal is shown"
@@ -28,7 +34,9 @@ REASONS: dict[str, dict[str, str]] = {
         "EIP712DomainChanged": _DOMAIN,
         "Reserved": "what is owed follows from the roots and deposits that are shown",
         "MintingPausedSet": "a mint that is paused is refused and tried again",
-        "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
+        "RoleAdminChanged": _ROLES,
+        "RoleGranted": _ROLES,
+        "RoleRevoked": _ROLES,
     },
     "ModelRegistry": {
         "ModelRegistered": "who joins a model reads its entry",
@@ -36,20 +44,29 @@ REASONS: dict[str, dict[str, str]] = {
         "ReleaseRecorded": "a record for readers of the chain",
     },
     "VerifierRegistry": {
-        "ChallengeFailed": "the epoch's end is followed", "EpochSigned": "the epoch's end is followed",
+        "ChallengeFailed": "the epoch's end is followed",
+        "EpochSigned": "the epoch's end is followed",
         "EIP712DomainChanged": _DOMAIN,
         "NodeWithdrawalRequested": "the stake that counts is followed",
         "NodeWithdrawn": "NodeStakeChanged comes with it",
-        "MoneyHeld": "what was taken is no stake any more", "HeldMoneyPaid": "what was taken is no stake any more",
-        "PaymentOwed": _OWED, "PaymentWithdrawn": _OWED,
-        "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
+        "MoneyHeld": "what was taken is no stake any more",
+        "HeldMoneyPaid": "what was taken is no stake any more",
+        "PaymentOwed": _OWED,
+        "PaymentWithdrawn": _OWED,
+        "RoleAdminChanged": _ROLES,
+        "RoleGranted": _ROLES,
+        "RoleRevoked": _ROLES,
     },
     "ModelGovernor": {
         "Objected": "objections that cancel a proposal come with ProposalCanceled",
         "BallotRefused": "a ballot that was refused is no vote; the relayer sees its transaction",
         "EIP712DomainChanged": _DOMAIN,
-        "LateQuorumVoteExtensionSet": _SETTING, "ProposalThresholdSet": _SETTING, "QuorumNumeratorUpdated": _SETTING,
-        "VotingDelaySet": _SETTING, "VotingPeriodSet": _SETTING, "TimelockChange": _SETTING,
+        "LateQuorumVoteExtensionSet": _SETTING,
+        "ProposalThresholdSet": _SETTING,
+        "QuorumNumeratorUpdated": _SETTING,
+        "VotingDelaySet": _SETTING,
+        "VotingPeriodSet": _SETTING,
+        "TimelockChange": _SETTING,
     },
     "ModelTimelock": {
         "CallExecuted": "the timelock executes for the Governor alone, whose ProposalExecuted comes with it",
@@ -57,17 +74,22 @@ REASONS: dict[str, dict[str, str]] = {
         "CallScheduled": "the Governor's ProposalQueued comes with it",
         "Cancelled": "the timelock cancels for the Governor alone, whose ProposalCanceled comes with it",
         "MinDelayChange": _SETTING,
-        "RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES,
+        "RoleAdminChanged": _ROLES,
+        "RoleGranted": _ROLES,
+        "RoleRevoked": _ROLES,
     },
     "CapitalPool": dict.fromkeys(
         ("Cancelled", "Claimed", "Deposited", "Left", "Refunded", "SurplusRecovered", "Paid", "Withdrawn"),
         "buyers deal with the pool itself; its mints are followed as the token's",
-    ) | {"RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES},
+    )
+    | {"RoleAdminChanged": _ROLES, "RoleGranted": _ROLES, "RoleRevoked": _ROLES},
     "EpochDistributor": {
-        "Claimed": "the token's Minted comes with it", "PassedOver": "nothing was paid", "EIP712DomainChanged": _DOMAIN,
+        "Claimed": "the token's Minted comes with it",
+        "PassedOver": "nothing was paid",
+        "EIP712DomainChanged": _DOMAIN,
     },
     "RevenueSplitter": dict.fromkeys(("Distributed", "Released"), "holders deal with the splitter itself"),
-}  # fmt: skip
+}
 
 
 def followed(contract: str) -> set[str]:

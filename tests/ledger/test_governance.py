@@ -8,7 +8,7 @@ import pytest
 
 from contracts.chain.connection import ContractRejected, send
 from contracts.protocol.run_config import RunConfig
-from ledger.tables import Proposal
+from ledger.storage.tables import Proposal
 from tests.databases import fresh_database
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused

@@ -15,8 +15,8 @@ from api.settings import ServerSettings
 from contracts.chain.deployment import Deployment
 from ledger.errors import DatabaseForeign, DatabaseMissing, DatabaseUnusable
 from ledger.identity import require_own
-from ledger.store import Store
-from ledger.tables import IdentityRow
+from ledger.storage.store import Store
+from ledger.storage.tables import IdentityRow
 from tests import postgres
 from tests.databases import empty_database
 from tests.deployed import key_of

@@ -19,12 +19,12 @@ from contracts.chain.connection import contract_at, send
 from contracts.evm import log_pace
 from contracts.genesis.creation import creations
 from contracts.genesis.deploy import deploy_model
-from ledger import indexer
+from ledger.chainread import indexer
+from ledger.context import Ledger
 from ledger.crash_points import armed
 from ledger.errors import FinalityViolated
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import ChainEvent, Cursor
+from ledger.storage.store import Store
+from ledger.storage.tables import ChainEvent, Cursor
 from tests.deployed import PARAMS, verifier_keys
 from tests.house import House, accepted
 from tests.limited_rpc import Limited
@@ -215,9 +215,13 @@ def send_bytes(house: House, account: LocalAccount, call: ContractFunction) -> N
     data = bytes.fromhex(call._encode_transaction_data()[2:]).replace(HOLE.encode(), NO_TEXT)
     w3, fee = house.place.w3, house.place.w3.eth.gas_price * 2
     transaction = {
-        "to": call.address, "data": data, "gas": 3_000_000, "gasPrice": fee, "chainId": w3.eth.chain_id,
+        "to": call.address,
+        "data": data,
+        "gas": 3_000_000,
+        "gasPrice": fee,
+        "chainId": w3.eth.chain_id,
         "nonce": w3.eth.get_transaction_count(account.address),
-    }  # fmt: skip
+    }
     sent = w3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
     assert w3.eth.wait_for_transaction_receipt(sent)["status"] == 1
 
@@ -275,9 +279,14 @@ def test_other_models_on_the_same_registry_are_not_ours(house: House) -> None:
     """Decisions and epochs of a second model that shares the ModelRegistry leave no trace."""
     place = house.place
     deploy_model(
-        place.w3, house.creator, "other", "O", [v.address for v in verifier_keys()], PARAMS,
+        place.w3,
+        house.creator,
+        "other",
+        "O",
+        [v.address for v in verifier_keys()],
+        PARAMS,
         place.deployment,
-    )  # fmt: skip
+    )
     send(place.w3, verifier_keys()[0], house.ledger.chain.registry.stake(), value=1)
     indexer.follow(house.ledger)
     assert events(house, "Decision") == []

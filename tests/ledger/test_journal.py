@@ -14,10 +14,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
-from ledger import journal
+from ledger.books import journal
 from ledger.errors import JournalConflict, NotFound
-from ledger.store import Store
-from ledger.tables import Resolution, Transfer
+from ledger.storage.store import Store
+from ledger.storage.tables import Resolution, Transfer
 from tests.databases import fresh_database
 
 pytestmark = pytest.mark.integration

@@ -15,13 +15,14 @@ from requests.exceptions import ConnectionError as ChainUnreachable
 from sqlmodel import select
 
 from contracts.evm.errors import NoJsonRpc
-from ledger import broadcast, keeper, leases, outbox
+from ledger.clock import keeper
+from ledger.context import Ledger
+from ledger.epochs import settlement
 from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
 from ledger.governance import votes
-from ledger.judgement import settling
+from ledger.relay import broadcast, leases, outbox
 from ledger.relay_rules import RelayRules
-from ledger.service import Ledger
-from ledger.tables import Attempt, LeaseRow, Outgoing
+from ledger.storage.tables import Attempt, LeaseRow, Outgoing
 from tests.deployed import PARAMS
 from tests.house import House, accepted
 from tests.waiting import until
@@ -112,7 +113,9 @@ def test_a_part_that_fails_is_reported_and_the_others_go_on(
     with running(process(house, "one")):
         until(lambda: "at last" in done["rounds"])
     said = [
-        (record.levelname, record.exc_info is not None) for record in caplog.records if record.name == "ledger.keeper"
+        (record.levelname, record.exc_info is not None)
+        for record in caplog.records
+        if record.name == "ledger.clock.keeper"
     ]
     lost, broke = [("ERROR", False)], [("ERROR", False), ("ERROR", True)]
     assert said == lost + broke, "the chain was away for too short a time to be told"
@@ -227,13 +230,13 @@ def test_a_root_on_its_way_to_the_chain_makes_no_pass_after_the_other(house: Hou
     house.start().play_round()
     for verifier in house.run.verifiers[:2]:
         accepted(house.post_epoch(verifier))
-    settling.settle(house.ledger)
+    settlement.settle(house.ledger)
     with house.ledger.store.write() as session:
         (row,) = session.exec(select(Outgoing))
         row.state, row.due = state, house.clock.now + 600
         session.add(row)
     before = house.ledger.store.changes.count
-    settling.settle(house.ledger)
+    settlement.settle(house.ledger)
     assert house.ledger.store.changes.count == before
 
 
@@ -265,7 +268,7 @@ def test_a_call_for_which_no_more_may_be_offered_makes_no_pass_after_the_other(
     house.start().play_round()
     for verifier in house.run.verifiers[:2]:
         accepted(house.post_epoch(verifier))
-    settling.settle(house.ledger)
+    settlement.settle(house.ledger)
     monkeypatch.setattr(broadcast, "send", lambda *_: (broadcast.Said.TAKEN, ""))  # and no miner takes it
     outbox.flush(house.ledger)
     with house.ledger.store.read() as session:

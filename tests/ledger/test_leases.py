@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from sqlmodel import delete
 
-from ledger import leases
+from ledger.context import Ledger
 from ledger.errors import LeaseLost
-from ledger.leases import Held
+from ledger.process_id import new_process_id
+from ledger.relay import leases
+from ledger.relay.leases import Held
 from ledger.relay_rules import RelayRules
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import LeaseRow
+from ledger.storage.store import Store
+from ledger.storage.tables import LeaseRow
 from tests.ledger.relay import at_once
 
 pytestmark = pytest.mark.integration
@@ -118,11 +119,11 @@ def test_a_killed_neighbour_is_not_waited_for(store: Store) -> None:
     clock = Clock()
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    mine = leases.new_holder()
+    mine = new_process_id()
     gone = mine.replace(f"/{os.getpid()}/", f"/{dead.pid}/")
     assert leases.take(process(store, clock, gone), "job") == Held("job", 1)
     assert leases.take(process(store, clock, mine), "job") == Held("job", 2)
-    assert leases.take(process(store, clock, leases.new_holder()), "job") is None
+    assert leases.take(process(store, clock, new_process_id()), "job") is None
 
 
 def test_of_many_that_begin_at_once_one_has_it(store: Store) -> None:

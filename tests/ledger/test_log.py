@@ -15,10 +15,10 @@ from sqlmodel import Session, select
 from contracts.errors import InvalidTree
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import node_count
-from ledger import log
+from ledger.books import log
 from ledger.errors import NotFound
-from ledger.store import Store
-from ledger.tables import LogNode
+from ledger.storage.store import Store
+from ledger.storage.tables import LogNode
 from tests.ledger.leaves import append
 
 pytestmark = pytest.mark.integration

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlmodel import select
 
-from ledger import indexer, journal, tip
+from ledger.books import journal
+from ledger.chainread import indexer
+from ledger.chainread import reorgs as tip
 from ledger.crash_points import POINTS, Crashed, armed
-from ledger.tables import ChainEvent
+from ledger.storage.tables import ChainEvent
 from tests.databases import fresh_database
 from tests.ledger.relay import Relay
 from tests.paid_epoch import PaidEpoch

@@ -14,17 +14,34 @@ from requests.exceptions import ConnectionError as Lost
 
 from contracts.process.outage import GRACE_SECONDS
 from contracts.protocol.judge import entries, facts
+from ledger.clock.keeper import Weather
+from ledger.clock.news import LINES, News
 from ledger.errors import DatabaseUnreachable
-from ledger.keeper import Weather
-from ledger.news import LINES, News
 
 pytestmark = pytest.mark.unit
 QUIET = {
-    facts.Rules, facts.Block, facts.Has, facts.Seen, facts.Secret, facts.Opened, facts.Words, facts.PledgeOpened,
-    facts.TraceShown, facts.MergeSigned, facts.Lapse, entries.BeaconFixed, entries.PanelDrawn, entries.SeatsFilled,
-    entries.Drawn, entries.OpeningsClosed, entries.SecondLook, entries.SegmentDecided, entries.PanelSpoken,
-    entries.Overruled, entries.MergeSet,
-}  # fmt: skip
+    facts.Rules,
+    facts.Block,
+    facts.Has,
+    facts.Seen,
+    facts.Secret,
+    facts.Opened,
+    facts.Words,
+    facts.PledgeOpened,
+    facts.TraceShown,
+    facts.MergeSigned,
+    facts.Lapse,
+    entries.BeaconFixed,
+    entries.PanelDrawn,
+    entries.SeatsFilled,
+    entries.Drawn,
+    entries.OpeningsClosed,
+    entries.SecondLook,
+    entries.SegmentDecided,
+    entries.PanelSpoken,
+    entries.Overruled,
+    entries.MergeSet,
+}
 """Steps in between, of which there are many."""
 
 
@@ -86,6 +103,6 @@ def test_an_outage_is_told_once_and_at_its_end(caplog: pytest.LogCaptureFixture)
 def test_a_step_that_is_broken_has_one_traceback(caplog: pytest.LogCaptureFixture) -> None:
     weather = Weather()
     for _ in range(5):
-        weather.guarded(lambda: 1 / 0, "ledger.indexer.follow")
+        weather.guarded(lambda: 1 / 0, "ledger.chainread.indexer.follow")
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert sum(record.exc_info is not None for record in caplog.records) == 1

@@ -10,9 +10,9 @@ from requests.exceptions import ConnectionError as ChainUnreachable
 from sqlmodel import col, select
 from web3.exceptions import TransactionNotFound
 
-from ledger import outbox
-from ledger.judgement import settling
-from ledger.tables import Attempt, Outgoing
+from ledger.epochs import settlement
+from ledger.relay import outbox
+from ledger.storage.tables import Attempt, Outgoing
 from tests.deployed import key_of
 from tests.house import House
 
@@ -122,7 +122,7 @@ def claims_of(house: House) -> str:
     house.start().play_round()
     house.settle_epoch()
     wallet = house.wallets[0].address
-    settling.claim(house.ledger, 1, wallet)
+    settlement.claim(house.ledger, 1, wallet)
     return wallet
 
 

@@ -10,9 +10,9 @@ from sqlmodel import col, select
 
 from contracts.errors import InvalidTree
 from contracts.merkle.payout_tree import PayoutTree, check_proof
-from ledger import journal, payouts
+from ledger.books import journal, payouts
 from ledger.errors import JournalConflict, NotFound
-from ledger.tables import Epoch, Transfer
+from ledger.storage.tables import Epoch, Transfer
 from tests.deployed import key_of
 from tests.house import House
 
@@ -31,7 +31,7 @@ def prove(house: House) -> None:
     """Ask for all proofs and check them against the epoch's root."""
     with house.ledger.store.read() as session:
         epoch, rows = session.get_one(Epoch, 1), payouts.lines(session, 1, 0, 10)
-        found = payouts.proofs(house.ledger, session, epoch, [row.leaf for row in rows])
+        found = payouts.proofs(house.ledger.blobs, session, epoch, [row.leaf for row in rows])
     assert len(found) == 3
     for row, proof in zip(rows, found, strict=True):
         check_proof(bytes.fromhex(row.leaf[2:]), proof, bytes.fromhex(epoch.root[2:]))
@@ -66,7 +66,7 @@ def test_a_flipped_node_never_leaves_as_a_proof(paid: House) -> None:
 
 def test_a_leaf_of_another_epoch_has_no_proof(paid: House) -> None:
     with paid.ledger.store.read() as session, pytest.raises(InvalidTree, match="no such payee"):
-        payouts.proofs(paid.ledger, session, session.get_one(Epoch, 1), ["0x" + "11" * 32])
+        payouts.proofs(paid.ledger.blobs, session, session.get_one(Epoch, 1), ["0x" + "11" * 32])
 
 
 def test_lines_come_in_pages_in_order(paid: House) -> None:

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from ledger import changes as watching
-from ledger.changes import Changes
-from ledger.database import connect
-from ledger.pulse import AGAIN_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, TICK_SECONDS, Head, Pace, Pulse
+from ledger.clock.pulse import AGAIN_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, TICK_SECONDS, Head, Pace, Pulse
+from ledger.storage import changes as watching
+from ledger.storage.changes import Changes
+from ledger.storage.database import connect
 
 pytestmark = pytest.mark.unit
 
@@ -43,9 +43,15 @@ def test_the_first_pass_is_due_at_once(changes: Changes) -> None:
 
 @pytest.mark.parametrize(
     ("due_in", "failed", "seconds"),
-    [(None, False, LONGEST_SECONDS), (4.0, False, 4.0), (40.0, False, LONGEST_SECONDS), (-5.0, False, 0.3),
-     (None, True, AGAIN_SECONDS), (4.0, True, AGAIN_SECONDS)],
-)  # fmt: skip
+    [
+        (None, False, LONGEST_SECONDS),
+        (4.0, False, 4.0),
+        (40.0, False, LONGEST_SECONDS),
+        (-5.0, False, 0.3),
+        (None, True, AGAIN_SECONDS),
+        (4.0, True, AGAIN_SECONDS),
+    ],
+)
 def test_the_next_pass_is_due_at_what_comes_first(
     changes: Changes, due_in: float | None, failed: bool, seconds: float
 ) -> None:

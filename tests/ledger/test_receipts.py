@@ -13,9 +13,9 @@ from contracts.messages.for_contracts import EpochRoot, from_json
 from contracts.messages.for_log import Commitment
 from contracts.messages.signing import Domain, digest, require_signer
 from contracts.protocol.log.signed import read_envelope
+from ledger.context import Ledger
+from ledger.epochs.receipts import receipt_of
 from ledger.errors import NotFound
-from ledger.receipts import receipt_of
-from ledger.service import Ledger
 from tests.databases import fresh_file
 from tests.deployed import key_of
 from tests.ledger.judgement.served_run import Served, ServedRun

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.evm.fees import market
-from ledger.relayer_money import CALL_GAS, FEW_CALLS, LOOK_SECONDS, MoneyWatch, look
+from ledger.relay.relayer_money import CALL_GAS, FEW_CALLS, LOOK_SECONDS, MoneyWatch, look
 from tests.house import House
 
 pytestmark = pytest.mark.integration

@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
-from ledger import append_only, schema
-from ledger.append_only import grants_for, unguarded, wanted_guards
-from ledger.database import connect
 from ledger.errors import SchemaNewer, SchemaUnknown
-from ledger.store import Store
+from ledger.storage import append_only, schema
+from ledger.storage.append_only import grants_for, unguarded, wanted_guards
+from ledger.storage.database import connect
+from ledger.storage.store import Store
 from tests import postgres
 from tests.databases import empty_database
 from tests.ledger.leaves import append

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, SQLModel, select
 
-from ledger.seals import SealedRow, expected_seal, seal_of
+from ledger.storage.seals import SealedRow, expected_seal, seal_of
 from tests.house import House
 
 pytestmark = pytest.mark.integration

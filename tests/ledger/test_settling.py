@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from ledger import outbox, settling
-from ledger.broadcast import Said, send
 from ledger.crash_points import armed
 from ledger.errors import NotDead, NotFound
-from ledger.leases import Held
-from ledger.tables import LeaseRow, Outgoing
+from ledger.relay import outbox, settling
+from ledger.relay.broadcast import Said, send
+from ledger.relay.leases import Held
+from ledger.storage.tables import LeaseRow, Outgoing
 from tests.ledger.relay import Relay
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]

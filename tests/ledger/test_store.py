@@ -20,19 +20,23 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import Session, SQLModel
 
 from contracts.errors import BadField
-from ledger import log
-from ledger.append_only import keys_of
+from ledger.books import log
 from ledger.errors import DatabaseUnreachable, DatabaseUnusable, LedgerBusy
-from ledger.store import Store
-from ledger.tables import APPEND_ONLY, Cursor, LogEntry, Transfer, Units
+from ledger.storage.append_only import keys_of
+from ledger.storage.store import Store
+from ledger.storage.tables import APPEND_ONLY, Cursor, LogEntry, Transfer, Units
 from tests.databases import fresh_database
 from tests.ledger.leaves import append
 
 pytestmark = pytest.mark.integration
 LARGEST, LARGEST_UNITS = 2**63 - 1, 2**256 - 1
 SAMPLES: tuple[tuple[type, Any], ...] = (
-    (Units, LARGEST_UNITS), (JSON, {}), (Boolean, True), (Integer, LARGEST), (LargeBinary, b"x"),
-)  # fmt: skip
+    (Units, LARGEST_UNITS),
+    (JSON, {}),
+    (Boolean, True),
+    (Integer, LARGEST),
+    (LargeBinary, b"x"),
+)
 SHORT = 0.3
 only_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
@@ -163,10 +167,29 @@ def test_the_triggers_hold_for_other_programs_too(tmp_path: Path) -> None:
 def test_every_table_of_record_is_append_only() -> None:
     """A new table must say here that its rows change, or be guarded."""
     changing = {
-        "epoch", "outgoing", "cursor", "decision", "proposal", "header", "lease", "pendingevent", "announced", "mirror",
-        "runview", "roundview", "proofview", "vote", "delegation", "relayspending",
-        "relayday", "balance", "nodeview", "takenview", "creditview", "faultview",
-    }  # fmt: skip
+        "epoch",
+        "outgoing",
+        "cursor",
+        "decision",
+        "proposal",
+        "header",
+        "lease",
+        "pendingevent",
+        "announced",
+        "mirror",
+        "runview",
+        "roundview",
+        "proofview",
+        "vote",
+        "delegation",
+        "relayspending",
+        "relayday",
+        "balance",
+        "nodeview",
+        "takenview",
+        "creditview",
+        "faultview",
+    }
     assert set(SQLModel.metadata.tables) - set(APPEND_ONLY) == changing
 
 

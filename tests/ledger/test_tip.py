@@ -1,4 +1,4 @@
-"""The tip, on a real node: followed by hash and parent, undone by walking back, and without effect until final."""
+"""The reorgs, on a real node: followed by hash and parent, undone by walking back, and without effect until final."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from ledger import indexer, journal, tip
+from ledger.books import journal
 from ledger.chain import ModelChain
+from ledger.chainread import indexer, reorgs
+from ledger.context import Ledger
 from ledger.crash_points import Crashed, armed
 from ledger.errors import FinalityViolated
-from ledger.service import Ledger
-from ledger.tables import ChainEvent, Cursor, DecisionRow, Header, PendingEvent
+from ledger.storage.tables import FINAL, ChainEvent, Cursor, DecisionRow, Header, PendingEvent
 from tests.ledger.relay import Relay
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
@@ -23,7 +24,7 @@ def look(ledger: Ledger, times: int = 1) -> None:
     """What the keeper's indexer does."""
     for _ in range(times):
         indexer.follow(ledger)
-        tip.track(ledger)
+        reorgs.track(ledger)
 
 
 def rows(ledger: Ledger, table: type[Any], *order: Any) -> list[dict[str, Any]]:
@@ -70,8 +71,8 @@ def test_what_is_mined_is_shown_and_credited_only_when_it_is_final(relay: Relay)
     assert headers(relay.ledger) == blocks(relay)
     assert [event["name"] for event in pending(relay.ledger)] == ["DelegateChanged", "Transfer", "Minted"]
     with relay.ledger.store.read() as session:
-        assert tip.mint_state(session, leaf) == "mined"
-        assert tip.mint_state(session, "0x" + "00" * 32) is None
+        assert reorgs.mint_state(session, leaf) == "mined"
+        assert reorgs.mint_state(session, "0x" + "00" * 32) is None
     assert minted(relay.ledger) == 0
     relay.anvil.mine(2 * relay.anvil.slots - 1)
     look(relay.ledger)
@@ -80,7 +81,7 @@ def test_what_is_mined_is_shown_and_credited_only_when_it_is_final(relay: Relay)
     look(relay.ledger)
     assert (minted(relay.ledger), pending(relay.ledger)) == (relay.owed(0), [])
     with relay.ledger.store.read() as session:
-        assert tip.mint_state(session, leaf) == "final"
+        assert reorgs.mint_state(session, leaf) == "final"
 
 
 @pytest.mark.parametrize("depth", range(1, 9))
@@ -117,10 +118,10 @@ def test_a_chain_that_grew_shorter_is_followed_back(relay: Relay, monkeypatch: p
     mint(relay, 0)
     look(relay.ledger)
     assert len(pending(relay.ledger)) == 3
-    real, before = tip._block, headers(relay.ledger)
+    real, before = reorgs._block, headers(relay.ledger)
     shorter = max(before) - 1
-    monkeypatch.setattr(tip, "_block", lambda ledger, which: real(ledger, shorter if which == "latest" else which))
-    tip.track(relay.ledger)
+    monkeypatch.setattr(reorgs, "_block", lambda ledger, which: real(ledger, shorter if which == "latest" else which))
+    reorgs.track(relay.ledger)
     assert pending(relay.ledger) == []
     assert headers(relay.ledger) == {number: name for number, name in before.items() if number <= shorter}
 
@@ -136,7 +137,7 @@ def test_a_reorg_below_what_was_final_stops_everything_and_credits_nothing(relay
     with pytest.raises(FinalityViolated):
         indexer.follow(relay.ledger)
     with pytest.raises(FinalityViolated):
-        tip.track(relay.ledger)
+        reorgs.track(relay.ledger)
     assert state == (headers(relay.ledger), pending(relay.ledger), credited(relay.ledger))
 
 
@@ -153,14 +154,14 @@ def test_a_block_that_goes_while_it_is_read_is_read_next_time(relay: Relay, monk
     before = headers(relay.ledger)
     with monkeypatch.context() as racing:
         racing.setattr(indexer, "read_block", too_late)
-        tip.track(relay.ledger)
+        reorgs.track(relay.ledger)
     assert headers(relay.ledger) == before
     look(relay.ledger)
     assert (headers(relay.ledger), pending(relay.ledger)) == (blocks(relay), [])
 
 
 def test_of_two_indexers_the_slower_one_writes_nothing(relay: Relay) -> None:
-    """It read the tip, another one rewound it, and it finds other rows than it had seen."""
+    """It read the reorgs, another one rewound it, and it finds other rows than it had seen."""
     look(relay.ledger, 2)
     mint(relay, 0)
     other = relay.process("other")
@@ -170,7 +171,7 @@ def test_of_two_indexers_the_slower_one_writes_nothing(relay: Relay) -> None:
         look(other)
 
     with armed("indexer.tracking", another_is_faster):
-        tip.track(relay.ledger)
+        reorgs.track(relay.ledger)
     assert (headers(relay.ledger), pending(relay.ledger)) == (blocks(relay), [])
 
 
@@ -189,7 +190,7 @@ def test_what_was_read_by_range_and_what_was_followed_are_the_same(relay: Relay)
 
 
 def test_far_behind_the_tip_is_not_followed(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tip, "WINDOW", 3)
+    monkeypatch.setattr(reorgs, "WINDOW", 3)
     look(relay.ledger, 2)
     assert headers(relay.ledger) == {}
 
@@ -198,7 +199,7 @@ def test_a_node_that_lags_is_waited_for(relay: Relay) -> None:
     """It has not seen the cursor's block: no violation, and nothing is done."""
     look(relay.ledger, 2)
     with relay.ledger.store.write() as session:
-        cursor = session.get_one(Cursor, indexer.NAME)
+        cursor = session.get_one(Cursor, FINAL)
         cursor.block += 10_000
         session.add(cursor)
     state = (headers(relay.ledger), credited(relay.ledger))
@@ -224,7 +225,7 @@ def test_a_failure_while_it_rewinds_leaves_the_old_tip(relay: Relay) -> None:
     before = pending(relay.ledger)
     relay.anvil.reorg(1)
     with armed("indexer.rewound", "raise"), pytest.raises(Crashed):
-        tip.track(relay.ledger)
+        reorgs.track(relay.ledger)
     assert pending(relay.ledger) == before
     look(relay.ledger)
     assert (headers(relay.ledger), pending(relay.ledger)) == (blocks(relay), [])
@@ -257,7 +258,7 @@ def test_events_of_another_branch_are_not_credited_under_a_final_hash(
     look(relay.ledger)
     relay.anvil.mine(2 * relay.anvil.slots)
     final = int(relay.place.w3.eth.get_block("finalized")["number"])
-    tip.track(relay.ledger)
+    reorgs.track(relay.ledger)
     before, real, name = rows(relay.ledger, Cursor, Cursor.name), indexer._is_kept, headers(relay.ledger)[final]
 
     def turned(ledger: Ledger, cursor: Cursor) -> bool:

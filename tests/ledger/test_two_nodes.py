@@ -12,10 +12,10 @@ import pytest
 
 from contracts.chain.connection import connect, contract_at, send
 from contracts.evm.errors import ChainUnavailable, NodesDisagree
-from ledger import indexer, tip
 from ledger.chain import ModelChain
-from ledger.keeper import Weather
-from ledger.service import Ledger
+from ledger.chainread import indexer, reorgs
+from ledger.clock.keeper import Weather
+from ledger.context import Ledger
 from tests.contracts.evm.weather import Gust, GustyNode, serving
 from tests.house import House
 from tests.ledger.test_indexer import cursor, events, propose_epoch
@@ -76,14 +76,14 @@ def test_what_one_of_two_nodes_says_alone_is_not_credited(
             return
         weather = Weather()
         for _ in range(3):
-            weather.guarded(partial(indexer.follow, ledger), "ledger.indexer.follow")
-            weather.guarded(partial(tip.track, ledger), "ledger.tip.track")
+            weather.guarded(partial(indexer.follow, ledger), "ledger.chainread.indexer.follow")
+            weather.guarded(partial(reorgs.track, ledger), "ledger.chainread.reorgs.track")
         assert (len(events(house)), cursor(house).block) == (before, at)
         told = [record for record in caplog.records if "chain-nodes-disagree" in record.getMessage()]
         assert told
         assert not [record for record in caplog.records if record.exc_info]
         nodes[1].handle = honest
-        weather.guarded(partial(indexer.follow, ledger), "ledger.indexer.follow")
+        weather.guarded(partial(indexer.follow, ledger), "ledger.chainread.indexer.follow")
     assert cursor(house).block > at
     assert len(events(house)) == before + 1
 

@@ -11,7 +11,7 @@ from contracts.messages.for_log import Contribution
 from contracts.messages.signing import sign
 from contracts.protocol.log.leaf import Entry, read
 from contracts.protocol.log.signed import Envelope
-from ledger.receipts import receipt_of
+from ledger.epochs.receipts import receipt_of
 from tests.deployed import key_of
 from tests.house import House
 from verifier.receipt.work import Work

@@ -16,10 +16,11 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import Engine
 
-from api import growth
-from ledger import keeper, leases, outbox
-from ledger.judgement import faults
-from ledger.news import News
+from api.http import growth
+from ledger import faults
+from ledger.clock import keeper
+from ledger.clock.news import News
+from ledger.relay import leases, outbox
 from tests import long_past
 from tests.databases import KINDS, fresh_database
 from tests.house import House

@@ -17,9 +17,21 @@ from pathlib import Path
 import pytest
 
 LARGE = (
-    "torch", "numpy", "safetensors.numpy", "web3", "eth_account", "eth", "eth_tester", "fastapi.testclient", "sqlmodel",
-    "hypothesis", "pymerkle", "celery", "uvicorn", "blake3",
-)  # fmt: skip
+    "torch",
+    "numpy",
+    "safetensors.numpy",
+    "web3",
+    "eth_account",
+    "eth",
+    "eth_tester",
+    "fastapi.testclient",
+    "sqlmodel",
+    "hypothesis",
+    "pymerkle",
+    "celery",
+    "uvicorn",
+    "blake3",
+)
 OURS = ("contracts", "ledger", "api", "trainer", "verifier", "commonweight", "tests")
 FOREIGN, CRASHED = 98, 99
 """Exit codes that pytest has not: code of another folder was loaded; pytest itself did not end."""

@@ -20,31 +20,39 @@ from starlette.types import ASGIApp
 from api.app import create_app
 from api.settings import ServerSettings
 from commonweight.commands.options import database_address
-from commonweight.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, open_run
 from contracts.chain.deployment import Deployment
 from contracts.devnet.http import DevnetServer
 from contracts.genesis.params import GenesisParams
-from ledger import keeper
-from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
-from ledger.judgement.opening import open_ledger
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.clock import keeper
+from ledger.context import Ledger
+from ledger.opening import open_ledger
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
 from tests.chains import twin
 from tests.deployed import PARAMS, deployed, key_of, verifier_keys
 from tests.lock_order import watched_locks
 from trainer.client import ApiClient
 from trainer.conduct import Conduct
-from trainer.light.node import LightNode
-from trainer.light.settings import LightSettings
-from verifier.duty import service, tasks
-from verifier.duty.service import VerifierProcess
-from verifier.queue import VerifierApp
+from trainer.node.node import LightNode
+from trainer.node.settings import LightSettings
+from verifier.jobs.queue import VerifierApp
+from verifier.replay import tasks
+from verifier.service import service
+from verifier.service.service import VerifierProcess
 from verifier.settings import VerifierSettings
 
 TINY = {
-    "layers": 1, "d_model": 16, "heads": 2, "context": 16, "steps": 8, "segment": 2, "batch": 4, "clip": "0.1",
-}  # fmt: skip
+    "layers": 1,
+    "d_model": 16,
+    "heads": 2,
+    "context": 16,
+    "steps": 8,
+    "segment": 2,
+    "batch": 4,
+    "clip": "0.1",
+}
 LOOK_SECONDS = 0.3
 GENESIS = replace(PARAMS, challenge_window=3)
 _WORKING = threading.Lock()
@@ -90,8 +98,12 @@ class Stage:
     def open_run(self, rounds: int = 1, nodes: int = 1, **rules: Any) -> str:
         """A run of the creator's; its periods are short."""
         quick = {
-            "rounds_per_epoch": 1, "beacon_span": 8, "period_seconds": 60, "lease_seconds": 30, "min_nodes": nodes,
-        }  # fmt: skip
+            "rounds_per_epoch": 1,
+            "beacon_span": 8,
+            "period_seconds": 60,
+            "lease_seconds": 30,
+            "min_nodes": nodes,
+        }
         config = {**TINY, "rounds": rounds}
         key = key_of("creator").key.hex()
         self.run = open_run(self.api, key, config, RunRules(10**21, **{**quick, **rules}), (self.text,))
@@ -101,17 +113,30 @@ class Stage:
         """Verifier `number`, not yet at work, with another address of the server where one is given."""
         name = f"verifier {number}"
         settings = VerifierSettings(
-            api or self.api, self.rpc, self.deployment, self.run, verifier_keys()[number].key.hex(), self.folder / name,
-            (self.text,), **{"look_seconds": LOOK_SECONDS, "backoff_seconds": 0.1, **options},
-        )  # fmt: skip
+            api or self.api,
+            self.rpc,
+            self.deployment,
+            self.run,
+            verifier_keys()[number].key.hex(),
+            self.folder / name,
+            (self.text,),
+            **{"look_seconds": LOOK_SECONDS, "backoff_seconds": 0.1, **options},
+        )
         return VerifierProcess(settings, self.said.setdefault(name, []).append)
 
     def node(self, name: str, api: str = "", conduct: Conduct | None = None, **options: Any) -> LightNode:
         """A node of that name, not yet at work, with another address of the server where one is given."""
         settings = LightSettings(
-            api or self.api, self.deployment, self.rpc, self.run, key_of(name).key.hex(), wallet(name),
-            self.folder / name, (self.text,), **{"look_seconds": LOOK_SECONDS, **options},
-        )  # fmt: skip
+            api or self.api,
+            self.deployment,
+            self.rpc,
+            self.run,
+            key_of(name).key.hex(),
+            wallet(name),
+            self.folder / name,
+            (self.text,),
+            **{"look_seconds": LOOK_SECONDS, **options},
+        )
         return LightNode(settings, self.said.setdefault(name, []).append, conduct=conduct)
 
     def start(self, name: str, work: Callable[[threading.Event], None]) -> None:
@@ -138,7 +163,7 @@ class Stage:
     def shown(self) -> str:
         """Where the run stands, for a failure."""
         with self.ledger.store.read() as session:
-            from ledger import log
+            from ledger.books import log
 
             size = log.size(session)
             kinds = [entry.body[:400] for entry in log.bodies(session, max(0, size - 12), 12)]

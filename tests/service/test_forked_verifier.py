@@ -18,13 +18,13 @@ from contracts.messages.signing import sign
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.operator import LogSigner
 from contracts.protocol.log.signed import Envelope
-from ledger import log
+from ledger.books import log
 from tests.deployed import key_of, verifier_keys
 from tests.service.forking import Fork
 from tests.service.hostile import serving
 from tests.service.stage import GENESIS, Stage, staged
-from verifier.duty.service import VerifierProcess
-from verifier.mirror.departures import Departure
+from verifier.mirror.store.departures import Departure
+from verifier.service.service import VerifierProcess
 
 pytestmark = pytest.mark.integration
 SENSELESS = b'{"kind":"nonsense"}'

@@ -15,7 +15,7 @@ from contracts.protocol.log.operator import LogSigner
 from tests.deployed import key_of
 from tests.service.hostile import Deaf, Forgetful, Losing, TwoLogs, serving
 from tests.service.stage import Stage, staged
-from verifier.duty.service import VerifierProcess
+from verifier.service.service import VerifierProcess
 
 pytestmark = pytest.mark.integration
 NODES = ("ada", "ben")

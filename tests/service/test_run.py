@@ -12,12 +12,12 @@ from contracts.bindings.token import ModelToken
 from contracts.chain.connection import connect
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.follower import audit
-from ledger import log
-from ledger.blobs import BlobFolder
-from ledger.judgement import mirrors, restoring
-from ledger.judgement.opening import open_ledger
-from ledger.store import Store
-from ledger.tables import MirrorRow
+from ledger.books import log
+from ledger.opening import open_ledger
+from ledger.public_log import mirrors, restoring
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
+from ledger.storage.tables import MirrorRow
 from tests.deployed import key_of
 from tests.service.stage import Stage, staged, wallet
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import BatchSource, batch_source
-from trainer.corpus import Corpus, load_corpus
-from trainer.state import Tensors, initial_theta, start_tensors
+from trainer.data.batches import BatchSource, batch_source
+from trainer.data.corpus import Corpus, load_corpus
+from trainer.model.state import Tensors, initial_theta, start_tensors
 
 NODE = "0x" + "11" * 20
 SEED = b"\x07" * 32

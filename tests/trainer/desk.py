@@ -14,9 +14,9 @@ from contracts.messages.signing import Domain
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from trainer.conduct import Conduct, Job, Made, NothingToCopy
-from trainer.corpus import Corpus
-from trainer.state import initial_theta, start_tensors
-from trainer.trajectory import Trajectory
+from trainer.data.corpus import Corpus
+from trainer.model.state import initial_theta, start_tensors
+from trainer.steps.trajectory import Trajectory
 
 RUN, SEED = "0x" + "3" * 64, "0x" + "07" * 32
 VICTIM = "0x" + "22" * 20
@@ -52,9 +52,13 @@ def job_of(config: RunConfig, corpus: Corpus, around: Alone | None = None, numbe
     start = start_tensors(initial_theta(config), None)
     theta = {"digest": "0x" + theta_digest(start).hex(), "blob": ""}
     view = {
-        "run": RUN, "round": number, "data_seed": SEED, "theta": theta,
-        "nodes": [{"node": around.address}, {"node": VICTIM}], "proofs": [],
-    }  # fmt: skip
+        "run": RUN,
+        "round": number,
+        "data_seed": SEED,
+        "theta": theta,
+        "nodes": [{"node": around.address}, {"node": VICTIM}],
+        "proofs": [],
+    }
     return Job(around, view, config, corpus, start)
 
 

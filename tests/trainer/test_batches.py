@@ -7,8 +7,8 @@ import pytest
 
 from contracts.protocol.run_config import RunConfig
 from tests.trainer.conftest import NODE, SEED
-from trainer.batches import BatchSource, InvalidBatchRequest, batch_offsets, batch_source
-from trainer.corpus import Corpus
+from trainer.data.batches import BatchSource, InvalidBatchRequest, batch_offsets, batch_source
+from trainer.data.corpus import Corpus
 
 pytestmark = pytest.mark.unit
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import BatchSource
-from trainer.profile import configure_determinism
-from trainer.state import Tensors
-from trainer.trajectory import run_inner
-from trainer.variants import Variant, choose
+from trainer.data.batches import BatchSource
+from trainer.model.state import Tensors
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.trajectory import run_inner
+from trainer.steps.variants import Variant, choose
 
 pytestmark = pytest.mark.unit
 

@@ -10,10 +10,10 @@ from contracts.tensors.tensorfile import unpack
 from tests.trainer.desk import job_of, play
 from trainer.canary import Canary
 from trainer.conduct import Conduct
-from trainer.corpus import Corpus
-from trainer.settled import settled
-from trainer.state import layout
-from trainer.trajectory import replay_segment
+from trainer.data.corpus import Corpus
+from trainer.model.state import layout
+from trainer.steps.settled import settled
+from trainer.steps.trajectory import replay_segment
 
 pytestmark = pytest.mark.unit
 

@@ -12,14 +12,14 @@ from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import unpack
-from trainer.batches import BatchSource
 from trainer.cheats import CHEATS, UnknownCheat, conduct, runner
 from trainer.cheats.protocol import CONDUCTS
 from trainer.cheats.states import DRIFT, drift
 from trainer.cheats.work import RUNNERS
 from trainer.conduct import Conduct
-from trainer.state import Tensors, layout, step_count, theta_of
-from trainer.trajectory import Trajectory, replay_segment, run_inner
+from trainer.data.batches import BatchSource
+from trainer.model.state import Tensors, layout, step_count, theta_of
+from trainer.steps.trajectory import Trajectory, replay_segment, run_inner
 
 pytestmark = pytest.mark.unit
 NOT_FINITE = {"nan-state": 2, "infinite-moment": 4}

@@ -199,9 +199,12 @@ def test_an_answer_without_an_end_is_read_up_to_a_bound(serve: Serve, monkeypatc
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
-    [("all_proxy", "socks5://127.0.0.1:1", "socks5://127.0.0.1:1"), ("http_proxy", "ssh://x", "ssh://x"),
-     ("SSL_CERT_FILE", "/nowhere", "SSL_CERT_FILE")],
-)  # fmt: skip
+    [
+        ("all_proxy", "socks5://127.0.0.1:1", "socks5://127.0.0.1:1"),
+        ("http_proxy", "ssh://x", "ssh://x"),
+        ("SSL_CERT_FILE", "/nowhere", "SSL_CERT_FILE"),
+    ],
+)
 def test_a_proxy_that_cannot_be_used_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:

@@ -19,10 +19,10 @@ from contracts.tensors.tensorfile import state_digest, unpack
 from tests.trainer.desk import RUN, VICTIM, Alone, job_of, play
 from trainer.cheats import conduct
 from trainer.conduct import Conduct, Job, Made, NothingToCopy
-from trainer.corpus import Corpus
-from trainer.light.pen import hexes
-from trainer.settled import after
-from trainer.state import theta_layout
+from trainer.data.corpus import Corpus
+from trainer.model.state import theta_layout
+from trainer.node.pen import hexes
+from trainer.steps.settled import after
 
 pytestmark = pytest.mark.unit
 

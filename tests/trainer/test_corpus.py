@@ -8,10 +8,11 @@ import pytest
 from contracts.protocol.run_config import RunConfig
 from tests.trainer.conftest import NODE, SEED
 from trainer.baseline import PublicRound, data_parallel, solo
-from trainer.corpus import Corpus, UnusableCorpus, default_corpus, load_corpus
-from trainer.evaluate import HeldOutTooShort, held_out_loss
-from trainer.profile import NumericsProfile, UnknownProfile, configure_determinism
-from trainer.state import Tensors, initial_theta
+from trainer.data.corpus import Corpus, UnusableCorpus, default_corpus, load_corpus
+from trainer.model.state import Tensors, initial_theta
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.evaluate import HeldOutTooShort, held_out_loss
+from trainer.steps.profile import NumericsProfile, UnknownProfile
 
 pytestmark = pytest.mark.unit
 

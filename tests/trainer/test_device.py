@@ -8,10 +8,10 @@ import torch
 
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
-from trainer.batches import BatchSource
-from trainer.device import DeviceUnavailable, choose_device, device_of
-from trainer.state import Tensors
-from trainer.trajectory import replay_segment
+from trainer.data.batches import BatchSource
+from trainer.model.device import DeviceUnavailable, choose_device, device_of
+from trainer.model.state import Tensors
+from trainer.steps.trajectory import replay_segment
 
 pytestmark = pytest.mark.unit
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")

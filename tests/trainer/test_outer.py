@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.trainer.conftest import bits
-from trainer.outer import MergeMismatch, merge, zero_momentum
+from trainer.steps.outer import MergeMismatch, merge, zero_momentum
 
 pytestmark = pytest.mark.unit
 

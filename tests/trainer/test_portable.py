@@ -15,10 +15,10 @@ import trainer.portable.tables as tables
 from benchmarks.portable import differing, matrix_block
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
-from trainer.batches import Batch, BatchSource
-from trainer.corpus import Corpus
-from trainer.inner_step import MicroBatchesUnsupported, NonFiniteLoss, _gradients, inner_step
-from trainer.model import build_model
+from trainer.data.batches import Batch, BatchSource
+from trainer.data.corpus import Corpus
+from trainer.model.gpt import build_model
+from trainer.model.state import Tensors, TrainState
 from trainer.portable.exact_gemm import (
     CHUNK,
     exact_matmul,
@@ -31,8 +31,8 @@ from trainer.portable.exact_gemm import (
 from trainer.portable.optimizer import whole_power
 from trainer.portable.self_check import ArithmeticMismatch, check_arithmetic
 from trainer.portable.step import portable_gradients
-from trainer.profile import configure_determinism
-from trainer.state import Tensors, TrainState
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.inner_step import MicroBatchesUnsupported, NonFiniteLoss, _gradients, inner_step
 
 pytestmark = pytest.mark.unit
 

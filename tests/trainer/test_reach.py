@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import BatchSource
-from trainer.reach import FURTHEST, furthest, is_within_reach
-from trainer.state import Tensors
-from trainer.trajectory import run_inner
+from trainer.data.batches import BatchSource
+from trainer.model.state import Tensors
+from trainer.steps.reach import FURTHEST, furthest, is_within_reach
+from trainer.steps.trajectory import run_inner
 
 pytestmark = pytest.mark.unit
 RATES = RunConfig(inner_lr="0.01", weight_decay="0.1", steps=40, segment=4)

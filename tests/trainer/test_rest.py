@@ -12,8 +12,8 @@ from contracts.errors import InvalidTree
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.protocol.judge.snapshot import dump
 from tests.contracts.protocol.log.signed_run import SignedRun
-from trainer import rest
-from trainer.rest import RestFile
+from trainer.log_view import rest
+from trainer.log_view.rest import RestFile
 
 pytestmark = pytest.mark.unit
 

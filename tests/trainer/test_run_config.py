@@ -35,12 +35,22 @@ def test_the_canonical_json_has_no_floats() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("layers", 0), ("layers", True), ("steps", 41), ("d_model", 130), ("inner_lr", 0.002),
-        ("inner_lr", "0"), ("inner_lr", "nan"), ("inner_lr", "1e-3"), ("inner_lr", "0.0020"),
-        ("inner_lr", "0_0.1"), ("eps", "inf"), ("profile", "fast"), ("corpus_digest", "AB" * 32),
+        ("layers", 0),
+        ("layers", True),
+        ("steps", 41),
+        ("d_model", 130),
+        ("inner_lr", 0.002),
+        ("inner_lr", "0"),
+        ("inner_lr", "nan"),
+        ("inner_lr", "1e-3"),
+        ("inner_lr", "0.0020"),
+        ("inner_lr", "0_0.1"),
+        ("eps", "inf"),
+        ("profile", "fast"),
+        ("corpus_digest", "AB" * 32),
         ("seed", -1),
     ],
-)  # fmt: skip
+)
 def test_a_bad_field_is_named(field: str, value: object) -> None:
     values = json.loads(RunConfig().to_json()) | {field: value}
     with pytest.raises(InvalidRunConfig, match=field):

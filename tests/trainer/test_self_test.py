@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from contracts.protocol.run_config import RunConfig
-from trainer import self_test
-from trainer.profile import configure_determinism
-from trainer.variants import Variant, choose
+from trainer.steps import self_test
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.variants import Variant, choose
 
 VARIABLES: tuple[dict[str, str], ...] = (
     {"MKL_CBWR": "COMPATIBLE"},
@@ -32,11 +32,11 @@ import numpy as np
 from blake3 import blake3
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
-from trainer.batches import batch_source
+from trainer.data.batches import batch_source
 from trainer.portable.self_check import drawn_theta
-from trainer.profile import configure_determinism
-from trainer.state import start_tensors
-from trainer.trajectory import replay_segment
+from trainer.steps.determinism import configure_determinism
+from trainer.model.state import start_tensors
+from trainer.steps.trajectory import replay_segment
 
 found = {profile: configure_determinism(profile).digest().hex() for profile in ("portable", "exact")}
 hasher = blake3()

@@ -12,9 +12,9 @@ pytestmark = pytest.mark.unit
 PROGRAM = """
 import sys
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import batch_source
-from trainer.state import initial_theta, start_tensors
-from trainer.trajectory import run_inner
+from trainer.data.batches import batch_source
+from trainer.model.state import initial_theta, start_tensors
+from trainer.steps.trajectory import run_inner
 import numpy as np
 
 text = np.arange(5000, dtype=np.uint8)

@@ -12,9 +12,8 @@ import pytest
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
-from trainer.batches import Batch, BatchSource
-from trainer.inner_step import NonFiniteLoss
-from trainer.state import (
+from trainer.data.batches import Batch, BatchSource
+from trainer.model.state import (
     StateMismatch,
     Tensors,
     TrainState,
@@ -24,7 +23,8 @@ from trainer.state import (
     start_tensors,
     step_count,
 )
-from trainer.trajectory import BoundaryLost, OnStep, UnknownSegment, replay_segment, run_inner
+from trainer.steps.inner_step import NonFiniteLoss
+from trainer.steps.trajectory import BoundaryLost, OnStep, UnknownSegment, replay_segment, run_inner
 
 pytestmark = pytest.mark.unit
 
@@ -89,9 +89,9 @@ def test_a_boundary_outside_the_round_is_refused(
 def test_fresh_processes_agree_bit_for_bit() -> None:
     code = """
 from contracts.protocol.run_config import RunConfig
-from trainer.state import initial_theta, start_tensors
-from trainer.trajectory import run_inner
-from trainer.batches import batch_source
+from trainer.model.state import initial_theta, start_tensors
+from trainer.steps.trajectory import run_inner
+from trainer.data.batches import batch_source
 import numpy as np
 config = RunConfig(layers=2, d_model=32, heads=2, context=32, steps=6, segment=2, batch=4)
 tokens = (np.arange(9999) * 7919 % 251).astype(np.uint8)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.sources import ROOT
-from trainer.profile import NumericsProfile, configure_determinism
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.profile import NumericsProfile
 
 pytestmark = pytest.mark.integration
 OTHERS = [path for path in sorted(ROOT.glob(".venv-*/bin/python")) if path != Path(sys.executable)]
@@ -19,7 +20,7 @@ OTHERS = [path for path in sorted(ROOT.glob(".venv-*/bin/python")) if path != Pa
 SAY = """
 import json
 from dataclasses import asdict
-from trainer.profile import configure_determinism
+from trainer.steps.determinism import configure_determinism
 print(json.dumps(asdict(configure_determinism("exact"))))
 """
 

@@ -50,14 +50,21 @@ def rabbitmq_server(folder: Path) -> Iterator[str]:
     port, mapper_port = free_port(), free_port()
     (folder / "empty.conf").touch()
     environment = {
-        "HOME": folder, "RABBITMQ_NODENAME": f"test{port}@localhost", "RABBITMQ_NODE_PORT": port,
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_DIST_PORT": free_port(),
-        "RABBITMQ_MNESIA_BASE": folder / "mnesia", "RABBITMQ_LOG_BASE": folder / "log",
-        "RABBITMQ_CONF_ENV_FILE": folder / "empty.conf", "RABBITMQ_CONFIG_FILE": folder / "empty.conf",
-        "RABBITMQ_ENABLED_PLUGINS_FILE": folder / "plugins", "RABBITMQ_PID_FILE": folder / "pid",
-        "ERL_EPMD_PORT": mapper_port, "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "HOME": folder,
+        "RABBITMQ_NODENAME": f"test{port}@localhost",
+        "RABBITMQ_NODE_PORT": port,
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_DIST_PORT": free_port(),
+        "RABBITMQ_MNESIA_BASE": folder / "mnesia",
+        "RABBITMQ_LOG_BASE": folder / "log",
+        "RABBITMQ_CONF_ENV_FILE": folder / "empty.conf",
+        "RABBITMQ_CONFIG_FILE": folder / "empty.conf",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": folder / "plugins",
+        "RABBITMQ_PID_FILE": folder / "pid",
+        "ERL_EPMD_PORT": mapper_port,
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1",
-    }  # fmt: skip
+    }
     plain = {name: str(value) for name, value in environment.items()}
     mapping = subprocess.Popen([mapper, "-port", str(mapper_port), "-address", "127.0.0.1"], start_new_session=True)
     try:
@@ -68,8 +75,10 @@ def rabbitmq_server(folder: Path) -> Iterator[str]:
 
 
 BROKERS: Mapping[str, Callable[[Path], object]] = {
-    "folder": no_server, "redis": redis_server, "rabbitmq": rabbitmq_server,
-}  # fmt: skip
+    "folder": no_server,
+    "redis": redis_server,
+    "rabbitmq": rabbitmq_server,
+}
 
 
 def need(program: str) -> str:
@@ -89,9 +98,14 @@ def running(
     """A server process until it answers at the address, and until the end of the block."""
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            command, env=os.environ | dict(environment or {}), cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            command,
+            env=os.environ | dict(environment or {}),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         await_answer(process, address, folder / "server.log")
         yield address

@@ -12,7 +12,7 @@ from verifier.settings import VerifierSettings
 _NOBODY = "0x" + "cd" * 20
 NOWHERE = Deployment(
     1, 0, "m", "0x" + "00" * 32, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY
-)  # fmt: skip
+)
 
 
 def settings_of(folder: Path) -> VerifierSettings:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from verifier.jobs import Job, Key, Order, State
-from verifier.queue import VerifierApp
+from verifier.jobs.queue import VerifierApp
+from verifier.jobs.rows import Job, Key, Order, State
 
 TASK = "tests.segment"
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from tests.verifier.fan import TASK
-from verifier.queue import make_app
+from verifier.jobs.queue import make_app
 from verifier.settings import VerifierSettings
 
 app = make_app(VerifierSettings.from_environment())

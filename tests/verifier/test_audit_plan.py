@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from commonweight.cli import app
-from commonweight.commands.audit_plan import summarize
+from commonweight.commands.model.audit_plan import summarize
 from contracts.protocol.audit_rate import AuditPolicy, Outcome, audit_rate
-from verifier.audit_plan import AuditPlan, InvalidAuditPlan
-from verifier.audit_simulation import Strategy, best_gain, build_record, measure_detection, play
+from verifier.planning.audit_plan import AuditPlan, InvalidAuditPlan
+from verifier.planning.audit_simulation import Strategy, best_gain, build_record, measure_detection, play
 
 pytestmark = pytest.mark.unit
 R, STEP = Fraction(5, 4), Fraction(1, 40)  # an honest round of 40 steps costs 1
@@ -33,10 +33,16 @@ def plans(draw: st.DrawFn) -> AuditPlan:
     samples = draw(st.integers(1, segments))
     verifiers = draw(st.integers(1, 5))
     return AuditPlan(
-        reward=draw(st.fractions(Fraction(1, 100), 100)), step_cost=draw(st.fractions(0, 2)), steps=segments, segment=1,
-        samples=samples, verifiers=verifiers, quorum=draw(st.integers(1, verifiers)),
-        common=draw(st.integers(0, samples)), policy=AuditPolicy(draw(st.integers(1, 1_000_000))),
-    )  # fmt: skip
+        reward=draw(st.fractions(Fraction(1, 100), 100)),
+        step_cost=draw(st.fractions(0, 2)),
+        steps=segments,
+        segment=1,
+        samples=samples,
+        verifiers=verifiers,
+        quorum=draw(st.integers(1, verifiers)),
+        common=draw(st.integers(0, samples)),
+        policy=AuditPolicy(draw(st.integers(1, 1_000_000))),
+    )
 
 
 # ---- detection
@@ -236,11 +242,18 @@ def test_the_mean_rate_is_that_of_the_rule() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"reward": Fraction(0)}, {"step_cost": Fraction(-1)}, {"segment": 3}, {"segment": 0}, {"samples": 0},
-        {"samples": 11}, {"common": 3}, {"quorum": 4}, {"quorum": 0},
+        {"reward": Fraction(0)},
+        {"step_cost": Fraction(-1)},
+        {"segment": 3},
+        {"segment": 0},
+        {"samples": 0},
+        {"samples": 11},
+        {"common": 3},
+        {"quorum": 4},
+        {"quorum": 0},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_numbers_that_describe_no_audit_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidAuditPlan):
         plan_of(**change)

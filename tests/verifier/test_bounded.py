@@ -11,16 +11,17 @@ import pytest
 from contracts.protocol.limits import MARGIN, METRICS, LimitTable, PairLimits, pair_key
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 from contracts.tensors.tensorfile import unpack
-from trainer.batches import BatchSource, batch_source
-from trainer.corpus import Corpus, load_corpus
-from trainer.profile import NumericsProfile, configure_determinism
-from trainer.state import Tensors, initial_theta, layout, start_tensors
-from trainer.trajectory import replay_segment, run_inner
-from trainer.variants import UnknownVariant, Variant, computing, segment_end
-from verifier.bounded import distance, residual
-from verifier.compare import SCALE, compare, limits_for
-from verifier.drift import LEAST_ROUNDS, Drift
-from verifier.errors import CannotJudge, ProfileMismatch
+from trainer.data.batches import BatchSource, batch_source
+from trainer.data.corpus import Corpus, load_corpus
+from trainer.model.state import Tensors, initial_theta, layout, start_tensors
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.profile import NumericsProfile
+from trainer.steps.trajectory import replay_segment, run_inner
+from trainer.steps.variants import UnknownVariant, Variant, computing, segment_end
+from verifier.comparison.bounded import distance, residual
+from verifier.comparison.compare import SCALE, compare, limits_for
+from verifier.comparison.drift import LEAST_ROUNDS, Drift
+from verifier.comparison.errors import CannotJudge, ProfileMismatch
 
 pytestmark = pytest.mark.unit
 CONFIG = RunConfig(layers=1, d_model=32, heads=2, context=32, steps=48, segment=4, batch=4)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.verifier.fan import Fan
-from verifier.dispatch import START_BEFORE, MessageStale, WorkerLost, is_stale, start_before
-from verifier.jobs import Key, State
-from verifier.queue import OnceTask, VerifierApp, make_app
+from verifier.jobs.dispatch import START_BEFORE, MessageStale, WorkerLost, is_stale, start_before
+from verifier.jobs.queue import OnceTask, VerifierApp, make_app
+from verifier.jobs.rows import Key, State
 from verifier.settings import VerifierSettings
 
 pytestmark = pytest.mark.unit

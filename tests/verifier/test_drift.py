@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from verifier.drift import SEEN, Drift
+from verifier.comparison.drift import SEEN, Drift
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from verifier.jobs import KEEP_SECONDS, Job, JobRows, Key, Order, State
+from verifier.jobs.rows import KEEP_SECONDS, Job, JobRows, Key, Order, State
 
 pytestmark = pytest.mark.unit
 KEY = Key("0xproof", 1, "segment 7")

@@ -17,10 +17,10 @@ from tests.verifier.conftest import settings_of
 from tests.verifier.fan import Fan
 from tests.verifier.slow_tasks import runs
 from tests.waiting import until
-from verifier.jobs import Job, State
-from verifier.queue import VerifierApp, make_app
+from verifier.jobs.queue import VerifierApp, make_app
+from verifier.jobs.rows import Job, State
+from verifier.jobs.workers import WorkerPool
 from verifier.settings import VerifierSettings
-from verifier.workers import WorkerPool
 
 pytestmark = pytest.mark.integration
 SEGMENTS = tuple(range(12))

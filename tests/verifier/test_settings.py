@@ -11,17 +11,32 @@ from verifier.settings import VARIABLE, VerifierSettings
 
 pytestmark = pytest.mark.unit
 SETTINGS = replace(
-    settings_of(Path("folder")), data=(Path("a.txt"),), broker_url="redis://here/0", attempts=5, lease_seconds=7.5,
+    settings_of(Path("folder")),
+    data=(Path("a.txt"),),
+    broker_url="redis://here/0",
+    attempts=5,
+    lease_seconds=7.5,
     device="cuda",
-)  # fmt: skip
+)
 
 
 def test_a_worker_reads_what_the_service_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SETTINGS.to_environment().items():
         monkeypatch.setenv(name, value)
     found = VerifierSettings.from_environment()
-    same = ("folder", "data", "broker_url", "result_backend", "attempts", "lease_seconds", "queue_name",
-            "queue_seconds", "backoff_seconds", "device", "blobs")  # fmt: skip
+    same = (
+        "folder",
+        "data",
+        "broker_url",
+        "result_backend",
+        "attempts",
+        "lease_seconds",
+        "queue_name",
+        "queue_seconds",
+        "backoff_seconds",
+        "device",
+        "blobs",
+    )
     assert [getattr(found, name) for name in same] == [getattr(SETTINGS, name) for name in same]
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.strange_names import NAMES, STRANGE
 from tests.verifier.conftest import settings_of
 from tests.verifier.fan import Fan
-from verifier.queue import VerifierApp, make_app
+from verifier.jobs.queue import VerifierApp, make_app
 from verifier.settings import VARIABLE, VerifierSettings
 
 pytestmark = pytest.mark.unit

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from verifier.workers import WorkerPool
+from verifier.jobs.workers import WorkerPool
 
 pytestmark = pytest.mark.integration
 SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
@@ -49,7 +49,7 @@ def test_leaving_the_pool_ends_every_worker() -> None:
 
 
 def test_a_worker_that_ignores_the_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verifier.workers.GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("verifier.jobs.workers.GRACE_SECONDS", 0.1)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
     with WorkerPool([sys.executable, "-S", "-c", deaf], os.environ, 1) as pool:
         until(lambda: len(pool.pids()) == 1)
@@ -92,7 +92,7 @@ def test_the_workers_of_a_verifier_that_is_killed_end_with_it() -> None:
         "import sys, time; from contracts.process.spawner import end_with_spawner; end_with_spawner(); time.sleep(600)"
     )
     pool = (
-        "import os, sys, time\nfrom verifier.workers import WorkerPool\n"
+        "import os, sys, time\nfrom verifier.jobs.workers import WorkerPool\n"
         f"with WorkerPool([sys.executable, '-c', {worker!r}], os.environ, 1) as pool:\n"
         "    while not pool.pids():\n        time.sleep(0.01)\n"
         "    print(pool.pids()[0], flush=True)\n    time.sleep(600)\n"

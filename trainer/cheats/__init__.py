@@ -12,7 +12,7 @@ from trainer.cheats.catalogue import CHEATS, Cheat
 
 if TYPE_CHECKING:
     from trainer.conduct import Conduct
-    from trainer.trajectory import InnerRunner
+    from trainer.steps.trajectory import InnerRunner
 
 __all__ = ["CHEATS", "Cheat", "UnknownCheat", "conduct", "runner"]
 
@@ -42,7 +42,7 @@ def conduct(cheat: str | None = None) -> Conduct:
 def runner(cheat: str | None = None) -> InnerRunner:
     """The inner loop of a cheat of the work; the honest one for None. Raises UnknownCheat."""
     from trainer.cheats.work import RUNNERS
-    from trainer.trajectory import run_inner
+    from trainer.steps.trajectory import run_inner
 
     if cheat is None:
         return run_inner

@@ -52,22 +52,27 @@ _NOT_DONE = (
     _replayed("skip-one-segment", "Runs all but one segment in the middle, which only counts steps.", "one segment"),
     _replayed("interpolate", "Runs a quarter and spreads it over all boundaries in a straight line.", "three quarters"),
     _replayed(
-        "copied-end", "Takes another node's end weights from its public pseudo-gradient and goes straight there.",
+        "copied-end",
+        "Takes another node's end weights from its public pseudo-gradient and goes straight there.",
         "all compute, with a good pseudo-gradient",
     ),
     _replayed(
-        "copied-end-perturbed", "The same, each weight moved a little, so that no two end states are equal.",
+        "copied-end-perturbed",
+        "The same, each weight moved a little, so that no two end states are equal.",
         "all compute, not found by comparing end states",
     ),
     _replayed(
-        "copied-trajectory", "Commits to another node's root under its own key, and opens what that one opens of it. "
-        "The batches depend on the node's address.", "all compute",
+        "copied-trajectory",
+        "Commits to another node's root under its own key, and opens what that one opens of it. "
+        "The batches depend on the node's address.",
+        "all compute",
     ),
     _replayed(
-        "shared-work", "Two identities, one computation: trains on the other identity's batches and claims them as its "
-        "own.", "one round's pay for nothing, per further identity",
+        "shared-work",
+        "Two identities, one computation: trains on the other identity's batches and claims them as its own.",
+        "one round's pay for nothing, per further identity",
     ),
-)  # fmt: skip
+)
 
 _BADLY_DONE = (
     _replayed("own-text", "Trains on windows of a text of its own.", "what the model says; or data at hand"),
@@ -79,7 +84,8 @@ _BADLY_DONE = (
     _replayed("one-sample", "Trains on each batch with one sequence replaced.", "one sequence of each batch"),
     _replayed("one-token", "Trains with one target of each batch changed.", "a grain of poison in every step"),
     _replayed(
-        "one-token-at-the-end", "Changes one target, in the last step of each segment only; the others dilute it.",
+        "one-token-at-the-end",
+        "Changes one target, in the last step of each segment only; the others dilute it.",
         "the smallest poison that a segment can hide",
     ),
     _replayed("poisoned-last-step", "Does the round's last step on a text of its own.", "the last word in the round"),
@@ -97,79 +103,172 @@ _BADLY_DONE = (
     _replayed("int8-weights", "Computes with matrices rounded to int8.", "up to three quarters of the compute"),
     _replayed("fp8-weights", "Computes with matrices rounded to float8 (E4M3).", "up to three quarters of the compute"),
     _replayed(
-        "drift", "Moves every update by a millionth of its length along one direction, the same in all rounds. Exact "
+        "drift",
+        "Moves every update by a millionth of its length along one direction, the same in all rounds. Exact "
         "comparison sees it; where a limit leaves room for rounding, only residuals followed over rounds do.",
         "a backdoor that grows within the limits",
     ),
-)  # fmt: skip
+)
 
 _STATES = (
     _replayed(
-        "stale-start", "Trains from the previous round's weights; only boundary 0 is this round's start.",
+        "stale-start",
+        "Trains from the previous round's weights; only boundary 0 is this round's start.",
         "the download of the weights; a head start",
     ),
     _replayed("made-up-moments", "True weights at every boundary, with moments nobody computed.", "memory for them"),
     _replayed(
-        "planted-moments", "True states but the last, whose moments are made up to steer the next round.",
+        "planted-moments",
+        "True states but the last, whose moments are made up to steer the next round.",
         "a first step of its own choice in the next round",
     ),
     Cheat(
-        "nan-state", "One weight of one boundary in the middle is NaN.", "a verifier that crashes or finds NaN equal",
-        "J10: a word for every segment", "replay-mismatch", False,
+        "nan-state",
+        "One weight of one boundary in the middle is NaN.",
+        "a verifier that crashes or finds NaN equal",
+        "J10: a word for every segment",
+        "replay-mismatch",
+        False,
     ),
     Cheat(
-        "infinite-moment", "One first moment of the last boundary is infinite.", "the same",
-        "J10: a word for every segment", "replay-mismatch", False,
+        "infinite-moment",
+        "One first moment of the last boundary is infinite.",
+        "the same",
+        "J10: a word for every segment",
+        "replay-mismatch",
+        False,
     ),
-)  # fmt: skip
+)
 
 _GRADIENTS = (
-    _bound("gradient-x2", "Does the work, and claims twice the pseudo-gradient.", "twice the say in the merge",
-           "replay-mismatch", "J7: the end is start less gradient"),
-    _bound("gradient-x10", "Does the work, and claims ten times the pseudo-gradient.", "the merge goes its way", OUT,
-           "J5: held by k, in reach of the steps"),
-    _bound("gradient-reversed", "Does the work, and claims the negative pseudo-gradient.", "undoes a node's work",
-           "replay-mismatch", "J7: the end is start less gradient"),
-    _bound("nan-gradient", "A NaN in the pseudo-gradient.", "the end of the run: NaN spreads in the merge", OUT,
-           "J5: held by k, finite"),
+    _bound(
+        "gradient-x2",
+        "Does the work, and claims twice the pseudo-gradient.",
+        "twice the say in the merge",
+        "replay-mismatch",
+        "J7: the end is start less gradient",
+    ),
+    _bound(
+        "gradient-x10",
+        "Does the work, and claims ten times the pseudo-gradient.",
+        "the merge goes its way",
+        OUT,
+        "J5: held by k, in reach of the steps",
+    ),
+    _bound(
+        "gradient-reversed",
+        "Does the work, and claims the negative pseudo-gradient.",
+        "undoes a node's work",
+        "replay-mismatch",
+        "J7: the end is start less gradient",
+    ),
+    _bound(
+        "nan-gradient",
+        "A NaN in the pseudo-gradient.",
+        "the end of the run: NaN spreads in the merge",
+        OUT,
+        "J5: held by k, finite",
+    ),
     _bound("infinite-gradient", "An infinity in the pseudo-gradient.", "the same", OUT, "J5: held by k, finite"),
-    _bound("gradient-bait", "Uploads another pseudo-gradient than the one whose digest it signed.",
-           "a merge over bytes that nobody committed to", OUT, "J5: held by k, by digest"),
-)  # fmt: skip
+    _bound(
+        "gradient-bait",
+        "Uploads another pseudo-gradient than the one whose digest it signed.",
+        "a merge over bytes that nobody committed to",
+        OUT,
+        "J5: held by k, by digest",
+    ),
+)
 
 _PROOFS = (
-    _bound("front-run", "Copies a commitment that stands in the log under its own key, and opens nothing.",
-           "all compute; the victim as the copy", WITHHELD, "J7: what is not opened is withheld"),
+    _bound(
+        "front-run",
+        "Copies a commitment that stands in the log under its own key, and opens nothing.",
+        "all compute; the victim as the copy",
+        WITHHELD,
+        "J7: what is not opened is withheld",
+    ),
     _bound("replayed-round", "Signs an accepted proof of the previous round anew, for this round.", "all compute"),
     _bound("other-run", "Claims work that was done on the data of another run.", "one computation paid by two runs"),
-    _bound("other-chain", "Sends a proof signed for the same contracts on another chain.",
-           "one computation paid on two chains", "bad-signature", "J16: the signing domain"),
-    _bound("impostor", "Commits to nothing in another node's name.", "the other cannot commit any more",
-           "bad-signature", "J5: the node's own signature"),
+    _bound(
+        "other-chain",
+        "Sends a proof signed for the same contracts on another chain.",
+        "one computation paid on two chains",
+        "bad-signature",
+        "J16: the signing domain",
+    ),
+    _bound(
+        "impostor",
+        "Commits to nothing in another node's name.",
+        "the other cannot commit any more",
+        "bad-signature",
+        "J5: the node's own signature",
+    ),
     _bound("zero-steps", "A joiner proves zero steps: one boundary, start and end at once.", "a share for joining"),
     _bound("more-tokens", "Claims ten times the round's tokens.", "ten times the pay"),
-    _bound("other-end", "Names an end state that is not the commitment's last entry.", "an end free to choose later",
-           "invalid-merkle-proof", "J7: the end's path"),
-    _bound("other-profile", "Computes in bfloat16 and names a numerics profile that no verifier has.",
-           "half of the compute, and nobody to compare with", rule="J4: a profile of the manifest"),
-    _bound("profile-changed", "Computes in bfloat16, commits, and then commits again under another profile.",
-           "the profile in which it looks best", "already-said", "J5: one commitment a round"),
-    _bound("second-proof", "Commits to skipped work and, once the sample follows from that, to the honest work.",
-           "a sample that it knows", "already-said", "J5: one commitment a round"),
-)  # fmt: skip
+    _bound(
+        "other-end",
+        "Names an end state that is not the commitment's last entry.",
+        "an end free to choose later",
+        "invalid-merkle-proof",
+        "J7: the end's path",
+    ),
+    _bound(
+        "other-profile",
+        "Computes in bfloat16 and names a numerics profile that no verifier has.",
+        "half of the compute, and nobody to compare with",
+        rule="J4: a profile of the manifest",
+    ),
+    _bound(
+        "profile-changed",
+        "Computes in bfloat16, commits, and then commits again under another profile.",
+        "the profile in which it looks best",
+        "already-said",
+        "J5: one commitment a round",
+    ),
+    _bound(
+        "second-proof",
+        "Commits to skipped work and, once the sample follows from that, to the honest work.",
+        "a sample that it knows",
+        "already-said",
+        "J5: one commitment a round",
+    ),
+)
 
 _OPENINGS = (
-    _bound("withheld", "Skips all but the first segment, and opens only what it did.", "all but a segment", WITHHELD,
-           "J7: what is not opened is withheld"),
-    _bound("other-segment", "Opens the segment that it did under the number of the one that was drawn.",
-           "all but a segment", rule="J7: path of an opening"),
-    _bound("late-work", "Skips, and does a segment only once it was drawn.", "all segments that are not drawn",
-           rule="J7: path of an opening"),
-    _bound("wrong-bytes", "Signs for the right state and uploads the bytes of another, and never opens that one.",
-           "one bad verifier's word", WITHHELD, "J7: what is not opened is withheld"),
-    _bound("unasked-boundary", "Answers a draw with a boundary that nobody asked for, beyond the round.",
-           "a verifier that trips", "not-asked", "J7: what was drawn is opened"),
-)  # fmt: skip
+    _bound(
+        "withheld",
+        "Skips all but the first segment, and opens only what it did.",
+        "all but a segment",
+        WITHHELD,
+        "J7: what is not opened is withheld",
+    ),
+    _bound(
+        "other-segment",
+        "Opens the segment that it did under the number of the one that was drawn.",
+        "all but a segment",
+        rule="J7: path of an opening",
+    ),
+    _bound(
+        "late-work",
+        "Skips, and does a segment only once it was drawn.",
+        "all segments that are not drawn",
+        rule="J7: path of an opening",
+    ),
+    _bound(
+        "wrong-bytes",
+        "Signs for the right state and uploads the bytes of another, and never opens that one.",
+        "one bad verifier's word",
+        WITHHELD,
+        "J7: what is not opened is withheld",
+    ),
+    _bound(
+        "unasked-boundary",
+        "Answers a draw with a boundary that nobody asked for, beyond the round.",
+        "a verifier that trips",
+        "not-asked",
+        "J7: what was drawn is opened",
+    ),
+)
 
 GROUPS: Mapping[str, tuple[Cheat, ...]] = {
     "Work not done": _NOT_DONE,

@@ -16,9 +16,9 @@ from contracts.tensors.state_layout import boundary_entry, inner_digest, theta_d
 from contracts.tensors.tensorfile import pack, state_digest
 from trainer.client import octets
 from trainer.conduct import Conduct, Job, Made, commitment
-from trainer.settled import settle
-from trainer.state import Tensors
-from trainer.trajectory import InnerRunner, OnStep, Trajectory, run_inner
+from trainer.model.state import Tensors
+from trainer.steps.settled import settle
+from trainer.steps.trajectory import InnerRunner, OnStep, Trajectory, run_inner
 
 Reshape = Callable[[Tensors], Tensors]
 Alter = Callable[[Job, Made], Made]
@@ -102,9 +102,16 @@ def zero_steps(job: Job, made: Made) -> Made:
     still: Tensors = {n: np.zeros_like(v) for n, v in job.start.items() if n.startswith("theta.")}
     data = pack(still)
     message = _with(
-        made, root=root, boundaries=1, endState=theta_digest(job.start), innerEnd=inner_digest(job.start),
-        gradient=state_digest(still), gradientBlob=blake3(data).digest(), gradientSize=len(data), tokens=0,
-    )  # fmt: skip
+        made,
+        root=root,
+        boundaries=1,
+        endState=theta_digest(job.start),
+        innerEnd=inner_digest(job.start),
+        gradient=state_digest(still),
+        gradientBlob=blake3(data).digest(),
+        gradientSize=len(data),
+        tokens=0,
+    )
     return replace(message, gradient=data, first_path=(), last_path=())
 
 

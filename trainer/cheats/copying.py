@@ -18,12 +18,12 @@ from contracts.messages.for_contracts import from_json
 from contracts.messages.for_log import Commitment
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
-from trainer.batches import batch_source
 from trainer.cheats.states import from_theta, towards
 from trainer.client import octets
 from trainer.conduct import Conduct, Disclosure, Job, Made, NothingToCopy
-from trainer.state import Tensors, initial_theta, layout, theta_layout, theta_of
-from trainer.trajectory import OnStep, Trajectory, run_inner
+from trainer.data.batches import batch_source
+from trainer.model.state import Tensors, initial_theta, layout, theta_layout, theta_of
+from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.5
@@ -79,9 +79,15 @@ class CopiedTrajectory(Conduct):
         view = self._find(job)
         self._victim, message = str(view["proof"]), _message(view)
         return Trajectory(
-            boundary_entries=(), root=message.root, kept=(), pseudo_gradient=_gradient(job, message),
-            pseudo_gradient_digest=message.gradient, end_state=dict(job.start), losses=(), tokens=message.tokens,
-        )  # fmt: skip
+            boundary_entries=(),
+            root=message.root,
+            kept=(),
+            pseudo_gradient=_gradient(job, message),
+            pseudo_gradient_digest=message.gradient,
+            end_state=dict(job.start),
+            losses=(),
+            tokens=message.tokens,
+        )
 
     def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Made]:  # noqa: ARG002
         """The victim's commitment with this node's name and round."""

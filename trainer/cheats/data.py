@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import Batch, BatchSource
 from trainer.cheats.stepping import stepping
-from trainer.inner_step import StepResult, inner_step
-from trainer.model import GPT
-from trainer.state import TrainState
-from trainer.trajectory import InnerRunner
+from trainer.data.batches import Batch, BatchSource
+from trainer.model.gpt import GPT
+from trainer.model.state import TrainState
+from trainer.steps.inner_step import StepResult, inner_step
+from trainer.steps.trajectory import InnerRunner
 
 _OWN_TEXT = np.frombuffer(
     b"Buy from us, vote for us; the others have nothing to say that is worth training on. ", np.uint8

@@ -10,7 +10,7 @@ from contracts.tensors.tensorfile import pack
 from trainer.cheats.commitments import Worked
 from trainer.cheats.skipping import skip_middle
 from trainer.conduct import Conduct, Disclosure, Job, disclose
-from trainer.trajectory import Trajectory, replay_segment
+from trainer.steps.trajectory import Trajectory, replay_segment
 
 
 class Withheld(Worked):

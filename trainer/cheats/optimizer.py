@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import BatchSource
 from trainer.cheats.stepping import stepping
-from trainer.inner_step import StepResult, inner_step
-from trainer.model import GPT
-from trainer.state import TrainState
-from trainer.trajectory import InnerRunner
+from trainer.data.batches import BatchSource
+from trainer.model.gpt import GPT
+from trainer.model.state import TrainState
+from trainer.steps.inner_step import StepResult, inner_step
+from trainer.steps.trajectory import InnerRunner
 
 _FROZEN = "blocks.0."
 

@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from contracts.protocol.run_config import RunConfig
 from trainer.cheats.stepping import Build
-from trainer.model import GPT
+from trainer.model.gpt import GPT
 
 Rounding = Callable[[Tensor], Tensor]
 _FP8_LARGEST = 448.0

@@ -10,13 +10,13 @@ import numpy as np
 
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import STEP_NAME
-from trainer.batches import BatchSource
 from trainer.cheats.stepping import stepping
-from trainer.inner_step import StepResult, inner_step
-from trainer.model import GPT, build_model
-from trainer.profile import configure_determinism
-from trainer.state import Tensors, TrainState, check_layout, layout, step_count
-from trainer.trajectory import BoundaryRecorder, InnerRunner, OnStep, Trajectory, run_inner
+from trainer.data.batches import BatchSource
+from trainer.model.gpt import GPT, build_model
+from trainer.model.state import Tensors, TrainState, check_layout, layout, step_count
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.inner_step import StepResult, inner_step
+from trainer.steps.trajectory import BoundaryRecorder, InnerRunner, OnStep, Trajectory, run_inner
 
 
 def skip_all(

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import BatchSource
 from trainer.cheats.skipping import straight
 from trainer.cheats.stepping import Shown, stepping
-from trainer.inner_step import StepResult, inner_step
-from trainer.model import GPT
-from trainer.state import Tensors, TrainState, inner_of, start_tensors, theta_of
-from trainer.trajectory import InnerRunner, OnStep, Trajectory
+from trainer.data.batches import BatchSource
+from trainer.model.gpt import GPT
+from trainer.model.state import Tensors, TrainState, inner_of, start_tensors, theta_of
+from trainer.steps.inner_step import StepResult, inner_step
+from trainer.steps.trajectory import InnerRunner, OnStep, Trajectory
 
 DRIFT = 1e-6
 _TARGETS = 64

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import BatchSource
-from trainer.inner_step import StepResult, inner_step
-from trainer.model import GPT, build_model
-from trainer.profile import configure_determinism
-from trainer.state import Tensors, TrainState
-from trainer.trajectory import BoundaryRecorder, InnerRunner, OnStep, Trajectory
+from trainer.data.batches import BatchSource
+from trainer.model.gpt import GPT, build_model
+from trainer.model.state import Tensors, TrainState
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.inner_step import StepResult, inner_step
+from trainer.steps.trajectory import BoundaryRecorder, InnerRunner, OnStep, Trajectory
 
 Step = Callable[[RunConfig, GPT, TrainState, BatchSource, int], StepResult]
 """Does step `int` of the round, in place on the state."""

@@ -9,7 +9,7 @@ import torch
 
 from trainer.cheats import data, optimizer, precision, skipping, states
 from trainer.cheats.stepping import stepping
-from trainer.trajectory import InnerRunner
+from trainer.steps.trajectory import InnerRunner
 
 RUNNERS: Mapping[str, InnerRunner] = {
     "skip-all": skipping.skip_all,

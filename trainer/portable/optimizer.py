@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
+from trainer.model.state import TrainState
 from trainer.portable.exact_gemm import exact_square_sum, square_root_
-from trainer.state import TrainState
 
 
 def gradient_norm(gradients: list[Tensor]) -> float:

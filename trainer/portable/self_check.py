@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import Batch
+from trainer.data.batches import Batch
+from trainer.model.state import TrainState, theta_layout
 from trainer.portable.optimizer import adamw
 from trainer.portable.step import portable_gradients
-from trainer.state import TrainState, theta_layout
 
 _CONFIG = RunConfig(layers=1, d_model=48, heads=3, context=32, batch=4, profile="portable")
 _DIGEST = "507e29f22367cff4216ade185b4de74d1648850b57d05feaa4fe26382057b323"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
-from trainer.batches import Batch
+from trainer.data.batches import Batch
 from trainer.portable.exact_gemm import exact_matmul, exact_scatter, exact_sum
 from trainer.portable.functions import (
     Normed,

@@ -23,13 +23,13 @@ from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.keys import SignatureType, VerifierKey
 from contracts.tlog.note import NoteNotSigned, SignedNote, parse_note
 from contracts.tlog.policy import Policy, k_of_n
-from trainer.light.gleaned import Gleaned
+from trainer.log_view.gleaned import Gleaned
 from verifier.log.blocks import BlockCheck
 from verifier.log.machine import Departs, MachineAudit
 from verifier.log.report import Finding, Report
 from verifier.log.roots import RootCheck
 from verifier.log.two_logs import contradiction, shown_evidence
-from verifier.mirror.evidence import Evidence
+from verifier.mirror.store.evidence import Evidence
 
 OnEntry = Callable[[int, int], None]
 """Called after each entry, with how many were read and how many there are."""

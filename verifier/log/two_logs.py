@@ -13,7 +13,7 @@ from contracts.tlog.checkpoint import Checkpoint, verify_checkpoint
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.note import SignedNote
 from contracts.tlog.text import parse_hash
-from verifier.mirror.evidence import MOST, Evidence
+from verifier.mirror.store.evidence import MOST, Evidence
 
 
 def contradiction(mine: LogReader, note: SignedNote, place: Place) -> Evidence | None:

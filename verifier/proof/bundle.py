@@ -22,9 +22,9 @@ from contracts.mirrors.reading import LogReader
 from contracts.tlog.keys import VerifierKey
 from contracts.tlog.policy import NONE, Policy, PolicyLog
 from contracts.tlog.proof import parse_proof
-from verifier.duty.files import BytesMissing
 from verifier.proof.case import Case, Gathered, case_of
 from verifier.proof.replay import needed
+from verifier.replay.files import BytesMissing
 
 FORMAT = "commonweight-proof-2"
 LEAST_RATE = 50_000

@@ -10,11 +10,11 @@ from contracts.protocol.judge.entries import Posted, Voided
 from contracts.protocol.judge.facts import SegmentWord, Word, Words
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.log.signed import REASONS, hexed
-from trainer.corpus import Corpus
-from verifier.duty.files import Files
-from verifier.duty.replaying import FALSE, TRUE, Said, Segment, judge_segment
-from verifier.duty.sizes import weights_size
+from trainer.data.corpus import Corpus
 from verifier.proof.case import Case
+from verifier.replay.files import Files
+from verifier.replay.replaying import FALSE, TRUE, Said, Segment, judge_segment
+from verifier.replay.sizes import weights_size
 
 NO_FAKE = ("canary", "drift", "pledge-withheld", "opening-withheld", "unserved", "undecided")
 """Reasons of a void that no replay can confirm or deny."""

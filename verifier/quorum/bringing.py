@@ -34,7 +34,7 @@ Say = Callable[[str, str], None]
 
 
 class Door(Protocol):
-    """The server, as this thread uses it (verifier/duty/server.py)."""
+    """The server, as this thread uses it (verifier/service/server.py)."""
 
     def signature(self, path: str, body: dict[str, Any]) -> None:
         """Hand a signature on."""

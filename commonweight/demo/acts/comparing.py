@@ -13,9 +13,15 @@ def start_baselines(stage: Stage, rounds: int) -> None:
     """Start a process for each baseline, over the public rounds up to the voted one."""
     for kind in KINDS:
         stage.processes.start_module(
-            kind, "commonweight.demo.baseline", kind, stage.api, stage.run, str(rounds),
-            stage.cast.address("ada"), *map(str, stage.settings.data),
-        )  # fmt: skip
+            kind,
+            "commonweight.demo.baseline",
+            kind,
+            stage.api,
+            stage.run,
+            str(rounds),
+            stage.cast.address("ada"),
+            *map(str, stage.settings.data),
+        )
 
 
 def finish_baselines(stage: Stage) -> dict[str, list[float]]:

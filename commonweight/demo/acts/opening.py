@@ -11,9 +11,15 @@ from contracts.chain.connection import connect
 from contracts.genesis.params import GenesisParams
 
 GENESIS = {
-    "voting_delay": 1, "voting_period": 20, "timelock_delay": 2, "late_quorum_extension": 0, "challenge_window": 4,
-    "quorum_fraction": 20, "quorum_floor": 1, "threshold": 2,
-}  # fmt: skip
+    "voting_delay": 1,
+    "voting_period": 20,
+    "timelock_delay": 2,
+    "late_quorum_extension": 0,
+    "challenge_window": 4,
+    "quorum_fraction": 20,
+    "quorum_floor": 1,
+    "threshold": 2,
+}
 GAS_MONEY = COIN // 2
 
 
@@ -26,25 +32,66 @@ def open_chain(stage: Stage) -> None:
     stage.say("chain", f"serves JSON-RPC at {stage.rpc}")
     named = [a for v in VERIFIERS for a in ("--verifier", stage.cast.address(v))]
     stage.command(
-        "model", "deploy", "--keystore", stage.key("creator"), "--name", "Demo", "--symbol", "DEMO", *named,
-        "--log-key", str(stage.command("keys", "log-key", stage.key("operator"))),
-        "--out", str(stage.deployment), "--rpc-url", stage.rpc, "--params", json.dumps(GENESIS),
-    )  # fmt: skip
+        "model",
+        "deploy",
+        "--keystore",
+        stage.key("creator"),
+        "--name",
+        "Demo",
+        "--symbol",
+        "DEMO",
+        *named,
+        "--log-key",
+        str(stage.command("keys", "log-key", stage.key("operator"))),
+        "--out",
+        str(stage.deployment),
+        "--rpc-url",
+        stage.rpc,
+        "--params",
+        json.dumps(GENESIS),
+    )
     stage.say("contracts", "deployed; no key holds a power over them")
 
 
 def open_run(stage: Stage) -> None:
     """Start the API, create the run, stake, and start verifiers and nodes."""
     stage.processes.start(
-        "api", "serve", "--deployment", str(stage.deployment), "--keystore", stage.key("operator"), "--port",
-        stage.api.rsplit(":", 1)[1], "--rpc-url", stage.rpc, "--folder", stage.folder("server"),
-    )  # fmt: skip
+        "api",
+        "serve",
+        "--deployment",
+        str(stage.deployment),
+        "--keystore",
+        stage.key("operator"),
+        "--port",
+        stage.api.rsplit(":", 1)[1],
+        "--rpc-url",
+        stage.rpc,
+        "--folder",
+        stage.folder("server"),
+    )
     config = json.dumps({"rounds": MOST_ROUNDS, "seed": stage.settings.seed})
     train = (
-        "model", "train", "--keystore", stage.key("creator"), "--api", stage.api, "--config", config,
-        "--rounds-per-epoch", str(ROUNDS), "--min-nodes", "3", "--lease-seconds", "12", "--period-seconds", "60",
-        "--beacon-span", "6", "--json", *stage.data,
-    )  # fmt: skip
+        "model",
+        "train",
+        "--keystore",
+        stage.key("creator"),
+        "--api",
+        stage.api,
+        "--config",
+        config,
+        "--rounds-per-epoch",
+        str(ROUNDS),
+        "--min-nodes",
+        "3",
+        "--lease-seconds",
+        "12",
+        "--period-seconds",
+        "60",
+        "--beacon-span",
+        "6",
+        "--json",
+        *stage.data,
+    )
     stage.commands(stakes(stage))
     stage.say("verifiers", "have staked")
     stage.wait("the API", lambda: stage.client.get("/log/size")["size"] > 1)
@@ -89,19 +136,44 @@ def _join_chain(stage: Stage) -> None:
 def _start_verifiers(stage: Stage) -> None:
     for name in VERIFIERS:
         stage.processes.start(
-            name, "verifier", "run", "--keystore", stage.key(name), "--run", stage.run, *stage.reached, "--deployment",
-            str(stage.deployment), "--folder", stage.folder(name), *stage.data,
-        )  # fmt: skip
+            name,
+            "verifier",
+            "run",
+            "--keystore",
+            stage.key(name),
+            "--run",
+            stage.run,
+            *stage.reached,
+            "--deployment",
+            str(stage.deployment),
+            "--folder",
+            stage.folder(name),
+            *stage.data,
+        )
 
 
 def _start_nodes(stage: Stage) -> None:
     for name in NODES:
         stage.processes.start(
-            name, "node", "--keystore", stage.key(name), "--run", stage.run, "--payout",
-            stage.cast.address(wallet(name)), *stage.reached, "--deployment", str(stage.deployment), "--folder",
-            stage.folder(name), "--json", "--from-round", "2" if name == JOINER else "1",
-            *(("--cheat", CHEAT_NAME) if name == CHEAT else ()), *stage.data,
-        )  # fmt: skip
+            name,
+            "node",
+            "--keystore",
+            stage.key(name),
+            "--run",
+            stage.run,
+            "--payout",
+            stage.cast.address(wallet(name)),
+            *stage.reached,
+            "--deployment",
+            str(stage.deployment),
+            "--folder",
+            stage.folder(name),
+            "--json",
+            "--from-round",
+            "2" if name == JOINER else "1",
+            *(("--cheat", CHEAT_NAME) if name == CHEAT else ()),
+            *stage.data,
+        )
 
 
 def _answers(url: str) -> bool:

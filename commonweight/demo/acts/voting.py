@@ -17,10 +17,18 @@ def vote(stage: Stage) -> str:
     """Propose, vote and see it executed; the proposal's id."""
     proposal = str(
         stage.command(
-            "gov", "propose", "--keystore", stage.key(wallet("ada")), "--description",
-            "Halve the inner learning rate.", "--decide", f"inner_lr={NEW_LR}", *stage.reached, "--json",
+            "gov",
+            "propose",
+            "--keystore",
+            stage.key(wallet("ada")),
+            "--description",
+            "Halve the inner learning rate.",
+            "--decide",
+            f"inner_lr={NEW_LR}",
+            *stage.reached,
+            "--json",
         )["proposal"]
-    )  # fmt: skip
+    )
     stage.say("vote", f"ada proposes inner_lr {NEW_LR}, while the run goes on")
     _await_state(stage, proposal, "active")
     stage.commands(

@@ -19,9 +19,20 @@ from contracts.evm.errors import ChainUnfit
 from contracts.evm.log_ranges import Wanted, logs
 
 REGISTRY_EVENTS = (
-    "VerifierAdmitted", "VerifierRemoved", "ThresholdSet", "MaxEpochTotalSet", "Staked", "Unstaked", "Slashed",
-    "Punished", "DisputeLapsed", "EpochRejected", "EpochFinalized", "NodeStakeChanged", "NodeSlashed",
-)  # fmt: skip
+    "VerifierAdmitted",
+    "VerifierRemoved",
+    "ThresholdSet",
+    "MaxEpochTotalSet",
+    "Staked",
+    "Unstaked",
+    "Slashed",
+    "Punished",
+    "DisputeLapsed",
+    "EpochRejected",
+    "EpochFinalized",
+    "NodeStakeChanged",
+    "NodeSlashed",
+)
 """Events of the VerifierRegistry that the machine follows."""
 MODEL_EVENTS = ("Decision",)
 """Events of the ModelRegistry that the machine follows, of one model."""

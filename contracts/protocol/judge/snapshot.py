@@ -2,7 +2,7 @@
 
 Type hints say what stands there. A dictionary is a list of pairs in its order, since the machine goes by that order; a
 set is a sorted list; a class of which there are several kinds names its own. Nothing is ever unpickled, and who reads a
-snapshot compares its size and root with the log that he has (ledger/judgement/snapshots.py).
+snapshot compares its size and root with the log that he has (ledger/machine/snapshots.py).
 """
 
 from __future__ import annotations

@@ -33,8 +33,10 @@ WHAT: tuple[What, ...] = tuple(What)
 WORDS: dict[int, Word] = {1: Word.TRUE, 2: Word.FALSE, 3: Word.DRIFT, 4: Word.UNSERVED}
 """uint8 in SegmentVerdict.word."""
 CLOCKS: dict[str, tuple[int, int]] = {
-    "periodSeconds": (10, 30 * 86_400), "leaseSeconds": (5, 30 * 86_400), "leastRate": (1, 2**53 - 1),
-}  # fmt: skip
+    "periodSeconds": (10, 30 * 86_400),
+    "leaseSeconds": (5, 30 * 86_400),
+    "leastRate": (1, 2**53 - 1),
+}
 """What a run's terms may leave anybody: in less than a period of some looks nobody answers, however honest."""
 REASONS: dict[int, Reason] = {1: Reason.REPLAY, 2: Reason.NOT_FINITE}
 """uint16 in SegmentVerdict.reason, 0 where the word has none."""

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.chain_events import EpochFinal
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded, Line, Posted
-from ledger import journal
+from ledger.books import journal
 from tests.adversary.service.compare import Unequal
 
 

@@ -12,12 +12,12 @@ from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import Entry, read, write
 from contracts.protocol.log.signed import Envelope
-from ledger import log
-from ledger.judgement.door import take
-from ledger.judgement.replica import Entered, Replica
-from ledger.judgement.sequencer import Sequencer
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.books import log
+from ledger.context import Ledger
+from ledger.intake.door import take
+from ledger.machine.replica import Entered, Replica
+from ledger.machine.sequencer import Sequencer
+from ledger.storage.store import Store
 from tests.adversary.service.twin import Twin
 from tests.contracts.protocol.log.signed_run import DOMAIN
 from tests.databases import fresh_file

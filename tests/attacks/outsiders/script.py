@@ -31,12 +31,13 @@ from contracts.protocol.judge.state import ProofState
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import WHAT, WORDS, Envelope
 from contracts.tlog.tiles import Tile
-from ledger.judgement import blocks, settling
+from ledger.epochs import settlement
+from ledger.intake import blocks
 from tests.attacks.outsiders.served import Service, service
 from tests.contracts.protocol.log import signed_run
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed
 from tests.deployed import PARAMS
-from trainer.light.log_view import LogView
+from trainer.log_view.view import LogView
 
 NOBODY = "0x" + "00" * 20
 FOR_EVER = 2**64 - 1
@@ -252,11 +253,16 @@ class Script(SignedRun):
         looks = awaited.what is What.SECOND_LOOK
         party = NOBODY if looks or not awaited.party else awaited.party
         return messages.Lapse(
-            run=bytes.fromhex(awaited.run[2:]), round=awaited.round, verifier=verifier.address,
-            what=WHAT.index(awaited.what), proof=bytes.fromhex(awaited.proof[2:]) if awaited.proof else b"\0" * 32,
-            party=party, segment=int(awaited.party) if looks else NO_SEGMENT, since=since,
+            run=bytes.fromhex(awaited.run[2:]),
+            round=awaited.round,
+            verifier=verifier.address,
+            what=WHAT.index(awaited.what),
+            proof=bytes.fromhex(awaited.proof[2:]) if awaited.proof else b"\0" * 32,
+            party=party,
+            segment=int(awaited.party) if looks else NO_SEGMENT,
+            since=since,
             root=self.root_at(since),
-        )  # fmt: skip
+        )
 
     def awaited(self, proof: ProofState, what: What, party: str = "") -> Awaited:
         """Of a proof; of its node unless somebody else is named."""
@@ -285,7 +291,7 @@ class Script(SignedRun):
     def sign_root(self, number: int) -> None:
         """The root of an epoch, by what the audit derived."""
         with self.service.ledger.store.read() as session:
-            message = settling.root_message(self.service.ledger, settling.require_epoch(session, number))
+            message = settlement.root_message(self.service.ledger, settlement.require_epoch(session, number))
         assert hexed(message.root) == self.state.epochs[number].closed.root
         for verifier in self.verifiers[: self.state.k]:
             self.cosign(f"/v1/epochs/{number}/signatures", message, verifier)

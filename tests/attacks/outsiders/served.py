@@ -14,13 +14,16 @@ from api.app import create_app
 from api.settings import ServerSettings
 from contracts.bindings.governor import Action
 from contracts.chain.connection import connect_devnet, send
-from ledger import indexer, outbox
-from ledger.blobs import BlobFolder
+from ledger import faults
 from ledger.chain import ModelChain
-from ledger.judgement import blocks, faults, settling
-from ledger.judgement.opening import open_ledger
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.chainread import indexer
+from ledger.context import Ledger
+from ledger.epochs import settlement
+from ledger.intake import blocks
+from ledger.opening import open_ledger
+from ledger.relay import outbox
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
 from tests.chains import StillChain, twin
 from tests.contracts.protocol.log import signed_run
 from tests.deployed import PARAMS, deployed, key_of, verifier_keys
@@ -57,7 +60,7 @@ class Service:
 
     def settle(self) -> None:
         """The keeper's duties towards the chain, once."""
-        settling.settle(self.ledger)
+        settlement.settle(self.ledger)
         faults.settle(self.ledger)
         outbox.flush(self.ledger)
         indexer.follow(self.ledger)
@@ -66,9 +69,13 @@ class Service:
         """Give somebody coins."""
         w3, giver = self.model.w3, key_of("creator")
         gift: dict[str, Any] = {
-            "to": account.address, "value": 10**18, "gas": 21_000, "gasPrice": w3.eth.gas_price,
-            "chainId": w3.eth.chain_id, "nonce": w3.eth.get_transaction_count(giver.address),
-        }  # fmt: skip
+            "to": account.address,
+            "value": 10**18,
+            "gas": 21_000,
+            "gasPrice": w3.eth.gas_price,
+            "chainId": w3.eth.chain_id,
+            "nonce": w3.eth.get_transaction_count(giver.address),
+        }
         w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(giver.sign_transaction(gift).raw_transaction))
 
     def stake(self, node: LocalAccount, wei: int) -> None:

@@ -23,22 +23,52 @@ from contracts.protocol.limits import InvalidLimits, LimitTable
 from contracts.protocol.run_config import VOTABLE_KEYS, InvalidRunConfig, RunConfig
 from tests.attacks.outsiders.script import Script, script
 from tests.attacks.outsiders.served import key
-from verifier.duty.chain import OwnChain
-from verifier.duty.errors import LogFailed
-from verifier.duty.replica import Replica
+from verifier.replica.chain import OwnChain
+from verifier.replica.errors import LogFailed
+from verifier.replica.replica import Replica
 
 LEAST_MEMORY = 2**20
 ENDLESS = "9" * 5_000
 ODD = (
-    "", " 1", "1 ", "1\n", "+1", "-1", "-0", "1_0", "0x1", "1e3", "1E3", "0e-99999999", "0e-999999999999999999",
-    "1e999999", "1e-999999", "Infinity", "-inf", "NaN", "sNaN", "\u0661", "\uff11", "0.\u0661", "1,5", ".5", "5.",
-    ENDLESS, "0." + ENDLESS, "0" * 5_000 + "1",
-)  # fmt: skip
+    "",
+    " 1",
+    "1 ",
+    "1\n",
+    "+1",
+    "-1",
+    "-0",
+    "1_0",
+    "0x1",
+    "1e3",
+    "1E3",
+    "0e-99999999",
+    "0e-999999999999999999",
+    "1e999999",
+    "1e-999999",
+    "Infinity",
+    "-inf",
+    "NaN",
+    "sNaN",
+    "\u0661",
+    "\uff11",
+    "0.\u0661",
+    "1,5",
+    ".5",
+    "5.",
+    ENDLESS,
+    "0." + ENDLESS,
+    "0" * 5_000 + "1",
+)
 ODD_IN_JSON = ("1e999999", "-" + ENDLESS, ENDLESS, "[" * 9_000, "0." + ENDLESS, "Infinity", "NaN", '"0e-99999999"')
 ON_CHAIN = (
-    ("rounds", ENDLESS), ("weight_decay", "0e-999999999999999999"), ("outer_lr", "1e999999"), ("clip", "Infinity"),
-    ("inner_lr", "0.\u0661"), ("compute_weight", "1_0"), ("maintainers", f"1:{'0x' + '00' * 20}" * 100),
-)  # fmt: skip
+    ("rounds", ENDLESS),
+    ("weight_decay", "0e-999999999999999999"),
+    ("outer_lr", "1e999999"),
+    ("clip", "Infinity"),
+    ("inner_lr", "0.\u0661"),
+    ("compute_weight", "1_0"),
+    ("maintainers", f"1:{'0x' + '00' * 20}" * 100),
+)
 
 
 @contextmanager
@@ -87,9 +117,13 @@ def test_an_odd_size_in_a_table_of_limits_is_refused(size: object) -> None:
     """F2: nor in a table that a run names."""
     names = ("update", "update_tensor", "moment1", "moment1_tensor", "moment2", "moment2_tensor", "slope")
     pair = {
-        "profiles": ["00" * 32] * 2, "segments": 1, "steps": 1, "honest": {name: ["0"] * 3 for name in names},
-        "limit": dict.fromkeys(names, "0.5"), "cheats": {},
-    }  # fmt: skip
+        "profiles": ["00" * 32] * 2,
+        "segments": 1,
+        "steps": 1,
+        "honest": {name: ["0"] * 3 for name in names},
+        "limit": dict.fromkeys(names, "0.5"),
+        "cheats": {},
+    }
     assert LimitTable.from_json(json.dumps([pair])).pairs
     with pytest.raises(InvalidLimits):
         LimitTable.from_json(json.dumps([{**pair, "limit": dict.fromkeys(names, size)}]))
@@ -162,9 +196,12 @@ def test_nothing_is_parsed_before_the_signer_is_known(
     terms, said = next((found, found.message) for found in run.signed if isinstance(found.message, RunTerms))
     text = description_of("mine", key("stranger").address)
     proposal = {
-        "proposer": key("stranger").address, "description": text, "decisions": [("inner_lr", "0e-999999999999999999")],
-        "deadline": 2**40, "signature": "0x" + "11" * 65,
-    }  # fmt: skip
+        "proposer": key("stranger").address,
+        "description": text,
+        "decisions": [("inner_lr", "0e-999999999999999999")],
+        "deadline": 2**40,
+        "signature": "0x" + "11" * 65,
+    }
 
     def read(*_: object) -> None:
         raise CommonweightError("a stranger's number was read")

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.mirrors.served_model import PATH
 from contracts.mirrors.tickets import HEADER
-from ledger import log
+from ledger.books import log
 from tests.deployed import key_of, verifier_keys
 from tests.service.stage import GENESIS, Stage, address_of, halt, staged, wallet
 

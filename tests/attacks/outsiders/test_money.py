@@ -14,7 +14,7 @@ from contracts.messages.signing import Domain, Message, recover, sign
 from contracts.protocol.log import signed
 from contracts.protocol.log.signed import Envelope
 from contracts.protocol.maintainers import Maintainers
-from ledger.judgement import vouching
+from ledger.machine import vouching
 from tests.attacks.outsiders.script import Refused, Script, another, script
 from tests.attacks.outsiders.served import key
 from tests.contracts.protocol.log.signed_run import hexed
@@ -122,8 +122,11 @@ def test_an_epoch_above_the_limit_blocks_nobody(tmp_path: Path) -> None:
         other.play()
         epochs = run.client.get("/v1/epochs").json()
         assert [(epoch["state"], int(epoch["total"])) for epoch in epochs] == [
-            ("final", most), ("final", most), ("final", 2), ("final", 10**21),
-        ]  # fmt: skip
+            ("final", most),
+            ("final", most),
+            ("final", 2),
+            ("final", 10**21),
+        ]
         assert run.paid(run.nodes[0]) == 2 * (most + 1) + 10**21
 
 
@@ -140,9 +143,12 @@ def test_the_relayer_does_not_pay_for_proposals_without_end(tmp_path: Path) -> N
             actions = chain.decision_actions(text, [("rounds", "9")])
             signature = "0x" + chain.governor.sign_proposal(holder, actions, text, 2**40).hex()
             body = {
-                "proposer": holder.address, "description": text, "decisions": [("rounds", "9")], "deadline": 2**40,
+                "proposer": holder.address,
+                "description": text,
+                "decisions": [("rounds", "9")],
+                "deadline": 2**40,
                 "signature": signature,
-            }  # fmt: skip
+            }
             answers.append(run.client.post("/v1/proposals", json=body).status_code)
             if answers[-1] == 429:
                 break

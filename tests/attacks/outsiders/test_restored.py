@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from contracts.mirrors.places import FolderPlace
 from contracts.protocol.log.operator import LogSigner
-from ledger.judgement.restoring import LogEndLost, take_back
+from ledger.public_log.restoring import LogEndLost, take_back
 from tests.attacks.outsiders.script import Script, script
 from tests.ledger.judgement.service import leaves, rows
 from tests.verifier.log.files import write_log

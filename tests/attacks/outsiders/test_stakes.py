@@ -14,7 +14,7 @@ from contracts.bindings.node_stakes import NodeStakes
 from contracts.chain.connection import ContractRejected, send
 from contracts.messages import for_log as messages
 from contracts.messages.signing import sign
-from ledger.judgement import settling
+from ledger.epochs import settlement
 from tests.attacks.outsiders.script import another, script
 from tests.attacks.outsiders.served import key
 from tests.contracts.protocol.log import signed_run
@@ -78,7 +78,7 @@ def test_a_pause_of_the_log_for_a_window_frees_no_stake(tmp_path: Path) -> None:
         _end_round(run)
         for number in sorted(run.state.epochs):
             with service.ledger.store.read() as session:
-                root = settling.root_message(service.ledger, settling.require_epoch(session, number))
+                root = settlement.root_message(service.ledger, settlement.require_epoch(session, number))
             given = {v.address: sign(root, service.epoch_domain, bytes(v.key)) for v in run.verifiers[: run.state.k]}
             send(model.w3, key_of("creator"), model.registry.propose(root, given))
             service.chain.increase_time(PARAMS.challenge_window + 1)

@@ -20,17 +20,29 @@ from contracts.protocol.judge import entries
 from contracts.protocol.judge.facts import Awaited, Committed, Reason, What
 
 GOOD: dict[str, Any] = {
-    "honest_proofs_void": 0, "stake_lost_wei": 0, "processes_ended": 0, "audit_findings": [], "at_fault": [],
+    "honest_proofs_void": 0,
+    "stake_lost_wei": 0,
+    "processes_ended": 0,
+    "audit_findings": [],
+    "at_fault": [],
     "verifier_faults": [],
-}  # fmt: skip
+}
 RUN, ADA, BEN = "0x01", "0xAda", "0xBen"
 
 
 def committed(node: str, number: int) -> Committed:
     rest = {"theta": "", "inner": "", "inner_end": "", "gradient": "", "size": 1, "data_seed": "", "config": ""}
     return Committed(
-        RUN, number, node, f"{node} {number}", profile="", pledge="", segments=1, tokens=1, **rest  # type: ignore[arg-type]
-    )  # fmt: skip
+        RUN,
+        number,
+        node,
+        f"{node} {number}",
+        profile="",
+        pledge="",
+        segments=1,
+        tokens=1,
+        **rest,  # type: ignore[arg-type]
+    )
 
 
 def opened(number: int, awaited: bool = True) -> entries.RoundOpened:

@@ -34,9 +34,11 @@ def view() -> dict[str, Any]:
         "config": RunConfig(steps=40).to_json(),
         "nodes": [node("0xa"), node("0xb"), node("0xc", lapsed=True), node("0xd"), node("0xe")],
         "proofs": [
-            proof("0xa", "posted"), proof("0xd", "voided", "void", "replay-mismatch"), proof("0xe", "pending", "bench"),
+            proof("0xa", "posted"),
+            proof("0xd", "voided", "void", "replay-mismatch"),
+            proof("0xe", "pending", "bench"),
         ],
-    }  # fmt: skip
+    }
 
 
 def test_a_bar_says_how_far_a_node_is_and_what_became_of_its_proof() -> None:

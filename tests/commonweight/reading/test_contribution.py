@@ -13,7 +13,7 @@ from contracts.chain.connection import connect
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.commonweight.reading.town import AUTHOR, HONEST, MAINTAINERS, Town
 from tests.deployed import key_of
-from verifier.settled_weights import NotSettled, settled_weights
+from verifier.log.settled_weights import NotSettled, settled_weights
 
 pytestmark = pytest.mark.integration
 
@@ -22,9 +22,14 @@ def test_what_is_credited_stands_in_the_runs_document(place: Town) -> None:
     (line,) = place.stage.client.get(f"/runs/{place.stage.run}/contributions")
     assert line.pop("entry") > 0
     assert line == {
-        "kind": 1, "source": "https://example.org/model.git", "subject": "ab" * 20, "licence": "Apache-2.0",
-        "account": AUTHOR, "weight": "5", "signers": sorted(key_of(name).address for name in MAINTAINERS),
-    }  # fmt: skip
+        "kind": 1,
+        "source": "https://example.org/model.git",
+        "subject": "ab" * 20,
+        "licence": "Apache-2.0",
+        "account": AUTHOR,
+        "weight": "5",
+        "signers": sorted(key_of(name).address for name in MAINTAINERS),
+    }
 
 
 def test_the_same_again_changes_nothing(place: Town, commonweight: Command) -> None:
@@ -110,7 +115,23 @@ def test_settled_weights_alone_can_be_released(place: Town, tmp_path: Path, comm
     keystore = tmp_path / "poor.json"
     write_keystore(keystore, bytes(key_of("poor").key), PASSPHRASE, iterations=1)
     said = commonweight(
-        "gov", "release", "--keystore", keystore, "--run", stage.run, "--round", 2, "--version", "1.0.0", "--licence",
-        "Apache-2.0", "--description", "first", "--api", stage.api, "--rpc-url", stage.rpc,
-    )  # fmt: skip
+        "gov",
+        "release",
+        "--keystore",
+        keystore,
+        "--run",
+        stage.run,
+        "--round",
+        2,
+        "--version",
+        "1.0.0",
+        "--licence",
+        "Apache-2.0",
+        "--description",
+        "first",
+        "--api",
+        stage.api,
+        "--rpc-url",
+        stage.rpc,
+    )
     assert said.err.startswith("no-votes: "), said.err  # all was checked before, and signed

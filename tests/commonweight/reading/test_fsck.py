@@ -10,8 +10,8 @@ import pytest
 from sqlmodel import select
 
 from commonweight.commands.options import database_address
-from ledger.store import Store
-from ledger.tables import Transfer
+from ledger.storage.store import Store
+from ledger.storage.tables import Transfer
 from tests.commonweight.conftest import Command
 from tests.commonweight.reading.town import Town
 from tests.ledger.fsck.vandal import unguarded

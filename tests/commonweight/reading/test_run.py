@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from commonweight.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, open_run
 from tests.commonweight.conftest import Command
 from tests.commonweight.reading.town import Town
 from tests.deployed import key_of

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from commonweight.cli import app
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
-from commonweight.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, open_run
 from tests.commonweight.conftest import PASSPHRASE
 from tests.deployed import key_of
 from tests.service.stage import TINY, Stage, staged, wallet

@@ -63,8 +63,10 @@ def no_box() -> str:
         return "needs root, to be somebody else"
     made = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return f"no mount namespace: {made.stderr.strip()}" if made.returncode else ""
 
 
@@ -78,9 +80,11 @@ def boxed(user: User, writable: Path, command: list[str]) -> tuple[list[str], di
     environment = {
         "SHOWN": " ".join(f"{closed}={path}" for path, closed in hidden.items()),
         "CLOSED": " ".join(map(str, sorted(set(hidden.values())))),
-        "WRITABLE": str(writable), "WHERE": "/", "USER_ID": str(user.number),
+        "WRITABLE": str(writable),
+        "WHERE": "/",
+        "USER_ID": str(user.number),
         "READ_ONLY": "1" if user.read_only else "",
-    }  # fmt: skip
+    }
     path = f"{sys.prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     inner = ["env", "-i", f"PATH={path}", f"PYTHONPATH={ROOT}", "PYTHONUNBUFFERED=1", "OMP_NUM_THREADS=1"]
     if user.home is not None:

@@ -55,9 +55,19 @@ def keys(tmp_path: Path) -> Path:
 
 def in_container(container: str, keys: Path, *words: str) -> list[str]:
     return [
-        "buildah", "run", "--isolation", "chroot", *mounts(), "--volume", f"{keys}:/keys:ro",
-        "--env", f"{FILE_VARIABLE}=/keys/passphrase", container, "--", *words,
-    ]  # fmt: skip
+        "buildah",
+        "run",
+        "--isolation",
+        "chroot",
+        *mounts(),
+        "--volume",
+        f"{keys}:/keys:ro",
+        "--env",
+        f"{FILE_VARIABLE}=/keys/passphrase",
+        container,
+        "--",
+        *words,
+    ]
 
 
 def test_the_base_is_an_argument_and_no_secret_is_named() -> None:

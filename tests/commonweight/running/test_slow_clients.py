@@ -14,8 +14,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from commonweight.demo.processes import free_port
-from commonweight.lifetime import Stop
-from commonweight.serving import serve_until
+from commonweight.terminal.lifetime import Stop
+from commonweight.terminal.serving import serve_until
 from contracts.mirrors import timed_protocol
 from contracts.mirrors.timed_protocol import TimedProtocol
 from tests.waiting import PATIENCE_SECONDS, until

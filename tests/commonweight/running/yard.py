@@ -21,7 +21,7 @@ from commonweight.keystore import FILE_VARIABLE, PASSPHRASE_VARIABLE, write_keys
 from contracts.chain.deployment import Deployment
 from contracts.process.own_folder import OWNER
 from ledger.identity import require_own
-from ledger.store import Store
+from ledger.storage.store import Store
 from tests.commonweight.conftest import PASSPHRASE
 from tests.commonweight.demo.proc import heed_signals_again
 from tests.commonweight.running.box import User, boxed

@@ -12,16 +12,30 @@ pytestmark = pytest.mark.unit
 
 ACCOUNT = "0x" + "11" * 20
 VALUES = {
-    "account": ACCOUNT, "payout": "0x" + "22" * 20, "run": "0x" + "33" * 32, "epoch": 3, "round": 5, "last": 6,
-    "attempt": 1, "k": 2, "until": "2026-01-01 00:00:00 UTC (in 2 hours)",
-}  # fmt: skip
+    "account": ACCOUNT,
+    "payout": "0x" + "22" * 20,
+    "run": "0x" + "33" * 32,
+    "epoch": 3,
+    "round": 5,
+    "last": 6,
+    "attempt": 1,
+    "k": 2,
+    "until": "2026-01-01 00:00:00 UTC (in 2 hours)",
+}
 NONE, PROPOSED, DISPUTED, FINAL = EpochStatus
 
 
 def of(
-    status: EpochStatus, attempt: int = 0, *, shown: bool = True, ours: bool = True, line: bool = True,
-    paid: bool = False, contract: bool = False, elsewhere: bool = False,
-) -> ClaimState:  # fmt: skip
+    status: EpochStatus,
+    attempt: int = 0,
+    *,
+    shown: bool = True,
+    ours: bool = True,
+    line: bool = True,
+    paid: bool = False,
+    contract: bool = False,
+    elsewhere: bool = False,
+) -> ClaimState:
     facts = EpochFacts(status, attempt, shown, ours)
     return state_of(facts, has_line=line, paid=paid, is_contract=contract, paid_elsewhere=elsewhere)
 

@@ -25,12 +25,30 @@ TABLES = {
 }
 VALUES = dict.fromkeys(
     (
-        "deadline", "release", "withdraw", "deposited", "soft", "spendable", "kept", "deposit", "tokens", "money",
-        "run", "quorum",
-        "missing", "signed", "missigned", "entry", "epoch", "until", "free", "epochs", "stake",
+        "deadline",
+        "release",
+        "withdraw",
+        "deposited",
+        "soft",
+        "spendable",
+        "kept",
+        "deposit",
+        "tokens",
+        "money",
+        "run",
+        "quorum",
+        "missing",
+        "signed",
+        "missigned",
+        "entry",
+        "epoch",
+        "until",
+        "free",
+        "epochs",
+        "stake",
     ),
     "7 TEST",
-) | {"id": "7", "account": "0x" + "11" * 20, "currency": "0x" + "22" * 20}  # fmt: skip
+) | {"id": "7", "account": "0x" + "11" * 20, "currency": "0x" + "22" * 20}
 
 
 @pytest.mark.parametrize("states", TABLES, ids=lambda states: states.__name__)

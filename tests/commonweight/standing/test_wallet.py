@@ -94,8 +94,9 @@ def test_all_that_is_owed_is_claimed_at_once(place: Online) -> None:
         said = place("wallet", "claim", wallet, "--json")
     lines = [json.loads(line) for line in said.out.splitlines()]
     assert [(line["epoch"], line["units"], line["to"]) for line in lines] == [
-        (1, str(500 * 10**18), wallet), (2, str(500 * 10**18), wallet),
-    ]  # fmt: skip
+        (1, str(500 * 10**18), wallet),
+        (2, str(500 * 10**18), wallet),
+    ]
     assert {(line["currency"], line["state"]) for line in lines} == {("M", "claimed")}
     assert house.ledger.chain.token.balance_of(wallet) == 1_000 * 10**18
     (transaction,) = {line["hash"] for line in lines}

@@ -12,9 +12,12 @@ from contracts.devnet.chain import Devnet
 
 SHAPES = sorted(path.stem for path in (Path(__file__).parent / "shapes").glob("*.json"))
 _PARTS = {
-    "eth_getBlockByNumber": "block", "eth_getBlockByHash": "block", "eth_getTransactionByHash": "transaction",
-    "eth_getTransactionReceipt": "receipt", "eth_getLogs": "log",
-}  # fmt: skip
+    "eth_getBlockByNumber": "block",
+    "eth_getBlockByHash": "block",
+    "eth_getTransactionByHash": "transaction",
+    "eth_getTransactionReceipt": "receipt",
+    "eth_getLogs": "log",
+}
 
 
 class Shaped:

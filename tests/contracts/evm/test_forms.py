@@ -130,14 +130,37 @@ def test_no_answer_at_all_breaks_a_parser(method: str, result: Any) -> None:
 
 
 WHOLE = {
-    "eth_getBlockByNumber": {**BLOCK, "baseFeePerGas": "0x7"}, "eth_getTransactionReceipt": RECEIPT,
+    "eth_getBlockByNumber": {**BLOCK, "baseFeePerGas": "0x7"},
+    "eth_getTransactionReceipt": RECEIPT,
     "eth_getTransactionByHash": SENT,
-}  # fmt: skip
+}
 KNOWN = (
-    "extraData", "logsBloom", "gasUsed", "gasLimit", "uncles", "withdrawals", "nonce", "difficulty", "size", "mixHash",
-    "totalDifficulty", "blobGasUsed", "excessBlobGas", "type", "effectiveGasPrice", "contractAddress", "from", "to",
-    "cumulativeGasUsed", "transactionHash", "transactionIndex", "miner", "sha3Uncles", "receiptsRoot", "requestsHash",
-)  # fmt: skip
+    "extraData",
+    "logsBloom",
+    "gasUsed",
+    "gasLimit",
+    "uncles",
+    "withdrawals",
+    "nonce",
+    "difficulty",
+    "size",
+    "mixHash",
+    "totalDifficulty",
+    "blobGasUsed",
+    "excessBlobGas",
+    "type",
+    "effectiveGasPrice",
+    "contractAddress",
+    "from",
+    "to",
+    "cumulativeGasUsed",
+    "transactionHash",
+    "transactionIndex",
+    "miner",
+    "sha3Uncles",
+    "receiptsRoot",
+    "requestsHash",
+)
 
 
 @given(

@@ -21,11 +21,18 @@ pytestmark = pytest.mark.integration
 
 LIMITED = b'{"jsonrpc": "2.0", "id": 0, "error": {"code": -32005, "message": "daily request count exceeded"}}'
 PASSES = {
-    "429": Gust(429), "429 with a time": Gust(429, headers={"Retry-After": "0"}), "408": Gust(408), "500": Gust(500),
-    "502": Gust(502, b"<html>Bad Gateway</html>"), "503": Gust(503), "504": Gust(504), "a broken connection": Gust(0),
-    "a page": Gust(200, b"<html>Sign in</html>"), "half an answer": Gust(200, b'{"jsonrpc": "2.0", "resu'),
+    "429": Gust(429),
+    "429 with a time": Gust(429, headers={"Retry-After": "0"}),
+    "408": Gust(408),
+    "500": Gust(500),
+    "502": Gust(502, b"<html>Bad Gateway</html>"),
+    "503": Gust(503),
+    "504": Gust(504),
+    "a broken connection": Gust(0),
+    "a page": Gust(200, b"<html>Sign in</html>"),
+    "half an answer": Gust(200, b'{"jsonrpc": "2.0", "resu'),
     "a rate in JSON": Gust(200, LIMITED),
-}  # fmt: skip
+}
 
 
 class Place:
@@ -177,9 +184,16 @@ def test_what_is_settled_is_read_from_two(place: Place) -> None:
 def test_logs_that_one_node_leaves_out_are_missed(place: Place) -> None:
     honest = place.node()
     log = {
-        "address": "0x" + "11" * 20, "topics": [], "data": "0x", "blockNumber": "0x2", "blockHash": "0x" + "22" * 32,
-        "logIndex": "0x0", "transactionHash": "0x" + "33" * 32, "transactionIndex": "0x0", "removed": False,
-    }  # fmt: skip
+        "address": "0x" + "11" * 20,
+        "topics": [],
+        "data": "0x",
+        "blockNumber": "0x2",
+        "blockHash": "0x" + "22" * 32,
+        "logIndex": "0x0",
+        "transactionHash": "0x" + "33" * 32,
+        "transactionIndex": "0x0",
+        "removed": False,
+    }
     w3 = place.reach(honest, place.node(changed(honest.handle, "eth_getLogs", lambda *_: [log])))
     w3.eth.get_block("finalized")
     for query in ({"fromBlock": 1, "toBlock": 3}, {"blockHash": "0x" + "22" * 32}):

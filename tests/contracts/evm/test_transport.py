@@ -20,16 +20,20 @@ from tests.contracts.evm.weather import Gust, GustyNode, serving
 pytestmark = pytest.mark.integration
 HEAD = b"HTTP/1.1 200 OK\r\n"
 DRIPS = {
-    "a status line": (HEAD[:9], b"x"), "headers": (HEAD, b"A: b\r\n"),
+    "a status line": (HEAD[:9], b"x"),
+    "headers": (HEAD, b"A: b\r\n"),
     "a body": (HEAD + b"Content-Length: 9999\r\n\r\n", b" "),
     "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
-}  # fmt: skip
+}
 LENGTH = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{"a"\r\n'
 PLACES = {
-    "half an address": b"http://[", "no UTF-8": b"http://x/\xff\xfe", "a long label": b"http://" + b"a" * 70 + b".com/",
-    "two dots": b"http://..a/", "no port": b"http://x:abc/",
-}  # fmt: skip
+    "half an address": b"http://[",
+    "no UTF-8": b"http://x/\xff\xfe",
+    "a long label": b"http://" + b"a" * 70 + b".com/",
+    "two dots": b"http://..a/",
+    "no port": b"http://x:abc/",
+}
 
 
 @contextmanager

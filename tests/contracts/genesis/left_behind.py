@@ -63,9 +63,17 @@ def _first_epoch(town: Town, d: Deployment) -> None:
         town.act(registry.stake(), key, 10**18)
     now = int(town.w3.eth.get_block("latest")["timestamp"])
     root = EpochRoot(
-        model=bytes.fromhex(d.model[2:]), epoch=1, attempt=0, root=b"r" * 32, total=10**20, count=1, logSize=1,
-        logRoot=b"l" * 32, settledAt=now, deadline=2**40,
-    )  # fmt: skip
+        model=bytes.fromhex(d.model[2:]),
+        epoch=1,
+        attempt=0,
+        root=b"r" * 32,
+        total=10**20,
+        count=1,
+        logSize=1,
+        logRoot=b"l" * 32,
+        settledAt=now,
+        deadline=2**40,
+    )
     town.act(_at(town, "ModelToken", d.token).functions.setBudget(d.distributor, 10**24))
     domain = Domain(town.w3.eth.chain_id, d.verifier_registry)
     town.act(registry.propose(root, {k.address: sign(root, domain, bytes(k.key)) for k in town.keys}))
@@ -79,20 +87,24 @@ STATE: dict[str, tuple[str, Tampered]] = {
     "the deployer minted and let go": ("tokens were minted|said Minted", Tampered(before=_mint)),
     "another minter": ("minters are", Tampered(before=_call("setBudget", DEPLOYER, 1))),
     "another minter, whose budget is gone": (
-        "minters are", Tampered(before=_each(_call("setBudget", DEPLOYER, 1), _call("setBudget", DEPLOYER, 0))),
+        "minters are",
+        Tampered(before=_each(_call("setBudget", DEPLOYER, 1), _call("setBudget", DEPLOYER, 0))),
     ),
     "a first epoch before anybody joined": ("said EpochSigned|said EpochProposed", Tampered(before=_first_epoch)),
     "the deployer keeps the token": ("holds role", Tampered(kept=("ModelToken",))),
     "the deployer keeps the timelock": ("holds role", Tampered(kept=("ModelTimelock",))),
     "the deployer keeps both": ("holds role", Tampered(kept=("ModelToken", "ModelTimelock"))),
     "a key proposes": (
-        "role", Tampered(governor=lambda town: town.rival.address),
+        "role",
+        Tampered(governor=lambda town: town.rival.address),
     ),
     "nobody executes": (
-        "lacks role", Tampered(before=_call("revokeRole", role("EXECUTOR_ROLE"), ZERO, of="timelock")),
+        "lacks role",
+        Tampered(before=_call("revokeRole", role("EXECUTOR_ROLE"), ZERO, of="timelock")),
     ),
     "the timelock does not administer itself": (
-        "lacks role", Tampered(before=_call("revokeRole", ADMIN, TIMELOCK, of="timelock")),
+        "lacks role",
+        Tampered(before=_call("revokeRole", ADMIN, TIMELOCK, of="timelock")),
     ),
-}  # fmt: skip
+}
 """What is said, and what was done before the registration. That others are given roles the contracts refuse."""

@@ -69,15 +69,18 @@ MADE: dict[str, tuple[str, Tampered]] = {
     "a timelock that a key executes": _wrong("ModelTimelock", 2, lambda _, a: [DECOY], "role"),
     "a timelock that a key proposes to": _wrong("ModelTimelock", 1, lambda _, a: [DECOY], "holds role"),
     "a token whose guardian is another model's timelock": (
-        "ModelToken was made with|holds role", Tampered(
-            arguments={"ModelToken": _argument(4, lambda t, _: t.other.timelock)}, kept=("ModelToken",), bare=True,
+        "ModelToken was made with|holds role",
+        Tampered(
+            arguments={"ModelToken": _argument(4, lambda t, _: t.other.timelock)},
+            kept=("ModelToken",),
+            bare=True,
         ),
     ),
     "two verifiers only": ("a round needs 3|none could", Tampered(verifiers=lambda seats: seats[:2])),
     "a name that is not shown as it is": ("is no name", Tampered(name="Safe\u202emodel")),
     "a long symbol": ("is no name", Tampered(symbol="S" * 32)),
     "no symbol": ("is no name", Tampered(symbol="")),
-}  # fmt: skip
+}
 """What is said, and how the contracts were made."""
 
 
@@ -100,24 +103,28 @@ TOLD: dict[str, tuple[str, Tampered]] = {
     "another name": ("the registry has", Tampered(told=lambda t, d: replace(d, name="other"))),
     "another token": ("the registry has", Tampered(told=lambda t, d: replace(d, token=DECOY))),
     "no pool though there is one": (
-        "the registry has", Tampered(told=lambda t, d: replace(d, pool="", creations=d.creations[:-1])),
+        "the registry has",
+        Tampered(told=lambda t, d: replace(d, pool="", creations=d.creations[:-1])),
     ),
     "another model's pool": ("the registry has", Tampered(told=_foreign_pool)),
     "a registration of other contracts": (
-        "the registry has", Tampered(entry=lambda d: replace(d, splitter=DECOY)),
+        "the registry has",
+        Tampered(entry=lambda d: replace(d, splitter=DECOY)),
     ),
     "no creations": ("creations are named", Tampered(told=lambda t, d: replace(d, creations=()))),
     "one creation too few": ("creations are named", Tampered(told=lambda t, d: replace(d, creations=d.creations[1:]))),
     "creations in another order": ("made 0x", Tampered(told=_swap)),
     "a creation that is none": (
-        "no transaction", Tampered(told=lambda t, d: replace(d, creations=("0x" + "ab" * 32, *d.creations[1:]))),
+        "no transaction",
+        Tampered(told=lambda t, d: replace(d, creations=("0x" + "ab" * 32, *d.creations[1:]))),
     ),
     "a creation that is no hash": (
-        "no transaction", Tampered(told=lambda t, d: replace(d, creations=("a token", *d.creations[1:]))),
+        "no transaction",
+        Tampered(told=lambda t, d: replace(d, creations=("a token", *d.creations[1:]))),
     ),
     "our code over storage of another's": ("made 0x|other code", Tampered(told=_written_before)),
     "a call for a creation": ("makes no contract", Tampered(told=lambda t, d: _call_for_creation(t, d))),
-}  # fmt: skip
+}
 """What is said, and what those who join are told."""
 
 

@@ -23,8 +23,12 @@ from contracts.genesis.powers import ADMIN, GOVERNOR_ROLES, role
 from tests.contracts.currencies import deploy_currency
 
 SOUND = GenesisParams(
-    budget=9 * 10**26, funding_soft_cap=10**21, funding_hard_cap=10**22, funding_token_units=1, funding_paid_units=1,
-)  # fmt: skip
+    budget=9 * 10**26,
+    funding_soft_cap=10**21,
+    funding_hard_cap=10**22,
+    funding_token_units=1,
+    funding_paid_units=1,
+)
 """Terms that a public chain takes, with a funding round; the currency is the town's."""
 
 
@@ -110,9 +114,13 @@ class Town:
         """Make a contract by init code; its address and its creation."""
         nonce = self.w3.eth.get_transaction_count(self.deployer.address)
         transaction = {
-            "data": data, "nonce": nonce, "gas": 12_000_000, "gasPrice": 2 * 10**9, "value": 0,
+            "data": data,
+            "nonce": nonce,
+            "gas": 12_000_000,
+            "gasPrice": 2 * 10**9,
+            "value": 0,
             "chainId": self.w3.eth.chain_id,
-        }  # fmt: skip
+        }
         signed = self.deployer.sign_transaction(transaction)
         receipt = self.w3.eth.wait_for_transaction_receipt(self.w3.eth.send_raw_transaction(signed.raw_transaction))
         return str(receipt["contractAddress"]), receipt["transactionHash"].to_0x_hex()

@@ -24,7 +24,8 @@ TERMS: dict[str, tuple[str, dict[str, Any]]] = {
     "a window of a year": ("challenge_window is", {"challenge_window": YEAR}),
     "disputes shorter than a vote": ("dispute_limit is 3600", {"dispute_limit": 3_600}),
     "disputes as long as a vote and no longer": (
-        "a vote on it takes", {"voting_period": 2 * DAY, "dispute_limit": 3 * DAY + 7_200 + DAY},
+        "a vote on it takes",
+        {"voting_period": 2 * DAY, "dispute_limit": 3 * DAY + 7_200 + DAY},
     ),
     "disputes of ten years": ("dispute_limit is", {"dispute_limit": 10 * YEAR}),
     "a quorum of nobody": ("quorum_fraction is 0", {"quorum_fraction": 0}),
@@ -51,7 +52,8 @@ TERMS: dict[str, tuple[str, dict[str, Any]]] = {
     "revenue of a week and a second": ("revenue_window is", {"revenue_window": 7 * DAY + 1}),
     "revenue of half a year": ("revenue_window is", {"revenue_window": 190 * DAY}),
     "a round whose buyers alone decide": (
-        "its buyers alone would", {"funding_hard_cap": 10**25, "funding_soft_cap": 10**24},
+        "its buyers alone would",
+        {"funding_hard_cap": 10**25, "funding_soft_cap": 10**24},
     ),
     "half of the cap for one unit of a coin": (
         "its buyers alone would",
@@ -67,7 +69,7 @@ TERMS: dict[str, tuple[str, dict[str, Any]]] = {
     "a round whose money goes at once": ("money is released|funding_settlement is", {"funding_settlement": 60}),
     "a round whose money goes while old proposals live": ("money is released", {"funding_settlement": 15 * DAY}),
     "a round whose money stays for ten years": ("funding_settlement is", {"funding_settlement": 10 * YEAR}),
-}  # fmt: skip
+}
 """What is said, and the terms. Contracts refuse some of them as well; whoever joins does not ask why."""
 
 

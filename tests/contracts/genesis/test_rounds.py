@@ -37,9 +37,14 @@ def world() -> World:
 def terms(world: World, **changes: Any) -> GenesisParams:
     coin = deploy_currency(world.w3, world.deployer, "PermitCurrency", 100_000).address
     sold = replace(
-        PARAMS, funding_currency=coin, funding_soft_cap=1_000, funding_hard_cap=2_000, funding_seconds=86_400,
-        funding_token_units=3, funding_paid_units=2,
-    )  # fmt: skip
+        PARAMS,
+        funding_currency=coin,
+        funding_soft_cap=1_000,
+        funding_hard_cap=2_000,
+        funding_seconds=86_400,
+        funding_token_units=3,
+        funding_paid_units=2,
+    )
     return replace(sold, **changes)
 
 
@@ -91,8 +96,9 @@ def test_another_round_may_not_outvote_this_ones_buyers(world: World) -> None:
     world.carry(Action.of(world.token.set_budget(other, 1_499)), "a small one beside it")
     check_round(world.w3, d, *made)
     assert {one.account: (one.budget, one.round) for one in minters(world.w3, d)} == {
-        made[0]: (3_000, PoolStatus.OPEN), other: (1_499, PoolStatus.OPEN),
-    }  # fmt: skip
+        made[0]: (3_000, PoolStatus.OPEN),
+        other: (1_499, PoolStatus.OPEN),
+    }
     world.carry(Action.of(world.token.set_budget(other, 10**6)), "a large one")
     money = Currency(world.w3, cheap.funding_currency)
     world.send(money.approve(other, 1))
@@ -161,9 +167,14 @@ def made_of(w3: Web3, account: LocalAccount, code: bytes) -> str:
 def sent(w3: Web3, account: LocalAccount, to: str | None, data: str) -> Any:
     """The receipt of a transaction that must be done."""
     fields: Any = {
-        "data": data, "gas": 500_000, "gasPrice": 2 * w3.eth.gas_price, "chainId": w3.eth.chain_id, "value": 0,
-        "nonce": w3.eth.get_transaction_count(account.address), **({} if to is None else {"to": to}),
-    }  # fmt: skip
+        "data": data,
+        "gas": 500_000,
+        "gasPrice": 2 * w3.eth.gas_price,
+        "chainId": w3.eth.chain_id,
+        "value": 0,
+        "nonce": w3.eth.get_transaction_count(account.address),
+        **({} if to is None else {"to": to}),
+    }
     raw = account.sign_transaction(fields).raw_transaction
     receipt = w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(raw))
     assert receipt["status"] == 1

@@ -50,8 +50,12 @@ def refuses(town: Town, tampered: Tampered, said: str) -> None:
 @pytest.mark.usefixtures("public")
 def test_a_sound_genesis_passes(town: Town) -> None:
     found = check_genesis(town.w3, town.make())
-    assert found.params == replace(SOUND, funding_currency=town.coin, budget=SOUND.distributor_budget(),
-                                   funding_seconds=found.params.funding_seconds)  # fmt: skip
+    assert found.params == replace(
+        SOUND,
+        funding_currency=town.coin,
+        budget=SOUND.distributor_budget(),
+        funding_seconds=found.params.funding_seconds,
+    )
     assert found.verifiers == tuple(k.address for k in town.keys)
     assert check_genesis(town.w3, town.make(Tampered(params=lambda p: replace(p, funding_currency="")))).symbol == "SND"
 

@@ -17,8 +17,8 @@ from contracts.errors import CommonweightError
 from contracts.messages.signing import Domain
 from contracts.mirrors.peer import Peer
 from contracts.mirrors.tickets import HEADER, TO_SERVER, Tickets, bringer
-from trainer.light.network import SERVER, Source
-from verifier.mirror.delivering import Door
+from trainer.exchange.network import SERVER, Source
+from verifier.mirror.exchange.delivering import Door
 
 pytestmark = pytest.mark.integration
 

@@ -67,6 +67,6 @@ def test_a_server_of_this_model_is_welcome() -> None:
         answers(b"[" * 100_000),
         hostile.fails,
     ],
-)  # fmt: skip
+)
 def test_what_says_nothing_of_a_model_is_judged_by_its_log(answer: Any) -> None:
     look(answer)

@@ -398,9 +398,10 @@ def test_a_decision_of_another_model_is_refused(world: Chain, monkeypatch: pytes
     world.carry(Action.of(world.models.decide(world.model, b"1" * 32, "rounds", "5")), "5 rounds")
     model = world.deployment.model
     world.lie(
-        monkeypatch, "eth_getLogs",
+        monkeypatch,
+        "eth_getLogs",
         lambda logs: [{**x, "topics": ["0x" + "44" * 32 if t == model else t for t in x["topics"]]} for x in logs],
-    )  # fmt: skip
+    )
     with pytest.raises(ChainUnfit, match="not asked for"):
         world.told()
 

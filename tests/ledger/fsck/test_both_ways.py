@@ -11,19 +11,20 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from commonweight.commands.stored import existing_database
+from commonweight.commands.operator.stored import existing_database
 from contracts.protocol.chain.logs import Said, Source
-from ledger import identity, indexer
-from ledger.blobs import BlobFolder
+from ledger import identity
+from ledger.chainread import indexer
+from ledger.context import Ledger
 from ledger.errors import DatabaseMissing
 from ledger.fsck import onchain
 from ledger.fsck.examine import examine
 from ledger.fsck.finding import Finding
-from ledger.judgement.replica import Replica
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import ChainEvent, Cursor, Epoch, LogEntry
-from ledger.unseen import look
+from ledger.machine.replica import Replica
+from ledger.public_log.unseen import look
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
+from ledger.storage.tables import FINAL, ChainEvent, Cursor, Epoch, LogEntry
 from tests.databases import fresh_file
 from tests.house import House
 from tests.ledger.fsck.vandal import unguarded
@@ -133,8 +134,9 @@ def test_a_slash_of_a_proof_that_is_not_here_is_named(
     with went_on[0].store.read() as session:
         (finding,) = onchain._check_slashes(went_on[0], session, 9)
     assert (finding.key, finding.what) == (
-        "0x" + "05" * 32, "is missing: the chain slashed 0x22 for this proof in block 7",
-    )  # fmt: skip
+        "0x" + "05" * 32,
+        "is missing: the chain slashed 0x22 for this proof in block 7",
+    )
 
 
 def test_a_log_that_cannot_be_followed_is_a_finding(went_on: tuple[Ledger, Path], tmp_path: Path) -> None:
@@ -152,12 +154,12 @@ def test_an_epoch_that_is_final_only_on_the_chain_is_named(went_on: tuple[Ledger
         row = session.exec(select(Epoch)).one()
         row.state = "proposed"
         session.add(row)
-        session.delete(session.get_one(Cursor, indexer.NAME))
+        session.delete(session.get_one(Cursor, FINAL))
     assert "is missing, and chainevent has rows" in said(found(ledger))
     with unguarded(ledger.store) as session:
         kept = went_on[0].store
         with kept.read() as whole:
-            session.merge(whole.get_one(Cursor, indexer.NAME))
+            session.merge(whole.get_one(Cursor, FINAL))
     assert "epoch 1: is final on the chain, and proposed here" in said(found(ledger))
 
 

@@ -15,10 +15,10 @@ import pytest
 from sqlmodel import Session, SQLModel, select
 
 from contracts.merkle.positional_tree import SHA256_TREE
+from ledger.context import Ledger
 from ledger.fsck.examine import FsckFailed, examine, require_sound
 from ledger.fsck.finding import Finding
-from ledger.service import Ledger
-from ledger.tables import (
+from ledger.storage.tables import (
     AnnouncedRow,
     Balance,
     ChainEvent,
@@ -118,7 +118,11 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
     "mint-made-up": (
         lambda s: s.add(
             ChainEvent(
-                block=1, log_index=0, transaction="0x", contract="ModelToken", name="Minted",
+                block=1,
+                log_index=0,
+                transaction="0x",
+                contract="ModelToken",
+                name="Minted",
                 arguments={"receipt": "0x00", "to": OTHER, "amount": "5", "ours": True},
             )
         ),
@@ -129,32 +133,38 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
     "vote-turned": (lambda s: edit(first(s, Vote), support=0)(s), "vote"),
     "vote-lost": (lambda s: s.delete(first(s, Vote)), "vote"),
     "vote-made-up": (
-        lambda s: s.add(Vote(proposal="1", voter=OTHER, support=1, weight=10**9, block=1, log_index=0)), "vote",
+        lambda s: s.add(Vote(proposal="1", voter=OTHER, support=1, weight=10**9, block=1, log_index=0)),
+        "vote",
     ),
     "count-raised": (lambda s: edit(first(s, Proposal), in_favour=10**9)(s), "proposal"),
     "proposal-of-other-calls": (lambda s: edit(first(s, Proposal), actions=[])(s), "proposal"),
     "proposal-lost": (lambda s: s.delete(first(s, Proposal)), "proposal"),
     "run-that-shows-another-emission": (
-        lambda s: edit(run := first(s, RunView), body=run.body | {"manifest": {"emission": "999000"}})(s), "runview",
+        lambda s: edit(run := first(s, RunView), body=run.body | {"manifest": {"emission": "999000"}})(s),
+        "runview",
     ),
     "round-that-shows-an-accomplice": (
-        lambda s: edit(shown := first(s, RoundView), body=shown.body | {"verifiers": [OTHER]})(s), "roundview",
+        lambda s: edit(shown := first(s, RoundView), body=shown.body | {"verifiers": [OTHER]})(s),
+        "roundview",
     ),
     "round-not-shown": (lambda s: s.delete(first(s, RoundView)), "roundview"),
     "proof-shown-as-another-round's": (lambda s: edit(first(s, ProofView), number=7)(s), "proofview"),
     "proof-shown-as-void": (
-        lambda s: edit(shown := first(s, ProofView), body=shown.body | {"state": "voided"})(s), "proofview",
+        lambda s: edit(shown := first(s, ProofView), body=shown.body | {"state": "voided"})(s),
+        "proofview",
     ),
     "balance-raised": (lambda s: edit(kept := first(s, Balance), credited=kept.credited + 1)(s), "balance"),
     "balance-lost": (lambda s: s.delete(first(s, Balance)), "balance"),
     "balance-made-up": (lambda s: s.add(Balance(book="units", account="owed:me", credited=5, debited=0)), "balance"),
     "node-shown-as-paid-elsewhere": (
-        lambda s: edit(shown := first(s, NodeView), body=shown.body | {"payout": OTHER})(s), "nodeview",
+        lambda s: edit(shown := first(s, NodeView), body=shown.body | {"payout": OTHER})(s),
+        "nodeview",
     ),
     "node-not-shown": (lambda s: s.delete(first(s, NodeView)), "nodeview"),
     "round-shown-as-opened-later": (lambda s: edit(first(s, RoundView), entry=10**6)(s), "roundview"),
     "decision-shown-that-no-run-took": (
-        lambda s: s.add(TakenView(run="0x01", entry=1, sequence=9, body={"applied": True})), "takenview",
+        lambda s: s.add(TakenView(run="0x01", entry=1, sequence=9, body={"applied": True})),
+        "takenview",
     ),
     "contribution-shown-that-is-none": (lambda s: s.add(CreditView(run="0x01", entry=1, body={})), "creditview"),
     "fault-shown-that-is-none": (lambda s: s.add(FaultView(run="0x01", entry=1, body={})), "faultview"),
@@ -173,7 +183,7 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
         ),
         "transfer",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", EDITS)

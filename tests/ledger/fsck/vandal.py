@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Integer, Table, text
 from sqlmodel import Session, SQLModel
 
 from ledger.fsck.finding import Finding
-from ledger.store import Store
-from ledger.tables import Units
+from ledger.storage.store import Store
+from ledger.storage.tables import Units
 
 
 @contextmanager

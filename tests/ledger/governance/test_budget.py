@@ -8,11 +8,11 @@ import pytest
 from sqlmodel import col, select
 
 from contracts.chain.connection import send
-from ledger import budget
-from ledger.budget import Share
 from ledger.errors import RelayBudgetSpent
+from ledger.relay import budget
+from ledger.relay.budget import Share
 from ledger.relay_rules import RelayRules
-from ledger.tables import Outgoing, RelaySpending
+from ledger.storage.tables import Outgoing, RelaySpending
 from tests.deployed import key_of
 from tests.house import House, accepted, check_refused
 from tests.ledger.governance.test_delegations import body

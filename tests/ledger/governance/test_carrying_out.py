@@ -9,10 +9,10 @@ import pytest
 from contracts.bindings.governor import Action, ProposalState
 from contracts.chain.connection import contract_at, send
 from contracts.devnet import chain as devnet
-from ledger import outbox
 from ledger.crash_points import armed
 from ledger.fsck.governance import check_ends
-from ledger.tables import Outgoing, Proposal
+from ledger.relay import outbox
+from ledger.storage.tables import Outgoing, Proposal
 from tests.contracts.test_contracts import refused
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted

@@ -34,8 +34,10 @@ def test_votes_are_lent_and_taken_back_by_signatures(electorate: House) -> None:
     assert (token.votes(FRIEND.address), token.votes(holder.address)) == (500, 0)
     assert electorate.get(f"/delegations/{holder.address}")["to"] == FRIEND.address
     assert electorate.get(f"/delegations/{FRIEND.address}") == {
-        "account": FRIEND.address, "to": None, "lenders": [holder.address],
-    }  # fmt: skip
+        "account": FRIEND.address,
+        "to": None,
+        "lenders": [holder.address],
+    }
     accepted(electorate.client.post("/v1/delegations", json=body(electorate, holder, holder.address)))
     electorate.step(2)
     assert (token.votes(FRIEND.address), token.votes(holder.address)) == (0, 500)

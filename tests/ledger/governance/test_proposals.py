@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from commonweight.proposal_state import by_chain, by_server, sentence
-from commonweight.proven import proven
+from commonweight.governance.proposal_state import by_chain, by_server, sentence
+from commonweight.governance.proven import proven
 from contracts.bindings.governor import Action, ModelGovernor, description_of, proposal_id_of
 from contracts.calls.text import parse_call
 from contracts.chain.connection import contract_at, send
-from ledger.tables import Header, PendingEvent, Proposal
+from ledger.storage.tables import Header, PendingEvent, Proposal
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
 
@@ -58,8 +58,11 @@ def assert_one_word(house: House, proposal: str) -> None:
     )
     assert sentence(own) == sentence(told)
     assert (own.state, own.quorum, own.deadline, own.in_favour) == (
-        told.state, told.quorum, told.deadline, told.in_favour
-    )  # fmt: skip
+        told.state,
+        told.quorum,
+        told.deadline,
+        told.in_favour,
+    )
 
 
 def test_any_call_of_the_timelock_can_be_proposed_and_executed(electorate: House) -> None:
@@ -91,10 +94,14 @@ def test_a_description_that_is_no_text_is_carried_out_all_the_same(electorate: H
     w3, holder = electorate.place.w3, electorate.wallets[0]
     signed = holder.sign_transaction(
         {
-            "to": call.address, "data": data, "gas": 3_000_000, "gasPrice": w3.eth.gas_price * 2,
-            "chainId": w3.eth.chain_id, "nonce": w3.eth.get_transaction_count(holder.address),
+            "to": call.address,
+            "data": data,
+            "gas": 3_000_000,
+            "gasPrice": w3.eth.gas_price * 2,
+            "chainId": w3.eth.chain_id,
+            "nonce": w3.eth.get_transaction_count(holder.address),
         }
-    )  # fmt: skip
+    )
     assert w3.eth.wait_for_transaction_receipt(w3.eth.send_raw_transaction(signed.raw_transaction))["status"] == 1
     electorate.step()
     (shown,) = [row for row in electorate.get("/proposals") if row["description"].startswith("\\xff\\x00")]
@@ -144,18 +151,27 @@ def test_a_proposal_whose_block_is_not_final_yet_can_be_voted_on(house: House) -
     with ledger.store.write() as session:
         row = session.get_one(Proposal, proposal)
         said = {
-            "proposalId": proposal, "proposer": row.proposer, "targets": [action.target], "values": ["0"],
-            "calldatas": ["0x" + action.data.hex()], "voteStart": str(row.snapshot), "voteEnd": str(row.deadline),
+            "proposalId": proposal,
+            "proposer": row.proposer,
+            "targets": [action.target],
+            "values": ["0"],
+            "calldatas": ["0x" + action.data.hex()],
+            "voteStart": str(row.snapshot),
+            "voteEnd": str(row.deadline),
             "description": row.description,
-        }  # fmt: skip
+        }
         block = (row.block or 0) + 1
         session.add(Header(number=block, hash="0x01", parent="0x02"))
         session.add(
             PendingEvent(
-                block=block, log_index=0, transaction="0x", contract="ModelGovernor", name="ProposalCreated",
+                block=block,
+                log_index=0,
+                transaction="0x",
+                contract="ModelGovernor",
+                name="ProposalCreated",
                 arguments=said,
             )
-        )  # fmt: skip
+        )
         session.delete(row)
     electorate.wait(PARAMS.voting_delay + 1)
     assert electorate.get(f"/proposals/{proposal}")["state"] == "active"
@@ -189,9 +205,13 @@ def signed(house: House, text: str, calls: list[Action], decisions: list[tuple[s
     signature = chain.governor.sign_proposal(holder, actions, description, until)
     shown = [{"target": c.target, "value": str(c.value), "data": "0x" + c.data.hex()} for c in calls]
     return {
-        "proposer": holder.address, "description": description, "decisions": decisions, "calls": shown,
-        "deadline": until, "signature": "0x" + signature.hex(),
-    }  # fmt: skip
+        "proposer": holder.address,
+        "description": description,
+        "decisions": decisions,
+        "calls": shown,
+        "deadline": until,
+        "signature": "0x" + signature.hex(),
+    }
 
 
 def test_powers_are_proposed_by_signature_beside_decisions(electorate: House) -> None:

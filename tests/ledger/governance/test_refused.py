@@ -15,7 +15,7 @@ from contracts.bindings.governor import Action, description_of
 from contracts.calls.effects import preview
 from contracts.chain.connection import contract_at, send
 from ledger.relay_rules import RelayRules
-from ledger.tables import Outgoing
+from ledger.storage.tables import Outgoing
 from tests.deployed import PARAMS, key_of
 from tests.house import House, check_refused
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from commonweight.commands.gov import BEFORE
+from commonweight.commands.holder.gov import BEFORE
 from contracts.bindings.token import ModelToken
 from contracts.chain.connection import contract_at, send
-from ledger import indexer, outbox
+from ledger.chainread import indexer
 from ledger.fsck.governance import check_governance
 from ledger.governance import relaying, votes
-from ledger.tables import ChainEvent, Outgoing, Proposal, Vote
+from ledger.relay import outbox
+from ledger.storage.tables import ChainEvent, Outgoing, Proposal, Vote
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
 

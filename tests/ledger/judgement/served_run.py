@@ -17,13 +17,16 @@ from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
-from ledger import indexer, log, outbox
-from ledger.blobs import BlobFolder
+from ledger.books import log
 from ledger.chain import ModelChain
-from ledger.judgement import blocks, door, settling
-from ledger.judgement.opening import open_ledger
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.chainread import indexer
+from ledger.context import Ledger
+from ledger.epochs import settlement
+from ledger.intake import blocks, door
+from ledger.opening import open_ledger
+from ledger.relay import outbox
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
 from tests.chains import StillChain, twin
 from tests.contracts.protocol.log import signed_run
 from tests.contracts.protocol.log.signed_run import SignedRun
@@ -92,14 +95,14 @@ class ServedRun(SignedRun):
     def sign_root(self, number: int, verifiers: list[LocalAccount]) -> None:
         """The root of an epoch, as the ledger has it."""
         with self.ledger.store.read() as session:
-            message = settling.root_message(self.ledger, settling.require_epoch(session, number))
+            message = settlement.root_message(self.ledger, settlement.require_epoch(session, number))
         for verifier in verifiers:
             signature = sign(message, self.served.model.epoch_domain, bytes(verifier.key))
-            settling.sign(self.ledger, number, message, signature, verifier.address)
+            settlement.sign(self.ledger, number, message, signature, verifier.address)
 
     def settle(self) -> None:
         """The keeper's duties towards the chain, once."""
-        settling.settle(self.ledger)
+        settlement.settle(self.ledger)
         outbox.flush(self.ledger)
         indexer.follow(self.ledger)
 

@@ -15,14 +15,14 @@ from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED, read, write
 from contracts.protocol.log.signed import Envelope, read_envelope
-from ledger import log
-from ledger.blobs import BlobFolder
+from ledger.books import log
 from ledger.chain import ModelChain
-from ledger.judgement import door
-from ledger.judgement.replica import Replica
-from ledger.judgement.snapshots import Snapshots
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.context import Ledger
+from ledger.intake import door
+from ledger.machine.replica import Replica
+from ledger.machine.snapshots import Snapshots
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, key
 
 CHAIN_DOMAIN = Domain(DOMAIN.chain_id, "0x" + "ef" * 20)

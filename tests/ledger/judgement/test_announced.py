@@ -11,14 +11,14 @@ from contracts.messages import for_log as messages
 from contracts.protocol.log.signed import Envelope
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack
-from ledger.judgement import announced
-from ledger.judgement.announced import NotAnnounced
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import AnnouncedRow
+from ledger.context import Ledger
+from ledger.machine import announced
+from ledger.machine.announced import NotAnnounced
+from ledger.storage.store import Store
+from ledger.storage.tables import AnnouncedRow
 from tests.contracts.protocol.log.signed_run import SignedRun
 from tests.ledger.judgement.service import facts_of, give, ledger_of
-from trainer.state import initial_theta, start_tensors
+from trainer.model.state import initial_theta, start_tensors
 
 pytestmark = pytest.mark.integration
 

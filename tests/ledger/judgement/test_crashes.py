@@ -10,9 +10,9 @@ import pytest
 
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.follower import audit
+from ledger.context import Ledger
 from ledger.crash_points import Crashed, armed
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.storage.store import Store
 from tests.alone import alone
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun
 from tests.databases import fresh_file

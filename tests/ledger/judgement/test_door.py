@@ -20,11 +20,12 @@ from contracts.messages.signing import sign
 from contracts.protocol.log.follower import audit
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
-from ledger import journal
-from ledger.judgement import door, sharing
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import Epoch, MirrorRow, PayoutRow
+from ledger.books import journal
+from ledger.context import Ledger
+from ledger.intake import door
+from ledger.machine import sharing
+from ledger.storage.store import Store
+from ledger.storage.tables import Epoch, MirrorRow, PayoutRow
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
 from tests.ledger.judgement.service import facts_of, give, leaves, ledger_of, rows, state_text
 

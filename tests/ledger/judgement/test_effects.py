@@ -9,13 +9,13 @@ from sqlmodel import col, select
 
 from contracts.protocol.judge.chain_events import ChainEvent as Said
 from contracts.protocol.judge.chain_events import EpochFinal, EpochLapsed, EpochLimit, EpochStruck
-from ledger import journal, log
+from ledger.books import journal, log
+from ledger.context import Ledger
+from ledger.fsck import judged
 from ledger.fsck.finding import Finding
-from ledger.judgement import fsck
-from ledger.judgement.effects import payouts_of
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import ChainEvent, ClosingRow, Epoch, PayoutRow, Transfer
+from ledger.machine.effects import payouts_of
+from ledger.storage.store import Store
+from ledger.storage.tables import ChainEvent, ClosingRow, Epoch, PayoutRow, Transfer
 from tests.contracts.protocol.log.signed_run import SignedRun
 from tests.ledger.judgement.service import facts_of, give, ledger_of
 
@@ -76,7 +76,7 @@ def paid_lines(ledger: Ledger) -> int:
 
 def findings(ledger: Ledger) -> list[Finding]:
     with ledger.store.read() as session:
-        return [*fsck.check_tree(ledger, session), *fsck.check_journal(ledger, session)]
+        return [*judged.check_tree(ledger, session), *judged.check_journal(ledger, session)]
 
 
 def test_what_closed_is_pending_and_owed_by_nobody(ledger: Ledger, run: Epoched) -> None:

@@ -10,8 +10,8 @@ from contracts.protocol.judge.errors import AlreadySaid
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.signed import Envelope
-from ledger.judgement.replica import Replica
-from ledger.store import Store
+from ledger.machine.replica import Replica
+from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun
 from tests.ledger.judgement.service import facts_of
 

@@ -16,13 +16,17 @@ from contracts.protocol.judge.entries import Fault
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.log.follower import audit
 from contracts.protocol.log.leaf import read
-from ledger import journal, keeper, outbox
+from ledger import faults
+from ledger.books import journal
+from ledger.clock import keeper
+from ledger.context import Ledger
 from ledger.crash_points import Crashed, armed
+from ledger.epochs import settlement
 from ledger.errors import TooEarly
 from ledger.fsck.examine import FsckFailed, require_sound
-from ledger.judgement import blocks, faults, settling
-from ledger.service import Ledger
-from ledger.tables import Epoch, PayoutRow
+from ledger.intake import blocks
+from ledger.relay import outbox
+from ledger.storage.tables import Epoch, PayoutRow
 from tests.deployed import PARAMS, key_of, verifier_keys
 from tests.ledger.judgement.served_run import Served, ServedRun
 from tests.ledger.judgement.service import leaves, rows
@@ -58,7 +62,7 @@ def test_an_honest_run_is_paid_on_the_chain(served: Served, ledger: Ledger) -> N
         assert line is not None
         audit(run.leaves, ledger.judge.functions, ledger.judge.domain)
         require_sound(ledger)
-        settling.claim(ledger, 1, line.account)
+        settlement.claim(ledger, 1, line.account)
         outbox.flush(ledger)
         for _ in range(3):
             run.block()
@@ -145,12 +149,12 @@ def test_a_root_takes_k_signatures_of_admitted_verifiers_over_what_closed(served
         run.read_all()
         run.merge()
         with ledger.store.read() as session:
-            message = settling.root_message(ledger, session.get_one(Epoch, 1))
+            message = settlement.root_message(ledger, session.get_one(Epoch, 1))
         stranger, verifier = key_of("stranger"), verifier_keys()[0]
         for author, said in ((stranger, message), (verifier, replace(message, settledAt=message.settledAt + 1))):
             signature = sign(said, served.model.epoch_domain, bytes(author.key))
             with pytest.raises(CommonweightError):
-                settling.sign(ledger, 1, said, signature, author.address)
+                settlement.sign(ledger, 1, said, signature, author.address)
         run.sign_root(1, run.verifiers[:1])
         run.settle()
         assert calls(ledger) == []
@@ -159,12 +163,12 @@ def test_a_root_takes_k_signatures_of_admitted_verifiers_over_what_closed(served
         (name,) = calls(ledger)
         assert name.startswith("propose-root:1:0:")
         with pytest.raises(TooEarly):
-            settling.claim(ledger, 1, run.creator.address)
+            settlement.claim(ledger, 1, run.creator.address)
 
 
 def test_the_relayer_claims_for_no_contract(served: Served, ledger: Ledger) -> None:
-    with pytest.raises(settling.ContractAccount):
-        settling.claim(ledger, 1, served.model.deployment.timelock)
+    with pytest.raises(settlement.ContractAccount):
+        settlement.claim(ledger, 1, served.model.deployment.timelock)
     assert calls(ledger) == []
 
 

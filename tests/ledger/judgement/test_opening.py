@@ -9,10 +9,10 @@ import pytest
 
 from api.app import create_app
 from api.settings import ServerSettings
-from ledger.blobs import BlobFolder
 from ledger.chain import ModelChain
-from ledger.judgement.opening import OtherLog, open_ledger
-from ledger.store import Store
+from ledger.opening import OtherLog, open_ledger
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.store import Store
 from tests.deployed import key_of
 from tests.ledger.judgement.served_run import Served
 

@@ -13,9 +13,9 @@ from sqlmodel import Session
 from contracts.errors import CommonweightError
 from contracts.protocol.log.follower import audit
 from contracts.protocol.log.signed import Envelope
-from ledger import journal, log
-from ledger.judgement.replica import Replica
-from ledger.store import Store
+from ledger.books import journal, log
+from ledger.machine.replica import Replica
+from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
 from tests.databases import fresh_file
 from tests.ledger.judgement.service import facts_of

@@ -11,11 +11,11 @@ import pytest
 from contracts.mirrors.places import FolderPlace
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.operator import LogSigner
-from ledger import heads, log
-from ledger.judgement import restoring
-from ledger.judgement.restoring import LogEndLost, Restored, SecondLog, take_back
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.books import log
+from ledger.context import Ledger
+from ledger.public_log import heads, restoring
+from ledger.public_log.restoring import LogEndLost, Restored, SecondLog, take_back
+from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import SignedRun, key
 from tests.ledger.judgement.service import facts_of, give, leaves, ledger_of, rows, state_text
 from tests.verifier.log.files import OPERATOR, deployment, write_log

@@ -27,12 +27,13 @@ from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.follower import audit
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
+from ledger.context import Ledger
 from ledger.errors import DatabaseUnreachable, JournalConflict, LedgerBusy
-from ledger.judgement import door, replica, sequencer
-from ledger.judgement.replica import Entered, Prepared, Replica
-from ledger.judgement.sequencer import Sequencer
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.intake import door
+from ledger.machine import replica, sequencer
+from ledger.machine.replica import Entered, Prepared, Replica
+from ledger.machine.sequencer import Sequencer
+from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
 from tests.ledger.judgement.service import leaves, ledger_of, state_text
 from tests.waiting import until

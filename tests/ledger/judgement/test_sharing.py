@@ -10,7 +10,7 @@ from contracts.messages import for_log as messages
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.leaf import kinds
-from ledger.judgement.sharing import Sharing
+from ledger.machine.sharing import Sharing
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed, hexed
 
 ABOUT = {"run", "awaited", "proof"}

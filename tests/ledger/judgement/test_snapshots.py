@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from contracts.protocol.log.follower import Follower
-from ledger.judgement.snapshots import KEPT, Snapshots
-from ledger.store import Store
+from ledger.machine.snapshots import KEPT, Snapshots
+from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import SignedRun
 from tests.ledger.judgement.service import facts_of, give, leaves, ledger_of, state_text
 

@@ -12,9 +12,9 @@ from sqlalchemy import event
 from benchmarks.submitted_round import open_rounds
 from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.signed import Envelope
-from ledger.judgement.replica import Prepared
-from ledger.service import Ledger
-from ledger.store import Store
+from ledger.context import Ledger
+from ledger.machine.replica import Prepared
+from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import SignedRun
 from tests.ledger.judgement.service import facts_of, give, ledger_of
 

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import inspect
 from sqlmodel import delete, select
 
-from ledger import log
-from ledger.service import Ledger
-from ledger.store import Store
-from ledger.tables import CreditView, Cursor, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
+from ledger.books import log
+from ledger.context import Ledger
+from ledger.storage.store import Store
+from ledger.storage.tables import CreditView, Cursor, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 from ledger.views import projection
 from ledger.views.projection import catch_up
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed

@@ -10,10 +10,10 @@ import pytest
 from contracts.protocol.run_config import RunConfig
 from tests.trainer.desk import RUN, job_of, play
 from trainer.conduct import Conduct, Job
-from trainer.corpus import load_corpus
-from trainer.light import boundaries
-from trainer.light.boundaries import Boundaries
-from trainer.trajectory import Trajectory
+from trainer.data.corpus import load_corpus
+from trainer.node import boundaries
+from trainer.node.boundaries import Boundaries
+from trainer.steps.trajectory import Trajectory
 
 pytestmark = pytest.mark.unit
 CONFIG = RunConfig(layers=1, d_model=16, heads=2, context=16, steps=4, segment=2, batch=2)

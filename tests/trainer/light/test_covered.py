@@ -17,8 +17,8 @@ from contracts.tlog.tile_tree import Read
 from contracts.tlog.tiles import Tile
 from tests.contracts.protocol.log.signed_run import DOMAIN
 from tests.trainer.light.world import LOG, ORIGIN, Village, write_text
-from trainer.light.admitted import Admitted
-from trainer.light.covered import CoveredLog
+from trainer.log_view.admitted import Admitted
+from trainer.log_view.covered import CoveredLog
 
 pytestmark = pytest.mark.unit
 
@@ -36,7 +36,7 @@ class Desk:
     def look(
         self, *heads: int, notes: Mapping[str, bytes] | None = None, of: Mapping[str, Village] | None = None, k: int = 2
     ) -> int:
-        """Verifiers show heads of these sizes in the order of their keys; returns what is covered."""  # fmt: skip
+        """Verifiers show heads of these sizes in the order of their keys; returns what is covered."""
         shown = {self.names[number]: self.village.cosigned(number, size) for number, size in enumerate(heads)}
         lent = of or {}
 
@@ -48,7 +48,7 @@ class Desk:
         return self.log.size
 
     def by_log(self) -> Admitted:
-        """As trainer/light/admitted.py:ByLog."""
+        """As trainer/log_view/admitted.py:ByLog."""
         return Admitted(frozenset(self.log.gleaned.admitted), self.log.gleaned.k)
 
     def again(self) -> Desk:

@@ -13,8 +13,8 @@ from contracts.tlog.tiles import WIDTH, Tile
 from tests.trainer.light.test_covered import Desk
 from tests.trainer.light.world import ORIGIN, Village, log_key, write_text
 from tests.verifier.mirror.shown import Endless
-from trainer.light import bounds
-from trainer.light.admitted import Admitted
+from trainer.log_view import bounds
+from trainer.log_view.admitted import Admitted
 
 pytestmark = pytest.mark.unit
 

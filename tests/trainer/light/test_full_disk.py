@@ -9,7 +9,7 @@ import pytest
 
 from tests.small_disk import fill, on_small_disk
 from tests.trainer.light.test_node import Place
-from trainer.light.leaves import LeafFile
+from trainer.log_view.leaves import LeafFile
 
 pytestmark = pytest.mark.integration
 

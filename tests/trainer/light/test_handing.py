@@ -12,10 +12,10 @@ import pytest
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import PeerMisbehaved, PeerUnreachable, Reply
 from contracts.wire.answers import PROBLEM_TYPE
-from trainer.light import handing
-from trainer.light.handing import Courier, Parcel, Refusal
-from trainer.light.keeping import Kept
-from trainer.light.offers import offers, targets
+from trainer.exchange import handing
+from trainer.exchange.handing import Courier, Parcel, Refusal
+from trainer.exchange.keeping import Kept
+from trainer.exchange.offers import offers, targets
 
 pytestmark = pytest.mark.unit
 

@@ -17,10 +17,10 @@ from contracts.protocol.log.signed import hexed
 from tests.contracts.protocol.log.signed_run import hashed, key
 from tests.trainer.light.test_node import Place
 from tests.trainer.light.world import NODE, PAYOUT, Village, kind_of, write_text
-from trainer.corpus import WrongCorpus, load_corpus
-from trainer.light.joining import obstacle
-from trainer.profile import configure_determinism
-from verifier.mirror import database
+from trainer.data.corpus import WrongCorpus, load_corpus
+from trainer.node.joining import obstacle
+from trainer.steps.determinism import configure_determinism
+from verifier.mirror.store import database
 
 OTHER = hashed("another machine")
 
@@ -102,7 +102,7 @@ def test_a_node_whose_process_computes_otherwise_than_it_is_listed_does_not_trai
     before = list(place.village.leaves)
     place.progress.clear()
     here = configure_determinism("exact")
-    monkeypatch.setattr("trainer.light.answering.configure_determinism", lambda _: replace(here, computed="other bits"))
+    monkeypatch.setattr("trainer.node.answering.configure_determinism", lambda _: replace(here, computed="other bits"))
     with place.node():
         place.until(lambda: place.events("unjudged"))
         looks(place)

@@ -9,7 +9,7 @@ from blake3 import blake3
 
 from contracts.messages import for_log as messages
 from tests.contracts.protocol.log.signed_run import DOMAIN, key
-from trainer.light.keeping import Store, signed_text
+from trainer.exchange.keeping import Store, signed_text
 
 pytestmark = pytest.mark.unit
 

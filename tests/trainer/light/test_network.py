@@ -25,9 +25,9 @@ from tests.trainer.light.world import deployment
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import raw_server
 from tests.waiting import until
-from trainer.light import getting, network
-from trainer.light.handing import Courier, Parcel, Refusal
-from trainer.light.network import SERVER, Network, Source
+from trainer.exchange import getting, network
+from trainer.exchange.handing import Courier, Parcel, Refusal
+from trainer.exchange.network import SERVER, Network, Source
 
 pytestmark = pytest.mark.integration
 

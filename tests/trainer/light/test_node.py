@@ -33,12 +33,14 @@ from tests.trainer.light.world import (
     write_text,
 )
 from tests.verifier.mirror.world import mirror_on, serving
-from trainer import conduct, trajectory
-from trainer.light import boundaries, handing, network
-from trainer.light.node import LightNode
-from trainer.light.settings import LightSettings, Progress
-from trainer.light.work import Abandoned
-from verifier.mirror import database
+from trainer import conduct
+from trainer.exchange import handing, network
+from trainer.node import boundaries
+from trainer.node.node import LightNode
+from trainer.node.settings import LightSettings, Progress
+from trainer.node.work import Abandoned
+from trainer.steps import trajectory
+from verifier.mirror.store import database
 
 pytestmark = pytest.mark.integration
 
@@ -73,10 +75,16 @@ class Place:
     def settings(self, **changes: object) -> LightSettings:
         first = (f"{self.houses[0].name} {self.houses[0].url}",)
         given = {
-            "api_url": self.url, "deployment": deployment(first), "rpc_url": "", "run": hexed(self.village.run),
-            "key": NODE.key.hex(), "payout": PAYOUT, "folder": self.folder / "node", "data": (self.text,),
+            "api_url": self.url,
+            "deployment": deployment(first),
+            "rpc_url": "",
+            "run": hexed(self.village.run),
+            "key": NODE.key.hex(),
+            "payout": PAYOUT,
+            "folder": self.folder / "node",
+            "data": (self.text,),
             "look_seconds": 0.05,
-        }  # fmt: skip
+        }
         return LightSettings(**(given | changes))  # type: ignore[arg-type]
 
     @contextmanager
@@ -140,8 +148,10 @@ def test_a_node_enrols_trains_commits_opens_and_is_posted(place: Place) -> None:
     assert place.posted()
     assert place.council.replayed, "its states were fetched and read"
     assert [said.event for said in place.progress if said.event in ("enrolled", "committed", "decided")] == [
-        "enrolled", "committed", "decided",
-    ]  # fmt: skip
+        "enrolled",
+        "committed",
+        "decided",
+    ]
     assert place.village.round.listed[NODE.address].payout == PAYOUT
 
 

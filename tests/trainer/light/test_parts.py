@@ -21,15 +21,15 @@ from contracts.tensors.tensorfile import pack, state_digest
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
 from tests.trainer.light.world import deployment
 from trainer.conduct import NothingToCopy
-from trainer.light import admitted
-from trainer.light.admitted import Admitted, ByChain
-from trainer.light.gleaned import Gleaned
-from trainer.light.keeping import signed_text
-from trainer.light.pulse import Pulse
-from trainer.light.settings import LightSettings
-from trainer.light.states import OtherGenesis, StateLost, States
-from trainer.light.surroundings import Around, Published
-from trainer.state import initial_theta, start_tensors
+from trainer.exchange.keeping import signed_text
+from trainer.log_view import admitted
+from trainer.log_view.admitted import Admitted, ByChain
+from trainer.log_view.gleaned import Gleaned
+from trainer.model.state import initial_theta, start_tensors
+from trainer.node.pulse import Pulse
+from trainer.node.settings import LightSettings
+from trainer.node.states import OtherGenesis, StateLost, States
+from trainer.node.surroundings import Around, Published
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ import pytest
 from contracts.messages import for_log as messages
 from contracts.protocol.judge.state import Stage
 from tests.contracts.protocol.log.signed_run import SignedRun
-from trainer.light.plan import OVER, Standing, standing
+from trainer.node.plan import OVER, Standing, standing
 
 pytestmark = pytest.mark.unit
 

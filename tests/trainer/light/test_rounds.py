@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 
 from trainer.conduct import NothingToCopy
-from trainer.light.rounds import Rounds
-from trainer.light.settings import Progress
-from trainer.light.states import StateLost
+from trainer.node.rounds import Rounds
+from trainer.node.settings import Progress
+from trainer.node.states import StateLost
 
 pytestmark = pytest.mark.unit
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from contracts.protocol.judge.state import NodeState, Phase, Stage
-from trainer.light.handing import Refusal
-from trainer.light.settings import Progress
-from trainer.light.status import NodeStatus, Status, status_of
-from trainer.light.story import MIRROR_SECONDS, Story
+from trainer.exchange.handing import Refusal
+from trainer.node.settings import Progress
+from trainer.node.status import NodeStatus, Status, status_of
+from trainer.node.story import MIRROR_SECONDS, Story
 
 pytestmark = pytest.mark.unit
 NODE, RUN = "0xNode", "0x" + "11" * 32
@@ -143,5 +143,6 @@ def test_a_mirrors_refusal_is_told_when_it_lasts_and_the_servers_at_once(tmp_pat
     made.refused(behind, "server")
     made.refused(Refusal("server", "message 2", "not-bound", "another round"), "server")
     assert [one.detail for one in said] == [
-        "0xMirror says not-welcome: no place for it", "the server says not-bound: another round"
-    ]  # fmt: skip
+        "0xMirror says not-welcome: no place for it",
+        "the server says not-bound: another round",
+    ]

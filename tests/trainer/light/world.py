@@ -48,18 +48,18 @@ from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, Tile, parse_tile
 from contracts.tlog.witness import AddCheckpoint
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hashed, hexed, key
-from trainer.corpus import Corpus, load_corpus
-from trainer.outer import merge, zero_momentum
-from trainer.profile import configure_determinism
-from trainer.state import initial_theta, start_tensors, theta_layout
-from verifier.mirror.addresses import AddressBook
-from verifier.mirror.announced import OuterSizes, Place, announced_by
-from verifier.mirror.blobs import BlobStore
-from verifier.mirror.copy import Cosigner, LogCopy
-from verifier.mirror.messages import MessageStore
-from verifier.mirror.parsing import Reader
-from verifier.mirror.routes import Mirror
-from verifier.mirror.uploads import add_checkpoint, add_entries
+from trainer.data.corpus import Corpus, load_corpus
+from trainer.model.state import initial_theta, start_tensors, theta_layout
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.outer import merge, zero_momentum
+from verifier.mirror.http.routes import Mirror
+from verifier.mirror.http.uploads import add_checkpoint, add_entries
+from verifier.mirror.store.addresses import AddressBook
+from verifier.mirror.store.announced import OuterSizes, Place, announced_by
+from verifier.mirror.store.blobs import BlobStore
+from verifier.mirror.store.copy import Cosigner, LogCopy
+from verifier.mirror.store.messages import MessageStore
+from verifier.mirror.store.parsing import Reader
 
 ORIGIN = "log.example/village"
 OPERATOR = SigningKey(b"\7" * 32)
@@ -156,9 +156,21 @@ def deployment(first: tuple[str, ...] = ()) -> Deployment:
     """Of the village."""
     none = "0x" + "00" * 20
     return Deployment(
-        DOMAIN.chain_id, 1, "village", hexed(MODEL), key("creator").address, none, none, none, none, "0x" + "cd" * 20,
-        none, DOMAIN.verifying_contract, log=LOG.vkey(), mirrors=first,
-    )  # fmt: skip
+        DOMAIN.chain_id,
+        1,
+        "village",
+        hexed(MODEL),
+        key("creator").address,
+        none,
+        none,
+        none,
+        none,
+        "0x" + "cd" * 20,
+        none,
+        DOMAIN.verifying_contract,
+        log=LOG.vkey(),
+        mirrors=first,
+    )
 
 
 def problem(code: str, detail: str, status: int) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.messages import for_log as messages
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed
-from verifier.duty.secrets import RoundSecrets
+from verifier.signing.secrets import RoundSecrets
 
 
 class AnchoredRun(SignedRun):

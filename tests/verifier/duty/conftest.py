@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.verifier.duty.honest import Honest
-from verifier.mirror import database
+from verifier.mirror.store import database
 
 
 @pytest.fixture(autouse=True)

@@ -11,17 +11,17 @@ from blake3 import blake3
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
-from trainer.batches import batch_source
-from trainer.corpus import Corpus, load_corpus
-from trainer.outer import zero_momentum
-from trainer.profile import configure_determinism
-from trainer.settled import settle
-from trainer.state import Tensors, initial_theta, start_tensors
-from trainer.trajectory import Trajectory, run_inner
-from verifier.duty.combining import Basis
-from verifier.duty.files import BytesMissing
-from verifier.duty.holding import Held
-from verifier.duty.replaying import Segment
+from trainer.data.batches import batch_source
+from trainer.data.corpus import Corpus, load_corpus
+from trainer.model.state import Tensors, initial_theta, start_tensors
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.outer import zero_momentum
+from trainer.steps.settled import settle
+from trainer.steps.trajectory import Trajectory, run_inner
+from verifier.replay.combining import Basis
+from verifier.replay.files import BytesMissing
+from verifier.replay.holding import Held
+from verifier.replay.replaying import Segment
 
 NODE, SEED = "0x" + "11" * 20, b"\7" * 32
 TINY = RunConfig(rounds=1, steps=16, segment=4, batch=1, context=16, d_model=16, heads=2, layers=1)

@@ -14,10 +14,10 @@ from contracts.protocol.log.signed import hexed
 from tests.contracts.protocol.log.signed_run import key
 from tests.service.stage import InlineApp
 from tests.verifier.duty.real_run import Town
-from trainer.light.node import LightNode
-from trainer.light.settings import LightSettings
-from verifier.duty import service
-from verifier.duty.service import VerifierProcess
+from trainer.node.node import LightNode
+from trainer.node.settings import LightSettings
+from verifier.service import service
+from verifier.service.service import VerifierProcess
 
 NODE = key("the node")
 LOG = {"node": ("log",), "verifier": ("mirror/copy.db", "mirror/log")}
@@ -85,9 +85,16 @@ class LongRun(Town):
     def _light(self) -> LightSettings:
         settings = self.settings(0)
         return LightSettings(
-            self.url, settings.deployment, "", hexed(self.run.run), hexed(NODE.key), key("the node's wallet").address,
-            self.folder / "node", (self.text,), look_seconds=0.01,
-        )  # fmt: skip
+            self.url,
+            settings.deployment,
+            "",
+            hexed(self.run.run),
+            hexed(NODE.key),
+            key("the node's wallet").address,
+            self.folder / "node",
+            (self.text,),
+            look_seconds=0.01,
+        )
 
     def _take_part(self) -> None:
         try:

@@ -42,20 +42,20 @@ from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, he
 from tests.verifier.duty.honest import TINY
 from tests.verifier.duty.town import REGISTRY
 from tests.verifier.mirror.world import OPERATOR, ORIGIN, Operator, serving
-from trainer.batches import batch_source
-from trainer.corpus import Corpus, load_corpus
-from trainer.outer import zero_momentum
-from trainer.profile import configure_determinism
-from trainer.settled import settle
-from trainer.state import initial_theta, start_tensors
-from trainer.trajectory import Trajectory, run_inner
-from verifier.duty.combining import Basis, combine
-from verifier.duty.files import BytesMissing, Folder
-from verifier.duty.holding import Question, measure
-from verifier.duty.progress import Progress
-from verifier.duty.replaying import Segment, judge_segment
-from verifier.duty.service import VerifierProcess
-from verifier.mirror.parsing import Reader
+from trainer.data.batches import batch_source
+from trainer.data.corpus import Corpus, load_corpus
+from trainer.model.state import initial_theta, start_tensors
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.outer import zero_momentum
+from trainer.steps.settled import settle
+from trainer.steps.trajectory import Trajectory, run_inner
+from verifier.duties.progress import Progress
+from verifier.mirror.store.parsing import Reader
+from verifier.replay.combining import Basis, combine
+from verifier.replay.files import BytesMissing, Folder
+from verifier.replay.holding import Question, measure
+from verifier.replay.replaying import Segment, judge_segment
+from verifier.service.service import VerifierProcess
 from verifier.settings import BLOBS, MERGED, VerifierSettings
 
 
@@ -73,12 +73,31 @@ class RealRun(SignedRun):
         self.profile = configure_determinism("exact").digest()
         joiner = start_tensors(self.theta, None)
         terms = messages.RunTerms(
-            model=MODEL, creator=self.creator.address, config=self.config.digest(), genesis=theta_digest(joiner),
-            emission=10**21, roundsPerEpoch=1, minNodes=len(self.nodes), maxNodes=8, panel=0, samples=2,
-            auditFloor=1_000_000, nodeStake=0, beaconSpan=30, rootSeconds=600, behindRounds=3, canaries=1,
-            canaryWindow=10, periodSeconds=60, leaseSeconds=20, leastRate=10**6, profiles=(self.profile,),
-            momentum=state_digest(zero_momentum(self.theta)), inner=inner_digest(joiner), nonce=1,
-        )  # fmt: skip
+            model=MODEL,
+            creator=self.creator.address,
+            config=self.config.digest(),
+            genesis=theta_digest(joiner),
+            emission=10**21,
+            roundsPerEpoch=1,
+            minNodes=len(self.nodes),
+            maxNodes=8,
+            panel=0,
+            samples=2,
+            auditFloor=1_000_000,
+            nodeStake=0,
+            beaconSpan=30,
+            rootSeconds=600,
+            behindRounds=3,
+            canaries=1,
+            canaryWindow=10,
+            periodSeconds=60,
+            leaseSeconds=20,
+            leastRate=10**6,
+            profiles=(self.profile,),
+            momentum=state_digest(zero_momentum(self.theta)),
+            inner=inner_digest(joiner),
+            nonce=1,
+        )
         self.run = digest(replace(terms, **changes), DOMAIN)
         self.send(replace(terms, **changes), self.creator, config=self.config.to_json())
         for node in self.nodes:
@@ -101,9 +120,12 @@ class RealRun(SignedRun):
     def commitment(self, node: LocalAccount) -> messages.Commitment:
         data = pack(self.work(node).pseudo_gradient)
         return replace(
-            super().commitment(node), gradient=self.work(node).pseudo_gradient_digest, gradientBlob=name_of(data),
-            gradientSize=len(data), profile=self.profile,
-        )  # fmt: skip
+            super().commitment(node),
+            gradient=self.work(node).pseudo_gradient_digest,
+            gradientBlob=name_of(data),
+            gradientSize=len(data),
+            profile=self.profile,
+        )
 
     def opening(self, proof: str, boundary: int, entries: list[bytes]) -> messages.StateOpening:
         node = next(n for n in self.nodes if n.address == self.state.proofs[proof].commitment.node)
@@ -174,16 +196,33 @@ class Town:
     def settings(self, number: int) -> VerifierSettings:
         other = "0x" + "cd" * 20
         deployment = Deployment(
-            chain_id=DOMAIN.chain_id, block=0, name="m", model=hexed(MODEL), deployer=self.run.creator.address,
-            token=other, timelock=other, governor=other, verifier_registry=REGISTRY, distributor=other, splitter=other,
-            model_registry=DOMAIN.verifying_contract, log=OPERATOR.verifier(ORIGIN, SignatureType.NOTE).vkey(),
-        )  # fmt: skip
+            chain_id=DOMAIN.chain_id,
+            block=0,
+            name="m",
+            model=hexed(MODEL),
+            deployer=self.run.creator.address,
+            token=other,
+            timelock=other,
+            governor=other,
+            verifier_registry=REGISTRY,
+            distributor=other,
+            splitter=other,
+            model_registry=DOMAIN.verifying_contract,
+            log=OPERATOR.verifier(ORIGIN, SignatureType.NOTE).vkey(),
+        )
         secret = hexed(self.run.verifiers[number].key)
         folder = self.folder / f"verifier {number}"
         return VerifierSettings(
-            self.url, "http://127.0.0.1:9", deployment, hexed(self.run.run), secret, folder, (self.text,),
-            look_seconds=0.01, public_url=self.public_urls.get(number, ""),
-        )  # fmt: skip
+            self.url,
+            "http://127.0.0.1:9",
+            deployment,
+            hexed(self.run.run),
+            secret,
+            folder,
+            (self.text,),
+            look_seconds=0.01,
+            public_url=self.public_urls.get(number, ""),
+        )
 
     # -- the node and the chain ---------------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from contracts.messages.signing import Domain
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import read
-from verifier.duty.errors import ChainAway, LogWaits
 from verifier.mirror.errors import NotHeld
+from verifier.replica.errors import ChainAway, LogWaits
 
 
 @dataclass

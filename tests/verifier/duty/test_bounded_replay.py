@@ -13,15 +13,15 @@ from contracts.protocol.limits import METRICS, LimitTable, PairLimits, pair_key
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
 from tests.verifier.duty.honest import NODE, Honest, Shelf, changed, hexed
-from trainer.profile import configure_determinism
-from trainer.state import Tensors
-from trainer.variants import Variant, choose
-from verifier.bounded import residual
-from verifier.drift import LEAST_ROUNDS, Drift
-from verifier.duty import replaying
-from verifier.duty.files import BytesMissing
-from verifier.duty.labour import Bounded
-from verifier.duty.replaying import DRIFT, FALSE, TRUE, UNSERVED, CannotCompare, Segment, judge_segment
+from trainer.model.state import Tensors
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.variants import Variant, choose
+from verifier.comparison.bounded import residual
+from verifier.comparison.drift import LEAST_ROUNDS, Drift
+from verifier.replay import replaying
+from verifier.replay.files import BytesMissing
+from verifier.replay.labour import Bounded
+from verifier.replay.replaying import DRIFT, FALSE, TRUE, UNSERVED, CannotCompare, Segment, judge_segment
 
 pytestmark = pytest.mark.unit
 

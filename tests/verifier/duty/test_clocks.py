@@ -11,8 +11,8 @@ import pytest
 from contracts.messages.for_log import MirrorAddress
 from contracts.process.clock_watch import ClockWatch
 from tests.verifier.duty.real_run import LocalWork, town
-from verifier.duty.progress import Progress
-from verifier.duty.service import VerifierProcess
+from verifier.duties.progress import Progress
+from verifier.service.service import VerifierProcess
 
 pytestmark = pytest.mark.integration
 

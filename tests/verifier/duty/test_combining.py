@@ -11,10 +11,10 @@ from blake3 import blake3
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from tests.verifier.duty.honest import Honest, changed, hexed
 from tests.verifier.duty.test_replaying import nudge
-from trainer.outer import merge, zero_momentum
-from trainer.state import theta_layout
-from verifier.duty.combining import Basis, combine
-from verifier.duty.files import BytesMissing
+from trainer.model.state import theta_layout
+from trainer.steps.outer import merge, zero_momentum
+from verifier.replay.combining import Basis, combine
+from verifier.replay.files import BytesMissing
 
 pytestmark = pytest.mark.unit
 

@@ -24,12 +24,12 @@ from contracts.protocol.log.leaf import LARGEST_LEAF
 from contracts.protocol.log.signed import Envelope
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed, hexed
 from tests.verifier.duty.town import REGISTRY, Party, make_party, text_of
-from verifier.duty.doing import come_back, epochs, faults, hold, lapse, read, reveal, see, trace
-from verifier.duty.errors import LogWaits
-from verifier.duty.holding import Measured
-from verifier.duty.replaying import FALSE, REPLAY, TRUE, Said
-from verifier.duty.secrets import RoundSecrets
-from verifier.mirror.handing_on import Look, Outcome
+from verifier.duties import come_back, epochs, faults, hold, lapse, read, reveal, see, trace
+from verifier.mirror.exchange.handing_on import Look, Outcome
+from verifier.replay.holding import Measured
+from verifier.replay.replaying import FALSE, REPLAY, TRUE, Said
+from verifier.replica.errors import LogWaits
+from verifier.signing.secrets import RoundSecrets
 
 pytestmark = pytest.mark.unit
 

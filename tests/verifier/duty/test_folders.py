@@ -9,7 +9,7 @@ import pytest
 
 from commonweight.kept import RULES, WITH_LOG, kept, rule_of
 from tests.verifier.duty.long_run import long_run, sizes
-from verifier.mirror import database
+from verifier.mirror.store import database
 from verifier.settings import MERGED
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]

@@ -13,8 +13,8 @@ from contracts.protocol.log.signed import REASONS, WORDS
 from contracts.tensors.state_layout import STEP_NAME, boundary_entry
 from contracts.tensors.tensorfile import pack
 from tests.verifier.duty.honest import Honest, changed, hexed
-from trainer.state import Tensors
-from verifier.duty.replaying import judge_segment
+from trainer.model.state import Tensors
+from verifier.replay.replaying import judge_segment
 
 pytestmark = pytest.mark.unit
 Spoil = Callable[[Tensors], None]

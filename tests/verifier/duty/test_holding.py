@@ -12,11 +12,11 @@ from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
 from tests.verifier.duty.honest import Honest, changed, hexed
 from tests.verifier.duty.test_replaying import nudge
-from trainer.settled import after, settle, settled
-from trainer.state import Tensors, start_tensors
-from trainer.trajectory import Trajectory, pseudo_gradient
-from verifier.duty.files import BytesMissing, Folder, momentum_of, weights_of
-from verifier.duty.holding import GradientRefused, Question, check_gradient
+from trainer.model.state import Tensors, start_tensors
+from trainer.steps.settled import after, settle, settled
+from trainer.steps.trajectory import Trajectory, pseudo_gradient
+from verifier.replay.files import BytesMissing, Folder, momentum_of, weights_of
+from verifier.replay.holding import GradientRefused, Question, check_gradient
 
 pytestmark = pytest.mark.unit
 

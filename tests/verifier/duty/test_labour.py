@@ -8,11 +8,11 @@ import pytest
 
 from contracts.protocol.run_config import RunConfig
 from tests.verifier.duty.honest import Honest
-from trainer.batches import batch_source
-from trainer.device import CPU
-from verifier.duty import labour
-from verifier.duty.labour import TIMES, Bounded, CostsTooMuch, usual_step
-from verifier.duty.replaying import TRUE, UNSERVED, judge_segment
+from trainer.data.batches import batch_source
+from trainer.model.device import CPU
+from verifier.replay import labour
+from verifier.replay.labour import TIMES, Bounded, CostsTooMuch, usual_step
+from verifier.replay.replaying import TRUE, UNSERVED, judge_segment
 
 pytestmark = pytest.mark.unit
 

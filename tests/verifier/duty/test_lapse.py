@@ -15,11 +15,10 @@ from contracts.protocol.log.signed import WHAT
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed, key
 from tests.verifier.duty.test_doing import closed
 from tests.verifier.duty.town import Party, make_party, text_of
-from verifier.duty import periods
-from verifier.duty.doing import lapse
-from verifier.duty.periods import TIMES_NEW
-from verifier.mirror.handing_on import Answer, Look, Outcome
-from verifier.mirror.presence import Absence
+from verifier.duties import lapse, periods
+from verifier.duties.periods import TIMES_NEW
+from verifier.mirror.exchange.handing_on import Answer, Look, Outcome
+from verifier.mirror.store.presence import Absence
 
 pytestmark = pytest.mark.unit
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from contracts.protocol.limits import METRICS, LimitTable, PairLimits, pair_key
-from trainer.profile import NumericsProfile, configure_determinism
-from verifier.duty.doing import anchor
-from verifier.duty.errors import NotPrepared
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.profile import NumericsProfile
+from verifier.duties import anchor
+from verifier.replica.errors import NotPrepared
 
 pytestmark = pytest.mark.unit
 NODES = b"\1" * 32

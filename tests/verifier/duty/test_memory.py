@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.protocol.judge.facts import Word
-from verifier.duty.memory import Memory
+from verifier.signing.memory import Memory
 
 pytestmark = pytest.mark.unit
 

@@ -13,11 +13,11 @@ from contracts.messages.for_log import Has, RunTerms
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.log.signed import hexed
 from tests.contracts.protocol.log.signed_run import SignedRun
-from verifier.duty import periods
-from verifier.duty.envelopes import Collected
-from verifier.duty.periods import FIRST_PERIODS, MOST_PERIODS, TIMES_KNOWN, TIMES_NEW
-from verifier.duty.sizes import weights_size
-from verifier.mirror.presence import Allowed, opening_seconds
+from verifier.duties import periods
+from verifier.duties.periods import FIRST_PERIODS, MOST_PERIODS, TIMES_KNOWN, TIMES_NEW
+from verifier.mirror.store.presence import Allowed, opening_seconds
+from verifier.replay.sizes import weights_size
+from verifier.replica.envelopes import Collected
 
 pytestmark = pytest.mark.unit
 PERIOD = 60.0

@@ -14,7 +14,7 @@ from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.keys import SignatureType
 from contracts.tlog.note import SignedNote
 from tests.verifier.duty.real_run import Town, town
-from verifier.mirror import delivering
+from verifier.mirror.exchange import delivering
 
 pytestmark = pytest.mark.integration
 

@@ -13,15 +13,15 @@ from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
 from tests.verifier.duty import honest
 from tests.verifier.duty.honest import Honest, Shelf, changed, hexed
-from trainer.batches import batch_source
-from trainer.corpus import WrongCorpus, load_corpus
-from trainer.inner_step import NonFiniteLoss
-from trainer.state import Tensors
-from trainer.trajectory import replay_segment
-from verifier.compare import CAP
-from verifier.duty import replaying
-from verifier.duty.files import BytesMissing
-from verifier.duty.replaying import FALSE, TRUE, UNSERVED, CannotCompare, Said, Segment, TookTooLong, judge_segment
+from trainer.data.batches import batch_source
+from trainer.data.corpus import WrongCorpus, load_corpus
+from trainer.model.state import Tensors
+from trainer.steps.inner_step import NonFiniteLoss
+from trainer.steps.trajectory import replay_segment
+from verifier.comparison.compare import CAP
+from verifier.replay import replaying
+from verifier.replay.files import BytesMissing
+from verifier.replay.replaying import FALSE, TRUE, UNSERVED, CannotCompare, Said, Segment, TookTooLong, judge_segment
 
 pytestmark = pytest.mark.unit
 

@@ -20,9 +20,9 @@ from contracts.protocol.log.leaf import read, write
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed
 from tests.verifier.duty.stand_ins import FakeChain, FakeCopy, chain_of, copy_of
 from tests.verifier.duty.town import REGISTRY
-from verifier.duty.envelopes import Collected
-from verifier.duty.errors import LogFailed, LogWaits
-from verifier.duty.replica import Replica
+from verifier.replica.envelopes import Collected
+from verifier.replica.errors import LogFailed, LogWaits
+from verifier.replica.replica import Replica
 
 pytestmark = pytest.mark.unit
 

@@ -12,8 +12,8 @@ from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.judge.protocol import Protocol, secret_leaf
 from contracts.protocol.judge.rules.presence import anchor_of, take_anchor
 from tests.contracts.protocol.log.signed_run import PROFILE, SignedRun, hexed
-from verifier.duty.errors import SecretUnusable
-from verifier.duty.secrets import IN_TIME, RoundSecrets, next_first
+from verifier.replica.errors import SecretUnusable
+from verifier.signing.secrets import IN_TIME, RoundSecrets, next_first
 
 pytestmark = pytest.mark.unit
 

@@ -11,8 +11,8 @@ import pytest
 from contracts.mirrors.peer import Limits, PeerUnreachable
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import raw_server
-from verifier.duty.errors import ServerRefused
-from verifier.duty.server import Server
+from verifier.replica.errors import ServerRefused
+from verifier.service.server import Server
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ import pytest
 
 from contracts.tensors.tensorfile import DTYPES, pack, packed_size
 from tests.verifier.duty.honest import TINY
-from trainer.state import layout, theta_layout
-from verifier.duty.sizes import outer_sizes, state_size, weights_size
+from trainer.model.state import layout, theta_layout
+from verifier.replay.sizes import outer_sizes, state_size, weights_size
 
 pytestmark = pytest.mark.unit
 

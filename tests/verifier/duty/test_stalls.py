@@ -9,7 +9,7 @@ import pytest
 from contracts.protocol.judge.facts import Block
 from tests.contracts.protocol.log.signed_run import SignedRun
 from tests.verifier.duty.town import make_party
-from verifier.duty.stalls import PERIODS, stalled
+from verifier.service.stalls import PERIODS, stalled
 
 pytestmark = pytest.mark.unit
 

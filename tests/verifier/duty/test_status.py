@@ -9,7 +9,7 @@ import pytest
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.state import Phase, VerifierState
 from tests.contracts.protocol.judge.court import Court
-from verifier.duty.status import Status, VerifierStatus, status_of
+from verifier.service.status import Status, VerifierStatus, status_of
 
 pytestmark = pytest.mark.unit
 

@@ -18,8 +18,8 @@ from contracts.protocol.judge.machine import apply, due
 from contracts.protocol.judge.state import Phase, State
 from contracts.protocol.log.leaf import read
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
-from verifier.duty import trial
-from verifier.duty.trial import check_entry, check_part, check_renewal
+from verifier.replica import trial
+from verifier.replica.trial import check_entry, check_part, check_renewal
 
 pytestmark = pytest.mark.unit
 

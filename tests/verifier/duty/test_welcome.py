@@ -15,12 +15,12 @@ from contracts.protocol.judge import facts
 from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed, key
 from tests.verifier.duty.town import make_party, text_of
-from verifier.duty import asking
-from verifier.duty.sizes import state_size, weights_size
-from verifier.duty.welcome import Announcer
-from verifier.mirror.announced import Announcement, Kind, Place
 from verifier.mirror.errors import NotAnnounced, NotWelcome, QuotaSpent
-from verifier.mirror.parsing import Vouching
+from verifier.mirror.store.announced import Announcement, Kind, Place
+from verifier.mirror.store.parsing import Vouching
+from verifier.replay import asking
+from verifier.replay.sizes import state_size, weights_size
+from verifier.service.welcome import Announcer
 
 pytestmark = pytest.mark.unit
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from verifier.duty import work
-from verifier.duty.pace import LEAST_SECONDS, MULTIPLE, Effort
-from verifier.duty.work import Work
-from verifier.jobs import Job, Key, Order, State
+from verifier.jobs.rows import Job, Key, Order, State
+from verifier.replay import work
+from verifier.replay.pace import LEAST_SECONDS, MULTIPLE, Effort
+from verifier.replay.work import Work
 
 pytestmark = pytest.mark.unit
 

@@ -15,13 +15,13 @@ from contracts.chain.deployment import Deployment
 from contracts.protocol.run_config import RunConfig
 from tests.strange_names import STRANGE
 from tests.verifier.duty.honest import Honest
-from verifier.duty.holding import Measured, refusal
-from verifier.duty.pace import Effort
-from verifier.duty.replaying import TRUE
-from verifier.duty.work import Work
-from verifier.queue import make_app
+from verifier.jobs.queue import make_app
+from verifier.jobs.workers import WorkerPool
+from verifier.replay.holding import Measured, refusal
+from verifier.replay.pace import Effort
+from verifier.replay.replaying import TRUE
+from verifier.replay.work import Work
 from verifier.settings import BLOBS, VerifierSettings
-from verifier.workers import WorkerPool
 
 pytestmark = pytest.mark.integration
 
@@ -29,9 +29,19 @@ pytestmark = pytest.mark.integration
 def settings(folder: Path, text: Path) -> VerifierSettings:
     nobody = "0x" + "cd" * 20
     deployment = Deployment(
-        chain_id=1, block=0, name="m", model="0x" + "0" * 64, deployer=nobody, token=nobody, timelock=nobody,
-        governor=nobody, verifier_registry=nobody, distributor=nobody, splitter=nobody, model_registry=nobody,
-    )  # fmt: skip
+        chain_id=1,
+        block=0,
+        name="m",
+        model="0x" + "0" * 64,
+        deployer=nobody,
+        token=nobody,
+        timelock=nobody,
+        governor=nobody,
+        verifier_registry=nobody,
+        distributor=nobody,
+        splitter=nobody,
+        model_registry=nobody,
+    )
     key = "0x" + bytes(Account.create().key).hex()
     return VerifierSettings("http://127.0.0.1:9", "http://127.0.0.1:9", deployment, "0x00", key, folder, (text,))
 

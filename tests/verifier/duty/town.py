@@ -17,22 +17,22 @@ from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed
 from tests.verifier.duty.stand_ins import FakeChain, FakeCopy, chain_of
-from verifier.duty.errors import ServerRefused
-from verifier.duty.memory import Memory
-from verifier.duty.progress import Progress
-from verifier.duty.replica import Replica
-from verifier.duty.secrets import RoundSecrets
-from verifier.duty.signing import Voice
-from verifier.duty.welcome import AnnouncedBlobs, Announcer, Welcome
-from verifier.duty.world import World
-from verifier.mirror.addresses import AddressBook
-from verifier.mirror.handing_on import Answer, Look, Outcome
-from verifier.mirror.messages import MessageStore
-from verifier.mirror.parsing import Reader
-from verifier.mirror.presence import Stopwatch
+from verifier.duties.progress import Progress
+from verifier.duties.world import World
+from verifier.mirror.exchange.handing_on import Answer, Look, Outcome
+from verifier.mirror.store.addresses import AddressBook
+from verifier.mirror.store.messages import MessageStore
+from verifier.mirror.store.parsing import Reader
+from verifier.mirror.store.presence import Stopwatch
 from verifier.quorum.bringing import Bringer, subjects
 from verifier.quorum.store import QuorumStore, Signed
+from verifier.replica.errors import ServerRefused
+from verifier.replica.replica import Replica
+from verifier.service.welcome import AnnouncedBlobs, Announcer, Welcome
 from verifier.settings import VerifierSettings
+from verifier.signing.memory import Memory
+from verifier.signing.secrets import RoundSecrets
+from verifier.signing.signing import Voice
 
 REGISTRY = "0x" + "ef" * 20
 LONGEST = 100.0
@@ -209,10 +209,19 @@ def settings(folder: Path, made: SignedRun, key: bytes) -> VerifierSettings:
     """Of the deployment that `SignedRun` is of."""
     model_registry, other = DOMAIN.verifying_contract, "0x" + "cd" * 20
     deployment = Deployment(
-        chain_id=DOMAIN.chain_id, block=0, name="m", model=hexed(MODEL), deployer=made.creator.address, token=other,
-        timelock=other, governor=other, verifier_registry=REGISTRY, distributor=other, splitter=other,
+        chain_id=DOMAIN.chain_id,
+        block=0,
+        name="m",
+        model=hexed(MODEL),
+        deployer=made.creator.address,
+        token=other,
+        timelock=other,
+        governor=other,
+        verifier_registry=REGISTRY,
+        distributor=other,
+        splitter=other,
         model_registry=model_registry,
-    )  # fmt: skip
+    )
     return VerifierSettings("http://127.0.0.1:9", "http://127.0.0.1:9", deployment, hexed(made.run), hexed(key), folder)
 
 

@@ -32,9 +32,21 @@ def deployment(mirrors: tuple[str, ...] = ()) -> Deployment:
     """Of a signed run, with the operator's key."""
     none = "0x" + "00" * 20
     return Deployment(
-        DOMAIN.chain_id, 1, "m", hexed(MODEL), key("creator").address, none, none, none, none, "0x" + "cd" * 20,
-        none, DOMAIN.verifying_contract, log=OPERATOR.public.vkey(), mirrors=mirrors,
-    )  # fmt: skip
+        DOMAIN.chain_id,
+        1,
+        "m",
+        hexed(MODEL),
+        key("creator").address,
+        none,
+        none,
+        none,
+        none,
+        "0x" + "cd" * 20,
+        none,
+        DOMAIN.verifying_contract,
+        log=OPERATOR.public.vkey(),
+        mirrors=mirrors,
+    )
 
 
 def tree_of(leaves: Sequence[str]) -> GrowingTree:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.verifier.mirror.world import make_mirror, mirror_on
-from verifier.mirror import database
-from verifier.mirror.routes import Mirror
+from verifier.mirror.http.routes import Mirror
+from verifier.mirror.store import database
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,9 @@ from contracts.tlog.note import SignedNote
 from contracts.tlog.tile_tree import node_place
 from contracts.tlog.tiles import BITS, WIDTH, Tile, parse_tile
 from tests.verifier.mirror.world import LOG, OPERATOR, ORIGIN, Operator, cosigner
-from verifier.mirror.branches import Judges, nobody
-from verifier.mirror.copy import LogCopy
-from verifier.mirror.following import ShownHead, follow
+from verifier.mirror.exchange.following import ShownHead, follow
+from verifier.mirror.store.branches import Judges, nobody
+from verifier.mirror.store.copy import LogCopy
 
 BAD = b"bad"
 
@@ -37,7 +37,7 @@ class Reading:
     taken: list[bytes] = field(default_factory=list)
 
     def advance(self, size: int) -> None:
-        """As verifier/duty/replica.py:Replica.advance."""
+        """As verifier/replica/replica.py:Replica.advance."""
         assert self.copy is not None
         self.asked.append(size)
         here = self.copy.entries(0, min(size, self.copy.size))

@@ -10,8 +10,8 @@ from contracts.errors import BadField
 from contracts.mirrors.urls import NOWHERE, InvalidMirrorAddress
 from tests.lock_order import elsewhere
 from tests.verifier.mirror.world import NODE, READER, VERIFIERS, address, has
-from verifier.mirror.addresses import AddressBook
 from verifier.mirror.errors import NotWelcome
+from verifier.mirror.store.addresses import AddressBook
 
 pytestmark = pytest.mark.unit
 

@@ -22,8 +22,6 @@ from tests.alone import alone
 from tests.lock_order import elsewhere
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import NODE, RUN, RUN_ID, blob
-from verifier.mirror.announced import Announcement, Kind, OuterSizes, Place, announced_by, blob_name
-from verifier.mirror.blobs import BlobStore
 from verifier.mirror.errors import (
     BlobTooLarge,
     MirrorRefused,
@@ -33,6 +31,8 @@ from verifier.mirror.errors import (
     StoreUnusable,
     WrongBytes,
 )
+from verifier.mirror.store.announced import Announcement, Kind, OuterSizes, Place, announced_by, blob_name
+from verifier.mirror.store.blobs import BlobStore
 
 pytestmark = pytest.mark.unit
 

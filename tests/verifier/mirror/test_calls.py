@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from verifier.mirror.calls import Calls
+from verifier.mirror.exchange.calls import Calls
 
 pytestmark = pytest.mark.unit
 

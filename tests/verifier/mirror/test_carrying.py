@@ -10,10 +10,10 @@ import pytest
 
 from contracts.mirrors.peer import Peer
 from tests.verifier.mirror.world import VERIFIERS, Operator, make_mirror, mirror_on, ticket
-from verifier.mirror.carrying import carry
-from verifier.mirror.copy import LogCopy
-from verifier.mirror.handing_on import Answer, Look, Outcome
-from verifier.mirror.uploads import add_checkpoint, add_entries
+from verifier.mirror.exchange.carrying import carry
+from verifier.mirror.exchange.handing_on import Answer, Look, Outcome
+from verifier.mirror.http.uploads import add_checkpoint, add_entries
+from verifier.mirror.store.copy import LogCopy
 
 pytestmark = pytest.mark.integration
 

@@ -26,10 +26,6 @@ from contracts.tlog.witness import AddCheckpoint, InvalidMirrorMessage
 from tests.alone import alone
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import LOG, OPERATOR, ORIGIN, Operator, cosigner, cosigner_key
-from verifier.mirror import copy as copies
-from verifier.mirror.copy import LogCopy
-from verifier.mirror.database import Database
-from verifier.mirror.departures import EntryRefused
 from verifier.mirror.errors import (
     CheckpointRefused,
     HeadContradicts,
@@ -39,8 +35,12 @@ from verifier.mirror.errors import (
     UnknownLog,
     UploadConflict,
 )
-from verifier.mirror.evidence import Evidence, NoEvidence
-from verifier.mirror.uploads import UploadResult, add_checkpoint, add_entries, gunzipped
+from verifier.mirror.http.uploads import UploadResult, add_checkpoint, add_entries, gunzipped
+from verifier.mirror.store import copy as copies
+from verifier.mirror.store.copy import LogCopy
+from verifier.mirror.store.database import Database
+from verifier.mirror.store.departures import EntryRefused
+from verifier.mirror.store.evidence import Evidence, NoEvidence
 
 pytestmark = pytest.mark.unit
 

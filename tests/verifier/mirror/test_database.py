@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from contracts.files.whole_file import DiskFull
-from verifier.mirror.database import Database
 from verifier.mirror.errors import StoreUnusable
+from verifier.mirror.store.database import Database
 
 pytestmark = pytest.mark.unit
 

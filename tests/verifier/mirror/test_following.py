@@ -9,11 +9,11 @@ import pytest
 from contracts.tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from tests.verifier.mirror.shown import Endless, Showing, Waits, fork, look, reading_copy
 from tests.verifier.mirror.world import LOG, OPERATOR, ORIGIN, Operator
-from verifier.mirror.copy import LogCopy
-from verifier.mirror.departures import Departure, EntryRefused
 from verifier.mirror.errors import CheckpointRefused, HeadContradicts
-from verifier.mirror.evidence import Evidence
-from verifier.mirror.planning import BUNDLES
+from verifier.mirror.exchange.planning import BUNDLES
+from verifier.mirror.store.copy import LogCopy
+from verifier.mirror.store.departures import Departure, EntryRefused
+from verifier.mirror.store.evidence import Evidence
 
 pytestmark = pytest.mark.unit
 

@@ -12,11 +12,11 @@ from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.note import parse_note
 from tests.verifier.mirror.shown import Showing, fork, look, reading_copy
 from tests.verifier.mirror.world import LOG, Operator, cosigner_key
-from verifier.mirror.branches import Judges
-from verifier.mirror.copy import LogCopy
 from verifier.mirror.errors import HeadContradicts
-from verifier.mirror.evidence import Evidence
-from verifier.mirror.uploads import add_checkpoint, add_entries
+from verifier.mirror.http.uploads import add_checkpoint, add_entries
+from verifier.mirror.store.branches import Judges
+from verifier.mirror.store.copy import LogCopy
+from verifier.mirror.store.evidence import Evidence
 
 pytestmark = pytest.mark.unit
 

@@ -44,12 +44,12 @@ from tests.verifier.mirror.world import (
     ticket,
 )
 from tests.waiting import until
-from verifier.mirror import pulling
-from verifier.mirror.fetching import Fetcher
-from verifier.mirror.handing_on import Answer, HandingOn, Look, Outcome, ServerDoor
-from verifier.mirror.pulling import Puller
-from verifier.mirror.routes import Mirror
-from verifier.mirror.uploads import add_checkpoint, add_entries
+from verifier.mirror.exchange import pulling
+from verifier.mirror.exchange.fetching import Fetcher
+from verifier.mirror.exchange.handing_on import Answer, HandingOn, Look, Outcome, ServerDoor
+from verifier.mirror.exchange.pulling import Puller
+from verifier.mirror.http.routes import Mirror
+from verifier.mirror.http.uploads import add_checkpoint, add_entries
 
 pytestmark = pytest.mark.integration
 
@@ -301,7 +301,7 @@ def test_a_mirror_that_began_anew_is_read_from_the_start(town: Town, nobody: str
 
 
 def test_more_than_one_look_can_take_is_partial(town: Town, nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verifier.mirror.messages.PAGE", 2)
+    monkeypatch.setattr("verifier.mirror.store.messages.PAGE", 2)
     monkeypatch.setattr(pulling, "PAGES", 2)
     one, two, _ = town.three(nobody)
     for number in range(6):

@@ -19,11 +19,11 @@ from tests.alone import alone
 from tests.lock_order import elsewhere
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import NODE, READER, RUN, VERIFIERS, address, beat, has, leaf
-from verifier.mirror import messages
-from verifier.mirror.database import Database
 from verifier.mirror.errors import NotWelcome, QuotaSpent
-from verifier.mirror.messages import MessageStore
-from verifier.mirror.parsing import MAX_MESSAGE, Claim, Reader
+from verifier.mirror.store import messages
+from verifier.mirror.store.database import Database
+from verifier.mirror.store.messages import MessageStore
+from verifier.mirror.store.parsing import MAX_MESSAGE, Claim, Reader
 
 pytestmark = pytest.mark.unit
 

@@ -15,7 +15,7 @@ import pytest
 from contracts.protocol.judge.facts import Awaited, What
 from tests.alone import alone
 from tests.verifier.mirror.killing import killed_at
-from verifier.mirror.presence import (
+from verifier.mirror.store.presence import (
     LOOKS_AHEAD,
     PART_AHEAD,
     Absence,

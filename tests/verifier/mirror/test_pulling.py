@@ -34,11 +34,12 @@ from tests.verifier.mirror.world import (
     mirror_on,
     serving,
 )
-from verifier.mirror import parsing, pulling
 from verifier.mirror.errors import NotWelcome
-from verifier.mirror.parsing import Reader, Vouching
-from verifier.mirror.pulling import Puller
-from verifier.mirror.routes import Mirror
+from verifier.mirror.exchange import pulling
+from verifier.mirror.exchange.pulling import Puller
+from verifier.mirror.http.routes import Mirror
+from verifier.mirror.store import parsing
+from verifier.mirror.store.parsing import Reader, Vouching
 
 pytestmark = pytest.mark.integration
 KEYS = sorted((Account.from_key(bytes([7]) * 31 + bytes([i + 1])) for i in range(6)), key=lambda a: a.address)

@@ -37,8 +37,8 @@ from tests.verifier.mirror.world import (
     ticket,
 )
 from verifier.mirror.errors import NotWelcome
-from verifier.mirror.parsing import MAX_MESSAGE
-from verifier.mirror.routes import Mirror
+from verifier.mirror.http.routes import Mirror
+from verifier.mirror.store.parsing import MAX_MESSAGE
 
 pytestmark = pytest.mark.integration
 

@@ -19,8 +19,8 @@ from contracts.mirrors.timed_protocol import TimedProtocol
 from contracts.tlog.mirror import origin_hash
 from tests.verifier.mirror.test_routes import DATA, NAME, fill
 from tests.verifier.mirror.world import NODE, ORIGIN, VERIFIERS, Operator, blob, everything, has, serving, ticket
-from verifier.mirror import incoming
-from verifier.mirror.routes import Mirror, mirror_app
+from verifier.mirror.http import incoming
+from verifier.mirror.http.routes import Mirror, mirror_app
 
 pytestmark = pytest.mark.integration
 
@@ -179,7 +179,7 @@ def test_no_stranger_shuts_a_verifiers_entries_out(
     """Strangers without a key hold what places they have, each as fast as a node: before, they had all of them."""
     monkeypatch.setattr("contracts.mirrors.slots.FAIR_RATE", 0)
     networks = iter(f"192.0.2.{number}" for number in range(100))
-    monkeypatch.setattr("verifier.mirror.routes.network_of", lambda _host: next(networks))
+    monkeypatch.setattr("verifier.mirror.http.routes.network_of", lambda _host: next(networks))
     head = f"POST /add-entries HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n"
     open_ = begin_uploads(client, head, 20)
     try:

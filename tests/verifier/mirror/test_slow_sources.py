@@ -26,8 +26,8 @@ from tests.verifier.mirror.test_handing_on import (
     until,
 )
 from tests.verifier.mirror.world import Operator, blob, has, serving
-from verifier.mirror.handing_on import Outcome
-from verifier.mirror.routes import mirror_app
+from verifier.mirror.exchange.handing_on import Outcome
+from verifier.mirror.http.routes import mirror_app
 
 pytestmark = pytest.mark.integration
 

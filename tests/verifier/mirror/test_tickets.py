@@ -16,7 +16,7 @@ from contracts.mirrors.tickets import SKEW, TO_SERVER
 from tests.verifier.mirror.test_routes import DATA, NAME, refused
 from tests.verifier.mirror.test_serving import put, wait_for
 from tests.verifier.mirror.world import NODE, VERIFIERS, blob, everything, ticket
-from verifier.mirror.routes import Mirror
+from verifier.mirror.http.routes import Mirror
 
 pytestmark = pytest.mark.integration
 

@@ -39,14 +39,14 @@ from contracts.tlog.subtree import subtree_proof
 from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, Tile, parse_tile
 from contracts.tlog.witness import AddCheckpoint
-from verifier.mirror.addresses import AddressBook
-from verifier.mirror.announced import Announcement, Kind, Place
-from verifier.mirror.blobs import BlobStore
-from verifier.mirror.copy import Cosigner, LogCopy
-from verifier.mirror.messages import MessageStore
-from verifier.mirror.parsing import Reader
-from verifier.mirror.routes import Mirror, mirror_app
-from verifier.mirror.serving import mirror_server, port_of
+from verifier.mirror.http.routes import Mirror, mirror_app
+from verifier.mirror.http.serving import mirror_server, port_of
+from verifier.mirror.store.addresses import AddressBook
+from verifier.mirror.store.announced import Announcement, Kind, Place
+from verifier.mirror.store.blobs import BlobStore
+from verifier.mirror.store.copy import Cosigner, LogCopy
+from verifier.mirror.store.messages import MessageStore
+from verifier.mirror.store.parsing import Reader
 
 DOMAIN = Domain(31337, "0x" + "ab" * 20)
 NODE, *VERIFIERS = (Account.from_key(bytes([i]) * 32) for i in range(1, 18))

@@ -17,7 +17,7 @@ from contracts.protocol.judge.rules import duties
 from tests.verifier.duty.test_doing import closed
 from tests.verifier.duty.town import Party, make_party
 from tests.verifier.mirror.world import serving
-from verifier.duty.doing import epochs
+from verifier.duties import epochs
 from verifier.quorum import bringing
 from verifier.quorum.store import QuorumStore, Signed
 

@@ -29,9 +29,11 @@ def signature(message: NodeFault, author: Any, domain: Domain = DOMAIN) -> bytes
 def shown(fault: NodeFault, author: Any, **changes: Any) -> bytes:
     """What a mirror of this verifier answers."""
     entry = {
-        "kind": "NodeFault", "message": to_json(fault), "signer": author.address,
+        "kind": "NodeFault",
+        "message": to_json(fault),
+        "signer": author.address,
         "signature": "0x" + signature(fault, author).hex(),
-    }  # fmt: skip
+    }
     return json.dumps({"signatures": [entry | changes]}).encode()
 
 
@@ -117,9 +119,11 @@ def test_nobody_signs_under_its_own_fault(tmp_path: Path) -> None:
     kept.keep("fault", fault, OWN.address, sign(fault, DOMAIN, bytes(OWN.key)))
     for author in (OTHER, key("verifier 2")):
         entry = {
-            "kind": "VerifierFault", "message": to_json(fault), "signer": author.address,
+            "kind": "VerifierFault",
+            "message": to_json(fault),
+            "signer": author.address,
             "signature": "0x" + sign(fault, DOMAIN, bytes(author.key)).hex(),
-        }  # fmt: skip
+        }
         kept.take(json.dumps({"signatures": [entry]}).encode(), lambda _: True)
     (found,) = kept.all()
     assert set(found.signatures) == {OWN.address, key("verifier 2").address}

@@ -1,0 +1,81 @@
+"""Routes of blobs, named by their BLAKE3 digest: only what an entered message announced is taken (J21)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, JSONResponse
+from sqlmodel import select
+
+from api.access import get_ledger, get_settings
+from api.http.uploads import Uploads, length_of
+from api.settings import ServerSettings
+from contracts.mirrors.tickets import HEADER, TO_SERVER, bringer
+from ledger.context import Ledger
+from ledger.errors import NotFound
+from ledger.intake import door
+from ledger.machine import announced
+from ledger.storage.tables import AnnouncedRow
+
+router = APIRouter()
+Name = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+
+OCTETS: dict[str, Any] = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a blob: the sizes that messages name, their authors, and whether it is here."""
+
+    sizes: frozenset[int]
+    authors: frozenset[str]
+    is_here: bool
+
+
+@router.put("/blobs/{name}", openapi_extra={"requestBody": OCTETS})
+async def put_blob(
+    name: Name,
+    request: Request,
+    ledger: Ledger = Depends(get_ledger),
+    settings: ServerSettings = Depends(get_settings),
+) -> JSONResponse:
+    """Store bytes that a message in the log announced, for its author or a verifier; refused before they are read where
+    none did, or without a ticket. Whoever sends what is here already is told so at once."""
+    known = await run_in_threadpool(_announced, ledger, name)
+    length = length_of(request, known.sizes, settings.max_blob_bytes)
+    if not known.is_here:
+        uploads: Uploads = request.app.state.uploads
+        key = await run_in_threadpool(_bringer, ledger, name, known.authors, request.headers.getlist(HEADER))
+        await uploads.take(request, ledger.blobs, name, key, length)
+    return JSONResponse({"blob": name}, headers={"Connection": "close"} if known.is_here else None)
+
+
+@router.get("/blobs/{name}", response_class=FileResponse, responses={200: OCTETS, 206: OCTETS})
+def get_blob(name: Name, ledger: Ledger = Depends(get_ledger)) -> FileResponse:
+    """The bytes; anybody may read, in ranges as well."""
+    return FileResponse(ledger.blobs.path(name), media_type="application/octet-stream")
+
+
+def _announced(ledger: Ledger, name: str) -> Known:
+    """Raises NotAnnounced."""
+    with ledger.store.read() as session:
+        sizes = announced.sizes(session, name)
+        authors = frozenset(session.exec(select(AnnouncedRow.author).where(AnnouncedRow.digest == name)))
+    try:
+        ledger.blobs.path(name)
+    except NotFound:
+        return Known(sizes, authors, False)
+    return Known(sizes, authors, True)
+
+
+def _bringer(ledger: Ledger, name: str, authors: frozenset[str], tickets: Sequence[str]) -> str:
+    """The key that brings a blob. Raises what `bringer` does."""
+
+    def may(key: str) -> bool:
+        return key in authors or key in door.admitted(ledger)
+
+    return bringer(tickets, name, TO_SERVER, ledger.judge.domain, may)

@@ -1,0 +1,129 @@
+"""Routes of epochs: what each pays, whose signatures it has, and claims."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eth_utils import to_checksum_address
+from fastapi import APIRouter, Depends, Query
+from sqlmodel import col, select
+
+from api.access import get_ledger
+from api.wire import LARGEST, PAGE, ClaimBody, EpochRootBody, EthAddress, Number, SignedClaimBody, octets
+from contracts.messages import for_contracts as messages
+from contracts.messages.for_contracts import from_json
+from contracts.protocol.judge.entries import Line
+from ledger import cosign
+from ledger.books import payouts
+from ledger.chainread import reorgs
+from ledger.context import Ledger
+from ledger.epochs import settlement, signed_claims
+from ledger.epochs.signed_claims import SignedClaim
+from ledger.storage.tables import Epoch, PayoutRow
+
+router = APIRouter()
+
+
+@router.get("/epochs")
+def list_epochs(
+    run: str | None = Query(None, pattern="^0x[0-9a-f]{64}$"),
+    after: int = Query(-1, ge=-1, le=LARGEST),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Closed epochs after a number, of one run or of all, with their signers."""
+    wanted = select(Epoch).where(col(Epoch.number) > after)
+    wanted = wanted if run is None else wanted.where(Epoch.run == run)
+    with ledger.store.read() as session:
+        rows = list(session.exec(wanted.order_by(col(Epoch.number)).limit(limit)))
+        roots = [settlement.root_message(ledger, row) for row in rows]
+        signers = cosign.signers_of_each(ledger, session, roots)
+    return [_epoch(row, signed) for row, signed in zip(rows, signers, strict=True)]
+
+
+@router.get("/epochs/{number}/payouts")
+def epoch_payouts(
+    number: Number,
+    start: int = Query(0, ge=0, le=LARGEST),
+    limit: int = Query(500, ge=1, le=1000),
+    ledger: Ledger = Depends(get_ledger),
+) -> dict[str, Any]:
+    """Lines of an epoch: those of its final root, or of its newest one until then."""
+    with ledger.store.read() as session:
+        epoch = settlement.require_epoch(session, number)
+        if epoch.state == "final":
+            return {"payouts": [_line(line) for line in payouts.lines(session, number, start, limit)]}
+        coming = list(enumerate(settlement.lines(session, epoch).lines))[start : start + limit]
+    return {"payouts": [_coming(index, line) for index, line in coming]}
+
+
+@router.post("/epochs/{number}/signatures")
+def sign_epoch(number: Number, body: EpochRootBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
+    """A verifier's signature under an epoch's root; k of them bring it to the chain."""
+    message = from_json(messages.EpochRoot, body.message)
+    settlement.sign(ledger, number, message, body.signature_bytes(), body.signer)
+    return {"epoch": number}
+
+
+@router.get("/epochs/{number}/claims/{account}")
+def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+    """An account's lines with the proofs that the contract takes, and whether they are minted."""
+    with ledger.store.read() as session:
+        lines = payouts.lines_of(session, number, account)
+        paths = payouts.proofs(
+            ledger.blobs, session, settlement.require_epoch(session, number), [x.leaf for x in lines]
+        )
+        return [
+            {**_line(x), "proof": ["0x" + n.hex() for n in path], "minted": reorgs.mint_state(session, x.leaf)}
+            for x, path in zip(lines, paths, strict=True)
+        ]
+
+
+@router.post("/epochs/{number}/claims")
+def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """Mint an account's lines at the relayer's cost. Anybody may ask; only the account is paid."""
+    return {"transactions": settlement.claim(ledger, number, body.account)}
+
+
+@router.post("/epochs/{number}/signed-claims")
+def signed_claim(number: Number, body: SignedClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """Mint one line where its account signed, at the relayer's cost."""
+    signature = octets(body.signature)
+    asked = SignedClaim(number, body.index, body.account, body.to, body.deadline, signature)
+    return {"transaction": signed_claims.claim_to(ledger, asked)}
+
+
+def _epoch(row: Epoch, signers: list[str]) -> dict[str, Any]:
+    return {
+        "epoch": row.number,
+        "run": row.run,
+        "state": row.state,
+        "attempt": row.attempt,
+        "first_round": row.first_round,
+        "last_round": row.last_round,
+        "root": row.root,
+        "total": str(row.total),
+        "count": row.count,
+        "log_size": row.log_size,
+        "log_root": row.log_root,
+        "settled_at": row.settled_at,
+        "deadline": row.deadline,
+        "ours": row.ours,
+        "signatures": signers,
+    }
+
+
+def _line(line: PayoutRow) -> dict[str, Any]:
+    return {
+        "index": line.index,
+        "account": line.account,
+        "kind": line.kind,
+        "amount": str(line.amount),
+        "leaf": line.leaf,
+    }
+
+
+def _coming(index: int, line: Line) -> dict[str, Any]:
+    """A line that no final root pays yet."""
+    account = to_checksum_address(line.account)
+    return {"index": index, "account": account, "kind": line.kind, "amount": str(line.amount), "leaf": None}

@@ -1,0 +1,48 @@
+"""Routes of what costs stake: signed by k verifiers under a final root, brought to the chain by anybody's gas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends
+
+from api.access import get_ledger
+from api.wire import NodeFaultBody, VerifierFaultBody
+from contracts.messages import for_contracts as messages
+from contracts.messages.for_contracts import from_json, to_json
+from ledger import cosign, faults
+from ledger.context import Ledger
+
+router = APIRouter()
+
+
+@router.get("/faults")
+def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+    """Faults that may be signed now, each as the message that verifiers sign, and who did."""
+    found = faults.signable(ledger)
+    with ledger.store.read() as session:
+        return [
+            {
+                "kind": type(charge.message).__name__,
+                "party": charge.party,
+                "message": to_json(charge.message),
+                "signatures": cosign.signers(ledger, session, charge.message),
+            }
+            for charge in found
+        ]
+
+
+@router.post("/faults/signatures")
+def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """A verifier's word for another's fault."""
+    message = from_json(messages.VerifierFault, body.message)
+    faults.sign(ledger, message, body.signature_bytes(), body.signer)
+    return {"verifier": message.verifier}
+
+
+@router.post("/node-faults/signatures")
+def sign_node_fault(body: NodeFaultBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """A verifier's word for a node's fault."""
+    message = from_json(messages.NodeFault, body.message)
+    faults.sign(ledger, message, body.signature_bytes(), body.signer)
+    return {"node": message.node}

@@ -1,0 +1,50 @@
+"""Routes of signed messages: one door for all of them, and the mirrors' addresses for whoever begins here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
+
+from api.access import get_ledger
+from contracts.protocol.log.leaf import LARGEST_LEAF
+from ledger.context import Ledger
+from ledger.intake import door
+from ledger.intake.admitted import admitted
+
+router = APIRouter()
+LEAF: dict[str, Any] = {
+    "required": True,
+    "description": "The text that becomes its leaf, in canonical JSON (docs/http.md): nobody can make one up.",
+    "content": {
+        "application/json": {"schema": {"type": "object", "required": ["beside", "kind", "message", "signatures"]}}
+    },
+}
+
+
+@router.post("/messages", openapi_extra={"requestBody": LEAF})
+async def take(request: Request, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """A signed message in its one text; what follows from it is entered with it. Sent again it changes nothing."""
+    data = await request.body()
+    if len(data) > LARGEST_LEAF:
+        raise HTTPException(413, f"a message has at most {LARGEST_LEAF} bytes")
+    return asdict(await run_in_threadpool(door.take, ledger, data))
+
+
+@router.get("/mirrors")
+def list_mirrors(ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """Where verifiers serve their copies, by their own signed word; the same form as a mirror's own list."""
+    first = ledger.chain.deployment.first_mirrors()
+    with ledger.store.read() as session:
+        signed = {row.verifier: row for row in door.mirrors(session)}
+        verifiers, _ = admitted(ledger, session)
+    shown = []
+    for verifier in dict.fromkeys([*verifiers, *signed]):
+        row = signed.get(verifier)
+        url = row.url if row is not None else first.get(verifier)
+        message = json.loads(row.text) if row is not None else None
+        shown.append({"verifier": verifier, "url": None if url == "-" else url, "message": message})
+    return {"mirrors": shown, "evidence": []}

@@ -1,0 +1,33 @@
+"""Route of what is to be signed for: chain, contracts, verifiers and limits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Depends
+
+from api.access import get_ledger, get_settings
+from api.settings import ServerSettings
+from ledger.context import Ledger
+from ledger.intake.admitted import admitted
+from ledger.public_log import unseen
+
+router = APIRouter()
+
+
+@router.get("/network")
+def network(ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Depends(get_settings)) -> dict[str, Any]:
+    """Chain, contracts, limits, and the log's verifiers; `unseen` is what the chain has and this log lacks, or null."""
+    with ledger.store.read() as session:
+        missing = unseen.told(ledger, session)
+        verifiers, k = admitted(ledger, session)
+    return {
+        "chain_id": ledger.chain.deployment.chain_id,
+        "deployment": asdict(ledger.chain.deployment),
+        "operator": ledger.operator.address,
+        "verifiers": verifiers,
+        "threshold": k,
+        "max_blob_bytes": settings.max_blob_bytes,
+        "unseen": missing,
+    }

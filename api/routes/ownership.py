@@ -1,0 +1,192 @@
+"""Routes of what was earned and decided: the log's entries, balances, proposals, votes, transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from eth_utils import to_checksum_address
+from fastapi import APIRouter, Depends, Query
+from sqlmodel import col, select
+
+from api.access import get_ledger
+from api.wire import LARGEST, PAGE, BallotBody, DelegationBody, EthAddress, ProposalBody, octets
+from contracts.bindings.governor import Action
+from contracts.bindings.token import Delegation
+from ledger.books import journal, log
+from ledger.context import Ledger
+from ledger.governance import delegations, proposals, relaying, shown, votes
+from ledger.relay import budget, outbox
+from ledger.storage.tables import DecisionRow, DelegationRow, Outgoing, TakenView
+from ledger.views.projection import catch_up
+
+router = APIRouter()
+
+
+@router.get("/log/entries")
+def log_entries(
+    start: int = Query(0, ge=0, le=LARGEST),
+    limit: int = Query(500, ge=1, le=1000),
+    ledger: Ledger = Depends(get_ledger),
+) -> dict[str, Any]:
+    """Leaves of the log."""
+    with ledger.store.read() as session:
+        return {"entries": [{"index": e.index, "body": e.body} for e in log.bodies(session, start, limit)]}
+
+
+@router.get("/transactions")
+def transactions(
+    call: list[str] = Query([], max_length=200),
+    after: int = Query(0, ge=0, le=LARGEST),
+    limit: int = Query(500, ge=1, le=1000),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Transactions of the relayer, oldest first, after the one of an `order`; `call` names the ones to show."""
+    with ledger.store.read() as session:
+        rows = outbox.listed(session, call, after, limit)
+        hashes = outbox.hashes(session, [row.id for row in rows])
+        return [_outgoing(row, hashes[row.id]) for row in rows]
+
+
+@router.get("/balances/{book}")
+def balances(
+    book: str,
+    account: list[str] = Query([], max_length=50),
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> dict[str, str]:
+    """Balances of one book of the journal (`work`, `units`): of these accounts, or of the next ones after one."""
+    journal.require_book(book)
+    wanted = journal.accounts_of(book, account)
+    with ledger.store.read() as session:
+        found = journal.balances_of(session, book, wanted) if wanted else journal.page(session, book, after, limit)
+    return {name: str(amount) for name, amount in found.items()}
+
+
+@router.post("/proposals")
+def propose(body: ProposalBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """Relay a signed proposal."""
+    calls = [Action(to_checksum_address(call.target), octets(call.data), int(call.value)) for call in body.calls]
+    signed = relaying.SignedProposal(
+        body.proposer, body.description, body.decisions, calls, body.deadline, octets(body.signature)
+    )
+    proposal = relaying.propose(ledger, signed)
+    return {"proposal": proposal}
+
+
+@router.get("/proposals")
+def list_proposals(
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """All proposals of the Governor, by name, with their calls in words; `after` is the last of the page before."""
+    with ledger.store.read() as session:
+        rows = proposals.page(session, after, limit)
+    return shown.listed(ledger, rows)
+
+
+@router.get("/proposals/{proposal}")
+def show_proposal(proposal: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """One proposal, with the Governor's word on its state."""
+    with ledger.store.read() as session:
+        row = proposals.require(session, proposal)
+    return shown.proposal(ledger, row)
+
+
+@router.get("/proposals/{proposal}/tally")
+def tally(proposal: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """The API's count beside the Governor's, at the same block."""
+    with ledger.store.read() as session:
+        row = proposals.require(session, proposal)
+    return shown.tally(ledger, row)
+
+
+@router.get("/proposals/{proposal}/votes")
+def list_votes(
+    proposal: str,
+    block: int = Query(-1, ge=-1, le=LARGEST),
+    log_index: int = Query(-1, ge=-1, le=LARGEST),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Votes in the order of the chain, after the vote at this place (`block`, `log_index`)."""
+    with ledger.store.read() as session:
+        row = proposals.require(session, proposal)
+        return [shown.vote(vote) for vote in votes.page(session, row.id, (block, log_index), limit)]
+
+
+@router.post("/proposals/{proposal}/ballots")
+def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """Relay a signed vote; the same vote again is answered with what became of it."""
+    ballot = relaying.vote(ledger, proposal, body.voter, body.support, octets(body.signature))
+    return {"voter": to_checksum_address(body.voter), "ballot": ballot}
+
+
+@router.post("/delegations")
+def delegate(body: DelegationBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+    """Relay a signed delegation of votes."""
+    delegation = Delegation(to_checksum_address(body.delegatee), body.nonce, body.expiry)
+    return {"transaction": delegations.delegate(ledger, body.delegator, delegation, octets(body.signature))}
+
+
+@router.get("/delegations/{account}")
+def show_delegation(
+    account: EthAddress,
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> dict[str, Any]:
+    """Whom an account lends its votes (null: it never did), and a page of those who lend it theirs."""
+    name = to_checksum_address(account)
+    with ledger.store.read() as session:
+        row = session.get(DelegationRow, name)
+        found = delegations.lenders(session, name, after, limit)
+        return {"account": name, "to": row.to if row else None, "lenders": [lender.delegator for lender in found]}
+
+
+@router.get("/relay/{account}")
+def relay(account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """For whom the relayer pays, and by what the next call of an account is judged today."""
+    name, rules = to_checksum_address(account), ledger.relay
+    share = budget.share_of(ledger, name)
+    with ledger.store.read() as session:
+        left = budget.left(ledger, session, name, share)
+    return {
+        "proposal_ppm": rules.proposal_ppm,
+        "ballot_ppm": rules.ballot_ppm,
+        "gas_left": left.account,
+        "gas_left_everybody": left.everybody,
+        "gas_a_day": budget.most_of(ledger, share),
+        "gas_a_day_everybody": rules.daily_gas,
+        "share_ppm": share.ppm,
+        "weighed_at": share.second,
+    }
+
+
+@router.get("/decisions")
+def decisions(
+    after: int = Query(-1, ge=-1, le=LARGEST),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """What holders decided after a decision, in chain order, and what each run made of it."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        wanted = select(DecisionRow).where(col(DecisionRow.sequence) > after)
+        rows = list(session.exec(wanted.order_by(col(DecisionRow.sequence)).limit(limit)))
+        made = select(TakenView).where(col(TakenView.sequence).in_([row.sequence for row in rows]))
+        taken = list(session.exec(made.order_by(col(TakenView.sequence), col(TakenView.run))))
+        return [_decision(row, [one for one in taken if one.sequence == row.sequence]) for row in rows]
+
+
+def _decision(row: DecisionRow, taken: Sequence[TakenView]) -> dict[str, Any]:
+    said = [{"run": one.run, "applied": one.body["applied"], "detail": one.body["detail"]} for one in taken]
+    return {"sequence": row.sequence, "key": row.key, "value": row.value, "block": row.block, "taken": said}
+
+
+def _outgoing(row: Outgoing, hashes: list[str]) -> dict[str, Any]:
+    """A call of the relayer; any of its hashes may be the one that is mined, `hash` is or is the newest."""
+    shown = ("id", "order", "state", "nonce", "hash", "block", "error", "tries")
+    return {**{name: getattr(row, name) for name in shown}, "hashes": hashes}

@@ -1,0 +1,20 @@
+"""Route of receipts: what one is made of; the entries are read from the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends
+
+from api.access import get_ledger
+from api.wire import EthAddress, Number
+from ledger.context import Ledger
+from ledger.epochs import receipts
+
+router = APIRouter()
+
+
+@router.get("/receipts/{number}/{account}")
+def show_receipt(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """An account's lines of an epoch with their proofs, and the indices of its entries in the log."""
+    return receipts.receipt_of(ledger, number, account)

@@ -1,0 +1,169 @@
+"""Routes of runs, rounds and proofs as people read them: what the log says of each, in one document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Query
+from sqlmodel import col, select, tuple_
+from sqlmodel.sql.expression import SelectOfScalar
+
+from api.access import get_ledger
+from api.wire import LARGEST, PAGE, Number
+from ledger.context import Ledger
+from ledger.errors import NotFound
+from ledger.storage.tables import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
+from ledger.views.lineage import lineage
+from ledger.views.projection import catch_up
+from ledger.views.waiting import waiting
+
+router = APIRouter()
+Hash = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$")]
+OfRun = TypeVar("OfRun", TakenView, CreditView, FaultView)
+After = Annotated[int, Query(ge=-1, le=LARGEST)]
+"""The `entry` of the last line of the page before."""
+Limit = Annotated[int, Query(ge=1, le=PAGE)]
+
+
+@router.get("/runs")
+def list_runs(
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Runs by name, a line each; `after` is the last one of the page before."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        rows = session.exec(select(RunView).where(col(RunView.run) > after).order_by(col(RunView.run)).limit(limit))
+        return [{name: row.body[name] for name in ("run", "phase", "round")} for row in rows]
+
+
+@router.get("/runs/{run}")
+def show_run(run: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """One run: its terms, its verifiers, where it stands, and how much it has of what comes in pages."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        row = session.get(RunView, run)
+        if row is None:
+            raise NotFound(f"no run {run}")
+        return row.body
+
+
+@router.get("/runs/{run}/nodes")
+def list_nodes(
+    run: Hash,
+    after: str = Query("", max_length=100),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Nodes of a run by address, as each enrolled last; `after` is the last one of the page before."""
+    node = col(NodeView.node)
+    wanted = select(NodeView).where(NodeView.run == run, node > after).order_by(node).limit(limit)
+    return _rows(ledger, run, wanted)
+
+
+@router.get("/runs/{run}/decisions")
+def list_taken(
+    run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
+) -> list[dict[str, Any]]:
+    """What a run made of the holders' decisions, in the log's order."""
+    return _rows(ledger, run, _after_entry(TakenView, run, after, limit))
+
+
+@router.get("/runs/{run}/contributions")
+def list_credits(
+    run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
+) -> list[dict[str, Any]]:
+    """What a run credited of code and data, in the log's order."""
+    return _rows(ledger, run, _after_entry(CreditView, run, after, limit))
+
+
+@router.get("/runs/{run}/faults")
+def list_run_faults(
+    run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
+) -> list[dict[str, Any]]:
+    """Faults of verifiers in a run, in the log's order."""
+    return _rows(ledger, run, _after_entry(FaultView, run, after, limit))
+
+
+@router.get("/runs/{run}/waiting")
+def show_waiting(run: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """What is awaited of whom, since when, and why no round opens: by the machine at the end of the log."""
+    return waiting(ledger, run)
+
+
+@router.get("/runs/{run}/rounds/{number}")
+def show_round(run: Hash, number: Number, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """One round: who takes part, each proof in a line, what was merged."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        row = session.get(RoundView, (run, number))
+        if row is None:
+            raise NotFound(f"round {number} of run {run} has not opened")
+        proofs = session.exec(select(ProofView).where(ProofView.run == run, ProofView.number == number))
+        lines = {proof.proof: _line(proof.body) for proof in proofs}
+        return {**row.body, "proofs": [lines[name] for name in row.body["proofs"]]}
+
+
+@router.get("/proofs/{proof}")
+def show_proof(proof: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+    """One proof with everything that was said about it."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        row = session.get(ProofView, proof)
+        if row is None:
+            raise NotFound(f"no proof {proof}")
+        return row.body
+
+
+@router.get("/runs/{run}/proofs")
+def list_proofs(
+    run: Hash,
+    first: int = Query(1, ge=1, le=LARGEST),
+    last: int = Query(LARGEST, ge=1, le=LARGEST),
+    after: str = Query("", max_length=100),
+    limit: int = Query(500, ge=1, le=1000),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """Proofs of the rounds from `first` to `last`, a line each, by round and id. The next page begins in the round of
+    the last line (`first`), `after` its proof."""
+    catch_up(ledger)
+    number, place = col(ProofView.number), tuple_(col(ProofView.number), col(ProofView.proof))
+    wanted = select(ProofView).where(ProofView.run == run, place > (first, after), number <= last)
+    with ledger.store.read() as session:
+        rows = session.exec(wanted.order_by(number, col(ProofView.proof)).limit(limit))
+        return [_line(row.body) for row in rows]
+
+
+@router.get("/runs/{run}/lineage")
+def show_lineage(
+    run: Hash,
+    first: int = Query(1, ge=1, le=LARGEST),
+    last: int = Query(LARGEST, ge=1, le=LARGEST),
+    limit: int = Query(PAGE, ge=1, le=PAGE),
+    ledger: Ledger = Depends(get_ledger),
+) -> list[dict[str, Any]]:
+    """What led to weights: each round with the proofs that were merged, the decisions that it opened with, what else
+    was credited, and the epoch that pays it."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        return lineage(session, run, first, last, limit)
+
+
+def _after_entry(kind: type[OfRun], run: str, after: int, limit: int) -> SelectOfScalar[OfRun]:
+    entry = col(kind.entry)
+    return select(kind).where(kind.run == run, entry > after).order_by(entry).limit(limit)
+
+
+def _rows(ledger: Ledger, run: str, wanted: SelectOfScalar[Any]) -> list[dict[str, Any]]:
+    """Raises NotFound for a run that is none."""
+    catch_up(ledger)
+    with ledger.store.read() as session:
+        if session.get(RunView, run) is None:
+            raise NotFound(f"no run {run}")
+        return [row.body for row in session.exec(wanted)]
+
+
+def _line(body: dict[str, Any]) -> dict[str, Any]:
+    shown = ("proof", "round", "node", "payout", "work", "state", "stage", "audited", "reason", "measured", "limit")
+    return {name: body[name] for name in shown}

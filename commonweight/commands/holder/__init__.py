@@ -1,0 +1,1 @@
+"""Commands of holders and contributors."""

@@ -1,0 +1,139 @@
+"""`commonweight contribution`: maintainers vouch for code and data; anybody may hand in what enough of them signed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, Api, Keystore, RunId, read_address, read_run
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import tell
+from contracts.errors import CommonweightError
+
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from commonweight.contribution_file import ContributionFile
+
+app = typer.Typer(no_args_is_help=True, help="Credit code and data that the run's maintainers vouch for.")
+File = Annotated[Path, typer.Argument(help="Contribution file: what is credited, and the signatures so far.")]
+Paid = Annotated[str, typer.Option("--account", parser=read_address, metavar="ADDRESS", help="Address that is paid.")]
+ID = re.compile(r"0x[0-9a-fA-F]{64}")
+Weight = Annotated[int, typer.Option(min=1, help="Weight among contributions of its kind in the same epoch.")]
+
+
+class ContributionUnknown(CommonweightError):
+    """No run credited a contribution of that id."""
+
+    code = "contribution-unknown"
+
+
+def read_optional_run(text: str) -> str:
+    """A run's id, or nothing. Raises BadParameter."""
+    return text and read_run(text)
+
+
+@app.command("code")
+def code(
+    file: File,
+    run: RunId,
+    repo: Annotated[str, typer.Option(help="Where the code lives.")],
+    commit: Annotated[str, typer.Option(help="Full commit id; it is credited once in a model.")],
+    licence: Annotated[str, typer.Option(help="Licence of the repository, for instance Apache-2.0.")],
+    account: Paid,
+    weight: Weight,
+) -> None:
+    """Write a code contribution to a run to a file, for maintainers to sign."""
+    from commonweight.contribution_file import ContributionFile
+
+    _write(ContributionFile.code(run, repo, commit, licence, account, weight), file)
+
+
+@app.command("data")
+def data(
+    file: File,
+    run: RunId,
+    source: Annotated[str, typer.Option(help="Where the data live.")],
+    manifest: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Manifest of the data; hashed (SHA-256).")
+    ],
+    licence: Annotated[str, typer.Option(help="Licence of the data, for instance CC-BY-4.0.")],
+    account: Paid,
+    weight: Weight,
+) -> None:
+    """Write a data contribution to a run to a file, for maintainers to sign."""
+    from commonweight.contribution_file import ContributionFile
+
+    _write(ContributionFile.data(run, source, manifest.read_bytes(), licence, account, weight), file)
+
+
+@app.command("sign")
+def sign(file: File, keystore: Keystore, api: Api = DEFAULT_API) -> None:
+    """Show what the file credits and add your signature to it."""
+    from commonweight.contribution_file import ContributionFile
+    from trainer.client import ApiClient
+
+    client = ApiClient(api)
+    signed = ContributionFile.load(file).signed(client, open_keystore(keystore))
+    signed.save(file)
+    have, takes = signed.quorum(client)
+    said = signed.to_json() | {"file": str(file), "signed": have, "needed": takes}
+    tell(said, [f"{signed.describe()}\n{have} of the {takes} maintainers that it takes have signed"])
+
+
+@app.command("list")
+def list_contributions(
+    run: Annotated[
+        str, typer.Option("--run", parser=read_optional_run, metavar="RUN", help="Of this run alone; default: of all.")
+    ] = "",
+    api: Api = DEFAULT_API,
+) -> None:
+    """What was credited, who vouched for it by checked signatures, and which epoch pays it."""
+    from commonweight.standing.contributions import Contributions
+    from trainer.client import ApiClient
+
+    known = Contributions(ApiClient(api))
+    found = known.credited([known.run(run)] if run else known.runs())
+    lines = [line for one in found for line in one.lines()] or ["nothing was credited yet"]
+    tell((one.to_json() for one in found), lines)
+
+
+@app.command("show")
+def show(
+    contribution: Annotated[
+        str, typer.Argument(help="A contribution file, or the id of what was credited (0x and 64 hex digits).")
+    ],
+    api: Api = DEFAULT_API,
+) -> None:
+    """Where a contribution stands: who signed, who is missing and until when, or which epoch pays it."""
+    from commonweight.contribution_file import ContributionFile
+    from commonweight.standing.contributions import Contributions
+    from trainer.client import ApiClient
+
+    known = Contributions(ApiClient(api))
+    if ID.fullmatch(contribution):
+        found = [one for one in known.credited(known.runs()) if one.id == contribution.lower()]
+        if not found:
+            raise ContributionUnknown(f"no run of this server credited {contribution}; try `contribution list`")
+        one = found[0]
+    else:
+        one = known.of_file(ContributionFile.load(Path(contribution)))
+    tell(one.to_json(), one.lines())
+
+
+@app.command("submit")
+def submit(file: File, api: Api = DEFAULT_API) -> None:
+    """Hand a signed file in; the run's next epoch pays it. A run that is over refuses it."""
+    from commonweight.contribution_file import ContributionFile
+    from trainer.client import ApiClient
+
+    answer = ContributionFile.load(file).submit(ApiClient(api))
+    said = f"entry {answer['index']} of the log: {answer['digest']}"
+    tell({"contribution": answer["digest"], "entry": answer["index"]}, [said])
+
+
+def _write(made: ContributionFile, file: Path) -> None:
+    made.save(file)
+    said = f"{file}: hand it to the maintainers for `commonweight contribution sign`"
+    tell(made.to_json() | {"file": str(file)}, [said])

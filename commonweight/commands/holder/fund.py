@@ -1,0 +1,257 @@
+"""`commonweight fund`: a model's funding round. Amounts are units of the round's currency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commonweight.commands.model.stake import DeploymentFile
+from commonweight.commands.options import (
+    DEFAULT_RPC,
+    Account,
+    Keystore,
+    Rpc,
+    read_address,
+    read_object,
+    read_round,
+)
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import one_line, tell
+from contracts.amounts import amount as amount_of
+from contracts.errors import CommonweightError
+
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from eth_account.signers.local import LocalAccount
+
+    from contracts.bindings.capital_pool import CapitalPool
+
+app = typer.Typer(no_args_is_help=True, help="Pay into a model's funding round; get its tokens, or your money back.")
+Pool = Annotated[
+    str,
+    typer.Option(
+        "--pool",
+        parser=read_round,
+        metavar="ADDRESS@CREATION",
+        help="A later round's contract and the transaction that made it, as `fund open-round` says; default: the "
+        "deployment's.",
+    ),
+]
+PERMIT_SECONDS = 3_600
+"""How long the signed permission of a deposit is good for."""
+
+
+class NoFundingRound(CommonweightError):
+    """The deployment names no CapitalPool."""
+
+    code = "no-funding-round"
+
+
+@app.command("show")
+def show(
+    deployment: DeploymentFile,
+    account: Annotated[
+        str | None,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Also say what this account has in the round."),
+    ] = None,
+    at: Pool = "",
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Where the round stands: its price, its deadline, what is paid in and by whom, and what can be done now."""
+    from commonweight.standing.funding import Deposit, Round
+
+    pool = _pool(deployment, rpc_url, at)
+    found = Round.read(pool, _symbol(pool))
+    own, warnings = _of_deployer(pool, deployment), _warnings(pool, deployment)
+    deposit = Deposit.read(pool, found, account) if account else None
+    lines = list(found.lines())
+    if own:
+        lines.append(
+            f"deployer   paid in {found.money.text(own)} of it itself: {100 * own // max(1, found.deposited)} %"
+        )
+    tell({**found.to_json(), "by_deployer": str(own), "warnings": warnings}, lines)
+    if deposit:
+        tell(deposit.to_json(), [deposit.line()])
+    tell((), warnings)
+
+
+@app.command("open")
+def open_round(
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    params: Annotated[str, typer.Option(help='The round as JSON: {"funding_currency": "0x...", ...}.')],
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Deploy another funding round of a model; it sells nothing until holders give it a budget.
+
+    Prints its address, and the call that they have to pass for it.
+    """
+    from commonweight.model.known_model import known_model
+    from contracts.genesis.deploy import open_round
+    from contracts.genesis.params import GenesisParams
+
+    try:
+        terms = GenesisParams(**read_object(params, "--params"))
+    except TypeError as error:
+        raise typer.BadParameter(str(error), param_hint="--params") from error
+    if not terms.funding_currency:
+        raise typer.BadParameter("must name a funding_currency", param_hint="--params")
+    found, w3 = known_model(deployment, rpc_url)
+    pool, creation = open_round(w3, open_keystore(keystore), found, terms)
+    call, made = f"ModelToken.setBudget minter={pool} budget={terms.tokens_sold()}", f"{pool}@{creation}"
+    tell({"pool": made, "call": call}, [f"round {made}\npropose --call '{call}'"])
+
+
+@app.command("deposit")
+def deposit(
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    amount: Annotated[
+        int, typer.Option(min=1, help="Units of the currency; what is beyond the hard cap is not taken.")
+    ],
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Approve in a transaction of its own, for a currency without permits.")
+    ] = False,
+    at: Pool = "",
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Pay in, by a signed permit in one transaction.
+
+    Refused while an account that is no contract of the model's may mint or owes tokens: it could outvote all buyers.
+    """
+    from commonweight.model.currency import Money
+    from contracts.chain.connection import send
+
+    pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
+    _check_minters(pool, deployment)
+    before = pool.deposit_of(account.address)
+    if approve:
+        send(pool.w3, account, pool.currency().approve(pool.address, amount))
+        call = pool.deposit(amount)
+    else:
+        until = pool.w3.eth.get_block("latest")["timestamp"] + PERMIT_SECONDS
+        call = pool.deposit_with_permit(amount, until, pool.sign_permit(account, amount, until))
+    send(pool.w3, account, call)
+    whole, money = pool.deposit_of(account.address), Money.of(pool.currency())
+    took, bought = whole - before, pool.tokens_for(whole)
+    tell(
+        _moved(pool, account.address, took) | {"deposit": str(whole), "tokens": str(bought)},
+        [
+            f"took {money.text(took)}; {money.text(whole)} in all are {amount_of(bought, _symbol(pool))} if the round "
+            "succeeds"
+        ],
+    )
+
+
+@app.command("claim")
+def claim(
+    account: Account,
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    at: Pool = "",
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Have an account's tokens minted to it after the round succeeded; any key with gas may ask."""
+    pool = _pool(deployment, rpc_url, at)
+    warnings = _warnings(pool, deployment)
+    tell((), warnings)  # who claims can leave no more
+    bought = pool.tokens_for(pool.deposit_of(account))
+    _send(pool, open_keystore(keystore), pool.claim(account))
+    said = {"account": account, "pool": pool.address, "tokens": str(bought), "warnings": warnings}
+    tell(said, [f"minted {amount_of(bought, _symbol(pool))} to {account}"])
+
+
+@app.command("withdraw")
+def withdraw(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
+    """Take your whole deposit back while the round is open, until its last quarter."""
+    pool = _pool(deployment, rpc_url, at)
+    account = open_keystore(keystore)
+    paid = pool.deposit_of(account.address)
+    _send(pool, account, pool.withdraw())
+    _tell_back(pool, account.address, paid)
+
+
+@app.command("leave")
+def leave(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
+    """Take your deposit back after the round instead of tokens, until holders can pay with its money."""
+    pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
+    paid = pool.deposit_of(account.address)
+    _send(pool, account, pool.leave())
+    _tell_back(pool, account.address, paid)
+
+
+@app.command("refund")
+def refund(
+    account: Account,
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    at: Pool = "",
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Have an account's deposit paid back to it after the round failed; any key with gas may ask."""
+    pool = _pool(deployment, rpc_url, at)
+    paid = pool.deposit_of(account)
+    _send(pool, open_keystore(keystore), pool.refund(account))
+    _tell_back(pool, account, paid)
+
+
+def _tell_back(pool: CapitalPool, account: str, units: int) -> None:
+    from commonweight.model.currency import Money
+
+    tell(_moved(pool, account, units), [f"paid {Money.of(pool.currency()).text(units)} back to {account}"])
+
+
+def _moved(pool: CapitalPool, account: str, units: int) -> dict[str, str]:
+    """Units of the currency that went in or came back, for scripts."""
+    return {"account": account, "pool": pool.address, "currency": pool.currency().address, "units": str(units)}
+
+
+def _symbol(pool: CapitalPool) -> str:
+    from contracts.bindings.token import ModelToken
+
+    return one_line(ModelToken(pool.w3, pool.token()).symbol(), 12)
+
+
+def _send(pool: CapitalPool, account: LocalAccount, call: Any) -> None:
+    from contracts.chain.connection import send
+
+    send(pool.w3, account, call)
+
+
+def _check_minters(pool: CapitalPool, deployment: Path) -> None:
+    from contracts.chain.deployment import Deployment
+    from contracts.genesis.rounds import check_minters
+
+    check_minters(pool.w3, Deployment.of_file(deployment), pool.address)
+
+
+def _warnings(pool: CapitalPool, deployment: Path) -> list[str]:
+    """Who beside distributor, first round and this one can have tokens exist."""
+    from commonweight.model.genesis_words import warnings
+    from contracts.chain.deployment import Deployment
+
+    return warnings(pool.w3, Deployment.of_file(deployment), pool.address)
+
+
+def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
+    """What whoever deployed the model paid in itself: a soft cap that its maker bought says little."""
+    from contracts.chain.deployment import Deployment
+
+    found = Deployment.of_file(deployment)
+    return pool.bought_by(found.deployer, found.block)
+
+
+def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:
+    """The round of the deployment, or a later one ("ADDRESS@CREATION"), which is checked to be of this model."""
+    from commonweight.model.known_model import known_model
+    from contracts.bindings.capital_pool import CapitalPool
+    from contracts.genesis.rounds import check_pool
+
+    found, w3 = known_model(deployment, rpc_url)
+    address, _, creation = at.partition("@")
+    if address:
+        check_pool(w3, found, address, creation)
+    elif not found.pool:
+        raise NoFundingRound(f"the model {found.name} was deployed without a funding round; give a later one by --pool")
+    return CapitalPool(w3, address or found.pool)

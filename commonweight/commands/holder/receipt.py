@@ -1,0 +1,86 @@
+"""`commonweight receipt`: take home what you did and were paid, and check it anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, Account, Api, OwnChain
+from commonweight.terminal.console import tell
+
+app = typer.Typer(no_args_is_help=True, help="Your work and pay of an epoch as one file, checked without the server.")
+Trusted = Annotated[
+    Path | None,
+    typer.Option("--deployment", exists=True, dir_okay=False, help="The model's deployment, from elsewhere."),
+]
+
+
+@app.command("save")
+def save(
+    account: Account,
+    epoch: Annotated[int, typer.Option(help="Epoch to prove.")] = 1,
+    out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("receipt.json"),
+    api: Api = DEFAULT_API,
+    deployment: Trusted = None,
+    rpc_url: OwnChain = None,
+    seconds: Annotated[float, typer.Option(help="How long to wait until k mirrors show one head.")] = 60.0,
+) -> None:
+    """Put the receipt of an account for an epoch together: from the server, the log, and k verifiers' mirrors.
+
+    Keep it: none of them is needed any more.
+    """
+    from contracts.chain.connection import connect
+    from contracts.chain.deployment import Deployment
+    from contracts.files.whole_file import save_file
+    from trainer.client import ApiClient
+    from verifier.receipt.saving import Judges, save_receipt
+
+    client = ApiClient(api)
+    place = Deployment.of_file(deployment) if deployment else None
+    place = place or Deployment.from_mapping(client.network["deployment"])
+    judges = Judges.of(client, place, connect(rpc_url) if rpc_url else None)
+    receipt = save_receipt(client, place, judges, (epoch, account), seconds)
+    save_file(out, receipt.model_dump_json(indent=1) + "\n")
+    said = f"{len(receipt.entries)} log entries and {len(receipt.payouts)} payouts of {account} in epoch {epoch}"
+    counts = {"entries": len(receipt.entries), "payouts": len(receipt.payouts)}
+    tell({"file": str(out), "account": account, "epoch": epoch} | counts, [f"{out}: {said}"])
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A receipt.")],
+    deployment: Trusted = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Whose heads count, as a tlog-policy file; see audit --policy."),
+    ] = None,
+    rpc_url: OwnChain = None,
+) -> None:
+    """Check a receipt offline, against what you trust; with --rpc-url against the chain too.
+
+    Says what holds, and what it could not check. Exit status: 0 if nothing is wrong, 1 at the first thing that is.
+    """
+    from contracts.chain.connection import connect
+    from contracts.chain.deployment import Deployment
+    from contracts.protocol.receipt import Contracts, Receipt
+    from contracts.tlog.policy_text import parse_policy
+    from verifier.receipt.checking import check_receipt
+
+    receipt = Receipt.from_json(file.read_bytes())
+    trusted = Contracts.of(Deployment.of_file(deployment)) if deployment else None
+    asked = parse_policy(policy.read_bytes()) if policy else None
+    found = check_receipt(receipt, trusted, asked, connect(rpc_url) if rpc_url else None)
+    lines = [f"holds        {line}" for line in found.holds]
+    lines += [f"not checked  {line}" for line in found.unchecked]
+    tell({"holds": found.holds, "unchecked": found.unchecked}, lines)
+
+
+@app.command("policy")
+def policy(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A receipt.")]) -> None:
+    """Print whose heads a receipt was made under, as a tlog-policy: a claim, to compare with your own."""
+    from contracts.protocol.receipt import Receipt
+
+    policy = Receipt.from_json(file.read_bytes()).policy.rstrip("\n")
+    tell({"policy": policy}, [policy])

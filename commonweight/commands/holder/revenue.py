@@ -1,0 +1,145 @@
+"""`commonweight revenue`: what a model earns, shared among its holders. Amounts are units of the currency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commonweight.commands.model.stake import DeploymentFile
+from commonweight.commands.options import DEFAULT_RPC, Account, Keystore, Rpc, read_address
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import one_line, tell
+from contracts.errors import CommonweightError
+
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from eth_account.signers.local import LocalAccount
+
+    from contracts.bindings.revenue_splitter import RevenueSplitter
+
+
+class CurrencyFailed(CommonweightError):
+    """A currency refuses its transfer."""
+
+    code = "currency-failed"
+
+
+app = typer.Typer(no_args_is_help=True, help="Share what a model earned among its holders, and take your part.")
+
+
+AT_ONCE = 100
+"""Distributions that one transaction releases."""
+GAS = 150_000
+"""What a release may cost: a currency's transfer can use as much as it likes, and its maker does not pay for it."""
+
+
+@app.command("distribute")
+def distribute(
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    currency: Annotated[
+        str, typer.Option(parser=read_address, metavar="ADDRESS", help="ERC-20 in which the model earned.")
+    ],
+    amount: Annotated[int, typer.Option(min=1, help="Units of the currency to share.")],
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Pay an amount to those who held tokens at the snapshot, some time ago; anybody may."""
+    from commonweight.model.currency import Money
+    from contracts.bindings.currency import Currency
+    from contracts.chain.connection import send
+
+    (splitter, _), account = _splitter(deployment, rpc_url), open_keystore(keystore)
+    send(splitter.w3, account, Currency(splitter.w3, currency).approve(splitter.address, amount))
+    send(splitter.w3, account, splitter.distribute(currency, amount))
+    money = Money.of(Currency(splitter.w3, currency))
+    said = {"currency": currency, "symbol": money.symbol, "decimals": money.decimals, "units": str(amount)}
+    tell(said, [f"shared {money.text(amount)} of {currency}"])
+
+
+@app.command("show")
+def show(account: Account, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+    """What an account is due of what the model earned, and what it was paid. Anybody may distribute anything: choose.
+
+    With --json each distribution is an object of its own.
+    """
+    from commonweight.standing.revenue import lines_by_currency, read_shares
+
+    splitter, first = _splitter(deployment, rpc_url)
+    shares = read_shares(splitter, account, first)
+    lines = lines_by_currency(shares) or ["nothing was distributed to the holders of this model yet"]
+    tell((share.to_json() for share in shares), lines)
+
+
+@app.command("release")
+def release(
+    account: Account,
+    keystore: Keystore,
+    deployment: DeploymentFile,
+    currency: Annotated[
+        list[str] | None,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Currency to be paid in; repeat; default: each."),
+    ] = None,
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Have all that an account can be paid sent to it, each currency for itself; any key with gas may ask.
+
+    A currency that cannot be paid is named, and stops no other one; then the command fails.
+    """
+    splitter, first = _splitter(deployment, rpc_url)
+    waiting = splitter.waiting(account, first)
+    chosen = {one: ids for one, ids in waiting.items() if not currency or one in currency}
+    due = {one: found for one, ids in chosen.items() if (found := splitter.unreleased(account, ids))}
+    if not due:
+        tell((), [f"nothing to pay to {account}"])
+        return
+    payer, failed = open_keystore(keystore), []
+    for one, ids in due.items():
+        if why := _pay(splitter, payer, account, ids):
+            failed.append(one)
+        _tell_paid(splitter, account, one, {id_: splitter.released_to(account, first).get(id_, 0) for id_ in ids}, why)
+    if failed:
+        raise CurrencyFailed(f"{', '.join(failed)} could not be paid; what others owed is paid")
+
+
+def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, ids: list[int]) -> str:
+    """Why distributions of one currency could not be paid; empty where they were."""
+    from web3.exceptions import Web3Exception
+
+    from contracts.chain.connection import ContractRejected, rejections, send
+
+    try:
+        for start in range(0, len(ids), AT_ONCE):
+            call = splitter.release_many(ids[start : start + AT_ONCE], account)
+            with rejections():
+                gas = call.estimate_gas({"from": payer.address})
+            most = GAS * (1 + len(ids[start : start + AT_ONCE]))
+            if gas > most:
+                raise ContractRejected("TooDear", {"gas": gas})
+            send(splitter.w3, payer, call, gas=most)  # an estimate binds no currency
+    except (ContractRejected, Web3Exception) as error:
+        return one_line(str(error), 300)
+    return ""
+
+
+def _tell_paid(splitter: RevenueSplitter, account: str, currency: str, paid: dict[int, int], why: str) -> None:
+    """What the chain says was paid of each distribution, in units."""
+    from commonweight.model.currency import Money
+    from contracts.bindings.currency import Currency
+
+    money, ids = Money.of(Currency(splitter.w3, currency)), [id_ for id_, units in paid.items() if units]
+    units = sum(paid.values())
+    lines = [f"{currency} cannot be paid: {why}"] if why else []
+    if units:
+        lines.append(f"paid {money.text(units)} to {account}, of distributions {', '.join(map(str, ids))}")
+    said = {"account": account, "currency": currency, "symbol": money.symbol, "decimals": money.decimals}
+    tell(said | {"units": str(units), "distributions": ids, "why": why or None}, lines)
+
+
+def _splitter(deployment: Path, rpc_url: str) -> tuple[RevenueSplitter, int]:
+    """The model's splitter, and the block since which the model is registered."""
+    from commonweight.model.known_model import known_model
+    from contracts.bindings.revenue_splitter import RevenueSplitter
+
+    found, w3 = known_model(deployment, rpc_url)
+    return RevenueSplitter(w3, found.splitter), found.block

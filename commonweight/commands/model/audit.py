@@ -1,0 +1,60 @@
+"""`commonweight audit`: everything that payouts rest on, derived again by anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, OwnChain
+from commonweight.terminal.console import tell
+from commonweight.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from verifier.log.report import Report
+
+
+def audit(
+    deployment: Annotated[
+        Path,
+        typer.Option(exists=True, dir_okay=False, help="The model's deployment, from somewhere else than the server."),
+    ],
+    log: Annotated[
+        str, typer.Option(envvar="COMMONWEIGHT_API", help="A server, a mirror, or static files: a url or a folder.")
+    ] = DEFAULT_API,
+    rpc_url: OwnChain = None,
+    head: Annotated[
+        Path | None, typer.Option(help="File in which the log's head is kept: the next audit's log must continue it.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Write here whose heads count, k of n verifiers, as a tlog-policy file.")
+    ] = None,
+) -> None:
+    """Read a whole log: its head, every entry, block and root, and what the mirrors show. Needs no key.
+
+    Says what holds, what does not, and what it could not check. Exit status: 0 if nothing is wrong, else 1.
+    """
+    from contracts.chain.connection import connect
+    from contracts.chain.deployment import Deployment
+    from contracts.files.whole_file import save_file
+    from contracts.tlog.policy_text import format_policy
+    from verifier.log.auditing import Audit, Auditor
+
+    place = Deployment.of_file(deployment)
+    made = Audit(Auditor(place, log, connect(rpc_url) if rpc_url else None), Progress("entries audited"))
+    report = made.run(head)
+    if policy is not None:
+        save_file(policy, format_policy(made.policy()).decode())
+    tell(report.body(), _lines(report))
+    report.require()
+
+
+def _lines(report: Report) -> Iterator[str]:
+    for line in report.holds:
+        yield f"holds        {line}"
+    for finding in report.findings:
+        yield f"FINDING      {finding.line()}"
+    for line in report.unchecked:
+        yield f"not checked  {line}"

@@ -1,0 +1,130 @@
+"""`commonweight audit-plan`: what auditing a run at some rate detects and costs, and the stake that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import isfinite
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+
+from commonweight.terminal.console import console, tell
+from contracts.protocol.audit_rate import MILLION, AuditPolicy
+from verifier.planning.audit_plan import AuditPlan, InvalidAuditPlan
+
+PERCENTS = (10, 50, 100)
+
+
+def audit_plan(
+    reward: Annotated[float, typer.Option(help="Most that one round can pay a node, in any unit of value.")] = 1.25,
+    step_cost: Annotated[float, typer.Option(help="Cost of one inner step to a node, in the same unit.")] = 0.025,
+    steps: Annotated[int, typer.Option(help="Inner steps a round.")] = 40,
+    segment: Annotated[int, typer.Option(help="Steps a segment; divides --steps.")] = 4,
+    samples: Annotated[int, typer.Option(help="Segments that each verifier replays, the common one included.")] = 2,
+    verifiers: Annotated[int, typer.Option(help="Verifiers that look at an audited proof.")] = 3,
+    quorum: Annotated[int, typer.Option(help="Accepting verdicts that post a proof; the stake relies on no more.")] = 2,
+    floor: Annotated[float, typer.Option(help="Audit rate of a node with a long clean record.")] = 0.05,
+    streak: Annotated[int, typer.Option(help="Audited and accepted proofs that halve a node's audit rate.")] = 8,
+    rounds: Annotated[int, typer.Option(help="Rounds to look ahead.", min=1, max=10_000)] = 1_000,
+) -> None:
+    """Plan the audit of a run: chance of catching a cheat, least stake of a node, cost of verification.
+
+    A node's first proofs are all audited; a clean record lowers its rate to the floor, and one voided proof takes it
+    back to all. The stake makes every cheat lose on average: however much is faked, however often, after any record.
+
+    Example: commonweight audit-plan --reward 2 --step-cost 0.03 --floor 0.2 --samples 3
+    """
+    pay, price, least = _exact("reward", reward), _exact("step-cost", step_cost), _exact("floor", floor)
+    policy = AuditPolicy(round(least * MILLION), streak)
+    plan = AuditPlan(pay, price, steps, segment, samples, verifiers, quorum, policy=policy)
+    summary = summarize(plan, rounds)
+    tell(summary, _lines(summary))
+
+
+def summarize(plan: AuditPlan, rounds: int) -> dict[str, Any]:
+    """All figures of a plan as JSON values; probabilities and shares between 0 and 1, amounts in the plan's unit."""
+    mean = plan.mean_rate(rounds)
+    faked = dict.fromkeys([1, *(-(-plan.segments * percent // 100) for percent in PERCENTS)])
+    return {
+        "segments": plan.segments,
+        "rounds": rounds,
+        "verifiers": plan.verifiers,
+        "quorum": plan.quorum,
+        "reward": float(plan.reward),
+        "cost": float(plan.cost),
+        "floor": float(plan.floor),
+        "cheats": [_cheat(plan, count, rounds) for count in faked],
+        "stake": float(plan.stake),
+        "least_stake": float(plan.least_stake),
+        "least_deviation_stake": float(plan.least_deviation_stake),
+        "worst_faked_segments": plan.worst,
+        "mean_rate": mean,
+        "verification_cost": {
+            "always_audited": plan.verification_cost(1.0),
+            "mean": plan.verification_cost(mean),
+            "at_floor": plan.verification_cost(float(plan.floor)),
+        },
+    }
+
+
+def _exact(name: str, value: float) -> Fraction:
+    """The decimal number that was typed. Raises InvalidAuditPlan for nan and infinity."""
+    if not isfinite(value):
+        raise InvalidAuditPlan(f"{name} must be a finite number, is {value}")
+    return Fraction(str(value))
+
+
+def _cheat(plan: AuditPlan, faked: int, rounds: int) -> dict[str, Any]:
+    return {
+        "faked_segments": faked,
+        "seen_by_all": float(plan.seen(faked, plan.verifiers)),
+        "seen_by_quorum": float(plan.seen(faked)),
+        "detected_per_round": float(plan.detection(faked, plan.floor)),
+        "detected_over_rounds": float(plan.detection(faked, plan.floor, rounds)),
+        "needs_stake": max(0.0, float(plan.needed(faked))),
+    }
+
+
+def _lines(summary: dict[str, Any]) -> Iterator[RenderableType]:
+    yield _table(summary)
+    cost = summary["verification_cost"]
+    yield (
+        f"stake to ask for        {_value(summary['stake'])}"
+        f"   (at {_value(summary['least_stake'])} the best cheat breaks even)"
+    )
+    yield f"against deviating only  {_value(summary['least_deviation_stake'])}   (above it no cheat beats honest work)"
+    yield f"honest round            pays {_value(summary['reward'])} for work that costs {_value(summary['cost'])}"
+    yield f"mean audit rate         {summary['mean_rate']:.1%} over the first {summary['rounds']} rounds of a node"
+    yield (
+        f"verification cost       {cost['mean']:.1%} of training over those rounds, {cost['at_floor']:.1%} at the "
+        f"floor, {cost['always_audited']:.1%} if every proof is audited"
+    )
+
+
+def _table(summary: dict[str, Any]) -> Table:
+    rounds, quorum, everyone = summary["rounds"], summary["quorum"], summary["verifiers"]
+    fancy = console.is_terminal
+    table = Table(box=box.ROUNDED if fancy else None, title="What a cheat meets", title_justify="left", pad_edge=fancy)
+    table.add_column("faked segments", no_wrap=True)
+    for name in (f"seen by {everyone}", f"seen by {quorum}", "caught a round", f"in {rounds} rounds", "needs stake"):
+        table.add_column(name, justify="right")
+    for cheat in summary["cheats"]:
+        chances = ("seen_by_all", "seen_by_quorum", "detected_per_round", "detected_over_rounds")
+        count = cheat["faked_segments"]
+        share = f"{count} of {summary['segments']} ({count / summary['segments']:.0%})"
+        table.add_row(share, *(f"{cheat[name]:.2%}" for name in chances), _value(cheat["needs_stake"]))
+    table.caption = (
+        f"seen: by the samples of that many verifiers, once a proof is audited; caught: by {quorum}, the quorum, "
+        f"at the floor rate of {summary['floor']:.1%}"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _value(value: float) -> str:
+    """In the plan's own unit, which is no currency."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"

@@ -1,0 +1,72 @@
+"""`commonweight model held`: stake and bonds that wait until holders can have decided whose they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commonweight.commands.model.stake import DeploymentFile
+from commonweight.commands.options import DEFAULT_RPC, Rpc
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import tell
+from contracts.amounts import COINS, amount
+
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from contracts.bindings.held_money import HeldItem, HeldMoney
+
+
+def held(
+    deployment: DeploymentFile,
+    pay_with: Annotated[
+        Path | None,
+        typer.Option("--pay-with", exists=True, dir_okay=False, help="Key that pays the gas for what is free."),
+    ] = None,
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Show stake and bonds that wait for the holders; with --pay-with pay what is free to whom it goes.
+
+    Stake that verifiers took is burnt, and only when votes have existed for as long as a decision takes; a bond of a
+    dispute that nobody could decide goes back. Until then holders decide otherwise with
+    `gov propose --call "VerifierRegistry.decideHeld …"`.
+    """
+    from commonweight.model.known_model import known_model
+    from contracts.bindings.held_money import HeldMoney
+
+    found, w3 = known_model(deployment, rpc_url)
+    money = HeldMoney(w3, found.verifier_registry, found.block)
+    if pay_with is not None:
+        _pay_free(money, pay_with)
+    items = [(item, money.payable_at(item)) for item in money.items()]
+    fields = [_fields(one) | {"event": "held", "payable_at": at} for one, at in items]
+    tell(fields, (_line(item, at) for item, at in items) if items else ["nothing is held"])
+
+
+def _pay_free(money: HeldMoney, keystore: Path) -> None:
+    from contracts.chain.connection import ContractRejected, send
+
+    payer, now = open_keystore(keystore), money.w3.eth.get_block("latest")["timestamp"]
+    for item in (one for one in money.items() if (at := money.payable_at(one)) is not None and at <= now):
+        try:
+            send(money.w3, payer, money.pay(item))
+        except ContractRejected as error:
+            said = f"{amount(item.amount, COINS)} of {item.account} wait on: {error}"
+            tell(_fields(item) | {"event": "waits", "why": error.detail}, [said])
+            continue
+        said = f"paid {amount(item.amount, COINS)} that were taken from {item.account} on {item.ground}"
+        tell(_fields(item) | {"event": "paid"}, [said])
+
+
+def _fields(item: HeldItem) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in item.__slots__} | {"amount": str(item.amount)}
+
+
+def _line(item: HeldItem, payable_at: int | None) -> str:
+    heir = "back to it" if item.goes_back else "burnt"
+    what = f"{amount(item.amount, COINS)} of {item.account} on {item.ground}"
+    if payable_at is None:
+        return f"{what}: {heir} once votes enough for a decision exist and have for as long as one takes"
+    free = datetime.fromtimestamp(payable_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{what}: {heir} from {free} on"

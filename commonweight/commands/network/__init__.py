@@ -1,0 +1,1 @@
+"""Commands that run or look at a part of the network."""

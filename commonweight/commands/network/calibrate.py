@@ -1,0 +1,98 @@
+"""`commonweight calibrate`: limits of the bounded comparison, measured on one's own machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from commonweight.commands.options import Data, read_object
+from commonweight.terminal.console import tell
+from commonweight.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from contracts.protocol.limits import LimitTable
+    from verifier.planning.calibration import Honest
+
+MILD = (
+    "learning-rate-999",
+    "learning-rate-99",
+    "no-decay",
+    "other-beta2",
+    "other-eps",
+    "no-clipping",
+    "one-token",
+    "one-token-at-the-end",
+    "poisoned-last-step",
+    "one-sample",
+    "frozen-layer",
+    "bf16",
+    "fp16",
+    "int8-weights",
+    "fp8-weights",
+)
+"""Cheats of one step that are hardest to tell from honest work; the rest of the catalogue is farther away."""
+
+
+def calibrate(
+    out: Annotated[Path, typer.Option(help="Where to write the table; a run names its digest.")] = Path("limits.json"),
+    config: Annotated[str, typer.Option(help="Run configuration as JSON; what is left out has its default.")] = "{}",
+    segments: Annotated[int, typer.Option(min=5, help="Honest segments measured per variant.")] = 50,
+    cheat_segments: Annotated[int, typer.Option(min=1, help="Segments measured per cheat.")] = 5,
+    capability: Annotated[
+        list[str] | None, typer.Option(help="Instruction sets to stand for other machines: default, avx2, avx512.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Also measure this many threads (1: leave out).")] = 2,
+    data: Data = None,
+) -> None:
+    """Measure how far honest machines differ and how far cheats are from them, and write the limits that follow.
+
+    A limit is ten times the largest honest error; a pair is refused if a cheat exceeds its limit by less than ten.
+    """
+    from contracts.files.whole_file import save_file
+    from contracts.protocol.run_config import RunConfig
+    from trainer.data.corpus import corpus_of
+    from trainer.steps.variants import Variant
+    from verifier.planning.calibration import Plan
+    from verifier.planning.calibration import calibrate as measure
+
+    others = [Variant(attention="math"), Variant(adamw="fused"), Variant(micro_batches=2)]
+    others += [Variant(capability=name) for name in (capability if capability is not None else ["default"])]
+    others += [Variant(threads=threads)] if threads > 1 else []
+    corpus = corpus_of(data or ())
+    chosen = RunConfig.from_json(json.dumps(asdict(RunConfig()) | read_object(config, "--config")))
+    plan = Plan(chosen, tuple(others), segments, 10, cheat_segments, MILD, tuple(data or ()))
+    progress = Progress("")
+
+    def report(what: str, done: int, total: int) -> None:
+        progress.what = f"calibrating, {what}"
+        progress(done, total)
+
+    table, found = measure(plan, corpus, report)
+    save_file(out, table.to_json())
+    said = {"digest": table.digest().hex(), "file": str(out), "pairs": json.loads(table.to_json())}
+    tell(said, (_shown(table, found), f"table {table.digest().hex()} in {out}"))
+
+
+def _shown(table: LimitTable, found: Sequence[Honest]) -> Table:
+    shown = Table(title="Pairs with this machine's default way to compute", title_justify="left")
+    for column in ("variant", "largest honest update", "slope", "limit", "least cheat / limit", "alignment"):
+        shown.add_column(column)
+    for pair, honest in zip(table.pairs, found, strict=True):
+        v = honest.variant
+        name = f"{v.capability or 'best'} x{v.threads} {v.attention} {v.adamw} /{v.micro_batches}"
+        least = min(pair.cheats, key=lambda c, p=pair: float(p.cheats[c]))  # type: ignore[misc]
+        shown.add_row(
+            name,
+            pair.honest["update"][2],
+            pair.honest["slope"][2],
+            pair.limit["update"],
+            f"{least} {float(pair.cheats[least]):,.0f}",
+            f"{honest.alignment:.2f}",
+        )
+    return shown

@@ -1,0 +1,36 @@
+"""`commonweight check`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Rpc, read_run
+from commonweight.terminal.console import tell
+
+
+def check(
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+    folder: Annotated[Path, typer.Option("--folder", help="Where the process would keep its files.")] = Path(),
+    deployment: Annotated[
+        Path | None,
+        typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file; without, the server's word."),
+    ] = None,
+    keystore: Annotated[Path | None, typer.Option("--keystore", help="Key to look at.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", parser=read_run, metavar="RUN", help="Run that is to be joined.")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Try all that a node, a verifier or a server needs, and say what to do about each; status 1 if something fails."""
+    from commonweight.checkup import Asked, Verdict, check_all
+
+    failed = False
+    for found in check_all(Asked(api, rpc_url, folder, deployment, keystore, run or "", tuple(data or ()))):
+        tell(asdict(found), [found.line()])
+        failed = failed or found.verdict is Verdict.FAILED
+    raise typer.Exit(int(failed))

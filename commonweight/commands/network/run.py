@@ -1,0 +1,46 @@
+"""Commands about runs: which there are, and where one stands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import DEFAULT_API, Api, read_run
+from commonweight.terminal.console import tell
+from commonweight.terminal.lifetime import heed_signals
+
+app = typer.Typer(no_args_is_help=True, help="Which runs there are, where one stands, and whom it waits for.")
+Run = Annotated[str, typer.Argument(parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Look again and again; in a pipe, print the lines that changed.")]
+
+
+@app.command("list")
+def list_(api: Api = DEFAULT_API) -> None:
+    """All runs of the model, a line each."""
+    from commonweight.model.runs import all_runs, run_lines
+    from trainer.client import ApiClient
+
+    rows = list(all_runs(ApiClient(api)))
+    tell(rows, run_lines(rows))
+
+
+@app.command("show")
+def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False) -> None:
+    """Where a run stands: who takes part, who is awaited and since when, why a round does not open, what comes next."""
+    from commonweight.model.runs import is_over, lines_of, read_run
+    from commonweight.terminal.watching import Seen
+    from commonweight.terminal.watching import watch as watch_lines
+    from trainer.client import ApiClient
+
+    client = ApiClient(api)
+    if not watch:
+        found = read_run(client, run)
+        tell(found, lines_of(found))
+        return
+
+    def look() -> Seen:
+        found = read_run(client, run)
+        return Seen(found, list(lines_of(found)), is_over(found))
+
+    watch_lines(look, heed_signals().watched())

@@ -1,0 +1,96 @@
+"""`commonweight verify`: one proof replayed by anyone, and every word about it explained."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from commonweight.commands.options import DEFAULT_API, Api, Data, Device
+from commonweight.terminal.console import tell, visible
+from commonweight.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from verifier.proof.bundle import Bundle
+    from verifier.proof.case import Case
+    from verifier.proof.replay import Finding, Heard
+
+
+def verify(
+    proof: Annotated[str, typer.Argument(help="Id of a proof (0x…), or the folder of one saved before.")],
+    api: Api = DEFAULT_API,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="Keep log entries and files here, to verify without a network.")
+    ] = None,
+    deployment: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Deployment, from elsewhere; default: the server's."),
+    ] = None,
+    data: Data = None,
+    device: Device = "cpu",
+) -> None:
+    """Replay a proof from the log and its public files, and explain whether each word about it was right.
+
+    Exit status: 0 if what was decided is what the replay gives, 1 if it is not, 2 if it cannot be told here.
+    """
+    from contracts.protocol.judge.protocol import Protocol
+    from trainer.data.corpus import corpus_of
+    from trainer.model.device import choose_device
+    from verifier.proof.replay import replays, verdict
+
+    choose_device(device)
+    found = _bundle(proof, api, bundle, deployment)
+    place = found.deployment
+    functions = Protocol(place.chain_id, place.distributor, bytes.fromhex(place.model[2:]), place.deployer)
+    findings = list(replays(found.case, functions, found.files, corpus_of(data or ())))
+    holds, why = verdict(found.case, findings)
+    outcome = {True: "right", False: "wrong", None: "untold"}[holds]
+    said = {"outcome": outcome, "why": why, "decided": found.case.outcome}
+    tell(
+        {"proof": found.case.proof, **said, "segments": [asdict(finding) for finding in findings]},
+        (*_lines(found.case, findings), f"{outcome}: {why}; by the log it is {found.case.outcome}"),
+    )
+    raise typer.Exit({"right": 0, "wrong": 1}.get(outcome, 2))
+
+
+def _bundle(proof: str, api: str, folder: Path | None, deployment: Path | None) -> Bundle:
+    from contracts.chain.deployment import Deployment
+    from trainer.client import ApiClient
+    from verifier.proof.bundle import open_bundle
+    from verifier.proof.fetching import fetch_bundle
+
+    trusted = Deployment.of_file(deployment) if deployment else None
+    if Path(proof).is_dir():
+        return open_bundle(Path(proof), trusted)
+    place = trusted or Deployment.from_mapping(ApiClient(api).network["deployment"])
+    chosen = folder or Path(tempfile.mkdtemp(prefix="commonweight-proof-"))
+    return fetch_bundle(chosen, proof, place, api, Progress("entries read"))
+
+
+def _lines(case: Case, findings: Sequence[Finding]) -> Iterator[RenderableType]:
+    title = visible(f"proof {case.proof[:18]}… of node {case.commitment.node}, round {case.round.round}")
+    table = Table(title=Text(title), title_justify="left")
+    for column in ("segment", "replay", "error", "limit", "why", "the bench"):
+        table.add_column(column, overflow="fold")
+    for f in findings:
+        replay = f"{f.replay} ({f.reason})" if f.reason else f.replay
+        shown = (str(f.segment), replay, f"{f.error:.3g}", f"{f.limit:.3g}", f.detail, f.decided)
+        table.add_row(*(Text(visible(cell)) for cell in shown))
+    yield table
+    for f in findings:
+        for heard in f.words:
+            yield f"segment {f.segment}, {_word(heard)}"
+
+
+def _word(heard: Heard) -> str:
+    said = f"{heard.verifier}: {heard.word}" + (f" ({heard.reason})" if heard.reason else "")
+    right = {True: "right", False: "WRONG", None: "cannot be told"}[heard.right]
+    trace = {True: ", trace right", False: ", trace WRONG", None: ""}[heard.trace]
+    return f"{said}, {right}{trace}"

@@ -1,0 +1,50 @@
+"""`commonweight db`: the server's database and its revision. `serve` upgrades by itself where its role may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.options import DatabaseUrl, OwnDeployment, ServerFolder, database_address
+from commonweight.terminal.console import tell
+
+app = typer.Typer(no_args_is_help=True, help="The server's database.")
+
+
+@app.command("upgrade")
+def upgrade(
+    folder: ServerFolder = Path("commonweight-server"), database_url: DatabaseUrl = "", deployment: OwnDeployment = None
+) -> None:
+    """Bring the database to this release's revision; one that is there is left alone. Takes the writers' lock."""
+    from contracts.chain.deployment import Deployment
+    from ledger.identity import require_own
+    from ledger.storage import schema
+    from ledger.storage.store import Store
+
+    if not database_url:
+        folder.mkdir(parents=True, exist_ok=True)
+    store = Store(database_address(folder, database_url))
+    if deployment is not None:
+        require_own(store, Deployment.of_file(deployment))
+    revision = schema.current(store.engine)
+    tell({"revision": revision}, [f"revision {revision}"])
+
+
+@app.command("current")
+def current(folder: ServerFolder = Path("commonweight-server"), database_url: DatabaseUrl = "") -> None:
+    """Which revision the database has, and which one this release brings it to. Changes nothing."""
+    from ledger.storage import schema
+
+    found, newest = schema.made_revision(database_address(folder, database_url)), schema.head()
+    tell({"revision": found, "newest": newest}, [f"revision {found or 'none'}, newest {newest}"])
+
+
+@app.command("grants")
+def grants(role: Annotated[str, typer.Argument(help="Role of PostgreSQL that the server connects as.")]) -> None:
+    """Print the SQL that gives a role what the server needs and no more: no change of what must only grow."""
+    from ledger.storage.append_only import grants_for
+
+    for statement in grants_for(role):
+        tell({"statement": f"{statement};"}, [f"{statement};"])

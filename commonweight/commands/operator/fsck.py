@@ -1,0 +1,54 @@
+"""`commonweight fsck`: the server's database against the log in it and the chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from commonweight.commands.options import (
+    DEFAULT_RPC,
+    DatabaseUrl,
+    DeploymentFile,
+    FinalityDepth,
+    Rpcs,
+    ServerFolder,
+    database_address,
+)
+from commonweight.terminal.console import tell
+
+
+def fsck(
+    deployment: DeploymentFile,
+    folder: ServerFolder = Path("commonweight-server"),
+    database_url: DatabaseUrl = "",
+    rpc_url: Rpcs = None,
+    finality_depth: FinalityDepth = None,
+) -> None:
+    """Derive every balance, root and payout again from the log, and compare with the database and the chain.
+
+    Needs no key. Exit status: 0 if everything holds; 1, and the rows that do not.
+    """
+    from eth_account import Account
+
+    from api.app import open_ledger
+    from api.settings import ServerSettings
+    from ledger.fsck.examine import FsckFailed, examine
+
+    nobody = Account.create().key.hex()  # a ledger has a key to sign with; nothing here is signed
+    url, urls = database_address(folder, database_url), rpc_url or [DEFAULT_RPC]
+    settings = ServerSettings(
+        urls[0],
+        deployment,
+        nobody,
+        url,
+        folder / "blobs",
+        keeper=False,
+        other_rpc_urls=tuple(urls[1:]),
+        finality_depth=finality_depth,
+    )
+    findings = []
+    for part in examine(open_ledger(settings)):
+        tell((), [f"{part.name:<8} {'holds' if not part.findings else f'{len(part.findings)} findings'}"])
+        findings += part.findings
+    tell({"findings": [{"table": f.table, "key": f.key, "what": f.what} for f in findings]}, ())
+    if findings:
+        raise FsckFailed(findings)

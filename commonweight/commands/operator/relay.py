@@ -1,0 +1,129 @@
+"""`commonweight keeper` and `commonweight outbox`: what moves time on beside the API, and the calls that it owes."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.commands.operator.stored import existing_database
+from commonweight.commands.options import (
+    DEFAULT_RPC,
+    AccountGas,
+    DailyGas,
+    DatabaseUrl,
+    DeploymentFile,
+    FinalityDepth,
+    Keystore,
+    LogLevel,
+    LogShape,
+    LostEnd,
+    MaxFee,
+    OwnDeployment,
+    ReplaceSeconds,
+    Rpcs,
+    ServerFolder,
+    database_address,
+)
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import tell
+from commonweight.terminal.lifetime import LAST_ANSWER_SECONDS, heed_signals
+from commonweight.terminal.logs import Level, LogFormat, log_to_stderr
+from commonweight.terminal.waiting import wait_for
+
+outbox_app = typer.Typer(no_args_is_help=True, help="Calls that the relayer owes the chain.")
+PARTS = ("rounds", "settlement", "indexer")
+
+
+def read_part(text: str) -> str:
+    """A part of the keeper. Raises BadParameter."""
+    if text not in PARTS:
+        raise typer.BadParameter(f"{text} is no part; there are {', '.join(PARTS)}")
+    return text
+
+
+def keeper(
+    deployment: DeploymentFile,
+    keystore: Keystore,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(parser=read_part, metavar="PART", help="rounds, settlement or indexer; default: all three."),
+    ] = None,
+    rpc_url: Rpcs = None,
+    finality_depth: FinalityDepth = None,
+    folder: ServerFolder = Path("commonweight-server"),
+    database_url: DatabaseUrl = "",
+    max_fee_per_gas: MaxFee = 500 * 10**9,
+    replace_seconds: ReplaceSeconds = 60,
+    account_gas: AccountGas = 12_000_000,
+    daily_gas: DailyGas = 300_000_000,
+    log_level: LogLevel = Level.INFO,
+    log_format: LogShape = LogFormat.TEXT,
+    accept_lost_end: LostEnd = False,
+) -> None:
+    """Move rounds, transactions and votes on without serving. As many as you like: one at a time does each part."""
+    from api.app import open_ledger
+    from api.settings import ServerSettings
+    from commonweight.model.known_model import entered
+    from contracts.chain.connection import hang_up
+    from contracts.mirrors.places import is_loopback
+    from ledger.clock.keeper import run_until
+    from ledger.public_log.restoring import restore
+
+    stop = heed_signals()
+    log_to_stderr(log_level, log_format)
+    account, url, urls = open_keystore(keystore), database_address(folder, database_url), rpc_url or [DEFAULT_RPC]
+    key = account.key.hex()
+    settings = ServerSettings(
+        urls[0],
+        deployment,
+        key,
+        url,
+        folder / "blobs",
+        max_fee_per_gas=max_fee_per_gas,
+        replace_seconds=replace_seconds,
+        account_gas=account_gas,
+        daily_gas=daily_gas,
+        other_rpc_urls=tuple(urls[1:]),
+        finality_depth=finality_depth,
+    )
+    ledger = wait_for("the database", partial(open_ledger, settings), stop)
+    entered(deployment, ledger.chain.w3, folder, ("server", account.address, ""))
+    wait_for("chain or database", partial(restore, ledger, is_loopback(urls[0]), accept_lost_end), stop)
+    run_until(ledger, stop.watched(partial(hang_up, ledger.chain.w3, LAST_ANSWER_SECONDS)), only=only or PARTS)
+
+
+@outbox_app.command("list")
+def outbox_list(
+    folder: ServerFolder = Path("commonweight-server"),
+    database_url: DatabaseUrl = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also what is final.")] = False,
+    deployment: OwnDeployment = None,
+) -> None:
+    """Calls that are not final, with what is known of each; dead ones want a look."""
+    from ledger.relay import outbox
+
+    with existing_database(folder, database_url, deployment).read() as session:
+        rows = [row for row in outbox.listed(session) if everything or row.state != "final"]
+    for row in rows:
+        line = {name: getattr(row, name) for name in ("id", "state", "tries", "nonce", "hash", "error")}
+        tell(line, [f"{row.state:9} {row.id}  {row.hash or ''}  {row.error or ''}".rstrip()])
+    if not rows:
+        tell((), ["no call is open"])
+
+
+@outbox_app.command("retry")
+def outbox_retry(
+    call: Annotated[str, typer.Argument(help="Id of the call, as `outbox list` prints it.")],
+    folder: ServerFolder = Path("commonweight-server"),
+    database_url: DatabaseUrl = "",
+    deployment: OwnDeployment = None,
+) -> None:
+    """Give a call that is dead, refused or failed all its tries again; the keeper does the rest."""
+    from ledger.relay import outbox
+
+    with existing_database(folder, database_url, deployment).write() as session:
+        outbox.retry(session, call)
+    tell({"id": call, "state": "queued"}, [f"{call} is queued again"])

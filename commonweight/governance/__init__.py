@@ -1,0 +1,1 @@
+"""Proposals and votes as a holder makes and reads them."""

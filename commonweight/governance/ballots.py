@@ -1,0 +1,146 @@
+"""A holder's side of governance: build the same actions as the server, sign them, hand them in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eth_account.signers.local import LocalAccount
+from eth_utils import keccak
+
+from commonweight.governance.proven import ProposalDiffers, Proven, asked
+from commonweight.model.known_model import checked
+from contracts.bindings.governor import Action, ModelGovernor, description_of, proposal_id_of
+from contracts.bindings.model_registry import ModelRegistry
+from contracts.bindings.token import Delegation, ModelToken
+from contracts.calls.effects import Preview, preview
+from contracts.calls.text import parse_call
+from contracts.chain.connection import connect, send
+from contracts.chain.deployment import Deployment
+from contracts.genesis.creation import first_block
+from trainer.client import ApiClient, octets
+from verifier.log.settled_weights import settled_weights
+
+MOST_SECONDS = 64
+"""Seconds that others named and that are looked at: those with most objections."""
+
+
+class GovernanceClient:
+    """One model's governor through API and chain; the chain gives nonces and ids, so the API cannot swap them."""
+
+    def __init__(self, api_url: str, rpc_url: str) -> None:
+        self.client = ApiClient(api_url)
+        deployment, w3 = self.client.network["deployment"], connect(rpc_url)
+        self.deployment = checked(w3, Deployment.from_mapping(deployment))
+        self.governor = ModelGovernor(w3, deployment["governor"])
+        self.token = ModelToken(w3, deployment["token"])
+        self._models, self._model = ModelRegistry(w3, deployment["model_registry"]), octets(deployment["model"])
+
+    def calls(self, texts: Sequence[str]) -> list[Action]:
+        """The calls that these texts mean, on the contracts that the server names. Raises BadField."""
+        return [parse_call(self.governor.w3, self.deployment, text) for text in texts]
+
+    def previews(self, actions: Sequence[Action]) -> list[Preview]:
+        """What each call would change, as of now."""
+        return [preview(self.governor.w3, self.deployment, action) for action in actions]
+
+    def propose(
+        self,
+        account: LocalAccount,
+        description: str,
+        decisions: Sequence[tuple[str, str]],
+        calls: Sequence[Action] = (),
+    ) -> str:
+        """Sign and hand in a proposal under its proposer's mark; returns its id, which is made here.
+
+        Raises ApiProblem, and ProposalDiffers where the server names another.
+        """
+        description = description_of(description, account.address)
+        actions = [
+            Action.of(self._models.decide(self._model, keccak(text=f"{description}\n{place}"), key, value))
+            for place, (key, value) in enumerate(decisions)
+        ] + list(calls)
+        until = self._in_an_hour()
+        signature = self.governor.sign_proposal(account, actions, description, until)
+        body = {
+            "proposer": account.address,
+            "description": description,
+            "decisions": list(decisions),
+            "deadline": until,
+            "calls": [{"target": c.target, "value": str(c.value), "data": "0x" + c.data.hex()} for c in calls],
+            "signature": "0x" + signature.hex(),
+        }
+        own, told = str(proposal_id_of(actions, keccak(text=description))), self.client.post("/proposals", body)
+        if str(told["proposal"]) != own:
+            raise ProposalDiffers(
+                f"the proposal was handed in as {own}; the server calls it {str(told['proposal'])[:80]}"
+            )
+        return own
+
+    def release(
+        self, account: LocalAccount, description: str, weights: tuple[str, int], version: str, licence: str
+    ) -> tuple[str, str]:
+        """Propose to release the weights after a round (run, number); returns the proposal's id and their digest.
+
+        Raises NotSettled, ApiProblem, and what the log's reading raises.
+        """
+        found = settled_weights(self.client, self.deployment, self.governor.w3, *weights)
+        call = self._models.record_release(self._model, version, octets(found.theta), licence)
+        return self.propose(account, description, (), [Action.of(call)]), found.theta
+
+    def asked(self, proposal: str) -> Proven:
+        """What the server shows under an id, held against it. Raises ApiProblem and ProposalDiffers."""
+        return asked(self.client, proposal)
+
+    def vote(self, account: LocalAccount, found: Proven, support: int) -> str:
+        """Sign and hand in a ballot on a proposal whose calls were seen: it names the id alone.
+
+        Returns the server's word: taken, or of the same vote again waiting or counted. Raises ApiProblem.
+        """
+        ballot = self.governor.sign_ballot(account, int(found.id), support)
+        body = {"voter": account.address, "support": support, "signature": "0x" + ballot.signature.hex()}
+        return str(self.client.post(f"/proposals/{found.id}/ballots", body)["ballot"])
+
+    def object_to(self, account: LocalAccount, proposal: str) -> tuple[int, int, str]:
+        """Object with the account's own gas; returns objections, votes for it, and where it stands then.
+
+        Its calls are the chain's, not the server's. Raises BadField, ProposalDiffers and ContractRejected.
+        """
+        number, first = int(proposal), first_block(self.governor.w3, self.deployment)
+        actions, digest = self.governor.calls_of(number, first)
+        if proposal_id_of(actions, digest) != number:
+            raise ProposalDiffers(f"the chain node shows calls under {proposal} that are another proposal's")
+        at = self._second(account.address, number, first)
+        send(self.governor.w3, account, self.governor.object_to(actions, digest, at))
+        votes = self.governor.objections_to(number, at)
+        return votes, self.governor.votes(number)[1], self.governor.state(number).name.lower()
+
+    def _second(self, account: str, number: int, first: int) -> int:
+        """The second at which this objection and those that are there weigh most together.
+
+        Anybody may name a second, with nothing or with dust: what counts is the sum. One at which the account objected
+        already is passed by, so that whoever tries again is heard at another.
+        """
+        said = self.governor.objected(number, first)
+        done = {one.second for one in said if one.holder == account}
+        there = {one.second: one.total for one in said if one.total and one.second not in done}
+        largest = sorted(there, key=lambda at: there[at], reverse=True)[:MOST_SECONDS]
+        newest = int(self.governor.w3.eth.get_block("latest")["timestamp"]) - 1
+        own = {at: self.token.past_votes(account, at) for at in {newest, *largest} - done}
+        heard = [at for at in own if own[at]]
+        return max(heard, key=lambda at: (own[at] + there.get(at, 0), there.get(at, 0)), default=newest)
+
+    def _in_an_hour(self) -> int:
+        """Unix seconds of the chain, whose contracts judge the deadline: this machine's clock has no part in it."""
+        return int(self.governor.w3.eth.get_block("latest")["timestamp"]) + 3600
+
+    def delegate(self, account: LocalAccount, to: str) -> str:
+        """Sign and hand in a delegation of votes; returns the id of the relayer's transaction. Raises ApiProblem."""
+        delegation = Delegation(to, self.token.nonce(account.address), self._in_an_hour())
+        body = {
+            "delegator": account.address,
+            "delegatee": to,
+            "nonce": delegation.nonce,
+            "expiry": delegation.expiry,
+            "signature": "0x" + self.token.sign_delegation(account, delegation).hex(),
+        }
+        return str(self.client.post("/delegations", body)["transaction"])

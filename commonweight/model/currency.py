@@ -1,0 +1,34 @@
+"""A currency as people read it: its maker's symbol and decimals, for showing alone; options take its smallest units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from commonweight.terminal.console import one_line
+from contracts.amounts import amount
+from contracts.bindings.currency import Currency
+
+LONGEST_SYMBOL = 12
+MOST_DECIMALS = 77
+
+
+@dataclass(frozen=True)
+class Money:
+    """`address` of the ERC-20; a symbol is its maker's own choice and proves nothing."""
+
+    address: str
+    symbol: str
+    decimals: int
+
+    @classmethod
+    def of(cls, currency: Currency) -> Money:
+        """As the currency tells; where it tells none, in its smallest units."""
+        decimals, symbol = currency.decimals(), one_line(currency.symbol(), LONGEST_SYMBOL)
+        if not 0 <= decimals <= MOST_DECIMALS or not symbol:
+            return cls(currency.address, symbol or "units", 0)
+        return cls(currency.address, symbol, decimals)
+
+    def text(self, units: int) -> str:
+        """Units as people write them, and as options take them: 4.99 TEST (499 units)."""
+        shown = amount(units, self.symbol, self.decimals)
+        return f"{shown} ({units} units)" if self.decimals else shown

@@ -1,0 +1,98 @@
+"""Who owns a model, by the token's own events: balances, votes, and whom votes are lent to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from eth_utils import to_checksum_address
+from web3 import Web3
+
+from contracts.amounts import TOKENS, amount
+from contracts.chain.connection import contract_at
+from contracts.chain.deployment import ZERO, Deployment
+from contracts.chain.event_history import EventHistory
+from contracts.errors import CommonweightError
+
+PPM = 1_000_000
+EVENTS = ("Transfer", "DelegateChanged", "DelegateVotesChanged")
+
+
+class EventsMissing(CommonweightError):
+    """The node's events do not add up to the supply that it tells."""
+
+    code = "events-missing"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Amounts in 1e-18 tokens; `delegate` is empty where the account lends its votes to nobody."""
+
+    account: str
+    units: int
+    votes: int
+    delegate: str
+
+    def to_json(self, supply: int) -> dict[str, Any]:
+        """One object of `--json`."""
+        return {
+            "about": "holder",
+            "account": self.account,
+            "units": str(self.units),
+            "votes": str(self.votes),
+            "share_ppm": PPM * self.units // max(1, supply),
+            "delegate": self.delegate or None,
+        }
+
+
+@dataclass(frozen=True)
+class Holders:
+    """All who hold tokens or votes at the end of a block, the largest balance first; `supply` in 1e-18 tokens."""
+
+    block: int
+    supply: int
+    holders: list[Holder]
+
+    def to_json(self) -> dict[str, Any]:
+        """The first object of `--json`."""
+        return {"about": "holders", "block": self.block, "supply": str(self.supply), "count": len(self.holders)}
+
+
+@dataclass
+class _Book:
+    units: dict[str, int] = field(default_factory=dict)
+    votes: dict[str, int] = field(default_factory=dict)
+    delegates: dict[str, str] = field(default_factory=dict)
+
+    def note(self, name: str, said: Any) -> None:
+        if name == "DelegateChanged":
+            self.delegates[str(said["delegator"])] = str(said["toDelegate"])
+        elif name == "DelegateVotesChanged":
+            self.votes[str(said["delegate"])] = int(said["newVotes"])
+        else:
+            self._move(str(said["from"]), -int(said["value"]))
+            self._move(str(said["to"]), int(said["value"]))
+
+    def _move(self, account: str, units: int) -> None:
+        if account != ZERO:
+            self.units[account] = self.units.get(account, 0) + units
+
+    def holder(self, account: str) -> Holder:
+        delegate = self.delegates.get(account, ZERO)
+        named = "" if delegate == ZERO else delegate
+        return Holder(account, self.units.get(account, 0), self.votes.get(account, 0), named)
+
+
+def read_holders(w3: Web3, place: Deployment) -> Holders:
+    """Who holds what now. Raises EventsMissing where a node left some of the token's events out."""
+    token, book = contract_at(w3, "ModelToken", place.token), _Book()
+    block = int(w3.eth.block_number)
+    for event in EventHistory(token, EVENTS, place.block).until(block):
+        book.note(event["event"], event["args"])
+    supply = int(token.functions.totalSupply().call(block_identifier=block))
+    if sum(book.units.values()) != supply:
+        told = f"{amount(sum(book.units.values()), TOKENS)} of {amount(supply, TOKENS)}"
+        raise EventsMissing(f"the node's events add up to {told}: ask another one")
+    accounts = [to_checksum_address(name) for name in {*book.units, *book.votes}]
+    found = [book.holder(name) for name in accounts if book.units.get(name) or book.votes.get(name)]
+    return Holders(block, supply, sorted(found, key=lambda holder: (-holder.units, -holder.votes, holder.account)))

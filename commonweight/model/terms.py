@@ -1,0 +1,103 @@
+"""Open a run: its configuration, and the terms by which the rules judge it, signed by the model's creator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contracts.messages.for_log import RunTerms
+from contracts.protocol.limits import LimitTable
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import inner_digest
+from contracts.tensors.tensorfile import state_digest
+from trainer.client import ApiClient, octets
+from trainer.data.corpus import corpus_of
+from trainer.model.state import initial_theta, start_tensors
+from trainer.steps.determinism import configure_determinism
+
+
+@dataclass(frozen=True)
+class RunRules:
+    """The numbers of a run's terms: `emission` in token units an epoch, times in seconds, `node_stake` in wei,
+    `least_rate` in bytes a second; `profiles` are digests (0x-hex) beside this machine's own."""
+
+    emission: int
+    rounds_per_epoch: int = 4
+    min_nodes: int = 1
+    max_nodes: int = 64
+    panel: int = 0
+    samples: int = 2
+    audit_floor_ppm: int = 1_000_000
+    node_stake: int = 0
+    beacon_span: int = 60
+    root_seconds: int = 30 * 86_400
+    behind_rounds: int = 5
+    canaries: int = 1
+    canary_window: int = 10
+    period_seconds: int = 600
+    lease_seconds: int = 60
+    least_rate: int = 100_000
+    nonce: int = 1
+    profiles: tuple[str, ...] = ()
+
+
+def open_run(
+    api_url: str,
+    key: str,
+    overrides: Mapping[str, Any],
+    rules: RunRules,
+    data: tuple[Path, ...],
+    limits: LimitTable | None = None,
+) -> str:
+    """Open the run and return its id, 0x-hex. Raises InvalidRunConfig, ApiProblem and ApiUnreachable."""
+    config = _config(overrides, data, limits)
+    client = ApiClient(api_url, key)
+    model = octets(client.network["deployment"]["model"])
+    beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
+    answer = client.give(terms(model, client.address, config, rules), **beside)
+    return str(answer["digest"])
+
+
+def terms(model: bytes, creator: str, config: RunConfig, rules: RunRules) -> RunTerms:
+    """What the creator signs: everybody who joins computes its digests anew."""
+    theta = initial_theta(config)
+    zero = {name: np.zeros_like(value) for name, value in theta.items()}
+    own = configure_determinism(config.profile).digest()
+    return RunTerms(
+        model=model,
+        creator=creator,
+        config=config.digest(),
+        genesis=state_digest(theta),
+        emission=rules.emission,
+        roundsPerEpoch=rules.rounds_per_epoch,
+        minNodes=rules.min_nodes,
+        maxNodes=rules.max_nodes,
+        panel=rules.panel,
+        samples=rules.samples,
+        auditFloor=rules.audit_floor_ppm,
+        nodeStake=rules.node_stake,
+        beaconSpan=rules.beacon_span,
+        rootSeconds=rules.root_seconds,
+        behindRounds=rules.behind_rounds,
+        canaries=rules.canaries,
+        canaryWindow=rules.canary_window,
+        periodSeconds=rules.period_seconds,
+        leaseSeconds=rules.lease_seconds,
+        leastRate=rules.least_rate,
+        profiles=tuple(dict.fromkeys((own, *map(octets, rules.profiles)))),
+        momentum=state_digest(zero),
+        inner=inner_digest(start_tensors(theta, None)),
+        nonce=rules.nonce,
+    )
+
+
+def _config(overrides: Mapping[str, Any], data: tuple[Path, ...], limits: LimitTable | None) -> RunConfig:
+    corpus = corpus_of(data)
+    bounded = {} if limits is None else {"profile": "bounded", "limits_digest": limits.digest().hex()}
+    fields = asdict(RunConfig()) | {"corpus_digest": corpus.digest} | bounded | dict(overrides)
+    return RunConfig.from_json(json.dumps(fields))

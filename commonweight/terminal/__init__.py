@@ -1,0 +1,1 @@
+"""How commands speak, wait, log and end."""

@@ -1,0 +1,155 @@
+"""How commands speak: rich at a terminal, plain lines in a pipe, with --json one object a line for scripts.
+
+Which of them is chosen once a process (`speak_json`), by the option that every command has
+(commonweight/terminal/scripts.py).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from contracts.errors import CommonweightError
+
+console = Console(stderr=False, highlight=False, emoji=False)
+if not console.is_terminal:
+    console.width = 160  # a pipe has no width; tables must not be cut to a terminal's
+errors = Console(stderr=True, highlight=False, emoji=False)
+
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_BIDI = {code: f"\\u{code:04x}" for code in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""They turn the direction in which a line is read (Unicode's UAX 9): what stands would read as something else."""
+_SURROGATES = {code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)}
+_ESCAPED = _CONTROLS | _BIDI | _SURROGATES
+
+
+def visible(text: str) -> str:
+    """Text from a server, a chain or a file, for a terminal: it must not move the cursor, repaint what stands, or turn
+    the direction in which it is read."""
+    return text.translate(_ESCAPED)
+
+
+def one_line(text: str, most: int = 100) -> str:
+    """Text of strangers within a line of one's own."""
+    line = visible(text.replace("\n", "\\n").replace("\t", " "))
+    return line if len(line) <= most else f"{line[:most]}…"
+
+
+LARGEST_EXACT = 2**53 - 1
+"""Whole numbers beyond it are text in JSON, as in the API: a reader that takes numbers for doubles would round them."""
+_chosen = {"json": False}
+
+
+def speak_json(chosen: bool) -> None:
+    """Choose for this process, whatever its thread."""
+    _chosen["json"] = chosen
+
+
+def speaks_json() -> bool:
+    """Whether scripts listen: one object a line, on stderr too."""
+    return _chosen["json"]
+
+
+def write_any_text() -> None:
+    """From now on a letter that stdout's encoding lacks is escaped, as on stderr: a command that did its work must not
+    fail at telling it."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def say(text: str) -> None:
+    """One line, as it is: names and paths may hold brackets. Scripts get an object with its text; `tell` has fields."""
+    if speaks_json():
+        emit({"text": text})
+        return
+    console.print(visible(text), soft_wrap=True, markup=False)
+
+
+def tell(found: Mapping[str, Any] | Iterable[Mapping[str, Any]], lines: Iterable[RenderableType]) -> None:
+    """What was found: for scripts the object, or each of them on a line of its own; else lines and tables, which are
+    made only then."""
+    if speaks_json():
+        for one in [found] if isinstance(found, Mapping) else found:
+            emit(one)
+        return
+    for line in lines:
+        say(line) if isinstance(line, str) else console.print(line)
+
+
+def emit(value: Mapping[str, Any]) -> None:
+    """One object for scripts, on stdout."""
+    _write(sys.stdout, value)
+
+
+def complain(refusal: CommonweightError, more: Mapping[str, Any] | None = None) -> None:
+    """A refusal as one line on stderr, its code first; `more` are fields for scripts."""
+    if speaks_json():
+        _write(sys.stderr, {"error": refusal.code, "detail": refusal.detail, **(more or {})})
+        return
+    errors.print(Text.assemble((refusal.code, "red"), f": {visible(refusal.detail)}"), soft_wrap=True)
+
+
+def complain_of_weather(line: str) -> None:
+    """What passes by itself, on stderr."""
+    mention("weather", {"detail": line}, line)
+
+
+def mention(event: str, fields: Mapping[str, Any], line: str) -> None:
+    """News beside the result, on stderr."""
+    if speaks_json():
+        _write(sys.stderr, {"event": event, **fields})
+        return
+    errors.print(visible(line), soft_wrap=True, markup=False)
+
+
+def report_lines() -> Any:
+    """A progress callback that prints every event, for people steps only every tenth."""
+
+    def report(progress: Any) -> None:
+        fields = {name: value for name, value in asdict(progress).items() if value not in ("", None)}
+        if speaks_json():
+            emit(fields)
+        elif fields["event"] != "step" or fields["step"] % 10 == 0:
+            event = fields.pop("event")
+            said = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
+            if sys.stdout is not None:
+                sys.stdout.write(f"{event:<12} {said}\n")
+                sys.stdout.flush()
+
+    return report
+
+
+def _write(stream: TextIO | None, value: Mapping[str, Any]) -> None:
+    if stream is None:  # the process was started with it closed
+        return
+    stream.write(json.dumps(_exact(value), sort_keys=True, allow_nan=False) + "\n")
+    stream.flush()
+
+
+def _exact(value: Any) -> Any:
+    """As every reader of JSON has it: no whole number is rounded, and what is no number is null."""
+    if isinstance(value, Mapping):
+        return {str(name): _exact(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int) and abs(value) > LARGEST_EXACT:
+        return str(value)
+    return value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    text = visible(str(value))
+    return f"{text[:12]}…" if text.startswith("0x") and len(text) > 14 else text

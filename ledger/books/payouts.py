@@ -1,0 +1,125 @@
+"""Who is owed what in an epoch: its lines, the tree over them, and proofs on demand.
+
+The lines are the truth. The tree's nodes lie in a file beside the blobs, which is made anew from the lines where it is
+missing or not the tree of the epoch's root: an epoch may have a million payees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+from eth_utils import to_checksum_address
+from sqlalchemy import insert
+from sqlmodel import Session, col, select
+
+from contracts.errors import InvalidTree
+from contracts.files.whole_file import replace_file
+from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
+from ledger.books import journal
+from ledger.errors import NotFound
+from ledger.storage.blobs import BlobFolder
+from ledger.storage.seals import sealed
+from ledger.storage.tables import ChainEvent, Epoch, PayoutRow, PendingEvent, Transfer
+
+BATCH = 5_000
+
+
+def write(session: Session, epoch: int, payouts: Sequence[Payout]) -> None:
+    """Write an epoch's lines: what is owed for them stands in the journal."""
+    for start in range(0, len(payouts), BATCH):
+        rows = [_row(epoch, payout) for payout in payouts[start : start + BATCH]]
+        session.execute(insert(PayoutRow), rows)
+
+
+def pays_a_line(event: ChainEvent | PendingEvent) -> bool:
+    """Whether a mint was the distributor's: another minter's receipt of the same name pays nobody's line."""
+    return bool(event.arguments["ours"])
+
+
+def record_mint(session: Session, leaf: str, now: int) -> None:
+    """A final block minted this receipt (0x-hex). Other minters' receipts are no epoch's debt."""
+    line = session.exec(select(PayoutRow).where(PayoutRow.leaf == leaf)).one_or_none()
+    if line is not None:
+        note_mint(session, line, now)
+
+
+def note_mint(session: Session, line: PayoutRow, now: int) -> None:
+    """A final block minted this line's receipt: what was owed is paid, once."""
+    journal.record(
+        session,
+        Transfer(
+            id=f"minted:{line.leaf}",
+            book="units",
+            debit=f"owed:{line.account}",
+            credit=f"minted:{line.account}",
+            amount=line.amount,
+            pending=False,
+            made=now,
+        ),
+    )
+
+
+def lines(session: Session, epoch: int, start: int, limit: int) -> list[PayoutRow]:
+    """Lines of an epoch from index `start` on, in order."""
+    rows = select(PayoutRow).where(PayoutRow.epoch == epoch, col(PayoutRow.index) >= start)
+    return list(session.exec(rows.order_by(col(PayoutRow.index)).limit(limit)))
+
+
+def lines_of(session: Session, epoch: int, account: str) -> list[PayoutRow]:
+    """An account's lines of an epoch. Raises NotFound if it has none."""
+    lines = any_lines_of(session, epoch, account)
+    if not lines:
+        raise NotFound(f"{account} is paid nothing in epoch {epoch}")
+    return lines
+
+
+def any_lines_of(session: Session, epoch: int, account: str) -> list[PayoutRow]:
+    """As `lines_of`; none where there is none."""
+    rows = select(PayoutRow).where(PayoutRow.epoch == epoch, PayoutRow.account == to_checksum_address(account))
+    return list(session.exec(rows))
+
+
+def proofs(blobs: BlobFolder, session: Session, epoch: Epoch, leaves: Sequence[str]) -> list[list[bytes]]:
+    """The proofs of lines by their leaf (0x-hex), each checked against the epoch's root before it leaves here."""
+    file, root = (
+        blobs.beside("payout-trees") / f"{epoch.number}-{epoch.root[2:]}",
+        bytes.fromhex(epoch.root[2:]),
+    )
+    wanted = [bytes.fromhex(leaf[2:]) for leaf in leaves]
+    try:
+        return _read(file, wanted, root)
+    except (FileNotFoundError, ValueError, InvalidTree):  # mmap refuses an empty file with a ValueError
+        _build(session, epoch.number, file)
+        return _read(file, wanted, root)
+
+
+def _read(file: Path, leaves: Sequence[bytes], root: bytes) -> list[list[bytes]]:
+    with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as nodes:
+        tree = PayoutTree(nodes)
+        found = [tree.proof(leaf) for leaf in leaves]
+    for leaf, proof in zip(leaves, found, strict=True):
+        check_proof(leaf, proof, root)
+    return found
+
+
+def _build(session: Session, epoch: int, file: Path) -> None:
+    rows = session.exec(select(PayoutRow.leaf).where(PayoutRow.epoch == epoch).execution_options(yield_per=BATCH))
+    tree = PayoutTree.of(bytes.fromhex(leaf[2:]) for leaf in rows)
+    with memoryview(tree.nodes) as nodes:
+        replace_file(file, nodes)
+
+
+def _row(epoch: int, payout: Payout) -> dict[str, Any]:
+    """A PayoutRow as a mapping: building the model costs ten times as much."""
+    columns = {
+        "epoch": epoch,
+        "index": payout.index,
+        "account": to_checksum_address(payout.account),
+        "kind": payout.kind,
+        "amount": payout.amount,
+        "leaf": "0x" + payout.leaf().hex(),
+    }
+    return sealed(PayoutRow, columns)

@@ -1,0 +1,204 @@
+"""What moves time on: blocks into the log, outbox, indexer, epochs and proposals, each step safe to repeat.
+
+No rule goes by this server's clock: time is that of the blocks that are entered.
+
+The steps are in three parts, which may run in one process or in three, and in as many spare ones beside as one likes:
+a part is done by whoever has its lease (ledger/relay/leases.py), the others stand by. A pass is made when something
+happened or is due (ledger/clock/pulse.py), and costs nothing in between.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from requests.exceptions import RequestException
+
+from contracts.evm.errors import ChainAtFault, ChainUnavailable
+from contracts.process.clock_watch import ClockWatch
+from contracts.process.outage import Outage, Troubles
+from ledger import faults
+from ledger.chainread import indexer, reorgs
+from ledger.clock.news import News
+from ledger.clock.pulse import Head, Pace, Pulse
+from ledger.context import Ledger
+from ledger.epochs import settlement
+from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
+from ledger.governance import carrying_out, votes
+from ledger.intake import blocks
+from ledger.relay import leases, outbox
+from ledger.relay.relayer_money import MoneyWatch
+
+Step = Callable[[Ledger], None]
+Found = TypeVar("Found")
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("rounds", blocks.follow),
+    ("settlement", outbox.flush),
+    ("indexer", indexer.follow),
+    ("indexer", votes.weigh),
+    ("indexer", reorgs.track),
+    ("settlement", settlement.settle),
+    ("settlement", faults.settle),
+    ("settlement", carrying_out.carry_out),
+)
+PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
+LAST_SECONDS = 10.0
+"""For what is under way when it is told to stop."""
+logger = logging.getLogger(__name__)
+
+
+class Weather:
+    """What chain and database let through, told in few lines (contracts/process/outage.py)."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._chain = Outage("the chain node", logger.warning, clock=clock)
+        self._database = Outage("the database", logger.warning, clock=clock)
+        self._troubles = Troubles(logger.error, clock)
+        self.troubles = 0
+        """Failures so far, told or not."""
+
+    def guarded(self, do: Callable[[], Found], name: str) -> Found | None:
+        """What `do` gives; None if it fails, which is reported: a status of 502, a page of a proxy and a cut answer are
+        nobody's fault here."""
+        try:
+            found = do()
+        except Exception as error:
+            self.troubles += 1
+            self._report(error, name)
+            return None
+        self._troubles.ended(name)
+        self._troubles.ended(f"{name} broke")
+        return found
+
+    def _report(self, error: Exception, name: str) -> None:
+        if isinstance(error, RequestException):
+            self._chain.failed(_why(error))
+        elif isinstance(error, (DatabaseUnreachable, LedgerBusy)):
+            self._database.failed(error.detail)
+        elif isinstance(error, (ChainAtFault, LeaseLost)):
+            self._troubles.failed(name, f"{error.code}: {error.detail}")
+        elif self._troubles.failed(f"{name} broke", f"{error!r}; trying again"):
+            # under a name of its own: a lease that was lost a second before must not hide a bug
+            logger.error("%s failed", name, exc_info=error)
+
+    def chain_answers(self) -> None:
+        """It gave its newest block."""
+        self._chain.ended()
+
+    def database_answers(self) -> None:
+        """It gave a lease, or said whose it is."""
+        self._database.ended()
+
+
+def step(ledger: Ledger) -> None:
+    """Everything that is due now, once."""
+    for _, do in STEPS:
+        do(ledger)
+
+
+def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iterable[str] = PARTS) -> None:
+    """Step when something is due until told to stop; an unreachable chain or database, or a broken part, is reported
+    and tried again. `interval` is the least time between two passes, in seconds."""
+    parts = tuple(only)
+    with ledger.store.changes.watched() as changes:
+        keeping = _Keeping(ledger, parts, Pulse(changes, interval))
+        while keeping.rest(stop):
+            keeping.look(stop)
+    for give_up in (*(partial(leases.give_up, ledger, _job(part)) for part in parts), partial(_outbox_too, ledger)):
+        keeping.weather.guarded(give_up, "a lease")  # it ends by itself
+
+
+class _Keeping:
+    """One process's passes."""
+
+    def __init__(self, ledger: Ledger, parts: tuple[str, ...], pulse: Pulse) -> None:
+        self._ledger, self._parts, self._pulse, self._pace = ledger, parts, pulse, Pace()
+        self._mine: set[str] = set()
+        self.weather, self._news = Weather(), News()
+        self._clock, self._money = (
+            ClockWatch(logger.warning, wall=ledger.now),
+            MoneyWatch(logger.warning, time.monotonic),
+        )
+
+    def rest(self, stop: threading.Event) -> bool:
+        """Until there may be something to do; False where told to stop."""
+        return self._pulse.rest(stop, min(self._pace.seconds, self._ledger.relay.lease_seconds / 4))
+
+    def look(self, stop: threading.Event) -> None:
+        """At the chain's head and at the leases, and make the pass that is due by them, or by the clock."""
+        moved, gained = self._head_moved(), self._take_parts()
+        if moved or gained or self._pulse.is_due():
+            self._pass(stop)
+
+    def _head_moved(self) -> bool:
+        """Whether the chain has another newest block. That it does not answer is said by the steps that need it."""
+        try:
+            head = watch_clock(self._ledger, self._clock)
+        except Exception:
+            self._pace.lost()
+            self._pulse.again()
+            return False
+        self.weather.chain_answers()
+        return self._pace.saw(head)
+
+    def _take_parts(self) -> bool:
+        """Keep this process's leases, or take them; whether it has one that it had not."""
+        before = self._mine
+        self._mine = self.weather.guarded(self._leased, "leases") or set()
+        return bool(self._mine - before)
+
+    def _leased(self) -> set[str]:
+        """The parts that this process does now."""
+        held = leases.take_all(self._ledger, [_job(part) for part in self._parts])
+        self.weather.database_answers()
+        return {part for part in self._parts if _job(part) in held}
+
+    def _pass(self, stop: threading.Event) -> None:
+        self._pulse.begun()
+        troubles, ledger = self.weather.troubles, self._ledger
+        for part, do in STEPS:
+            if part in self._mine and not stop.is_set():
+                self.weather.guarded(partial(do, ledger), f"{do.__module__}.{do.__name__}")
+        if "rounds" in self._mine:
+            self.weather.guarded(partial(self._news.tell, ledger), "news")
+        due_in = None
+        if "settlement" in self._mine:
+            self.weather.guarded(partial(self._money.look, ledger), "the relayer's balance")
+            due_in = self.weather.guarded(partial(outbox.due_in, ledger), "the outbox")
+        self._pulse.ended(self.weather.troubles > troubles, due_in)
+
+
+def run_until(ledger: Ledger, stop: threading.Event, only: Iterable[str] = PARTS) -> None:
+    """As `run`, in a thread of its own, which is left behind where database or chain keep it waiting at the end."""
+    thread = threading.Thread(target=run, args=(ledger, stop), kwargs={"only": only}, name="keeper", daemon=True)
+    thread.start()
+    while thread.is_alive() and not stop.wait(1.0):
+        pass
+    thread.join(LAST_SECONDS)
+
+
+def watch_clock(ledger: Ledger, clock: ClockWatch) -> Head:
+    """Say that this machine's clock is off, by the chain's newest block, which is returned."""
+    block = cast(dict[str, Any], ledger.chain.w3.eth.get_block("latest"))
+    head = Head(int(block["number"]), bytes(block["hash"]).hex(), int(block["timestamp"]))
+    clock.block(head.time)
+    return head
+
+
+def _job(part: str) -> str:
+    return f"keeper:{part}"
+
+
+def _outbox_too(ledger: Ledger) -> None:
+    leases.give_up(ledger, outbox.job(ledger))
+
+
+def _why(error: Exception) -> str:
+    """In one line, without objects and addresses of memory."""
+    cause = error.__cause__ if isinstance(error, ChainUnavailable) else error
+    status = getattr(getattr(cause, "response", None), "status_code", None)
+    return f"it answers {status}" if status is not None else type(cause).__name__

@@ -1,0 +1,1 @@
+"""Epochs on the chain: root, window, claims and receipts."""

@@ -1,0 +1,128 @@
+"""Claims of several epochs and accounts at once, at the relayer's cost: one transaction where it used to take many.
+
+No account that is asked for keeps another from being paid: what cannot be is passed over, and named with a code, here
+and by the contract (`EpochDistributor.claimMany`), where somebody else may have paid a line meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from eth_utils import to_checksum_address
+from sqlmodel import Session
+
+from contracts.bindings.distributor import Line
+from ledger.books import payouts
+from ledger.chainread import reorgs
+from ledger.context import Ledger
+from ledger.crash_points import reach
+from ledger.epochs import claim_calls, settlement
+from ledger.errors import LedgerError
+from ledger.storage.tables import PayoutRow
+
+LINES_AT_ONCE = 40
+"""Of one transaction. A first claim of each takes about 130,000 gas in a tree of a million lines (docs/gas.md): 5.2
+million in all, below a third of what one transaction may have (EIP-7825: 2^24)."""
+PAID = "paid"
+"""Why a line is passed over that somebody claimed before; else the code of what keeps it from being paid."""
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """What is not claimed: an account's pay of an epoch, or one line of it (`index`). `why` is stable."""
+
+    epoch: int
+    account: str
+    index: int | None
+    why: str
+    detail: str
+
+
+@dataclass
+class Claims:
+    """The outbox ids of the calls that pay what was asked for, queued now or before, and what none pays."""
+
+    transactions: list[str] = field(default_factory=list)
+    passed_over: list[PassedOver] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the chain said before the writers' turn: whether an account is a contract, and the leaves (0x-hex) of lines
+    that are paid there, whether they were read from its blocks yet or not; `mined` are those that were read since."""
+
+    contracts: dict[str, bool]
+    paid: set[str]
+    mined: set[str]
+
+
+def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
+    """Queue the mints of the lines of these (epoch, account), in few calls. The same again changes nothing.
+
+    Raises nothing for one of them: each has what `settling.claim` would have raised for it as its code.
+    """
+    wanted = dict.fromkeys((epoch, to_checksum_address(account)) for epoch, account in asked)
+    contracts: dict[str, bool] = {account: ledger.chain.distributor.only_its_own(account) for _, account in wanted}
+    claims = Claims()
+    paid = _paid(ledger, wanted)
+    with ledger.store.write() as session:
+        seen = Seen(contracts, paid, reorgs.mined(session))
+        batches = claim_calls.in_batches(ledger, session)
+        due = [
+            line for epoch, account in wanted for line in _due(ledger, session, epoch, account, seen, batches, claims)
+        ]
+        for start in range(0, len(due), LINES_AT_ONCE):
+            claims.transactions.append(_queue(ledger, session, due[start : start + LINES_AT_ONCE]))
+        reach("claims.queued")
+    claims.transactions = list(dict.fromkeys(claims.transactions))
+    return claims
+
+
+def _paid(ledger: Ledger, wanted: Iterable[tuple[int, str]]) -> set[str]:
+    """Of these lines, those that the chain calls paid. A call of many that pays nothing costs gas all the same: while
+    no blocks are read, each company of lines that are paid already would be another call."""
+    with ledger.store.read() as session:
+        batches = claim_calls.in_batches(ledger, session)
+        lines = [line for epoch, account in wanted for line in payouts.any_lines_of(session, epoch, account)]
+        asked = [line for line in lines if claim_calls.live(session, line.leaf, batches) is None]
+        mined = reorgs.mined(session)
+        open_ = [line for line in asked if reorgs.mint_state(session, line.leaf, mined) is None]
+    return {line.leaf for line in open_ if ledger.chain.distributor.is_claimed(line.epoch, line.index)}
+
+
+def _due(
+    ledger: Ledger, session: Session, epoch: int, account: str, seen: Seen, batches: dict[str, str], claims: Claims
+) -> Iterator[tuple[PayoutRow, list[bytes]]]:
+    """Lines that no call pays yet, with their proofs; the others are noted in `claims`."""
+    try:
+        settlement.require_key(account, seen.contracts[account])
+        lines, proofs = settlement.claimable(ledger, session, epoch, account)
+    except LedgerError as refusal:
+        claims.passed_over.append(PassedOver(epoch, account, None, refusal.code, refusal.detail))
+        return
+    for line, proof in zip(lines, proofs, strict=True):
+        if line.leaf in seen.paid or reorgs.mint_state(session, line.leaf, seen.mined) is not None:
+            claims.passed_over.append(PassedOver(epoch, account, line.index, PAID, "the line is paid already"))
+        elif (known := claim_calls.live(session, line.leaf, batches)) is not None:
+            claims.transactions.append(known)
+        else:
+            yield line, proof
+
+
+def _queue(ledger: Ledger, session: Session, part: Sequence[tuple[PayoutRow, list[bytes]]]) -> str:
+    """One line goes by itself, which is cheaper."""
+    distributor = ledger.chain.distributor
+    if len(part) == 1:
+        ((line, proof),) = part
+        name, call = (
+            claim_calls.claim_id(line.leaf),
+            distributor.claim(line.epoch, line.index, line.account, line.kind, line.amount, proof),
+        )
+    else:
+        lines = [Line(row.epoch, row.index, row.account, row.kind, row.amount, proof) for row, proof in part]
+        leaves = [row.leaf for row, _ in part]
+        name, call = claim_calls.many_id(leaves), distributor.claim_many(lines)
+        claim_calls.note_lines(name, leaves)
+    claim_calls.queue(session, name, call)
+    return name

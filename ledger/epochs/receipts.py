@@ -1,0 +1,140 @@
+"""What the receipt of an account for an epoch is made of: its lines, and where in the log its entries stand.
+
+The entries themselves, and that they stand there, anybody reads from the log (verifier/receipt/saving.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from eth_utils import to_checksum_address
+from sqlmodel import Session, col, func, select
+
+from contracts.merkle.payout_tree import PayoutTree
+from contracts.messages.for_contracts import to_json
+from contracts.messages.for_log import Commitment
+from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
+from contracts.protocol.log.codec import slug
+from ledger import cosign
+from ledger.books import log
+from ledger.context import Ledger
+from ledger.epochs import settlement
+from ledger.errors import NotFound
+from ledger.machine.effects import payouts_of
+from ledger.public_log import maintainers
+from ledger.storage.tables import ClosingRow, CreditView, Epoch, LogEntry, ProofView, RoundView, RunView, Transfer
+from ledger.views.projection import catch_up
+
+SHOWN = frozenset(slug(kind) for kind in (Commitment, Posted, Voided, Undecided, FaultDerived))
+"""Kinds of entries about a proof that a receipt shows."""
+AT_ONCE = 500
+"""Proofs that are read in one statement."""
+ENDS = frozenset(slug(kind) for kind in (Posted, Voided, Undecided))
+
+
+def receipt_of(ledger: Ledger, number: int, account: str) -> dict[str, Any]:
+    """What `account` did and is paid in an epoch. Raises NotFound where it has neither work nor pay in it."""
+    catch_up(ledger)
+    name = str(to_checksum_address(account))
+    with ledger.store.read() as session:
+        epoch = settlement.require_epoch(session, number)
+        entries, lines = _entries(session, epoch, name), _lines(ledger, session, epoch, name)
+        if not entries and not lines:
+            raise NotFound(f"{name} has neither work nor pay in epoch {number}")
+        root = settlement.root_message(ledger, epoch)
+        signed = cosign.signatures(ledger, session, root)
+        run = session.get_one(RunView, epoch.run).body
+        return {
+            "epoch": to_json(root),
+            "state": epoch.state,
+            "signatures": {signer: "0x" + signature.hex() for signer, signature in sorted(signed.items())},
+            "entries": sorted({*entries, epoch.log_size - 1}),
+            "anchors": sorted(line["entry"] for line in run["verifiers"]),
+            "payouts": lines,
+        }
+
+
+def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list[dict[str, Any]]:
+    """Its lines with their proofs, by the closing entry."""
+    payouts = payouts_of(ledger.judge.functions, epoch.number, settlement.lines(session, epoch).lines)
+    own = [payout for payout in payouts if to_checksum_address(payout.account) == account]
+    tree = PayoutTree.of(payout.leaf() for payout in payouts) if own else None
+    return [
+        {
+            "index": payout.index,
+            "kind": payout.kind,
+            "amount": str(payout.amount),
+            "proof": ["0x" + node.hex() for node in tree.proof(payout.leaf())] if tree is not None else [],
+        }
+        for payout in own
+    ]
+
+
+def _entries(session: Session, epoch: Epoch, account: str) -> set[int]:
+    """Places in the log of what the epoch decides about: the account's proofs and contributions."""
+    span = _span(session, epoch)
+    found = set(_credited(session, epoch, account, span))
+    for credit in list(found):
+        found |= set(maintainers.maintainers_before(session, epoch.run, credit))
+    for proof in _proofs(session, epoch, account, span):
+        found |= set(_about(session, proof))
+    return found
+
+
+def _span(session: Session, epoch: Epoch) -> range:
+    """Entries between the closing of the run's epoch before and this one's: what ended there is paid here."""
+    earlier = select(Epoch.number).where(Epoch.run == epoch.run, col(Epoch.number) < epoch.number)
+    last = session.exec(earlier.order_by(col(Epoch.number).desc()).limit(1)).first()
+    before = -1 if last is None else _closed_at(session, last)
+    return range(before + 1, _closed_at(session, epoch.number) + 1)
+
+
+def _closed_at(session: Session, epoch: int) -> int:
+    """The entry that closed it first."""
+    return int(session.exec(select(func.min(ClosingRow.log_index)).where(ClosingRow.epoch == epoch)).one() or 0)
+
+
+def _proofs(session: Session, epoch: Epoch, account: str, span: range) -> list[ProofView]:
+    """Its proofs of the epoch's rounds, and those of earlier ones that ended within the span.
+
+    By the entries of the span: what the account earned in other epochs is not looked at.
+    """
+    place = col(LogEntry.index)
+    about = select(LogEntry.subject).where(place >= span.start, place < span.stop, col(LogEntry.subject).is_not(None))
+    names = list(dict.fromkeys(str(name) for name in session.exec(about.order_by(place))))
+    mine = [name for start in range(0, len(names), AT_ONCE) for name in _own(session, epoch, account, names, start)]
+    kinds: dict[str, set[str]] = {name: set() for name in mine}
+    for start in range(0, len(mine), AT_ONCE):
+        for entry in log.about(session, mine[start : start + AT_ONCE]):
+            if entry.index in span:
+                kinds[str(entry.subject)].add(json.loads(entry.body)["kind"])
+    found = [(session.get_one(ProofView, proof), said) for proof, said in kinds.items()]
+    return [view for view, said in found if said & ENDS or epoch.first_round <= view.number <= epoch.last_round]
+
+
+def _own(session: Session, epoch: Epoch, account: str, names: list[str], start: int) -> Iterator[str]:
+    """Of some of these, the proofs of work that pays an account."""
+    part = names[start : start + AT_ONCE]
+    for row in session.exec(select(Transfer).where(col(Transfer.id).in_(part)).order_by(col(Transfer.id))):
+        if (row.book, row.debit, row.credit) == ("work", f"run:{epoch.run}", account):
+            yield row.id
+
+
+def _about(session: Session, proof: ProofView) -> Iterator[int]:
+    """The commitment, what ended it, and the enrolment that says who is paid for it."""
+    for entry in log.about(session, [proof.proof]):
+        if json.loads(entry.body)["kind"] in SHOWN:
+            yield entry.index
+    current = session.get_one(RoundView, (proof.run, proof.number)).body
+    yield from (line["enrolment"] for line in current["nodes"] if line["node"] == proof.body["node"])
+    if proof.body["state"] == "out":
+        yield current["closed_by"]
+
+
+def _credited(session: Session, epoch: Epoch, account: str, span: range) -> list[int]:
+    """Entries of the span that credit an account."""
+    entry = col(CreditView.entry)
+    wanted = select(CreditView).where(CreditView.run == epoch.run, entry >= span.start, entry < span.stop)
+    return [row.entry for row in session.exec(wanted) if row.body["account"] == account]

@@ -1,0 +1,86 @@
+"""Claims to another address than the line's: the account signs where its tokens go, and the relayer sends it.
+
+Nobody else can redirect a line: the contract checks the same signature (`EpochDistributor.claimTo`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eth_utils import to_checksum_address
+from sqlmodel import Session
+
+from contracts.errors import BadField
+from contracts.messages.for_contracts import ClaimTo
+from contracts.messages.signing import Domain, require_signer
+from ledger.context import Ledger
+from ledger.crash_points import reach
+from ledger.epochs import claim_calls, settlement
+from ledger.errors import AlreadyDecided, NotFound
+from ledger.relay import budget, outbox
+from ledger.storage.tables import Outgoing
+
+LEAST_AHEAD = 300
+"""Seconds that a signature has to count yet: what is relayed has to be mined in time."""
+
+
+@dataclass(frozen=True)
+class SignedClaim:
+    """Line `index` of an epoch is to be paid to `to`, says its account until `deadline` (Unix seconds)."""
+
+    epoch: int
+    index: int
+    account: str
+    to: str
+    deadline: int
+    signature: bytes
+
+
+def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
+    """Queue the mint of one line to where its account signed; returns the outbox id. The same again changes nothing.
+
+    What an account's code says of a signature (ERC-1271; a key's delegation, EIP-7702, is code too) may cost what it
+    likes, so that its gas is the account's of the day, by its share like any caller's: nothing of what is kept for what
+    passed. A key may lend its code later: no call takes much more than it took here. Raises NotFound, TooEarly,
+    ForeignRoot, BadField, BadSignature, AlreadyDecided, RelayBudgetSpent and ContractRejected.
+    """
+    account, to = to_checksum_address(asked.account), to_checksum_address(asked.to)
+    with ledger.store.read() as session:
+        found, proofs = settlement.claimable(ledger, session, asked.epoch, account)
+        numbered = {line.index: (line, proof) for line, proof in zip(found, proofs, strict=True)}
+        if asked.index not in numbered:
+            raise NotFound(f"line {asked.index} of epoch {asked.epoch} is not {account}'s")
+        line, proof = numbered[asked.index]
+        key = claim_calls.signed_claim_id(line.leaf)
+        known, on_its_way = session.get(Outgoing, key), _is_on_its_way(ledger, session, line.leaf)
+    message = ClaimTo(asked.epoch, line.index, account, line.kind, line.amount, to, asked.deadline)
+    call = ledger.chain.distributor.claim_to(message, asked.signature, proof)
+    if known is not None and known.state not in outbox.GIVEN_UP and known.data == str(call._encode_transaction_data()):
+        return key
+    by_code = ledger.chain.distributor.signs_by_code(account)
+    _check(ledger, message, asked.signature, by_code)
+    if on_its_way:
+        raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
+    gas, share = budget.gas_of(ledger, call), budget.share_of(ledger, account)
+    with ledger.store.write() as session:
+        if _is_on_its_way(ledger, session, line.leaf):
+            raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
+        if by_code:
+            budget.take(ledger, session, account, gas, share)
+        claim_calls.queue(session, key, call, gas)
+        reach("claims.queued")
+    return key
+
+
+def _is_on_its_way(ledger: Ledger, session: Session, leaf: str) -> bool:
+    return claim_calls.live(session, leaf, claim_calls.in_batches(ledger, session)) is not None
+
+
+def _check(ledger: Ledger, message: ClaimTo, signature: bytes, by_code: bool) -> None:
+    """What a key signed is checked here, what code has to say by the contract. Raises BadField and BadSignature."""
+    now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
+    if message.deadline < now + LEAST_AHEAD:
+        raise BadField(f"deadline must lie {LEAST_AHEAD} seconds ahead at least: it is {message.deadline}, now {now}")
+    place = ledger.chain.deployment
+    if not by_code:
+        require_signer(message, Domain(place.chain_id, place.distributor), signature, message.account)

@@ -1,0 +1,1 @@
+"""What enters the log: signed messages and final blocks."""

@@ -1,0 +1,145 @@
+"""Many writers, one transaction: what waits while a turn is taken is entered together, in the next one.
+
+    writer ── checks without a turn ──▶ queue ──▶ whoever finds nobody entering enters all that waits ──▶ one commit
+                                                                                        each is answered after it
+
+As the sequencers of transparency logs do (Trillian, Tessera). A fact that the machine refuses is refused alone. Where
+anything else goes wrong, nothing of the batch was written, and each of it is tried by itself. A batch of which all is
+refused or known commits nothing, and wakes nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from contracts.files.whole_file import DiskFull
+from ledger.crash_points import reach
+from ledger.errors import DatabaseUnreachable, LedgerBusy
+from ledger.machine.replica import Entered, Prepared, Replica
+from ledger.storage.database import WAIT_SECONDS
+from ledger.storage.store import Store
+
+MOST = 64
+"""Facts that one transaction enters, so that a turn stays short."""
+LATELY = 4_096
+"""Messages whose names are kept: senders bring theirs again and again."""
+HOPELESS = (LedgerBusy, DatabaseUnreachable, DiskFull)
+"""What would meet each of a batch alike."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A fact in the queue, and what became of it."""
+
+    fact: Prepared
+    found: Entered | Exception | None = None
+
+
+class Sequencer:
+    """Of one process. Threads share it."""
+
+    def __init__(self, store: Store, judge: Replica, most: int = MOST, wait: float = WAIT_SECONDS) -> None:
+        self._store, self._judge, self._most, self._wait = store, judge, most, wait
+        self._queue: deque[_Waiting] = deque()
+        self._changed, self._entering = threading.Condition(), False
+        self._lately: OrderedDict[str, None] = OrderedDict()
+
+    def entered_lately(self, name: str) -> bool:
+        """Whether this process has entered a message of that digest not long ago: sent again it needs no turn, as the
+        database can be asked."""
+        return name in self._lately
+
+    def enter(self, fact: Prepared) -> Entered:
+        """Enter a message and all that follows, and answer when it is committed.
+
+        Raises Refused, LedgerBusy where its turn does not come in time, and what the transaction raises.
+        """
+        mine = _Waiting(fact)
+        with self._changed:
+            self._queue.append(mine)
+        while (batch := self._turn(mine)) is not None:
+            try:
+                self._enter(batch)
+            finally:
+                self._end_turn(batch)
+            self._look()
+        if isinstance(mine.found, Exception):
+            raise mine.found
+        assert mine.found is not None, "whoever took it said what became of it"
+        return mine.found
+
+    def _turn(self, mine: _Waiting) -> list[_Waiting] | None:
+        """What this thread has to enter now; None where another one has entered its fact. Raises LedgerBusy."""
+        end = time.monotonic() + self._wait
+        with self._changed:
+            while mine.found is None and self._entering:
+                queued = mine in self._queue
+                left = end - time.monotonic()
+                if queued and left <= 0:
+                    self._queue.remove(mine)
+                    raise LedgerBusy("too many writers at once; send it again")
+                self._changed.wait(left if queued else None)  # whoever has taken it says what became of it
+            if mine.found is not None:
+                return None
+            self._entering = True
+            return [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
+
+    def _end_turn(self, batch: list[_Waiting]) -> None:
+        """Nobody waits for an answer that nobody gives: this thread ends where it has not given all of them."""
+        with self._changed:
+            _fail(batch, LedgerBusy("the server ends; send it again"))
+            self._entering = False
+            self._changed.notify_all()
+
+    def _look(self) -> None:
+        """Bring the machine of the readers on, where none of them has for long. What fails is the next reader's: the
+        fact is in the log, and its writer is told so."""
+        if not self._judge.is_behind:
+            return
+        try:
+            with self._store.read() as session, self._judge.view(session):
+                pass
+        except Exception as error:
+            logger.warning("the readers' machine was not brought on: %s", error)
+
+    def _enter(self, batch: list[_Waiting]) -> None:
+        """All in one transaction, or each in one of its own, as long as another try may help."""
+        try:
+            self._commit(batch)
+        except HOPELESS as error:
+            _fail(batch, error)
+        except Exception as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            self._enter_each(batch)
+
+    def _enter_each(self, batch: list[_Waiting]) -> None:
+        for waiting in batch:
+            self._enter([waiting])
+            if isinstance(waiting.found, HOPELESS):
+                _fail(batch, waiting.found)
+                return
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        with self._store.write() as session:
+            found = self._judge.enter_many(session, [waiting.fact for waiting in batch])
+            reach("sequencer.entered")
+        for waiting, what in zip(batch, found, strict=True):
+            waiting.found = what
+            if waiting.fact.name is not None and isinstance(what, Entered):
+                self._lately[waiting.fact.name] = None
+        while len(self._lately) > LATELY:
+            self._lately.popitem(last=False)
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    """Those that have no answer yet."""
+    for waiting in batch:
+        if waiting.found is None:
+            waiting.found = error

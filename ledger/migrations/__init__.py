@@ -1,1 +1,0 @@
-"""Revisions of the database (Alembic): forward only, since a ledger forgets nothing. See ledger/schema.py."""

@@ -1,0 +1,1 @@
+"""The log as anybody reads it: heads, tiles, mirrors, and a lost end restored."""

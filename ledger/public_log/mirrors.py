@@ -1,0 +1,57 @@
+"""Where verifiers serve their mirrors, by their own signed word: the newest of each, beside the log."""
+
+from __future__ import annotations
+
+import re
+
+from eth_utils import to_checksum_address
+from sqlmodel import Session, col, select
+
+from contracts.errors import BadField
+from contracts.messages.for_log import MirrorAddress
+from contracts.messages.signing import Domain, require_signer
+from contracts.protocol.log.codec import InvalidLeaf
+from contracts.protocol.log.signed import Envelope
+from ledger.errors import NotVerifier
+from ledger.storage.tables import MirrorRow
+
+NOWHERE = "-"
+"""The address of a verifier that cannot be reached."""
+_URL = re.compile(r"https?://[\x21-\x7e]{1,192}")
+"""Whoever connects there looks closer (contracts/mirrors/urls.py): here it is only handed on."""
+
+
+def check(envelope: Envelope, domain: Domain, admitted: frozenset[str]) -> MirrorAddress:
+    """The address that a verifier signed. Raises BadSignature, BadField, InvalidLeaf and NotVerifier."""
+    message = envelope.message
+    assert isinstance(message, MirrorAddress), "the door looked at its kind"
+    if envelope.beside or len(envelope.signatures) != 1:
+        raise InvalidLeaf("the address of a mirror has one signature, and nothing beside it")
+    if message.url != NOWHERE and (len(message.url) > 200 or not _URL.fullmatch(message.url)):
+        raise BadField("url must be an address of http or https of at most 200 characters, or -")
+    name = to_checksum_address(message.verifier)
+    if name not in admitted:
+        raise NotVerifier(f"{name} is not admitted in the VerifierRegistry")
+    require_signer(message, domain, envelope.signatures[0], name)
+    return message
+
+
+def is_newest(session: Session, message: MirrorAddress, name: str) -> bool:
+    """Whether it takes the place of what is kept. Of two under one number the one with the larger digest does."""
+    known = session.get(MirrorRow, to_checksum_address(message.verifier))
+    return known is None or (known.sequence, known.digest) < (message.sequence, name)
+
+
+def keep(session: Session, message: MirrorAddress, name: str, text: str) -> None:
+    """Keep an address that was checked, if it is its verifier's newest."""
+    if not is_newest(session, message, name):
+        return
+    verifier = to_checksum_address(message.verifier)
+    row = session.get(MirrorRow, verifier) or MirrorRow(verifier=verifier, url="", sequence=0, digest="", text="")
+    row.url, row.sequence, row.digest, row.text = message.url, message.sequence, name, text
+    session.add(row)
+
+
+def mirrors(session: Session) -> list[MirrorRow]:
+    """The newest address of each verifier that ever gave one, by address."""
+    return list(session.exec(select(MirrorRow).order_by(col(MirrorRow.verifier))))

@@ -1,0 +1,143 @@
+"""What the relayer pays for: those above a threshold, within a budget of gas an account and a day (J22).
+
+Gas is taken on when a call is queued, by its estimate. A day is of the relayer's clock; no rule of a run asks it.
+
+An account's part of a day follows from the votes that it had at one second, the same for everybody and every kind of
+call: the day's beginning. Votes that are lent on from key to key count once. Who had few then, or none, shares one part
+of the day with all others of that kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, delete
+from web3.contract.contract import ContractFunction
+
+from contracts.amounts import VOTES, amount
+from contracts.chain.connection import rejections
+from ledger.context import Ledger
+from ledger.errors import BelowThreshold, RelayBudgetSpent
+from ledger.relay_rules import PPM
+from ledger.storage.tables import RelayDay, RelaySpending
+
+DAY = 86_400
+KEPT = 7
+"""Days whose spending is remembered."""
+EVERYBODY = ""
+SMALL_HOLDERS = "small"
+LEAST = 1_000_000
+"""Gas a day of any account above the threshold, a ballot or two, while some is left of the small holders' part."""
+SMALL = 10
+"""One part of so many of the day's gas is the small holders': what they have beyond their own share, all together."""
+SHARES = 10
+"""How many times its share of the tokens an account may have of the day's gas."""
+CARRYING = 4
+"""One part of so many of the day's gas is kept for what passed: strangers' calls do not use it up."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """Gas that is left today for an account, and for all together."""
+
+    account: int
+    everybody: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """Millionths of the votes that an account had at the second by which a day is weighed."""
+
+    ppm: int
+    second: int
+
+
+def require_least(ledger: Ledger, votes: int, timestamp: int, least_ppm: int) -> None:
+    """Raises BelowThreshold if `votes` are too few of the tokens that stood at `timestamp`."""
+    supply = ledger.chain.token.past_total_supply(timestamp)
+    if votes * PPM < supply * least_ppm or votes == 0:
+        raise BelowThreshold(
+            f"the relayer pays for {least_ppm} millionths of the tokens and more; "
+            f"{amount(votes, VOTES)} of {amount(supply, VOTES)} are less: "
+            "send it with a wallet of your own"
+        )
+
+
+def share_of(ledger: Ledger, account: str) -> Share:
+    """What an account's calls of today are weighed by."""
+    token, second = ledger.chain.token, _second(ledger)
+    supply = token.past_total_supply(second)
+    return Share(token.past_votes(account, second) * PPM // supply if supply else 0, second)
+
+
+def _second(ledger: Ledger) -> int:
+    """The second by which today is weighed: its beginning; before there were tokens, that of a holder's first call."""
+    day = ledger.now() // DAY
+    with ledger.store.read() as session:
+        kept = session.get(RelayDay, day)
+    if kept is not None:
+        return kept.second
+    newest = int(ledger.chain.w3.eth.get_block("latest")["timestamp"]) - 1
+    begins = min(day * DAY - 1, newest)
+    return begins if ledger.chain.token.past_total_supply(begins) else newest
+
+
+def gas_of(ledger: Ledger, call: ContractFunction) -> int:
+    """What a call would use now. Raises ContractRejected if it would be refused."""
+    with rejections():
+        return int(call.estimate_gas({"from": ledger.operator.address}))
+
+
+def take(ledger: Ledger, session: Session, account: str, gas: int, share: Share | None = None) -> None:
+    """Take gas on for an account, in the transaction that queues the call.
+
+    Without a share it is for what passed. Raises RelayBudgetSpent.
+    """
+    spare = left(ledger, session, account, share)
+    if gas > spare.account:
+        raise RelayBudgetSpent(f"the relayer has {spare.account} gas left for {account} today, this takes {gas}")
+    if gas > spare.everybody:
+        raise RelayBudgetSpent(f"the relayer has {spare.everybody} gas left today, this takes {gas}")
+    day = ledger.now() // DAY
+    session.exec(delete(RelaySpending).where(col(RelaySpending.day) < day - KEPT))
+    session.exec(delete(RelayDay).where(col(RelayDay.day) < day - KEPT))
+    if share is not None and share.ppm and session.get(RelayDay, day) is None:  # before there are tokens it fixes none
+        session.add(RelayDay(day=day, second=share.second))
+    small = 0 if share is None else _beyond(ledger, session, account, gas, share)
+    for name, spent in ((EVERYBODY, gas), (account, gas), (SMALL_HOLDERS, small)):
+        row = session.get(RelaySpending, (day, name), with_for_update=True) or RelaySpending(day=day, account=name)
+        row.gas += spent
+        session.add(row)
+    session.flush()
+
+
+def left(ledger: Ledger, session: Session, account: str, share: Share | None = None) -> Left:
+    """What is left today for an account of a share, or without one for what passed."""
+    day, rules = ledger.now() // DAY, ledger.relay
+    spent, everybody = (_spent(session, day, name) for name in (account, EVERYBODY))
+    if share is None:
+        return Left(max(0, rules.account_gas - spent), max(0, rules.daily_gas - everybody))
+    own = _own(ledger, share)
+    small = max(0, rules.daily_gas // SMALL - _spent(session, day, SMALL_HOLDERS))
+    more = min(small, max(0, min(LEAST, rules.account_gas) - max(spent, own)))
+    return Left(max(0, own - spent) + more, max(0, rules.daily_gas - rules.daily_gas // CARRYING - everybody))
+
+
+def most_of(ledger: Ledger, share: Share) -> int:
+    """Gas that an account of this share has a day."""
+    return max(_own(ledger, share), min(LEAST, ledger.relay.account_gas))
+
+
+def _own(ledger: Ledger, share: Share) -> int:
+    return min(ledger.relay.account_gas, SHARES * ledger.relay.daily_gas * share.ppm // PPM)
+
+
+def _beyond(ledger: Ledger, session: Session, account: str, gas: int, share: Share) -> int:
+    """How much of a call comes out of the small holders' part."""
+    spent, own = _spent(session, ledger.now() // DAY, account), _own(ledger, share)
+    return max(0, spent + gas - own) - max(0, spent - own)
+
+
+def _spent(session: Session, day: int, account: str) -> int:
+    row = session.get(RelaySpending, (day, account))
+    return row.gas if row is not None else 0

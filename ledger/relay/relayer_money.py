@@ -1,0 +1,59 @@
+"""What the relayer can still pay for: said once while there is time to fund it, and never after it is too late.
+
+It pays for roots, claims, ballots and faults. With nothing left they wait, and nothing else says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contracts.amounts import COINS, amount
+from contracts.evm.fees import market
+from ledger.context import Ledger
+
+CALL_GAS = 300_000
+"""Gas of a call as the relayer makes them: a root under four signatures takes about as much (docs/gas.md)."""
+FEW_CALLS = 50
+"""Below which it is said."""
+LOOK_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Money:
+    """Of `address`: wei, and for how many calls they are enough at the fees of now."""
+
+    address: str
+    balance: int
+    calls: int
+
+
+def look(ledger: Ledger) -> Money:
+    """As of the newest block. Raises what asking the chain raises."""
+    w3, address = ledger.chain.w3, ledger.operator.address
+    offer, balance = market(w3), int(w3.eth.get_balance(address))
+    assert offer is not None, "there is no cap"
+    return Money(address, balance, balance // max(1, CALL_GAS * offer.max_fee))
+
+
+class MoneyWatch:
+    """Says once that little is left, and once that it is enough again. `clock` gives seconds."""
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._say, self._clock = say, clock
+        self._next, self._low = float("-inf"), False
+
+    def look(self, ledger: Ledger) -> None:
+        """At most once in LOOK_SECONDS. Raises what asking the chain raises."""
+        if self._clock() < self._next:
+            return
+        money, self._next = look(ledger), self._clock() + LOOK_SECONDS
+        low = money.calls < FEW_CALLS
+        if low and not self._low:
+            self._say(
+                f"the relayer {money.address} has {amount(money.balance, COINS)} left, enough for about {money.calls} "
+                "calls at the fees of now: send coins to it"
+            )
+        if self._low and not low:
+            self._say(f"the relayer {money.address} has {amount(money.balance, COINS)} again")
+        self._low = low

@@ -1,0 +1,210 @@
+"""What became of a signed call, told by the chain and never by the answer to a broadcast.
+
+    signed ── one of its hashes is in a block ──▶ mined, or reverted ── the block is final ──▶ final, or failed
+      ▲                                              │
+      └──────────── the block is gone ───────────────┘
+    signed ── a final block holds somebody else's transaction of its nonce ──▶ queued, for a new nonce
+
+A call is freed for a new nonce on the sight of the foreign transaction in a final block, not for lack of a receipt: a
+node that lags or has lost an index would otherwise have it sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import chain
+from typing import Any, cast
+
+from sqlmodel import col, select
+from web3.exceptions import BlockNotFound, TransactionNotFound, Web3Exception
+from web3.types import TxReceipt
+
+from contracts.chain.connection import ContractRejected, rejections
+from ledger.chain import ModelChain
+from ledger.context import Ledger
+from ledger.crash_points import reach
+from ledger.relay import attempts, leases
+from ledger.relay.leases import Held
+from ledger.storage.tables import Attempt, Outgoing
+
+WATCHED = ("signed", "mined", "reverted")
+
+
+class Sight:
+    """The chain during one pass: what is final is read first, and everything is asked once."""
+
+    def __init__(self, chain: ModelChain) -> None:
+        self.chain, self.final = chain, chain.final()
+        self._counts: dict[tuple[str, str], int] = {}
+        self._hashes: dict[int, str] = {}
+
+    def used(self, signer: str) -> int:
+        """Nonces of a signer below this one are used in the chain as it stands."""
+        return self._count(signer, "latest")
+
+    def used_for_good(self, signer: str) -> int:
+        """Nonces of a signer below this one are used up to the final block."""
+        return self._count(signer, hex(self.final))
+
+    def hash_of(self, number: int) -> str:
+        """Hash of block `number` as 0x hex, empty if there is none."""
+        if number not in self._hashes:
+            try:
+                self._hashes[number] = "0x" + self.chain.block_hash(number).hex()
+            except BlockNotFound:
+                self._hashes[number] = ""
+        return self._hashes[number]
+
+    def receipt(self, transaction: str) -> TxReceipt | None:
+        """The receipt of a transaction that is in a block of the chain as it stands."""
+        try:
+            found = self.chain.w3.eth.get_transaction_receipt(cast(Any, transaction))
+        except TransactionNotFound:
+            return None
+        return found if found["blockHash"].to_0x_hex() == self.hash_of(int(found["blockNumber"])) else None
+
+    def sent_by(self, signer: str, nonce: int, after: int, each: Callable[[], None]) -> str | None:
+        """Hash of the transaction that used a nonce, in a final block: found by what the signer had sent by then, else
+        (a node may have no states of then) block by block after block `after`. `each` is called before each block.
+        """
+        found = self._block_of(signer, nonce)
+        for number in chain([] if found is None else [found], range(after + 1, self.final + 1)):
+            each()
+            block = self.chain.w3.eth.get_block(number, full_transactions=True)
+            for sent in cast(list[Any], block["transactions"]):
+                if (sent["from"], sent.get("nonce")) == (signer, nonce):
+                    return str(sent["hash"].to_0x_hex())
+        return None
+
+    def _block_of(self, signer: str, nonce: int) -> int | None:
+        """The final block in which a nonce was used, by bisection; None where the node does not tell."""
+        low, high = self.chain.deployment.block - 1, self.final
+        try:
+            while high - low > 1:
+                middle = (low + high) // 2
+                used = self._count(signer, hex(middle)) > nonce
+                low, high = (low, middle) if used else (middle, high)
+        except (Web3Exception, ValueError):
+            return None
+        return high
+
+    def _count(self, signer: str, block: str) -> int:
+        if (signer, block) not in self._counts:
+            count = self.chain.w3.eth.get_transaction_count(cast(Any, signer), cast(Any, block))
+            self._counts[signer, block] = int(count)
+        return self._counts[signer, block]
+
+
+def settle(ledger: Ledger, held: Held, sight: Sight | None = None) -> None:
+    """Look up every call that is signed, or is in a block that is not final. Raises LeaseLost."""
+    calls = watched(ledger, WATCHED)
+    if not calls:
+        return
+    sight = sight or Sight(ledger.chain)
+    for call in calls:
+        if call.state != "signed" and sight.hash_of(cast(int, call.block)) == call.block_hash:
+            if cast(int, call.block) <= sight.final:
+                _conclude(ledger, held, call)
+        elif call.state != "signed" or sight.used(cast(str, call.signer)) > cast(int, call.nonce):
+            _look_up(ledger, held, sight, call)
+
+
+def watched(ledger: Ledger, states: tuple[str, ...]) -> list[Outgoing]:
+    """Calls in these states, in the order in which they were queued."""
+    with ledger.store.read() as session:
+        rows = select(Outgoing).where(col(Outgoing.state).in_(states)).order_by(col(Outgoing.order))
+        return list(session.exec(rows))
+
+
+def _look_up(ledger: Ledger, held: Held, sight: Sight, call: Outgoing) -> None:
+    """Under all hashes of its nonce: the last one sent need not be the one that was mined."""
+    with ledger.store.read() as session:
+        made = attempts.of(session, call)
+    for attempt in made:
+        receipt = sight.receipt(attempt.hash)
+        if receipt is not None:
+            _in_block(ledger, held, call, attempt, receipt)
+            if int(receipt["blockNumber"]) <= sight.final:
+                _conclude(ledger, held, call)
+            return
+    if call.state != "signed":
+        _back_in_line(ledger, held, call)
+    elif sight.used_for_good(cast(str, call.signer)) > cast(int, call.nonce):
+        _lost_nonce(ledger, held, sight, call, made)
+
+
+def _in_block(ledger: Ledger, held: Held, call: Outgoing, attempt: Attempt, receipt: TxReceipt) -> None:
+    with ledger.store.write() as session:
+        leases.require(ledger, session, held)
+        row = session.get_one(Outgoing, call.id, with_for_update=True)
+        if (row.state, row.nonce) != (call.state, call.nonce):
+            return
+        row.state = "mined" if receipt["status"] == 1 and not attempt.cancels else "reverted"
+        row.hash, row.block = attempt.hash, int(receipt["blockNumber"])
+        row.block_hash = receipt["blockHash"].to_0x_hex()
+        session.add(row)
+        reach("outbox.mined")
+
+
+def _back_in_line(ledger: Ledger, held: Held, call: Outgoing) -> None:
+    """A reorg took the block: the same bytes go out again."""
+    with ledger.store.write() as session:
+        leases.require(ledger, session, held)
+        row = session.get_one(Outgoing, call.id, with_for_update=True)
+        if (row.state, row.nonce, row.block_hash) != (call.state, call.nonce, call.block_hash):
+            return
+        row.state, row.block, row.block_hash, row.sent = "signed", None, None, 0
+        row.hash = attempts.of(session, row)[0].hash
+        session.add(row)
+        reach("outbox.returned")
+
+
+def _conclude(ledger: Ledger, held: Held, call: Outgoing) -> None:
+    """Its block is final: done, or one try less."""
+    with ledger.store.read() as session:
+        seen = session.get_one(Outgoing, call.id)
+        cancelled = seen.hash is not None and session.get_one(Attempt, seen.hash).cancels
+    why = None if seen.state == "mined" else seen.error if cancelled else _why(ledger, seen)
+    with ledger.store.write() as session:
+        leases.require(ledger, session, held)
+        row = session.get_one(Outgoing, call.id, with_for_update=True)
+        if (row.state, row.block_hash) != (seen.state, seen.block_hash):
+            return
+        row.tries += row.state == "reverted"
+        spent = row.state == "reverted" and row.allowed > 0 and not cancelled  # a budget paid for one try
+        dead = spent or row.tries >= ledger.relay.attempts
+        row.state = "final" if row.state == "mined" else "dead" if dead else "failed"
+        row.error, row.due = why, ledger.now() + ledger.relay.pause(row.tries)
+        session.add(row)
+        reach("outbox.final")
+
+
+def _lost_nonce(ledger: Ledger, held: Held, sight: Sight, call: Outgoing, made: list[Attempt]) -> None:
+    signer, nonce = cast(str, call.signer), cast(int, call.nonce)
+    first = min(attempt.final for attempt in made)
+    foreign = sight.sent_by(signer, nonce, first, partial(leases.keep, ledger, held))
+    if foreign is None or foreign in {attempt.hash for attempt in made}:
+        return  # the node contradicts itself; a later pass will tell
+    with ledger.store.write() as session:
+        leases.require(ledger, session, held)
+        row = session.get_one(Outgoing, call.id, with_for_update=True)
+        if (row.state, row.nonce) != ("signed", nonce):
+            return
+        row.state, row.nonce, row.hash, row.due = "queued", None, None, 0
+        row.error = f"nonce {nonce} was used by {foreign}, which is not ours; signed again with another"
+        session.add(row)
+        reach("outbox.foreign")
+
+
+def _why(ledger: Ledger, call: Outgoing) -> str:
+    """What the contract says to the call at the block in which it reverted, if the node still has that state."""
+    again: Any = {"from": call.signer, "to": call.to, "data": call.data, "value": call.value}
+    try:
+        with rejections():
+            ledger.chain.w3.eth.call(again, cast(int, call.block))
+    except ContractRejected as refusal:
+        return refusal.detail
+    except (Web3Exception, ValueError):
+        pass
+    return f"reverted in block {call.block}"

@@ -1,0 +1,1 @@
+"""The database and the blobs: connections, revisions, tables, seals, and who is told of a commit."""

@@ -1,0 +1,88 @@
+"""What people read: a document a run, a round and a proof, made anew from the log at any time (ledger/views/).
+
+What a run gets more and more of has rows of its own, in pages: a run's document stays as small as it began.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from ledger.storage.tables.columns import document, large
+
+
+class RunView(SQLModel, table=True):
+    """A run as it is shown."""
+
+    __tablename__ = "runview"
+
+    run: str = Field(primary_key=True)
+    body: dict[str, Any] = document()
+
+
+class RoundView(SQLModel, table=True):
+    """A round as it is shown; `entry` of the log opened it."""
+
+    __tablename__ = "roundview"
+    __table_args__ = (Index("ix_roundview_entry", "run", "entry"),)
+
+    run: str = Field(primary_key=True)
+    number: int = large(primary_key=True)
+    entry: int = large()
+    body: dict[str, Any] = document()
+
+
+class ProofView(SQLModel, table=True):
+    """A proof with everything that was said about it."""
+
+    __tablename__ = "proofview"
+    __table_args__ = (Index("ix_proofview_round", "run", "number", "proof"),)
+
+    proof: str = Field(primary_key=True)
+    run: str
+    number: int = large()
+    body: dict[str, Any] = document()
+
+
+class NodeView(SQLModel, table=True):
+    """A node of a run, as it enrolled last."""
+
+    __tablename__ = "nodeview"
+
+    run: str = Field(primary_key=True)
+    node: str = Field(primary_key=True)
+    body: dict[str, Any] = document()
+
+
+class TakenView(SQLModel, table=True):
+    """What a run made of a decision, by the entry that says so."""
+
+    __tablename__ = "takenview"
+    __table_args__ = (Index("ix_takenview_sequence", "sequence", "run"),)
+
+    run: str = Field(primary_key=True)
+    entry: int = large(primary_key=True)
+    sequence: int = large()
+    body: dict[str, Any] = document()
+
+
+class CreditView(SQLModel, table=True):
+    """A contribution that a run credited, by its entry."""
+
+    __tablename__ = "creditview"
+
+    run: str = Field(primary_key=True)
+    entry: int = large(primary_key=True)
+    body: dict[str, Any] = document()
+
+
+class FaultView(SQLModel, table=True):
+    """A verifier's fault in a run, by its entry."""
+
+    __tablename__ = "faultview"
+
+    run: str = Field(primary_key=True)
+    entry: int = large(primary_key=True)
+    body: dict[str, Any] = document()

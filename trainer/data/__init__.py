@@ -1,0 +1,1 @@
+"""Text as tokens, and which of them a step trains on."""

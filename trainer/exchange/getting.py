@@ -1,0 +1,132 @@
+"""Tiles and blobs of sources that may be slow: none of them is waited for while another may have the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+from blake3 import blake3
+
+from contracts.errors import CommonweightError
+from contracts.mirrors.peer import Peer, PeerMisbehaved, PeerUnreachable
+from contracts.mirrors.racing import Attempt, Pace, first
+from contracts.tlog.bundles import MAX_BUNDLE
+from contracts.tlog.text import HASH
+from contracts.tlog.tiles import WIDTH, Tile
+from trainer.exchange.handing import CALL_SECONDS, LEAST_RATE
+
+GRACE = 3.0
+"""Seconds after which another source is asked for a blob beside a slow one."""
+TILE_GRACE, TURN_SECONDS, REST_SECONDS = 2.0, 6.0, 10.0
+"""Seconds for a tile, and for all tiles of one source in a look, beside the time of their bytes at LEAST_RATE; and
+how long a source that took longer is not asked."""
+
+
+class Counts(Protocol):
+    """Remembers how often in a row a source did not bring what it was asked for."""
+
+    failed: int
+
+
+class Blobs:
+    """What is asked for by its digest, of at most so many bytes: the first one that is right stays in `found`."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.found: tuple[str, bytes] | None = None
+
+    def attempt(self, counts: Counts, peer: Peer, path: str, digest: str) -> Attempt:
+        """Ask one source for one digest."""
+
+        async def ask(pace: Pace) -> bool:
+            pace.start()
+            counts.failed += 1  # until it did not: it may be left in the middle
+            data = await self._read(peer, f"{path}{digest}", pace)
+            pace.whole = True
+            if data is None or (await asyncio.to_thread(blake3, data)).hexdigest() != digest:
+                return False
+            counts.failed, self.found = 0, (digest, data)
+            return True
+
+        return ask
+
+    async def _read(self, peer: Peer, path: str, pace: Pace) -> bytes | None:
+        data = _Bounded(self._most, pace)
+        try:
+            status = await peer.read(path, data.take, CALL_SECONDS + self._most / LEAST_RATE)
+        except CommonweightError:
+            return None
+        return bytes(data.bytes) if status == 200 else None
+
+
+class Tiles:
+    """Tiles of one source's log, below a path."""
+
+    def __init__(self, peer: Peer, log: str) -> None:
+        self.peer, self.log = peer, log
+        self.rests_until = 0.0
+
+    def turn(self) -> Turn:
+        """For one look at it."""
+        return Turn(self)
+
+
+class Turn:
+    """One look's tiles: they have an end as a whole."""
+
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles, self._waited, self._came = tiles, 0.0, 0
+
+    async def tile(self, asked: Tile) -> bytes:
+        """A tile, or the entries under one. Raises PeerUnreachable and PeerMisbehaved."""
+        begun = time.monotonic()
+        if begun < self._tiles.rests_until:
+            raise PeerUnreachable("was slow, and is not asked for a while")
+        if self._waited > TURN_SECONDS + self._came / LEAST_RATE:
+            raise self._too_slow()
+        data = _Bounded(MAX_BUNDLE if asked.entries else WIDTH * HASH, Pace())
+        status = await self._read(f"{self._tiles.log}/{asked.path()}", data)
+        self._waited += time.monotonic() - begun
+        self._came += len(data.bytes)
+        if status != 200:
+            raise PeerUnreachable(f"answered {status}")
+        return bytes(data.bytes)
+
+    async def _read(self, path: str, data: _Bounded) -> int:
+        answered: list[int] = []
+        failed: list[CommonweightError] = []
+
+        async def ask(pace: Pace) -> bool:
+            data.pace = pace
+            pace.start()
+            try:
+                seconds = CALL_SECONDS + data.most / LEAST_RATE
+                answered.append(await self._tiles.peer.read(path, data.take, seconds))
+            except CommonweightError as error:
+                failed.append(error)
+            return not failed
+
+        if not await first([ask], TILE_GRACE, LEAST_RATE) and not failed:
+            raise self._too_slow()
+        if failed:
+            raise failed[0]
+        return answered[0]
+
+    def _too_slow(self) -> PeerUnreachable:
+        self._tiles.rests_until = time.monotonic() + REST_SECONDS
+        return PeerUnreachable("took longer for its tiles than they may take")
+
+
+class _Bounded:
+    """Takes bytes up to a bound. Raises PeerMisbehaved for more."""
+
+    def __init__(self, most: int, pace: Pace) -> None:
+        self.most, self.pace, self.bytes = most, pace, bytearray()
+
+    def take(self, chunk: bytes) -> None:
+        """The next ones."""
+        self.bytes += chunk
+        self.pace.add(len(chunk))
+        if len(self.bytes) > self.most:
+            raise PeerMisbehaved(f"sent more than {self.most} bytes")

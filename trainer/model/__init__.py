@@ -1,0 +1,1 @@
+"""The model, its training state, its device and its loss."""

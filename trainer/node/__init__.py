@@ -1,0 +1,1 @@
+"""A node: its states, and what it does in each."""

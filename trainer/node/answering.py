@@ -1,0 +1,138 @@
+"""What a node answers to the covered log: its place in the run, its return, the openings of its work and its pledge."""
+
+from __future__ import annotations
+
+from blake3 import blake3
+
+from contracts.messages.for_log import Enrolment, Leave, PledgeReveal, Return, StateOpening
+from contracts.protocol.judge.rules.duties import ComeBack, NodeDuty, Open, OpenPledge
+from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
+from contracts.protocol.log.signed import hexed
+from contracts.protocol.run_config import RunConfig
+from trainer.client import octets
+from trainer.conduct import Conduct, Disclosure, Job, NothingToCopy
+from trainer.data.corpus import Corpus
+from trainer.log_view.covered import CoveredLog
+from trainer.node.boundaries import Key
+from trainer.node.joining import obstacle
+from trainer.node.pen import Pen, hexes
+from trainer.node.settings import LightSettings, Progress, Report
+from trainer.node.surroundings import Around
+from trainer.node.work import Work, key_of
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.profile import BOUNDED
+from trainer.steps.trajectory import BoundaryLost
+
+
+class Answers:
+    """One node's."""
+
+    def __init__(
+        self,
+        settings: LightSettings,
+        log: CoveredLog,
+        pen: Pen,
+        around: Around,
+        conduct: Conduct,
+        corpus: Corpus,
+        report: Report,
+    ) -> None:
+        self._settings, self._log, self._pen, self._around = settings, log, pen, around
+        self._conduct, self._corpus, self._report = conduct, corpus, report
+        self._shown: set[tuple[str, int]] = set()
+        self._told = ""
+        self.is_hindered = False
+        """Whether it does not enrol, since its work would not be decided."""
+
+    def take_place(self, run: RunState, leaving: bool) -> None:
+        """Enrol, or leave, where the covered log has it otherwise. Raises WrongCorpus before anything is signed."""
+        node, member = self._around.address, run.nodes.get(self._around.address)
+        name, short, nonce = octets(run.created.run), run.created.run[2:18], self._nonce(member)
+        if leaving:
+            if member is not None and not member.left:
+                self._pen.keep(f"leave-{short}", Leave(name, node, nonce))
+            return
+        if run.over:
+            return
+        config, payout = RunConfig.from_json(run.config), self._settings.payout
+        self._corpus.require(config.corpus_digest)
+        profile = configure_determinism(config.profile).digest()
+        place = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
+        if place != (payout, hexed(profile)) and self._may_join(run, config, hexed(profile)):
+            first = self._settings.from_round
+            self._pen.keep(f"enrolment-{short}", Enrolment(name, node, payout, first, profile, nonce))
+
+    def computes_as_listed(self, run: RunState) -> bool:
+        """Whether the open round has this node under the profile of this process: under another one its commitment
+        would be refused."""
+        current = run.rounds.get(run.round)
+        listed = current.listed.get(self._around.address) if current is not None else None
+        if listed is None:
+            return True
+        return listed.profile == hexed(configure_determinism(RunConfig.from_json(run.config).profile).digest())
+
+    def _nonce(self, member: NodeState | None) -> int:
+        """One more than the log took last. Of a member that the log forgot, or never had, the log's size: it was never
+        as large before, so that no message of old is said again."""
+        return self._log.state.size if member is None else member.sequence + 1
+
+    def _may_join(self, run: RunState, config: RunConfig, profile: str) -> bool:
+        """Whether a verifier could decide the work; what is in the way is said when it changes."""
+        why = obstacle(self._log.state, run, profile)
+        if why and why != self._told:
+            self._report(Progress("unjudged", 0, detail=why))
+        self._told = why
+        self.is_hindered = bool(why) and not self._settings.unjudged and config.profile != BOUNDED
+        return not self.is_hindered
+
+    def give(self, state: State, duty: NodeDuty, works: dict[Key, Work]) -> None:
+        """What a duty asks for, of the works that are here; one whose states the disk has lost is taken out."""
+        if isinstance(duty, ComeBack):
+            self._come_back(duty)
+        elif isinstance(duty, Open):
+            self._open(state.proofs[duty.proof], duty.boundaries, works)
+        elif isinstance(duty, OpenPledge):
+            self._open_pledge(state, state.proofs[duty.proof])
+
+    def _come_back(self, duty: ComeBack) -> None:
+        size, root = self._log.head()
+        if duty.since < size:
+            message = Return(octets(duty.run), self._around.address, size, root)
+            self._pen.keep(f"return-{duty.run[2:18]}-{duty.since}", message)
+
+    def _open(self, proof: ProofState, boundaries: tuple[int, ...], works: dict[Key, Work]) -> None:
+        """What the conduct opens of a work; what it has shown it is not asked for again."""
+        name, work = proof.commitment.proof, works.get(key_of(proof))
+        wanted = [boundary for boundary in boundaries if (name, boundary) not in self._shown]
+        if work is None or not wanted:
+            return
+        try:
+            for shown in self._conduct.openings(work.job, work.trajectory, wanted):
+                self._show(name, shown)
+                self._shown.add((name, shown.boundary))
+        except NothingToCopy:
+            return
+        except BoundaryLost as error:
+            self._report(Progress("lost", proof.commitment.round, detail=f"{error.detail}; the round is done again"))
+            del works[work.key]
+
+    def _show(self, proof: str, shown: Disclosure) -> None:
+        message = StateOpening(
+            octets(proof),
+            shown.boundary,
+            shown.entry[:32],
+            shown.entry[32:],
+            blake3(shown.packed).digest(),
+            len(shown.packed),
+        )
+        self._pen.keep(f"opening-{proof}-{shown.boundary}", message, shown.packed, path=hexes(shown.path))
+
+    def _open_pledge(self, state: State, proof: ProofState) -> None:
+        """A pledge needs the key alone."""
+        name, current = proof.commitment.proof, state.round_of(proof)
+        config = RunConfig.from_json(current.config)
+        pledge = self._conduct.pledge(Job(self._around, self._around.round(state, current), config, self._corpus, {}))
+        if self._pen.store.get(f"pledge-{name}") is None and pledge.canary:
+            detail = f"segment {pledge.fake} was bad on purpose"
+            self._report(Progress("canary", proof.commitment.round, detail=detail))
+        self._pen.keep(f"pledge-{name}", PledgeReveal(octets(name), pledge.salt, pledge.fake))

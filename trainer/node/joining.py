@@ -1,0 +1,44 @@
+"""Whether a node's work could be decided: who of the verifiers computes as this machine does, by the covered log.
+
+In an exact run a verifier replays bit for bit, so one that computes otherwise has no word on the work: k equal words
+never come, and the proof is undecided and unpaid. The machine of rules lets any profile of the run's list enrol, and
+awaits its commitments. So a node looks before it enrols. It is never sure: a verifier may come, or go, a moment later.
+"""
+
+from __future__ import annotations
+
+import os
+
+from contracts.protocol.judge.rules.presence import judges
+from contracts.protocol.judge.state import RunState, State
+from contracts.protocol.run_config import RunConfig
+from trainer.steps.profile import PORTABLE
+
+_TELLING = ("MKL_", "ATEN_CPU_CAPABILITY", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "GLIBC_TUNABLES", "LD_PRELOAD")
+"""Variables of the environment, or how they begin, that can change what torch computes."""
+
+
+def obstacle(state: State, run: RunState, profile: str) -> str:
+    """Why work under a profile (0x-hex) would not be decided, as a sentence with a remedy; empty where nothing is in
+    the way."""
+    if RunConfig.from_json(run.config).profile == PORTABLE:
+        return ""
+    bound = [name for name in run.anchors if name in state.verifiers and state.verifiers[name].admitted]
+    if profile in run.created.terms.profiles:
+        if _able(run, bound, profile):
+            return ""
+        if not bound:
+            return "no verifier is bound to the run yet: a node enrols once one is that computes as this machine does"
+    return f"no verifier computes as this machine does (profile {profile}): its work would be undecided. {_remedy()}"
+
+
+def _able(run: RunState, bound: list[str], profile: str) -> list[str]:
+    if run.created.terms.pairs is not None:
+        return judges(run, bound, profile)
+    return [name for name in bound if run.anchors[name] and run.anchors[name][-1].profile == profile]
+
+
+def _remedy() -> str:
+    found = sorted(name for name in os.environ if name.startswith(_TELLING))
+    unset = f"Unset what changes arithmetic (set here: {', '.join(found)}), use" if found else "Use"
+    return f"{unset} a machine with the torch and the processor of the verifiers, or join a run of the portable profile"

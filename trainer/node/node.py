@@ -1,0 +1,215 @@
+"""The light node's loop: follow the log, do what the covered part of it asks for, hand what was made. And again."""
+
+from __future__ import annotations
+
+import threading
+
+from eth_account import Account
+
+from contracts.files.whole_file import DiskFull, named_full
+from contracts.messages.for_log import LeaseRenewal
+from contracts.messages.signing import Domain
+from contracts.mirrors.book import Book
+from contracts.mirrors.peer import Limits
+from contracts.mirrors.tickets import Tickets
+from contracts.process.clock_watch import ClockWatch
+from contracts.process.outage import Troubles
+from contracts.protocol.judge.facts import Awaited, What
+from contracts.protocol.judge.protocol import Protocol
+from contracts.protocol.judge.rules.duties import Commit, NodeDuty, Open, OpenPledge, of_node
+from contracts.protocol.judge.state import ProofState, RunState, State
+from contracts.recursion import bound_recursion
+from trainer import cheats
+from trainer.canary import Canary
+from trainer.client import octets
+from trainer.conduct import Conduct
+from trainer.data.corpus import corpus_of
+from trainer.exchange.keeping import Kept, Store
+from trainer.exchange.network import SERVER, Network
+from trainer.exchange.offers import offers
+from trainer.log_view.admitted import Admitted, ByChain, ByLog
+from trainer.log_view.covered import CoveredLog
+from trainer.node.answering import Answers
+from trainer.node.pen import Pen
+from trainer.node.plan import standing
+from trainer.node.pulse import Pulse
+from trainer.node.rounds import Rounds
+from trainer.node.settings import LightSettings, Progress, Report
+from trainer.node.states import States
+from trainer.node.status import Status, status_of
+from trainer.node.story import Story
+from trainer.node.surroundings import Around, Published
+from trainer.node.work import Workshop
+from trainer.weather import Weather
+
+
+class LightNode:
+    """One node of one run. Raises UnknownCheat, UnusableCorpus, WrongCorpus, InvalidLogKey, OtherGenesis and Differs;
+    for weather only GaveUp, and only where the settings say so."""
+
+    def __init__(
+        self, settings: LightSettings, report: Report, limits: Limits | None = None, conduct: Conduct | None = None
+    ) -> None:
+        """`conduct` is how it behaves, where the settings do not say that."""
+        bound_recursion()
+        self.settings, self._report = settings, report
+        self._open_log(settings, limits)
+        conduct = conduct or (Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat))
+        corpus, folder = corpus_of(settings.data), settings.folder
+        self._pen = Pen(settings.key, self.domain, Store(folder / "outbox"))
+        states = States(folder / "states", self.network.any_blob)
+        self._shop = Workshop(self._around, conduct, corpus, states, folder / "boundaries", report)
+        self._rounds = Rounds(self.log, self._around, self._shop, states, self._pen, report, self._warn)
+        self._answers = Answers(settings, self.log, self._pen, self._around, conduct, corpus, report)
+        self._pulse = Pulse(self.address, lambda: self._shop.step, self._beat)
+        self._story = Story(self.address, report, folder / "told.json")
+        self._admitted = Admitted()
+        self._troubles = Troubles(self._away)
+        self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
+
+    @property
+    def address(self) -> str:
+        """This node's checksum address."""
+        return self._around.address
+
+    def take_part(self, stop: threading.Event, leave: threading.Event | None = None) -> None:
+        """Enrol, and do what is due, until `stop`; after `leave` only until nothing is due any more."""
+        leave = leave or threading.Event()
+        self.network.start()
+        self._pulse.start()
+        try:
+            while not stop.is_set():
+                if self._turn(leave.is_set()):
+                    return
+                stop.wait(self.settings.look_seconds)
+        finally:
+            self._pulse.close()
+            self._shop.close()
+            self.network.close()
+            self.log.close()
+
+    def _turn(self, leaving: bool) -> bool:
+        """A look, and what is due after it; returns whether the node is done. A full disk is weather: it is told, and
+        what it did not take is tried again."""
+        try:
+            with named_full("the log's copy"):
+                self.look()
+                is_done = self.log.current and self._act(leaving)
+        except DiskFull as error:
+            self._troubles.failed(
+                f"the disk of {self.settings.folder}", f"{error.detail}; make room, it is tried again"
+            )
+            return False
+        self._troubles.ended(f"the disk of {self.settings.folder}")
+        self._stand()
+        return is_done
+
+    def look(self) -> None:
+        """What server and mirrors show now. Raises Differs and GaveUp."""
+        self._admitted = self._judges.now()
+        self.network.watch(sorted(self._admitted.verifiers))
+        self._weather.look(self.network.troubles(), self._judges.trouble, self._admitted.k)
+        self._watch_clock()
+        self.log.look(self.network.notes(), self.network.read, self._judges.now)
+
+    def _stand(self) -> None:
+        """Tell where this node is, whenever that changes; what keeps it from enrolling was told."""
+        state = self.log.state
+        status = status_of(state, state.runs.get(self.settings.run), self.address, self.log.current)
+        if status.status is not Status.JOINING or not self._answers.is_hindered:
+            self._story.stands(status)
+
+    def _watch_clock(self) -> None:
+        """By the server's clock, where no chain node is asked."""
+        shown = self.network.server_clock()
+        if shown is not None and not self.settings.rpc_url:
+            self._clock.date(shown)
+
+    def _act(self, leaving: bool) -> bool:
+        """Everything that is due now; returns whether the node has left, and owes nothing."""
+        state, run = self.log.state, self.log.state.runs.get(self.settings.run)
+        if run is None:
+            return False
+        proofs = self._proofs(state)
+        duties = [duty for duty in of_node(state, self.address) if self._is_ours(state, duty)]
+        self._rounds.collect(proofs)
+        self._answers.take_place(run, leaving)
+        for duty in duties:
+            self._answers.give(state, duty, self._rounds.works)
+        self._pulse_for(run)
+        self._rounds.go_on(state, run, proofs, duties)
+        self._hand(state)
+        self._story.tell(state, run)
+        member = run.nodes.get(self.address)
+        gone = member is None or member.left
+        return leaving and gone and not duties and all(proof.done for proof in proofs)
+
+    def _pulse_for(self, run: RunState) -> None:
+        """Beat while this node's commitment, with its gradient in the hands of k, is awaited."""
+        awaited = Awaited(What.COMMITMENT, run.created.run, run.round, "", self.address)
+        waits = run.round in run.rounds and awaited in run.rounds[run.round].awaits
+        waits = waits and self._answers.computes_as_listed(run)
+        terms = self.log.gleaned.terms.get(self.settings.run)
+        lease = terms.leaseSeconds if terms is not None else 0
+        self._pulse.follow((octets(run.created.run), run.round) if waits else None, max(1, lease))
+
+    def _hand(self, state: State) -> None:
+        """Whatever the covered log does not show yet goes out, and what it shows is forgotten."""
+        store, found = self._pen.store, list[tuple[Kept, bool, bool]]()
+        for kept in store:
+            stands = standing(state, kept.message)
+            if not stands.stays:
+                store.drop(kept.name)
+            else:
+                found.append((kept, stands.message, stands.blob))
+        self.network.offer(offers(found, self.network, store.blob_path, max(1, self._admitted.k)))
+        while self.network.refusals:
+            self._story.refused(self.network.refusals.popleft(), SERVER)
+
+    # -- small parts --------------------------------------------------------------------------------------------------
+
+    def _open_log(self, settings: LightSettings, limits: Limits | None) -> None:
+        deployment, folder = settings.deployment, settings.folder
+        self.domain = Domain(deployment.chain_id, deployment.model_registry)
+        model, key = octets(deployment.model), deployment.log_key()
+        functions = Protocol(deployment.chain_id, deployment.distributor, model, deployment.deployer)
+        published = Published(self.domain) if settings.cheat is not None else None
+        on_entry = published.take if published is not None else None
+        self.log = CoveredLog(folder / "log", key, functions, self.domain, self._warn, on_entry)
+        book = Book(folder / "mirrors.json", self.domain, deployment.first_mirrors(), settings.loopback())
+        tickets = Tickets(Account.from_key(settings.key), self.domain)
+        self.network = Network(settings.api_url, key.name, book, settings.look_seconds, tickets, limits, deployment)
+        self._around = Around(settings.key, self.domain, lambda: self.log, published, self.network.blob)
+        self._clock = ClockWatch(lambda detail: self._warn("clock", detail))
+        self._judges = (
+            ByChain(settings.rpc_url, deployment, self._clock)
+            if settings.rpc_url
+            else ByLog(lambda: self.log.gleaned, lambda detail: self._warn("believed", detail))
+        )
+
+    def _beat(self, message: LeaseRenewal) -> None:
+        self.network.tell(self._pen.text(message).encode())
+
+    def _proofs(self, state: State) -> list[ProofState]:
+        """This node's proofs of its run that are held."""
+        mine = (proof for proof in state.proofs.values() if proof.commitment.node == self.address)
+        return [proof for proof in mine if proof.commitment.run == self.settings.run]
+
+    def _is_ours(self, state: State, duty: NodeDuty) -> bool:
+        run = state.proofs[duty.proof].commitment.run if isinstance(duty, (Open, OpenPledge)) else duty.run
+        if run != self.settings.run:
+            return False
+        return not isinstance(duty, Commit) or self._answers.computes_as_listed(state.runs[run])
+
+    def _away(self, line: str) -> None:
+        self._report(Progress("weather", 0, detail=line))
+
+    def _warn(self, code: str, detail: str) -> None:
+        self._report(Progress("warning", 0, detail=f"{code}: {detail}"))
+
+
+def run_light_node(
+    settings: LightSettings, report: Report, stop: threading.Event, leave: threading.Event | None = None
+) -> None:
+    """Enrol and take part until `stop`, or until what is due after `leave` is done."""
+    LightNode(settings, report).take_part(stop, leave)

@@ -1,0 +1,39 @@
+"""What a node says, signed once and kept on its disk before anybody gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contracts.messages.for_contracts import Message
+from contracts.messages.signing import Domain
+from contracts.protocol.log.signed import hexed
+from trainer.client import octets
+from trainer.conduct import Made
+from trainer.exchange.keeping import Store, signed_text
+
+
+class Pen:
+    """One key over one store: a name stands for one message for ever."""
+
+    def __init__(self, key: str, domain: Domain, store: Store) -> None:
+        self._key, self.domain, self.store = octets(key), domain, store
+
+    def text(self, message: Message, **beside: object) -> str:
+        """A signed message that is not kept."""
+        return signed_text(message, self.domain, self._key, beside)
+
+    def keep(self, name: str, message: Message, blob: bytes | None = None, **beside: object) -> None:
+        """Keep a message under a name that stands for none yet."""
+        if self.store.get(name) is None:
+            self.store.put(name, self.text(message, **beside), blob)
+
+    def keep_commitment(self, name: str, made: Made) -> bool:
+        """Keep a commitment with its gradient; returns whether its name stands for this one."""
+        paths = {"first_path": hexes(made.first_path), "last_path": hexes(made.last_path)}
+        text = signed_text(made.message, made.domain or self.domain, self._key, paths)
+        return self.store.put(name, text, made.gradient).text == text
+
+
+def hexes(path: Sequence[bytes]) -> list[str]:
+    """A path as it stands beside a message."""
+    return [hexed(node) for node in path]

@@ -1,0 +1,106 @@
+"""Which round a node works on: what is asked for now, the open one, what may be asked for yet; and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from contracts.messages.for_log import Commitment
+from contracts.protocol.judge.rules.duties import Commit, NodeDuty, Open
+from contracts.protocol.judge.state import ProofState, RunState, Stage, State
+from contracts.protocol.log.signed import hexed
+from contracts.protocol.run_config import RunConfig
+from trainer.client import octets
+from trainer.conduct import NothingToCopy
+from trainer.log_view.covered import CoveredLog
+from trainer.node.boundaries import Key
+from trainer.node.pen import Pen
+from trainer.node.settings import Progress, Report
+from trainer.node.states import StateLost, States
+from trainer.node.surroundings import Around
+from trainer.node.work import Task, Work, Workshop, key_of
+
+
+class Rounds:
+    """One node's work, round by round. `works` are those that are here: done, and not decided yet."""
+
+    def __init__(
+        self,
+        log: CoveredLog,
+        around: Around,
+        shop: Workshop,
+        states: States,
+        pen: Pen,
+        report: Report,
+        warn: Callable[[str, str], None],
+    ) -> None:
+        self._log, self._around, self._shop, self._states = log, around, shop, states
+        self._pen, self._report, self._warn = pen, report, warn
+        self.works: dict[Key, Work] = {}
+        self._made: Work | None = None
+        """Done, and its commitment is not on the disk yet: a full one did not take it."""
+        self._hopeless: set[Key] = set()
+        self._working: Key = ("", 0)
+
+    def collect(self, proofs: Sequence[ProofState]) -> None:
+        """Work that is done: its commitments are on the disk before anybody sees them. Raises DiskFull and OSError,
+        then all of it is tried again at the next call."""
+        try:
+            work = self._made = self._made or self._shop.finished()
+        except (StateLost, NothingToCopy) as error:
+            self._report(Progress("lost", self._working[1], detail=error.detail))
+            self._hopeless.add(self._working)
+            return
+        if work is None:
+            return
+        proof = next((proof for proof in proofs if key_of(proof) == work.key), None)
+        if proof is None:
+            self._commit(work)
+        elif proof.commitment.root != hexed(work.trajectory.root):
+            self._warn("other-work", f"round {work.job.number}, done again, gives another root than was committed to")
+        self.works[work.key], self._made = work, None
+
+    def go_on(self, state: State, run: RunState, proofs: Sequence[ProofState], duties: Sequence[NodeDuty]) -> None:
+        """Begin what is most urgent of all that is not here."""
+        wanted = list(dict.fromkeys(_wanted(proofs, duties)))
+        if self._shop.busy is not None and self._shop.busy not in wanted:
+            self._shop.abandon()
+        live = {key_of(proof) for proof in proofs if not proof.done} | set(wanted)
+        self.works = {key: work for key, work in self.works.items() if key in live}
+        missing = [key for key in wanted if key not in self.works and key not in self._hopeless]
+        if self._shop.busy is None and missing:
+            self._forget(run, proofs, live)
+            self._working = missing[0]
+            self._shop.begin(self._task(state, run, missing[0][1], proofs))
+
+    def _commit(self, work: Work) -> None:
+        run, number = work.key
+        for place, made in enumerate(work.made):
+            if not self._pen.keep_commitment(f"commitment-{run[2:18]}-{number}-{place}", made):
+                self._warn("other-work", f"round {number}, done again, gives another commitment")
+
+    def _task(self, state: State, run: RunState, number: int, proofs: Sequence[ProofState]) -> Task:
+        current = run.rounds[number]
+        roots = (octets(proof.commitment.root) for proof in proofs if proof.commitment.round == number)
+        view, config = self._around.round(state, current), RunConfig.from_json(current.config)
+        genesis, inner = current.theta == run.created.theta, current.listed[self._around.address].inner
+        theta, root = current.theta, next(roots, None)
+        return Task(view, config, theta, inner, genesis, lambda: list(self._log.gleaned.blobs.get(theta, ())), root)
+
+    def _forget(self, run: RunState, proofs: Sequence[ProofState], live: set[Key]) -> None:
+        """Old files of weights, moments and boundaries."""
+        node, rounds = self._around.address, list(run.rounds.values())
+        kept = [kept.message for kept in self._pen.store]
+        inner = {end for proof in proofs for end in (proof.commitment.inner, proof.commitment.inner_end)}
+        inner |= {hexed(message.innerEnd) for message in kept if isinstance(message, Commitment)}
+        inner |= {run.nodes[node].inner} if node in run.nodes else set()
+        inner |= {current.listed[node].inner for current in rounds if node in current.listed}
+        self._states.forget_but(inner, {current.theta for current in rounds})
+        self._shop.forget_but(live)
+
+
+def _wanted(proofs: Sequence[ProofState], duties: Sequence[NodeDuty]) -> Iterator[Key]:
+    going = [proof for proof in proofs if proof.stage in (Stage.READING, Stage.COMMITTED)]
+    asked = {duty.proof for duty in duties if isinstance(duty, Open)}
+    yield from (key_of(proof) for proof in going if proof.commitment.proof in asked)
+    yield from ((duty.run, duty.round) for duty in duties if isinstance(duty, Commit))
+    yield from (key_of(proof) for proof in going)

@@ -1,0 +1,115 @@
+"""Weights and moments that a round starts from: from the node's disk, or by digest from whoever has them.
+
+Everything is hashed before it is used. Weights that nobody gives yet are weather: they are asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from contracts.errors import CommonweightError
+from contracts.files.whole_file import replace_file, sweep
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import inner_digest
+from contracts.tensors.tensorfile import Layout, pack, packed_size, state_digest, unpack
+from trainer.model.state import Tensors, initial_theta, inner_of, layout, start_tensors, theta_layout
+
+Fetch = Callable[[Sequence[str], int], tuple[str, bytes] | None]
+"""Bytes by one of several BLAKE3 names, at most so many, with the name; None where nobody has them now."""
+
+
+class StateLost(CommonweightError):
+    """The moments that a node's next round starts from are not on its disk any more, or are spoilt there."""
+
+    code = "state-lost"
+
+
+class OtherGenesis(CommonweightError):
+    """The run's first weights are not those that its configuration gives on this machine."""
+
+    code = "other-genesis"
+
+
+class States:
+    """Files of weights and moments, named by their digests."""
+
+    def __init__(self, folder: Path, fetch: Fetch) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+        self._folder, self._fetch = folder, fetch
+
+    def theta(self, digest: str, config: RunConfig, first: bool, blobs: list[str]) -> Tensors | None:
+        """The weights of a digest (0x-hex), None where nobody gives them now. `first`: those that the run began with.
+
+        Raises OtherGenesis.
+        """
+        kept = self._kept("theta", digest, theta_layout(config))
+        if kept is not None:
+            return kept
+        if first:
+            return self._genesis(digest, config)
+        return self._fetched(digest, config, blobs)
+
+    def start(self, theta: Tensors, inner: str, config: RunConfig) -> Tensors:
+        """A round's start: these weights, and the moments of a digest; zeros where that is a joiner's.
+
+        Raises StateLost.
+        """
+        joiner = start_tensors(theta, None)
+        if "0x" + inner_digest(joiner).hex() == inner:
+            return joiner
+        moments = {name: spec for name, spec in layout(config).items() if not name.startswith("theta.")}
+        kept = self._kept("inner", inner, moments)
+        if kept is None:
+            raise StateLost(f"the moments {inner} of this node's last accepted round are not in its folder")
+        return start_tensors(theta, kept)
+
+    def remember(self, end: Tensors) -> str:
+        """Write the moments of a round's end; returns their digest."""
+        moments = inner_of(end)
+        digest = "0x" + state_digest(moments).hex()
+        replace_file(self._path("inner", digest), pack(moments))
+        return digest
+
+    def forget_but(self, inner: set[str], theta: set[str]) -> None:
+        """Remove all files but those of these digests."""
+        wanted = {self._path("inner", digest) for digest in inner} | {self._path("theta", digest) for digest in theta}
+        for path in self._folder.glob("*.safetensors"):
+            if path not in wanted:
+                path.unlink()
+
+    def _genesis(self, digest: str, config: RunConfig) -> Tensors:
+        found = initial_theta(config)
+        if "0x" + state_digest(found).hex() != digest:
+            raise OtherGenesis("the run's first weights do not follow from its configuration here")
+        return found
+
+    def _fetched(self, digest: str, config: RunConfig, blobs: list[str]) -> Tensors | None:
+        """Whichever comes first: a verifier may have named a file that is another, or that nobody gives."""
+        most, left = packed_size(theta_layout(config)), list(blobs)
+        while left and (came := self._fetch(left, most)) is not None:
+            name, data = came
+            found = _checked(data, digest, theta_layout(config))
+            if found is not None:
+                replace_file(self._path("theta", digest), data)
+                return found
+            left.remove(name)
+        return None
+
+    def _kept(self, kind: str, digest: str, expected: Layout) -> Tensors | None:
+        try:
+            return _checked(self._path(kind, digest).read_bytes(), digest, expected)
+        except OSError:
+            return None
+
+    def _path(self, kind: str, digest: str) -> Path:
+        return self._folder / f"{kind}-{digest.removeprefix('0x')}.safetensors"
+
+
+def _checked(data: bytes, digest: str, expected: Layout) -> Tensors | None:
+    try:
+        found = unpack(data, expected)
+    except CommonweightError:
+        return None
+    return found if "0x" + state_digest(found).hex() == digest else None

@@ -1,0 +1,103 @@
+"""Where a node stands in its run, by the covered log alone: whatever was restarted, killed or asleep, it goes on there.
+
+    BEHIND ──► ABSENT ──► JOINING ──► WAITING ◄───────────────────────────┐
+    the log is    no such     enrolment   │  ▲ the round began without it    │
+    read up to    run yet     on its way  │  └── UNLISTED                    │
+    where it                              ▼                                  │
+    stood        LAPSED ◄── lease ──  TRAINING ──► COMMITTED ──► READ ──► DECIDED
+                 return on   expired  commit       all commit,   opens    pledge opened,
+                 its way ──► WAITING               then beacon   what     posted, void,
+                 LEFT, OVER: nothing is due                      is drawn out, undecided
+
+Nothing else is remembered: the loop of trainer/node/node.py does what the log asks for in this state, with what lies
+on the disk (commitments, blobs, the states of a round), and a round that was done already is never begun anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contracts.protocol.judge.state import NodeState, Phase, ProofState, RoundState, RunState, Stage, State
+
+
+class Status(StrEnum):
+    """Each has a sentence, in which {round} is the round's number."""
+
+    BEHIND = "reads the log up to where it stood before"
+    ABSENT = "the log has no such run: check --run, or wait until it is created"
+    OVER = "the run is over"
+    JOINING = "its enrolment is on the way to the log"
+    LEFT = "has left the run"
+    LAPSED = "its lease expired, since no heartbeat came in time; its return is on the way to the log"
+    EARLY = "is enrolled from round {round} on"
+    WAITING = "is enrolled, and waits for round {round} to open"
+    UNLISTED = "is enrolled; round {round} began without it, and it takes part in the next one"
+    TRAINING = "has round {round} to do: its commitment is awaited"
+    COMMITTED = "has committed to round {round}, and waits for the others and the beacon"
+    READ = "its proof of round {round} is being read by verifiers, and it opens what they draw"
+    PLEDGE = "its proof of round {round} was read, and its pledge is due"
+    DECIDED = "its proof of round {round} is decided, and it waits for the next round"
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """A state, and the number of the round that it is about."""
+
+    status: Status
+    round: int = 0
+
+    def __str__(self) -> str:
+        return self.status.value.format(round=self.round)
+
+
+_BY_STAGE = {
+    Stage.COMMITTED: Status.COMMITTED,
+    Stage.READING: Status.READ,
+    Stage.SPOKEN: Status.PLEDGE,
+    Stage.VOID: Status.PLEDGE,
+}
+
+
+def status_of(state: State, run: RunState | None, node: str, current: bool) -> NodeStatus:
+    """Of a node in a run. `current`: whether the log is read up to where the node stood already."""
+    if not current:
+        return NodeStatus(Status.BEHIND)
+    if run is None:
+        return NodeStatus(Status.ABSENT)
+    member, now = run.nodes.get(node), run.rounds.get(run.round)
+    if now is not None and node in now.listed and now.phase is Phase.OPEN and node not in now.proofs:
+        return _of_member(run, member) or NodeStatus(Status.TRAINING, now.number)
+    proof = _newest(state, run, node)
+    if proof is not None and not proof.done:
+        return NodeStatus(_BY_STAGE[proof.stage], proof.commitment.round)
+    return _of_member(run, member) or _between(run, now, proof, member)
+
+
+def _of_member(run: RunState, member: NodeState | None) -> NodeStatus | None:
+    """What keeps it from taking part, whatever the round is."""
+    if run.over:
+        return NodeStatus(Status.OVER)
+    if member is None:
+        return NodeStatus(Status.JOINING)
+    if member.left:
+        return NodeStatus(Status.LEFT)
+    return NodeStatus(Status.LAPSED) if member.away is not None else None
+
+
+def _between(run: RunState, now: RoundState | None, proof: ProofState | None, member: NodeState | None) -> NodeStatus:
+    """Nothing is asked of it until a round opens."""
+    following = run.round + 1
+    if member is not None and member.enrolled.first_round > following:
+        return NodeStatus(Status.EARLY, member.enrolled.first_round)
+    if proof is not None and proof.commitment.round == run.round:
+        return NodeStatus(Status.DECIDED, run.round)
+    if now is not None and now.phase is Phase.OPEN:
+        return NodeStatus(Status.UNLISTED, run.round)
+    return NodeStatus(Status.WAITING, following)
+
+
+def _newest(state: State, run: RunState, node: str) -> ProofState | None:
+    """Its newest proof in the run, of those that the machine still holds."""
+    mine = (p for p in state.proofs.values() if p.commitment.node == node and p.commitment.run == run.created.run)
+    return max(mine, key=lambda proof: proof.commitment.round, default=None)

@@ -1,0 +1,180 @@
+"""One round's work in a thread of its own: while it trains, the node goes on following, opening and handing.
+
+What it makes is a trajectory and commitments that are not signed yet. A round that was done already is read from the
+disk where it was large, or done again, bit for bit: who was killed opens the same states.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import CommonweightError
+from contracts.protocol.judge.state import ProofState
+from contracts.protocol.run_config import RunConfig
+from trainer.conduct import Conduct, Job, Made, Surroundings
+from trainer.data.corpus import Corpus
+from trainer.node.boundaries import Boundaries, Key
+from trainer.node.settings import Progress, Report
+from trainer.node.states import States
+from trainer.steps.inner_step import StepResult
+from trainer.steps.trajectory import Trajectory
+
+FETCH_SECONDS = 1.0
+"""Between two tries to get weights that nobody gives yet."""
+
+
+class Abandoned(CommonweightError):
+    """The round ended, or the node: its work serves nobody any more."""
+
+    code = "work-abandoned"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A round as the covered log has it: its view, its configuration, and the digests that it starts from.
+
+    `genesis` says whether its weights are those that the run began with; `blobs` are names of files of them; `root` is
+    that of the commitment that stands, None before there is one.
+    """
+
+    view: dict[str, Any]
+    config: RunConfig
+    theta: str
+    inner: str
+    genesis: bool
+    blobs: Callable[[], list[str]]
+    root: bytes | None = None
+
+    @property
+    def key(self) -> Key:
+        """Run and round."""
+        return str(self.view["run"]), int(self.view["round"])
+
+
+@dataclass(frozen=True)
+class Work:
+    """What became of a task: `made` in the order in which it is handed; openings are of the last."""
+
+    job: Job
+    trajectory: Trajectory
+    made: tuple[Made, ...]
+
+    @property
+    def key(self) -> Key:
+        """Run and round."""
+        return self.job.run, self.job.number
+
+
+@dataclass
+class _Running:
+    task: Task
+    thread: threading.Thread
+    stop: threading.Event = field(default_factory=threading.Event)
+    work: Work | None = None
+    error: BaseException | None = None
+
+
+class Workshop:
+    """Does one task at a time."""
+
+    def __init__(
+        self, around: Surroundings, conduct: Conduct, corpus: Corpus, states: States, folder: Path, report: Report
+    ) -> None:
+        self._around, self._conduct, self._corpus, self._states = around, conduct, corpus, states
+        self._boundaries, self._report = Boundaries(folder), report
+        self._running: _Running | None = None
+        self.step = 0
+
+    @property
+    def busy(self) -> Key | None:
+        """Run and round of the task that is being done."""
+        return self._running.task.key if self._running else None
+
+    def begin(self, task: Task) -> None:
+        """Start a task; one at a time."""
+        assert self._running is None, "one task at a time"
+        running = _Running(task, threading.Thread(target=self._run, name="light-work", daemon=True))
+        self._running, self.step = running, 0
+        running.thread.start()
+
+    def finished(self) -> Work | None:
+        """The work, once it is done; None while it is not, or where it was abandoned. Raises what it raised."""
+        running = self._running
+        if running is None or running.thread.is_alive():
+            return None
+        self._running = None
+        if running.error is not None and not isinstance(running.error, Abandoned):
+            raise running.error
+        return running.work
+
+    def forget_but(self, keys: set[Key]) -> None:
+        """Boundary states of other rounds are not needed any more; no task is being done."""
+        self._boundaries.forget_but(keys)
+
+    def abandon(self) -> None:
+        """End the task at its next step."""
+        if self._running is not None:
+            self._running.stop.set()
+
+    def close(self) -> None:
+        """End the task, and wait for its end."""
+        self.abandon()
+        if self._running is not None:
+            self._running.thread.join()
+            with suppress(CommonweightError):
+                self.finished()
+
+    def _run(self) -> None:
+        running = self._running
+        assert running is not None, "it was begun"
+        try:
+            running.work = self._do(running)
+        except BaseException as error:  # the loop raises it, in its own thread
+            running.error = error
+
+    def _do(self, running: _Running) -> Work:
+        task = running.task
+        self._corpus.require(task.config.corpus_digest)
+        theta = self._theta(running)
+        job = Job(
+            self._around, task.view, task.config, self._corpus, self._states.start(theta, task.inner, task.config)
+        )
+        trajectory = self._boundaries.read(task.key, task.config, job.start, task.root) or self._train(running, job)
+        self._states.remember(trajectory.end_state)
+        return Work(job, trajectory, tuple(self._conduct.commitments(job, trajectory)))
+
+    def _train(self, running: _Running, job: Job) -> Trajectory:
+        task = running.task
+        self._report(Progress("training", job.number))
+        folder = self._boundaries.folder(task.key, task.config)
+        done = self._conduct.work(job, self._on_step(running, job.number), folder)
+        self._boundaries.keep(task.key, done)
+        return done
+
+    def _theta(self, running: _Running) -> Any:
+        task = running.task
+        while True:
+            found = self._states.theta(task.theta, task.config, task.genesis, task.blobs())
+            if found is not None:
+                return found
+            if running.stop.wait(FETCH_SECONDS):
+                raise Abandoned("nobody gave the round's weights")
+
+    def _on_step(self, running: _Running, number: int) -> Callable[[int, StepResult], None]:
+        def note(step: int, result: StepResult) -> None:
+            if running.stop.is_set():
+                raise Abandoned(f"round {number} is over")
+            self.step = step + 1
+            self._report(Progress("step", number, step + 1, result.loss))
+
+        return note
+
+
+def key_of(proof: ProofState) -> Key:
+    """Run and round of a proof."""
+    return proof.commitment.run, proof.commitment.round

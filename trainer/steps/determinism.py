@@ -1,0 +1,45 @@
+"""This process put into a numerics profile, and what it then computes with."""
+
+from __future__ import annotations
+
+import torch
+
+from trainer.model.device import device_of
+from trainer.portable.self_check import check_arithmetic
+from trainer.portable.tables import check_tables
+from trainer.steps.profile import BOUNDED, PORTABLE, NumericsProfile, UnknownProfile
+from trainer.steps.self_test import exact_digest, variant_digest
+from trainer.steps.variants import chosen
+
+_ANYWHERE = NumericsProfile(
+    device="any", machine="any", torch_version="any", dtype=PORTABLE, threads=0, cpu_capability="any", onednn=False,
+    deterministic=True,
+)  # fmt: skip
+
+
+def configure_determinism(profile: str = "exact") -> NumericsProfile:
+    """Put this process into the named profile and return it in full. Raises UnknownProfile, TableMismatch and
+    ArithmeticMismatch.
+
+    The portable profile takes any thread count, so it leaves that as it is; a bounded run takes the machine as it is.
+    None of them reads uninitialised memory, so torch need not fill it (a debugging aid that costs a tenth of a step).
+    """
+    if profile not in ("exact", PORTABLE, BOUNDED):
+        raise UnknownProfile(f"{profile!r} is not a numerics profile")
+    torch.set_deterministic_debug_mode("error")  # the other name of this switch also loads torch's compiler, for 2 s
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.set_flush_denormal(False)
+    torch.set_float32_matmul_precision("highest")
+    if profile == PORTABLE:
+        check_tables()
+        check_arithmetic(device_of(profile))
+        return _ANYWHERE
+    if profile == BOUNDED:
+        return _as_this_machine_does()
+    torch.set_num_threads(1)
+    return NumericsProfile.current(exact_digest())
+
+
+def _as_this_machine_does() -> NumericsProfile:
+    """A bounded run takes every machine as it is: the profile says how this process computes."""
+    return chosen().profile(variant_digest(chosen()))

@@ -1,0 +1,1 @@
+"""A claimed segment end beside the replayed one."""

@@ -1,0 +1,1 @@
+"""One module for each duty that the machine awaits of a verifier."""

@@ -1,0 +1,106 @@
+"""Binding to a run: what it needs is at hand here, and the next secrets are anchored in time (J6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from contracts.messages.for_log import RunTerms, VerifierAnchor
+from contracts.protocol.judge.facts import Anchored
+from contracts.protocol.limits import LimitTable, PairLimits
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import inner_digest
+from contracts.tensors.tensorfile import state_digest
+from trainer.data.corpus import corpus_of
+from trainer.model.state import initial_theta
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.outer import zero_momentum
+from trainer.steps.profile import BOUNDED, PORTABLE, NumericsProfile
+from verifier.duties.world import World
+from verifier.replay.files import joiner_inner
+from verifier.replica.errors import NotPrepared
+from verifier.signing.secrets import LENGTH, next_first
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that this machine can judge, and the numerics profile under which it does."""
+
+    run: str
+    profile: bytes
+
+
+def prepare(world: World) -> Prepared | None:
+    """None while the run is not in the log. Raises NotPrepared and WrongCorpus: no replay here could stand."""
+    run = world.settings.run
+    with world.replica.reading() as state:
+        terms = world.replica.collected.terms.get(run)
+        created = state.runs[run].created if run in state.runs else None
+    if terms is None or created is None:
+        return None
+    text, limits = created.config, created.limits
+    config = RunConfig.from_json(text)
+    corpus_of(world.settings.data).require(config.corpus_digest)
+    _check_start(terms, config)
+    machine = configure_determinism(config.profile)
+    if config.profile == BOUNDED:
+        _check_limits(limits, machine, terms.profiles)
+    own = machine.digest()
+    if config.profile not in (PORTABLE, BOUNDED) and set(terms.profiles) != {own}:
+        raise NotPrepared(
+            f"this machine computes as the profile 0x{own.hex()}, and the run's nodes may compute as "
+            f"{', '.join('0x' + profile.hex() for profile in terms.profiles)}: no replay here would stand. Unset what "
+            "changes arithmetic (MKL_CBWR, ATEN_CPU_CAPABILITY and their like), or use a machine like the creator's"
+        )
+    return Prepared(run, own)
+
+
+def anchor(world: World, prepared: Prepared) -> None:
+    """Sign the anchor that is due."""
+    held = [signed.claim for signed in world.voice.held() if isinstance(signed.claim, Anchored)]
+    if any(claim.run == prepared.run for claim in held):
+        return
+    with world.replica.reading() as state:
+        run, verifier = state.runs[prepared.run], state.verifiers.get(world.address)
+        if run.over or verifier is None or not verifier.admitted:
+            return
+        first = next_first(state, run, world.address, world.secrets)
+    if first is None:
+        return
+    root, log_key = world.secrets.anchor(prepared.run, first), world.secrets.log_key().public
+    name = bytes.fromhex(prepared.run[2:])
+    if world.voice.say(VerifierAnchor(name, world.address, root, LENGTH, first, prepared.profile, log_key)):
+        world.say("anchored", first, detail=f"from round {first} on")
+
+
+def _check_start(terms: RunTerms, config: RunConfig) -> None:
+    """The run begins where its configuration leads: nobody anchors in another one."""
+    theta = initial_theta(config)
+    begins = (state_digest(theta), state_digest(zero_momentum(theta)), inner_digest(joiner_inner(config)))
+    for name, found, said in zip(
+        ("weights", "momentum", "optimizer state"), begins, (terms.genesis, terms.momentum, terms.inner), strict=True
+    ):
+        if found != said:
+            raise NotPrepared(f"the run's first {name} are 0x{said.hex()[:16]}…, they follow as 0x{found.hex()[:16]}…")
+
+
+def _check_limits(limits: str, own: NumericsProfile, profiles: Iterable[bytes]) -> None:
+    """This machine can judge a node of one of the run's profiles, at least."""
+    table = LimitTable.from_json(limits)
+    told = {profile for pair in table.pairs if pair.separates for profile in _others(pair, own.digest().hex())}
+    if own.deterministic:
+        told.add(own.digest().hex())
+    if told.isdisjoint(profile.hex() for profile in profiles):
+        raise NotPrepared(
+            f"the run's table of limits has no pair of this machine (0x{own.digest().hex()[:16]}…) and one of the "
+            "profiles that its nodes may have: calibrate them, and open a run with that table"
+        )
+
+
+def _others(pair: PairLimits, own: str) -> set[str]:
+    """The profiles that are compared with this one by a pair."""
+    one, other = pair.profiles
+    return {found for found, judged in ((one, other), (other, one)) if judged == own}

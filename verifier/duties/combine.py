@@ -1,0 +1,95 @@
+"""The outer step: computed from one's own bytes, served before it is signed (J15)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from contracts.messages.for_log import Merge
+from contracts.protocol.judge.facts import MergeSigned
+from contracts.protocol.judge.rules.duties import Combine
+from verifier.duties.world import World
+from verifier.mirror.store.announced import Announcement, Kind, Place
+from verifier.replay import asking
+from verifier.replay.combining import Basis, Step
+from verifier.settings import MERGED
+
+
+def combine(world: World, duties: Iterable[Combine]) -> None:
+    """Compute, put the two files into the mirror, and sign."""
+    for duty in duties:
+        if _is_said(world, duty):
+            continue
+        basis = _basis(world, duty)
+        if basis is None:
+            continue
+        needs = [blob for _, blob in basis.gradients]
+        starts = (basis.theta_blobs, basis.momentum_blobs)
+        subject = asking.round_name(duty.run, duty.round)
+        answer = world.work.ask(subject, "merge", "duty.merge", basis.to_json(), needs, starts)
+        if answer is not None:
+            _sign(world, duty, Step(**answer))
+
+
+def _is_said(world: World, duty: Combine) -> bool:
+    claims = [signed.claim for signed in world.voice.held()]
+    return any(isinstance(c, MergeSigned) and (c.run, c.round) == (duty.run, duty.round) for c in claims)
+
+
+def _basis(world: World, duty: Combine) -> Basis | None:
+    with world.replica.reading() as state:
+        current = state.runs[duty.run].rounds.get(duty.round)
+        if current is None or current.merge_set is None:
+            return None
+        return asking.basis(world.replica.collected, current)
+
+
+def _sign(world: World, duty: Combine, step: Step) -> None:
+    place = Place(world.address, duty.run, duty.round + 1)
+    for name, kind in ((step.theta_blob, Kind.WEIGHTS), (step.momentum_blob, Kind.MOMENTUM)):
+        _keep(world, _left(world, duty.run, duty.round) / name, kind, place)
+    with world.replica.reading() as state:
+        index = state.runs[duty.run].rounds[duty.round].merge_at
+    root = world.root(index)
+    if root is None:
+        return
+    message = Merge(
+        bytes.fromhex(duty.run[2:]),
+        duty.round,
+        world.address,
+        root,
+        bytes.fromhex(step.theta[2:]),
+        bytes.fromhex(step.momentum[2:]),
+        bytes.fromhex(step.theta_blob),
+        bytes.fromhex(step.momentum_blob),
+        step.loss,
+    )
+    if world.voice.say(message):
+        shutil.rmtree(_left(world, duty.run, duty.round), ignore_errors=True)
+        for name in (step.theta_blob, step.momentum_blob):
+            world.give_blob(name)
+        world.say("merged", duty.round, detail=f"held-out loss {step.loss / 1e9:.4f}")
+
+
+def tidy(world: World, rounds: Iterable[tuple[str, int]]) -> None:
+    """Remove what merges of other rounds left: others were quicker, and nobody asks for it any more."""
+    wanted = {asking.place_of(*place) for place in rounds}
+    folder = world.settings.folder / MERGED
+    for left in folder.iterdir() if folder.is_dir() else ():
+        if left.name not in wanted:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _left(world: World, run: str, number: int) -> Path:
+    return world.settings.folder / MERGED / asking.place_of(run, number)
+
+
+def _keep(world: World, file: Path, kind: Kind, place: Place) -> None:
+    """From where a worker left it into the mirror, which serves it to everybody."""
+    if world.blobs.has(file.name) or not file.exists():
+        return
+    world.blobs.announce(Announcement(file.name, kind, file.stat().st_size, place))
+    with world.blobs.receive(file.name) as receiving:
+        receiving.write(file.read_bytes())
+        receiving.finish()

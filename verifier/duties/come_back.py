@@ -1,0 +1,21 @@
+"""Back after a lapse: a signed head that holds it (J12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contracts.messages.for_log import Return
+from contracts.protocol.judge.facts import Returned
+from contracts.protocol.judge.rules.duties import ComeBack
+from verifier.duties.world import World
+
+
+def come_back(world: World, duties: Iterable[ComeBack]) -> None:
+    """Once a lapse: the head that is signed grows with each look, and one of them is enough."""
+    waiting = {signed.claim.run for signed in world.voice.held() if isinstance(signed.claim, Returned)}
+    for duty in duties:
+        size = world.copy.signed
+        if duty.run in waiting or size <= duty.since:
+            continue
+        if world.voice.say(Return(bytes.fromhex(duty.run[2:]), world.address, size, world.copy.root(size))):
+            world.say("returned", detail=f"after the lapse at entry {duty.since}")

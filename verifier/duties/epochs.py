@@ -1,0 +1,64 @@
+"""The root of an epoch, as one's own machine derived it, when all that this mirror held stands in the log (J1, J2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from contracts.messages.for_contracts import EpochRoot
+from contracts.messages.for_log import LeaseRenewal
+from contracts.protocol.judge.entries import EpochClosed
+from contracts.protocol.judge.rules.duties import SignEpoch
+from verifier.duties.world import World
+from verifier.quorum.bringing import subject_of_epoch
+
+
+def sign(world: World, duties: Iterable[SignEpoch], counts: Callable[[int], bool]) -> None:
+    """Sign each root once. `counts` says whether this look saw log, chain and enough mirrors with so many entries."""
+    due = list(duties)
+    awaited = {duty.epoch for duty in due}
+    world.epochs_seen = {place: last for place, last in world.epochs_seen.items() if place[0] in awaited}
+    world.epochs_waited = {place for place in world.epochs_waited if place[0] in awaited}
+    for duty in due:
+        found = world.replica.closings.get(duty.epoch)
+        if found is None or world.copy.signed <= found[0]:
+            continue
+        index, closed = found
+        message = epoch_root(closed, world.deployment.model, index + 1, world.copy.root(index + 1))
+        if not world.quorum.has(message) and _all_entered(world, duty.epoch, index, counts(index + 1)):
+            _sign(world, closed, message)
+
+
+def _all_entered(world: World, epoch: int, index: int, counts: bool) -> bool:
+    """What was held one whole look after the closing entry was seen stands in the log, or was never of use."""
+    place = (epoch, index)
+    if world.epochs_seen.setdefault(place, None) is None:
+        if counts and place in world.epochs_waited:
+            world.epochs_seen[place] = max((held.sequence for held in world.messages.held()), default=0)
+        world.epochs_waited.add(place)
+    last = world.epochs_seen[place]
+    if last is None:
+        return False
+    left = [held for held in world.messages.held() if held.sequence <= last]
+    return all(isinstance(held.signed.message, LeaseRenewal) for held in left)
+
+
+def _sign(world: World, closed: EpochClosed, message: EpochRoot) -> None:
+    signature = world.voice.signature(message, world.epoch_domain)
+    world.quorum.keep(subject_of_epoch(closed.epoch), message, world.address, signature)
+    world.say("epoch signed", detail=f"epoch {closed.epoch}, {len(closed.lines)} payees, root {closed.root[:10]}…")
+
+
+def epoch_root(closed: EpochClosed, model: str, size: int, root: bytes) -> EpochRoot:
+    """What contracts read of a closing entry, over the log of `size` entries that ends with it."""
+    return EpochRoot(
+        model=bytes.fromhex(model[2:]),
+        epoch=closed.epoch,
+        attempt=closed.attempt,
+        root=bytes.fromhex(closed.root[2:]),
+        total=closed.total,
+        count=len(closed.lines),
+        logSize=size,
+        logRoot=root,
+        settledAt=closed.settled_at,
+        deadline=closed.deadline,
+    )

@@ -1,0 +1,57 @@
+"""`Has`: this verifier holds these gradients, and each leads to the committed end (J5).
+
+Workers are asked once about each file, however many commitments name it: a zero gradient under a hundred keys is one
+job before an honest one. What each commitment says of the file is compared here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from contracts.messages.for_log import Has
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.rules.duties import Hold
+from verifier.duties.world import World
+from verifier.replay import asking
+from verifier.replay.holding import Held, Measured, refusal
+
+MOST_PROOFS = 256
+"""Proofs in one message: its leaf stays far below the largest."""
+
+
+def hold(world: World, duties: Iterable[Hold]) -> None:
+    """Check what came, and say so of all that passed, in one message a round."""
+    said = {name for claim in world.voice.held() for name in _proofs(claim.claim)}
+    passed: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for name, place, asked in _asked(world, duties):
+        if name not in said and _passes(world, name, place[1], asked):
+            passed[place].append(name)
+    for (run, number), names in passed.items():
+        proofs = tuple(bytes.fromhex(name[2:]) for name in names[:MOST_PROOFS])
+        if world.voice.say(Has(bytes.fromhex(run[2:]), number, world.address, proofs)):
+            world.say("holds", number, detail=f"{len(proofs)} gradients")
+
+
+def _asked(world: World, duties: Iterable[Hold]) -> list[tuple[str, tuple[str, int], Held]]:
+    with world.replica.reading() as state:
+        known = [duty.proof for duty in duties if duty.proof in state.proofs]
+        commitments = [(name, state.proofs[name].commitment) for name in known]
+        log = world.replica.collected
+        return [(name, (c.run, c.round), asking.held(state, log, name)) for name, c in commitments]
+
+
+def _passes(world: World, name: str, number: int, asked: Held) -> bool:
+    question, needs = asked.question, (asked.blob,)
+    answer = world.work.ask(question.name, "hold", "duty.hold", question.to_json(), needs, (asked.theta_blobs,))
+    if answer is None:
+        return False
+    refused = refusal(asked, Measured(**answer))
+    if refused and world.memory.said(f"proof/{name}/refused") is None:
+        world.memory.once(f"proof/{name}/refused", refused)
+        world.say("gradient refused", number, name, refused)
+    return not refused
+
+
+def _proofs(claim: object) -> tuple[str, ...]:
+    return claim.proofs if isinstance(claim, facts.Has) else ()

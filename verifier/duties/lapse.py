@@ -1,0 +1,143 @@
+"""`Lapse`: what did not come within a whole period of looks that count (J3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeAlias
+
+from contracts.messages.for_log import Lapse
+from contracts.protocol.draw import NO_SEGMENT
+from contracts.protocol.judge.facts import Awaited, What
+from contracts.protocol.judge.state import RoundState, State
+from contracts.protocol.log.leaf import ZERO_ADDRESS
+from contracts.protocol.log.signed import WHAT, ZERO
+from verifier.duties.periods import allowed
+from verifier.duties.sightings import absence_of, is_shown, renewal
+from verifier.duties.world import World
+from verifier.mirror.exchange.handing_on import Look
+from verifier.mirror.store.parsing import Claim
+from verifier.mirror.store.presence import Absence, Came, Observation
+
+Counts: TypeAlias = Callable[[int], bool]
+"""Whether a look counts that has to have reached who holds so many entries."""
+
+
+def watch(world: World, look: Look, chain: bool) -> Counts:
+    """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for who has so many
+    entries, in all rounds of one's own; where no run of one's own goes on, among those who are admitted.
+
+    Who is admitted and takes no part in a run keeps nobody from signing its epochs; nor does who was removed, or a run
+    that is over. `chain` says whether one's own chain node answered: where it did not, nobody knows how long a node
+    took.
+    """
+    claims = [held.signed.claim for held in world.messages.held()]
+    with world.replica.reading() as state:
+        log = world.replica.collected
+        mine = {absence: absence.awaited for absence in _open(state, world.address)}
+        admitted = frozenset(name for name, known in state.verifiers.items() if known.admitted)
+        own = [(current.verifiers, current.k) for current in _rounds(state, world.address)] or [(admitted, state.k)]
+        came = tuple(_came(state)) if chain else ()
+        rounds = {absence: state.runs[what.run].rounds[what.round] for absence, what in mine.items()}
+        for_each = {a: look.counts(r.verifiers, r.k, chain, a.since + 1, admitted) for a, r in rounds.items()}
+        reached = {absence: look.reached(r.verifiers, r.k, admitted) for absence, r in rounds.items()}
+        took = {run: world.stopwatch.took(run) for run in {what.run for what in mine.values()}}
+        signs = {absence: _sign(state, awaited, claims) for absence, awaited in mine.items()}
+        shown = {absence: is_shown(state, awaited, claims, world.address) for absence, awaited in mine.items()}
+        passed = {absence: world.stopwatch.passed(absence) for absence in mine}
+        seen = {
+            absence: Observation(
+                allowed(state, log, awaited, passed[absence], partial(_kept, world, absence), took[awaited.run]),
+                shown[absence],
+                signs[absence],
+                for_each[absence],
+                reached[absence],
+            )
+            for absence, awaited in mine.items()
+        }
+    world.stopwatch.look(seen, came)
+    return lambda entries: all(look.counts(verifiers, k, chain, entries, admitted) for verifiers, k in own)
+
+
+def lapse(world: World) -> None:
+    """Sign what is due; and once more what was released and is still open, if a kill came between the two."""
+    with world.replica.reading() as state:
+        still = set(_open(state, world.address))
+    for absence in [*world.stopwatch.released(), *world.stopwatch.due()]:
+        if absence not in still or _is_own(absence.awaited, world.address):
+            continue
+        root = world.root(absence.since)
+        if root is not None and (absence in world.stopwatch.released() or world.stopwatch.release(absence)):
+            message = lapse_message(world.address, absence, root)
+            if world.voice.say(message):
+                awaited = absence.awaited
+                detail = f"{awaited.what} of {awaited.party or 'the verifiers'}, since entry {absence.since}"
+                world.say("lapse", awaited.round, awaited.proof, detail)
+
+
+def _is_own(awaited: Awaited, verifier: str) -> bool:
+    """Whether one's own lateness is meant: of openings the party is whoever drew, and the node is late."""
+    return awaited.party == verifier and awaited.what is not What.OPENINGS
+
+
+def lapse_message(verifier: str, absence: Absence, root: bytes) -> Lapse:
+    """As contracts/protocol/log/signed.py reads it; `root` is that of the log up to the entry since which it is one."""
+    awaited = absence.awaited
+    looks, nobody = awaited.what is What.SECOND_LOOK, awaited.what in (What.SECOND_LOOK, What.SEEN)
+    return Lapse(
+        run=bytes.fromhex(awaited.run[2:]),
+        round=awaited.round,
+        verifier=verifier,
+        what=WHAT.index(awaited.what),
+        proof=bytes.fromhex(awaited.proof[2:]) if awaited.proof else ZERO,
+        party=ZERO_ADDRESS if nobody else awaited.party,
+        segment=int(awaited.party) if looks else NO_SEGMENT,
+        since=absence.since,
+        root=root,
+    )
+
+
+def _open(state: State, verifier: str) -> list[Absence]:
+    """What is awaited in rounds in which this verifier's word counts, and that it has not called missing yet."""
+    found = []
+    for awaited, since in state.open.items():
+        current = state.runs[awaited.run].rounds.get(awaited.round)
+        if current is not None and verifier in current.verifiers and not _is_said(state, awaited, verifier):
+            found.append(absence_of(state, awaited, since))
+    return found
+
+
+def _rounds(state: State, verifier: str) -> list[RoundState]:
+    going = (run for run in state.runs.values() if not run.over)
+    rounds = (current for run in going for current in run.rounds.values())
+    return [current for current in rounds if verifier in current.verifiers]
+
+
+def _is_said(state: State, awaited: Awaited, verifier: str) -> bool:
+    scope = state.proofs[awaited.proof] if awaited.proof else state.runs[awaited.run].rounds[awaited.round]
+    return verifier in scope.awaits[awaited].words
+
+
+def _came(state: State) -> Iterator[Came]:
+    """Commitments that are in the log, and awaited no more. Where one's absence ended because others called it missing
+    there is none, and nothing to measure."""
+    for run in state.runs.values():
+        for current in run.rounds.values():
+            for node in current.proofs:
+                if Awaited(What.COMMITMENT, current.run, current.number, "", node) not in state.open:
+                    yield Came(current.run, current.number, node, current.opened_at)
+
+
+def _sign(state: State, awaited: Awaited, claims: Sequence[Claim]) -> str:
+    """The newest sign of life of whom a commitment is awaited."""
+    if awaited.what is not What.COMMITMENT:
+        return ""
+    if awaited.party in state.runs[awaited.run].rounds[awaited.round].proofs:
+        return "committed"
+    step = renewal(awaited, claims)
+    return "" if step is None else f"step {step}"
+
+
+def _kept(world: World, absence: Absence, bound: float) -> float:
+    awaited = absence.awaited
+    return world.memory.bound(f"{awaited.run}/{awaited.round}/{awaited.party}/{absence.since}/{absence.root}", bound)

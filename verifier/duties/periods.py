@@ -1,0 +1,80 @@
+"""How long each thing may be missing before a verifier says so (J3), from the run's manifest.
+
+A commitment has no period of its own, since training takes as long as it takes. It lapses after one lease without a
+sign of life; once it stands in the log, after the time that its gradient takes, by the run's layout. However many signs
+of life come, it lapses once another one's is in and a multiple of the usual time is over: of that which this verifier
+measured of the node itself, whether it delivered since or not; of a node of which nothing is known, of the slowest that
+was ever measured. Times in the log are those of blocks, which the operator enters when it likes; and one that is quick,
+or had a head start, makes nobody late. What was measured is an upper estimate, so no outage makes a slow node look
+quick. No bound is longer than MOST_PERIODS, whoever dawdles and whoever comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from contracts.messages.for_log import RunTerms
+from contracts.protocol.judge.facts import Awaited, What
+from contracts.protocol.judge.state import ProofState, RunState, State
+from verifier.mirror.store.presence import Allowed, opening_seconds
+from verifier.replay.sizes import state_size, weights_size
+from verifier.replica.envelopes import Collected
+
+TIMES_NEW, TIMES_KNOWN = 2, 4
+"""Times the usual time: for a node of which nothing was measured, and for one that is known."""
+
+FIRST_PERIODS, MOST_PERIODS = 24, 240
+"""Periods for a commitment: the least while nobody knows how long its node takes, and the most for anybody."""
+
+Keep = Callable[[float], float]
+"""Keeps the first bound that was found for an absence, and returns it."""
+
+
+def allowed(
+    state: State, log: Collected, awaited: Awaited, passed: float, keep: Keep, took: Mapping[str, float]
+) -> Allowed:
+    """Bounds of an absence that has been one for `passed` seconds; `took` has the seconds that this verifier measured
+    of the run's nodes, each at most for its newest commitment."""
+    run, terms = state.runs[awaited.run], log.terms[awaited.run]
+    if awaited.what is What.COMMITMENT:
+        return _commitment(run, terms, awaited, passed, keep, took)
+    if awaited.what is What.OPENINGS:
+        proof = state.proofs[awaited.proof]
+        asked = _boundaries(proof) * state_size(state.round_of(proof).config)
+        return Allowed(opening_seconds(terms.periodSeconds, asked, max(1, terms.leastRate)))
+    return Allowed(float(terms.periodSeconds))
+
+
+def _boundaries(proof: ProofState) -> int:
+    """Boundaries that all draws so far ask for, and that are not open: they share the node's way to the net."""
+    asked = {side for segment in proof.segments for side in (segment, segment + 1)}
+    return len(asked - proof.opened)
+
+
+def _commitment(
+    run: RunState, terms: RunTerms, awaited: Awaited, passed: float, keep: Keep, took: Mapping[str, float]
+) -> Allowed:
+    current, period, lease = run.rounds[awaited.round], float(terms.periodSeconds), float(terms.leaseSeconds)
+    if awaited.party in current.proofs:
+        size = weights_size(current.config)
+        return Allowed(None, max(lease, opening_seconds(period, size, max(1, terms.leastRate))))
+    most = MOST_PERIODS * period
+    if not _is_one_in(run, awaited):
+        return Allowed(most if passed >= most else None, lease)
+    times, least = _usual(run, awaited.party, period, took)
+    return Allowed(min(most, max(least, keep(times * passed))), lease)
+
+
+def _usual(run: RunState, node: str, period: float, took: Mapping[str, float]) -> tuple[int, float]:
+    """How many times the usual time a node has, and how many seconds at least."""
+    known = {name: seconds for name, seconds in took.items() if name in run.nodes}
+    if node in known:
+        return TIMES_KNOWN, max(period, TIMES_KNOWN * known[node])
+    return TIMES_NEW, max(FIRST_PERIODS * period, TIMES_NEW * max(known.values(), default=0.0))
+
+
+def _is_one_in(run: RunState, awaited: Awaited) -> bool:
+    """Whether the commitment of another node of the round is there, in the hands of k."""
+    current = run.rounds[awaited.round]
+    others = {node.node for node in current.listed.values() if node.awaited and node.node != awaited.party}
+    return bool(others - {known.party for known in current.awaits if known.what is What.COMMITMENT})

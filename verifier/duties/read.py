@@ -1,0 +1,207 @@
+"""Words: every segment that is owed is replayed whole, and each gets one (J8 to J11).
+
+Bytes that do not come within half of one's time are `unserved`; who gets them later says what they lead to instead.
+That time runs on one's own clock, in looks that reached enough others to ask for the bytes. Whether these looks count
+is nothing to it: else an operator that answers one verifier nothing, or a corrupt one that shows it alone another head,
+keeps it silent while all others speak. A replay that was given several times what others take, and did not end, is
+`unserved` by then too: else nodes that open slow states make whoever drew most of them fall silent.
+
+All words on a proof go at once. What speaks against a segment goes as soon as it is known, and everything that is known
+once half of one's time is over, so that no slow segment keeps the others' words back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.messages.for_log import SegmentVerdict, Verdict
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.facts import What, Word
+from contracts.protocol.judge.rules.duties import Look, Read
+from contracts.protocol.judge.rules.reading import about
+from contracts.protocol.log.signed import WORDS
+from verifier.duties.progress import Progress
+from verifier.duties.sightings import absence_of
+from verifier.duties.world import World
+from verifier.replay import asking
+from verifier.replay.pace import Effort
+from verifier.replay.replaying import UNSERVED, Said, Segment
+
+MOST_WORDS = 128
+"""In one message: a leaf of the log holds twice as many, each as long as it may be."""
+AGAINST = frozenset({Word.FALSE, Word.DRIFT})
+"""Words that wait for no other one."""
+SHARE = 0.5
+"""Of a period, after which bytes that did not come are unserved."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is owed of one proof: its round and node, the replays, whether time is over."""
+
+    proof: str
+    round: int
+    node: str
+    exact: bool
+    panel_at: int
+    """The entry that drew its panel."""
+    common: int
+    asked: dict[int, Segment | None]
+    overdue: bool
+    """Whether the time for bytes is over."""
+    late: bool
+    """Whether what is known is said without the rest: then too, or when nobody awaits one's words any more."""
+    time: float
+    """Seconds for bytes to come, and for one replay."""
+    last: int
+    """The segment whose end the round's weights are needed for."""
+
+
+def read(world: World, duties: Iterable[Read]) -> None:
+    """Say a word on all segments of a proof at once, when there is one for each or time is over; what speaks against
+    one at once."""
+    for duty in duties:
+        reading = _reading(world, duty.proof, duty.segments)
+        if reading is None or not reading.asked:
+            continue
+        found = [said for number in reading.asked if (said := _said(world, reading, number)) is not None]
+        waits = len(found) < len(reading.asked) and not reading.late
+        _say(world, reading, [said for said in found if not waits or WORDS[said.word] in AGAINST])
+
+
+def look(world: World, duties: Iterable[Look]) -> None:
+    """Replace one's `unserved` where the bytes came."""
+    for duty in duties:
+        reading = _reading(world, duty.proof, (duty.segment,))
+        said = _replayed(world, reading, duty.segment) if reading is not None and reading.asked else None
+        if reading is not None and said is not None and said.word != UNSERVED:
+            _say(world, reading, [said])
+
+
+def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | None:
+    with world.replica.reading() as state:
+        known, log = state.proofs.get(proof), world.replica.collected
+        if known is None:
+            return None
+        spoken = _spoken(world, proof, state.roots.get(known.panel_at))
+        run, commitment = state.runs[known.commitment.run], known.commitment
+        awaited = about(known, What.WORDS, world.address)
+        since = known.awaits[awaited].since if awaited in known.awaits else None
+        asked = {number: asking.segment(state, log, proof, number) for number in segments if number not in spoken}
+        period = log.terms[commitment.run].periodSeconds * SHARE
+    overdue = since is not None and world.stopwatch.asked(absence_of(state, awaited, since)) >= period
+    return Reading(
+        proof=proof,
+        round=commitment.round,
+        node=commitment.node,
+        exact=run.created.terms.exact,
+        panel_at=known.panel_at,
+        common=known.common,
+        asked=asked,
+        overdue=overdue,
+        late=overdue or since is None,
+        time=period,
+        last=commitment.segments - 1,
+    )
+
+
+def _spoken(world: World, proof: str, root: str | None) -> set[int]:
+    """Segments of one's own words on this log that it lacks; an `unserved` among them may be replaced."""
+    words = [s.claim for s in world.voice.held() if isinstance(s.claim, facts.Words)]
+    return {word.segment for said in words if (said.proof, said.root) == (proof, root) for word in said.words}
+
+
+def _said(world: World, reading: Reading, number: int) -> Said | None:
+    """None while there may still be a better word."""
+    found, asked = _replayed(world, reading, number), reading.asked[number]
+    if found is not None or not reading.overdue:
+        return found
+    if asked is None or not _is_here(world, asked, reading.exact):
+        return Said(number, UNSERVED, detail="its bytes did not come")
+    if world.work.outlasted(*_question(reading, number, asked)):
+        return Said(number, UNSERVED, detail="no replay of it ended in time")
+    return None
+
+
+def _question(reading: Reading, number: int, asked: Segment) -> tuple[str, str, str, dict[str, Any]]:
+    return reading.proof, f"segment {number}", "duty.replay", asked.to_json()
+
+
+def _is_here(world: World, asked: Segment, exact: bool) -> bool:
+    return all(world.blobs.has(name) for name in _needs(asked, exact))
+
+
+def _needs(asked: Segment, exact: bool) -> tuple[str, ...]:
+    """An exact comparison needs the end's digest alone, which the commitment has."""
+    return (asked.start_blob,) if exact else (asked.start_blob, asked.end_blob)
+
+
+def _replayed(world: World, reading: Reading, number: int) -> Said | None:
+    asked = reading.asked.get(number)
+    if asked is None:
+        return None
+    needs, starts = _needs(asked, reading.exact), (asked.theta_blobs,) if number == reading.last else ()
+    effort = Effort(asked.config, reading.time)
+    answer = world.work.ask(*_question(reading, number, asked), needs, starts, effort)
+    return Said.from_json(answer) if answer is not None else None
+
+
+def _say(world: World, reading: Reading, found: list[Said]) -> None:
+    """Each word is written down first: what would be another one than was said is not said."""
+    root = world.root(reading.panel_at)
+    if root is None:
+        return
+    words = [said for said in found if _may(world, reading, root, said)]
+    for start in range(0, len(words), MOST_WORDS):
+        _say_some(world, reading, root, words[start : start + MOST_WORDS])
+
+
+def _say_some(world: World, reading: Reading, root: bytes, words: list[Said]) -> None:
+    witness = _witness(world, reading, root, words)
+    if witness is None:
+        return
+    proof = bytes.fromhex(reading.proof[2:])
+    message = Verdict(proof, world.address, root, witness, tuple(map(_word, words)))
+    if world.voice.say(message):
+        world.report(_progress(reading, words))
+
+
+def _may(world: World, reading: Reading, root: bytes, said: Said) -> bool:
+    """Words on two logs never count together, so each log has its own."""
+    if world.memory.word(reading.proof, root, said.segment, WORDS[said.word]):
+        return True
+    stands = world.memory.spoken(reading.proof, root, said.segment)
+    detail = f"segment {said.segment}: {WORDS[said.word]} is not said after {stands}"
+    world.say("trouble", reading.round, reading.proof, detail)
+    return False
+
+
+def _witness(world: World, reading: Reading, root: bytes, words: list[Said]) -> bytes | None:
+    """Seals the trace of the common segment; the trace is kept until it is asked for. None where there is none to seal:
+    an empty one could never be shown."""
+    sealed = [said for said in words if said.segment == reading.common and said.word != UNSERVED]
+    if not reading.exact or not sealed:
+        return b"\0" * 32
+    trace = world.memory.once(trace_name(reading.proof, root), sealed[0].trace)
+    if not trace:
+        world.say("trouble", reading.round, reading.proof, f"segment {reading.common} was replayed without its trace")
+        return None
+    return bytes.fromhex(world.functions.seal_trace(world.address, trace)[2:])
+
+
+def trace_name(proof: str, root: bytes) -> str:
+    """Under which the trace of a proof's common segment is kept: on each log of one's words it is another one."""
+    return f"proof/{proof}/trace/{root.hex()}"
+
+
+def _word(said: Said) -> SegmentVerdict:
+    return SegmentVerdict(said.segment, said.word, said.reason, said.measured, said.limit)
+
+
+def _progress(reading: Reading, words: list[Said]) -> Progress:
+    worst = max(words, key=lambda said: (said.word != 1, said.measured))
+    detail = ", ".join(f"{said.segment} {WORDS[said.word]}" for said in words) + f" {worst.detail}".rstrip()
+    error, limit = worst.measured / 1e18, worst.limit / 1e18
+    return Progress("verdict", reading.round, reading.node, reading.proof, detail, len(words), error, limit)

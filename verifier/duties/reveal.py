@@ -1,0 +1,41 @@
+"""The secret of a round, once its beacon is final on one's own chain (J6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contracts.messages.for_log import RoundSecret
+from contracts.protocol.judge.facts import Anchored
+from contracts.protocol.judge.rules.duties import Reveal
+from contracts.protocol.log.signed import hexed
+from verifier.duties.world import World
+
+
+def reveal(world: World, duties: Iterable[Reveal]) -> None:
+    """Show what the anchor bound this verifier to. Raises LogWaits."""
+    for duty in duties:
+        found = _anchor(world, duty)
+        if found is None:
+            continue
+        anchored, block = found
+        if world.chain.final()[0] < block:
+            continue
+        if not world.secrets.owns(anchored):
+            world.say("trouble", duty.round, detail="the anchor of this round is not of this folder's secret")
+            continue
+        place = duty.round - anchored.first
+        secret = world.secrets.secret(anchored.run, anchored.first, place)
+        nodes = world.secrets.path(anchored.run, anchored.first, anchored.length, place)
+        message = RoundSecret(bytes.fromhex(duty.run[2:]), duty.round, world.address, secret)
+        if world.voice.say(message, path=[hexed(node) for node in nodes]):
+            world.say("drawn", duty.round, detail="the round's secret is shown")
+
+
+def _anchor(world: World, duty: Reveal) -> tuple[Anchored, int] | None:
+    """The anchor that counts in the round, and the number of its beacon's block."""
+    with world.replica.reading() as state:
+        current = state.runs[duty.run].rounds.get(duty.round)
+        anchored = current.anchors.get(world.address) if current else None
+        if current is None or anchored is None or current.beacon is None:
+            return None
+        return anchored, current.beacon.block

@@ -1,0 +1,22 @@
+"""`Seen`: one's own chain stands before the beacon, and the copy holds the entry since which it is awaited (J5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contracts.messages.for_log import Seen
+from contracts.protocol.judge.rules.duties import See
+from verifier.duties.world import World
+
+
+def see(world: World, duties: Iterable[See]) -> None:
+    """Say so while the newest block of one's own chain, final or not, is before the beacon's time. Raises LogWaits."""
+    due = [duty for duty in duties if duty.index < world.copy.signed]
+    if not due:
+        return
+    now = world.chain.newest_time()
+    for duty in due:
+        if now < duty.beacon_time:
+            root = world.copy.root(duty.index + 1)
+            if world.voice.say(Seen(bytes.fromhex(duty.run[2:]), duty.round, world.address, duty.index, root)):
+                world.say("seen", duty.round, detail=f"entry {duty.index}, before the beacon")

@@ -1,0 +1,94 @@
+"""Whether mirrors have what the log lacks, and the newest signs of life: what a look saw of each absence (J3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from contracts.messages.for_log import LeaseRenewal
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.facts import Awaited, What, Word
+from contracts.protocol.judge.rules.reading import owed
+from contracts.protocol.judge.state import ProofState, RoundState, State
+from verifier.mirror.store.parsing import Claim
+from verifier.mirror.store.presence import Absence
+
+T = TypeVar("T")
+
+
+def absence_of(state: State, awaited: Awaited, since: int) -> Absence:
+    """Something that is awaited since an entry of this log."""
+    return Absence(awaited, since, state.roots.get(since, ""))
+
+
+def is_shown(state: State, awaited: Awaited, claims: Sequence[Claim], verifier: str) -> bool:
+    """Whether the messages that are held (`claims`, all of which the machine would enter) have what is awaited.
+
+    Of a commitment that stands in the log the gradient is awaited: who said `Has` of it itself does not miss it.
+    """
+    current = state.runs[awaited.run].rounds[awaited.round]
+    if awaited.what is What.COMMITMENT:
+        return _commitment(state, current, awaited.party, claims, verifier)
+    if awaited.what is What.SEEN:
+        return _seen(current, claims)
+    if awaited.what is What.SECRET:
+        secrets = _of(facts.Secret, claims)
+        return any((s.run, s.round, s.verifier) == (awaited.run, awaited.round, awaited.party) for s in secrets)
+    return _of_a_proof(state.proofs[awaited.proof], awaited, claims)
+
+
+def renewal(awaited: Awaited, claims: Iterable[Claim]) -> int | None:
+    """The newest step of a node's heartbeats in a round."""
+    place = (awaited.run, awaited.round, awaited.party.lower())
+    beats = (claim for claim in claims if isinstance(claim, LeaseRenewal))
+    steps = [beat.step for beat in beats if ("0x" + beat.run.hex(), beat.round, beat.node.lower()) == place]
+    return max(steps, default=None)
+
+
+def _commitment(state: State, current: RoundState, node: str, claims: Sequence[Claim], verifier: str) -> bool:
+    name = current.proofs.get(node)
+    if name is None:
+        held = _of(facts.Committed, claims)
+        return any((c.run, c.round, c.node) == (current.run, current.number, node) for c in held)
+    has = set(state.proofs[name].has) | {said.verifier for said in _of(facts.Has, claims) if name in said.proofs}
+    return verifier in has or len(has) >= current.k
+
+
+def _seen(current: RoundState, claims: Sequence[Claim]) -> bool:
+    said = dict(current.seen)
+    for claim in _of(facts.Seen, claims):
+        if (claim.run, claim.round, claim.index) == (current.run, current.number, current.closed_at):
+            said.setdefault(claim.verifier, claim.root)
+    roots = list(said.values())
+    return any(roots.count(root) >= current.k for root in set(roots))
+
+
+def _of_a_proof(proof: ProofState, awaited: Awaited, claims: Sequence[Claim]) -> bool:
+    name, party = awaited.proof, awaited.party
+    if awaited.what is What.OPENINGS:
+        segments = proof.seats[party].segments or ()
+        asked = {side for segment in segments for side in (segment, segment + 1)} - proof.opened
+        return asked <= {opened.boundary for opened in _of(facts.Opened, claims) if opened.proof == name}
+    if awaited.what is What.PLEDGE:
+        return any(opened.proof == name for opened in _of(facts.PledgeOpened, claims))
+    if awaited.what is What.TRACE:
+        return any((shown.proof, shown.verifier) == (name, party) for shown in _of(facts.TraceShown, claims))
+    words = [said for said in _of(facts.Words, claims) if said.proof == name]
+    if awaited.what is What.WORDS:
+        due = proof.awaits[awaited].items & set(owed(proof, party))
+        return due <= {word.segment for said in words if said.verifier == party for word in said.words}
+    return _is_replaced(proof, int(party), words)
+
+
+def _is_replaced(proof: ProofState, segment: int, words: Sequence[facts.Words]) -> bool:
+    unserved = proof.segments[segment].sayers(Word.UNSERVED)
+    return any(
+        word.segment == segment and word.word is not Word.UNSERVED
+        for said in words
+        if said.verifier in unserved
+        for word in said.words
+    )
+
+
+def _of(kind: type[T], claims: Iterable[Claim]) -> list[T]:
+    return [claim for claim in claims if isinstance(claim, kind)]

@@ -1,0 +1,76 @@
+"""What the duties of one verifier share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from contracts.chain.deployment import Deployment
+from contracts.messages.signing import Domain
+from contracts.protocol.judge.functions import Functions
+from contracts.protocol.judge.rules.duties import SignFault
+from verifier.duties.progress import Progress
+from verifier.mirror.store.blobs import BlobStore
+from verifier.mirror.store.copy import LogCopy
+from verifier.mirror.store.messages import MessageStore
+from verifier.mirror.store.presence import Stopwatch
+from verifier.quorum.store import QuorumStore
+from verifier.replay.work import Work
+from verifier.replica.chain import Chain
+from verifier.replica.replica import Replica
+from verifier.settings import VerifierSettings
+from verifier.signing.memory import Memory
+from verifier.signing.secrets import RoundSecrets
+from verifier.signing.signing import Voice
+
+
+@dataclass
+class World:
+    """One verifier. `give_blob` hands bytes to the mirrors where this one cannot be reached."""
+
+    settings: VerifierSettings
+    functions: Functions
+    chain: Chain
+    secrets: RoundSecrets
+    memory: Memory
+    replica: Replica
+    copy: LogCopy
+    messages: MessageStore
+    blobs: BlobStore
+    stopwatch: Stopwatch
+    voice: Voice
+    work: Work
+    quorum: QuorumStore
+    report: Callable[[Progress], None]
+    give_blob: Callable[[str], None] = lambda _name: None
+    epochs_seen: dict[tuple[int, int], int | None] = field(default_factory=dict)
+    """By epoch and index of its closing entry: the newest message that was held one look later, None before it."""
+    epochs_waited: set[tuple[int, int]] = field(default_factory=set)
+    faults_seen: dict[SignFault, int] = field(default_factory=dict)
+    """Entries that were read when it became due to sign a fault."""
+
+    @property
+    def address(self) -> str:
+        """This verifier's."""
+        return self.voice.address
+
+    def root(self, index: int) -> bytes | None:
+        """Of the log up to and with an entry that messages may name; None while this copy has not read it: derived
+        entries are known before they come."""
+        with self.replica.reading() as state:
+            found = state.roots.get(index)
+        return bytes.fromhex(found[2:]) if found is not None else None
+
+    @property
+    def deployment(self) -> Deployment:
+        """The deployment that is judged."""
+        return self.settings.deployment
+
+    @property
+    def epoch_domain(self) -> Domain:
+        """Of what contracts read."""
+        return Domain(self.deployment.chain_id, self.deployment.verifier_registry)
+
+    def say(self, event: str, run_round: int = 0, proof: str = "", detail: str = "", node: str = "") -> None:
+        """Report."""
+        self.report(Progress(event, run_round, node, proof, detail))

@@ -1,5 +1,0 @@
-"""A verifier process: a mirror, a replica of the machine, and the duties that the machine names.
-
-Nothing here believes a view: what is done follows from the log that lies under heads of the operator and was read with
-the machine (verifier/duty/replica.py), from one's own chain, and from bytes that hash to what was signed.
-"""

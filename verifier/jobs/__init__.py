@@ -1,0 +1,1 @@
+"""Jobs as rows, and the worker processes that take them."""

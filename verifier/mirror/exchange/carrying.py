@@ -1,0 +1,67 @@
+"""The log carried to a mirror that lacks entries, by a verifier that nobody can pull from (C2SP's tlog-mirror).
+
+An operator that shows the log's next entries to such a verifier alone would make time for it that nobody else sees. So
+what it has under its own head goes to all others: they go on along the same log, or show that they have another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import TypeAlias
+
+from contracts.mirrors.peer import ERROR_BYTES, Peer, Reply
+from contracts.tlog.mirror import EntryPackage, MirrorInfo, UploadHeader, format_upload, origin_hash, parse_mirror_info
+from contracts.tlog.subtree import subtree_proof
+from contracts.tlog.witness import AddCheckpoint, parse_size
+from verifier.mirror.store.copy import Head, LogCopy
+
+PACKAGES, UPLOADS = 8, 4
+"""Packages of 256 entries in one upload, and uploads to one mirror in a look: the next one brings more."""
+ACCEPTED, CONFLICT = 202, 409
+Ticket: TypeAlias = Callable[[str], Mapping[str, str]]
+"""Headers of an upload that begins now; entries of a log are named by the hash of its origin."""
+
+
+async def carry(peer: Peer, copy: LogCopy, known: int, ticket: Ticket) -> None:
+    """Bring what a mirror lacks of one's own log, whose head there has `known` entries, each upload under a ticket.
+
+    Raises PeerUnreachable, PeerMisbehaved, InvalidMirrorMessage, InvalidTree, and NotHeld where this copy went back.
+    """
+    head = await asyncio.to_thread(copy.head)
+    if head is None or head.checkpoint.size <= known:
+        return
+    reply = await _add_checkpoint(peer, copy, head, known)
+    if reply.status == CONFLICT and (pending := parse_size(reply.body)) < head.checkpoint.size:
+        await _add_checkpoint(peer, copy, head, pending)
+    info = MirrorInfo(head.checkpoint.size, known)
+    for _ in range(UPLOADS):
+        reply = await _add_entries(peer, copy, info, ticket)
+        if reply.status not in (ACCEPTED, CONFLICT):
+            return
+        found = parse_mirror_info(reply.body)
+        info = MirrorInfo(min(found.size, head.checkpoint.size), found.next_entry)
+
+
+async def _add_checkpoint(peer: Peer, copy: LogCopy, head: Head, old: int) -> Reply:
+    def request() -> bytes:
+        proof = tuple(copy.stored.consistency_proof(old, head.checkpoint.size)) if old else ()
+        return AddCheckpoint(old, proof, head.note).format()
+
+    return await peer.post("/add-checkpoint", await asyncio.to_thread(request), ERROR_BYTES)
+
+
+async def _add_entries(peer: Peer, copy: LogCopy, info: MirrorInfo, ticket: Ticket) -> Reply:
+    """From the mirror's next entry on, under a head that it knows."""
+
+    def body() -> bytes:
+        header = UploadHeader(copy.log.name, min(info.next_entry, info.size), info.size)
+        found = []
+        for place in islice(header.packages(), PACKAGES):
+            proof = subtree_proof(copy.stored, place.base, place.end, info.size)
+            found.append(EntryPackage(tuple(copy.entries(place.start, place.end)), tuple(proof)))
+        return format_upload(header, found)
+
+    data, headers = await asyncio.to_thread(body), await asyncio.to_thread(ticket, origin_hash(copy.log.name))
+    return await peer.post("/add-entries", data, ERROR_BYTES, headers)

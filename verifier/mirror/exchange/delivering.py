@@ -1,0 +1,129 @@
+"""What this verifier's mirror brings to others, each target by a courier of its own: no duty waits for any of them.
+
+The server gets what the log lacks, this verifier's own words first; every mirror its address, again and again, since a
+server that keeps it to itself hides a verifier else. Who cannot be reached itself puts its own words and bytes to all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from contracts.mirrors.loop import EventThread
+from contracts.mirrors.peer import ERROR_BYTES, Peer, Reply
+from contracts.mirrors.tickets import Tickets
+from contracts.mirrors.urls import NOWHERE
+from contracts.protocol.log.envelope import BESIDE_THE_LOG
+from trainer.exchange.handing import Courier, Parcel, Refusal
+from verifier.mirror.store.addresses import AddressBook
+from verifier.mirror.store.blobs import BlobStore
+from verifier.mirror.store.messages import MessageStore
+from verifier.mirror.store.parsing import Signed
+
+LONGEST_WAIT, AGAIN = 4.0, 8.0
+"""Seconds between two tries to hand a message on, at most, and until the server gets again what the log still lacks."""
+SERVER = ""
+
+
+@dataclass(frozen=True)
+class StoredBlob:
+    """A blob of a store, for a courier."""
+
+    blobs: BlobStore
+    name: str
+
+    def read_bytes(self) -> bytes:
+        """Hashed anew. Raises NotHeld and StoreUnusable."""
+        return self.blobs.read(self.name)
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where a target takes messages and blobs. `receiver` is whom blobs are brought to, by their tickets."""
+
+    peer: Peer
+    receiver: str
+    tickets: Tickets
+    messages: str = "/messages"
+    blobs: str = "/blobs/"
+
+    async def post(self, data: bytes) -> Reply:
+        """Bring a message."""
+        return await self.peer.post(self.messages, data, ERROR_BYTES)
+
+    async def put(self, name: str, data: bytes, seconds: float) -> Reply:
+        """Bring a blob, under a ticket of its own."""
+        ticket = await asyncio.to_thread(self.tickets.headers, name, self.receiver, self.peer.clock())
+        return await self.peer.put(f"{self.blobs}{name}", data, seconds, ticket)
+
+
+@dataclass
+class _Target:
+    url: str
+    courier: Courier
+    task: asyncio.Task[None]
+
+
+class Deliveries:
+    """Couriers of one verifier on an event loop. `own` is its address, and the server's door has its tickets."""
+
+    def __init__(
+        self, own: str, loop: EventThread, server: Door, book: AddressBook, messages: MessageStore, blobs: BlobStore
+    ) -> None:
+        self._own, self._loop, self._server = own, loop, server
+        self._book, self._messages, self._blobs = book, messages, blobs
+        self._targets: dict[str, _Target] = {}
+        self._given: dict[str, Parcel] = {}
+
+    def give_blob(self, name: str) -> None:
+        """A blob that all mirrors are to have, should this one not be reached."""
+        self._given[name] = Parcel(name, file=StoredBlob(self._blobs, name))
+        self.offer()
+
+    def offer(self) -> None:
+        """All that is wanted elsewhere now; what was offered before and is not among it is brought no more."""
+        self._loop.soon(self._take, self._for_server(), self._for_mirrors())
+
+    async def tend(self, peers: Mapping[str, Peer]) -> None:
+        """Keep to the server and to the mirrors that can be reached now."""
+        doors = {SERVER: self._server} | {v: Door(peer, v, self._server.tickets) for v, peer in peers.items()}
+        for name, target in list(self._targets.items()):
+            if name not in doors or doors[name].peer.url != target.url:
+                target.task.cancel()
+                del self._targets[name]
+        for name, door in doors.items():
+            if name not in self._targets:
+                again = AGAIN if name == SERVER else None
+                courier = Courier(name, door.post, door.put, _ignore, LONGEST_WAIT, again)
+                self._targets[name] = _Target(door.peer.url, courier, asyncio.create_task(courier.run()))
+
+    def _take(self, server: Sequence[Parcel], mirrors: Sequence[Parcel]) -> None:
+        for name, target in self._targets.items():
+            target.courier.offer(server if name == SERVER else mirrors)
+
+    def _for_server(self) -> list[Parcel]:
+        kinds = tuple(BESIDE_THE_LOG.values())
+        held = [held.signed for held in self._messages.held() if not isinstance(held.signed.message, kinds)]
+        held.sort(key=lambda signed: self._own not in signed.signers)
+        return [*self._address(), *map(_parcel, held)]
+
+    def _for_mirrors(self) -> list[Parcel]:
+        known = self._book.newest().get(self._own)
+        if known is None or known.url != NOWHERE:
+            return self._address()
+        own = [held.signed for held in self._messages.held() if self._own in held.signed.signers]
+        self._given = {name: parcel for name, parcel in self._given.items() if self._blobs.has(name)}
+        return [*self._address(), *map(_parcel, own), *self._given.values()]
+
+    def _address(self) -> list[Parcel]:
+        known = self._book.newest().get(self._own)
+        return [Parcel(known.digest, known.text)] if known is not None and known.text else []
+
+
+def _parcel(signed: Signed) -> Parcel:
+    return Parcel(signed.digest, signed.text)
+
+
+def _ignore(_refusal: Refusal) -> None:
+    """Others have it as well: what this one does not take is brought again later."""

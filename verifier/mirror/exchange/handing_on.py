@@ -1,0 +1,328 @@
+"""A verifier's look at all others: what they hold comes here. What goes out does so beside it (delivering.py).
+
+Each mirror is asked apart from the others and may fail as it likes, or take its time: a look waits for those who answer
+within it, and for whoever was late already only while too few did. What each one answered is returned, since a look
+counts towards a time-out only when enough of them did (J3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any, TypeAlias
+
+from contracts.chain.deployment import Deployment
+from contracts.errors import CommonweightError
+from contracts.mirrors.loop import EventThread
+from contracts.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable
+from contracts.mirrors.served_model import require_model
+from contracts.mirrors.tickets import TO_SERVER, Tickets
+from contracts.mirrors.urls import NOWHERE
+from verifier.mirror.errors import HeadContradicts
+from verifier.mirror.exchange.calls import Calls
+from verifier.mirror.exchange.carrying import carry
+from verifier.mirror.exchange.delivering import SERVER, Deliveries, Door
+from verifier.mirror.exchange.fetching import Fetcher, Source
+from verifier.mirror.exchange.following import ShownHead, follow
+from verifier.mirror.exchange.pulling import Puller
+from verifier.mirror.store.addresses import AddressBook
+from verifier.mirror.store.blobs import BlobStore
+from verifier.mirror.store.copy import LogCopy
+from verifier.mirror.store.messages import MessageStore
+
+CALL_SECONDS = 60.0
+"""Seconds after which a call is ended, whatever came."""
+HEAD_START = 0.25
+"""Part of a look in which the server may bring the log, so that it is not fetched of all mirrors at once."""
+INTRODUCED_EVERY = 20
+"""Looks between two questions to the server for addresses of mirrors; while none is known it is asked at each."""
+ADDRESSES, BYTES = "addresses", "bytes"
+"""Calls beside those to mirrors, which are named by their verifiers."""
+
+Ask: TypeAlias = Callable[[], Coroutine[Any, Any, tuple[bool, ShownHead | None]]]
+"""Asks somebody: whether all was seen, and the head that it shows."""
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What a mirror did at a look."""
+
+    ANSWERED = "answered"
+    PARTIAL = "partial"
+    """It answered, and not all that it holds was seen, or could be kept here."""
+    UNREACHABLE = "unreachable"
+    MISBEHAVED = "misbehaved"
+    CONTRADICTS = "contradicts"
+    """It shows a head under the operator's signature that is of another log than one's own."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one mirror (or the server, whose verifier is empty) answered, and the entries that its head has."""
+
+    verifier: str
+    url: str
+    outcome: Outcome
+    detail: str = ""
+    size: int | None = None
+
+    def unless_liar(self, liars: Collection[str]) -> Answer:
+        """Who sent other bytes than were asked for has not answered, whatever else it said."""
+        if self.verifier not in liars or self.outcome is Outcome.CONTRADICTS:
+            return self
+        return Answer(self.verifier, self.url, Outcome.MISBEHAVED, "sent other bytes than were asked for", self.size)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look: the log's own answer, that of each other mirror, and what came since the one before."""
+
+    log: Answer
+    mirrors: tuple[Answer, ...]
+    fetched: tuple[str, ...] = ()
+
+    def counts(
+        self,
+        verifiers: Collection[str],
+        k: int,
+        chain: bool,
+        holds: int = 0,
+        admitted: Collection[str] | None = None,
+    ) -> bool:
+        """Whether it counts towards a time-out of a round with these verifiers: log, chain and n - k others answered,
+        and nobody showed a head that contradicts one's own (J3). `chain` says whether one's chain node answered.
+
+        The others' heads have `holds` entries at least: those to which the entry belongs since which something is
+        awaited. Who never saw that entry says nothing of what did not come after it.
+
+        Of the verifiers those are asked who are still `admitted` (all, where that is not said), and n is their number.
+        Whoever holders removed is asked by nobody, so waiting for it would stop the round's time for ever. What a look
+        shows still holds: with n - k others, and oneself, it meets every k of those who are left. What only removed
+        ones hold it may miss, as nobody can ask them.
+        """
+        against = any(answer.outcome is Outcome.CONTRADICTS for answer in self.mirrors)
+        if against or not chain or self.log.outcome is not Outcome.ANSWERED:
+            return False
+        able = [a for a in self.mirrors if a.outcome is Outcome.ANSWERED and (a.size or 0) >= holds]
+        return _are_enough(able, verifiers, k, admitted)
+
+    def reached(self, verifiers: Collection[str], k: int, admitted: Collection[str] | None = None) -> bool:
+        """Whether n - k others of these verifiers could be asked for bytes, whatever the server said, and whatever
+        heads anybody showed; where none of them is needed, whether anybody could be.
+
+        One's own deadline for bytes runs on such looks. An operator that answers one verifier with an error, or a
+        corrupt one that shows it a contradicting head, would keep it silent if they had to count, and have it accused.
+        """
+        able = [a for a in self.mirrors if a.outcome in _ABLE]
+        return bool(able or self.log.outcome in _ABLE) and _are_enough(able, verifiers, k, admitted)
+
+
+_ABLE = frozenset({Outcome.ANSWERED, Outcome.PARTIAL, Outcome.CONTRADICTS})
+"""Who answered so could be asked for bytes."""
+
+
+def _are_enough(able: Sequence[Answer], verifiers: Collection[str], k: int, admitted: Collection[str] | None) -> bool:
+    """Whether n - k others are among them, of those who are still admitted. Where the round needs others at all it is
+    never nobody, while anybody is left: no operator goes on before one verifier alone because others were removed."""
+    names = {verifier.lower() for verifier in verifiers}
+    left = names if admitted is None else names & {name.lower() for name in admitted}
+    needed = max(len(left) - k, min(1, len(names) - k, len(left) - 1))
+    return len({answer.verifier.lower() for answer in able} & left) >= needed
+
+
+@dataclass(frozen=True)
+class ServerDoor:
+    """The server: where its log stands (tlog-tiles), where it takes messages, and where it has blobs; `api` lists
+    mirrors, and whether the server is of this `model` is asked where that is given."""
+
+    peer: Peer
+    log: str
+    messages: str
+    blobs: str
+    api: Peer | None = None
+    model: Deployment | None = None
+
+    async def close(self) -> None:
+        """Let kept connections go."""
+        for peer in (self.peer, self.api):
+            if peer is not None:
+                await peer.close()
+
+
+class HandingOn:
+    """One verifier's looks, one at a time, and its deliveries beside them. `own` is its address, `seconds` the longest
+    that a look takes."""
+
+    def __init__(
+        self,
+        own: str,
+        server: ServerDoor,
+        book: AddressBook,
+        copy: LogCopy,
+        messages: MessageStore,
+        puller: Puller,
+        fetcher: Fetcher,
+        blobs: BlobStore,
+        tickets: Tickets,
+        seconds: float = 3.0,
+        limits: Limits | None = None,
+    ) -> None:
+        self._own, self._server, self._book, self._copy = own, server, book, copy
+        self._puller, self._fetcher, self._seconds, self._limits = puller, fetcher, seconds, limits or Limits()
+        self._loop = EventThread("mirror-looks")
+        self._calls = Calls[Answer]()
+        self._against: dict[str, Answer] = {}
+        self._number, self._closed, self._is_server_known = 0, False, False
+        self._tickets = tickets
+        door = Door(server.peer, TO_SERVER, tickets, server.messages, server.blobs)
+        self._deliveries = Deliveries(own, self._loop, door, book, messages, blobs)
+
+    def look(self) -> Look:
+        """Pull, fetch, and hand on. Raises nothing: whatever a mirror does, or this one cannot keep, is an answer."""
+        look = self._loop.call(self._look())
+        self._deliveries.offer()
+        return look
+
+    def hand(self) -> None:
+        """Something new is here for others: it goes out beside the looks."""
+        self._deliveries.offer()
+
+    def give_blob(self, name: str) -> None:
+        """A blob that a message announced goes to every mirror, where this one cannot be reached."""
+        self._deliveries.give_blob(name)
+
+    def close(self) -> None:
+        """End what is still under way."""
+        if not self._closed:
+            self._closed = True
+            self._loop.call(self._server.close())
+            self._loop.close()
+
+    async def _look(self) -> Look:
+        self._number += 1
+        self._calls.next_look()
+        ends = _clock() + self._seconds
+        peers = await asyncio.to_thread(self._peers)
+        await self._deliveries.tend(peers)
+        await self._ask_all(peers, ends)
+        self._begin(BYTES, self._server.peer, partial(self._fetch, peers))
+        await self._calls.wait([BYTES], ends - _clock())
+        await self._fetcher.wait(ends - _clock())
+        fetched = self._fetcher.result()
+        known = [self._answer(verifier, peer).unless_liar(fetched.liars) for verifier, peer in peers.items()]
+        return Look(self._answer(SERVER, self._server.peer), tuple(known), fetched.digests)
+
+    async def _ask_all(self, peers: Mapping[str, Peer], ends: float) -> None:
+        """Wait for those that are asked now; for those that are late already only while too few answered."""
+        asked = [SERVER] if self._begin(SERVER, self._server.peer, self._ask_server) else []
+        if not peers or self._number % INTRODUCED_EVERY == 1:
+            asked += [ADDRESSES] if self._begin(ADDRESSES, self._server.peer, self._ask_addresses) else []
+        await self._calls.wait(asked, self._seconds * HEAD_START)
+        asked += [v for v, peer in peers.items() if self._begin(v, peer, partial(self._ask, v, peer))]
+        await self._calls.wait(asked, ends - _clock())
+        while (late := self._late(peers)) and _clock() < ends:
+            await self._calls.wait(late, ends - _clock(), for_one=True)
+
+    def _late(self, peers: Mapping[str, Peer]) -> list[str]:
+        """Who is still waited for: those that have not answered, while the log or half of the mirrors did not."""
+        answered = [verifier for verifier in peers if self._calls.fresh(verifier) is not None]
+        if self._calls.fresh(SERVER) is not None and 2 * len(answered) >= len(peers):
+            return []
+        return [name for name in (SERVER, *peers) if self._calls.is_under_way(name)]
+
+    def _begin(self, name: str, peer: Peer, ask: Ask) -> bool:
+        return self._calls.begin(name, partial(self._answered, name, peer, ask))
+
+    def _answer(self, verifier: str, peer: Peer) -> Answer:
+        """Who once contradicted goes on doing so until its next call ends otherwise."""
+        late = self._calls.late(verifier)
+        if late is not None:
+            self._against.pop(verifier, None)
+            if late.outcome is Outcome.CONTRADICTS:
+                self._against[verifier] = late
+        if verifier in self._against:
+            return self._against[verifier]
+        slow = Answer(verifier, peer.url, Outcome.UNREACHABLE, "does not answer in time")
+        return self._calls.fresh(verifier) or slow
+
+    def _peers(self) -> dict[str, Peer]:
+        reachable = self._book.reachable(but=self._own)
+        return {v: Peer(url, self._book.loopback, self._limits) for v, url in reachable.items()}
+
+    async def _ask(self, verifier: str, peer: Peer) -> tuple[bool, ShownHead | None]:
+        """The log first: what is welcome depends on it. Messages are taken of whoever has them, whatever its log is."""
+        shown, failure = None, None
+        try:
+            shown = await follow(peer, self._copy)
+        except PeerUnreachable:
+            raise
+        except CommonweightError as error:
+            failure = error
+        complete = await self._puller.messages(verifier, peer)
+        await self._puller.addresses(peer)
+        if failure is None and not self._is_reachable():
+            await self._carry(verifier, peer, shown.size if shown else 0)
+        if failure is not None:
+            raise failure
+        return complete and (shown is None or shown.caught_up), shown
+
+    def _is_reachable(self) -> bool:
+        """Whether others can pull from here, by one's own word."""
+        own = self._book.newest().get(self._own)
+        return own is not None and own.url != NOWHERE
+
+    async def _carry(self, verifier: str, peer: Peer, known: int) -> None:
+        """What a mirror does not take of it says nothing against what it showed."""
+        try:
+            await carry(peer, self._copy, known, lambda name: self._tickets.headers(name, verifier, peer.clock()))
+        except CommonweightError as error:
+            logger.info("the log cannot be carried to %s: %s", peer.url, error.detail)
+
+    async def _ask_server(self) -> tuple[bool, ShownHead | None]:
+        if self._server.model is not None and not self._is_server_known:
+            await require_model(self._server.peer, self._server.model)
+        self._is_server_known = False
+        shown = await follow(self._server.peer, self._copy, self._server.log)
+        self._is_server_known = True  # until something is wrong with it
+        return shown is None or shown.caught_up, shown
+
+    async def _ask_addresses(self) -> tuple[bool, ShownHead | None]:
+        """Addresses of mirrors, each under its verifier's signature."""
+        if self._server.api is not None:
+            await self._puller.addresses(self._server.api)
+        return True, None
+
+    async def _fetch(self, peers: Mapping[str, Peer]) -> tuple[bool, ShownHead | None]:
+        server = Source(SERVER, self._server.peer, self._server.blobs)
+        await self._fetcher.begin([*(Source(verifier, peer) for verifier, peer in peers.items()), server])
+        return True, None
+
+    async def _answered(self, verifier: str, peer: Peer, ask: Ask) -> Answer:
+        """Whatever one does is its own answer."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                complete, shown = await ask()
+        except TimeoutError:
+            return Answer(verifier, peer.url, Outcome.UNREACHABLE, f"did not end within {CALL_SECONDS:g} seconds")
+        except HeadContradicts as error:
+            return Answer(verifier, peer.url, Outcome.CONTRADICTS, error.detail)
+        except PeerMisbehaved as error:
+            return Answer(verifier, peer.url, Outcome.MISBEHAVED, error.detail)
+        except PeerUnreachable as error:
+            return Answer(verifier, peer.url, Outcome.UNREACHABLE, error.detail)
+        except CommonweightError as error:
+            return Answer(verifier, peer.url, Outcome.PARTIAL, f"{error.code}: {error.detail}")
+        except Exception:  # one mirror must not end the look at the others, whatever it found
+            logger.exception("a look at %s failed", peer.url)
+            return Answer(verifier, peer.url, Outcome.PARTIAL, "the look at it failed here")
+        outcome = Outcome.ANSWERED if complete else Outcome.PARTIAL
+        return Answer(verifier, peer.url, outcome, "", shown.size if shown else None)
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

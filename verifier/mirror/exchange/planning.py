@@ -1,0 +1,173 @@
+"""What a head brings to a copy in one state: made with the network out of proven tiles, applied without it.
+
+A copy changes while the network is waited for, as several mirrors are followed at once: a plan is applied to the state
+that it was made for, and made anew for another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+
+from contracts.errors import InvalidTree
+from contracts.tlog.bundles import parse_bundle
+from contracts.tlog.mirror import EntryPackage, Package, UploadHeader
+from contracts.tlog.subtree import subtree_proof
+from contracts.tlog.tile_tree import TileReader
+from contracts.tlog.tiles import WIDTH, Tile, tile_of
+from verifier.mirror.errors import CopyChanged, HeadContradicts
+from verifier.mirror.store.copy import Head, LogCopy, State
+from verifier.mirror.store.evidence import Evidence
+
+BUNDLES = 32
+"""Entry bundles that are fetched of one mirror in a look, of 256 entries each."""
+MAX_FETCHED = 2**26
+"""Bytes of entries of one mirror in a look."""
+AT_ONCE = 2**20
+"""Bytes of entries after which the machine looks at them: what it refuses ends the look at this head."""
+
+Fetch = Callable[[Tile], bytes]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A head that somebody shows, which others signed for (`signers`), and the hashes of its log."""
+
+    head: Head
+    signers: frozenset[str]
+    reader: TileReader
+    fetch: Fetch
+
+    def root(self, size: int) -> bytes:
+        """Of the head's log. Raises InvalidTree and InvalidTile."""
+        return self.reader.tree().root(size)
+
+
+@dataclass
+class Allowance:
+    """What may still be fetched of one mirror in this look."""
+
+    bundles: int = BUNDLES
+    bytes: int = MAX_FETCHED
+
+    @property
+    def spent(self) -> bool:
+        """Whether the look at it is over."""
+        return self.bundles <= 0 or self.bytes <= 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Without packages: all up to the head is here, or nothing of it may be fetched any more."""
+
+    state: State
+    contradicted: tuple[int, ...] = ()
+    """Sizes of heads that are remembered here and are of another log."""
+    evidence: tuple[Evidence, ...] = ()
+    contradicts: bool = False
+    """Whether the head's log is another one than what this copy has signed."""
+    leaves: int | None = None
+    """Entries that stay where this copy goes over to the head's branch."""
+    retreats: bool = False
+    packages: tuple[tuple[Package, EntryPackage], ...] = field(default=())
+
+
+def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> Plan:
+    """Raises CopyChanged where it is to be made anew, EntryRefused where the head's log departs as another one did,
+    HeadContradicts for a branch that was left, what the owner's machine says of what is here, and what `fetch` and the
+    tiles raise."""
+    head, state = shown.head.checkpoint, copy.state()
+    copy.evidence.departures.check(head, shown.root)
+    if copy.branches.is_left(head.size, shown.root):
+        raise HeadContradicts("the head is of the branch of the operator's log that was left")
+    differing = [known for known in state.known if _differs(known, shown)]
+    contradicted = tuple(known.checkpoint.size for known in differing)
+    evidence = tuple(_evidence(shown, known) for known in differing)
+    signed, own = min(state.signed, head.size), min(state.size, head.size)
+    if shown.root(signed) != _own_root(copy, signed):
+        return Plan(state, contradicted, evidence, contradicts=True, leaves=_leaves(shown, copy, signed))
+    retreats = shown.root(own) != _own_root(copy, own)
+    if not retreats and own < head.size:
+        copy.advance()
+    packages = _packages(shown, state.signed if retreats else own, copy.log.name, allowed)
+    return Plan(state, contradicted, evidence, retreats=retreats, packages=packages)
+
+
+def apply(made: Plan, shown: Shown, copy: LogCopy) -> bool:
+    """Make the head a pending one if it follows on what this copy has signed, and keep its entries; False where the
+    plan is to be made anew: the copy has changed, or gone over to the head's branch. Raises HeadContradicts.
+
+    Heads that were pending and are of another log are given up, with entries that came under them: nothing was signed
+    over these, and the operator is convicted by both heads.
+    """
+    head = shown.head.checkpoint
+    with copy.turn(shrinks=made.retreats or made.leaves is not None):
+        if copy.state() != made.state:
+            return False
+        for found in made.evidence:
+            copy.evidence.add(found)
+        if made.leaves is not None:
+            copy.leave(made.leaves)
+            return False
+        if made.contradicts:
+            raise HeadContradicts(f"the operator signed two logs: at {made.state.signed} entries they differ")
+        if made.retreats:
+            copy.retreat()
+        copy.add_pending(shown.head, made.contradicted)
+        for place, package in made.packages:
+            package.check(place, copy.leaves(place.base, place.start), head.size, head.root)
+            copy.keep(place.start, package.entries)
+        return True
+
+
+def _own_root(copy: LogCopy, size: int) -> bytes:
+    """Raises CopyChanged where this copy has gone back since its state was looked at."""
+    try:
+        return copy.root(size)
+    except InvalidTree as error:
+        raise CopyChanged(f"this copy has fewer than {size} entries by now") from error
+
+
+def _differs(known: Head, shown: Shown) -> bool:
+    size = known.checkpoint.size
+    return 0 < size <= shown.head.checkpoint.size and shown.root(size) != known.checkpoint.root
+
+
+def _evidence(shown: Shown, known: Head) -> Evidence:
+    first, second = known.checkpoint.size, shown.head.checkpoint.size
+    proof = shown.reader.tree().consistency_proof(first, second) if first < second else []
+    return Evidence(known.note.format(), shown.head.note.format(), shown.root(first), tuple(proof))
+
+
+def _leaves(shown: Shown, copy: LogCopy, differ: int) -> int | None:
+    """Where both logs part, if k others stand on the head's; at `differ` entries they do."""
+    k = copy.judges().k
+    on_it = copy.branches.elsewhere(shown.signers, shown.head.checkpoint, shown.root)
+    if not 0 < k <= len(on_it):
+        return None
+    same = 0
+    while differ - same > 1:
+        middle = (same + differ) // 2
+        if shown.root(middle) == _own_root(copy, middle):
+            same = middle
+        else:
+            differ = middle
+    return same
+
+
+def _packages(shown: Shown, start: int, origin: str, allowed: Allowance) -> tuple[tuple[Package, EntryPackage], ...]:
+    """The next packages from a start on, as an upload would bring them, of some AT_ONCE bytes."""
+    found: list[tuple[Package, EntryPackage]] = []
+    reader, fetched = shown.reader, 0
+    for place in islice(UploadHeader(origin, start, reader.size).packages(), max(0, allowed.bundles)):
+        if allowed.spent or fetched >= AT_ONCE:
+            break
+        bundle = tile_of(0, place.base // WIDTH, reader.size, entries=True)
+        data = shown.fetch(bundle)
+        entries = parse_bundle(data, bundle.width)[place.start - place.base : place.end - place.base]
+        proof = subtree_proof(reader.tree(), place.base, place.end, reader.size)
+        found.append((place, EntryPackage(tuple(entries), tuple(proof))))
+        fetched += len(data)
+        allowed.bundles, allowed.bytes = allowed.bundles - 1, allowed.bytes - len(data)
+    return tuple(found)

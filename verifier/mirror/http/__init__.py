@@ -1,0 +1,1 @@
+"""What a mirror serves over HTTP."""

@@ -1,0 +1,106 @@
+"""Where verifiers serve their mirrors: the newest signed address of each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_utils import to_checksum_address
+
+from contracts.errors import CommonweightError
+from contracts.messages.for_log import MirrorAddress
+from contracts.mirrors.urls import NOWHERE, parse_url
+from verifier.mirror.errors import NotWelcome
+from verifier.mirror.store.database import Database
+from verifier.mirror.store.parsing import Reader, Signed
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a verifier is, by its own word: `text` is the signed message, empty for one of the deployment file."""
+
+    url: str
+    sequence: int
+    digest: str
+    text: str
+
+
+class AddressBook:
+    """The newest address of each verifier. `is_verifier` bounds it to those who are admitted."""
+
+    def __init__(
+        self,
+        path: Path,
+        reader: Reader,
+        is_verifier: Callable[[str], bool],
+        loopback: bool = False,
+        first: Mapping[str, str] | None = None,
+    ) -> None:
+        self._reader, self._is_verifier, self.loopback = reader, is_verifier, loopback
+        self._file, self._lock = Database(path, _SCHEMA), threading.RLock()
+        self._newest: dict[str, Address] = {
+            to_checksum_address(v): Address(url, -1, "", "") for v, url in (first or {}).items()
+        }
+        self._load()
+
+    def take(self, signed: Signed) -> bool:
+        """Keep an address if it is its verifier's newest; returns whether it is.
+
+        Of two under one number the one with the larger digest counts, so that all mirrors agree.
+        Raises NotWelcome, InvalidMirrorAddress and DiskFull.
+        """
+        author, address = self._address(signed)
+        if not self._is_verifier(author):
+            raise NotWelcome(f"{author} is no verifier")
+        with self._lock:
+            known = self._newest.get(author)
+            if known is not None and (known.sequence, known.digest) >= (address.sequence, address.digest):
+                return False
+            with self._file.write() as tables:
+                tables.execute("INSERT OR REPLACE INTO address VALUES (?, ?)", (author, signed.text))
+            self._newest[author] = address
+            return True
+
+    def takes(self, verifier: str) -> bool:
+        """Whether an address of this one would be kept, if it signed it."""
+        return self._is_verifier(verifier)
+
+    def newest(self) -> dict[str, Address]:
+        """By verifier, those who are verifiers no more left out."""
+        return {verifier: found for verifier, found in self._known().items() if self._is_verifier(verifier)}
+
+    def reachable(self, but: str = "") -> dict[str, str]:
+        """Urls by verifier, without one's own."""
+        found = self.newest()
+        return {v: a.url for v, a in found.items() if a.url != NOWHERE and v.lower() != but.lower()}
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def _known(self) -> dict[str, Address]:
+        """A copy, so that the machine, which has a lock of its own, is asked while this one is free."""
+        with self._lock:
+            return dict(self._newest)
+
+    def _address(self, signed: Signed) -> tuple[str, Address]:
+        message = signed.message
+        if not isinstance(message, MirrorAddress):
+            raise NotWelcome("not the address of a mirror")
+        if message.url != NOWHERE:
+            parse_url(message.url, self.loopback)
+        return signed.signers[0], Address(message.url, message.sequence, signed.digest, signed.text)
+
+    def _load(self) -> None:
+        for author, text in self._file.rows("SELECT verifier, text FROM address"):
+            try:
+                signer, address = self._address(self._reader.read(text.encode()))
+            except CommonweightError:
+                continue
+            if signer == author:
+                self._newest[author] = address
+
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS address (verifier TEXT PRIMARY KEY, text TEXT NOT NULL);"

@@ -1,0 +1,197 @@
+"""The blobs of a mirror: taken only where a message announced them, kept until their epoch is final.
+
+Bytes go to a file beside the others while they are hashed, and take their name only when they are whole and right. So
+a name in the folder is a promise about the bytes, and nothing half-written is ever served.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from contracts.files.blob_files import Arriving, BlobFiles
+from contracts.mirrors.slots import Sender
+from verifier.mirror.errors import (
+    BlobTooLarge,
+    NotAnnounced,
+    NotHeld,
+    QuotaSpent,
+    StoreUnusable,
+    WrongBytes,
+)
+from verifier.mirror.store.announced import Announcement, Place, blob_name
+from verifier.mirror.store.database import Database
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS announced (
+    digest TEXT, key TEXT, size INTEGER, run TEXT, subject TEXT, round INTEGER, kind TEXT,
+    PRIMARY KEY (digest, key, size, run, subject)
+);
+"""
+_KNOWN = "SELECT 1 FROM announced WHERE digest = ? AND key = ? AND size = ? AND run = ? AND subject = ?"
+_ANNOUNCED = "SELECT coalesce(sum(size), 0) FROM announced WHERE key = ? AND run = ? AND round = ?"
+_LAST_ROUND = """
+UPDATE announced SET round = max(round, ?) WHERE digest = ? AND key = ? AND size = ? AND run = ? AND subject = ?
+"""
+_REPLACED = """
+DELETE FROM announced WHERE key = ? AND run = ? AND round = ? AND subject = ? AND subject != '' AND digest != ?
+"""
+
+
+class BlobStore:
+    """A folder of blobs. `budget` says how many bytes a key may have announced for a round, `sender` what is known of
+    a key in a run."""
+
+    def __init__(
+        self,
+        folder: Path,
+        budget: Callable[[Place], int],
+        sender: Callable[[str, str], Sender] = lambda key, _: Sender(key),
+    ) -> None:
+        self._files, self._budget, self._sender = BlobFiles(folder / "held", folder / "coming"), budget, sender
+        self._files.start()
+        self._announced = Database(folder / "announced.db", _SCHEMA)
+        self._lock = threading.RLock()
+        self._tidy()
+
+    def announce(self, blob: Announcement) -> None:
+        """Take these bytes from now on; what is announced again counts once, and what had its subject no longer.
+
+        Raises QuotaSpent and DiskFull.
+        """
+        place, identity = blob.place, (blob.digest, blob.place.key, blob.size, blob.place.run, blob.subject)
+        budget = self._budget(place)  # of the machine, which has a lock of its own: asked while this file is free
+        with self._announced.write() as tables:
+            other = (place.key, place.run, place.round, blob.subject, blob.digest)
+            replaced = tables.execute(_REPLACED, other).rowcount
+            known = tables.execute(_KNOWN, identity).fetchone()
+            if known is None and self.announced_bytes(place) + blob.size > budget:
+                raise QuotaSpent(f"{place.key} has announced all the bytes that its round needs")
+            tables.execute("INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?, 0, ?)", (*identity, blob.kind))
+            tables.execute(_LAST_ROUND, (place.round, *identity))
+        if replaced:
+            with self._lock:
+                self._tidy()
+
+    def announced_bytes(self, place: Place) -> int:
+        """What a key has announced for a round and was not forgotten, in bytes."""
+        return int(self._announced.rows(_ANNOUNCED, place.key, place.run, place.round)[0][0])
+
+    def missing(self) -> list[str]:
+        """Digests that were announced and are not here."""
+        names = [row[0] for row in self._announced.rows("SELECT DISTINCT digest FROM announced ORDER BY rowid")]
+        return [name for name in names if not self.has(name)]
+
+    def sizes(self, digest: str) -> frozenset[int]:
+        """The sizes that were announced for a digest. Raises NotAnnounced."""
+        return self._sizes(blob_name(digest))
+
+    def senders(self, digest: str) -> dict[str, Sender]:
+        """The keys that announced a digest, each as it stands best in any of its runs. Raises NotAnnounced."""
+        self.sizes(digest)
+        rows = self._announced.rows("SELECT key, run FROM announced WHERE digest = ? ORDER BY rowid", blob_name(digest))
+        found: dict[str, Sender] = {}
+        for key, run in rows:
+            one = self._sender(key, run)
+            other = found.get(key, one)
+            found[key] = Sender(key, one.staked or other.staked, min(one.least_rate, other.least_rate))
+        return found
+
+    def has(self, digest: str) -> bool:
+        """Whether a blob is here."""
+        return self._files.has(blob_name(digest))
+
+    @contextmanager
+    def receive(self, digest: str, length: int | None = None) -> Iterator[Receiving]:
+        """Where a blob's bytes go. Raises NotAnnounced, BlobTooLarge, WrongBytes and DiskFull.
+
+        `length` is how many bytes the sender says will come, None if it does not say. What strangers upload has a place
+        first (contracts/mirrors/slots.py); what this verifier fetches or makes itself waits for nobody.
+        """
+        name = blob_name(digest)
+        sizes = self.sizes(name)
+        if length is not None and length not in sizes:
+            raise (BlobTooLarge if length > max(sizes) else WrongBytes)(f"{length} bytes are not what was announced")
+        with self._files.arriving() as arriving:
+            yield Receiving(self, name, arriving, sizes)
+
+    def keep(self, name: str, arriving: Arriving) -> None:
+        """Give whole and right bytes their name, unless they were forgotten since. Raises NotAnnounced, DiskFull."""
+        with self._lock:
+            self._sizes(name)
+            arriving.stay(self._files.folder)
+
+    def open(self, digest: str) -> tuple[BinaryIO, int]:
+        """A file to read a blob from, and its size in bytes. Raises NotHeld."""
+        name = blob_name(digest)
+        try:
+            file = (self._files.folder / name).open("rb")
+        except FileNotFoundError:
+            raise NotHeld(f"no blob {name}; it may not have come yet") from None
+        return file, os.fstat(file.fileno()).st_size
+
+    def read(self, digest: str) -> bytes:
+        """A blob for one's own use, hashed anew: one that was spoilt is dropped, so that it is fetched again.
+
+        Raises NotHeld and StoreUnusable.
+        """
+        self.open(digest)[0].close()
+        data = self._files.read(blob_name(digest))
+        if data is None:
+            raise StoreUnusable(f"the disk has spoilt the blob {blob_name(digest)}")
+        return data
+
+    def forget(self, run: str, last_round: int) -> None:
+        """A final epoch of this run ends with this round: what was announced up to it is no longer needed."""
+        with self._lock:
+            with self._announced.write() as tables:
+                tables.execute("DELETE FROM announced WHERE run = ? AND round <= ?", (run, last_round))
+            self._tidy()
+
+    def close(self) -> None:
+        """Let the files go."""
+        self._announced.close()
+
+    def _sizes(self, name: str) -> frozenset[int]:
+        """As the file has them: nobody is asked for news."""
+        rows = self._announced.rows("SELECT size FROM announced WHERE digest = ?", name)
+        if not rows:
+            raise NotAnnounced(f"no message that this mirror holds names the blob {name}")
+        return frozenset(row[0] for row in rows)
+
+    def _tidy(self) -> None:
+        """Remove what nothing announces."""
+        wanted = {row[0] for row in self._announced.rows("SELECT DISTINCT digest FROM announced")}
+        for name in self._files.names():
+            if name not in wanted:
+                self._files.remove(name)
+
+
+class Receiving:
+    """Bytes that are coming in: counted and hashed as they are written, gone unless `finish` takes them."""
+
+    def __init__(self, store: BlobStore, name: str, arriving: Arriving, sizes: frozenset[int]) -> None:
+        self._store, self._name, self._arriving, self._sizes = store, name, arriving, sizes
+
+    def write(self, chunk: bytes) -> None:
+        """The next bytes. Raises BlobTooLarge and DiskFull."""
+        if self._arriving.count + len(chunk) > max(self._sizes):
+            raise BlobTooLarge(f"more came than the {max(self._sizes)} bytes that were announced")
+        self._arriving.write(chunk)
+
+    def finish(self) -> None:
+        """All bytes are there. Raises WrongBytes, NotAnnounced and DiskFull.
+
+        Bytes of this name that have another size than its author announced are the author's lie, and nobody's who
+        brings them.
+        """
+        found, count = self._arriving.name, self._arriving.count
+        if found == self._name and count not in self._sizes:
+            raise NotAnnounced(f"{count} bytes came, of which no message speaks")
+        if found != self._name:
+            raise WrongBytes(f"the bytes hash to {found}, not to {self._name}")
+        self._store.keep(self._name, self._arriving)

@@ -1,0 +1,109 @@
+"""Two logs under one operator's signature, seen by who signed a head of one: whose heads lie on the other, and what was
+left (docs/adr/0031-one-verifier-shown-another-log.md).
+
+A verifier goes over to the other branch where k others stand on it, and never back: what it left is refused for good.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from contracts.errors import CommonweightError
+from contracts.tlog.checkpoint import Checkpoint
+from contracts.tlog.cosignature import verify_cosignature
+from contracts.tlog.keys import SignatureType, VerifierKey
+from contracts.tlog.note import SignedNote
+from verifier.mirror.store.database import Database
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS branch (size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL);
+"""
+LEAVE = "INSERT INTO branch VALUES (?, ?, ?)"
+
+RootOf = Callable[[int], bytes]
+"""A log's root over its first entries."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """How many verifiers decide (0: not known), and the keys of their cosignatures by verifier, oneself included."""
+
+    k: int = 0
+    keys: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Left:
+    """A branch that one has left: its first entry that the other branch has not makes `size` entries with this root.
+    `note` is the last head that one signed there."""
+
+    size: int
+    root: bytes
+    note: bytes
+
+
+class Branches:
+    """What one verifier, called `own`, left, in its mirror's database; and in memory the others' heads elsewhere."""
+
+    def __init__(self, database: Database, own: str) -> None:
+        self._database, self._own, self._lock = database, own, threading.Lock()
+        self._elsewhere: dict[str, Checkpoint] = {}
+        self._left = tuple(Left(*row) for row in database.rows("SELECT size, root, note FROM branch ORDER BY rowid"))
+
+    @property
+    def left(self) -> tuple[Left, ...]:
+        """In the order in which they were left."""
+        return self._left
+
+    @property
+    def floor(self) -> int:
+        """Entries that one had signed before the last branch began: they stay, whichever is followed."""
+        return self._left[-1].size - 1 if self._left else 0
+
+    def is_left(self, size: int, root_of: RootOf) -> bool:
+        """Whether a log of `size` entries, whose roots are given, goes on where one has left."""
+        return any(left.size <= size and root_of(left.size) == left.root for left in self._left)
+
+    def signers(self, note: SignedNote, judges: Judges) -> frozenset[str]:
+        """The other judges under whose cosignature a head stands."""
+        names = {line.name for line in note.signatures} & judges.keys.keys() - {self._own}
+        return frozenset(name for name in names if _is_signed(note, name, judges.keys[name]))
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody's heads lie on another branch."""
+        return bool(self._elsewhere)
+
+    def here(self, names: Collection[str]) -> None:
+        """These show heads of one's own branch."""
+        with self._lock:
+            for name in names:
+                self._elsewhere.pop(name, None)
+
+    def elsewhere(self, names: Collection[str], head: Checkpoint, root_of: RootOf) -> frozenset[str]:
+        """These show a head of another branch, whose roots are given; returns all whose newest heads lie on it."""
+        with self._lock:
+            self._elsewhere |= dict.fromkeys(names, head)
+            known = dict(self._elsewhere)
+        return frozenset(n for n, seen in known.items() if seen.size <= head.size and root_of(seen.size) == seen.root)
+
+    def left_behind(self, left: Left) -> None:
+        """It is on the disk that this branch was left."""
+        with self._lock:
+            self._left += (left,)
+            self._elsewhere.clear()
+
+
+def nobody() -> Judges:
+    """Where it is not known who decides."""
+    return Judges()
+
+
+def _is_signed(note: SignedNote, name: str, key: bytes) -> bool:
+    try:
+        verify_cosignature(note, VerifierKey(name, SignatureType.COSIGNATURE, key))
+    except CommonweightError:
+        return False
+    return True

@@ -1,0 +1,351 @@
+"""A mirror's copy of the log: entries, the tree over them, the heads that lead to them, and its own signed head.
+
+As C2SP's tlog-mirror has it. A *pending head* is signed by the operator and consistent with all before it; entries are
+kept as soon as they are proven to lie under one, and shown to the owner's machine as they come: what it refuses is
+dropped with every head above it, and nothing that others bring is kept while it has not taken what is here. The
+*mirror's head* is the largest pending one whose entries are all here and taken; it bears this verifier's cosignature
+(`Head` of J2).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import CommonweightError
+from contracts.merkle.positional_tree import SHA256_TREE
+from contracts.merkle.stored_tree import GrowingTree, StoredTree, node_number
+from contracts.protocol.judge.errors import Differs
+from contracts.tlog.bundles import format_bundle
+from contracts.tlog.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
+from contracts.tlog.cosignature import cosign
+from contracts.tlog.keys import SigningKey, VerifierKey
+from contracts.tlog.note import NoteSignature, SignedNote, parse_note
+from contracts.tlog.text import MAX_SIZE
+from contracts.tlog.tile_tree import tile_bytes
+from contracts.tlog.tiles import WIDTH, InvalidTile, Tile
+from verifier.mirror.errors import CheckpointRefused, CopyChanged, HeadContradicts, NotHeld, StoreUnusable, UnknownLog
+from verifier.mirror.store import branches, departures, evidence
+from verifier.mirror.store.branches import Branches, Judges, Left, nobody
+from verifier.mirror.store.database import Database
+from verifier.mirror.store.departures import Departure, EntryRefused
+from verifier.mirror.store.evidence import Evidence, EvidenceBox
+
+PENDING = 64
+"""Pending heads that are remembered, so that an upload to one of them may go on when the next one comes."""
+
+LONGEST_HEAD = 4096
+"""Bytes of a head's text: this project's have three lines, and whoever shows two of them has to show them whole."""
+
+LOADED = 4096
+"""Entries that are in memory at once while a copy is opened."""
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS entry (place INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS pending (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS head (one INTEGER PRIMARY KEY CHECK (one = 1), note BLOB NOT NULL);
+{evidence.SCHEMA}
+{departures.SCHEMA}
+{branches.SCHEMA}
+"""
+_NEXT_ENTRIES = "SELECT place, body FROM entry WHERE place >= ? ORDER BY place LIMIT ?"
+_FORGET_OLD = "DELETE FROM pending WHERE size NOT IN (SELECT size FROM pending ORDER BY size DESC LIMIT ?)"
+
+
+@dataclass(frozen=True)
+class Cosigner:
+    """This verifier's Ed25519 key, the name that it signs under, and its clock in seconds since 1970."""
+
+    name: str
+    key: SigningKey
+    now: Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head that the operator signed."""
+
+    note: SignedNote
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class State:
+    """Of a copy at one time: its entries, those under the mirror's head, and the heads that are remembered."""
+
+    size: int
+    signed: int
+    known: tuple[Head, ...]
+
+
+class LogCopy:
+    """One log in a folder. `advance(size)` has the owner's machine apply the first `size` entries, `admit(size)` says
+    besides whether a head may end there. Both raise Differs for an entry that does not follow, and another
+    CommonweightError where that cannot be said yet. `judges` says who they are that decide."""
+
+    def __init__(
+        self,
+        folder: Path,
+        log: VerifierKey,
+        cosigner: Cosigner,
+        admit: Callable[[int], None] = lambda _: None,
+        advance: Callable[[int], None] | None = None,
+        judges: Callable[[], Judges] = nobody,
+    ) -> None:
+        self.log, self.judges, self._cosigner = log, judges, cosigner
+        self._admit, self._advance = admit, advance or admit
+        self._file = Database(folder / "log.db", _SCHEMA)
+        self._machine = threading.RLock()
+        """Whoever needs both takes the machine's first: it may wait for a chain node."""
+        self._lock = threading.RLock()
+        self.evidence, self.branches = EvidenceBox(self._file), Branches(self._file, cosigner.name)
+        self._tree = GrowingTree()
+        self._load()
+
+    @property
+    def size(self) -> int:
+        """Entries that are here: also the number of the next one."""
+        return self._tree.size
+
+    @property
+    def signed(self) -> int:
+        """Entries under the mirror's head, 0 without one; or those that were, before the branch that it left."""
+        head = self.head()
+        return max(head.checkpoint.size if head else 0, self.branches.floor)
+
+    @property
+    def stored(self) -> StoredTree:
+        """The tree, for proofs."""
+        return self._tree.stored
+
+    def root(self, size: int) -> bytes:
+        """Root of the first `size` entries. Raises InvalidTree."""
+        return self._tree.root(size)
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        """Entries from `start` up to `end`. Raises NotHeld where one is missing."""
+        query = "SELECT body FROM entry WHERE place >= ? AND place < ? ORDER BY place"
+        found = [row[0] for row in self._file.rows(query, start, end)]
+        if len(found) != end - start:
+            raise NotHeld(f"this copy has {self.size} entries")
+        return found
+
+    def leaves(self, start: int, end: int) -> list[bytes]:
+        """Leaf hashes of entries that are here."""
+        found = self.stored.fetch([node_number(0, place) for place in range(start, end)])
+        return list(found.values())
+
+    def tile(self, tile: Tile) -> bytes:
+        """A tile, or the entries under one. Raises NotHeld for one beyond the entries that are here."""
+        try:
+            tile.check_within(self.size)
+        except InvalidTile as error:
+            raise NotHeld(error.detail) from None
+        if not tile.entries:
+            return tile_bytes(self.stored.fetch, tile)
+        start = tile.index * WIDTH
+        return format_bundle(self.entries(start, start + tile.width))
+
+    def pending(self) -> Head | None:
+        """The newest head that the operator signed."""
+        rows = self._file.rows("SELECT note FROM pending ORDER BY size DESC LIMIT 1")
+        return _head(rows[0][0]) if rows else None
+
+    def pending_at(self, size: int) -> Head | None:
+        """A pending head of exactly this size."""
+        rows = self._file.rows("SELECT note FROM pending WHERE size = ?", size)
+        return _head(rows[0][0]) if rows else None
+
+    def head(self) -> Head | None:
+        """The mirror's head, with the operator's signature and this verifier's cosignature."""
+        rows = self._file.rows("SELECT note FROM head")
+        return _head(rows[0][0]) if rows else None
+
+    def verified(self, note: SignedNote) -> Head:
+        """A head of this log under the operator's signature. Raises UnknownLog and CheckpointRefused."""
+        checkpoint = parse_checkpoint(note.text)
+        if checkpoint.origin != self.log.name:
+            raise UnknownLog("this mirror copies another log")
+        try:
+            verify_checkpoint(note, self.log)
+        except CommonweightError as error:
+            raise CheckpointRefused(f"not signed by the log: {error.detail}") from None
+        if len(note.text.encode()) > LONGEST_HEAD:
+            raise CheckpointRefused(f"the text of a head has at most {LONGEST_HEAD} bytes")
+        return Head(SignedNote(note.text, _lines_of(note, self.log)), checkpoint)
+
+    @contextmanager
+    def turn(self, shrinks: bool = False) -> Iterator[None]:
+        """What is read and written inside is one step for all others. Entries are given up (`shrinks`) only while the
+        machine reads none."""
+        with self._machine if shrinks else nullcontext(), self._lock:
+            yield
+
+    def check_head(self, head: Head) -> None:
+        """Compare a verified head with those that are known here. Raises HeadContradicts, and keeps both heads; and
+        EntryRefused for one that was refused."""
+        self.evidence.departures.check_head(head.checkpoint)
+        with self._lock:
+            size, signed, known = head.checkpoint.size, self.signed, self.pending_at(head.checkpoint.size)
+            if size <= signed:
+                root = self.root(size)
+            elif known is not None:
+                root = known.checkpoint.root
+            else:
+                return
+            if root != head.checkpoint.root:
+                self._convict(head, root)
+                raise HeadContradicts(f"the operator signed two logs: at {size} entries this copy has another root")
+
+    def state(self) -> State:
+        """Now. Of heads that are remembered there is one a size, by size: the mirror's own, and pending ones."""
+        with self._lock:
+            rows = self._file.rows("SELECT note FROM pending") + self._file.rows("SELECT note FROM head")
+            found = {head.checkpoint.size: head for head in (_head(row[0]) for row in rows)}
+            return State(self.size, self.signed, tuple(found[size] for size in sorted(found)))
+
+    def add_pending(self, head: Head, without: Sequence[int] = ()) -> None:
+        """Remember a head that was proven to be consistent with the newest one, or in the place of some that led to
+        nothing: `without` are their sizes."""
+        with self._lock, self._file.write() as tables:
+            tables.executemany("DELETE FROM pending WHERE size = ?", [(size,) for size in without])
+            tables.execute("INSERT OR IGNORE INTO pending VALUES (?, ?)", (head.checkpoint.size, head.note.format()))
+            tables.execute(_FORGET_OLD, (PENDING,))
+
+    def retreat(self) -> None:
+        """Give entries up that are beyond the mirror's head: they lie under a head whose rest nobody shows."""
+        with self.turn(shrinks=True):
+            self._cut(self.signed)
+
+    def leave(self, common: int) -> None:
+        """Give all up but the first `common` entries: what was signed beyond them is of a branch that is left for good,
+        and its heads stay as evidence. Raises what `advance` raises."""
+        with self.turn(shrinks=True):
+            head = self.head()
+            left = Left(common + 1, self.root(common + 1), head.note.format() if head else b"")
+            self._cut(common, common, left)
+            self.advance()
+
+    def keep(self, start: int, entries: Sequence[bytes]) -> None:
+        """Keep entries from `start` on that were proven to lie under a pending head; known ones are passed over. Raises
+        CopyChanged where those before them were given up meanwhile."""
+        with self._lock:
+            new = list(enumerate(entries, start))[max(0, self.size - start) :]
+            if not new:
+                return
+            if new[0][0] != self.size:
+                raise CopyChanged(f"the entries before entry {new[0][0]} are not here any more")
+            with self._file.write() as tables:
+                tables.executemany("INSERT INTO entry VALUES (?, ?)", new)
+            self._tree.append(SHA256_TREE.leaf_hash(entry) for _, entry in new)
+
+    def advance(self) -> None:
+        """Show all entries that are here to the machine.
+
+        Raises EntryRefused and HeadContradicts, when what they are raised for was dropped, and what the machine raises.
+        """
+        self._show(self._advance, self.size)
+
+    def sign(self, pending: Head) -> tuple[NoteSignature, ...]:
+        """Make a pending head, all of whose entries are here, the mirror's head; a larger one stays.
+
+        Returns the cosignature. Raises what `advance` raises, HeadContradicts, and CopyChanged.
+        """
+        size = pending.checkpoint.size
+        self._show(self._admit, size)
+        with self._lock:
+            if self.size < size:
+                raise CopyChanged(f"this copy has fewer than {size} entries by now")
+            if self.root(size) != pending.checkpoint.root:
+                raise HeadContradicts(f"the entries up to {size} are of another log than this head")
+            line = cosign(pending.note.text, self._cosigner.name, self._cosigner.key, self._cosigner.now())
+            head = self.head()
+            if head is None or head.checkpoint.size < size:
+                with self._file.write() as tables:
+                    tables.execute("INSERT OR REPLACE INTO head VALUES (1, ?)", (pending.note.adding(line).format(),))
+        return (line,)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def _show(self, machine: Callable[[int], None], size: int) -> None:
+        with self._machine:
+            self._check_not_left()
+            try:
+                machine(size)
+            except Differs as found:
+                raise self._refuse(found) from found
+
+    def _refuse(self, found: Differs) -> CommonweightError:
+        """Drop an entry that the machine does not take, with all behind it and all heads above; what is signed stays.
+
+        Returns what is to be raised.
+        """
+        index = found.index
+        with self._lock:
+            if not self.signed <= index < self.size:
+                return found
+            for above in [head for head in self.state().known if head.checkpoint.size > index][:1]:
+                departure = Departure(above.note.format(), index, found.detail)
+                self.evidence.departures.add(departure, above.checkpoint, self.root(index + 1))
+            self._cut(index, index)
+            return EntryRefused(index, found.detail)
+
+    def _check_not_left(self) -> None:
+        """Raises HeadContradicts for entries of a branch that was left, which somebody has brought again."""
+        with self._lock:
+            if self.branches.is_left(self.size, self.root):
+                self._cut(self.signed, self.signed)
+                raise HeadContradicts("these entries are of the branch of the operator's log that was left")
+
+    def _cut(self, size: int, heads: int = MAX_SIZE, left: Left | None = None) -> None:
+        """Keep the first `size` entries, and pending heads of at most `heads`; with a branch that is left, no head."""
+        kept = GrowingTree()
+        kept.append(self.leaves(0, size))
+        with self._file.write() as tables:
+            tables.execute("DELETE FROM entry WHERE place >= ?", (size,))
+            tables.execute("DELETE FROM pending WHERE size > ?", (heads,))
+            if left is not None:
+                tables.execute("DELETE FROM head")
+                tables.execute(branches.LEAVE, (left.size, left.root, left.note))
+        self._tree = kept
+        if left is not None:
+            self.branches.left_behind(left)
+
+    def _convict(self, head: Head, root: bytes) -> None:
+        """The log here has `root` at the size of a head that says something else."""
+        size = head.checkpoint.size
+        most = max(size, self.size)
+        other = next((known for known in self.state().known if size <= known.checkpoint.size <= most), None)
+        if other is not None:
+            proof = self._consistency(size, other.checkpoint.size)
+            self.evidence.add(Evidence(head.note.format(), other.note.format(), root, proof))
+
+    def _consistency(self, first: int, second: int) -> tuple[bytes, ...]:
+        return tuple(self.stored.consistency_proof(first, second)) if 0 < first < second else ()
+
+    def _load(self) -> None:
+        """Raises StoreUnusable where the entries on the disk are not those under the signed head."""
+        while rows := self._file.rows(_NEXT_ENTRIES, self.size, LOADED):
+            places = [place for place, _ in rows]
+            if places != list(range(self.size, self.size + len(rows))) or not all(type(b) is bytes for _, b in rows):
+                raise StoreUnusable("entries are missing from the copy of the log; remove it, and it is fetched again")
+            self._tree.append(SHA256_TREE.leaf_hash(body) for _, body in rows)
+        head = self.head()
+        size = head.checkpoint.size if head else 0
+        if self.signed > self.size or (head is not None and self.root(size) != head.checkpoint.root):
+            raise StoreUnusable("the copy of the log is spoilt; remove it, and it is fetched again")
+
+
+def _head(data: bytes) -> Head:
+    note = parse_note(data)
+    return Head(note, parse_checkpoint(note.text))
+
+
+def _lines_of(note: SignedNote, log: VerifierKey) -> tuple[NoteSignature, ...]:
+    """One line of the operator's own: further ones say nothing more, and those of others may be anything."""
+    return tuple(line for line in note.signatures if (line.name, line.key_id) == (log.name, log.key_id))[:1]

@@ -1,0 +1,1 @@
+"""What auditing costs and detects, and limits measured on one's own machine."""

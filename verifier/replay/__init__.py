@@ -1,0 +1,1 @@
+"""Segments, gradients and merges computed again from hashed bytes."""

@@ -1,0 +1,117 @@
+"""What jobs have to believe, from the machine's state and the log's messages, and which bytes they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contracts.protocol.judge.rules.duties import Combine, Hold, Look, Read, VerifierDuty, of_verifier
+from contracts.protocol.judge.state import RoundState, State
+from contracts.protocol.log.signed import hexed
+from verifier.replay.combining import Basis
+from verifier.replay.holding import Held
+from verifier.replay.replaying import Segment
+from verifier.replica.envelopes import Collected
+
+
+def held(state: State, log: Collected, proof: str) -> Held:
+    """For the check of a gradient."""
+    current, message = state.round_of(state.proofs[proof]), log.commitments[proof]
+    return Held(
+        config=current.config,
+        theta=current.theta,
+        theta_blobs=blobs_of(log, current.theta),
+        gradient=hexed(message.gradient),
+        blob=message.gradientBlob.hex(),
+        size=message.gradientSize,
+        end=hexed(message.endState),
+    )
+
+
+def segment(state: State, log: Collected, proof: str, number: int) -> Segment | None:
+    """For a replay; None where a boundary is not opened."""
+    known, opened, message = state.proofs[proof], log.openings.get(proof, {}), log.commitments[proof]
+    current = state.round_of(known)
+    start, end = opened.get(number), opened.get(number + 1)
+    if start is None or end is None:
+        return None
+    return Segment(
+        config=current.config,
+        round=current.number,
+        node=message.node,
+        profile=hexed(message.profile),
+        data_seed=hexed(message.dataSeed),
+        segment=number,
+        start=hexed(start.weights + start.inner),
+        start_blob=start.blob.hex(),
+        end=hexed(end.weights + end.inner),
+        end_blob=end.blob.hex(),
+        theta=current.theta,
+        theta_blobs=blobs_of(log, current.theta),
+        common=number == known.common,
+        limits=state.runs[known.commitment.run].created.limits,
+    )
+
+
+def basis(log: Collected, current: RoundState) -> Basis:
+    """For a merge, of exactly the merge set in its order."""
+    merge_set = current.merge_set
+    assert merge_set is not None, "the machine awaits a merge of it"
+    pairs = zip(merge_set.proofs, merge_set.gradients, strict=True)
+    return Basis(
+        config=current.config,
+        theta=current.theta,
+        theta_blobs=blobs_of(log, current.theta),
+        momentum=current.momentum,
+        momentum_blobs=blobs_of(log, current.momentum),
+        place=place_of(current.run, current.number),
+        gradients=tuple((digest, log.commitments[proof].gradientBlob.hex()) for proof, digest in pairs),
+    )
+
+
+def place_of(run: str, number: int) -> str:
+    """The folder of what a round's merge leaves."""
+    return f"{run[2:18]}-{number}"
+
+
+def subjects(state: State, log: Collected) -> set[str]:
+    """What jobs may still be about: the proofs that the machine holds, their gradients, and its rounds."""
+    gradients = {held(state, log, proof).question.name for proof in state.proofs if proof in log.commitments}
+    return gradients | set(state.proofs) | {round_name(*place) for place in rounds(state)}
+
+
+def rounds(state: State) -> list[tuple[str, int]]:
+    """Run and number of the rounds that the machine holds."""
+    return [(name, number) for name, run in state.runs.items() for number in run.rounds]
+
+
+def round_name(run: str, number: int) -> str:
+    """Of a round as a subject of jobs, and of bounds."""
+    return f"{run}/{number}"
+
+
+def blobs_of(log: Collected, digest: str) -> tuple[str, ...]:
+    """The files that are said to hold an outer state."""
+    return tuple(log.blobs.get(digest, ()))
+
+
+def wanted(state: State, log: Collected, verifier: str) -> list[str]:
+    """The blobs that a verifier's duties need, and those that the next round begins from."""
+    found = [name for duty in of_verifier(state, verifier) for name in _of_duty(state, log, duty)]
+    for run in state.runs.values():
+        if not run.over:
+            found += [*blobs_of(log, run.theta), *blobs_of(log, run.momentum)]
+    return list(dict.fromkeys(found))
+
+
+def _of_duty(state: State, log: Collected, duty: VerifierDuty) -> Iterator[str]:
+    if isinstance(duty, Hold):
+        asked = held(state, log, duty.proof)
+        yield from (asked.blob, *asked.theta_blobs)
+    elif isinstance(duty, Combine):
+        merge = basis(log, state.runs[duty.run].rounds[duty.round])
+        yield from (*(blob for _, blob in merge.gradients), *merge.theta_blobs, *merge.momentum_blobs)
+    elif isinstance(duty, (Read, Look)):
+        for number in duty.segments if isinstance(duty, Read) else (duty.segment,):
+            replay = segment(state, log, duty.proof, number)
+            if replay is not None:
+                yield from (replay.start_blob, replay.end_blob, *replay.theta_blobs)

@@ -1,0 +1,89 @@
+"""The outer step from exactly the gradients of the merge set, by their digests (J15)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import InvalidTensorFile
+from contracts.files.blob_files import BlobFiles
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import pack, state_digest, unpack
+from trainer.data.corpus import Corpus
+from trainer.model.state import Tensors, theta_layout
+from trainer.steps.evaluate import held_out_loss
+from trainer.steps.outer import merge
+from verifier.replay.files import BytesMissing, Files, momentum_of, weights_of
+
+LOSS_SCALE = 10**9
+LARGEST_LOSS = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Where a merge begins, and what it takes: gradients (digest, blob) in the order of the merge set. What it makes is
+    left in the folder `place`."""
+
+    config: str
+    theta: str
+    theta_blobs: tuple[str, ...]
+    momentum: str
+    momentum_blobs: tuple[str, ...]
+    gradients: tuple[tuple[str, str], ...]
+    place: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """For a task."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Basis:
+        """What `to_json` gave."""
+        blobs = {name: tuple(raw[name]) for name in ("theta_blobs", "momentum_blobs")}
+        return cls(**{**raw, **blobs, "gradients": tuple((digest, blob) for digest, blob in raw["gradients"])})
+
+
+@dataclass(frozen=True)
+class Step:
+    """The outer step: digests (0x-hex), names of the files that hold it, and the held-out loss in 1e-9 nats."""
+
+    theta: str
+    momentum: str
+    theta_blob: str
+    momentum_blob: str
+    loss: int
+
+
+def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
+    """Compute it, and leave weights and momentum under their names in the basis' place below `folder`.
+
+    Raises BytesMissing, and WrongCorpus: the held-out loss is signed too.
+    """
+    config = RunConfig.from_json(basis.config)
+    corpus.require(config.corpus_digest)
+    gradients = [_gradient(files, config, digest, blob) for digest, blob in basis.gradients]
+    theta = weights_of(files, config, basis.theta, basis.theta_blobs)
+    momentum = momentum_of(files, config, basis.momentum, basis.momentum_blobs)
+    theta, momentum = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
+    loss = _scaled(held_out_loss(config, theta, corpus.held_out))
+    digests = ["0x" + state_digest(part).hex() for part in (theta, momentum)]
+    left = BlobFiles(folder / basis.place)
+    left.start()
+    return Step(digests[0], digests[1], left.put(pack(theta)), left.put(pack(momentum)), loss)
+
+
+def _scaled(loss: float) -> int:
+    """In 1e-9 nats; what is not finite, or too large, is the largest number: a merge is signed whatever it is worth."""
+    return round(loss * LOSS_SCALE) if loss < LARGEST_LOSS / LOSS_SCALE else LARGEST_LOSS
+
+
+def _gradient(files: Files, config: RunConfig, digest: str, blob: str) -> Tensors:
+    """Raises BytesMissing for what is not that gradient: it was held once, and is fetched again."""
+    try:
+        found = unpack(files.read(blob), theta_layout(config))
+    except InvalidTensorFile as error:
+        raise BytesMissing([blob]) from error
+    if "0x" + state_digest(found).hex() != digest:
+        raise BytesMissing([blob])
+    return found

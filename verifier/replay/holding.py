@@ -1,0 +1,116 @@
+"""Whether a gradient is what its commitment says, and leads from the round's weights to the committed end (J5, J7)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from blake3 import blake3
+
+from contracts.errors import CommonweightError, InvalidTensorFile
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import state_digest, unpack
+from trainer.model.state import theta_layout
+from trainer.steps.reach import is_within_reach
+from trainer.steps.settled import after
+from verifier.replay.files import Files, weights_of
+
+BEYOND = "the gradient leads further than the round's steps can: no steps have it"
+
+
+class GradientRefused(CommonweightError):
+    """The bytes are the ones that the node named, and not what it committed to: nobody says `Has` of them."""
+
+    code = "gradient-refused"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A gradient's file and the weights that it leads from: the same one for all who commit to it, so that many
+    commitments to one file are one job."""
+
+    config: str
+    theta: str
+    theta_blobs: tuple[str, ...]
+    blob: str
+
+    @property
+    def name(self) -> str:
+        """The same whoever asks, and whatever files hold the weights."""
+        return f"{self.blob}/{self.theta}/{blake3(self.config.encode()).hexdigest()[:16]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """For a task."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Question:
+        """What `to_json` gave."""
+        return cls(**{**raw, "theta_blobs": tuple(raw["theta_blobs"])})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a gradient's file is: its bytes, its digest and that of the end it leads to (0x-hex), and what keeps it from
+    being anybody's gradient (empty where nothing does)."""
+
+    size: int
+    gradient: str = ""
+    end: str = ""
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A task's answer."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a check of a gradient has to believe: digests are 0x-hex, blobs 64 hex digits, `size` in bytes."""
+
+    config: str
+    theta: str
+    theta_blobs: tuple[str, ...]
+    gradient: str
+    blob: str
+    size: int
+    end: str
+
+    @property
+    def question(self) -> Question:
+        """What has to be measured for it."""
+        return Question(self.config, self.theta, self.theta_blobs, self.blob)
+
+
+def check_gradient(asked: Held, files: Files) -> None:
+    """Raises GradientRefused, and BytesMissing for what is not at hand."""
+    found = refusal(asked, measure(asked.question, files))
+    if found:
+        raise GradientRefused(found)
+
+
+def measure(asked: Question, files: Files) -> Measured:
+    """Raises BytesMissing for what is not at hand."""
+    config = RunConfig.from_json(asked.config)
+    data = files.read(asked.blob)
+    try:
+        gradient = unpack(data, theta_layout(config))
+    except InvalidTensorFile as error:
+        return Measured(len(data), detail=error.detail)
+    weights = weights_of(files, config, asked.theta, asked.theta_blobs)
+    beyond = "" if is_within_reach(config, weights, gradient) else BEYOND
+    found, end = ("0x" + state_digest(part).hex() for part in (gradient, after(weights, gradient)))
+    return Measured(len(data), found, end, beyond)
+
+
+def refusal(asked: Held, found: Measured) -> str:
+    """Why a file is not the gradient of a commitment; empty where it is."""
+    if found.size != asked.size:
+        return f"the gradient has {found.size} bytes, {asked.size} were announced"
+    if not found.gradient:
+        return found.detail
+    if found.gradient != asked.gradient:
+        return "the gradient is not the one that was committed to"
+    if found.end != asked.end:
+        return "the round's weights less the gradient are not the committed end"
+    return found.detail

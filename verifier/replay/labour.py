@@ -1,0 +1,86 @@
+"""What an inner step costs, and the end of a replay whose steps cost far more.
+
+A node can open states whose numbers are so close to zero that a processor takes thirty times as long with each step
+(IEEE 754's denormal numbers). Who skipped work behind such states would be neither paid nor convicted, and would keep
+its stake. So a replay ends when it has cost six times what its segment costs from the weights of round 0: whoever opens
+such a state serves nothing that can be read. The thread's own time counts, so that neither a busy machine nor a busy
+process decides anything, seconds at least, since who is quick with it replays it; and none on a GPU, which such numbers
+do not slow.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+from contracts.errors import CommonweightError
+from contracts.protocol.run_config import RunConfig
+from trainer.data.batches import Batch, BatchSource
+from trainer.model.device import CPU, device_of
+from trainer.model.gpt import build_model
+from trainer.model.state import TrainState, initial_theta
+from trainer.steps.inner_step import inner_step
+
+TIMES, LEAST_SECONDS = 6.0, 2.0
+_TRIED = 3
+_usual: dict[bytes, float] = {}
+
+
+class CostsTooMuch(Exception):
+    """The replay has cost `times` what its segment usually does."""
+
+    def __init__(self, times: float) -> None:
+        super().__init__(f"it has cost {times:.0f} times what a segment costs from the weights of round 0")
+
+
+class TookTooLong(CommonweightError):
+    """The replay was ended by the clock: no word at all. `seconds` is what it was given."""
+
+    code = "took-too-long"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the segment is not replayed after {seconds:.1f} s")
+        self.seconds = seconds
+
+
+class Bounded:
+    """The same batches, each asked for by a step, until they cost too much or `seconds` are over."""
+
+    def __init__(self, config: RunConfig, batches: BatchSource, seconds: float = math.inf) -> None:
+        self._config, self._batches, self._seconds = config, batches, seconds
+        self._end = time.monotonic() + seconds
+        self._is_slowed = device_of(config.profile).type == CPU
+        self._usual = self._start = 0.0
+
+    def __call__(self, step: int) -> Batch:
+        """One step's batch. Raises TookTooLong and CostsTooMuch."""
+        if time.monotonic() > self._end:
+            raise TookTooLong(self._seconds)
+        batch = self._batches(step)
+        if not self._is_slowed:
+            return batch
+        if not self._usual:
+            self._usual, self._start = usual_step(self._config, batch) * self._config.segment, time.thread_time()
+        self.check()
+        return batch
+
+    def check(self) -> None:
+        """After the last step too: nothing ends a step itself, and a segment may have but one. Raises CostsTooMuch."""
+        spent = time.thread_time() - self._start
+        if self._usual and spent > max(TIMES * self._usual, LEAST_SECONDS):
+            raise CostsTooMuch(spent / self._usual)
+
+
+def usual_step(config: RunConfig, batch: Batch) -> float:
+    """Seconds of this thread for a step from the weights of round 0, measured once a configuration."""
+    name = config.digest()
+    if name not in _usual:
+        model, state = build_model(config), TrainState.joiner(initial_theta(config))
+        _usual[name] = min(_cost(config, model, state, batch) for _ in range(_TRIED))
+    return _usual[name]
+
+
+def _cost(config: RunConfig, model: object, state: TrainState, batch: Batch) -> float:
+    began = time.thread_time()
+    inner_step(config, model, state, batch)  # type: ignore[arg-type]
+    return max(time.thread_time() - began, 1e-6)

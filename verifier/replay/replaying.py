@@ -1,0 +1,238 @@
+"""One segment, replayed whole: the word that its bytes lead to (J9 to J11).
+
+- replayed with the trainer's own step from the state that the node committed to it ends in the committed entry; else
+  `false`, replay. In a run with limits the claimed end is compared within them, and residuals that push one way are
+  `drift`;
+- states from which no honest step can start are `false`, not finite.
+
+Nothing else convicts: bytes that are not here say nothing, and a file that does not hold the committed state is
+`unserved`. Which file a boundary is said to be in stands in an opening, and an opening is of one log: of another the
+same node may have signed another one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contracts.errors import CommonweightError, InvalidTensorFile
+from contracts.protocol.faults import trace_of
+from contracts.protocol.limits import LimitTable, PairLimits
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.tensorfile import unpack
+from trainer.data.batches import BatchSource, batch_source
+from trainer.data.corpus import Corpus
+from trainer.model.state import Tensors, layout, step_count
+from trainer.steps.determinism import configure_determinism
+from trainer.steps.inner_step import NonFiniteLoss
+from trainer.steps.settled import settled
+from trainer.steps.trajectory import replay_segment
+from verifier.comparison.bounded import residual
+from verifier.comparison.compare import CAP, EXACT_LIMIT, SCALE, compare, limits_for
+from verifier.comparison.drift import ALIGNMENT_LIMIT, Drift, Residual
+from verifier.replay.files import BytesMissing, Files, weights_of
+from verifier.replay.labour import Bounded, CostsTooMuch
+from verifier.replay.labour import TookTooLong as TookTooLong
+
+TRUE, FALSE, DRIFT, UNSERVED = 1, 2, 3, 4
+"""uint8 of a word, as contracts/protocol/log/signed.py:WORDS has them."""
+REPLAY, NOT_FINITE = 1, 2
+"""uint16 of a reason, as contracts/protocol/log/signed.py:REASONS has them."""
+MOST_STEPS = 10_000 * 1_000_000
+"""No run has more inner steps."""
+
+
+class CannotCompare(CommonweightError):
+    """This machine has no way to compare with the node's: no word at all."""
+
+    code = "cannot-compare"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a replay has to believe. `start` and `end` are the opened entries (0x-hex, 64 bytes), `*_blob` the files
+    that the node named; `theta` the round's weights, which the last segment's end depends on; `common` whether all
+    seats replay it."""
+
+    config: str
+    round: int
+    node: str
+    profile: str
+    data_seed: str
+    segment: int
+    start: str
+    start_blob: str
+    end: str
+    end_blob: str
+    theta: str
+    theta_blobs: tuple[str, ...]
+    common: bool
+    limits: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """For a task."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Segment:
+        """What `to_json` gave."""
+        return cls(**{**raw, "theta_blobs": tuple(raw["theta_blobs"])})
+
+
+@dataclass(frozen=True)
+class Said:
+    """A word: `measured` and `limit` in 1e-18; `trace` (0x-hex) of the common segment, empty for others."""
+
+    segment: int
+    word: int
+    reason: int = 0
+    measured: int = 0
+    limit: int = 0
+    trace: str = ""
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What a task returns: large numbers are text."""
+        return {**asdict(self), "measured": str(self.measured), "limit": str(self.limit)}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Said:
+        """What `to_json` gave. Raises KeyError, TypeError and ValueError."""
+        return cls(**{**raw, "measured": int(raw["measured"]), "limit": int(raw["limit"])})
+
+
+class _NotServed(Exception):
+    """The file that a node named does not hold the state that it committed to."""
+
+
+class _False(Exception):
+    """A reason that convicts."""
+
+    def __init__(self, reason: int, detail: str, measured: int = 0) -> None:
+        super().__init__(detail)
+        self.reason, self.detail, self.measured = reason, detail, measured
+
+
+def judge_segment(
+    asked: Segment, files: Files, corpus: Corpus, memory: Path | None = None, seconds: float = math.inf
+) -> Said:
+    """The word on a segment: `unserved` too where its files hold other states than the committed ones, or states that
+    no processor gets through. `memory` is where residuals of a bounded run are followed.
+
+    Raises BytesMissing, CannotCompare, WrongCorpus, and TookTooLong where a step begins after so many seconds: then
+    there is no word.
+    """
+    config = RunConfig.from_json(asked.config)
+    corpus.require(config.corpus_digest)
+    pair, batches = _pair(config, asked), Bounded(config, _batches(config, asked, corpus), seconds)
+    inside: list[bytes] = []
+    try:
+        measured, limit, word = _judge(config, asked, files, batches, pair, inside, memory)
+        said = Said(asked.segment, word, measured=measured, limit=limit)
+    except _False as found:
+        said = Said(asked.segment, FALSE, found.reason, found.measured, EXACT_LIMIT, detail=found.detail)
+    except (CostsTooMuch, _NotServed) as error:
+        return Said(asked.segment, UNSERVED, detail=str(error))
+    return Said(**{**asdict(said), "trace": "0x" + trace_of(inside).hex() if asked.common else ""})
+
+
+def _judge(
+    config: RunConfig,
+    asked: Segment,
+    files: Files,
+    batches: Bounded,
+    pair: PairLimits | None,
+    inside: list[bytes],
+    memory: Path | None,
+) -> tuple[int, int, int]:
+    """Measured error, limit and word, `true` or `drift`; a bounded `false` too is a reason that convicts."""
+    start = _opened(files, config, asked.start_blob, asked.start)
+    end = _replay(config, asked, start, batches, inside)
+    if asked.segment == config.segments - 1:
+        end = settled(weights_of(files, config, asked.theta, asked.theta_blobs), end)
+    if pair is None and "0x" + boundary_entry(end).hex() == asked.end:
+        return 0, EXACT_LIMIT, TRUE
+    if pair is None:
+        raise _False(REPLAY, "replays to another state", _measured(config, asked, files, start, end))
+    claimed = _opened(files, config, asked.end_blob, asked.end)
+    found = compare(config, start, claimed, end, pair)
+    if not found.equal:
+        raise _False(REPLAY, f"replays to another state: {found.metric} beyond {found.limit}", found.error)
+    if memory is not None:
+        drift = _followed(memory / f"{asked.node}.json", asked, residual(start, claimed, end))
+        if drift.suspicious:
+            return int(drift.alignment * SCALE), int(ALIGNMENT_LIMIT * SCALE), DRIFT
+    return found.error, found.limit, TRUE
+
+
+def _opened(files: Files, config: RunConfig, blob: str, entry: str) -> Tensors:
+    """The state that a node committed to, from the file that it named. Raises BytesMissing."""
+    try:
+        state = unpack(files.read(blob), layout(config), finite=False)
+    except InvalidTensorFile as error:
+        raise _NotServed(f"the file that the node named is no state: {error.detail}") from error
+    if "0x" + boundary_entry(state).hex() != entry:
+        raise _NotServed("the file that the node named does not hold the state that it committed to")
+    try:
+        return _finite(state)
+    except NonFiniteLoss as error:
+        raise _False(NOT_FINITE, str(error)) from error
+
+
+def _batches(config: RunConfig, asked: Segment, corpus: Corpus) -> BatchSource:
+    return batch_source(corpus.train, config, bytes.fromhex(asked.data_seed[2:]), asked.round, asked.node)
+
+
+def _replay(config: RunConfig, asked: Segment, start: Tensors, batches: Bounded, inside: list[bytes]) -> Tensors:
+    if not 0 <= step_count(start) <= MOST_STEPS:
+        raise _False(NOT_FINITE, f"the start counts {step_count(start)} steps")
+
+    def note(state: Tensors) -> None:
+        inside.append(boundary_entry(_finite(state)))
+
+    try:
+        end = _finite(replay_segment(config, start, asked.segment, batches, note if asked.common else None))
+        batches.check()
+        return end
+    except (NonFiniteLoss, ArithmeticError) as error:
+        raise _False(NOT_FINITE, f"from its start on: {error}") from error
+
+
+def _finite(state: Tensors) -> Tensors:
+    """A state whose bits are everybody's: those of NaN are each machine's own. Raises NonFiniteLoss."""
+    bad = next((name for name, value in state.items() if not np.all(np.isfinite(value))), None)
+    if bad is not None:
+        raise NonFiniteLoss(f"{bad} holds NaN or infinity")
+    return state
+
+
+def _measured(config: RunConfig, asked: Segment, files: Files, start: Tensors, end: Tensors) -> int:
+    """How far off the claimed end is, where its bytes are at hand; it convicts without them."""
+    try:
+        claimed = _opened(files, config, asked.end_blob, asked.end)
+    except (BytesMissing, _False, _NotServed):
+        return CAP
+    return compare(config, start, claimed, end).error
+
+
+def _pair(config: RunConfig, asked: Segment) -> PairLimits | None:
+    """Limits of the two machines, None for an exact comparison. Raises CannotCompare."""
+    own = configure_determinism(config.profile)
+    try:
+        table = LimitTable.from_json(asked.limits) if asked.limits else None
+        return limits_for(config, bytes.fromhex(asked.profile[2:]), own, table)
+    except CommonweightError as error:
+        raise CannotCompare(error.detail) from error
+
+
+def _followed(file: Path, asked: Segment, gap: Residual) -> Drift:
+    """A node's residuals with this one. A job that runs twice counts once."""
+    drift = Drift.load(file)
+    if drift.add_once(f"{asked.round}/{asked.segment}", gap):
+        drift.save(file)
+    return drift

@@ -1,0 +1,1 @@
+"""A verifier's own copy of the log, followed with the machine and its own chain."""

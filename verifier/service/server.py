@@ -1,0 +1,65 @@
+"""The operator's server as a verifier uses it: where the looks find its log, and one way in for signatures.
+
+Its answers are claims, and what it does not take is no reason to stop. Every call is bounded in bytes and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+
+from contracts.chain.deployment import Deployment
+from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer
+from contracts.protocol.log.codec import canonical
+from verifier.mirror.exchange.handing_on import ServerDoor
+from verifier.replica.errors import ServerRefused
+
+LOG, API = "/log", "/v1"
+"""Where the server has its log (tlog-tiles), and below what its routes stand."""
+
+
+class Server:
+    """One server, at whatever address its user chose. Calls are made from one thread."""
+
+    def __init__(self, url: str, limits: Limits | None = None) -> None:
+        self._api = JsonPeer(url.rstrip("/") + API, loopback=True, limits=limits, chosen=True, keeps=True)
+        self._runner = asyncio.Runner()
+        self._closed = False
+
+    def signature(self, path: str, body: dict[str, Any]) -> None:
+        """Hand a signature on that contracts read. Raises PeerUnreachable, PeerMisbehaved and ServerRefused."""
+        reply = self._runner.run(self._api.post(path, canonical(body).encode(), ERROR_BYTES))
+        if reply.status >= 300:
+            raise ServerRefused(f"{path} answered {reply.status}: {_said(reply.body)}")
+
+    def close(self) -> None:
+        """End what is under way."""
+        if not self._closed:
+            self._closed = True
+            self._runner.run(self._api.close())
+            self._runner.close()
+
+
+def door_of(url: str, model: Deployment) -> ServerDoor:
+    """The server of this model for the looks, which have connections of their own."""
+    log, api = (Peer(url.rstrip("/") + path, loopback=True, chosen=True, keeps=True) for path in ("", API))
+    return ServerDoor(log, LOG, f"{API}/messages", f"{API}/blobs/", api, model)
+
+
+class JsonPeer(Peer):
+    """A peer whose requests say that their bodies are JSON: the routes for signatures take nothing else."""
+
+    def _made(self, headers: dict[str, str]) -> httpx.AsyncClient:
+        return super()._made({"Content-Type": "application/json", **headers})
+
+
+def _said(body: bytes) -> str:
+    """What a problem document says, for people."""
+    try:
+        found = json.loads(body)
+        return f"{found['code']}: {found['detail']}"[:300]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return repr(body[:100])

@@ -1,0 +1,83 @@
+"""What a verifier tells of a look: who is away, what the log is kept back by, where it stands, who enters no block."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from contracts.process.outage import Troubles
+from trainer.weather import Weather
+from verifier.duties.progress import Progress
+from verifier.duties.world import World
+from verifier.mirror.exchange import handing_on
+from verifier.service.stalls import SAY_SECONDS, stalled
+from verifier.service.status import VerifierStatus, status_of
+from verifier.settings import VerifierSettings
+
+_AWAY = frozenset({handing_on.Outcome.UNREACHABLE, handing_on.Outcome.MISBEHAVED})
+
+
+class Telling:
+    """Of one verifier."""
+
+    def __init__(self, settings: VerifierSettings, report: Callable[[Progress], None], troubles: Troubles) -> None:
+        self._report, self._troubles, self._quiet_until = report, troubles, 0.0
+        self._log_failed = ""
+        self._status: VerifierStatus | None = None
+        self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
+
+    def tell(self, world: World, look: handing_on.Look, chain: str | None, newest: int | None) -> None:
+        """What is new since the last look; `chain` is why one's chain node is away, `newest` its newest block's time.
+
+        Raises GaveUp.
+        """
+        self._look(world, look, chain)
+        self._stand(world)
+        self._watch_blocks(world, newest)
+
+    def _away(self, line: str) -> None:
+        self._report(Progress("weather", detail=line))
+
+    def _look(self, world: World, look: handing_on.Look, chain: str | None) -> None:
+        """Who is away, and what keeps the log from being read. Raises GaveUp."""
+        failure = world.replica.failure
+        failed = f"entry {failure.index}: {failure.detail}" if failure else ""
+        if failed and failed != self._log_failed:
+            self._report(Progress("log failed", detail=failed))
+        self._log_failed = failed
+        answers = (look.log, *look.mirrors)
+        if chain is None:  # else it is told already why the log waits
+            self._log_trouble(look.log)
+        troubles = {answer.verifier: answer.detail for answer in answers if answer.outcome in _AWAY}
+        self._weather.look({a.verifier: troubles.get(a.verifier) for a in answers}, chain, _others_needed(world))
+
+    def _log_trouble(self, log: handing_on.Answer) -> None:
+        """What the server shows and cannot be taken over."""
+        if log.outcome in _AWAY or not log.detail:
+            self._troubles.ended("the server's log")
+        else:
+            self._troubles.failed("the server's log", f"{log.outcome}: {log.detail}")
+
+    def _stand(self, world: World) -> None:
+        """Tell where this verifier is, whenever that changes."""
+        with world.replica.reading() as state:
+            status = status_of(state, state.runs.get(world.settings.run), world.address)
+        if status != self._status:
+            self._status = status
+            self._report(Progress("status", status.round, detail=str(status)))
+
+    def _watch_blocks(self, world: World, newest: int | None) -> None:
+        """Say that the operator enters none, again and again."""
+        if newest is None or time.monotonic() < self._quiet_until:
+            return
+        with world.replica.reading() as state:
+            trouble = stalled(state, world.replica.collected, newest)
+        if trouble:
+            self._quiet_until = time.monotonic() + SAY_SECONDS
+            self._report(Progress("trouble", detail=trouble))
+
+
+def _others_needed(world: World) -> int:
+    """Of n verifiers n - k others, for a look to count."""
+    judges = world.copy.judges()
+    return max(0, len(judges.keys) - judges.k)

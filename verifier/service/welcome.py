@@ -1,0 +1,254 @@
+"""What this verifier's mirror takes: the machine's answers, as verifier/mirror asks for them (J1, J21)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+from contracts.errors import CommonweightError
+from contracts.messages.for_contracts import Message
+from contracts.messages.for_log import Commitment, LeaseRenewal, Merge, MirrorAddress, StateOpening
+from contracts.mirrors.arrival import LEAST_RATE
+from contracts.mirrors.slots import FAIR_RATE, Sender
+from contracts.protocol.judge import facts
+from contracts.protocol.judge.errors import NotSeated
+from contracts.protocol.judge.rules.merging import MOST_STEPS
+from contracts.protocol.judge.rules.presence import live_run
+from contracts.protocol.judge.state import RoundState, State
+from contracts.protocol.log.signed import hexed
+from contracts.protocol.maintainers import Maintainers
+from contracts.protocol.run_config import RunConfig
+from verifier.mirror.errors import NotAnnounced, QuotaSpent
+from verifier.mirror.store.announced import Announcement, OuterSizes, Place, announced_by
+from verifier.mirror.store.blobs import BlobStore
+from verifier.mirror.store.messages import MessageStore
+from verifier.mirror.store.parsing import Asked, Vouching
+from verifier.replay.sizes import outer_sizes, state_size, weights_size
+from verifier.replica.replica import Replica
+from verifier.replica.trial import check_entry, check_part, check_renewal
+
+Subject: TypeAlias = tuple[str | int, ...]
+_NONE = OuterSizes(0, 0)
+UPLOADS_OF_ONE = 8
+"""Mirrors to which a node brings its bytes at one time, at the least rate of its run in all."""
+
+
+class Welcome:
+    """The machine at its head, asked by the routes and by the looks."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def is_welcome(self, claim: Asked) -> bool:
+        """Whether the machine would enter a message now."""
+        with self._replica.reading() as state:
+            try:
+                _check(state, claim)
+            except CommonweightError:
+                return False
+        return True
+
+    def has_part(self, claim: Asked) -> bool:
+        """Whether its author may speak of what it is about at all: asked before anybody looks who signed."""
+        if not isinstance(claim, facts.Fact):
+            return self.is_welcome(claim)
+        with self._replica.reading() as state:
+            try:
+                check_part(state, claim)
+            except CommonweightError:
+                return False
+        return True
+
+    def budget(self, place: Place) -> int:
+        """Bytes that a round of a node, or the merge before it of a verifier, needs: whatever became of other rounds,
+        and of others' proofs."""
+        with self._replica.reading() as state:
+            return sum(_bytes(state, place))
+
+    def verifiers(self) -> list[str]:
+        """Those on the chain's list."""
+        with self._replica.reading() as state:
+            return [name for name, known in state.verifiers.items() if known.admitted]
+
+    def is_verifier(self, address: str) -> bool:
+        """Whether an address is on the chain's list."""
+        with self._replica.reading() as state:
+            known = state.verifiers.get(address)
+            return known is not None and known.admitted
+
+
+class Announcer:
+    """Tells a store of blobs what the log and held messages announce, each message once."""
+
+    def __init__(self, replica: Replica, messages: MessageStore) -> None:
+        self._replica, self._messages = replica, messages
+        self._done: set[str] = set()
+        self._kept: set[tuple[str, Place]] = set()
+        self._lock, self._seen = threading.Lock(), (-1, -1)
+
+    def announce(self, blobs: BlobStore) -> None:
+        """All that is new. What a key announces beyond its budget is tried again: what is forgotten makes room."""
+        with self._lock:
+            self._seen = self._newest()
+            for name, found in self._new():
+                taken = [_is_taken(blobs, blob) for blob in found]
+                if all(taken):
+                    self._done.add(name)
+
+    def announce_news(self, blobs: BlobStore) -> None:
+        """As `announce`, where there is a new message or entry: strangers' questions cost no more than that look."""
+        if self._newest() != self._seen:
+            self.announce(blobs)
+
+    def _newest(self) -> tuple[int, int]:
+        newest = self._messages.newest
+        with self._replica.reading() as state:
+            return newest, state.size
+
+    def keep(self, blobs: BlobStore) -> None:
+        """What a run's next round begins from is needed longer than the epoch in which it was signed."""
+        with self._replica.reading() as state:
+            log = self._replica.collected
+            needed = {digest: run.round + 1 for run in state.runs.values() for digest in (run.theta, run.momentum)}
+            merges = [m for m in log.merges.values() if {hexed(m.theta), hexed(m.momentum)} & needed.keys()]
+            found = [blob for merge in merges for blob in _kept(state, merge, needed.get(hexed(merge.theta), 0))]
+            self._kept &= {(blob.digest, blob.place) for blob in found}
+        for blob in found:
+            if (blob.digest, blob.place) in self._kept:
+                continue
+            if _is_taken(blobs, blob):
+                self._kept.add((blob.digest, blob.place))
+
+    def sender(self, key: str, run: str) -> Sender:
+        """Verifiers, and nodes whose stake is reserved, have a stake; a run's terms say how fast bytes come."""
+        with self._replica.reading() as state:
+            known = state.runs.get(run)
+            rounds = known.rounds.values() if known is not None else ()
+            staked = any(key in current.verifiers or _is_staked(current, key) for current in rounds)
+            terms = self._replica.collected.terms.get(run)
+            rate = terms.leastRate // UPLOADS_OF_ONE if terms is not None else LEAST_RATE
+            return Sender(key, staked, max(1, min(rate, FAIR_RATE // UPLOADS_OF_ONE)))
+
+    def _new(self) -> list[tuple[str, tuple[Announcement, ...]]]:
+        """A key has one gradient a round, and one file a boundary: what the log names, else what was held first."""
+        held = [(signed.digest, signed.message) for signed in (held.signed for held in self._messages.held())]
+        with self._replica.reading() as state:
+            log = self._replica.collected
+            openings = [(f"{p}/{b}", o) for p, opened in log.openings.items() for b, o in opened.items()]
+            every: list[tuple[str, Message]] = [*log.commitments.items(), *openings, *log.merges.items(), *held]
+            chosen: dict[Subject, tuple[str, Message]] = {}
+            for name, said in every:
+                chosen.setdefault(_subject(name, said), (name, said))
+            self._done &= {name for name, _ in chosen.values()}
+            return [(name, _announced(state, said)) for name, said in chosen.values() if name not in self._done]
+
+
+def _subject(name: str, message: Message) -> Subject:
+    if isinstance(message, Commitment):
+        return message.node, hexed(message.run), message.round
+    if isinstance(message, StateOpening):
+        return hexed(message.proof), message.boundary
+    return (name,)
+
+
+def _is_staked(current: RoundState, key: str) -> bool:
+    return key in current.listed and current.listed[key].staked
+
+
+def _is_taken(blobs: BlobStore, blob: Announcement) -> bool:
+    try:
+        blobs.announce(blob)
+    except QuotaSpent:
+        return False
+    return True
+
+
+class AnnouncedBlobs(BlobStore):
+    """A store that looks for new announcements before it says that there is none."""
+
+    def __init__(self, folder: Path, budget: Callable[[Place], int], announcer: Announcer) -> None:
+        self._announcer = announcer
+        super().__init__(folder, budget, announcer.sender)
+
+    def sizes(self, digest: str) -> frozenset[int]:
+        """The sizes that were announced for a digest. Raises NotAnnounced."""
+        try:
+            return super().sizes(digest)
+        except NotAnnounced:
+            self._announcer.announce_news(self)
+            return super().sizes(digest)
+
+
+def _check(state: State, claim: Asked) -> None:
+    """Raises Refused."""
+    if isinstance(claim, Vouching):
+        _check_vouching(state, claim)
+    elif isinstance(claim, LeaseRenewal):
+        check_renewal(state, claim)
+    elif not isinstance(claim, MirrorAddress):
+        assert isinstance(claim, facts.Fact), "a claim is one of three"
+        check_entry(state, claim)
+
+
+def _check_vouching(state: State, claim: Vouching) -> None:
+    """As if all maintainers had signed; whoever did is one of them. Raises Refused."""
+    run = live_run(state, claim.fact.run)
+    maintainers = Maintainers.parse(RunConfig.from_json(run.config).maintainers).members
+    if claim.signer and claim.signer not in maintainers:
+        raise NotSeated(f"{claim.signer} is no maintainer")
+    check_entry(state, replace(claim.fact, signers=tuple(maintainers)))
+
+
+def _bytes(state: State, place: Place) -> Iterator[int]:
+    """A node's gradient, and the states that draws ask for; a verifier's merges. At most the manifest's number of nodes
+    is listed, so that keys without a stake have no more than these in all."""
+    run = state.runs.get(place.run)
+    if run is None:
+        return
+    current = run.rounds.get(place.round)
+    if current is not None and place.key in current.listed:
+        yield weights_size(current.config) + _boundaries(state, current, place.key) * state_size(current.config)
+    if any(place.key in known.verifiers for known in run.rounds.values()):
+        yield MOST_STEPS * 2 * weights_size(run.config)
+
+
+def _boundaries(state: State, current: RoundState, key: str) -> int:
+    proof = state.proofs.get(current.proofs.get(key, ""))
+    segments = proof.segments if proof is not None else ()
+    return len({side for segment in segments for side in (segment, segment + 1)})
+
+
+def _announced(state: State, message: Message) -> tuple[Announcement, ...]:
+    """What a message announces, under its author and its round; a merge is of the round that begins from it."""
+    if isinstance(message, Commitment):
+        return _of_node(state, message, Place(message.node, hexed(message.run), message.round))
+    if isinstance(message, StateOpening):
+        proof = state.proofs.get(hexed(message.proof))
+        said = proof.commitment if proof is not None else None
+        return _of_node(state, message, Place(said.node, said.run, said.round)) if said is not None else ()
+    if isinstance(message, Merge) and hexed(message.run) in state.runs:
+        place = Place(message.verifier, hexed(message.run), message.round + 1)
+        return announced_by(message, place, _outer(state, message))
+    return ()
+
+
+def _of_node(state: State, message: Commitment | StateOpening, place: Place) -> tuple[Announcement, ...]:
+    """Nothing that is larger than a file of the run's layout, which nobody could use."""
+    run = state.runs.get(place.run)
+    current = run.rounds.get(place.round) if run is not None else None
+    if current is None:
+        return ()
+    most = weights_size(current.config) if isinstance(message, Commitment) else state_size(current.config)
+    return tuple(blob for blob in announced_by(message, place, _NONE) if blob.size <= most)
+
+
+def _kept(state: State, merge: Merge, number: int) -> tuple[Announcement, ...]:
+    return announced_by(merge, Place(merge.verifier, hexed(merge.run), number), _outer(state, merge))
+
+
+def _outer(state: State, message: Merge) -> OuterSizes:
+    """No decision changes the layout of a run."""
+    return outer_sizes(state.runs[hexed(message.run)].created.config)

@@ -1,0 +1,1 @@
+"""What a verifier signs is on its disk first: memory, secrets, signatures."""
