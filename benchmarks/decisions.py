@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from benchmarks.record import progress, write_result
+from tests.contracts.bindings.test_decisions import decide_on_chain
 from tests.contracts.decisions import end_of, random_decision
-from tests.contracts.protocol.test_chain_reading import Chain
-from tests.contracts.test_decisions import decide_on_chain
+from tests.contracts.protocol.chain.test_reading import Chain
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.record import progress, write_result
 from commonweight.kept import WITH_LOG, kept
-from tests.verifier.duty.long_run import LongRun, long_run
+from tests.verifier.long_run import LongRun, long_run
 
 MARKS = (1, 10, 100, 1_000)
 WHO = ("node", "verifier")

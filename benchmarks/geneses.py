@@ -14,12 +14,12 @@ from contracts.chain.connection import ContractRejected
 from contracts.genesis import terms as rules
 from contracts.genesis.check import check_genesis
 from contracts.genesis.refused import GenesisRefused
+from tests.contracts.bindings.test_contracts import World
 from tests.contracts.genesis.histories import live
 from tests.contracts.genesis.left_behind import STATE
 from tests.contracts.genesis.made import MADE, TOLD
 from tests.contracts.genesis.maker import Tampered, Town
 from tests.contracts.genesis.terms import TERMS, on
-from tests.contracts.test_contracts import World
 
 
 def main() -> None:

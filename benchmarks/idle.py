@@ -26,7 +26,7 @@ from contracts.devnet.chain import Devnet
 from contracts.devnet.http import DevnetServer
 from tests import databases
 from tests.deployed import key_of
-from tests.ledger.judgement.served_run import Served, ServedRun
+from tests.ledger.served_run import Served, ServedRun
 
 BAR_PERCENT = 1.0
 SETTLE_SECONDS = 15.0

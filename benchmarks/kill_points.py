@@ -78,7 +78,7 @@ PROVOKED: Mapping[str, Callable[[Bench], None]] = {
 
 
 ON_THE_WAY = tuple(name for name in POINTS if not name.startswith(("judgement.", "blocks.")))
-"""The points that claims come by; those of judgement are in tests/ledger/judgement."""
+"""The points that claims come by; those of judgement are in tests/ledger/machine."""
 
 
 def points(folder: Path, names: tuple[str, ...] = ON_THE_WAY, actions: tuple[str, ...] = ACTIONS) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from ledger.relay import outbox
 from tests import long_past
 from tests.databases import KINDS, fresh_database
 from tests.house import House
-from tests.ledger.judgement.served_run import Served
+from tests.ledger.served_run import Served
 from tests.long_past import Past
 
 SHORT, LONG = Past(100, 100, 100, 100), Past(100_000, 1_000, 10_000, 1_000)

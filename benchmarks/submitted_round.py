@@ -17,7 +17,7 @@ from ledger.context import Ledger
 from ledger.machine.snapshots import Snapshots
 from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import SignedRun, hexed, key
-from tests.ledger.judgement.service import facts_of, give, ledger_of
+from tests.ledger.service import facts_of, give, ledger_of
 
 NODES = 64
 """Nodes of a run."""

@@ -1,6 +1,6 @@
 """What lies in the folder of a node, a verifier or a server, and until when: the rules of retention, in one place.
 
-Every file that such a process writes belongs to one part; tests/verifier/duty/test_folders.py holds that.
+Every file that such a process writes belongs to one part; tests/verifier/service/test_folders.py holds that.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from ledger.relay_rules import RelayRules
 from ledger.storage.tables import Epoch
 from tests.databases import fresh_file
 from tests.deployed import PARAMS, key_of
-from tests.ledger.judgement.served_run import Served, ServedRun
+from tests.ledger.served_run import Served, ServedRun
 
 MAX_BLOB = 2**20
 

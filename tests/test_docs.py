@@ -249,7 +249,7 @@ def _error_classes() -> tuple[type[CommonweightError], ...]:
 
 def _codes() -> set[str]:
     """Codes of classes, and those that the two ends of HTTP write as a literal."""
-    ends = (ROOT / "api" / "problems.py", ROOT / "trainer" / "client.py")
+    ends = (ROOT / "api" / "http" / "problems.py", ROOT / "trainer" / "client.py")
     written = {code for end in ends for code in re.findall(r'"([a-z]+(?:-[a-z]+)+)"', end.read_text())}
     return {kind.code for kind in _error_classes()} | written
 

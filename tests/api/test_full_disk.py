@@ -9,7 +9,7 @@ import pytest
 from blake3 import blake3
 
 from contracts.protocol.log.leaf import write
-from tests.api.test_blobs import DATA, announce, ticket
+from tests.api.routes.test_blobs import DATA, announce, ticket
 from tests.databases import fresh_file
 from tests.house import House, accepted, check_refused
 from tests.small_disk import contents, fill, on_small_disk

@@ -50,7 +50,7 @@ def modules_of(path: Path) -> list[str]:
 
 
 def test_commands_of_holders_and_auditors_need_no_part() -> None:
-    files = [path for path in sorted(COMMANDS.glob("*.py")) if path.stem not in NEED_A_PART]
+    files = [path for path in sorted(COMMANDS.rglob("*.py")) if path.stem not in NEED_A_PART]
     assert {"wallet", "gov", "audit", "receipt", "fund", "holders", "run", "keys"} <= {path.stem for path in files}
     modules = sorted({name for path in files for name in modules_of(path)} | {"commonweight.cli"})
     script = WITHOUT.format(packages=set(PARTS), modules=modules)

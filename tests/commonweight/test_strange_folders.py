@@ -1,7 +1,7 @@
 """Commands on folders and files with names that people have, and that a path written into an address breaks.
 
 What trains, judges and reads a run is tried in such folders by tests/commonweight/reading, tests/service,
-tests/verifier/test_queue.py and the demo.
+tests/verifier/jobs/test_queue.py and the demo.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from web3 import Web3
 
 from contracts import compile as compiler
 from tests.contracts import currencies
-from tests.contracts.test_contracts import World
+from tests.contracts.bindings.test_contracts import World
 
 pytestmark = pytest.mark.unit
 

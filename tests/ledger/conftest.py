@@ -12,7 +12,7 @@ from tests.anvil import Anvil
 from tests.databases import database as database
 from tests.databases import database_kind as database_kind
 from tests.house import House
-from tests.ledger.relay import Relay
+from tests.ledger.relayed import Relay
 from tests.paid_epoch import PaidEpoch
 
 FLOWS = ("test_governance.py",)

@@ -20,10 +20,10 @@ from ledger.storage.tables import IdentityRow
 from tests import postgres
 from tests.databases import empty_database
 from tests.deployed import key_of
-from tests.ledger.judgement.served_run import Served
-from tests.ledger.judgement.service import rows
 from tests.ledger.leaves import append
-from tests.ledger.test_store import only_postgresql
+from tests.ledger.served_run import Served
+from tests.ledger.service import rows
+from tests.ledger.storage.test_store import only_postgresql
 
 pytestmark = pytest.mark.integration
 PLACE = Deployment(7, 1, "Tiny", "0x" + "aa" * 32, *(f"0x{n:040x}" for n in range(8)), log="log+key")

@@ -24,7 +24,7 @@ from ledger.chainread import reorgs as tip
 from ledger.crash_points import POINTS, Crashed, armed
 from ledger.storage.tables import ChainEvent
 from tests.databases import fresh_database
-from tests.ledger.relay import Relay
+from tests.ledger.relayed import Relay
 from tests.paid_epoch import PaidEpoch
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]

@@ -18,7 +18,7 @@ from ledger.clock.keeper import Weather
 from ledger.context import Ledger
 from tests.contracts.evm.weather import Gust, GustyNode, serving
 from tests.house import House
-from tests.ledger.test_indexer import cursor, events, propose_epoch
+from tests.ledger.chainread.test_indexer import cursor, events, propose_epoch
 
 pytestmark = pytest.mark.integration
 

@@ -24,7 +24,7 @@ from ledger.relay import leases, outbox
 from tests import long_past
 from tests.databases import KINDS, fresh_database
 from tests.house import House
-from tests.ledger.judgement.served_run import Served
+from tests.ledger.served_run import Served
 from tests.long_past import Past
 from tests.statements import Told, instructions, rows_read, scans, told
 

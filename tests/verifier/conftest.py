@@ -1,4 +1,7 @@
-"""Settings of a verifier whose queue is a folder."""
+"""Settings of a verifier whose queue is a folder, and one honest node's round.
+
+No test of this folder cuts the power, so none waits for the disk: what a kill leaves is the same.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from contracts.chain.deployment import Deployment
+from tests.verifier.honest import Honest
+from verifier.mirror.store import database
 from verifier.settings import VerifierSettings
 
 _NOBODY = "0x" + "cd" * 20
@@ -25,3 +30,14 @@ def settings_of(folder: Path) -> VerifierSettings:
 @pytest.fixture
 def settings(tmp_path: Path) -> VerifierSettings:
     return settings_of(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "SYNCHRONOUS", "OFF")
+
+
+@pytest.fixture(scope="session")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Honest:
+    """One honest node's round, trained once."""
+    return Honest.train(Path(tmp_path_factory.mktemp("honest")))

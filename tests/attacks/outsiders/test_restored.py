@@ -13,7 +13,7 @@ from contracts.mirrors.places import FolderPlace
 from contracts.protocol.log.operator import LogSigner
 from ledger.public_log.restoring import LogEndLost, take_back
 from tests.attacks.outsiders.script import Script, script
-from tests.ledger.judgement.service import leaves, rows
+from tests.ledger.service import leaves, rows
 from tests.verifier.log.files import write_log
 
 pytestmark = pytest.mark.integration

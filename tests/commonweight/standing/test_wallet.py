@@ -11,7 +11,7 @@ import pytest
 
 from commonweight.keystore import write_keystore
 from contracts.chain.connection import send
-from tests.api.test_many_claims import pay_past_the_relayer
+from tests.api.routes.test_many_claims import pay_past_the_relayer
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.commonweight.standing.online import Online, keeping, online
 from tests.deployed import PARAMS, key_of

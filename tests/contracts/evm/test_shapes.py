@@ -14,7 +14,7 @@ from contracts.evm.fees import market
 from contracts.genesis.check import check_genesis
 from contracts.protocol.chain.reading import ChainReader
 from tests.contracts.evm.shaped import SHAPES, Shaped
-from tests.contracts.protocol.test_chain_reading import Chain
+from tests.contracts.protocol.chain.test_reading import Chain
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ from web3.contract.contract import ContractFunction
 from contracts.bindings.governor import Action
 from contracts.chain.connection import ContractRejected, contract_at
 from contracts.messages.for_contracts import VerifierFault
-from tests.contracts.test_contracts import PARAMS, World
+from tests.contracts.bindings.test_contracts import PARAMS, World
 
 
 def live(world: World, chance: Random, decisions: int = 3) -> list[str]:

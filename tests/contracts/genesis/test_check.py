@@ -21,9 +21,9 @@ from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused
 from contracts.genesis.remembered import check_once
+from tests.contracts.bindings.test_contracts import World
 from tests.contracts.genesis.histories import live
 from tests.contracts.genesis.maker import SOUND, Tampered, Town
-from tests.contracts.test_contracts import World
 from tests.limited_rpc import Limited
 
 pytestmark = pytest.mark.integration

@@ -18,8 +18,8 @@ from contracts.genesis.deploy import create, open_round
 from contracts.genesis.params import GenesisParams, round_terms
 from contracts.genesis.refused import GenesisRefused
 from contracts.genesis.rounds import check_minters, check_pool, check_round, minters
+from tests.contracts.bindings.test_contracts import PARAMS, World
 from tests.contracts.currencies import deploy_currency
-from tests.contracts.test_contracts import PARAMS, World
 from tests.limited_rpc import REFUSALS, refused
 
 pytestmark = pytest.mark.integration

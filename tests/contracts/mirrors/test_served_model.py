@@ -14,7 +14,7 @@ import pytest
 from contracts.mirrors.peer import Peer, PeerMisbehaved
 from contracts.mirrors.served_model import PATH, require_model
 from contracts.recursion import bound_recursion
-from tests.trainer.light.world import deployment
+from tests.trainer.world import deployment
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import raw_server
 

@@ -22,7 +22,7 @@ from contracts.tlog.note import SignedNote
 from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, tiles_of
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed, key
-from tests.trainer.light.world import log_key
+from tests.trainer.world import log_key
 
 TIME = 1_700_000_000
 OPERATOR = LogSigner.of(bytes(key("operator").key))

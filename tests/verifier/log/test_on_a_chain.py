@@ -21,7 +21,7 @@ from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.leaf import write
 from tests.databases import fresh_file
 from tests.deployed import key_of
-from tests.ledger.judgement.served_run import Served, ServedRun
+from tests.ledger.served_run import Served, ServedRun
 from tests.limited_rpc import Limited
 from tests.verifier.log.files import OPERATOR, write_log
 from verifier.log.auditing import AnotherChain, Audit, Auditor

@@ -1,4 +1,4 @@
-"""No test of this folder cuts the power, so none waits for the disk: what a kill leaves is the same."""
+"""A mirror, and a client of it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ import pytest
 
 from tests.verifier.mirror.world import make_mirror, mirror_on
 from verifier.mirror.http.routes import Mirror
-from verifier.mirror.store import database
-
-
-@pytest.fixture(autouse=True)
-def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "SYNCHRONOUS", "OFF")
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from starlette.routing import Route
 from contracts.files.whole_file import DiskFull
 from contracts.messages.for_contracts import EpochRoot
 from contracts.protocol.judge.rules import duties
-from tests.verifier.duty.test_doing import closed
-from tests.verifier.duty.town import Party, make_party
+from tests.verifier.duties.test_doing import closed
 from tests.verifier.mirror.world import serving
+from tests.verifier.town import Party, make_party
 from verifier.duties import epochs
 from verifier.quorum import bringing
 from verifier.quorum.store import QuorumStore, Signed

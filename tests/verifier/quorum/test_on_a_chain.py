@@ -12,7 +12,7 @@ from contracts.bindings.node_stakes import NodeStakes
 from contracts.bindings.verifier_registry import EpochStatus
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.protocol.faults import fault_evidence
-from tests.contracts.test_contracts import PARAMS, World
+from tests.contracts.bindings.test_contracts import PARAMS, World
 from verifier.quorum.chain import Contracts
 from verifier.quorum.store import Charter, Signed
 

@@ -14,7 +14,7 @@ from contracts.protocol.receipt import Receipt
 from contracts.tlog.cosignature import cosign
 from contracts.tlog.proof import prove
 from tests.contracts.protocol.log.signed_run import DOMAIN, hexed
-from tests.trainer.light.world import log_key
+from tests.trainer.world import log_key
 from tests.verifier.log.files import OPERATOR, cosigned, head_of, tree_of
 from tests.verifier.receipt.made import STRANGER, Made
 

@@ -12,7 +12,7 @@ from contracts.protocol.log.operator import LogSigner
 from contracts.tlog.cosignature import cosign
 from contracts.tlog.note import NoteSignature, SignedNote
 from tests.contracts.protocol.log.signed_run import key
-from tests.trainer.light.world import log_key
+from tests.trainer.world import log_key
 from tests.verifier.log.files import OPERATOR, cosigned, head_of
 from tests.verifier.receipt.made import Made, Mirror, make
 from verifier.receipt import heads

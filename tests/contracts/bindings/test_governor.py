@@ -1,0 +1,174 @@
+"""What votes cannot do: act beside a proposal, decide while others cannot vote, or before there are any."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from web3 import Web3
+from web3.contract.contract import ContractFunction
+
+from contracts.bindings.governor import Action, ProposalState
+from contracts.chain.connection import contract_at, load_artifact, send
+from tests.contracts.bindings.test_contracts import PARAMS, World, refused
+from tests.sources import ROOT
+
+pytestmark = pytest.mark.integration
+
+ADR = ROOT / "docs" / "adr" / "0048-what-votes-cannot-do.md"
+GOVERNED = ("ModelGovernor", "ModelTimelock", "ModelToken")
+DAY = 86_400
+
+
+@pytest.fixture
+def world() -> World:
+    made = World.fresh()
+    made.send(made.claim(made.finalized(1), 0))  # the holder has all 900 votes
+    made.wait(2)
+    return made
+
+
+def proposed(world: World, actions: list[Action], text: str) -> int:
+    """A proposal of the holder's, for which it has voted, at its end."""
+    signature = world.governor.sign_proposal(world.holder, actions, text, 2**40)
+    world.send(world.governor.propose_by_sig(world.holder.address, actions, text, 2**40, signature))
+    proposal = world.governor.proposal_id(actions, text)
+    world.wait(3)
+    world.send(world.governor.relay_votes([world.governor.sign_ballot(world.holder, proposal, 1)]))
+    world.wait(40)
+    return proposal
+
+
+def inner(call: ContractFunction) -> bytes:
+    return bytes.fromhex(call._encode_transaction_data()[2:])
+
+
+def test_no_vote_schedules_what_has_no_proposal_or_moves_the_governor(world: World) -> None:
+    """Before, an operation of any delay waited in the timelock, and no holder could object to it."""
+    d = world.deployment
+    governor = contract_at(world.w3, "ModelGovernor", d.governor).functions
+    timelock = contract_at(world.w3, "ModelTimelock", d.timelock)
+    mint = inner(world.token.set_budget(world.rival.address, 10**26))
+    operation = (Web3.to_checksum_address(d.token), 0, mint, bytes(32), b"s" * 32)
+    batch = ([operation[0]], [0], [mint], bytes(32), b"s" * 32)
+    later = 365 * DAY
+    for number, call in enumerate(
+        (
+            governor.relay(timelock.address, 0, inner(timelock.functions.schedule(*operation, later))),
+            governor.relay(timelock.address, 0, inner(timelock.functions.scheduleBatch(*batch, later))),
+            governor.relay(world.rival.address, 0, b""),
+            governor.updateTimelock(d.splitter),
+            governor.updateTimelock(d.timelock),
+        )
+    ):
+        with refused("RelayClosed" if number < 3 else "TimelockFixed"):
+            world.carry(Action.of(call), f"housekeeping {number}")
+    assert not timelock.functions.isOperation(timelock.functions.hashOperation(*operation).call()).call()
+    assert not timelock.functions.isOperation(timelock.functions.hashOperationBatch(*batch).call()).call()
+    world.carry(Action.of(world.registry.set_max_epoch_total(5)), "and decisions go on")
+
+
+def test_what_is_queued_is_executed_through_the_governor_alone(world: World) -> None:
+    timelock = contract_at(world.w3, "ModelTimelock", world.deployment.timelock)
+    actions = [Action.of(world.registry.set_max_epoch_total(5))]
+    proposed(world, actions, "smaller epochs")
+    world.send(world.governor.queue(actions, "smaller epochs"))
+    world.wait(6)
+    (action,), said = actions, Web3.keccak(text="smaller epochs")
+    governor = bytes.fromhex(world.deployment.governor[2:]).ljust(32, b"\0")
+    salt = bytes(a ^ b for a, b in zip(governor, said, strict=True))
+    call = timelock.functions.executeBatch([action.target], [0], [action.data], bytes(32), salt)
+    with refused("NotGovernor"):
+        world.send(call)
+    world.send(world.governor.execute(actions, "smaller epochs"))
+
+
+def test_nobody_proposes_before_there_is_a_token() -> None:
+    world = World(params=replace(PARAMS, proposal_threshold=0))
+    actions = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
+    with refused("NobodyHolds"):
+        send(world.w3, world.rival, world.governor.propose(actions, "before anybody has a vote"))
+
+
+def test_who_is_owed_nearly_all_is_asked_before_anything_is_decided() -> None:
+    """Before, who had claimed paused minting, and decided alone for two weeks about what was nearly all the others'."""
+    world = World.fresh()
+    first = [world.payouts(1)[0], replace(world.payouts(1)[1], amount=100)]
+    world.finalize(first)
+    for n in range(2):
+        world.send(world.claim(first, n))
+    world.wait(2)
+    world.carry(Action.of(world.token.set_minting_paused(True)), "careful")
+    owed = [[replace(p, account=world.deployer.address, amount=5_000) for p in world.payouts(e)] for e in (2, 3, 4)]
+    for payouts in owed:
+        world.finalize(payouts)
+        with refused("MintingPaused"):
+            world.send(world.claim(payouts, 0))
+    grab = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
+    assert world.governor.state(proposed(world, grab, "grab")) is ProposalState.DEFEATED
+    with refused("GovernorUnexpectedProposalState"):
+        world.send(world.governor.queue(grab, "grab"))
+    both = [Action.of(world.token.set_minting_paused(False)), *grab]
+    assert world.governor.state(proposed(world, both, "an end and more")) is ProposalState.DEFEATED
+    world.carry(Action.of(world.token.set_minting_paused(False)), "go on")  # nothing but an end of it
+    for payouts in owed:
+        for n in range(2):
+            world.send(world.claim(payouts, n))
+    assert world.token.balance_of(world.deployer.address) == 30_100
+
+
+def test_nothing_is_executed_before_who_was_owed_in_a_pause_could_object(world: World) -> None:
+    """Before, what passed just before a pause was executed in it: who was owed since the vote could not object."""
+    grab = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
+    pause = [Action.of(world.token.set_minting_paused(True))]
+    for actions, text in ((pause, "careful"), (grab, "grab")):
+        signature = world.governor.sign_proposal(world.holder, actions, text, 2**40)
+        world.send(world.governor.propose_by_sig(world.holder.address, actions, text, 2**40, signature))
+    numbers = [world.governor.proposal_id(pause, "careful"), world.governor.proposal_id(grab, "grab")]
+    world.wait(3)
+    world.send(world.governor.relay_votes([world.governor.sign_ballot(world.holder, n, 1) for n in numbers]))
+    payouts = world.payouts(2, 2_000)
+    root = world.root(payouts)
+    world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    world.wait(40)
+    for actions, text in ((pause, "careful"), (grab, "grab")):
+        world.send(world.governor.queue(actions, text))
+    world.wait(6)
+    world.send(world.governor.execute(pause, "careful"))
+    world.wait(20)
+    world.send(world.registry.finalize(2))
+    with refused("MintingPaused"):
+        world.send(world.claim(payouts, 1))
+    with refused("MintingPausedLately"):
+        world.send(world.governor.execute(grab, "grab"))
+    world.carry(Action.of(world.token.set_minting_paused(False)), "go on")
+    world.send(world.claim(payouts, 1))
+    with refused("MintingPausedLately"):
+        world.send(world.governor.execute(grab, "grab"))
+    world.wait(1)
+    send(world.w3, world.deployer, world.governor.object_to(grab, "grab", world.now() - 1))
+    assert world.governor.state(numbers[1]) is ProposalState.CANCELED
+
+
+@pytest.mark.parametrize("contract", GOVERNED)
+def test_each_function_that_writes_has_a_row_that_says_why_it_stays(contract: str) -> None:
+    """A new version of a library brings functions that nobody has thought about."""
+    row = rf"^\| `{contract}` \| (.+?) \| (.+?) \| (stays|closed) \| (.{{10,}}?) \|$"
+    rows = re.findall(row, ADR.read_text(), re.MULTILINE)
+    named = [name for names, *_ in rows for name in re.findall(r"`(\w+)`", names)]
+    assert len(named) == len(set(named))
+    reads = ("view", "pure")
+    written = {
+        one.get("name", one["type"])
+        for one in load_artifact(contract)["abi"]
+        if one["type"] in ("function", "receive", "fallback") and one["stateMutability"] not in reads
+    }
+    closed = {name for names, _, state, _ in rows if state == "closed" for name in re.findall(r"`(\w+)`", names)}
+    pure = {"updateTimelock", "schedule"}  # they revert always, and say so to the compiler
+    assert written | (closed & pure) == set(named)
+    assert closed == CLOSED.get(contract, set())
+
+
+CLOSED = {"ModelGovernor": {"relay", "updateTimelock"}, "ModelTimelock": {"schedule", "execute"}}
+"""Each is tried above, or by `testFuzz_no_vote_acts_beside_its_proposal`."""

@@ -1,0 +1,212 @@
+"""Who was a verifier, and what k was, at any block, read from events in pages; how disputes and stakes end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from eth_account import Account
+from web3 import Web3
+
+from contracts.bindings.governor import Action
+from contracts.bindings.held_money import NOBODY
+from contracts.bindings.verifier_registry import SET_EVENTS, EpochStatus, VerifierRegistry, VerifierSet
+from contracts.chain.connection import connect_devnet, contract_at, send
+from contracts.chain.event_history import EventHistory
+from contracts.devnet.chain import Devnet
+from contracts.errors import BadField
+from contracts.evm import log_pace
+from tests.contracts.bindings.test_contracts import PARAMS, World, decided, refused
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def changed() -> World:
+    """One admitted, k raised and lowered, another removed, each by a vote."""
+    world = World.fresh()
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    joined = Account.create().address
+    calls = (
+        world.registry.admit(joined),
+        world.registry.set_threshold(4),
+        world.registry.set_threshold(1),
+        world.registry.remove(world.verifiers[0].address),
+    )
+    for number, call in enumerate(calls):
+        world.carry(Action.of(call), f"change {number}")
+    return world
+
+
+def read(world: World) -> VerifierRegistry:
+    """From the creation on."""
+    first = world.registry.created(world.deployment.block, 0)
+    return VerifierRegistry(world.w3, world.registry.address, first)
+
+
+@pytest.mark.parametrize("page", [7, 10_000])
+def test_events_tell_the_set_at_every_block(changed: World, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_pace, "MOST_BLOCKS", page)
+    registry, head = read(changed), changed.w3.eth.block_number
+    functions = contract_at(changed.w3, "VerifierRegistry", registry.address).functions
+    seen = set()
+    for block in range(changed.registry.created(changed.deployment.block, 0), head + 1):
+        members = frozenset(functions.verifiers().call(block_identifier=block))
+        k = functions.threshold().call(block_identifier=block)
+        assert registry.set_at(block) == VerifierSet(members, k), block
+        seen.add((len(members), k))
+    assert seen == {(3, 2), (4, 2), (4, 4), (4, 1), (3, 1)}
+
+
+def test_the_widest_since_a_block_leaves_out_who_was_removed_before(changed: World) -> None:
+    registry, head = read(changed), changed.w3.eth.block_number
+    start = registry.set_at(changed.deployment.block)
+    everybody = start.members | registry.set_at(head).members
+    assert registry.widest_since(changed.deployment.block) == VerifierSet(everybody, 1)
+    assert len(everybody) == 4
+    assert registry.widest_since(head) == registry.set_at(head)
+
+
+def test_the_registry_is_older_than_its_models_registration(changed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, address = changed.deployment.block, changed.registry.address
+    created = changed.registry.created(block, 0)
+    assert created < block
+    assert changed.w3.eth.get_code(address, created)
+    assert not changed.w3.eth.get_code(address, created - 1)
+    monkeypatch.setattr(log_pace, "MOST_BLOCKS", 2)
+    assert changed.registry.created(block, 0) == created
+    with pytest.raises(BadField, match="before the creation"):
+        changed.registry.created(created - 1, 0)
+
+
+def test_a_block_before_the_registry_or_after_the_head_has_no_set(changed: World) -> None:
+    registry, head = read(changed), changed.w3.eth.block_number
+    with pytest.raises(BadField, match="before the creation"):
+        registry.set_at(1)
+    for _ in range(2):
+        with pytest.raises(BadField, match=f"{head + 1} is past {head}"):
+            registry.set_at(head + 1)
+        registry.set_at(head)
+
+
+class Late(Devnet):
+    """Its blocks are final four blocks later; it keeps the ranges of blocks whose logs it was asked for."""
+
+    def __init__(self, funded: list[str]) -> None:
+        super().__init__(funded)
+        self.asked: list[tuple[int, int]] = []
+
+    def handle(self, request: Mapping[str, Any]) -> Any:
+        """Answer, and remember."""
+        if request["method"] == "eth_getLogs":
+            self.asked.append(tuple(int(request["params"][0][k], 16) for k in ("fromBlock", "toBlock")))
+        return super().handle(request)
+
+    def _number(self, tag: Any) -> int:
+        return max(0, super()._number(tag) - 4) if tag == "finalized" else super()._number(tag)
+
+
+def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_pace, "MOST_BLOCKS", 5)
+    net = Late([])
+    w3 = connect_devnet(net)
+    history = EventHistory(contract_at(w3, "VerifierRegistry", "0x" + "11" * 20), SET_EVENTS, 0)
+    net.mine(16)
+    assert history.until(16) == []
+    assert net.asked == [(0, 4), (5, 9), (10, 12), (13, 16)]
+    history.until(16)
+    assert net.asked[4:] == [(13, 16)]
+    net.mine(2)
+    history.until(16)
+    history.until(12)
+    assert net.asked[5:] == [(13, 14), (15, 16)]
+
+
+def test_a_dispute_that_nobody_decides_lapses_and_the_next_one_costs_twice_as_much() -> None:
+    world = World.fresh()
+    registry, timelock = world.registry, Web3.to_checksum_address(world.deployment.timelock)
+    root = world.root(world.payouts(1))
+    world.send(registry.propose(root, world.signatures(root, world.verifiers[:2])))
+    world.send(registry.challenge(1), PARAMS.bond)
+    assert (registry.epoch_of(1).disputes, registry.dispute_limit()) == (1, PARAMS.dispute_limit)
+    world.wait(PARAMS.dispute_limit - 10)
+    with refused("DisputeOpen"):
+        world.send(registry.lapse(1))
+    world.wait(10)
+    send(world.w3, world.rival, registry.lapse(1))
+    state = registry.epoch_of(1)
+    assert (state.status, state.attempt, state.disputes, state.early) == (EpochStatus.NONE, 1, 1, True)
+    assert [registry.stake_of(v.address) for v in world.verifiers] == 3 * [PARAMS.min_stake]
+    # nobody could vote: the bond waits for its challenger
+    assert world.w3.eth.get_balance(timelock) == world.w3.eth.get_balance(NOBODY) == 0
+    assert registry.held_of(registry.ground_of(1, 1), world.deployer.address).amount == PARAMS.bond
+    again = world.root(world.payouts(1), attempt=1)
+    world.send(registry.propose(again, world.signatures(again, world.verifiers[:2])))
+    with refused("WrongBond"):
+        world.send(registry.challenge(1), PARAMS.bond)
+    assert registry.bond_now() == 2 * PARAMS.bond
+    world.wait(61)
+    world.send(registry.finalize(1))
+
+
+def test_a_decision_falls_on_the_dispute_it_names() -> None:
+    world = World.fresh()
+    world.send(world.claim(world.finalized(1), 0))
+    proposed = world.root(world.payouts(2))
+    world.send(world.registry.propose(proposed, world.signatures(proposed, world.verifiers[:2])))
+    world.send(world.registry.challenge(2), PARAMS.bond)
+    state = world.registry.epoch_of(2)
+    for root, opened in ((b"r" * 32, state.challenged_at), (state.root, state.challenged_at + 1)):
+        with refused("WrongDispute"):
+            world.as_timelock(world.registry.resolve(2, root, opened, True))
+    world.as_timelock(decided(world.registry, 2, True))
+
+
+def test_a_removed_verifier_has_its_stake_once_what_it_said_is_judged_and_answers_for_the_root_it_signed() -> None:
+    """Its faults are signed when an epoch over them is final, and taken before another one is."""
+    world = World.fresh()
+    leaver, other, third = world.verifiers
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    with refused("StakeLocked"):
+        send(world.w3, leaver, world.registry.unstake())
+    mine = world.root(world.payouts(2))
+    world.send(world.registry.propose(mine, world.signatures(mine, [leaver, other])))
+    world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
+    with refused("NotVerifier"):
+        send(world.w3, leaver, world.registry.stake(), value=1)
+    world.wait(2 * PARAMS.challenge_window)
+    with refused("StakeLocked"):  # the root that it signed is open
+        send(world.w3, leaver, world.registry.unstake())
+    world.send(world.registry.finalize(2))
+    for epoch in (3, 4):
+        with refused("StakeLocked"):  # not all is judged that it said before it was removed
+            send(world.w3, leaver, world.registry.unstake())
+        judged = world.root(world.payouts(epoch))
+        world.send(world.registry.propose(judged, world.signatures(judged, [other, third])))
+        world.wait(PARAMS.challenge_window + 1)
+        world.send(world.registry.finalize(epoch))
+    theirs = world.root(world.payouts(5))
+    world.send(world.registry.propose(theirs, world.signatures(theirs, [other, third])))
+    before = world.w3.eth.get_balance(world.registry.address)
+    send(world.w3, leaver, world.registry.unstake())  # one that others signed holds it no longer
+    assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
+    send(world.w3, leaver, world.registry.unstake())  # nothing is left to be paid
+    assert world.registry.stake_of(leaver.address) == 0
+    assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
+
+
+def test_a_removed_verifier_has_its_stake_after_the_long_delay_where_no_epoch_comes() -> None:
+    world = World.fresh()
+    leaver = world.verifiers[0]
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
+    world.wait(PARAMS.node_withdrawal_delay - PARAMS.challenge_window)
+    with refused("StakeLocked"):
+        send(world.w3, leaver, world.registry.unstake())
+    world.wait(PARAMS.challenge_window + 1)
+    send(world.w3, leaver, world.registry.unstake())
+    assert world.registry.stake_of(leaver.address) == 0

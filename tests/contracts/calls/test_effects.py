@@ -1,0 +1,38 @@
+"""What is told of a call before its vote is never that it would be refused, where it passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.bindings.governor import Action
+from contracts.calls.effects import ONLY_GOVERNANCE, preview, verdict
+from contracts.chain.connection import contract_at
+from tests.contracts.bindings.test_contracts import World
+
+pytestmark = pytest.mark.integration
+
+
+def test_what_the_governor_takes_only_from_a_proposal_cannot_be_told_before() -> None:
+    """Before: "refused now: Panic (panic=49)", of calls that pass."""
+    world = World.fresh()
+    world.send(world.claim(world.finalized(1), 0))
+    world.wait(2)
+    governor = contract_at(world.w3, "ModelGovernor", world.deployment.governor).functions
+    for call in (governor.setVotingPeriod(15), governor.setVotingDelay(2)):
+        found = preview(world.w3, world.deployment, Action.of(call))
+        assert (found.refused, found.untold) == ("", ONLY_GOVERNANCE)
+        assert verdict(found, alone=True).startswith("cannot be told now: ")
+        world.carry(Action.of(call), call.fn_name)  # passes
+
+
+def test_what_is_refused_and_what_passes_is_told_by_itself() -> None:
+    world = World.fresh()
+    least = Action.of(world.registry.set_max_epoch_total(5))
+    found = preview(world.w3, world.deployment, least)
+    assert (found.refused, found.untold) == ("", "")
+    assert verdict(found, alone=True) == "would go through now"
+    found = preview(world.w3, world.deployment, Action.of(world.token.set_budget(world.rival.address, 2**255)))
+    assert found.refused
+    assert verdict(found, alone=False).startswith("refused now, by itself: the calls before it may change that: ")
+    odd = Action(world.rival.address, b"", 10**30)
+    assert preview(world.w3, world.deployment, odd).refused
