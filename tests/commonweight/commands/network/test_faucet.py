@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.devnet.currency import compiling
 from eth_account import Account
 
 from commonweight.keystore import write_keystore
 from contracts.bindings.currency import Currency
 from contracts.chain.connection import connect
 from contracts.devnet.chain import Devnet
+from contracts.devnet.currency import compiling
 from contracts.devnet.http import DevnetServer
 from tests.commonweight.conftest import PASSPHRASE, Command
 
