@@ -8,6 +8,7 @@ from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from api.http.message_schema import schema_of
+from contracts.ids import from_hex
 from contracts.messages.fields import LARGEST_NUMBER
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
 
@@ -143,4 +144,4 @@ class DelegationBody(Body):
 
 def octets(text: str) -> bytes:
     """0x-hex to bytes."""
-    return bytes.fromhex(text[2:])
+    return from_hex(text)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.log.leaf import write
 from ledger.context import Ledger
 from ledger.machine.snapshots import Snapshots
 from ledger.storage.store import Store
-from tests.contracts.protocol.log.signed_run import SignedRun, hexed, key
+from tests.contracts.protocol.log.signed_run import SignedRun, key
 from tests.ledger.service import facts_of, give, ledger_of
 
 NODES = 64
@@ -73,5 +74,5 @@ class ManyRuns(SignedRun):
         message = self.commitment(node)
         entries = self.entries(node, message.round)
         first, last = (KECCAK_TREE.inclusion_proof(entries, place) for place in (0, len(entries) - 1))
-        paths = {"first_path": [hexed(n) for n in first], "last_path": [hexed(n) for n in last]}
+        paths = {"first_path": [to_hex(n) for n in first], "last_path": [to_hex(n) for n in last]}
         return write(self.envelope(message, node, **paths)).encode()

@@ -22,6 +22,7 @@ from typing import Any
 from blake3 import blake3
 
 from benchmarks.record import cpu_seconds, progress, write_result
+from contracts.ids import to_hex
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest, unpack
@@ -58,17 +59,17 @@ class Desk:
     @property
     def theta(self) -> str:
         """Digest of the weights that the round starts from."""
-        return _hexed(state_digest(initial_theta(self.config)))
+        return to_hex(state_digest(initial_theta(self.config)))
 
     def segment(self, number: int, common: bool) -> Segment:
         """What a worker is asked."""
-        entries = [_hexed(entry) for entry in self.done.boundary_entries]
+        entries = [to_hex(entry) for entry in self.done.boundary_entries]
         return Segment(
             config=self.config.to_json(),
             round=1,
             node=NODE,
-            profile=_hexed(configure_determinism(self.config.profile).digest()),
-            data_seed=_hexed(DATA_SEED),
+            profile=to_hex(configure_determinism(self.config.profile).digest()),
+            data_seed=to_hex(DATA_SEED),
             segment=number,
             start=entries[number],
             start_blob=self.blobs[number],
@@ -86,10 +87,10 @@ class Desk:
             self.config.to_json(),
             self.theta,
             (),
-            _hexed(self.done.pseudo_gradient_digest),
+            to_hex(self.done.pseudo_gradient_digest),
             self.gradient,
             size,
-            _hexed(theta_digest(self.done.end_state)),
+            to_hex(theta_digest(self.done.end_state)),
         )
 
 
@@ -148,10 +149,6 @@ def _bare_loop(desk: Desk, segment: int) -> float:
             inner_step(config, model, state, batch)
 
     return cpu_seconds(loop)
-
-
-def _hexed(data: bytes) -> str:
-    return "0x" + data.hex()
 
 
 def main() -> None:

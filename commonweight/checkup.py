@@ -27,6 +27,7 @@ from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.process.clock_watch import LIMIT_SECONDS
 from contracts.process.outage import duration
 from contracts.protocol.run_config import RunConfig
@@ -237,7 +238,7 @@ def _corpus(asked: Asked) -> Result:
 def _self_test(asked: Asked) -> Result:
     """What this machine computes, and whether a verifier of the run computes alike."""
     profile = asked.config.profile if asked.run else "exact"
-    digest = "0x" + configure_determinism(profile).digest().hex()
+    digest = to_hex(configure_determinism(profile).digest())
     says = f"this machine computes as profile {digest} ({profile})"
     if not asked.run or profile != "exact":
         return Verdict.FINE, says, ""

@@ -15,6 +15,7 @@ from commonweight.standing.model import WalletModel
 from commonweight.standing.owed import Claim, Owed
 from contracts.amounts import amount
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import ClaimTo
 from contracts.messages.signing import Domain, sign
 from contracts.protocol.log_audit import Kind
@@ -132,9 +133,7 @@ def _signed(model: WalletModel, account: str, found: Sequence[Claim], elsewhere:
         message = ClaimTo(claim.epoch or 0, claim.index, account, kind, claim.amount, elsewhere.to, deadline)
         signature = sign(message, domain, bytes(elsewhere.signer.key))
         body = {"account": account, "index": claim.index, "to": elsewhere.to, "deadline": deadline}
-        answer = model.client.post(
-            f"/epochs/{claim.epoch}/signed-claims", {**body, "signature": "0x" + signature.hex()}
-        )
+        answer = model.client.post(f"/epochs/{claim.epoch}/signed-claims", {**body, "signature": to_hex(signature)})
         names.add(str(answer["transaction"]))
     return Asked(names, {})
 
@@ -144,7 +143,7 @@ def _seen(model: WalletModel, claim: Claim, ours: set[str], account: str, elsewh
 
     Whoever was quicker without a signature paid the account itself: that is as good, unless it said where else to pay.
     """
-    name, end = "0x" + claim.leaf.hex(), time.monotonic() + PATIENCE_SECONDS
+    name, end = to_hex(claim.leaf), time.monotonic() + PATIENCE_SECONDS
     while not model.distributor.is_claimed(claim.epoch or 0, claim.index):
         if time.monotonic() > end:
             raise ClaimFailed(f"the server calls the mint of {name} mined, and your chain node does not have it")

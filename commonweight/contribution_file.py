@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 
 from contracts.errors import BadField
 from contracts.files.whole_file import save_file
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import from_json, to_json
 from contracts.messages.for_log import Contribution
 from contracts.messages.signing import recover, sign
@@ -70,7 +71,7 @@ class ContributionFile:
             named = ", ".join(maintainers.members) or "nobody: the holders name maintainers by a decision"
             raise NotMaintainer(f"{account.address} is no maintainer of the run; its maintainers are {named}")
         signature = sign(self.message, client.domain, bytes(account.key))
-        return replace(self, signatures={**self.signatures, str(account.address): "0x" + signature.hex()})
+        return replace(self, signatures={**self.signatures, str(account.address): to_hex(signature)})
 
     def quorum(self, client: ApiClient) -> tuple[int, int]:
         """How many of the run's maintainers have signed, and how many it takes. Raises ApiProblem."""

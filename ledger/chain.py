@@ -18,6 +18,7 @@ from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import contract_at
 from contracts.chain.deployment import Deployment
 from contracts.genesis.creation import first_block
+from contracts.ids import from_hex
 from contracts.messages.signing import Domain
 
 
@@ -51,7 +52,7 @@ class ModelChain:
     @property
     def model(self) -> bytes:
         """The model's 32-byte id."""
-        return bytes.fromhex(self.deployment.model[2:])
+        return from_hex(self.deployment.model)
 
     def head(self) -> int:
         """Number of the newest block."""

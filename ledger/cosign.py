@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
+from contracts.ids import from_hex, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import digest, require_signer
 from contracts.protocol.judge.state import State
@@ -37,7 +38,7 @@ def add(ledger: Ledger, session: Session, message: Message, signature: bytes, si
     """Keep a checked signature, once."""
     key = _key(ledger, message)
     if session.get(Cosignature, (key, signer)) is None:
-        session.add(Cosignature(digest=key, signer=signer, signature="0x" + signature.hex()))
+        session.add(Cosignature(digest=key, signer=signer, signature=to_hex(signature)))
         session.flush()
 
 
@@ -64,8 +65,8 @@ def quorum(ledger: Ledger, session: Session, message: Message) -> dict[str, byte
 def signatures(ledger: Ledger, session: Session, message: Message) -> dict[str, bytes]:
     """Every signature that was kept, by signer."""
     rows = session.exec(select(Cosignature).where(Cosignature.digest == _key(ledger, message)))
-    return {row.signer: bytes.fromhex(row.signature[2:]) for row in rows}
+    return {row.signer: from_hex(row.signature) for row in rows}
 
 
 def _key(ledger: Ledger, message: Message) -> str:
-    return "0x" + digest(message, ledger.chain.epoch_domain).hex()
+    return to_hex(digest(message, ledger.chain.epoch_domain))

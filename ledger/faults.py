@@ -9,6 +9,7 @@ from functools import cache, partial
 from sqlmodel import col, select
 from web3.contract.contract import ContractFunction
 
+from contracts.ids import from_hex
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.state import State
@@ -45,7 +46,7 @@ def charge(ledger: Ledger, fault: Signable) -> Charge:
     """The message for one fault of the machine."""
     proof, party, kind = fault
     if not kind:
-        message = NodeFault(ledger.chain.model, party, bytes.fromhex(proof[2:]), FOR_EVER)
+        message = NodeFault(ledger.chain.model, party, from_hex(proof), FOR_EVER)
         return Charge(f"slash-node:{proof}", party, message)
     evidence = fault_evidence(proof, kind)
     return Charge(
@@ -128,7 +129,7 @@ def _charge_of(ledger: Ledger, state: State, message: NodeFault | VerifierFault)
 def _about(ledger: Ledger, state: State, message: NodeFault | VerifierFault) -> Iterator[Charge]:
     for proof, party, kind in sorted(state.signable):
         if isinstance(message, NodeFault):
-            fits = not kind and bytes.fromhex(proof[2:]) == message.proof
+            fits = not kind and from_hex(proof) == message.proof
         else:
             fits = bool(kind) and party == message.verifier and fault_evidence(proof, kind) == message.evidence
         if fits:

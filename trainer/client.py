@@ -24,6 +24,7 @@ from eth_account.signers.local import LocalAccount
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from contracts.errors import CommonweightError
+from contracts.ids import from_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import Domain, sign
 from contracts.process.outage import Outage
@@ -240,7 +241,7 @@ def _through() -> str:
 
 def octets(text: str) -> bytes:
     """0x-hex to bytes."""
-    return bytes.fromhex(text.removeprefix("0x"))
+    return from_hex(text)
 
 
 def _json(answer: _Answer) -> Any:

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 
 from api.access import get_ledger
 from api.wire import LARGEST, PAGE, ClaimBody, EpochRootBody, EthAddress, Number, SignedClaimBody, octets
+from contracts.ids import to_hex
 from contracts.messages import for_contracts as messages
 from contracts.messages.for_contracts import from_json
 from contracts.protocol.judge.entries import Line
@@ -74,7 +75,7 @@ def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get
             ledger.blobs, session, settlement.require_epoch(session, number), [x.leaf for x in lines]
         )
         return [
-            {**_line(x), "proof": ["0x" + n.hex() for n in path], "minted": reorgs.mint_state(session, x.leaf)}
+            {**_line(x), "proof": [to_hex(n) for n in path], "minted": reorgs.mint_state(session, x.leaf)}
             for x, path in zip(lines, paths, strict=True)
         ]
 

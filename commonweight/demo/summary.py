@@ -9,6 +9,7 @@ from commonweight.demo.cast import CHEAT, JOINER, KILLED, NODES, VERIFIERS, Cast
 from contracts.bindings.token import ModelToken
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect
+from contracts.ids import to_hex
 from contracts.protocol.run_config import RunConfig
 from trainer.client import ApiClient
 
@@ -55,7 +56,7 @@ def _chain(source: Source, epoch: dict[str, Any]) -> dict[str, Any]:
     return {
         "supply": str(token.total_supply()),
         "balances": balances,
-        "epoch_root": "0x" + state.root.hex(),
+        "epoch_root": to_hex(state.root),
         "epoch_total": str(state.total),
         "epoch_final": state.status.name == "FINAL",
     }

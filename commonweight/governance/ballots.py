@@ -17,6 +17,7 @@ from contracts.calls.text import parse_call
 from contracts.chain.connection import connect, send
 from contracts.chain.deployment import Deployment
 from contracts.genesis.creation import first_block
+from contracts.ids import to_hex
 from trainer.client import ApiClient, octets
 from verifier.log.settled_weights import settled_weights
 
@@ -66,8 +67,8 @@ class GovernanceClient:
             "description": description,
             "decisions": list(decisions),
             "deadline": until,
-            "calls": [{"target": c.target, "value": str(c.value), "data": "0x" + c.data.hex()} for c in calls],
-            "signature": "0x" + signature.hex(),
+            "calls": [{"target": c.target, "value": str(c.value), "data": to_hex(c.data)} for c in calls],
+            "signature": to_hex(signature),
         }
         own, told = str(proposal_id_of(actions, keccak(text=description))), self.client.post("/proposals", body)
         if str(told["proposal"]) != own:
@@ -97,7 +98,7 @@ class GovernanceClient:
         Returns the server's word: taken, or of the same vote again waiting or counted. Raises ApiProblem.
         """
         ballot = self.governor.sign_ballot(account, int(found.id), support)
-        body = {"voter": account.address, "support": support, "signature": "0x" + ballot.signature.hex()}
+        body = {"voter": account.address, "support": support, "signature": to_hex(ballot.signature)}
         return str(self.client.post(f"/proposals/{found.id}/ballots", body)["ballot"])
 
     def object_to(self, account: LocalAccount, proposal: str) -> tuple[int, int, str]:
@@ -141,6 +142,6 @@ class GovernanceClient:
             "delegatee": to,
             "nonce": delegation.nonce,
             "expiry": delegation.expiry,
-            "signature": "0x" + self.token.sign_delegation(account, delegation).hex(),
+            "signature": to_hex(self.token.sign_delegation(account, delegation)),
         }
         return str(self.client.post("/delegations", body)["transaction"])

@@ -13,6 +13,7 @@ from contracts.amounts import VOTES, amount
 from contracts.bindings.governor import PROPOSER_MARK
 from contracts.calls.words import MOST_CALLS
 from contracts.chain.deployment import Deployment
+from contracts.ids import to_hex
 from trainer.client import ApiClient
 
 PAGE = 100
@@ -121,7 +122,7 @@ def as_document(found: Proven, at: Standing, deployment: Deployment) -> dict[str
     words = [*words_of(found, deployment)]
     words += [""] * (len(found.actions) - len(words))
     calls = [
-        {"target": action.target, "value": str(action.value), "data": "0x" + action.data.hex(), "words": told}
+        {"target": action.target, "value": str(action.value), "data": to_hex(action.data), "words": told}
         for action, told in zip(found.actions, words, strict=True)
     ]
     return {

@@ -21,6 +21,7 @@ from contracts.bindings.governor import Action, ModelGovernor, proposal_id_of
 from contracts.calls.words import MOST_WORDS, calls_in_words
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.ids import from_hex, to_hex
 from trainer.client import ApiClient
 
 DIGEST = 32
@@ -67,9 +68,9 @@ def asked(client: ApiClient, proposal: str) -> Proven:
 def of_chain(governor: ModelGovernor, proposal: str, first_block: int) -> Proven:
     """The proposal of an id as the Governor logged it since a block. Raises BadField and ProposalDiffers."""
     actions, text = governor.made_of(int(proposal), first_block)
-    calls = [{"target": one.target, "value": one.value, "data": "0x" + one.data.hex()} for one in actions]
+    calls = [{"target": one.target, "value": one.value, "data": to_hex(one.data)} for one in actions]
     shown = text.decode("utf-8", "backslashreplace")
-    said = {"calls": calls, "description_hash": "0x" + keccak(text).hex(), "description": shown}
+    said = {"calls": calls, "description_hash": to_hex(keccak(text)), "description": shown}
     return replace(proven(said, proposal), of_chain=True)
 
 
@@ -77,7 +78,7 @@ def proven(said: Any, proposal: str) -> Proven:
     """What a document shows of the proposal of this id. Raises ProposalDiffers."""
     try:
         actions = tuple(_action(call) for call in said["calls"])
-        digest, text = _octets(said["description_hash"]), str(said["description"])
+        digest, text = from_hex(said["description_hash"]), str(said["description"])
         found = proposal_id_of(actions, digest) if len(digest) == DIGEST else None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ProposalDiffers(
@@ -112,8 +113,4 @@ def _action(call: Mapping[str, Any]) -> Action:
     value = int(call["value"])
     if not 0 <= value < 2**256:
         raise ValueError("a value is no uint256")
-    return Action(Web3.to_checksum_address(call["target"]), _octets(call["data"]), value)
-
-
-def _octets(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
+    return Action(Web3.to_checksum_address(call["target"]), from_hex(call["data"]), value)

@@ -16,6 +16,7 @@ from commonweight.contribution_file import ContributionFile
 from commonweight.standing.model import all_runs, pages, run_with
 from commonweight.standing.sentence import Sentence, helper, told
 from contracts.errors import BadSignature
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Contribution
 from contracts.messages.signing import digest, recover
@@ -180,7 +181,7 @@ class Contributions:
 
     def of_file(self, file: ContributionFile) -> Standing:
         """Where a file rests: signed by whom, missing whom, until when; or credited already."""
-        name = "0x" + digest(file.message, self._client.domain).hex()
+        name = to_hex(digest(file.message, self._client.domain))
         same = [c for c in self.credited(self.runs()) if _subject(c.message) == _subject(file.message)]
         if same and same[0].id == name:
             return same[0]
@@ -213,7 +214,7 @@ class Contributions:
         paid = [int(e["epoch"]) for e in self._epochs if e["run"] == run and int(e["log_size"]) - 1 > index]
         state = ContributionState.IN_EPOCH if paid else ContributionState.CREDITED
         values = {"entry": index, "account": message.account} | ({"epoch": min(paid)} if paid else {})
-        return Standing("0x" + digest(message, self._client.domain).hex(), message, state, fact.signers, values)
+        return Standing(to_hex(digest(message, self._client.domain)), message, state, fact.signers, values)
 
 
 def _subject(message: Contribution) -> tuple[str, str]:

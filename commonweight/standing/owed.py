@@ -17,6 +17,7 @@ from commonweight.standing.model import WalletModel
 from commonweight.standing.sentence import helper, told, until
 from contracts.bindings.verifier_registry import EpochState, EpochStatus
 from contracts.errors import InvalidTree
+from contracts.ids import to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.protocol.log_audit import Kind
 
@@ -55,7 +56,7 @@ class Claim:
 
     def to_json(self) -> dict[str, Any]:
         """One object of `--json`."""
-        line = {"index": self.index, "kind": self.kind, "receipt": "0x" + self.leaf.hex()} if self.leaf else {}
+        line = {"index": self.index, "kind": self.kind, "receipt": to_hex(self.leaf)} if self.leaf else {}
         said = {"state": str(self.state), "sentence": self.sentence, "command": self.command}
         return {"about": "claim", "epoch": self.epoch, "units": str(self.amount), **line, **said}
 

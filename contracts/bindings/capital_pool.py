@@ -12,6 +12,7 @@ from web3.contract.contract import ContractFunction
 from contracts.bindings.currency import Currency
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
+from contracts.ids import from_hex
 
 
 class PoolStatus(IntEnum):
@@ -100,7 +101,7 @@ class CapitalPool:
         `first_block` is one before which nobody can have claimed.
         """
         account = to_checksum_address(account)
-        indexed = [bytes(12) + bytes.fromhex(account[2:])]
+        indexed = [bytes(12) + from_hex(account)]
         minted = EventHistory(self._contract, ["Claimed"], first_block, indexed).until()
         return self.deposit_of(account) + sum(int(event["args"]["paid"]) for event in minted)
 

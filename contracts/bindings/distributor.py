@@ -12,6 +12,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import ClaimTo
 
 DELEGATION_SIZE = 23
@@ -52,7 +53,7 @@ class EpochDistributor:
         )
         for event in events.until():
             if int(event["args"]["index"]) == index:
-                return str(event["args"]["to"]), event["transactionHash"].to_0x_hex()
+                return str(event["args"]["to"]), to_hex(event["transactionHash"])
         return "", ""
 
     def only_its_own(self, account: str) -> bool:

@@ -19,6 +19,7 @@ from contracts.bindings.own_domain import typed_data
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
 from contracts.errors import BadField
+from contracts.ids import from_hex, to_hex
 
 _PROPOSAL = [
     ("proposer", "address"),
@@ -56,7 +57,7 @@ class Action:
     def of(cls, call: ContractFunction) -> Action:
         """The action that makes `call`."""
         encoded = call._encode_transaction_data()
-        return cls(str(call.address), bytes.fromhex(encoded[2:]))
+        return cls(str(call.address), from_hex(encoded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +174,8 @@ class ModelGovernor:
             _PROPOSAL,
             {
                 "proposer": proposer,
-                "actionsHash": "0x" + hashed.hex(),
-                "descriptionHash": "0x" + keccak(text=description).hex(),
+                "actionsHash": to_hex(hashed),
+                "descriptionHash": to_hex(keccak(text=description)),
                 "nonce": self.proposal_nonce(proposer),
                 "deadline": deadline,
             },

@@ -11,6 +11,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
+from contracts.ids import to_hex
 
 
 def ground_of(kind: str, named: bytes, before: int = 0) -> bytes:
@@ -57,7 +58,7 @@ class HeldMoney:
             found.pop((ground, account), None)
             if event["event"] == "MoneyHeld":
                 held = (int(said["amount"]), int(said["freeAt"]), bool(said["isAccounts"]))
-                found[ground, account] = HeldItem("0x" + ground.hex(), account, *held)
+                found[ground, account] = HeldItem(to_hex(ground), account, *held)
         return list(found.values())
 
     def payable_at(self, item: HeldItem) -> int | None:

@@ -16,6 +16,7 @@ from contracts.calls.words import CallInWords, in_words
 from contracts.chain.connection import ContractRejected, contract_at, rejections
 from contracts.chain.deployment import Deployment
 from contracts.chain.presence import ChainWithoutContract
+from contracts.ids import from_hex, to_hex
 
 READINGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ModelToken.setBudget": ("budgetOf", ("minter",)),
@@ -88,14 +89,14 @@ def _reading(w3: Web3, deployment: Deployment, call: CallInWords) -> tuple[str, 
     function = contract_at(w3, call.contract, call.target).get_function_by_name(getter)
     kinds = [part["type"] for part in function.abi["inputs"]]
     value = function(*(_typed(kind, one) for kind, one in zip(kinds, given, strict=True))).call()
-    return f"{call.contract}.{getter}", "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    return f"{call.contract}.{getter}", to_hex(value) if isinstance(value, bytes) else str(value)
 
 
 def _typed(kind: str, value: object) -> object:
     """Arguments in words are text."""
     if kind.startswith("uint"):
         return int(str(value))
-    return bytes.fromhex(str(value)[2:]) if kind.startswith("bytes") else value
+    return from_hex(str(value)) if kind.startswith("bytes") else value
 
 
 def _refusal(w3: Web3, deployment: Deployment, action: Action) -> Exception | None:

@@ -21,6 +21,7 @@ from contracts.calls.words import contract_names
 from contracts.chain.connection import contract_at, load_artifact
 from contracts.chain.deployment import Deployment
 from contracts.errors import BadField
+from contracts.ids import from_hex
 
 CURRENCY, CURRENCY_ABI, COINS = "Currency@", "ModelToken", "Coins.send"
 """The token is an ERC-20 (EIP-20): its functions of that standard are those of any other."""
@@ -126,7 +127,7 @@ def _octets(name: str, kind: str, text: str) -> bytes:
     try:
         if not text.startswith("0x"):
             raise ValueError("no 0x")
-        found = bytes.fromhex(text[2:])
+        found = from_hex(text)
     except ValueError:
         raise BadField(f"{name} must be bytes, 0x and hex digits: {text[:80]}") from None
     if length and len(found) != int(length):

@@ -18,6 +18,7 @@ from contracts.amounts import COINS, TOKENS, amount
 from contracts.bindings.governor import Action
 from contracts.chain.connection import contract_at, load_artifact
 from contracts.chain.deployment import Deployment
+from contracts.ids import from_hex, to_hex
 
 LONGEST_TEXT = 200
 """Characters of an argument that are shown; the rest is cut, and the cut is told."""
@@ -106,7 +107,7 @@ def calls_in_words(w3: Web3, deployment: Deployment, actions: Sequence[Action]) 
 
 def in_words(w3: Web3, deployment: Deployment, action: Action, most_read: int = LONGEST_READ) -> CallInWords:
     """One call of a proposal; longer than `most_read` bytes it is told as it is. Reads no chain and never fails."""
-    target, data = Web3.to_checksum_address(action.target), "0x" + action.data.hex()
+    target, data = Web3.to_checksum_address(action.target), to_hex(action.data)
     contract = contract_names(deployment).get(target, "")
     read = len(action.data) <= most_read
     function, arguments = _decoded(w3, contract, target, action.data) if contract and read else ("", {})
@@ -141,7 +142,7 @@ def _decoded(w3: Web3, name: str, target: str, data: bytes) -> tuple[str, dict[s
         again = contract.functions[function.abi_element_identifier](**arguments)._encode_transaction_data()
     except Exception:  # whatever a stranger's bytes do to the decoder: they are shown as they are
         return "", {}
-    if bytes.fromhex(str(again)[2:]) != data:
+    if from_hex(str(again)) != data:
         return "", {}
     return str(function.fn_name), {key: _plain(value) for key, value in arguments.items()}
 
@@ -175,7 +176,7 @@ def _foreign(w3: Web3, target: str, action: Action) -> str:
     function, arguments = _decoded(w3, "ModelToken", Web3.to_checksum_address(action.target), action.data)
     told = _CURRENCY_WORDS.get(function) if not action.value else None
     if told is None:
-        return _raw(target, "0x" + action.data.hex(), action.value)
+        return _raw(target, to_hex(action.data), action.value)
     return f"{told.format_map(arguments)}, if {target} is an ERC-20"
 
 
@@ -189,7 +190,7 @@ def _raw(target: str, data: str, value: int) -> str:
 def _plain(value: Any) -> Any:
     """As JSON holds it, whole numbers as text, each text cut."""
     if isinstance(value, bytes):
-        return _cut("0x" + value.hex(), LONGEST_TEXT)
+        return _cut(to_hex(value), LONGEST_TEXT)
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value[:LONGEST_TEXT]]
     if isinstance(value, bool):

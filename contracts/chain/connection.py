@@ -29,6 +29,7 @@ from contracts.evm.fees import market
 from contracts.evm.http import OneNode
 from contracts.evm.nodes import PATIENCE_SECONDS, ChainNodes
 from contracts.evm.odd_reverts import OddReverts
+from contracts.ids import from_hex, to_hex
 from contracts.recursion import bound_recursion
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
@@ -149,11 +150,11 @@ def decode_revert(data: bytes) -> ContractRejected:
     """Return the refusal that revert `data` stands for; unknown data keep their hex."""
     entry = _errors_by_selector().get(data[:4])
     if entry is None or len(data) > LONGEST_REVERT:
-        return ContractRejected("Unknown", {"data": "0x" + data[:LONGEST_REVERT].hex()})
+        return ContractRejected("Unknown", {"data": to_hex(data[:LONGEST_REVERT])})
     try:
         values = decode([i["type"] for i in entry["inputs"]], data[4:])
     except Exception:  # whatever a stranger's contract reverts with: no UTF-8, a length of 2^255
-        return ContractRejected("Unknown", {"data": "0x" + data[:LONGEST_REVERT].hex()})
+        return ContractRejected("Unknown", {"data": to_hex(data[:LONGEST_REVERT])})
     names = [i["name"] or str(n) for n, i in enumerate(entry["inputs"])]
     return ContractRejected(entry["name"], dict(zip(names, values, strict=True)))
 
@@ -166,7 +167,7 @@ def _revert_data(error: Exception) -> bytes | None:
         found = found.get("data")
     if isinstance(found, str) and found.startswith("0x"):
         with suppress(ValueError):  # no hex, by a node's own mistake
-            return bytes.fromhex(found[2:])
+            return from_hex(found)
     return found if isinstance(found, bytes) else None
 
 
@@ -237,5 +238,5 @@ def send(
     if receipt["status"] != 1:
         with rejections():
             w3.eth.call(transaction, receipt["blockNumber"])
-        raise ContractRejected("Unknown", {"transaction": receipt["transactionHash"].to_0x_hex()})
+        raise ContractRejected("Unknown", {"transaction": to_hex(receipt["transactionHash"])})
     return receipt

@@ -13,10 +13,11 @@ from blake3 import blake3
 from eth_utils.address import is_checksum_address
 
 from contracts.errors import CommonweightError
+from contracts.ids import ZERO_ADDRESS
 from contracts.recursion import bound_recursion
 from contracts.tlog.keys import VerifierKey, parse_vkey
 
-ZERO = "0x" + "00" * 20
+ZERO = ZERO_ADDRESS
 _DIGEST = re.compile(r"0x[0-9a-f]{64}")
 _LOWER_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _ADDRESSES = ("deployer", "token", "timelock", "governor", "verifier_registry", "distributor", "splitter")

@@ -10,6 +10,7 @@ from web3.types import EventData
 from contracts.chain.event_table import EventTable
 from contracts.errors import BadField
 from contracts.evm.log_ranges import Wanted, logs, pieces
+from contracts.ids import to_hex
 
 
 class EventHistory:
@@ -18,7 +19,7 @@ class EventHistory:
     def __init__(self, contract: Contract, names: Sequence[str], first: int, indexed: Sequence[bytes] = ()) -> None:
         """`indexed` are the values that the first indexed arguments must have."""
         self._w3, self._next, self._table = contract.w3, first, EventTable(contract, names)
-        topics: tuple[str | list[str], ...] = (self._table.hexes(), *("0x" + value.hex() for value in indexed))
+        topics: tuple[str | list[str], ...] = (self._table.hexes(), *(to_hex(value) for value in indexed))
         self._wanted = Wanted((contract.address,), topics)
         self._final: list[EventData] = []
 

@@ -15,6 +15,7 @@ from web3.contract import Contract
 from web3.types import EventData, LogReceipt
 
 from contracts.evm.errors import ChainUnfit
+from contracts.ids import to_hex
 
 _UNREADABLE = (DecodingError, LookupError, OverflowError, TypeError, ValueError)
 _DYNAMIC = ("string", "bytes")
@@ -68,7 +69,7 @@ class EventTable:
 
     def hexes(self) -> list[str]:
         """The topics as eth_getLogs takes them."""
-        return ["0x" + topic.hex() for topic in self._events]
+        return [to_hex(topic) for topic in self._events]
 
     def name_of(self, log: LogReceipt) -> str | None:
         """Of the event that a log is; None for an anonymous one, and one that is not in the table."""

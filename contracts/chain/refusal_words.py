@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.amounts import digits
+from contracts.ids import to_hex
 
 _STATES = {
     "pool": ("open", "closed with success", "failed: less stayed than the least sum"),
@@ -273,7 +274,7 @@ class _Shown(string.Formatter):
         if kind in _STATES:
             names = _STATES[kind]
             return names[int(value)] if 0 <= int(value) < len(names) else f"in state {value}"
-        return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+        return to_hex(value) if isinstance(value, bytes) else str(value)
 
 
 def utc(seconds: int) -> str:

@@ -22,6 +22,7 @@ from eth_utils.address import to_canonical_address
 from contracts.devnet import json as wire
 from contracts.devnet.faucet import HOLDS, Faucet
 from contracts.devnet.json import RpcError
+from contracts.ids import to_hex
 
 CHAIN_ID = 31337
 GAS_LIMIT = 30_000_000
@@ -152,7 +153,7 @@ class Devnet:
     def _call(self, call: Mapping[str, Any], tag: Any = "latest", *_: Any) -> str:
         computation = self._execute(call, tag, min(wire.integer(call.get("gas")) or GAS_LIMIT, GAS_LIMIT))
         wire.raise_if_reverted(computation)
-        return wire.hexed(computation.output)
+        return to_hex(computation.output)
 
     def _estimate_gas(self, call: Mapping[str, Any], tag: Any = "latest", *_: Any) -> str:
         computation = self._execute(call, tag, GAS_LIMIT)
@@ -182,7 +183,7 @@ class Devnet:
         except Exception as error:
             raise RpcError(-32000, str(error)) from error
         self._mine_pending(computation)
-        return wire.hexed(transaction.hash)
+        return to_hex(transaction.hash)
 
     def _block(self, number: int | None, full: bool) -> dict[str, Any] | None:
         if number is None or not 0 <= number < len(self._blocks):
@@ -240,7 +241,7 @@ class Devnet:
             "eth_feeHistory": self._fee_history,
             "eth_getBalance": lambda a, tag="latest": hex(state(tag).get_balance(address(a))),
             "eth_getTransactionCount": lambda a, tag="latest": hex(state(tag).get_nonce(address(a))),
-            "eth_getCode": lambda a, tag="latest": wire.hexed(state(tag).get_code(address(a))),
+            "eth_getCode": lambda a, tag="latest": to_hex(state(tag).get_code(address(a))),
             "eth_getStorageAt": lambda a, slot, tag="latest": (
                 f"0x{state(tag).get_storage(address(a), wire.integer(slot)):064x}"
             ),

@@ -10,6 +10,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import is_hex_address, to_checksum_address
 
 from contracts.devnet.json import RpcError
+from contracts.ids import to_hex
 
 COIN = 10**18
 MOST = 10_000 * COIN
@@ -48,7 +49,7 @@ class Faucet:
             "maxFeePerGas": 2 * base + TIP,
         }
         signed = self._account.sign_transaction(transaction)
-        return str(call("eth_sendRawTransaction", [signed.raw_transaction.to_0x_hex()]))
+        return str(call("eth_sendRawTransaction", [to_hex(signed.raw_transaction)]))
 
 
 def _is_key(call: Callable[[str, list[Any]], Any], address: str) -> bool:

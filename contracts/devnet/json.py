@@ -7,6 +7,8 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
+from contracts.ids import from_hex, to_hex
+
 
 class RpcError(Exception):
     """An error that the node answers with: JSON-RPC code, message and, for a revert, its data."""
@@ -21,14 +23,9 @@ class RpcError(Exception):
         return body if self.data is None else {**body, "data": self.data}
 
 
-def hexed(value: bytes) -> str:
-    """Return bytes as 0x-prefixed hex."""
-    return "0x" + bytes(value).hex()
-
-
 def octets(value: str | None) -> bytes:
     """Return the bytes of 0x-prefixed hex, none for None."""
-    return bytes.fromhex(value[2:]) if value else b""
+    return from_hex(value) if value else b""
 
 
 def integer(value: Any) -> int:
@@ -43,7 +40,7 @@ def raise_if_reverted(computation: Any) -> None:
     data = computation.output
     if type(computation.error).__name__ != "Revert":
         raise RpcError(-32000, f"{type(computation.error).__name__}: {computation.error}")
-    raise RpcError(3, "execution reverted", hexed(data))
+    raise RpcError(3, "execution reverted", to_hex(data))
 
 
 def block_json(block: Any, transactions: list[dict[str, Any]]) -> dict[str, Any]:
@@ -51,19 +48,19 @@ def block_json(block: Any, transactions: list[dict[str, Any]]) -> dict[str, Any]
     h = block.header
     return {
         "number": hex(h.block_number),
-        "hash": hexed(h.hash),
-        "parentHash": hexed(h.parent_hash),
-        "nonce": hexed(h.nonce),
-        "sha3Uncles": hexed(h.uncles_hash),
+        "hash": to_hex(h.hash),
+        "parentHash": to_hex(h.parent_hash),
+        "nonce": to_hex(h.nonce),
+        "sha3Uncles": to_hex(h.uncles_hash),
         "logsBloom": f"0x{h.bloom:0512x}",
-        "transactionsRoot": hexed(h.transaction_root),
-        "receiptsRoot": hexed(h.receipt_root),
-        "stateRoot": hexed(h.state_root),
+        "transactionsRoot": to_hex(h.transaction_root),
+        "receiptsRoot": to_hex(h.receipt_root),
+        "stateRoot": to_hex(h.state_root),
         "miner": to_checksum_address(h.coinbase),
         "difficulty": "0x0",
         "totalDifficulty": "0x0",
-        "mixHash": hexed(h.mix_hash),
-        "extraData": hexed(h.extra_data),
+        "mixHash": to_hex(h.mix_hash),
+        "extraData": to_hex(h.extra_data),
         "size": "0x400",
         "gasLimit": hex(h.gas_limit),
         "gasUsed": hex(h.gas_used),
@@ -72,12 +69,12 @@ def block_json(block: Any, transactions: list[dict[str, Any]]) -> dict[str, Any]
         "transactions": transactions,
         "uncles": [],
         "withdrawals": [],
-        "withdrawalsRoot": hexed(h.withdrawals_root),
+        "withdrawalsRoot": to_hex(h.withdrawals_root),
     }
 
 
 def _place(block: Any, index: int) -> dict[str, Any]:
-    return {"blockHash": hexed(block.hash), "blockNumber": hex(block.number), "transactionIndex": hex(index)}
+    return {"blockHash": to_hex(block.hash), "blockNumber": hex(block.number), "transactionIndex": hex(index)}
 
 
 def _price(block: Any, tx: Any) -> int:
@@ -95,7 +92,7 @@ def transaction_json(block: Any, tx: Any, index: int) -> dict[str, Any]:
     """Return a mined transaction."""
     body = {
         **_place(block, index),
-        "hash": hexed(tx.hash),
+        "hash": to_hex(tx.hash),
         "type": hex(_kind(tx)),
         "nonce": hex(tx.nonce),
         "from": to_checksum_address(tx.sender),
@@ -103,7 +100,7 @@ def transaction_json(block: Any, tx: Any, index: int) -> dict[str, Any]:
         "value": hex(tx.value),
         "gas": hex(tx.gas),
         "gasPrice": hex(_price(block, tx)),
-        "input": hexed(tx.data),
+        "input": to_hex(tx.data),
         "r": hex(tx.r),
         "s": hex(tx.s),
         "v": hex(tx.y_parity if _kind(tx) else tx.v),
@@ -124,18 +121,18 @@ def receipt_json(block: Any, tx: Any, receipt: Any, index: int, computation: Any
     logs = [
         {
             **_place(block, index),
-            "transactionHash": hexed(tx.hash),
+            "transactionHash": to_hex(tx.hash),
             "logIndex": hex(i),
             "removed": False,
             "address": to_checksum_address(log.address),
-            "data": hexed(log.data),
+            "data": to_hex(log.data),
             "topics": [f"0x{topic:064x}" for topic in log.topics],
         }
         for i, log in enumerate(receipt.logs)
     ]
     return {
         **_place(block, index),
-        "transactionHash": hexed(tx.hash),
+        "transactionHash": to_hex(tx.hash),
         "from": to_checksum_address(tx.sender),
         "to": to_checksum_address(tx.to) if tx.to else None,
         "contractAddress": created,

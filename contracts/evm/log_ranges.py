@@ -25,6 +25,7 @@ from contracts.evm.chain_text import storable
 from contracts.evm.errors import ChainAtFault, ChainUnfit
 from contracts.evm.log_pace import Pace, pace_of
 from contracts.evm.log_refusals import Refusal, refusal_of, words_of
+from contracts.ids import to_hex
 
 MOST_NUMBER, MOST_TOPICS = 2**63 - 1, 4
 """Of blocks and places, and of a log."""
@@ -49,7 +50,7 @@ class Wanted:
 
     def fits(self, log: LogReceipt) -> bool:
         """Whether a log's topics do: a node that passes the filter over gives logs of others, too."""
-        said = ["0x" + bytes(topic).hex() for topic in log["topics"]]
+        said = [to_hex(topic) for topic in log["topics"]]
         if len(said) < len(self.topics):
             return False
         places = zip(said, self.topics, strict=False)  # a log may have more than are asked for
@@ -85,7 +86,7 @@ def logs(w3: Web3, wanted: Wanted, first: int, last: int) -> Iterator[LogReceipt
 def logs_of_block(w3: Web3, wanted: Wanted, block_hash: str) -> list[LogReceipt]:
     """The logs of one block (0x-hex), which a node that lacks it refuses with Web3RPCError. Raises as `pieces`."""
     found = _ask(w3, wanted, {"blockHash": block_hash})
-    if any("0x" + bytes(log["blockHash"]).hex() != block_hash for log in found):
+    if any(to_hex(log["blockHash"]) != block_hash for log in found):
         raise ChainUnfit(f"a log of another block than {block_hash}")
     number = int(found[0]["blockNumber"]) if found else 0
     _check(wanted, found, number, number)

@@ -16,6 +16,7 @@ from contracts.genesis.params import GenesisParams, arguments_of, params_of
 from contracts.genesis.powers import budgets_of, check_budgets, check_roles, events_before, seats_of
 from contracts.genesis.refused import require
 from contracts.genesis.terms import check_deadline, check_name, check_terms
+from contracts.ids import from_hex, to_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,10 @@ def _check_entry(w3: Web3, d: Deployment) -> None:
     # 1.
     require(0 < d.block <= w3.eth.block_number, f"block {d.block} is not there yet")
     registry = contract_at(w3, "ModelRegistry", d.model_registry)
-    model = bytes.fromhex(d.model[2:])
+    model = from_hex(d.model)
     entry = tuple(registry.functions.modelOf(model).call())
     require(entry == d.entry(), f"the registry has {entry!r} where {d.entry()!r} belongs")
-    registrant = "0x" + bytes.fromhex(d.deployer[2:]).rjust(32, b"\0").hex()
+    registrant = to_hex(from_hex(d.deployer).rjust(32, b"\0"))
     topics = (EventTable(registry, ["ModelRegistered"]).hexes(), d.model, registrant)
     said = logs(w3, Wanted((registry.address,), topics), d.block, d.block)
     require(len(list(said)) == 1, f"block {d.block} does not register the model for {d.deployer}")

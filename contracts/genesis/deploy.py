@@ -17,6 +17,7 @@ from contracts.genesis.params import GenesisParams, arguments_of, round_terms
 from contracts.genesis.powers import ADMIN, GOVERNOR_ROLES, role
 from contracts.genesis.rounds import check_minters, check_round
 from contracts.genesis.terms import check_name, check_terms
+from contracts.ids import to_hex
 
 ORDER = ("ModelTimelock", "ModelToken", "ModelGovernor", "VerifierRegistry", "EpochDistributor", "RevenueSplitter")
 """In which the contracts are made that every model has: an address follows from its maker's nonce."""
@@ -49,7 +50,7 @@ def deploy_model(
     )
     for contract in (*ORDER, *(["CapitalPool"] if d.pool else [])):
         receipt = create(w3, deployer, contract, *wanted[contract])
-        creations[str(receipt["contractAddress"])] = receipt["transactionHash"].to_0x_hex()
+        creations[str(receipt["contractAddress"])] = to_hex(receipt["transactionHash"])
     d = replace(d, creations=tuple(creations[address] for address in d.contracts()))
     _hand_over(w3, deployer, d, p)
     registry = contract_at(w3, "ModelRegistry", d.model_registry)
@@ -75,7 +76,7 @@ def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -
     deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
     p = replace(p, funding_currency=Web3.to_checksum_address(p.funding_currency))
     receipt = create(w3, payer, "CapitalPool", d.token, d.timelock, round_terms(p, deadline))
-    made, creation = str(receipt["contractAddress"]), receipt["transactionHash"].to_0x_hex()
+    made, creation = str(receipt["contractAddress"]), to_hex(receipt["transactionHash"])
     check_round(w3, d, made, creation)
     return made, creation
 
@@ -83,7 +84,7 @@ def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -
 def _registry(w3: Web3, deployer: LocalAccount) -> tuple[str, str]:
     """A new model registry: its address and its creation."""
     receipt = create(w3, deployer, "ModelRegistry")
-    return str(receipt["contractAddress"]), receipt["transactionHash"].to_0x_hex()
+    return str(receipt["contractAddress"]), to_hex(receipt["transactionHash"])
 
 
 def _planned(
@@ -102,7 +103,7 @@ def _planned(
         chain_id=w3.eth.chain_id,
         block=0,
         name=name,
-        model="0x" + bytes(model).hex(),
+        model=to_hex(model),
         deployer=deployer.address,
         model_registry=address,
         log=log,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.chain.deployment import ZERO, Deployment
+from contracts.ids import from_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def arguments_of(
         p.quorum_floor,
     )
     votes = (p.voting_delay, p.voting_period, p.proposal_threshold, p.quorum_fraction, p.quorum_floor)
-    model = bytes.fromhex(d.model[2:])
+    model = from_hex(d.model)
     made: dict[str, Arguments] = {
         "ModelTimelock": (p.timelock_delay, [], [ZERO], d.deployer),
         "ModelToken": (d.name, symbol, p.cap, d.deployer, d.timelock),

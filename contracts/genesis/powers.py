@@ -21,6 +21,7 @@ from contracts.evm.log_ranges import Wanted, logs
 from contracts.genesis.creation import contract_names
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused, require
+from contracts.ids import to_hex
 
 ADMIN = bytes(32)
 """OpenZeppelin's DEFAULT_ADMIN_ROLE."""
@@ -130,7 +131,7 @@ def seats_of(events: list[Event]) -> list[str]:
 def _event(table: EventTable, contract: str, log: LogReceipt) -> Event:
     name = table.name_of(log)
     if name is None or name not in HARMLESS[contract]:
-        topic = log["topics"][0].to_0x_hex() if log["topics"] else "nothing with a name"
+        topic = to_hex(log["topics"][0]) if log["topics"] else "nothing with a name"
         raise GenesisRefused(f"before the registration {contract} said {name or topic}, in block {log['blockNumber']}")
     found = Event(contract, str(log["address"]), name, table.decode(log)["args"])
     require(name != "Transfer" or found.said["value"] == 0, "before the registration tokens were minted")

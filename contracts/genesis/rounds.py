@@ -16,6 +16,7 @@ from contracts.evm.log_ranges import LogsRefused, Wanted, logs
 from contracts.genesis.creation import creation_of, first_block
 from contracts.genesis.refused import GenesisRefused, require
 from contracts.genesis.terms import check_round_terms, check_settlement
+from contracts.ids import to_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def _is_own_pool(w3: Web3, d: Deployment, account: str, first: int) -> bool:
         said = next(logs(w3, Wanted((account,), (given,)), first, int(w3.eth.block_number)), None)
         if said is None:
             return False
-        check_pool(w3, d, account, "0x" + bytes(said["transactionHash"]).hex())
+        check_pool(w3, d, account, to_hex(said["transactionHash"]))
     except (GenesisRefused, LogsRefused):
         return False
     return True

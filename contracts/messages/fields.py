@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from contracts.errors import BadField
+from contracts.ids import from_hex, to_hex
 
 Address = Annotated[str, "address"]
 Bytes32 = Annotated[bytes, "bytes32"]
@@ -169,7 +170,7 @@ def _to_wire(solidity: str, value: Any) -> Any:
     if isinstance(value, Struct):
         return to_json(value)
     if solidity == "bytes32":
-        return "0x" + value.hex()
+        return to_hex(value)
     return str(value) if solidity == "uint256" or _is_large(value) else value
 
 
@@ -187,7 +188,7 @@ def _from_wire(name: str, solidity: str, value: Any, inner: Mapping[str, type[St
     if solidity == "bytes32":
         if not isinstance(value, str) or not _BYTES32.fullmatch(value):
             raise BadField(f"{name} must be 0x followed by 64 hex digits")
-        return bytes.fromhex(value[2:])
+        return from_hex(value)
     if solidity == "uint256":
         if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
             raise BadField(f"{name} must be a whole number as a decimal string")

@@ -15,6 +15,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import to_checksum_address
 
 from contracts.errors import BadField, CommonweightError
+from contracts.ids import ZERO_ADDRESS
 from contracts.messages.fields import Address, Bytes32, Uint64
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import Domain, require_signer, sign
@@ -22,7 +23,7 @@ from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
 from contracts.protocol.log.signed import Envelope, read_envelope
 
 HEADER = "Upload-Ticket"
-TO_SERVER = "0x" + "00" * 20
+TO_SERVER = ZERO_ADDRESS
 """The receiver of what is brought to the server."""
 LIFE, SKEW = 120, 120
 """Seconds for which a ticket is made out, and by which clocks may differ, either way."""

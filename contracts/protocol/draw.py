@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from eth_utils import to_canonical_address
 
+from contracts.ids import from_hex
 from contracts.keccak import keccak256
 
 NO_SEGMENT = 0xFFFFFFFF
@@ -46,7 +47,7 @@ def panel_order(beacon: bytes, proof: bytes, verifiers: Sequence[str]) -> tuple[
 def run_origin(model: bytes, creator: str, nonce: int, genesis: bytes) -> bytes:
     """32 bytes that tell a run's data from any other's (ADR 2): from model and genesis (32 bytes each), the creator's
     address and its nonce."""
-    return keccak256(b"commonweight run" + model + bytes.fromhex(creator[2:]) + nonce.to_bytes(32) + genesis)
+    return keccak256(b"commonweight run" + model + from_hex(creator) + nonce.to_bytes(32) + genesis)
 
 
 def data_seed(origin: bytes, round_number: int, theta: bytes) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from contracts.ids import from_hex
 from contracts.keccak import keccak256
 from contracts.protocol.judge import entries
 
@@ -28,4 +29,4 @@ def fault_evidence(proof: str, fault: str) -> bytes:
     The contract punishes it once for each verifier.
     """
     index = list(entries.Fault).index(entries.Fault(fault)) + 1
-    return keccak256(b"commonweight fault" + bytes.fromhex(proof.removeprefix("0x")) + index.to_bytes(2))
+    return keccak256(b"commonweight fault" + from_hex(proof) + index.to_bytes(2))

@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 
 from contracts.errors import InvalidTree
 from contracts.files.whole_file import replace_file
+from contracts.ids import from_hex, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
 from ledger.books import journal
 from ledger.errors import NotFound
@@ -86,9 +87,9 @@ def proofs(blobs: BlobFolder, session: Session, epoch: Epoch, leaves: Sequence[s
     """The proofs of lines by their leaf (0x-hex), each checked against the epoch's root before it leaves here."""
     file, root = (
         blobs.beside("payout-trees") / f"{epoch.number}-{epoch.root[2:]}",
-        bytes.fromhex(epoch.root[2:]),
+        from_hex(epoch.root),
     )
-    wanted = [bytes.fromhex(leaf[2:]) for leaf in leaves]
+    wanted = [from_hex(leaf) for leaf in leaves]
     try:
         return _read(file, wanted, root)
     except (FileNotFoundError, ValueError, InvalidTree):  # mmap refuses an empty file with a ValueError
@@ -107,7 +108,7 @@ def _read(file: Path, leaves: Sequence[bytes], root: bytes) -> list[list[bytes]]
 
 def _build(session: Session, epoch: int, file: Path) -> None:
     rows = session.exec(select(PayoutRow.leaf).where(PayoutRow.epoch == epoch).execution_options(yield_per=BATCH))
-    tree = PayoutTree.of(bytes.fromhex(leaf[2:]) for leaf in rows)
+    tree = PayoutTree.of(from_hex(leaf) for leaf in rows)
     with memoryview(tree.nodes) as nodes:
         replace_file(file, nodes)
 
@@ -120,6 +121,6 @@ def _row(epoch: int, payout: Payout) -> dict[str, Any]:
         "account": to_checksum_address(payout.account),
         "kind": payout.kind,
         "amount": payout.amount,
-        "leaf": "0x" + payout.leaf().hex(),
+        "leaf": to_hex(payout.leaf()),
     }
     return sealed(PayoutRow, columns)

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any, cast
 
 from eth_utils.crypto import keccak
-from hexbytes import HexBytes
 from sqlmodel import Session, col, delete, select
 from web3 import Web3
 from web3.exceptions import BlockNotFound, Web3RPCError
@@ -26,6 +25,7 @@ from contracts.chain.connection import contract_at
 from contracts.chain.event_table import EventTable
 from contracts.chain.presence import require_present
 from contracts.evm.log_ranges import Wanted, logs_of_block, pieces
+from contracts.ids import from_hex, to_hex
 from ledger.books import payouts
 from ledger.context import Ledger
 from ledger.crash_points import reach
@@ -64,13 +64,13 @@ def follow(ledger: Ledger) -> None:
         cursor = session.get(Cursor, FINAL)
         tracked = session.get(Header, int(final["number"]))
         rests = session.exec(select(PendingEvent.block).limit(1)).first() is None
-    if cursor is not None and (cursor.block, cursor.hash) == (int(final["number"]), _hex(final["hash"])):
+    if cursor is not None and (cursor.block, cursor.hash) == (int(final["number"]), to_hex(final["hash"])):
         return
     if cursor is not None and not _is_kept(ledger, cursor):
         return
     if cursor is not None and int(final["number"]) <= cursor.block:
         return
-    if cursor is not None and tracked is not None and tracked.hash == _hex(final["hash"]):
+    if cursor is not None and tracked is not None and tracked.hash == to_hex(final["hash"]):
         _credit(ledger, cursor, tracked.number, tracked.hash, None, quiet=rests)
         return
     first = cursor.block + 1 if cursor else ledger.chain.first_block
@@ -107,7 +107,7 @@ def _wanted(ledger: Ledger) -> Wanted:
 
 def _events(ledger: Ledger, logs: Iterable[LogReceipt]) -> list[ChainEvent]:
     """What they log beside FOLLOWED passes unread, and what the registry, which many share, logs of other models."""
-    tables, own = _tables(ledger), bytes.fromhex(ledger.chain.deployment.model[2:])
+    tables, own = _tables(ledger), from_hex(ledger.chain.deployment.model)
     found: list[ChainEvent] = []
     for entry in logs:
         contract, table = tables[entry["address"]]
@@ -121,7 +121,7 @@ def _events(ledger: Ledger, logs: Iterable[LogReceipt]) -> list[ChainEvent]:
                 log_index=entry["logIndex"],
                 contract=contract,
                 name=name,
-                transaction=entry["transactionHash"].to_0x_hex(),
+                transaction=to_hex(entry["transactionHash"]),
                 arguments=_arguments(ledger, table, entry),
             )
         )
@@ -132,7 +132,7 @@ def _is_kept(ledger: Ledger, cursor: Cursor) -> bool:
     """Whether the node has the cursor's block; one that lags behind is waited for. Raises FinalityViolated, and
     ChainOther and ChainWithoutContract where it is another chain, or one without its state."""
     try:
-        now = _hex(ledger.chain.block_hash(cursor.block))
+        now = to_hex(ledger.chain.block_hash(cursor.block))
     except BlockNotFound:
         require_present(ledger.chain.w3, ledger.chain.deployment)
         logger.warning("the chain's node has no block %d, which was final: waiting for it", cursor.block)
@@ -151,13 +151,13 @@ def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple
     for number in range(first, last + 1):
         try:
             block = cast(dict[str, Any], ledger.chain.w3.eth.get_block(number))
-            events = read_block(ledger, _hex(block["hash"]))
+            events = read_block(ledger, to_hex(block["hash"]))
         except (BlockNotFound, Web3RPCError) as error:
             logger.warning("the chain's node did not give block %d, which is final; trying again (%s)", number, error)
             return number - 1, str(before), found
-        if before is not None and _hex(block["parentHash"]) != before:
+        if before is not None and to_hex(block["parentHash"]) != before:
             raise FinalityViolated(f"block {number} does not continue block {number - 1}, which was final as {before}")
-        before = _hex(block["hash"])
+        before = to_hex(block["hash"])
         found += events
     reach("indexer.read")
     return last, str(before), found
@@ -166,8 +166,8 @@ def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple
 def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[int, str, list[ChainEvent]]:
     """The last block that was read, `last` or one before it, its hash, and the events from `first` on, if they
     continue the cursor. Raises FinalityViolated."""
-    ends = _hex(ledger.chain.block_hash(last))
-    parent = _hex(cast(dict[str, Any], ledger.chain.w3.eth.get_block(first))["parentHash"])
+    ends = to_hex(ledger.chain.block_hash(last))
+    parent = to_hex(cast(dict[str, Any], ledger.chain.w3.eth.get_block(first))["parentHash"])
     read_to, found = first, list[ChainEvent]()
     for end, events in read_range(ledger, first, last):
         read_to, found = end, found + events
@@ -175,8 +175,8 @@ def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tupl
             break
     if cursor is not None and parent != cursor.hash:
         raise FinalityViolated(f"block {first} does not continue block {cursor.block}, which was final")
-    name = _hex(ledger.chain.block_hash(read_to))
-    if _hex(ledger.chain.block_hash(last)) != ends:
+    name = to_hex(ledger.chain.block_hash(read_to))
+    if to_hex(ledger.chain.block_hash(last)) != ends:
         raise FinalityViolated(f"block {last} was final as {ends} and was replaced while it was read")
     reach("indexer.read")
     return read_to, name, found
@@ -268,7 +268,7 @@ def _arguments(ledger: Ledger, table: EventTable, entry: LogReceipt) -> dict[str
     event = table.decode(entry)
     arguments: dict[str, Any] = _plain(event["args"])
     if event["event"] == "ProposalCreated":
-        arguments["descriptionHash"] = "0x" + keccak(description_bytes(bytes(entry["data"]))).hex()
+        arguments["descriptionHash"] = to_hex(keccak(description_bytes(bytes(entry["data"]))))
     if event["event"] == "Minted":
         arguments["ours"] = arguments["minter"] == Web3.to_checksum_address(ledger.chain.deployment.distributor)
     return arguments
@@ -280,9 +280,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     if isinstance(value, bytes):
-        return HexBytes(value).to_0x_hex()
+        return to_hex(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _hex(value: Any) -> str:
-    return "0x" + bytes(value).hex()

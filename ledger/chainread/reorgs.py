@@ -14,6 +14,7 @@ from typing import Any, cast
 from sqlmodel import Session, col, delete, select
 from web3.exceptions import BlockNotFound, Web3RPCError
 
+from contracts.ids import to_hex
 from ledger.books import payouts
 from ledger.chainread import indexer
 from ledger.context import Ledger
@@ -114,8 +115,4 @@ def _block(ledger: Ledger, which: str) -> Header | None:
         found = cast(dict[str, Any], ledger.chain.w3.eth.get_block(cast(Any, which)))
     except BlockNotFound:
         return None
-    return Header(number=int(found["number"]), hash=_hex(found["hash"]), parent=_hex(found["parentHash"]))
-
-
-def _hex(value: Any) -> str:
-    return "0x" + bytes(value).hex()
+    return Header(number=int(found["number"]), hash=to_hex(found["hash"]), parent=to_hex(found["parentHash"]))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts.amounts import TOKENS, amount
+from contracts.ids import ZERO_ADDRESS
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.log.leaf import Entry, read
 from ledger.books import log
@@ -19,7 +20,6 @@ from ledger.context import Ledger
 MOST = 500
 """Entries that one look tells."""
 
-ZERO_ADDRESS = "0x" + "00" * 20
 """Stands for the authors of openings and pledges, of which nothing is told."""
 logger = logging.getLogger(__name__)
 Line = Callable[[Any], str]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sqlmodel import Session, col, select
 from web3.contract.contract import ContractFunction
 
+from contracts.ids import from_hex, to_hex
 from contracts.keccak import keccak256
 from contracts.merkle.payout_tree import Payout
 from ledger.context import Ledger
@@ -37,7 +38,7 @@ def signed_claim_id(leaf: str) -> str:
 
 def many_id(leaves: Sequence[str]) -> str:
     """Of the call that pays these lines, each to its own account; their order does not count."""
-    return MANY + "0x" + keccak256(b"".join(bytes.fromhex(leaf[2:]) for leaf in sorted(leaves))).hex()
+    return MANY + to_hex(keccak256(b"".join(from_hex(leaf) for leaf in sorted(leaves))))
 
 
 def queue(session: Session, name: str, call: ContractFunction, allowed: int = 0) -> None:
@@ -83,7 +84,7 @@ def _leaves(ledger: Ledger, session: Session, name: str) -> tuple[str, ...]:
         Payout(place.chain_id, place.distributor, line.epoch, line.index, line.account, line.kind, line.amount)
         for line in lines
     )
-    found = _LEAVES[name] = tuple("0x" + payout.leaf().hex() for payout in paid)
+    found = _LEAVES[name] = tuple(to_hex(payout.leaf()) for payout in paid)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, func, select
 
+from contracts.ids import to_hex
 from contracts.merkle.payout_tree import PayoutTree
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Commitment
@@ -49,7 +50,7 @@ def receipt_of(ledger: Ledger, number: int, account: str) -> dict[str, Any]:
         return {
             "epoch": to_json(root),
             "state": epoch.state,
-            "signatures": {signer: "0x" + signature.hex() for signer, signature in sorted(signed.items())},
+            "signatures": {signer: to_hex(signature) for signer, signature in sorted(signed.items())},
             "entries": sorted({*entries, epoch.log_size - 1}),
             "anchors": sorted(line["entry"] for line in run["verifiers"]),
             "payouts": lines,
@@ -66,7 +67,7 @@ def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list
             "index": payout.index,
             "kind": payout.kind,
             "amount": str(payout.amount),
-            "proof": ["0x" + node.hex() for node in tree.proof(payout.leaf())] if tree is not None else [],
+            "proof": [to_hex(node) for node in tree.proof(payout.leaf())] if tree is not None else [],
         }
         for payout in own
     ]

@@ -9,10 +9,11 @@ from sqlmodel import Session, col, select
 
 from contracts.bindings.verifier_registry import SET_EVENTS, EpochStatus, VerifierSet
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.log.leaf import DERIVED, SIGNED
-from contracts.protocol.log.signed import hexed, read_envelope
+from contracts.protocol.log.signed import read_envelope
 from ledger.books import journal, log, payouts
 from ledger.context import Ledger
 from ledger.fsck import onchain, tree
@@ -36,7 +37,7 @@ def subject_of(domain: Domain, kind: str, body: Mapping[str, Any]) -> str | None
     """What an entry is found by: a message by its digest, a derived entry by its proof. Raises CommonweightError."""
     if kind in SIGNED:
         envelope = read_envelope(SIGNED[kind], {name: value for name, value in body.items() if name != "kind"})
-        return hexed(digest(envelope.message, domain))
+        return to_hex(digest(envelope.message, domain))
     return body["proof"] if kind in DERIVED and isinstance(body.get("proof"), str) else None
 
 
@@ -126,7 +127,7 @@ def _epoch(row: Epoch) -> tuple[Any, ...]:
 def _expected(session: Session, derived: Rederived, number: int) -> tuple[Any, ...]:
     index = derived.current[number]
     size, closing = index + 1, derived.closings[index][1:]
-    place = (*derived.epochs[number], size, hexed(log.root(session, size)))
+    place = (*derived.epochs[number], size, to_hex(log.root(session, size)))
     return (*place, *closing, number in derived.ended, derived.ended.get(number))
 
 
@@ -180,16 +181,16 @@ def _check_roots(ledger: Ledger, session: Session) -> Iterator[Finding]:
             continue
         closings = session.exec(select(ClosingRow).where(ClosingRow.epoch == row.number)).all()
         ours = [
-            (c.attempt, c.root, c.total, c.count, c.log_index + 1, hexed(log.root(session, c.log_index + 1)))
+            (c.attempt, c.root, c.total, c.count, c.log_index + 1, to_hex(log.root(session, c.log_index + 1)))
             for c in closings
         ]
         theirs = (
             on_chain.attempt,
-            hexed(on_chain.root),
+            to_hex(on_chain.root),
             on_chain.total,
             on_chain.count,
             on_chain.log_size,
-            hexed(on_chain.log_root),
+            to_hex(on_chain.log_root),
         )
         if theirs not in ours:
             yield Finding("epoch", str(row.number), f"the chain has {theirs}, which does not follow from the log")

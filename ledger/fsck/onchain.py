@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from contracts.chain.deployment import ZERO
 from contracts.chain.presence import require_present
+from contracts.ids import to_hex
 from contracts.protocol.chain.logs import Source
 from ledger.books.payouts import pays_a_line
 from ledger.chainread import indexer
@@ -36,7 +37,7 @@ def check_chain(
                 yield Finding("cursor", FINAL, f"is missing, and {table.__tablename__} has rows of the chain")
         yield from _check_unread(ledger, ledger.chain.first_block)
         return
-    if "0x" + ledger.chain.block_hash(cursor.block).hex() != cursor.hash:
+    if to_hex(ledger.chain.block_hash(cursor.block)) != cursor.hash:
         yield Finding("cursor", cursor.name, f"stands on block {cursor.block}, which is another on the chain")
         return
     yield from _check_events(ledger, session, cursor.block)
@@ -97,7 +98,7 @@ def _promised(ledger: Ledger, session: Session) -> set[str]:
     for row in session.exec(select(Epoch).where(Epoch.state != "final")):
         for closing in session.exec(select(ClosingRow).where(ClosingRow.epoch == row.number)).all():
             lines = closing_of(session, closing.log_index).lines
-            found |= {"0x" + p.leaf().hex() for p in payouts_of(ledger.judge.functions, row.number, lines)}
+            found |= {to_hex(p.leaf()) for p in payouts_of(ledger.judge.functions, row.number, lines)}
     return found
 
 
@@ -106,7 +107,7 @@ def _check_slashes(ledger: Ledger, session: Session, last: int) -> Iterator[Find
     place = ledger.chain.deployment
     source = Source(ledger.chain.w3, "VerifierRegistry", place.verifier_registry, ("NodeSlashed",))
     for said in source.read(ledger.chain.first_block, last):
-        proof = "0x" + bytes(said.arguments["proof"]).hex()
+        proof = to_hex(said.arguments["proof"])
         if session.exec(select(LogEntry.index).where(LogEntry.subject == proof).limit(1)).first() is None:
             node = said.arguments["node"]
             yield Finding(

@@ -11,6 +11,7 @@ from typing import Any
 
 from eth_utils import to_checksum_address
 
+from contracts.ids import ZERO_DIGEST, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.chain_events import EpochFinal
@@ -20,10 +21,8 @@ from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import SIGNED, Entry
-from contracts.protocol.log.signed import hexed, read_envelope
+from contracts.protocol.log.signed import read_envelope
 from ledger.machine import announced
-
-NO_ROOT = "0x" + "00" * 32
 
 
 class Rederived:
@@ -79,7 +78,7 @@ class Rederived:
         if kind is None:
             return
         message = read_envelope(kind, body).message
-        name = hexed(digest(message, self._domain))
+        name = to_hex(digest(message, self._domain))
         for row in announced.rows(self.follower.state, message, name):
             key = row["digest"], row["message"], row["kind"], row["size"]
             self.announced[key] = row["run"], row["round"], row["author"]
@@ -112,7 +111,7 @@ class Rederived:
 
     def _on_closed(self, index: int, entry: EpochClosed) -> None:
         leaves = [payout.leaf() for payout in self._payouts(entry)]
-        root = "0x" + PayoutTree.of(leaves).root.hex() if leaves else NO_ROOT
+        root = to_hex(PayoutTree.of(leaves).root) if leaves else ZERO_DIGEST
         total = sum(line.amount for line in entry.lines)
         self.closings[index] = (entry.epoch, entry.attempt, root, total, len(leaves), entry.settled_at, entry.deadline)
         self.current[entry.epoch] = index
@@ -134,7 +133,7 @@ class Rederived:
         if won:
             self.current[entry.epoch] = max(i for i in self._given[entry.epoch] if self._closed[i] in won)
             for payout in self._payouts(won[-1]):
-                account, leaf = str(to_checksum_address(payout.account)), "0x" + payout.leaf().hex()
+                account, leaf = str(to_checksum_address(payout.account)), to_hex(payout.leaf())
                 self.payouts[entry.epoch, payout.index] = (account, payout.kind, payout.amount, leaf)
                 self._lines[leaf] = (account, payout.amount)
         for index in self._given.pop(entry.epoch):

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from sqlmodel import Session, col, select
 
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import node_number
 from ledger.books import log
@@ -27,7 +28,7 @@ def check_tree(session: Session, subject_of: Filing) -> Iterator[Finding]:
     yield from _check_nodes(session)
     for epoch in session.exec(select(Epoch).order_by(col(Epoch.number))):
         try:
-            root = "0x" + log.root(session, epoch.log_size).hex()
+            root = to_hex(log.root(session, epoch.log_size))
         except NotFound as error:
             yield Finding("epoch", str(epoch.number), f"is over entries that are gone: {error.detail}")
             continue

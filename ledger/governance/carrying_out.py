@@ -10,6 +10,7 @@ from web3.exceptions import Web3RPCError
 
 from contracts.bindings.governor import ProposalState
 from contracts.chain.connection import ContractRejected
+from contracts.ids import from_hex
 from ledger.context import Ledger
 from ledger.errors import RelayBudgetSpent
 from ledger.governance.proposals import actions_of
@@ -51,7 +52,7 @@ def carry_out(ledger: Ledger) -> None:
 def _take_on(ledger: Ledger, row: Proposal) -> None:
     """One step. What a node has against it is told and looked at later: it must not keep those behind it waiting."""
     state = ledger.chain.governor.state(int(row.id))
-    governor, actions, digest = ledger.chain.governor, actions_of(row), bytes.fromhex(row.hash[2:])
+    governor, actions, digest = ledger.chain.governor, actions_of(row), from_hex(row.hash)
     if state == ProposalState.SUCCEEDED:
         _relay(ledger, row, "queue", governor.queue(actions, digest))
     elif state == ProposalState.QUEUED and row.eta is not None:

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, func, select
 from contracts.bindings.governor import Action, ProposalState
 from contracts.calls.words import calls_in_words
 from contracts.evm.chain_text import storable
+from contracts.ids import from_hex, to_hex
 from ledger.context import Ledger
 from ledger.errors import NotFound
 from ledger.storage.tables import ChainEvent, PendingEvent, Proposal, Vote
@@ -28,12 +29,12 @@ TITLE, FIRST_WORDS = 200, 100
 
 def actions_of(row: Proposal) -> list[Action]:
     """The calls of a proposal."""
-    return [Action(target, bytes.fromhex(data[2:]), int(value)) for target, value, data in row.actions]
+    return [Action(target, from_hex(data), int(value)) for target, value, data in row.actions]
 
 
 def as_columns(actions: Sequence[Action]) -> list[list[str]]:
     """The calls of a proposal as its row holds them."""
-    return [[action.target, str(action.value), "0x" + action.data.hex()] for action in actions]
+    return [[action.target, str(action.value), to_hex(action.data)] for action in actions]
 
 
 def require(session: Session, proposal_id: str) -> Proposal:
@@ -99,7 +100,7 @@ def created_row(event: ChainEvent) -> Proposal:
         id=said["proposalId"],
         proposer=said["proposer"],
         description=said["description"],
-        hash=said.get("descriptionHash") or "0x" + keccak(text=said["description"]).hex(),
+        hash=said.get("descriptionHash") or to_hex(keccak(text=said["description"])),
         actions=[list(call) for call in zip(said["targets"], said["values"], said["calldatas"], strict=True)],
         state=ProposalState.PENDING.name.lower(),
         block=event.block,

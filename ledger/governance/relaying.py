@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from contracts.bindings.governor import PROPOSER_MARK, Action, Ballot, ProposalState, description_of
 from contracts.errors import BadField
+from contracts.ids import to_hex
 from contracts.protocol.run_config import RunConfig
 from ledger.context import Ledger
 from ledger.errors import AlreadyDecided, NoVotes, TooEarly, VoteClosed
@@ -80,7 +81,7 @@ def _check_description(description: str, proposer: str) -> None:
 def _relayed(proposal_id: str, proposer: str, description: str, actions: Sequence[Action]) -> Proposal:
     """The row of a proposal that is on its way."""
     columns = proposals.as_columns(actions)
-    digest = "0x" + keccak(text=description).hex()
+    digest = to_hex(keccak(text=description))
     return Proposal(id=proposal_id, proposer=proposer, description=description, hash=digest, actions=columns)
 
 
@@ -104,7 +105,7 @@ def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: 
     way and COUNTED once the Governor has it. Raises AlreadyDecided for another vote, NotFound, TooEarly, VoteClosed,
     NoVotes, BelowThreshold, RelayBudgetSpent, ContractRejected.
     """
-    name, text = to_checksum_address(voter), "0x" + signature.hex()
+    name, text = to_checksum_address(voter), to_hex(signature)
     key = f"ballot:{proposal_id}:{name}"
     with ledger.store.read() as session:
         proposals.require(session, proposal_id)

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 
 from sqlmodel import Session, col, delete, or_, select
 
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import Commitment, Merge, StateOpening
 from contracts.protocol.judge.state import State
-from contracts.protocol.log.signed import hexed
 from contracts.protocol.run_config import RunConfig
 from ledger.errors import LedgerError
 from ledger.storage.tables import AnnouncedRow
@@ -90,10 +90,10 @@ def largest(config: RunConfig, kind: str) -> int:
 def _place(state: State, message: Commitment | StateOpening | Merge) -> tuple[str, int, str]:
     """Run, round and author."""
     if isinstance(message, StateOpening):
-        commitment = state.proofs[hexed(message.proof)].commitment
+        commitment = state.proofs[to_hex(message.proof)].commitment
         return commitment.run, commitment.round, commitment.node
     author = message.node if isinstance(message, Commitment) else message.verifier
-    return hexed(message.run), message.round, author
+    return to_hex(message.run), message.round, author
 
 
 def _named(state: State, message: Commitment | StateOpening | Merge) -> Iterator[Announced]:
@@ -109,6 +109,6 @@ def _named(state: State, message: Commitment | StateOpening | Merge) -> Iterator
 
 def _merged(state: State, message: Merge) -> frozenset[int]:
     """Sizes of the gradients that a round merges (one, since k verifiers looked), as far as their proofs are held."""
-    merge_set = state.runs[hexed(message.run)].rounds[message.round].merge_set
+    merge_set = state.runs[to_hex(message.run)].rounds[message.round].merge_set
     names = merge_set.proofs if merge_set is not None else ()
     return frozenset(state.proofs[name].commitment.size for name in names if name in state.proofs)

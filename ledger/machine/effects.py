@@ -17,6 +17,7 @@ from typing import Any
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
+from contracts.ids import to_hex
 from contracts.merkle.payout_tree import Payout
 from contracts.protocol.judge.entries import Derived, EpochClosed, EpochEnded, Line
 from contracts.protocol.judge.facts import Fact
@@ -113,7 +114,7 @@ def _write_row(session: Session, closing: ClosingRow, entry: EpochClosed) -> Non
         "total": closing.total,
         "count": closing.count,
         "log_size": closing.log_index + 1,
-        "log_root": "0x" + log.root(session, closing.log_index + 1).hex(),
+        "log_root": to_hex(log.root(session, closing.log_index + 1)),
         "settled_at": closing.settled_at,
         "deadline": closing.deadline,
     }

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.messages.for_log import Contribution
 from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.errors import Refused, UnknownSubject
@@ -30,7 +31,7 @@ from contracts.protocol.judge.rules.roots import grow
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import DERIVED, read, write
-from contracts.protocol.log.signed import Envelope, fact_of, hexed
+from contracts.protocol.log.signed import Envelope, fact_of
 from ledger.books import log
 from ledger.crash_points import reach
 from ledger.machine.effects import READING, Moment, cause
@@ -144,14 +145,14 @@ class Replica:
 
         if isinstance(envelope.message, Contribution):
             with self.view(session) as state:
-                members = maintainers(state, hexed(envelope.message.run))
+                members = maintainers(state, to_hex(envelope.message.run))
             check_first(envelope, self.domain, members)
         fact = fact_of(envelope, self.domain, author)
         return Prepared(fact, text, self.name_of(envelope), envelope)
 
     def name_of(self, envelope: Envelope) -> str:
         """What a message is found by: its digest, which of a commitment is the proof's id."""
-        return hexed(digest(envelope.message, self.domain))
+        return to_hex(digest(envelope.message, self.domain))
 
     @property
     def is_behind(self) -> bool:

@@ -16,6 +16,7 @@ from web3.types import TxParams
 from contracts.chain.connection import ContractRejected, rejections
 from contracts.evm import fees
 from contracts.evm.fees import Fees
+from contracts.ids import to_hex
 from ledger.context import Ledger
 from ledger.crash_points import reach
 from ledger.relay import leases
@@ -128,7 +129,7 @@ def _add(
         **offer.fields(),
     }
     signed = ledger.operator.sign_transaction(fields)
-    row.hash, row.sent = signed.hash.to_0x_hex(), 0
+    row.hash, row.sent = to_hex(signed.hash), 0
     session.add(row)
     session.add(
         Attempt(
@@ -136,7 +137,7 @@ def _add(
             call=row.id,
             signer=_address(ledger),
             nonce=cast(int, row.nonce),
-            raw=signed.raw_transaction.to_0x_hex(),
+            raw=to_hex(signed.raw_transaction),
             max_fee=offer.max_fee,
             tip=offer.tip,
             cancels=cancels,

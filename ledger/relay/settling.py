@@ -21,6 +21,7 @@ from web3.exceptions import BlockNotFound, TransactionNotFound, Web3Exception
 from web3.types import TxReceipt
 
 from contracts.chain.connection import ContractRejected, rejections
+from contracts.ids import to_hex
 from ledger.chain import ModelChain
 from ledger.context import Ledger
 from ledger.crash_points import reach
@@ -51,7 +52,7 @@ class Sight:
         """Hash of block `number` as 0x hex, empty if there is none."""
         if number not in self._hashes:
             try:
-                self._hashes[number] = "0x" + self.chain.block_hash(number).hex()
+                self._hashes[number] = to_hex(self.chain.block_hash(number))
             except BlockNotFound:
                 self._hashes[number] = ""
         return self._hashes[number]
@@ -62,7 +63,7 @@ class Sight:
             found = self.chain.w3.eth.get_transaction_receipt(cast(Any, transaction))
         except TransactionNotFound:
             return None
-        return found if found["blockHash"].to_0x_hex() == self.hash_of(int(found["blockNumber"])) else None
+        return found if to_hex(found["blockHash"]) == self.hash_of(int(found["blockNumber"])) else None
 
     def sent_by(self, signer: str, nonce: int, after: int, each: Callable[[], None]) -> str | None:
         """Hash of the transaction that used a nonce, in a final block: found by what the signer had sent by then, else
@@ -74,7 +75,7 @@ class Sight:
             block = self.chain.w3.eth.get_block(number, full_transactions=True)
             for sent in cast(list[Any], block["transactions"]):
                 if (sent["from"], sent.get("nonce")) == (signer, nonce):
-                    return str(sent["hash"].to_0x_hex())
+                    return str(to_hex(sent["hash"]))
         return None
 
     def _block_of(self, signer: str, nonce: int) -> int | None:
@@ -142,7 +143,7 @@ def _in_block(ledger: Ledger, held: Held, call: Outgoing, attempt: Attempt, rece
             return
         row.state = "mined" if receipt["status"] == 1 and not attempt.cancels else "reverted"
         row.hash, row.block = attempt.hash, int(receipt["blockNumber"])
-        row.block_hash = receipt["blockHash"].to_0x_hex()
+        row.block_hash = to_hex(receipt["blockHash"])
         session.add(row)
         reach("outbox.mined")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from contracts.ids import to_hex
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.facts import What
 from contracts.protocol.run_config import RunConfig
@@ -83,7 +84,7 @@ def _opened(documents: Documents, leaf: Any) -> None:
             "entry": leaf.index,
             "phase": "training",
             "config": entry.config,
-            "config_digest": "0x" + RunConfig.from_json(entry.config).digest().hex(),
+            "config_digest": to_hex(RunConfig.from_json(entry.config).digest()),
             "data_seed": entry.data_seed,
             "theta": {"digest": entry.theta, "blob": outer["theta_blob"]},
             "momentum": {"digest": entry.momentum, "blob": outer["momentum_blob"]},

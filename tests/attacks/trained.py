@@ -20,6 +20,7 @@ from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
 
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.signing import sign
 from contracts.mirrors.tickets import TO_SERVER, Tickets
@@ -35,7 +36,6 @@ from contracts.tensors.tensorfile import Tensors, state_digest, unpack
 from ledger.books import journal
 from tests.attacks.outsiders.script import Refused, Script
 from tests.attacks.outsiders.served import key, service
-from tests.contracts.protocol.log.signed_run import hexed
 from trainer import cheats
 from trainer.canary import Canary
 from trainer.conduct import Conduct, Job, Made
@@ -150,7 +150,7 @@ class Theatre(Script):
 
     def _commit(self, actor: Actor, made: Made) -> None:
         domain = made.domain or self.service.domain
-        paths = {name: [hexed(n) for n in getattr(made, name)] for name in ("first_path", "last_path")}
+        paths = {name: [to_hex(n) for n in getattr(made, name)] for name in ("first_path", "last_path")}
         envelope = Envelope(made.message, (sign(made.message, domain, bytes(actor.account.key)),), paths)
         try:
             self.add(envelope)
@@ -168,7 +168,7 @@ class Theatre(Script):
     def _job(self, actor: Actor) -> Job:
         blobs = {state: list(names) for state, names in self.collected.blobs.items()}
         log = SimpleNamespace(lock=threading.RLock(), state=self.state, gleaned=SimpleNamespace(blobs=blobs))
-        secret = hexed(bytes(actor.account.key))
+        secret = to_hex(bytes(actor.account.key))
         around = Around(secret, self.service.domain, lambda: log, self.published, self._fetch)  # type: ignore[arg-type,return-value]
         view = around.round(self.state, self.round)
         before = actor.trajectory.end_state if actor.trajectory is not None else None
@@ -193,7 +193,7 @@ class Theatre(Script):
                 len(shown.packed),
             )
             try:
-                self.send(message, actor.account, path=[hexed(node) for node in shown.path])
+                self.send(message, actor.account, path=[to_hex(node) for node in shown.path])
                 self._put(actor.account, shown.packed)
             except Refused as refused:
                 actor.refused.append(refused.code)

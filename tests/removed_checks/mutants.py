@@ -29,7 +29,7 @@ class Mutant:
 PYTHON: dict[str, Mutant] = {
     "replay: the verifier does not look at the result": Mutant(
         "verifier/replay/replaying.py",
-        'if pair is None and "0x" + boundary_entry(end).hex() == asked.end:',
+        "if pair is None and to_hex(boundary_entry(end)) == asked.end:",
         "if pair is None:",
         ("tests/verifier/replay/test_replaying.py::test_a_false_segment_is_false_and_measured",),
     ),
@@ -41,7 +41,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "replay: any file is the start": Mutant(
         "verifier/replay/replaying.py",
-        '    if "0x" + boundary_entry(state).hex() != entry:\n',
+        "    if to_hex(boundary_entry(state)) != entry:\n",
         "    if False:\n",
         ("tests/verifier/replay/test_replaying.py::test_a_file_that_holds_another_state_is_unserved",),
     ),
@@ -139,7 +139,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "merge: whatever a file holds is merged": Mutant(
         "verifier/replay/combining.py",
-        '    if "0x" + state_digest(found).hex() != digest:\n',
+        "    if to_hex(state_digest(found)) != digest:\n",
         "    if False:\n",
         ("tests/verifier/replay/test_combining.py::test_a_file_that_is_not_the_gradient_is_never_merged",),
     ),
@@ -351,7 +351,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "node: weights by name": Mutant(
         "trainer/node/states.py",
-        'return found if "0x" + state_digest(found).hex() == digest else None',
+        "return found if to_hex(state_digest(found)) == digest else None",
         "return found",
         ("tests/trainer/node/test_parts.py::test_weights_come_by_digest_from_whoever_has_them_and_are_kept",),
     ),
@@ -399,7 +399,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "indexer: what a lagging node lacks is passed over": Mutant(
         "ledger/chainread/indexer.py",
-        'events = read_block(ledger, _hex(block["hash"]))',
+        'events = read_block(ledger, to_hex(block["hash"]))',
         "events = [event for _, read in read_range(ledger, number, number) for event in read]",
         ("tests/ledger/chainread/test_indexer.py::test_a_node_that_lags_behind_is_waited_for",),
     ),
@@ -495,7 +495,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "receipt: lines need no proof": Mutant(
         "verifier/receipt/checking.py",
-        "check_proof(leaf, [_octets(node) for node in line.proof], self.epoch.root)",
+        "check_proof(leaf, [from_hex(node) for node in line.proof], self.epoch.root)",
         "pass",
         (f"{RECEIPT}checking.py::test_one_thing_changed_is_refused_with_its_code",),
     ),

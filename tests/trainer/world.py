@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages import for_log as messages
@@ -47,7 +48,7 @@ from contracts.tlog.subtree import subtree_proof
 from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, Tile, parse_tile
 from contracts.tlog.witness import AddCheckpoint
-from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hashed, hexed, key
+from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hashed, key
 from trainer.data.corpus import Corpus, load_corpus
 from trainer.model.state import initial_theta, start_tensors, theta_layout
 from trainer.steps.determinism import configure_determinism
@@ -159,7 +160,7 @@ def deployment(first: tuple[str, ...] = ()) -> Deployment:
         DOMAIN.chain_id,
         1,
         "village",
-        hexed(MODEL),
+        to_hex(MODEL),
         key("creator").address,
         none,
         none,
@@ -317,7 +318,7 @@ class House:
         return [held.signed.text for held in self.mirror.messages.held()]
 
     def _announce(self, message: Message) -> None:
-        place = Place(str(NODE.address), hexed(self.village.run), 1)
+        place = Place(str(NODE.address), to_hex(self.village.run), 1)
         for found in announced_by(message, place, OuterSizes(0, 0)):
             if found.digest not in self._announced:
                 self._announced.add(found.digest)
@@ -415,14 +416,14 @@ class Council:
         return theta, zero_momentum(theta)
 
     def _commitment(self, proof: str) -> messages.Commitment:
-        found = [m for m in self._sent(messages.Commitment) if hexed(digest(m, DOMAIN)) == proof]
+        found = [m for m in self._sent(messages.Commitment) if to_hex(digest(m, DOMAIN)) == proof]
         made = found[0]
         assert isinstance(made, messages.Commitment)
         return made
 
     def _openings(self, proof: str) -> dict[int, messages.StateOpening]:
         found = self._sent(messages.StateOpening)
-        shown = [m for m in found if isinstance(m, messages.StateOpening) and hexed(m.proof) == proof]
+        shown = [m for m in found if isinstance(m, messages.StateOpening) and to_hex(m.proof) == proof]
         return {m.boundary: m for m in shown}
 
     def _sent(self, kind: type[Message]) -> list[Message]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from contracts.ids import to_hex
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
@@ -25,10 +26,6 @@ from verifier.replay.replaying import Segment
 
 NODE, SEED = "0x" + "11" * 20, b"\7" * 32
 TINY = RunConfig(rounds=1, steps=16, segment=4, batch=1, context=16, d_model=16, heads=2, layers=1)
-
-
-def hexed(data: bytes) -> str:
-    return "0x" + data.hex()
 
 
 @dataclass
@@ -87,12 +84,12 @@ class Honest:
         data = pack(self.done.pseudo_gradient if gradient is None else gradient)
         return Held(
             config=self.config.to_json(),
-            theta=hexed(state_digest(self.theta)),
+            theta=to_hex(state_digest(self.theta)),
             theta_blobs=(),
-            gradient=hexed(self.done.pseudo_gradient_digest),
+            gradient=to_hex(self.done.pseudo_gradient_digest),
             blob=blake3(data).hexdigest(),
             size=len(data),
-            end=hexed(theta_digest(self.done.end_state)),
+            end=to_hex(theta_digest(self.done.end_state)),
         )
 
     def segment(self, number: int, common: bool = False) -> Segment:
@@ -102,14 +99,14 @@ class Honest:
             config=self.config.to_json(),
             round=1,
             node=NODE,
-            profile=hexed(configure_determinism(self.config.profile).digest()),
-            data_seed=hexed(SEED),
+            profile=to_hex(configure_determinism(self.config.profile).digest()),
+            data_seed=to_hex(SEED),
             segment=number,
-            start=hexed(entries[number]),
+            start=to_hex(entries[number]),
             start_blob=self.blob(number),
-            end=hexed(entries[number + 1]),
+            end=to_hex(entries[number + 1]),
             end_blob=self.blob(number + 1),
-            theta=hexed(state_digest(self.theta)),
+            theta=to_hex(state_digest(self.theta)),
             theta_blobs=(),
             common=common,
         )
@@ -122,11 +119,11 @@ class Honest:
         data = pack(self.done.pseudo_gradient)
         return Basis(
             config=self.config.to_json(),
-            theta=hexed(state_digest(self.theta)),
+            theta=to_hex(state_digest(self.theta)),
             theta_blobs=(),
-            momentum=hexed(state_digest(zero_momentum(self.theta))),
+            momentum=to_hex(state_digest(zero_momentum(self.theta))),
             momentum_blobs=(),
-            gradients=((hexed(self.done.pseudo_gradient_digest), blake3(data).hexdigest()),),
+            gradients=((to_hex(self.done.pseudo_gradient_digest), blake3(data).hexdigest()),),
         )
 
 

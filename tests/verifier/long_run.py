@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from contracts.ids import to_hex
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.state import Phase
-from contracts.protocol.log.signed import hexed
 from tests.contracts.protocol.log.signed_run import key
 from tests.service.stage import InlineApp
 from tests.verifier.real_run import Town
@@ -52,7 +52,7 @@ class LongRun(Town):
             process.step()
         self._wait_for_couriers()
         with self.lock:
-            state = self.run.state.runs[hexed(self.run.run)]
+            state = self.run.state.runs[to_hex(self.run.run)]
             closed = bool(state.round) and self.run.round.phase is Phase.CLOSED
             if closed and len(self.run.round.seen) < 3:
                 return  # a block would be a beacon that not everybody saw coming: nobody says `Seen` after it
@@ -79,7 +79,7 @@ class LongRun(Town):
     def _paid(self) -> int:
         """Rounds whose epoch is final: the machine holds them no longer."""
         with self.lock:
-            run = self.run.state.runs[hexed(self.run.run)]
+            run = self.run.state.runs[to_hex(self.run.run)]
             return min(run.rounds, default=run.round + 1) - 1
 
     def _light(self) -> LightSettings:
@@ -88,8 +88,8 @@ class LongRun(Town):
             self.url,
             settings.deployment,
             "",
-            hexed(self.run.run),
-            hexed(NODE.key),
+            to_hex(self.run.run),
+            to_hex(NODE.key),
             key("the node's wallet").address,
             self.folder / "node",
             (self.text,),

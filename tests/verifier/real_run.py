@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE, SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages import for_log as messages
@@ -38,7 +39,7 @@ from contracts.protocol.log.signed import Envelope
 from contracts.tensors.state_layout import inner_digest, theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
 from contracts.tlog.keys import SignatureType
-from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed, key
+from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, key
 from tests.verifier.honest import TINY
 from tests.verifier.mirror.world import OPERATOR, ORIGIN, Operator, serving
 from tests.verifier.town import REGISTRY
@@ -199,7 +200,7 @@ class Town:
             chain_id=DOMAIN.chain_id,
             block=0,
             name="m",
-            model=hexed(MODEL),
+            model=to_hex(MODEL),
             deployer=self.run.creator.address,
             token=other,
             timelock=other,
@@ -210,13 +211,13 @@ class Town:
             model_registry=DOMAIN.verifying_contract,
             log=OPERATOR.verifier(ORIGIN, SignatureType.NOTE).vkey(),
         )
-        secret = hexed(self.run.verifiers[number].key)
+        secret = to_hex(self.run.verifiers[number].key)
         folder = self.folder / f"verifier {number}"
         return VerifierSettings(
             self.url,
             "http://127.0.0.1:9",
             deployment,
-            hexed(self.run.run),
+            to_hex(self.run.run),
             secret,
             folder,
             (self.text,),
@@ -232,7 +233,7 @@ class Town:
             process.step()
         self._wait_for_couriers()
         with self.lock:
-            state = self.run.state.runs[hexed(self.run.run)]
+            state = self.run.state.runs[to_hex(self.run.run)]
             if state.round and self.run.round.phase is Phase.OPEN:
                 for node in self.run.nodes:
                     self._commit(node)
@@ -268,7 +269,7 @@ class Town:
             return
         message, entries = self.run.commitment(node), self.run.entries(node, 1)
         paths = {
-            name: [hexed(n) for n in KECCAK_TREE.inclusion_proof(entries, place)]
+            name: [to_hex(n) for n in KECCAK_TREE.inclusion_proof(entries, place)]
             for name, place in (("first_path", 0), ("last_path", len(entries) - 1))
         }
         self.hand(message, node, pack(self.run.work(node).pseudo_gradient), **paths)

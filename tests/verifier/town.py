@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from contracts.chain.deployment import Deployment
+from contracts.ids import to_hex
 from contracts.messages.signing import Domain
 from contracts.protocol.judge.rules.duties import VerifierDuty, of_verifier
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
-from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed
+from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun
 from tests.verifier.stand_ins import FakeChain, FakeCopy, chain_of
 from verifier.duties.progress import Progress
 from verifier.duties.world import World
@@ -212,7 +213,7 @@ def settings(folder: Path, made: SignedRun, key: bytes) -> VerifierSettings:
         chain_id=DOMAIN.chain_id,
         block=0,
         name="m",
-        model=hexed(MODEL),
+        model=to_hex(MODEL),
         deployer=made.creator.address,
         token=other,
         timelock=other,
@@ -222,7 +223,9 @@ def settings(folder: Path, made: SignedRun, key: bytes) -> VerifierSettings:
         splitter=other,
         model_registry=model_registry,
     )
-    return VerifierSettings("http://127.0.0.1:9", "http://127.0.0.1:9", deployment, hexed(made.run), hexed(key), folder)
+    return VerifierSettings(
+        "http://127.0.0.1:9", "http://127.0.0.1:9", deployment, to_hex(made.run), to_hex(key), folder
+    )
 
 
 def text_of(made: SignedRun, message: Any, author: Any, **beside: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import from_json
 from contracts.messages.for_log import Commitment
 from contracts.tensors.state_layout import boundary_entry
@@ -158,7 +159,7 @@ def _gradient(job: Job, message: Commitment) -> Tensors:
 def _weights(job: Job, named: View) -> Tensors:
     """Of a digest: those that the run began with follow from its configuration, others are served."""
     first = initial_theta(job.config)
-    if "0x" + state_digest(first).hex() == named["digest"]:
+    if to_hex(state_digest(first)) == named["digest"]:
         return first
     return unpack(job.client.blob(named["blob"]), theta_layout(job.config))
 

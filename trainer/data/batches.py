@@ -9,6 +9,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
+from contracts.ids import from_hex
 from contracts.protocol.run_config import RunConfig
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -60,7 +61,7 @@ def batch_source(
 def _address_bytes(node: str) -> bytes:
     """The 20 bytes of a 0x-address, so that its checksum spelling makes no difference."""
     try:
-        raw = bytes.fromhex(node.removeprefix("0x"))
+        raw = from_hex(node)
     except ValueError as error:
         raise InvalidBatchRequest(f"{node!r} is not an address") from error
     if len(raw) != 20:

@@ -7,13 +7,14 @@ chain is asked, the list of verifiers is what the log's blocks say.
 from __future__ import annotations
 
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.messages.for_log import Merge, RunTerms, VerifierAnchor
 from contracts.messages.signing import Domain, digest, recover
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED, read
-from contracts.protocol.log.signed import Envelope, hexed, read_envelope
+from contracts.protocol.log.signed import Envelope, read_envelope
 
 MOST_STATES = 64
 """Outer states whose blobs are remembered."""
@@ -52,9 +53,9 @@ class Gleaned:
         if isinstance(message, VerifierAnchor) and self._author(envelope) == [message.verifier]:
             self.keys[message.verifier] = message.logKey
         elif isinstance(message, RunTerms):
-            self.terms[hexed(digest(message, self._domain))] = message
+            self.terms[to_hex(digest(message, self._domain))] = message
         elif isinstance(message, Merge):
-            self._name(hexed(message.theta), message.thetaBlob.hex())
+            self._name(to_hex(message.theta), message.thetaBlob.hex())
 
     def _author(self, envelope: Envelope) -> list[str]:
         return [recover(envelope.message, self._domain, signature) for signature in envelope.signatures]

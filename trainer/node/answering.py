@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from blake3 import blake3
 
+from contracts.ids import to_hex
 from contracts.messages.for_log import Enrolment, Leave, PledgeReveal, Return, StateOpening
 from contracts.protocol.judge.rules.duties import ComeBack, NodeDuty, Open, OpenPledge
 from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
-from contracts.protocol.log.signed import hexed
 from contracts.protocol.run_config import RunConfig
 from trainer.client import octets
 from trainer.conduct import Conduct, Disclosure, Job, NothingToCopy
@@ -58,7 +58,7 @@ class Answers:
         self._corpus.require(config.corpus_digest)
         profile = configure_determinism(config.profile).digest()
         place = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
-        if place != (payout, hexed(profile)) and self._may_join(run, config, hexed(profile)):
+        if place != (payout, to_hex(profile)) and self._may_join(run, config, to_hex(profile)):
             first = self._settings.from_round
             self._pen.keep(f"enrolment-{short}", Enrolment(name, node, payout, first, profile, nonce))
 
@@ -69,7 +69,7 @@ class Answers:
         listed = current.listed.get(self._around.address) if current is not None else None
         if listed is None:
             return True
-        return listed.profile == hexed(configure_determinism(RunConfig.from_json(run.config).profile).digest())
+        return listed.profile == to_hex(configure_determinism(RunConfig.from_json(run.config).profile).digest())
 
     def _nonce(self, member: NodeState | None) -> int:
         """One more than the log took last. Of a member that the log forgot, or never had, the log's size: it was never

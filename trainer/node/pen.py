@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import Domain
-from contracts.protocol.log.signed import hexed
 from trainer.client import octets
 from trainer.conduct import Made
 from trainer.exchange.keeping import Store, signed_text
@@ -36,4 +36,4 @@ class Pen:
 
 def hexes(path: Sequence[bytes]) -> list[str]:
     """A path as it stands beside a message."""
-    return [hexed(node) for node in path]
+    return [to_hex(node) for node in path]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from contracts.ids import to_hex
 from contracts.messages.for_log import Commitment
 from contracts.protocol.judge.rules.duties import Commit, NodeDuty, Open
 from contracts.protocol.judge.state import ProofState, RunState, Stage, State
-from contracts.protocol.log.signed import hexed
 from contracts.protocol.run_config import RunConfig
 from trainer.client import octets
 from trainer.conduct import NothingToCopy
@@ -55,7 +55,7 @@ class Rounds:
         proof = next((proof for proof in proofs if key_of(proof) == work.key), None)
         if proof is None:
             self._commit(work)
-        elif proof.commitment.root != hexed(work.trajectory.root):
+        elif proof.commitment.root != to_hex(work.trajectory.root):
             self._warn("other-work", f"round {work.job.number}, done again, gives another root than was committed to")
         self.works[work.key], self._made = work, None
 
@@ -91,7 +91,7 @@ class Rounds:
         node, rounds = self._around.address, list(run.rounds.values())
         kept = [kept.message for kept in self._pen.store]
         inner = {end for proof in proofs for end in (proof.commitment.inner, proof.commitment.inner_end)}
-        inner |= {hexed(message.innerEnd) for message in kept if isinstance(message, Commitment)}
+        inner |= {to_hex(message.innerEnd) for message in kept if isinstance(message, Commitment)}
         inner |= {run.nodes[node].inner} if node in run.nodes else set()
         inner |= {current.listed[node].inner for current in rounds if node in current.listed}
         self._states.forget_but(inner, {current.theta for current in rounds})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file, sweep
+from contracts.ids import to_hex
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import Layout, pack, packed_size, state_digest, unpack
@@ -57,7 +58,7 @@ class States:
         Raises StateLost.
         """
         joiner = start_tensors(theta, None)
-        if "0x" + inner_digest(joiner).hex() == inner:
+        if to_hex(inner_digest(joiner)) == inner:
             return joiner
         moments = {name: spec for name, spec in layout(config).items() if not name.startswith("theta.")}
         kept = self._kept("inner", inner, moments)
@@ -68,7 +69,7 @@ class States:
     def remember(self, end: Tensors) -> str:
         """Write the moments of a round's end; returns their digest."""
         moments = inner_of(end)
-        digest = "0x" + state_digest(moments).hex()
+        digest = to_hex(state_digest(moments))
         replace_file(self._path("inner", digest), pack(moments))
         return digest
 
@@ -81,7 +82,7 @@ class States:
 
     def _genesis(self, digest: str, config: RunConfig) -> Tensors:
         found = initial_theta(config)
-        if "0x" + state_digest(found).hex() != digest:
+        if to_hex(state_digest(found)) != digest:
             raise OtherGenesis("the run's first weights do not follow from its configuration here")
         return found
 
@@ -112,4 +113,4 @@ def _checked(data: bytes, digest: str, expected: Layout) -> Tensors | None:
         found = unpack(data, expected)
     except CommonweightError:
         return None
-    return found if "0x" + state_digest(found).hex() == digest else None
+    return found if to_hex(state_digest(found)) == digest else None

@@ -12,13 +12,14 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Commitment, StateOpening
 from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.state import ProofState, RoundState, Stage, State
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED
-from contracts.protocol.log.signed import hexed, read_envelope
+from contracts.protocol.log.signed import read_envelope
 from trainer.conduct import NothingToCopy
 from trainer.log_view.covered import CoveredLog
 
@@ -47,12 +48,12 @@ class Published:
         envelope = read_envelope(kind, body)
         shown = envelope.message
         if isinstance(shown, Commitment):
-            name = hexed(digest(shown, self._domain))
+            name = to_hex(digest(shown, self._domain))
             self.commitments[name] = {"proof": name, "message": to_json(shown), **envelope.beside}
         else:
             assert isinstance(shown, StateOpening), "it was read as one"
             opened = {"blob": shown.blob.hex(), "path": envelope.beside["path"]}
-            self.openings.setdefault(hexed(shown.proof), {})[str(shown.boundary)] = opened
+            self.openings.setdefault(to_hex(shown.proof), {})[str(shown.boundary)] = opened
 
     def proof(self, name: str) -> dict[str, Any] | None:
         """A commitment with what was opened of it."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.protocol.limits import LimitTable, PairLimits
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
@@ -53,7 +54,7 @@ def limits_for(
     if config.profile == "exact":
         raise ProfileMismatch(
             f"the node computed under the profile 0x{node_profile.hex()}, and this process computes as "
-            f"0x{own.digest().hex()}: unset what changes arithmetic here, or compare the versions of torch"
+            f"{to_hex(own.digest())}: unset what changes arithmetic here, or compare the versions of torch"
         )
     if table is None:
         raise CannotJudge("the run's table of limits is not at hand")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from contracts.ids import from_hex, to_hex
 from contracts.messages.for_log import RunTerms, VerifierAnchor
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.limits import LimitTable, PairLimits
@@ -52,7 +53,7 @@ def prepare(world: World) -> Prepared | None:
     if config.profile not in (PORTABLE, BOUNDED) and set(terms.profiles) != {own}:
         raise NotPrepared(
             f"this machine computes as the profile 0x{own.hex()}, and the run's nodes may compute as "
-            f"{', '.join('0x' + profile.hex() for profile in terms.profiles)}: no replay here would stand. Unset what "
+            f"{', '.join(to_hex(profile) for profile in terms.profiles)}: no replay here would stand. Unset what "
             "changes arithmetic (MKL_CBWR, ATEN_CPU_CAPABILITY and their like), or use a machine like the creator's"
         )
     return Prepared(run, own)
@@ -71,7 +72,7 @@ def anchor(world: World, prepared: Prepared) -> None:
     if first is None:
         return
     root, log_key = world.secrets.anchor(prepared.run, first), world.secrets.log_key().public
-    name = bytes.fromhex(prepared.run[2:])
+    name = from_hex(prepared.run)
     if world.voice.say(VerifierAnchor(name, world.address, root, LENGTH, first, prepared.profile, log_key)):
         world.say("anchored", first, detail=f"from round {first} on")
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from contracts.ids import from_hex
 from contracts.messages.for_log import Merge
 from contracts.protocol.judge.facts import MergeSigned
 from contracts.protocol.judge.rules.duties import Combine
@@ -55,12 +56,12 @@ def _sign(world: World, duty: Combine, step: Step) -> None:
     if root is None:
         return
     message = Merge(
-        bytes.fromhex(duty.run[2:]),
+        from_hex(duty.run),
         duty.round,
         world.address,
         root,
-        bytes.fromhex(step.theta[2:]),
-        bytes.fromhex(step.momentum[2:]),
+        from_hex(step.theta),
+        from_hex(step.momentum),
         bytes.fromhex(step.theta_blob),
         bytes.fromhex(step.momentum_blob),
         step.loss,

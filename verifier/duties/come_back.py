@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from contracts.ids import from_hex
 from contracts.messages.for_log import Return
 from contracts.protocol.judge.facts import Returned
 from contracts.protocol.judge.rules.duties import ComeBack
@@ -17,5 +18,5 @@ def come_back(world: World, duties: Iterable[ComeBack]) -> None:
         size = world.copy.signed
         if duty.run in waiting or size <= duty.since:
             continue
-        if world.voice.say(Return(bytes.fromhex(duty.run[2:]), world.address, size, world.copy.root(size))):
+        if world.voice.say(Return(from_hex(duty.run), world.address, size, world.copy.root(size))):
             world.say("returned", detail=f"after the lapse at entry {duty.since}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from contracts.ids import from_hex
 from contracts.messages.for_contracts import EpochRoot
 from contracts.messages.for_log import LeaseRenewal
 from contracts.protocol.judge.entries import EpochClosed
@@ -51,10 +52,10 @@ def _sign(world: World, closed: EpochClosed, message: EpochRoot) -> None:
 def epoch_root(closed: EpochClosed, model: str, size: int, root: bytes) -> EpochRoot:
     """What contracts read of a closing entry, over the log of `size` entries that ends with it."""
     return EpochRoot(
-        model=bytes.fromhex(model[2:]),
+        model=from_hex(model),
         epoch=closed.epoch,
         attempt=closed.attempt,
-        root=bytes.fromhex(closed.root[2:]),
+        root=from_hex(closed.root),
         total=closed.total,
         count=len(closed.lines),
         logSize=size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from contracts.ids import from_hex
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.rules.duties import SignFault
@@ -32,7 +33,7 @@ def sign(world: World, duties: Iterable[SignFault], counts: Callable[[int], bool
 
 
 def _message(model: str, duty: SignFault) -> NodeFault | VerifierFault:
-    name = bytes.fromhex(model[2:])
+    name = from_hex(model)
     if not duty.fault:
-        return NodeFault(name, duty.party, bytes.fromhex(duty.proof[2:]), NO_DEADLINE)
+        return NodeFault(name, duty.party, from_hex(duty.proof), NO_DEADLINE)
     return VerifierFault(name, duty.party, fault_evidence(duty.proof, duty.fault), NO_DEADLINE)

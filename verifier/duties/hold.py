@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from contracts.ids import from_hex
 from contracts.messages.for_log import Has
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.rules.duties import Hold
@@ -28,8 +29,8 @@ def hold(world: World, duties: Iterable[Hold]) -> None:
         if name not in said and _passes(world, name, place[1], asked):
             passed[place].append(name)
     for (run, number), names in passed.items():
-        proofs = tuple(bytes.fromhex(name[2:]) for name in names[:MOST_PROOFS])
-        if world.voice.say(Has(bytes.fromhex(run[2:]), number, world.address, proofs)):
+        proofs = tuple(from_hex(name) for name in names[:MOST_PROOFS])
+        if world.voice.say(Has(from_hex(run), number, world.address, proofs)):
             world.say("holds", number, detail=f"{len(proofs)} gradients")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from contracts.ids import from_hex
 from contracts.messages.for_log import Lapse
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge.facts import Awaited, What
@@ -85,11 +86,11 @@ def lapse_message(verifier: str, absence: Absence, root: bytes) -> Lapse:
     awaited = absence.awaited
     looks, nobody = awaited.what is What.SECOND_LOOK, awaited.what in (What.SECOND_LOOK, What.SEEN)
     return Lapse(
-        run=bytes.fromhex(awaited.run[2:]),
+        run=from_hex(awaited.run),
         round=awaited.round,
         verifier=verifier,
         what=WHAT.index(awaited.what),
-        proof=bytes.fromhex(awaited.proof[2:]) if awaited.proof else ZERO,
+        proof=from_hex(awaited.proof) if awaited.proof else ZERO,
         party=ZERO_ADDRESS if nobody else awaited.party,
         segment=int(awaited.party) if looks else NO_SEGMENT,
         since=absence.since,

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.ids import from_hex
 from contracts.messages.for_log import SegmentVerdict, Verdict
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import What, Word
@@ -162,7 +163,7 @@ def _say_some(world: World, reading: Reading, root: bytes, words: list[Said]) ->
     witness = _witness(world, reading, root, words)
     if witness is None:
         return
-    proof = bytes.fromhex(reading.proof[2:])
+    proof = from_hex(reading.proof)
     message = Verdict(proof, world.address, root, witness, tuple(map(_word, words)))
     if world.voice.say(message):
         world.report(_progress(reading, words))
@@ -188,7 +189,7 @@ def _witness(world: World, reading: Reading, root: bytes, words: list[Said]) -> 
     if not trace:
         world.say("trouble", reading.round, reading.proof, f"segment {reading.common} was replayed without its trace")
         return None
-    return bytes.fromhex(world.functions.seal_trace(world.address, trace)[2:])
+    return from_hex(world.functions.seal_trace(world.address, trace))
 
 
 def trace_name(proof: str, root: bytes) -> str:

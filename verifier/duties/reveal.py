@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from contracts.ids import from_hex, to_hex
 from contracts.messages.for_log import RoundSecret
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.judge.rules.duties import Reveal
-from contracts.protocol.log.signed import hexed
 from verifier.duties.world import World
 
 
@@ -26,8 +26,8 @@ def reveal(world: World, duties: Iterable[Reveal]) -> None:
         place = duty.round - anchored.first
         secret = world.secrets.secret(anchored.run, anchored.first, place)
         nodes = world.secrets.path(anchored.run, anchored.first, anchored.length, place)
-        message = RoundSecret(bytes.fromhex(duty.run[2:]), duty.round, world.address, secret)
-        if world.voice.say(message, path=[hexed(node) for node in nodes]):
+        message = RoundSecret(from_hex(duty.run), duty.round, world.address, secret)
+        if world.voice.say(message, path=[to_hex(node) for node in nodes]):
             world.say("drawn", duty.round, detail="the round's secret is shown")
 
 

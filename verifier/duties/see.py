@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from contracts.ids import from_hex
 from contracts.messages.for_log import Seen
 from contracts.protocol.judge.rules.duties import See
 from verifier.duties.world import World
@@ -18,5 +19,5 @@ def see(world: World, duties: Iterable[See]) -> None:
     for duty in due:
         if now < duty.beacon_time:
             root = world.copy.root(duty.index + 1)
-            if world.voice.say(Seen(bytes.fromhex(duty.run[2:]), duty.round, world.address, duty.index, root)):
+            if world.voice.say(Seen(from_hex(duty.run), duty.round, world.address, duty.index, root)):
                 world.say("seen", duty.round, detail=f"entry {duty.index}, before the beacon")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from contracts.ids import to_hex
 from contracts.messages.for_log import LeaseRenewal
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Awaited, What, Word
@@ -41,7 +42,7 @@ def renewal(awaited: Awaited, claims: Iterable[Claim]) -> int | None:
     """The newest step of a node's heartbeats in a round."""
     place = (awaited.run, awaited.round, awaited.party.lower())
     beats = (claim for claim in claims if isinstance(claim, LeaseRenewal))
-    steps = [beat.step for beat in beats if ("0x" + beat.run.hex(), beat.round, beat.node.lower()) == place]
+    steps = [beat.step for beat in beats if (to_hex(beat.run), beat.round, beat.node.lower()) == place]
     return max(steps, default=None)
 
 

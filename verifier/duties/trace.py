@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from contracts.ids import from_hex
 from contracts.messages.for_log import TraceReveal
 from contracts.protocol.judge.rules.duties import Trace
 from verifier.duties.read import trace_name
@@ -20,6 +21,6 @@ def show(world: World, duties: Iterable[Trace]) -> None:
         if trace is None:
             world.say("trouble", proof=duty.proof, detail="the trace that was sealed is not in this folder")
             continue
-        if world.voice.say(TraceReveal(bytes.fromhex(duty.proof[2:]), world.address, bytes.fromhex(trace[2:]))):
+        if world.voice.say(TraceReveal(from_hex(duty.proof), world.address, from_hex(trace))):
             number = proof.commitment.round if proof is not None else 0
             world.say("revealed", number, duty.proof, "the trace of the common segment")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from contracts.chain.deployment import Deployment
+from contracts.ids import from_hex
 from contracts.messages.signing import Domain
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.rules.duties import SignFault
@@ -59,7 +60,7 @@ class World:
         entries are known before they come."""
         with self.replica.reading() as state:
             found = state.roots.get(index)
-        return bytes.fromhex(found[2:]) if found is not None else None
+        return from_hex(found) if found is not None else None
 
     @property
     def deployment(self) -> Deployment:

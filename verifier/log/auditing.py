@@ -12,6 +12,7 @@ from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
+from contracts.ids import from_hex
 from contracts.messages.signing import Domain
 from contracts.mirrors.finding import find_mirrors
 from contracts.mirrors.places import Place, open_place
@@ -57,7 +58,7 @@ class Auditor:
     def functions(self) -> Protocol:
         """Of the machine."""
         place = self.deployment
-        return Protocol(place.chain_id, place.distributor, bytes.fromhex(place.model[2:]), place.deployer)
+        return Protocol(place.chain_id, place.distributor, from_hex(place.model), place.deployer)
 
     def registry(self) -> VerifierRegistry | None:
         """On one's own chain. Raises AnotherChain."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from web3.exceptions import Web3Exception
 
 from contracts.bindings.verifier_registry import EpochState, EpochStatus, VerifierRegistry
+from contracts.ids import to_hex
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
 from contracts.protocol.log.leaf import Entry
 from verifier.log.report import Finding
@@ -116,7 +117,7 @@ class RootCheck:
 
     def _foreign(self, epoch: int, state: EpochState, given: list[Given], index: int) -> Iterator[Finding]:
         """The chain's root is one that the log gave, over the log up to the entry that gave it."""
-        theirs = (state.attempt, "0x" + state.root.hex(), state.total, state.count, state.log_size)
+        theirs = (state.attempt, to_hex(state.root), state.total, state.count, state.log_size)
         same = [g for g in given if (g.attempt, g.root, g.total, g.count, g.index + 1) == theirs]
         if not same:
             what = f"epoch {epoch} has root 0x{state.root.hex()} (attempt {state.attempt}) on the chain"

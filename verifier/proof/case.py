@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from contracts.errors import CommonweightError
+from contracts.ids import from_hex, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.for_log import Commitment, Merge, RunTerms, StateOpening
 from contracts.messages.signing import Domain, digest
@@ -27,7 +28,7 @@ from contracts.protocol.judge.entries import (
 from contracts.protocol.judge.facts import Committed, RunCreated, TraceShown, Words
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import Entry, read
-from contracts.protocol.log.signed import hexed, read_envelope
+from contracts.protocol.log.signed import read_envelope
 
 MOST_MERGES = 64
 """Outer states whose files are remembered until the proof is found."""
@@ -91,7 +92,7 @@ class Gathered:
             self._rounds[body["run"]] = (index, text)
         elif kind == "run-terms":
             envelope = read_envelope(RunTerms, body)
-            self._terms[hexed(digest(envelope.message, self.domain))] = (index, text)
+            self._terms[to_hex(digest(envelope.message, self.domain))] = (index, text)
         elif kind == "merge":
             self._merges.setdefault(body["message"]["theta"], {})[index] = text
             if len(self._merges) > MOST_MERGES:
@@ -102,15 +103,15 @@ class Gathered:
         if body.pop("kind") != "commitment":
             return
         message = read_envelope(Commitment, body).message
-        if hexed(digest(message, self.domain)) != self.proof:
+        if to_hex(digest(message, self.domain)) != self.proof:
             return
         assert isinstance(message, Commitment), "it was read as one"
-        run = hexed(message.run)
+        run = to_hex(message.run)
         if run not in self._rounds or run not in self._terms:
             raise ProofUnknown("its commitment stands in the log before its run or round")
         self._found = True
         self.kept |= dict([self._terms[run], self._rounds[run], (index, text)])
-        self.kept |= self._merges.get(hexed(message.startState), {})
+        self.kept |= self._merges.get(to_hex(message.startState), {})
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def case_of(proof: str, leaves: dict[int, str], domain: Domain) -> Case:
         elif isinstance(entry, RoundOpened):
             opened = entry
         elif isinstance(message, Merge):
-            blobs.setdefault(hexed(message.theta), {})[message.thetaBlob.hex()] = None
+            blobs.setdefault(to_hex(message.theta), {})[message.thetaBlob.hex()] = None
         elif isinstance(entry, Committed):
             assert isinstance(message, Commitment), "a commitment is one as a message"
             case, node = _begun(proof, created, opened, entry, message), entry.node
@@ -220,13 +221,13 @@ def _take(case: Case, entry: Entry, message: object) -> None:
 
 def _open(case: Case, entry: object, message: StateOpening) -> None:
     """What was opened is what was committed; the first opening of a boundary counts."""
-    state, path = message.weights + message.inner, [_octets(node) for node in getattr(entry, "path", ())]
-    count, root = case.commitment.segments + 1, _octets(case.commitment.root)
+    state, path = message.weights + message.inner, [from_hex(node) for node in getattr(entry, "path", ())]
+    count, root = case.commitment.segments + 1, from_hex(case.commitment.root)
     try:
         KECCAK_TREE.check_inclusion(state, message.boundary, count, path, root)
     except CommonweightError as error:
         raise ProofMismatch(f"boundary {message.boundary} is not the committed one: {error.detail}") from error
-    found = Opening(hexed(state), message.blob.hex(), message.size)
+    found = Opening(to_hex(state), message.blob.hex(), message.size)
     case.openings.setdefault(message.boundary, found)
 
 
@@ -235,7 +236,3 @@ def _message(text: str) -> object:
     body = parse(text)
     kind = {"commitment": Commitment, "merge": Merge, "state-opening": StateOpening}.get(body.pop("kind"))
     return read_envelope(kind, body).message if kind is not None else None
-
-
-def _octets(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

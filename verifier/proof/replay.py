@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.protocol.judge.entries import Posted, Voided
 from contracts.protocol.judge.facts import SegmentWord, Word, Words
 from contracts.protocol.judge.functions import Functions
-from contracts.protocol.log.signed import REASONS, hexed
+from contracts.protocol.log.signed import REASONS
 from trainer.data.corpus import Corpus
 from verifier.proof.case import Case
 from verifier.replay.files import Files
@@ -90,12 +91,12 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
         config=case.round.config,
         round=case.round.round,
         node=made.node,
-        profile=hexed(made.profile),
-        data_seed=hexed(made.dataSeed),
+        profile=to_hex(made.profile),
+        data_seed=to_hex(made.dataSeed),
         segment=number,
         start=start.entry,
         start_blob=start.blob,
-        end=end.entry if end is not None else hexed(made.endState + made.innerEnd),
+        end=end.entry if end is not None else to_hex(made.endState + made.innerEnd),
         end_blob=end.blob if end is not None else "",
         theta=case.round.theta,
         theta_blobs=case.theta_blobs,

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import EpochRoot, NodeFault, to_json
 from contracts.mirrors.peer import PeerUnreachable
 from contracts.mirrors.places import Web
@@ -120,7 +121,7 @@ class Bringer:
             return
         self._given[signed.digest] = self.clock()
         signature = signed.signatures[self.address]
-        body = {"message": to_json(signed.message), "signature": "0x" + signature.hex(), "signer": self.address}
+        body = {"message": to_json(signed.message), "signature": to_hex(signature), "signer": self.address}
         self.server.signature(path_of(signed), body)
 
     def _gather(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from contracts.errors import BadField, BadSignature
+from contracts.ids import from_hex, to_hex
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault, from_json, to_json
 from contracts.messages.signing import Domain, digest, require_signer
 from verifier.mirror.store.database import Database
@@ -61,19 +62,19 @@ class QuorumStore:
 
     def keep(self, subject: str, message: Charter, signer: str, signature: bytes) -> bool:
         """One's own signature, on the disk before anybody has it; returns whether it is new."""
-        name = "0x" + digest(message, self._domain).hex()
+        name = to_hex(digest(message, self._domain))
         row = (name, subject, type(message).__name__, json.dumps(to_json(message)), self._now())
         with self._file.write() as tables:
             tables.execute("INSERT OR IGNORE INTO charter VALUES (?, ?, ?, ?, ?)", row)
             new = tables.execute(
-                "INSERT OR IGNORE INTO signature VALUES (?, ?, ?)", (name, signer, "0x" + signature.hex())
+                "INSERT OR IGNORE INTO signature VALUES (?, ?, ?)", (name, signer, to_hex(signature))
             ).rowcount
         self.news.set()
         return bool(new)
 
     def has(self, message: Charter) -> bool:
         """Whether it is signed here."""
-        name = "0x" + digest(message, self._domain).hex()
+        name = to_hex(digest(message, self._domain))
         return bool(self._file.rows("SELECT 1 FROM charter WHERE digest = ?", name))
 
     def all(self) -> list[Signed]:
@@ -119,12 +120,12 @@ class QuorumStore:
     def _take(self, entry: Any, is_verifier: Callable[[str], bool]) -> bool:
         try:
             message = from_json(KINDS[entry["kind"]], entry["message"])
-            signer, signature = str(entry["signer"]), bytes.fromhex(str(entry["signature"])[2:])
+            signer, signature = str(entry["signer"]), from_hex(str(entry["signature"]))
         except (KeyError, TypeError, ValueError, AttributeError, BadField):
             return False
         if isinstance(message, VerifierFault) and signer.lower() == message.verifier.lower():
             return False  # nobody is judge of its own case
-        name = "0x" + digest(message, self._domain).hex()
+        name = to_hex(digest(message, self._domain))
         known = self._given(name)
         if not known or signer in known or len(known) >= SIGNERS or not is_verifier(signer):
             return False
@@ -133,11 +134,11 @@ class QuorumStore:
         except BadSignature:
             return False
         with self._file.write() as tables:
-            row = (name, signer, "0x" + signature.hex())
+            row = (name, signer, to_hex(signature))
             return bool(tables.execute("INSERT OR IGNORE INTO signature VALUES (?, ?, ?)", row).rowcount)
 
     def _given(self, name: str) -> dict[str, bytes]:
-        return {signer: bytes.fromhex(text[2:]) for signer, text in self._file.rows(_GIVEN, name)}
+        return {signer: from_hex(text) for signer, text in self._file.rows(_GIVEN, name)}
 
 
 def _entries(data: bytes) -> list[Any]:

@@ -13,6 +13,7 @@ from contracts.amounts import TOKENS, amount
 from contracts.bindings.distributor import EpochDistributor
 from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
 from contracts.errors import BadField, CommonweightError, InvalidTree
+from contracts.ids import from_hex, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.messages.for_contracts import EpochRoot, from_json
@@ -93,7 +94,7 @@ class _Check:
 
     def contracts(self, trusted: Contracts | None) -> None:
         receipt = self.receipt
-        if "0x" + self.epoch.model.hex() != receipt.contracts.model:
+        if to_hex(self.epoch.model) != receipt.contracts.model:
             raise wrong.ReceiptForeign("the epoch's root is of another model than the receipt")
         if trusted is None:
             self.found.unchecked.append("that contracts and log are the model's: --deployment, from elsewhere")
@@ -144,7 +145,7 @@ class _Check:
 
     def history(self) -> None:
         assert self._head is not None, "the entries stand under it"
-        path, epoch = [_octets(node) for node in self.receipt.consistency], self.epoch
+        path, epoch = [from_hex(node) for node in self.receipt.consistency], self.epoch
         with _refused_as(wrong.HistoryBroken):
             SHA256_TREE.check_consistency(epoch.logSize, self._head.size, epoch.logRoot, self._head.root, path)
         self.found.holds.append(f"history: the epoch's log of {epoch.logSize} entries is a prefix of it")
@@ -153,7 +154,7 @@ class _Check:
         """The entry that closes the epoch, with its index."""
         epoch, index = self.epoch, self.epoch.logSize - 1
         closed = entries.get(index)
-        signed = (epoch.epoch, epoch.attempt, "0x" + epoch.root.hex(), epoch.total, epoch.count, epoch.deadline)
+        signed = (epoch.epoch, epoch.attempt, to_hex(epoch.root), epoch.total, epoch.count, epoch.deadline)
         if not isinstance(closed, EpochClosed):
             raise wrong.ClosingDiffers(f"entry {index} is not shown, or closes no epoch")
         said = (closed.epoch, closed.attempt, closed.root, closed.total, len(closed.lines), closed.deadline)
@@ -171,7 +172,7 @@ class _Check:
         for line in receipt.payouts:
             leaf = self._leaf(line)
             with _refused_as(wrong.PayoutUnproven, f"line {line.index}: "):
-                check_proof(leaf, [_octets(node) for node in line.proof], self.epoch.root)
+                check_proof(leaf, [from_hex(node) for node in line.proof], self.epoch.root)
             if leaf in found.leaves:
                 raise wrong.PayoutUnproven(f"line {line.index} comes twice")
             found.leaves.append(leaf)
@@ -197,7 +198,7 @@ class _Check:
         domain = Domain(self.receipt.contracts.chain_id, self.receipt.contracts.verifier_registry)
         for signer, signature in self.receipt.signatures.items():
             with _refused_as(wrong.CosignatureBroken):
-                require_signer(self.epoch, domain, _octets(signature), signer)
+                require_signer(self.epoch, domain, from_hex(signature), signer)
         signers = {signer.lower() for signer in self.receipt.signatures}
         self.found.holds.append(f"signatures: {len(signers)} under the root of epoch {self.epoch.epoch}")
 
@@ -259,7 +260,3 @@ def _refused_as(kind: type[wrong.ReceiptRefused], where: str = "") -> Iterator[N
         raise
     except CommonweightError as error:
         raise kind(where + error.detail) from error
-
-
-def _octets(text: str) -> bytes:
-    return bytes.fromhex(text[2:])

@@ -11,6 +11,7 @@ from web3 import Web3
 
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.deployment import Deployment
+from contracts.ids import to_hex
 from contracts.messages.for_log import VerifierAnchor
 from contracts.messages.signing import Domain, recover
 from contracts.mirrors.finding import find_mirrors
@@ -108,7 +109,7 @@ def _body(
         "account": account,
         "epoch": said["epoch"],
         "signatures": said["signatures"],
-        "consistency": ["0x" + node.hex() for node in path],
+        "consistency": [to_hex(node) for node in path],
         "entries": [entry.model_dump() for entry in entries],
         "payouts": said["payouts"],
         "policy": format_policy(policy).decode(),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.ids import to_hex
 from contracts.protocol.judge.rules.duties import Combine, Hold, Look, Read, VerifierDuty, of_verifier
 from contracts.protocol.judge.state import RoundState, State
-from contracts.protocol.log.signed import hexed
 from verifier.replay.combining import Basis
 from verifier.replay.holding import Held
 from verifier.replay.replaying import Segment
@@ -20,10 +20,10 @@ def held(state: State, log: Collected, proof: str) -> Held:
         config=current.config,
         theta=current.theta,
         theta_blobs=blobs_of(log, current.theta),
-        gradient=hexed(message.gradient),
+        gradient=to_hex(message.gradient),
         blob=message.gradientBlob.hex(),
         size=message.gradientSize,
-        end=hexed(message.endState),
+        end=to_hex(message.endState),
     )
 
 
@@ -38,12 +38,12 @@ def segment(state: State, log: Collected, proof: str, number: int) -> Segment | 
         config=current.config,
         round=current.number,
         node=message.node,
-        profile=hexed(message.profile),
-        data_seed=hexed(message.dataSeed),
+        profile=to_hex(message.profile),
+        data_seed=to_hex(message.dataSeed),
         segment=number,
-        start=hexed(start.weights + start.inner),
+        start=to_hex(start.weights + start.inner),
         start_blob=start.blob.hex(),
-        end=hexed(end.weights + end.inner),
+        end=to_hex(end.weights + end.inner),
         end_blob=end.blob.hex(),
         theta=current.theta,
         theta_blobs=blobs_of(log, current.theta),

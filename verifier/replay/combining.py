@@ -8,6 +8,7 @@ from typing import Any
 
 from contracts.errors import InvalidTensorFile
 from contracts.files.blob_files import BlobFiles
+from contracts.ids import to_hex
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer.data.corpus import Corpus
@@ -67,7 +68,7 @@ def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
     momentum = momentum_of(files, config, basis.momentum, basis.momentum_blobs)
     theta, momentum = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
     loss = _scaled(held_out_loss(config, theta, corpus.held_out))
-    digests = ["0x" + state_digest(part).hex() for part in (theta, momentum)]
+    digests = [to_hex(state_digest(part)) for part in (theta, momentum)]
     left = BlobFiles(folder / basis.place)
     left.start()
     return Step(digests[0], digests[1], left.put(pack(theta)), left.put(pack(momentum)), loss)
@@ -84,6 +85,6 @@ def _gradient(files: Files, config: RunConfig, digest: str, blob: str) -> Tensor
         found = unpack(files.read(blob), theta_layout(config))
     except InvalidTensorFile as error:
         raise BytesMissing([blob]) from error
-    if "0x" + state_digest(found).hex() != digest:
+    if to_hex(state_digest(found)) != digest:
         raise BytesMissing([blob])
     return found

@@ -10,6 +10,7 @@ import numpy as np
 
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.files.blob_files import BlobFiles
+from contracts.ids import to_hex
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import DTYPES, state_digest, unpack
 from trainer.model.state import Layout, Tensors, initial_theta, layout, theta_layout
@@ -85,4 +86,4 @@ def _zeros(tensors: Layout) -> Tensors:
 
 
 def _is(tensors: Tensors, digest: str) -> bool:
-    return "0x" + state_digest(tensors).hex() == digest
+    return to_hex(state_digest(tensors)) == digest

@@ -8,6 +8,7 @@ from typing import Any
 from blake3 import blake3
 
 from contracts.errors import CommonweightError, InvalidTensorFile
+from contracts.ids import to_hex
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.model.state import theta_layout
@@ -99,7 +100,7 @@ def measure(asked: Question, files: Files) -> Measured:
         return Measured(len(data), detail=error.detail)
     weights = weights_of(files, config, asked.theta, asked.theta_blobs)
     beyond = "" if is_within_reach(config, weights, gradient) else BEYOND
-    found, end = ("0x" + state_digest(part).hex() for part in (gradient, after(weights, gradient)))
+    found, end = (to_hex(state_digest(part)) for part in (gradient, after(weights, gradient)))
     return Measured(len(data), found, end, beyond)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from contracts.errors import CommonweightError, InvalidTensorFile
+from contracts.ids import from_hex, to_hex
 from contracts.protocol.faults import trace_of
 from contracts.protocol.limits import LimitTable, PairLimits
 from contracts.protocol.run_config import RunConfig
@@ -138,7 +139,7 @@ def judge_segment(
         said = Said(asked.segment, FALSE, found.reason, found.measured, EXACT_LIMIT, detail=found.detail)
     except (CostsTooMuch, _NotServed) as error:
         return Said(asked.segment, UNSERVED, detail=str(error))
-    return Said(**{**asdict(said), "trace": "0x" + trace_of(inside).hex() if asked.common else ""})
+    return Said(**{**asdict(said), "trace": to_hex(trace_of(inside)) if asked.common else ""})
 
 
 def _judge(
@@ -155,7 +156,7 @@ def _judge(
     end = _replay(config, asked, start, batches, inside)
     if asked.segment == config.segments - 1:
         end = settled(weights_of(files, config, asked.theta, asked.theta_blobs), end)
-    if pair is None and "0x" + boundary_entry(end).hex() == asked.end:
+    if pair is None and to_hex(boundary_entry(end)) == asked.end:
         return 0, EXACT_LIMIT, TRUE
     if pair is None:
         raise _False(REPLAY, "replays to another state", _measured(config, asked, files, start, end))
@@ -176,7 +177,7 @@ def _opened(files: Files, config: RunConfig, blob: str, entry: str) -> Tensors:
         state = unpack(files.read(blob), layout(config), finite=False)
     except InvalidTensorFile as error:
         raise _NotServed(f"the file that the node named is no state: {error.detail}") from error
-    if "0x" + boundary_entry(state).hex() != entry:
+    if to_hex(boundary_entry(state)) != entry:
         raise _NotServed("the file that the node named does not hold the state that it committed to")
     try:
         return _finite(state)
@@ -185,7 +186,7 @@ def _opened(files: Files, config: RunConfig, blob: str, entry: str) -> Tensors:
 
 
 def _batches(config: RunConfig, asked: Segment, corpus: Corpus) -> BatchSource:
-    return batch_source(corpus.train, config, bytes.fromhex(asked.data_seed[2:]), asked.round, asked.node)
+    return batch_source(corpus.train, config, from_hex(asked.data_seed), asked.round, asked.node)
 
 
 def _replay(config: RunConfig, asked: Segment, start: Tensors, batches: Bounded, inside: list[bytes]) -> Tensors:
@@ -225,7 +226,7 @@ def _pair(config: RunConfig, asked: Segment) -> PairLimits | None:
     own = configure_determinism(config.profile)
     try:
         table = LimitTable.from_json(asked.limits) if asked.limits else None
-        return limits_for(config, bytes.fromhex(asked.profile[2:]), own, table)
+        return limits_for(config, from_hex(asked.profile), own, table)
     except CommonweightError as error:
         raise CannotCompare(error.detail) from error
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import Message, from_json, to_json
 from contracts.messages.for_log import Commitment, Merge, RunTerms, StateOpening
 from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import SIGNED
-from contracts.protocol.log.signed import Envelope, hexed, read_envelope
+from contracts.protocol.log.signed import Envelope, read_envelope
 
 
 @dataclass
@@ -39,11 +40,11 @@ class Collected:
         elif isinstance(message, Commitment):
             self.commitments[name] = message
         elif isinstance(message, StateOpening):
-            self.openings.setdefault(hexed(message.proof), {}).setdefault(message.boundary, message)
+            self.openings.setdefault(to_hex(message.proof), {}).setdefault(message.boundary, message)
         elif isinstance(message, Merge):
             self.merges[name] = message
-            self.blobs.setdefault(hexed(message.theta), {})[message.thetaBlob.hex()] = None
-            self.blobs.setdefault(hexed(message.momentum), {})[message.momentumBlob.hex()] = None
+            self.blobs.setdefault(to_hex(message.theta), {})[message.thetaBlob.hex()] = None
+            self.blobs.setdefault(to_hex(message.momentum), {})[message.momentumBlob.hex()] = None
 
     def to_json(self) -> dict[str, Any]:
         """For a file beside the machine's state."""
@@ -82,7 +83,7 @@ class Collected:
                 wanted.update((current.theta, current.momentum), *signed)
         for name in [name for name in self.blobs if name not in wanted]:
             del self.blobs[name]
-        for name in [name for name, merge in self.merges.items() if hexed(merge.theta) not in wanted]:
+        for name in [name for name, merge in self.merges.items() if to_hex(merge.theta) not in wanted]:
             del self.merges[name]
 
 
@@ -92,8 +93,8 @@ _KINDS: dict[str, type[Message]] = {"terms": RunTerms, "commitments": Commitment
 def _place(state: State, message: Message) -> tuple[str, int] | None:
     """Run and round of a message; None for what is about neither a round nor a proof."""
     if hasattr(message, "round") and hasattr(message, "run"):
-        return hexed(message.run), int(message.round)
-    proof = state.proofs.get(hexed(message.proof)) if hasattr(message, "proof") else None
+        return to_hex(message.run), int(message.round)
+    proof = state.proofs.get(to_hex(message.proof)) if hasattr(message, "proof") else None
     return (proof.commitment.run, proof.commitment.round) if proof is not None else None
 
 
@@ -104,4 +105,4 @@ def envelope_of(body: dict[str, Any], domain: Domain) -> tuple[Envelope, str] | 
         return None
     inner = {name: value for name, value in body.items() if name != "kind"}
     envelope = read_envelope(SIGNED[kind], inner)
-    return envelope, hexed(digest(envelope.message, domain))
+    return envelope, to_hex(digest(envelope.message, domain))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 
+from contracts.ids import to_hex
 from contracts.messages.for_log import LeaseRenewal
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import NotSeated, OutOfTime, UnknownSubject
@@ -55,7 +56,7 @@ def check_part(state: State, fact: Fact) -> None:
 
 def check_renewal(state: State, renewal: LeaseRenewal) -> None:
     """A heartbeat of a node that is awaited in an open round. Raises Refused."""
-    current = round_of(state, "0x" + renewal.run.hex(), renewal.round)
+    current = round_of(state, to_hex(renewal.run), renewal.round)
     if renewal.node not in current.listed:
         raise NotSeated(f"{renewal.node} takes no part in round {renewal.round}")
     if current.phase is not Phase.OPEN or renewal.node in current.proofs:

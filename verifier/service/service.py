@@ -19,6 +19,7 @@ from web3 import Web3
 
 from contracts.chain.connection import connect, hang_up
 from contracts.errors import CommonweightError
+from contracts.ids import from_hex
 from contracts.messages.for_log import MirrorAddress
 from contracts.messages.signing import Domain
 from contracts.mirrors.tickets import Tickets
@@ -282,7 +283,7 @@ class VerifierProcess:
         account = Account.from_key(settings.key)
         domain = Domain(deployment.chain_id, deployment.model_registry)
         functions = Protocol(
-            deployment.chain_id, deployment.distributor, bytes.fromhex(deployment.model[2:]), deployment.deployer
+            deployment.chain_id, deployment.distributor, from_hex(deployment.model), deployment.deployer
         )
         secrets = RoundSecrets(folder / "verifier.secret", account.address)
         replica = Replica(functions, domain, chain, folder / "log-failed.json")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import Commitment, LeaseRenewal, Merge, MirrorAddress, StateOpening
 from contracts.mirrors.arrival import LEAST_RATE
@@ -18,7 +19,6 @@ from contracts.protocol.judge.errors import NotSeated
 from contracts.protocol.judge.rules.merging import MOST_STEPS
 from contracts.protocol.judge.rules.presence import live_run
 from contracts.protocol.judge.state import RoundState, State
-from contracts.protocol.log.signed import hexed
 from contracts.protocol.maintainers import Maintainers
 from contracts.protocol.run_config import RunConfig
 from verifier.mirror.errors import NotAnnounced, QuotaSpent
@@ -113,8 +113,8 @@ class Announcer:
         with self._replica.reading() as state:
             log = self._replica.collected
             needed = {digest: run.round + 1 for run in state.runs.values() for digest in (run.theta, run.momentum)}
-            merges = [m for m in log.merges.values() if {hexed(m.theta), hexed(m.momentum)} & needed.keys()]
-            found = [blob for merge in merges for blob in _kept(state, merge, needed.get(hexed(merge.theta), 0))]
+            merges = [m for m in log.merges.values() if {to_hex(m.theta), to_hex(m.momentum)} & needed.keys()]
+            found = [blob for merge in merges for blob in _kept(state, merge, needed.get(to_hex(merge.theta), 0))]
             self._kept &= {(blob.digest, blob.place) for blob in found}
         for blob in found:
             if (blob.digest, blob.place) in self._kept:
@@ -148,9 +148,9 @@ class Announcer:
 
 def _subject(name: str, message: Message) -> Subject:
     if isinstance(message, Commitment):
-        return message.node, hexed(message.run), message.round
+        return message.node, to_hex(message.run), message.round
     if isinstance(message, StateOpening):
-        return hexed(message.proof), message.boundary
+        return to_hex(message.proof), message.boundary
     return (name,)
 
 
@@ -224,13 +224,13 @@ def _boundaries(state: State, current: RoundState, key: str) -> int:
 def _announced(state: State, message: Message) -> tuple[Announcement, ...]:
     """What a message announces, under its author and its round; a merge is of the round that begins from it."""
     if isinstance(message, Commitment):
-        return _of_node(state, message, Place(message.node, hexed(message.run), message.round))
+        return _of_node(state, message, Place(message.node, to_hex(message.run), message.round))
     if isinstance(message, StateOpening):
-        proof = state.proofs.get(hexed(message.proof))
+        proof = state.proofs.get(to_hex(message.proof))
         said = proof.commitment if proof is not None else None
         return _of_node(state, message, Place(said.node, said.run, said.round)) if said is not None else ()
-    if isinstance(message, Merge) and hexed(message.run) in state.runs:
-        place = Place(message.verifier, hexed(message.run), message.round + 1)
+    if isinstance(message, Merge) and to_hex(message.run) in state.runs:
+        place = Place(message.verifier, to_hex(message.run), message.round + 1)
         return announced_by(message, place, _outer(state, message))
     return ()
 
@@ -246,9 +246,9 @@ def _of_node(state: State, message: Commitment | StateOpening, place: Place) -> 
 
 
 def _kept(state: State, merge: Merge, number: int) -> tuple[Announcement, ...]:
-    return announced_by(merge, Place(merge.verifier, hexed(merge.run), number), _outer(state, merge))
+    return announced_by(merge, Place(merge.verifier, to_hex(merge.run), number), _outer(state, merge))
 
 
 def _outer(state: State, message: Merge) -> OuterSizes:
     """No decision changes the layout of a run."""
-    return outer_sizes(state.runs[hexed(message.run)].created.config)
+    return outer_sizes(state.runs[to_hex(message.run)].created.config)

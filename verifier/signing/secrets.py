@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from contracts.files.whole_file import create_file, sweep
+from contracts.ids import from_hex, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.judge.protocol import secret_leaf
@@ -59,10 +60,10 @@ class RoundSecrets:
     def owns(self, anchored: Anchored) -> bool:
         """Whether an anchor of the log is one that this file leads to."""
         root = self.anchor(anchored.run, anchored.first, anchored.length)
-        return anchored.verifier == self.verifier and anchored.anchor == "0x" + root.hex()
+        return anchored.verifier == self.verifier and anchored.anchor == to_hex(root)
 
     def _make_leaves(self, run: str, first: int, length: int) -> list[bytes]:
-        octets = bytes.fromhex(run[2:])
+        octets = from_hex(run)
         places = range(length)
         return [secret_leaf(octets, self.verifier, place, self.secret(run, first, place)) for place in places]
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from commonweight.commands.options import DEFAULT_API, Api, Data, Device
 from commonweight.terminal.console import tell, visible
 from commonweight.terminal.progress import Progress
+from contracts.ids import from_hex
 
 if TYPE_CHECKING:
     from verifier.proof.bundle import Bundle
@@ -48,7 +49,7 @@ def verify(
     choose_device(device)
     found = _bundle(proof, api, bundle, deployment)
     place = found.deployment
-    functions = Protocol(place.chain_id, place.distributor, bytes.fromhex(place.model[2:]), place.deployer)
+    functions = Protocol(place.chain_id, place.distributor, from_hex(place.model), place.deployer)
     findings = list(replays(found.case, functions, found.files, corpus_of(data or ())))
     holds, why = verdict(found.case, findings)
     outcome = {True: "right", False: "wrong", None: "untold"}[holds]

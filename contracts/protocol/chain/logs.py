@@ -17,6 +17,7 @@ from contracts.chain.deployment import Deployment
 from contracts.chain.event_table import EventTable
 from contracts.evm.errors import ChainUnfit
 from contracts.evm.log_ranges import Wanted, logs
+from contracts.ids import from_hex, to_hex
 
 REGISTRY_EVENTS = (
     "VerifierAdmitted",
@@ -55,7 +56,7 @@ class Source:
     def __init__(self, w3: Web3, kind: str, address: str, names: Sequence[str], indexed: Sequence[bytes] = ()) -> None:
         contract = contract_at(w3, kind, address)
         self._w3, self._table, self._indexed = w3, EventTable(contract, names), list(indexed)
-        topics: tuple[str | list[str], ...] = (self._table.hexes(), *("0x" + value.hex() for value in indexed))
+        topics: tuple[str | list[str], ...] = (self._table.hexes(), *(to_hex(value) for value in indexed))
         self._wanted = Wanted((contract.address,), topics)
 
     def read(self, first: int, last: int) -> Iterator[Said]:
@@ -64,7 +65,7 @@ class Source:
             if [bytes(topic) for topic in log["topics"][1 : 1 + len(self._indexed)]] != self._indexed:
                 raise ChainUnfit(f"a log of block {log['blockNumber']} at {log['address']} was not asked for")
             event = self._table.decode(log)
-            block_hash = "0x" + bytes(event["blockHash"]).hex()
+            block_hash = to_hex(event["blockHash"])
             yield Said(event["event"], event["args"], event["blockNumber"], event["logIndex"], block_hash)
 
 
@@ -72,7 +73,7 @@ class ModelLogs:
     """All that the machine follows of one model, in the order of the chain."""
 
     def __init__(self, w3: Web3, deployment: Deployment) -> None:
-        model = bytes.fromhex(deployment.model[2:])
+        model = from_hex(deployment.model)
         self._sources = (
             Source(w3, "VerifierRegistry", deployment.verifier_registry, REGISTRY_EVENTS),
             Source(w3, "ModelRegistry", deployment.model_registry, MODEL_EVENTS, [model]),

@@ -19,6 +19,7 @@ from contracts.chain.presence import require_present
 from contracts.errors import CommonweightError
 from contracts.evm.errors import ChainUnfit
 from contracts.genesis.creation import first_block
+from contracts.ids import to_hex
 from contracts.protocol.chain.logs import ModelLogs, Said
 from contracts.protocol.chain.translation import Translation
 from contracts.protocol.judge.facts import Block
@@ -173,4 +174,4 @@ def _hash(header: Mapping[str, Any], name: str) -> str:
     value = header.get(name)
     if not isinstance(value, bytes) or len(value) != 32:
         raise ChainUnfit(f"a block's {name} is {value!r}")
-    return "0x" + bytes(value).hex()
+    return to_hex(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from contracts.ids import to_hex
 from contracts.protocol.chain.logs import Said
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.chain_events import (
@@ -99,13 +100,13 @@ class Translation:
         yield NodeStake(str(said["node"]), int(said["stake"]))
 
     def _node_slashed(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield NodeSlashed("0x" + bytes(said["proof"]).hex())
+        yield NodeSlashed(to_hex(said["proof"]))
 
     def _decided(self, said: Arguments) -> Iterator[ChainEvent]:
         yield Decided(int(said["sequence"]), str(said["key"]), str(said["value"]))
 
     def _final(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield EpochFinal(int(said["epoch"]), int(said["attempt"]), "0x" + bytes(said["root"]).hex())
+        yield EpochFinal(int(said["epoch"]), int(said["attempt"]), to_hex(said["root"]))
 
     def _dispute_lapsed(self, said: Arguments) -> Iterator[ChainEvent]:
         """`EpochRejected` follows in the same call."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from eth_utils import to_checksum_address
 
 from contracts.errors import CommonweightError
+from contracts.ids import ZERO_DIGEST, from_hex, to_hex
 from contracts.keccak import keccak256
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.merkle.positional_tree import KECCAK_TREE
@@ -24,7 +25,6 @@ from contracts.protocol.pledge import Pledge
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 
 _WITNESS, _SECRET = b"commonweight witness", b"commonweight secret"
-_NO_ROOT = "0x" + "00" * 32
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Protocol:
     def data_seed(self, created: RunCreated, round_number: int, theta: str) -> str:
         """ADR 2."""
         origin = draw.run_origin(self.model, created.creator, created.nonce, _octets(created.theta))
-        return _hexed(draw.data_seed(origin, round_number, _octets(theta)))
+        return to_hex(draw.data_seed(origin, round_number, _octets(theta)))
 
     def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
         """ADR 14."""
@@ -82,17 +82,17 @@ class Protocol:
     def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
         """contracts/protocol/pledge.py. Raises NotBound."""
         try:
-            return _hexed(Pledge(_octets(salt), NO_SEGMENT if fake is None else fake).seal(node))
+            return to_hex(Pledge(_octets(salt), NO_SEGMENT if fake is None else fake).seal(node))
         except CommonweightError as error:
             raise NotBound(error.detail) from error
 
     def seal_trace(self, verifier: str, trace: str) -> str:
         """A trace under its author's address, so that nobody can copy it unread."""
-        return _hexed(keccak256(_WITNESS + _octets(verifier) + _octets(trace)))
+        return to_hex(keccak256(_WITNESS + _octets(verifier) + _octets(trace)))
 
     def digest(self, config: str) -> str:
         """SHA-256 of the canonical text."""
-        return _hexed(_config(config).digest())
+        return to_hex(_config(config).digest())
 
     def rounds(self, config: str) -> int:
         """Rounds of the run."""
@@ -134,17 +134,17 @@ class Protocol:
     def root(self, epoch: int, lines: Sequence[Line]) -> str:
         """Root of the payout tree; zero for an epoch that pays nobody."""
         if not lines:
-            return _NO_ROOT
+            return ZERO_DIGEST
         leaves = [
             Payout(self.chain_id, self.distributor, epoch, index, line.account, line.kind, line.amount)
             for index, line in enumerate(lines)
         ]
-        return _hexed(PayoutTree.of(leaf.leaf() for leaf in leaves).root)
+        return to_hex(PayoutTree.of(leaf.leaf() for leaf in leaves).root)
 
 
 def secret_leaf(run: bytes, verifier: str, place: int, secret: bytes) -> bytes:
     """A leaf of an anchor's tree: the secret (32 bytes) of one run and verifier, so that nobody else can anchor it."""
-    return keccak256(_SECRET + run + bytes.fromhex(verifier[2:]) + place.to_bytes(8) + secret)
+    return keccak256(_SECRET + run + from_hex(verifier) + place.to_bytes(8) + secret)
 
 
 def _by_account(weights: Mapping[str, int]) -> dict[str, int]:
@@ -163,10 +163,6 @@ def _config(text: str) -> RunConfig:
 def _octets(text: str) -> bytes:
     """Bytes of 0x-hex. Raises NotBound."""
     try:
-        return bytes.fromhex(text.removeprefix("0x"))
+        return from_hex(text)
     except ValueError as error:
         raise NotBound(f"{text[:20]!r} is not hexadecimal") from error
-
-
-def _hexed(data: bytes) -> str:
-    return "0x" + data.hex()

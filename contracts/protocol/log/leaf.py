@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
+from contracts.ids import ZERO_ADDRESS as ZERO_ADDRESS
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import Domain
 from contracts.protocol.judge import chain_events, entries
@@ -18,7 +19,6 @@ from contracts.protocol.log.codec import InvalidLeaf, canonical, from_object, pa
 from contracts.protocol.log.signed import ENTERED, Envelope, fact_of, read_envelope
 
 Entry: TypeAlias = Fact | Derived
-ZERO_ADDRESS = "0x" + "00" * 20
 _HASH = re.compile(r"0x[0-9a-f]{64}")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 LARGEST_LEAF = 2**16 - 1

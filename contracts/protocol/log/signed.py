@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from eth_utils import to_checksum_address
 
 from contracts.errors import BadField, BadSignature
+from contracts.ids import from_hex, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.fields import field_types, from_json, to_json
@@ -52,13 +53,8 @@ class Envelope:
 
     def body(self) -> dict[str, Any]:
         """The wire form."""
-        signed = ["0x" + signature.hex() for signature in self.signatures]
+        signed = [to_hex(signature) for signature in self.signatures]
         return {"message": to_json(self.message), "signatures": signed, "beside": dict(self.beside)}
-
-
-def hexed(data: bytes) -> str:
-    """0x-hex."""
-    return "0x" + data.hex()
 
 
 def read_envelope(kind: type[Message], body: Mapping[str, Any]) -> Envelope:
@@ -99,7 +95,7 @@ def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[str], str],
         raise BadSignature(f"{type(message).__name__} must be signed by {expected}")
     if list(signers) != sorted(set(signers)):
         raise BadField("signatures must be sorted by signer, each once")
-    return build(message, hexed(digest(message, domain)), envelope.beside, signers)
+    return build(message, to_hex(digest(message, domain)), envelope.beside, signers)
 
 
 def _author(message: Any, author_of: Callable[[str], str]) -> str | None:
@@ -109,7 +105,7 @@ def _author(message: Any, author_of: Callable[[str], str]) -> str | None:
     if isinstance(message, messages.RunTerms):
         return message.creator
     if isinstance(message, (messages.StateOpening, messages.PledgeReveal)):
-        return author_of(hexed(message.proof))
+        return author_of(to_hex(message.proof))
     if isinstance(message, messages.Return):
         return message.party
     return str(message.verifier if hasattr(message, "verifier") else message.node)
@@ -132,7 +128,7 @@ def _pairs(config: RunConfig, text: str, profiles: tuple[bytes, ...]) -> frozens
     table = LimitTable.from_json(text)
     if table.to_json() != text or table.digest().hex() != config.limits_digest:
         raise BadField("limits is not the canonical text of the manifest's table")
-    alike = {(hexed(profile), hexed(profile)) for profile in profiles}
+    alike = {(to_hex(profile), to_hex(profile)) for profile in profiles}
     told = [(f"0x{one}", f"0x{other}") for one, other in (pair.profiles for pair in table.pairs if pair.separates)]
     return frozenset({*alike, *told, *((other, one) for one, other in told)})
 
@@ -161,34 +157,34 @@ def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ..
         canaries=message.canaries,
         canary_window=message.canaryWindow,
         exact=config.profile != "bounded",
-        profiles=tuple(hexed(profile) for profile in message.profiles),
+        profiles=tuple(to_hex(profile) for profile in message.profiles),
         pairs=_pairs(config, limits, message.profiles),
     )
-    start = (hexed(message.genesis), hexed(message.momentum), hexed(message.inner))
+    start = (to_hex(message.genesis), to_hex(message.momentum), to_hex(message.inner))
     creator = to_checksum_address(message.creator)
     return facts.RunCreated(name, creator, message.nonce, terms, config.to_json(), *start, limits)
 
 
 def _anchor(message: messages.VerifierAnchor, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    profile = hexed(message.profile)
-    anchor, length, first = hexed(message.anchor), message.length, message.firstRound
-    return facts.Anchored(hexed(message.run), signers[0], anchor, length, profile, first)
+    profile = to_hex(message.profile)
+    anchor, length, first = to_hex(message.anchor), message.length, message.firstRound
+    return facts.Anchored(to_hex(message.run), signers[0], anchor, length, profile, first)
 
 
 def _enrolment(message: messages.Enrolment, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
     payout = to_checksum_address(message.payout)
     if int(payout, 16) == 0:
         raise BadField("payout must not be the zero address")
-    profile = hexed(message.profile)
-    return facts.Enrolled(hexed(message.run), signers[0], payout, message.firstRound, profile, message.nonce)
+    profile = to_hex(message.profile)
+    return facts.Enrolled(to_hex(message.run), signers[0], payout, message.firstRound, profile, message.nonce)
 
 
 def _leave(message: messages.Leave, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Left(hexed(message.run), signers[0], message.nonce)
+    return facts.Left(to_hex(message.run), signers[0], message.nonce)
 
 
 def _return(message: messages.Return, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Returned(hexed(message.run), signers[0], message.size)
+    return facts.Returned(to_hex(message.run), signers[0], message.size)
 
 
 def _commitment(message: messages.Commitment, name: str, beside: Beside, signers: tuple[str, ...]) -> Fact:
@@ -197,48 +193,48 @@ def _commitment(message: messages.Commitment, name: str, beside: Beside, signers
     KECCAK_TREE.check_inclusion(first, 0, count, _path(beside, "first_path"), root)
     KECCAK_TREE.check_inclusion(last, count - 1, count, _path(beside, "last_path"), root)
     return facts.Committed(
-        run=hexed(message.run),
+        run=to_hex(message.run),
         round=message.round,
         node=signers[0],
         proof=name,
-        theta=hexed(message.startState),
-        inner=hexed(message.innerState),
-        inner_end=hexed(message.innerEnd),
-        gradient=hexed(message.gradient),
+        theta=to_hex(message.startState),
+        inner=to_hex(message.innerState),
+        inner_end=to_hex(message.innerEnd),
+        gradient=to_hex(message.gradient),
         size=message.gradientSize,
-        data_seed=hexed(message.dataSeed),
-        config=hexed(message.config),
-        profile=hexed(message.profile),
-        pledge=hexed(message.pledge),
+        data_seed=to_hex(message.dataSeed),
+        config=to_hex(message.config),
+        profile=to_hex(message.profile),
+        pledge=to_hex(message.pledge),
         segments=count - 1,
         tokens=message.tokens,
-        root=hexed(root),
+        root=to_hex(root),
     )
 
 
 def _has(message: messages.Has, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Has(hexed(message.run), message.round, signers[0], tuple(hexed(proof) for proof in message.proofs))
+    return facts.Has(to_hex(message.run), message.round, signers[0], tuple(to_hex(proof) for proof in message.proofs))
 
 
 def _seen(message: messages.Seen, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Seen(hexed(message.run), message.round, signers[0], message.index, hexed(message.root))
+    return facts.Seen(to_hex(message.run), message.round, signers[0], message.index, to_hex(message.root))
 
 
 def _secret(message: messages.RoundSecret, _: str, beside: Beside, signers: tuple[str, ...]) -> Fact:
-    path = tuple(hexed(node) for node in _path(beside, "path"))
-    return facts.Secret(hexed(message.run), message.round, signers[0], hexed(message.secret), path)
+    path = tuple(to_hex(node) for node in _path(beside, "path"))
+    return facts.Secret(to_hex(message.run), message.round, signers[0], to_hex(message.secret), path)
 
 
 def _opening(message: messages.StateOpening, _: str, beside: Beside, __: tuple[str, ...]) -> Fact:
-    path = tuple(hexed(node) for node in _path(beside, "path"))
-    state = hexed(message.weights + message.inner)
-    return facts.Opened(hexed(message.proof), message.boundary, state, hexed(message.blob), path)
+    path = tuple(to_hex(node) for node in _path(beside, "path"))
+    state = to_hex(message.weights + message.inner)
+    return facts.Opened(to_hex(message.proof), message.boundary, state, to_hex(message.blob), path)
 
 
 def _verdict(message: messages.Verdict, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    witness = "" if message.witness == ZERO else hexed(message.witness)
+    witness = "" if message.witness == ZERO else to_hex(message.witness)
     words = tuple(_word(word) for word in message.words)
-    return facts.Words(hexed(message.proof), signers[0], words, witness, hexed(message.root))
+    return facts.Words(to_hex(message.proof), signers[0], words, witness, to_hex(message.root))
 
 
 def _word(said: messages.SegmentVerdict) -> SegmentWord:
@@ -249,11 +245,11 @@ def _word(said: messages.SegmentVerdict) -> SegmentWord:
 
 def _pledge(message: messages.PledgeReveal, _: str, __: Beside, ___: tuple[str, ...]) -> Fact:
     fake = None if message.fake == NO_SEGMENT else message.fake
-    return facts.PledgeOpened(hexed(message.proof), hexed(message.salt), fake)
+    return facts.PledgeOpened(to_hex(message.proof), to_hex(message.salt), fake)
 
 
 def _trace(message: messages.TraceReveal, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.TraceShown(hexed(message.proof), signers[0], hexed(message.trace))
+    return facts.TraceShown(to_hex(message.proof), signers[0], to_hex(message.trace))
 
 
 def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
@@ -263,16 +259,16 @@ def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[str, ...]
     looks, nobody = what is What.SECOND_LOOK, what in (What.SECOND_LOOK, What.SEEN)
     if looks != (message.segment != NO_SEGMENT) or nobody != (int(message.party, 16) == 0):
         raise BadField("a second look names a segment; it, and what all verifiers owe, names no party, all else one")
-    proof = "" if message.proof == ZERO else hexed(message.proof)
+    proof = "" if message.proof == ZERO else to_hex(message.proof)
     party = "" if nobody else to_checksum_address(message.party)
     party = str(message.segment) if looks else party
-    awaited = facts.Awaited(what, hexed(message.run), message.round, proof, party)
-    return facts.Lapse(signers[0], awaited, message.since, hexed(message.root))
+    awaited = facts.Awaited(what, to_hex(message.run), message.round, proof, party)
+    return facts.Lapse(signers[0], awaited, message.since, to_hex(message.root))
 
 
 def _merge(message: messages.Merge, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    theta, momentum = hexed(message.theta), hexed(message.momentum)
-    return facts.MergeSigned(hexed(message.run), message.round, signers[0], theta, momentum, hexed(message.root))
+    theta, momentum = to_hex(message.theta), to_hex(message.momentum)
+    return facts.MergeSigned(to_hex(message.run), message.round, signers[0], theta, momentum, to_hex(message.root))
 
 
 def _contribution(message: messages.Contribution, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
@@ -280,13 +276,13 @@ def _contribution(message: messages.Contribution, _: str, __: Beside, signers: t
     account = to_checksum_address(message.account)
     if int(account, 16) == 0:
         raise BadField("account must not be the zero address")
-    return facts.Credited(hexed(message.run), key, message.kind, account, message.weight, signers)
+    return facts.Credited(to_hex(message.run), key, message.kind, account, message.weight, signers)
 
 
 def _octets(text: Any) -> bytes:
     try:
         if isinstance(text, str) and text.startswith("0x") and text == text.lower():
-            return bytes.fromhex(text[2:])
+            return from_hex(text)
     except ValueError:
         pass
     raise InvalidLeaf("bytes are 0x-hex in lower case")

@@ -13,6 +13,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import to_hex
 from contracts.protocol.limits import LimitTable
 from contracts.protocol.run_config import RunConfig
 from tests.adversary.sim.functions import MAINTAINER, configuration
@@ -26,11 +27,6 @@ _STEPS, _BATCH, _CONTEXT = 4, 1, 16
 def hashed(name: str) -> bytes:
     """32 bytes that follow from a name."""
     return sha256(f"name {name}".encode()).digest()
-
-
-def hexed(data: bytes) -> str:
-    """0x-hex."""
-    return "0x" + data.hex()
 
 
 @lru_cache(maxsize=256)
@@ -103,7 +99,7 @@ class Names:
 
     def digest(self, name: str) -> str:
         """The digest of a name, 0x-hex of 32 bytes."""
-        return self._digests.get(name) or self.pair(name, hexed(hashed(name)))
+        return self._digests.get(name) or self.pair(name, to_hex(hashed(name)))
 
     def octets(self, name: str) -> bytes:
         """The digest of a name, 32 bytes."""

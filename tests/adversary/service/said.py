@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
@@ -19,7 +20,7 @@ from contracts.protocol.judge.protocol import secret_leaf
 from contracts.protocol.log.signed import REASONS, WHAT, WORDS, Envelope
 from contracts.protocol.pledge import Pledge
 from contracts.protocol.run_config import RunConfig
-from tests.adversary.service.names import NO_PAIRS, Names, hexed, is_config, key, real_config
+from tests.adversary.service.names import NO_PAIRS, Names, is_config, key, real_config
 from tests.adversary.service.twin import Twin
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL
 
@@ -119,7 +120,7 @@ class Speaker:
             inner=names.octets(fact.inner),
             nonce=fact.nonce,
         )
-        names.pair(fact.run, hexed(digest(message, DOMAIN)))
+        names.pair(fact.run, to_hex(digest(message, DOMAIN)))
         beside = {"config": config.to_json()} | ({} if terms.exact else {"limits": NO_PAIRS.to_json()})
         return message, (fact.creator,), beside
 
@@ -128,7 +129,7 @@ class Speaker:
         secrets = enumerate(names.octets(f"{fact.anchor}#{place}") for place in range(fact.length))
         leaves = [secret_leaf(run, verifier, place, secret) for place, secret in secrets]
         self._anchors[fact.anchor] = leaves
-        names.pair(fact.anchor, hexed(KECCAK_TREE.root(leaves)))
+        names.pair(fact.anchor, to_hex(KECCAK_TREE.root(leaves)))
         profile, log_key = names.octets(fact.profile), names.octets(f"log key of {fact.verifier}")
         anchor, length, first = names.octets(fact.anchor), fact.length, fact.first
         message = messages.VerifierAnchor(run, verifier, anchor, length, first, profile, log_key)
@@ -175,7 +176,7 @@ class Speaker:
             pledge=self._pledge(fact.pledge),
             tokens=self._tokens(fact),
         )
-        names.pair(fact.proof, hexed(digest(message, DOMAIN)))
+        names.pair(fact.proof, to_hex(digest(message, DOMAIN)))
         self._nodes[fact.proof], self._boundaries[fact.proof] = fact.node, entries
         self.tokens[fact.proof] = message.tokens
         paths = {"first_path": _path(entries, 0), "last_path": _path(entries, len(entries) - 1)}
@@ -295,7 +296,7 @@ class Speaker:
 
 
 def _path(entries: list[bytes], place: int) -> list[str]:
-    return [hexed(node) for node in KECCAK_TREE.inclusion_proof(entries, place)]
+    return [to_hex(node) for node in KECCAK_TREE.inclusion_proof(entries, place)]
 
 
 _SAYS: dict[type[Fact], Callable[[Speaker, Any], Said]] = {

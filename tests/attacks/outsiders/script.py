@@ -17,6 +17,7 @@ from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
 from httpx import Client, Response
 
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message, NodeFault, VerifierFault, to_json
 from contracts.messages.signing import sign
@@ -35,7 +36,7 @@ from ledger.epochs import settlement
 from ledger.intake import blocks
 from tests.attacks.outsiders.served import Service, service
 from tests.contracts.protocol.log import signed_run
-from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed
+from tests.contracts.protocol.log.signed_run import SignedRun, hashed
 from tests.deployed import PARAMS
 from trainer.log_view.view import LogView
 
@@ -214,7 +215,7 @@ class Script(SignedRun):
             messages.SegmentVerdict(segment, _WORD[word], REPLAY if word is Word.FALSE else 0, 0, 10**15)
             for segment, word in sorted(words.items())
         )
-        witness = self.functions.seal_trace(verifier.address, hexed(hashed("trace", name)))
+        witness = self.functions.seal_trace(verifier.address, to_hex(hashed("trace", name)))
         root = self.root_at(proof.panel_at)
         return messages.Verdict(bytes.fromhex(name[2:]), verifier.address, root, bytes.fromhex(witness[2:]), said)
 
@@ -271,7 +272,7 @@ class Script(SignedRun):
     def secret_refused(self, verifier: LocalAccount, number: int, place: int | None = None) -> str:
         """The code with which a secret is refused: that of a round, or another one of the anchor's."""
         place = number - 1 if place is None else place
-        path = [hexed(node) for node in self.secret_tree(verifier).inclusion_proof(place, self.length)]
+        path = [to_hex(node) for node in self.secret_tree(verifier).inclusion_proof(place, self.length)]
         secret = self.secrets[verifier.address][place]
         return self.refusal(messages.RoundSecret(self.run, number, verifier.address, secret), verifier, path=path)
 
@@ -292,13 +293,13 @@ class Script(SignedRun):
         """The root of an epoch, by what the audit derived."""
         with self.service.ledger.store.read() as session:
             message = settlement.root_message(self.service.ledger, settlement.require_epoch(session, number))
-        assert hexed(message.root) == self.state.epochs[number].closed.root
+        assert to_hex(message.root) == self.state.epochs[number].closed.root
         for verifier in self.verifiers[: self.state.k]:
             self.cosign(f"/v1/epochs/{number}/signatures", message, verifier)
 
     def cosign(self, path: str, message: Message, verifier: LocalAccount) -> Response:
         """A signature that contracts read."""
-        signature = hexed(sign(message, self.service.epoch_domain, bytes(verifier.key)))
+        signature = to_hex(sign(message, self.service.epoch_domain, bytes(verifier.key)))
         body = {"message": to_json(message), "signature": signature, "signer": verifier.address}
         return self.client.post(path, json=body)
 
@@ -322,7 +323,7 @@ class Script(SignedRun):
 
     def nothing_to_merge(self) -> None:
         """No proof was posted, so that nobody has to merge: the round is merged already."""
-        assert self.state.runs[hexed(self.run)].merged == self.round.number
+        assert self.state.runs[to_hex(self.run)].merged == self.round.number
 
     def claim(self, number: int, account: str) -> None:
         """Anybody has an account's lines minted."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.bindings.governor import description_of
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.signing import Domain, Message, recover, sign
 from contracts.protocol.log import signed
@@ -17,7 +18,6 @@ from contracts.protocol.maintainers import Maintainers
 from ledger.machine import vouching
 from tests.attacks.outsiders.script import Refused, Script, another, script
 from tests.attacks.outsiders.served import key
-from tests.contracts.protocol.log.signed_run import hexed
 from tests.deployed import PARAMS
 
 pytestmark = pytest.mark.integration
@@ -75,7 +75,7 @@ def test_a_used_nonce_makes_no_second_run(tmp_path: Path) -> None:
     """F12: no two runs ask for one trajectory. The same terms again are the same run."""
     with script(tmp_path, nodes=1) as run:
         again = run.offer(next(e for e in run.signed if isinstance(e.message, messages.RunTerms)))
-        assert (again.status_code, again.json()["digest"]) == (200, hexed(run.run))
+        assert (again.status_code, again.json()["digest"]) == (200, to_hex(run.run))
         with pytest.raises(Refused) as refused:
             another(run, nodes=1, emission=1)
         assert (refused.value.status, refused.value.code) == (409, "already-said")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.signing import digest
@@ -17,7 +18,7 @@ from contracts.protocol.judge.facts import Reason, What, Word
 from contracts.protocol.judge.state import ProofState, Stage
 from tests.attacks.outsiders.script import Refused, Script, another, script
 from tests.attacks.outsiders.served import key
-from tests.contracts.protocol.log.signed_run import PROFILE, hashed, hexed
+from tests.contracts.protocol.log.signed_run import PROFILE, hashed
 
 pytestmark = pytest.mark.integration
 STAKE = 10**16
@@ -126,7 +127,7 @@ def test_a_crowds_commitment_is_refused(tmp_path: Path) -> None:
         mine = replace(run.commitment(run.nodes[0]), node=stranger.address)
         entries = run.entries(run.nodes[0], 1)
         paths = {
-            name: [hexed(node) for node in KECCAK_TREE.inclusion_proof(entries, place)]
+            name: [to_hex(node) for node in KECCAK_TREE.inclusion_proof(entries, place)]
             for name, place in (("first_path", 0), ("last_path", len(entries) - 1))
         }
         assert run.refusal(mine, stranger, **paths) == "not-asked"
@@ -138,7 +139,7 @@ def test_one_stake_counts_in_one_run(tmp_path: Path) -> None:
     with script(tmp_path, **rules, minNodes=2) as first:
         first.service.stake(first.nodes[0], STAKE)
         first.block()
-        assert not first.state.runs[hexed(first.run)].round, "the run waits for a second node until the stake is known"
+        assert not first.state.runs[to_hex(first.run)].round, "the run waits for a second node until the stake is known"
         runs = [first, *(another(first, nonce=nonce, **rules) for nonce in (2, 3))]
         second = key("node 1")
         first.send(messages.Enrolment(first.run, second.address, second.address, 1, PROFILE, 1), second)
@@ -207,7 +208,7 @@ def test_a_commitment_begins_at_the_rounds_start(run: Script) -> None:
 
     def paths(of: list[bytes]) -> dict[str, list[str]]:
         places = (("first_path", 0), ("last_path", len(of) - 1))
-        return {name: [hexed(n) for n in KECCAK_TREE.inclusion_proof(of, place)] for name, place in places}
+        return {name: [to_hex(n) for n in KECCAK_TREE.inclusion_proof(of, place)] for name, place in places}
 
     assert run.refusal(replace(honest, root=root), node, **paths(moved)) == "invalid-merkle-proof"
     named = replace(honest, root=root, startState=moved[0][:32])
@@ -243,12 +244,12 @@ def test_no_salt_is_tried_when_the_beacon_is_known(run: Script) -> None:
     other = replace(run.commitment(node), pledge=hashed("another salt"))
     entries = run.entries(node, 1)
     paths = {
-        name: [hexed(n) for n in KECCAK_TREE.inclusion_proof(entries, place)]
+        name: [to_hex(n) for n in KECCAK_TREE.inclusion_proof(entries, place)]
         for name, place in (("first_path", 0), ("last_path", len(entries) - 1))
     }
     assert run.refusal(other, node, **paths) == "out-of-time"
     stranger = replace(other, node=run.nodes[1].address)
-    assert hexed(digest(stranger, run.service.domain)) not in run.state.proofs
+    assert to_hex(digest(stranger, run.service.domain)) not in run.state.proofs
     assert run.refusal(stranger, run.nodes[1], **paths) == "out-of-time"
 
 

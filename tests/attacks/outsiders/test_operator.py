@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.judge.entries import BenchCalled, EpochClosed, Lapsed, Line, Posted
 from contracts.protocol.judge.errors import Differs
@@ -22,7 +23,7 @@ from contracts.protocol.judge.rules import awaits, bench, ending, epochs, presen
 from contracts.protocol.judge.state import Phase, ProofState, Stage
 from tests.attacks.outsiders.script import Script, script
 from tests.attacks.outsiders.served import key
-from tests.contracts.protocol.log.signed_run import PROFILE, hexed
+from tests.contracts.protocol.log.signed_run import PROFILE
 from tests.deployed import PARAMS
 
 pytestmark = pytest.mark.integration
@@ -158,7 +159,7 @@ def test_what_is_decided_late_is_paid_when_it_is_decided(tmp_path: Path) -> None
         run.speak(slow, liar, dict.fromkeys(run.owed(slow, liar), Word.FALSE))
         run.speak(slow, honest)
         run.lapse(run.awaited(slow, What.WORDS, away.address), liar, honest)
-        assert run.state.runs[hexed(run.run)].rounds[1].merge_set is None, "the round waits while somebody may speak"
+        assert run.state.runs[to_hex(run.run)].rounds[1].merge_set is None, "the round waits while somebody may speak"
         run.speak(slow, away)
         run.finish(slow)
         run.merge()
@@ -234,7 +235,7 @@ def test_a_beacon_that_was_known_draws_nothing_alone(run: Script) -> None:
     run.block()
     assert run.round.phase is Phase.CLOSED
     assert run.round.beacon is not None
-    missed = Awaited(What.SEEN, hexed(run.run), 1, "", "")
+    missed = Awaited(What.SEEN, to_hex(run.run), 1, "", "")
     first = run.round.beacon.hash
     run.lapse(missed)
     assert run.round.missed

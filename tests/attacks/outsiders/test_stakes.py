@@ -12,13 +12,13 @@ import pytest
 
 from contracts.bindings.node_stakes import NodeStakes
 from contracts.chain.connection import ContractRejected, send
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.signing import sign
 from ledger.epochs import settlement
 from tests.attacks.outsiders.script import another, script
 from tests.attacks.outsiders.served import key
 from tests.contracts.protocol.log import signed_run
-from tests.contracts.protocol.log.signed_run import hexed
 from tests.deployed import PARAMS, key_of
 
 pytestmark = pytest.mark.integration
@@ -41,7 +41,7 @@ def test_a_quick_runs_epochs_free_no_stake_of_a_slow_runs_round(tmp_path: Path) 
         service.stake(cheat, STAKE)
         slow.play(1)
         assert slow.round.listed[cheat.address].staked
-        name = hexed(slow.commit(cheat))
+        name = to_hex(slow.commit(cheat))
         slow.false[cheat.address] = set(range(slow.config.segments))
         send(service.model.w3, cheat, nodes.request_withdrawal(STAKE))
         with other_nodes():
@@ -68,7 +68,7 @@ def test_a_pause_of_the_log_for_a_window_frees_no_stake(tmp_path: Path) -> None:
         service.stake(cheat, STAKE)
         run.play(1)
         run.make_final()
-        name = hexed(run.commit(cheat))
+        name = to_hex(run.commit(cheat))
         run.false[cheat.address] = set(range(run.config.segments))
         send(model.w3, cheat, model.nodes.request_withdrawal(STAKE))
         run.block()
@@ -93,7 +93,7 @@ def _end_round(run: Any, *names: str) -> None:
     """All others commit, and what is in is read, decided and merged."""
     due = [node for node in run.nodes if node.address not in run.round.proofs]
     due = [node for node in due if run.round.listed[node.address].awaited]
-    held = tuple(bytes.fromhex(name[2:]) for name in [*names, *(hexed(run.commit(node)) for node in due)])
+    held = tuple(bytes.fromhex(name[2:]) for name in [*names, *(to_hex(run.commit(node)) for node in due)])
     for verifier in run.verifiers:
         run.send(messages.Has(run.run, run.round.number, verifier.address, held), verifier)
     run.see()
@@ -102,7 +102,7 @@ def _end_round(run: Any, *names: str) -> None:
         run.open_all(proof)
         run.read_through(proof)
         run.finish(proof)
-    if run.state.runs[hexed(run.run)].merged != run.round.number:
+    if run.state.runs[to_hex(run.run)].merged != run.round.number:
         run.merge()
 
 

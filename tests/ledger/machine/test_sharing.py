@@ -6,12 +6,13 @@ from dataclasses import fields
 
 import pytest
 
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.leaf import kinds
 from ledger.machine.sharing import Sharing
-from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed, hexed
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed
 
 ABOUT = {"run", "awaited", "proof"}
 
@@ -34,7 +35,7 @@ def following(run: SignedRun, leaves: list[str]) -> Sharing:
 def test_late_messages_change_one_machine_alone() -> None:
     run = SignedRun(rounds=1)
     run.play()
-    name, over = hexed(run.run), len(run.leaves)
+    name, over = to_hex(run.run), len(run.leaves)
     committed = following(run, run.leaves)
     assert committed.state.runs[name].over
     writing = following(run, [])
@@ -61,8 +62,8 @@ def test_a_run_that_goes_on_is_shared_with_nobody() -> None:
     committed = following(run, run.leaves)
     copied, before = committed.copy(), dump(committed.state)
     assert dump(copied) == before
-    state = copied.runs[hexed(run.run)]
-    assert state is not committed.state.runs[hexed(run.run)]
+    state = copied.runs[to_hex(run.run)]
+    assert state is not committed.state.runs[to_hex(run.run)]
     state.nodes.clear()
     copied.nonces.clear()
     assert dump(committed.state) == before

@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import inspect
 from sqlmodel import delete, select
 
+from contracts.ids import to_hex
 from ledger.books import log
 from ledger.context import Ledger
 from ledger.storage.store import Store
 from ledger.storage.tables import CreditView, Cursor, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 from ledger.views import projection
 from ledger.views.projection import catch_up
-from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun
 
 pytestmark = pytest.mark.integration
 VIEWS: tuple[Any, ...] = (RunView, RoundView, ProofView, NodeView, TakenView, CreditView, FaultView)
@@ -50,7 +51,7 @@ def test_an_honest_run_is_shown_to_its_end(store: Store, run: SignedRun) -> None
     assert [node["node"] for node in nodes] == sorted(node.address for node in run.nodes)
     assert shown["counts"] == {**dict.fromkeys(shown["counts"], 0), "nodes": 2, "active_nodes": 2, "epochs": 2}
     assert taken == credits == faults == []
-    assert (shown["run"], shown["round"], shown["phase"], shown["last_epoch"]) == (hexed(run.run), 2, "over", 2)
+    assert (shown["run"], shown["round"], shown["phase"], shown["last_epoch"]) == (to_hex(run.run), 2, "over", 2)
     rounds.sort(key=lambda shown: shown["round"])
     assert [r["phase"] for r in rounds] == ["closed", "closed"]
     assert rounds[1]["theta"]["blob"] == rounds[0]["merge"]["theta_blob"]

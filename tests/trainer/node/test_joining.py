@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.rules import presence
-from contracts.protocol.log.signed import hexed
 from tests.contracts.protocol.log.signed_run import hashed, key
 from tests.trainer.node.test_node import Place
 from tests.trainer.world import NODE, PAYOUT, Village, kind_of, write_text
@@ -63,7 +63,7 @@ def test_a_node_with_another_text_signs_nothing(tmp_path: Path, stack: ExitStack
     assert place.village.corpus.digest in told
     assert load_corpus([other]).digest in told
     assert "--data" in told
-    assert NODE.address not in place.village.state.runs[hexed(place.village.run)].nodes
+    assert NODE.address not in place.village.state.runs[to_hex(place.village.run)].nodes
 
 
 @pytest.mark.integration
@@ -77,7 +77,7 @@ def test_a_node_does_not_enrol_while_no_verifier_computes_as_it_does(
         looks(place)
         assert not said_by_node(place)
         (told,) = place.events("unjudged")
-        assert f"profile {hexed(configure_determinism('exact').digest())}" in told.detail
+        assert f"profile {to_hex(configure_determinism('exact').digest())}" in told.detail
         assert "MKL_CBWR" in told.detail
         assert "portable" in told.detail
         assert not [said for said in place.events("status") if "on the way" in said.detail]
@@ -116,7 +116,7 @@ def village(tmp_path: Path) -> Village:
 
 
 def why(village: Village, profile: bytes) -> str:
-    return obstacle(village.state, village.state.runs[hexed(village.run)], hexed(profile))
+    return obstacle(village.state, village.state.runs[to_hex(village.run)], to_hex(profile))
 
 
 @pytest.mark.unit
@@ -135,7 +135,7 @@ def test_a_verifier_that_was_removed_judges_nothing(village: Village) -> None:
 
 @pytest.mark.unit
 def test_a_portable_run_is_open_to_any_machine(village: Village) -> None:
-    run = village.state.runs[hexed(village.run)]
+    run = village.state.runs[to_hex(village.run)]
     run.config = replace(village.config, profile="portable").to_json()
     assert why(village, OTHER) == ""
 
@@ -144,7 +144,7 @@ def test_a_portable_run_is_open_to_any_machine(village: Village) -> None:
 
 
 def member_of(place: Place):  # type: ignore[no-untyped-def]
-    return place.village.state.runs[hexed(place.village.run)].nodes.get(NODE.address)
+    return place.village.state.runs[to_hex(place.village.run)].nodes.get(NODE.address)
 
 
 def enrolled_once(place: Place, nonce: int) -> None:

@@ -14,11 +14,11 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.mirrors.peer import Limits
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import ProofState, Stage
-from contracts.protocol.log.signed import hexed
 from tests.trainer.world import (
     NODE,
     NODES,
@@ -78,7 +78,7 @@ class Place:
             "api_url": self.url,
             "deployment": deployment(first),
             "rpc_url": "",
-            "run": hexed(self.village.run),
+            "run": to_hex(self.village.run),
             "key": NODE.key.hex(),
             "payout": PAYOUT,
             "folder": self.folder / "node",
@@ -315,14 +315,14 @@ def test_who_lapsed_comes_back(tmp_path: Path, stack: ExitStack) -> None:
         root, nothing = place.village.root_at(since), b"\0" * 32
         lapse = messages.Lapse(place.village.run, 1, verifier.address, 0, nothing, NODE.address, 2**32 - 1, since, root)
         place.village.send(lapse, verifier)
-    member = place.village.state.runs[hexed(place.village.run)].nodes[NODE.address]
+    member = place.village.state.runs[to_hex(place.village.run)].nodes[NODE.address]
     assert member.away is not None
     with place.node():
         place.until(lambda: member.away is None)
 
 
 def awaited(place: Place) -> Awaited:
-    return Awaited(What.COMMITMENT, hexed(place.village.run), 1, "", NODE.address)
+    return Awaited(What.COMMITMENT, to_hex(place.village.run), 1, "", NODE.address)
 
 
 def commitments(place: Place) -> set[str]:

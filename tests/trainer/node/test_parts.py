@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.mirrors.book import Book
 from contracts.mirrors.urls import NOWHERE
@@ -18,7 +19,7 @@ from contracts.protocol.log.codec import InvalidLeaf, canonical
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import pack, state_digest
-from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
 from tests.trainer.world import deployment
 from trainer.conduct import NothingToCopy
 from trainer.exchange.keeping import signed_text
@@ -136,8 +137,8 @@ def test_what_the_leaves_say_is_gleaned() -> None:
         found.take(text.encode())
     verifiers = {v.address for v in run.verifiers}
     assert (found.admitted, found.k, set(found.keys)) == (verifiers, 2, verifiers)
-    assert found.terms[hexed(run.run)].leaseSeconds == 20
-    assert found.blobs[run.state.runs[hexed(run.run)].theta] == [run.state.runs[hexed(run.run)].theta[2:]]
+    assert found.terms[to_hex(run.run)].leaseSeconds == 20
+    assert found.blobs[run.state.runs[to_hex(run.run)].theta] == [run.state.runs[to_hex(run.run)].theta[2:]]
 
 
 def test_a_log_key_counts_under_its_verifiers_own_signature() -> None:
@@ -179,7 +180,7 @@ def test_a_chain_node_that_does_not_answer_leaves_what_it_said(monkeypatch: pyte
 
 def test_weights_come_by_digest_from_whoever_has_them_and_are_kept(tmp_path: Path) -> None:
     theta = initial_theta(replace(CONFIG, seed=7))
-    digest, data = hexed(state_digest(theta)), pack(theta)
+    digest, data = to_hex(state_digest(theta)), pack(theta)
     other = pack(initial_theta(replace(CONFIG, seed=8)))
     answers = {"bad": b"no tensors", "other": other, "good": data}
     asked: list[list[str]] = []
@@ -202,7 +203,7 @@ def test_weights_come_by_digest_from_whoever_has_them_and_are_kept(tmp_path: Pat
 
 def test_the_first_weights_follow_from_the_configuration(tmp_path: Path) -> None:
     states = States(tmp_path, lambda name, most: None)
-    assert states.theta(hexed(state_digest(initial_theta(CONFIG))), CONFIG, True, []) is not None
+    assert states.theta(to_hex(state_digest(initial_theta(CONFIG))), CONFIG, True, []) is not None
     with pytest.raises(OtherGenesis):
         states.theta("0x" + "11" * 32, CONFIG, True, [])
 
@@ -211,13 +212,13 @@ def test_moments_are_those_of_the_digest_or_a_joiners(tmp_path: Path) -> None:
     states = States(tmp_path, lambda name, most: None)
     theta = initial_theta(CONFIG)
     joiner = start_tensors(theta, None)
-    assert inner_digest(states.start(theta, hexed(inner_digest(joiner)), CONFIG)) == inner_digest(joiner)
+    assert inner_digest(states.start(theta, to_hex(inner_digest(joiner)), CONFIG)) == inner_digest(joiner)
     end = {**joiner, "adam.step": joiner["adam.step"] + 16}
     digest = states.remember(end)
-    assert digest == hexed(inner_digest(end))
-    assert hexed(inner_digest(states.start(theta, digest, CONFIG))) == digest
+    assert digest == to_hex(inner_digest(end))
+    assert to_hex(inner_digest(states.start(theta, digest, CONFIG))) == digest
     states.forget_but({digest}, set())
-    assert hexed(inner_digest(states.start(theta, digest, CONFIG))) == digest
+    assert to_hex(inner_digest(states.start(theta, digest, CONFIG))) == digest
     next(tmp_path.glob("inner-*")).write_bytes(pack(joiner))
     with pytest.raises(StateLost):
         states.start(theta, digest, CONFIG)
@@ -265,7 +266,7 @@ def test_a_conduct_sees_what_the_covered_log_shows() -> None:
     name = blake3(b"bytes").hexdigest()
     around = Around(ONE.key.hex(), DOMAIN, lambda: log, published, lambda digest, most: b"bytes")
     assert around.address == ONE.address
-    assert [entry["run"] for entry in around.get("/runs")] == [hexed(run.run)]
+    assert [entry["run"] for entry in around.get("/runs")] == [to_hex(run.run)]
     proof, opened = next(iter(published.openings.items()))
     view = around.get(f"/proofs/{proof}")
     assert (view["proof"], view["message"]["node"]) == (proof, published.commitments[proof]["message"]["node"])
@@ -276,4 +277,4 @@ def test_a_conduct_sees_what_the_covered_log_shows() -> None:
     with pytest.raises(NothingToCopy):
         around.get("/proofs/0x00")
     with pytest.raises(NothingToCopy):
-        around.get(f"/runs/{hexed(run.run)}/rounds/9")
+        around.get(f"/runs/{to_hex(run.run)}/rounds/9")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
 from contracts.messages.signing import Domain, recover
@@ -22,7 +23,7 @@ from contracts.protocol.judge.state import Phase, Stage
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.leaf import LARGEST_LEAF
 from contracts.protocol.log.signed import Envelope
-from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed, hexed
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed
 from tests.verifier.town import REGISTRY, Party, make_party, text_of
 from verifier.duties import come_back, epochs, faults, hold, lapse, read, reveal, see, trace
 from verifier.mirror.exchange.handing_on import Look, Outcome
@@ -55,7 +56,7 @@ def measures(made: SignedRun, *others: str) -> Any:
     def answer(asked: dict[str, Any]) -> dict[str, Any]:
         found = known[asked["blob"]]
         gradient = hashed("another") if asked["blob"] in others else found.gradient
-        return Measured(found.gradientSize, hexed(gradient), hexed(found.endState)).to_json()
+        return Measured(found.gradientSize, to_hex(gradient), to_hex(found.endState)).to_json()
 
     return answer
 
@@ -65,7 +66,7 @@ def measures(made: SignedRun, *others: str) -> Any:
 
 def test_all_gradients_that_passed_are_named_in_one_message(tmp_path: Path) -> None:
     made = SignedRun(nodes=3)
-    proofs = [hexed(made.commit(node)) for node in made.nodes]
+    proofs = [to_hex(made.commit(node)) for node in made.nodes]
     party = make_party(tmp_path, made)
     party.work.answers["hold"] = None
     hold.hold(party.world, party.due(duties.Hold))
@@ -108,10 +109,10 @@ class OneFile(SignedRun):
 def test_commitments_to_one_file_are_one_question(tmp_path: Path) -> None:
     """A zero gradient under 99 keys, with whatever end each of them names, puts one job before an honest one."""
     made = OneFile(nodes=3)
-    proof, *_ = [hexed(made.commit(node)) for node in made.nodes]
+    proof, *_ = [to_hex(made.commit(node)) for node in made.nodes]
     party = make_party(tmp_path, made)
     first = made.commitment(made.nodes[0])
-    found = Measured(first.gradientSize, hexed(first.gradient), hexed(first.endState))
+    found = Measured(first.gradientSize, to_hex(first.gradient), to_hex(first.endState))
     party.work.answers["hold"] = found.to_json()
     hold.hold(party.world, party.due(duties.Hold))
     assert len(party.work.asked) == 3
@@ -138,7 +139,7 @@ def test_seen_is_said_while_the_newest_block_is_before_the_beacon(tmp_path: Path
     party.chain.at, party.chain.now = 10**9, duty.beacon_time - 1
     see.see(party.world, [duty])
     (said,) = claims(party, facts.Seen)
-    assert (said.index, said.root) == (duty.index, hexed(party.world.copy.root(duty.index + 1)))
+    assert (said.index, said.root) == (duty.index, to_hex(party.world.copy.root(duty.index + 1)))
     party.enter()
     assert party.due(duties.See) == []
 
@@ -171,7 +172,7 @@ def test_no_secret_is_shown_that_the_log_does_not_await(tmp_path: Path) -> None:
     """F26: a verifier showed the link of whatever round the server named."""
     party = make_party(tmp_path, anchored_by(tmp_path))
     assert party.due(duties.Reveal) == []
-    reveal.reveal(party.world, [duties.Reveal(hexed(party.made.run), 9)])
+    reveal.reveal(party.world, [duties.Reveal(to_hex(party.made.run), 9)])
     assert party.sent == []
 
 
@@ -246,7 +247,7 @@ def test_what_a_worker_is_asked_is_what_the_node_signed(tmp_path: Path) -> None:
     for subject, _, asked in party.work.asked:
         number = asked["segment"]
         assert subject == proof
-        assert (asked["start"], asked["end"]) == (hexed(entries[number]), hexed(entries[number + 1]))
+        assert (asked["start"], asked["end"]) == (to_hex(entries[number]), to_hex(entries[number + 1]))
         assert asked["start_blob"] == hashed("state", proof, number).hex()
         assert asked["common"] == (number == made.state.proofs[proof].common)
 
@@ -521,7 +522,7 @@ def test_faults_are_signed_once_with_the_evidence_that_the_chain_knows(tmp_path:
     first, second = (signed.message for signed in party.world.quorum.all())
     assert isinstance(first, NodeFault)
     assert isinstance(second, VerifierFault)
-    assert (first.node, hexed(first.proof)) == (node, proof)
+    assert (first.node, to_hex(first.proof)) == (node, proof)
     assert second.evidence == fault_evidence(proof, "two-words")
     assert second.deadline == 2**64 - 1
 
@@ -532,7 +533,7 @@ def test_who_lapsed_comes_back_with_a_head_that_holds_it(tmp_path: Path) -> None
     made.see()
     party = make_party(tmp_path, made)
     away = party.world.address
-    awaited = facts.Awaited(facts.What.SECRET, hexed(made.run), 1, "", away)
+    awaited = facts.Awaited(facts.What.SECRET, to_hex(made.run), 1, "", away)
     since = made.state.open[awaited]
     for verifier in made.verifiers[1:]:
         said = lapse.lapse_message(verifier.address, lapse.Absence(awaited, since), made.root_at(since))
@@ -583,12 +584,12 @@ def test_a_whole_round_is_spoken_by_one_verifier_as_the_machine_awaits(tmp_path:
 def closed_at(early: bool) -> tuple[SignedRun, str]:
     """Of one chain's blocks the round is closed after the first or the second: another one is its beacon."""
     made = SignedRun(nodes=1, rounds=2, panel=0, samples=3)
-    proof = hexed(made.commit(made.nodes[0]))
+    proof = to_hex(made.commit(made.nodes[0]))
     number, time = made.number, made.time
 
     def block(after: int, seconds: int, parent: int) -> None:
         made.number, made.time = number + after, time + seconds
-        made.add(facts.Block(made.number, made.time, hexed(hashed("block", made.number)), (), time + parent))
+        made.add(facts.Block(made.number, made.time, to_hex(hashed("block", made.number)), (), time + parent))
 
     if early:
         block(1, 12, 0)
@@ -611,7 +612,7 @@ def test_a_trace_that_was_sealed_on_a_branch_that_one_left_is_not_shown(tmp_path
     party = make_party(tmp_path, fork)
 
     def answer(asked: dict[str, Any]) -> dict[str, Any]:
-        trace = hexed(hashed("trace", asked["segment"])) if asked["common"] else ""
+        trace = to_hex(hashed("trace", asked["segment"])) if asked["common"] else ""
         return Said(asked["segment"], TRUE, 0, 5, 9, trace).to_json()
 
     def speak() -> None:
@@ -631,7 +632,7 @@ def test_a_trace_that_was_sealed_on_a_branch_that_one_left_is_not_shown(tmp_path
     party.follow()
     trace.show(party.world, party.due(duties.Trace))
     (said,) = claims(party, facts.TraceShown)
-    assert said.trace == hexed(hashed("trace", made.state.proofs[proof].common))
+    assert said.trace == to_hex(hashed("trace", made.state.proofs[proof].common))
 
 
 def test_a_fault_is_signed_once_others_hold_what_shows_it(tmp_path: Path) -> None:

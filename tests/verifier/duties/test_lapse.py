@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.log.signed import WHAT
-from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed, key
+from tests.contracts.protocol.log.signed_run import SignedRun, hashed, key
 from tests.verifier.duties.test_doing import closed
 from tests.verifier.town import Party, make_party, text_of
 from verifier.duties import lapse, periods
@@ -211,10 +212,10 @@ def test_messages_say_what_is_awaited_as_the_log_reads_it() -> None:
         party = {What.SEEN: "", What.SECOND_LOOK: "7"}.get(what, node)
         absence = Absence(Awaited(what, run, 3, "" if of_round else proof, party), 9)
         found = lapse.lapse_message(node, absence, bytes.fromhex(run[2:]))
-        assert hexed(found.root) == run
+        assert to_hex(found.root) == run
         assert (WHAT[found.what], found.since, found.round) == (what, 9, 3)
         assert (found.segment != NO_SEGMENT) == (what is What.SECOND_LOOK)
-        assert (hexed(found.proof) == proof) == (not of_round)
+        assert (to_hex(found.proof) == proof) == (not of_round)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +269,7 @@ def test_a_round_that_is_long_over_keeps_nobody_from_signing(tmp_path: Path) -> 
     """Its other verifiers were all removed: two new ones answer, and an epoch and a fault are signed."""
     made = SignedRun(nodes=1)
     made.play(1)
-    assert made.state.runs[hexed(made.run)].rounds
+    assert made.state.runs[to_hex(made.run)].rounds
     left = rotated(made, stay=1)
     party = make_party(tmp_path, made)
     assert lapse.watch(party.world, seen(party, *left[1:]), chain=True)(1)
@@ -325,7 +326,7 @@ def test_an_outage_makes_no_slow_node_look_quick(tmp_path: Path, outage: str) ->
     honest, hasty = made.nodes
     delivers(party, honest, hasty)
     passes(party, 10)
-    assert party.world.stopwatch.took(hexed(made.run))[honest.address] >= hour
+    assert party.world.stopwatch.took(to_hex(made.run))[honest.address] >= hour
     made.see()
     made.read_all()
     made.merge()
@@ -351,10 +352,10 @@ def test_what_others_called_missing_is_no_measure(tmp_path: Path) -> None:
     delivers(party, quick)
     party.pass_time(10)
     lapse.watch(party.world, party.look(), chain=False)
-    assert party.world.stopwatch.took(hexed(made.run)) == {}
+    assert party.world.stopwatch.took(to_hex(made.run)) == {}
     passes(party, 10)
     assert absence.awaited not in made.state.open
-    assert set(party.world.stopwatch.took(hexed(made.run))) == {quick.address}
+    assert set(party.world.stopwatch.took(to_hex(made.run))) == {quick.address}
 
 
 def test_time_that_passed_on_a_fork_ends_nothing_on_the_log(tmp_path: Path) -> None:

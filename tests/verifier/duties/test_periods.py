@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import from_json
 from contracts.messages.for_log import Has, RunTerms
 from contracts.protocol.judge.facts import Awaited, What
-from contracts.protocol.log.signed import hexed
 from tests.contracts.protocol.log.signed_run import SignedRun
 from verifier.duties import periods
 from verifier.duties.periods import FIRST_PERIODS, MOST_PERIODS, TIMES_KNOWN, TIMES_NEW
@@ -25,7 +25,7 @@ PERIOD = 60.0
 
 def allowed(made: SignedRun, node: int, passed: float = 1.0, took: Mapping[str, float] | None = None) -> Allowed:
     """Bounds for a node's commitment, after `passed` seconds of it."""
-    run, log = hexed(made.run), Collected()
+    run, log = to_hex(made.run), Collected()
     log.terms = {run: terms_of(made)}
     awaited = Awaited(What.COMMITMENT, run, made.round.number, "", made.nodes[node].address)
     return periods.allowed(made.state, log, awaited, passed, lambda found: found, took or {})
@@ -53,7 +53,7 @@ def made() -> SignedRun:
 
 def delivered(made: SignedRun, *nodes: int) -> None:
     for number in nodes:
-        made.state.runs[hexed(made.run)].nodes[made.nodes[number].address].delivered = True
+        made.state.runs[to_hex(made.run)].nodes[made.nodes[number].address].delivered = True
 
 
 def test_before_anything_is_known_an_empty_commitment_hurries_nobody(made: SignedRun) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 
 from contracts.chain.deployment import Deployment
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages.for_contracts import Message
@@ -21,7 +22,7 @@ from contracts.tlog.cosignature import cosign
 from contracts.tlog.note import SignedNote
 from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, tiles_of
-from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed, key
+from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, key
 from tests.trainer.world import log_key
 
 TIME = 1_700_000_000
@@ -35,7 +36,7 @@ def deployment(mirrors: tuple[str, ...] = ()) -> Deployment:
         DOMAIN.chain_id,
         1,
         "m",
-        hexed(MODEL),
+        to_hex(MODEL),
         key("creator").address,
         none,
         none,

@@ -10,13 +10,14 @@ import pytest
 from web3.exceptions import Web3Exception
 
 from contracts.bindings.verifier_registry import EpochState, EpochStatus, VerifierRegistry
+from contracts.ids import to_hex
 from contracts.protocol.chain.reading import BlockNotFinal, ChainReader
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.blocks import split
-from tests.contracts.protocol.log.signed_run import SignedRun, hexed, key
+from tests.contracts.protocol.log.signed_run import SignedRun, key
 from verifier.log.blocks import BlockCheck
 from verifier.log.report import Finding
 from verifier.log.roots import RootCheck
@@ -113,7 +114,7 @@ def test_a_node_that_does_not_answer_finds_nothing() -> None:
 # ---- roots
 
 ROOT, OTHER = b"\1" * 32, b"\2" * 32
-CLOSED = EpochClosed(1, 0, "0xrun", 1, 1, 10, 10, (), hexed(ROOT), 2_000, 1_000)
+CLOSED = EpochClosed(1, 0, "0xrun", 1, 1, 10, 10, (), to_hex(ROOT), 2_000, 1_000)
 AT = 41
 STANDS = EpochState(EpochStatus.FINAL, 0, 0, False, 10, "", 0, 0, ROOT, 0, AT + 1, 0, b"\7" * 32)
 
@@ -178,7 +179,7 @@ def test_another_root_is_a_finding(changes: dict[str, Any], said: str) -> None:
 def test_a_foreign_root_that_the_log_itself_tells_of_is_a_finding_without_a_chain() -> None:
     (finding,) = read(roots(None), CLOSED, replace(ENDED, ours=False))
     assert "does not follow from the log" in finding.what
-    assert hexed(ROOT) in finding.due
+    assert to_hex(ROOT) in finding.due
 
 
 def test_open_epochs_are_compared_and_shown() -> None:

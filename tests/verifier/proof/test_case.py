@@ -11,12 +11,13 @@ import pytest
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import BadSignature, CommonweightError
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.mirrors.places import FolderPlace
 from contracts.mirrors.reading import LogReader
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.operator import LogSigner
-from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
 from tests.verifier.log.files import OPERATOR, deployment, write_log
 from verifier.proof.bundle import BundleIncomplete, Source, open_bundle, save_bundle
 from verifier.proof.case import Case, Gathered, ProofMismatch, ProofUnknown, case_of
@@ -212,4 +213,4 @@ def test_files_are_asked_for_by_name_with_a_bound(run: SignedRun, reader: LogRea
     bundle = save_bundle(tmp_path, proofs(run)[0], deployment(), reader, lambda _: [first, second])
     opened = {opening.blob: opening.size for opening in bundle.case.openings.values()}
     assert first.asked == second.asked == opened  # type: ignore[attr-defined]
-    assert hexed(SHA256_TREE.root([])) != ""
+    assert to_hex(SHA256_TREE.root([])) != ""

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import EpochRoot, from_json
 from contracts.messages.signing import Domain, sign
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.receipt import Receipt
 from contracts.tlog.cosignature import cosign
 from contracts.tlog.proof import prove
-from tests.contracts.protocol.log.signed_run import DOMAIN, hexed
+from tests.contracts.protocol.log.signed_run import DOMAIN
 from tests.trainer.world import log_key
 from tests.verifier.log.files import OPERATOR, cosigned, head_of, tree_of
 from tests.verifier.receipt.made import STRANGER, Made
@@ -44,8 +45,8 @@ def reproven(made: Made, body: dict[str, Any], leaves: list[str]) -> None:
     for given in body["entries"]:
         given["proof"] = prove(tree.stored, leaves.index(given["body"]), note).format().decode()
     size = int(body["epoch"]["logSize"])
-    body["consistency"] = [hexed(node) for node in tree.stored.consistency_proof(size, len(leaves))]
-    body["epoch"]["logRoot"] = hexed(tree.root(size))
+    body["consistency"] = [to_hex(node) for node in tree.stored.consistency_proof(size, len(leaves))]
+    body["epoch"]["logRoot"] = to_hex(tree.root(size))
     resigned(made, body)
 
 
@@ -53,7 +54,7 @@ def resigned(made: Made, body: dict[str, Any]) -> None:
     """The epoch's root under two verifiers' signatures anew."""
     root = from_json(EpochRoot, body["epoch"])
     domain = Domain(DOMAIN.chain_id, made.deployment.verifier_registry)
-    body["signatures"] = {v.address: hexed(sign(root, domain, bytes(v.key))) for v in made.run.verifiers[:2]}
+    body["signatures"] = {v.address: to_hex(sign(root, domain, bytes(v.key))) for v in made.run.verifiers[:2]}
 
 
 def _flip_proof(made: Made, b: dict[str, Any]) -> None:
@@ -138,7 +139,7 @@ def _signature_of_another(made: Made, b: dict[str, Any]) -> None:
 
 def _anchor(made: Made, b: dict[str, Any]) -> None:
     given = json.loads(b["anchors"][0])
-    given["message"]["logKey"] = hexed(log_key("somebody").public)
+    given["message"]["logKey"] = to_hex(log_key("somebody").public)
     b["anchors"][0] = canonical(given)
 
 

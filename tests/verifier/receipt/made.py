@@ -9,6 +9,7 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from contracts.chain.deployment import Deployment
+from contracts.ids import to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.for_contracts import EpochRoot, to_json
 from contracts.messages.for_log import Commitment
@@ -19,7 +20,7 @@ from contracts.tlog.note import SignedNote
 from contracts.tlog.policy import Policy
 from contracts.tlog.policy_text import parse_policy
 from contracts.tlog.tiles import Tile
-from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed, key
+from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, key
 from tests.verifier.log.files import KeyedRun, cosigned, deployment, tree_of, write_log
 from trainer.client import ApiClient
 from verifier.receipt import saving
@@ -98,7 +99,7 @@ class Made:
                 "index": x.index,
                 "kind": x.kind,
                 "amount": str(x.amount),
-                "proof": [hexed(node) for node in tree.proof(x.leaf())],
+                "proof": [to_hex(node) for node in tree.proof(x.leaf())],
             }
             for x in own
         ]
@@ -111,7 +112,7 @@ class Made:
         proofs = [_digest(self.run.leaves[i]) for i, e in own.items() if e["kind"] == "commitment"]
         found += [i for i, e in entries.items() if e["kind"] == "posted" and e["proof"] in proofs]
         domain = Domain(DOMAIN.chain_id, self.deployment.verifier_registry)
-        signed = {v.address: hexed(sign(self.root(), domain, bytes(v.key))) for v in self.run.verifiers[:2]}
+        signed = {v.address: to_hex(sign(self.root(), domain, bytes(v.key))) for v in self.run.verifiers[:2]}
         anchors = [i for i, leaf in enumerate(self.run.leaves) if json.loads(leaf)["kind"] == "verifier-anchor"]
         return {
             "epoch": to_json(self.root()),
@@ -145,7 +146,7 @@ class Made:
 def _digest(leaf: str) -> str:
     body = json.loads(leaf)
     body.pop("kind")
-    return hexed(digest(read_envelope(Commitment, body).message, DOMAIN))
+    return to_hex(digest(read_envelope(Commitment, body).message, DOMAIN))
 
 
 def make(folder: Path) -> Made:

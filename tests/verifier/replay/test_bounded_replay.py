@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.ids import to_hex
 from contracts.protocol.limits import METRICS, LimitTable, PairLimits, pair_key
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
-from tests.verifier.honest import NODE, Honest, Shelf, changed, hexed
+from tests.verifier.honest import NODE, Honest, Shelf, changed
 from trainer.model.state import Tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.variants import Variant, choose
@@ -51,7 +52,7 @@ def asked_of(
     """Segment 1 of another machine, whose end is off by so much in one weight; its start, replayed and claimed end."""
     node, table = profiles
     config = replace(work.config, profile="bounded", limits_digest=table.digest().hex())
-    asked = replace(work.segment(1), config=config.to_json(), profile=hexed(node), limits=table.to_json())
+    asked = replace(work.segment(1), config=config.to_json(), profile=to_hex(node), limits=table.to_json())
     batches = Bounded(config, replaying._batches(config, asked, work.corpus))
     end = replaying._replay(config, asked, work.state(1), batches, [])
 
@@ -59,7 +60,7 @@ def asked_of(
         tensors["theta." + next(n for n in tensors if n.startswith("theta."))[6:]].reshape(-1)[0] += np.float32(amount)
 
     claimed = changed(end, push)
-    entry, blob = hexed(boundary_entry(claimed)), shelf.put(pack(claimed))
+    entry, blob = to_hex(boundary_entry(claimed)), shelf.put(pack(claimed))
     return replace(asked, end=entry, end_blob=blob), work.state(1), end, claimed
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from contracts.ids import to_hex
 from contracts.tensors.tensorfile import pack, state_digest, unpack
-from tests.verifier.honest import Honest, changed, hexed
+from tests.verifier.honest import Honest, changed
 from tests.verifier.replay.test_replaying import nudge
 from trainer.model.state import theta_layout
 from trainer.steps.outer import merge, zero_momentum
@@ -22,11 +23,11 @@ pytestmark = pytest.mark.unit
 def test_the_outer_step_is_computed_and_left_to_be_served(work: Honest, tmp_path: Path) -> None:
     step = combine(work.basis(), work.shelf(), work.corpus, tmp_path)
     theta, momentum = merge(work.theta, zero_momentum(work.theta), [work.done.pseudo_gradient], 0.7, 0.9)
-    assert (step.theta, step.momentum) == (hexed(state_digest(theta)), hexed(state_digest(momentum)))
+    assert (step.theta, step.momentum) == (to_hex(state_digest(theta)), to_hex(state_digest(momentum)))
     for name, digest in ((step.theta_blob, step.theta), (step.momentum_blob, step.momentum)):
         data = (tmp_path / name).read_bytes()
         assert blake3(data).hexdigest() == name
-        assert hexed(state_digest(unpack(data, theta_layout(work.config)))) == digest
+        assert to_hex(state_digest(unpack(data, theta_layout(work.config)))) == digest
     assert step.loss > 0
     assert Basis.from_json(work.basis().to_json()) == work.basis()
 

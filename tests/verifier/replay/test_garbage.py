@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from contracts.ids import to_hex
 from contracts.protocol.judge.facts import AT_FAULT, Word
 from contracts.protocol.log.signed import REASONS, WORDS
 from contracts.tensors.state_layout import STEP_NAME, boundary_entry
 from contracts.tensors.tensorfile import pack
-from tests.verifier.honest import Honest, changed, hexed
+from tests.verifier.honest import Honest, changed
 from trainer.model.state import Tensors
 from verifier.replay.replaying import judge_segment
 
@@ -52,7 +53,7 @@ GARBAGE: dict[str, Spoil] = {
 def test_garbage_at_a_boundary_is_false_for_a_reason_that_costs_stake(work: Honest, name: str) -> None:
     """As the end of the segment before it, and as the start of its own."""
     state, shelf = changed(work.state(2), GARBAGE[name]), work.shelf()
-    entry, blob = hexed(boundary_entry(state)), shelf.put(pack(state))
+    entry, blob = to_hex(boundary_entry(state)), shelf.put(pack(state))
     as_end = replace(work.segment(1), end=entry, end_blob=blob)
     as_start = replace(work.segment(2), start=entry, start_blob=blob)
     for asked in (as_end, as_start):

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.ids import to_hex
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
-from tests.verifier.honest import Honest, changed, hexed
+from tests.verifier.honest import Honest, changed
 from tests.verifier.replay.test_replaying import nudge
 from trainer.model.state import Tensors, start_tensors
 from trainer.steps.settled import after, settle, settled
@@ -46,7 +47,7 @@ def test_a_gradient_that_leads_elsewhere_is_refused(work: Honest) -> None:
     gradient = {name: value * np.float32(376) for name, value in work.done.pseudo_gradient.items()}
     shelf = work.shelf()
     shelf.put(pack(gradient))
-    asked = replace(work.held(gradient), gradient=hexed(state_digest(gradient)))
+    asked = replace(work.held(gradient), gradient=to_hex(state_digest(gradient)))
     with pytest.raises(GradientRefused, match="committed end"):
         check_gradient(asked, shelf)
 
@@ -57,8 +58,8 @@ def test_a_gradient_beyond_the_reach_of_any_steps_is_refused(work: Honest) -> No
     gradient = {name: np.full_like(value, 3e38) for name, value in work.done.pseudo_gradient.items()}
     shelf = work.shelf()
     shelf.put(pack(gradient))
-    end = hexed(state_digest(after(work.theta, gradient)))
-    asked = replace(work.held(gradient), gradient=hexed(state_digest(gradient)), end=end)
+    end = to_hex(state_digest(after(work.theta, gradient)))
+    asked = replace(work.held(gradient), gradient=to_hex(state_digest(gradient)), end=end)
     with pytest.raises(GradientRefused, match="further than"):
         check_gradient(asked, shelf)
 
@@ -70,7 +71,7 @@ def test_nan_and_other_layouts_are_refused(work: Honest) -> None:
     for gradient in (changed(work.done.pseudo_gradient, spoil), {"theta.x": np.zeros(3, np.float32)}):
         shelf = work.shelf()
         shelf.put(pack(gradient))
-        asked = replace(work.held(gradient), gradient=hexed(state_digest(gradient)))
+        asked = replace(work.held(gradient), gradient=to_hex(state_digest(gradient)))
         with pytest.raises(GradientRefused):
             check_gradient(asked, shelf)
     with pytest.raises(GradientRefused, match="bytes"):
@@ -81,11 +82,11 @@ def test_weights_are_taken_from_whoever_names_the_right_ones(work: Honest) -> No
     later = after(work.theta, work.done.pseudo_gradient)
     shelf = work.shelf()
     names = (shelf.put(b"no tensors"), "0" * 64, shelf.put(pack(work.theta)), shelf.put(pack(later)))
-    found = weights_of(shelf, work.config, hexed(state_digest(later)), names)
+    found = weights_of(shelf, work.config, to_hex(state_digest(later)), names)
     assert state_digest(found) == state_digest(later)
     for read in (weights_of, momentum_of):
         with pytest.raises(BytesMissing):
-            read(shelf, work.config, hexed(b"\5" * 32), names)
+            read(shelf, work.config, to_hex(b"\5" * 32), names)
 
 
 def test_a_spoilt_file_is_removed_and_missing(tmp_path: Path, work: Honest) -> None:

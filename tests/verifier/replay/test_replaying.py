@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.ids import to_hex
 from contracts.protocol.faults import trace_of
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
 from tests.verifier import honest
-from tests.verifier.honest import Honest, Shelf, changed, hexed
+from tests.verifier.honest import Honest, Shelf, changed
 from trainer.data.batches import batch_source
 from trainer.data.corpus import WrongCorpus, load_corpus
 from trainer.model.state import Tensors
@@ -35,7 +36,7 @@ def nudge(tensors: Tensors) -> None:
 
 def with_start(work: Honest, asked: Segment, state: Tensors, shelf: Shelf) -> Segment:
     """The node opened another state, and committed to it."""
-    return replace(asked, start=hexed(boundary_entry(state)), start_blob=shelf.put(pack(state)))
+    return replace(asked, start=to_hex(boundary_entry(state)), start_blob=shelf.put(pack(state)))
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -63,7 +64,7 @@ def test_a_flipped_byte_says_nothing(work: Honest) -> None:
 def test_a_false_segment_is_false_and_measured(work: Honest) -> None:
     shelf = work.shelf()
     claimed = changed(work.state(2), nudge)
-    asked = replace(work.segment(1), end=hexed(boundary_entry(claimed)), end_blob=shelf.put(pack(claimed)))
+    asked = replace(work.segment(1), end=to_hex(boundary_entry(claimed)), end_blob=shelf.put(pack(claimed)))
     said = judge_segment(asked, shelf, work.corpus)
     assert (said.word, said.reason) == (FALSE, replaying.REPLAY)
     assert 0 < said.measured < CAP
@@ -74,7 +75,7 @@ def test_a_false_segment_is_false_and_measured(work: Honest) -> None:
 
 def test_a_last_segment_that_is_not_settled_is_false(work: Honest) -> None:
     claimed = changed(work.state(4), nudge)
-    asked = replace(work.segment(3), end=hexed(boundary_entry(claimed)))
+    asked = replace(work.segment(3), end=to_hex(boundary_entry(claimed)))
     assert judge_segment(asked, work.shelf(), work.corpus).reason == replaying.REPLAY
 
 
@@ -133,16 +134,16 @@ def test_a_start_from_which_no_step_is_possible_is_not_finite(work: Honest) -> N
 def test_the_common_segment_has_a_trace_that_only_a_replay_knows(work: Honest) -> None:
     shelf = work.shelf()
     said = judge_segment(work.segment(1, common=True), shelf, work.corpus)
-    assert said.trace not in ("", hexed(trace_of([])))
+    assert said.trace not in ("", to_hex(trace_of([])))
     assert judge_segment(work.segment(1), shelf, work.corpus).trace == ""
     claimed = changed(work.state(2), nudge)
-    asked = replace(work.segment(1, common=True), end=hexed(boundary_entry(claimed)))
+    asked = replace(work.segment(1, common=True), end=to_hex(boundary_entry(claimed)))
     assert judge_segment(asked, shelf, work.corpus).trace == said.trace, "true or false: it was replayed"
 
 
 def test_another_machine_or_text_gives_no_word(work: Honest) -> None:
     with pytest.raises(CannotCompare):
-        judge_segment(replace(work.segment(1), profile=hexed(b"\1" * 32)), work.shelf(), work.corpus)
+        judge_segment(replace(work.segment(1), profile=to_hex(b"\1" * 32)), work.shelf(), work.corpus)
     work.text.with_name("other.txt").write_text("another text, of another length\n" * 300)
     with pytest.raises(WrongCorpus):
         judge_segment(work.segment(1), work.shelf(), load_corpus([work.text.with_name("other.txt")]))
@@ -179,14 +180,14 @@ def test_nan_inside_a_segment_has_one_word_and_one_trace_on_every_machine(
     bad, shelf = changed(work.state(1), negative), work.shelf()
     asked = with_start(work, work.segment(1, common=True), bad, shelf)
     said = judge_segment(asked, shelf, work.corpus)
-    assert (said.word, said.reason, said.trace) == (FALSE, replaying.NOT_FINITE, hexed(trace_of([])))
+    assert (said.word, said.reason, said.trace) == (FALSE, replaying.NOT_FINITE, to_hex(trace_of([])))
     batches = batch_source(work.corpus.train, work.config, honest.SEED, 1, honest.NODE)
     try:
         ends = [replay_segment(work.config, bad, 1, batches)]
     except NonFiniteLoss:
         return
     for end in (*ends, quiet_nan(ends[0])):
-        claimed = replace(asked, end=hexed(boundary_entry(end)))
+        claimed = replace(asked, end=to_hex(boundary_entry(end)))
         assert judge_segment(claimed, shelf, work.corpus).reason == replaying.NOT_FINITE
 
 

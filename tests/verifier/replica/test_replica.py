@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.signing import digest
 from contracts.protocol.judge import chain_events, facts
@@ -17,7 +18,7 @@ from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.blocks import split
 from contracts.protocol.log.leaf import read, write
-from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hexed
+from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun
 from tests.verifier.stand_ins import FakeChain, FakeCopy, chain_of, copy_of
 from tests.verifier.town import REGISTRY
 from verifier.replica.envelopes import Collected
@@ -77,7 +78,7 @@ def test_an_honest_log_is_admitted_head_by_head(tmp_path: Path) -> None:
 
 def test_messages_are_collected_and_forgotten_with_their_epoch(tmp_path: Path) -> None:
     made = SignedRun(rounds=2)
-    proofs = [hexed(proof) for proof in made.commit_all()]
+    proofs = [to_hex(proof) for proof in made.commit_all()]
     made.see()
     made.read_all()
     made.merge()
@@ -86,12 +87,12 @@ def test_messages_are_collected_and_forgotten_with_their_epoch(tmp_path: Path) -
     found.admit(len(copy.leaves))
     assert sorted(found.collected.commitments) == sorted(proofs)
     assert all(found.collected.openings[proof] for proof in proofs)
-    assert found.collected.terms[hexed(made.run)].periodSeconds == 60
+    assert found.collected.terms[to_hex(made.run)].periodSeconds == 60
     assert found.collected.blobs
     index, closed = found.closings[1]
     assert (json.loads(made.leaves[index])["kind"], closed.epoch) == ("epoch-closed", 1)
     digests = [
-        hexed(digest(m, DOMAIN)) for m in (*found.collected.commitments.values(), messages.Leave(MODEL, REGISTRY, 1))
+        to_hex(digest(m, DOMAIN)) for m in (*found.collected.commitments.values(), messages.Leave(MODEL, REGISTRY, 1))
     ]
     assert found.entered(digests) == digests[:-1]
     made._make_final()
@@ -202,7 +203,7 @@ def test_a_chain_node_that_lags_makes_the_head_wait(tmp_path: Path) -> None:
 
 
 def test_a_block_of_many_parts_is_compared_part_by_part(tmp_path: Path) -> None:
-    events = tuple(chain_events.NodeStake(hexed(number.to_bytes(20, "big")), number + 1) for number in range(2_000))
+    events = tuple(chain_events.NodeStake(to_hex(number.to_bytes(20, "big")), number + 1) for number in range(2_000))
     made = SignedRun()
     block = facts.Block(2, 2_000, "0x" + "7" * 64, events, 1_900)
     parts = split(block)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import CommonweightError
+from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import Refused, UnknownSubject
@@ -17,7 +18,7 @@ from contracts.protocol.judge.facts import Fact, Rules
 from contracts.protocol.judge.machine import apply, due
 from contracts.protocol.judge.state import Phase, State
 from contracts.protocol.log.leaf import read
-from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hexed, key
+from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
 from verifier.replica import trial
 from verifier.replica.trial import check_entry, check_part, check_renewal
 
@@ -82,7 +83,7 @@ def open_round() -> SignedRun:
 def test_what_the_machine_refuses_is_not_welcome() -> None:
     """For every kind: the machine's own refusal, and it is Refused and nothing else."""
     made = SignedRun(rounds=2)
-    state, run = made.state, hexed(made.run)
+    state, run = made.state, to_hex(made.run)
     node, verifier = made.nodes[0].address, made.verifiers[0].address
     wrong: list[Fact] = [
         facts.Has(run, 1, STRANGER, ("0x01",)),
@@ -101,9 +102,9 @@ def test_what_the_machine_refuses_is_not_welcome() -> None:
         facts.Left(run, STRANGER, 1),
         facts.Left("0x09", node, 1),
         facts.Enrolled(run, STRANGER, STRANGER, 1, "0x77", 1),
-        facts.Enrolled(run, node, node, 1, hexed(b"\6" * 32), 1),
+        facts.Enrolled(run, node, node, 1, to_hex(b"\6" * 32), 1),
         facts.Anchored(run, STRANGER, "0x", 5, "0x", 9),
-        facts.Anchored(run, verifier, "0x", 5, hexed(b"\6" * 32), 1),
+        facts.Anchored(run, verifier, "0x", 5, to_hex(b"\6" * 32), 1),
         facts.Credited(run, "k", 2, node, 1, (STRANGER,)),
         replace(state.runs[run].created),
     ]
@@ -120,9 +121,9 @@ def test_late_messages_are_welcome_where_the_machine_enters_them() -> None:
     proof = made.commit(made.nodes[0])
     for verifier in made.verifiers[:2]:
         made.send(messages.Has(made.run, 1, verifier.address, (proof,)), verifier)
-    state, run, last = made.state, hexed(made.run), made.verifiers[2].address
+    state, run, last = made.state, to_hex(made.run), made.verifiers[2].address
     assert made.round.phase is Phase.CLOSED
-    late: list[Fact] = [facts.Has(run, 1, last, (hexed(proof),))]
+    late: list[Fact] = [facts.Has(run, 1, last, (to_hex(proof),))]
     made.see()
     made.verifiers = made.verifiers[:2]
     made.read_all()
@@ -154,11 +155,11 @@ def test_a_heartbeat_is_welcome_while_its_node_is_awaited() -> None:
 def test_what_names_more_than_there_is_is_refused_before_anything_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     """One proof nine hundred times took five seconds of the machine's turn."""
     made = SignedRun(nodes=2)
-    proof = hexed(made.commit(made.nodes[0]))
+    proof = to_hex(made.commit(made.nodes[0]))
     made.block()
     copied: list[object] = []
     monkeypatch.setattr(trial, "deepcopy", lambda value: copied.append(value) or deepcopy(value))
-    many = facts.Has(hexed(made.run), 1, made.verifiers[0].address, (proof,) * 900)
+    many = facts.Has(to_hex(made.run), 1, made.verifiers[0].address, (proof,) * 900)
     with pytest.raises(UnknownSubject):
         check_entry(made.state, many)
     assert copied == []

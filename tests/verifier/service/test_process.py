@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from contracts.ids import to_hex
 from contracts.messages.for_log import VerifierAnchor
 from contracts.protocol.judge.facts import Word
 from contracts.protocol.judge.state import Stage
-from contracts.protocol.log.signed import hexed
 from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.keys import SignatureType
 from contracts.tlog.note import SignedNote
@@ -41,11 +41,11 @@ def test_an_honest_round_is_posted_merged_and_signed_for(tmp_path: Path) -> None
         roots = {body["message"]["logRoot"] for _, body in found.signatures}
         assert len(roots) == 1
         assert {body["signer"] for _, body in found.signatures} == {v.address for v in found.run.verifiers}
-        run = found.run.state.runs[hexed(found.run.run)]
+        run = found.run.state.runs[to_hex(found.run.run)]
         assert run.theta != run.created.theta
         for number, process in enumerate(found.processes):
             with process.world.replica.reading() as state:
-                merge = process.world.replica.collected.blobs[state.runs[hexed(found.run.run)].theta]
+                merge = process.world.replica.collected.blobs[state.runs[to_hex(found.run.run)].theta]
             assert all(process.mirror.blobs.has(name) for name in merge), "who signs serves the result"
             key = process.world.secrets.log_key().verifier(process.address, SignatureType.COSIGNATURE)
             verify_cosignature(head_of(found, number), key)

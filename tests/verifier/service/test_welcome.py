@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.mirrors.slots import Sender
 from contracts.protocol.judge import facts
 from contracts.protocol.run_config import RunConfig
-from tests.contracts.protocol.log.signed_run import SignedRun, hashed, hexed, key
+from tests.contracts.protocol.log.signed_run import SignedRun, hashed, key
 from tests.verifier.town import make_party, text_of
 from verifier.mirror.errors import NotAnnounced, NotWelcome, QuotaSpent
 from verifier.mirror.store.announced import Announcement, Kind, Place
@@ -33,7 +34,7 @@ def committing(made: SignedRun, data: bytes = DATA) -> tuple[str, bytes]:
     message = replace(made.commitment(node), gradientBlob=blake3(data).digest(), gradientSize=len(data))
     entries = made.entries(node, 1)
     first, last = (
-        [hexed(part) for part in KECCAK_TREE.inclusion_proof(entries, place)] for place in (0, len(entries) - 1)
+        [to_hex(part) for part in KECCAK_TREE.inclusion_proof(entries, place)] for place in (0, len(entries) - 1)
     )
     return text_of(made, message, node, first_path=first, last_path=last), blake3(data).digest()
 
@@ -177,7 +178,7 @@ def test_a_boundary_has_one_file(tmp_path: Path) -> None:
 def test_who_may_vouch_is_asked_one_by_one(tmp_path: Path) -> None:
     made = SignedRun(nodes=1)
     party = make_party(tmp_path, made)
-    run, one, other = hexed(made.run), *sorted(key(f"maintainer {i}").address for i in range(2))
+    run, one, other = to_hex(made.run), *sorted(key(f"maintainer {i}").address for i in range(2))
     credited = facts.Credited(run, "a key", 1, made.nodes[0].address, 1, ())
     welcome = party.welcome.is_welcome
     assert not welcome(Vouching(credited)), "the run has no maintainers"
@@ -193,7 +194,7 @@ def test_who_may_vouch_is_asked_one_by_one(tmp_path: Path) -> None:
 def test_the_terms_say_how_fast_bytes_come_and_whose_stake_counts(tmp_path: Path) -> None:
     made = SignedRun(nodes=1, leastRate=8_000)
     party = make_party(tmp_path, made)
-    announcer, run = party.world.blobs._announcer, hexed(made.run)  # type: ignore[attr-defined]
+    announcer, run = party.world.blobs._announcer, to_hex(made.run)  # type: ignore[attr-defined]
     assert announcer.sender(made.nodes[0].address, run) == Sender(made.nodes[0].address, False, 1_000)
     assert announcer.sender(made.verifiers[0].address, run) == Sender(made.verifiers[0].address, True, 1_000)
     assert announcer.sender("nobody", "no run").staked is False

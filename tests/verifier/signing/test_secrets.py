@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.judge.protocol import Protocol, secret_leaf
 from contracts.protocol.judge.rules.presence import anchor_of, take_anchor
-from tests.contracts.protocol.log.signed_run import PROFILE, SignedRun, hexed
+from tests.contracts.protocol.log.signed_run import PROFILE, SignedRun
 from verifier.replica.errors import SecretUnusable
 from verifier.signing.secrets import IN_TIME, RoundSecrets, next_first
 
 pytestmark = pytest.mark.unit
 
-RUN = hexed(b"\1" * 32)
+RUN = to_hex(b"\1" * 32)
 OWN = "0x" + "ab" * 20
 
 
@@ -47,11 +48,11 @@ def test_a_torn_or_open_file_is_named(tmp_path: Path) -> None:
 
 def test_a_shown_secret_is_the_anchored_one_of_its_round(tmp_path: Path) -> None:
     made = secrets(tmp_path)
-    anchored = Anchored(RUN, OWN, hexed(made.anchor(RUN, 5, 10)), 10, hexed(PROFILE), 5)
+    anchored = Anchored(RUN, OWN, to_hex(made.anchor(RUN, 5, 10)), 10, to_hex(PROFILE), 5)
     functions = Protocol(1, OWN, b"\0" * 32, OWN)
     for place in (0, 3, 9):
-        path = [hexed(node) for node in made.path(RUN, 5, 10, place)]
-        functions.check_secret(anchored, place, hexed(made.secret(RUN, 5, place)), path)
+        path = [to_hex(node) for node in made.path(RUN, 5, 10, place)]
+        functions.check_secret(anchored, place, to_hex(made.secret(RUN, 5, place)), path)
     assert made.owns(anchored)
     assert not secrets(tmp_path / "other").owns(anchored)
 
@@ -70,14 +71,14 @@ def test_no_secret_leads_to_another_one(tmp_path: Path) -> None:
 
 def test_the_next_anchor_comes_in_time_and_follows_on_the_last(tmp_path: Path) -> None:
     made = SignedRun(rounds=9_999)
-    name = hexed(made.run)
+    name = to_hex(made.run)
     run, state = made.state.runs[name], made.state
     verifier = made.verifiers[0].address
     own = secrets(tmp_path, verifier)
 
     def anchor(first: int) -> None:
-        root = hexed(own.anchor(name, first, 64))
-        take_anchor(state, Anchored(name, verifier, root, 64, hexed(PROFILE), first))
+        root = to_hex(own.anchor(name, first, 64))
+        take_anchor(state, Anchored(name, verifier, root, 64, to_hex(PROFILE), first))
 
     assert next_first(state, run, verifier, own) == 3, "the anchor of the log is not of this file"
     anchor(3)
@@ -91,7 +92,7 @@ def test_the_next_anchor_comes_in_time_and_follows_on_the_last(tmp_path: Path) -
 
 def test_a_late_anchor_counts_from_the_next_round_but_one(tmp_path: Path) -> None:
     made = SignedRun(rounds=9_999)
-    run = made.state.runs[hexed(made.run)]
+    run = made.state.runs[to_hex(made.run)]
     run.round, run.merged = 500, 499
     assert next_first(made.state, run, made.verifiers[0].address) == 502
     run.merged = 500
@@ -101,6 +102,6 @@ def test_a_late_anchor_counts_from_the_next_round_but_one(tmp_path: Path) -> Non
 
 def test_no_anchor_is_due_beyond_the_end_of_the_run(tmp_path: Path) -> None:
     made = SignedRun(rounds=60)
-    run = made.state.runs[hexed(made.run)]
+    run = made.state.runs[to_hex(made.run)]
     run.round, run.merged = 58, 57
     assert next_first(made.state, run, made.verifiers[0].address) is None

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from eth_utils import to_checksum_address
 
 from contracts.errors import BadField, BadSignature
+from contracts.ids import to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import LeaseRenewal, MirrorAddress
 from contracts.messages.signing import Domain, digest, recover
@@ -21,7 +22,7 @@ from contracts.protocol.judge.facts import Credited, Fact, Opened, PledgeOpened
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.leaf import LARGEST_LEAF
-from contracts.protocol.log.signed import Envelope, fact_of, hexed
+from contracts.protocol.log.signed import Envelope, fact_of
 from verifier.mirror.errors import NotWelcome
 
 MAX_MESSAGE = LARGEST_LEAF
@@ -90,7 +91,7 @@ class Reader:
         author = "" if isinstance(claim, Credited) else to_checksum_address(self._author(claim))
         if author and len(envelope.signatures) != 1:
             raise BadSignature(f"{type(envelope.message).__name__} must be signed by {author} alone")
-        return Unchecked(text, hexed(digest(envelope.message, self.domain)), author, claim, envelope)
+        return Unchecked(text, to_hex(digest(envelope.message, self.domain)), author, claim, envelope)
 
     def check(self, message: Unchecked, may_sign: Callable[[Asked], bool] = lambda _: True) -> Signed:
         """Who signed; of several each has to be one who may, by the rules of now. Raises BadSignature, BadField and

@@ -8,6 +8,7 @@ to each. In a simulation of the rules no log lies beneath, and nothing is compar
 
 from __future__ import annotations
 
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.protocol.judge.entries import BeaconMissed, MergeSet, PanelDrawn, RoundClosed
 from contracts.protocol.judge.errors import NotBound
@@ -48,4 +49,4 @@ def _root(state: State) -> str:
     root = nodes.pop()
     while nodes:
         root = SHA256_TREE.node_hash(nodes.pop(), root)
-    return "0x" + root.hex()
+    return to_hex(root)

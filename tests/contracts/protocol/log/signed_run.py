@@ -15,6 +15,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.merkle.stored_tree import StoredTree
 from contracts.messages import for_log as messages
@@ -46,11 +47,6 @@ def key(name: str) -> LocalAccount:
     """The key of a name."""
     found: LocalAccount = Account.from_key(hashed("key", name))
     return found
-
-
-def hexed(data: bytes) -> str:
-    """0x-hex."""
-    return "0x" + data.hex()
 
 
 class SignedRun:
@@ -87,7 +83,7 @@ class SignedRun:
     @property
     def round(self) -> RoundState:
         """The newest round."""
-        run = self.state.runs[hexed(self.run)]
+        run = self.state.runs[to_hex(self.run)]
         return run.rounds[run.round]
 
     def add(self, entry: facts.Rules | facts.Block | Envelope) -> list[Derived]:
@@ -112,7 +108,7 @@ class SignedRun:
     def block(self, *events: chain_events.ChainEvent, seconds: int = 40) -> list[Derived]:
         """A final block some seconds later."""
         before, self.time, self.number = self.time, self.time + seconds, self.number + 1
-        name = hexed(hashed("block", self.number))
+        name = to_hex(hashed("block", self.number))
         return self.add(facts.Block(self.number, self.time, name, events, before))
 
     def play(self, rounds: int = 1) -> None:
@@ -168,7 +164,7 @@ class SignedRun:
         message = self.commitment(node)
         entries = self.entries(node, message.round)
         paths = {
-            name: [hexed(n) for n in KECCAK_TREE.inclusion_proof(entries, place)]
+            name: [to_hex(n) for n in KECCAK_TREE.inclusion_proof(entries, place)]
             for name, place in (("first_path", 0), ("last_path", len(entries) - 1))
         }
         self.send(message, node, **paths)
@@ -207,7 +203,7 @@ class SignedRun:
         """A verifier's secret of the newest round, with its path."""
         place = self.round.number - 1
         secret = self.secrets[verifier.address][place]
-        path = [hexed(node) for node in self.secret_tree(verifier).inclusion_proof(place, self.length)]
+        path = [to_hex(node) for node in self.secret_tree(verifier).inclusion_proof(place, self.length)]
         return self.send(
             messages.RoundSecret(self.run, self.round.number, verifier.address, secret), verifier, path=path
         )
@@ -229,7 +225,7 @@ class SignedRun:
 
     def path(self, entries: list[bytes], boundary: int) -> list[str]:
         """From one boundary to the root."""
-        return [hexed(node) for node in KECCAK_TREE.inclusion_proof(entries, boundary)]
+        return [to_hex(node) for node in KECCAK_TREE.inclusion_proof(entries, boundary)]
 
     def say(self, proof: str, verifier: LocalAccount) -> None:
         """True on all that a verifier owes."""
@@ -237,7 +233,7 @@ class SignedRun:
         if not due:
             return
         words = tuple(messages.SegmentVerdict(segment, 1, 0, 0, 10**15) for segment in due)
-        witness = self.functions.seal_trace(verifier.address, hexed(hashed("trace", proof)))
+        witness = self.functions.seal_trace(verifier.address, to_hex(hashed("trace", proof)))
         name, root = bytes.fromhex(proof[2:]), self.root_at(self.state.proofs[proof].panel_at)
         message = messages.Verdict(name, verifier.address, root, bytes.fromhex(witness[2:]), words)
         self.send(message, verifier)
@@ -259,7 +255,7 @@ class SignedRun:
 
     def root_at(self, index: int) -> bytes:
         """Of the log up to and with an entry; zero where no message can name it any more."""
-        return bytes.fromhex(self.state.roots.get(index, hexed(b"\0" * 32))[2:])
+        return bytes.fromhex(self.state.roots.get(index, to_hex(b"\0" * 32))[2:])
 
     @property
     def merge_root(self) -> bytes:

@@ -8,12 +8,13 @@ import pytest
 from eth_account import Account
 
 from contracts.errors import BadField, CommonweightError
+from contracts.ids import to_hex
 from contracts.messages.signing import sign
 from contracts.protocol.judge.facts import RunCreated
 from contracts.protocol.limits import METRICS, InvalidLimits, LimitTable, PairLimits, pair_key
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.leaf import read, write
-from contracts.protocol.log.signed import Envelope, hexed
+from contracts.protocol.log.signed import Envelope
 from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.log.test_leaf import CONFIG, DOMAIN, TERMS
 
@@ -42,7 +43,7 @@ def created(config: RunConfig, **beside: object) -> RunCreated:
 
 def test_pairs_are_those_that_tell_cheats_from_work_and_machines_alike() -> None:
     """Either may be the node; a pair whose limits are as wide as a cheat judges nobody."""
-    one, other = hexed(CPU), hexed(GPU)
+    one, other = to_hex(CPU), to_hex(GPU)
     found = created(BOUNDED, limits=TABLE.to_json())
     assert found.terms.pairs == {(one, one), (other, other), (one, other), (other, one)}
     assert (found.terms.exact, found.limits) == (False, TABLE.to_json())

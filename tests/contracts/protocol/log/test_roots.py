@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
@@ -15,7 +16,7 @@ from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import What
 from contracts.protocol.judge.rules.reading import owed
 from contracts.protocol.log.follower import Follower
-from contracts.protocol.log.signed import WHAT, hexed
+from contracts.protocol.log.signed import WHAT
 from tests.contracts.protocol.log.signed_run import DOMAIN, PROFILE, SignedRun, hashed, key
 
 pytestmark = pytest.mark.unit
@@ -45,7 +46,7 @@ def read(made: SignedRun) -> messages.Verdict:
     (proof, *_) = made.round.closed
     made.open(proof)
     known, verifier = made.state.proofs[proof], made.verifiers[0]
-    witness = made.functions.seal_trace(verifier.address, hexed(hashed("trace", proof)))
+    witness = made.functions.seal_trace(verifier.address, to_hex(hashed("trace", proof)))
     words = tuple(messages.SegmentVerdict(segment, 1, 0, 0, 10**15) for segment in owed(known, verifier.address))
     root = made.root_at(known.panel_at)
     return messages.Verdict(bytes.fromhex(proof[2:]), verifier.address, root, bytes.fromhex(witness[2:]), words)
@@ -103,6 +104,6 @@ def test_the_roots_are_those_of_the_log_and_few() -> None:
         follower.take(leaf)
         for named, root in follower.state.roots.items():
             if named == index:
-                assert root == hexed(SHA256_TREE.root(texts[: index + 1]))
+                assert root == to_hex(SHA256_TREE.root(texts[: index + 1]))
     assert follower.state.leaves == len(texts)
     assert len(follower.state.roots) < 10, "what no message can name is forgotten"

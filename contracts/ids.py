@@ -1,0 +1,43 @@
+"""Identifiers and amounts by name, and the one hex codec.
+
+Text in hex is lowercase and begins with 0x, but for names of blobs: those are 64 digits alone (BLAKE3, ADR 7).
+"""
+
+from __future__ import annotations
+
+from typing import NewType
+
+RunId = NewType("RunId", str)
+"""A run: 0x and 64 hex digits, the digest of its manifest (ADR 9)."""
+ProofId = NewType("ProofId", str)
+"""A proof: 0x and 64 hex digits, the EIP-712 digest of its commitment."""
+Digest = NewType("Digest", str)
+"""Any other digest: 0x and hex digits."""
+Address = NewType("Address", str)
+"""An account or a contract of an EVM chain: 0x and 40 hex digits."""
+BlobName = NewType("BlobName", str)
+"""A blob: the 64 hex digits of the BLAKE3 digest of its bytes."""
+
+Units = NewType("Units", int)
+"""Work: whole units of the journal, one for each verified token."""
+Wei = NewType("Wei", int)
+"""Coins of a chain: 1e-18 of one."""
+Ppm = NewType("Ppm", int)
+"""A share: parts per million."""
+Block = NewType("Block", int)
+"""A block by its number."""
+UnixSeconds = NewType("UnixSeconds", int)
+"""A time: whole seconds since 1970, in UTC."""
+
+ZERO_ADDRESS = Address("0x" + "00" * 20)
+ZERO_DIGEST = Digest("0x" + "00" * 32)
+
+
+def to_hex(data: bytes) -> str:
+    """Bytes as text: 0x and two lowercase digits a byte."""
+    return "0x" + bytes(data).hex()
+
+
+def from_hex(text: str) -> bytes:
+    """Text as bytes, with 0x before it or without. Raises ValueError where it is no hex."""
+    return bytes.fromhex(text.removeprefix("0x"))
