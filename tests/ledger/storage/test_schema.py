@@ -25,7 +25,7 @@ from tests.ledger.leaves import append
 from tests.ledger.storage.test_store import only_postgresql, sample
 
 pytestmark = pytest.mark.integration
-OPEN = "import sys; from ledger.store import Store; Store(sys.argv[1])"
+OPEN = "import sys; from ledger.storage.store import Store; Store(sys.argv[1])"
 
 
 @pytest.fixture

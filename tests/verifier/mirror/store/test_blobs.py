@@ -245,7 +245,7 @@ def test_a_kill_at_any_line_leaves_no_half_blob(tmp_path: Path) -> None:
         def prepare(folder: Path = folder) -> Callable[[], None]:
             return partial(put, store(folder), data, name)
 
-        killed = killed_at(line, prepare, ("mirror/blobs.py", "blob_files.py", "whole_file.py"))
+        killed = killed_at(line, prepare, ("store/blobs.py", "blob_files.py", "whole_file.py"))
         again = store(folder)
         assert again.missing() == [name] or again.read(name) == data
         assert files(folder) in ([], [name])

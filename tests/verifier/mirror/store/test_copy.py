@@ -381,7 +381,7 @@ def test_a_kill_leaves_a_copy_that_holds(tmp_path: Path) -> None:
             again = open_copy(folder)
             return lambda: _said(fill(again, operator), folder)
 
-        killed = killed_at(line, prepare, ("mirror/copy.py", "mirror/database.py"))
+        killed = killed_at(line, prepare, ("store/copy.py", "store/database.py"))
         found = open_copy(folder)
         assert found.signed in (3, 5)
         assert found.signed == 5 or not (folder / "said").exists()

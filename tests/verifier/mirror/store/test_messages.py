@@ -224,7 +224,7 @@ def test_a_kill_at_any_line_loses_nothing_it_said(tmp_path: Path) -> None:
 
             return act
 
-        killed = killed_at(line, prepare, ("mirror/messages.py", "mirror/database.py"))
+        killed = killed_at(line, prepare, ("store/messages.py", "store/database.py"))
         found = texts(store(folder))
         assert found in ([first], [second])
         assert found == [second] or not (folder / "said").exists()

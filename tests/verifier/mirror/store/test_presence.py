@@ -348,7 +348,7 @@ def test_a_kill_at_any_line_releases_once_at_most(tmp_path: Path) -> None:
         def prepare(folder: Path = folder) -> Callable[[], None]:
             return partial(_release, World(folder), folder)
 
-        killed = killed_at(line, prepare, ("mirror/presence.py", "mirror/database.py"))
+        killed = killed_at(line, prepare, ("store/presence.py", "store/database.py"))
         again = World(folder).watch
         assert not (folder / "said").exists() or again.released() == [WORDS]
         assert again.released() == [WORDS] or again.release(WORDS)
