@@ -32,7 +32,7 @@ abstract contract BalanceHistory {
     /// @notice Largest balance that can be remembered, in 1e-18 tokens.
     uint256 public constant LARGEST_BALANCE = 2 ** (256 - uint256(BELOW_BALANCE)) - 1;
 
-    error SpanTooLong(uint256 from, uint256 until);
+    error BalanceHistorySpanTooLong(uint256 from, uint256 until);
 
     mapping(address account => Holder) internal _holders;
     /// @dev Of all balances together. It is no holder's, the zero address' neither: who is paid by what it held gets no part
@@ -133,7 +133,7 @@ abstract contract BalanceHistory {
         view
         returns (uint256)
     {
-        if (from > until || until - from > LONGEST_SPAN) revert SpanTooLong(from, until);
+        if (from > until || until - from > LONGEST_SPAN) revert BalanceHistorySpanTooLong(from, until);
         unchecked {
             return (_line(entries, count, until) - _line(entries, count, from)) & OFFSET_MASK;
         }

@@ -37,16 +37,16 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         uint64 settlement;
     }
 
-    error TermsRefused();
-    error WrongPoolStatus(Status status, Status needed);
-    error DepositTooSmall(uint256 deposit);
-    error AmountChanged(uint256 received, uint256 sent);
-    error BalanceMissing(uint256 balance, uint256 held);
-    error NothingDeposited(address account);
-    error BuyersMayLeave(uint256 until);
-    error DepositsStay(uint256 until);
-    error AccountMustClaim(address account);
-    error MoneyReleased(uint256 since);
+    error CapitalPoolTermsRefused();
+    error CapitalPoolWrongStatus(Status status, Status needed);
+    error CapitalPoolDepositTooSmall(uint256 deposit);
+    error CapitalPoolAmountChanged(uint256 received, uint256 sent);
+    error CapitalPoolBalanceMissing(uint256 balance, uint256 held);
+    error CapitalPoolNothingDeposited(address account);
+    error CapitalPoolBuyersMayLeave(uint256 until);
+    error CapitalPoolDepositsStay(uint256 until);
+    error CapitalPoolAccountMustClaim(address account);
+    error CapitalPoolMoneyReleased(uint256 since);
 
     event Deposited(address indexed account, uint256 amount, uint256 total);
     /// @notice An account took a deposit back while the round was open.
@@ -95,7 +95,7 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
 
     modifier onlyIn(Status needed) {
         Status found = status();
-        if (found != needed) revert WrongPoolStatus(found, needed);
+        if (found != needed) revert CapitalPoolWrongStatus(found, needed);
         _;
     }
 
@@ -107,9 +107,9 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         bool price = terms.tokenUnits > 0 && terms.paidUnits > 0;
         bool span = terms.settlement > 0 && terms.deadline > block.timestamp;
         bool currency_ = address(terms.currency).code.length > 0 && address(terms.currency) != address(token_);
-        if (!caps || !price || !currency_ || !span || treasury_ == address(0)) revert TermsRefused();
+        if (!caps || !price || !currency_ || !span || treasury_ == address(0)) revert CapitalPoolTermsRefused();
         uint256 smallest = Math.ceilDiv(terms.paidUnits, terms.tokenUnits);
-        if (smallest > 1 && terms.hardCap - terms.softCap < smallest) revert TermsRefused(); // dust nobody could fill
+        if (smallest > 1 && terms.hardCap - terms.softCap < smallest) revert CapitalPoolTermsRefused(); // dust nobody could fill
         token = token_;
         treasury = treasury_;
         currency = terms.currency;
@@ -120,7 +120,7 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         tokenUnits = terms.tokenUnits;
         paidUnits = terms.paidUnits;
         settlement = terms.settlement;
-        if (Math.mulDiv(terms.softCap, terms.tokenUnits, terms.paidUnits) == 0) revert TermsRefused();
+        if (Math.mulDiv(terms.softCap, terms.tokenUnits, terms.paidUnits) == 0) revert CapitalPoolTermsRefused();
         Math.mulDiv(terms.hardCap, terms.tokenUnits, terms.paidUnits); // reverts where a claim would overflow
         _grantRole(DEFAULT_ADMIN_ROLE, treasury_);
     }
@@ -155,7 +155,7 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     /// @dev Who fills the round and leaves at its end would else end it for all at no price: what lies there then keeps others
     /// out, so it stays until nobody can be kept out any more.
     function withdraw() external nonReentrant onlyIn(Status.Open) {
-        if (block.timestamp >= withdrawUntil) revert DepositsStay(deadline);
+        if (block.timestamp >= withdrawUntil) revert CapitalPoolDepositsStay(deadline);
         uint256 amount = _settle(msg.sender);
         deposited -= amount;
         token.release(tokensFor(amount));
@@ -178,8 +178,8 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     /// @dev Who took tokens has votes and stays: else votes were for rent, at no price.
     function exit() external nonReentrant {
         Status found = status();
-        if (found == Status.Open) revert WrongPoolStatus(found, Status.Succeeded);
-        if (found == Status.Succeeded && block.timestamp >= releaseAt()) revert MoneyReleased(releaseAt());
+        if (found == Status.Open) revert CapitalPoolWrongStatus(found, Status.Succeeded);
+        if (found == Status.Succeeded && block.timestamp >= releaseAt()) revert CapitalPoolMoneyReleased(releaseAt());
         uint256 amount = _settle(msg.sender);
         refunded += amount;
         token.release(tokensFor(amount));
@@ -195,7 +195,7 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     function claim(address account) external nonReentrant onlyIn(Status.Succeeded) {
         uint256 since = account.code.length <= DELEGATION_SIZE ? releaseAt() : releaseAt() + settlement;
         bool others = block.timestamp >= since;
-        if (msg.sender != account && !others) revert AccountMustClaim(account);
+        if (msg.sender != account && !others) revert CapitalPoolAccountMustClaim(account);
         uint256 deposit_ = _settle(account);
         uint256 tokens = tokensFor(deposit_);
         claimed += deposit_;
@@ -210,7 +210,7 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
     /// @param to Who is paid.
     /// @param amount Most units of the currency.
     function pay(address to, uint256 amount) external nonReentrant onlyRole(DEFAULT_ADMIN_ROLE) {
-        if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());
+        if (block.timestamp < releaseAt()) revert CapitalPoolBuyersMayLeave(releaseAt());
         uint256 paid = Math.min(amount, spendable());
         if (paid == 0) return;
         paidOut += paid;
@@ -235,7 +235,7 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         emit SurplusRecovered(address(asset), treasury, balance - kept);
         asset.safeTransfer(treasury, balance - kept);
         uint256 left = currency.balanceOf(address(this));
-        if (left < held()) revert BalanceMissing(left, held());
+        if (left < held()) revert CapitalPoolBalanceMissing(left, held());
     }
 
     /// @notice Where the round stands. It fails where so many leave that less than the soft cap stays, since nobody would
@@ -278,21 +278,21 @@ contract CapitalPool is FixedRoles, ReentrancyGuardTransient {
         accepted = Math.min(amount, hardCap - deposited);
         uint256 first = depositOf[msg.sender];
         uint256 whole = first + accepted;
-        if (accepted == 0 || tokensFor(whole) == 0) revert DepositTooSmall(accepted);
+        if (accepted == 0 || tokensFor(whole) == 0) revert CapitalPoolDepositTooSmall(accepted);
         uint256 before = currency.balanceOf(address(this));
-        if (before < held()) revert BalanceMissing(before, held());
+        if (before < held()) revert CapitalPoolBalanceMissing(before, held());
         depositOf[msg.sender] = whole;
         deposited += accepted;
         token.reserve(tokensFor(whole) - tokensFor(first));
         emit Deposited(msg.sender, accepted, deposited);
         currency.safeTransferFrom(msg.sender, address(this), accepted);
         uint256 received = currency.balanceOf(address(this)) - before;
-        if (received != accepted) revert AmountChanged(received, accepted);
+        if (received != accepted) revert CapitalPoolAmountChanged(received, accepted);
     }
 
     function _settle(address account) private returns (uint256 amount) {
         amount = depositOf[account];
-        if (amount == 0) revert NothingDeposited(account);
+        if (amount == 0) revert CapitalPoolNothingDeposited(account);
         depositOf[account] = 0;
     }
 }

@@ -14,16 +14,16 @@ import {VerifierRegistry} from "./VerifierRegistry.sol";
 /// @notice A leaf's hash is its mint receipt, and a bit of its epoch says that it paid: no leaf pays twice. What a proposed
 /// root pays is reserved at once.
 contract EpochDistributor is EIP712, IReserves {
-    error NotRegistry(address caller);
-    error PayeeRefused(address to);
-    error EpochNotFinal(uint64 epoch);
-    error ProofRefused(uint64 epoch, uint256 index);
-    error TotalExceeded(uint64 epoch, uint256 paid, uint256 total);
-    error ClaimExpired(uint256 deadline);
-    error ClaimNotSigned(address account);
-    error LeafPaid(uint64 epoch, uint256 index);
-    error LeafEmpty(uint64 epoch, uint256 index);
-    error NoLines();
+    error EpochDistributorNotRegistry(address caller);
+    error EpochDistributorPayeeRefused(address to);
+    error EpochDistributorEpochNotFinal(uint64 epoch);
+    error EpochDistributorProofRefused(uint64 epoch, uint256 index);
+    error EpochDistributorTotalExceeded(uint64 epoch, uint256 paid, uint256 total);
+    error EpochDistributorClaimExpired(uint256 deadline);
+    error EpochDistributorClaimNotSigned(address account);
+    error EpochDistributorLeafPaid(uint64 epoch, uint256 index);
+    error EpochDistributorLeafEmpty(uint64 epoch, uint256 index);
+    error EpochDistributorNoLines();
 
     /// @dev One payout; hashed it is the leaf.
     struct Leaf {
@@ -78,13 +78,13 @@ contract EpochDistributor is EIP712, IReserves {
 
     /// @inheritdoc IReserves
     function reserve(uint256 amount) external {
-        if (msg.sender != address(registry)) revert NotRegistry(msg.sender);
+        if (msg.sender != address(registry)) revert EpochDistributorNotRegistry(msg.sender);
         token.reserve(amount);
     }
 
     /// @inheritdoc IReserves
     function release(uint256 amount) external {
-        if (msg.sender != address(registry)) revert NotRegistry(msg.sender);
+        if (msg.sender != address(registry)) revert EpochDistributorNotRegistry(msg.sender);
         token.release(amount);
     }
 
@@ -113,7 +113,7 @@ contract EpochDistributor is EIP712, IReserves {
     /// @param lines Payouts with their proofs, in any order.
     /// @return count How many were paid.
     function claimMany(Line[] calldata lines) external returns (uint256 count) {
-        if (lines.length == 0) revert NoLines();
+        if (lines.length == 0) revert EpochDistributorNoLines();
         for (uint256 i = 0; i < lines.length; ++i) {
             Line calldata line = lines[i];
             Leaf memory leaf = Leaf(line.epoch, line.index, line.account, line.kind, line.amount);
@@ -144,11 +144,11 @@ contract EpochDistributor is EIP712, IReserves {
         bytes calldata signature,
         bytes32[] calldata proof
     ) external {
-        if (block.timestamp > deadline) revert ClaimExpired(deadline);
+        if (block.timestamp > deadline) revert EpochDistributorClaimExpired(deadline);
         bytes32 digest = _hashTypedDataV4(
             keccak256(abi.encode(CLAIM_TO_TYPEHASH, epoch, index, account, kind, amount, to, deadline))
         );
-        if (!SignatureChecker.isValidSignatureNow(account, digest, signature)) revert ClaimNotSigned(account);
+        if (!SignatureChecker.isValidSignatureNow(account, digest, signature)) revert EpochDistributorClaimNotSigned(account);
         _require(_pay(Leaf(epoch, index, account, kind, amount), proof, to));
     }
 
@@ -183,7 +183,7 @@ contract EpochDistributor is EIP712, IReserves {
     /// @dev Pays a leaf to its own account; returns the error that keeps it from that, or nothing.
     function _payOwn(Leaf memory leaf, bytes32[] calldata proof) private returns (bytes memory refusal) {
         if (leaf.account.code.length > DELEGATION_SIZE && msg.sender != leaf.account) {
-            return abi.encodeWithSelector(ClaimNotSigned.selector, leaf.account);
+            return abi.encodeWithSelector(EpochDistributorClaimNotSigned.selector, leaf.account);
         }
         return _pay(leaf, proof, leaf.account);
     }
@@ -205,18 +205,18 @@ contract EpochDistributor is EIP712, IReserves {
         returns (bytes memory)
     {
         bool lost = to == address(token) || to == address(this) || to == address(0);
-        if (lost) return abi.encodeWithSelector(PayeeRefused.selector, to);
+        if (lost) return abi.encodeWithSelector(EpochDistributorPayeeRefused.selector, to);
         (EpochRoots.Status status, bytes32 root, uint256 total) = registry.payoutOf(leaf.epoch);
-        if (status != EpochRoots.Status.Final) return abi.encodeWithSelector(EpochNotFinal.selector, leaf.epoch);
+        if (status != EpochRoots.Status.Final) return abi.encodeWithSelector(EpochDistributorEpochNotFinal.selector, leaf.epoch);
         bool known = leaf.index <= type(uint64).max && MerkleProof.verifyCalldata(proof, root, receipt);
-        if (!known) return abi.encodeWithSelector(ProofRefused.selector, leaf.epoch, leaf.index);
+        if (!known) return abi.encodeWithSelector(EpochDistributorProofRefused.selector, leaf.epoch, leaf.index);
         (mapping(uint256 word => uint256) storage book, uint256 place) = (_books[leaf.epoch], PAID_BITS + leaf.index);
         if (book[place >> 8] >> (place & 255) & 1 == 1) {
-            return abi.encodeWithSelector(LeafPaid.selector, leaf.epoch, leaf.index);
+            return abi.encodeWithSelector(EpochDistributorLeafPaid.selector, leaf.epoch, leaf.index);
         }
-        if (leaf.amount == 0) return abi.encodeWithSelector(LeafEmpty.selector, leaf.epoch, leaf.index);
+        if (leaf.amount == 0) return abi.encodeWithSelector(EpochDistributorLeafEmpty.selector, leaf.epoch, leaf.index);
         uint256 sum = Math.saturatingAdd(book[0] & PAID_MASK, leaf.amount);
-        if (sum > total) return abi.encodeWithSelector(TotalExceeded.selector, leaf.epoch, sum, total);
+        if (sum > total) return abi.encodeWithSelector(EpochDistributorTotalExceeded.selector, leaf.epoch, sum, total);
         return "";
     }
 

@@ -57,16 +57,16 @@ abstract contract EpochRoots is VerifierSet {
         uint256 bond;
     }
 
-    error WrongEpoch(uint64 epoch, uint64 expected);
-    error WrongAttempt(uint32 attempt, uint32 expected);
-    error WrongStatus(uint64 epoch, Status status);
-    error TotalTooLarge(uint256 total, uint256 limit);
-    error SettledInFuture(uint64 settledAt, uint256 timestamp);
-    error WindowClosed(uint64 closesAt);
-    error WindowOpen(uint64 closesAt);
-    error WrongBond(uint256 given, uint256 bond);
-    error WrongDispute(bytes32 root, uint64 challengedAt);
-    error DisputeOpen(uint256 lapsesAt);
+    error EpochRootsWrongEpoch(uint64 epoch, uint64 expected);
+    error EpochRootsWrongAttempt(uint32 attempt, uint32 expected);
+    error EpochRootsWrongStatus(uint64 epoch, Status status);
+    error EpochRootsTotalTooLarge(uint256 total, uint256 limit);
+    error EpochRootsSettledInFuture(uint64 settledAt, uint256 timestamp);
+    error EpochRootsWindowClosed(uint64 closesAt);
+    error EpochRootsWindowOpen(uint64 closesAt);
+    error EpochRootsWrongBond(uint256 given, uint256 bond);
+    error EpochRootsWrongDispute(bytes32 root, uint64 challengedAt);
+    error EpochRootsDisputeOpen(uint256 lapsesAt);
 
     event MaxEpochTotalSet(uint256 maxEpochTotal);
     /// @notice `stake` is what the verifier has left.
@@ -175,9 +175,9 @@ abstract contract EpochRoots is VerifierSet {
     /// @param epochNumber The epoch that is open.
     function challenge(uint64 epochNumber) external payable {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Proposed);
-        if (block.timestamp >= epoch.closesAt) revert WindowClosed(epoch.closesAt);
+        if (block.timestamp >= epoch.closesAt) revert EpochRootsWindowClosed(epoch.closesAt);
         uint256 needed = bondNow();
-        if (msg.value != needed) revert WrongBond(msg.value, needed);
+        if (msg.value != needed) revert EpochRootsWrongBond(msg.value, needed);
         epoch.status = Status.Disputed;
         epoch.challenger = msg.sender;
         epoch.bond = needed;
@@ -203,7 +203,7 @@ abstract contract EpochRoots is VerifierSet {
     {
         Epoch storage epoch = _epochs[epochNumber];
         bytes32 dispute = _disputeOf(epochNumber, root, challengedAt);
-        if (!_opened[dispute]) revert WrongDispute(epoch.root, epoch.challengedAt);
+        if (!_opened[dispute]) revert EpochRootsWrongDispute(epoch.root, epoch.challengedAt);
         bool last = dispute == _disputeOf(epochNumber, epoch.root, epoch.challengedAt);
         if (!last || epoch.status != Status.Disputed) return;
         (uint256 held, address challenger) = (epoch.bond, epoch.challenger);
@@ -229,7 +229,7 @@ abstract contract EpochRoots is VerifierSet {
     function lapse(uint64 epochNumber) external {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Disputed);
         uint256 lapsesAt = uint256(epoch.challengedAt) + disputeLimit;
-        if (block.timestamp < lapsesAt) revert DisputeOpen(lapsesAt);
+        if (block.timestamp < lapsesAt) revert EpochRootsDisputeOpen(lapsesAt);
         (uint256 held, address challenger) = (epoch.bond, epoch.challenger);
         _endDispute(epoch, true);
         emit DisputeLapsed(epochNumber, epoch.attempt, epoch.disputes);
@@ -242,7 +242,7 @@ abstract contract EpochRoots is VerifierSet {
     /// @param epochNumber The epoch that is open.
     function finalize(uint64 epochNumber) external {
         Epoch storage epoch = _requireStatus(epochNumber, Status.Proposed);
-        if (block.timestamp < epoch.closesAt) revert WindowOpen(epoch.closesAt);
+        if (block.timestamp < epoch.closesAt) revert EpochRootsWindowOpen(epoch.closesAt);
         epoch.status = Status.Final;
         finalizedEpochs = epochNumber;
         _recordSettled(epoch.settledAt);
@@ -346,13 +346,13 @@ abstract contract EpochRoots is VerifierSet {
 
     function _checkMessage(EpochRoot calldata message, Epoch storage epoch) private view {
         uint64 expected = finalizedEpochs + 1;
-        if (message.model != model) revert WrongModel(message.model);
-        if (message.epoch != expected) revert WrongEpoch(message.epoch, expected);
-        if (epoch.status != Status.None) revert WrongStatus(message.epoch, epoch.status);
-        if (message.attempt != epoch.attempt) revert WrongAttempt(message.attempt, epoch.attempt);
-        if (message.total > maxEpochTotal) revert TotalTooLarge(message.total, maxEpochTotal);
-        if (message.settledAt > block.timestamp) revert SettledInFuture(message.settledAt, block.timestamp);
-        if (block.timestamp > message.deadline) revert DeadlinePassed(message.deadline);
+        if (message.model != model) revert VerifierSetWrongModel(message.model);
+        if (message.epoch != expected) revert EpochRootsWrongEpoch(message.epoch, expected);
+        if (epoch.status != Status.None) revert EpochRootsWrongStatus(message.epoch, epoch.status);
+        if (message.attempt != epoch.attempt) revert EpochRootsWrongAttempt(message.attempt, epoch.attempt);
+        if (message.total > maxEpochTotal) revert EpochRootsTotalTooLarge(message.total, maxEpochTotal);
+        if (message.settledAt > block.timestamp) revert EpochRootsSettledInFuture(message.settledAt, block.timestamp);
+        if (block.timestamp > message.deadline) revert VerifierSetDeadlinePassed(message.deadline);
     }
 
     /// @dev Of an epoch's time the latest counts: a slow round of another run may be open when an epoch closes.
@@ -394,6 +394,6 @@ abstract contract EpochRoots is VerifierSet {
 
     function _requireStatus(uint64 epochNumber, Status status) private view returns (Epoch storage epoch) {
         epoch = _epochs[epochNumber];
-        if (epoch.status != status) revert WrongStatus(epochNumber, epoch.status);
+        if (epoch.status != status) revert EpochRootsWrongStatus(epochNumber, epoch.status);
     }
 }

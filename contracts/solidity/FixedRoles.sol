@@ -7,19 +7,19 @@ import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 /// @notice A vote acts for as long as its operation lives. A role that it gave to a key would act for ever, without votes
 /// and delays; so no vote can give one, nor take the timelock's, which would leave nobody.
 abstract contract FixedRoles is AccessControl {
-    error RoleFixed(bytes32 role, address account);
+    error FixedRolesRoleFixed(bytes32 role, address account);
 
     /// @dev Who alone may be given roles once the constructor is done.
     function _roleHolder() internal view virtual returns (address);
 
     /// @dev A contract has no code while it is constructed.
     function _grantRole(bytes32 role, address account) internal virtual override returns (bool) {
-        if (address(this).code.length > 0 && account != _roleHolder()) revert RoleFixed(role, account);
+        if (address(this).code.length > 0 && account != _roleHolder()) revert FixedRolesRoleFixed(role, account);
         return super._grantRole(role, account);
     }
 
     function _revokeRole(bytes32 role, address account) internal virtual override returns (bool) {
-        if (account == _roleHolder()) revert RoleFixed(role, account);
+        if (account == _roleHolder()) revert FixedRolesRoleFixed(role, account);
         return super._revokeRole(role, account);
     }
 }

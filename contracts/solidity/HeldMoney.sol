@@ -17,9 +17,9 @@ abstract contract HeldMoney is FixedRoles, PullPayments {
         bool isAccounts;
     }
 
-    error NothingTaken(bytes32 ground, address account);
-    error NothingHeld(bytes32 ground, address account);
-    error StillHeld(uint64 freeAt, uint64 votesSince);
+    error HeldMoneyNothingTaken(bytes32 ground, address account);
+    error HeldMoneyNothingHeld(bytes32 ground, address account);
+    error HeldMoneyStillHeld(uint64 freeAt, uint64 votesSince);
 
     /// @notice `amount` is held on this ground; from `freeAt` on it goes back to the account, or is burnt.
     event MoneyHeld(bytes32 indexed ground, address indexed account, uint256 amount, uint64 freeAt, bool isAccounts);
@@ -48,7 +48,7 @@ abstract contract HeldMoney is FixedRoles, PullPayments {
     function payHeld(bytes32 ground, address account) external {
         Held memory held = heldOf[ground][account];
         bool decidable = votesSince > 0 && block.timestamp >= votesSince + _decisionTime();
-        if (held.amount > 0 && (!decidable || block.timestamp < held.freeAt)) revert StillHeld(held.freeAt, votesSince);
+        if (held.amount > 0 && (!decidable || block.timestamp < held.freeAt)) revert HeldMoneyStillHeld(held.freeAt, votesSince);
         _payHeld(ground, account, held.isAccounts);
     }
 
@@ -84,7 +84,7 @@ abstract contract HeldMoney is FixedRoles, PullPayments {
 
     function _payHeld(bytes32 ground, address account, bool back) private {
         uint256 amount = heldOf[ground][account].amount;
-        if (amount == 0) revert NothingHeld(ground, account);
+        if (amount == 0) revert HeldMoneyNothingHeld(ground, account);
         delete heldOf[ground][account];
         address to = back ? account : NOBODY;
         emit HeldMoneyPaid(ground, account, to, amount);

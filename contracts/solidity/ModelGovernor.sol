@@ -37,16 +37,16 @@ contract ModelGovernor is
         bytes signature;
     }
 
-    error ProposalExpired(uint256 deadline);
-    error ProposalNotSigned(address proposer);
-    error BallotGasMissing(uint256 left);
-    error ObjectionCast(uint256 proposalId, address holder);
-    error ObjectionTooEarly(uint48 second, uint256 deadline);
-    error OutOfBounds(uint256 value, uint256 least, uint256 most);
-    error RelayClosed(address target, uint256 value, bytes data);
-    error TimelockFixed(address newTimelock);
-    error NobodyHolds();
-    error MintingPausedLately(uint256 since);
+    error ModelGovernorProposalExpired(uint256 deadline);
+    error ModelGovernorProposalNotSigned(address proposer);
+    error ModelGovernorBallotGasMissing(uint256 left);
+    error ModelGovernorObjectionCast(uint256 proposalId, address holder);
+    error ModelGovernorObjectionTooEarly(uint48 second, uint256 deadline);
+    error ModelGovernorOutOfBounds(uint256 value, uint256 least, uint256 most);
+    error ModelGovernorRelayClosed(address target, uint256 value, bytes data);
+    error ModelGovernorTimelockFixed(address newTimelock);
+    error ModelGovernorNobodyHolds();
+    error ModelGovernorMintingPausedLately(uint256 since);
 
     event BallotRefused(uint256 indexed proposalId, address indexed voter, bytes reason);
 
@@ -155,10 +155,10 @@ contract ModelGovernor is
         uint256 deadline,
         bytes memory signature
     ) external returns (uint256) {
-        if (block.timestamp > deadline) revert ProposalExpired(deadline);
+        if (block.timestamp > deadline) revert ModelGovernorProposalExpired(deadline);
         bytes32 actionsHash = keccak256(abi.encode(targets, values, calldatas));
         bytes32 digest = _proposalDigest(proposer, actionsHash, keccak256(bytes(description)), deadline);
-        if (!SignatureChecker.isValidSignatureNow(proposer, digest, signature)) revert ProposalNotSigned(proposer);
+        if (!SignatureChecker.isValidSignatureNow(proposer, digest, signature)) revert ModelGovernorProposalNotSigned(proposer);
         if (!_isValidDescriptionForProposer(proposer, description)) revert GovernorRestrictedProposer(proposer);
         uint256 votes = getVotes(proposer, clock() - 1);
         if (votes < proposalThreshold()) revert GovernorInsufficientProposerVotes(proposer, votes, proposalThreshold());
@@ -172,7 +172,7 @@ contract ModelGovernor is
     function relayVotes(Ballot[] calldata ballots) external {
         for (uint256 i = 0; i < ballots.length; ++i) {
             Ballot calldata b = ballots[i];
-            if (gasleft() * 63 / 64 < BALLOT_GAS) revert BallotGasMissing(gasleft());
+            if (gasleft() * 63 / 64 < BALLOT_GAS) revert ModelGovernorBallotGasMissing(gasleft());
             try this.castVoteBySig{gas: BALLOT_GAS}(b.proposalId, b.support, b.voter, b.signature) {}
             catch (bytes memory reason) {
                 emit BallotRefused(b.proposalId, b.voter, reason);
@@ -199,9 +199,9 @@ contract ModelGovernor is
     ) external {
         uint256 id = getProposalId(targets, values, calldatas, descriptionHash);
         _validateStateBitmap(id, _encodeStateBitmap(ProposalState.Succeeded) | _encodeStateBitmap(ProposalState.Queued));
-        if (second < proposalDeadline(id)) revert ObjectionTooEarly(second, proposalDeadline(id));
+        if (second < proposalDeadline(id)) revert ModelGovernorObjectionTooEarly(second, proposalDeadline(id));
         Objections storage found = _objections[id][second];
-        if (found.cast[msg.sender]) revert ObjectionCast(id, msg.sender);
+        if (found.cast[msg.sender]) revert ModelGovernorObjectionCast(id, msg.sender);
         found.cast[msg.sender] = true;
         uint256 weight = getVotes(msg.sender, second);
         found.votes += weight;
@@ -271,19 +271,19 @@ contract ModelGovernor is
 
     /// @notice Closed: it would act as the governor, who alone schedules what the timelock does, with no proposal to object to.
     function relay(address target, uint256 value, bytes calldata data) public payable override {
-        revert RelayClosed(target, value, data);
+        revert ModelGovernorRelayClosed(target, value, data);
     }
 
     /// @notice Closed: at any other address nothing would ever be decided again.
     function updateTimelock(TimelockController newTimelock) public pure override {
-        revert TimelockFixed(address(newTimelock));
+        revert ModelGovernorTimelockFixed(address(newTimelock));
     }
 
     /// @dev Who was owed tokens in a pause has them, and can object, for as long as the timelock waits.
     function _checkObjectors(uint256 id) private view {
         uint256 delay = ModelTimelock(payable(timelock())).getMinDelay();
         uint48 since = uint48(block.timestamp > delay ? block.timestamp - delay : 0);
-        if (!_drafts[id].endsPause && _token().pausedWithin(since, clock())) revert MintingPausedLately(since);
+        if (!_drafts[id].endsPause && _token().pausedWithin(since, clock())) revert ModelGovernorMintingPausedLately(since);
     }
 
     /// @dev Whether minting went on from the proposal to its snapshot.
@@ -315,7 +315,7 @@ contract ModelGovernor is
     /// @dev There are none yet while the constructors before this one's body run.
     function _check(uint256 value, Bounds storage allowed) private view {
         if (_periodBounds.most == 0) return;
-        if (value < allowed.least || value > allowed.most) revert OutOfBounds(value, allowed.least, allowed.most);
+        if (value < allowed.least || value > allowed.most) revert ModelGovernorOutOfBounds(value, allowed.least, allowed.most);
     }
 
     function _setVotingDelay(uint48 delay) internal override {
@@ -378,7 +378,7 @@ contract ModelGovernor is
         string memory description,
         address proposer
     ) internal override returns (uint256 id) {
-        if (_token().getPastTotalSupply(clock() - 1) == 0) revert NobodyHolds();
+        if (_token().getPastTotalSupply(clock() - 1) == 0) revert ModelGovernorNobodyHolds();
         id = super._propose(targets, values, calldatas, description, proposer);
         _drafts[id] = Draft(clock(), _endsPause(targets, values, calldatas));
     }

@@ -18,13 +18,13 @@ contract ModelRegistry {
         address pool;
     }
 
-    error ModelKnown(bytes32 model);
-    error ModelUnknown(bytes32 model);
-    error NotTimelock(bytes32 model, address caller);
-    error DecisionServed(bytes32 decisionId);
-    error DigestMissing();
-    error CheckpointKnown(bytes32 model, uint64 round);
-    error ReleaseKnown(bytes32 model, string version);
+    error ModelRegistryModelKnown(bytes32 model);
+    error ModelRegistryModelUnknown(bytes32 model);
+    error ModelRegistryNotTimelock(bytes32 model, address caller);
+    error ModelRegistryDecisionServed(bytes32 decisionId);
+    error ModelRegistryDigestMissing();
+    error ModelRegistryCheckpointKnown(bytes32 model, uint64 round);
+    error ModelRegistryReleaseKnown(bytes32 model, string version);
 
     event ModelRegistered(bytes32 indexed model, address indexed registrant, string name);
     event Decision(bytes32 indexed model, uint64 sequence, bytes32 indexed decisionId, string key, string value);
@@ -43,8 +43,8 @@ contract ModelRegistry {
 
     modifier onlyTimelock(bytes32 model) {
         address timelock = _models[model].timelock;
-        if (timelock == address(0)) revert ModelUnknown(model);
-        if (msg.sender != timelock) revert NotTimelock(model, msg.sender);
+        if (timelock == address(0)) revert ModelRegistryModelUnknown(model);
+        if (msg.sender != timelock) revert ModelRegistryNotTimelock(model, msg.sender);
         _;
     }
 
@@ -53,8 +53,8 @@ contract ModelRegistry {
     /// @return model The id.
     function register(Model calldata entry) external returns (bytes32 model) {
         model = modelId(msg.sender, entry.name);
-        if (_models[model].timelock != address(0)) revert ModelKnown(model);
-        if (entry.timelock == address(0)) revert ModelUnknown(model);
+        if (_models[model].timelock != address(0)) revert ModelRegistryModelKnown(model);
+        if (entry.timelock == address(0)) revert ModelRegistryModelUnknown(model);
         _models[model] = entry;
         emit ModelRegistered(model, msg.sender, entry.name);
     }
@@ -69,7 +69,7 @@ contract ModelRegistry {
         external
         onlyTimelock(model)
     {
-        if (served[model][decisionId]) revert DecisionServed(decisionId);
+        if (served[model][decisionId]) revert ModelRegistryDecisionServed(decisionId);
         served[model][decisionId] = true;
         _values[model][key] = value;
         emit Decision(model, ++sequenceOf[model], decisionId, key, value);
@@ -80,8 +80,8 @@ contract ModelRegistry {
     /// @param round After which.
     /// @param digest Of the state.
     function recordCheckpoint(bytes32 model, uint64 round, bytes32 digest) external onlyTimelock(model) {
-        if (digest == bytes32(0)) revert DigestMissing();
-        if (checkpointOf[model][round] != bytes32(0)) revert CheckpointKnown(model, round);
+        if (digest == bytes32(0)) revert ModelRegistryDigestMissing();
+        if (checkpointOf[model][round] != bytes32(0)) revert ModelRegistryCheckpointKnown(model, round);
         checkpointOf[model][round] = digest;
         emit CheckpointRecorded(model, round, digest);
     }
@@ -95,8 +95,8 @@ contract ModelRegistry {
         external
         onlyTimelock(model)
     {
-        if (digest == bytes32(0)) revert DigestMissing();
-        if (_releases[model][version] != bytes32(0)) revert ReleaseKnown(model, version);
+        if (digest == bytes32(0)) revert ModelRegistryDigestMissing();
+        if (_releases[model][version] != bytes32(0)) revert ModelRegistryReleaseKnown(model, version);
         _releases[model][version] = digest;
         emit ReleaseRecorded(model, version, digest, licence);
     }

@@ -7,10 +7,10 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 /// @dev An operation that nobody executed within `GRACE` of its time cannot be executed any more: who passed it, and why,
 /// is no longer what the holders are. It can be cancelled and scheduled anew.
 contract ModelTimelock is TimelockController {
-    error RoleFixed(bytes32 role, address account);
-    error DelayOutOfBounds(uint256 delay, uint256 least, uint256 most);
-    error NotGovernor(address caller);
-    error Closed(bytes4 selector);
+    error ModelTimelockRoleFixed(bytes32 role, address account);
+    error ModelTimelockDelayOutOfBounds(uint256 delay, uint256 least, uint256 most);
+    error ModelTimelockNotGovernor(address caller);
+    error ModelTimelockClosed(bytes4 selector);
 
     /// @notice Seconds after its time in which an operation can be executed.
     uint256 public constant GRACE = 7 days;
@@ -38,31 +38,31 @@ contract ModelTimelock is TimelockController {
         if (address(this).code.length > 0) {
             if (governor == address(0) && role == PROPOSER_ROLE) governor = account;
             bool decides = role == PROPOSER_ROLE || role == CANCELLER_ROLE;
-            if (!decides || account != governor) revert RoleFixed(role, account);
+            if (!decides || account != governor) revert ModelTimelockRoleFixed(role, account);
         }
         return super._grantRole(role, account);
     }
 
     function _revokeRole(bytes32 role, address account) internal override returns (bool) {
         bool kept = account == governor || account == address(this) || account == address(0);
-        if (kept && governor != address(0)) revert RoleFixed(role, account);
+        if (kept && governor != address(0)) revert ModelTimelockRoleFixed(role, account);
         return super._revokeRole(role, account);
     }
 
     /// @inheritdoc TimelockController
     function updateDelay(uint256 newDelay) public override {
         super.updateDelay(newDelay);
-        if (newDelay < leastDelay || newDelay > mostDelay) revert DelayOutOfBounds(newDelay, leastDelay, mostDelay);
+        if (newDelay < leastDelay || newDelay > mostDelay) revert ModelTimelockDelayOutOfBounds(newDelay, leastDelay, mostDelay);
     }
 
     /// @notice Closed: every operation is a proposal's, which the governor schedules as a batch.
     function schedule(address, uint256, bytes calldata, bytes32, bytes32, uint256) public pure override {
-        revert Closed(msg.sig);
+        revert ModelTimelockClosed(msg.sig);
     }
 
     /// @notice Closed, as `schedule` is.
     function execute(address, uint256, bytes calldata, bytes32, bytes32) public payable override {
-        revert Closed(msg.sig);
+        revert ModelTimelockClosed(msg.sig);
     }
 
     /// @inheritdoc TimelockController
@@ -74,7 +74,7 @@ contract ModelTimelock is TimelockController {
         bytes32 predecessor,
         bytes32 salt
     ) public payable override {
-        if (msg.sender != governor) revert NotGovernor(msg.sender);
+        if (msg.sender != governor) revert ModelTimelockNotGovernor(msg.sender);
         super.executeBatch(targets, values, payloads, predecessor, salt);
     }
 

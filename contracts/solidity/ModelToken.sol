@@ -30,11 +30,11 @@ contract ModelToken is ERC20, ERC20Permit, Votes, FixedRoles, BalanceHistory {
     /// @notice May pause and resume minting.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
-    error CapExceeded(uint256 allotted, uint256 cap);
-    error BudgetExceeded(address minter, uint256 amount, uint256 budget);
-    error ReserveExceeded(address minter, uint256 amount, uint256 reserved);
-    error MintingPaused(uint256 until);
-    error PauseTooSoon(uint256 earliest);
+    error ModelTokenCapExceeded(uint256 allotted, uint256 cap);
+    error ModelTokenBudgetExceeded(address minter, uint256 amount, uint256 budget);
+    error ModelTokenReserveExceeded(address minter, uint256 amount, uint256 reserved);
+    error ModelTokenMintingPaused(uint256 until);
+    error ModelTokenPauseTooSoon(uint256 earliest);
 
     event BudgetSet(address indexed minter, uint256 budget);
     /// @notice What `minter` owes now, and what is left of its budget.
@@ -76,7 +76,7 @@ contract ModelToken is ERC20, ERC20Permit, Votes, FixedRoles, BalanceHistory {
         ERC20(name_, symbol_)
         ERC20Permit(name_)
     {
-        if (cap_ > LARGEST_BALANCE) revert CapExceeded(cap_, LARGEST_BALANCE);
+        if (cap_ > LARGEST_BALANCE) revert ModelTokenCapExceeded(cap_, LARGEST_BALANCE);
         cap = cap_;
         guardian = guardian_;
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
@@ -88,7 +88,7 @@ contract ModelToken is ERC20, ERC20Permit, Votes, FixedRoles, BalanceHistory {
     /// @param minter A contract that pays receipts.
     /// @param budget In 1e-18 tokens; replaces what was left, and takes nothing of what is owed.
     function setBudget(address minter, uint256 budget) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        if (budget > cap) revert CapExceeded(budget, cap);
+        if (budget > cap) revert ModelTokenCapExceeded(budget, cap);
         uint256 others = allotted - budgetOf[minter];
         uint256 granted = Math.min(budget, cap - others);
         allotted = others + granted;
@@ -103,7 +103,7 @@ contract ModelToken is ERC20, ERC20Permit, Votes, FixedRoles, BalanceHistory {
     function setMintingPaused(bool paused) external onlyRole(GUARDIAN_ROLE) {
         if (paused) {
             uint256 earliest = pausedUntil == 0 ? 0 : uint256(pausedUntil) + LONGEST_PAUSE;
-            if (block.timestamp < earliest) revert PauseTooSoon(earliest);
+            if (block.timestamp < earliest) revert ModelTokenPauseTooSoon(earliest);
             pausedUntil = uint64(block.timestamp) + LONGEST_PAUSE;
             _pauses.push(clock(), pausedUntil);
         } else if (mintingPaused()) {
@@ -118,7 +118,7 @@ contract ModelToken is ERC20, ERC20Permit, Votes, FixedRoles, BalanceHistory {
     /// @param amount In 1e-18 tokens.
     function reserve(uint256 amount) external {
         uint256 budget = budgetOf[msg.sender];
-        if (amount > budget) revert BudgetExceeded(msg.sender, amount, budget);
+        if (amount > budget) revert ModelTokenBudgetExceeded(msg.sender, amount, budget);
         budgetOf[msg.sender] = budget - amount;
         reservedOf[msg.sender] += amount;
         emit Reserved(msg.sender, reservedOf[msg.sender], budget - amount);
@@ -129,7 +129,7 @@ contract ModelToken is ERC20, ERC20Permit, Votes, FixedRoles, BalanceHistory {
     /// @param amount In 1e-18 tokens.
     function release(uint256 amount) external {
         uint256 reserved = reservedOf[msg.sender];
-        if (amount > reserved) revert ReserveExceeded(msg.sender, amount, reserved);
+        if (amount > reserved) revert ModelTokenReserveExceeded(msg.sender, amount, reserved);
         uint256 budget = budgetOf[msg.sender];
         uint256 back = Math.min(amount, grantedTo[msg.sender] - budget);
         reservedOf[msg.sender] = reserved - amount;
@@ -144,9 +144,9 @@ contract ModelToken is ERC20, ERC20Permit, Votes, FixedRoles, BalanceHistory {
     /// @param to Who gets the tokens.
     /// @param amount In 1e-18 tokens.
     function mint(bytes32 receipt, address to, uint256 amount) external {
-        if (mintingPaused()) revert MintingPaused(pausedUntil);
+        if (mintingPaused()) revert ModelTokenMintingPaused(pausedUntil);
         uint256 reserved = reservedOf[msg.sender];
-        if (reserved == 0 || amount > reserved) revert ReserveExceeded(msg.sender, amount, reserved);
+        if (reserved == 0 || amount > reserved) revert ModelTokenReserveExceeded(msg.sender, amount, reserved);
         reservedOf[msg.sender] = reserved - amount;
         if (delegates(to) == address(0)) _delegate(to, to);
         _mint(to, amount);

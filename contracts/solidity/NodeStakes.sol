@@ -24,11 +24,11 @@ abstract contract NodeStakes is EIP712, HeldMoney {
         uint64 disputed;
     }
 
-    error NodeStakeTooSmall(address node, uint256 requested, uint256 stake);
-    error NodeStepTooSmall(uint256 amount, uint256 least);
-    error NoNodeWithdrawal(address node);
-    error NodeWithdrawalLocked(address node, uint64 requestedAt, uint64 availableAt);
-    error ReceiverMissing();
+    error NodeStakesStakeTooSmall(address node, uint256 requested, uint256 stake);
+    error NodeStakesStepTooSmall(uint256 amount, uint256 least);
+    error NodeStakesNoWithdrawal(address node);
+    error NodeStakesWithdrawalLocked(address node, uint64 requestedAt, uint64 availableAt);
+    error NodeStakesReceiverMissing();
 
     /// @notice The stake that counts, after every change of it.
     event NodeStakeChanged(address indexed node, uint256 stake);
@@ -66,7 +66,7 @@ abstract contract NodeStakes is EIP712, HeldMoney {
 
     /// @notice Adds the value to the caller's stake as a node, a hundredth of what a fault costs at least.
     function stakeNode() external payable {
-        if (msg.value < nodeStakeStep) revert NodeStepTooSmall(msg.value, nodeStakeStep);
+        if (msg.value < nodeStakeStep) revert NodeStakesStepTooSmall(msg.value, nodeStakeStep);
         _setNodeStake(msg.sender, nodeStakeOf[msg.sender] + msg.value);
     }
 
@@ -77,8 +77,8 @@ abstract contract NodeStakes is EIP712, HeldMoney {
     /// @param amount In wei, at most the stake that counts: all of it, or a hundredth of what a fault costs at least.
     function requestNodeWithdrawal(uint256 amount) external {
         uint256 stake_ = nodeStakeOf[msg.sender];
-        if (amount == 0 || amount > stake_) revert NodeStakeTooSmall(msg.sender, amount, stake_);
-        if (amount < nodeStakeStep && amount != stake_) revert NodeStepTooSmall(amount, nodeStakeStep);
+        if (amount == 0 || amount > stake_) revert NodeStakesStakeTooSmall(msg.sender, amount, stake_);
+        if (amount < nodeStakeStep && amount != stake_) revert NodeStakesStepTooSmall(amount, nodeStakeStep);
         _setNodeStake(msg.sender, stake_ - amount);
         NodeWithdrawal storage pending = pendingWithdrawalOf[msg.sender];
         pending.amount += amount;
@@ -92,13 +92,13 @@ abstract contract NodeStakes is EIP712, HeldMoney {
     /// that opened until the request, or the delay has passed.
     /// @param to Who is paid.
     function withdrawNodeStake(address to) external {
-        if (to == address(0)) revert ReceiverMissing();
+        if (to == address(0)) revert NodeStakesReceiverMissing();
         NodeWithdrawal memory pending = pendingWithdrawalOf[msg.sender];
-        if (pending.amount == 0) revert NoNodeWithdrawal(msg.sender);
+        if (pending.amount == 0) revert NodeStakesNoWithdrawal(msg.sender);
         bool judged = _secondSettled() > pending.requestedAt;
         uint64 availableAt = pending.availableAt + _disputed() - pending.disputed;
         if (!judged && block.timestamp < availableAt) {
-            revert NodeWithdrawalLocked(msg.sender, pending.requestedAt, availableAt);
+            revert NodeStakesWithdrawalLocked(msg.sender, pending.requestedAt, availableAt);
         }
         delete pendingWithdrawalOf[msg.sender];
         emit NodeWithdrawn(msg.sender, to, pending.amount);
@@ -114,7 +114,7 @@ abstract contract NodeStakes is EIP712, HeldMoney {
         uint256 before = slashedFor[message.proof][message.node];
         _checkNodeFault(message.model, message.deadline, hashNodeFault(message), signatures);
         uint256 amount = _takeFromNode(message.node, nodeSlashCap - before);
-        if (amount == 0) revert NothingTaken(message.proof, message.node);
+        if (amount == 0) revert HeldMoneyNothingTaken(message.proof, message.node);
         slashedFor[message.proof][message.node] = before + amount;
         emit NodeSlashed(message.node, message.proof, amount);
         _hold(keccak256(abi.encode("proof", message.proof, before)), message.node, amount, _decisionTime(), false);

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 /// @title Payments that the receiver can fetch where a transfer failed
 abstract contract PullPayments {
-    error TransferFailed(address to, uint256 amount);
-    error NothingOwed(address account);
+    error PullPaymentsTransferFailed(address to, uint256 amount);
+    error PullPaymentsNothingOwed(address account);
 
     /// @notice A payment was not taken; `amount` waits for `withdraw`.
     event PaymentOwed(address indexed account, uint256 amount);
@@ -16,7 +16,7 @@ abstract contract PullPayments {
     /// @notice Pays what a failed transfer left owed to the caller.
     function withdraw() external {
         uint256 amount = owed[msg.sender];
-        if (amount == 0) revert NothingOwed(msg.sender);
+        if (amount == 0) revert PullPaymentsNothingOwed(msg.sender);
         owed[msg.sender] = 0;
         emit PaymentWithdrawn(msg.sender, amount);
         _pay(msg.sender, amount);
@@ -25,7 +25,7 @@ abstract contract PullPayments {
     /// @dev Pays, or reverts.
     function _pay(address to, uint256 amount) internal {
         (bool sent,) = to.call{value: amount}("");
-        if (!sent) revert TransferFailed(to, amount);
+        if (!sent) revert PullPaymentsTransferFailed(to, amount);
     }
 
     /// @dev A receiver that reverts must not be able to hold up a dispute.

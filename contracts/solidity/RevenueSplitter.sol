@@ -27,15 +27,15 @@ contract RevenueSplitter is ReentrancyGuardTransient {
         uint256 tokenSeconds;
     }
 
-    error NothingToDistribute(address currency);
-    error NobodyHeld(uint48 since);
-    error AmountChanged(uint256 received, uint256 sent);
-    error WindowRefused(uint48 window);
-    error SharedInPause(uint48 since);
-    error DistributionUnknown(uint256 id);
-    error AlreadyReleased(uint256 id, address account);
-    error NoShare(uint256 id, address account);
-    error BalanceMissing(uint256 balance, uint256 held);
+    error RevenueSplitterNothingToDistribute(address currency);
+    error RevenueSplitterNobodyHeld(uint48 since);
+    error RevenueSplitterAmountChanged(uint256 received, uint256 sent);
+    error RevenueSplitterWindowRefused(uint48 window);
+    error RevenueSplitterSharedInPause(uint48 since);
+    error RevenueSplitterDistributionUnknown(uint256 id);
+    error RevenueSplitterAlreadyReleased(uint256 id, address account);
+    error RevenueSplitterNoShare(uint256 id, address account);
+    error RevenueSplitterBalanceMissing(uint256 balance, uint256 held);
 
     /// @notice Who held tokens in the window that ended at second `until` shares `amount` with all others who did.
     event Distributed(
@@ -71,7 +71,7 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     /// @param token_ Whose holders are paid.
     /// @param window_ Seconds before a distribution in which tokens had to be held, at least 1.
     constructor(ModelToken token_, uint48 window_) {
-        if (window_ == 0 || window_ > token_.LONGEST_SPAN()) revert WindowRefused(window_);
+        if (window_ == 0 || window_ > token_.LONGEST_SPAN()) revert RevenueSplitterWindowRefused(window_);
         token = token_;
         window = window_;
     }
@@ -82,11 +82,11 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     /// @return id Of the distribution.
     function distribute(IERC20 currency, uint256 amount) external nonReentrant returns (uint256 id) {
         uint256 before = currency.balanceOf(address(this));
-        if (before < heldOf[currency]) revert BalanceMissing(before, heldOf[currency]);
+        if (before < heldOf[currency]) revert RevenueSplitterBalanceMissing(before, heldOf[currency]);
         id = _share(currency, amount);
         currency.safeTransferFrom(msg.sender, address(this), amount);
         uint256 received = currency.balanceOf(address(this)) - before;
-        if (received != amount) revert AmountChanged(received, amount);
+        if (received != amount) revert RevenueSplitterAmountChanged(received, amount);
     }
 
     /// @notice Shares what was sent here by a plain transfer; anybody may call.
@@ -140,13 +140,13 @@ contract RevenueSplitter is ReentrancyGuardTransient {
     /// shared in a pause of minting, nor soon after one: who was owed tokens held none, and holders would have its share. A
     /// second pause can begin no sooner than `LONGEST_PAUSE` after the first, so that half of it is left to share in.
     function _share(IERC20 currency, uint256 amount) private returns (uint256 id) {
-        if (amount == 0) revert NothingToDistribute(address(currency));
+        if (amount == 0) revert RevenueSplitterNothingToDistribute(address(currency));
         uint48 until = token.clock() - 1;
         uint48 since = until - uint48(Math.min(window, token.LONGEST_PAUSE() / 2));
-        if (token.pausedWithin(since, until + 1)) revert SharedInPause(since);
+        if (token.pausedWithin(since, until + 1)) revert RevenueSplitterSharedInPause(since);
         uint48 from = until - window;
         uint256 all = token.supplySeconds(from, until) - token.tokenSeconds(address(this), from, until);
-        if (all == 0 || token.getPastTotalSupply(from) == 0) revert NobodyHeld(from);
+        if (all == 0 || token.getPastTotalSupply(from) == 0) revert RevenueSplitterNobodyHeld(from);
         heldOf[currency] += amount;
         id = ++distributions;
         _distributions[id] = Distribution(currency, until, SafeCast.toUint128(amount), all);
@@ -155,10 +155,10 @@ contract RevenueSplitter is ReentrancyGuardTransient {
 
     function _release(uint256 id, address account) private {
         Distribution memory d = _distributions[id];
-        if (d.until == 0) revert DistributionUnknown(id);
-        if (released[id][account]) revert AlreadyReleased(id, account);
+        if (d.until == 0) revert RevenueSplitterDistributionUnknown(id);
+        if (released[id][account]) revert RevenueSplitterAlreadyReleased(id, account);
         uint256 held = _heldFor(d, account);
-        if (held == 0) revert NoShare(id, account);
+        if (held == 0) revert RevenueSplitterNoShare(id, account);
         released[id][account] = true;
         uint256 share = _shareOf(d, account, held);
         uint256 amount = share >> FRACTION_BITS;

@@ -25,7 +25,7 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
         uint256 voteFloor;
     }
 
-    error RulesRefused();
+    error VerifierRegistryRulesRefused();
 
     /// @notice Most seconds of any period in the rules: ten years.
     uint64 public constant LONGEST = 3650 days;
@@ -50,7 +50,7 @@ contract VerifierRegistry is NodeStakes, EpochRoots {
     {
         bool spans = _isSpan(rules.challengeWindow) && _isSpan(rules.disputeLimit) && _isSpan(rules.nodeWithdrawalDelay);
         bool stakes = rules.minStake > 0 && rules.bond > 0 && rules.slashCap > 0 && rules.nodeSlashCap > 0;
-        if (!spans || !stakes) revert RulesRefused();
+        if (!spans || !stakes) revert VerifierRegistryRulesRefused();
         _grantRole(DEFAULT_ADMIN_ROLE, timelock_);
         _grantRole(ARBITER_ROLE, timelock_);
         _setMaxEpochTotal(rules.maxEpochTotal);

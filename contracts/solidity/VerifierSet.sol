@@ -19,16 +19,16 @@ abstract contract VerifierSet is EIP712, HeldMoney {
         uint64 deadline;
     }
 
-    error NotVerifier(address account);
-    error VerifierKnown(address account);
-    error ThresholdOutOfRange(uint256 threshold, uint256 verifiers);
-    error WrongModel(bytes32 model);
-    error DeadlinePassed(uint64 deadline);
-    error TooFewSignatures(uint256 given, uint256 needed);
-    error SignersNotSorted(address previous, address signer);
-    error StakeTooSmall(address verifier, uint256 stake);
-    error StakeLocked(address verifier);
-    error OwnCase(address signer);
+    error VerifierSetNotVerifier(address account);
+    error VerifierSetVerifierKnown(address account);
+    error VerifierSetThresholdOutOfRange(uint256 threshold, uint256 verifiers);
+    error VerifierSetWrongModel(bytes32 model);
+    error VerifierSetDeadlinePassed(uint64 deadline);
+    error VerifierSetTooFewSignatures(uint256 given, uint256 needed);
+    error VerifierSetSignersNotSorted(address previous, address signer);
+    error VerifierSetStakeTooSmall(address verifier, uint256 stake);
+    error VerifierSetStakeLocked(address verifier);
+    error VerifierSetOwnCase(address signer);
 
     event VerifierAdmitted(address indexed verifier);
     event VerifierRemoved(address indexed verifier);
@@ -106,14 +106,14 @@ abstract contract VerifierSet is EIP712, HeldMoney {
 
     /// @notice Adds to the caller's stake.
     function stake() external payable {
-        if (!_verifiers.contains(msg.sender)) revert NotVerifier(msg.sender);
+        if (!_verifiers.contains(msg.sender)) revert VerifierSetNotVerifier(msg.sender);
         stakeOf[msg.sender] += msg.value;
         emit Staked(msg.sender, msg.value, stakeOf[msg.sender]);
     }
 
     /// @notice Pays a removed verifier its stake, once nothing that it signed can cost it any.
     function unstake() external {
-        if (_verifiers.contains(msg.sender) || _isHeld(msg.sender)) revert StakeLocked(msg.sender);
+        if (_verifiers.contains(msg.sender) || _isHeld(msg.sender)) revert VerifierSetStakeLocked(msg.sender);
         uint256 amount = stakeOf[msg.sender];
         stakeOf[msg.sender] = 0;
         emit Unstaked(msg.sender, amount);
@@ -129,7 +129,7 @@ abstract contract VerifierSet is EIP712, HeldMoney {
         uint256 before = punishedBy[message.evidence][message.verifier];
         _checkOthers(hashVerifierFault(message), signatures, message.verifier);
         uint256 amount = _slash(message.verifier, slashCap - before);
-        if (amount == 0) revert NothingTaken(message.evidence, message.verifier);
+        if (amount == 0) revert HeldMoneyNothingTaken(message.evidence, message.verifier);
         punishedBy[message.evidence][message.verifier] = before + amount;
         emit Punished(message.verifier, message.evidence, amount, stakeOf[message.verifier]);
         _hold(keccak256(abi.encode("fault", message.evidence, before)), message.verifier, amount, _decisionTime(), false);
@@ -151,19 +151,19 @@ abstract contract VerifierSet is EIP712, HeldMoney {
     }
 
     function _checkHeader(bytes32 model_, uint64 deadline) internal view {
-        if (model_ != model) revert WrongModel(model_);
-        if (block.timestamp > deadline) revert DeadlinePassed(deadline);
+        if (model_ != model) revert VerifierSetWrongModel(model_);
+        if (block.timestamp > deadline) revert VerifierSetDeadlinePassed(deadline);
     }
 
     function _checkSignatures(bytes32 digest, bytes[] calldata signatures) internal view returns (address[] memory signers) {
-        if (signatures.length < threshold) revert TooFewSignatures(signatures.length, threshold);
+        if (signatures.length < threshold) revert VerifierSetTooFewSignatures(signatures.length, threshold);
         signers = new address[](signatures.length);
         address previous = address(0);
         for (uint256 i = 0; i < signatures.length; ++i) {
             address signer = ECDSA.recover(digest, signatures[i]);
-            if (signer <= previous) revert SignersNotSorted(previous, signer);
-            if (!_verifiers.contains(signer)) revert NotVerifier(signer);
-            if (stakeOf[signer] < minStake) revert StakeTooSmall(signer, stakeOf[signer]);
+            if (signer <= previous) revert VerifierSetSignersNotSorted(previous, signer);
+            if (!_verifiers.contains(signer)) revert VerifierSetNotVerifier(signer);
+            if (stakeOf[signer] < minStake) revert VerifierSetStakeTooSmall(signer, stakeOf[signer]);
             signers[i] = signer;
             previous = signer;
         }
@@ -175,7 +175,7 @@ abstract contract VerifierSet is EIP712, HeldMoney {
     }
 
     function _remove(address verifier) private {
-        if (!_verifiers.remove(verifier)) revert NotVerifier(verifier);
+        if (!_verifiers.remove(verifier)) revert VerifierSetNotVerifier(verifier);
         removedAt[verifier] = uint64(block.timestamp);
         disputedAtRemoval[verifier] = _disputed();
         emit VerifierRemoved(verifier);
@@ -183,8 +183,8 @@ abstract contract VerifierSet is EIP712, HeldMoney {
 
     /// @dev Nobody signs as the zero address, which would still count among n.
     function _admit(address verifier) internal {
-        if (verifier == address(0)) revert NotVerifier(verifier);
-        if (!_verifiers.add(verifier)) revert VerifierKnown(verifier);
+        if (verifier == address(0)) revert VerifierSetNotVerifier(verifier);
+        if (!_verifiers.add(verifier)) revert VerifierSetVerifierKnown(verifier);
         emit VerifierAdmitted(verifier);
     }
 
@@ -197,7 +197,7 @@ abstract contract VerifierSet is EIP712, HeldMoney {
     /// @dev Against a slip of who votes. A seat that was given up counts on: nobody has what passed refused by resigning.
     function _checkThreshold(uint256 threshold_) private view {
         uint256 seats = _verifiers.length() + resigned;
-        if (threshold_ == 0 || threshold_ > seats) revert ThresholdOutOfRange(threshold_, seats);
+        if (threshold_ == 0 || threshold_ > seats) revert VerifierSetThresholdOutOfRange(threshold_, seats);
     }
 
     /// @dev Whether a removed verifier may still have to answer for what it signed.
@@ -207,7 +207,7 @@ abstract contract VerifierSet is EIP712, HeldMoney {
     function _checkOthers(bytes32 digest, bytes[] calldata signatures, address accused) private view {
         address[] memory signers = _checkSignatures(digest, signatures);
         for (uint256 i = 0; i < signers.length; ++i) {
-            if (signers[i] == accused) revert OwnCase(accused);
+            if (signers[i] == accused) revert VerifierSetOwnCase(accused);
         }
     }
 }

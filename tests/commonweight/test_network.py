@@ -250,7 +250,7 @@ def test_a_contract_that_refuses_says_which_rule(commonweight: Command, network:
         "--params",
         '{"threshold": 2}',
     )
-    assert "ThresholdOutOfRange" in refused(said, "contract-rejected")
+    assert "VerifierSetThresholdOutOfRange" in refused(said, "contract-rejected")
     assert not (tmp_path / "d.json").exists()
 
 

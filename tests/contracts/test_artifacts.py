@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def test_only_a_base_contract_has_no_code_of_its_own() -> None:
     for path in compiler.ARTIFACTS.glob("*.json"):
         base = "\nabstract contract " in (compiler.SOLIDITY / f"{path.stem}.sol").read_text()
         assert (json.loads(path.read_text())["bytecode"] == "0x") is base, path.name
+
+
+@pytest.mark.parametrize("path", sorted(compiler.SOLIDITY.glob("*.sol")), ids=lambda path: path.stem)
+def test_errors_begin_with_the_name_of_their_contract(path: Path) -> None:
+    """As OpenZeppelin's do: who reads a refusal knows where to look, and no two contracts have one of the same name."""
+    declared = re.findall(r"^ *error (\w+)\(", path.read_text(), re.MULTILINE)
+    assert [name for name in declared if not name.startswith(path.stem) or name == path.stem] == []
+    abi = json.loads((compiler.ARTIFACTS / f"{path.stem}.json").read_text())["abi"]
+    assert set(declared) <= {entry["name"] for entry in abi if entry["type"] == "error"}
 
 
 def test_contracts_fit_the_size_limit() -> None:

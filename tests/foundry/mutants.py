@@ -135,7 +135,8 @@ MUTANTS: dict[str, Mutant] = {
     "dust annuls a decision on budgets": Mutant(
         TOKEN,
         "uint256 granted = Math.min(budget, cap - others);",
-        "uint256 granted = budget;\n        if (others + granted > cap) revert CapExceeded(others + granted, cap);",
+        "uint256 granted = budget;\n"
+        "        if (others + granted > cap) revert ModelTokenCapExceeded(others + granted, cap);",
         (f"{DECISIONS}no_deposit_annuls_a_decision_on_budgets",),
     ),
     "who withdraws gives back what holders took": Mutant(
@@ -210,7 +211,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a pause after a pause": Mutant(
         TOKEN,
-        "if (block.timestamp < earliest) revert PauseTooSoon(earliest);",
+        "if (block.timestamp < earliest) revert ModelTokenPauseTooSoon(earliest);",
         "",
         (f"{CLAIMS}a_pause_of_claims_has_an_end",),
     ),
@@ -261,7 +262,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "objections twice": Mutant(
         GOVERNOR,
-        "if (found.cast[msg.sender]) revert ObjectionCast(id, msg.sender);",
+        "if (found.cast[msg.sender]) revert ModelGovernorObjectionCast(id, msg.sender);",
         "",
         (f"{TESTS}Governance.t.sol::testFuzz_objections_that_outweigh_the_votes_cancel",),
     ),
@@ -481,18 +482,18 @@ MUTANTS: dict[str, Mutant] = {
     "dust that leaves annuls a payment": Mutant(
         POOL,
         "if (paid == 0) return;",
-        "if (paid < amount) revert BalanceMissing(paid, amount);",
+        "if (paid < amount) revert CapitalPoolBalanceMissing(paid, amount);",
         (f"{FUNDS}testFuzz_dust_that_leaves_cuts_a_payment",),
     ),
     "a surplus that is fetched annuls a decision": Mutant(
         POOL,
         "if (balance <= kept) return;",
-        "if (balance <= kept) revert DepositTooSmall(0);",
+        "if (balance <= kept) revert CapitalPoolDepositTooSmall(0);",
         (f"{FUNDS}testFuzz_a_surplus_is_fetched_once_and_refused_to_nobody",),
     ),
     "revenue is shared in a pause": Mutant(
         SPLITTER,
-        "if (token.pausedWithin(since, until + 1)) revert SharedInPause(since);",
+        "if (token.pausedWithin(since, until + 1)) revert RevenueSplitterSharedInPause(since);",
         "",
         (f"{FUNDS}testFuzz_nothing_is_shared_in_a_pause_nor_soon_after",),
     ),
@@ -509,7 +510,7 @@ MUTANTS: dict[str, Mutant] = {
         (f"{DECISIONS}dust_stops_nothing_that_abstentions_let_pass",),
     ),
     "a stake of nothing is told": Mutant(
-        NODES, "if (msg.value < nodeStakeStep) revert NodeStepTooSmall(msg.value, nodeStakeStep);", "", (STAKES,)
+        NODES, "if (msg.value < nodeStakeStep) revert NodeStakesStepTooSmall(msg.value, nodeStakeStep);", "", (STAKES,)
     ),
     "a stake leaves in crumbs": Mutant(
         NODES, "if (amount < nodeStakeStep && amount != stake_) revert", "if (false) revert", (STAKES,)
@@ -522,13 +523,13 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "pool pays out at once": Mutant(
         POOL,
-        "if (block.timestamp < releaseAt()) revert BuyersMayLeave(releaseAt());",
+        "if (block.timestamp < releaseAt()) revert CapitalPoolBuyersMayLeave(releaseAt());",
         "",
         (f"{FUNDS}testFuzz_a_round_that_is_filled_at_once_pays_nobody_at_once",),
     ),
     "anybody claims for who may leave": Mutant(
         POOL,
-        "if (msg.sender != account && !others) revert AccountMustClaim(account);",
+        "if (msg.sender != account && !others) revert CapitalPoolAccountMustClaim(account);",
         "",
         (f"{FUNDS}testFuzz_nobody_claims_for_who_may_leave",),
     ),
@@ -552,7 +553,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "pool left after the money": Mutant(
         POOL,
-        "if (found == Status.Succeeded && block.timestamp >= releaseAt()) revert MoneyReleased(releaseAt());",
+        "if (found == Status.Succeeded && block.timestamp >= releaseAt()) "
+        "revert CapitalPoolMoneyReleased(releaseAt());",
         "",
         (SALE,),
     ),
@@ -630,26 +632,26 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the governor relays": Mutant(
         GOVERNOR,
-        "revert RelayClosed(target, value, data);",
+        "revert ModelGovernorRelayClosed(target, value, data);",
         "_checkGovernance(); (bool done,) = target.call{value: value}(data);"
-        " if (!done) revert RelayClosed(target, value, data);",
+        " if (!done) revert ModelGovernorRelayClosed(target, value, data);",
         (f"{TESTS}Promises.t.sol::test_histories_reach_buyers_shares_and_who_leaves",),
     ),
     "the governor leaves its timelock": Mutant(
         GOVERNOR,
-        "public pure override {\n        revert TimelockFixed(address(newTimelock));",
+        "public pure override {\n        revert ModelGovernorTimelockFixed(address(newTimelock));",
         "public override {\n        super.updateTimelock(newTimelock);",
         (f"{TESTS}Governance.t.sol::testFuzz_no_vote_acts_beside_its_proposal",),
     ),
     "anybody executes past the governor": Mutant(
         f"{SOLIDITY}ModelTimelock.sol",
-        "if (msg.sender != governor) revert NotGovernor(msg.sender);",
+        "if (msg.sender != governor) revert ModelTimelockNotGovernor(msg.sender);",
         "",
         (f"{TESTS}Governance.t.sol::testFuzz_what_passed_lives_for_a_stated_time",),
     ),
     "proposals before tokens": Mutant(
         GOVERNOR,
-        "if (_token().getPastTotalSupply(clock() - 1) == 0) revert NobodyHolds();",
+        "if (_token().getPastTotalSupply(clock() - 1) == 0) revert ModelGovernorNobodyHolds();",
         "",
         (f"{TESTS}Governance.t.sol::testFuzz_nothing_is_proposed_before_tokens_exist",),
     ),
@@ -673,7 +675,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "deposits leave in the last second": Mutant(
         POOL,
-        "if (block.timestamp >= withdrawUntil) revert DepositsStay(deadline);",
+        "if (block.timestamp >= withdrawUntil) revert CapitalPoolDepositsStay(deadline);",
         "",
         (f"{FUNDS}testFuzz_deposits_stay_in_the_last_quarter",),
     ),

@@ -134,7 +134,7 @@ def _take_back(registry: VerifierRegistry, account: LocalAccount, departure: Dep
     try:
         send(registry.w3, account, registry.unstake())
     except ContractRejected as error:
-        if error.error != "StakeLocked":
+        if error.error != "VerifierSetStakeLocked":
             raise
         raise StakeLocked(departure.sentence) from error
 
@@ -161,7 +161,7 @@ def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdr
     try:
         send(stakes.w3, account, stakes.withdraw(to))
     except ContractRejected as error:
-        if error.error != "NodeWithdrawalLocked":
+        if error.error != "NodeStakesWithdrawalLocked":
             raise
         # what the contract says: later than was asked for by what epochs were disputed for since
         pending = replace(pending, available_at=int(error.args_["availableAt"]))

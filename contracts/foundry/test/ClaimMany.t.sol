@@ -51,7 +51,7 @@ contract ClaimManyTest is Genesis {
         EpochDistributor.Line[] memory lines = _soundLines(places);
         vm.recordLogs();
         vm.assertEq(distributor.claimMany(lines), places.length - quicker, "the others");
-        _checkPassedOver(lines, quicker, EpochDistributor.LeafPaid.selector);
+        _checkPassedOver(lines, quicker, EpochDistributor.EpochDistributorLeafPaid.selector);
         vm.assertEq(token.totalSupply(), EPOCHS * _sound(), "each is paid once");
     }
 
@@ -64,7 +64,7 @@ contract ClaimManyTest is Genesis {
         vm.assertEq(token.totalSupply(), _soundLeaf(place).amount, "paid once");
         vm.assertEq(distributor.claimMany(_soundLines(places)), 0, "and never again");
         bytes memory again = abi.encodeCall(this.claim, (place));
-        _refuse(address(this), address(this), 0, again, EpochDistributor.LeafPaid.selector);
+        _refuse(address(this), address(this), 0, again, EpochDistributor.EpochDistributorLeafPaid.selector);
     }
 
     // ---- what cannot be paid
@@ -152,11 +152,11 @@ contract ClaimManyTest is Genesis {
     function test_a_pause_stops_all_and_no_lines_are_no_call() external {
         _finalizeAll(_sound());
         bytes memory none = abi.encodeCall(distributor.claimMany, (new EpochDistributor.Line[](0)));
-        _refuse(address(this), address(distributor), 0, none, EpochDistributor.NoLines.selector);
+        _refuse(address(this), address(distributor), 0, none, EpochDistributor.EpochDistributorNoLines.selector);
         vm.prank(address(timelock));
         token.setMintingPaused(true);
         bytes memory all = abi.encodeCall(distributor.claimMany, (_soundLines(_shuffled(1, 0, SOUND))));
-        _refuse(address(this), address(distributor), 0, all, ModelToken.MintingPaused.selector);
+        _refuse(address(this), address(distributor), 0, all, ModelToken.ModelTokenMintingPaused.selector);
         vm.warp(token.pausedUntil());
         vm.assertEq(distributor.claimMany(_soundLines(_shuffled(1, 0, SOUND))), SOUND, "it goes on");
     }
@@ -199,11 +199,11 @@ contract ClaimManyTest is Genesis {
     }
 
     function _reasonOf(uint256 index) private pure returns (bytes4) {
-        if (index <= 1_002) return EpochDistributor.ClaimNotSigned.selector;
-        if (index == 1_003) return EpochDistributor.PayeeRefused.selector;
-        if (index == 1_004) return EpochDistributor.TotalExceeded.selector;
-        if (index == 1_005) return EpochDistributor.LeafEmpty.selector;
-        return EpochDistributor.ProofRefused.selector;
+        if (index <= 1_002) return EpochDistributor.EpochDistributorClaimNotSigned.selector;
+        if (index == 1_003) return EpochDistributor.EpochDistributorPayeeRefused.selector;
+        if (index == 1_004) return EpochDistributor.EpochDistributorTotalExceeded.selector;
+        if (index == 1_005) return EpochDistributor.EpochDistributorLeafEmpty.selector;
+        return EpochDistributor.EpochDistributorProofRefused.selector;
     }
 
     function _add(uint64 epoch, uint256 index, address account, uint256 amount) private {

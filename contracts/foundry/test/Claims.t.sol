@@ -32,12 +32,12 @@ contract ClaimsTest is Genesis {
         this.claim(place);
         vm.assertEq(token.balanceOf(_holder(place)), _amount(place), "the account has its amount");
         bytes memory again = abi.encodeCall(this.claim, (place));
-        _refuse(relayer, address(this), 0, again, EpochDistributor.LeafPaid.selector);
+        _refuse(relayer, address(this), 0, again, EpochDistributor.EpochDistributorLeafPaid.selector);
     }
 
     function testFuzz_nothing_is_claimable_before_the_root_is_final(uint256 place, uint256 wait) external {
         bytes memory call = abi.encodeCall(this.claim, (place % LEAVES));
-        bytes4 notFinal = EpochDistributor.EpochNotFinal.selector;
+        bytes4 notFinal = EpochDistributor.EpochDistributorEpochNotFinal.selector;
         _refuse(address(this), address(this), 0, call, notFinal);
         _propose(_sum());
         _refuse(address(this), address(this), 0, call, notFinal);
@@ -61,7 +61,7 @@ contract ClaimsTest is Genesis {
         for (uint256 i = 0; i < LEAVES; ++i) {
             bytes memory call = abi.encodeCall(this.claim, (i));
             if (paid + _amount(i) > total) {
-                _refuse(address(this), address(this), 0, call, EpochDistributor.TotalExceeded.selector);
+                _refuse(address(this), address(this), 0, call, EpochDistributor.EpochDistributorTotalExceeded.selector);
             } else {
                 this.claim(i);
                 paid += _amount(i);
@@ -81,8 +81,8 @@ contract ClaimsTest is Genesis {
         address account = _holder(place % LEAVES);
         amount = place % 2 == 0 ? 0 : amount;
         bytes memory call = abi.encodeCall(distributor.claim, (EPOCH, place, account, 0, amount, proof));
-        _refuse(account, address(distributor), 0, call, EpochDistributor.ProofRefused.selector);
-        _refuse(account, address(this), 0, abi.encodeCall(this.claim, (place % LEAVES)), EpochDistributor.ProofRefused.selector);
+        _refuse(account, address(distributor), 0, call, EpochDistributor.EpochDistributorProofRefused.selector);
+        _refuse(account, address(this), 0, abi.encodeCall(this.claim, (place % LEAVES)), EpochDistributor.EpochDistributorProofRefused.selector);
     }
 
     function testFuzz_only_the_exact_leaf_is_in_the_tree(uint256 place, uint256 field, uint256 other) external {
@@ -96,7 +96,7 @@ contract ClaimsTest is Genesis {
         if (field % 4 == 2) kind = uint8(kind + other);
         if (field % 4 == 3) amount += other;
         bytes memory call = abi.encodeCall(distributor.claim, (EPOCH, index, account, kind, amount, _proof(place)));
-        _refuse(address(this), address(distributor), 0, call, EpochDistributor.ProofRefused.selector);
+        _refuse(address(this), address(distributor), 0, call, EpochDistributor.EpochDistributorProofRefused.selector);
     }
 
     function testFuzz_a_share_goes_elsewhere_only_under_its_accounts_signature(uint256 place, uint256 key, address to)
@@ -109,9 +109,9 @@ contract ClaimsTest is Genesis {
         vm.assume(vm.addr(key) != _holder(place));
         _finalize(_sum());
         bytes memory stolen = _claimTo(place, to, key, to);
-        _refuse(to, address(distributor), 0, stolen, EpochDistributor.ClaimNotSigned.selector);
+        _refuse(to, address(distributor), 0, stolen, EpochDistributor.EpochDistributorClaimNotSigned.selector);
         bytes memory redirected = _claimTo(place, address(0xE15E), HOLDER_KEY + place, to);
-        _refuse(to, address(distributor), 0, redirected, EpochDistributor.ClaimNotSigned.selector);
+        _refuse(to, address(distributor), 0, redirected, EpochDistributor.EpochDistributorClaimNotSigned.selector);
         (bool paid,) = address(distributor).call(_claimTo(place, to, HOLDER_KEY + place, to));
         vm.assertTrue(paid, "under the signature it is paid");
         vm.assertEq(token.balanceOf(to), _amount(place), "to whom the account said");
@@ -127,7 +127,7 @@ contract ClaimsTest is Genesis {
         vm.etch(wallet, code);
         bytes memory call = _claim(place);
         if (code.length > distributor.DELEGATION_SIZE()) {
-            _refuse(anybody, address(distributor), 0, call, EpochDistributor.ClaimNotSigned.selector);
+            _refuse(anybody, address(distributor), 0, call, EpochDistributor.EpochDistributorClaimNotSigned.selector);
             vm.prank(wallet);
         }
         (bool paid,) = address(distributor).call(call);
@@ -142,18 +142,18 @@ contract ClaimsTest is Genesis {
         budget = _between(budget, 1, SPARE);
         bytes memory call = abi.encodeCall(token.mint, (keccak256("receipt"), minter, amount));
         bytes memory more = abi.encodeCall(token.reserve, (budget + 1));
-        _refuse(minter, address(token), 0, call, ModelToken.ReserveExceeded.selector);
-        _refuse(minter, address(token), 0, more, ModelToken.BudgetExceeded.selector);
+        _refuse(minter, address(token), 0, call, ModelToken.ModelTokenReserveExceeded.selector);
+        _refuse(minter, address(token), 0, more, ModelToken.ModelTokenBudgetExceeded.selector);
         vm.assume(minter != address(0));
         vm.prank(address(timelock));
         token.setBudget(minter, budget);
-        _refuse(minter, address(token), 0, call, ModelToken.ReserveExceeded.selector);
-        _refuse(minter, address(token), 0, more, ModelToken.BudgetExceeded.selector);
+        _refuse(minter, address(token), 0, call, ModelToken.ModelTokenReserveExceeded.selector);
+        _refuse(minter, address(token), 0, more, ModelToken.ModelTokenBudgetExceeded.selector);
         vm.prank(minter);
         token.reserve(budget);
         vm.assertEq(token.budgetOf(minter), 0, "what is reserved is out of the budget");
         if (amount > budget) {
-            _refuse(minter, address(token), 0, call, ModelToken.ReserveExceeded.selector);
+            _refuse(minter, address(token), 0, call, ModelToken.ModelTokenReserveExceeded.selector);
             return;
         }
         vm.prank(minter);
@@ -181,7 +181,7 @@ contract ClaimsTest is Genesis {
         total = _between(total, _sum() + 1, MAX_EPOCH_TOTAL);
         EpochRoots.EpochRoot memory message = _message(_tree[0], total, uint64(LEAVES));
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
-        _refuse(address(this), address(registry), 0, call, ModelToken.BudgetExceeded.selector);
+        _refuse(address(this), address(registry), 0, call, ModelToken.ModelTokenBudgetExceeded.selector);
         _finalize(_sum());
         vm.assertEq(token.reservedOf(address(distributor)), _sum(), "what it owes");
     }
@@ -195,10 +195,10 @@ contract ClaimsTest is Genesis {
         vm.prank(address(timelock));
         token.setMintingPaused(true);
         _wait(_between(when, 0, token.LONGEST_PAUSE() - 1));
-        _refuse(address(this), address(this), 0, call, ModelToken.MintingPaused.selector);
-        _refuse(address(timelock), address(token), 0, pause, ModelToken.PauseTooSoon.selector);
+        _refuse(address(this), address(this), 0, call, ModelToken.ModelTokenMintingPaused.selector);
+        _refuse(address(timelock), address(token), 0, pause, ModelToken.ModelTokenPauseTooSoon.selector);
         vm.warp(token.pausedUntil());
-        _refuse(address(timelock), address(token), 0, pause, ModelToken.PauseTooSoon.selector);
+        _refuse(address(timelock), address(token), 0, pause, ModelToken.ModelTokenPauseTooSoon.selector);
         this.claim(place);
         _wait(token.LONGEST_PAUSE());
         vm.prank(address(timelock));
@@ -214,7 +214,7 @@ contract ClaimsTest is Genesis {
         token.mint(keccak256("minted"), address(this), _between(minted, 0, first));
         bytes memory call = abi.encodeCall(token.setBudget, (DEPLOYER, second));
         if (second > CAP) {
-            _refuse(address(timelock), address(token), 0, call, ModelToken.CapExceeded.selector);
+            _refuse(address(timelock), address(token), 0, call, ModelToken.ModelTokenCapExceeded.selector);
             return;
         }
         vm.prank(address(timelock));

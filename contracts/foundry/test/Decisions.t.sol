@@ -52,7 +52,7 @@ contract Decisions is Genesis {
         _resign(resigning);
         bytes memory call = abi.encodeCall(registry.setThreshold, (threshold));
         if (threshold == 0 || threshold > 4) {
-            _refuse(address(timelock), address(registry), 0, call, VerifierSet.ThresholdOutOfRange.selector);
+            _refuse(address(timelock), address(registry), 0, call, VerifierSet.VerifierSetThresholdOutOfRange.selector);
             return;
         }
         vm.prank(address(timelock));
@@ -63,7 +63,7 @@ contract Decisions is Genesis {
             if (!registry.isVerifier(seats[i])) continue;
             call = abi.encodeCall(registry.remove, (seats[i]));
             if (4 - removed == threshold) {
-                _refuse(address(timelock), address(registry), 0, call, VerifierSet.ThresholdOutOfRange.selector);
+                _refuse(address(timelock), address(registry), 0, call, VerifierSet.VerifierSetThresholdOutOfRange.selector);
                 return;
             }
             vm.prank(address(timelock));
@@ -98,7 +98,7 @@ contract Decisions is Genesis {
         _resign(1);
         _wait(NODE_DELAY + _between(wait, 0, 90 days));
         bytes memory call = abi.encodeCall(registry.unstake, ());
-        _refuse(seats[0], address(registry), 0, call, VerifierSet.StakeLocked.selector);
+        _refuse(seats[0], address(registry), 0, call, VerifierSet.VerifierSetStakeLocked.selector);
         registry.finalize(1);
         vm.prank(seats[0]);
         registry.unstake();

@@ -31,13 +31,13 @@ contract DelaysTest is Genesis {
         bytes memory call = abi.encodeCall(registry.withdrawNodeStake, (NODE));
         for (uint256 i = 0; i < 2; ++i) {
             vm.warp(i == 0 ? availableAt : free - 1);
-            _refuse(NODE, address(registry), 0, call, NodeStakes.NodeWithdrawalLocked.selector);
+            _refuse(NODE, address(registry), 0, call, NodeStakes.NodeStakesWithdrawalLocked.selector);
         }
         vm.warp(free);
         vm.prank(NODE);
         registry.withdrawNodeStake(NODE);
         vm.assertEq(NODE.balance, NODE_STEP, "and then it is paid");
-        _refuse(NODE, address(registry), 0, call, NodeStakes.NoNodeWithdrawal.selector);
+        _refuse(NODE, address(registry), 0, call, NodeStakes.NodeStakesNoWithdrawal.selector);
     }
 
     /// @notice Nor that of a verifier who left, who has it once.
@@ -49,7 +49,7 @@ contract DelaysTest is Genesis {
         bytes memory call = abi.encodeCall(registry.unstake, ());
         for (uint256 i = 0; i < 2; ++i) {
             vm.warp(i == 0 ? delay : free - 1);
-            _refuse(seats[4], address(registry), 0, call, VerifierSet.StakeLocked.selector);
+            _refuse(seats[4], address(registry), 0, call, VerifierSet.VerifierSetStakeLocked.selector);
         }
         vm.warp(free);
         for (uint256 i = 0; i < 2; ++i) {
@@ -89,7 +89,7 @@ contract DelaysTest is Genesis {
         uint256 free = _now() + DISPUTE_LIMIT;
         _wait(_between(waited, 0, DISPUTE_LIMIT - 1));
         bytes memory call = abi.encodeCall(registry.payHeld, (ground, seats[4]));
-        _refuse(NODE, address(registry), 0, call, HeldMoney.StillHeld.selector);
+        _refuse(NODE, address(registry), 0, call, HeldMoney.HeldMoneyStillHeld.selector);
         vm.warp(free);
         registry.payHeld(ground, seats[4]);
         vm.assertEq(registry.NOBODY().balance, SLASH_CAP, "and then it is burnt");
@@ -108,7 +108,7 @@ contract DelaysTest is Genesis {
         VerifierSet.VerifierFault memory fault = _fault("shown twice");
         bytes memory call =
             abi.encodeCall(registry.punish, (fault, _quorum(registry.hashVerifierFault(fault))));
-        _refuse(NODE, address(registry), 0, call, HeldMoney.NothingTaken.selector);
+        _refuse(NODE, address(registry), 0, call, HeldMoney.HeldMoneyNothingTaken.selector);
     }
 
     /// @dev An epoch's root is disputed for so long, some time after now; `span` in seconds, less than the delay.

@@ -145,9 +145,9 @@ contract FundsTest is Genesis {
         _deposit(BOB, two);
         vm.warp(pool.deadline());
         pool.refund(ALICE);
-        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.refund, (ALICE)), CapitalPool.NothingDeposited.selector);
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.refund, (ALICE)), CapitalPool.CapitalPoolNothingDeposited.selector);
         bytes memory all = abi.encodeCall(pool.pay, (ALICE, two));
-        _refuse(address(timelock), address(pool), 0, all, CapitalPool.BuyersMayLeave.selector);
+        _refuse(address(timelock), address(pool), 0, all, CapitalPool.CapitalPoolBuyersMayLeave.selector);
         vm.warp(pool.releaseAt());
         vm.prank(address(timelock));
         pool.pay(ALICE, two);
@@ -165,16 +165,16 @@ contract FundsTest is Genesis {
         vm.assertEq(coin.balanceOf(ALICE), amount - taken, "what is beyond the hard cap stays");
         vm.warp(pool.releaseAt() - 1);
         bytes memory all = abi.encodeCall(pool.pay, (BOB, taken));
-        _refuse(address(timelock), address(pool), 0, all, CapitalPool.BuyersMayLeave.selector);
+        _refuse(address(timelock), address(pool), 0, all, CapitalPool.CapitalPoolBuyersMayLeave.selector);
         _wait(1);
         vm.prank(address(timelock));
         pool.pay(BOB, taken);
         vm.prank(address(timelock));
         pool.pay(BOB, 1);
         vm.assertEq(coin.balanceOf(BOB), taken, "and no more than that");
-        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.exit, ()), CapitalPool.MoneyReleased.selector);
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.exit, ()), CapitalPool.CapitalPoolMoneyReleased.selector);
         pool.claim(ALICE);
-        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.claim, (ALICE)), CapitalPool.NothingDeposited.selector);
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.claim, (ALICE)), CapitalPool.CapitalPoolNothingDeposited.selector);
         vm.assertEq(token.balanceOf(ALICE), taken * 3 / 2, "tokens at the price");
         vm.assertEq(coin.balanceOf(BOB), taken, "whom the holders pay has it");
     }
@@ -203,7 +203,7 @@ contract FundsTest is Genesis {
         vm.prank(ALICE);
         coin.approve(address(pool), amount);
         bytes memory call = abi.encodeCall(pool.deposit, (amount));
-        _refuse(ALICE, address(pool), 0, call, ModelToken.BudgetExceeded.selector);
+        _refuse(ALICE, address(pool), 0, call, ModelToken.ModelTokenBudgetExceeded.selector);
     }
 
     /// @notice Who leaves leaves the others theirs; below the soft cap all of them have theirs. Who took tokens stays.
@@ -216,7 +216,7 @@ contract FundsTest is Genesis {
         if (claimed) {
             vm.prank(ALICE);
             pool.claim(ALICE);
-            _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.exit, ()), CapitalPool.NothingDeposited.selector);
+            _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.exit, ()), CapitalPool.CapitalPoolNothingDeposited.selector);
             return;
         }
         vm.prank(ALICE);
@@ -261,7 +261,7 @@ contract FundsTest is Genesis {
     function testFuzz_deposits_stay_in_the_last_quarter(uint256 when) external {
         _deposit(ALICE, HARD_CAP);
         vm.warp(_between(when, pool.deadline() - POOL_TIME / 4, pool.deadline() - 1));
-        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.withdraw, ()), CapitalPool.DepositsStay.selector);
+        _refuse(ALICE, address(pool), 0, abi.encodeCall(pool.withdraw, ()), CapitalPool.CapitalPoolDepositsStay.selector);
         vm.warp(pool.deadline());
         vm.assertTrue(pool.status() == CapitalPool.Status.Succeeded, "the round succeeds");
         vm.prank(ALICE);
@@ -274,10 +274,10 @@ contract FundsTest is Genesis {
         _deposit(ALICE, SOFT_CAP);
         vm.warp(pool.deadline() + _between(when, 0, SETTLEMENT - 1));
         bytes memory call = abi.encodeCall(pool.claim, (ALICE));
-        _refuse(BOB, address(pool), 0, call, CapitalPool.AccountMustClaim.selector);
+        _refuse(BOB, address(pool), 0, call, CapitalPool.CapitalPoolAccountMustClaim.selector);
         vm.etch(ALICE, hex"00000000000000000000000000000000000000000000000000");
         vm.warp(_between(when, pool.releaseAt(), pool.releaseAt() + SETTLEMENT - 1));
-        _refuse(BOB, address(pool), 0, call, CapitalPool.AccountMustClaim.selector);
+        _refuse(BOB, address(pool), 0, call, CapitalPool.CapitalPoolAccountMustClaim.selector);
         vm.warp(pool.releaseAt() + SETTLEMENT);
         vm.prank(BOB);
         pool.claim(ALICE);
@@ -320,7 +320,7 @@ contract FundsTest is Genesis {
         coin.print(address(this), 10);
         coin.approve(address(splitter), 10);
         bytes memory call = abi.encodeCall(splitter.distribute, (coin, 5));
-        _refuse(address(this), address(splitter), 0, call, RevenueSplitter.SharedInPause.selector);
+        _refuse(address(this), address(splitter), 0, call, RevenueSplitter.RevenueSplitterSharedInPause.selector);
         vm.warp(ends);
         if (resumed) {
             vm.prank(address(timelock));
@@ -329,7 +329,7 @@ contract FundsTest is Genesis {
             ends = token.pausedUntil();
         }
         vm.warp(ends + REVENUE_WINDOW);
-        _refuse(address(this), address(splitter), 0, call, RevenueSplitter.SharedInPause.selector);
+        _refuse(address(this), address(splitter), 0, call, RevenueSplitter.RevenueSplitterSharedInPause.selector);
         _wait(1);
         uint256 id = splitter.distribute(coin, 5);
         vm.assertEq(splitter.releasable(id, ALICE), 5, "then all is shared");
@@ -341,7 +341,7 @@ contract FundsTest is Genesis {
         vm.assertTrue(pool.status() == CapitalPool.Status.Open, "the round goes on");
         vm.warp(pool.deadline() + _between(when, 0, SETTLEMENT - 1));
         bytes memory all = abi.encodeCall(pool.pay, (BOB, HARD_CAP));
-        _refuse(address(timelock), address(pool), 0, all, CapitalPool.BuyersMayLeave.selector);
+        _refuse(address(timelock), address(pool), 0, all, CapitalPool.CapitalPoolBuyersMayLeave.selector);
     }
 
     function testFuzz_a_permit_is_as_good_as_an_approval_and_survives_a_front_runner(uint256 key, bool usedBefore)
@@ -378,7 +378,7 @@ contract FundsTest is Genesis {
         token.transfer(BOB, _between(sold, 0, one));
         splitter.release(id, BOB);
         splitter.release(id, ALICE);
-        _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.AlreadyReleased.selector);
+        _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.RevenueSplitterAlreadyReleased.selector);
         vm.assertEq(coin.balanceOf(ALICE), paid * one / (one + two), "Alice has the share of the window");
         vm.assertEq(coin.balanceOf(BOB), paid * two / (one + two), "Bob has his");
     }
@@ -411,7 +411,7 @@ contract FundsTest is Genesis {
         coin.print(address(this), 5);
         coin.approve(address(splitter), 5);
         bytes memory call = abi.encodeCall(splitter.distribute, (coin, 5));
-        _refuse(address(this), address(splitter), 0, call, RevenueSplitter.BalanceMissing.selector);
+        _refuse(address(this), address(splitter), 0, call, RevenueSplitter.RevenueSplitterBalanceMissing.selector);
     }
 
     /// @notice Deposits do not leave under a second address of their currency.
@@ -419,7 +419,7 @@ contract FundsTest is Genesis {
         _deposit(ALICE, _between(amount, 1, HARD_CAP));
         IERC20 second = IERC20(address(new Alias(coin)));
         bytes memory call = abi.encodeCall(pool.recoverSurplus, (second));
-        _refuse(BOB, address(pool), 0, call, CapitalPool.BalanceMissing.selector);
+        _refuse(BOB, address(pool), 0, call, CapitalPool.CapitalPoolBalanceMissing.selector);
     }
 
     /// @notice Votes lent to somebody else carry no revenue with them.
@@ -431,7 +431,7 @@ contract FundsTest is Genesis {
         token.delegate(BOB);
         _wait(REVENUE_WINDOW + 1);
         uint256 id = _distribute(paid);
-        _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.NoShare.selector);
+        _refuse(BOB, address(splitter), 0, abi.encodeCall(splitter.release, (id, BOB)), RevenueSplitter.RevenueSplitterNoShare.selector);
         splitter.release(id, ALICE);
         vm.assertLe(paid - coin.balanceOf(ALICE), 1, "Alice has it, to a unit");
     }

@@ -63,16 +63,16 @@ contract FundsHandler is Genesis {
         vm.prank(person);
         coin.approve(address(pool), amount);
         if (_status() != CapitalPool.Status.Open) {
-            _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolWrongStatus.selector);
             return;
         }
         uint256 taken = amount < HARD_CAP - deposited ? amount : HARD_CAP - deposited;
-        if (taken == 0) return _refuse(person, address(pool), 0, call, CapitalPool.DepositTooSmall.selector);
+        if (taken == 0) return _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolDepositTooSmall.selector);
         uint256 whole = pool.tokensFor(depositOf[person] + taken);
         if (whole == 0) return;
         if (whole - pool.tokensFor(depositOf[person]) > token.budgetOf(address(pool))) {
             // who withdrew after the holders took the budget gave none of it back
-            return _refuse(person, address(pool), 0, call, ModelToken.BudgetExceeded.selector);
+            return _refuse(person, address(pool), 0, call, ModelToken.ModelTokenBudgetExceeded.selector);
         }
         vm.prank(person);
         vm.assertEq(pool.deposit(amount), taken, "what is taken is what fits");
@@ -85,11 +85,11 @@ contract FundsHandler is Genesis {
         address person = _person(seed);
         bytes memory call = abi.encodeCall(CapitalPool.withdraw, ());
         if (_status() != CapitalPool.Status.Open) {
-            _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolWrongStatus.selector);
             return;
         }
         if (_now() >= pool.withdrawUntil()) {
-            _refuse(person, address(pool), 0, call, CapitalPool.DepositsStay.selector);
+            _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolDepositsStay.selector);
             return;
         }
         if (seed % 4 > 0) return;
@@ -102,7 +102,7 @@ contract FundsHandler is Genesis {
             vm.assertEq(coin.balanceOf(person) - before, amount, "the deposit comes back whole");
             (depositOf[person], deposited) = (0, deposited - amount);
         }
-        _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
+        _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolNothingDeposited.selector);
     }
 
     /// @notice Until the money is released a buyer leaves with what it paid, instead of its tokens.
@@ -111,13 +111,13 @@ contract FundsHandler is Genesis {
         bytes memory call = abi.encodeCall(CapitalPool.exit, ());
         CapitalPool.Status found = _status();
         if (found == CapitalPool.Status.Open) {
-            return _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            return _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolWrongStatus.selector);
         }
         if (found == CapitalPool.Status.Succeeded && _now() >= _releaseAt()) {
-            return _refuse(person, address(pool), 0, call, CapitalPool.MoneyReleased.selector);
+            return _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolMoneyReleased.selector);
         }
         uint256 amount = depositOf[person];
-        if (amount == 0) return _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
+        if (amount == 0) return _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolNothingDeposited.selector);
         if (seed % 4 > 0) return;
         uint256 coins = coin.balanceOf(person);
         _noteLetGo(amount);
@@ -125,7 +125,7 @@ contract FundsHandler is Genesis {
         pool.exit();
         vm.assertEq(coin.balanceOf(person) - coins, amount, "with what it paid");
         (depositOf[person], refunded) = (0, refunded + amount);
-        _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
+        _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolNothingDeposited.selector);
     }
 
     /// @notice A round that failed pays each deposit back, once.
@@ -133,7 +133,7 @@ contract FundsHandler is Genesis {
         address person = _person(seed);
         bytes memory call = abi.encodeCall(CapitalPool.refund, (person));
         if (_status() != CapitalPool.Status.Failed) {
-            _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolWrongStatus.selector);
             return;
         }
         uint256 amount = depositOf[person];
@@ -144,7 +144,7 @@ contract FundsHandler is Genesis {
             vm.assertEq(coin.balanceOf(person) - before, amount, "the deposit comes back whole");
             (depositOf[person], refunded) = (0, refunded + amount);
         }
-        _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
+        _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolNothingDeposited.selector);
     }
 
     /// @notice A round that succeeded pays each deposit in tokens, once.
@@ -152,17 +152,17 @@ contract FundsHandler is Genesis {
         address person = _person(seed);
         bytes memory call = abi.encodeCall(CapitalPool.claim, (person));
         if (_status() != CapitalPool.Status.Succeeded) {
-            _refuse(person, address(pool), 0, call, CapitalPool.WrongPoolStatus.selector);
+            _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolWrongStatus.selector);
             return;
         }
         if (depositOf[person] > 0) {
             if (token.mintingPaused()) {
-                return _refuse(person, address(pool), 0, call, ModelToken.MintingPaused.selector);
+                return _refuse(person, address(pool), 0, call, ModelToken.ModelTokenMintingPaused.selector);
             }
             uint256 before = token.balanceOf(person);
             uint256 due = depositOf[person] * 3 / 2;
             if (_now() < _releaseAt()) {
-                _refuse(address(this), address(pool), 0, call, CapitalPool.AccountMustClaim.selector);
+                _refuse(address(this), address(pool), 0, call, CapitalPool.CapitalPoolAccountMustClaim.selector);
                 vm.prank(person);
             }
             pool.claim(person);
@@ -170,7 +170,7 @@ contract FundsHandler is Genesis {
             vm.assertEq(token.balanceOf(person) - before, due, "tokens at the price");
             (claimed, depositOf[person], bought) = (claimed + depositOf[person], 0, bought + due);
         }
-        _refuse(person, address(pool), 0, call, CapitalPool.NothingDeposited.selector);
+        _refuse(person, address(pool), 0, call, CapitalPool.CapitalPoolNothingDeposited.selector);
     }
 
     /// @notice The holders alone pay out of it, when nobody may leave any more, and no more than there is.
@@ -178,7 +178,7 @@ contract FundsHandler is Genesis {
         uint256 amount = _between(seed, 1, HARD_CAP);
         bytes memory call = abi.encodeCall(CapitalPool.pay, (_person(seed), amount));
         if (_now() < _releaseAt()) {
-            return _refuse(address(timelock), address(pool), 0, call, CapitalPool.BuyersMayLeave.selector);
+            return _refuse(address(timelock), address(pool), 0, call, CapitalPool.CapitalPoolBuyersMayLeave.selector);
         }
         uint256 held = deposited - refunded - paidByHolders;
         if (_status() == CapitalPool.Status.Failed) held = claimed - paidByHolders; // what claimers paid, and no more
@@ -204,7 +204,7 @@ contract FundsHandler is Genesis {
         uint256 until = token.pausedUntil();
         if (paused && until != 0 && _now() < until + token.LONGEST_PAUSE()) {
             bytes memory call = abi.encodeCall(token.setMintingPaused, (true));
-            return _refuse(address(timelock), address(token), 0, call, ModelToken.PauseTooSoon.selector);
+            return _refuse(address(timelock), address(token), 0, call, ModelToken.ModelTokenPauseTooSoon.selector);
         }
         vm.prank(address(timelock));
         token.setMintingPaused(paused);
@@ -243,7 +243,7 @@ contract FundsHandler is Genesis {
         coin.approve(address(splitter), amount);
         if (_pausedLately()) {
             bytes memory call = abi.encodeCall(RevenueSplitter.distribute, (coin, amount));
-            return _refuse(address(this), address(splitter), 0, call, RevenueSplitter.SharedInPause.selector);
+            return _refuse(address(this), address(splitter), 0, call, RevenueSplitter.RevenueSplitterSharedInPause.selector);
         }
         _shared(splitter.distribute(coin, amount), amount);
     }
@@ -280,7 +280,7 @@ contract FundsHandler is Genesis {
         bytes memory call = abi.encodeCall(RevenueSplitter.release, (id, person));
         uint256 held = heldFor[id][person];
         if (released[id][person] || held == 0) {
-            bytes4 why = released[id][person] ? RevenueSplitter.AlreadyReleased.selector : RevenueSplitter.NoShare.selector;
+            bytes4 why = released[id][person] ? RevenueSplitter.RevenueSplitterAlreadyReleased.selector : RevenueSplitter.RevenueSplitterNoShare.selector;
             _refuse(person, address(splitter), 0, call, why);
             return;
         }

@@ -154,7 +154,7 @@ contract FirstVotesTest is Genesis {
     address private constant ALICE = address(0xA11CE);
     address private constant BOB = address(0xB0B);
     uint256 private constant CAROLS_KEY = 0xCA401;
-    bytes4 private constant LATELY = ModelGovernor.MintingPausedLately.selector;
+    bytes4 private constant LATELY = ModelGovernor.ModelGovernorMintingPausedLately.selector;
 
     function setUp() external {
         _deploy(new ModelRegistry(), "Young", 2);
@@ -225,7 +225,7 @@ contract FirstVotesTest is Genesis {
         ModelGovernor.Ballot[] memory ballots = new ModelGovernor.Ballot[](1);
         bytes memory call = abi.encodeCall(governor.relayVotes, (ballots));
         (bool done, bytes memory answer) = address(governor).call{gas: governor.BALLOT_GAS()}(call);
-        vm.assertTrue(!done && bytes4(answer) == ModelGovernor.BallotGasMissing.selector, "is not tried");
+        vm.assertTrue(!done && bytes4(answer) == ModelGovernor.ModelGovernorBallotGasMissing.selector, "is not tried");
     }
 
     /// @notice What passed and was left lying cannot be executed by a minority a year later, not by the open door either.
@@ -249,7 +249,7 @@ contract FirstVotesTest is Genesis {
         bytes memory door = abi.encodeCall(
             timelock.executeBatch, (new address[](1), new uint256[](1), new bytes[](1), bytes32(0), salt)
         );
-        _refuse(ALICE, address(timelock), 0, door, ModelTimelock.NotGovernor.selector);
+        _refuse(ALICE, address(timelock), 0, door, ModelTimelock.ModelTimelockNotGovernor.selector);
         bytes4 expired = TimelockController.TimelockUnexpectedOperationState.selector;
         _refuse(address(governor), address(timelock), 0, door, expired);
     }
@@ -273,7 +273,7 @@ contract FirstVotesTest is Genesis {
         vm.assertTrue(done && empty, "Bob objects");
         bool stopped = governor.state(id) == IGovernor.ProposalState.Canceled;
         vm.assertTrue(stopped == (objectors > supporters), "the heavier side has its way");
-        bytes4 again = stopped ? IGovernor.GovernorUnexpectedProposalState.selector : ModelGovernor.ObjectionCast.selector;
+        bytes4 again = stopped ? IGovernor.GovernorUnexpectedProposalState.selector : ModelGovernor.ModelGovernorObjectionCast.selector;
         _refuse(BOB, address(governor), 0, _objection(second), again);
         if (!stopped || !queued) return;
         _wait(TIMELOCK_DELAY);
@@ -298,7 +298,7 @@ contract FirstVotesTest is Genesis {
         token.mint("second", BOB, _between(borrowed, QUORUM_FLOOR + 1, SPARE / 2));
         _wait(1);
         uint256 second = governor.proposalDeadline(id);
-        _refuse(BOB, address(governor), 0, _objection(second - 1), ModelGovernor.ObjectionTooEarly.selector);
+        _refuse(BOB, address(governor), 0, _objection(second - 1), ModelGovernor.ModelGovernorObjectionTooEarly.selector);
         _refuse(BOB, address(governor), 0, _objection(_now()), Votes.ERC5805FutureLookup.selector);
         vm.prank(BOB);
         (bool done,) = address(governor).call(_objection(second));
@@ -321,7 +321,7 @@ contract FirstVotesTest is Genesis {
         token.mint("first", ALICE, QUORUM_FLOOR);
         for (uint256 i = 0; i < calls.length; ++i) {
             bytes memory execution = _passed(address(governor), calls[i], vm.toString(i));
-            bytes4 why = i < 2 ? ModelGovernor.RelayClosed.selector : ModelGovernor.TimelockFixed.selector;
+            bytes4 why = i < 2 ? ModelGovernor.ModelGovernorRelayClosed.selector : ModelGovernor.ModelGovernorTimelockFixed.selector;
             _refuse(ALICE, address(governor), 0, execution, why);
         }
         vm.assertEq(governor.timelock(), address(timelock), "the timelock is what it was");
@@ -338,9 +338,9 @@ contract FirstVotesTest is Genesis {
         bytes memory call =
             abi.encodeCall(open.propose, (new address[](1), new uint256[](1), new bytes[](1), "before anybody joined"));
         _wait(_between(wait, 1, 365 days));
-        _refuse(ALICE, address(open), 0, call, ModelGovernor.NobodyHolds.selector);
+        _refuse(ALICE, address(open), 0, call, ModelGovernor.ModelGovernorNobodyHolds.selector);
         token.mint("first", BOB, 1);
-        _refuse(ALICE, address(open), 0, call, ModelGovernor.NobodyHolds.selector);
+        _refuse(ALICE, address(open), 0, call, ModelGovernor.ModelGovernorNobodyHolds.selector);
         _wait(1);
         (bool done,) = address(open).call(call);
         vm.assertTrue(done, "a second later there is one");
@@ -437,12 +437,12 @@ contract FirstVotesTest is Genesis {
         bytes32[4] memory roles =
             [bytes32(0), timelock.PROPOSER_ROLE(), timelock.CANCELLER_ROLE(), token.GUARDIAN_ROLE()];
         bytes memory call = abi.encodeCall(token.grantRole, (roles[which % 4], key));
-        _refuse(address(timelock), address(token), 0, call, FixedRoles.RoleFixed.selector);
-        _refuse(address(timelock), address(registry), 0, call, FixedRoles.RoleFixed.selector);
-        _refuse(address(timelock), address(pool), 0, call, FixedRoles.RoleFixed.selector);
-        _refuse(address(timelock), address(timelock), 0, call, ModelTimelock.RoleFixed.selector);
+        _refuse(address(timelock), address(token), 0, call, FixedRoles.FixedRolesRoleFixed.selector);
+        _refuse(address(timelock), address(registry), 0, call, FixedRoles.FixedRolesRoleFixed.selector);
+        _refuse(address(timelock), address(pool), 0, call, FixedRoles.FixedRolesRoleFixed.selector);
+        _refuse(address(timelock), address(timelock), 0, call, ModelTimelock.ModelTimelockRoleFixed.selector);
         bytes memory last = abi.encodeCall(token.revokeRole, (roles[1], address(governor)));
-        _refuse(address(timelock), address(timelock), 0, last, ModelTimelock.RoleFixed.selector);
+        _refuse(address(timelock), address(timelock), 0, last, ModelTimelock.ModelTimelockRoleFixed.selector);
     }
 
     /// @notice No vote passes a delay that makes the next decision immediate, or lets it outlive a round's money.
@@ -451,7 +451,7 @@ contract FirstVotesTest is Genesis {
         bytes memory call = abi.encodeCall(timelock.updateDelay, (value));
         bool inside = 2 * value >= TIMELOCK_DELAY && value <= 2 * TIMELOCK_DELAY;
         if (!inside) {
-            return _refuse(address(timelock), address(timelock), 0, call, ModelTimelock.DelayOutOfBounds.selector);
+            return _refuse(address(timelock), address(timelock), 0, call, ModelTimelock.ModelTimelockDelayOutOfBounds.selector);
         }
         vm.prank(address(timelock));
         timelock.updateDelay(value);

@@ -99,11 +99,11 @@ contract GovernanceHandler is Genesis {
         bytes memory direct = abi.encodeCall(
             timelock.execute, (draft.targets[0], 0, draft.calls[0], bytes32(0), bytes32(seed))
         );
-        _refuse(_voter(seed), address(timelock), 0, direct, ModelTimelock.Closed.selector);
+        _refuse(_voter(seed), address(timelock), 0, direct, ModelTimelock.ModelTimelockClosed.selector);
         bytes32 salt = bytes20(address(governor)) ^ keccak256(bytes(draft.text));
         bytes memory batch =
             abi.encodeCall(timelock.executeBatch, (draft.targets, draft.values, draft.calls, bytes32(0), salt));
-        _refuse(_voter(seed), address(timelock), 0, batch, ModelTimelock.NotGovernor.selector);
+        _refuse(_voter(seed), address(timelock), 0, batch, ModelTimelock.ModelTimelockNotGovernor.selector);
     }
 
     // ---- what invariants ask
@@ -163,14 +163,14 @@ contract GovernanceHandler is Genesis {
     /// @dev One call for each power in the design's table, with the error that names the lack of it.
     function _listPowers() private {
         bytes4 noRole = IAccessControl.AccessControlUnauthorizedAccount.selector;
-        bytes4 notTimelock = ModelRegistry.NotTimelock.selector;
+        bytes4 notTimelock = ModelRegistry.ModelRegistryNotTimelock.selector;
         bytes4 notExecutor = IGovernor.GovernorOnlyExecutor.selector;
-        bytes4 closed = ModelTimelock.Closed.selector;
+        bytes4 closed = ModelTimelock.ModelTimelockClosed.selector;
         _power(address(token), abi.encodeCall(token.setBudget, (DEPLOYER, CAP)), noRole);
         _power(address(token), abi.encodeCall(token.setMintingPaused, (true)), noRole);
         _power(address(token), abi.encodeCall(token.grantRole, (bytes32(0), DEPLOYER)), noRole);
-        _power(address(token), abi.encodeCall(token.mint, ("receipt", DEPLOYER, 1)), ModelToken.ReserveExceeded.selector);
-        bytes4 notRegistry = EpochDistributor.NotRegistry.selector;
+        _power(address(token), abi.encodeCall(token.mint, ("receipt", DEPLOYER, 1)), ModelToken.ModelTokenReserveExceeded.selector);
+        bytes4 notRegistry = EpochDistributor.EpochDistributorNotRegistry.selector;
         _power(address(distributor), abi.encodeCall(distributor.reserve, (1)), notRegistry);
         _power(address(distributor), abi.encodeCall(distributor.release, (0)), notRegistry);
         _power(address(timelock), abi.encodeCall(timelock.grantRole, (bytes32(0), DEPLOYER)), noRole);
@@ -180,8 +180,8 @@ contract GovernanceHandler is Genesis {
         bytes4 notItself = TimelockController.TimelockUnauthorizedCaller.selector;
         _power(address(timelock), abi.encodeCall(timelock.updateDelay, (0)), notItself);
         _power(address(governor), abi.encodeCall(governor.setVotingDelay, (9)), notExecutor);
-        _power(address(governor), abi.encodeCall(governor.relay, (DEPLOYER, 0, "")), ModelGovernor.RelayClosed.selector);
-        _power(address(governor), abi.encodeCall(governor.updateTimelock, (timelock)), ModelGovernor.TimelockFixed.selector);
+        _power(address(governor), abi.encodeCall(governor.relay, (DEPLOYER, 0, "")), ModelGovernor.ModelGovernorRelayClosed.selector);
+        _power(address(governor), abi.encodeCall(governor.updateTimelock, (timelock)), ModelGovernor.ModelGovernorTimelockFixed.selector);
         _power(address(registry), abi.encodeCall(registry.admit, (DEPLOYER)), noRole);
         _power(address(registry), abi.encodeCall(registry.remove, (seats[0])), noRole);
         _power(address(registry), abi.encodeCall(registry.setThreshold, (1)), noRole);

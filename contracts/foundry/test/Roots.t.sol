@@ -47,11 +47,11 @@ contract RootsTest is Genesis {
         uint256[] memory places = new uint256[](1);
         places[0] = seed % keys.length;
         bytes memory call = abi.encodeCall(registry.propose, (message, _signatures(digest, places)));
-        _refuse(address(this), address(registry), 0, call, VerifierSet.TooFewSignatures.selector);
+        _refuse(address(this), address(registry), 0, call, VerifierSet.VerifierSetTooFewSignatures.selector);
         uint256[] memory twice = new uint256[](2);
         (twice[0], twice[1]) = (places[0], places[0]);
         call = abi.encodeCall(registry.propose, (message, _signatures(digest, twice)));
-        _refuse(address(this), address(registry), 0, call, VerifierSet.SignersNotSorted.selector);
+        _refuse(address(this), address(registry), 0, call, VerifierSet.VerifierSetSignersNotSorted.selector);
     }
 
     function testFuzz_strangers_and_verifiers_without_stake_do_not_count(uint256 key) external {
@@ -60,10 +60,10 @@ contract RootsTest is Genesis {
         bytes32 digest = registry.hashEpochRoot(message);
         bytes[] memory signatures = _sorted(digest, key, keys[0]);
         bytes memory call = abi.encodeCall(registry.propose, (message, signatures));
-        _refuse(address(this), address(registry), 0, call, VerifierSet.NotVerifier.selector);
+        _refuse(address(this), address(registry), 0, call, VerifierSet.VerifierSetNotVerifier.selector);
         vm.prank(address(timelock));
         registry.admit(vm.addr(key));
-        _refuse(address(this), address(registry), 0, call, VerifierSet.StakeTooSmall.selector);
+        _refuse(address(this), address(registry), 0, call, VerifierSet.VerifierSetStakeTooSmall.selector);
     }
 
     function _sorted(bytes32 digest, uint256 one, uint256 two) private pure returns (bytes[] memory made) {
@@ -79,7 +79,7 @@ contract RootsTest is Genesis {
         _resolve(message.epoch, true);
         _restake();
         bytes memory same = abi.encodeCall(registry.propose, (message, signatures));
-        _refuse(address(this), address(registry), 0, same, EpochRoots.WrongAttempt.selector);
+        _refuse(address(this), address(registry), 0, same, EpochRoots.EpochRootsWrongAttempt.selector);
         message.attempt = 1;
         (bool taken,) = address(registry).call(abi.encodeCall(registry.propose, (message, signatures)));
         vm.assertFalse(taken, "the next attempt needs signatures of its own");
@@ -94,7 +94,7 @@ contract RootsTest is Genesis {
         _resolve(message.epoch, false);
         _wait(WINDOW - 1);
         bytes memory early = abi.encodeCall(registry.finalize, (message.epoch));
-        _refuse(address(this), address(registry), 0, early, EpochRoots.WindowOpen.selector);
+        _refuse(address(this), address(registry), 0, early, EpochRoots.EpochRootsWindowOpen.selector);
         _wait(1);
         registry.finalize(message.epoch);
         vm.assertTrue(registry.isFinal(message.epoch), "after a whole window it is final");
@@ -104,9 +104,9 @@ contract RootsTest is Genesis {
         (EpochRoots.EpochRoot memory message,) = _propose(keccak256("root"));
         bytes memory call = abi.encodeCall(registry.challenge, (message.epoch));
         value = _between(value, 0, 5 * BOND);
-        if (value != BOND) _refuse(CHALLENGER, address(registry), value, call, EpochRoots.WrongBond.selector);
+        if (value != BOND) _refuse(CHALLENGER, address(registry), value, call, EpochRoots.EpochRootsWrongBond.selector);
         _wait(WINDOW + _between(wait, 0, 10 * WINDOW));
-        _refuse(CHALLENGER, address(registry), BOND, call, EpochRoots.WindowClosed.selector);
+        _refuse(CHALLENGER, address(registry), BOND, call, EpochRoots.EpochRootsWindowClosed.selector);
     }
 
     /// @notice Nobody need be able to vote: the epoch is free again, at the cost of the bond, and nobody is slashed.
@@ -117,15 +117,15 @@ contract RootsTest is Genesis {
         bytes memory call = abi.encodeCall(registry.lapse, (message.epoch));
         uint256 waited = _between(wait >> 128, 0, DISPUTE_LIMIT - 1);
         _wait(waited);
-        _refuse(address(this), address(registry), 0, call, EpochRoots.DisputeOpen.selector);
+        _refuse(address(this), address(registry), 0, call, EpochRoots.EpochRootsDisputeOpen.selector);
         _wait(DISPUTE_LIMIT - waited + _between(later, 0, 10 * uint256(DISPUTE_LIMIT)));
         registry.lapse(message.epoch);
         vm.assertEq(address(timelock).balance, 0, "no slash, and no bond where nobody could vote");
         bytes memory fetch = abi.encodeCall(registry.payHeld, (registry.groundOf(message.epoch, 1), CHALLENGER));
-        _refuse(CHALLENGER, address(registry), 0, fetch, HeldMoney.StillHeld.selector);
+        _refuse(CHALLENGER, address(registry), 0, fetch, HeldMoney.HeldMoneyStillHeld.selector);
         uint256 snapshot = CHALLENGER.balance;
         vm.warp(_now() + NODE_DELAY);
-        _refuse(CHALLENGER, address(registry), 0, fetch, HeldMoney.StillHeld.selector); // nobody can vote yet
+        _refuse(CHALLENGER, address(registry), 0, fetch, HeldMoney.HeldMoneyStillHeld.selector); // nobody can vote yet
         _mayMint(QUORUM_FLOOR);
         token.mint("votes", CHALLENGER, QUORUM_FLOOR);
         registry.noteVotes();
@@ -133,7 +133,7 @@ contract RootsTest is Genesis {
         registry.payHeld(registry.groundOf(message.epoch, 1), CHALLENGER);
         vm.assertEq(CHALLENGER.balance - snapshot, BOND, "the challenger has its bond in the end");
         vm.assertEq(registry.signersOf(message.epoch).length, 0, "nobody stands for the root that fell");
-        _refuse(address(this), address(registry), 0, call, EpochRoots.WrongStatus.selector);
+        _refuse(address(this), address(registry), 0, call, EpochRoots.EpochRootsWrongStatus.selector);
         (message,) = _propose(keccak256("root"));
         vm.assertEq(message.attempt, 1, "the next attempt");
         _wait(WINDOW);
@@ -148,8 +148,8 @@ contract RootsTest is Genesis {
             vm.assertEq(registry.bondNow(), needed, "the bond");
             vm.deal(CHALLENGER, 2 * needed + 1);
             bytes memory call = abi.encodeCall(registry.challenge, (epoch));
-            _refuse(CHALLENGER, address(registry), needed - 1, call, EpochRoots.WrongBond.selector);
-            _refuse(CHALLENGER, address(registry), needed + 1, call, EpochRoots.WrongBond.selector);
+            _refuse(CHALLENGER, address(registry), needed - 1, call, EpochRoots.EpochRootsWrongBond.selector);
+            _refuse(CHALLENGER, address(registry), needed + 1, call, EpochRoots.EpochRootsWrongBond.selector);
             vm.prank(CHALLENGER);
             registry.challenge{value: needed}(epoch);
             if ((kinds >> i) % 2 == 0) {
@@ -185,7 +185,7 @@ contract RootsTest is Genesis {
 
     function _notTaken(uint64 epoch, bytes32 root, uint64 challengedAt, bool upheld) private {
         bytes memory call = abi.encodeCall(registry.resolve, (epoch, root, challengedAt, upheld));
-        _refuse(address(timelock), address(registry), 0, call, EpochRoots.WrongDispute.selector);
+        _refuse(address(timelock), address(registry), 0, call, EpochRoots.EpochRootsWrongDispute.selector);
     }
 
     /// @notice A challenger that takes no coins holds up nobody, and fetches its bond once when it takes them.
@@ -198,13 +198,13 @@ contract RootsTest is Genesis {
         _resolve(message.epoch, true);
         vm.assertEq(registry.owed(address(stubborn)), BOND, "the bond waits");
         bytes memory fetch = abi.encodeCall(registry.withdraw, ());
-        _refuse(address(stubborn), address(registry), 0, fetch, PullPayments.TransferFailed.selector);
+        _refuse(address(stubborn), address(registry), 0, fetch, PullPayments.PullPaymentsTransferFailed.selector);
         _wait(_between(later, 0, 10 * WINDOW));
         stubborn.setWilling(true);
         vm.prank(address(stubborn));
         registry.withdraw();
         vm.assertEq(address(stubborn).balance, BOND, "it has its bond");
-        _refuse(address(stubborn), address(registry), 0, fetch, PullPayments.NothingOwed.selector);
+        _refuse(address(stubborn), address(registry), 0, fetch, PullPayments.PullPaymentsNothingOwed.selector);
     }
 
     function testFuzz_a_slash_takes_the_cap_or_all_that_is_left(uint256 faults) external {
@@ -215,7 +215,7 @@ contract RootsTest is Genesis {
                 VerifierSet.VerifierFault(model, accused, bytes32(i + 1), uint64(_now()));
             bytes memory call = abi.encodeCall(registry.punish, (fault, _quorum(registry.hashVerifierFault(fault))));
             if (registry.stakeOf(accused) == 0) {
-                _refuse(CHALLENGER, address(registry), 0, call, HeldMoney.NothingTaken.selector);
+                _refuse(CHALLENGER, address(registry), 0, call, HeldMoney.HeldMoneyNothingTaken.selector);
             } else {
                 registry.punish(fault, _quorum(registry.hashVerifierFault(fault)));
             }
@@ -230,7 +230,7 @@ contract RootsTest is Genesis {
         bytes32 last = keccak256(abi.encode("fault", bytes32(took), 0));
         registry.noteVotes();
         bytes memory early = abi.encodeCall(registry.payHeld, (last, accused));
-        _refuse(accused, address(registry), 0, early, HeldMoney.StillHeld.selector);
+        _refuse(accused, address(registry), 0, early, HeldMoney.HeldMoneyStillHeld.selector);
         _wait(DISPUTE_LIMIT);
         for (uint256 i = 0; i < took; ++i) registry.payHeld(keccak256(abi.encode("fault", bytes32(i + 1), 0)), accused);
         vm.assertEq(registry.NOBODY().balance, taken, "what was taken is burnt");
@@ -243,7 +243,7 @@ contract RootsTest is Genesis {
         total = _between(total, 1, BUDGET);
         EpochRoots.EpochRoot memory message = _message(keccak256("root"), total, 1);
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
-        if (total > limit) _refuse(address(this), address(registry), 0, call, EpochRoots.TotalTooLarge.selector);
+        if (total > limit) _refuse(address(this), address(registry), 0, call, EpochRoots.EpochRootsTotalTooLarge.selector);
         else registry.propose(message, _quorum(registry.hashEpochRoot(message)));
     }
 
@@ -254,7 +254,7 @@ contract RootsTest is Genesis {
         message.settledAt = settledAt % 2 == 0 ? settledAt : uint64(_between(settledAt, 0, 2 * _now()));
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
         if (message.settledAt > _now()) {
-            _refuse(address(this), address(registry), 0, call, EpochRoots.SettledInFuture.selector);
+            _refuse(address(this), address(registry), 0, call, EpochRoots.EpochRootsSettledInFuture.selector);
             return;
         }
         registry.propose(message, _quorum(registry.hashEpochRoot(message)));

@@ -56,7 +56,7 @@ contract SettlementHandler is Genesis {
         bytes[] memory signatures = _quorum(registry.hashEpochRoot(message));
         if (total > token.budgetOf(address(distributor))) {
             bytes memory call = abi.encodeCall(registry.propose, (message, signatures));
-            return _refuse(address(this), address(registry), 0, call, ModelToken.BudgetExceeded.selector);
+            return _refuse(address(this), address(registry), 0, call, ModelToken.ModelTokenBudgetExceeded.selector);
         }
         registry.propose(message, signatures);
         totalOf[epoch] = total;
@@ -91,7 +91,7 @@ contract SettlementHandler is Genesis {
         if (_status(epoch) != EpochRoots.Status.Disputed) return;
         if (_now() < _lapsesAt) {
             bytes memory early = abi.encodeCall(registry.lapse, (epoch));
-            _refuse(_holder(seed), address(registry), 0, early, EpochRoots.DisputeOpen.selector);
+            _refuse(_holder(seed), address(registry), 0, early, EpochRoots.EpochRootsDisputeOpen.selector);
             if (seed % 4 > 0) return;
             vm.warp(_lapsesAt);
         }
@@ -109,7 +109,7 @@ contract SettlementHandler is Genesis {
         if (_status(epoch) != EpochRoots.Status.Proposed) return;
         if (_now() < closesAt[epoch]) {
             bytes memory early = abi.encodeCall(registry.finalize, (epoch));
-            _refuse(address(this), address(registry), 0, early, EpochRoots.WindowOpen.selector);
+            _refuse(address(this), address(registry), 0, early, EpochRoots.EpochRootsWindowOpen.selector);
             vm.warp(closesAt[epoch]);
         }
         registry.finalize(epoch);
@@ -209,7 +209,7 @@ contract SettlementHandler is Genesis {
         (uint64 epoch, Leaf storage leaf) = _pick(seed);
         if (epoch == 0 || !registry.isFinal(epoch)) return;
         bytes memory call = _claimCall(epoch, leaf, leaf.amount + 1);
-        _refuse(_holder(seed), address(distributor), 0, call, EpochDistributor.ProofRefused.selector);
+        _refuse(_holder(seed), address(distributor), 0, call, EpochDistributor.EpochDistributorProofRefused.selector);
     }
 
     /// @notice Somebody takes another's share to his own address.
@@ -224,13 +224,13 @@ contract SettlementHandler is Genesis {
                 _sign(0xBAD, keccak256("claim")), _proof(epoch, leaf)
             )
         );
-        _refuse(thief, address(distributor), 0, call, EpochDistributor.ClaimNotSigned.selector);
+        _refuse(thief, address(distributor), 0, call, EpochDistributor.EpochDistributorClaimNotSigned.selector);
     }
 
     function mintDirectly(uint256 seed) external {
         bytes32 receipt = keccak256(abi.encode("made up", seed));
         bytes memory call = abi.encodeCall(token.mint, (receipt, _holder(seed), _between(seed, 1, CAP)));
-        _refuse(_holder(seed), address(token), 0, call, ModelToken.ReserveExceeded.selector);
+        _refuse(_holder(seed), address(token), 0, call, ModelToken.ModelTokenReserveExceeded.selector);
     }
 
     /// @notice One verifier's signature given twice, or two in the wrong order.
@@ -242,14 +242,14 @@ contract SettlementHandler is Genesis {
         places[1] = seed % 2;
         bytes[] memory signatures = _signatures(registry.hashEpochRoot(message), places);
         bytes memory call = abi.encodeCall(registry.propose, (message, signatures));
-        _refuse(_holder(seed), address(registry), 0, call, VerifierSet.SignersNotSorted.selector);
+        _refuse(_holder(seed), address(registry), 0, call, VerifierSet.VerifierSetSignersNotSorted.selector);
     }
 
     function proposeTooMuch(uint256 seed) external {
         if (_status(_open()) != EpochRoots.Status.None) return;
         EpochRoots.EpochRoot memory message = _message(bytes32(seed), _between(seed, MAX_EPOCH_TOTAL + 1, CAP), 1);
         bytes memory call = abi.encodeCall(registry.propose, (message, _quorum(registry.hashEpochRoot(message))));
-        _refuse(_holder(seed), address(registry), 0, call, EpochRoots.TotalTooLarge.selector);
+        _refuse(_holder(seed), address(registry), 0, call, EpochRoots.EpochRootsTotalTooLarge.selector);
     }
 
     // ---- what invariants ask
@@ -322,9 +322,9 @@ contract SettlementHandler is Genesis {
 
     /// @dev The error with which a claim of this leaf must fail now, or nothing.
     function _refusal(uint64 epoch, Leaf storage leaf) private view returns (bytes4) {
-        if (!registry.isFinal(epoch)) return EpochDistributor.EpochNotFinal.selector;
-        if (leaf.claimed) return EpochDistributor.LeafPaid.selector;
-        if (paidIn[epoch] + leaf.amount > totalOf[epoch]) return EpochDistributor.TotalExceeded.selector;
+        if (!registry.isFinal(epoch)) return EpochDistributor.EpochDistributorEpochNotFinal.selector;
+        if (leaf.claimed) return EpochDistributor.EpochDistributorLeafPaid.selector;
+        if (paidIn[epoch] + leaf.amount > totalOf[epoch]) return EpochDistributor.EpochDistributorTotalExceeded.selector;
         return bytes4(0);
     }
 

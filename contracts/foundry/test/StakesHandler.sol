@@ -109,7 +109,7 @@ contract StakesHandler is Genesis {
         address verifier = _verifier(seed);
         if (!registry.isVerifier(verifier)) {
             bytes memory call = abi.encodeCall(registry.resign, ());
-            return _refuse(verifier, address(registry), 0, call, VerifierSet.NotVerifier.selector);
+            return _refuse(verifier, address(registry), 0, call, VerifierSet.VerifierSetNotVerifier.selector);
         }
         if (registry.verifiers().length <= THRESHOLD) return;
         vm.prank(verifier);
@@ -135,7 +135,7 @@ contract StakesHandler is Genesis {
         uint256 free = removed + NODE_DELAY + _disputedNow() - _disputedAt[verifier];
         bool early = _now() < free && _closedSince(removed) < 2;
         if (seated || early || _signed(verifier)) {
-            _refuse(verifier, address(registry), 0, call, VerifierSet.StakeLocked.selector);
+            _refuse(verifier, address(registry), 0, call, VerifierSet.VerifierSetStakeLocked.selector);
             if (seated || _signed(verifier) || seed % 4 > 0 || _disputedSince > 0) return;
             vm.warp(free);
         }
@@ -202,7 +202,7 @@ contract StakesHandler is Genesis {
         if (registry.epochOf(epoch).status != EpochRoots.Status.Disputed) return;
         if (_now() < _lapsesAt) {
             bytes memory early = abi.encodeCall(registry.lapse, (epoch));
-            _refuse(_person(seed), address(registry), 0, early, EpochRoots.DisputeOpen.selector);
+            _refuse(_person(seed), address(registry), 0, early, EpochRoots.EpochRootsDisputeOpen.selector);
             if (seed % 4 > 0) return;
             vm.warp(_lapsesAt);
         }
@@ -245,7 +245,7 @@ contract StakesHandler is Genesis {
             left -= amount;
         }
         if (left > 0 && stakeOf[accused] > 0) return;
-        _refuse(accused, address(registry), 0, again, HeldMoney.NothingTaken.selector);
+        _refuse(accused, address(registry), 0, again, HeldMoney.HeldMoneyNothingTaken.selector);
     }
 
     /// @dev Now and then somebody whose stake was taken stakes again, so that the rest can be taken as well.
@@ -264,7 +264,7 @@ contract StakesHandler is Genesis {
             VerifierSet.VerifierFault(model, accused, bytes32(++_cases), uint64(_now()));
         bytes memory call =
             abi.encodeCall(registry.punish, (fault, _signatures(registry.hashVerifierFault(fault), places)));
-        _refuse(accused, address(registry), 0, call, VerifierSet.OwnCase.selector);
+        _refuse(accused, address(registry), 0, call, VerifierSet.VerifierSetOwnCase.selector);
     }
 
     // ---- nodes
@@ -275,7 +275,7 @@ contract StakesHandler is Genesis {
         vm.deal(node, amount);
         bytes memory call = abi.encodeCall(registry.stakeNode, ());
         if (amount < NODE_STEP) {
-            return _refuse(node, address(registry), amount, call, NodeStakes.NodeStepTooSmall.selector);
+            return _refuse(node, address(registry), amount, call, NodeStakes.NodeStakesStepTooSmall.selector);
         }
         vm.prank(node);
         registry.stakeNode{value: amount}();
@@ -288,7 +288,7 @@ contract StakesHandler is Genesis {
         uint256 amount = _between(seed >> 8, 1, nodeStakeOf[node]);
         if (amount < NODE_STEP && amount != nodeStakeOf[node]) {
             bytes memory call = abi.encodeCall(registry.requestNodeWithdrawal, (amount));
-            return _refuse(node, address(registry), 0, call, NodeStakes.NodeStepTooSmall.selector);
+            return _refuse(node, address(registry), 0, call, NodeStakes.NodeStakesStepTooSmall.selector);
         }
         vm.prank(node);
         registry.requestNodeWithdrawal(amount);
@@ -304,18 +304,18 @@ contract StakesHandler is Genesis {
         bytes memory call = abi.encodeCall(registry.withdrawNodeStake, (node));
         if (node == address(stubborn)) stubborn.setWilling(true);
         bytes memory nowhere = abi.encodeCall(registry.withdrawNodeStake, (address(0)));
-        _refuse(node, address(registry), 0, nowhere, NodeStakes.ReceiverMissing.selector);
+        _refuse(node, address(registry), 0, nowhere, NodeStakes.NodeStakesReceiverMissing.selector);
         _toTheEdge(seed, availableAt[node]);
         uint256 free = availableAt[node] + _disputedNow() - _disputedAt[node];
         if (_now() < free && _closedSince(requestedAt[node]) < 2) {
-            _refuse(node, address(registry), 0, call, NodeStakes.NodeWithdrawalLocked.selector);
+            _refuse(node, address(registry), 0, call, NodeStakes.NodeStakesWithdrawalLocked.selector);
             if (seed % 4 > 0 || _disputedSince > 0) return;
             vm.warp(free);
         }
         _receives(node, withdrawingOf[node], call);
         withdrawingOf[node] = 0;
         (requestedAt[node], availableAt[node]) = (0, 0);
-        _refuse(node, address(registry), 0, call, NodeStakes.NoNodeWithdrawal.selector);
+        _refuse(node, address(registry), 0, call, NodeStakes.NodeStakesNoWithdrawal.selector);
     }
 
     function slashNode(uint256 seed) external {
@@ -337,7 +337,7 @@ contract StakesHandler is Genesis {
             ++slashes;
             if (amount < NODE_SLASH_CAP) return _slashTheRest(seed, amount, fault, signatures);
         }
-        _refuse(node, address(registry), 0, again, HeldMoney.NothingTaken.selector);
+        _refuse(node, address(registry), 0, again, HeldMoney.HeldMoneyNothingTaken.selector);
     }
 
     /// @dev Now and then a node of little stake stakes again, and the same signatures take that too: on a ground of its own,
@@ -380,13 +380,13 @@ contract StakesHandler is Genesis {
         if (decided < _freeAt[ground]) _toTheEdge(seed, decided);
         uint256 free = decided > _freeAt[ground] ? decided : _freeAt[ground];
         if (_now() < free || _votesSince == 0) {
-            _refuse(account, address(registry), 0, call, HeldMoney.StillHeld.selector);
+            _refuse(account, address(registry), 0, call, HeldMoney.HeldMoneyStillHeld.selector);
             if (seed % 4 > 0 || _votesSince == 0) return;
             vm.warp(free);
         }
         registry.payHeld(ground, account);
         _release(place, _isAccounts[ground]);
-        _refuse(account, address(registry), 0, call, HeldMoney.NothingHeld.selector);
+        _refuse(account, address(registry), 0, call, HeldMoney.HeldMoneyNothingHeld.selector);
     }
 
     /// @notice Somebody notes that votes exist.
@@ -438,7 +438,7 @@ contract StakesHandler is Genesis {
         address person = _person(seed);
         bytes memory call = abi.encodeCall(registry.withdraw, ());
         if (owedTo[person] == 0) {
-            _refuse(person, address(registry), 0, call, PullPayments.NothingOwed.selector);
+            _refuse(person, address(registry), 0, call, PullPayments.PullPaymentsNothingOwed.selector);
             return;
         }
         if (person == address(stubborn)) stubborn.setWilling(true);

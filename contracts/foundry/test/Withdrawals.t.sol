@@ -59,7 +59,7 @@ contract WithdrawalsTest is Genesis {
 
     function _isLocked() private {
         bytes memory call = abi.encodeCall(registry.withdrawNodeStake, (NODE));
-        _refuse(NODE, address(registry), 0, call, NodeStakes.NodeWithdrawalLocked.selector);
+        _refuse(NODE, address(registry), 0, call, NodeStakes.NodeStakesWithdrawalLocked.selector);
     }
 
     function _pay() private {

@@ -73,7 +73,7 @@ def test_who_was_paid_meanwhile_is_passed_over_and_named(final: House) -> None:
     events = contract_at(final.place.w3, "EpochDistributor", final.place.deployment.distributor).events
     (said,) = events.PassedOver.get_logs(from_block=0)
     assert (said["args"]["epoch"], said["args"]["account"]) == (1, wallet)
-    assert said["args"]["reason"][:4] == keccak256(b"LeafPaid(uint64,uint256)")[:4]
+    assert said["args"]["reason"][:4] == keccak256(b"EpochDistributorLeafPaid(uint64,uint256)")[:4]
 
 
 def test_what_cannot_be_claimed_keeps_nobody_from_it(final: House) -> None:

@@ -48,7 +48,7 @@ def test_a_quick_runs_epochs_free_no_stake_of_a_slow_runs_round(tmp_path: Path) 
             quick = another(slow, {"rounds": 2}, nodes=1, nonce=2)
             quick.read()
             quick.play(2)
-        with pytest.raises(ContractRejected, match="NodeWithdrawalLocked"):
+        with pytest.raises(ContractRejected, match="NodeStakesWithdrawalLocked"):
             send(service.model.w3, cheat, nodes.withdraw(key("purse").address))
         slow.read()
         _end_round(slow, name)
@@ -85,7 +85,7 @@ def test_a_pause_of_the_log_for_a_window_frees_no_stake(tmp_path: Path) -> None:
             service.chain.mine()
             send(model.w3, key_of("creator"), model.registry.finalize(number))
         assert model.registry.finalized_epochs() == 3
-        with pytest.raises(ContractRejected, match="NodeWithdrawalLocked"):
+        with pytest.raises(ContractRejected, match="NodeStakesWithdrawalLocked"):
             send(model.w3, cheat, model.nodes.withdraw(key("purse").address))
 
 

@@ -92,16 +92,16 @@ def test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_al
     funding.act(bob, pool.deposit_with_permit(701, LATE, pool.sign_permit(bob, 701, LATE)))
     funding.balanced()
     for account, call in ((ann, pool.claim(ann.address)), (ann, pool.refund(ann.address))):
-        with refused("WrongPoolStatus"):
+        with refused("CapitalPoolWrongStatus"):
             funding.act(account, call)
-    with refused("BuyersMayLeave"):
+    with refused("CapitalPoolBuyersMayLeave"):
         funding.pay(1)
     funding.end()
     assert pool.status() is PoolStatus.SUCCEEDED
-    with refused("AccountMustClaim"):  # it may rather leave
+    with refused("CapitalPoolAccountMustClaim"):  # it may rather leave
         funding.act(funding.stranger, pool.claim(ann.address))
     funding.act(ann, pool.claim(ann.address))
-    with refused("BuyersMayLeave"):
+    with refused("CapitalPoolBuyersMayLeave"):
         funding.pay(1)
     funding.release()
     for account in (funding.stranger, ann):
@@ -117,10 +117,10 @@ def test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_al
     assert funding.token.votes(bob.address) == 1_051
     assert (funding.token.budget_of(pool.address), funding.token.reserved_of(pool.address)) == (3_000 - 501 - 1_051, 0)
     for call, error in (
-        (pool.claim(ann.address), "NothingDeposited"),
-        (pool.claim(funding.stranger.address), "NothingDeposited"),
-        (pool.refund(ann.address), "WrongPoolStatus"),
-        (pool.deposit(1), "WrongPoolStatus"),
+        (pool.claim(ann.address), "CapitalPoolNothingDeposited"),
+        (pool.claim(funding.stranger.address), "CapitalPoolNothingDeposited"),
+        (pool.refund(ann.address), "CapitalPoolWrongStatus"),
+        (pool.deposit(1), "CapitalPoolWrongStatus"),
     ):
         with refused(error):
             funding.act(ann, call)
@@ -136,12 +136,12 @@ def test_a_round_below_its_soft_cap_pays_everybody_back_once(funding: Round) -> 
     funding.end()
     assert pool.status() is PoolStatus.FAILED
     for call in (pool.claim(bob.address), pool.deposit(1)):
-        with refused("WrongPoolStatus"):
+        with refused("CapitalPoolWrongStatus"):
             funding.act(bob, call)
     for payer in (ann, bob):
         funding.act(funding.stranger, pool.refund(payer.address))
         funding.balanced()
-        with refused("NothingDeposited"):
+        with refused("CapitalPoolNothingDeposited"):
             funding.act(funding.stranger, pool.refund(payer.address))
         assert funding.money.balance_of(payer.address) == 10_000
     assert (pool.held(), pool.refunded(), funding.token.total_supply()) == (0, SOFT - 1, 0)
@@ -155,9 +155,9 @@ def test_a_deposit_beyond_the_hard_cap_is_cut_and_ends_nothing(funding: Round) -
     assert (pool.deposited(), pool.deposit_of(bob.address)) == (HARD, 5)
     assert funding.money.balance_of(bob.address) == 10_000 - 5
     assert pool.status() is PoolStatus.OPEN
-    with refused("DepositTooSmall"):
+    with refused("CapitalPoolDepositTooSmall"):
         funding.act(bob, pool.deposit(1))
-    with refused("WrongPoolStatus"):
+    with refused("CapitalPoolWrongStatus"):
         funding.act(ann, pool.leave())
     funding.act(ann, pool.withdraw())
     funding.deposit(ann, SOFT)
@@ -170,7 +170,7 @@ def test_a_deposit_beyond_the_hard_cap_is_cut_and_ends_nothing(funding: Round) -
 def test_a_deposit_that_buys_nothing_is_not_taken() -> None:
     funding = Round(price=(1, 2))
     for amount in (0, 1):
-        with refused("DepositTooSmall"):
+        with refused("CapitalPoolDepositTooSmall"):
             funding.deposit(funding.ann, amount)
     funding.deposit(funding.ann, 2)
     funding.deposit(funding.ann, 1)  # together with the first it buys something
@@ -205,7 +205,7 @@ def test_a_currency_without_permit_is_taken_on_its_allowance() -> None:
 
 def test_a_currency_that_takes_a_fee_is_refused() -> None:
     funding = Round("FeeCurrency")
-    with refused("AmountChanged"):
+    with refused("CapitalPoolAmountChanged"):
         funding.deposit(funding.ann, 500)
     assert (funding.pool.deposited(), funding.pool.deposit_of(funding.ann.address)) == (0, 0)
 
@@ -214,7 +214,7 @@ def test_a_balance_that_shrank_takes_no_more_deposits() -> None:
     funding = Round("HostileCurrency")
     funding.deposit(funding.ann, 500)
     funding.act(funding.stranger, funding.raw.functions.shrink(funding.pool.address, 1))
-    with refused("BalanceMissing"):
+    with refused("CapitalPoolBalanceMissing"):
         funding.deposit(funding.bob, 500)
 
 
@@ -255,11 +255,11 @@ def test_only_the_treasury_cancels_and_then_all_are_paid_back(funding: Round) ->
             funding.act(account, funding.pool.cancel())
     funding.act(funding.treasury, funding.pool.cancel())
     assert funding.pool.status() is PoolStatus.FAILED
-    with refused("WrongPoolStatus"):
+    with refused("CapitalPoolWrongStatus"):
         funding.deposit(funding.bob, 10)
     funding.act(funding.stranger, funding.pool.refund(funding.ann.address))
     assert funding.money.balance_of(funding.ann.address) == 10_000
-    with refused("WrongPoolStatus"):
+    with refused("CapitalPoolWrongStatus"):
         funding.act(funding.treasury, funding.pool.cancel())
 
 
@@ -270,7 +270,7 @@ def test_no_vote_takes_what_was_sold(funding: Round) -> None:
     funding.deposit(funding.bob, 401)
     assert token.reserved_of(pool.address) == 900 + 601
     funding.act(owner, token.set_budget(pool.address, 0))
-    with refused("BudgetExceeded"):
+    with refused("ModelTokenBudgetExceeded"):
         funding.deposit(funding.bob, 10)
     funding.end()
     funding.release()
@@ -285,11 +285,11 @@ def test_a_pause_of_claims_ends_by_itself(funding: Round) -> None:
     funding.deposit(funding.ann, 1_001)
     funding.end()
     funding.act(owner, token.set_minting_paused(True))
-    with refused("MintingPaused"):
+    with refused("ModelTokenMintingPaused"):
         funding.act(funding.ann, pool.claim(funding.ann.address))
     funding.chain.increase_time(14 * 86_400)
     funding.chain.mine()
-    with refused("PauseTooSoon"):
+    with refused("ModelTokenPauseTooSoon"):
         funding.act(owner, token.set_minting_paused(True))
     funding.act(owner, pool.claim(funding.ann.address))
     assert token.balance_of(funding.ann.address) == pool.tokens_for(1_001)
@@ -299,7 +299,7 @@ def test_who_may_leave_when(funding: Round) -> None:
     """While the round is open, and until its money is released, who took no tokens: those have votes, and stay."""
     pool, token, ann, bob = funding.pool, funding.token, funding.ann, funding.bob
     funding.deposit(ann, 900)
-    with refused("WrongPoolStatus"):
+    with refused("CapitalPoolWrongStatus"):
         funding.act(ann, pool.leave())
     funding.act(ann, pool.withdraw())
     funding.balanced()
@@ -307,15 +307,15 @@ def test_who_may_leave_when(funding: Round) -> None:
     for payer, amount in ((ann, 600), (bob, 1_200)):
         funding.deposit(payer, amount)
     funding.end()
-    with refused("WrongPoolStatus"):
+    with refused("CapitalPoolWrongStatus"):
         funding.act(ann, pool.withdraw())
     funding.act(ann, pool.leave())
     funding.balanced()
     assert (token.balance_of(ann.address), funding.money.balance_of(ann.address)) == (0, 10_000)
-    with refused("NothingDeposited"):
+    with refused("CapitalPoolNothingDeposited"):
         funding.act(ann, pool.leave())
     funding.act(bob, pool.claim(bob.address))
-    with refused("NothingDeposited"):  # votes are for no rent
+    with refused("CapitalPoolNothingDeposited"):  # votes are for no rent
         funding.act(bob, pool.leave())
     funding.release()
     funding.pay(1_200)
@@ -332,7 +332,7 @@ def test_capital_of_a_block_makes_no_round_succeed(funding: Round) -> None:
     funding.act(eve, pool.claim(eve.address))
     funding.act(bob, pool.leave())
     assert (pool.status(), pool.held(), pool.spendable()) == (PoolStatus.FAILED, 102, 2)
-    with refused("WrongPoolStatus"):  # who waits has its money, and no tokens for which there is none
+    with refused("CapitalPoolWrongStatus"):  # who waits has its money, and no tokens for which there is none
         funding.act(ann, pool.claim(ann.address))
     funding.release()
     funding.pay(3)
@@ -348,11 +348,11 @@ def test_who_fills_a_round_does_not_empty_it_at_its_end(funding: Round) -> None:
     """What lies there keeps others out: in the last quarter it stays, and before it they have a quarter to come."""
     pool, ann, bob = funding.pool, funding.ann, funding.bob
     funding.deposit(bob, HARD)
-    with refused("DepositTooSmall"):
+    with refused("CapitalPoolDepositTooSmall"):
         funding.deposit(ann, 1_500)
     funding.chain.increase_time(pool.withdraw_until() - funding.now())
     funding.chain.mine()
-    with refused("DepositsStay"):
+    with refused("CapitalPoolDepositsStay"):
         funding.act(bob, pool.withdraw())
     funding.chain.increase_time(pool.deadline() - funding.now())
     funding.chain.mine()
@@ -366,7 +366,7 @@ def test_nobody_leaves_when_the_money_is_released(funding: Round) -> None:
     funding.deposit(bob, 1_200)
     funding.end()
     funding.release()
-    with refused("MoneyReleased"):
+    with refused("CapitalPoolMoneyReleased"):
         funding.act(bob, pool.leave())
     funding.act(funding.stranger, pool.claim(bob.address))
     assert funding.token.balance_of(bob.address) == 1_800
@@ -409,7 +409,7 @@ def test_nobody_claims_for_a_contract_that_may_rather_leave(funding: Round) -> N
     funding.deposit(funding.ann, 1_200)
     funding.end()
     funding.release()
-    with refused("AccountMustClaim"):
+    with refused("CapitalPoolAccountMustClaim"):
         funding.act(funding.stranger, pool.claim(raw))
 
 
@@ -420,7 +420,7 @@ def test_no_other_minter_can_take_what_depositors_bought(funding: Round) -> None
     funding.release()
     funding.pay(1_200)
     left = 10_000 - pool.tokens_for(HARD)
-    with refused("CapExceeded"):
+    with refused("ModelTokenCapExceeded"):
         funding.act(owner, token.set_budget(owner.address, 10_001))
     funding.act(owner, token.set_budget(owner.address, left + 1))
     assert token.budget_of(owner.address) == left, "what the cap leaves"
@@ -461,9 +461,9 @@ def test_terms_that_cannot_work_are_refused(funding: Round) -> None:
         (6, 0),  # buyers would never be asked
     ):
         terms = tuple(value if n == place else one for n, one in enumerate(good))
-        with refused("TermsRefused"):
+        with refused("CapitalPoolTermsRefused"):
             funding.create("CapitalPool", funding.token.address, funding.treasury.address, terms)
     dust = (*good[:1], HARD - 1, *good[2:4], 1, 3, SETTLEMENT)  # what is left between the caps buys nobody anything
-    with refused("TermsRefused"):
+    with refused("CapitalPoolTermsRefused"):
         funding.create("CapitalPool", funding.token.address, funding.treasury.address, dust)
     funding.create("CapitalPool", funding.token.address, funding.treasury.address, tuple(good))

@@ -153,7 +153,7 @@ class World:
         call = self.governor.propose_by_sig(self.holder.address, [action], description, 2**40, signature)
         self.send(call)
         proposal = self.governor.proposal_id([action], description)
-        with refused("ProposalNotSigned"):  # its nonce is spent
+        with refused("ModelGovernorProposalNotSigned"):  # its nonce is spent
             self.send(call)
         self.wait(3)
         self.send(self.governor.relay_votes([self.governor.sign_ballot(self.holder, proposal, 1)]))
@@ -202,9 +202,9 @@ def test_no_key_holds_power_after_genesis(world: World) -> None:
     token = contract_at(world.w3, "ModelToken", world.deployment.token)
     with refused("AccessControlUnauthorizedAccount"):
         world.send(token.functions.setBudget(world.deployer.address, 1))
-    with refused("ReserveExceeded"):
+    with refused("ModelTokenReserveExceeded"):
         world.send(world.token.mint(b"r" * 32, world.deployer.address, 1))
-    with refused("NotTimelock"):
+    with refused("ModelRegistryNotTimelock"):
         world.send(world.models.decide(world.model, b"d" * 32, "lr", "1"))
     for call in (
         world.registry.admit(world.deployer.address),
@@ -250,25 +250,25 @@ def test_a_funding_round_is_deployed_with_a_budget_for_its_hard_cap() -> None:
 def test_signatures_must_be_enough_sorted_and_distinct(world: World) -> None:
     root = world.root(world.payouts(1))
     a, b = world.signatures(root, world.verifiers[:2]).values()
-    with refused("TooFewSignatures"):
+    with refused("VerifierSetTooFewSignatures"):
         world.send(world.registry.propose_raw(root, [a]))
-    with refused("SignersNotSorted"):
+    with refused("VerifierSetSignersNotSorted"):
         world.send(world.registry.propose_raw(root, [b, a]))
-    with refused("SignersNotSorted"):
+    with refused("VerifierSetSignersNotSorted"):
         world.send(world.registry.propose_raw(root, [a, a]))
-    with refused("NotVerifier"):
+    with refused("VerifierSetNotVerifier"):
         world.send(world.registry.propose(root, world.signatures(root, [world.holder, world.deployer])))
-    with refused("TotalTooLarge"):
+    with refused("EpochRootsTotalTooLarge"):
         big = world.root(world.payouts(1, 9_000))
         world.send(world.registry.propose(big, world.signatures(big, world.verifiers)))
-    with refused("WrongEpoch"):
+    with refused("EpochRootsWrongEpoch"):
         later = world.root(world.payouts(2))
         world.send(world.registry.propose(later, world.signatures(later, world.verifiers)))
 
 
 def test_a_root_is_of_an_epoch_that_has_closed(world: World) -> None:
     root = replace(world.root(world.payouts(1)), settledAt=world.now() + 1_000)
-    with refused("SettledInFuture"):
+    with refused("EpochRootsSettledInFuture"):
         world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
     world.wait(1_000)
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
@@ -285,9 +285,9 @@ def test_an_epoch_that_pays_nobody_becomes_final_and_nothing_is_claimed_from_it(
     assert dict(said["args"]) == {"epoch": 1, "attempt": 0, "root": bytes(32), "total": 0}
     for amount in (0, 1):
         payouts = world.payouts(1, amount)
-        with refused("ProofRefused"):
+        with refused("EpochDistributorProofRefused"):
             world.send(world.claim(payouts, 0))
-        with refused("ProofRefused"):
+        with refused("EpochDistributorProofRefused"):
             world.send(world.claim(payouts[:1], 0))
     world.send(world.claim(world.finalized(2), 0))
 
@@ -295,23 +295,23 @@ def test_an_epoch_that_pays_nobody_becomes_final_and_nothing_is_claimed_from_it(
 def test_a_leaf_pays_once_and_only_when_final(world: World) -> None:
     payouts = world.payouts(1)
     root = world.root(payouts)
-    with refused("EpochNotFinal"):
+    with refused("EpochDistributorEpochNotFinal"):
         world.send(world.claim(payouts, 0))
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
-    with refused("WindowOpen"):
+    with refused("EpochRootsWindowOpen"):
         world.send(world.registry.finalize(1))
-    with refused("EpochNotFinal"):
+    with refused("EpochDistributorEpochNotFinal"):
         world.send(world.claim(payouts, 0))
     world.wait(61)
-    with refused("WindowClosed"):
+    with refused("EpochRootsWindowClosed"):
         world.send(world.registry.challenge(1), PARAMS.bond)
     world.send(world.registry.finalize(1))
     world.send(world.claim(payouts, 0))
     assert world.token.balance_of(world.holder.address) == 900
     assert world.token.votes(world.holder.address) == 900
-    with refused("LeafPaid"):
+    with refused("EpochDistributorLeafPaid"):
         world.send(world.claim(payouts, 0))
-    with refused("ProofRefused"):
+    with refused("EpochDistributorProofRefused"):
         world.send(world.claim([replace(payouts[0], amount=901), payouts[1]], 0))
     assert world.distributor.paid(1) == 900
 
@@ -322,7 +322,7 @@ def test_holders_lower_what_an_epoch_may_pay(world: World) -> None:
     world.carry(Action.of(world.registry.set_max_epoch_total(1_799)), "less for an epoch")
     assert world.registry.max_epoch_total() == 1_799
     root = world.root(world.payouts(2))
-    with refused("TotalTooLarge"):
+    with refused("EpochRootsTotalTooLarge"):
         world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
 
 
@@ -330,12 +330,12 @@ def test_holders_name_a_release_once(world: World) -> None:
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
     release = world.models.record_release(world.model, "1.0.0", b"w" * 32, "Apache-2.0")
-    with refused("NotTimelock"):
+    with refused("ModelRegistryNotTimelock"):
         world.send(release)
     world.carry(Action.of(release), "first release")
     assert world.models.release_of(world.model, "1.0.0") == b"w" * 32
     other = world.models.record_release(world.model, "1.0.0", b"x" * 32, "Apache-2.0")
-    with refused("ReleaseKnown"), rejections():
+    with refused("ModelRegistryReleaseKnown"), rejections():
         other.call({"from": Web3.to_checksum_address(world.deployment.timelock)})
 
 
@@ -363,7 +363,7 @@ def test_a_payment_that_is_not_taken_waits_for_its_owner(world: World) -> None:
     events = contract_at(world.w3, "VerifierRegistry", world.registry.address).events
     (owed,) = events.PaymentOwed.get_logs(from_block=world.deployment.block)
     assert dict(owed["args"]) == {"account": deaf, "amount": PARAMS.bond}
-    with refused("NothingOwed"):
+    with refused("PullPaymentsNothingOwed"):
         world.send(world.registry.withdraw())
 
 
@@ -382,21 +382,21 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
     payouts = world.payouts(2)
     root = world.root(payouts)
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
-    with refused("WrongBond"):
+    with refused("EpochRootsWrongBond"):
         world.send(world.registry.challenge(2), 1)
     world.send(world.registry.challenge(2), PARAMS.bond)
     with refused("AccessControlUnauthorizedAccount"):
         world.send(decided(world.registry, 2, False))
     world.wait(61)
-    with refused("WrongStatus"):
+    with refused("EpochRootsWrongStatus"):
         world.send(world.registry.finalize(2))
     signers = [world.w3.eth.get_balance(v.address) for v in world.verifiers]
     world.carry(Action.of(decided(world.registry, 2, False)), "challenge fails")
     got = [world.w3.eth.get_balance(v.address) - before for v, before in zip(world.verifiers, signers, strict=True)]
     assert got == [PARAMS.bond // 2, PARAMS.bond // 2, 0]
-    with refused("WindowOpen"):
+    with refused("EpochRootsWindowOpen"):
         world.send(world.registry.finalize(2))
-    with refused("WrongBond"):
+    with refused("EpochRootsWrongBond"):
         world.send(world.registry.challenge(2), PARAMS.bond)
     assert world.registry.bond_now() == 2 * PARAMS.bond
     world.send(world.registry.challenge(2), 2 * PARAMS.bond)
@@ -404,10 +404,10 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
     state = world.registry.epoch_of(2)
     assert (state.status, state.attempt) == (EpochStatus.NONE, 1)
     assert [world.registry.stake_of(v.address) for v in world.verifiers] == [0, 0, PARAMS.min_stake]
-    with refused("WrongAttempt"):
+    with refused("EpochRootsWrongAttempt"):
         world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
     again = world.root(payouts, attempt=1)
-    with refused("StakeTooSmall"):
+    with refused("VerifierSetStakeTooSmall"):
         world.send(world.registry.propose(again, world.signatures(again, world.verifiers[:2])))
 
 
@@ -426,18 +426,18 @@ def test_a_fault_is_punished_once_on_the_word_of_k_others(world: World) -> None:
     lazy, *others = world.verifiers
     fault = VerifierFault(world.model, lazy.address, b"e" * 32, 2**40)
     assert world.registry.hash_fault(fault) == digest(fault, Domain(31337, world.registry.address))
-    with refused("TooFewSignatures"):
+    with refused("VerifierSetTooFewSignatures"):
         world.send(world.registry.punish(fault, world.signatures(fault, others[:1])))
-    with refused("OwnCase"):
+    with refused("VerifierSetOwnCase"):
         world.send(world.registry.punish(fault, world.signatures(fault, [lazy, others[0]])))
-    with refused("WrongModel"):
+    with refused("VerifierSetWrongModel"):
         foreign = replace(fault, model=b"m" * 32)
         world.send(world.registry.punish(foreign, world.signatures(foreign, others)))
-    with refused("DeadlinePassed"):
+    with refused("VerifierSetDeadlinePassed"):
         late = replace(fault, deadline=1)
         world.send(world.registry.punish(late, world.signatures(late, others)))
     world.send(world.registry.punish(fault, world.signatures(fault, others)))
     assert world.registry.stake_of(lazy.address) == 0
     assert world.registry.held_of(ground_of("fault", fault.evidence), lazy.address).amount == PARAMS.slash_cap
-    with refused("NothingTaken"):
+    with refused("HeldMoneyNothingTaken"):
         world.send(world.registry.punish(fault, world.signatures(fault, others)))

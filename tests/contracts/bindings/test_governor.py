@@ -62,7 +62,7 @@ def test_no_vote_schedules_what_has_no_proposal_or_moves_the_governor(world: Wor
             governor.updateTimelock(d.timelock),
         )
     ):
-        with refused("RelayClosed" if number < 3 else "TimelockFixed"):
+        with refused("ModelGovernorRelayClosed" if number < 3 else "ModelGovernorTimelockFixed"):
             world.carry(Action.of(call), f"housekeeping {number}")
     assert not timelock.functions.isOperation(timelock.functions.hashOperation(*operation).call()).call()
     assert not timelock.functions.isOperation(timelock.functions.hashOperationBatch(*batch).call()).call()
@@ -79,7 +79,7 @@ def test_what_is_queued_is_executed_through_the_governor_alone(world: World) -> 
     governor = bytes.fromhex(world.deployment.governor[2:]).ljust(32, b"\0")
     salt = bytes(a ^ b for a, b in zip(governor, said, strict=True))
     call = timelock.functions.executeBatch([action.target], [0], [action.data], bytes(32), salt)
-    with refused("NotGovernor"):
+    with refused("ModelTimelockNotGovernor"):
         world.send(call)
     world.send(world.governor.execute(actions, "smaller epochs"))
 
@@ -87,7 +87,7 @@ def test_what_is_queued_is_executed_through_the_governor_alone(world: World) -> 
 def test_nobody_proposes_before_there_is_a_token() -> None:
     world = World(params=replace(PARAMS, proposal_threshold=0))
     actions = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
-    with refused("NobodyHolds"):
+    with refused("ModelGovernorNobodyHolds"):
         send(world.w3, world.rival, world.governor.propose(actions, "before anybody has a vote"))
 
 
@@ -103,7 +103,7 @@ def test_who_is_owed_nearly_all_is_asked_before_anything_is_decided() -> None:
     owed = [[replace(p, account=world.deployer.address, amount=5_000) for p in world.payouts(e)] for e in (2, 3, 4)]
     for payouts in owed:
         world.finalize(payouts)
-        with refused("MintingPaused"):
+        with refused("ModelTokenMintingPaused"):
             world.send(world.claim(payouts, 0))
     grab = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
     assert world.governor.state(proposed(world, grab, "grab")) is ProposalState.DEFEATED
@@ -138,13 +138,13 @@ def test_nothing_is_executed_before_who_was_owed_in_a_pause_could_object(world: 
     world.send(world.governor.execute(pause, "careful"))
     world.wait(20)
     world.send(world.registry.finalize(2))
-    with refused("MintingPaused"):
+    with refused("ModelTokenMintingPaused"):
         world.send(world.claim(payouts, 1))
-    with refused("MintingPausedLately"):
+    with refused("ModelGovernorMintingPausedLately"):
         world.send(world.governor.execute(grab, "grab"))
     world.carry(Action.of(world.token.set_minting_paused(False)), "go on")
     world.send(world.claim(payouts, 1))
-    with refused("MintingPausedLately"):
+    with refused("ModelGovernorMintingPausedLately"):
         world.send(world.governor.execute(grab, "grab"))
     world.wait(1)
     send(world.w3, world.deployer, world.governor.object_to(grab, "grab", world.now() - 1))

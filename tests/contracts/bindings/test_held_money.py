@@ -61,19 +61,19 @@ def test_stake_that_verifiers_took_is_burnt_after_a_time_in_which_holders_could_
     ground = ground_of("fault", fault.evidence)
     world.wait(PARAMS.dispute_limit + 1)
     world.send(world.registry.note_votes())
-    with refused("StillHeld"):  # nobody has votes
+    with refused("HeldMoneyStillHeld"):  # nobody has votes
         world.send(world.registry.pay_held(ground, fault.verifier))
     votes(world)
-    with refused("StillHeld"):  # nobody noted them
+    with refused("HeldMoneyStillHeld"):  # nobody noted them
         world.send(world.registry.pay_held(ground, fault.verifier))
     world.send(world.registry.note_votes())
     world.wait(PARAMS.dispute_limit - 5)
-    with refused("StillHeld"):  # they are there for too short a time to have decided anything
+    with refused("HeldMoneyStillHeld"):  # they are there for too short a time to have decided anything
         world.send(world.registry.pay_held(ground, fault.verifier))
     world.wait(6)
     world.send(world.registry.pay_held(ground, fault.verifier))
     assert burnt(world) == PARAMS.slash_cap
-    with refused("NothingHeld"):
+    with refused("HeldMoneyNothingHeld"):
         world.send(world.registry.pay_held(ground, fault.verifier))
 
 
@@ -97,7 +97,7 @@ def test_what_was_taken_first_is_free_when_it_was_to_be_whatever_comes_later(wor
     world.wait(25)
     world.send(world.registry.pay_held(first, node.address))
     assert burnt(world) == 400
-    with refused("StillHeld"):  # holders have their time for what came later
+    with refused("HeldMoneyStillHeld"):  # holders have their time for what came later
         world.send(world.registry.pay_held(second, node.address))
 
 
@@ -128,7 +128,7 @@ def test_what_is_held_is_payable_when_the_contract_pays_it(world: World) -> None
     at = money.payable_at(item)
     assert at is not None
     world.wait(at - world.now() - 5)
-    with refused("StillHeld"):
+    with refused("HeldMoneyStillHeld"):
         world.send(money.pay(item))
     world.wait(5)
     world.send(money.pay(item))
@@ -140,7 +140,7 @@ def test_it_is_not_paid_before_its_time_though_there_are_votes(world: World) -> 
     world.wait(PARAMS.dispute_limit)
     fault = punished(world)
     world.wait(PARAMS.dispute_limit - 5)
-    with refused("StillHeld"):
+    with refused("HeldMoneyStillHeld"):
         world.send(world.registry.pay_held(ground_of("fault", fault.evidence), fault.verifier))
     world.wait(6)
     world.send(world.registry.pay_held(ground_of("fault", fault.evidence), fault.verifier))
@@ -167,10 +167,10 @@ def test_the_bond_of_a_dispute_before_the_first_votes_goes_back_unless_holders_s
     ground, challenger = world.registry.ground_of(1, 1), world.deployer.address
     held = world.registry.held_of(ground, challenger)
     assert (held.amount, held.is_accounts) == (PARAMS.bond, True)
-    with refused("StillHeld"):
+    with refused("HeldMoneyStillHeld"):
         world.send(world.registry.pay_held(ground, challenger))
     world.wait(PARAMS.node_withdrawal_delay + 1)
-    with refused("StillHeld"):  # who keeps votes from existing has nothing back
+    with refused("HeldMoneyStillHeld"):  # who keeps votes from existing has nothing back
         world.send(world.registry.pay_held(ground, challenger))
     again = world.root(world.payouts(1), attempt=1)
     world.send(world.registry.propose(again, world.signatures(again, world.verifiers[:2])))
@@ -245,9 +245,9 @@ def test_disputes_free_no_stake(world: World) -> None:
         dispute(world, 1, attempt)
         world.wait(PARAMS.dispute_limit)
         world.send(world.registry.lapse(1))
-    with refused("NodeWithdrawalLocked"):
+    with refused("NodeStakesWithdrawalLocked"):
         send(world.w3, world.rival, stakes.withdraw(world.holder.address))
-    with refused("StakeLocked"):
+    with refused("VerifierSetStakeLocked"):
         act(world, leaver, world.registry.unstake())
     world.wait(PARAMS.node_withdrawal_delay)
     send(world.w3, world.rival, stakes.withdraw(world.holder.address))
@@ -264,14 +264,15 @@ def test_no_vote_gives_a_role_to_a_key_or_takes_the_timelocks(world: World) -> N
         ("ModelTimelock", d.timelock),
     ):
         contract = contract_at(world.w3, name, where)
+        fixed = "ModelTimelockRoleFixed" if name == "ModelTimelock" else "FixedRolesRoleFixed"
         for role_ in (ADMIN, role("PROPOSER_ROLE"), role("CANCELLER_ROLE"), role("GUARDIAN_ROLE")):
-            with refused("RoleFixed"):
+            with refused(fixed):
                 world.as_timelock(contract.functions.grantRole(role_, key))
-            with refused("RoleFixed"):
+            with refused(fixed):
                 world.as_timelock(contract.functions.revokeRole(role_, d.timelock))
     timelock = contract_at(world.w3, "ModelTimelock", d.timelock)
     for kept in (d.governor, ZERO):
-        with refused("RoleFixed"):
+        with refused("ModelTimelockRoleFixed"):
             world.as_timelock(timelock.functions.revokeRole(role("PROPOSER_ROLE"), kept))
 
 
@@ -287,11 +288,11 @@ def test_a_log_size_that_nobody_reaches_keeps_no_honest_root_out(world: World) -
 
 def test_a_verifier_gives_up_its_seat_before_any_vote_could_free_it(world: World) -> None:
     leaver, *others = world.verifiers
-    with refused("NotVerifier"):
+    with refused("VerifierSetNotVerifier"):
         world.send(world.registry.resign())
     act(world, leaver, world.registry.resign())
     assert leaver.address not in world.registry.verifiers()
-    with refused("StakeLocked"):
+    with refused("VerifierSetStakeLocked"):
         act(world, leaver, world.registry.unstake())
     world.wait(PARAMS.node_withdrawal_delay + 1)
     before = world.w3.eth.get_balance(world.registry.address)
@@ -306,7 +307,7 @@ def test_what_an_empty_stake_owes_is_taken_when_there_is_some(world: World) -> N
     *others, lazy = world.verifiers
     second = VerifierFault(world.model, lazy.address, b"f" * 32, 2**40)
     signed = world.signatures(second, others)
-    with refused("NothingTaken"):
+    with refused("HeldMoneyNothingTaken"):
         world.send(world.registry.punish(second, signed))
     act(world, lazy, world.registry.stake(), value=PARAMS.slash_cap // 4)
     world.send(world.registry.punish(second, signed))
@@ -318,5 +319,5 @@ def test_what_an_empty_stake_owes_is_taken_when_there_is_some(world: World) -> N
         assert world.registry.held_of(ground, lazy.address).amount == amount
     assert world.registry.stake_of(lazy.address) == 2 * PARAMS.slash_cap - 3 * PARAMS.slash_cap // 4
     for spent in (fault, second):
-        with refused("NothingTaken"):
+        with refused("HeldMoneyNothingTaken"):
             world.send(world.registry.punish(spent, world.signatures(spent, others)))

@@ -67,9 +67,9 @@ def test_what_is_withdrawn_stops_counting_and_is_paid_once_after_the_delay(world
     world.send(world.stakes.stake(), 800)
     assert world.held() == (1500, 0)
     for amount in (0, 1501):
-        with refused("NodeStakeTooSmall"):
+        with refused("NodeStakesStakeTooSmall"):
             world.send(world.stakes.request_withdrawal(amount))
-    with refused("NoNodeWithdrawal"):
+    with refused("NodeStakesNoWithdrawal"):
         world.send(world.stakes.withdraw(world.holder.address))
     world.send(world.stakes.request_withdrawal(400))
     assert world.held() == (1100, 400)
@@ -79,13 +79,13 @@ def test_what_is_withdrawn_stops_counting_and_is_paid_once_after_the_delay(world
     assert world.held() == (100, 1400)
     assert world.stakes.pending_of(world.node) == Withdrawal(1400, world.now(), world.now() + DELAY)
     world.wait(DELAY - 100)  # the first request alone would be free by now
-    with refused("NodeWithdrawalLocked"):
+    with refused("NodeStakesWithdrawalLocked"):
         world.send(world.stakes.withdraw(world.holder.address))
     world.wait(101)
     world.send(world.stakes.withdraw(world.holder.address))
     assert world.balance(world.holder.address) == 1400
     assert world.held() == (100, 0)
-    with refused("NoNodeWithdrawal"):
+    with refused("NodeStakesNoWithdrawal"):
         world.send(world.stakes.withdraw(world.holder.address))
 
 
@@ -97,7 +97,7 @@ def test_a_withdrawal_is_paid_when_two_epochs_that_settled_all_before_its_reques
     for epoch, settled_at, left in ((1, asked, 2), (2, asked + 1, 1), (3, asked - 5, 1), (4, asked, 1)):
         world.settle(epoch, settled_at)
         assert world.stakes.epochs_to_wait(pending) == left
-        with refused("NodeWithdrawalLocked"):
+        with refused("NodeStakesWithdrawalLocked"):
             world.send(world.stakes.withdraw(world.holder.address))
     world.settle(5, asked + 1)
     assert world.stakes.epochs_to_wait(pending) == 0
@@ -115,7 +115,7 @@ def test_a_second_request_waits_for_two_epochs_anew(world: Staking) -> None:
     world.send(world.stakes.request_withdrawal(10))
     asked = world.now()
     for epoch in (3, 4):
-        with refused("NodeWithdrawalLocked"):
+        with refused("NodeStakesWithdrawalLocked"):
             world.send(world.stakes.withdraw(world.holder.address))
         world.wait(1)
         world.settle(epoch, asked + 1)
@@ -127,13 +127,13 @@ def test_a_change_of_a_stake_has_a_least_size(world: Staking) -> None:
     """Each is read by everybody and stands in the log for ever: at no price a stranger would fill both."""
     step = CAP // 100
     for value in (0, 1, step - 1):
-        with refused("NodeStepTooSmall"):
+        with refused("NodeStakesStepTooSmall"):
             world.send(world.stakes.stake(), value)
     world.send(world.stakes.stake(), step + 3)
-    with refused("NodeStepTooSmall"):
+    with refused("NodeStakesStepTooSmall"):
         world.send(world.stakes.request_withdrawal(step - 1))
     world.send(world.stakes.request_withdrawal(step))
-    with refused("NodeStepTooSmall"):
+    with refused("NodeStakesStepTooSmall"):
         world.send(world.stakes.request_withdrawal(2))
     world.send(world.stakes.request_withdrawal(3))  # all that is left
     assert world.held() == (0, step + 3)
@@ -144,7 +144,7 @@ def test_epochs_that_were_final_before_a_request_do_not_free_it(world: Staking) 
         world.settle(epoch, world.now())
     world.send(world.stakes.stake(), 700)
     world.send(world.stakes.request_withdrawal(300))
-    with refused("NodeWithdrawalLocked"):
+    with refused("NodeStakesWithdrawalLocked"):
         world.send(world.stakes.withdraw(world.holder.address))
 
 
@@ -152,7 +152,7 @@ def test_a_payment_that_is_not_taken_leaves_the_withdrawal_as_it_was(world: Stak
     world.send(world.stakes.stake(), 700)
     world.send(world.stakes.request_withdrawal(700))
     world.wait(DELAY + 1)
-    with refused("TransferFailed"):
+    with refused("PullPaymentsTransferFailed"):
         world.send(world.stakes.withdraw(world.deployment.token))
     assert world.held() == (0, 700)
 
@@ -189,7 +189,7 @@ def test_a_withdrawal_asked_for_before_the_slash_saves_nothing(world: Staking) -
     world.slash(world.fault())
     assert world.held() == (0, 0)
     assert world.registry.held_of(ground_of("proof", world.fault().proof), world.node).amount == CAP
-    with refused("NoNodeWithdrawal"):
+    with refused("NodeStakesNoWithdrawal"):
         world.send(world.stakes.withdraw(world.holder.address))
 
 
@@ -197,10 +197,10 @@ def test_a_node_is_slashed_once_for_a_proof_whatever_is_signed(world: Staking) -
     world.send(world.stakes.stake(), 3 * CAP)
     world.slash(world.fault())
     for again in (world.fault(), replace(world.fault(), deadline=2**41)):
-        with refused("NothingTaken"):
+        with refused("HeldMoneyNothingTaken"):
             world.slash(again)
     assert world.held() == (2 * CAP, 0)
-    with refused("NothingTaken"):
+    with refused("HeldMoneyNothingTaken"):
         world.slash(world.fault(node=world.holder.address))  # it has no stake, and this one spends nothing of its own
     world.slash(world.fault(b"q" * 32))
     assert world.held() == (CAP, 0)
@@ -215,18 +215,18 @@ def test_only_k_sorted_signatures_of_staked_verifiers_slash(world: Staking) -> N
     strangers: list[LocalAccount] = [world.holder, world.deployer]
     elsewhere = [sign(fault, Domain(1, world.registry.address), bytes(v.key)) for v in (first, second)]
     refusals = (
-        ("TooFewSignatures", []),
-        ("TooFewSignatures", [a]),
-        ("SignersNotSorted", [b, a]),
-        ("SignersNotSorted", [a, a]),
-        ("NotVerifier", in_signer_order(world.signatures(fault, strangers))),
-        ("NotVerifier", elsewhere),  # signed for another chain
-        ("StakeTooSmall", [a, c]),
+        ("VerifierSetTooFewSignatures", []),
+        ("VerifierSetTooFewSignatures", [a]),
+        ("VerifierSetSignersNotSorted", [b, a]),
+        ("VerifierSetSignersNotSorted", [a, a]),
+        ("VerifierSetNotVerifier", in_signer_order(world.signatures(fault, strangers))),
+        ("VerifierSetNotVerifier", elsewhere),  # signed for another chain
+        ("VerifierSetStakeTooSmall", [a, c]),
     )
     for error, signatures in refusals:
         with refused(error):
             world.send(world.stakes.slash_raw(fault, signatures))
-    with refused("NotVerifier"):  # signed for another proof
+    with refused("VerifierSetNotVerifier"):  # signed for another proof
         world.send(world.stakes.slash_raw(world.fault(b"q" * 32), [a, b]))
     assert world.held() == (CAP, 0)
     world.send(world.stakes.slash_raw(fault, [a, b]))
@@ -235,9 +235,9 @@ def test_only_k_sorted_signatures_of_staked_verifiers_slash(world: Staking) -> N
 
 def test_a_fault_of_another_model_or_past_its_deadline_slashes_nobody(world: Staking) -> None:
     world.send(world.stakes.stake(), CAP)
-    with refused("WrongModel"):
+    with refused("VerifierSetWrongModel"):
         world.slash(replace(world.fault(), model=b"m" * 32))
-    with refused("DeadlinePassed"):
+    with refused("VerifierSetDeadlinePassed"):
         world.slash(replace(world.fault(), deadline=world.now() - 1))
     assert world.held() == (CAP, 0)
     world.slash(world.fault())

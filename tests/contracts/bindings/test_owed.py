@@ -45,7 +45,7 @@ def test_nobody_claims_for_a_contract_but_itself(world: World) -> None:
     timelock = world.deployment.timelock
     epoch[1] = replace(epoch[1], account=timelock)
     world.finalize(epoch)
-    with refused("ClaimNotSigned"):
+    with refused("EpochDistributorClaimNotSigned"):
         world.send(world.claim(epoch, 1))
     assert world.distributor.only_its_own(timelock)
     assert not world.distributor.only_its_own(world.holder.address)
@@ -56,7 +56,7 @@ def test_nobody_claims_for_a_contract_but_itself(world: World) -> None:
 def test_a_root_above_what_can_be_reserved_is_refused(world: World) -> None:
     world.carry(Action.of(world.token.set_budget(world.deployment.distributor, 1_799)), "less than an epoch pays")
     root = world.root(world.payouts(2))
-    with refused("BudgetExceeded"):
+    with refused("ModelTokenBudgetExceeded"):
         world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
     less = world.root(world.payouts(2, 899))
     world.send(world.registry.propose(less, world.signatures(less, world.verifiers[:2])))
@@ -77,17 +77,17 @@ def test_only_the_registry_reserves_for_the_distributor(world: World) -> None:
                 }
             ],
         )
-        with pytest.raises(Exception, match=r"0x|NotRegistry|revert"):
+        with pytest.raises(Exception, match=r"0x|EpochDistributorNotRegistry|revert"):
             send(world.w3, world.deployer, raw.functions[call](1))
     assert world.token.reserved_of(world.deployment.distributor) == 900
 
 
 def test_a_pause_of_claims_ends_by_itself(world: World) -> None:
     world.carry(Action.of(world.token.set_minting_paused(True)), "stop it")
-    with refused("MintingPaused"):
+    with refused("ModelTokenMintingPaused"):
         world.send(world.claim(world.payouts(1), 1))
     world.wait(PAUSE)
-    with refused("PauseTooSoon"):
+    with refused("ModelTokenPauseTooSoon"):
         world.as_timelock(world.token.set_minting_paused(True))
     world.send(world.claim(world.payouts(1), 1))
 
@@ -129,7 +129,7 @@ def test_objections_that_outweigh_the_votes_cancel(world: World) -> None:
     send(world.w3, world.deployer, world.governor.object_to(found, digest, at))
     assert world.governor.objections_to(proposal, at) == 900
     assert world.governor.state(proposal) is ProposalState.QUEUED
-    with refused("ObjectionCast"):
+    with refused("ModelGovernorObjectionCast"):
         send(world.w3, world.deployer, world.governor.object_to(found, digest, at))
 
 
@@ -142,7 +142,7 @@ def test_a_late_majority_stops_what_was_passed_before_it_could_vote(world: World
     world.wait(2)
     at = world.now() - 1
     ended = int(world.governor.deadline(proposal))
-    for second, error in ((ended - 1, "ObjectionTooEarly"), (world.now() + 60, "ERC5805FutureLookup")):
+    for second, error in ((ended - 1, "ModelGovernorObjectionTooEarly"), (world.now() + 60, "ERC5805FutureLookup")):
         with refused(error):
             send(world.w3, world.deployer, world.governor.object_to(actions, "before they came", second))
     for second in (ended, at):  # who has nothing weighs down no objection
@@ -171,7 +171,7 @@ def test_the_rules_of_votes_stay_within_what_genesis_set(world: World, rule: str
     below, above, within = RULES[rule]
     for value in (below, above):
         if value is not None:
-            with refused("OutOfBounds"):
+            with refused("ModelGovernorOutOfBounds"):
                 world.carry(Action.of(governor[rule](value)), f"{rule} {value}")
             world.wait(60)
     world.carry(Action.of(governor[rule](within)), f"{rule} {within}")

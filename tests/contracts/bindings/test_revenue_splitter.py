@@ -98,13 +98,13 @@ def test_a_transfer_after_the_window_or_a_delegation_moves_no_share(earnings: Ea
     assert earnings.token.past_balance(bob.address, until) == 400
     assert [earnings.pay(1, ann), earnings.pay(1, bob)] == [600, 400]
     for account in (ann, bob):
-        with refused("AlreadyReleased"):
+        with refused("RevenueSplitterAlreadyReleased"):
             earnings.act(eve, earnings.splitter.release(1, account.address))
-    with refused("NoShare"):
+    with refused("RevenueSplitterNoShare"):
         earnings.act(eve, earnings.splitter.release(1, eve.address))
     second = earnings.distribute(1_000)
     assert [earnings.pay(second, ann), earnings.pay(second, eve)] == [500, 500]
-    with refused("NoShare"):
+    with refused("RevenueSplitterNoShare"):
         earnings.act(eve, earnings.splitter.release(second, bob.address))
     assert (
         earnings.money.balance_of(earnings.splitter.address) == 0 == earnings.splitter.held_of(earnings.money.address)
@@ -113,13 +113,13 @@ def test_a_transfer_after_the_window_or_a_delegation_moves_no_share(earnings: Ea
 
 def test_who_buys_when_a_distribution_is_in_sight_gets_nothing_of_it(earnings: Earnings) -> None:
     ann, _, eve = earnings.people
-    with refused("NobodyHeld"):
+    with refused("RevenueSplitterNobodyHeld"):
         earnings.distribute(5)
     earnings.mint(ann.address, 100)
     earnings.settle()
     earnings.mint(eve.address, 900)  # in the very second before the distribution
     id_ = earnings.distribute(50)
-    with refused("NoShare"):
+    with refused("RevenueSplitterNoShare"):
         earnings.act(eve, earnings.splitter.release(id_, eve.address))
     assert earnings.pay(id_, ann) == 50
 
@@ -198,7 +198,7 @@ def test_no_unit_of_many_distributions_is_lost_or_doubled(earnings: Earnings) ->
 
 def test_shares_do_not_overflow_at_the_largest_supply_and_amount() -> None:
     supply, amount = 2**91 - 1, 2**128 - 1
-    with refused("CapExceeded"):
+    with refused("ModelTokenCapExceeded"):
         Earnings(cap=supply + 1)
     earnings = Earnings(cap=supply, money=2**130, window=LONGEST_SPAN)
     earnings.mint(earnings.ann.address, supply - 1)
@@ -214,17 +214,17 @@ def test_shares_do_not_overflow_at_the_largest_supply_and_amount() -> None:
 def test_what_cannot_be_shared_is_refused(earnings: Earnings) -> None:
     earnings.mint(earnings.ann.address, 10)
     earnings.settle()
-    with refused("NothingToDistribute"):
+    with refused("RevenueSplitterNothingToDistribute"):
         earnings.distribute(0)
     with refused("ERC20InsufficientAllowance"):
         earnings.act(earnings.ann, earnings.splitter.distribute(earnings.money.address, 1))
     for id_ in (0, 1):
-        with refused("DistributionUnknown"):
+        with refused("RevenueSplitterDistributionUnknown"):
             earnings.act(earnings.ann, earnings.splitter.release(id_, earnings.ann.address))
-    with refused("NothingToDistribute"):
+    with refused("RevenueSplitterNothingToDistribute"):
         earnings.act(earnings.ann, earnings.splitter.distribute_surplus(earnings.money.address))
     for window in (0, LONGEST_SPAN + 1):
-        with refused("WindowRefused"):
+        with refused("RevenueSplitterWindowRefused"):
             earnings.create("RevenueSplitter", earnings.token.address, window)
 
 
@@ -232,7 +232,7 @@ def test_a_currency_that_takes_a_fee_is_refused() -> None:
     earnings = Earnings("FeeCurrency")
     earnings.mint(earnings.ann.address, 10)
     earnings.settle()
-    with refused("AmountChanged"):
+    with refused("RevenueSplitterAmountChanged"):
         earnings.distribute(100)
     assert earnings.splitter.distributions() == 0
 
@@ -244,7 +244,7 @@ def test_money_sent_without_a_word_is_shared_by_whoever_asks(earnings: Earnings)
     earnings.act(earnings.owner, earnings.money.transfer(earnings.splitter.address, 40))
     earnings.act(earnings.eve, earnings.splitter.distribute_surplus(earnings.money.address))
     assert earnings.splitter.distribution_of(2).amount == 40
-    with refused("NothingToDistribute"):
+    with refused("RevenueSplitterNothingToDistribute"):
         earnings.act(earnings.eve, earnings.splitter.distribute_surplus(earnings.money.address))
     assert earnings.splitter.waiting(earnings.ann.address, 0) == {earnings.money.address: [1, 2]}
     assert earnings.splitter.unreleased(earnings.ann.address, [1, 2]) == [1, 2]
@@ -261,7 +261,7 @@ def test_tokens_that_the_splitter_itself_holds_share_in_nothing(earnings: Earnin
     earnings.act(earnings.ann, token.transfer(splitter.address, 250))
     earnings.settle()
     assert earnings.pay(earnings.distribute(90), earnings.ann) == 90
-    with refused("NoShare"):
+    with refused("RevenueSplitterNoShare"):
         earnings.act(earnings.ann, splitter.release(1, splitter.address))
     earnings.act(earnings.ann, splitter.distribute_surplus(token.address))  # the token itself is a currency like others
     earnings.act(earnings.ann, splitter.release(2, earnings.ann.address))
@@ -301,7 +301,7 @@ def test_a_pause_takes_no_share_at_the_longest_window_that_a_model_may_have() ->
     earnings.chain.increase_time(14 * day + 1)
     earnings.mint(earnings.bob.address, 900)
     earnings.chain.increase_time(7 * day - 60)
-    with refused("SharedInPause"):
+    with refused("RevenueSplitterSharedInPause"):
         earnings.distribute(10**6)
     earnings.chain.increase_time(120)
     earnings.chain.mine()
@@ -317,7 +317,7 @@ def test_nobody_releases_a_share_to_the_zero_address(earnings: Earnings) -> None
     id_ = earnings.distribute(1_000)
     for nobody in (ZERO, earnings.splitter.address):
         assert earnings.splitter.releasable(id_, nobody) == 0
-        with refused("NoShare"):
+        with refused("RevenueSplitterNoShare"):
             earnings.act(earnings.eve, earnings.splitter.release(id_, nobody))
     until = earnings.splitter.distribution_of(id_).until
     assert earnings.token.token_seconds(ZERO, until - WINDOW, until) == earnings.token.past_balance(ZERO, until) == 0
@@ -359,7 +359,7 @@ def test_past_balances_are_remembered_and_add_up_to_the_past_supply(earnings: Ea
 
 
 def test_nobody_spends_a_receipt_without_a_budget(earnings: Earnings) -> None:
-    with refused("ReserveExceeded"):
+    with refused("ModelTokenReserveExceeded"):
         earnings.act(earnings.eve, earnings.token.mint(b"r" * 32, earnings.eve.address, 0))
     earnings.act(earnings.owner, earnings.token.mint(b"r" * 32, earnings.ann.address, 5))
     minted = contract_at(earnings.w3, "ModelToken", earnings.token.address).events.Minted.get_logs(from_block=0)

@@ -48,9 +48,9 @@ def test_both_stand_on_one_registry_under_ids_of_their_owners(pair: Pair) -> Non
         check_genesis(model.w3, model.deployment)
     assert not set(a.deployment.contracts()) & set(b.deployment.contracts()) - {a.deployment.model_registry}
     registry = contract_at(a.w3, "ModelRegistry", a.deployment.model_registry).functions
-    with refused("ModelKnown"):  # neither the owner changes an entry, nor somebody else the owner's
+    with refused("ModelRegistryModelKnown"):  # neither the owner changes an entry, nor somebody else the owner's
         a.send(registry.register(b.deployment.entry()))
-    with refused("ModelUnknown"):
+    with refused("ModelRegistryModelUnknown"):
         a.send(registry.register(("n", *b.deployment.entry()[1:2], "0x" + "00" * 20, *b.deployment.entry()[3:])))
 
 
@@ -73,7 +73,7 @@ def test_a_timelock_commands_its_own_model_only(pair: Pair) -> None:
         b.models.record_release(b.model, "1.0.0", b"c" * 32, "MIT"),
     ):
         b.as_timelock(call)
-        with refused("NotTimelock"):
+        with refused("ModelRegistryNotTimelock"):
             a.as_timelock(call)
 
 
@@ -81,18 +81,18 @@ def test_signatures_of_the_same_verifiers_serve_one_model(pair: Pair) -> None:
     a, b = pair.a, pair.b
     root = a.root(a.payouts(2))
     signatures = a.signatures(root, a.verifiers[:2])
-    with refused("WrongModel"):
+    with refused("VerifierSetWrongModel"):
         b.send(b.registry.propose(root, signatures))
-    with refused("NotVerifier"):  # the other registry's digest recovers to nobody
+    with refused("VerifierSetNotVerifier"):  # the other registry's digest recovers to nobody
         b.send(b.registry.propose(replace(root, model=b.model), signatures))
     stakes = NodeStakes(b.w3, b.registry.address)
     fault, lazy = NodeFault(a.model, a.holder.address, b"p" * 32, 2**40), a.verifiers[2].address
-    with refused("WrongModel"):
+    with refused("VerifierSetWrongModel"):
         b.send(stakes.slash(fault, a.signatures(fault, a.verifiers[:2])))
-    with refused("NotVerifier"):
+    with refused("VerifierSetNotVerifier"):
         b.send(stakes.slash(replace(fault, model=b.model), a.signatures(fault, a.verifiers[:2])))
     accused = VerifierFault(a.model, lazy, b"e" * 32, 2**40)
-    with refused("WrongModel"):
+    with refused("VerifierSetWrongModel"):
         b.send(b.registry.punish(accused, a.signatures(accused, a.verifiers[:2])))
     assert b.registry.stake_of(lazy) == PARAMS.min_stake
 
@@ -104,7 +104,7 @@ def test_a_claim_of_one_model_pays_nothing_at_the_other(pair: Pair) -> None:
     leaf = second.leaf()
     proof = PayoutTree.of([p.leaf() for p in payouts]).proof(leaf)
     line = (second.epoch, second.index, second.account, second.kind, second.amount)
-    with refused("ProofRefused"):
+    with refused("EpochDistributorProofRefused"):
         b.send(b.distributor.claim(*line, proof))
     assert b.distributor.leaf_of(*line) != leaf
     a.send(a.distributor.claim(*line, proof))
@@ -118,7 +118,10 @@ def test_a_signed_payee_of_one_model_is_none_at_the_other(pair: Pair) -> None:
     line, to = b.payouts(1)[0], b.verifiers[0].address
     said = ClaimTo(1, 0, line.account, 0, line.amount, to, 2**40)
     proof = PayoutTree.of([p.leaf() for p in b.payouts(1)]).proof(line.leaf())
-    for at, error in ((a, "ClaimNotSigned"), (b, "LeafPaid")):  # signed for its own, it gets as far as what was paid
+    for at, error in (
+        (a, "EpochDistributorClaimNotSigned"),
+        (b, "EpochDistributorLeafPaid"),
+    ):  # signed for its own, it gets as far as what was paid
         signed = sign(said, Domain(31337, at.deployment.distributor), bytes(b.holder.key))
         with refused(error):
             b.send(b.distributor.claim_to(said, signed, proof))
@@ -128,7 +131,7 @@ def test_a_minter_of_one_model_has_no_budget_at_the_other(pair: Pair) -> None:
     a, b = pair.a, pair.b
     for minter, token in ((b.deployment.pool, a.token), (a.deployment.distributor, b.token)):
         assert token.budget_of(minter) == 0
-        with refused("ReserveExceeded"), rejections():
+        with refused("ModelTokenReserveExceeded"), rejections():
             token.mint(b"r" * 32, a.holder.address, 1).call({"from": Web3.to_checksum_address(minter)})
 
 
@@ -152,7 +155,7 @@ def test_a_ballot_counts_at_its_own_governor_even_for_a_proposal_of_the_same_id(
 def test_a_vote_of_one_model_cannot_decide_for_the_other(pair: Pair) -> None:
     a, b = pair.a, pair.b
     action = Action.of(b.models.decide(b.model, b"x" * 32, "inner_lr", "9"))
-    with refused("NotTimelock"):
+    with refused("ModelRegistryNotTimelock"):
         a.carry(action, "decide for the neighbours")
     assert b.models.value_of(b.model, "inner_lr") == ""
     assert b.models.sequence_of(b.model) == 0
@@ -165,7 +168,7 @@ def test_a_challenge_at_one_model_holds_up_nothing_at_the_other(pair: Pair) -> N
         model.send(model.registry.propose(root, model.signatures(root, model.verifiers[:2])))
     a.send(a.registry.challenge(2), PARAMS.bond)
     a.wait(61)
-    with refused("WrongStatus"):
+    with refused("EpochRootsWrongStatus"):
         a.send(a.registry.finalize(2))
     b.send(b.registry.finalize(2))
     assert (a.registry.finalized_epochs(), b.registry.finalized_epochs()) == (1, 2)

@@ -132,7 +132,7 @@ def test_a_dispute_that_nobody_decides_lapses_and_the_next_one_costs_twice_as_mu
     world.send(registry.challenge(1), PARAMS.bond)
     assert (registry.epoch_of(1).disputes, registry.dispute_limit()) == (1, PARAMS.dispute_limit)
     world.wait(PARAMS.dispute_limit - 10)
-    with refused("DisputeOpen"):
+    with refused("EpochRootsDisputeOpen"):
         world.send(registry.lapse(1))
     world.wait(10)
     send(world.w3, world.rival, registry.lapse(1))
@@ -144,7 +144,7 @@ def test_a_dispute_that_nobody_decides_lapses_and_the_next_one_costs_twice_as_mu
     assert registry.held_of(registry.ground_of(1, 1), world.deployer.address).amount == PARAMS.bond
     again = world.root(world.payouts(1), attempt=1)
     world.send(registry.propose(again, world.signatures(again, world.verifiers[:2])))
-    with refused("WrongBond"):
+    with refused("EpochRootsWrongBond"):
         world.send(registry.challenge(1), PARAMS.bond)
     assert registry.bond_now() == 2 * PARAMS.bond
     world.wait(61)
@@ -159,7 +159,7 @@ def test_a_decision_falls_on_the_dispute_it_names() -> None:
     world.send(world.registry.challenge(2), PARAMS.bond)
     state = world.registry.epoch_of(2)
     for root, opened in ((b"r" * 32, state.challenged_at), (state.root, state.challenged_at + 1)):
-        with refused("WrongDispute"):
+        with refused("EpochRootsWrongDispute"):
             world.as_timelock(world.registry.resolve(2, root, opened, True))
     world.as_timelock(decided(world.registry, 2, True))
 
@@ -170,19 +170,19 @@ def test_a_removed_verifier_has_its_stake_once_what_it_said_is_judged_and_answer
     leaver, other, third = world.verifiers
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
-    with refused("StakeLocked"):
+    with refused("VerifierSetStakeLocked"):
         send(world.w3, leaver, world.registry.unstake())
     mine = world.root(world.payouts(2))
     world.send(world.registry.propose(mine, world.signatures(mine, [leaver, other])))
     world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
-    with refused("NotVerifier"):
+    with refused("VerifierSetNotVerifier"):
         send(world.w3, leaver, world.registry.stake(), value=1)
     world.wait(2 * PARAMS.challenge_window)
-    with refused("StakeLocked"):  # the root that it signed is open
+    with refused("VerifierSetStakeLocked"):  # the root that it signed is open
         send(world.w3, leaver, world.registry.unstake())
     world.send(world.registry.finalize(2))
     for epoch in (3, 4):
-        with refused("StakeLocked"):  # not all is judged that it said before it was removed
+        with refused("VerifierSetStakeLocked"):  # not all is judged that it said before it was removed
             send(world.w3, leaver, world.registry.unstake())
         judged = world.root(world.payouts(epoch))
         world.send(world.registry.propose(judged, world.signatures(judged, [other, third])))
@@ -205,7 +205,7 @@ def test_a_removed_verifier_has_its_stake_after_the_long_delay_where_no_epoch_co
     world.wait(2)
     world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
     world.wait(PARAMS.node_withdrawal_delay - PARAMS.challenge_window)
-    with refused("StakeLocked"):
+    with refused("VerifierSetStakeLocked"):
         send(world.w3, leaver, world.registry.unstake())
     world.wait(PARAMS.challenge_window + 1)
     send(world.w3, leaver, world.registry.unstake())

@@ -24,7 +24,12 @@ W3 = connect_devnet(CHAIN)
 ANN = key_of("ann").address
 MISTYPED = ANN[:-1] + ("1" if ANN[-1] != "1" else "2")
 BATCH, WORD = "ModelTimelock.executeBatch", "0x" + "1" * 64
-HOLDERS = {"AccessControlUnauthorizedAccount", "NotTimelock", "GovernorOnlyExecutor", "TimelockUnauthorizedCaller"}
+HOLDERS = {
+    "AccessControlUnauthorizedAccount",
+    "ModelRegistryNotTimelock",
+    "GovernorOnlyExecutor",
+    "TimelockUnauthorizedCaller",
+}
 """Errors that tell a stranger that a function is the timelock's alone."""
 GOVERNORS = {"schedule", "scheduleBatch", "cancel"}
 """Of the timelock: the governor's own, by what holders pass."""
@@ -143,7 +148,7 @@ def test_a_preview_reads_what_stands_and_whether_it_would_go_through() -> None:
     seen = preview(W3, DEPLOYMENT, parsed("VerifierRegistry.setThreshold threshold_=3"))
     assert (seen.reads, seen.now, seen.refused) == ("VerifierRegistry.threshold", str(PARAMS.threshold), "")
     seen = preview(W3, DEPLOYMENT, parsed("VerifierRegistry.setThreshold threshold_=9"))
-    assert "ThresholdOutOfRange" in seen.refused
+    assert "VerifierSetThresholdOutOfRange" in seen.refused
     seen = preview(W3, DEPLOYMENT, parsed(f"ModelToken.transfer to={ANN} value=1"))
     assert (seen.now, "ERC20InsufficientBalance" in seen.refused) == ("0", True)
     assert preview(W3, DEPLOYMENT, Action(ANN, b"\1\2")).reads == ""

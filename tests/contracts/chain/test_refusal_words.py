@@ -46,12 +46,20 @@ def test_words_name_arguments_that_the_error_has(name: str) -> None:
     ("error", "given", "words"),
     [
         (
-            "WrongPoolStatus",
+            "CapitalPoolWrongStatus",
             {"status": 0, "needed": 1},
             "is open; this needs one that is closed with success",
         ),
-        ("DisputeOpen", {"lapsesAt": 1_764_410_400}, "the dispute may be decided until 2025-11-29 10:00:00 UTC"),
-        ("WrongBond", {"given": 10**17, "bond": 10**21 + 1}, "1,000.000000000000000001 coins, and 0.1 were sent"),
+        (
+            "EpochRootsDisputeOpen",
+            {"lapsesAt": 1_764_410_400},
+            "the dispute may be decided until 2025-11-29 10:00:00 UTC",
+        ),
+        (
+            "EpochRootsWrongBond",
+            {"given": 10**17, "bond": 10**21 + 1},
+            "1,000.000000000000000001 coins, and 0.1 were sent",
+        ),
         ("GovernorUnexpectedProposalState", {"proposalId": 1, "current": 4, "expectedStates": b""}, "is succeeded"),
         ("GovernorUnexpectedProposalState", {"proposalId": 1, "current": 9, "expectedStates": b""}, "is in state 9"),
     ],
@@ -62,7 +70,7 @@ def test_arguments_are_shown_as_people_read_them(error: str, given: dict[str, An
 
 def test_an_error_that_is_not_ours_keeps_its_name() -> None:
     assert sentence("Strange", {}) is None
-    assert sentence("DisputeOpen", {"other": 1}) is None
+    assert sentence("EpochRootsDisputeOpen", {"other": 1}) is None
     assert ContractRejected("Unknown", {"data": "0x"}).detail == "Unknown(data=0x)"
 
 

@@ -25,7 +25,7 @@ def test_over_http_clock_moves_and_reverts_carry_data() -> None:
         token = contract_at(w3, "ModelToken", receipt["contractAddress"])
         with pytest.raises(ContractRejected) as refused:
             send(w3, account, token.functions.mint(b"1" * 32, account.address, 5))
-        assert refused.value.error == "ReserveExceeded"
+        assert refused.value.error == "ModelTokenReserveExceeded"
         assert refused.value.args_["amount"] == 5
         before = w3.eth.block_number
         time.sleep(0.35)

@@ -63,5 +63,5 @@ def _another_epoch(world: World) -> None:
     try:
         world.finalized(2)
     except ContractRejected as rejected:
-        if rejected.error not in ("TotalTooLarge", "BudgetExceeded"):
+        if rejected.error not in ("EpochRootsTotalTooLarge", "ModelTokenBudgetExceeded"):
             raise

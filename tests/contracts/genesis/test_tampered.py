@@ -113,7 +113,7 @@ def _meanwhile(town: Town, d: Deployment) -> None:
     ):
         town.act(call, town.rival)
     town.act(registry.functions.stakeNode(), town.rival, registry.functions.nodeStakeStep().call())
-    with refused("NobodyHolds"):  # what nobody would be shown
+    with refused("ModelGovernorNobodyHolds"):  # what nobody would be shown
         town.act(governor.functions.propose([d.token], [0], [b""], "early"), town.rival)
     coin = contract_at(town.w3, "ModelToken", town.coin)
     town.act(coin.functions.transfer(d.pool, 5))

@@ -95,7 +95,7 @@ def test_what_ended_on_the_chain_ends_here_without_an_event(house: House) -> Non
     name = bytes.fromhex(place.governor[2:]).ljust(32, b"\0")
     salt = bytes(a ^ b for a, b in zip(name, w3.keccak(text="door"), strict=True))
     house.give_coins(stranger)
-    with refused("NotGovernor"):
+    with refused("ModelTimelockNotGovernor"):
         send(w3, stranger, timelock.executeBatch([action.target], [0], [action.data], bytes(32), salt))
     send(w3, stranger, house.ledger.chain.governor.execute([action], "door"))
     house.step(2)

@@ -93,7 +93,7 @@ def test_a_refused_call_is_noted_with_its_reason_and_takes_no_nonce(house: House
     outbox.flush(house.ledger)
     early, after = rows(house)
     assert (early.state, early.nonce) == ("refused", None)
-    assert str(early.error).endswith("[EpochNotFinal(epoch=1)]")
+    assert str(early.error).endswith("[EpochDistributorEpochNotFinal(epoch=1)]")
     assert len(raw(house)) == 1
     assert after.state == "final"
 

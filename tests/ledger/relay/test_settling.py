@@ -158,7 +158,7 @@ def test_a_call_that_reverts_is_failed_when_that_is_final_and_then_tried_again(r
     assert (relay.row.state, relay.supply) == ("reverted", relay.owed(0))
     relay.finish()
     assert (relay.row.state, relay.row.tries) == ("failed", 1)
-    assert "LeafPaid" in str(relay.row.error)
+    assert "EpochDistributorLeafPaid" in str(relay.row.error)
     relay.flush()
     assert relay.row.state == "failed"
     relay.now += 10
@@ -194,7 +194,7 @@ def test_what_was_given_up_can_be_tried_again(relay: Relay) -> None:
         relay.flush()
         relay.now += 1_000
     assert (relay.row.state, relay.attempts, relay.supply) == ("dead", [], 0)
-    assert re.search(r"\[MintingPaused\(until=\d+\)\]$", str(relay.row.error))
+    assert re.search(r"\[ModelTokenMintingPaused\(until=\d+\)\]$", str(relay.row.error))
     pause(relay, False)
     relay.flush()
     assert relay.row.state == "dead"

@@ -110,7 +110,7 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     check_holders(model, 2_000 * 10**18)
     again = model("fund", "claim", PAYER.address)
     assert (again.status, again.out) == (1, "")
-    assert re.match(r"contract-rejected: .* \[NothingDeposited\(", again.err), again.err
+    assert re.match(r"contract-rejected: .* \[CapitalPoolNothingDeposited\(", again.err), again.err
     assert json.loads(model("fund", "show", "--json").out)["by_deployer"] == "2000"
     model.wait(AGE + 1)
     assert model("revenue", "release", PAYER.address).out == f"nothing to pay to {PAYER.address}\n"
@@ -203,7 +203,7 @@ def test_a_failed_round_pays_back(model: Setting) -> None:
         assert line in told, told
     early = model("fund", "refund", PAYER.address)
     assert (early.status, early.out) == (1, "")
-    assert re.match(r"contract-rejected: .* \[WrongPoolStatus\(", early.err), early.err
+    assert re.match(r"contract-rejected: .* \[CapitalPoolWrongStatus\(", early.err), early.err
     model.wait(TIME)
     back = f"paid 0.000000000000000499 C (499 units) back to {PAYER.address}\n"
     assert model("fund", "refund", PAYER.address).out == back
@@ -237,7 +237,7 @@ def test_a_buyer_thinks_better_of_it(model: Setting) -> None:
     assert model.money_of(PAYER.address) == before
     assert json.loads(model("fund", "show", "--json").out)["state"] == "failed"
     again = model("fund", "leave")
-    assert re.match(r"contract-rejected: .* \[NothingDeposited\(", again.err), again.err
+    assert re.match(r"contract-rejected: .* \[CapitalPoolNothingDeposited\(", again.err), again.err
 
 
 def test_another_round_sells_once_holders_gave_it_a_budget(model: Setting) -> None:
@@ -248,7 +248,7 @@ def test_another_round_sells_once_holders_gave_it_a_budget(model: Setting) -> No
     assert made["call"] == f"ModelToken.setBudget minter={pool} budget=20"
     later = ("--pool", made["pool"])
     refused = model("fund", "deposit", "--amount", 5, *later)
-    assert re.match(r"contract-rejected: .* \[BudgetExceeded\(", refused.err), refused.err
+    assert re.match(r"contract-rejected: .* \[ModelTokenBudgetExceeded\(", refused.err), refused.err
     assert model("fund", "show", *later).out.startswith("unfunded: The round is open until 20")
     token, made_by = model.deployment.token, model.deployment.creations[0]
     foreign = model("fund", "show", "--pool", f"{token}@{made_by}")

@@ -102,7 +102,7 @@ def test_without_an_amount_all_is_asked_for_and_paid_to_the_own_key(model: Setti
     assert model("unstake").out == f"paid 0.9 coins to {NODE.address}\n"
     nothing = model("unstake")
     assert (nothing.status, nothing.out) == (1, "")
-    assert re.match(r"contract-rejected: .* \[NodeStakeTooSmall\(", nothing.err), nothing.err
+    assert re.match(r"contract-rejected: .* \[NodeStakesStakeTooSmall\(", nothing.err), nothing.err
 
 
 def test_nothing_held_is_a_line_for_people_and_none_for_scripts(model: Setting) -> None:
@@ -114,7 +114,7 @@ def test_nothing_held_is_a_line_for_people_and_none_for_scripts(model: Setting) 
 def test_who_is_no_verifier_stakes_only_as_a_node(model: Setting) -> None:
     said = model("stake", "--wei", 900)
     assert said.status == 1
-    assert re.match(r"contract-rejected: .* \[NotVerifier\(", said.err), said.err
+    assert re.match(r"contract-rejected: .* \[VerifierSetNotVerifier\(", said.err), said.err
     assert model.held() == (0, 0)
 
 

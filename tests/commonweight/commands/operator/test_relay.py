@@ -47,22 +47,22 @@ def test_open_calls_are_listed_and_a_dead_one_says_why(house: House, commonweigh
     folder = ("--folder", house.folder)
     assert commonweight("outbox", "list", *folder).out == "no call is open\n"
     enqueue(house, "alive")
-    enqueue(house, "gone", "dead", "MintingPaused()")
+    enqueue(house, "gone", "dead", "ModelTokenMintingPaused()")
     enqueue(house, "paid", "final")
     assert commonweight("outbox", "list", *folder).out.splitlines() == [
         "queued    alive",
-        "dead      gone    MintingPaused()",
+        "dead      gone    ModelTokenMintingPaused()",
     ]
     every = [json.loads(line) for line in commonweight("outbox", "list", "--all", "--json", *folder).out.splitlines()]
     assert [(line["id"], line["state"], line["error"]) for line in every] == [
         ("alive", "queued", None),
-        ("gone", "dead", "MintingPaused()"),
+        ("gone", "dead", "ModelTokenMintingPaused()"),
         ("paid", "final", None),
     ]
 
 
 def test_only_a_call_that_was_given_up_is_tried_again(house: House, commonweight: Command) -> None:
-    enqueue(house, "gone", "dead", "MintingPaused()")
+    enqueue(house, "gone", "dead", "ModelTokenMintingPaused()")
     enqueue(house, "paid", "final")
     assert commonweight("outbox", "retry", "gone", "--folder", house.folder).out == "gone is queued again\n"
     assert state_of(house, "gone") == ("queued", 0)
