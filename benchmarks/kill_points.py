@@ -23,6 +23,7 @@ from sqlmodel import select
 from benchmarks.kill_workers import REACHED, RULES
 from benchmarks.kills import SLOTS, Bench
 from benchmarks.record import progress, write_result
+from contracts.wire.call_state import CallState
 from ledger.crash_points import POINTS
 from ledger.storage.tables import Header, Outgoing
 from tests.anvil import spend_nonce
@@ -47,7 +48,7 @@ def _young(bench: Bench) -> list[int]:
     newest = bench.anvil.w3.eth.block_number
     with bench.ledger.store.read() as session:
         seen = set(session.exec(select(Header.number)))
-    return [row.block for row in _in_state(bench, "mined") if row.block in seen and row.block > newest - SLOTS]
+    return [row.block for row in _in_state(bench, CallState.MINED) if row.block in seen and row.block > newest - SLOTS]
 
 
 def starve(bench: Bench) -> None:
@@ -119,7 +120,7 @@ def _part(name: str) -> str:
     return {"claims": "api", "indexer": "indexer"}.get(name.split(".")[0], "settlement")
 
 
-def _in_state(bench: Bench, state: str) -> list[Outgoing]:
+def _in_state(bench: Bench, state: CallState) -> list[Outgoing]:
     with bench.ledger.store.read() as session:
         return list(session.exec(select(Outgoing).where(Outgoing.state == state)))
 

@@ -35,6 +35,7 @@ from benchmarks import kill_workers
 from benchmarks.record import progress, write_result
 from commonweight.demo.processes import free_port
 from contracts.chain.deployment import ZERO
+from contracts.wire.call_state import CallState
 from ledger.books import journal
 from ledger.storage.tables import ChainEvent, Outgoing
 from tests.anvil import Anvil
@@ -150,7 +151,7 @@ class Bench:
         """Wait until every claim is final and read, then compare the whole. Raises AssertionError and TimeoutError."""
         self.allowed = len(self.place.payees)
         self.until(lambda: self.claimed == len(self.place.payees), "all claims are in")
-        self.until(lambda: self._states() == {"final": len(self.place.payees)}, "all claims are final")
+        self.until(lambda: self._states() == {CallState.FINAL: len(self.place.payees)}, "all claims are final")
         self.until(lambda: self._minted() == self.place.total, "all mints are read")
         self.check()
         supply = self.place.model.token.total_supply()

@@ -23,6 +23,7 @@ from eth_account.signers.local import LocalAccount
 from sqlmodel import SQLModel, func, select
 
 from benchmarks.record import progress, write_result
+from contracts.wire.call_state import CallState
 from ledger import crash_points
 from ledger.books import journal
 from ledger.chainread import indexer
@@ -138,7 +139,7 @@ class Trial:
                 self.anvil.mine()
         if self.rng.random() < 0.5:
             self.load.decide()
-        self._until("all claims are signed", lambda: not self._count("queued"))
+        self._until("all claims are signed", lambda: not self._count(CallState.QUEUED))
         self.anvil.mine(self.rng.randint(1, 3))
 
     def _reorg(self) -> None:
@@ -170,7 +171,7 @@ class Trial:
     def _calm(self) -> None:
         """The chain goes on alone until every claim is final and the indexer has read what is."""
         end = time.monotonic() + PATIENCE
-        while self._count("final") < len(self.place.payees):
+        while self._count(CallState.FINAL) < len(self.place.payees):
             if time.monotonic() > end:
                 raise TimeoutError(f"not all claims are final: {self._states()}")
             self.anvil.mine()
@@ -219,7 +220,7 @@ class Trial:
             row = session.get(Header, number)
         return None if row is None else row.hash
 
-    def _count(self, state: str) -> int:
+    def _count(self, state: CallState) -> int:
         return self._states().get(state, 0)
 
     def _states(self) -> dict[str, int]:

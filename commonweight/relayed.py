@@ -8,10 +8,11 @@ from typing import Any
 
 from commonweight.terminal.progress import Progress
 from contracts.errors import CommonweightError
+from contracts.wire.call_state import CallState
 from trainer.client import ApiClient
 
-BROKEN = ("reverted", "failed", "refused", "dead")
-DONE = ("mined", "final")
+BROKEN = (CallState.REVERTED, CallState.FAILED, CallState.REFUSED, CallState.DEAD)
+DONE = (CallState.MINED, CallState.FINAL)
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.3
 AT_ONCE = 50
@@ -31,7 +32,7 @@ def wait_for(client: ApiClient, wanted: Collection[str], seconds: float = PATIEN
         lines = _lines(client, sorted(wanted))
         broken = [line for line in lines if line["state"] in BROKEN]
         if broken:
-            raise ClaimFailed(f"{broken[0]['id']}: {broken[0]['error'] or 'reverted'}")
+            raise ClaimFailed(f"{broken[0]['id']}: {broken[0]['error'] or CallState.REVERTED}")
         done = sum(line["state"] in DONE for line in lines)
         if done == len(wanted):
             return lines

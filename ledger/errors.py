@@ -120,6 +120,13 @@ class LeaseLost(LedgerError):
     code = "lease-lost"
 
 
+class WrongCallState(LedgerError):
+    """A call of the outbox was to make a transition that its state does not have: a bug of this server."""
+
+    code = "wrong-call-state"
+    status = 500
+
+
 class NotDead(LedgerError):
     """A transaction that is to be tried again has not been given up."""
 

@@ -16,7 +16,7 @@ from contracts.protocol.judge.state import State
 from ledger import cosign
 from ledger.context import Ledger
 from ledger.errors import BindingMismatch, NotFound
-from ledger.relay import outbox
+from ledger.relay import call_state, outbox
 from ledger.storage.tables import Outgoing
 
 FOR_EVER = 2**64 - 1
@@ -99,7 +99,7 @@ def _signed(ledger: Ledger) -> Iterator[Charge]:
         some = charges[start : start + AT_ONCE]
         live = select(Outgoing.id).where(col(Outgoing.id).in_([one.key for one in some]))
         with ledger.store.read() as session:
-            done = set(session.exec(live.where(col(Outgoing.state).not_in(outbox.GIVEN_UP))))
+            done = set(session.exec(live.where(col(Outgoing.state).not_in(call_state.ABANDONED))))
             signers = cosign.signers_of_each(ledger, session, [one.message for one in some])
         yield from (one for one, who in zip(some, signers, strict=True) if who and one.key not in done)
 

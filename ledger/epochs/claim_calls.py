@@ -15,12 +15,10 @@ from contracts.keccak import keccak256
 from contracts.merkle.payout_tree import Payout
 from ledger.context import Ledger
 from ledger.relay import outbox
+from ledger.relay.call_state import ALIVE
 from ledger.storage.tables import Outgoing
 
 MANY = "claims:"
-OPEN = ("queued", "signed", "mined", "reverted", "failed", "refused")
-"""States in which a call of many lines may pay yet; refused it is tried again. Its lines have no other one until then:
-else each company in which a line is asked for during a pause would go out after it."""
 
 _LEAVES: dict[str, tuple[str, ...]] = {}
 """What an open call of many lines pays, by its id, which follows from that: it is the same whoever notes it."""
@@ -49,8 +47,12 @@ def queue(session: Session, name: str, call: ContractFunction, allowed: int = 0)
 
 
 def in_batches(ledger: Ledger, session: Session) -> dict[str, str]:
-    """The call of many lines that is on its way with a line, by the line's leaf (0x-hex)."""
-    open_ = select(Outgoing.id).where(col(Outgoing.state).in_(OPEN), col(Outgoing.id).startswith(MANY))
+    """The call of many lines that is on its way with a line, by the line's leaf (0x-hex).
+
+    One that was refused is tried again, and its lines have no other one until it is dead: else each company in which a
+    line is asked for during a pause would go out after it.
+    """
+    open_ = select(Outgoing.id).where(col(Outgoing.state).in_(ALIVE), col(Outgoing.id).startswith(MANY))
     names = set(session.exec(open_))
     for over in set(_LEAVES) - names:
         _LEAVES.pop(over, None)

@@ -17,7 +17,7 @@ from ledger.context import Ledger
 from ledger.crash_points import reach
 from ledger.epochs import claim_calls, settlement
 from ledger.errors import AlreadyDecided, NotFound
-from ledger.relay import budget, outbox
+from ledger.relay import budget, call_state
 from ledger.storage.tables import Outgoing
 
 LEAST_AHEAD = 300
@@ -55,7 +55,11 @@ def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
         known, on_its_way = session.get(Outgoing, key), _is_on_its_way(ledger, session, line.leaf)
     message = ClaimTo(asked.epoch, line.index, account, line.kind, line.amount, to, asked.deadline)
     call = ledger.chain.distributor.claim_to(message, asked.signature, proof)
-    if known is not None and known.state not in outbox.GIVEN_UP and known.data == str(call._encode_transaction_data()):
+    if (
+        known is not None
+        and known.state not in call_state.ABANDONED
+        and known.data == str(call._encode_transaction_data())
+    ):
         return key
     by_code = ledger.chain.distributor.signs_by_code(account)
     _check(ledger, message, asked.signature, by_code)

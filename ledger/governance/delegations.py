@@ -9,7 +9,7 @@ from contracts.bindings.token import Delegation
 from contracts.errors import BadField, BadSignature
 from ledger.context import Ledger
 from ledger.errors import NoVotes
-from ledger.relay import budget, outbox
+from ledger.relay import budget, call_state, outbox
 from ledger.storage.tables import ChainEvent, DelegationRow, Outgoing
 
 CREDITED = "DelegateChanged"
@@ -41,7 +41,7 @@ def delegate(ledger: Ledger, delegator: str, delegation: Delegation, signature: 
     key = f"delegation:{name}:{delegation.nonce}"  # of two under one nonce one alone can be mined
     with ledger.store.read() as session:
         known = session.get(Outgoing, key)
-    if known is not None and known.state not in outbox.GIVEN_UP:
+    if known is not None and known.state not in call_state.ABANDONED:
         return key
     _require_tokens(ledger, name)
     share = budget.share_of(ledger, name)

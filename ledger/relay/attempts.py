@@ -19,8 +19,9 @@ from contracts.evm.fees import Fees
 from contracts.ids import to_hex
 from ledger.context import Ledger
 from ledger.crash_points import reach
-from ledger.relay import leases
+from ledger.relay import call_state, leases
 from ledger.relay.broadcast import message_of
+from ledger.relay.call_state import TO_SIGN, CallState
 from ledger.relay.leases import Held
 from ledger.storage.tables import Attempt, Outgoing
 
@@ -29,8 +30,6 @@ SLACK = 200_000
 
 Estimates of a batch jump: it asks how much gas is left, and some nodes double what they try.
 """
-OPEN = ("queued", "refused", "failed")
-"""States from which a call is signed, once it is due."""
 
 
 def sign_due(ledger: Ledger, held: Held) -> None:
@@ -38,7 +37,7 @@ def sign_due(ledger: Ledger, held: Held) -> None:
     with ledger.store.read() as session:
         now, longest = ledger.now(), ledger.relay.pause(ledger.relay.attempts)
         is_due = (col(Outgoing.due) <= now) | (col(Outgoing.due) > now + longest)  # the latter: a clock ran ahead
-        due = select(Outgoing).where(col(Outgoing.state).in_(OPEN), is_due)
+        due = select(Outgoing).where(col(Outgoing.state).in_(TO_SIGN), is_due)
         calls = list(session.exec(due.order_by(col(Outgoing.order))))
     if not calls:
         return
@@ -67,7 +66,7 @@ def replace(ledger: Ledger, held: Held, call: Outgoing, *, cancel: bool = False)
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
-        if (row.state, row.nonce, row.hash) == ("signed", call.nonce, newest.hash):
+        if (row.state, row.nonce, row.hash) == (CallState.SIGNED, call.nonce, newest.hash):
             row.error = why or row.error
             _add(ledger, session, held, row, raised, gas, final, cancels=cancel)
             reach("outbox.replacing")
@@ -102,10 +101,8 @@ def _sign(ledger: Ledger, held: Held, call: Outgoing, offer: Fees, final: int) -
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
-        if row.state in OPEN:
-            row.nonce = _next_nonce(session, _address(ledger), free)
-            row.signer, row.state, row.block, row.block_hash = _address(ledger), "signed", None, None
-            row.error = None
+        if row.state in TO_SIGN:
+            call_state.mark_signed(row, _address(ledger), _next_nonce(session, _address(ledger), free))
             _add(ledger, session, held, row, offer, gas, final)
             reach("outbox.signing")
     reach("outbox.signed")
@@ -129,11 +126,12 @@ def _add(
         **offer.fields(),
     }
     signed = ledger.operator.sign_transaction(fields)
-    row.hash, row.sent = to_hex(signed.hash), 0
+    transaction = to_hex(signed.hash)
+    call_state.mark_attempt(row, transaction)
     session.add(row)
     session.add(
         Attempt(
-            hash=row.hash,
+            hash=transaction,
             call=row.id,
             signer=_address(ledger),
             nonce=cast(int, row.nonce),
@@ -174,25 +172,20 @@ def _next_nonce(session: Session, signer: str, free: int) -> int:
 
 
 def _refuse(ledger: Ledger, held: Held, key: str, why: str) -> None:
-    """A refusal may pass (a pause, a race): tried again a few times, then dead."""
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, key, with_for_update=True)
-        if row.state not in OPEN:
+        if row.state not in TO_SIGN:
             return
-        row.tries += 1
-        row.state = "dead" if row.tries >= ledger.relay.attempts else "refused"
-        row.nonce, row.hash, row.error = None, None, why
-        row.due = ledger.now() + ledger.relay.pause(row.tries)
+        call_state.mark_refused(row, why, ledger.relay, ledger.now())
         session.add(row)
 
 
 def _note(ledger: Ledger, held: Held, key: str, why: str) -> Outgoing:
-    """What holds a call up is no fault of its own: no try is counted."""
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, key, with_for_update=True)
-        row.error, row.due = why, ledger.now() + ledger.relay.backoff_seconds
+        call_state.postpone(row, why, ledger.now() + ledger.relay.backoff_seconds)
         session.add(row)
         return row
 

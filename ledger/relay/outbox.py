@@ -1,15 +1,10 @@
 """To the chain only through here: a row with nonce and signed bytes is committed before anything is sent.
 
-    queued ─▶ signed ─▶ mined ─▶ final            what is in a block comes back to `signed` if a reorg takes the block
-      ▲         │  └──▶ reverted ─▶ failed ─┐
-      ├─────────┘ its nonce was taken       │     refused: the contract would refuse it now
-      └── refused ◀─────────────────────────┘     dead: given up, and shown as such with the last error
-
-A retry sends the same bytes. Who holds the lease of the key signs, nobody else (ledger/relay/leases.py); sending
-committed bytes once more harms nothing. A call that is not mined is signed again at the same nonce for more
-(ledger/relay/attempts.py), all its hashes are remembered, and what became of it the chain says
-(ledger/relay/settling.py). The contracts refuse a second mint of a receipt, so no crash between two lines can pay
-twice.
+Its states are drawn in ledger/relay/call_state.py. A retry sends the same bytes. Who holds the lease of the key signs,
+nobody else (ledger/relay/leases.py); sending committed bytes once more harms nothing. A call that is not mined is
+signed again at the same nonce for more (ledger/relay/attempts.py), all its hashes are remembered, and what became of it
+the chain says (ledger/relay/settling.py). The contracts refuse a second mint of a receipt, so no crash between two
+lines can pay twice.
 """
 
 from __future__ import annotations
@@ -23,17 +18,15 @@ from web3.contract.contract import ContractFunction
 from ledger.context import Ledger
 from ledger.crash_points import reach
 from ledger.errors import NotDead, NotFound
-from ledger.relay import attempts, broadcast, leases, settling
+from ledger.relay import attempts, broadcast, call_state, leases, settling
 from ledger.relay.broadcast import Said
+from ledger.relay.call_state import ABANDONED, NOT_FINAL, TO_RETRY, TO_SIGN, CallState
 from ledger.relay.leases import Held
 from ledger.relay.settling import Sight
 from ledger.storage.tables import Attempt, Outgoing
 
-GIVEN_UP = ("refused", "dead")
 HELD_UP_SECONDS = 1.0
 """Between two looks at what could be done now, and was not."""
-NOT_DONE = ("queued", "signed", "mined", "reverted", "failed", *GIVEN_UP)
-"""Every state but `final`."""
 
 
 def enqueue(session: Session, key: str, call: ContractFunction, allowed: int = 0) -> None:
@@ -45,9 +38,11 @@ def enqueue(session: Session, key: str, call: ContractFunction, allowed: int = 0
     data = str(call._encode_transaction_data())
     row = session.get(Outgoing, key, with_for_update=True)
     if row is not None:
-        if row.state in GIVEN_UP and row.data != data:
-            row.to, row.data, row.allowed = str(call.address), data, allowed
-            _begin_again(row)
+        if row.state in ABANDONED and row.data != data:
+            call_state.requeue(row)
+            row.to = str(call.address)
+            row.data = data
+            row.allowed = allowed
             session.add(row)
         return
     order = int(session.exec(select(func.coalesce(func.max(Outgoing.order), 0))).one()) + 1
@@ -58,28 +53,28 @@ def enqueue(session: Session, key: str, call: ContractFunction, allowed: int = 0
 def is_news(session: Session, key: str, call: ContractFunction) -> bool:
     """Whether queueing a call changes anything: what is looked at again and again commits only then."""
     row = session.get(Outgoing, key)
-    return row is None or (row.state in GIVEN_UP and row.data != str(call._encode_transaction_data()))
+    return row is None or (row.state in ABANDONED and row.data != str(call._encode_transaction_data()))
 
 
 def is_live(session: Session, key: str) -> bool:
     """Whether a call of this id is queued and was not given up: it is on its way, or done."""
     row = session.get(Outgoing, key)
-    return row is not None and row.state not in GIVEN_UP
+    return row is not None and row.state not in ABANDONED
 
 
 def is_dead(session: Session, key: str) -> bool | None:
     """Whether a call was given up after its tries; None where it was never queued."""
     row = session.get(Outgoing, key)
-    return None if row is None else row.state == "dead"
+    return None if row is None else row.state == CallState.DEAD
 
 
 def revive(session: Session, key: str, allowed: int) -> None:
     """Give a dead call all its tries again, for `allowed` gas. One that lives is left as it is."""
     row = session.get(Outgoing, key, with_for_update=True)
-    if row is None or row.state != "dead":
+    if row is None or row.state != CallState.DEAD:
         return
+    call_state.requeue(row)
     row.allowed = allowed
-    _begin_again(row)
     session.add(row)
 
 
@@ -103,9 +98,9 @@ def due_in(ledger: Ledger) -> float | None:
     What was due before now is held up by something else: a fee, money, a node."""
     asked = select(Outgoing.state, func.min(Outgoing.due), func.min(Outgoing.sent)).group_by(Outgoing.state)
     with ledger.store.read() as session:
-        found = session.exec(asked.where(col(Outgoing.state).in_((*attempts.OPEN, "signed")))).all()
+        found = session.exec(asked.where(col(Outgoing.state).in_((*TO_SIGN, CallState.SIGNED)))).all()
     again = ledger.relay.resend_seconds
-    waits = (int(sent) + again if state == "signed" else int(due) for state, due, sent in found)
+    waits = (int(sent) + again if state == CallState.SIGNED else int(due) for state, due, sent in found)
     return min((max(HELD_UP_SECONDS, at - ledger.now()) for at in waits), default=None)
 
 
@@ -119,9 +114,9 @@ def retry(session: Session, key: str) -> None:
     row = session.get(Outgoing, key, with_for_update=True)
     if row is None:
         raise NotFound(f"no transaction {key}")
-    if row.state not in (*GIVEN_UP, "failed"):
+    if row.state not in TO_RETRY:
         raise NotDead(f"{key} is {row.state}: only what is dead, refused or failed can be tried again")
-    _begin_again(row)
+    call_state.requeue(row)
     session.add(row)
 
 
@@ -136,10 +131,10 @@ def counts(session: Session) -> dict[str, int]:
 
     Those that are done are not counted: `order` numbers all calls from 1 on, and what is in no other state is final.
     """
-    others = select(Outgoing.state, func.count()).where(col(Outgoing.state).in_(NOT_DONE)).group_by(Outgoing.state)
+    others = select(Outgoing.state, func.count()).where(col(Outgoing.state).in_(NOT_FINAL)).group_by(Outgoing.state)
     found = {state: int(number) for state, number in session.exec(others)}
     done = int(session.exec(select(func.coalesce(func.max(Outgoing.order), 0))).one()) - sum(found.values())
-    return found | ({"final": done} if done else {})
+    return found | ({CallState.FINAL: done} if done else {})
 
 
 def hashes(session: Session, calls: Sequence[str]) -> dict[str, list[str]]:
@@ -151,14 +146,9 @@ def hashes(session: Session, calls: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _begin_again(row: Outgoing) -> None:
-    row.state, row.tries, row.due, row.nonce, row.hash = "queued", 0, 0, None, None
-    row.block, row.block_hash = None, None
-
-
 def _send_all(ledger: Ledger, held: Held) -> bool:
     """Hand what is not in a block to the node, by nonce, each key's until one is not taken; whether any was handed."""
-    waiting = sorted(settling.watched(ledger, ("signed",)), key=lambda c: (c.signer, c.nonce))
+    waiting = sorted(settling.watched(ledger, (CallState.SIGNED,)), key=lambda c: (c.signer, c.nonce))
     sight, stuck, sent = Sight(ledger.chain) if waiting else None, set[str | None](), False
     for call in waiting:
         assert sight is not None
@@ -208,11 +198,10 @@ def _note(ledger: Ledger, held: Held, sent: Attempt, said: Said, words: str) -> 
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, sent.call, with_for_update=True)
-        if (row.state, row.hash) != ("signed", sent.hash):
+        if (row.state, row.hash) != (CallState.SIGNED, sent.hash):
             return False
         refused = said is Said.REFUSED
-        row.tries += refused
-        row.sent = ledger.now()
+        call_state.mark_sent(row, ledger.now(), refused=refused)
         if not sent.cancels:  # what made it so stays in sight
             row.error = _error_after(row.error, said, words)
         session.add(row)

@@ -1,9 +1,8 @@
 """What became of a signed call, told by the chain and never by the answer to a broadcast.
 
-    signed ── one of its hashes is in a block ──▶ mined, or reverted ── the block is final ──▶ final, or failed
-      ▲                                              │
-      └──────────── the block is gone ───────────────┘
-    signed ── a final block holds somebody else's transaction of its nonce ──▶ queued, for a new nonce
+It is mined or reverted once one of its hashes is in a block, final or failed once that block is; signed again if the
+block is gone, and queued for a new nonce if a final block holds somebody else's transaction of its nonce
+(ledger/relay/call_state.py draws all states).
 
 A call is freed for a new nonce on the sight of the foreign transaction in a final block, not for lack of a receipt: a
 node that lags or has lost an index would otherwise have it sent twice.
@@ -25,11 +24,10 @@ from contracts.ids import to_hex
 from ledger.chain import ModelChain
 from ledger.context import Ledger
 from ledger.crash_points import reach
-from ledger.relay import attempts, leases
+from ledger.relay import attempts, call_state, leases
+from ledger.relay.call_state import WATCHED, CallState, Inclusion
 from ledger.relay.leases import Held
 from ledger.storage.tables import Attempt, Outgoing
-
-WATCHED = ("signed", "mined", "reverted")
 
 
 class Sight:
@@ -104,14 +102,14 @@ def settle(ledger: Ledger, held: Held, sight: Sight | None = None) -> None:
         return
     sight = sight or Sight(ledger.chain)
     for call in calls:
-        if call.state != "signed" and sight.hash_of(cast(int, call.block)) == call.block_hash:
+        if call.state != CallState.SIGNED and sight.hash_of(cast(int, call.block)) == call.block_hash:
             if cast(int, call.block) <= sight.final:
                 _conclude(ledger, held, call)
-        elif call.state != "signed" or sight.used(cast(str, call.signer)) > cast(int, call.nonce):
+        elif call.state != CallState.SIGNED or sight.used(cast(str, call.signer)) > cast(int, call.nonce):
             _look_up(ledger, held, sight, call)
 
 
-def watched(ledger: Ledger, states: tuple[str, ...]) -> list[Outgoing]:
+def watched(ledger: Ledger, states: tuple[CallState, ...]) -> list[Outgoing]:
     """Calls in these states, in the order in which they were queued."""
     with ledger.store.read() as session:
         rows = select(Outgoing).where(col(Outgoing.state).in_(states)).order_by(col(Outgoing.order))
@@ -129,7 +127,7 @@ def _look_up(ledger: Ledger, held: Held, sight: Sight, call: Outgoing) -> None:
             if int(receipt["blockNumber"]) <= sight.final:
                 _conclude(ledger, held, call)
             return
-    if call.state != "signed":
+    if call.state != CallState.SIGNED:
         _back_in_line(ledger, held, call)
     elif sight.used_for_good(cast(str, call.signer)) > cast(int, call.nonce):
         _lost_nonce(ledger, held, sight, call, made)
@@ -141,9 +139,11 @@ def _in_block(ledger: Ledger, held: Held, call: Outgoing, attempt: Attempt, rece
         row = session.get_one(Outgoing, call.id, with_for_update=True)
         if (row.state, row.nonce) != (call.state, call.nonce):
             return
-        row.state = "mined" if receipt["status"] == 1 and not attempt.cancels else "reverted"
-        row.hash, row.block = attempt.hash, int(receipt["blockNumber"])
-        row.block_hash = to_hex(receipt["blockHash"])
+        inclusion = Inclusion(attempt.hash, int(receipt["blockNumber"]), to_hex(receipt["blockHash"]))
+        if receipt["status"] == 1 and not attempt.cancels:
+            call_state.mark_mined(row, inclusion)
+        else:
+            call_state.mark_reverted(row, inclusion)
         session.add(row)
         reach("outbox.mined")
 
@@ -155,8 +155,7 @@ def _back_in_line(ledger: Ledger, held: Held, call: Outgoing) -> None:
         row = session.get_one(Outgoing, call.id, with_for_update=True)
         if (row.state, row.nonce, row.block_hash) != (call.state, call.nonce, call.block_hash):
             return
-        row.state, row.block, row.block_hash, row.sent = "signed", None, None, 0
-        row.hash = attempts.of(session, row)[0].hash
+        call_state.mark_unmined(row, attempts.of(session, row)[0].hash)
         session.add(row)
         reach("outbox.returned")
 
@@ -166,17 +165,18 @@ def _conclude(ledger: Ledger, held: Held, call: Outgoing) -> None:
     with ledger.store.read() as session:
         seen = session.get_one(Outgoing, call.id)
         cancelled = seen.hash is not None and session.get_one(Attempt, seen.hash).cancels
-    why = None if seen.state == "mined" else seen.error if cancelled else _why(ledger, seen)
+    succeeded = seen.state == CallState.MINED
+    why = None if succeeded else seen.error if cancelled else _why(ledger, seen)
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
         if (row.state, row.block_hash) != (seen.state, seen.block_hash):
             return
-        row.tries += row.state == "reverted"
-        spent = row.state == "reverted" and row.allowed > 0 and not cancelled  # a budget paid for one try
-        dead = spent or row.tries >= ledger.relay.attempts
-        row.state = "final" if row.state == "mined" else "dead" if dead else "failed"
-        row.error, row.due = why, ledger.now() + ledger.relay.pause(row.tries)
+        if succeeded:
+            call_state.mark_final(row, ledger.relay, ledger.now())
+        else:
+            is_spent = row.allowed > 0 and not cancelled  # a budget paid for one try
+            call_state.mark_failed(row, why, ledger.relay, ledger.now(), is_last=is_spent)
         session.add(row)
         reach("outbox.final")
 
@@ -190,10 +190,10 @@ def _lost_nonce(ledger: Ledger, held: Held, sight: Sight, call: Outgoing, made: 
     with ledger.store.write() as session:
         leases.require(ledger, session, held)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
-        if (row.state, row.nonce) != ("signed", nonce):
+        if (row.state, row.nonce) != (CallState.SIGNED, nonce):
             return
-        row.state, row.nonce, row.hash, row.due = "queued", None, None, 0
-        row.error = f"nonce {nonce} was used by {foreign}, which is not ours; signed again with another"
+        why = f"nonce {nonce} was used by {foreign}, which is not ours; signed again with another"
+        call_state.mark_outrun(row, why)
         session.add(row)
         reach("outbox.foreign")
 

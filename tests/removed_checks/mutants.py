@@ -423,8 +423,8 @@ PYTHON: dict[str, Mutant] = {
     ),
     "outbox: a block is believed without its hash": Mutant(
         "ledger/relay/settling.py",
-        'call.state != "signed" and sight.hash_of(cast(int, call.block)) == call.block_hash',
-        'call.state != "signed"',
+        "call.state != CallState.SIGNED and sight.hash_of(cast(int, call.block)) == call.block_hash",
+        "call.state != CallState.SIGNED",
         ("tests/ledger/relay/test_outbox.py::test_a_block_is_known_by_its_hash_and_not_by_its_number",),
     ),
     "outbox: lack of a receipt frees a nonce": Mutant(

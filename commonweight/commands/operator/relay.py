@@ -32,6 +32,7 @@ from commonweight.terminal.console import tell
 from commonweight.terminal.lifetime import LAST_ANSWER_SECONDS, heed_signals
 from commonweight.terminal.logs import Level, LogFormat, log_to_stderr
 from commonweight.terminal.waiting import wait_for
+from contracts.wire.call_state import CallState
 
 outbox_app = typer.Typer(no_args_is_help=True, help="Calls that the relayer owes the chain.")
 PARTS = ("rounds", "settlement", "indexer")
@@ -106,7 +107,7 @@ def outbox_list(
     from ledger.relay import outbox
 
     with existing_database(folder, database_url, deployment).read() as session:
-        rows = [row for row in outbox.listed(session) if everything or row.state != "final"]
+        rows = [row for row in outbox.listed(session) if everything or row.state != CallState.FINAL]
     for row in rows:
         line = {name: getattr(row, name) for name in ("id", "state", "tries", "nonce", "hash", "error")}
         tell(line, [f"{row.state:9} {row.id}  {row.hash or ''}  {row.error or ''}".rstrip()])
@@ -126,4 +127,4 @@ def outbox_retry(
 
     with existing_database(folder, database_url, deployment).write() as session:
         outbox.retry(session, call)
-    tell({"id": call, "state": "queued"}, [f"{call} is queued again"])
+    tell({"id": call, "state": CallState.QUEUED}, [f"{call} is queued again"])

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Index, Text, UniqueConstraint
 from sqlmodel import Field
 
+from contracts.wire.call_state import CallState
 from ledger.storage.seals import SealedRow
 from ledger.storage.tables.columns import document, large, only_where, units
 
@@ -27,7 +28,7 @@ class LeaseRow(SealedRow, table=True):
 
 
 class Outgoing(SealedRow, table=True):
-    """A call that the relayer owes the chain, and where it stands (states: ledger/relay/outbox.py).
+    """A call that the relayer owes the chain, and where it stands (states: ledger/relay/call_state.py).
 
     `hash` is the attempt that is in block `block`, or else the newest; before `due` nothing is tried again, and at
     `sent` the bytes were last handed to a node (both Unix seconds). `tries` counts what failed. `allowed` is the gas
@@ -42,7 +43,7 @@ class Outgoing(SealedRow, table=True):
     data: str = Field(sa_column=Column(Text, nullable=False))
     value: int = units()
     allowed: int = large(0)
-    state: str = Field(default="queued", index=True)
+    state: str = Field(default=CallState.QUEUED, index=True)
     tries: int = large(0)
     due: int = large(0)
     sent: int = large(0)
