@@ -9,8 +9,8 @@ import typer
 
 from commonweight.commands.holder import contribution, fund, gov, holders, keys, receipt, revenue, wallet
 from commonweight.commands.model import audit, audit_plan, model
-from commonweight.commands.network import actors, calibrate, check, disk, run, verify
-from commonweight.commands.operator import db, fsck, relay
+from commonweight.commands.network import calibrate, chain, check, demo, disk, node, run, serve, verifier, verify
+from commonweight.commands.operator import db, fsck, keeper, outbox
 from commonweight.terminal.console import complain, speak_json, tell, write_any_text
 from commonweight.terminal.failures import as_refusal, require_a_folder
 from commonweight.terminal.lifetime import heed_no_more
@@ -26,14 +26,14 @@ app = typer.Typer(
     help="Train a model together, own it together.\n\nStart with `commonweight demo`: it runs every part below on this "
     "machine, each as a process of its own, and shows how they meet.",
 )
-app.command("demo")(actors.demo)
+app.command("demo")(demo.demo)
 app.command("check")(check.check)
-app.add_typer(actors.chain_app, name="chain")
-app.command("serve")(actors.serve)
-app.command("keeper")(relay.keeper)
-app.add_typer(relay.outbox_app, name="outbox")
-app.command("node")(actors.node)
-app.add_typer(actors.verifier_app, name="verifier")
+app.add_typer(chain.app, name="chain")
+app.command("serve")(serve.serve)
+app.command("keeper")(keeper.keeper)
+app.add_typer(outbox.app, name="outbox")
+app.command("node")(node.node)
+app.add_typer(verifier.app, name="verifier")
 app.add_typer(run.app, name="run")
 app.add_typer(model.app, name="model")
 app.add_typer(wallet.app, name="wallet")

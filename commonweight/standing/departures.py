@@ -13,6 +13,13 @@ from typing import Any
 from commonweight.standing.sentence import Sentence, helper, told, until
 from contracts.amounts import COINS, amount
 from contracts.bindings.verifier_registry import Leaving, VerifierRegistry
+from contracts.errors import CommonweightError
+
+
+class StakeLocked(CommonweightError):
+    """A stake cannot be paid yet."""
+
+    code = "stake-locked"
 
 
 class DepartureState(StrEnum):

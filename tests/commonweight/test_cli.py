@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -13,11 +14,13 @@ import pytest
 import typer
 
 from commonweight import cli
+from commonweight import commands as command_package
 from commonweight.cli import app
 from tests.commonweight.conftest import Command
 
 pytestmark = pytest.mark.unit
 
+(COMMANDS,) = map(Path, command_package.__path__)
 RUN, ACCOUNT = "0x" + "ab" * 32, "0x" + "11" * 20
 
 
@@ -48,6 +51,37 @@ def test_help_says_what_it_does_and_explains_every_parameter(
     for name, inner in getattr(command, "commands", {}).items():
         assert f"│ {name} " in said.out
         assert inner.help, name
+
+
+def module_of(command: Any) -> Path:
+    """Where the function of a command stands, below commonweight/commands/."""
+    return Path(inspect.getfile(inspect.unwrap(command.callback))).relative_to(COMMANDS)
+
+
+DOING = {path: module_of(command) for path, command in ALL if command.callback is not None and path}
+"""The module of every command, and of every group that does something alone, by its words."""
+MODULES = {path.relative_to(COMMANDS) for path in COMMANDS.rglob("*.py")} - {Path("__init__.py")}
+LARGEST_FOLDER = 15
+
+
+@pytest.mark.parametrize("path", DOING, ids=" ".join)
+def test_a_command_stands_in_the_file_of_its_name(path: tuple[str, ...]) -> None:
+    """Its own, or that of the group whose commands are all in one file."""
+    assert DOING[path].stem in {word.replace("-", "_") for word in path}
+
+
+def test_every_module_of_commands_is_one_command_or_group() -> None:
+    modules = {module for module in MODULES if module.stem != "__init__"}
+    assert modules == set(DOING.values())
+    for module in modules:
+        paths = [path for path, found in DOING.items() if found == module]
+        word = module.stem.replace("_", "-")
+        assert len(paths) == 1 or {path[0] for path in paths} == {word}, f"{module} holds {paths}"
+
+
+def test_no_folder_of_commands_is_larger_than_a_screen() -> None:
+    for folder in {module.parent for module in MODULES}:
+        assert len([module for module in MODULES if module.parent == folder]) - 1 <= LARGEST_FOLDER, folder
 
 
 SILENT = [path for path, command in ALL if hasattr(command, "commands") and not command.invoke_without_command]
@@ -98,7 +132,7 @@ def test_an_address_with_a_mistyped_digit_is_refused_and_a_lower_case_one_is_rea
     said = commonweight("wallet", "claim", right.replace("5aA", "5AA"))
     assert said.status == 2
     assert "wrong checksum" in said.err
-    from commonweight.commands.options import read_address
+    from commonweight.terminal.options import read_address
 
     assert read_address(right.lower()) == read_address(right) == right
 

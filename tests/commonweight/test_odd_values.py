@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from commonweight.commands.options import read_url, read_url_or_none
 from commonweight.contribution_file import ContributionFile
+from commonweight.terminal.options import read_url, read_url_or_none
 from contracts.errors import BadField
 from contracts.recursion import bound_recursion
 from tests.commonweight.conftest import Command

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from commonweight.commands.options import database_address
+from commonweight.terminal.options import database_address
 from ledger.storage import schema
 from ledger.storage.store import Store
 from tests.commonweight.conftest import Command

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.settings import ServerSettings
-from commonweight.commands.options import database_address
 from commonweight.model.terms import RunRules, open_run
+from commonweight.terminal.options import database_address
 from contracts.chain.deployment import Deployment
 from contracts.devnet.http import DevnetServer
 from contracts.genesis.params import GenesisParams

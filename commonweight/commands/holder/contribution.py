@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Api, Keystore, RunId, read_address, read_run
 from commonweight.keystore import open_keystore
 from commonweight.terminal.console import tell
+from commonweight.terminal.options import DEFAULT_API, Api, Keystore, RunId, read_address, read_run
 from contracts.errors import CommonweightError
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commonweight.commands.model.stake import DeploymentFile
-from commonweight.commands.options import (
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import one_line, tell
+from commonweight.terminal.options import (
     DEFAULT_RPC,
     Account,
     Keystore,
+    ModelDeployment,
     Rpc,
     read_address,
     read_object,
     read_round,
 )
-from commonweight.keystore import open_keystore
-from commonweight.terminal.console import one_line, tell
 from contracts.amounts import amount as amount_of
 from contracts.errors import CommonweightError
 
@@ -50,7 +50,7 @@ class NoFundingRound(CommonweightError):
 
 @app.command("show")
 def show(
-    deployment: DeploymentFile,
+    deployment: ModelDeployment,
     account: Annotated[
         str | None,
         typer.Option(parser=read_address, metavar="ADDRESS", help="Also say what this account has in the round."),
@@ -79,7 +79,7 @@ def show(
 @app.command("open")
 def open_round(
     keystore: Keystore,
-    deployment: DeploymentFile,
+    deployment: ModelDeployment,
     params: Annotated[str, typer.Option(help='The round as JSON: {"funding_currency": "0x...", ...}.')],
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
@@ -106,7 +106,7 @@ def open_round(
 @app.command("deposit")
 def deposit(
     keystore: Keystore,
-    deployment: DeploymentFile,
+    deployment: ModelDeployment,
     amount: Annotated[
         int, typer.Option(min=1, help="Units of the currency; what is beyond the hard cap is not taken.")
     ],
@@ -148,7 +148,7 @@ def deposit(
 def claim(
     account: Account,
     keystore: Keystore,
-    deployment: DeploymentFile,
+    deployment: ModelDeployment,
     at: Pool = "",
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
@@ -163,7 +163,7 @@ def claim(
 
 
 @app.command("withdraw")
-def withdraw(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
+def withdraw(keystore: Keystore, deployment: ModelDeployment, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
     """Take your whole deposit back while the round is open, until its last quarter."""
     pool = _pool(deployment, rpc_url, at)
     account = open_keystore(keystore)
@@ -173,7 +173,7 @@ def withdraw(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_
 
 
 @app.command("leave")
-def leave(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
+def leave(keystore: Keystore, deployment: ModelDeployment, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
     """Take your deposit back after the round instead of tokens, until holders can pay with its money."""
     pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
     paid = pool.deposit_of(account.address)
@@ -185,7 +185,7 @@ def leave(keystore: Keystore, deployment: DeploymentFile, at: Pool = "", rpc_url
 def refund(
     account: Account,
     keystore: Keystore,
-    deployment: DeploymentFile,
+    deployment: ModelDeployment,
     at: Pool = "",
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import (
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import one_line, tell
+from commonweight.terminal.options import (
     DEFAULT_API,
     DEFAULT_RPC,
     Account,
@@ -17,8 +19,6 @@ from commonweight.commands.options import (
     Rpc,
     RunId,
 )
-from commonweight.keystore import open_keystore
-from commonweight.terminal.console import one_line, tell
 from contracts.amounts import VOTES, amount
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")

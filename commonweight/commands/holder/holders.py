@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from commonweight.commands.holder.wallet import Trusted
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Rpc
 from commonweight.terminal.console import tell
+from commonweight.terminal.options import DEFAULT_API, DEFAULT_RPC, Api, Rpc
 from contracts.amounts import amount
 
 

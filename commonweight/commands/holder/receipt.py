@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Account, Api, OwnChain
 from commonweight.terminal.console import tell
+from commonweight.terminal.options import DEFAULT_API, Account, Api, OwnChain
 
 app = typer.Typer(no_args_is_help=True, help="Your work and pay of an epoch as one file, checked without the server.")
 Trusted = Annotated[

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.model.stake import DeploymentFile
-from commonweight.commands.options import DEFAULT_RPC, Account, Keystore, Rpc, read_address
 from commonweight.keystore import open_keystore
 from commonweight.terminal.console import one_line, tell
+from commonweight.terminal.options import DEFAULT_RPC, Account, Keystore, ModelDeployment, Rpc, read_address
 from contracts.errors import CommonweightError
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
@@ -37,7 +36,7 @@ GAS = 150_000
 @app.command("distribute")
 def distribute(
     keystore: Keystore,
-    deployment: DeploymentFile,
+    deployment: ModelDeployment,
     currency: Annotated[
         str, typer.Option(parser=read_address, metavar="ADDRESS", help="ERC-20 in which the model earned.")
     ],
@@ -58,7 +57,7 @@ def distribute(
 
 
 @app.command("show")
-def show(account: Account, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RPC) -> None:
+def show(account: Account, deployment: ModelDeployment, rpc_url: Rpc = DEFAULT_RPC) -> None:
     """What an account is due of what the model earned, and what it was paid. Anybody may distribute anything: choose.
 
     With --json each distribution is an object of its own.
@@ -75,7 +74,7 @@ def show(account: Account, deployment: DeploymentFile, rpc_url: Rpc = DEFAULT_RP
 def release(
     account: Account,
     keystore: Keystore,
-    deployment: DeploymentFile,
+    deployment: ModelDeployment,
     currency: Annotated[
         list[str] | None,
         typer.Option(parser=read_address, metavar="ADDRESS", help="Currency to be paid in; repeat; default: each."),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Keystore, Rpc, read_address
 from commonweight.keystore import open_keystore
 from commonweight.terminal.console import one_line, tell
+from commonweight.terminal.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Keystore, Rpc, read_address
 from contracts.amounts import amount
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick

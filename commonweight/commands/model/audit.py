@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, OwnChain
 from commonweight.terminal.console import tell
+from commonweight.terminal.options import DEFAULT_API, OwnChain
 from commonweight.terminal.progress import Progress
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commonweight.commands.model.stake import DeploymentFile
-from commonweight.commands.options import DEFAULT_RPC, Rpc
 from commonweight.keystore import open_keystore
 from commonweight.terminal.console import tell
+from commonweight.terminal.options import DEFAULT_RPC, ModelDeployment, Rpc
 from contracts.amounts import COINS, amount
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
@@ -19,7 +18,7 @@ if TYPE_CHECKING:  # commands load what they need when they run, so that --help 
 
 
 def held(
-    deployment: DeploymentFile,
+    deployment: ModelDeployment,
     pay_with: Annotated[
         Path | None,
         typer.Option("--pay-with", exists=True, dir_okay=False, help="Key that pays the gas for what is free."),

@@ -9,20 +9,21 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.model import held, stake
-from commonweight.commands.options import (
+from commonweight.commands.model import held, resign, stake, unstake
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import tell
+from commonweight.terminal.options import (
     DEFAULT_API,
     DEFAULT_RPC,
     Api,
     Data,
     Keystore,
+    ModelDeployment,
     Rpc,
     RunId,
     read_address,
     read_object,
 )
-from commonweight.keystore import open_keystore
-from commonweight.terminal.console import tell
 
 app = typer.Typer(no_args_is_help=True, help="Create a model on the chain and start training it.")
 
@@ -64,14 +65,14 @@ def deploy(
 
 
 app.command("stake")(stake.stake)
-app.command("unstake")(stake.unstake)
-app.command("resign")(stake.resign)
+app.command("unstake")(unstake.unstake)
+app.command("resign")(resign.resign)
 app.command("held")(held.held)
 
 
 @app.command("check")
 def check(
-    deployment: stake.DeploymentFile,
+    deployment: ModelDeployment,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
     """Check how a model began: its contracts' code, who held which power, and whether its terms keep their promises.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from commonweight.commands.options import Data, read_object
 from commonweight.terminal.console import tell
+from commonweight.terminal.options import Data, read_object
 from commonweight.terminal.progress import Progress
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`commonweight check`."""
+"""`commonweight check`: whether this machine can take part."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Rpc, read_run
 from commonweight.terminal.console import tell
+from commonweight.terminal.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Rpc, read_run
 
 
 def check(

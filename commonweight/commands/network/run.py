@@ -1,4 +1,4 @@
-"""Commands about runs: which there are, and where one stands."""
+"""`commonweight run`: which runs there are, and where one stands."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_API, Api, read_run
 from commonweight.terminal.console import tell
 from commonweight.terminal.lifetime import heed_signals
+from commonweight.terminal.options import DEFAULT_API, Api, read_run
 
 app = typer.Typer(no_args_is_help=True, help="Which runs there are, where one stands, and whom it waits for.")
 Run = Annotated[str, typer.Argument(parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")]

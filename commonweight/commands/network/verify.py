@@ -13,8 +13,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from commonweight.commands.options import DEFAULT_API, Api, Data, Device
 from commonweight.terminal.console import tell, visible
+from commonweight.terminal.options import DEFAULT_API, Api, Data, Device
 from commonweight.terminal.progress import Progress
 from contracts.ids import from_hex
 

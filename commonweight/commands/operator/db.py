@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DatabaseUrl, OwnDeployment, ServerFolder, database_address
 from commonweight.terminal.console import tell
+from commonweight.terminal.options import DatabaseUrl, OwnDeployment, ServerFolder, database_address
 
 app = typer.Typer(no_args_is_help=True, help="The server's database.")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from commonweight.commands.options import (
+from commonweight.terminal.console import tell
+from commonweight.terminal.options import (
     DEFAULT_RPC,
     DatabaseUrl,
     DeploymentFile,
@@ -13,7 +14,6 @@ from commonweight.commands.options import (
     ServerFolder,
     database_address,
 )
-from commonweight.terminal.console import tell
 
 
 def fsck(

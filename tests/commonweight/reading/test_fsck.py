@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from commonweight.commands.options import database_address
+from commonweight.terminal.options import database_address
 from ledger.storage.store import Store
 from ledger.storage.tables import Transfer
 from tests.commonweight.conftest import Command

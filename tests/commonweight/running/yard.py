@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 
-from commonweight.commands.options import database_address
 from commonweight.demo.processes import free_port
 from commonweight.keystore import FILE_VARIABLE, PASSPHRASE_VARIABLE, write_keystore
+from commonweight.terminal.options import database_address
 from contracts.chain.deployment import Deployment
 from contracts.process.own_folder import OWNER
 from ledger.identity import require_own

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from commonweight.commands.operator.stored import existing_database
+from commonweight.server_database import existing_database
 from contracts.protocol.chain.logs import Said, Source
 from ledger import identity
 from ledger.chainread import indexer

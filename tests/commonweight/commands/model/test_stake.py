@@ -12,8 +12,9 @@ import pytest
 from eth_account import Account
 
 from commonweight.commands.model.held import _fields, _line
-from commonweight.commands.model.stake import StakeLocked, _pay_out
+from commonweight.commands.model.unstake import _pay_out
 from commonweight.keystore import write_keystore
+from commonweight.standing.departures import StakeLocked
 from contracts.bindings.held_money import HeldItem
 from contracts.bindings.node_stakes import NodeStakes
 from contracts.bindings.verifier_registry import VerifierRegistry

@@ -1,4 +1,4 @@
-"""`commonweight chain fund` and `chain currency`: coins and test money, on the embedded chain alone."""
+"""`commonweight chain`: the embedded chain; coins and test money on it alone."""
 
 from __future__ import annotations
 
@@ -6,16 +6,45 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.options import DEFAULT_RPC, Keystore, Rpc, read_address
 from commonweight.keystore import open_keystore
 from commonweight.terminal.console import tell
+from commonweight.terminal.lifetime import heed_signals
+from commonweight.terminal.options import DEFAULT_RPC, Host, Keystore, Port, Rpc, read_address, read_seconds
 from contracts.amounts import COINS, amount
 
+app = typer.Typer(invoke_without_command=True)
 COIN = 10**18
 DECIMALS = 2
 SYMBOL = "TEST"
 
 
+@app.callback()
+def chain(
+    context: typer.Context,
+    host: Host = "127.0.0.1",
+    port: Port = 8545,
+    block_time: Annotated[
+        float, typer.Option(min=0.01, max=86_400, callback=read_seconds, help="Seconds between empty blocks.")
+    ] = 1.0,
+    fund: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fund", parser=read_address, metavar="ADDRESS", help="Address that holds 10,000 coins at genesis."
+        ),
+    ] = None,
+) -> None:
+    """Serve the embedded chain over JSON-RPC. Its state lives in memory: for trying out, not for keeping."""
+    if context.invoked_subcommand is not None:
+        return
+    from contracts.devnet.http import serve
+
+    def started(url: str, chain_id: int) -> None:
+        tell({"event": "serving", "chain_id": chain_id, "url": url}, [f"chain {chain_id} at {url}"])
+
+    serve(host, port, block_time, fund or (), stop=heed_signals().watched(), started=started)
+
+
+@app.command("fund")
 def fund(
     account: Annotated[str, typer.Argument(parser=read_address, help="Who gets the coins.")],
     coins: Annotated[int, typer.Option(min=1, max=10_000, help="Coins to send, of 1e18 wei.")] = 10_000,
@@ -31,6 +60,7 @@ def fund(
     tell(said, [f"sent {amount(wei, COINS)} to {account}  {name}"])
 
 
+@app.command("currency")
 def currency(
     keystore: Keystore,
     supply: Annotated[int, typer.Option(min=1, help="Units, of a hundredth of TEST; all are the key's.")] = 1_000_000,

@@ -1,4 +1,4 @@
-"""`commonweight keeper` and `commonweight outbox`: what moves time on beside the API, and the calls that it owes."""
+"""`commonweight keeper`: what moves rounds, transactions and votes on beside the API."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.operator.stored import existing_database
-from commonweight.commands.options import (
+from commonweight.keystore import open_keystore
+from commonweight.terminal.lifetime import LAST_ANSWER_SECONDS, heed_signals
+from commonweight.terminal.logs import Level, LogFormat, log_to_stderr
+from commonweight.terminal.options import (
     DEFAULT_RPC,
     AccountGas,
     DailyGas,
@@ -21,20 +23,13 @@ from commonweight.commands.options import (
     LogShape,
     LostEnd,
     MaxFee,
-    OwnDeployment,
     ReplaceSeconds,
     Rpcs,
     ServerFolder,
     database_address,
 )
-from commonweight.keystore import open_keystore
-from commonweight.terminal.console import tell
-from commonweight.terminal.lifetime import LAST_ANSWER_SECONDS, heed_signals
-from commonweight.terminal.logs import Level, LogFormat, log_to_stderr
 from commonweight.terminal.waiting import wait_for
-from contracts.wire.call_state import CallState
 
-outbox_app = typer.Typer(no_args_is_help=True, help="Calls that the relayer owes the chain.")
 PARTS = ("rounds", "settlement", "indexer")
 
 
@@ -94,37 +89,3 @@ def keeper(
     entered(deployment, ledger.chain.w3, folder, ("server", account.address, ""))
     wait_for("chain or database", partial(restore, ledger, is_loopback(urls[0]), accept_lost_end), stop)
     run_until(ledger, stop.watched(partial(hang_up, ledger.chain.w3, LAST_ANSWER_SECONDS)), only=only or PARTS)
-
-
-@outbox_app.command("list")
-def outbox_list(
-    folder: ServerFolder = Path("commonweight-server"),
-    database_url: DatabaseUrl = "",
-    everything: Annotated[bool, typer.Option("--all", help="Also what is final.")] = False,
-    deployment: OwnDeployment = None,
-) -> None:
-    """Calls that are not final, with what is known of each; dead ones want a look."""
-    from ledger.relay import outbox
-
-    with existing_database(folder, database_url, deployment).read() as session:
-        rows = [row for row in outbox.listed(session) if everything or row.state != CallState.FINAL]
-    for row in rows:
-        line = {name: getattr(row, name) for name in ("id", "state", "tries", "nonce", "hash", "error")}
-        tell(line, [f"{row.state:9} {row.id}  {row.hash or ''}  {row.error or ''}".rstrip()])
-    if not rows:
-        tell((), ["no call is open"])
-
-
-@outbox_app.command("retry")
-def outbox_retry(
-    call: Annotated[str, typer.Argument(help="Id of the call, as `outbox list` prints it.")],
-    folder: ServerFolder = Path("commonweight-server"),
-    database_url: DatabaseUrl = "",
-    deployment: OwnDeployment = None,
-) -> None:
-    """Give a call that is dead, refused or failed all its tries again; the keeper does the rest."""
-    from ledger.relay import outbox
-
-    with existing_database(folder, database_url, deployment).write() as session:
-        outbox.retry(session, call)
-    tell({"id": call, "state": CallState.QUEUED}, [f"{call} is queued again"])

@@ -163,11 +163,15 @@ Keystore = Annotated[
     Path,
     typer.Option("--keystore", help="Keystore v3 file; its passphrase comes from COMMONWEIGHT_PASSPHRASE or a prompt."),
 ]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")]
+Folder = Annotated[Path, typer.Option("--folder", help="Where this process keeps its files.")]
 ServerFolder = Annotated[Path, typer.Option("--folder", help="Where the server keeps its files.")]
 DatabaseUrl = Annotated[str, typer.Option("--database-url", help="SQLAlchemy address; default: SQLite in the folder.")]
 DeploymentFile = Annotated[
     Path, typer.Option("--deployment", exists=True, dir_okay=False, help="What `commonweight model deploy` wrote.")
 ]
+ModelDeployment = Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")]
 OwnDeployment = Annotated[
     Path | None,
     typer.Option("--deployment", exists=True, dir_okay=False, help="Refuse a database that is not this model's."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commonweight.commands.options import database_address
+from commonweight.terminal.options import database_address
 
 if TYPE_CHECKING:
     from ledger.storage.store import Store

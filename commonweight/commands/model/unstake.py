@@ -1,0 +1,93 @@
+"""`commonweight model unstake`: a node takes its stake back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import tell
+from commonweight.terminal.options import DEFAULT_RPC, Keystore, ModelDeployment, Rpc, read_address
+from contracts.amounts import COINS, amount
+
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from eth_account.signers.local import LocalAccount
+
+    from contracts.bindings.node_stakes import NodeStakes, Withdrawal
+
+
+def unstake(
+    keystore: Keystore,
+    deployment: ModelDeployment,
+    wei: Annotated[
+        int | None, typer.Option(min=1, help="Wei to withdraw, when nothing is being withdrawn; default: all.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Address that is paid; default: the key's own."),
+    ] = None,
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Take a node's stake back, in two calls: the first asks for it, and the second pays it out.
+
+    In between two epochs that close after the first call become final, or a long delay passes.
+    """
+    from commonweight.model.known_model import known_model
+    from contracts.bindings.node_stakes import NodeStakes
+
+    account, (found, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
+    stakes = NodeStakes(w3, found.verifier_registry)
+    pending = stakes.pending_of(account.address)
+    if pending.amount:
+        _pay_out(stakes, account, to or account.address, pending)
+    else:
+        _request(stakes, account, stakes.stake_of(account.address) if wei is None else wei)
+
+
+def _request(stakes: NodeStakes, account: LocalAccount, wei: int) -> None:
+    from contracts.chain.connection import send
+
+    send(stakes.w3, account, stakes.request_withdrawal(wei))
+    pending = stakes.pending_of(account.address)
+    said = {
+        "account": account.address,
+        "state": "locked",
+        "wei": str(pending.amount),
+        "requested_at": pending.requested_at,
+        "free_at": pending.available_at,
+        "epochs_to_wait": stakes.epochs_to_wait(pending),
+    }
+    tell(said, [f"{_locked(pending, stakes)}; they can be taken until paid: then run this again"])
+
+
+def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdrawal) -> None:
+    """Raises StakeLocked with until when."""
+    from commonweight.standing.departures import StakeLocked
+    from contracts.chain.connection import ContractRejected, send
+
+    try:
+        send(stakes.w3, account, stakes.withdraw(to))
+    except ContractRejected as error:
+        if error.error != "NodeStakesWithdrawalLocked":
+            raise
+        # what the contract says: later than was asked for by what epochs were disputed for since
+        pending = replace(pending, available_at=int(error.args_["availableAt"]))
+        left = max(1, pending.available_at - stakes.w3.eth.get_block("latest")["timestamp"])
+        raise StakeLocked(f"{_locked(pending, stakes)}, {left} seconds from now") from error
+    said = {"account": account.address, "state": "paid", "wei": str(pending.amount), "to": to}
+    tell(said, [f"paid {amount(pending.amount, COINS)} to {to}"])
+
+
+def _locked(pending: Withdrawal, stakes: NodeStakes) -> str:
+    left, asked = stakes.epochs_to_wait(pending), _clock(pending.requested_at)
+    epochs = "one more epoch is" if left == 1 else f"{left} more epochs are"
+    until = f"until {epochs} final that settle all that opened until {asked}"
+    longest = f"no longer than until {_clock(pending.available_at)} and for as long as epochs are disputed until then"
+    return f"{amount(pending.amount, COINS)} are locked {until}, and {longest}"
+
+
+def _clock(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

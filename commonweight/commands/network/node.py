@@ -1,0 +1,101 @@
+"""`commonweight node`: train with the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import report_lines
+from commonweight.terminal.lifetime import heed_signals
+from commonweight.terminal.logs import log_to_stderr
+from commonweight.terminal.options import (
+    DEFAULT_API,
+    Api,
+    Data,
+    DeploymentFile,
+    Device,
+    Folder,
+    GiveUpAfter,
+    Keystore,
+    RunId,
+    read_address,
+    read_url_or_none,
+)
+from trainer.cheats import CHEATS
+
+
+def node(
+    keystore: Keystore,
+    run: RunId,
+    deployment: DeploymentFile,
+    payout: Annotated[
+        str,
+        typer.Option(
+            parser=read_address, metavar="ADDRESS", help="Address that is paid for the rounds that open from now on."
+        ),
+    ],
+    api: Api = DEFAULT_API,
+    rpc_url: Annotated[
+        str,
+        typer.Option(
+            "--rpc-url",
+            envvar="COMMONWEIGHT_RPC",
+            parser=read_url_or_none,
+            metavar="URL",
+            help="A chain node that says who the verifiers are; without one the log is believed.",
+        ),
+    ] = "",
+    folder: Folder = Path("commonweight-node"),
+    data: Data = None,
+    from_round: Annotated[int, typer.Option(min=1, help="First round to take part in.")] = 1,
+    cheat: Annotated[
+        str | None, typer.Option(help=f"Misbehave in a named way, to see it caught: {', '.join(CHEATS)}.")
+    ] = None,
+    canary_rate: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of rounds with one bad segment on purpose, unpaid, to test verifiers."),
+    ] = 0.0,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads, in a bounded run.")] = 1,
+    attention: Annotated[str, typer.Option(help="Attention kernel in a bounded run: flash or math.")] = "flash",
+    adamw: Annotated[str, typer.Option(help="AdamW kernel in a bounded run: foreach, loop or fused.")] = "foreach",
+    micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a batch, in a bounded run.")] = 1,
+    device: Device = "cpu",
+    give_up_after: GiveUpAfter = 0.0,
+    unjudged: Annotated[
+        bool,
+        typer.Option("--unjudged", help="Enrol also where no verifier computes as this machine does."),
+    ] = False,
+) -> None:
+    """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
+    from commonweight.model.known_model import joined
+    from contracts.chain.connection import connect
+    from trainer.model.device import choose_device
+    from trainer.node.node import run_light_node
+    from trainer.node.settings import LightSettings
+    from trainer.steps.variants import Variant, choose
+
+    stop = heed_signals()
+    log_to_stderr()
+    choose_device(device)
+    choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
+    account = open_keystore(keystore)
+    key, w3 = account.key.hex(), connect(rpc_url) if rpc_url else None
+    settings = LightSettings(
+        api,
+        joined(deployment, w3, folder, ("node", account.address, run), stop, give_up_after),
+        rpc_url,
+        run,
+        key,
+        payout,
+        folder,
+        tuple(data or ()),
+        from_round,
+        cheat,
+        round(canary_rate * 1_000_000),
+        give_up_after=give_up_after,
+        unjudged=unjudged,
+    )
+    run_light_node(settings, report_lines(), stop.watched())

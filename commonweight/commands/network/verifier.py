@@ -1,0 +1,120 @@
+"""`commonweight verifier`: replay and judge what others trained."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.keystore import open_keystore
+from commonweight.terminal.console import console, report_lines, speaks_json, tell
+from commonweight.terminal.lifetime import LAST_ANSWER_SECONDS, heed_signals
+from commonweight.terminal.logs import log_to_stderr
+from commonweight.terminal.options import (
+    DEFAULT_API,
+    DEFAULT_RPC,
+    Api,
+    Data,
+    DeploymentFile,
+    Device,
+    FinalityDepth,
+    Folder,
+    GiveUpAfter,
+    Keystore,
+    Rpcs,
+    RunId,
+    read_broker,
+    read_url_or_none,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
+
+
+@app.command("run")
+def run_(
+    keystore: Keystore,
+    run: RunId,
+    deployment: DeploymentFile,
+    api: Api = DEFAULT_API,
+    rpc_url: Rpcs = None,
+    finality_depth: FinalityDepth = None,
+    folder: Folder = Path("commonweight-verifier"),
+    data: Data = None,
+    host: Annotated[str, typer.Option(help="Address on which the mirror listens.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port on which the mirror listens; 0 for a free one.")
+    ] = 0,
+    public_url: Annotated[
+        str,
+        typer.Option(
+            parser=read_url_or_none,
+            metavar="URL",
+            help="Where others reach the mirror. Without it: on this machine, or by nobody.",
+        ),
+    ] = "",
+    workers: Annotated[int, typer.Option(min=0, help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
+    broker_url: Annotated[
+        str,
+        typer.Option(parser=read_broker, metavar="URL", help="Celery broker; default: a folder, no server needed."),
+    ] = "",
+    device: Device = "cpu",
+    give_up_after: GiveUpAfter = 0.0,
+) -> None:
+    """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
+    from commonweight.model.known_model import joined
+    from commonweight.terminal.verifier_board import LiveBoard, showing
+    from contracts.chain.connection import connect
+    from contracts.mirrors.places import is_loopback
+    from trainer.model.device import choose_device
+    from verifier.jobs.workers import WorkerPool
+    from verifier.service.service import VerifierProcess
+    from verifier.settings import VerifierSettings
+
+    stop = heed_signals()
+    log_to_stderr()
+    choose_device(device)  # refused here rather than by each worker
+    account, urls = open_keystore(keystore), rpc_url or [DEFAULT_RPC]
+    key, w3 = account.key.hex(), connect(*urls, finality_depth=finality_depth)
+    settings = VerifierSettings(
+        api,
+        urls[0],
+        joined(deployment, w3, folder, ("verifier", account.address, ""), stop, give_up_after),
+        run,
+        key,
+        folder,
+        tuple(data or ()),
+        host,
+        port,
+        public_url,
+        loopback=is_loopback(api),
+        give_up_after=give_up_after,
+        broker_url=broker_url,
+        device=device,
+        other_rpc_urls=tuple(urls[1:]),
+        finality_depth=finality_depth,
+    )
+    report = report_lines() if speaks_json() or not console.is_terminal else LiveBoard(console)
+    process = VerifierProcess(settings, report)
+    environment = os.environ | settings.to_environment()
+    pool = WorkerPool(settings.worker_command(), environment, workers, settings.workers_log)
+    with pool, showing(report):
+        process.run(stop.watched(partial(process.leave, LAST_ANSWER_SECONDS)))
+
+
+@app.command("jobs")
+def jobs(folder: Folder = Path("commonweight-verifier")) -> None:
+    """Checks that were given up, with what was seen of them last: a proof with such a check is left undecided."""
+    from commonweight.kept import NoFolder
+    from verifier.jobs.rows import FILE_NAME, JobRows, State
+
+    if not folder.is_dir():
+        raise NoFolder(f"there is no folder {folder}; give the --folder of a verifier")
+    rows = JobRows(folder / FILE_NAME).listed(State.DEAD)
+    for job in rows:
+        line = {"proof": job.key.subject, "check": job.key.name, "why": job.reason()}
+        tell(line, [f"{line['proof'][:18]}…  {line['check']}\n{line['why']}\n"])
+    if not rows:
+        tell((), ["no check was given up"])
