@@ -23,6 +23,7 @@ from api.settings import ServerSettings
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
 from contracts.mirrors.places import is_loopback
+from contracts.process.setting_errors import InvalidSetting
 from ledger import opening
 from ledger.chain import ModelChain
 from ledger.clock import keeper
@@ -48,7 +49,7 @@ def open_ledger(settings: ServerSettings, makes: bool = False) -> Ledger:
     Raises OtherLog where the deployment names no log, DatabaseMissing and DatabaseForeign.
     """
     w3 = connect(settings.rpc_url, *settings.other_rpc_urls, finality_depth=settings.finality_depth)
-    chain = ModelChain(w3, Deployment.of_file(settings.deployment))
+    chain = ModelChain(w3, _deployment(settings))
     rules = RelayRules(
         replace_seconds=settings.replace_seconds,
         max_fee=settings.max_fee_per_gas,
@@ -61,6 +62,15 @@ def open_ledger(settings: ServerSettings, makes: bool = False) -> Ledger:
     )
     store, operator = Store(settings.database_url, makes=makes), Account.from_key(settings.operator_key)
     return opening.open_ledger(store, BlobFolder(settings.blobs), chain, operator, relay=rules, makes=makes)
+
+
+def _deployment(settings: ServerSettings) -> Deployment:
+    """Raises InvalidDeployment, and InvalidSetting where there is no file."""
+    try:
+        return Deployment.of_file(settings.deployment)
+    except OSError as error:
+        field = f"deployment ({settings.variable_of('deployment')})"
+        raise InvalidSetting(f"{field} cannot be read: {error}; `model deploy` writes such a file") from error
 
 
 def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = None) -> FastAPI:

@@ -76,13 +76,14 @@ def serving(settings: ServerSettings) -> Iterator[int]:
         "--log-level",
         "error",
     ]
-    process = subprocess.Popen(command, env={**os.environ, **settings.to_environment()})
-    try:
-        yield process.pid
-        assert process.poll() is None, "the server has ended"
-    finally:
-        process.terminate()
-        process.wait(30)
+    with settings.handed_on() as variables:
+        process = subprocess.Popen(command, env=os.environ | variables)
+        try:
+            yield process.pid
+            assert process.poll() is None, "the server has ended"
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def cpu_of(process: int) -> float:
@@ -111,7 +112,13 @@ def measure(kind: str, runs: int, block_times: list[float], seconds: float) -> d
         deployment.write_text(served.deployment.to_json())
         for block_time in block_times:
             with DevnetServer(served.chain, "127.0.0.1", 0, 10**6) as rpc, blocks_every(served.chain, block_time):
-                settings = ServerSettings(rpc.url, deployment, key_of("operator").key.hex(), url, folder / "blobs")
+                settings = ServerSettings(
+                    rpc_url=rpc.url,
+                    deployment=deployment,
+                    operator_key=key_of("operator").key.hex(),
+                    database_url=url,
+                    blobs=folder / "blobs",
+                )
                 found[f"a block each {block_time:g} s"] = percent_of_a_core(settings, seconds)
             progress(f"{kind}, {block_time:g} s: {found[f'a block each {block_time:g} s']} % of a core")
     return found

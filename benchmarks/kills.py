@@ -85,11 +85,11 @@ class Bench:
         deployment = folder / "deployment.json"
         deployment.write_text(self.place.deployment.to_json())
         settings = ServerSettings(
-            self.anvil.url,
-            deployment,
-            self.place.operator.key.hex(),
-            f"sqlite:///{folder / 'ledger.db'}",
-            folder / "blobs",
+            rpc_url=self.anvil.url,
+            deployment=deployment,
+            operator_key=self.place.operator.key.hex(),
+            database_url=f"sqlite:///{folder / 'ledger.db'}",
+            blobs=folder / "blobs",
             keeper=False,
         )
         self.port = free_port()

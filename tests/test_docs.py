@@ -22,6 +22,7 @@ from api.settings import ServerSettings
 from commonweight.cli import app as cli
 from contracts.errors import CommonweightError
 from contracts.genesis.params import GenesisParams
+from contracts.process.settings import ProcessSettings
 from contracts.protocol.judge.entries import Fault
 from contracts.protocol.judge.facts import Reason
 from contracts.protocol.log.leaf import KINDS
@@ -31,7 +32,7 @@ from ledger.context import Ledger
 from tests.adversary.sim.strategies import STRATEGIES
 from tests.sources import own_sources
 from trainer.cheats import CHEATS
-from trainer.node.settings import LightSettings
+from trainer.node.settings import NodeSettings
 from verifier.settings import VerifierSettings
 
 pytestmark = pytest.mark.unit
@@ -40,7 +41,9 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PACKAGES = ("contracts", "ledger", "api", "trainer", "verifier", "commonweight")
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
-SETTINGS = (ServerSettings, LightSettings, VerifierSettings, RunConfig, GenesisParams)
+PROCESSES: tuple[type[ProcessSettings], ...] = (ServerSettings, NodeSettings, VerifierSettings)
+PREFIXES = {kind: kind.model_config["env_prefix"].rstrip("_") for kind in PROCESSES}
+SETTINGS = (*PROCESSES, RunConfig, GenesisParams)
 MIRRORS = ("verifier.mirror.errors", "contracts.mirrors.urls")
 """Where errors stand that a verifier's mirror sends."""
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
@@ -94,19 +97,29 @@ def test_codes_named_in_pages_exist(page: Path) -> None:
 @pytest.mark.parametrize("kind", SETTINGS, ids=lambda kind: kind.__name__)
 def test_every_setting_has_a_row_with_its_default_and_no_other_has(kind: type[Any]) -> None:
     rows = {row[0].strip("`"): row for row in _rows("settings.md", kind.__name__)}
-    assert list(rows) == [field.name for field in fields(kind)]
-    for field in fields(kind):
-        expected = "required" if field.default is MISSING else f"`{_shown(field.default)}`"
-        assert rows[field.name][1] == expected, field.name
-        assert len(rows[field.name][2]) > 10, f"{field.name} is not explained"
+    defaults = _defaults(kind)
+    assert list(rows) == list(defaults)
+    for name, default in defaults.items():
+        expected = "required" if default is MISSING else f"`{_shown(default)}`"
+        assert rows[name][1] == expected, name
+        assert len(rows[name][2]) > 10, f"{name} is not explained"
 
 
 def test_environment_variables_are_those_that_are_read() -> None:
     pattern = re.compile(r"COMMONWEIGHT_[A-Z_]*[A-Z]")
-    read = {name for source in own_sources() for name in pattern.findall(source.read_text())}
+    of_settings = {kind.variable_of(name) for kind in PROCESSES for name in kind.model_fields} | set(PREFIXES.values())
+    read = {name for source in own_sources() for name in pattern.findall(source.read_text())} - of_settings
     assert set(_first_column("settings.md", "Environment variables")) == read
     of_tests = {name for source in (ROOT / "tests").glob("*.py") for name in pattern.findall(source.read_text())}
-    assert {name for page in PAGES for name in pattern.findall(page.read_text())} <= read | of_tests
+    assert {name for page in PAGES for name in pattern.findall(page.read_text())} <= read | of_tests | of_settings
+
+
+@pytest.mark.parametrize("kind", PROCESSES, ids=lambda kind: kind.__name__)
+def test_every_process_says_what_its_variables_begin_with(kind: type[ProcessSettings]) -> None:
+    section = (DOCS / "settings.md").read_text().partition(f"## {kind.__name__}")[2].partition("## ")[0]
+    assert f"`{kind.model_config['env_prefix']}`" in section
+    for key in kind.key_fields():
+        assert f"`{kind.variable_of(key)}`" in section
 
 
 def test_every_cheat_is_described() -> None:
@@ -254,6 +267,13 @@ def _codes() -> set[str]:
     return {kind.code for kind in _error_classes()} | written
 
 
+def _defaults(kind: type[Any]) -> dict[str, object]:
+    """Of each setting, in their order; MISSING where it has to be given."""
+    if issubclass(kind, ProcessSettings):
+        return {name: MISSING if one.is_required() else one.default for name, one in kind.model_fields.items()}
+    return {field.name: field.default for field in fields(kind)}
+
+
 def _log_kinds() -> frozenset[str]:
     return frozenset(KINDS)
 
@@ -265,7 +285,9 @@ def _words() -> set[str]:
 
 @cache
 def _routes() -> dict[str, Any]:
-    settings = ServerSettings("", Path(), "", "", Path())
+    settings = ServerSettings(
+        rpc_url="http://127.0.0.1:1", deployment=Path(), operator_key="", database_url="", blobs=Path()
+    )
     return cast(dict[str, Any], create_app(settings, cast(Ledger, object())).openapi()["paths"])
 
 

@@ -1,74 +1,78 @@
-"""All settings of a verifier and of its Celery workers."""
+"""All settings of a verifier and of its Celery workers, from the environment (COMMONWEIGHT_VERIFIER_...) or from the
+command line. Workers read the part that is theirs, in which there is no key."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from eth_account import Account
+from pydantic import AfterValidator
+from pydantic_settings import SettingsConfigDict
 
-from contracts.chain.deployment import Deployment
+from contracts.chain.deployment_setting import DeploymentSetting
+from contracts.process.settings import (
+    Count,
+    FilePath,
+    Key,
+    Paths,
+    Port,
+    ProcessSettings,
+    Seconds,
+    Url,
+    UrlOrNothing,
+    Urls,
+)
 
-VARIABLE = "COMMONWEIGHT_VERIFIER"
+PREFIX = "COMMONWEIGHT_VERIFIER_"
 WORKERS_MODULE = "verifier.replay.tasks"
 BLOBS, MERGED, WORKERS_LOG = "mirror/blobs", "merged", "workers.log"
 """Below the verifier's folder: the mirror's blobs, outer steps on their way there, and what the workers print."""
 
 
-@dataclass(frozen=True)
-class VerifierSettings:
-    """`run` is the run that this verifier anchors in (0x-hex), `data` where its text lies; `folder` is its own.
+def require_broker(text: str) -> str:
+    """The address of a Celery broker, or nothing. Raises ValueError: workers on one that is none judge nothing."""
+    from kombu.transport import resolve_transport
 
-    The mirror listens on `host` and `port` (0: a free one) and is reached at `public_url`: empty for its own address
-    where `loopback` is set, and for nowhere otherwise. `loopback` lets addresses of this machine count as public.
-    `look_seconds` lie between two looks. `give_up_after` are the seconds after which a verifier ends to which neither
-    the server nor any mirror answers; with 0 it waits for ever. What k signed and no server brought to the chain in
-    `relay_seconds`, verifiers bring there in turn.
+    scheme, mark, _ = text.strip().partition("://")
+    try:
+        if text.strip() and (not mark or resolve_transport(scheme) is None):
+            raise ValueError(f"{text!r} is not the address of a broker, for instance redis://127.0.0.1:6379")
+    except (KeyError, ImportError) as error:
+        raise ValueError(f"this machine has no broker of the kind {scheme!r}: {error}") from error
+    return text.strip()
+
+
+class WorkerSettings(ProcessSettings):
+    """What a worker of a verifier needs: no key, no chain and no server. `folder` is the verifier's, `data` where the
+    run's text lies.
 
     `broker_url` is empty for the built-in broker, a folder that needs no server; else Redis or RabbitMQ. A job that
     fails `attempts` times is given up; between its tries it waits `backoff_seconds`, doubling. `lease_seconds` must
     exceed the longest job: who takes longer counts as lost. A message that no worker has taken for `queue_seconds` is
-    sent again, which uses up no attempt. `queue` names the queue, empty for one of this key's own. `device` is where
-    portable runs are replayed. With `other_rpc_urls` what is final is read from two chain nodes; with `finality_depth`
-    it lies so many blocks behind the newest.
+    sent again, which uses up no attempt. `queue` names the queue, empty for one of the verifier's key. `device` is
+    where portable runs are replayed.
     """
 
-    api_url: str
-    rpc_url: str
-    deployment: Deployment
-    run: str
-    key: str = field(repr=False)
-    folder: Path
-    data: tuple[Path, ...] = ()
-    host: str = "127.0.0.1"
-    port: int = 0
-    public_url: str = ""
-    loopback: bool = True
-    look_seconds: float = 1.0
-    give_up_after: float = 0.0
-    relay_seconds: float = 600.0
-    broker_url: str = ""
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
+
+    folder: FilePath
+    data: Paths = ()
+    broker_url: Annotated[str, AfterValidator(require_broker)] = ""
     result_backend: str = ""
-    attempts: int = 3
-    lease_seconds: float = 180.0
-    queue_seconds: float = 60.0
-    backoff_seconds: float = 1.0
+    attempts: Count = 3
+    lease_seconds: Seconds = 180.0
+    queue_seconds: Seconds = 60.0
+    backoff_seconds: Seconds = 1.0
     queue: str = ""
     device: str = "cpu"
-    other_rpc_urls: tuple[str, ...] = ()
-    finality_depth: int | None = None
 
     @property
     def queue_name(self) -> str:
-        """A queue of this verifier's own, so that verifiers can share a server."""
-        if self.queue:
-            return self.queue
-        owner = Account.from_key(self.key).address[2:14].lower() if self.key else "nobody"
-        return f"verifier-{owner}"
+        """The queue from which workers take."""
+        return self.queue or "verifier-nobody"
 
     @property
     def queue_folder(self) -> Path:
@@ -86,17 +90,19 @@ class VerifierSettings:
         return self.folder / WORKERS_LOG
 
     @classmethod
-    def from_environment(cls) -> VerifierSettings:
-        """What `to_environment` wrote; without it a worker of its own defaults, for `celery inspect` and tests."""
-        raw: dict[str, Any] = json.loads(os.environ.get(VARIABLE, "null")) or _EMPTY
-        paths = {"folder": Path(raw["folder"]), "data": tuple(map(Path, raw["data"]))}
-        return cls(api_url="", rpc_url="", deployment=_NONE, run="", key="", **{**raw, **paths})
+    def of_this_process(cls) -> WorkerSettings:
+        """What `to_environment` wrote; where no variable is set a worker of its own, for `celery inspect` and tests.
+
+        Raises MissingSetting and InvalidSetting.
+        """
+        if any(name.startswith(PREFIX.rstrip("_")) for name in os.environ):
+            return cls.from_environment()
+        return cls(folder=Path(), broker_url="memory://", result_backend="cache+memory://")
 
     def to_environment(self) -> dict[str, str]:
-        """The variable for the worker processes: what they need, and no key."""
-        raw = {name: getattr(self, name) for name in _OF_WORKERS}
-        paths = {"folder": str(self.folder), "data": [str(path) for path in self.data]}
-        found = {VARIABLE: json.dumps({**raw, **paths, "queue": self.queue_name}), "OMP_NUM_THREADS": "1"}
+        """The variables for the worker processes: what they need, and no key."""
+        own = {self.variable_of("queue"): self.queue_name, "OMP_NUM_THREADS": "1"}
+        found = self.variables(WorkerSettings.model_fields) | own
         if not self.broker_url:
             # the folder broker takes a message by moving it to the folder for temporary files: a rename is only
             # exclusive within one file system
@@ -125,21 +131,33 @@ class VerifierSettings:
         ]
 
 
-_OF_WORKERS = (
-    "broker_url",
-    "result_backend",
-    "attempts",
-    "lease_seconds",
-    "queue_seconds",
-    "backoff_seconds",
-    "device",
-)
-_EMPTY: dict[str, Any] = {
-    "folder": ".",
-    "data": [],
-    "broker_url": "memory://",
-    "result_backend": "cache+memory://",
-}
-_NOBODY = "0x" + "00" * 20
-_NONE = Deployment(0, 0, "", "0x" + "00" * 32, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY)
-"""Workers ask no chain."""
+class VerifierSettings(WorkerSettings):
+    """`run` is the run that this verifier anchors in (0x-hex); `folder` is its own.
+
+    The mirror listens on `host` and `port` (0: a free one) and is reached at `public_url`: empty for its own address
+    where `loopback` is set, and for nowhere otherwise. `loopback` lets addresses of this machine count as public.
+    `look_seconds` lie between two looks. `give_up_after` are the seconds after which a verifier ends to which neither
+    the server nor any mirror answers; with 0 it waits for ever. What k signed and no server brought to the chain in
+    `relay_seconds`, verifiers bring there in turn. With `other_rpc_urls` what is final is read from two chain nodes;
+    with `finality_depth` it lies so many blocks behind the newest.
+    """
+
+    api_url: Url
+    rpc_url: Url
+    deployment: DeploymentSetting
+    run: str
+    key: Key
+    host: str = "127.0.0.1"
+    port: Port = 0
+    public_url: UrlOrNothing = ""
+    loopback: bool = True
+    look_seconds: Seconds = 1.0
+    give_up_after: Seconds = 0.0
+    relay_seconds: Seconds = 600.0
+    other_rpc_urls: Urls = ()
+    finality_depth: Count | None = None
+
+    @property
+    def queue_name(self) -> str:
+        """A queue of this verifier's own, so that verifiers can share a server."""
+        return self.queue or f"verifier-{Account.from_key(self.key).address[2:14].lower()}"

@@ -49,6 +49,7 @@ PARTS = {
     "celery": "node",
     "kombu": "node",
     "starlette": "node",
+    "pydantic_settings": "node",
     "uvicorn": "server",
     "fastapi": "server",
     "sqlmodel": "server",

@@ -7,11 +7,12 @@ import math
 import re
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
 from commonweight.terminal.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, Level, LogFormat
+from commonweight.terminal.variables import SERVER
+from contracts.process.http_url import require_http_url
 
 DEFAULT_API = "http://127.0.0.1:8800"
 DEFAULT_RPC = "http://127.0.0.1:8545"
@@ -65,15 +66,10 @@ def read_object(text: str, option: str) -> dict[str, Any]:
 def read_url(text: str) -> str:
     """The address of a server or chain node, without what was pasted around it. Raises BadParameter: what is no address
     would be waited for like one that does not answer."""
-    url = text.strip()
     try:
-        parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:  # a port that is none, or half an address of IPv6
-        fits = False
-    if not fits or re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise typer.BadParameter(f"{text!r} is not an address: http:// or https://, a host, and a port if it has one")
-    return url
+        return require_http_url(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def read_url_or_none(text: str) -> str:
@@ -83,15 +79,12 @@ def read_url_or_none(text: str) -> str:
 
 def read_broker(text: str) -> str:
     """The address of a Celery broker, or nothing. Raises BadParameter: workers on one that is none judge nothing."""
-    from kombu.transport import resolve_transport
+    from verifier.settings import require_broker
 
-    scheme, mark, _ = text.strip().partition("://")
     try:
-        if text.strip() and (not mark or resolve_transport(scheme) is None):
-            raise typer.BadParameter(f"{text!r} is not the address of a broker, for instance redis://127.0.0.1:6379")
-    except (KeyError, ImportError) as error:
-        raise typer.BadParameter(f"this machine has no broker of the kind {scheme!r}: {error}") from error
-    return text.strip()
+        return require_broker(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def read_seconds(seconds: float) -> float:
@@ -99,6 +92,12 @@ def read_seconds(seconds: float) -> float:
     if not math.isfinite(seconds):
         raise typer.BadParameter(f"{seconds} is no number of seconds")
     return seconds
+
+
+def chain_nodes(urls: list[str]) -> dict[str, Any]:
+    """The settings that `--rpc-url` gives: one node, and others where there are any; else their variable stands."""
+    others = {"other_rpc_urls": tuple(urls[1:])} if len(urls) > 1 else {}
+    return {"rpc_url": urls[0], **others}
 
 
 def database_address(folder: Path, database_url: str) -> str:
@@ -167,7 +166,14 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")]
 Folder = Annotated[Path, typer.Option("--folder", help="Where this process keeps its files.")]
 ServerFolder = Annotated[Path, typer.Option("--folder", help="Where the server keeps its files.")]
-DatabaseUrl = Annotated[str, typer.Option("--database-url", help="SQLAlchemy address; default: SQLite in the folder.")]
+DatabaseUrl = Annotated[
+    str,
+    typer.Option(
+        "--database-url",
+        envvar=f"{SERVER}DATABASE_URL",
+        help="SQLAlchemy address; default: SQLite in the folder.",
+    ),
+]
 DeploymentFile = Annotated[
     Path, typer.Option("--deployment", exists=True, dir_okay=False, help="What `commonweight model deploy` wrote.")
 ]

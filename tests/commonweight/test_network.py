@@ -59,7 +59,13 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         (folder / "deployment.json").write_text(deployment.to_json())
         database = f"sqlite:///{folder / 'ledger.db'}"
         key = bytes(OPERATOR.key).hex()
-        settings = ServerSettings(chain.url, folder / "deployment.json", key, database, folder / "blobs")
+        settings = ServerSettings(
+            rpc_url=chain.url,
+            deployment=folder / "deployment.json",
+            operator_key=key,
+            database_url=database,
+            blobs=folder / "blobs",
+        )
         with _served(settings) as url:
             yield Network(chain.url, url, folder)
 

@@ -82,7 +82,7 @@ OF_PART = {
         "commonweight.model.terms",
     ),
 }
-SHARED = {"uvicorn", "starlette"}
+SHARED = {"uvicorn", "starlette", "pydantic_settings"}
 
 
 @pytest.mark.parametrize("part", OF_PART)

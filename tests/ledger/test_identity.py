@@ -74,7 +74,12 @@ def test_a_server_does_not_start_on_another_models_database(tmp_path: Path, data
     """It answered with that one's name and the other's runs, and moved its cursor."""
     served, file = Served(), tmp_path / "deployment.json"
     settings = ServerSettings(
-        "http://127.0.0.1:9", file, key_of("operator").key.hex(), database, tmp_path / "blobs", keeper=False
+        rpc_url="http://127.0.0.1:9",
+        deployment=file,
+        operator_key=key_of("operator").key.hex(),
+        database_url=database,
+        blobs=tmp_path / "blobs",
+        keeper=False,
     )
     file.write_text(served.deployment.to_json())
     create_app(settings).state.ledger.store.engine.dispose()

@@ -32,7 +32,14 @@ def test_only_the_logs_own_operator_serves_it(tmp_path: Path, database: str, ope
     deployment = tmp_path / "deployment.json"
     deployment.write_text(Served().deployment.to_json())
     key = key_of(operator).key.hex()
-    settings = ServerSettings("http://127.0.0.1:9", deployment, key, database, tmp_path / "blobs", keeper=False)
+    settings = ServerSettings(
+        rpc_url="http://127.0.0.1:9",
+        deployment=deployment,
+        operator_key=key,
+        database_url=database,
+        blobs=tmp_path / "blobs",
+        keeper=False,
+    )
     if operator == "operator":
         assert create_app(settings).state.ledger.operator == key_of(operator)
     else:

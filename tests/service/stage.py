@@ -36,7 +36,7 @@ from tests.lock_order import watched_locks
 from trainer.client import ApiClient
 from trainer.conduct import Conduct
 from trainer.node.node import LightNode
-from trainer.node.settings import LightSettings
+from trainer.node.settings import NodeSettings
 from verifier.jobs.queue import VerifierApp
 from verifier.replay import tasks
 from verifier.service import service
@@ -113,28 +113,28 @@ class Stage:
         """Verifier `number`, not yet at work, with another address of the server where one is given."""
         name = f"verifier {number}"
         settings = VerifierSettings(
-            api or self.api,
-            self.rpc,
-            self.deployment,
-            self.run,
-            verifier_keys()[number].key.hex(),
-            self.folder / name,
-            (self.text,),
+            api_url=api or self.api,
+            rpc_url=self.rpc,
+            deployment=self.deployment,
+            run=self.run,
+            key=verifier_keys()[number].key.hex(),
+            folder=self.folder / name,
+            data=(self.text,),
             **{"look_seconds": LOOK_SECONDS, "backoff_seconds": 0.1, **options},
         )
         return VerifierProcess(settings, self.said.setdefault(name, []).append)
 
     def node(self, name: str, api: str = "", conduct: Conduct | None = None, **options: Any) -> LightNode:
         """A node of that name, not yet at work, with another address of the server where one is given."""
-        settings = LightSettings(
-            api or self.api,
-            self.deployment,
-            self.rpc,
-            self.run,
-            key_of(name).key.hex(),
-            wallet(name),
-            self.folder / name,
-            (self.text,),
+        settings = NodeSettings(
+            api_url=api or self.api,
+            deployment=self.deployment,
+            rpc_url=self.rpc,
+            run=self.run,
+            key=key_of(name).key.hex(),
+            payout=wallet(name),
+            folder=self.folder / name,
+            data=(self.text,),
             **{"look_seconds": LOOK_SECONDS, **options},
         )
         return LightNode(settings, self.said.setdefault(name, []).append, conduct=conduct)
@@ -195,7 +195,14 @@ def staged(folder: Path, params: GenesisParams = GENESIS) -> Iterator[Stage]:
         stack.enter_context(watched_locks())
         stack.callback(setattr, service, "make_app", before)
         served = stack.enter_context(DevnetServer(twin(chain), "127.0.0.1", 0, 0.5))
-        settings = ServerSettings(served.url, file, operator.key.hex(), url, blobs, keeper=False)
+        settings = ServerSettings(
+            rpc_url=served.url,
+            deployment=file,
+            operator_key=operator.key.hex(),
+            database_url=url,
+            blobs=blobs,
+            keeper=False,
+        )
         ledger = _ledger(settings, deployment)
         app = create_app(settings, ledger)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=3))

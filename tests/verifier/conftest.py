@@ -23,7 +23,14 @@ NOWHERE = Deployment(
 def settings_of(folder: Path) -> VerifierSettings:
     """Of the key 0x11…, quick to try again."""
     return VerifierSettings(
-        "http://api", "http://rpc", NOWHERE, "0x00", "0x" + "11" * 32, folder, attempts=2, backoff_seconds=0.0
+        api_url="http://api",
+        rpc_url="http://rpc",
+        deployment=NOWHERE,
+        run="0x00",
+        key="0x" + "11" * 32,
+        folder=folder,
+        attempts=2,
+        backoff_seconds=0.0,
     )
 
 

@@ -15,7 +15,7 @@ from tests.contracts.protocol.log.signed_run import key
 from tests.service.stage import InlineApp
 from tests.verifier.real_run import Town
 from trainer.node.node import LightNode
-from trainer.node.settings import LightSettings
+from trainer.node.settings import NodeSettings
 from verifier.service import service
 from verifier.service.service import VerifierProcess
 
@@ -82,17 +82,17 @@ class LongRun(Town):
             run = self.run.state.runs[to_hex(self.run.run)]
             return min(run.rounds, default=run.round + 1) - 1
 
-    def _light(self) -> LightSettings:
+    def _light(self) -> NodeSettings:
         settings = self.settings(0)
-        return LightSettings(
-            self.url,
-            settings.deployment,
-            "",
-            to_hex(self.run.run),
-            to_hex(NODE.key),
-            key("the node's wallet").address,
-            self.folder / "node",
-            (self.text,),
+        return NodeSettings(
+            api_url=self.url,
+            deployment=settings.deployment,
+            rpc_url="",
+            run=to_hex(self.run.run),
+            key=to_hex(NODE.key),
+            payout=key("the node's wallet").address,
+            folder=self.folder / "node",
+            data=(self.text,),
             look_seconds=0.01,
         )
 

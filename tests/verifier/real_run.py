@@ -214,13 +214,13 @@ class Town:
         secret = to_hex(self.run.verifiers[number].key)
         folder = self.folder / f"verifier {number}"
         return VerifierSettings(
-            self.url,
-            "http://127.0.0.1:9",
-            deployment,
-            to_hex(self.run.run),
-            secret,
-            folder,
-            (self.text,),
+            api_url=self.url,
+            rpc_url="http://127.0.0.1:9",
+            deployment=deployment,
+            run=to_hex(self.run.run),
+            key=secret,
+            folder=folder,
+            data=(self.text,),
             look_seconds=0.01,
             public_url=self.public_urls.get(number, ""),
         )

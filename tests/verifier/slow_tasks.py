@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tests.verifier.fan import TASK
 from verifier.jobs.queue import make_app
-from verifier.settings import VerifierSettings
+from verifier.settings import WorkerSettings
 
-app = make_app(VerifierSettings.from_environment())
+app = make_app(WorkerSettings.of_this_process())
 
 
 def runs(folder: Path) -> list[tuple[str, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from tests.strange_names import NAMES, STRANGE
 from tests.verifier.conftest import settings_of
 from tests.verifier.fan import Fan
 from verifier.jobs.queue import VerifierApp, make_app
-from verifier.settings import VARIABLE, VerifierSettings
+from verifier.settings import WorkerSettings
 
 pytestmark = pytest.mark.unit
 
@@ -43,10 +42,10 @@ def test_a_message_goes_out_and_its_result_comes_back(app: VerifierApp, tmp_path
 def test_a_worker_has_the_same_folder(app: VerifierApp, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in app.settings.to_environment().items():
         monkeypatch.setenv(name, value)
-    found = VerifierSettings.from_environment()
+    found = WorkerSettings.of_this_process()
     assert found.folder == app.settings.folder
     assert Path(os.environ["TMPDIR"]) == found.queue_folder / "taken"
-    assert json.loads(os.environ[VARIABLE])["folder"] == str(found.folder)
+    assert os.environ["COMMONWEIGHT_VERIFIER_FOLDER"] == str(found.folder)
 
 
 def test_results_that_nobody_asks_for_go_with_their_round(tmp_path: Path) -> None:

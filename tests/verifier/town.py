@@ -224,7 +224,12 @@ def settings(folder: Path, made: SignedRun, key: bytes) -> VerifierSettings:
         model_registry=model_registry,
     )
     return VerifierSettings(
-        "http://127.0.0.1:9", "http://127.0.0.1:9", deployment, to_hex(made.run), to_hex(key), folder
+        api_url="http://127.0.0.1:9",
+        rpc_url="http://127.0.0.1:9",
+        deployment=deployment,
+        run=to_hex(made.run),
+        key=to_hex(key),
+        folder=folder,
     )
 
 

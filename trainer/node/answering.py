@@ -16,7 +16,7 @@ from trainer.log_view.covered import CoveredLog
 from trainer.node.boundaries import Key
 from trainer.node.joining import obstacle
 from trainer.node.pen import Pen, hexes
-from trainer.node.settings import LightSettings, Progress, Report
+from trainer.node.settings import NodeSettings, Progress, Report
 from trainer.node.surroundings import Around
 from trainer.node.work import Work, key_of
 from trainer.steps.determinism import configure_determinism
@@ -29,7 +29,7 @@ class Answers:
 
     def __init__(
         self,
-        settings: LightSettings,
+        settings: NodeSettings,
         log: CoveredLog,
         pen: Pen,
         around: Around,

@@ -34,7 +34,7 @@ from trainer.node.pen import Pen
 from trainer.node.plan import standing
 from trainer.node.pulse import Pulse
 from trainer.node.rounds import Rounds
-from trainer.node.settings import LightSettings, Progress, Report
+from trainer.node.settings import NodeSettings, Progress, Report
 from trainer.node.states import States
 from trainer.node.status import Status, status_of
 from trainer.node.story import Story
@@ -48,7 +48,7 @@ class LightNode:
     for weather only GaveUp, and only where the settings say so."""
 
     def __init__(
-        self, settings: LightSettings, report: Report, limits: Limits | None = None, conduct: Conduct | None = None
+        self, settings: NodeSettings, report: Report, limits: Limits | None = None, conduct: Conduct | None = None
     ) -> None:
         """`conduct` is how it behaves, where the settings do not say that."""
         bound_recursion()
@@ -168,7 +168,7 @@ class LightNode:
 
     # -- small parts --------------------------------------------------------------------------------------------------
 
-    def _open_log(self, settings: LightSettings, limits: Limits | None) -> None:
+    def _open_log(self, settings: NodeSettings, limits: Limits | None) -> None:
         deployment, folder = settings.deployment, settings.folder
         self.domain = Domain(deployment.chain_id, deployment.model_registry)
         model, key = octets(deployment.model), deployment.log_key()
@@ -209,7 +209,7 @@ class LightNode:
 
 
 def run_light_node(
-    settings: LightSettings, report: Report, stop: threading.Event, leave: threading.Event | None = None
+    settings: NodeSettings, report: Report, stop: threading.Event, leave: threading.Event | None = None
 ) -> None:
     """Enrol and take part until `stop`, or until what is due after `leave` is done."""
     LightNode(settings, report).take_part(stop, leave)

@@ -1,19 +1,21 @@
-"""Settings of a light node, and what it says while it works."""
+"""Settings of a node, from the environment (COMMONWEIGHT_NODE_...) or from the command line, and what it says while it
+works."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from contracts.chain.deployment import Deployment
+from pydantic_settings import SettingsConfigDict
+
+from contracts.chain.deployment_setting import DeploymentSetting
+from contracts.process.settings import Count, FilePath, Key, Paths, Ppm, ProcessSettings, Seconds, Url, UrlOrNothing
 
 
-@dataclass(frozen=True)
-class LightSettings:
-    """All settings of a light node. `deployment` names the contracts, the log's key and the first mirrors; `rpc_url` is
+class NodeSettings(ProcessSettings):
+    """All settings of a node. `deployment` names the contracts, the log's key and the first mirrors; `rpc_url` is
     a chain node that says who the verifiers are, or empty: then the log is believed.
 
     `cheat` names one of trainer.cheats, for tests and the demo; `canary_ppm` is the share of rounds, in parts per
@@ -23,19 +25,21 @@ class LightSettings:
     `unjudged` enrols also where no verifier computes as this machine does.
     """
 
-    api_url: str
-    deployment: Deployment
-    rpc_url: str
+    model_config = SettingsConfigDict(env_prefix="COMMONWEIGHT_NODE_")
+
+    api_url: Url
+    deployment: DeploymentSetting
+    rpc_url: UrlOrNothing
     run: str
-    key: str = field(repr=False)
+    key: Key
     payout: str
-    folder: Path
-    data: tuple[Path, ...] = ()
-    from_round: int = 1
+    folder: FilePath
+    data: Paths = ()
+    from_round: Count = 1
     cheat: str | None = None
-    canary_ppm: int = 0
-    look_seconds: float = 1.0
-    give_up_after: float = 0.0
+    canary_ppm: Ppm = 0
+    look_seconds: Seconds = 1.0
+    give_up_after: Seconds = 0.0
     unjudged: bool = False
 
     def loopback(self) -> bool:

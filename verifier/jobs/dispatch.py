@@ -20,7 +20,7 @@ from celery import Celery
 from contracts.errors import CommonweightError
 from verifier.jobs.folder_results import FolderResults
 from verifier.jobs.rows import FILE_NAME, Job, JobRows, Key, Order, State
-from verifier.settings import VerifierSettings
+from verifier.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 PAUSE_LIMIT_SECONDS = 60.0
@@ -44,7 +44,7 @@ class MessageStale(CommonweightError):
 class JobBoard:
     """The jobs of one verifier on their way through Celery. Use it from one thread: `rpc://` replies go to a thread."""
 
-    def __init__(self, app: Celery, settings: VerifierSettings) -> None:
+    def __init__(self, app: Celery, settings: WorkerSettings) -> None:
         self._app, self._settings = app, settings
         self.rows = JobRows(settings.folder / FILE_NAME)
         self.rows.bound(max(settings.lease_seconds, settings.queue_seconds * MOST_PATIENCE, PAUSE_LIMIT_SECONDS))

@@ -14,7 +14,7 @@ from celery import Celery, Task
 
 from contracts.files.whole_file import STALE_SECONDS
 from verifier.jobs.dispatch import START_BEFORE, JobBoard, MessageStale, WorkerLost, is_stale
-from verifier.settings import VerifierSettings
+from verifier.settings import WorkerSettings
 
 
 class OnceTask(Task):  # type: ignore[misc]
@@ -38,7 +38,7 @@ class OnceTask(Task):  # type: ignore[misc]
 class VerifierApp(Celery):  # type: ignore[misc]
     """A Celery application with the rows of what its verifier has to do; only the service opens them."""
 
-    settings: VerifierSettings
+    settings: WorkerSettings
 
     @cached_property
     def jobs(self) -> JobBoard:
@@ -46,7 +46,7 @@ class VerifierApp(Celery):  # type: ignore[misc]
         return JobBoard(self, self.settings)
 
 
-def make_app(settings: VerifierSettings) -> VerifierApp:
+def make_app(settings: WorkerSettings) -> VerifierApp:
     """An application on the settings' broker, or on a folder where none is named."""
     app = VerifierApp("verifier", task_cls=OnceTask)
     app.settings = settings
@@ -76,7 +76,7 @@ def make_app(settings: VerifierSettings) -> VerifierApp:
     return app
 
 
-def _result_store(settings: VerifierSettings) -> str:
+def _result_store(settings: WorkerSettings) -> str:
     """Redis keeps results itself; RabbitMQ sends them to the process that asked."""
     url = settings.result_backend or settings.broker_url
     if url.startswith("redis"):

@@ -23,12 +23,12 @@ from verifier.replay.combining import Basis, combine
 from verifier.replay.files import BytesMissing, Folder
 from verifier.replay.holding import Question, measure
 from verifier.replay.replaying import CannotCompare, Segment, TookTooLong, judge_segment
-from verifier.settings import MERGED, VerifierSettings
+from verifier.settings import MERGED, WorkerSettings
 
 end_with_spawner()
 warnings.filterwarnings("ignore", category=SecurityWarning)
 """Celery warns root, and who is in no group, of messages that run code: only JSON is taken here."""
-settings = VerifierSettings.from_environment()
+settings = WorkerSettings.of_this_process()
 choose_device(settings.device)
 app = make_app(settings)
 

@@ -24,7 +24,23 @@ from commonweight.terminal.options import (
     read_address,
     read_url_or_none,
 )
+from commonweight.terminal.variables import NODE, with_variables
 from trainer.cheats import CHEATS
+
+Node = with_variables(
+    NODE,
+    "deployment",
+    "rpc_url",
+    "run",
+    "payout",
+    "folder",
+    "data",
+    "from_round",
+    "cheat",
+    "give_up_after",
+    "unjudged",
+    api="api_url",
+)
 
 
 def node(
@@ -55,9 +71,9 @@ def node(
         str | None, typer.Option(help=f"Misbehave in a named way, to see it caught: {', '.join(CHEATS)}.")
     ] = None,
     canary_rate: Annotated[
-        float,
+        float | None,
         typer.Option(min=0, max=1, help="Share of rounds with one bad segment on purpose, unpaid, to test verifiers."),
-    ] = 0.0,
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads, in a bounded run.")] = 1,
     attention: Annotated[str, typer.Option(help="Attention kernel in a bounded run: flash or math.")] = "flash",
     adamw: Annotated[str, typer.Option(help="AdamW kernel in a bounded run: foreach, loop or fused.")] = "foreach",
@@ -74,7 +90,7 @@ def node(
     from contracts.chain.connection import connect
     from trainer.model.device import choose_device
     from trainer.node.node import run_light_node
-    from trainer.node.settings import LightSettings
+    from trainer.node.settings import NodeSettings
     from trainer.steps.variants import Variant, choose
 
     stop = heed_signals()
@@ -83,19 +99,20 @@ def node(
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
     account = open_keystore(keystore)
     key, w3 = account.key.hex(), connect(rpc_url) if rpc_url else None
-    settings = LightSettings(
-        api,
-        joined(deployment, w3, folder, ("node", account.address, run), stop, give_up_after),
-        rpc_url,
-        run,
-        key,
-        payout,
-        folder,
-        tuple(data or ()),
-        from_round,
-        cheat,
-        round(canary_rate * 1_000_000),
+    canaries = {} if canary_rate is None else {"canary_ppm": round(canary_rate * 1_000_000)}
+    settings = NodeSettings(
+        api_url=api,
+        deployment=joined(deployment, w3, folder, ("node", account.address, run), stop, give_up_after),
+        rpc_url=rpc_url,
+        run=run,
+        key=key,
+        payout=payout,
+        folder=folder,
+        data=tuple(data or ()),
+        from_round=from_round,
+        cheat=cheat,
         give_up_after=give_up_after,
         unjudged=unjudged,
+        **canaries,
     )
     run_light_node(settings, report_lines(), stop.watched())

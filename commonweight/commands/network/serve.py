@@ -28,12 +28,28 @@ from commonweight.terminal.options import (
     Port,
     ReplaceSeconds,
     Rpcs,
+    chain_nodes,
     database_address,
 )
+from commonweight.terminal.variables import SERVER, with_variables
 from commonweight.terminal.waiting import wait_for
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+Serve = with_variables(
+    SERVER,
+    "deployment",
+    "rpc_url",
+    "finality_depth",
+    "keeper",
+    "max_fee_per_gas",
+    "replace_seconds",
+    "account_gas",
+    "daily_gas",
+    "accept_lost_end",
+    allow_origin="allow_origins",
+)
 
 
 def serve(
@@ -75,11 +91,11 @@ def serve(
     joined(deployment, connect(*urls, finality_depth=finality_depth), folder, ("server", account.address, ""), stop)
     url = database_address(folder, database_url)
     settings = ServerSettings(
-        urls[0],
-        deployment,
-        key,
-        url,
-        folder / "blobs",
+        **chain_nodes(urls),
+        deployment=deployment,
+        operator_key=key,
+        database_url=url,
+        blobs=folder / "blobs",
         keeper=keeper,
         max_fee_per_gas=max_fee_per_gas,
         replace_seconds=replace_seconds,
@@ -87,7 +103,6 @@ def serve(
         daily_gas=daily_gas,
         allow_origins=tuple(allow_origin or ()),
         accept_lost_end=accept_lost_end,
-        other_rpc_urls=tuple(urls[1:]),
         finality_depth=finality_depth,
     )
 

@@ -26,14 +26,32 @@ from commonweight.terminal.options import (
     Keystore,
     Rpcs,
     RunId,
+    chain_nodes,
     read_broker,
     read_url_or_none,
 )
+from commonweight.terminal.variables import VERIFIER, with_variables
 
+Run = with_variables(
+    VERIFIER,
+    "rpc_url",
+    "deployment",
+    "run",
+    "folder",
+    "data",
+    "host",
+    "port",
+    "public_url",
+    "give_up_after",
+    "broker_url",
+    "device",
+    "finality_depth",
+    api="api_url",
+)
 app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
 
 
-@app.command("run")
+@app.command("run", cls=Run)
 def run_(
     keystore: Keystore,
     run: RunId,
@@ -79,21 +97,20 @@ def run_(
     account, urls = open_keystore(keystore), rpc_url or [DEFAULT_RPC]
     key, w3 = account.key.hex(), connect(*urls, finality_depth=finality_depth)
     settings = VerifierSettings(
-        api,
-        urls[0],
-        joined(deployment, w3, folder, ("verifier", account.address, ""), stop, give_up_after),
-        run,
-        key,
-        folder,
-        tuple(data or ()),
-        host,
-        port,
-        public_url,
+        **chain_nodes(urls),
+        api_url=api,
+        deployment=joined(deployment, w3, folder, ("verifier", account.address, ""), stop, give_up_after),
+        run=run,
+        key=key,
+        folder=folder,
+        data=tuple(data or ()),
+        host=host,
+        port=port,
+        public_url=public_url,
         loopback=is_loopback(api),
         give_up_after=give_up_after,
         broker_url=broker_url,
         device=device,
-        other_rpc_urls=tuple(urls[1:]),
         finality_depth=finality_depth,
     )
     report = report_lines() if speaks_json() or not console.is_terminal else LiveBoard(console)

@@ -12,8 +12,12 @@ from commonweight.terminal.options import (
     FinalityDepth,
     Rpcs,
     ServerFolder,
+    chain_nodes,
     database_address,
 )
+from commonweight.terminal.variables import SERVER, with_variables
+
+Fsck = with_variables(SERVER, "deployment", "rpc_url", "finality_depth")
 
 
 def fsck(
@@ -36,13 +40,12 @@ def fsck(
     nobody = Account.create().key.hex()  # a ledger has a key to sign with; nothing here is signed
     url, urls = database_address(folder, database_url), rpc_url or [DEFAULT_RPC]
     settings = ServerSettings(
-        urls[0],
-        deployment,
-        nobody,
-        url,
-        folder / "blobs",
+        **chain_nodes(urls),
+        deployment=deployment,
+        operator_key=nobody,
+        database_url=url,
+        blobs=folder / "blobs",
         keeper=False,
-        other_rpc_urls=tuple(urls[1:]),
         finality_depth=finality_depth,
     )
     findings = []

@@ -26,10 +26,23 @@ from commonweight.terminal.options import (
     ReplaceSeconds,
     Rpcs,
     ServerFolder,
+    chain_nodes,
     database_address,
 )
+from commonweight.terminal.variables import SERVER, with_variables
 from commonweight.terminal.waiting import wait_for
 
+Keeper = with_variables(
+    SERVER,
+    "deployment",
+    "rpc_url",
+    "finality_depth",
+    "max_fee_per_gas",
+    "replace_seconds",
+    "account_gas",
+    "daily_gas",
+    "accept_lost_end",
+)
 PARTS = ("rounds", "settlement", "indexer")
 
 
@@ -73,16 +86,15 @@ def keeper(
     account, url, urls = open_keystore(keystore), database_address(folder, database_url), rpc_url or [DEFAULT_RPC]
     key = account.key.hex()
     settings = ServerSettings(
-        urls[0],
-        deployment,
-        key,
-        url,
-        folder / "blobs",
+        **chain_nodes(urls),
+        deployment=deployment,
+        operator_key=key,
+        database_url=url,
+        blobs=folder / "blobs",
         max_fee_per_gas=max_fee_per_gas,
         replace_seconds=replace_seconds,
         account_gas=account_gas,
         daily_gas=daily_gas,
-        other_rpc_urls=tuple(urls[1:]),
         finality_depth=finality_depth,
     )
     ledger = wait_for("the database", partial(open_ledger, settings), stop)

@@ -49,7 +49,15 @@ class Service:
         file = self.folder / "deployment.json"
         file.write_text(self.deployment.to_json())
         url, key = str(self.ledger.store.engine.url), self.operator.key.hex()
-        settings = ServerSettings("http://127.0.0.1:9", file, key, url, self.folder / "blobs", keeper=False, **options)
+        settings = ServerSettings(
+            rpc_url="http://127.0.0.1:9",
+            deployment=file,
+            operator_key=key,
+            database_url=url,
+            blobs=self.folder / "blobs",
+            keeper=False,
+            **options,
+        )
         return create_app(settings, self.ledger)
 
     def tick(self, seconds: int = 40) -> None:

@@ -37,7 +37,7 @@ from trainer import conduct
 from trainer.exchange import handing, network
 from trainer.node import boundaries
 from trainer.node.node import LightNode
-from trainer.node.settings import LightSettings, Progress
+from trainer.node.settings import NodeSettings, Progress
 from trainer.node.work import Abandoned
 from trainer.steps import trajectory
 from verifier.mirror.store import database
@@ -72,7 +72,7 @@ class Place:
         self.council = Council(self.village, self.server, self.houses)
         self.progress: list[Progress] = []
 
-    def settings(self, **changes: object) -> LightSettings:
+    def settings(self, **changes: object) -> NodeSettings:
         first = (f"{self.houses[0].name} {self.houses[0].url}",)
         given = {
             "api_url": self.url,
@@ -85,7 +85,7 @@ class Place:
             "data": (self.text,),
             "look_seconds": 0.05,
         }
-        return LightSettings(**(given | changes))  # type: ignore[arg-type]
+        return NodeSettings(**(given | changes))  # type: ignore[arg-type]
 
     @contextmanager
     def node(self, leave: threading.Event | None = None, **changes: object) -> Iterator[threading.Thread]:

@@ -28,7 +28,7 @@ from trainer.log_view.admitted import Admitted, ByChain
 from trainer.log_view.gleaned import Gleaned
 from trainer.model.state import initial_theta, start_tensors
 from trainer.node.pulse import Pulse
-from trainer.node.settings import LightSettings
+from trainer.node.settings import NodeSettings
 from trainer.node.states import OtherGenesis, StateLost, States
 from trainer.node.surroundings import Around, Published
 
@@ -99,7 +99,9 @@ def test_a_list_of_mirrors_of_another_form_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_loopback_is_allowed_where_the_deployment_says_so(api: str, first: tuple[str, ...], expected: bool) -> None:
-    settings = LightSettings(api, deployment(first), "", "0x", "", "", Path())
+    settings = NodeSettings(
+        api_url=api, deployment=deployment(first), rpc_url="", run="0x", key="", payout="", folder=Path()
+    )
     assert settings.loopback() is expected
 
 

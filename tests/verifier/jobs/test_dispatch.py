@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.verifier.fan import Fan
 from verifier.jobs.dispatch import START_BEFORE, MessageStale, WorkerLost, is_stale, start_before
 from verifier.jobs.queue import OnceTask, VerifierApp, make_app
 from verifier.jobs.rows import Key, State
-from verifier.settings import VerifierSettings
+from verifier.settings import PREFIX, VerifierSettings, WorkerSettings
 
 pytestmark = pytest.mark.unit
 
@@ -110,8 +111,9 @@ def test_a_message_that_waited_too_long_is_not_run_and_costs_no_try(app: Verifie
 
 def test_loading_the_tasks_without_settings_touches_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COMMONWEIGHT_VERIFIER", raising=False)
-    make_app(VerifierSettings.from_environment())
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    make_app(WorkerSettings.of_this_process())
     assert list(tmp_path.iterdir()) == []
 
 

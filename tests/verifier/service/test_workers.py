@@ -43,7 +43,15 @@ def settings(folder: Path, text: Path) -> VerifierSettings:
         model_registry=nobody,
     )
     key = "0x" + bytes(Account.create().key).hex()
-    return VerifierSettings("http://127.0.0.1:9", "http://127.0.0.1:9", deployment, "0x00", key, folder, (text,))
+    return VerifierSettings(
+        api_url="http://127.0.0.1:9",
+        rpc_url="http://127.0.0.1:9",
+        deployment=deployment,
+        run="0x00",
+        key=key,
+        folder=folder,
+        data=(text,),
+    )
 
 
 def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:

@@ -1,0 +1,37 @@
+"""Environment variables of options that set a field of a process's settings: the option and the field have one.
+
+The settings classes stand in parts that a holder does not install, so the names are written here and in the command;
+tests/commonweight/terminal/test_variables.py holds that they are all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from typer.core import TyperCommand, TyperOption
+
+SERVER = "COMMONWEIGHT_SERVER_"
+NODE = "COMMONWEIGHT_NODE_"
+VERIFIER = "COMMONWEIGHT_VERIFIER_"
+"""What the variables of a process begin with."""
+
+
+def with_variables(prefix: str, *same: str, **fields: str) -> type[TyperCommand]:
+    """A command whose options are read from variables too: `same` names parameters that are called as their field,
+    `fields` the others with their field. The variable of a process goes before one for all processes."""
+    field_of = {name: name for name in same} | fields
+    variables = {parameter: f"{prefix}{field}".upper() for parameter, field in field_of.items()}
+
+    class WithVariables(TyperCommand):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            for option in self.params:
+                if isinstance(option, TyperOption) and option.name in variables:
+                    option.envvar = [variables[option.name], *_listed(option.envvar)]
+
+    return WithVariables
+
+
+def _listed(variables: str | Sequence[str] | None) -> list[str]:
+    return [variables] if isinstance(variables, str) else list(variables or ())
