@@ -25,7 +25,7 @@ from verifier.settings import VerifierSettings
 
 pytestmark = pytest.mark.integration
 SEGMENTS = tuple(range(12))
-SETTINGS = replace(settings_of(Path()), lease_seconds=600.0, queue_seconds=3.0, backoff_seconds=0.1)
+SETTINGS = settings_of(Path()).model_copy(update={"lease_seconds": 600.0, "queue_seconds": 3.0, "backoff_seconds": 0.1})
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Bench:
 
     def impatient(self) -> Bench:
         """The same rows and workers under a lease that a test can wait for."""
-        settings = replace(self.settings, lease_seconds=3.0)
+        settings = self.settings.model_copy(update={"lease_seconds": 3.0})
         return Bench(settings, make_app(settings))
 
     def step(self, fan: Fan) -> bool:
@@ -61,7 +61,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = place / STRANGE
     folder.mkdir()
     with BROKERS[request.param](place) as address:
-        settings = replace(SETTINGS, folder=folder, broker_url=address)
+        settings = SETTINGS.model_copy(update={"folder": folder, "broker_url": address})
         app = make_app(settings)
         with workers(settings, 2):
             yield Bench(settings, app)
@@ -173,7 +173,7 @@ def test_a_redis_that_crashed_and_forgot_everything_is_filled_again(tmp_path: Pa
     port, server = free_port(), tmp_path / "server"
     server.mkdir()
     address = f"redis://127.0.0.1:{port}/0"
-    settings = replace(SETTINGS, folder=tmp_path, broker_url=address)
+    settings = SETTINGS.model_copy(update={"folder": tmp_path, "broker_url": address})
     app, examined = make_app(settings), fan_of(tmp_path, (0, 1, 2))
     with running(redis_command(port, server), server, address):
         examined.dispatch(app)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def test_an_address_of_a_time_to_come_is_followed_by_the_right_one(tmp_path: Pat
         for _ in range(3):
             found.turn()
         process.__exit__()
-        settings = replace(process.settings, folder=tmp_path / "another folder")
+        settings = process.settings.model_copy(update={"folder": tmp_path / "another folder"})
         fresh = VerifierProcess(settings, found.said[process.address].append, found.chain)
         fresh.world.work = LocalWork(settings.folder, found.run.corpus)  # type: ignore[assignment]
         found.processes[1] = found.stack.enter_context(fresh)
