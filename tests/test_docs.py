@@ -185,14 +185,6 @@ def test_files_and_functions_named_in_pages_exist(page: Path) -> None:
         assert not name or name in _definitions(ROOT / path), f"{page.name} names {named}"
 
 
-def test_architecture_names_a_function_and_a_test_for_every_invariant() -> None:
-    rows = _rows("../ARCHITECTURE.md", "What holds, and what holds it")
-    assert len(rows) > 20
-    for row in rows:
-        assert re.search(r"`\w+/[\w/.]+:[\w.]+`", row[1]), row
-        assert re.search(r"`tests/[\w/.]+:[\w.]+`", row[2]), row
-
-
 def test_links_resolve(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", _without_fences(page.read_text())):
         if re.match(r"[a-z]+:", target):

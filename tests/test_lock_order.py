@@ -6,11 +6,17 @@ import threading
 
 import pytest
 
+from tests.holds import Threat, holds
 from tests.lock_order import Orders, Watched, elsewhere, watched_locks
 
 pytestmark = pytest.mark.unit
 
 
+@holds(
+    "No thread waits for a lock while another waits for its own",
+    by="verifier/mirror/store/messages.py:MessageStore",
+    against=Threat.CRASH,
+)
 def test_two_locks_taken_in_both_orders_are_a_circle() -> None:
     orders = Orders()
     one, two = (Watched(threading.RLock(), name, orders) for name in ("one", "two"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.attacks.trained import CANARY, HONEST, RESTARTED, Theatre, performed
+from tests.holds import Threat, holds
 from trainer.cheats import CHEATS, copying
 
 pytestmark = pytest.mark.integration
@@ -23,6 +24,11 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
             yield made
 
 
+@holds(
+    "Every cheat of the catalogue earns nothing",
+    by="verifier/replay/replaying.py:judge_segment",
+    against=Threat.FALSE_WORK,
+)
 @pytest.mark.parametrize("name", sorted(CHEATS))
 def test_a_cheat_ends_as_the_catalogue_says_and_earns_nothing(name: str, theatre: Theatre) -> None:
     cheat, actor = CHEATS[name], theatre.actors[name]
@@ -47,6 +53,11 @@ def test_a_canary_is_found_is_not_paid_and_not_at_fault(theatre: Theatre) -> Non
     assert theatre.credit(CANARY) == 0
 
 
+@holds(
+    "Honest work beside the cheats is paid",
+    by="contracts/protocol/judge/rules/ending.py:due_end",
+    against=Threat.FALSE_WORK,
+)
 @pytest.mark.parametrize(("name", "rounds"), [(HONEST, 2), (RESTARTED, 1)])
 def test_the_honest_nodes_beside_them_are_posted_and_credited(name: str, rounds: int, theatre: Theatre) -> None:
     """Who was restarted opens what it computed anew."""

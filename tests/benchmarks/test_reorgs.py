@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.reorgs import CLAIMS_PER_REORG, trial
+from tests.holds import Threat, holds
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
 
 
+@holds(
+    "After reorgs the state equals that of a reader of the final chain alone",
+    by="ledger/chainread/reorgs.py:track",
+    against=Threat.BAD_CHAIN,
+)
 def test_after_five_reorgs_the_state_is_that_of_who_saw_only_the_end() -> None:
     """`trial` compares events, decisions, transfers and balances, and that every claim was paid once."""
     found = trial(reorgs=5, seed=3)

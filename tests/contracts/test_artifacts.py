@@ -13,10 +13,16 @@ from web3 import Web3
 from contracts import compile as compiler
 from tests.contracts import currencies
 from tests.contracts.bindings.test_contracts import World
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
 
+@holds(
+    "The artifacts are compiled from the sources beside them",
+    by="contracts/compile.py:check",
+    against=Threat.UNTESTED_CODE,
+)
 def test_artifacts_are_of_these_sources() -> None:
     compiler.check()
 

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.merkle.payout_tree import LEAF_TYPES, Payout, PayoutTree
 from tests.cross.node import ask
+from tests.holds import Threat, holds
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
 
@@ -40,6 +41,11 @@ def _by_openzeppelin(lines: list[Payout]) -> dict[str, Any]:
     return dict(ask("merkle.js", {"types": LEAF_TYPES, "values": values}))
 
 
+@holds(
+    "An independent implementation computes the same payout root and proofs",
+    by="contracts/merkle/payout_tree.py:PayoutTree",
+    against=Threat.WRONG_PAY,
+)
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 33])
 def test_root_leaves_and_proofs_are_theirs(count: int) -> None:
     lines = payouts(count)

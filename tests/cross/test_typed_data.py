@@ -16,6 +16,7 @@ from contracts.messages.for_log import JUDGED
 from contracts.messages.signing import Domain, digest
 from contracts.mirrors.tickets import UploadTicket
 from tests.cross.node import ask
+from tests.holds import Threat, holds
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
 
@@ -74,6 +75,11 @@ def _numbers_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+@holds(
+    "viem, an independent library, computes the same digests",
+    by="contracts/messages/fields.py:type_string",
+    against=Threat.FORGED_MESSAGE,
+)
 def test_every_digest_is_that_of_viem() -> None:
     chance = random.Random(712)
     kinds = (*MESSAGES, *JUDGED, UploadTicket)

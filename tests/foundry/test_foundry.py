@@ -14,6 +14,7 @@ import pytest
 from tests.foundry import gas
 from tests.foundry.forge import CONTRACTS, FOLDERS, Sources, forge
 from tests.foundry.mutants import MUTANTS, SLICE
+from tests.holds import Threat, holds
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node(*FOLDERS), pytest.mark.timeout(1200)]
 
@@ -29,6 +30,12 @@ def said() -> str:
     return done.stdout
 
 
+@holds(
+    "Votes are the balances of their delegators at every second, and the supply is what holders hold",
+    by="contracts/solidity/ModelToken.sol:_moveVotes",
+    against=Threat.TAKEOVER,
+    also="contracts/foundry/test/Votes.t.sol:testFuzz_votes_are_the_balances_of_who_lends_them",
+)
 def test_every_forge_test_was_run_and_passed(said: str) -> None:
     passed = set(re.findall(r"^\[PASS\] (\w+)\(", said, re.MULTILINE))
     written = set()
@@ -37,6 +44,30 @@ def test_every_forge_test_was_run_and_passed(said: str) -> None:
     assert passed == written
 
 
+@holds(
+    "In every history a pool holds deposits less refunds and payments, and no holder earns above its past shares",
+    by="contracts/solidity/CapitalPool.sol:held",
+    against=Threat.LOST_FUNDS,
+    also="contracts/foundry/test/Funds.t.sol:invariant_funds",
+)
+@holds(
+    "In every history only the timelock changes a decision, and no key holds a role",
+    by="contracts/solidity/ModelRegistry.sol:decide",
+    against=Threat.TAKEOVER,
+    also="contracts/foundry/test/Governance.t.sol:invariant_governance",
+)
+@holds(
+    "In every history a registry holds stakes, open bonds, node stakes and its debts, to the wei",
+    by="contracts/solidity/VerifierSet.sol:_slash",
+    against=Threat.LOST_FUNDS,
+    also="contracts/foundry/test/Stakes.t.sol:invariant_stakes",
+)
+@holds(
+    "In every history the supply is the mints within the cap, and a final epoch pays each receipt once, to its total",
+    by="contracts/solidity/EpochDistributor.sol:_refusalOf",
+    against=Threat.WRONG_PAY,
+    also="tests/contracts/bindings/test_owed.py:test_no_vote_takes_what_a_final_epoch_owes",
+)
 @pytest.mark.parametrize("name", INVARIANTS)
 def test_invariants_were_tried_on_whole_histories_without_a_revert(said: str, name: str) -> None:
     limits = tomllib.loads((CONTRACTS / "foundry.toml").read_text())["profile"]["default"]["invariant"]
@@ -61,6 +92,11 @@ def sources(said: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sou
     shutil.rmtree(folder)
 
 
+@holds(
+    "A bug that is seeded into a contract is noticed",
+    by="tests/foundry/forge.py:Sources.check_caught",
+    against=Threat.UNTESTED_CODE,
+)
 @pytest.mark.parametrize("name", [SLICE[0], *(pytest.param(name, marks=pytest.mark.long) for name in SLICE[1:])])
 def test_a_seeded_bug_is_caught(sources: Sources, name: str) -> None:
     sources.check_caught(MUTANTS[name])

@@ -24,6 +24,7 @@ from ledger.chainread import reorgs as tip
 from ledger.crash_points import POINTS, Crashed, armed
 from ledger.storage.tables import ChainEvent
 from tests.databases import fresh_database
+from tests.holds import Threat, holds
 from tests.ledger.relayed import Relay
 from tests.paid_epoch import PaidEpoch
 
@@ -116,6 +117,11 @@ class Payments(RuleBasedStateMachine):
         self.the_book_says_what_final_events_say()
 
 
+@holds(
+    "No order of claims, reorgs and crashes loses, doubles or creates a unit",
+    by="ledger/relay/settling.py:settle",
+    against=Threat.BAD_CHAIN,
+)
 def test_no_order_of_reorgs_and_crashes_loses_doubles_or_invents_a_unit(
     paid_epoch: PaidEpoch, database_kind: str, tmp_path: Path
 ) -> None:

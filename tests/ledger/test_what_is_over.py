@@ -23,6 +23,7 @@ from ledger.clock.news import News
 from ledger.relay import leases, outbox
 from tests import long_past
 from tests.databases import KINDS, fresh_database
+from tests.holds import Threat, holds
 from tests.house import House
 from tests.ledger.served_run import Served
 from tests.long_past import Past
@@ -107,6 +108,11 @@ def _ask(house: House, path: str, query: dict[str, Any]) -> None:
     assert answer.status_code == 200, answer.text
 
 
+@holds(
+    "Neither the keeper nor a page reads finished rows again",
+    by="ledger/storage/tables/columns.py:only_where",
+    against=Threat.FLOOD,
+)
 def test_a_long_past_costs_no_more_to_read(costs: tuple[dict[str, Cost], dict[str, Cost], Engine]) -> None:
     short, long, engine = costs
     spare = 300 if engine.dialect.name == "sqlite" else 10

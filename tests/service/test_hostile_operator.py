@@ -13,6 +13,7 @@ import pytest
 
 from contracts.protocol.log.operator import LogSigner
 from tests.deployed import key_of
+from tests.holds import Threat, holds
 from tests.service.hostile import Deaf, Forgetful, Losing, TwoLogs, serving
 from tests.service.stage import Stage, staged
 from verifier.service.service import VerifierProcess
@@ -100,6 +101,11 @@ def test_two_logs_are_named_and_harm_nobody(play: Play) -> None:
     assert play.evidence()
 
 
+@holds(
+    "k signatures reach the chain, whatever the server does with them",
+    by="verifier/quorum/bringing.py:Bringer.step",
+    against=Threat.SILENT_SERVER,
+)
 @pytest.mark.long
 def test_a_server_that_drops_every_signature_keeps_nobody_from_being_paid(play: Play) -> None:
     """k verifiers gather them from each other, and bring the root to the chain themselves."""

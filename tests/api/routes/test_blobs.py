@@ -18,6 +18,7 @@ from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.mirrors.tickets import LIFE, SKEW, TO_SERVER, Tickets, UploadTicket
 from tests.databases import fresh_database
 from tests.deployed import key_of, verifier_keys
+from tests.holds import Threat, holds
 from tests.house import MAX_BLOB, House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
@@ -99,6 +100,11 @@ def test_a_verifier_may_bring_what_somebody_else_announced(house: House) -> None
     assert accepted(put(house, DATA, headers=ticket(house, verifier_keys()[0]))) == {"blob": blake3(DATA).hexdigest()}
 
 
+@holds(
+    "The server stores only blobs that a message in the log names",
+    by="ledger/machine/announced.py:sizes",
+    against=Threat.FLOOD,
+)
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_upload_is_refused(stage: House, name: str) -> None:
     status, code, send = REFUSED[name]

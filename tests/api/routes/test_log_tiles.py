@@ -7,11 +7,17 @@ import pytest
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.bundles import parse_bundle
 from contracts.tlog.checkpoint import open_checkpoint
+from tests.holds import Threat, holds
 from tests.house import House, check_refused
 
 pytestmark = pytest.mark.integration
 
 
+@holds(
+    "The tiles hold the log under the operator's head",
+    by="ledger/public_log/tiles.py:tile",
+    against=Threat.REWRITTEN_LOG,
+)
 def test_the_entries_under_the_head_are_those_of_the_log_and_its_root_is_theirs(stage: House) -> None:
     note = stage.client.get("/log/checkpoint")
     assert note.headers["cache-control"] == "no-store"

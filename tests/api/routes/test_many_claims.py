@@ -14,6 +14,7 @@ from ledger.epochs import claim_calls, many_claims
 from ledger.storage.tables import Outgoing
 from tests.api.routes.test_signed_claims import ask, body, deploy
 from tests.deployed import key_of
+from tests.holds import Threat, holds
 from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
@@ -62,6 +63,12 @@ def test_epochs_and_accounts_are_paid_in_one_transaction(final: House) -> None:
     assert (token.total_supply(), set(calls(final))) == (2_000, {name})
 
 
+@holds(
+    "In a claim of many no line blocks another, and each skipped line is named",
+    by="contracts/solidity/EpochDistributor.sol:claimMany",
+    against=Threat.WRONG_PAY,
+    also="contracts/foundry/test/ClaimMany.t.sol:testFuzz_no_line_keeps_another_from_being_paid",
+)
 def test_who_was_paid_meanwhile_is_passed_over_and_named(final: House) -> None:
     """After the relayer has queued it, and before it is mined."""
     wallet, token = final.wallets[0].address, final.ledger.chain.token
@@ -101,6 +108,11 @@ def test_an_epoch_that_is_not_final_is_too_early(tmp_path: Path) -> None:
         assert (answer["transactions"], house.dump()) == ([], before)
 
 
+@holds(
+    "A line that is being claimed has one pending transaction",
+    by="ledger/epochs/claim_calls.py:live",
+    against=Threat.WRONG_PAY,
+)
 def test_a_line_that_is_on_its_way_has_one_call(final: House) -> None:
     """By itself, to where its account signed, or with others: whoever asks next gets the call that is there."""
     first, second = final.wallets

@@ -21,6 +21,7 @@ from contracts.protocol.log.leaf import LARGEST_LEAF, write
 from contracts.protocol.log.signed import Envelope
 from tests.api.conftest import Refusal
 from tests.deployed import key_of, verifier_keys
+from tests.holds import Threat, holds
 from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
@@ -71,6 +72,11 @@ def test_too_many_bytes_are_refused(stage: House, refused: Refusal, size: int) -
     refused(lambda: post(stage, b" " * size), 413, "body-too-large")
 
 
+@holds(
+    "Entries of the server are refused as messages",
+    by="contracts/protocol/log/envelope.py:parse_envelope",
+    against=Threat.FORGED_MESSAGE,
+)
 @pytest.mark.parametrize("kind", ["rules", "block", "round-opened", "round-closed", "posted", "epoch-closed"])
 def test_what_only_the_server_enters_comes_through_no_door(stage: House, refused: Refusal, kind: str) -> None:
     """Derived entries, blocks and rules, each as it stands in the log."""
@@ -128,6 +134,7 @@ def test_a_number_beyond_what_json_readers_hold_is_refused_unless_it_is_a_string
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown-subject"), answer.text
 
 
+@holds("A message has exactly one text", by="contracts/protocol/log/leaf.py:read", against=Threat.FORGED_MESSAGE)
 def test_another_spelling_is_refused(stage: House, refused: Refusal) -> None:
     text = json.dumps(body_of(stage), sort_keys=True)
     refused(lambda: post(stage, text.encode()), 422, "invalid-leaf")
@@ -215,6 +222,11 @@ def test_what_the_rules_refuse_has_their_code(stage: House, refused: Refusal) ->
         assert stage.dump() == before
 
 
+@holds(
+    "A message that is sent twice is entered once",
+    by="ledger/machine/replica.py:Replica.known",
+    against=Threat.FORGED_MESSAGE,
+)
 def test_a_message_is_taken_once_and_answered_alike(house: House) -> None:
     house.start()
     proof = house.run.commit(house.run.nodes[0])

@@ -16,6 +16,7 @@ from contracts.merkle.payout_tree import check_proof
 from contracts.messages.for_contracts import EpochRoot, Message, NodeFault, VerifierFault
 from tests.api.conftest import Refusal
 from tests.deployed import key_of, verifier_keys
+from tests.holds import Threat, holds
 from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
@@ -124,6 +125,11 @@ def test_transactions_come_in_pages_and_by_name(owned: House) -> None:
         check_refused(owned.client.get("/v1/transactions", params=refused), 422, "malformed-request")
 
 
+@holds(
+    "Only the account in the leaf is paid, whoever asks",
+    by="ledger/epochs/settlement.py:claim",
+    against=Threat.WRONG_PAY,
+)
 def test_a_final_epoch_pays_each_line_once_and_nobody_else(owned: House) -> None:
     """Emission 1000 in two halves: claimed twice, minted once; a stranger has no line."""
     token, wallets = owned.ledger.chain.token, [w.address for w in owned.wallets]
@@ -190,6 +196,7 @@ def test_proposals_that_no_run_could_obey_are_refused(owned: House) -> None:
     unchanged(owned, lambda: owned.client.post("/v1/proposals", json=poor), 403, "no-votes")
 
 
+@holds("A ballot counts once, while the vote is open", by="ledger/governance/relaying.py:vote", against=Threat.TAKEOVER)
 def test_ballots_count_once_and_only_while_the_vote_is_open(owned: House) -> None:
     holder, other = owned.wallets
     unknown = {"voter": holder.address, "support": 1, "signature": "0x" + "11" * 65}

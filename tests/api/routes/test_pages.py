@@ -13,6 +13,7 @@ from ledger.books import journal
 from ledger.storage.store import Store
 from ledger.storage.tables import Epoch
 from tests.databases import KINDS, fresh_database
+from tests.holds import Threat, holds
 from tests.house import House, check_refused
 from tests.long_past import RUN, Past, fill
 
@@ -39,6 +40,7 @@ def book(store: Store) -> None:
             journal.resolve_all(session, names, end, 1)
 
 
+@holds("Balances are the sums of the posted lines", by="ledger/books/journal.py:kept", against=Threat.CRASH)
 @pytest.mark.parametrize("kind", KINDS)
 def test_sums_are_kept_as_they_are_posted(kind: str, tmp_path: Path) -> None:
     with fresh_database(kind, tmp_path) as url:

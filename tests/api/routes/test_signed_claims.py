@@ -18,6 +18,7 @@ from ledger.relay.budget import CARRYING, EVERYBODY, LEAST, SMALL, SMALL_HOLDERS
 from ledger.relay_rules import RelayRules
 from ledger.storage.tables import RelayDay, RelaySpending
 from tests.deployed import PARAMS, key_of
+from tests.holds import Threat, holds
 from tests.house import House, accepted, check_refused
 from tests.ledger import served_run
 
@@ -70,6 +71,11 @@ def test_a_line_is_paid_where_its_account_signed_and_once(final: House) -> None:
     assert token.total_supply() == 500
 
 
+@holds(
+    "A claim pays to the address that its account signed, and to no other",
+    by="ledger/epochs/signed_claims.py:claim_to",
+    against=Threat.WRONG_PAY,
+)
 def test_nobody_else_says_where_a_line_is_paid(final: House) -> None:
     wallet, other = final.wallets
     unchanged(final, body(final, wallet, signer=THIEF), 401, "bad-signature")

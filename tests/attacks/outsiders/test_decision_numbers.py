@@ -23,6 +23,7 @@ from contracts.protocol.limits import InvalidLimits, LimitTable
 from contracts.protocol.run_config import VOTABLE_KEYS, InvalidRunConfig, RunConfig
 from tests.attacks.outsiders.script import Script, script
 from tests.attacks.outsiders.served import key
+from tests.holds import Threat, holds
 from verifier.replica.chain import OwnChain
 from verifier.replica.errors import LogFailed
 from verifier.replica.replica import Replica
@@ -83,6 +84,11 @@ def narrow() -> Iterator[None]:
     assert most < LEAST_MEMORY
 
 
+@holds(
+    "A number in a decision is checked for its size before it is parsed",
+    by="contracts/protocol/run_config.py:RunConfig.with_decision",
+    against=Threat.TAKEOVER,
+)
 @pytest.mark.unit
 @pytest.mark.parametrize("key", VOTABLE_KEYS)
 def test_an_odd_number_in_a_decision_is_refused(key: str) -> None:

@@ -13,6 +13,7 @@ from contracts.mirrors.places import FolderPlace
 from contracts.protocol.log.operator import LogSigner
 from ledger.public_log.restoring import LogEndLost, take_back
 from tests.attacks.outsiders.script import Script, script
+from tests.holds import Threat, holds
 from tests.ledger.service import leaves, rows
 from tests.verifier.log.files import write_log
 
@@ -37,6 +38,11 @@ def finish(run: Script) -> Any:
     return epoch
 
 
+@holds(
+    "A restored server takes its log back before it answers, or does not start",
+    by="ledger/public_log/restoring.py:restore",
+    against=Threat.SILENT_SERVER,
+)
 def test_a_restored_database_is_served_when_it_is_whole_again(tmp_path: Path) -> None:
     """X1: else it would go on with a second log, which no verifier signs."""
     with script(tmp_path, nodes=1) as run:

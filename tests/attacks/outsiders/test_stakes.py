@@ -20,6 +20,7 @@ from tests.attacks.outsiders.script import another, script
 from tests.attacks.outsiders.served import key
 from tests.contracts.protocol.log import signed_run
 from tests.deployed import PARAMS, key_of
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 STAKE = 10**16
@@ -32,6 +33,11 @@ def other_nodes() -> Iterator[None]:
         yield
 
 
+@holds(
+    "An epoch frees no stake that an open round of any run may need",
+    by="contracts/protocol/judge/rules/epochs.py:due_epoch",
+    against=Threat.FALSE_WORK,
+)
 def test_a_quick_runs_epochs_free_no_stake_of_a_slow_runs_round(tmp_path: Path) -> None:
     """X4: two epochs of another run became final, and the stake was gone before its round was judged."""
     rules: dict[str, Any] = {"nodeStake": STAKE, "panel": 0, "samples": 4}

@@ -13,6 +13,7 @@ from contracts.tlog.policy_text import format_policy
 from tests.commonweight.conftest import Command
 from tests.commonweight.reading.town import AUTHOR, CHEAT, EMISSION, HONEST, MAINTAINERS, Town, wallet_of
 from tests.deployed import key_of
+from tests.holds import Threat, holds
 from verifier.log.auditing import Audit, Auditor
 
 pytestmark = pytest.mark.integration
@@ -86,6 +87,11 @@ def test_code_is_paid_and_the_chain_says_so(place: Town, policy: Path, commonwei
     assert amount == EMISSION * 15 // (15 + 70)  # there were no data, so that their share went to both
 
 
+@holds(
+    "A receipt proves work and pay without the server",
+    by="verifier/receipt/checking.py:check_receipt",
+    against=Threat.SILENT_SERVER,
+)
 def test_a_changed_receipt_is_refused_with_its_code(
     place: Town, policy: Path, commonweight: Command, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from tests.api.routes.test_many_claims import pay_past_the_relayer
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.commonweight.standing.online import Online, keeping, online
 from tests.deployed import PARAMS, key_of
+from tests.holds import Threat, holds
 from tests.house import House, accepted
 from trainer.client import ApiClient
 
@@ -194,6 +195,11 @@ def test_a_disputed_epoch_says_until_when(place: Online) -> None:
     assert states(place, wallet)[0] == (1, "fallen")
 
 
+@holds(
+    "A wallet claims only what leads to the chain's root, whatever the server shows",
+    by="commonweight/standing/owed.py:read_owed",
+    against=Threat.WRONG_PAY,
+)
 @pytest.mark.parametrize("lie", ["amount", "left out", "hidden"])
 def test_a_server_that_lies_is_found(place: Online, monkeypatch: pytest.MonkeyPatch, lie: str) -> None:
     """Nothing is claimed by its word, and the wallet says that chain and server do not agree."""

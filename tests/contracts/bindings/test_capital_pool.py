@@ -18,6 +18,7 @@ from contracts.chain.connection import connect_devnet, load_artifact, send
 from contracts.devnet.chain import Devnet
 from tests.contracts.bindings.test_contracts import refused
 from tests.contracts.currencies import deploy_currency
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
@@ -85,6 +86,11 @@ def funding() -> Round:
     return Round()
 
 
+@holds(
+    "A pool holds its deposits less refunds and payments",
+    by="contracts/solidity/CapitalPool.sol:held",
+    against=Threat.LOST_FUNDS,
+)
 def test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone(funding: Round) -> None:
     pool, ann, bob, treasury = funding.pool, funding.ann, funding.bob, funding.treasury
     funding.deposit(ann, 333)
@@ -129,6 +135,11 @@ def test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_al
     assert funding.token.total_supply() == 501 + 1_051
 
 
+@holds(
+    "A failed funding round refunds every deposit once",
+    by="contracts/solidity/CapitalPool.sol:refund",
+    against=Threat.LOST_FUNDS,
+)
 def test_a_round_below_its_soft_cap_pays_everybody_back_once(funding: Round) -> None:
     pool, ann, bob = funding.pool, funding.ann, funding.bob
     funding.deposit(ann, SOFT - 10)
@@ -177,6 +188,11 @@ def test_a_deposit_that_buys_nothing_is_not_taken() -> None:
     assert funding.pool.tokens_for(funding.pool.deposit_of(funding.ann.address)) == 1
 
 
+@holds(
+    "A permit that another party has used does not block a deposit",
+    by="contracts/solidity/CapitalPool.sol:depositWithPermit",
+    against=Threat.LOST_FUNDS,
+)
 def test_a_permit_that_somebody_used_first_does_not_hold_up_the_deposit(funding: Round) -> None:
     pool, ann, bob = funding.pool, funding.ann, funding.bob
     permit = pool.sign_permit(ann, 300, LATE)
@@ -218,6 +234,11 @@ def test_a_balance_that_shrank_takes_no_more_deposits() -> None:
         funding.deposit(funding.bob, 500)
 
 
+@holds(
+    "A currency with callbacks cannot be drained twice",
+    by="contracts/solidity/CapitalPool.sol:refund",
+    against=Threat.LOST_FUNDS,
+)
 @pytest.mark.parametrize("outcome", ["refund", "pay"])
 def test_a_currency_that_calls_back_takes_nothing_twice(outcome: str) -> None:
     funding = Round("HostileCurrency")
@@ -263,6 +284,11 @@ def test_only_the_treasury_cancels_and_then_all_are_paid_back(funding: Round) ->
         funding.act(funding.treasury, funding.pool.cancel())
 
 
+@holds(
+    "The tokens of a deposit are reserved at once, and no vote takes them back",
+    by="contracts/solidity/CapitalPool.sol:_deposit",
+    against=Threat.LOST_FUNDS,
+)
 def test_no_vote_takes_what_was_sold(funding: Round) -> None:
     """Its budget is nothing after the deposits: what they buy is reserved."""
     pool, token, owner = funding.pool, funding.token, funding.owner
@@ -295,6 +321,11 @@ def test_a_pause_of_claims_ends_by_itself(funding: Round) -> None:
     assert token.balance_of(funding.ann.address) == pool.tokens_for(1_001)
 
 
+@holds(
+    "No money of a funding round moves while its buyers may leave",
+    by="contracts/solidity/CapitalPool.sol:pay",
+    against=Threat.LOST_FUNDS,
+)
 def test_who_may_leave_when(funding: Round) -> None:
     """While the round is open, and until its money is released, who took no tokens: those have votes, and stay."""
     pool, token, ann, bob = funding.pool, funding.token, funding.ann, funding.bob
@@ -413,6 +444,11 @@ def test_nobody_claims_for_a_contract_that_may_rather_leave(funding: Round) -> N
         funding.act(funding.stranger, pool.claim(raw))
 
 
+@holds(
+    "Supply and budgets together stay within the cap, so no minter can use another's budget",
+    by="contracts/solidity/ModelToken.sol:setBudget",
+    against=Threat.LOST_FUNDS,
+)
 def test_no_other_minter_can_take_what_depositors_bought(funding: Round) -> None:
     pool, token, owner = funding.pool, funding.token, funding.owner
     funding.deposit(funding.ann, 1_200)

@@ -35,6 +35,7 @@ from contracts.messages.for_contracts import EpochRoot, Message, VerifierFault
 from contracts.messages.signing import Domain, digest, sign
 from tests.chains import StillChain, twin
 from tests.contracts.currencies import deploy_currency
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
@@ -189,6 +190,11 @@ def refused(error: str) -> Iterator[None]:
     assert caught.value.error == error
 
 
+@holds(
+    "Python and Solidity compute the same digest of a message",
+    by="contracts/messages/signing.py:digest",
+    against=Threat.FORGED_MESSAGE,
+)
 def test_both_sides_hash_alike(world: World) -> None:
     payouts = world.payouts(1)
     root = world.root(payouts)
@@ -197,6 +203,7 @@ def test_both_sides_hash_alike(world: World) -> None:
     assert world.distributor.leaf_of(p.epoch, p.index, p.account, p.kind, p.amount) == p.leaf()
 
 
+@holds("No key holds a role after genesis", by="contracts/genesis/powers.py:check_roles", against=Threat.TAKEOVER)
 def test_no_key_holds_power_after_genesis(world: World) -> None:
     check_genesis(world.w3, world.deployment)
     token = contract_at(world.w3, "ModelToken", world.deployment.token)
@@ -247,6 +254,11 @@ def test_a_funding_round_is_deployed_with_a_budget_for_its_hard_cap() -> None:
         deploy_model(w3, owner, "n", "N", [owner.address], replace(terms, cap=150))
 
 
+@holds(
+    "A root needs k distinct signers with stake",
+    by="contracts/solidity/EpochRoots.sol:propose",
+    against=Threat.BAD_VERIFIER,
+)
 def test_signatures_must_be_enough_sorted_and_distinct(world: World) -> None:
     root = world.root(world.payouts(1))
     a, b = world.signatures(root, world.verifiers[:2]).values()
@@ -275,6 +287,11 @@ def test_a_root_is_of_an_epoch_that_has_closed(world: World) -> None:
     assert world.registry.epoch_of(1).settled_at == root.settledAt
 
 
+@holds(
+    "An epoch without payees becomes final, and no claim on it succeeds",
+    by="contracts/solidity/EpochRoots.sol:propose",
+    against=Threat.WRONG_PAY,
+)
 def test_an_epoch_that_pays_nobody_becomes_final_and_nothing_is_claimed_from_it(world: World) -> None:
     root = replace(world.root(world.payouts(1)), root=bytes(32), total=0, count=0)
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
@@ -292,6 +309,11 @@ def test_an_epoch_that_pays_nobody_becomes_final_and_nothing_is_claimed_from_it(
     world.send(world.claim(world.finalized(2), 0))
 
 
+@holds(
+    "A leaf is minted once, and only under a final root",
+    by="contracts/solidity/ModelToken.sol:mint",
+    against=Threat.WRONG_PAY,
+)
 def test_a_leaf_pays_once_and_only_when_final(world: World) -> None:
     payouts = world.payouts(1)
     root = world.root(payouts)
@@ -316,6 +338,11 @@ def test_a_leaf_pays_once_and_only_when_final(world: World) -> None:
     assert world.distributor.paid(1) == 900
 
 
+@holds(
+    "The holders set the largest total of an epoch",
+    by="contracts/solidity/EpochRoots.sol:setMaxEpochTotal",
+    against=Threat.WRONG_PAY,
+)
 def test_holders_lower_what_an_epoch_may_pay(world: World) -> None:
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
@@ -351,6 +378,11 @@ def challenge_of_a_deaf_contract(world: World, epoch: int) -> str:
     return str(receipt["contractAddress"])
 
 
+@holds(
+    "A payment that is not accepted stays with its owner",
+    by="contracts/solidity/PullPayments.sol:withdraw",
+    against=Threat.LOST_FUNDS,
+)
 def test_a_payment_that_is_not_taken_waits_for_its_owner(world: World) -> None:
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
@@ -367,6 +399,7 @@ def test_a_payment_that_is_not_taken_waits_for_its_owner(world: World) -> None:
         world.send(world.registry.withdraw())
 
 
+@holds("Only the timelock makes a decision", by="contracts/solidity/ModelRegistry.sol:decide", against=Threat.TAKEOVER)
 def test_votes_change_the_registry_through_the_timelock(world: World) -> None:
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
@@ -377,6 +410,11 @@ def test_votes_change_the_registry_through_the_timelock(world: World) -> None:
     assert (decision.sequence, decision.key, decision.value) == (1, "inner_lr", "0.001")
 
 
+@holds(
+    "A challenge stops a root, and a failed challenge restarts the window",
+    by="contracts/solidity/EpochRoots.sol:resolve",
+    against=Threat.BAD_VERIFIER,
+)
 def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
     world.send(world.claim(world.finalized(1), 0))
     payouts = world.payouts(2)
@@ -411,6 +449,11 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
         world.send(world.registry.propose(again, world.signatures(again, world.verifiers[:2])))
 
 
+@holds(
+    "No decision passes with fewer votes than the floor, however small the supply is",
+    by="contracts/solidity/ModelGovernor.sol:quorum",
+    against=Threat.TAKEOVER,
+)
 def test_the_quorum_is_a_share_of_the_supply_and_never_below_the_floor(world: World) -> None:
     def quorum() -> int:
         world.wait(2)
@@ -422,6 +465,11 @@ def test_the_quorum_is_a_share_of_the_supply_and_never_below_the_floor(world: Wo
     assert quorum() == 900 * PARAMS.quorum_fraction // 100 > PARAMS.quorum_floor
 
 
+@holds(
+    "A verifier is punished once for a fault, by the signatures of k others",
+    by="contracts/solidity/VerifierSet.sol:punish",
+    against=Threat.BAD_VERIFIER,
+)
 def test_a_fault_is_punished_once_on_the_word_of_k_others(world: World) -> None:
     lazy, *others = world.verifiers
     fault = VerifierFault(world.model, lazy.address, b"e" * 32, 2**40)

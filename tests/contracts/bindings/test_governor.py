@@ -12,6 +12,7 @@ from web3.contract.contract import ContractFunction
 from contracts.bindings.governor import Action, ProposalState
 from contracts.chain.connection import contract_at, load_artifact, send
 from tests.contracts.bindings.test_contracts import PARAMS, World, refused
+from tests.holds import Threat, holds
 from tests.sources import ROOT
 
 pytestmark = pytest.mark.integration
@@ -44,6 +45,7 @@ def inner(call: ContractFunction) -> bytes:
     return bytes.fromhex(call._encode_transaction_data()[2:])
 
 
+@holds("Votes act only through proposals", by="contracts/solidity/ModelGovernor.sol:relay", against=Threat.TAKEOVER)
 def test_no_vote_schedules_what_has_no_proposal_or_moves_the_governor(world: World) -> None:
     """Before, an operation of any delay waited in the timelock, and no holder could object to it."""
     d = world.deployment
@@ -91,6 +93,11 @@ def test_nobody_proposes_before_there_is_a_token() -> None:
         send(world.w3, world.rival, world.governor.propose(actions, "before anybody has a vote"))
 
 
+@holds(
+    "During a pause of minting no account decides alone",
+    by="contracts/solidity/ModelGovernor.sol:state",
+    against=Threat.TAKEOVER,
+)
 def test_who_is_owed_nearly_all_is_asked_before_anything_is_decided() -> None:
     """Before, who had claimed paused minting, and decided alone for two weeks about what was nearly all the others'."""
     world = World.fresh()

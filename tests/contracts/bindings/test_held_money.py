@@ -18,6 +18,7 @@ from contracts.chain.deployment import ZERO
 from contracts.genesis.powers import ADMIN, role
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from tests.contracts.bindings.test_contracts import PARAMS, World, decided, refused
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
@@ -56,6 +57,11 @@ def dispute(world: World, epoch: int, attempt: int = 0) -> None:
     world.send(world.registry.challenge(epoch), world.registry.bond_now())
 
 
+@holds(
+    "Stake that verifiers took waits until the holders can have decided",
+    by="contracts/solidity/HeldMoney.sol:payHeld",
+    against=Threat.LOST_FUNDS,
+)
 def test_stake_that_verifiers_took_is_burnt_after_a_time_in_which_holders_could_vote(world: World) -> None:
     fault = punished(world)
     ground = ground_of("fault", fault.evidence)
@@ -101,6 +107,9 @@ def test_what_was_taken_first_is_free_when_it_was_to_be_whatever_comes_later(wor
         world.send(world.registry.pay_held(second, node.address))
 
 
+@holds(
+    "Voters gain nothing from slashed stake", by="contracts/solidity/HeldMoney.sol:_payHeld", against=Threat.LOST_FUNDS
+)
 def test_a_majority_gains_nothing_by_stakes_that_its_own_verifiers_take(world: World) -> None:
     """It can still take them: what a stake is good for is not more than its holders."""
     votes(world)
@@ -160,6 +169,11 @@ def test_holders_give_back_what_was_taken_on_invented_evidence(world: World) -> 
     assert burnt(world) == 0
 
 
+@holds(
+    "The bond of a challenge before the first votes is returned",
+    by="contracts/solidity/EpochRoots.sol:lapse",
+    against=Threat.LOST_FUNDS,
+)
 def test_the_bond_of_a_dispute_before_the_first_votes_goes_back_unless_holders_say_otherwise(world: World) -> None:
     dispute(world, 1)
     world.wait(PARAMS.dispute_limit + 1)
@@ -209,6 +223,11 @@ def test_the_bond_of_a_dispute_that_holders_could_decide_and_did_not_is_lost(wor
     assert world.registry.held_of(world.registry.ground_of(2, 1), world.deployer.address).amount == 0
 
 
+@holds(
+    "The bond doubles with each delay, in every epoch",
+    by="contracts/solidity/EpochRoots.sol:bondNow",
+    against=Threat.LOST_FUNDS,
+)
 def test_delays_cost_twice_as_much_each_whatever_the_epoch_and_time_alone_makes_them_cheaper(world: World) -> None:
     votes(world)
     for epoch in (2, 4):
@@ -235,6 +254,7 @@ def test_a_dispute_that_lapses_makes_the_next_one_dearer_though_it_took_its_time
     assert world.registry.bond_now() == 4 * PARAMS.bond
 
 
+@holds("A dispute frees no stake", by="contracts/solidity/EpochRoots.sol:_disputed", against=Threat.LOST_FUNDS)
 def test_disputes_free_no_stake(world: World) -> None:
     """Three that lapse would outlast the delay, and nobody is judged in them."""
     leaver, stakes = world.verifiers[2], NodeStakes(world.w3, world.registry.address)
@@ -254,6 +274,11 @@ def test_disputes_free_no_stake(world: World) -> None:
     act(world, leaver, world.registry.unstake())
 
 
+@holds(
+    "No vote grants a role to a key or takes a role from the timelock",
+    by="contracts/solidity/FixedRoles.sol:_grantRole",
+    against=Threat.TAKEOVER,
+)
 def test_no_vote_gives_a_role_to_a_key_or_takes_the_timelocks(world: World) -> None:
     """It would act for ever, without votes and delays; buyers of a later round would not be asked."""
     votes(world)

@@ -17,6 +17,7 @@ from contracts.devnet.chain import Devnet
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.messages.signing import Domain, digest, sign
 from tests.contracts.bindings.test_contracts import PARAMS, World, refused
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
@@ -89,6 +90,11 @@ def test_what_is_withdrawn_stops_counting_and_is_paid_once_after_the_delay(world
         world.send(world.stakes.withdraw(world.holder.address))
 
 
+@holds(
+    "A node's stake is paid back once two final epochs settle all rounds open at its request, or after a long delay",
+    by="contracts/solidity/NodeStakes.sol:withdrawNodeStake",
+    against=Threat.FALSE_WORK,
+)
 def test_a_withdrawal_is_paid_when_two_epochs_that_settled_all_before_its_request_are_final(world: Staking) -> None:
     world.send(world.stakes.stake(), 700)
     world.send(world.stakes.request_withdrawal(300))
@@ -182,6 +188,11 @@ def test_a_slash_is_capped_and_takes_the_stake_then_the_withdrawal(world: Stakin
     assert [world.registry.stake_of(v.address) for v in world.verifiers] == [PARAMS.min_stake] * 3
 
 
+@holds(
+    "A node is slashed once for a proof, by the signatures of k verifiers, even during its withdrawal",
+    by="contracts/solidity/NodeStakes.sol:slashNode",
+    against=Threat.FALSE_WORK,
+)
 def test_a_withdrawal_asked_for_before_the_slash_saves_nothing(world: Staking) -> None:
     world.send(world.stakes.stake(), CAP)
     world.send(world.stakes.request_withdrawal(CAP))

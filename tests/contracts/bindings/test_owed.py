@@ -11,6 +11,7 @@ from contracts.bindings.governor import Action, ProposalState
 from contracts.chain.connection import contract_at, send
 from contracts.genesis.terms import GRACE
 from tests.contracts.bindings.test_contracts import World, refused
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 PAUSE = 14 * 86_400
@@ -25,6 +26,7 @@ def world() -> World:
     return made
 
 
+@holds("A receipt belongs to its minter", by="contracts/solidity/ModelToken.sol:mint", against=Threat.LOST_FUNDS)
 def test_no_vote_takes_what_a_final_epoch_owes(world: World) -> None:
     """Before: the budget set to nothing, or a unit minted under the receipt, and it was "paid" for ever."""
     payouts, token = world.payouts(1), world.token
@@ -53,6 +55,11 @@ def test_nobody_claims_for_a_contract_but_itself(world: World) -> None:
     assert world.token.balance_of(timelock) == epoch[1].amount
 
 
+@holds(
+    "The pay of a root is reserved when the root is proposed",
+    by="contracts/solidity/EpochRoots.sol:propose",
+    against=Threat.LOST_FUNDS,
+)
 def test_a_root_above_what_can_be_reserved_is_refused(world: World) -> None:
     world.carry(Action.of(world.token.set_budget(world.deployment.distributor, 1_799)), "less than an epoch pays")
     root = world.root(world.payouts(2))
@@ -82,6 +89,11 @@ def test_only_the_registry_reserves_for_the_distributor(world: World) -> None:
     assert world.token.reserved_of(world.deployment.distributor) == 900
 
 
+@holds(
+    "A pause of claims ends by itself",
+    by="contracts/solidity/ModelToken.sol:setMintingPaused",
+    against=Threat.LOST_FUNDS,
+)
 def test_a_pause_of_claims_ends_by_itself(world: World) -> None:
     world.carry(Action.of(world.token.set_minting_paused(True)), "stop it")
     with refused("ModelTokenMintingPaused"):
@@ -104,6 +116,11 @@ def passed(world: World, text: str) -> tuple[list[Action], int]:
     return actions, proposal
 
 
+@holds(
+    "A passed proposal expires after a stated time",
+    by="contracts/solidity/ModelTimelock.sol:getOperationState",
+    against=Threat.TAKEOVER,
+)
 @pytest.mark.parametrize("queued", [False, True])
 def test_what_passed_lives_for_a_stated_time(world: World, queued: bool) -> None:
     """Before: a mint that was queued once was executed a year later by a minority, and nobody could stop it."""
@@ -133,6 +150,11 @@ def test_objections_that_outweigh_the_votes_cancel(world: World) -> None:
         send(world.w3, world.deployer, world.governor.object_to(found, digest, at))
 
 
+@holds(
+    "Objections with more votes than a passed proposal cancel it",
+    by="contracts/solidity/ModelGovernor.sol:objectTo",
+    against=Threat.TAKEOVER,
+)
 def test_a_late_majority_stops_what_was_passed_before_it_could_vote(world: World) -> None:
     actions, proposal = passed(world, "before they came")
     world.finalized(2)

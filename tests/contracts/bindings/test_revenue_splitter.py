@@ -20,6 +20,7 @@ from contracts.devnet.chain import Devnet
 from contracts.genesis.terms import BOUNDS
 from tests.contracts.bindings.test_contracts import refused
 from tests.contracts.currencies import deploy_currency
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
@@ -83,6 +84,11 @@ def earnings() -> Earnings:
     return Earnings()
 
 
+@holds(
+    "Neither a transfer nor a delegation moves a share of past revenue",
+    by="contracts/solidity/RevenueSplitter.sol:release",
+    against=Threat.LOST_FUNDS,
+)
 def test_a_transfer_after_the_window_or_a_delegation_moves_no_share(earnings: Earnings) -> None:
     ann, bob, eve = earnings.people
     earnings.mint(ann.address, 600)
@@ -124,6 +130,11 @@ def test_who_buys_when_a_distribution_is_in_sight_gets_nothing_of_it(earnings: E
     assert earnings.pay(id_, ann) == 50
 
 
+@holds(
+    "Tokens that are held for one second earn the revenue of one second of the window",
+    by="contracts/solidity/BalanceHistory.sol:_tokenSeconds",
+    against=Threat.LOST_FUNDS,
+)
 def test_tokens_that_were_held_for_a_second_share_as_a_second_of_the_window(earnings: Earnings) -> None:
     """Money that came earlier waits: who buys, and asks for it to be shared a second later, gets a second's worth."""
     ann, _, eve = earnings.people
@@ -160,6 +171,11 @@ def test_dust_is_paid_by_the_distributions_that_follow(earnings: Earnings) -> No
     assert earnings.splitter.held_of(earnings.money.address) == 1
 
 
+@holds(
+    "No unit of revenue is lost or doubled",
+    by="contracts/solidity/RevenueSplitter.sol:release",
+    against=Threat.LOST_FUNDS,
+)
 def test_no_unit_of_many_distributions_is_lost_or_doubled(earnings: Earnings) -> None:
     chance, splitter, money = random.Random(7), earnings.splitter, earnings.money.address
     for account, amount in zip(earnings.people, (3, 1_000_003, 10**21 + 7), strict=True):
@@ -327,6 +343,11 @@ def test_nobody_releases_a_share_to_the_zero_address(earnings: Earnings) -> None
         assert earnings.money.balance_of(holder.address) == share
 
 
+@holds(
+    "Past balances are recorded, whoever holds the votes",
+    by="contracts/solidity/ModelToken.sol:getPastBalance",
+    against=Threat.LOST_FUNDS,
+)
 def test_past_balances_are_remembered_and_add_up_to_the_past_supply(earnings: Earnings) -> None:
     token, (ann, bob, eve) = earnings.token, earnings.people
     history: list[tuple[int, list[int]]] = []
@@ -358,6 +379,7 @@ def test_past_balances_are_remembered_and_add_up_to_the_past_supply(earnings: Ea
         token.past_balance(ann.address, earnings.w3.eth.get_block("latest")["timestamp"] + 60)
 
 
+@holds("No receipt is spent without a budget", by="contracts/solidity/ModelToken.sol:mint", against=Threat.LOST_FUNDS)
 def test_nobody_spends_a_receipt_without_a_budget(earnings: Earnings) -> None:
     with refused("ModelTokenReserveExceeded"):
         earnings.act(earnings.eve, earnings.token.mint(b"r" * 32, earnings.eve.address, 0))

@@ -17,6 +17,7 @@ from contracts.messages.for_contracts import ClaimTo, NodeFault, VerifierFault
 from contracts.messages.signing import Domain, sign
 from tests.contracts.bindings.test_contracts import PARAMS, World, refused
 from tests.contracts.currencies import deploy_currency
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
@@ -54,6 +55,9 @@ def test_both_stand_on_one_registry_under_ids_of_their_owners(pair: Pair) -> Non
         a.send(registry.register(("n", *b.deployment.entry()[1:2], "0x" + "00" * 20, *b.deployment.entry()[3:])))
 
 
+@holds(
+    "A timelock controls its own model only", by="contracts/solidity/ModelRegistry.sol:decide", against=Threat.TAKEOVER
+)
 def test_a_timelock_commands_its_own_model_only(pair: Pair) -> None:
     a, b = pair.a, pair.b
     pool = CapitalPool(b.w3, b.deployment.pool)
@@ -77,6 +81,9 @@ def test_a_timelock_commands_its_own_model_only(pair: Pair) -> None:
             a.as_timelock(call)
 
 
+@holds(
+    "A signature is valid for one model", by="contracts/solidity/EpochRoots.sol:propose", against=Threat.FORGED_MESSAGE
+)
 def test_signatures_of_the_same_verifiers_serve_one_model(pair: Pair) -> None:
     a, b = pair.a, pair.b
     root = a.root(a.payouts(2))

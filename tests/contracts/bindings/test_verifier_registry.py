@@ -18,6 +18,7 @@ from contracts.devnet.chain import Devnet
 from contracts.errors import BadField
 from contracts.evm import log_pace
 from tests.contracts.bindings.test_contracts import PARAMS, World, decided, refused
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
@@ -124,6 +125,11 @@ def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytes
     assert net.asked[5:] == [(13, 14), (15, 16)]
 
 
+@holds(
+    "A dispute without a decision lapses at the challenger's cost",
+    by="contracts/solidity/EpochRoots.sol:lapse",
+    against=Threat.BAD_VERIFIER,
+)
 def test_a_dispute_that_nobody_decides_lapses_and_the_next_one_costs_twice_as_much() -> None:
     world = World.fresh()
     registry, timelock = world.registry, Web3.to_checksum_address(world.deployment.timelock)

@@ -12,6 +12,7 @@ from contracts.chain.connection import connect_devnet, contract_at, load_artifac
 from contracts.chain.deployment import Deployment
 from tests.chains import StillChain
 from tests.deployed import PARAMS, deployed, key_of
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 CHAIN, DEPLOYMENT = deployed(PARAMS, StillChain)
@@ -58,6 +59,9 @@ def test_the_same_bytes_at_another_address_are_bytes() -> None:
     assert "0.000000000000000007 coins" in call.words
 
 
+@holds(
+    "A call is described only by what its bytes encode", by="contracts/calls/words.py:in_words", against=Threat.TAKEOVER
+)
 @pytest.mark.parametrize(
     "change", [lambda d: d + b"\0", lambda d: d[:-1], lambda d: d[:4], lambda d: b"\1" * 4 + d[4:]]
 )

@@ -7,12 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.evm.fees import Fees
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
 WEI = st.integers(0, 10**15)
 
 
+@holds(
+    "A replacement keeps the nonce, raises the fee by an eighth, and never exceeds the fee cap",
+    by="contracts/evm/fees.py:Fees.raised",
+    against=Threat.BAD_CHAIN,
+)
 @given(WEI, WEI, WEI, WEI)
 def test_both_fields_rise_by_an_eighth_at_least_whatever_the_market_says(
     max_fee: int, tip: int, market_fee: int, market_tip: int

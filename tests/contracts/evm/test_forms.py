@@ -20,6 +20,7 @@ from contracts.evm.fees import market
 from contracts.evm.forms import as_answer
 from contracts.evm.http import OneNode
 from contracts.evm.nodes import ChainNodes
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -121,6 +122,11 @@ JSON = st.recursive(
 )
 
 
+@holds(
+    "A malformed answer of a chain node has no effect, and extra fields change nothing",
+    by="contracts/evm/forms.py:as_result",
+    against=Threat.BAD_CHAIN,
+)
 @given(st.sampled_from(sorted(ASKS)), JSON)
 def test_no_answer_at_all_breaks_a_parser(method: str, result: Any) -> None:
     try:

@@ -20,6 +20,7 @@ from contracts.evm import log_pace
 from contracts.evm.errors import ChainUnfit
 from contracts.evm.log_pace import Pace, pace_of
 from contracts.evm.log_ranges import LogsRefused, Wanted, logs, pieces
+from tests.holds import Threat, holds
 from tests.limited_rpc import REFUSALS, WEATHER, Limited, Said, Written, http, refused
 from tests.sources import PACKAGES, ROOT, own_sources
 
@@ -45,6 +46,11 @@ def places(blocks: int, every: int) -> list[Place]:
 # ---- limits that stay
 
 
+@holds(
+    "Chain logs are read in ranges that the node accepts, in order, each once",
+    by="contracts/evm/log_ranges.py:pieces",
+    against=Threat.BAD_CHAIN,
+)
 @pytest.mark.parametrize("limit", [1, 10, 100, 10_000])
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 def test_every_limit_in_every_word_gives_the_same_logs(refusal: Said | Exception, limit: int) -> None:

@@ -16,6 +16,7 @@ from contracts.devnet.chain import Devnet
 from contracts.evm import nodes
 from contracts.evm.errors import ChainUnavailable, NodesDisagree, NoFinalBlock
 from tests.contracts.evm.weather import Gust, GustyNode, gusts, serving
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
@@ -169,6 +170,11 @@ def test_two_nodes_with_other_final_blocks_are_named(place: Place) -> None:
         place.reach(place.node(one.handle), place.node(other.handle)).eth.get_block("finalized")
 
 
+@holds(
+    "An answer on which two chain nodes differ has no effect",
+    by="contracts/evm/nodes.py:ChainNodes.make_request",
+    against=Threat.BAD_CHAIN,
+)
 def test_what_is_settled_is_read_from_two(place: Place) -> None:
     honest = place.node()
 

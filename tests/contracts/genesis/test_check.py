@@ -24,6 +24,7 @@ from contracts.genesis.remembered import check_once
 from tests.contracts.bindings.test_contracts import World
 from tests.contracts.genesis.histories import live
 from tests.contracts.genesis.maker import SOUND, Tampered, Town
+from tests.holds import Threat, holds
 from tests.limited_rpc import Limited
 
 pytestmark = pytest.mark.integration
@@ -41,6 +42,11 @@ def test_a_power_that_was_given_up_after_the_registration_is_refused(town: Town)
         check_genesis(town.w3, d)
 
 
+@holds(
+    "A later decision of the holders raises no alarm",
+    by="contracts/genesis/check.py:check_genesis",
+    against=Threat.TAKEOVER,
+)
 @pytest.mark.parametrize("seed", range(4))
 def test_what_holders_decide_later_is_no_alarm(seed: int) -> None:
     """Another minter, an arbiter of their own, a new threshold: theirs to decide; the beginning stays what it was."""

@@ -20,6 +20,7 @@ from contracts.genesis.refused import GenesisRefused
 from contracts.genesis.rounds import check_minters, check_pool, check_round, minters
 from tests.contracts.bindings.test_contracts import PARAMS, World
 from tests.contracts.currencies import deploy_currency
+from tests.holds import Threat, holds
 from tests.limited_rpc import REFUSALS, refused
 
 pytestmark = pytest.mark.integration
@@ -63,6 +64,11 @@ def test_a_rounds_times_are_those_that_the_first_one_may_have(world: World, monk
         check_round(world.w3, world.deployment, pool, creation)
 
 
+@holds(
+    "A funding round takes no money while a key may mint or owes tokens",
+    by="contracts/genesis/rounds.py:check_minters",
+    against=Threat.LOST_FUNDS,
+)
 def test_no_round_is_paid_into_while_a_key_may_mint_or_owes(world: World) -> None:
     """Before, a grant of before the round was withdrawn, and its reserve outvoted buyers who could not leave."""
     d, thief = world.deployment, world.rival

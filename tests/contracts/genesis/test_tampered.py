@@ -17,6 +17,7 @@ from tests.contracts.genesis.left_behind import STATE
 from tests.contracts.genesis.made import MADE, TOLD
 from tests.contracts.genesis.maker import SOUND, Tampered, Town
 from tests.contracts.genesis.terms import TERMS, on
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +65,11 @@ def test_there_are_sixty_kinds_or_more() -> None:
     assert len(TERMS) + len(STATE) + len(MADE) + len(TOLD) >= 60
 
 
+@holds(
+    "Genesis terms that make a promise impossible are refused",
+    by="contracts/genesis/terms.py:check_terms",
+    against=Threat.TAKEOVER,
+)
 @pytest.mark.parametrize("kind", TERMS)
 def test_terms_that_keep_no_promise_are_refused(kind: str) -> None:
     said, fields = TERMS[kind]
@@ -78,6 +84,11 @@ def test_they_are_read_from_what_was_deployed(kind: str, town: Town) -> None:
     refuses(town, on(fields), said)
 
 
+@holds(
+    "Before the registration nothing happened but the hand-over",
+    by="contracts/genesis/powers.py:events_before",
+    against=Threat.TAKEOVER,
+)
 @pytest.mark.usefixtures("public")
 @pytest.mark.parametrize("kind", STATE)
 def test_what_a_deployer_left_behind_is_found(kind: str, town: Town) -> None:
@@ -85,6 +96,11 @@ def test_what_a_deployer_left_behind_is_found(kind: str, town: Town) -> None:
     refuses(town, tampered, said)
 
 
+@holds(
+    "Each contract was created by our code with the stated arguments",
+    by="contracts/genesis/creation.py:creations",
+    against=Threat.TAKEOVER,
+)
 @pytest.mark.usefixtures("public")
 @pytest.mark.parametrize("kind", MADE)
 def test_contracts_that_were_made_otherwise_are_refused(kind: str, town: Town) -> None:

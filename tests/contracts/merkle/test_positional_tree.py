@@ -11,6 +11,7 @@ from pymerkle import InmemoryTree
 
 from contracts.errors import InvalidTree
 from contracts.merkle.positional_tree import SHA256_TREE as TREE
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -28,6 +29,11 @@ def test_root_equals_pymerkle(size: int) -> None:
     assert TREE.root(entries(size)) == expected
 
 
+@holds(
+    "An opened state is the committed state of its boundary",
+    by="contracts/merkle/positional_tree.py:PositionalTree.check_inclusion",
+    against=Threat.FALSE_WORK,
+)
 @given(st.integers(1, 70), st.data())
 @settings(max_examples=60, deadline=None)
 def test_every_inclusion_proof_holds_only_in_its_place(size: int, data: st.DataObject) -> None:
@@ -41,6 +47,11 @@ def test_every_inclusion_proof_holds_only_in_its_place(size: int, data: st.DataO
             TREE.check_inclusion(entries(size)[index], (index + 1) % size, size, proof, root)
 
 
+@holds(
+    "A rewritten log is detected by its consistency proof",
+    by="contracts/merkle/positional_tree.py:PositionalTree.check_consistency",
+    against=Threat.REWRITTEN_LOG,
+)
 @given(st.integers(1, 70), st.data())
 @settings(max_examples=60, deadline=None)
 def test_every_consistency_proof_holds_and_a_rewritten_past_does_not(second: int, data: st.DataObject) -> None:

@@ -13,6 +13,7 @@ from pymerkle import InmemoryTree
 from contracts.errors import InvalidTree
 from contracts.merkle.positional_tree import SHA256_TREE as RULE
 from contracts.merkle.stored_tree import GrowingTree, StoredTree, complete_nodes, node_count, node_number
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 SIZE = 66
@@ -61,6 +62,11 @@ def test_every_root_of_every_past_tree_is_theirs(shelf: Shelf, theirs: InmemoryT
         assert shelf.tree.root(size) == theirs.get_state(size) == RULE.root(ENTRIES[:size])
 
 
+@holds(
+    "An independent implementation computes the same roots and paths",
+    by="contracts/merkle/tree_spans.py:inclusion_spans",
+    against=Threat.REWRITTEN_LOG,
+)
 def test_every_inclusion_path_is_theirs_and_holds(shelf: Shelf, theirs: InmemoryTree) -> None:
     for size in range(1, SIZE + 1):
         root = theirs.get_state(size)
@@ -239,6 +245,11 @@ def test_an_inclusion_proof_binds_the_size_where_the_path_does(size: int) -> Non
             RULE.check_inclusion(entries[size - 1], size - 1, other, path, root)
 
 
+@holds(
+    "A proof with a changed, missing or extra node is refused",
+    by="contracts/merkle/positional_tree.py:PositionalTree.check_consistency",
+    against=Threat.REWRITTEN_LOG,
+)
 def test_no_corrupted_consistency_proof_holds() -> None:
     """All pairs up to 14 with every bit, and the pairs that a power of two ends or begins beyond that."""
     pairs = [(first, second) for second in range(1, 15) for first in range(second + 1)]

@@ -10,6 +10,7 @@ from contracts.errors import BadField, BadSignature
 from contracts.messages import for_contracts as messages
 from contracts.messages.for_log import StateOpening
 from contracts.messages.signing import Domain, digest, recover, require_signer, sign
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 KEY = bytes.fromhex("11" * 32)
@@ -30,6 +31,11 @@ def test_the_signer_is_recovered() -> None:
     assert recover(opening(), DOMAIN, sign(opening(), DOMAIN, KEY)) == SIGNER
 
 
+@holds(
+    "A message is valid only for its signer, chain and registry",
+    by="contracts/messages/signing.py:require_signer",
+    against=Threat.FORGED_MESSAGE,
+)
 @pytest.mark.parametrize("other", [Domain(1, DOMAIN.verifying_contract), Domain(31337, "0x" + "cd" * 20)])
 def test_foreign_chain_or_contract_is_refused(other: Domain) -> None:
     with pytest.raises(BadSignature, match="not by"):
@@ -41,6 +47,9 @@ def test_changed_field_is_refused() -> None:
         require_signer(replace(opening(), boundary=4), DOMAIN, sign(opening(), DOMAIN, KEY), SIGNER)
 
 
+@holds(
+    "A signature has exactly one valid form", by="contracts/messages/signing.py:recover", against=Threat.FORGED_MESSAGE
+)
 def test_high_s_twin_is_refused_though_the_library_takes_it() -> None:
     with pytest.raises(BadSignature, match="lower half"):
         recover(opening(), DOMAIN, high_s(sign(opening(), DOMAIN, KEY)))

@@ -17,6 +17,7 @@ from contracts.errors import CommonweightError
 from contracts.messages.signing import Domain
 from contracts.mirrors.peer import Peer
 from contracts.mirrors.tickets import HEADER, TO_SERVER, Tickets, bringer
+from tests.holds import Threat, holds
 from trainer.exchange.network import SERVER, Source
 from verifier.mirror.exchange.delivering import Door
 
@@ -70,6 +71,11 @@ def receiver(ahead: float) -> Iterator[tuple[str, list[str]]]:
         server.server_close()
 
 
+@holds(
+    "A wrong clock does not prevent an upload",
+    by="contracts/mirrors/tickets.py:Tickets.headers",
+    against=Threat.UNLIKE_MACHINES,
+)
 @pytest.mark.parametrize("ahead", [-HOURS, 0, HOURS, 10 * 365 * 86_400])
 def test_a_clock_that_is_off_keeps_no_bytes_out(ahead: float) -> None:
     tickets = Tickets(NODE, DOMAIN)

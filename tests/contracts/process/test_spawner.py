@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from contracts.process.spawner import VARIABLE, end_with_spawner, ends_with_me
+from tests.holds import Threat, holds
 from tests.sources import own_sources
 
 pytestmark = pytest.mark.integration
@@ -71,6 +72,11 @@ def test_what_is_asked_names_this_process_and_the_signal() -> None:
     assert ends_with_me() == {VARIABLE: f"{os.getpid()}/15"}
 
 
+@holds(
+    "A child process ends with its parent, and no code runs between fork and exec",
+    by="contracts/process/spawner.py:end_with_spawner",
+    against=Threat.CRASH,
+)
 def test_nothing_runs_between_fork_and_exec() -> None:
     """A thread that held a lock at the fork is not there in the child to let it go."""
     found = [

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.protocol.draw import draw_segments
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 SECRET, BEACON, PROOF = b"\7" * 32, b"\1" * 32, b"\2" * 32
@@ -29,6 +30,11 @@ def test_every_segment_is_drawn_about_equally_often() -> None:
     assert max(counts) < 470
 
 
+@holds(
+    "The draw depends on the beacon, on the secret and on the proof",
+    by="contracts/protocol/draw.py:draw_segments",
+    against=Threat.BAD_VERIFIER,
+)
 @pytest.mark.parametrize(
     "other", [(b"\3" * 32, SECRET, PROOF), (BEACON, b"\3" * 32, PROOF), (BEACON, SECRET, b"\3" * 32)]
 )

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from contracts.errors import InvalidPayout, InvalidTree
 from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
 from contracts.protocol.payout_shares import split
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 WEIGHTS = st.dictionaries(st.text(max_size=4), st.integers(0, 10**30), min_size=1, max_size=12)
 
 
+@holds("An epoch pays exactly its emission", by="contracts/protocol/payout_shares.py:split", against=Threat.WRONG_PAY)
 @given(st.integers(0, 10**40), WEIGHTS.filter(lambda weights: sum(weights.values()) > 0))
 @settings(max_examples=200, deadline=None)
 def test_not_a_unit_is_lost_and_nobody_is_a_unit_away_from_the_exact_share(

@@ -10,6 +10,7 @@ from safetensors.numpy import save
 from contracts.errors import InvalidTensorFile
 from contracts.tensors import tensorfile
 from contracts.tensors.tensorfile import DTYPES, has_layout, header_of, layout_of, pack, state_digest, unpack
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 LAYOUT = {"theta.w": ("F32", (2, 3)), "step": ("I64", ())}
@@ -24,6 +25,11 @@ def test_round_trip_keeps_bits_and_digest() -> None:
     assert state_digest(read) == state_digest(state())
 
 
+@holds(
+    "The digest of a state does not depend on the memory layout",
+    by="contracts/tensors/tensorfile.py:state_digest",
+    against=Threat.UNLIKE_MACHINES,
+)
 def test_digest_ignores_order_and_memory_layout_but_nothing_else() -> None:
     base = state_digest(state())
     assert state_digest(dict(reversed(state().items()))) == base
@@ -38,6 +44,11 @@ def test_digest_ignores_order_and_memory_layout_but_nothing_else() -> None:
     assert base not in {state_digest(other) for other in others}
 
 
+@holds(
+    "A tensor file with NaN, infinity or a wrong shape is refused",
+    by="contracts/tensors/tensorfile.py:unpack",
+    against=Threat.FALSE_WORK,
+)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_finite_is_refused(value: float) -> None:
     tensor = state()["theta.w"].copy()

@@ -19,6 +19,7 @@ from ledger.errors import JournalConflict, NotFound
 from ledger.storage.store import Store
 from ledger.storage.tables import Resolution, Transfer
 from tests.databases import fresh_database
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 ACCOUNTS = st.sampled_from(["ada", "ben", "cal"])
@@ -150,6 +151,7 @@ def test_a_negative_amount_is_refused(store: Store) -> None:
         journal.record(session, transfer(amount=-1))
 
 
+@holds("A transaction that fails halfway leaves nothing", by="ledger/books/journal.py:record", against=Threat.CRASH)
 def test_what_fails_in_one_transaction_leaves_nothing(store: Store) -> None:
     def contradict() -> None:
         with store.write() as session:

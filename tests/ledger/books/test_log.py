@@ -19,6 +19,7 @@ from ledger.books import log
 from ledger.errors import NotFound
 from ledger.storage.store import Store
 from ledger.storage.tables import LogNode
+from tests.holds import Threat, holds
 from tests.ledger.leaves import append
 
 pytestmark = pytest.mark.integration
@@ -52,6 +53,7 @@ def test_every_leaf_is_included_in_every_later_head(filled: Store) -> None:
                 )
 
 
+@holds("Every head is a prefix of every later head", by="ledger/books/log.py:tree", against=Threat.REWRITTEN_LOG)
 def test_every_head_is_a_prefix_of_every_later_one(filled: Store) -> None:
     with filled.read() as session:
         roots = {size: log.root(session, size) for size in range(SIZE + 1)}
@@ -121,6 +123,11 @@ def statements(store: Store) -> Iterator[list[int]]:
     event.remove(store.engine, "before_cursor_execute", note)
 
 
+@holds(
+    "A proof from a log of any size reads a few nodes",
+    by="contracts/merkle/stored_tree.py:StoredTree",
+    against=Threat.FLOOD,
+)
 def test_a_proof_from_a_long_log_asks_for_a_few_nodes_at_once(store: Store) -> None:
     """One look at all nodes, at most two for each of the 12 levels of 3,000 leaves; and for a root one at the size."""
     with store.write() as session:

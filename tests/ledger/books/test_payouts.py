@@ -14,6 +14,7 @@ from ledger.books import journal, payouts
 from ledger.errors import JournalConflict, NotFound
 from ledger.storage.tables import Epoch, Transfer
 from tests.deployed import key_of
+from tests.holds import Threat, holds
 from tests.house import House
 
 pytestmark = pytest.mark.integration
@@ -56,6 +57,11 @@ def test_a_damaged_tree_file_is_made_anew(paid: House, damage: bytes) -> None:
     prove(paid)
 
 
+@holds(
+    "The server sends only proofs that lead to the epoch's root",
+    by="ledger/books/payouts.py:proofs",
+    against=Threat.WRONG_PAY,
+)
 def test_a_flipped_node_never_leaves_as_a_proof(paid: House) -> None:
     prove(paid)
     nodes = bytearray(tree_file(paid).read_bytes())

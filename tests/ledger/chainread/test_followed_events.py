@@ -10,6 +10,7 @@ import pytest
 from contracts.chain.connection import load_artifact
 from contracts.protocol.chain.logs import MODEL_EVENTS, REGISTRY_EVENTS
 from ledger.chainread.indexer import FOLLOWED
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 CONTRACTS = (
@@ -98,6 +99,7 @@ def followed(contract: str) -> set[str]:
     return {*FOLLOWED.get(contract, ()), *machine.get(contract, ())}
 
 
+@holds("No event of a contract is ignored", by="ledger/chainread/indexer.py:read_block", against=Threat.BAD_CHAIN)
 @pytest.mark.parametrize("contract", CONTRACTS)
 def test_every_event_is_followed_or_named(contract: str) -> None:
     events = {entry["name"] for entry in load_artifact(contract)["abi"] if entry["type"] == "event"}

@@ -26,6 +26,7 @@ from ledger.errors import FinalityViolated
 from ledger.storage.store import Store
 from ledger.storage.tables import ChainEvent, Cursor
 from tests.deployed import PARAMS, verifier_keys
+from tests.holds import Threat, holds
 from tests.house import House, accepted
 from tests.limited_rpc import Limited
 
@@ -140,6 +141,11 @@ def test_a_look_ends_after_many_events(house: House, monkeypatch: pytest.MonkeyP
     assert max(after - before for (_, before), (_, after) in itertools.pairwise(seen)) < seen[-1][1] // 2
 
 
+@holds(
+    "The indexer waits for a chain node that lags behind",
+    by="ledger/chainread/indexer.py:follow",
+    against=Threat.BAD_CHAIN,
+)
 def test_a_node_that_lags_behind_is_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """One node told what is final, the next one, which has not got that far, is asked for the events."""
     fresh = House(house.folder / "second", house.place)
@@ -226,6 +232,11 @@ def send_bytes(house: House, account: LocalAccount, call: ContractFunction) -> N
     assert w3.eth.wait_for_transaction_receipt(sent)["status"] == 1
 
 
+@holds(
+    "Invalid UTF-8 in a vote's reason or a decision stops no reader of the chain",
+    by="contracts/evm/chain_text.py:AnyText",
+    against=Threat.BAD_CHAIN,
+)
 def test_bytes_that_are_no_text_stop_no_reader(house: House) -> None:
     """Anybody may vote with a reason; holders may propose and decide whatever they like."""
     house.become_holders()

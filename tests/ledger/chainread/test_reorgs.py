@@ -15,6 +15,7 @@ from ledger.context import Ledger
 from ledger.crash_points import Crashed, armed
 from ledger.errors import FinalityViolated
 from ledger.storage.tables import FINAL, ChainEvent, Cursor, DecisionRow, Header, PendingEvent
+from tests.holds import Threat, holds
 from tests.ledger.relayed import Relay
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
@@ -63,6 +64,7 @@ def mint(relay: Relay, *payees: int) -> None:
     relay.mine()
 
 
+@holds("Only final events have effects, each once", by="ledger/chainread/indexer.py:follow", against=Threat.BAD_CHAIN)
 def test_what_is_mined_is_shown_and_credited_only_when_it_is_final(relay: Relay) -> None:
     look(relay.ledger, 2)
     mint(relay, 0)
@@ -126,6 +128,11 @@ def test_a_chain_that_grew_shorter_is_followed_back(relay: Relay, monkeypatch: p
     assert headers(relay.ledger) == {number: name for number, name in before.items() if number <= shorter}
 
 
+@holds(
+    "Nothing is applied from a chain that breaks its finality",
+    by="ledger/chainread/indexer.py:follow",
+    against=Threat.BAD_CHAIN,
+)
 def test_a_reorg_below_what_was_final_stops_everything_and_credits_nothing(relay: Relay) -> None:
     relay.anvil.mine(2 * relay.anvil.slots)
     look(relay.ledger, 2)
@@ -249,6 +256,11 @@ def test_another_models_events_are_not_ours(relay: Relay) -> None:
         assert [row["key"] for row in rows(ledger, DecisionRow)] == heard
 
 
+@holds(
+    "Events of another branch are never applied under a final hash",
+    by="ledger/chainread/indexer.py:follow",
+    against=Threat.BAD_CHAIN,
+)
 def test_events_of_another_branch_are_not_credited_under_a_final_hash(
     relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from contracts.messages.signing import sign as signature_of
 from ledger.books import payouts
 from ledger.storage.tables import Outgoing, PayoutRow
 from tests.deployed import PARAMS
+from tests.holds import Threat, holds
 from tests.house import House, accepted, check_refused
 from tests.ledger.governance.test_proposals import by_wallet
 
@@ -146,6 +147,9 @@ def test_a_limit_that_falls_while_an_epoch_waits_stops_no_epoch(house: House, pr
     assert registry.epoch_of(2).total == paid
 
 
+@holds(
+    "An epoch is final when a final block says so", by="ledger/epochs/settlement.py:settle", against=Threat.WRONG_PAY
+)
 def test_an_epoch_is_final_when_a_final_block_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """One answer of a node on another fork opens no claims, and the ledger goes on following the epoch."""
     house.start().play_round()

@@ -28,6 +28,7 @@ from ledger.intake import blocks
 from ledger.relay import outbox
 from ledger.storage.tables import Epoch, PayoutRow
 from tests.deployed import PARAMS, key_of, verifier_keys
+from tests.holds import Threat, holds
 from tests.ledger.served_run import Served, ServedRun
 from tests.ledger.service import leaves, rows
 
@@ -129,6 +130,11 @@ def test_what_a_block_said_is_entered_once_though_another_was_entered_since(serv
     assert said == [(earlier, 1), (served.model.final(), 0)]
 
 
+@holds(
+    "A block is entered whole and once, whoever else writes",
+    by="ledger/intake/blocks.py:follow",
+    against=Threat.BAD_CHAIN,
+)
 @pytest.mark.parametrize("point", ["blocks.read", "judgement.applied", "judgement.logged", "judgement.booked"])
 def test_a_block_is_entered_whole_or_not_at_all(served: Served, ledger: Ledger, point: str) -> None:
     blocks.follow(ledger)
@@ -177,6 +183,7 @@ def calls(ledger: Ledger) -> list[str]:
         return [row.id for row in outbox.listed(session)]
 
 
+@holds("A slash needs k signatures under a final root", by="ledger/faults.py:sign", against=Threat.BAD_VERIFIER)
 def test_faults_are_signed_as_the_machine_lets_them_and_slashed(
     served: Served, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

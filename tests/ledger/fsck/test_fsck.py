@@ -44,6 +44,7 @@ from ledger.storage.tables import (
 from ledger.views.projection import catch_up
 from tests.databases import copied_store, fresh_database
 from tests.deployed import PARAMS
+from tests.holds import Threat, holds
 from tests.house import House, accepted
 from tests.ledger.fsck.vandal import flip_every_column, unguarded
 
@@ -186,6 +187,12 @@ EDITS: dict[str, tuple[Callable[[Session], None], str]] = {
 }
 
 
+@holds("A document is what the log gives", by="ledger/views/rebuilt.py:rebuilt", against=Threat.REWRITTEN_LOG)
+@holds(
+    "An edited database differs from its log, and a rewritten log differs from the chain",
+    by="ledger/fsck/judged.py:check_journal",
+    against=Threat.CRASH,
+)
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_under_a_fitting_seal_is_found_and_named(settled: Ledger, name: str) -> None:
     vandalise, table = EDITS[name]
@@ -221,6 +228,11 @@ def rewrite_tree(session: Session, bodies: list[str]) -> None:
     session.flush()
 
 
+@holds(
+    "A flipped bit in any table is detected, and its row is named",
+    by="ledger/fsck/rows.py:check_rows",
+    against=Threat.CRASH,
+)
 def test_every_flipped_bit_is_found_and_its_row_named(settled: Ledger) -> None:
     """One row of every table, every column of it, one bit each; documents have no seal, and are made anew."""
     flipped = list(flip_every_column(settled.store, lambda: found_without_chain(settled)))

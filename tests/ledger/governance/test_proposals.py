@@ -16,6 +16,7 @@ from contracts.calls.text import parse_call
 from contracts.chain.connection import contract_at, send
 from ledger.storage.tables import Header, PendingEvent, Proposal
 from tests.deployed import PARAMS, key_of
+from tests.holds import Threat, holds
 from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
@@ -36,6 +37,11 @@ def decide(house: House, key: str, value: str, name: bytes) -> Action:
     return Action.of(models.decide(house.ledger.chain.model, name.ljust(32, b"."), key, value))
 
 
+@holds(
+    "Every proposal of the Governor is known, voted on and executed, wherever it was made",
+    by="ledger/governance/proposals.py:credit",
+    against=Threat.TAKEOVER,
+)
 def test_a_wallets_proposal_is_voted_on_through_the_api_and_carried_out(electorate: House) -> None:
     proposal = by_wallet(electorate, [decide(electorate, "clip", "3", b"wallet")], "from my wallet")
     shown = electorate.get(f"/proposals/{proposal}")

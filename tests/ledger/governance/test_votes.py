@@ -13,6 +13,7 @@ from ledger.governance import relaying, votes
 from ledger.relay import outbox
 from ledger.storage.tables import ChainEvent, Outgoing, Proposal, Vote
 from tests.deployed import PARAMS, key_of
+from tests.holds import Threat, holds
 from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
@@ -60,6 +61,11 @@ def test_a_vote_that_is_not_weighed_yet_is_told_and_never_counted_twice(electora
     assert (tally["unweighed"], tally["votes"], tally["api"]["for"]) == (0, 1, "500")
 
 
+@holds(
+    "Every vote that the Governor counts is counted here, once",
+    by="ledger/governance/votes.py:weigh",
+    against=Threat.TAKEOVER,
+)
 def test_two_that_weigh_at_once_count_a_vote_once(electorate: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process weighs it between this one's look at the token and its writing."""
     proposal = opened(electorate, "two at once")

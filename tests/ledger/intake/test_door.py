@@ -27,6 +27,7 @@ from ledger.machine import sharing
 from ledger.storage.store import Store
 from ledger.storage.tables import Epoch, MirrorRow, PayoutRow
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
+from tests.holds import Threat, holds
 from tests.ledger.service import facts_of, give, leaves, ledger_of, rows, state_text
 
 pytestmark = pytest.mark.integration
@@ -121,6 +122,7 @@ def is_taken(ledger: Ledger, fact: Envelope) -> bool:
     return True
 
 
+@holds("A malformed message is refused before the writers' turn", by="ledger/intake/door.py:take", against=Threat.FLOOD)
 @pytest.mark.parametrize("spoil", ["signature", "spelling", "beside", "kind", "size", "bytes"])
 def test_what_is_malformed_is_refused_without_the_writers_turn(
     ledger: Ledger, run: SignedRun, spoil: str, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ from ledger.storage.store import Store
 from tests.alone import alone
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun
 from tests.databases import fresh_file
+from tests.holds import Threat, holds
 from tests.ledger.service import facts_of, give, leaves, ledger_of, rows, state_text
 
 pytestmark = pytest.mark.integration
@@ -49,6 +50,11 @@ def test_an_error_at_any_point_of_any_fact_changes_nothing(
             assert dump(state) == dump(audit(run.leaves, run.functions, DOMAIN))
 
 
+@holds(
+    "The next process continues from what a killed process left",
+    by="ledger/machine/replica.py:Replica.at_end",
+    against=Threat.CRASH,
+)
 @alone
 def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from(tmp_path: Path) -> None:
     """Killed at its first fact, its tenth, …, at one point after the other; each time a new process goes on."""

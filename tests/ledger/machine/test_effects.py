@@ -17,6 +17,7 @@ from ledger.machine.effects import payouts_of
 from ledger.storage.store import Store
 from ledger.storage.tables import ChainEvent, ClosingRow, Epoch, PayoutRow, Transfer
 from tests.contracts.protocol.log.signed_run import SignedRun
+from tests.holds import Threat, holds
 from tests.ledger.service import facts_of, give, ledger_of
 
 pytestmark = pytest.mark.integration
@@ -112,6 +113,7 @@ def test_a_root_that_lapsed_and_closed_anew_alike_is_promised_once(ledger: Ledge
     assert findings(ledger) == []
 
 
+@holds("A payment is pending until its root is final", by="ledger/machine/effects.py:cause", against=Threat.WRONG_PAY)
 @pytest.mark.parametrize("newest", [True, False])
 def test_of_a_root_and_a_cut_one_the_final_one_is_owed(ledger: Ledger, run: Epoched, newest: bool) -> None:
     """The older root may have been proposed in time, and become final after the newer one was given."""

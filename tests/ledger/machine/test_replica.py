@@ -18,6 +18,7 @@ from ledger.machine.replica import Replica
 from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
 from tests.databases import fresh_file
+from tests.holds import Threat, holds
 from tests.ledger.service import facts_of
 
 pytestmark = pytest.mark.integration
@@ -118,6 +119,11 @@ def test_another_process_goes_on_where_one_stopped(store: Store, run: SignedRun)
         assert replica(run).at_end(session) == writers[0].at_end(session)
 
 
+@holds(
+    "A fact and its derived entries are entered together, for every writer and every failure",
+    by="ledger/machine/replica.py:Replica.enter",
+    against=Threat.CRASH,
+)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=60, max_size=120))
 def test_no_order_of_writers_and_failures_changes_the_log(

@@ -35,6 +35,7 @@ from ledger.machine.replica import Entered, Prepared, Replica
 from ledger.machine.sequencer import Sequencer
 from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
+from tests.holds import Threat, holds
 from tests.ledger.service import leaves, ledger_of, state_text
 from tests.waiting import until
 
@@ -355,6 +356,11 @@ with armed(sys.argv[3], "kill", int(sys.argv[4])):
 """
 
 
+@holds(
+    "An accepted message is in the log exactly once, whatever waits beside it",
+    by="ledger/machine/sequencer.py:Sequencer.enter",
+    against=Threat.CRASH,
+)
 @pytest.mark.parametrize("point", ["sequencer.entered", "judgement.booked", "judgement.logged"])
 def test_a_kill_loses_nothing_that_was_answered(ledger: Ledger, opened: Opened, tmp_path: Path, point: str) -> None:
     """Eight writers in a process that is killed in its second batch; the next one is sent all of it again."""

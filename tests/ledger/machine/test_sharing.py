@@ -13,6 +13,7 @@ from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.leaf import kinds
 from ledger.machine.sharing import Sharing
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed
+from tests.holds import Threat, holds
 
 ABOUT = {"run", "awaited", "proof"}
 
@@ -31,6 +32,11 @@ def following(run: SignedRun, leaves: list[str]) -> Sharing:
     return made
 
 
+@holds(
+    "A late fact about a finished run is applied to one machine only",
+    by="ledger/machine/sharing.py:Sharing",
+    against=Threat.FLOOD,
+)
 @pytest.mark.integration
 def test_late_messages_change_one_machine_alone() -> None:
     run = SignedRun(rounds=1)

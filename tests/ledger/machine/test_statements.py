@@ -16,6 +16,7 @@ from ledger.context import Ledger
 from ledger.machine.replica import Prepared
 from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import SignedRun
+from tests.holds import Threat, holds
 from tests.ledger.service import facts_of, give, ledger_of
 
 pytestmark = pytest.mark.integration
@@ -57,6 +58,11 @@ def statements(store: Store) -> Iterator[list[str]]:
     event.remove(store.engine, "before_cursor_execute", note)
 
 
+@holds(
+    "A message needs no more SQL statements than in version 0.1",
+    by="ledger/machine/replica.py:Replica.enter",
+    against=Threat.FLOOD,
+)
 def test_a_message_costs_no_more_statements_than_before(tmp_path: Path) -> None:
     """However many messages stand in the log; and one that stands there already costs a look."""
     run = SignedRun(rounds=2)

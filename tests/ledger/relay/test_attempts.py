@@ -15,6 +15,7 @@ from ledger.crash_points import Crashed, armed
 from ledger.errors import LeaseLost
 from ledger.relay import leases, outbox
 from ledger.relay_rules import RelayRules
+from tests.holds import Threat, holds
 from tests.ledger.relayed import RULES, Relay, at_once
 from tests.paid_epoch import PaidEpoch
 
@@ -196,6 +197,11 @@ def test_many_keepers_at_once_sign_each_call_once(paid_epoch: PaidEpoch, tmp_pat
     paid_epoch.anvil.rpc("evm_revert", before)
 
 
+@holds(
+    "One keeper signs with a key, and a keeper whose lease expired cannot sign",
+    by="ledger/relay/leases.py:require",
+    against=Threat.BAD_CHAIN,
+)
 def test_a_keeper_that_slept_through_its_lease_signs_nothing(relay: Relay) -> None:
     relay.claim(0, 1)
     two = relay.process("two")
@@ -248,6 +254,11 @@ def test_another_key_begins_at_its_own_nonce_and_the_old_ones_calls_are_finished
     assert ([row.state for row in relay.rows], relay.supply) == (["final"] * 2, relay.owed(0, 1))
 
 
+@holds(
+    "Nonce and bytes of a transaction are committed before the broadcast, and a retry sends the same bytes",
+    by="ledger/relay/outbox.py:flush",
+    against=Threat.BAD_CHAIN,
+)
 @pytest.mark.parametrize(
     "point", ["outbox.signing", "outbox.signed", "outbox.sending", "outbox.sent", "outbox.mined", "outbox.final"]
 )

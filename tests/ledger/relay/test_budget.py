@@ -12,6 +12,7 @@ from contracts.chain.connection import send
 from ledger.relay_rules import RelayRules
 from ledger.storage.tables import RelaySpending
 from tests.deployed import PARAMS, key_of
+from tests.holds import Threat, holds
 from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.integration
@@ -32,6 +33,11 @@ def proposed(house: House, name: str, holder: int = 0) -> int:
     return status
 
 
+@holds(
+    "The relayer pays only for accounts above a threshold, within a budget",
+    by="ledger/relay/budget.py:take",
+    against=Threat.FLOOD,
+)
 def test_an_accounts_budget_ends_and_comes_back_the_next_day(frugal: House) -> None:
     """Before: twelve of twelve proposals of a holder of next to nothing were relayed."""
     answers = [proposed(frugal, f"again {n}") for n in range(12)]

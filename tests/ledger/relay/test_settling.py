@@ -13,6 +13,7 @@ from ledger.relay import outbox, settling
 from ledger.relay.broadcast import Said, send
 from ledger.relay.leases import Held
 from ledger.storage.tables import LeaseRow, Outgoing
+from tests.holds import Threat, holds
 from tests.ledger.relayed import Relay
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
@@ -30,6 +31,9 @@ def test_what_is_mined_is_final_only_when_its_block_is(relay: Relay) -> None:
     assert (relay.row.state, relay.supply) == ("final", relay.owed(0))
 
 
+@holds(
+    "A transaction that a reorg removed is sent again", by="ledger/relay/settling.py:settle", against=Threat.BAD_CHAIN
+)
 @pytest.mark.parametrize("depth", [1, 3, 8])
 def test_what_a_reorg_takes_back_goes_out_again_with_the_same_bytes(relay: Relay, depth: int) -> None:
     """The node has forgotten the transaction: anvil does not put it back into its pool."""
@@ -116,6 +120,11 @@ def test_a_lost_transaction_leaves_no_gap(relay: Relay) -> None:
     assert len(relay.attempts) == 2
 
 
+@holds(
+    "A nonce is abandoned only when an external transaction that used it is final",
+    by="ledger/relay/settling.py:Sight.sent_by",
+    against=Threat.BAD_CHAIN,
+)
 def test_a_nonce_that_a_foreign_hand_used_is_replaced_only_when_that_is_final(relay: Relay) -> None:
     """Before, a reorg might still put ours in its place, and the call would be done twice."""
     relay.claim(0, 1)

@@ -9,6 +9,7 @@ from blake3 import blake3
 
 from ledger.errors import BlobMismatch, NotFound
 from ledger.storage.blobs import BlobFolder
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -25,6 +26,7 @@ def test_bytes_come_back_under_their_digest(folder: BlobFolder, tmp_path: Path) 
     assert (folder.get(name), [p.name for p in (tmp_path / "blobs").iterdir()]) == (b"state", [name])
 
 
+@holds("A blob is stored only under its own hash", by="ledger/storage/blobs.py:BlobFolder.put", against=Threat.CRASH)
 def test_other_bytes_are_not_kept(folder: BlobFolder, tmp_path: Path) -> None:
     with pytest.raises(BlobMismatch):
         folder.put(b"state", blake3(b"other").hexdigest())

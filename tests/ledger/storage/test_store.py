@@ -26,6 +26,7 @@ from ledger.storage.append_only import keys_of
 from ledger.storage.store import Store
 from ledger.storage.tables import APPEND_ONLY, Cursor, LogEntry, Transfer, Units
 from tests.databases import fresh_database
+from tests.holds import Threat, holds
 from tests.ledger.leaves import append
 
 pytestmark = pytest.mark.integration
@@ -152,6 +153,9 @@ def test_a_row_with_another_rows_unique_value_replaces_nothing(store: Store) -> 
         session.execute(table.insert().prefix_with("OR REPLACE").values({**row, "index": 7}))
 
 
+@holds(
+    "Append-only tables only grow, for every database client", by="ledger/storage/store.py:Store", against=Threat.CRASH
+)
 def test_the_triggers_hold_for_other_programs_too(tmp_path: Path) -> None:
     """Whoever opens the file with another client is refused as well."""
     store = Store(f"sqlite:///{tmp_path / 'ledger.db'}")
@@ -263,6 +267,7 @@ def test_a_writer_sees_what_was_committed_while_it_waited(store: Store, database
     other.engine.dispose()
 
 
+@holds("Concurrent writers lose no entry", by="ledger/storage/store.py:Store.write", against=Threat.CRASH)
 def test_writers_at_once_lose_no_entry(store: Store, database: str) -> None:
     """Each appends at the index after the last: two that overlapped would take the same one."""
     stores = [store, store, Store(database), Store(database)]

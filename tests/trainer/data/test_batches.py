@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from contracts.protocol.run_config import RunConfig
+from tests.holds import Threat, holds
 from tests.trainer.conftest import NODE, SEED
 from trainer.data.batches import BatchSource, InvalidBatchRequest, batch_offsets, batch_source
 from trainer.data.corpus import Corpus
@@ -13,6 +14,11 @@ from trainer.data.corpus import Corpus
 pytestmark = pytest.mark.unit
 
 
+@holds(
+    "A batch is a function of run, round, node and step",
+    by="trainer/data/batches.py:batch_offsets",
+    against=Threat.FALSE_WORK,
+)
 def test_a_step_does_not_depend_on_the_ones_before(config: RunConfig, corpus: Corpus, batches: BatchSource) -> None:
     in_order = [batches(step) for step in range(6)]
     alone = batch_source(corpus.train, config, SEED, 3, NODE)(5)

@@ -20,6 +20,7 @@ from contracts.mirrors.book import Book
 from contracts.mirrors.peer import Limits, Peer, PeerUnreachable, Reply
 from contracts.mirrors.tickets import HEADER, TO_SERVER, Tickets, bringer
 from contracts.tlog.tiles import Tile
+from tests.holds import Threat, holds
 from tests.trainer.node.test_parts import DOMAIN, ONE
 from tests.trainer.world import deployment
 from tests.verifier.mirror import hostile
@@ -87,6 +88,11 @@ def started(folder: Path, stack: ExitStack, server: hostile.Bad, mirror: hostile
     return made
 
 
+@holds(
+    "A blob of a slow source is requested from a second source at the same time",
+    by="contracts/mirrors/racing.py:first",
+    against=Threat.FLOOD,
+)
 def test_weights_come_from_a_mirror_while_the_server_drips_them(tmp_path: Path, stack: ExitStack) -> None:
     drips = Drips()
     net = started(tmp_path, stack, drips, Gives(f"/blobs/{NAME}", DATA))

@@ -16,6 +16,7 @@ from contracts.tlog.keys import SigningKey
 from contracts.tlog.tile_tree import Read
 from contracts.tlog.tiles import Tile
 from tests.contracts.protocol.log.signed_run import DOMAIN
+from tests.holds import Threat, holds
 from tests.trainer.world import LOG, ORIGIN, Village, write_text
 from trainer.log_view.admitted import Admitted
 from trainer.log_view.covered import CoveredLog
@@ -75,6 +76,11 @@ def desk(tmp_path: Path, village: Village) -> Desk:
     return Desk(tmp_path / "log", village)
 
 
+@holds(
+    "A node acts on entries that k verifiers cosigned, and on no others",
+    by="trainer/log_view/covered.py:CoveredLog",
+    against=Threat.REWRITTEN_LOG,
+)
 def test_what_k_verifiers_cosigned_is_taken_and_no_more(desk: Desk) -> None:
     size = desk.village.tree.size
     assert desk.look(size, size - 2) == size - 2

@@ -10,6 +10,7 @@ import pytest
 from contracts.tlog.cosignature import cosign
 from contracts.tlog.tile_tree import Read
 from contracts.tlog.tiles import WIDTH, Tile
+from tests.holds import Threat, holds
 from tests.trainer.log_view.test_covered import Desk
 from tests.trainer.world import ORIGIN, Village, log_key, write_text
 from tests.verifier.mirror.shown import Endless
@@ -37,6 +38,11 @@ def signed(desk: Desk, log: Endless, number: int) -> bytes:
     return note.adding(cosign(note.text, name, log_key(name), 7)).format()
 
 
+@holds(
+    "Of a log without an end a node reads only what k verifiers show",
+    by="trainer/log_view/covered.py:CoveredLog.look",
+    against=Threat.FLOOD,
+)
 def test_of_a_log_without_an_end_only_what_k_verifiers_show_is_taken(desk: Desk) -> None:
     size, lie = desk.village.tree.size, endless(desk)
     for _ in range(2):

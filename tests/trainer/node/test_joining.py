@@ -15,6 +15,7 @@ from contracts.messages import for_log as messages
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.rules import presence
 from tests.contracts.protocol.log.signed_run import hashed, key
+from tests.holds import Threat, holds
 from tests.trainer.node.test_node import Place
 from tests.trainer.world import NODE, PAYOUT, Village, kind_of, write_text
 from trainer.data.corpus import WrongCorpus, load_corpus
@@ -49,6 +50,11 @@ def looks(place: Place, number: int = 25) -> None:
         time.sleep(0.02)
 
 
+@holds(
+    "A node with a different corpus, or with work that no verifier could replay, signs nothing",
+    by="trainer/node/answering.py:Answers.take_place",
+    against=Threat.FALSE_WORK,
+)
 @pytest.mark.integration
 def test_a_node_with_another_text_signs_nothing(tmp_path: Path, stack: ExitStack) -> None:
     place = Place(tmp_path, stack)
@@ -154,6 +160,11 @@ def enrolled_once(place: Place, nonce: int) -> None:
     place.village.send(message, NODE)
 
 
+@holds(
+    "A clock that was ahead once does not lock its key out",
+    by="trainer/node/answering.py:Answers.take_place",
+    against=Threat.UNLIKE_MACHINES,
+)
 @pytest.mark.integration
 @pytest.mark.parametrize("years", [0.0007, 10, 200])
 def test_a_key_whose_clock_was_ahead_once_is_not_locked_out(tmp_path: Path, stack: ExitStack, years: float) -> None:

@@ -19,6 +19,7 @@ from contracts.messages import for_log as messages
 from contracts.mirrors.peer import Limits
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import ProofState, Stage
+from tests.holds import Threat, holds
 from tests.trainer.world import (
     NODE,
     NODES,
@@ -178,6 +179,11 @@ def test_the_second_round_starts_from_merged_weights_and_own_moments(tmp_path: P
     assert second.theta == place.village.round.theta != first.theta
 
 
+@holds(
+    "A server that hides a node's messages, or is down, changes nothing",
+    by="trainer/exchange/handing.py:Courier",
+    against=Threat.SILENT_SERVER,
+)
 def test_a_server_that_hides_the_nodes_messages_changes_nothing(place: Place) -> None:
     place.server.hides, place.council.lends = True, NODES
     with place.node():
@@ -251,6 +257,7 @@ def test_a_restart_after_the_commitment_hands_out_the_same_one_and_opens_it(plac
     assert not [said for said in place.events("warning") if "other-work" in said.detail]
 
 
+@holds("A node that restarts commits once", by="trainer/exchange/keeping.py:Store", against=Threat.FALSE_WORK)
 def test_a_restart_in_the_middle_of_the_work_trains_again_and_commits_once(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

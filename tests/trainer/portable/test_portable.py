@@ -15,6 +15,7 @@ import trainer.portable.tables as tables
 from benchmarks.portable import differing, matrix_block
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
+from tests.holds import Threat, holds
 from trainer.data.batches import Batch, BatchSource
 from trainer.data.corpus import Corpus
 from trainer.model.gpt import build_model
@@ -124,6 +125,11 @@ def test_roots_are_correctly_rounded() -> None:
     assert square_root_(doubles.clone()).tolist() == [math.sqrt(value) for value in doubles.tolist()]
 
 
+@holds(
+    "A process whose rounding differs from the portable profile computes no portable run",
+    by="trainer/portable/self_check.py:check_arithmetic",
+    against=Threat.UNLIKE_MACHINES,
+)
 def test_a_machine_whose_roots_are_off_by_a_bit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def off(x: torch.Tensor) -> torch.Tensor:
         return torch.nextafter(square_root_(x), torch.tensor(0.0))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tests.holds import Threat, holds
 from tests.trainer.conftest import bits
 from trainer.steps.outer import MergeMismatch, merge, zero_momentum
 
@@ -30,6 +31,11 @@ def test_two_rounds_are_golden(golden: Callable[[str, object], None]) -> None:
     golden("outer_merge", {"theta": bits(new["theta.a"]), "momentum": bits(momentum["theta.a"])})
 
 
+@holds(
+    "The outer step has the same bits on every machine",
+    by="trainer/steps/outer.py:merge",
+    against=Threat.UNLIKE_MACHINES,
+)
 def test_products_and_sums_round_separately() -> None:
     """float32 of mu * m is 1 + 2^-11; a fused multiply-add would keep the 2^-24 and not give zero."""
     mu = float(np.float32(1 + 2**-12) / 2)

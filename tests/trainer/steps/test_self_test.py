@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from contracts.protocol.run_config import RunConfig
+from tests.holds import Threat, holds
 from trainer.steps import self_test
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.variants import Variant, choose
@@ -66,6 +67,11 @@ def plain() -> dict[str, str]:
     return found_with({})
 
 
+@holds(
+    "Every change to the bits of a step changes the profile",
+    by="trainer/steps/self_test.py:exact_digest",
+    against=Threat.UNLIKE_MACHINES,
+)
 @pytest.mark.integration
 @pytest.mark.parametrize("variables", VARIABLES, ids=lambda v: ",".join(v.values()))
 def test_bits_and_profile_change_together(variables: dict[str, str], plain: dict[str, str]) -> None:

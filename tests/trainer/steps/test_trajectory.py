@@ -12,6 +12,7 @@ import pytest
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
+from tests.holds import Threat, holds
 from trainer.data.batches import Batch, BatchSource
 from trainer.model.state import (
     StateMismatch,
@@ -29,6 +30,11 @@ from trainer.steps.trajectory import BoundaryLost, OnStep, UnknownSegment, repla
 pytestmark = pytest.mark.unit
 
 
+@holds(
+    "A replay from any boundary reaches the committed state",
+    by="trainer/steps/trajectory.py:replay_segment",
+    against=Threat.FALSE_WORK,
+)
 def test_replaying_any_segment_gives_the_committed_state(
     config: RunConfig, start: Tensors, batches: BatchSource
 ) -> None:
@@ -86,6 +92,11 @@ def test_a_boundary_outside_the_round_is_refused(
         replay_segment(config, start, index, batches)
 
 
+@holds(
+    "Two processes train with the same bits",
+    by="trainer/steps/determinism.py:configure_determinism",
+    against=Threat.UNLIKE_MACHINES,
+)
 def test_fresh_processes_agree_bit_for_bit() -> None:
     code = """
 from contracts.protocol.run_config import RunConfig
@@ -128,6 +139,11 @@ def test_layout_is_exact(config: RunConfig, start: Tensors) -> None:
             TrainState.from_tensors(tensors, config)
 
 
+@holds(
+    "The optimizer state carries over from round to round",
+    by="trainer/model/state.py:start_tensors",
+    against=Threat.UNLIKE_MACHINES,
+)
 def test_the_inner_state_carries_over_rounds(config: RunConfig, start: Tensors, batches: BatchSource) -> None:
     end = run_inner(config, start, batches).end_state
     nxt = start_tensors(initial_theta(config), inner_of(end))

@@ -11,6 +11,7 @@ import pytest
 from contracts.protocol.limits import MARGIN, METRICS, LimitTable, PairLimits, pair_key
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 from contracts.tensors.tensorfile import unpack
+from tests.holds import Threat, holds
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus, load_corpus
 from trainer.model.state import Tensors, initial_theta, layout, start_tensors
@@ -68,6 +69,11 @@ def test_another_way_to_compute_gives_other_bits_and_passes(
     assert 0 < found.error <= found.limit
 
 
+@holds(
+    "In a bounded run a mild cheat exceeds the limit by a factor of ten",
+    by="contracts/protocol/limits.py:PairLimits.check_separation",
+    against=Threat.FALSE_WORK,
+)
 @pytest.mark.parametrize(
     "change",
     [{"inner_lr": "0.000999"}, {"weight_decay": "0"}, {"beta2": "0.991"}, {"clip": "0.9"}, {"eps": "0.0000001"}],

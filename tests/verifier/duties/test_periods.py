@@ -13,6 +13,7 @@ from contracts.messages.for_contracts import from_json
 from contracts.messages.for_log import Has, RunTerms
 from contracts.protocol.judge.facts import Awaited, What
 from tests.contracts.protocol.log.signed_run import SignedRun
+from tests.holds import Threat, holds
 from verifier.duties import periods
 from verifier.duties.periods import FIRST_PERIODS, MOST_PERIODS, TIMES_KNOWN, TIMES_NEW
 from verifier.mirror.store.presence import Allowed, opening_seconds
@@ -56,6 +57,7 @@ def delivered(made: SignedRun, *nodes: int) -> None:
         made.state.runs[to_hex(made.run)].nodes[made.nodes[number].address].delivered = True
 
 
+@holds("An empty commitment shortens no deadline", by="verifier/duties/periods.py:allowed", against=Threat.FALSE_WORK)
 def test_before_anything_is_known_an_empty_commitment_hurries_nobody(made: SignedRun) -> None:
     assert allowed(made, 0).period == FIRST_PERIODS * PERIOD
 
@@ -72,6 +74,11 @@ def test_where_nobody_comes_the_round_ends_all_the_same() -> None:
     assert allowed(made, 0, passed=MOST_PERIODS * PERIOD).period == MOST_PERIODS * PERIOD
 
 
+@holds(
+    "No other party's speed or blocks set a deadline",
+    by="verifier/duties/periods.py:allowed",
+    against=Threat.BAD_VERIFIER,
+)
 def test_a_node_has_a_multiple_of_what_it_took_itself(made: SignedRun) -> None:
     """Whoever was quicker, and had a head start."""
     delivered(made, 0, 1)

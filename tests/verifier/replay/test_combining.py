@@ -10,6 +10,7 @@ from blake3 import blake3
 
 from contracts.ids import to_hex
 from contracts.tensors.tensorfile import pack, state_digest, unpack
+from tests.holds import Threat, holds
 from tests.verifier.honest import Honest, changed
 from tests.verifier.replay.test_replaying import nudge
 from trainer.model.state import theta_layout
@@ -42,6 +43,11 @@ def test_the_next_round_begins_from_files_that_anybody_named(work: Honest, tmp_p
     assert second.theta not in (first.theta, basis.theta)
 
 
+@holds(
+    "A file that is not the gradient is never merged",
+    by="verifier/replay/combining.py:combine",
+    against=Threat.FALSE_WORK,
+)
 def test_a_file_that_is_not_the_gradient_is_never_merged(work: Honest, tmp_path: Path) -> None:
     """F16: verifiers merged the blobs that the server named, whatever they held."""
     shelf, basis = work.shelf(), work.basis()

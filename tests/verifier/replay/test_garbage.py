@@ -13,6 +13,7 @@ from contracts.protocol.judge.facts import AT_FAULT, Word
 from contracts.protocol.log.signed import REASONS, WORDS
 from contracts.tensors.state_layout import STEP_NAME, boundary_entry
 from contracts.tensors.tensorfile import pack
+from tests.holds import Threat, holds
 from tests.verifier.honest import Honest, changed
 from trainer.model.state import Tensors
 from verifier.replay.replaying import judge_segment
@@ -49,6 +50,11 @@ GARBAGE: dict[str, Spoil] = {
 }
 
 
+@holds(
+    "Garbage at a boundary is the node's fault",
+    by="verifier/replay/replaying.py:judge_segment",
+    against=Threat.FALSE_WORK,
+)
 @pytest.mark.parametrize("name", GARBAGE)
 def test_garbage_at_a_boundary_is_false_for_a_reason_that_costs_stake(work: Honest, name: str) -> None:
     """As the end of the segment before it, and as the start of its own."""

@@ -11,6 +11,7 @@ import pytest
 from contracts.ids import to_hex
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
+from tests.holds import Threat, holds
 from tests.verifier.honest import Honest, changed
 from tests.verifier.replay.test_replaying import nudge
 from trainer.model.state import Tensors, start_tensors
@@ -52,6 +53,11 @@ def test_a_gradient_that_leads_elsewhere_is_refused(work: Honest) -> None:
         check_gradient(asked, shelf)
 
 
+@holds(
+    "A gradient that no steps can produce is not held",
+    by="trainer/steps/reach.py:is_within_reach",
+    against=Threat.FALSE_WORK,
+)
 def test_a_gradient_beyond_the_reach_of_any_steps_is_refused(work: Honest) -> None:
     """Finite, committed to, and leading to the committed end: where the last segment is not drawn it was posted, and
     no merge could be computed any more."""

@@ -12,6 +12,7 @@ from contracts.ids import to_hex
 from contracts.protocol.faults import trace_of
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
+from tests.holds import Threat, holds
 from tests.verifier import honest
 from tests.verifier.honest import Honest, Shelf, changed
 from trainer.data.batches import batch_source
@@ -52,6 +53,11 @@ def test_the_end_needs_no_bytes_where_it_is_right(work: Honest) -> None:
     assert judge_segment(asked, shelf, work.corpus).word == TRUE
 
 
+@holds(
+    "Only bytes with the hash that the node signed convict the node",
+    by="verifier/replay/replaying.py:judge_segment",
+    against=Threat.FALSE_WORK,
+)
 def test_a_flipped_byte_says_nothing(work: Honest) -> None:
     """Bytes that do not hash to their name are no bytes: nobody is called false for them."""
     asked, shelf = work.segment(1), work.shelf()
@@ -165,6 +171,11 @@ def quiet_nan(state: Tensors) -> Tensors:
     }
 
 
+@holds(
+    "A state with NaN has one verdict and one trace on every machine",
+    by="verifier/replay/replaying.py:judge_segment",
+    against=Threat.UNLIKE_MACHINES,
+)
 @pytest.mark.filterwarnings("ignore:.*invalid value")
 @pytest.mark.parametrize("length", [1, 2])
 def test_nan_inside_a_segment_has_one_word_and_one_trace_on_every_machine(

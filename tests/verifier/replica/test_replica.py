@@ -19,6 +19,7 @@ from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log.blocks import split
 from contracts.protocol.log.leaf import read, write
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun
+from tests.holds import Threat, holds
 from tests.verifier.stand_ins import FakeChain, FakeCopy, chain_of, copy_of
 from tests.verifier.town import REGISTRY
 from verifier.replica.envelopes import Collected
@@ -104,6 +105,11 @@ def test_messages_are_collected_and_forgotten_with_their_epoch(tmp_path: Path) -
     assert found.collected.blobs, "the next round begins from it"
 
 
+@holds(
+    "A verifier does not sign for a block that the operator invented",
+    by="verifier/replica/replica.py:Replica.advance",
+    against=Threat.REWRITTEN_LOG,
+)
 @pytest.mark.parametrize(
     "change",
     [
@@ -143,6 +149,11 @@ ANOTHER: dict[str, dict[str, Any]] = {
 }
 
 
+@holds(
+    "A verifier does not sign for a derived entry that does not follow",
+    by="verifier/replica/replica.py:Replica.advance",
+    against=Threat.REWRITTEN_LOG,
+)
 @pytest.mark.parametrize("kind", ANOTHER)
 @pytest.mark.parametrize("how", ["missing", "swapped", "changed"])
 def test_a_derived_entry_that_does_not_follow_is_refused(tmp_path: Path, kind: str, how: str) -> None:

@@ -13,6 +13,7 @@ from contracts.protocol.judge.state import Stage
 from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.keys import SignatureType
 from contracts.tlog.note import SignedNote
+from tests.holds import Threat, holds
 from tests.verifier.real_run import Town, town
 from verifier.mirror.exchange import delivering
 
@@ -53,6 +54,11 @@ def test_an_honest_round_is_posted_merged_and_signed_for(tmp_path: Path) -> None
         assert not [line for line in said if line.event in ("lapse", "log failed", "refused")], said
 
 
+@holds(
+    "A message that the log omits keeps every epoch unsigned",
+    by="verifier/duties/epochs.py:sign",
+    against=Threat.SILENT_SERVER,
+)
 def test_a_dropped_message_keeps_every_epoch_unsigned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator does not enter one verifier's merge, which nothing depends on: nobody who holds it signs."""
     monkeypatch.setattr(delivering, "AGAIN", 0.1)

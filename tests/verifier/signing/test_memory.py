@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.protocol.judge.facts import Word
+from tests.holds import Threat, holds
 from verifier.signing.memory import Memory
 
 pytestmark = pytest.mark.unit
@@ -15,6 +16,11 @@ PROOF, OTHER = "0x" + "1" * 64, "0x" + "2" * 64
 ROOT = b"\3" * 32
 
 
+@holds(
+    "A verifier never signs two contradicting verdicts, whatever ends its process",
+    by="verifier/signing/memory.py:Memory",
+    against=Threat.BAD_VERIFIER,
+)
 def test_a_word_is_never_another_one(tmp_path: Path) -> None:
     memory = Memory(tmp_path / "said.db")
     for first, others in ((Word.TRUE, (Word.FALSE, Word.UNSERVED)), (Word.FALSE, (Word.TRUE, Word.DRIFT))):

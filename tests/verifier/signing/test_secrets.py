@@ -13,6 +13,7 @@ from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.judge.protocol import Protocol, secret_leaf
 from contracts.protocol.judge.rules.presence import anchor_of, take_anchor
 from tests.contracts.protocol.log.signed_run import PROFILE, SignedRun
+from tests.holds import Threat, holds
 from verifier.replica.errors import SecretUnusable
 from verifier.signing.secrets import IN_TIME, RoundSecrets, next_first
 
@@ -46,6 +47,11 @@ def test_a_torn_or_open_file_is_named(tmp_path: Path) -> None:
         secrets(tmp_path)
 
 
+@holds(
+    "A verifier reveals one secret a round, the anchored one",
+    by="verifier/signing/secrets.py:RoundSecrets",
+    against=Threat.BAD_VERIFIER,
+)
 def test_a_shown_secret_is_the_anchored_one_of_its_round(tmp_path: Path) -> None:
     made = secrets(tmp_path)
     anchored = Anchored(RUN, OWN, to_hex(made.anchor(RUN, 5, 10)), 10, to_hex(PROFILE), 5)

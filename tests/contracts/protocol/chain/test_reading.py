@@ -39,6 +39,7 @@ from contracts.protocol.judge.machine import VERSION, apply
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
 from tests.contracts.bindings.test_contracts import PARAMS, World, decided
+from tests.holds import Threat, holds
 from tests.limited_rpc import REFUSALS, Limited
 
 pytestmark = pytest.mark.integration
@@ -261,6 +262,11 @@ def test_a_root_that_holders_strike_down_after_a_lapse_is_told_apart(world: Chai
     assert world.told()[:2] == (EpochLapsed(2, 0), EpochStruck(2, 1))
 
 
+@holds(
+    "Every reader of the chain gives the machine the same block",
+    by="contracts/protocol/chain/reading.py:ChainReader",
+    against=Threat.BAD_CHAIN,
+)
 def test_every_reader_gets_the_same_and_no_order_of_looks_changes_it(world: Chain) -> None:
     world.stake(0, 5)
     world.punish(1, b"e" * 32)

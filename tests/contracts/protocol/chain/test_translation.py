@@ -13,6 +13,7 @@ from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.machine import VERSION, apply
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.state import State
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -36,6 +37,11 @@ def events(before: State, *logs: tuple[str, dict[str, object]]) -> tuple[ChainEv
     return Translation(before, 10).of(said)
 
 
+@holds(
+    "Stake events that change nothing do not grow the log",
+    by="contracts/protocol/chain/translation.py:Translation",
+    against=Threat.FLOOD,
+)
 @pytest.mark.parametrize("staked", [0, 5])
 def test_stakes_of_nothing_are_no_events(staked: int) -> None:
     assert events(state(one=staked), *[stake(ONE, staked)] * 5_000) == ()

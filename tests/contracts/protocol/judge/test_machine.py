@@ -14,6 +14,7 @@ from contracts.protocol.judge.machine import apply, replay
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import kinds
 from tests.contracts.protocol.judge.court import Court, Plain
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -149,6 +150,11 @@ def other(value: Any) -> Any:
     return "x" if value is None or isinstance(value, str) else replace(value, party="x")
 
 
+@holds(
+    "A derived entry that does not follow from the log is detected, with its index",
+    by="contracts/protocol/judge/machine.py:replay",
+    against=Threat.REWRITTEN_LOG,
+)
 @each_entry
 def test_a_changed_field_is_found(case: Case) -> None:
     log, index = case

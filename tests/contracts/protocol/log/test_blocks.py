@@ -11,6 +11,7 @@ from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.terms import MOST_PAID, RANGES
 from contracts.protocol.log.blocks import split
 from contracts.protocol.log.leaf import LARGEST_LEAF, write
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -63,6 +64,9 @@ LARGEST = (
 )
 
 
+@holds(
+    "No derived entry is larger than a leaf", by="contracts/protocol/judge/terms.py:check_terms", against=Threat.FLOOD
+)
 @pytest.mark.parametrize("entry", LARGEST, ids=lambda entry: type(entry).__name__)
 def test_the_largest_of_each_list_fits_into_a_leaf(entry: entries.Derived) -> None:
     assert len(write(entry).encode()) <= LARGEST_LEAF

@@ -23,6 +23,7 @@ from contracts.protocol.log.leaf import DERIVED, LARGEST_LEAF, SIGNED, read, wri
 from contracts.protocol.log.signed import WHAT, Envelope
 from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.judge.test_machine import LOG
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -246,6 +247,11 @@ def test_an_entry_larger_than_a_leaf_is_refused() -> None:
         write(facts.Rules("x" * LARGEST_LEAF))
 
 
+@holds(
+    "A number that JSON readers round is a string, and each value has one spelling",
+    by="contracts/messages/fields.py:to_json",
+    against=Threat.FORGED_MESSAGE,
+)
 @pytest.mark.parametrize("kind", [messages.Enrolment, messages.Seen, messages.Merge], ids=lambda kind: kind.__name__)
 def test_a_number_that_json_readers_round_is_a_string_and_smaller_ones_are_not(kind: type[Message]) -> None:
     """Up to the last one that fits; each has one spelling."""

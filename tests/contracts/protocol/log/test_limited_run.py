@@ -17,6 +17,7 @@ from contracts.protocol.log.leaf import read, write
 from contracts.protocol.log.signed import Envelope
 from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.log.test_leaf import CONFIG, DOMAIN, TERMS
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 CREATOR = Account.from_key(b"\1" * 32)
@@ -41,6 +42,11 @@ def created(config: RunConfig, **beside: object) -> RunCreated:
     return found
 
 
+@holds(
+    "The log determines which profiles can judge each other in a bounded run",
+    by="contracts/protocol/log/signed.py:fact_of",
+    against=Threat.UNLIKE_MACHINES,
+)
 def test_pairs_are_those_that_tell_cheats_from_work_and_machines_alike() -> None:
     """Either may be the node; a pair whose limits are as wide as a cheat judges nobody."""
     one, other = to_hex(CPU), to_hex(GPU)

@@ -18,6 +18,7 @@ from contracts.protocol.judge.rules.reading import owed
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.signed import WHAT
 from tests.contracts.protocol.log.signed_run import DOMAIN, PROFILE, SignedRun, hashed, key
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -73,6 +74,11 @@ def fork(nodes: int = 2) -> tuple[SignedRun, SignedRun]:
     return both
 
 
+@holds(
+    "A message that was signed over a fork is refused on every other log",
+    by="contracts/protocol/judge/rules/roots.py:check",
+    against=Threat.REWRITTEN_LOG,
+)
 @pytest.mark.parametrize("kind", ["seen", "words", "merge"])
 def test_what_was_said_on_a_fork_is_refused_on_the_log(kind: str) -> None:
     """On the fork the same entry stands at the same place, and the author said it in time and in good faith."""

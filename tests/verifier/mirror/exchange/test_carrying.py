@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.mirrors.peer import Peer
+from tests.holds import Threat, holds
 from tests.verifier.mirror.world import VERIFIERS, Operator, make_mirror, mirror_on, ticket
 from verifier.mirror.exchange.carrying import carry
 from verifier.mirror.exchange.handing_on import Answer, Look, Outcome
@@ -59,6 +60,11 @@ def test_a_mirror_that_is_further_gets_nothing(tmp_path: Path) -> None:
     assert other.copy.signed == 20
 
 
+@holds(
+    "An absence is timed only after others hold the entry that it starts from",
+    by="verifier/mirror/exchange/handing_on.py:Look.counts",
+    against=Threat.BAD_VERIFIER,
+)
 def test_an_absence_is_timed_only_where_others_hold_the_entry_since_which_it_is_one() -> None:
     """An operator goes on before one verifier alone; the others, who answer, never saw that anything is due."""
     names = ["0xA", "0xB", "0xC"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from tests.holds import Threat, holds
 from tests.verifier.mirror.shown import Endless, Showing, Waits, fork, look, reading_copy
 from tests.verifier.mirror.world import LOG, OPERATOR, ORIGIN, Operator
 from verifier.mirror.errors import CheckpointRefused, HeadContradicts
@@ -24,6 +25,11 @@ def departures(copy: LogCopy) -> list[Departure]:
     return [found for found in copy.evidence.all() if isinstance(found, Departure)]
 
 
+@holds(
+    "An invalid entry that is shown to one verifier stops nobody",
+    by="verifier/mirror/store/copy.py:LogCopy.advance",
+    against=Threat.REWRITTEN_LOG,
+)
 def test_a_senseless_entry_ends_nothing(tmp_path: Path) -> None:
     """One entry behind the real log, well signed, shown once: dropped, kept as evidence, and the real log goes on."""
     copy, machine = reading_copy(tmp_path)
@@ -106,6 +112,11 @@ def test_a_log_without_an_end_is_dropped_where_the_machine_refuses_it(tmp_path: 
     assert (copy.signed, len(machine.taken)) == (30, 30)
 
 
+@holds(
+    "A mirror stores nothing ahead of a machine that waits",
+    by="verifier/mirror/exchange/planning.py:plan",
+    against=Threat.FLOOD,
+)
 def test_nothing_is_kept_ahead_of_a_machine_that_waits(tmp_path: Path) -> None:
     """Entries of a block that never comes, and 60 kB each: the machine waits for its chain, and so does the copy."""
     copy, machine = reading_copy(tmp_path, waits=lambda entry: entry.startswith(b"x"))

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.note import parse_note
+from tests.holds import Threat, holds
 from tests.verifier.mirror.shown import Showing, fork, look, reading_copy
 from tests.verifier.mirror.world import LOG, Operator, cosigner_key
 from verifier.mirror.errors import HeadContradicts
@@ -124,6 +125,11 @@ def test_without_a_known_k_it_stays(tmp_path: Path) -> None:
     stays(copy, Showing(real, by("v2", "v3", "v4")))
 
 
+@holds(
+    "A verifier on a fork moves to the log of k others, and never back",
+    by="verifier/mirror/store/branches.py:Branches",
+    against=Threat.REWRITTEN_LOG,
+)
 def test_what_was_left_is_never_joined_again(tmp_path: Path) -> None:
     """Neither by heads of all others, nor by entries that somebody brings, nor after a restart."""
     copy, real, other = forked(tmp_path)

@@ -24,6 +24,7 @@ from contracts.mirrors.peer import Limits, Peer
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.tlog.mirror import origin_hash
+from tests.holds import Threat, holds
 from tests.trainer.world import deployment
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import (
@@ -161,6 +162,11 @@ def fill(mirror: Mirror, operator: Operator) -> None:
     add_entries(mirror.copy, io.BytesIO(operator.upload(mirror.copy.size)).read)
 
 
+@holds(
+    "With the server down every message and blob reaches every mirror",
+    by="verifier/mirror/exchange/handing_on.py:HandingOn",
+    against=Threat.SILENT_SERVER,
+)
 def test_with_the_server_down_all_ends_up_everywhere(town: Town, nobody: str) -> None:
     """Log, messages, heartbeats, addresses and a blob, each brought to another mirror."""
     one, two, three = town.three(nobody)

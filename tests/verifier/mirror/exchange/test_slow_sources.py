@@ -12,6 +12,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.mirrors.peer import Limits
+from tests.holds import Threat, holds
 from tests.verifier.mirror.exchange.test_handing_on import (
     DATA,
     NAME,
@@ -70,6 +71,11 @@ def serve(town: Town, slow: Slow) -> str:
     return url
 
 
+@holds(
+    "No duty of a verifier waits for another party's answer",
+    by="verifier/mirror/exchange/handing_on.py:HandingOn.look",
+    against=Threat.FLOOD,
+)
 def test_a_slow_mirror_has_not_answered_and_is_asked_once(town: Town) -> None:
     """The look ends while it hangs; with enough others it counts. What it says in the end is still taken."""
     operator = Operator().grow(3)

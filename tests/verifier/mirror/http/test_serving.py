@@ -17,6 +17,7 @@ from blake3 import blake3
 from contracts.mirrors.slots import Slots
 from contracts.mirrors.timed_protocol import TimedProtocol
 from contracts.tlog.mirror import origin_hash
+from tests.holds import Threat, holds
 from tests.verifier.mirror.http.test_routes import DATA, NAME, fill
 from tests.verifier.mirror.world import NODE, ORIGIN, VERIFIERS, Operator, blob, everything, has, serving, ticket
 from verifier.mirror.http import incoming
@@ -197,6 +198,11 @@ def test_no_stranger_shuts_a_verifiers_entries_out(
             raw.close()
 
 
+@holds(
+    "Uploads of strangers do not block a verifier's own downloads",
+    by="verifier/mirror/store/blobs.py:BlobStore.receive",
+    against=Threat.FLOOD,
+)
 def test_slow_uploads_keep_no_honest_blob_out(client: httpx.Client, mirror: Mirror) -> None:
     """The node's own, and another key's: each has its few places, and whoever is quicker has one of them."""
     others = [bytes([number]) * len(DATA) for number in range(8)]

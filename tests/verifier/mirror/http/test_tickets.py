@@ -13,6 +13,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from contracts.mirrors.tickets import SKEW, TO_SERVER
+from tests.holds import Threat, holds
 from tests.verifier.mirror.http.test_routes import DATA, NAME, refused
 from tests.verifier.mirror.http.test_serving import put, wait_for
 from tests.verifier.mirror.world import NODE, VERIFIERS, blob, everything, ticket
@@ -51,6 +52,11 @@ def test_its_author_and_verifiers_bring_it(mirror: Mirror, client: httpx.Client,
     assert answer.json() == {"blob": NAME}
 
 
+@holds(
+    "A blob is uploaded by its announcer or by a verifier, and nobody else can end the upload",
+    by="contracts/mirrors/tickets.py:bringer",
+    against=Threat.FLOOD,
+)
 def test_strangers_end_no_upload_and_hold_no_place(mirror: Mirror, client: httpx.Client) -> None:
     """Garbage and heads alone, without a ticket and with whatever one can have: the node's own upload goes on."""
     mirror.blobs.announce(blob(DATA))

@@ -24,6 +24,7 @@ from contracts.tlog.tile_tree import check_tiles
 from contracts.tlog.tiles import Tile
 from contracts.tlog.witness import AddCheckpoint, InvalidMirrorMessage
 from tests.alone import alone
+from tests.holds import Threat, holds
 from tests.verifier.mirror.killing import killed_at
 from tests.verifier.mirror.world import LOG, OPERATOR, ORIGIN, Operator, cosigner, cosigner_key
 from verifier.mirror.errors import (
@@ -223,6 +224,11 @@ def test_a_head_that_does_not_follow_is_refused(tmp_path: Path, operator: Operat
     assert pending.checkpoint.size == 300
 
 
+@holds(
+    "Two logs under one signature are evidence",
+    by="verifier/mirror/store/copy.py:LogCopy",
+    against=Threat.REWRITTEN_LOG,
+)
 @pytest.mark.parametrize("size", [SIZE, 300], ids=["of one size", "of a smaller size"])
 def test_two_logs_under_one_signature_are_evidence(tmp_path: Path, operator: Operator, size: int) -> None:
     kept = open_copy(tmp_path)

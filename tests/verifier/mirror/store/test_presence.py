@@ -14,6 +14,7 @@ import pytest
 
 from contracts.protocol.judge.facts import Awaited, What
 from tests.alone import alone
+from tests.holds import Threat, holds
 from tests.verifier.mirror.killing import killed_at
 from verifier.mirror.store.presence import (
     LOOKS_AHEAD,
@@ -316,6 +317,11 @@ def test_a_restart_keeps_what_has_passed(world: World) -> None:
     assert world.watch.due() == [WORDS]
 
 
+@holds(
+    "A verifier reports silence only after a whole period by its own clock",
+    by="verifier/mirror/store/presence.py:Stopwatch",
+    against=Threat.BAD_VERIFIER,
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_no_history_lapses_before_its_time(tmp_path: Path, seed: int) -> None:
     """Looks that fail, clocks that jump, restarts: what has passed is never more than went by on either clock."""

@@ -8,6 +8,7 @@ from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import AlreadySaid, NotAwaited, NotSeated, UnknownSubject
 from contracts.protocol.judge.facts import Awaited, What
 from tests.contracts.protocol.judge.court import Court
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -33,6 +34,11 @@ def test_a_verifier_says_it_once() -> None:
         court.lapse(What.COMMITMENT, "", "n0", by=["v0"])
 
 
+@holds(
+    "A time-out needs k verifiers, and a late one has no effect",
+    by="contracts/protocol/judge/rules/awaits.py:take_lapse",
+    against=Threat.BAD_VERIFIER,
+)
 def test_a_lapse_that_comes_too_late_has_no_effect() -> None:
     """A mirror hands it on, so it is entered; what came counts."""
     court = Court()

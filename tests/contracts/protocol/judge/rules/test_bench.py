@@ -20,6 +20,7 @@ from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated
 from contracts.protocol.judge.facts import Reason, SegmentWord, What, Word
 from contracts.protocol.judge.state import Stage
 from tests.contracts.protocol.judge.court import Court
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -31,6 +32,11 @@ def test_what_is_not_questioned_is_cleared_by_its_drawers() -> None:
     assert court.say(proof, "v1") == [PanelSpoken(proof)]
 
 
+@holds(
+    "Every drawn segment is accepted by its verifier, or goes to the bench",
+    by="contracts/protocol/judge/rules/bench.py:is_read",
+    against=Threat.BAD_VERIFIER,
+)
 def test_every_drawn_segment_needs_a_word() -> None:
     """F1: a verdict that names the lowest missing segment alone cleared the others unread."""
     court = Court()
@@ -52,6 +58,11 @@ def test_k_false_words_void_and_cost_stake() -> None:
     assert court.state.slashes == {proof: ("n0", 100)}
 
 
+@holds(
+    "One false verdict voids nothing, and is detected",
+    by="contracts/protocol/judge/rules/bench.py:is_read",
+    against=Threat.BAD_VERIFIER,
+)
 def test_one_liar_does_not_void_and_is_found() -> None:
     court = Court()
     proof, _ = court.read()
@@ -132,6 +143,11 @@ def test_unserved_is_replaced_in_the_second_look() -> None:
     assert not any(isinstance(entry, Overruled) and entry.verifier == "v2" for entry in found)
 
 
+@holds(
+    "A verdict that was entered before the one that it replaces is no evidence",
+    by="contracts/protocol/judge/rules/bench.py:take_words",
+    against=Threat.BAD_VERIFIER,
+)
 def test_a_second_word_of_another_class_is_evidence() -> None:
     court = Court()
     proof, _ = court.read()
@@ -183,6 +199,11 @@ def _silent_twice(*said: tuple[str, dict[str, str]], before: bool = True) -> lis
 ALL, SOME = {"s0": "true", "s2": "true"}, {"s0": "true"}
 
 
+@holds(
+    "Silence costs stake only where k others were in time",
+    by="contracts/protocol/judge/rules/reading.py:lapse_words",
+    against=Threat.BAD_VERIFIER,
+)
 def test_silence_says_nothing_of_anybody_where_k_others_did_not_read_it_in_time() -> None:
     """Of these k one is honest: else what was asked may be more than any machine does in time (a state whose numbers
     are so small that each step takes fifty times as long)."""

@@ -10,6 +10,7 @@ from contracts.protocol.judge.errors import NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import Reason, What
 from contracts.protocol.judge.state import Stage
 from tests.contracts.protocol.judge.court import Court
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -52,6 +53,11 @@ def test_a_canary_that_nobody_drew_is_unpaid_and_blameless() -> None:
     assert court.state.reserved == {"n1": 100}
 
 
+@holds(
+    "A canary is not paid, and a verifier that accepted it is named",
+    by="contracts/protocol/judge/rules/ending.py:due_end",
+    against=Threat.BAD_VERIFIER,
+)
 def test_a_canary_that_was_passed_goes_to_the_bench() -> None:
     court = Court()
     proof, _ = court.read(n0=1)

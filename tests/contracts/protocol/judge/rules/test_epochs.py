@@ -22,6 +22,7 @@ from contracts.protocol.judge.rules import epochs
 from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.judge import court as court_of
 from tests.contracts.protocol.judge.court import TERMS, Court, Plain
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -295,6 +296,11 @@ def test_a_run_that_is_over_credits_nothing() -> None:
         court.enter(facts.Credited("r", "commit", 1, "author", 5, ("maintainer",)))
 
 
+@holds(
+    "A commit or data set is credited once in a model, by a quorum of maintainers",
+    by="contracts/protocol/judge/rules/epochs.py:take_credit",
+    against=Threat.WRONG_PAY,
+)
 def test_a_contribution_is_credited_once_under_a_quorum() -> None:
     court = Court()
     with pytest.raises(NotBound):
@@ -304,6 +310,11 @@ def test_a_contribution_is_credited_once_under_a_quorum() -> None:
         court.enter(facts.Credited("r", "commit", 1, "author", 5, ("maintainer",)))
 
 
+@holds(
+    "No two runs have the same trajectory",
+    by="contracts/protocol/judge/rules/presence.py:take_run",
+    against=Threat.FALSE_WORK,
+)
 def test_a_creators_nonce_serves_one_run() -> None:
     """F12: no two runs ask for one trajectory."""
     court = Court()
@@ -535,6 +546,11 @@ def test_the_last_short_epoch_pays_in_proportion() -> None:
     court.audit()
 
 
+@holds(
+    "A vote that ends a run early does not change the pay of a round",
+    by="contracts/protocol/judge/rules/epochs.py:_emission",
+    against=Threat.WRONG_PAY,
+)
 def test_a_vote_that_ends_a_run_early_raises_nobodys_pay() -> None:
     """Before, who ended the run after the first round of an epoch had the pay of all its rounds."""
     court = Court("rounds=6", rounds_per_epoch=3)

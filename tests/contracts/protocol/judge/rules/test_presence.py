@@ -12,6 +12,7 @@ from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, Ou
 from contracts.protocol.judge.rules import presence
 from contracts.protocol.judge.terms import RANGES
 from tests.contracts.protocol.judge.court import NODES, TERMS, Court
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -27,6 +28,11 @@ def second_run(court: Court, **nodes: int) -> RoundOpened:
     return opened
 
 
+@holds(
+    "A stake backs one run at a time",
+    by="contracts/protocol/judge/rules/presence.py:reserve",
+    against=Threat.FALSE_WORK,
+)
 def test_a_stake_counts_in_one_run_at_a_time() -> None:
     """F8: what is in flight in one run backs nothing in another."""
     court = Court(audit_floor=1)
@@ -117,6 +123,11 @@ def test_an_old_enrolment_or_leave_says_nothing() -> None:
     assert not court.state.runs["r"].nodes["n0"].left
 
 
+@holds(
+    "An old anchor, enrolment or leave cannot be entered again",
+    by="contracts/protocol/judge/rules/presence.py:take_anchor",
+    against=Threat.FORGED_MESSAGE,
+)
 def test_an_old_anchor_cannot_be_entered_again() -> None:
     """Its secrets are known by then: every draw would be."""
     court = Court("rounds=3")

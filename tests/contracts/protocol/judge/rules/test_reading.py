@@ -9,6 +9,7 @@ from contracts.protocol.judge.entries import Drawn, FaultDerived, OpeningsClosed
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import Reason, What
 from tests.contracts.protocol.judge.court import Court
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -34,6 +35,11 @@ def test_a_secret_is_the_rounds_own_and_not_shown_early() -> None:
         court.secret("v0", "2")
 
 
+@holds(
+    "The seat of a late verifier goes to the next one in the draw",
+    by="contracts/protocol/judge/rules/reading.py:due_substitutes",
+    against=Threat.BAD_VERIFIER,
+)
 def test_a_seat_without_a_secret_goes_to_the_next() -> None:
     """F9: without the secret there is no draw, and nobody is slashed for what the server dropped."""
     court = Court()

@@ -12,6 +12,7 @@ from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, Ou
 from contracts.protocol.judge.facts import What
 from contracts.protocol.judge.state import Phase, Stage
 from tests.contracts.protocol.judge.court import Court, block_hash
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
@@ -24,6 +25,11 @@ def test_a_round_closes_when_k_verifiers_hold_every_proof() -> None:
     assert closed == [RoundClosed("r", 1, (first, second), court.time + 30)]
 
 
+@holds(
+    "A gradient that fewer than k verifiers hold is excluded without blame, before the beacon is known",
+    by="contracts/protocol/judge/rules/rounds.py:due_closing",
+    against=Threat.FALSE_WORK,
+)
 def test_bytes_that_fewer_than_k_hold_are_out_and_blameless() -> None:
     """F14: nothing is merged or judged that could vanish, and no coin is known yet."""
     court = Court()
@@ -72,6 +78,11 @@ def test_who_was_not_awaited_may_commit_until_the_round_closes() -> None:
         court.commit("n1")
 
 
+@holds(
+    "A commitment is bound to the public inputs of its round",
+    by="contracts/protocol/judge/rules/rounds.py:take_commitment",
+    against=Threat.FALSE_WORK,
+)
 def test_a_commitment_is_bound_to_the_public_inputs() -> None:
     """F28: a proof that starts elsewhere than the round, or than the node's own moments, is none."""
     court = Court()
@@ -103,6 +114,11 @@ def test_the_beacon_draws_once_k_saw_the_closing_entry() -> None:
     assert drawn == [PanelDrawn(name, beacon, True, order, order[:2]) for name in (first, second)]
 
 
+@holds(
+    "The order in which the server enters messages neither selects a beacon nor makes one missed",
+    by="contracts/protocol/judge/rules/rounds.py:due_beacon",
+    against=Threat.REWRITTEN_LOG,
+)
 def test_when_a_seen_is_entered_decides_nothing() -> None:
     """An operator that enters the block first neither picks another beacon nor makes one missed."""
     court = Court()
