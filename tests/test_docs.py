@@ -8,6 +8,7 @@ import json
 import pkgutil
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from functools import cache
@@ -212,10 +213,26 @@ def test_python_in_pages_imports_what_exists(page: Path) -> None:
 
 
 def test_decisions_are_numbered_and_say_why() -> None:
-    adrs = sorted((DOCS / "adr").glob("*.md"))
-    for number, adr in enumerate(adrs, start=1):
+    for number, adr in enumerate(_decisions(), start=1):
         assert re.match(rf"{number:04d}-[a-z0-9-]+\.md", adr.name), f"{adr.name} is not number {number}"
         assert adr.read_text().startswith(f"# {number}. ")
+
+
+def test_the_list_of_decisions_has_each_with_its_title() -> None:
+    """Its own title: a page that is renamed, or a new one, needs its line in docs/adr/README.md."""
+    titles = [adr.read_text().split("\n", 1)[0].removeprefix("# ").split(". ", 1) for adr in _decisions()]
+    expected = [f"| [{n}]({adr.name}) | {title} |" for adr, (n, title) in zip(_decisions(), titles, strict=True)]
+    listed = [line for line in (DOCS / "adr" / "README.md").read_text().splitlines() if line.startswith("| [")]
+    assert listed == expected
+
+
+def test_releases_are_dated_and_the_newest_is_the_packages() -> None:
+    heads = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert heads[0] == "Unreleased"
+    for head in heads[1:]:
+        assert re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d\d-\d\d", head), head
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert heads[1].split(" - ")[0] == package
 
 
 def test_every_figure_has_a_bar_a_command_and_a_date() -> None:
@@ -331,6 +348,10 @@ def _definitions(path: Path) -> set[str]:
             inside = (n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
             found |= {f"{node.name}.{n.name}" for n in inside}
     return found
+
+
+def _decisions() -> list[Path]:
+    return sorted((DOCS / "adr").glob("[0-9]*.md"))
 
 
 # ---- what the pages say

@@ -1,4 +1,4 @@
-"""How files come to the disk of this machine: whole, or not at all (docs/adr/0046-one-way-to-the-disk.md).
+"""How files come to the disk of this machine: whole, or not at all (docs/adr/0046-one-atomic-file-writer.md).
 
 Bytes go to a part beside the file, are on the disk before the part takes the file's name, and are gone if anything
 fails. A part is locked by whoever writes it, so that what a killed process left is told from what is being written.

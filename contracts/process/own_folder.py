@@ -1,7 +1,7 @@
 """A process's folder: whose it is stands in it, one process uses it at a time, and a stranger changes nothing in it.
 
 A node's folder belongs to one key in one run. A verifier's to one key in one model: its secret serves all runs. A
-server's to one operator and model; its processes share it (docs/adr/0049-whose-data-it-is.md).
+server's to one operator and model; its processes share it (docs/adr/0049-stored-data-names-its-owner.md).
 """
 
 from __future__ import annotations

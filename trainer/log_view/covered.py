@@ -2,7 +2,7 @@
 
 Nothing is fetched beyond the size that k of them show: the operator can sign a head of any size. What was covered once
 is on the disk: after a restart the node begins where it stood, and acts on nothing older. Where k verifiers show
-another log, and no k this one, its end was lost (docs/adr/0049-whose-data-it-is.md): the copy is begun anew.
+another log, and no k this one, its end was lost (docs/adr/0049-stored-data-names-its-owner.md): the copy is begun anew.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def simulate(
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """What calls would change: in words, what stands now, and whether the timelock could make each of them now.
+    """What calls would change: in words, the state now, and whether the timelock could make each of them now.
 
     Each is judged by itself. What the Governor takes only while it executes a proposal cannot be judged before.
     """

@@ -31,7 +31,7 @@ def resign(
     show: Annotated[bool, typer.Option("--show", help="Only say where the stake stands, and send nothing.")] = False,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Give up a verifier's seat, and take its stake back: run it again when the stake is free.
+    """Resign a verifier's seat, and take its stake back: run it again when the stake is free.
 
     That is when two epochs are final that settle all it said, or after a long delay, and no root that it signed is
     open. No vote is needed. --show says where it stands.

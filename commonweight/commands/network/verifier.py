@@ -123,7 +123,7 @@ def run_(
 
 @app.command("jobs")
 def jobs(folder: Folder = Path("commonweight-verifier")) -> None:
-    """Checks that were given up, with what was seen of them last: a proof with such a check is left undecided."""
+    """Checks that failed too often, with their last error: a proof with such a check is left undecided."""
     from commonweight.kept import NoFolder
     from verifier.jobs.rows import FILE_NAME, JobRows, State
 

@@ -17,7 +17,7 @@ from tests.sources import ROOT
 
 pytestmark = pytest.mark.integration
 
-ADR = ROOT / "docs" / "adr" / "0048-what-votes-cannot-do.md"
+ADR = ROOT / "docs" / "adr" / "0048-limits-of-votes.md"
 GOVERNED = ("ModelGovernor", "ModelTimelock", "ModelToken")
 DAY = 86_400
 

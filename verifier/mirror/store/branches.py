@@ -1,5 +1,5 @@
 """Two logs under one operator's signature, seen by who signed a head of one: whose heads lie on the other, and what was
-left (docs/adr/0031-one-verifier-shown-another-log.md).
+left (docs/adr/0031-an-entry-shown-to-one-verifier-stops-nobody.md).
 
 A verifier goes over to the other branch where k others stand on it, and never back: what it left is refused for good.
 """

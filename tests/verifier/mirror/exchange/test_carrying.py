@@ -61,7 +61,7 @@ def test_a_mirror_that_is_further_gets_nothing(tmp_path: Path) -> None:
 
 
 @holds(
-    "An absence is timed only after others hold the entry that it starts from",
+    "A timeout starts only after others hold the entry that it names",
     by="verifier/mirror/exchange/handing_on.py:Look.counts",
     against=Threat.BAD_VERIFIER,
 )
