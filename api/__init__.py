@@ -1,1 +1,1 @@
-"""FastAPI over the ledger: routes parse, call one ledger function and return. Never loads torch."""
+"""The HTTP server over the ledger. A route parses, calls one ledger function and returns. The package never loads torch."""

@@ -1,1 +1,1 @@
-"""The composition root: command line, demo and one-process wiring."""
+"""The command line and the demo: the only package that imports all others."""

@@ -1,1 +1,1 @@
-"""Messages, signing, Merkle trees and payout rules: what every other package may rely on (no torch, no database)."""
+"""Messages, signing, trees, rules and chain access: the base of every other package (no torch, no database)."""

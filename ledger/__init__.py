@@ -1,1 +1,1 @@
-"""Runs, rounds, journal, transparency log, epochs, outbox and indexer. Never loads torch."""
+"""The server's state: log, journal, epochs, outbox, indexer and governance. The package never loads torch."""

@@ -236,9 +236,9 @@ class House:
         send(w3, holder, governor.execute(actions, description))
         self.step()
 
-    def become_holders(self) -> House:
+    def become_holders(self, rounds: int = 2) -> House:
         """Epoch 1 paid 1,000 units: half to each of two wallets, which have coins as well."""
-        self.start()
+        self.start(rounds)
         self.play_round()
         self.settle_epoch()
         for wallet in self.wallets:

@@ -1,1 +1,1 @@
-"""Sampling, replay, comparison and verdicts. Never opens the ledger's database."""
+"""The verifier: draws, replays, comparison, verdicts and mirrors. The package never opens the ledger's database."""

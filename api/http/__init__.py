@@ -1,1 +1,1 @@
-"""HTTP for all routes alike: bodies, methods, parameters, problems, uploads, and waiting for news."""
+"""Parts of HTTP that all routes share: bodies, methods, parameters, problem documents, uploads, and the long poll."""

@@ -1,1 +1,1 @@
-"""One module for each group of routes: parse, call one function of the ledger, return."""
+"""The routes, one module a group. Each parses, calls one function of the ledger, and returns."""

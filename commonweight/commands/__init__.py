@@ -1,1 +1,1 @@
-"""The subcommands, a module a topic."""
+"""The commands in four groups: of holders, about a model, in a network, of an operator."""

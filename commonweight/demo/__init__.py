@@ -1,1 +1,1 @@
-"""The main job on one machine: every actor its own process."""
+"""The demo: the main job on one machine, each actor in its own process."""

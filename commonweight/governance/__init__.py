@@ -1,1 +1,1 @@
-"""Proposals and votes as a holder makes and reads them."""
+"""Proposals and votes for a holder: composed, signed, read and checked."""

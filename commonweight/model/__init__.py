@@ -1,1 +1,1 @@
-"""A model and its runs, believed after a check."""
+"""A model and its runs, checked before they are used."""

@@ -1,1 +1,1 @@
-"""Where claims, contributions, funding rounds and revenue shares rest: a closed list of states each, and a sentence."""
+"""The state of claims, contributions, funding rounds and revenue shares, each from a closed list with a sentence."""

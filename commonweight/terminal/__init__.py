@@ -1,1 +1,1 @@
-"""How commands speak, wait, log and end."""
+"""Output, waiting, logs and the end of commands."""

@@ -1,1 +1,1 @@
-"""One module for each Solidity contract."""
+"""Python wrappers of the Solidity contracts, one module a contract."""

@@ -1,1 +1,1 @@
-"""Calls of a model's own contracts as people write and read them."""
+"""Calls of a model's own contracts in words: written by people, and read from bytes."""

@@ -1,1 +1,1 @@
-"""The way to a model on its chain: connection, deployment, events, and refusals in words."""
+"""Access to a model on its chain: connection, deployment, events, and refusals in words."""

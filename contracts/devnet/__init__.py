@@ -1,1 +1,1 @@
-"""An embedded chain for one machine."""
+"""The embedded chain: an EVM on one machine, for trials and tests."""

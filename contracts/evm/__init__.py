@@ -1,1 +1,1 @@
-"""The chain as somebody else's nodes show it: transport, retries, finality, fees, and two nodes that have to agree."""
+"""JSON-RPC to untrusted chain nodes: transport, retries, finality, fees, and agreement of two nodes."""

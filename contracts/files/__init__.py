@@ -1,1 +1,1 @@
-"""Files of this machine: written whole or not at all, and blobs named by their digest."""
+"""Files on this machine: atomic, synced writes, and blobs that are named by their digest."""

@@ -1,1 +1,1 @@
-"""What a model starts with, and how everybody who joins checks that it did."""
+"""The creation of a model, and its check by everybody who joins."""

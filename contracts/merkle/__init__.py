@@ -1,1 +1,1 @@
-"""Merkle trees: the log of RFC 6962, and payouts as the distributor checks them."""
+"""Merkle trees: the log's tree of RFC 6962, and the payout tree of the distributor."""

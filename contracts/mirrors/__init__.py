@@ -1,1 +1,1 @@
-"""Mirrors as their clients see them: where they may be reached, and calls to one that may lie."""
+"""Clients of mirrors: addresses, tickets, and calls to a mirror that may lie."""

@@ -1,1 +1,1 @@
-"""What every process of this machine needs: children, addresses, outages told, its clock and its folder."""
+"""Parts that every process needs: children, listening addresses, outages, clock and folder."""

@@ -1,1 +1,1 @@
-"""What counts, and why: the rules of the protocol, without a database, a clock or a socket."""
+"""The rules of the protocol, without a database, a clock or a socket."""

@@ -1,1 +1,1 @@
-"""What HTTP takes and answers."""
+"""Requests and answers of the HTTP API."""

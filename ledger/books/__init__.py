@@ -1,1 +1,1 @@
-"""What is written in the transaction of an entry: the log, the journal, and the lines of an epoch."""
+"""The books that an entry writes in its transaction: the log, the journal, and the lines of an epoch."""

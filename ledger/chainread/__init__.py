@@ -1,1 +1,1 @@
-"""Events of the chain: final ones are applied, unconfirmed ones can be taken back."""
+"""The indexer. Events of final blocks are applied; unconfirmed ones can be undone."""

@@ -1,1 +1,1 @@
-"""What moves time on: the keeper, when its next pass is due, and what it tells."""
+"""The keeper: its passes, their times, and its log lines."""

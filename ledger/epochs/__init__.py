@@ -1,1 +1,1 @@
-"""Epochs on the chain: root, window, claims and receipts."""
+"""Epochs on the chain: root, challenge window, claims and receipts."""

@@ -1,1 +1,1 @@
-"""What enters the log: signed messages and final blocks."""
+"""The entrances of the log: signed messages and final blocks."""

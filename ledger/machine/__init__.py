@@ -1,1 +1,1 @@
-"""This process's copy of the machine of rules, and what its entries cause in rows."""
+"""The replica of the machine of rules in this process, and the effects of its entries on rows."""

@@ -1,1 +1,1 @@
-"""The log as anybody reads it: heads, tiles, mirrors, and a lost end restored."""
+"""The log for the public: heads, tiles, mirrors, and the recovery of a lost end."""

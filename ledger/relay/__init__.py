@@ -1,1 +1,1 @@
-"""Transactions of the relayer: called for, signed, sent, settled, and paid within a budget."""
+"""The relayer's transactions: enqueued, signed, sent, settled, and paid within a budget."""

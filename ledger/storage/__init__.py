@@ -1,1 +1,1 @@
-"""The database and the blobs: connections, revisions, tables, seals, and who is told of a commit."""
+"""The database and the blobs: connections, migrations, tables, seals, and notices of commits."""

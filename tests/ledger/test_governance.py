@@ -12,6 +12,7 @@ from ledger.storage.tables import Proposal
 from tests.databases import fresh_database
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
+from tests.walked import check_order, followed, walks
 
 pytestmark = pytest.mark.integration
 
@@ -35,11 +36,23 @@ def taken(house: House) -> list[tuple[str, bool, str]]:
     return [(d["key"], d["taken"][0]["applied"], d["taken"][0]["detail"]) for d in house.get("/decisions")]
 
 
-def test_a_decision_reaches_the_runs_next_round(owned: House) -> None:
-    """The round that is open keeps what it opened with; that the next one opens with it is a rule of the machine."""
+def test_a_decision_reaches_the_runs_next_round(house: House) -> None:
+    """On the way that docs/walks.md shows. The round that is open keeps what it opened with."""
+    owned, walk = house.become_holders(rounds=3), walks()["A vote to the next round"]
     one, two = owned.wallets
-    proposal = owned.propose(one, "faster", [("inner_lr", "0.002"), ("outer_lr", "0.5")])
-    owned.carry(proposal, votes=[(one, 1), (two, 1)])
+    with followed(walk) as calls:
+        proposal = owned.propose(one, "faster", [("inner_lr", "0.002"), ("outer_lr", "0.5")])
+        owned.carry(proposal, votes=[(one, 1), (two, 1)])
+        check_decided(owned, proposal)
+        owned.play_round()
+    check_order(walk, calls)
+    with owned.ledger.store.read() as session, owned.ledger.judge.view(session) as state:
+        (run,) = state.runs.values()
+        assert RunConfig.from_json(run.rounds[3].config).inner_lr == "0.002"
+
+
+def check_decided(owned: House, proposal: str) -> None:
+    """Both decisions are made and applied, and the open round has its own configuration still."""
     assert owned.get(f"/proposals/{proposal}")["state"] == "executed"
     assert [(d["key"], d["value"]) for d in owned.get("/decisions")] == [("inner_lr", "0.002"), ("outer_lr", "0.5")]
     assert taken(owned) == [("inner_lr", True, ""), ("outer_lr", True, "")]

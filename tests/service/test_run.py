@@ -20,13 +20,23 @@ from ledger.storage.store import Store
 from ledger.storage.tables import MirrorRow
 from tests.deployed import key_of
 from tests.service.stage import Stage, staged, wallet
+from tests.walked import check_order, followed, walks
 
 pytestmark = pytest.mark.integration
 HONEST, CHEAT = ("ada", "ben"), "cal"
+WALKS = {title: stops for title, stops in walks().items() if title != "A vote to the next round"}
+"""That one is played in tests/ledger/test_governance.py: nobody votes here."""
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def calls() -> Iterator[list[str]]:
+    """The functions of docs/walks.md, as all that is played here calls them."""
+    with followed({stop for stops in WALKS.values() for stop in stops}) as calls:
+        yield calls
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, calls: list[str]) -> Iterator[Stage]:
     with staged(tmp_path_factory.mktemp("service")) as stage:
         stage.wait("the chain in the log", lambda: stage.client.get("/log/size")["size"] > 1)
         stage.open_run(rounds=2, nodes=3)
@@ -37,6 +47,18 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stage.start(CHEAT, stage.node(CHEAT, cheat="skip-middle").take_part)
         stage.wait("the run's end", lambda: stage.client.get(f"/runs/{stage.run}")["phase"] == "over", 700)
         yield stage
+
+
+@pytest.fixture(scope="module")
+def token(stage: Stage) -> ModelToken:
+    """The model's, when all that the epochs pay was claimed and minted."""
+    for epoch in stage.client.get("/epochs"):
+        for name in HONEST:
+            stage.client.post(f"/epochs/{epoch['epoch']}/claims", {"account": wallet(name)})
+    token = ModelToken(connect(stage.rpc), stage.deployment.token)
+    stage.wait("the mints", lambda: token.total_supply() == 2 * 10**21)
+    stage.wait("the ledger to see them", lambda: minted(stage) == {wallet(name): 10**21 for name in HONEST})
+    return token
 
 
 def proofs(stage: Stage, name: str) -> list[dict[str, Any]]:
@@ -55,20 +77,19 @@ def test_honest_work_is_posted_and_the_cheat_is_void(stage: Stage) -> None:
         assert int(proof["measured"]) > 0
 
 
-def test_claims_pay_what_the_epochs_say_and_the_cheat_nothing(stage: Stage) -> None:
-    client = stage.client
-    epochs = client.get("/epochs")
+def test_claims_pay_what_the_epochs_say_and_the_cheat_nothing(stage: Stage, token: ModelToken) -> None:
+    epochs = stage.client.get("/epochs")
     assert [(epoch["state"], epoch["ours"], len(epoch["signatures"]) >= 2) for epoch in epochs] == [
         ("final", True, True)
     ] * 2
-    for epoch in epochs:
-        for name in HONEST:
-            client.post(f"/epochs/{epoch['epoch']}/claims", {"account": wallet(name)})
-    token = ModelToken(connect(stage.rpc), stage.deployment.token)
-    stage.wait("the mints", lambda: token.total_supply() == 2 * 10**21)
     assert [token.balance_of(wallet(name)) for name in HONEST] == [10**21] * 2
     assert token.balance_of(wallet(CHEAT)) == 0
-    stage.wait("the ledger to see them", lambda: minted(stage) == {wallet(name): 10**21 for name in HONEST})
+
+
+@pytest.mark.usefixtures("token")
+@pytest.mark.parametrize("title", WALKS)
+def test_a_walk_goes_as_its_page_shows(title: str, calls: list[str]) -> None:
+    check_order(WALKS[title], list(calls))
 
 
 def test_an_audit_of_the_log_gives_the_same(stage: Stage) -> None:

@@ -1,1 +1,1 @@
-"""Text as tokens, and which of them a step trains on."""
+"""The corpus as tokens, and the batch of each step."""

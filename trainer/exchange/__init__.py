@@ -1,1 +1,1 @@
-"""Blobs and messages on their way to and from the server and the mirrors."""
+"""The exchange of blobs and messages with the server and the mirrors."""

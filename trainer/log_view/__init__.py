@@ -1,1 +1,1 @@
-"""The log as a node reads it: covered by heads of k verifiers."""
+"""The log for a node: entries under heads of k verifiers."""

@@ -1,1 +1,1 @@
-"""A node: its states, and what it does in each."""
+"""The light node: its states, and its actions in each."""

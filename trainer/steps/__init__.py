@@ -1,1 +1,1 @@
-"""Inner steps, the trajectory that they make, the outer step, and the numerics that they are computed in."""
+"""Inner steps, trajectories, the outer step, and the numerics profile of a machine."""

@@ -1,1 +1,1 @@
-"""A claimed segment end beside the replayed one."""
+"""The comparison of a committed segment end with the replayed one."""

@@ -1,1 +1,1 @@
-"""One module for each duty that the machine awaits of a verifier."""
+"""The duties that the machine awaits of a verifier, one module a duty."""

@@ -1,1 +1,1 @@
-"""Jobs as rows, and the worker processes that take them."""
+"""Replay jobs as rows, and the worker processes that take them."""

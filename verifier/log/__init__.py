@@ -1,1 +1,1 @@
-"""The operator's log as anybody reads it: from a server, a mirror or a folder, believing nothing that does not hash."""
+"""The audit of an operator's log from a server, a mirror or a folder. Every byte is checked by its hash."""

@@ -1,1 +1,1 @@
-"""What auditing costs and detects, and limits measured on one's own machine."""
+"""The planning of audits: cost, detection, and limits that are measured on this machine."""

@@ -1,1 +1,1 @@
-"""One proof of the log, replayed and explained by anyone."""
+"""The replay and explanation of one proof, for anyone."""

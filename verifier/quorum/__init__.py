@@ -1,1 +1,1 @@
-"""What contracts read and k verifiers sign: kept, shown, gathered, and brought to the chain where no server does."""
+"""Signatures of k verifiers for contracts: stored, shown, collected, and brought to the chain if no server does."""

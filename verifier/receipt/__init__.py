@@ -1,1 +1,1 @@
-"""Receipts: what a contributor did and is paid in an epoch, saved once and checked anywhere."""
+"""Receipts: an account's work and pay in an epoch, saved once and checked anywhere."""

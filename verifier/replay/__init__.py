@@ -1,1 +1,1 @@
-"""Segments, gradients and merges computed again from hashed bytes."""
+"""Segments, gradients and merges, recomputed from hashed bytes."""

@@ -1,1 +1,1 @@
-"""A verifier's own copy of the log, followed with the machine and its own chain."""
+"""The verifier's copy of the machine, checked against its own chain node."""

@@ -1,1 +1,1 @@
-"""The verifier process: look by look."""
+"""The verifier process: a look at everybody, then the duties."""

@@ -1,1 +1,1 @@
-"""What a verifier signs is on its disk first: memory, secrets, signatures."""
+"""A verifier's signatures. Memory and secrets are on the disk before anything is signed."""

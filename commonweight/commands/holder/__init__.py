@@ -1,1 +1,1 @@
-"""Commands of holders and contributors."""
+"""Commands for holders and contributors."""

@@ -1,1 +1,1 @@
-"""Commands about a model: deploy, stake, audit."""
+"""Commands for a model: deploy, stake, audit."""

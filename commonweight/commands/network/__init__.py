@@ -1,1 +1,1 @@
-"""Commands that run or look at a part of the network."""
+"""Commands that start or inspect a part of the network."""

@@ -1,1 +1,1 @@
-"""Commands of who operates a server."""
+"""Commands for the operator of a server."""

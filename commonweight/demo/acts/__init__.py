@@ -1,1 +1,1 @@
-"""The demo's acts, a module each; an act is a function of the stage."""
+"""The acts of the demo, one module an act. An act is a function of the stage."""

@@ -1,1 +1,1 @@
-"""An ERC-20 for trying out funding rounds and revenue on the embedded chain; no model is made of it."""
+"""An ERC-20 for trials of funding rounds and revenue on the embedded chain. No model contains it."""

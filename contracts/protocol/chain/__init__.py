@@ -1,1 +1,1 @@
-"""What final blocks say, as facts of the machine."""
+"""Final blocks as facts of the machine."""

@@ -1,1 +1,1 @@
-"""Leaves of the transparency log: what the machine's facts and derived entries look like as bytes."""
+"""Entries of the transparency log: facts and derived entries as bytes, and back."""

@@ -1,1 +1,1 @@
-"""What mirrors give each other."""
+"""The exchange between mirrors: heads, entries, messages and blobs."""

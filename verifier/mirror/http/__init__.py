@@ -1,1 +1,1 @@
-"""What a mirror serves over HTTP."""
+"""The HTTP server of a mirror."""

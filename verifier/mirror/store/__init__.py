@@ -1,1 +1,1 @@
-"""What a mirror keeps: its copy of the log, messages, blobs, addresses, evidence."""
+"""The storage of a mirror: its copy of the log, messages, blobs, addresses, evidence."""

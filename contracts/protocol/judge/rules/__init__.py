@@ -1,1 +1,1 @@
-"""The rules of judgement by idea: presence, rounds, reading, verdicts, merges, epochs."""
+"""The rules, one module an idea: presence, rounds, reading, verdicts, merges, epochs."""
