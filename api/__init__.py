@@ -1,1 +1,1 @@
-"""The HTTP server over the ledger. A route parses, calls one ledger function and returns. The package never loads torch."""
+"""The HTTP server over the ledger. A route parses, calls one ledger function and returns. It never loads torch."""
